@@ -1,0 +1,1485 @@
+/* ssl.h - self-supervised learning in one C header */
+#ifndef SSLH_INCLUDE_SSL_H
+#define SSLH_INCLUDE_SSL_H
+/* ================================================================================================================== */
+/*  >>config      version, switches, linkage                                                                           */
+/* ================================================================================================================== */
+
+#define SSLH_VERSION_MAJOR 0
+#define SSLH_VERSION_MINOR 1
+#define SSLH_VERSION_PATCH 0
+#define SSLH_VERSION "0.1.0"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A switch that is defined but empty (`#define SSLH_WITH_SIMCLR`, `-DSSLH_WITH_SIMCLR=`) counts as 1: x + 0 is 0 only
+   when x is empty, and 1-x-1 tells an empty x (1--1 = 2) from 0 (1-0-1 = 0). */
+#define SSLH_I_EMPTY(x) (x + 0 == 0 && 1 - x - 1 == 2)
+
+#ifdef SSLH_IMPLEMENTATION
+/* nothing: the implementation follows at the end of the file */
+#elif defined(SSL_IMPLEMENTATION)
+#define SSLH_IMPLEMENTATION
+#endif
+
+#ifndef SSLH_WITH_ALL
+#define SSLH_WITH_ALL 1
+#elif SSLH_I_EMPTY(SSLH_WITH_ALL)
+#undef SSLH_WITH_ALL
+#define SSLH_WITH_ALL 1
+#endif
+#ifndef SSLH_WITH_ROTATION
+#define SSLH_WITH_ROTATION SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_ROTATION)
+#undef SSLH_WITH_ROTATION
+#define SSLH_WITH_ROTATION 1
+#endif
+#ifndef SSLH_WITH_SIMCLR
+#define SSLH_WITH_SIMCLR SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SIMCLR)
+#undef SSLH_WITH_SIMCLR
+#define SSLH_WITH_SIMCLR 1
+#endif
+#ifndef SSLH_WITH_VAE
+#define SSLH_WITH_VAE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_VAE)
+#undef SSLH_WITH_VAE
+#define SSLH_WITH_VAE 1
+#endif
+#ifndef SSLH_WITH_MAE
+#define SSLH_WITH_MAE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_MAE)
+#undef SSLH_WITH_MAE
+#define SSLH_WITH_MAE 1
+#endif
+
+#ifndef SSLH_WITH_THREADS
+#define SSLH_WITH_THREADS 1
+#endif
+#ifndef SSLH_WITH_SIMD
+#define SSLH_WITH_SIMD 1
+#endif
+#ifndef SSLH_WITH_STDIO
+#define SSLH_WITH_STDIO 1
+#endif
+#ifndef SSLH_USE_CBLAS
+#define SSLH_USE_CBLAS 0
+#endif
+
+/* SSLH_REAL double builds the same text in double precision with the reference kernels: for gradient checks. The
+   renamed entry point makes mixing the two in one program a link error. */
+#ifdef SSLH_REAL
+#define SSLH_I_DOUBLE 1
+typedef SSLH_REAL sslh_real;
+#define sslh_create sslh_create_double
+#else
+#define SSLH_I_DOUBLE 0
+typedef float sslh_real;
+#endif
+
+#if defined(__GNUC__) || defined(__clang__)
+#define SSLH_I_UNUSED __attribute__((unused))
+#define SSLH_I_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define SSLH_I_UNUSED
+#define SSLH_I_PRINTF(f, a)
+#endif
+
+#ifdef SSLH_STATIC
+#define SSLH_API static SSLH_I_UNUSED
+#else
+#define SSLH_API extern
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ================================================================================================================== */
+/*  >>api-context   context, errors, steps                                                                             */
+/* ================================================================================================================== */
+
+/* In a descriptor zero means "the documented default". SSLH_OFF means "really zero". */
+#define SSLH_OFF (-1)
+
+/* x, or SSLH_OFF when x is zero: for values that a program computes, where 0 must mean 0. */
+SSLH_API float sslh_or_off(float x);
+
+typedef struct sslh_ctx sslh_ctx;             /* owns everything made with it */
+typedef struct sslh_net sslh_net;             /* an architecture with named parameters and buffers */
+typedef struct sslh_optimizer sslh_optimizer; /* update rule and its state */
+typedef struct sslh_loader sslh_loader;       /* shuffled mini-batches */
+
+/* A task of a parallel loop; worker is below the number of threads and names a scratch area. */
+typedef void (*sslh_task_fn)(void *arg, int task, int worker);
+
+typedef struct sslh_desc {
+    uint64_t    seed;          /* used as given, 0 included */
+    int         threads;       /* 0: one per processor; 1: no pool */
+    const char *cpu;           /* NULL: the best this CPU has; "c", "sse2", "avx2", "avx512", "neon" lower it (tests) */
+    int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
+    int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
+    size_t      max_bytes;     /* 0: no limit; otherwise allocations beyond this sum fail with SSLH_E_MEMORY */
+    void *(*alloc)(void *user, size_t bytes); /* NULL: malloc and free; give both or none */
+    void  (*release)(void *user, void *pointer);
+    void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg); /* NULL: own pool of .threads */
+    void   *user;              /* passed to the callbacks above */
+} sslh_desc;
+
+/* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
+   every function does nothing. One context per thread of the caller's; contexts are independent of each other. */
+SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
+/* Frees the context and everything made with it. */
+SSLH_API void sslh_destroy(sslh_ctx *c);
+
+/* Everything made since sslh_mark (nets, data, optimisers, persistent tensors) is freed by sslh_rewind. */
+SSLH_API int64_t sslh_mark(sslh_ctx *c);
+SSLH_API void    sslh_rewind(sslh_ctx *c, int64_t mark);
+
+typedef enum sslh_code {
+    SSLH_OK = 0,
+    SSLH_E_MEMORY, /* an allocation failed */
+    SSLH_E_SHAPE,  /* shapes or types that do not fit the operation */
+    SSLH_E_USAGE,  /* an argument or an order of calls that makes no sense */
+    SSLH_E_FILE,   /* the system could not open, read or write a file */
+    SSLH_E_FORMAT, /* a file's content is not what it should be */
+    SSLH_E_NAN     /* NaN or Inf in a loss, a gradient or (check_nan) an operation */
+} sslh_code;
+
+/* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared
+   every other call does nothing and returns a valid dummy, so that checking once at the end is enough. */
+SSLH_API const char *sslh_error(const sslh_ctx *c);
+SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
+/* Forgets the error and drops the tape; parameters, data and optimisers stay as they are. */
+SSLH_API void sslh_clear_error(sslh_ctx *c);
+/* Records a failure (only the first is kept): for the caller's own operations, methods and encoders. */
+SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SSLH_I_PRINTF(3, 4);
+
+/* Starts a step: the tape and all tensors made by operations since the last start are given back. */
+SSLH_API void sslh_begin_step(sslh_ctx *c);
+/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so that
+   an evaluation in the middle of training leaves no trace. */
+SSLH_API void sslh_push(sslh_ctx *c);
+SSLH_API void sslh_pop(sslh_ctx *c);
+
+/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest. */
+SSLH_API void sslh_no_grad(sslh_ctx *c, int on);
+
+typedef struct sslh_info {
+    const char *cpu;      /* the instruction set in use */
+    int         threads;  /* threads that take part in a parallel loop, the caller's included */
+    size_t      bytes;    /* bytes held now */
+    size_t      peak;     /* most bytes held at one time */
+    int64_t     allocs;   /* calls of the allocator so far */
+    int64_t     steps;    /* calls of sslh_begin_step so far */
+    uint64_t    seed;
+} sslh_info;
+SSLH_API sslh_info sslh_query(const sslh_ctx *c);
+/* 1 when this build computes the bits that every build computes (see the manual: "What is deterministic"). */
+SSLH_API int sslh_bits_ok(sslh_ctx *c);
+
+/* Runs fn(arg, task, worker) for every task below tasks, on the context's threads. */
+SSLH_API void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
+
+/* What sslh_trace reports after each operation. */
+typedef struct sslh_trace_event {
+    const char *name;                       /* operation */
+    int         inputs;                     /* number of inputs */
+    const struct sslh_tensor *const *input; /* the inputs */
+    const struct sslh_tensor *output;
+    double      mean, std;                  /* of the output */
+    double      ms;                         /* time since the operation before it */
+    size_t      bytes;                      /* of the output */
+} sslh_trace_event;
+/* Calls back after every operation; NULL stops it. For looking, not for speed. */
+SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user);
+
+/* ================================================================================================================== */
+/*  >>api-random    counter-based random numbers                                                                       */
+/* ================================================================================================================== */
+/* Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). A value is a function of
+   (seed, stream, index): nothing depends on the order of calls or on threads. */
+
+SSLH_API void     sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+SSLH_API uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index);
+/* In [0, 1), a multiple of 2^-24. */
+SSLH_API float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);
+/* Standard normal (Box-Muller on two uniforms of the same counter, own log, sqrt, cos). */
+SSLH_API float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
+/* In 0 .. n-1, unbiased to 2^-32 (multiply-shift). */
+SSLH_API uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t n);
+/* A permutation of 0 .. n-1 (Fisher-Yates). */
+SSLH_API void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n);
+/* A new stream number of this context; each call gives the next. Operations that draw (dropout, noise) use it. */
+SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
+
+/* ================================================================================================================== */
+/*  >>api-tensor    tensors and the tape                                                                               */
+/* ================================================================================================================== */
+/* Row-major, contiguous, up to 6 dimensions, channels last. Shape letters used everywhere in this file:
+     N batch   H W height, width   C channels   T tokens or time   D width of a vector   K classes or keys   P patches
+     O output channels   I input channels   B batch of matrices   M x K times K x N matrices in matmul                    */
+
+typedef enum sslh_type { SSLH_F32 = 0, SSLH_I32, SSLH_U8 } sslh_type; /* F32 is double under SSLH_REAL double */
+
+#define SSLH_MAX_DIMS 6
+
+typedef struct sslh_shape { int ndim; int size[SSLH_MAX_DIMS]; } sslh_shape;
+SSLH_API sslh_shape sslh_dim0(void); /* a scalar */
+SSLH_API sslh_shape sslh_dim1(int a);
+SSLH_API sslh_shape sslh_dim2(int a, int b);
+SSLH_API sslh_shape sslh_dim3(int a, int b, int c);
+SSLH_API sslh_shape sslh_dim4(int a, int b, int c, int d);
+SSLH_API sslh_shape sslh_dim5(int a, int b, int c, int d, int e);
+SSLH_API sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f);
+
+/* Open, to be read only. A tensor made by an operation lives until the next step begins; parameters and persistent
+   tensors live as long as their net or context. Exactly one of data, ints, bytes is set. */
+typedef struct sslh_tensor {
+    sslh_real *data;                  /* SSLH_F32 */
+    int32_t   *ints;                  /* SSLH_I32: labels, tokens, indices */
+    uint8_t   *bytes;                 /* SSLH_U8: images, masks */
+    sslh_real *grad;                  /* same shape; NULL until a backward pass reaches it */
+    sslh_type  type;
+    int        ndim;
+    int        shape[SSLH_MAX_DIMS];
+    size_t     count;                 /* number of elements */
+    sslh_ctx  *ctx;
+    void      *owner;                 /* private */
+    unsigned   flags;                 /* private */
+    unsigned   group;                 /* private: bit of the parameter group, 0 for other tensors */
+} sslh_tensor;
+
+SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
+SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value);
+SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, float value);
+/* Copies count(shape) values from the caller's array. */
+SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
+SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
+SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values);
+/* Random tensors from the context's next stream. */
+SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
+SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
+/* Marks a tensor that no operation made as one that wants a gradient; returns it. */
+SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
+/* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
+SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
+/* A copy that lives until sslh_rewind or sslh_destroy. */
+SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
+
+/* Value of a tensor with one element (0 after an error). */
+SSLH_API float sslh_item(const sslh_tensor *t);
+/* Copy all values out or in; count must be the tensor's count. Integer tensors are converted. */
+SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
+SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
+SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
+
+/* Walks the tape backwards from a scalar, adds to the gradients of everything that wants one, and gives back what the
+   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing. */
+SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
+/* The same but keeps the tape for a second backward pass. */
+SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
+/* The same values without history: the papers' stop-gradient. Shares memory. */
+SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
+
+/* Operation of the caller's own. forward fills out->data; backward reads out->grad and calls sslh_grad(c, in[i]) for
+   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. */
+typedef struct sslh_op_desc {
+    const char *name;
+    void (*forward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
+    void (*backward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
+    void *user; /* must stay valid until the backward pass */
+} sslh_op_desc;
+SSLH_API sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor **in, int n, sslh_shape out);
+SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
+
+/* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
+   in[i] wants a gradient. Returns the largest relative error, |analytic - numeric| / max(|a|, |n|, floor). */
+typedef struct sslh_gradcheck_desc {
+    float step;      /* default 1e-2 in float, 1e-5 in double */
+    float floor;     /* denominator never below this; default 1e-1 in float, 1e-3 in double */
+    float tolerance; /* above it sslh_fail is called; default 2e-2 in float, 1e-6 in double */
+    int   max_checks;/* elements tried per input, spread evenly; default 200 */
+    char *report;    /* receives the worst element as text when not NULL */
+    size_t report_size;
+} sslh_gradcheck_desc;
+typedef sslh_tensor *(*sslh_function)(sslh_ctx *c, sslh_tensor **in, int n, void *user);
+SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor **in, int n, void *user,
+                               sslh_gradcheck_desc desc);
+
+/* ================================================================================================================== */
+/*  >>api-ops       operations                                                                                         */
+/* ================================================================================================================== */
+
+/* --- element-wise; a and b broadcast as in NumPy --- */
+SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+SSLH_API sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+SSLH_API sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+SSLH_API sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+SSLH_API sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b); /* a tie sends half to each */
+SSLH_API sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+/* condition != 0 ? a : b, all three broadcast; no gradient to the condition (any type). */
+SSLH_API sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tensor *a, sslh_tensor *b);
+/* 1 where a > b, otherwise 0; no gradient. */
+SSLH_API sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor); /* x * factor */
+SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend); /* x + addend */
+SSLH_API sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent);
+SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high);
+SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope);
+SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);
+SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf */
+SSLH_API sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x); /* the tanh approximation */
+SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_tanh(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);
+
+/* Activations that other operations can apply in the same pass. */
+typedef enum sslh_activation {
+    SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
+} sslh_activation;
+SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
+
+/* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1 --- */
+#define SSLH_AXIS(i) ((i) >= 0 ? 1 << (i) : 1 << (15 - (i)))
+#define SSLH_ALL 0x3f
+SSLH_API sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
+SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
+/* sum (x - mean)^2 / (n - correction): correction 0 is the biased, 1 the unbiased estimate. */
+SSLH_API sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction);
+SSLH_API sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* first maximum gets the gradient */
+SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
+SSLH_API sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first maximum */
+SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
+SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
+
+/* --- products --- */
+/* (..,M,K) x (..,K,N) -> (..,M,N); leading axes are equal or absent in one operand. */
+SSLH_API sslh_tensor *sslh_matmul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
+/* The same with a and / or b transposed in their last two axes. */
+SSLH_API sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b);
+/* x (..,I) weight (O,I) bias (O) or NULL -> activation(x weight' + bias) (..,O) */
+SSLH_API sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias);
+SSLH_API sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                     sslh_activation activation);
+
+typedef struct sslh_conv_desc {
+    int stride, stride_w;     /* default 1; _w defaults to the other */
+    int pad, pad_w;           /* zeros on both sides; default 0; pad_w = SSLH_OFF: none */
+    int dilation, dilation_w; /* default 1 */
+    int groups;               /* default 1; I groups = depthwise */
+    int output_pad;           /* transposed only: rows and columns added at the end */
+    sslh_activation activation;
+} sslh_conv_desc;
+/* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride + 1 */
+SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                  sslh_conv_desc desc);
+/* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O) */
+SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                  sslh_conv_desc desc);
+/* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) as the
+   convolution O -> I that it transposes -> (N,H',W',O), H' = (H-1) stride - 2 pad + dilation (Kh-1) + output_pad + 1 */
+SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                            sslh_conv_desc desc);
+SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                            sslh_conv_desc desc);
+
+/* --- pooling and resizing of N,H,W,C --- */
+SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
+SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad); /* counts padding */
+SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
+SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
+SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
+SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width); /* half-pixel centres */
+
+/* --- normalisation --- */
+typedef struct sslh_batch_norm_desc {
+    int   training;       /* 1: statistics of this batch, running ones updated; 0: running statistics */
+    float momentum;       /* of the running statistics; default 0.1 */
+    float eps;            /* default 1e-5 */
+    int   virtual_groups; /* split the batch into this many groups with statistics of their own (SplitBN); default 1 */
+    sslh_activation activation; /* SSLH_LINEAR or SSLH_RELU, after the residual */
+} sslh_batch_norm_desc;
+/* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL:
+   y = activation(gamma (x - mean) / sqrt(var + eps) + beta + residual)          (Ioffe & Szegedy 2015, alg. 1)
+   Normalises with the biased variance, keeps the unbiased one in running_var. */
+SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
+                                      sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
+                                      sslh_batch_norm_desc desc);
+/* Over the last axis; gamma, beta (D) or NULL. Ba et al. 2016. eps default 1e-5 when 0. */
+SSLH_API sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps);
+/* x (N,..,C), groups divides C; gamma, beta (C) or NULL. Wu & He 2018. */
+SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
+                                      float eps);
+/* x / max(|x|, eps) over the last axis; eps default 1e-12. */
+SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
+/* Each value is zeroed with probability p, the others divided by 1-p. Always active: call it in training only. */
+SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
+/* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
+SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
+
+/* --- shape --- */
+SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape); /* one size may be -1; shares memory */
+SSLH_API sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order); /* out axis i is x axis order[i] */
+SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b);
+SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
+SSLH_API sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end);
+SSLH_API sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value);
+SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
+/* Rows of table (K,D) by index (any shape, I32) -> index shape + D. An index outside 0..K-1 is an error. */
+SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index);
+/* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. */
+SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
+/* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
+SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
+
+/* --- sequences --- */
+typedef struct sslh_attention_desc {
+    int          heads;    /* default 1; must divide D */
+    int          causal;   /* 1: token t sees tokens up to t */
+    float        scale;    /* default 1/sqrt(D/heads) */
+    sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
+    sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
+} sslh_attention_desc;
+/* softmax(q k' scale) v per head: q (N,Tq,D), k, v (N,Tk,D) -> (N,Tq,D). Vaswani et al. 2017, eq. 1. */
+SSLH_API sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
+                                     sslh_attention_desc desc);
+/* The same from one tensor (N,T,3D) that holds q, k, v side by side (timm's qkv order). */
+SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc);
+/* Gated recurrent unit over x (N,T,I): w_ih (3D,I), w_hh (3D,D), b_ih, b_hh (3D), rows r,z,n; h0 (N,D) or NULL
+   -> all states (N,T,D). Cho et al. 2014; PyTorch's variant, n = tanh(W x + b + r (U h + c)). */
+SSLH_API sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                               sslh_tensor *b_hh, sslh_tensor *h0);
+
+/* --- losses: each returns one number, the mean --- */
+/* logits (..,K), labels (..) I32. */
+SSLH_API sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels);
+/* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore count for nothing. */
+SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
+                                            int ignore);
+/* targets (..,K): a distribution per row; gradient to both. */
+SSLH_API sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
+SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets); /* targets: no gradient */
+SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
+SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
+SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
+/* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */
+SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target);
+/* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), rows are normalised inside. */
+SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature);
+/* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D): the logits are
+   [q.k, q.negatives']; NULL: the other rows of k are the negatives. Rows are not normalised here. */
+SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
+                                    float temperature);
+
+/* ================================================================================================================== */
+/*  >>api-nets      nets, named parameters, layers                                                                     */
+/* ================================================================================================================== */
+
+typedef enum sslh_kind { SSLH_VECTOR = 0, SSLH_MAP, SSLH_TOKENS } sslh_kind; /* (N,D), (N,H,W,C), (N,T,D) */
+
+/* How a net computes: fetches its parameters with sslh_param(net, i). self is constant configuration, copied when the
+   net is made and shared by clones. */
+typedef sslh_tensor *(*sslh_forward_fn)(sslh_net *net, sslh_tensor *x, const void *self);
+
+typedef struct sslh_net_desc {
+    const char     *name;      /* for messages and files; default "net" */
+    sslh_forward_fn forward;   /* NULL: a container for children and states (methods use one) */
+    const void     *self;      /* self_size bytes, copied */
+    size_t          self_size;
+    sslh_kind       kind;      /* of the output */
+    int             width;     /* D or C of the output */
+    int             channels;  /* of the input; 0: any */
+    int             image;     /* height and width of the input if the net insists on them; 0: any */
+} sslh_net_desc;
+
+/* A net is made by declaring its parameters, then used. Its parameters, gradients and buffers are one block of memory,
+   laid out at the first use; declaring after that is an error. */
+SSLH_API sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc);
+
+typedef enum sslh_init {
+    SSLH_INIT_ZERO = 0, SSLH_INIT_ONE,
+    SSLH_INIT_CONSTANT,       /* scale */
+    SSLH_INIT_NORMAL,         /* std = scale (default 1) */
+    SSLH_INIT_TRUNC_NORMAL,   /* std = scale (default 0.02), cut at two std */
+    SSLH_INIT_UNIFORM,        /* in +-scale (default 1) */
+    SSLH_INIT_KAIMING,        /* normal, std = sqrt(2 / fan_in): He et al. 2015 */
+    SSLH_INIT_KAIMING_OUT,    /* normal, std = sqrt(2 / fan_out) */
+    SSLH_INIT_XAVIER,         /* uniform, +-scale sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010 */
+    SSLH_INIT_FAN_IN          /* uniform, +-1/sqrt(fan_in): PyTorch's default for linear and conv layers */
+} sslh_init;
+
+/* Declares a parameter and returns its index. shape (O,..,I): fan_in is all but the first size, fan_out all but the last
+   times... see the manual. Vectors get no weight decay unless sslh_param_set says so. */
+SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
+/* Declares a state: saved in checkpoints and moved by clones, not trained. Starts at zero (fill it after). */
+SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
+/* Puts a net inside this one: saved, cloned and counted with it, its names prefixed "name.". Returns child. */
+SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
+
+SSLH_API sslh_tensor *sslh_param(sslh_net *net, int index);
+SSLH_API sslh_tensor *sslh_state(sslh_net *net, int index);
+/* By full name ("layer1.0.conv1.weight"), parameters and states, children included; NULL when there is none. */
+SSLH_API sslh_tensor *sslh_find(sslh_net *net, const char *name);
+/* Number of parameters and states, children included, and the i-th in order of declaration (name may be NULL). */
+SSLH_API int          sslh_count_tensors(sslh_net *net);
+SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
+
+typedef struct sslh_param_opts {
+    int   group;       /* 0..15, default 0 */
+    float lr_scale;    /* multiplies the learning rate; default 1 */
+    float decay_scale; /* multiplies the weight decay; default 1 for matrices, 0 (SSLH_OFF) for vectors */
+} sslh_param_opts;
+SSLH_API void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts);
+/* Applies opts to every parameter, children included, whose full name contains pattern ("" = all). */
+SSLH_API void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts);
+
+typedef struct sslh_net_info {
+    const char *name;
+    sslh_kind   kind;
+    int         width, channels, image;
+    int64_t     params;  /* trained values, children included */
+    int64_t     states;  /* values of buffers, children included */
+    int         training, frozen;
+} sslh_net_info;
+SSLH_API sslh_net_info sslh_net_query(sslh_net *net);
+SSLH_API sslh_ctx     *sslh_net_ctx(sslh_net *net);
+
+/* Training mode (batch statistics, dropout) or evaluation mode; children included. Nets start in training mode. */
+SSLH_API void sslh_train_mode(sslh_net *net, int training);
+SSLH_API int  sslh_is_training(const sslh_net *net);
+/* Frozen parameters collect no gradient and are not updated; running statistics still move (use sslh_train_mode). */
+SSLH_API void sslh_freeze(sslh_net *net, int frozen);
+
+/* Runs the net. Under sslh_no_grad everything but the result is given back at once. */
+SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
+
+typedef struct sslh_forward_desc {
+    const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
+    sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
+    sslh_tensor *mask;   /* (N,T) U8: tokens replaced by the mask token or not attended to; NULL: none */
+    float        drop_path; /* stochastic depth rate at the deepest block, in training mode */
+} sslh_forward_desc;
+SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
+/* Inside a forward callback: the description of this call. */
+SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
+/* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
+   the callback may return x at once. */
+SSLH_API int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x);
+
+/* A deep copy with the same values (children included): a momentum encoder, a snapshot. */
+SSLH_API sslh_net *sslh_clone(sslh_net *net);
+SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
+/* target = m target + (1-m) source, parameters only; buffers of the target stay its own. */
+SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
+/* Copies parameters and states of source, which has the same architecture. */
+SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
+SSLH_API void sslh_zero_grad(sslh_net *net);
+/* Scales all gradients so that their common norm is at most max_norm; returns the norm before. */
+SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
+/* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text. */
+SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
+
+/* Layers for nets of the caller's own: _new declares the parameters and returns the index of the first; the function
+   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). */
+SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
+SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_activation activation);
+SSLH_API int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias);
+SSLH_API sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc);
+/* gamma, beta, running_mean, running_var, num_batches_tracked. no_affine: 1 leaves gamma and beta out; 2 only beta. */
+SSLH_API int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine);
+SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual, int no_affine,
+                                            sslh_activation activation);
+SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
+SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
+
+/* >>api-encoders --- encoders ready to use --- */
+
+typedef struct sslh_mlp_desc {
+    int in;                /* values per sample: H W C of an image; required */
+    int widths[8];         /* output width of each layer, ended by 0; default 256, 256 */
+    sslh_activation activation; /* between layers; default SSLH_RELU (SSLH_LINEAR, 0, means the default) */
+    int batch_norm;        /* 1: after each hidden layer */
+    int last_batch_norm;   /* 1: also after the last layer; 2: without shift; 3: without scale and shift */
+    int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
+    int last_no_bias;
+} sslh_mlp_desc;
+/* A flat encoder or a head; x (N,..) is flattened. Taps: layer1, layer2, .. */
+SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
+
+typedef struct sslh_convnet_desc {
+    int channels;   /* of the input; default 3 */
+    int widths[8];  /* of the blocks, ended by 0; default 32, 64, 128, 256 */
+    int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
+} sslh_convnet_desc;
+/* Blocks of 3x3 convolution with stride 2, batch norm, ReLU; global average pool. Taps: block1 .. */
+SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
+
+typedef struct sslh_resnet_desc {
+    int channels;      /* default 3 */
+    int depth;         /* 18 or 34; default 18 */
+    int imagenet_stem; /* 1: 7x7/2 and max-pool; 0: 3x3/1 for small images (SimCLR's CIFAR version) */
+    int width;         /* of the first stage; default 64 */
+    int map_output;
+} sslh_resnet_desc;
+/* He et al. 2016, basic blocks; names as in torchvision. Taps: stem, layer1 .. layer4. */
+SSLH_API sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc);
+
+typedef struct sslh_nin_desc {
+    int channels;   /* default 3 */
+    int blocks;     /* 3, 4 or 5; default 4 */
+    int divide;     /* widths 192/160/96/192 divided by this; default 1 */
+    int map_output;
+} sslh_nin_desc;
+/* Network in network as RotNet uses it (Gidaris et al. 2018). Taps: block1 .. */
+SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
+
+typedef struct sslh_vit_desc {
+    int image;       /* side in pixels; default 32 */
+    int channels;    /* default 3 */
+    int patch;       /* side in pixels, divides image; default 4 */
+    int width;       /* D, default 192 */
+    int depth;       /* blocks, default 12 */
+    int heads;       /* default 3 */
+    int mlp;         /* hidden width of the MLP; default 4 D */
+    int fixed_positions; /* 1: 2-D sine-cosine positions that are not trained (MAE) */
+    int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .pool */
+    int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
+} sslh_vit_desc;
+/* Dosovitskiy et al. 2021, pre-norm, exact GELU, layer norm eps 1e-6; names as in timm. Taps: block1 .., tokens.
+   sslh_forward_desc.keep drops all other patch tokens before the first block. */
+SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
+
+/* --- files: weights --- */
+typedef struct sslh_load_desc {
+    const char *strip_prefix; /* removed from the names in the file, e.g. "module.encoder_q." */
+    int   partial;            /* 1: missing and unexpected names are not errors */
+    int   optional;           /* 1: a missing file is not an error */
+    char *report;             /* receives matched / missing / unexpected / wrong shape as text */
+    size_t report_size;
+} sslh_load_desc;
+/* safetensors (see the manual): parameters and states with PyTorch's names and axis order, a CRC-32 per tensor, the
+   architecture and the preprocessing as metadata. Written to a temporary file and renamed. */
+SSLH_API void sslh_save_net(sslh_net *net, const char *path);
+/* Into an existing net. Returns the number of tensors read. */
+SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
+/* Builds the architecture named in the file, then reads it. */
+SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
+SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
+
+/* Preprocessing that sslh_embed repeats; saved with the net. */
+typedef struct sslh_preprocess {
+    int   height, width, channels; /* that the encoder was trained on; 0: as given */
+    float mean[4], std[4];         /* of values in [0,1]; std 0 means 1 */
+} sslh_preprocess;
+SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
+SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
+/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises, runs in
+   evaluation mode without a tape; allocates nothing after the first call with the same n. */
+SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
+
+/* ================================================================================================================== */
+/*  >>api-optim     optimisers and schedules                                                                           */
+/* ================================================================================================================== */
+
+typedef enum sslh_optim_kind { SSLH_OPTIM_DEFAULT = 0, SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS } sslh_optim_kind;
+typedef struct sslh_optimizer_desc {
+    sslh_optim_kind kind;  /* default SSLH_SGD */
+    float momentum;        /* SGD, LARS: default 0.9; SSLH_OFF: none */
+    int   nesterov;
+    float beta1, beta2;    /* Adam: default 0.9, 0.999 */
+    float eps;             /* Adam: default 1e-8 */
+    int   no_bias_correction; /* Adam: BERT's variant */
+    float weight_decay;    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
+    float lars_eta;        /* trust coefficient; default 0.001 */
+    int   lars_clip;       /* 1: ratio/lr at most 1 (solo-learn's variant) */
+    float clip;            /* norm of all gradients is cut to this before the update; 0: no */
+    float    group_lr[16]; /* multiplier of parameter group g; 0 means 1 */
+    unsigned constant_lr;  /* bit g: group g uses the peak given to sslh_optimizer_peak, not the schedule */
+} sslh_optimizer_desc;
+/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one dimension;
+   mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
+SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
+/* Adds a net's parameters, children included (a net that is already there is skipped). */
+SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
+/* One update with this learning rate; then the gradients are zero again. NaN or Inf in a gradient is an error that
+   changes no parameter. Not calling it after sslh_backward accumulates gradients. */
+SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
+/* Only parameters whose group bit is in groups are updated (adversarial phases). */
+SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
+SSLH_API void sslh_optimizer_peak(sslh_optimizer *o, float lr);
+
+/* Learning rates. warmup steps rise linearly from 0 (step 0 gets peak/warmup). */
+SSLH_API float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak);
+SSLH_API float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak); /* half a cosine to 0 */
+SSLH_API float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak);
+/* peak times gamma for every milestone (a fraction of steps, ascending, ended by 0) that has passed. */
+SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones, float gamma);
+
+/* ================================================================================================================== */
+/*  >>api-data      data, files, loaders                                                                               */
+/* ================================================================================================================== */
+
+typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS, SSLH_FIELD_LABEL } sslh_field_kind;
+/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the context's. */
+typedef struct sslh_field {
+    sslh_field_kind kind;
+    sslh_type       type;    /* images U8 or F32 (in [0,1]); audio I32 as int16 is given by .int16, or F32; tokens, labels I32 */
+    int             int16;   /* 1: values are int16_t (audio) */
+    sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
+    const void     *values;  /* count samples, or NULL with .fetch */
+    const int32_t  *lengths; /* valid length per sample; NULL: all full */
+    /* Serves what does not fit in memory: fills out with sample index, returns 0 on success. Called from one thread. */
+    int (*fetch)(void *user, int64_t index, void *out);
+    void *user;
+} sslh_field;
+
+/* A data set: passed by value, owned by its context. Labels, if any, are used by probes only, never to pretrain. */
+typedef struct sslh_data {
+    sslh_ctx      *ctx;
+    int64_t        count;                    /* samples */
+    int            height, width, channels;  /* of the first image field; 0 without one */
+    int            classes;                  /* 1 + largest label; 0 without labels */
+    int            fields;
+    sslh_field     field[4];
+    const int32_t *labels;                   /* count labels in the order of the samples, or NULL */
+    const int32_t *order;                    /* private: subset, or NULL */
+} sslh_data;
+
+/* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary, one
+   PNG/PNM image, a folder of those binaries, a folder with a sub-folder of images per class, or a folder of PNG sheets with
+   an index.txt. When nothing matches, the error states this rule. */
+SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
+/* 8-bit images (count,height,width,channels) in the caller's memory; labels NULL or count. */
+SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
+                                         int channels, const int32_t *labels);
+SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
+/* Views of a data set: no copy. */
+SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
+SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
+/* The same share of every class (at least one sample of each), drawn with seed. */
+SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
+/* Second data set behind the first (same shapes). */
+SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
+/* Mean and standard deviation per channel of values in [0,1]. */
+SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
+/* Pixels of one sample (H,W,C) as 8-bit. */
+SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
+
+typedef struct sslh_loader_desc {
+    int batch;        /* default 256, at most count */
+    int in_order;     /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
+    int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
+    int keep_last;    /* 1: shuffled, but with the smaller last batch too */
+} sslh_loader_desc;
+SSLH_API sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc);
+
+typedef struct sslh_batch {
+    sslh_data      data;
+    int            count;   /* samples */
+    int            epoch;
+    int64_t        step;    /* batches before this one, over all epochs */
+    uint64_t       seed;    /* of the context */
+    const int32_t *index;   /* count sample numbers */
+    const int32_t *labels;  /* count labels or NULL */
+} sslh_batch;
+/* Starts a step and gives the next batch; 0 at the end. The batch is valid until the next call. */
+SSLH_API int     sslh_next_batch(sslh_loader *l, sslh_batch *batch);
+SSLH_API int64_t sslh_loader_steps(const sslh_loader *l); /* batches per epoch */
+/* Continues at batch number step, as after a resume. */
+SSLH_API void    sslh_loader_seek(sslh_loader *l, int64_t step);
+/* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32. */
+SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
+SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
+
+/* --- single files, all readers treat the content as hostile --- */
+/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context. NULL on error. */
+SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
+SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width, int *channels);
+/* PNG of 8-bit pixels, 1 to 4 channels. */
+SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
+/* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit bytes. */
+SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
+/* NumPy array files. sslh_load_npy gives a persistent tensor (f4, f8, integers; converted). */
+SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
+SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
+
+/* ================================================================================================================== */
+/*  >>api-views     augmentation                                                                                       */
+/* ================================================================================================================== */
+/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample, view)
+   only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. */
+typedef struct sslh_recipe {
+    float crop_min, crop_max;       /* random resized crop: share of the area; 0: no crop; crop_max default 1 */
+    float ratio_min, ratio_max;     /* aspect, default 3/4 to 4/3 */
+    int   crop_tries;               /* default 10, then a centre crop */
+    int   height, width;            /* of the view; default: of the image */
+    int   bilinear;                 /* 1: bilinear instead of bicubic */
+    int   no_antialias;             /* 1: no widening of the filter when shrinking */
+    int   pad_crop;                 /* pads so many pixels with zeros, then crops back at a random place */
+    float flip;                     /* probability of a horizontal mirror */
+    int   rotate90;                 /* 1: a random multiple of 90 degrees */
+    float jitter;                   /* probability of colour jitter */
+    float brightness, contrast, saturation, hue; /* factors in [1-a,1+a], hue in +-h turns; order shuffled per image */
+    float grey;                     /* probability */
+    float blur;                     /* probability */
+    float blur_min, blur_max;       /* sigma in pixels, default 0.1 to 2 */
+    int   blur_kernel;              /* odd; default a tenth of the side */
+    float solarize;                 /* probability; values at or over .solarize_threshold (default 0.5) are inverted */
+    float solarize_threshold;
+    int   cutout;                   /* side of a square of grey (0.5 before normalising) at a random place */
+    float mean[4], std[4];          /* y = (x - mean) / std; std 0: no normalisation */
+} sslh_recipe;
+
+SSLH_API sslh_recipe sslh_recipe_none(void);    /* the image in [0,1] */
+SSLH_API sslh_recipe sslh_recipe_simclr(void);  /* SimCLR for small images: jitter strength 0.5, no blur */
+SSLH_API sslh_recipe sslh_recipe_simclr_large(void); /* SimCLR for ImageNet: strength 1, blur */
+SSLH_API sslh_recipe sslh_recipe_moco(void);    /* MoCo v2 / SimSiam */
+SSLH_API sslh_recipe sslh_recipe_byol0(void);   /* BYOL, first view (blur 1.0) */
+SSLH_API sslh_recipe sslh_recipe_byol1(void);   /* BYOL, second view (blur 0.1, solarise 0.2) */
+SSLH_API sslh_recipe sslh_recipe_mae(void);     /* crop 0.2-1 and flip */
+SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
+#define SSLH_VIEWS_NONE         sslh_recipe_none()
+#define SSLH_VIEWS_SIMCLR       sslh_recipe_simclr()
+#define SSLH_VIEWS_SIMCLR_LARGE sslh_recipe_simclr_large()
+#define SSLH_VIEWS_MOCO         sslh_recipe_moco()
+#define SSLH_VIEWS_BYOL_0       sslh_recipe_byol0()
+#define SSLH_VIEWS_BYOL_1       sslh_recipe_byol1()
+#define SSLH_VIEWS_MAE          sslh_recipe_mae()
+#define SSLH_VIEWS_ROTATION     sslh_recipe_rotation()
+
+/* View number view of every image of the batch: (N,height,width,C) real. */
+SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
+/* The recipe as text; returns the length. */
+SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
+
+/* The steps of a recipe on a batch (N,H,W,C) that the caller holds, one draw per image from (seed, stream, n). */
+SSLH_API sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream);
+/* One image: box (top, left, height, width in pixels, fractions allowed) resized to (out_h,out_w), as PIL does. */
+SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
+                          float *out, int out_height, int out_width, int bilinear, int no_antialias);
+/* (N,H,W,C) turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only. */
+SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
+
+/* ================================================================================================================== */
+/*  >>api-methods   the methods                                                                                        */
+/* ================================================================================================================== */
+
+typedef struct sslh_method sslh_method;
+
+/* What .views makes of a batch: up to 16 named tensors. */
+typedef struct sslh_view_set {
+    int          n;
+    const char  *name[16];
+    sslh_tensor *x[16];
+} sslh_view_set;
+SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent */
+
+typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS, SSLH_LINEAR_DECAY } sslh_schedule;
+/* Training settings; zero means the method's default. */
+typedef struct sslh_train_info sslh_train_info;
+typedef struct sslh_train_desc {
+    int   epochs;             /* default 10 */
+    int   batch;              /* default 256 */
+    sslh_optimizer_desc optimizer; /* .kind 0: the method's optimiser with the method's settings */
+    float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256 for
+                                 those that scale) */
+    sslh_schedule schedule;
+    float warmup;             /* epochs; default the method's; SSLH_OFF: none */
+    float milestones[8];      /* SSLH_STEPS: fractions of the run, ended by 0 */
+    float gamma;              /* SSLH_STEPS: factor at each; default 0.1 */
+    int   accumulate;         /* batches per update; default 1 */
+    int64_t max_steps;        /* stop early; 0: no */
+    const char *checkpoint;   /* path of a checkpoint; NULL: none */
+    int   checkpoint_every;   /* epochs between checkpoints; default 1 */
+    int64_t checkpoint_steps; /* instead: steps between checkpoints */
+    int   resume;             /* 1: continue from .checkpoint if it is there */
+    int   quiet;              /* 1: no progress line */
+    /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
+    int (*callback)(const sslh_train_info *info, void *user);
+    void *user;
+    float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values) */
+} sslh_train_desc;
+
+/* What the trainer knows after a step. */
+struct sslh_train_info {
+    sslh_ctx *ctx;
+    sslh_method *method;
+    int      epoch, epochs;
+    int64_t  step, steps;
+    float    loss, second;          /* of this step; at epoch_end the mean of the epoch */
+    const char *second_name;
+    float    lr;
+    double   images_per_second, seconds, seconds_left;
+    int      epoch_end;
+};
+
+/* A method is callbacks over the core. Fill one in to add a method: see the manual, "Writing a method". */
+struct sslh_method {
+    const char *name;
+    sslh_ctx   *ctx;
+    sslh_net   *net;          /* container: encoder, heads, teachers, states; all of it is trained, saved and resumed */
+    sslh_net   *encoder;      /* the part that is kept */
+    void       *self;         /* settings of the method */
+    int         phases;       /* default 1 */
+    unsigned    groups[4];    /* parameter groups trained in each phase; 0: all */
+    int         min_batch;    /* smaller batches are an error; default 1 */
+    const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
+    float       second;       /* set by loss: shows whether the method works */
+    sslh_train_desc defaults; /* optimiser, rate, schedule */
+    int         lr_scales;    /* 1: the default rate is multiplied by batch / 256 */
+    void         (*views)(sslh_method *m, const sslh_batch *batch, sslh_view_set *out);
+    sslh_tensor *(*loss)(sslh_method *m, const sslh_view_set *v, int phase);
+    void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
+    void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
+};
+/* A method without callbacks but with a container that already holds the encoder. */
+SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self, size_t self_size);
+/* Settings after defaults are filled in, as text; returns the length. */
+SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
+
+#if SSLH_WITH_ROTATION
+/* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", 2018). */
+typedef struct sslh_rotation_desc {
+    int   rotations;      /* 4 (default) or 2 (0 and 180 degrees) */
+    int   one_per_image;  /* 1: one random rotation per image and step, the weaker variant */
+    const char *tap;      /* inner result that the classifier reads; NULL: the output */
+    const sslh_recipe *views;   /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and std */
+} sslh_rotation_desc;
+SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
+#endif
+
+#if SSLH_WITH_SIMCLR
+/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", 2020). */
+typedef struct sslh_simclr_desc {
+    float temperature;    /* default 0.5 (CIFAR; ImageNet 0.1) */
+    int   head_layers;    /* default 3 as released; 2 as in the paper's text */
+    int   head_hidden;    /* default: width of the features */
+    int   head_out;       /* default 128 */
+    int   no_head_norm;   /* 1: no batch norm in the head */
+    int   decoupled;      /* 1: DCL, no positive in the denominator (Yeh et al. 2022) */
+    const sslh_recipe *views;   /* default SSLH_VIEWS_SIMCLR */
+} sslh_simclr_desc;
+SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
+#endif
+
+#if SSLH_WITH_VAE
+/* Variational autoencoder (Kingma, Welling: "Auto-encoding variational Bayes", 2014). */
+typedef struct sslh_vae_desc {
+    int   height, width, channels; /* of the images; required */
+    int   hidden;                  /* default 400 */
+    int   latent;                  /* default 20 */
+    float beta;                    /* weight of the KL term, default 1 (beta-VAE: Higgins et al. 2017) */
+    int   gaussian;                /* 1: squared error / 2 (unit variance) instead of Bernoulli cross-entropy */
+    int   activation_tanh;         /* 1: tanh instead of ReLU */
+} sslh_vae_desc;
+/* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean (N,latent). */
+SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
+/* Posterior mean and log-variance (N,latent) of images (N,H,W,C) in [0,1]. */
+SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
+/* Images (N,H,W,C) in [0,1] (means) from codes (N,latent). */
+SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
+/* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): eq. 10 of appendix B. */
+SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
+typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units; } sslh_vae_score;
+/* Per-image test numbers in nats; active: units whose posterior mean varies by more than 0.01 over the data. */
+SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
+#endif
+
+#if SSLH_WITH_MAE
+/* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", 2021). */
+typedef struct sslh_mae_desc {
+    float mask;             /* share of patches hidden; default 0.75 */
+    int   decoder_width;    /* default 96 */
+    int   decoder_depth;    /* default 4 */
+    int   decoder_heads;    /* default 3 */
+    int   raw_pixels;       /* 1: targets are pixels, not patch-normalised */
+    const sslh_recipe *views;     /* default SSLH_VIEWS_MAE */
+} sslh_mae_desc;
+/* encoder: sslh_vit with any output. */
+SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
+/* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
+SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
+SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
+/* For a picture: images as the encoder sees them (hidden patches grey) and with hidden patches filled in. */
+SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked, sslh_tensor **filled);
+#endif
+
+/* ================================================================================================================== */
+/*  >>api-train     training                                                                                           */
+/* ================================================================================================================== */
+
+/* Trains; returns the mean loss of the last epoch. Resumed training continues bit-identically. */
+SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
+/* One step of the trainer for loops of the caller's own: views, loss, backward, update, after. Returns the loss. */
+SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
+/* Checkpoint of everything that a continuation needs (safetensors). */
+SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
+SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
+/* 64-bit hash (FNV-1a) of all parameters and states, children included: two runs are the same or not. */
+SSLH_API uint64_t sslh_hash(sslh_net *net);
+
+/* ================================================================================================================== */
+/*  >>api-eval      evaluation                                                                                         */
+/* ================================================================================================================== */
+/* Wherever an encoder is asked for, NULL means raw pixels. */
+
+typedef struct sslh_feature_desc {
+    const char *tap;    /* inner result; NULL: the output */
+    int   max_pool;     /* maps and tokens are averaged; 1: maximum instead */
+    int   pool_grid;    /* maps: average pool to g x g and flatten; default 1 */
+    int   batch;        /* default 256 */
+} sslh_feature_desc;
+/* Features (count,D) in evaluation mode, no augmentation: persistent. */
+SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
+
+typedef struct sslh_probe_desc {
+    sslh_feature_desc features;
+    float l2;         /* fixed strength; 0: chosen from 5 values on a tenth of the training set held out */
+    int   iterations; /* of L-BFGS; default 200 */
+    float fraction;   /* share of the labels used; default 1 */
+    uint64_t seed;    /* of the draw of the fraction */
+} sslh_probe_desc;
+/* Linear probe: multinomial logistic regression on frozen, standardised features. Returns test accuracy in 0..1. */
+SSLH_API float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc desc);
+/* The same on features (n,D) that the caller has. */
+SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
+                                          const int32_t *test_labels, int classes, sslh_probe_desc desc);
+
+typedef struct sslh_knn_desc {
+    sslh_feature_desc features;
+    int   k;            /* default 200 (20 when fewer than 5,000 samples) */
+    float temperature;  /* default 0.1 */
+    float fraction;     /* share of the labels used; default 1 */
+    uint64_t seed;
+} sslh_knn_desc;
+/* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
+SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
+SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
+                                 const int32_t *test_labels, int classes, sslh_knn_desc desc);
+
+typedef struct sslh_finetune_desc {
+    int   epochs, batch;   /* default 10, 128 */
+    float lr;              /* peak; default 1e-3 * batch/256 (AdamW) */
+    float weight_decay;    /* default 0.05 */
+    float layer_decay;     /* learning rate of each earlier layer is multiplied by this; default 0.75 for ViT, else 1 */
+    float drop_path;       /* default 0.1 for ViT, else 0; SSLH_OFF: none */
+    float smoothing;       /* of labels; default 0.1; SSLH_OFF: none */
+    float warmup;          /* epochs; default 1 */
+    float fraction;        /* share of the labels used; default 1 */
+    uint64_t seed;
+    const sslh_recipe *views;    /* default crop 0.2-1 and flip */
+    int   quiet;
+} sslh_finetune_desc;
+/* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test accuracy.
+   An untrained encoder gives the supervised baseline. */
+SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
+
+/* Collapse meters over features (n,D). */
+SSLH_API float sslh_feature_std(const sslh_tensor *x);      /* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
+SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x); /* exp of the entropy of normalised singular values */
+SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b); /* mean squared distance of unit pairs */
+SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);     /* log mean exp(-2 squared distance) */
+
+/* ================================================================================================================== */
+/*  >>api-pictures  pictures                                                                                           */
+/* ================================================================================================================== */
+
+/* Images (N,H,W,C) in [0,1] as a grid with columns columns, each pixel enlarged zoom times (0: chosen). */
+SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
+/* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images. */
+SSLH_API void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom);
+/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). */
+SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                   int classes, const char *const *names);
+/* One line per curve, curve i has n values at values + i n; names in the legend; title above. */
+SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                  const char *const *names, const char *title);
+/* 2-D maps of features (n,D): persistent (n,2). PCA keeps signs fixed (largest weight positive). */
+SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
+typedef struct sslh_tsne_desc { float perplexity; int iterations; } sslh_tsne_desc; /* default 30, 500 */
+/* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA. */
+SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_desc desc);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* SSLH_INCLUDE_SSL_H */
+
+/* ################################################################################################################## */
+/*                                              IMPLEMENTATION                                                        */
+/* ################################################################################################################## */
+#if defined(SSLH_IMPLEMENTATION) && (!defined(SSLH_I_IMPLEMENTED) || defined(SSLH_I_INNER))
+#ifndef SSLH_I_INNER /* the outer text; the file includes itself once per instruction set, see >>kernels */
+#define SSLH_I_IMPLEMENTED
+
+#if defined(__FAST_MATH__) && !defined(SSLH_ALLOW_FAST_MATH)
+#error "ssl.h: -ffast-math breaks the NaN tests and the same-bits promise; define SSLH_ALLOW_FAST_MATH to insist"
+#endif
+
+/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is meant. */
+#if defined(__clang__)
+#pragma STDC FP_CONTRACT OFF
+#elif defined(__GNUC__) && !defined(__TINYC__)
+#pragma GCC push_options
+#pragma GCC optimize("fp-contract=off", "no-fast-math")
+#endif
+
+/* ================================================================================================================== */
+/*  >>platform      system headers, clock, processors, threads                                                         */
+/* ================================================================================================================== */
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <stdio.h> /* vsnprintf; files and the terminal only with SSLH_WITH_STDIO */
+
+#if defined(_WIN32)
+#ifndef WIN32_LEAN_AND_MEAN
+#define WIN32_LEAN_AND_MEAN
+#endif
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#elif defined(__unix__) || defined(__APPLE__) || defined(__wasi__) || defined(__EMSCRIPTEN__)
+#define SSLH_I_POSIX 1
+#include <sys/time.h>
+#include <unistd.h>
+#endif
+#ifndef SSLH_I_POSIX
+#define SSLH_I_POSIX 0
+#endif
+
+#if SSLH_WITH_THREADS && !defined(__TINYC__) && !defined(__wasm__) && (defined(_WIN32) || SSLH_I_POSIX)
+#define SSLH_I_THREADS 1
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+#else
+#define SSLH_I_THREADS 0
+#endif
+
+#define SSLH_I_FN static SSLH_I_UNUSED
+#if defined(__GNUC__) || defined(__clang__)
+#define SSLH_I_RESTRICT __restrict__
+#define SSLH_I_INLINE static SSLH_I_UNUSED __inline__ __attribute__((always_inline))
+#elif defined(_MSC_VER)
+#define SSLH_I_RESTRICT __restrict
+#define SSLH_I_INLINE static __forceinline
+#else
+#define SSLH_I_RESTRICT
+#define SSLH_I_INLINE static
+#endif
+
+#define SSLH_I_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
+#define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
+
+/* Seconds on a clock that only goes forward for our purposes (progress lines, tracing). */
+SSLH_I_FN double sslh_i_now(void) {
+#if defined(_WIN32)
+    LARGE_INTEGER f, t;
+    QueryPerformanceFrequency(&f);
+    QueryPerformanceCounter(&t);
+    return (double)t.QuadPart / (double)f.QuadPart;
+#elif SSLH_I_POSIX
+    struct timeval t;
+    gettimeofday(&t, NULL);
+    return (double)t.tv_sec + 1e-6 * (double)t.tv_usec;
+#else
+    return 0;
+#endif
+}
+
+SSLH_I_FN int sslh_i_processors(void) {
+#if defined(_WIN32)
+    SYSTEM_INFO s;
+    GetSystemInfo(&s);
+    return (int)s.dwNumberOfProcessors;
+#elif SSLH_I_POSIX && defined(_SC_NPROCESSORS_ONLN)
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
+#else
+    return 1;
+#endif
+}
+
+/* Size arithmetic: 0 on overflow of size_t, else 1 and the product in *out. */
+SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
+    if (a && b > (size_t)-1 / a) return 0;
+    *out = a * b;
+    return 1;
+}
+
+/* ================================================================================================================== */
+/*  >>core          the context: memory, errors, scopes, pool                                                          */
+/* ================================================================================================================== */
+
+#define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
+
+enum { /* sslh_tensor.flags */
+    SSLH_I_NEEDS = 1,   /* wants a gradient */
+    SSLH_I_KEPT = 2,    /* readable after backward */
+    SSLH_I_PARAM = 4,   /* parameter of a net: gradient in the net's block */
+    SSLH_I_STATE = 8,   /* buffer of a net */
+    SSLH_I_LONG = 16    /* persistent: memory of the context, not of the step */
+};
+
+/* A stretch of the step heap. Tensors that share memory (reshape, detach) share one. */
+typedef struct sslh_i_buf {
+    char  *start;
+    size_t size;
+    int    refs;
+    struct sslh_i_buf *next_free;
+} sslh_i_buf;
+
+typedef struct sslh_i_node sslh_i_node;
+typedef void (*sslh_i_backward_fn)(sslh_ctx *c, sslh_i_node *n);
+/* One recorded operation. */
+struct sslh_i_node {
+    const char        *name;
+    sslh_i_backward_fn backward;
+    sslh_tensor       *out;
+    sslh_tensor      **in;       /* nin inputs; entries may be NULL */
+    int                nin;
+    int                nsaved;
+    sslh_tensor       *saved[6]; /* extra tensors that backward reads; given back after it */
+    int                i[16];    /* integers, reals and pointers that backward reads */
+    sslh_real          f[8];
+    const void        *p[2];
+};
+
+/* A block of persistent memory; the payload follows, aligned. */
+typedef struct sslh_i_block {
+    struct sslh_i_block *prev, *next;
+    int64_t              serial; /* sslh_mark compares these */
+    size_t               bytes;
+    void                *raw;
+} sslh_i_block;
+
+typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
+typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream; int no_grad, dirty; } sslh_i_scope;
+
+struct sslh_i_kernels; /* function table of one instruction set, see >>kernels */
+struct sslh_i_pool;
+
+struct sslh_ctx {
+    sslh_desc desc;
+    sslh_code code;
+    char      message[512];
+    const struct sslh_i_kernels *k;
+    struct sslh_i_pool          *pool;
+    int       threads;
+    uint64_t  stream;      /* next stream number */
+    int64_t   serial;      /* next block number */
+    /* accounting */
+    size_t    bytes, peak;
+    int64_t   allocs, steps;
+    sslh_i_block *first, *last; /* persistent blocks, oldest first */
+    /* step heap: free ranges in ascending address order; activations from the low end, gradients from the high end */
+    char    **chunks;
+    size_t   *chunk_size;
+    size_t    nchunks, chunks_cap;
+    sslh_i_range *ranges;
+    size_t    nranges, ranges_cap;
+    /* records: tensor headers, nodes and buffer headers of the step, in chunks that are reused */
+    char    **records;
+    size_t    nrecords, records_cap, record_chunk, record_used;
+    sslh_i_buf *free_bufs;
+    sslh_tensor **tensors; /* all tensors of the step in order of creation */
+    size_t    ntensors, tensors_cap;
+    sslh_i_node **nodes;   /* the tape */
+    size_t    nnodes, nodes_cap;
+    sslh_i_scope scopes[16];
+    int       depth;
+    int       no_grad;
+    int       dirty;       /* an operation ran since the step began */
+    unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
+    void    (*trace)(const sslh_trace_event *event, void *user);
+    void     *trace_user;
+    double    trace_time;
+    sslh_tensor dummy;     /* what operations return after an error */
+    sslh_real  dummy_value[2];
+    int32_t    dummy_int[2];
+    sslh_net  *dummy_net;
+};
+
+#define SSLH_I_BAD(c) ((c) == NULL || (c)->code != SSLH_OK)
+
+/* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL (and an error) on failure */
+SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
+SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
+/* --- scratch of the step heap, for the duration of one operation */
+SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
+SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
+/* --- tensors of the step: uninitialised values; NULL (and an error) on failure */
+SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
+/* Gives back a tensor's memory before the step ends (extra results that nobody will read). */
+SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t);
+/* A tensor with another shape on x's memory. */
+SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
+SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c);
+SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s); /* product of sizes; 0 and an error if bad */
+/* "(4,8)" into one of the caller's buffers, for messages. */
+SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
+
+/* --- the life of an operation:
+     in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);    all real, same context, no error
+     out = sslh_i_new(c, "sslh_relu", SSLH_F32, shape); if (!out) return sslh_i_dummy(c);
+     ... compute ...
+     node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no gradient is wanted
+     if (node) { node->f[0] = slope; sslh_i_save(c, node, extra); } else sslh_i_release(c, extra);
+     return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                     */
+SSLH_I_FN int          sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real);
+SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out, sslh_tensor **in, int n);
+SSLH_I_FN void         sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t);
+SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out);
+/* 1 when t wants a gradient in the pass that is being recorded or run. */
+SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
+/* Where to put the gradient of t: NULL when it wants none (or memory is out). *fresh = 1: uninitialised, overwrite it;
+   0: add to it. The caller must write or add ALL of it. */
+SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
+
+/* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
+SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ================================================================================================================== */
+/*  >>core-impl     context, memory, errors, scopes, pool: bodies                                                    */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>random        Philox 4x32-10                                                                                   */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>kernels       vector layer, reference kernels, SIMD passes, dispatch                                           */
+/* ================================================================================================================== */
+
+#endif /* SSLH_I_INNER: the kernel text below is compiled once per instruction set */
+
+/* [kernel text] */
+
+#ifndef SSLH_I_INNER /* the outer text goes on */
+
+/* ================================================================================================================== */
+/*  >>tape          tensors, recording, backward, gradcheck                                                          */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>elementwise   element-wise operations, activations                                                             */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>reductions    reductions, softmax                                                                              */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>products      matmul, linear                                                                                   */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>conv          convolution, pooling, resizing                                                                   */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>norms         batch, layer, group norm, l2, dropout                                                            */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>shapes        reshape, permute, concat, gather ..                                                              */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>sequences     attention, GRU                                                                                   */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>losses        losses                                                                                           */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>nets          nets, parameters, layers                                                                         */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>encoders      MLP, convnet, ResNet, NIN, ViT                                                                   */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>optim         optimisers and schedules                                                                         */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>files         inflate, PNG, PNM, IDX, CIFAR, npy                                                               */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>weights       safetensors, weights, checkpoints, embed                                                         */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>data          data sets, loaders                                                                               */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>views         augmentation                                                                                     */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>method        what all methods share                                                                           */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>rotation      rotation prediction                                                                              */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>simclr        SimCLR                                                                                           */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>vae           variational autoencoder                                                                          */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>mae           masked autoencoder                                                                               */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>eval          probe, kNN, fine-tuning, meters                                                                  */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>train         trainer                                                                                          */
+/* ================================================================================================================== */
+
+/* ================================================================================================================== */
+/*  >>pictures      pictures, PCA, t-SNE                                                                             */
+/* ================================================================================================================== */
+
+#ifdef __cplusplus
+}
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
+#pragma GCC pop_options
+#endif
+#endif /* !SSLH_I_INNER */
+#endif /* SSLH_IMPLEMENTATION */
