@@ -1156,6 +1156,7 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #include <windows.h>
 #elif defined(__unix__) || defined(__APPLE__) || defined(__wasi__) || defined(__EMSCRIPTEN__)
 #define SSLH_I_POSIX 1
+#include <sched.h>
 #include <sys/time.h>
 #include <unistd.h>
 #endif
@@ -1172,7 +1173,25 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #define SSLH_I_THREADS 0
 #endif
 
+#if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
+#include <xmmintrin.h>
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define SSLH_I_FN static SSLH_I_UNUSED
+#ifdef SSLH_STATIC
+#define SSLH_DEF static SSLH_I_UNUSED
+#else
+#define SSLH_DEF
+#endif
+#ifdef __cplusplus
+#define SSLH_I_ZERO {}
+#else
+#define SSLH_I_ZERO {0}
+#endif
 #if defined(__GNUC__) || defined(__clang__)
 #define SSLH_I_RESTRICT __restrict__
 #define SSLH_I_INLINE static SSLH_I_UNUSED __inline__ __attribute__((always_inline))
@@ -1277,9 +1296,9 @@ struct sslh_i_kernels; /* function table of one instruction set, see >>kernels *
 struct sslh_i_pool;
 
 struct sslh_ctx {
-    sslh_desc desc;
     sslh_code code;
     char      message[512];
+    sslh_desc desc;
     const struct sslh_i_kernels *k;
     struct sslh_i_pool          *pool;
     int       threads;
@@ -1317,10 +1336,13 @@ struct sslh_ctx {
     sslh_net  *dummy_net;
 };
 
-#define SSLH_I_BAD(c) ((c) == NULL || (c)->code != SSLH_OK)
+/* What sslh_create returns without memory: constant, so every function must ask SSLH_I_BAD before it writes. */
+static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
+#define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL (and an error) on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
+SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
@@ -1353,20 +1375,1007 @@ SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
    0: add to it. The caller must write or add ALL of it. */
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
 
+/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else added */
+SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
+
+/* --- scalar mathematics with the same bits everywhere, see >>kernels */
+SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_cos(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
+SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c);
+
 /* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 /* ================================================================================================================== */
 /*  >>core-impl     context, memory, errors, scopes, pool: bodies                                                    */
 /* ================================================================================================================== */
 
+/* --- errors ------------------------------------------------------------------------------------------------------ */
+
+/* The dead context's dummy tensor: one zero, read only. */
+static const sslh_real sslh_i_dead_value[2] = {0, 0};
+
+SSLH_DEF float sslh_or_off(float x) { return x != 0.0f ? x : (float)SSLH_OFF; }
+
+SSLH_DEF const char *sslh_error(const sslh_ctx *c) {
+    if (!c) return "no context (NULL)";
+    if (c == &sslh_i_dead) return "sslh_create: out of memory";
+    return c->code == SSLH_OK ? NULL : c->message;
+}
+
+SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) { return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code; }
+
+SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
+    va_list args;
+    if (SSLH_I_BAD(c)) return; /* the first cause stays */
+    va_start(args, format);
+    vsnprintf(c->message, sizeof c->message, format, args);
+    va_end(args);
+    c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
+}
+
+/* --- persistent memory ------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
+    void *p;
+    if (c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes)) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
+                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6, (double)c->desc.max_bytes / 1e6);
+        return NULL;
+    }
+    p = c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
+    if (!p) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6, (double)c->bytes / 1e6);
+        return NULL;
+    }
+    c->bytes += bytes;
+    c->allocs++;
+    if (c->bytes > c->peak) c->peak = c->bytes;
+    return p;
+}
+
+SSLH_I_FN void sslh_i_raw_free(sslh_ctx *c, void *p, size_t bytes) {
+    if (!p) return;
+    c->bytes -= bytes;
+    if (c->desc.release) c->desc.release(c->desc.user, p);
+    else free(p);
+}
+
+SSLH_I_FN char *sslh_i_align(void *p) {
+    size_t over = (size_t)((uintptr_t)p & (SSLH_I_ALIGN - 1));
+    return (char *)p + (over ? SSLH_I_ALIGN - over : 0);
+}
+
+/* The header of a block lies in front of its payload, padded to whole alignment units. */
+#define SSLH_I_BLOCK_HEAD ((sizeof(sslh_i_block) + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN)
+
+SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
+    size_t total = bytes + SSLH_I_BLOCK_HEAD + SSLH_I_ALIGN;
+    void *raw;
+    sslh_i_block *b;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (total < bytes) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return NULL;
+    }
+    raw = sslh_i_raw_alloc(c, total);
+    if (!raw) return NULL;
+    b = (sslh_i_block *)(void *)sslh_i_align(raw);
+    memset(b, 0, SSLH_I_BLOCK_HEAD + bytes);
+    b->raw = raw;
+    b->bytes = total;
+    b->serial = ++c->serial;
+    b->prev = c->last;
+    if (c->last) c->last->next = b;
+    else c->first = b;
+    c->last = b;
+    return (char *)b + SSLH_I_BLOCK_HEAD;
+}
+
+/* Memory that belongs to an earlier block (a net's parameters, laid out at its first use): freed by the same rewind. */
+SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
+    char *p = (char *)sslh_i_alloc(c, bytes);
+    if (p) ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial = ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
+    return p;
+}
+
+SSLH_I_FN void sslh_i_free(sslh_ctx *c, void *p) {
+    sslh_i_block *b;
+    if (!p) return;
+    b = (sslh_i_block *)(void *)((char *)p - SSLH_I_BLOCK_HEAD);
+    if (b->prev) b->prev->next = b->next;
+    else c->first = b->next;
+    if (b->next) b->next->prev = b->prev;
+    else c->last = b->prev;
+    sslh_i_raw_free(c, b->raw, b->bytes);
+}
+
+SSLH_DEF int64_t sslh_mark(sslh_ctx *c) { return c ? c->serial : 0; }
+
+/* A growing array: room for at least need elements, doubled; 0 and an error when memory is out. */
+SSLH_I_FN int sslh_i_grow(sslh_ctx *c, void **array, size_t *cap, size_t need, size_t element) {
+    size_t wanted = *cap ? *cap : 64, bytes;
+    void *fresh;
+    if (need <= *cap) return 1;
+    while (wanted < need) {
+        if (wanted > (size_t)-1 / 2) return 0;
+        wanted *= 2;
+    }
+    if (!sslh_i_mul(wanted, element, &bytes)) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return 0;
+    }
+    fresh = sslh_i_raw_alloc(c, bytes);
+    if (!fresh) return 0;
+    if (*array) memcpy(fresh, *array, *cap * element);
+    sslh_i_raw_free(c, *array, *cap * element);
+    *array = fresh;
+    *cap = wanted;
+    return 1;
+}
+
+/* --- the step heap ----------------------------------------------------------------------------------------------- */
+/* Free ranges of one or more chunks, ascending. Activations take the lowest range that fits, from its start; gradients
+   and scratch the highest, from its end: the two meet in the middle, and what the backward pass frees of the one serves
+   the other. While the first steps show how much a step needs, chunks are added; when the next step begins they are
+   replaced by a single one of their total size, so that from the third step on nothing is allocated. */
+
+SSLH_I_FN int sslh_i_range_insert(sslh_ctx *c, size_t at, char *start, size_t size) {
+    if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 1, sizeof *c->ranges)) return 0;
+    memmove(c->ranges + at + 1, c->ranges + at, (c->nranges - at) * sizeof *c->ranges);
+    c->ranges[at].start = start;
+    c->ranges[at].size = size;
+    c->nranges++;
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_range_remove(sslh_ctx *c, size_t at) {
+    c->nranges--;
+    memmove(c->ranges + at, c->ranges + at + 1, (c->nranges - at) * sizeof *c->ranges);
+}
+
+/* First range that starts after p. */
+SSLH_I_FN size_t sslh_i_range_after(const sslh_ctx *c, const char *p) {
+    size_t lo = 0, hi = c->nranges;
+    while (lo < hi) {
+        size_t mid = (lo + hi) / 2;
+        if ((uintptr_t)c->ranges[mid].start > (uintptr_t)p) hi = mid;
+        else lo = mid + 1;
+    }
+    return lo;
+}
+
+SSLH_I_FN void sslh_i_heap_give(sslh_ctx *c, char *start, size_t size) {
+    size_t at = sslh_i_range_after(c, start);
+    int left = at > 0 && c->ranges[at - 1].start + c->ranges[at - 1].size == start;
+    int right = at < c->nranges && start + size == c->ranges[at].start;
+    if (left && right) {
+        c->ranges[at - 1].size += size + c->ranges[at].size;
+        sslh_i_range_remove(c, at);
+    } else if (left) {
+        c->ranges[at - 1].size += size;
+    } else if (right) {
+        c->ranges[at].start = start;
+        c->ranges[at].size += size;
+    } else {
+        sslh_i_range_insert(c, at, start, size); /* cannot fail: sslh_i_heap_take reserves a place for it */
+    }
+}
+
+/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. */
+SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
+    size_t cap_a = c->chunks_cap, cap_b = c->chunks_cap, total = size + 2 * SSLH_I_ALIGN;
+    char *raw, *start;
+    if (total < size) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return 0;
+    }
+    if (c->nchunks == c->chunks_cap) {
+        if (!sslh_i_grow(c, (void **)(void *)&c->chunks, &cap_a, c->nchunks + 1, sizeof *c->chunks)) return 0;
+        if (!sslh_i_grow(c, (void **)(void *)&c->chunk_size, &cap_b, c->nchunks + 1, sizeof *c->chunk_size)) {
+            /* keep both arrays of one length: the longer one is harmless but must be accounted with its true size */
+            sslh_i_raw_free(c, c->chunks, cap_a * sizeof *c->chunks);
+            c->chunks = NULL;
+            c->nchunks = 0;
+            return 0;
+        }
+        c->chunks_cap = cap_a;
+    }
+    raw = (char *)sslh_i_raw_alloc(c, total);
+    if (!raw) return 0;
+    start = sslh_i_align(raw);
+    if (!sslh_i_range_insert(c, sslh_i_range_after(c, start), start, size)) {
+        sslh_i_raw_free(c, raw, total);
+        return 0;
+    }
+    c->chunks[c->nchunks] = raw;
+    c->chunk_size[c->nchunks++] = total;
+    return 1;
+}
+
+/* Takes size bytes (a multiple of the alignment) from the low or the high end. */
+SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
+    int attempt;
+    /* a later give may need one range more than there are now */
+    if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors, sizeof *c->ranges)) return NULL;
+    for (attempt = 0; attempt < 2; attempt++) {
+        size_t i, n = c->nranges;
+        for (i = 0; i < n; i++) {
+            size_t at = high ? n - 1 - i : i;
+            sslh_i_range *r = &c->ranges[at];
+            char *p;
+            if (r->size < size) continue;
+            p = high ? r->start + (r->size - size) : r->start;
+            if (!high) r->start += size;
+            r->size -= size;
+            if (r->size == 0) sslh_i_range_remove(c, at);
+            return p;
+        }
+        if (attempt == 0 && !sslh_i_chunk_add(c, SSLH_I_MAX(size, (size_t)1 << 18))) return NULL;
+    }
+    return NULL;
+}
+
+/* Begins with one chunk as large as all chunks of the steps before together. Only when the heap is empty. */
+SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
+    size_t i, total = 0;
+    if (c->nchunks < 2) return;
+    for (i = 0; i < c->nchunks; i++) {
+        total += c->chunk_size[i] - 2 * SSLH_I_ALIGN;
+        sslh_i_raw_free(c, c->chunks[i], c->chunk_size[i]);
+    }
+    c->nchunks = 0;
+    c->nranges = 0;
+    sslh_i_chunk_add(c, total);
+}
+
+/* --- records: small things that live as long as the step --------------------------------------------------------- */
+
+#define SSLH_I_RECORD_CHUNK ((size_t)1 << 16)
+
+SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
+    char *p;
+    bytes = (bytes + 15) / 16 * 16;
+    if (bytes > SSLH_I_RECORD_CHUNK) {
+        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs", (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
+        return NULL;
+    }
+    if (c->nrecords && c->record_used + bytes > SSLH_I_RECORD_CHUNK) {
+        c->record_chunk++;
+        c->record_used = 0;
+    }
+    if (c->record_chunk >= c->nrecords) {
+        char *fresh;
+        if (!sslh_i_grow(c, (void **)(void *)&c->records, &c->records_cap, c->nrecords + 1, sizeof *c->records)) return NULL;
+        fresh = (char *)sslh_i_raw_alloc(c, SSLH_I_RECORD_CHUNK);
+        if (!fresh) return NULL;
+        c->records[c->nrecords++] = fresh;
+    }
+    p = c->records[c->record_chunk] + c->record_used;
+    c->record_used += bytes;
+    memset(p, 0, bytes);
+    return p;
+}
+
+/* --- tensors of the step ----------------------------------------------------------------------------------------- */
+
+SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s) {
+    size_t used = 0;
+    int i;
+    if (size < 3) return "";
+    buffer[used++] = '(';
+    for (i = 0; i < s.ndim && i < SSLH_MAX_DIMS; i++) {
+        int n = snprintf(buffer + used, size - used, i ? ",%d" : "%d", s.size[i]);
+        if (n < 0 || (size_t)n >= size - used) break;
+        used += (size_t)n;
+    }
+    if (used > size - 2) used = size - 2;
+    buffer[used++] = ')';
+    buffer[used] = 0;
+    return buffer;
+}
+
+SSLH_DEF sslh_shape sslh_shape_of(const sslh_tensor *t) {
+    sslh_shape s;
+    memset(&s, 0, sizeof s);
+    if (!t) return s;
+    s.ndim = t->ndim;
+    memcpy(s.size, t->shape, sizeof s.size);
+    return s;
+}
+
+SSLH_I_FN size_t sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s) {
+    size_t n = 1;
+    int i;
+    char text[96];
+    if (s.ndim < 0 || s.ndim > SSLH_MAX_DIMS) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d dimensions (0 to %d are possible)", op, s.ndim, SSLH_MAX_DIMS);
+        return 0;
+    }
+    for (i = 0; i < s.ndim; i++) {
+        if (s.size[i] <= 0) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: shape %s: every size must be at least 1", op, sslh_i_str(text, sizeof text, s));
+            return 0;
+        }
+        if (!sslh_i_mul(n, (size_t)s.size[i], &n) || n > (size_t)-1 / 16) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: shape %s has too many elements", op, sslh_i_str(text, sizeof text, s));
+            return 0;
+        }
+    }
+    return n;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c) {
+    static const sslh_tensor dead = {(sslh_real *)(uintptr_t)sslh_i_dead_value, NULL, NULL, NULL, SSLH_F32, 0, {0, 0, 0, 0, 0, 0}, 1,
+                                     (sslh_ctx *)(uintptr_t)&sslh_i_dead, NULL, 0, 0};
+    sslh_tensor *d;
+    if (!c || c == &sslh_i_dead) return (sslh_tensor *)(uintptr_t)&dead;
+    d = &c->dummy;
+    memset(d, 0, sizeof *d);
+    c->dummy_value[0] = 0;
+    c->dummy_int[0] = 0;
+    d->data = c->dummy_value;
+    d->ints = c->dummy_int;
+    d->bytes = (uint8_t *)c->dummy_int;
+    d->count = 1;
+    d->ctx = c;
+    return d;
+}
+
+SSLH_I_FN size_t sslh_i_type_size(sslh_type type) { return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1; }
+
+SSLH_I_FN void sslh_i_set_data(sslh_tensor *t, void *p) {
+    t->data = t->type == SSLH_F32 ? (sslh_real *)p : NULL;
+    t->ints = t->type == SSLH_I32 ? (int32_t *)p : NULL;
+    t->bytes = t->type == SSLH_U8 ? (uint8_t *)p : NULL;
+}
+
+SSLH_I_FN void *sslh_i_get_data(const sslh_tensor *t) {
+    return t->type == SSLH_F32 ? (void *)t->data : t->type == SSLH_I32 ? (void *)t->ints : (void *)t->bytes;
+}
+
+SSLH_I_FN sslh_i_buf *sslh_i_buf_new(sslh_ctx *c, size_t bytes, int high) {
+    sslh_i_buf *b = c->free_bufs;
+    size_t size = (bytes + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+    if (b) c->free_bufs = b->next_free;
+    else b = (sslh_i_buf *)sslh_i_record_alloc(c, sizeof *b);
+    if (!b) return NULL;
+    b->next_free = NULL;
+    b->refs = 1;
+    b->size = size;
+    b->start = sslh_i_heap_take(c, size, high);
+    return b->start ? b : NULL;
+}
+
+SSLH_I_FN void sslh_i_buf_drop(sslh_ctx *c, sslh_i_buf *b) {
+    if (!b || --b->refs > 0) return;
+    sslh_i_heap_give(c, b->start, b->size);
+    b->start = NULL;
+    b->next_free = c->free_bufs;
+    c->free_bufs = b;
+}
+
+/* A header of the step, entered in the list by which scopes free. */
+SSLH_I_FN sslh_tensor *sslh_i_header(sslh_ctx *c, sslh_type type, sslh_shape shape, size_t count) {
+    sslh_tensor *t;
+    if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors)) return NULL;
+    t = (sslh_tensor *)sslh_i_record_alloc(c, sizeof *t);
+    if (!t) return NULL;
+    t->type = type;
+    t->ndim = shape.ndim;
+    memcpy(t->shape, shape.size, sizeof t->shape);
+    t->count = count;
+    t->ctx = c;
+    c->tensors[c->ntensors++] = t;
+    return t;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape) {
+    size_t count = sslh_i_count(c, op, shape);
+    sslh_tensor *t;
+    sslh_i_buf *b;
+    if (!count || SSLH_I_BAD(c)) return NULL;
+    t = sslh_i_header(c, type, shape, count);
+    if (!t) return NULL;
+    b = sslh_i_buf_new(c, count * sslh_i_type_size(type), 0);
+    if (!b) return NULL;
+    t->owner = b;
+    sslh_i_set_data(t, b->start);
+    c->dirty = 1;
+    return t;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
+    sslh_tensor *t = sslh_i_header(c, x->type, shape, x->count);
+    if (!t) return NULL;
+    sslh_i_set_data(t, sslh_i_get_data(x));
+    t->owner = x->owner;
+    if (t->owner) ((sslh_i_buf *)t->owner)->refs++;
+    c->dirty = 1;
+    return t;
+}
+
+/* Gradients of step tensors lie in a buffer of their own whose header stands in front of them. */
+#define SSLH_I_GRAD_HEAD SSLH_I_ALIGN
+
+SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
+    if (!t->grad || (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) return;
+    {
+        char *start = (char *)t->grad - SSLH_I_GRAD_HEAD;
+        size_t size = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+        t->grad = NULL;
+        sslh_i_heap_give(c, start, size);
+    }
+}
+
+SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t) {
+    if (!t || (t->flags & (SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_LONG)) || t == &c->dummy) return;
+    sslh_i_release_grad(c, t);
+    if (!t->owner) return;
+    sslh_i_buf_drop(c, (sslh_i_buf *)t->owner);
+    t->owner = NULL;
+    sslh_i_set_data(t, NULL); /* a use after this is an error sentence, not stale values */
+}
+
+/* A scratch area has a header with its size in front. */
+SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes) {
+    size_t size = (bytes + 2 * SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+    char *p;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (size < bytes) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return NULL;
+    }
+    p = sslh_i_heap_take(c, size, 1);
+    if (!p) return NULL;
+    memcpy(p, &size, sizeof size);
+    return p + SSLH_I_ALIGN;
+}
+
+SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
+    size_t size;
+    char *start;
+    if (!p) return;
+    start = (char *)p - SSLH_I_ALIGN;
+    memcpy(&size, start, sizeof size);
+    sslh_i_heap_give(c, start, size);
+}
+
+/* --- steps and scopes -------------------------------------------------------------------------------------------- */
+
+/* Gives back every tensor after number n and every node after number m. */
+SSLH_I_FN void sslh_i_unwind(sslh_ctx *c, size_t n, size_t m) {
+    while (c->ntensors > n) sslh_i_release(c, c->tensors[--c->ntensors]);
+    c->nnodes = m;
+}
+
+/* Back to the records of a scope; buffer headers from after it must not be reused. */
+SSLH_I_FN void sslh_i_records_back(sslh_ctx *c, size_t chunk, size_t used) {
+    c->record_chunk = chunk;
+    c->record_used = used;
+    c->free_bufs = NULL;
+}
+
+SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
+    if (SSLH_I_BAD(c)) return;
+    if (c->depth) {
+        const sslh_i_scope *s = &c->scopes[c->depth - 1];
+        sslh_i_unwind(c, s->tensors, s->nodes);
+        sslh_i_records_back(c, s->record_chunk, s->record_used);
+    } else {
+        sslh_i_unwind(c, 0, 0);
+        sslh_i_records_back(c, 0, 0);
+        sslh_i_heap_join(c);
+    }
+    c->dirty = 0;
+    c->steps++;
+}
+
+SSLH_DEF void sslh_push(sslh_ctx *c) {
+    sslh_i_scope *s;
+    if (!c || c == &sslh_i_dead) return; /* also after an error: every sslh_pop finds its sslh_push */
+    if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
+        return;
+    }
+    s = &c->scopes[c->depth++];
+    s->tensors = c->ntensors;
+    s->nodes = c->nnodes;
+    s->record_chunk = c->record_chunk;
+    s->record_used = c->record_used;
+    s->stream = c->stream;
+    s->no_grad = c->no_grad;
+    s->dirty = c->dirty;
+    c->no_grad = 0;
+    c->dirty = 0;
+}
+
+SSLH_DEF void sslh_pop(sslh_ctx *c) {
+    const sslh_i_scope *s;
+    if (!c || c == &sslh_i_dead) return;
+    if (c->depth == 0) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_pop: no scope is open (every sslh_pop needs its sslh_push)");
+        return;
+    }
+    s = &c->scopes[--c->depth];
+    sslh_i_unwind(c, s->tensors, s->nodes);
+    sslh_i_records_back(c, s->record_chunk, s->record_used);
+    c->stream = s->stream;
+    c->no_grad = s->no_grad;
+    c->dirty = s->dirty;
+}
+
+SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
+    if (SSLH_I_BAD(c)) return;
+    c->no_grad += on ? 1 : -1;
+    if (c->no_grad < 0) {
+        c->no_grad = 0;
+        sslh_fail(c, SSLH_E_USAGE, "sslh_no_grad(c, 0): it was not on");
+    }
+}
+
+SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
+    if (!c || c == &sslh_i_dead) return;
+    c->code = SSLH_OK;
+    c->message[0] = 0;
+    c->no_grad = 0;
+    c->groups = ~0u;
+    if (c->depth) sslh_i_unwind(c, c->scopes[c->depth - 1].tensors, c->scopes[c->depth - 1].nodes);
+    else sslh_i_unwind(c, 0, 0);
+    c->dirty = 1;
+}
+
+/* --- the pool ---------------------------------------------------------------------------------------------------- */
+/* Workers take task numbers from a shared counter. A worker that finds nothing spins for some microseconds, because the
+   next operation is usually there by then, and then sleeps, so that a busy machine is not slowed down by waiting. */
+
+#if SSLH_I_THREADS
+#if defined(_WIN32)
+typedef CRITICAL_SECTION sslh_i_mutex;
+typedef CONDITION_VARIABLE sslh_i_cond;
+typedef HANDLE sslh_i_thread;
+#define SSLH_I_LOCK(m) EnterCriticalSection(m)
+#define SSLH_I_UNLOCK(m) LeaveCriticalSection(m)
+#define SSLH_I_WAIT(v, m) SleepConditionVariableCS(v, m, INFINITE)
+#define SSLH_I_WAKE_ALL(v) WakeAllConditionVariable(v)
+#else
+typedef pthread_mutex_t sslh_i_mutex;
+typedef pthread_cond_t sslh_i_cond;
+typedef pthread_t sslh_i_thread;
+#define SSLH_I_LOCK(m) pthread_mutex_lock(m)
+#define SSLH_I_UNLOCK(m) pthread_mutex_unlock(m)
+#define SSLH_I_WAIT(v, m) pthread_cond_wait(v, m)
+#define SSLH_I_WAKE_ALL(v) pthread_cond_broadcast(v)
+#endif
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define SSLH_I_FETCH_ADD(p, v) InterlockedExchangeAdd((volatile long *)(p), (v))
+#define SSLH_I_LOAD(p) InterlockedExchangeAdd((volatile long *)(p), 0)
+#define SSLH_I_STORE(p, v) InterlockedExchange((volatile long *)(p), (v))
+#define SSLH_I_RELAX() YieldProcessor()
+#else
+#define SSLH_I_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
+#define SSLH_I_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
+#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#if defined(__x86_64__) || defined(__i386__)
+#define SSLH_I_RELAX() __asm__ __volatile__("pause" ::: "memory")
+#elif defined(__aarch64__)
+#define SSLH_I_RELAX() __asm__ __volatile__("yield" ::: "memory")
+#else
+#define SSLH_I_RELAX() __asm__ __volatile__("" ::: "memory")
+#endif
+#endif
+
+#define SSLH_I_SPINS 4000 /* some 20 us */
+
+typedef struct sslh_i_worker { struct sslh_i_pool *pool; int id; } sslh_i_worker;
+struct sslh_i_pool {
+    sslh_i_thread *threads;
+    sslh_i_worker *workers;
+    int   started;      /* threads running besides the caller's */
+    long  process;      /* its process id: after a fork the threads are gone and are started again */
+    sslh_i_mutex mutex;
+    sslh_i_cond  wake;  /* a job is there, or the end */
+    int   generation;   /* number of the job; 32-bit atomics */
+    int   next, tasks;  /* next task, number of tasks */
+    int   busy;         /* workers that have not yet left the job */
+    int   sleeping;
+    int   stop;
+    sslh_task_fn fn;
+    void *arg;
+};
+#endif
+
+/* Denormal flushing and rounding modes that some other library has set would change our bits: every task runs under the
+   default environment, and the caller's is put back. */
+#if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
+typedef unsigned sslh_i_fpenv;
+SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
+    unsigned old = _mm_getcsr();
+    if ((old & 0xffc0u) != 0x1f80u) _mm_setcsr(0x1f80u);
+    return old;
+}
+SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) {
+    if ((old & 0xffc0u) != 0x1f80u) _mm_setcsr(old);
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t sslh_i_fpenv;
+SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
+    uint64_t old, none = 0;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(old));
+    if (old) __asm__ __volatile__("msr fpcr, %0" ::"r"(none));
+    return old;
+}
+SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) {
+    if (old) __asm__ __volatile__("msr fpcr, %0" ::"r"(old));
+}
+#else
+typedef int sslh_i_fpenv;
+SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
+SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
+#endif
+
+#if SSLH_I_THREADS
+/* Tasks until none are left. */
+SSLH_I_FN void sslh_i_pool_run(struct sslh_i_pool *p, int worker) {
+    sslh_i_fpenv env = sslh_i_fp_enter();
+    int tasks = p->tasks;
+    for (;;) {
+        int t = (int)SSLH_I_FETCH_ADD(&p->next, 1);
+        if (t >= tasks) break;
+        p->fn(p->arg, t, worker);
+    }
+    sslh_i_fp_leave(env);
+}
+
+#if defined(_WIN32)
+static DWORD WINAPI sslh_i_pool_thread(LPVOID arg) {
+#else
+static void *sslh_i_pool_thread(void *arg) {
+#endif
+    sslh_i_worker *w = (sslh_i_worker *)arg;
+    struct sslh_i_pool *p = w->pool;
+    int seen = 0;
+    for (;;) {
+        int spins = 0;
+        while ((int)SSLH_I_LOAD(&p->generation) == seen && spins < SSLH_I_SPINS) {
+            SSLH_I_RELAX();
+            spins++;
+        }
+        if ((int)SSLH_I_LOAD(&p->generation) == seen) {
+            SSLH_I_LOCK(&p->mutex);
+            SSLH_I_FETCH_ADD(&p->sleeping, 1);
+            while ((int)SSLH_I_LOAD(&p->generation) == seen) SSLH_I_WAIT(&p->wake, &p->mutex);
+            SSLH_I_FETCH_ADD(&p->sleeping, -1);
+            SSLH_I_UNLOCK(&p->mutex);
+        }
+        seen = (int)SSLH_I_LOAD(&p->generation);
+        if (SSLH_I_LOAD(&p->stop)) break;
+        sslh_i_pool_run(p, w->id);
+        SSLH_I_FETCH_ADD(&p->busy, -1);
+    }
+    return 0;
+}
+
+/* Starts what can be started; with fewer threads than asked for everything still works. */
+SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
+    struct sslh_i_pool *p = c->pool;
+    int i;
+    p->started = 0;
+    p->generation = 0;
+    p->stop = 0;
+    p->sleeping = 0;
+    p->busy = 0;
+#if defined(_WIN32)
+    p->process = (long)GetCurrentProcessId();
+    InitializeCriticalSection(&p->mutex);
+    InitializeConditionVariable(&p->wake);
+#else
+    p->process = (long)getpid();
+    pthread_mutex_init(&p->mutex, NULL);
+    pthread_cond_init(&p->wake, NULL);
+#endif
+    for (i = 0; i < c->threads - 1; i++) {
+        p->workers[i].pool = p;
+        p->workers[i].id = i + 1;
+#if defined(_WIN32)
+        p->threads[i] = CreateThread(NULL, 0, sslh_i_pool_thread, &p->workers[i], 0, NULL);
+        if (!p->threads[i]) break;
+#else
+        if (pthread_create(&p->threads[i], NULL, sslh_i_pool_thread, &p->workers[i]) != 0) break;
+#endif
+        p->started++;
+    }
+}
+
+SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
+    /* The lock orders this with a worker that is about to sleep: it has either seen the new generation or is asleep. */
+    SSLH_I_LOCK(&p->mutex);
+    SSLH_I_STORE(&p->generation, p->generation + 1);
+    if (SSLH_I_LOAD(&p->sleeping)) SSLH_I_WAKE_ALL(&p->wake);
+    SSLH_I_UNLOCK(&p->mutex);
+}
+
+SSLH_I_FN void sslh_i_pool_stop(sslh_ctx *c) {
+    struct sslh_i_pool *p = c->pool;
+    int i;
+    if (!p || p->process == 0) return;
+#if !defined(_WIN32)
+    if (p->process != (long)getpid()) return; /* a forked child: the threads are the parent's */
+#endif
+    SSLH_I_STORE(&p->stop, 1);
+    sslh_i_pool_publish(p);
+    for (i = 0; i < p->started; i++) {
+#if defined(_WIN32)
+        WaitForSingleObject(p->threads[i], INFINITE);
+        CloseHandle(p->threads[i]);
+#else
+        pthread_join(p->threads[i], NULL);
+#endif
+    }
+#if defined(_WIN32)
+    DeleteCriticalSection(&p->mutex);
+#else
+    pthread_mutex_destroy(&p->mutex);
+    pthread_cond_destroy(&p->wake);
+#endif
+}
+#endif
+
+SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
+    sslh_i_fpenv env;
+    int t;
+    if (tasks <= 0) return;
+    if (c->desc.parallel_for && tasks > 1) {
+        c->desc.parallel_for(c->desc.user, tasks, fn, arg);
+        return;
+    }
+#if SSLH_I_THREADS
+    if (tasks > 1 && c->pool) {
+        struct sslh_i_pool *p = c->pool;
+        if (p->process == 0) sslh_i_pool_start(c);
+#if !defined(_WIN32)
+        else if (p->process != (long)getpid()) sslh_i_pool_start(c);
+#endif
+        if (p->started > 0) {
+            p->fn = fn;
+            p->arg = arg;
+            p->tasks = tasks;
+            SSLH_I_STORE(&p->next, 0);
+            SSLH_I_STORE(&p->busy, p->started);
+            sslh_i_pool_publish(p);
+            sslh_i_pool_run(p, 0);
+            t = 0;
+            while (SSLH_I_LOAD(&p->busy) > 0) {
+                SSLH_I_RELAX();
+                if (++t > SSLH_I_SPINS) { /* a worker lost its processor: let it have ours */
+#if defined(_WIN32)
+                    SwitchToThread();
+#else
+                    sched_yield();
+#endif
+                }
+            }
+            return;
+        }
+    }
+#endif
+    env = sslh_i_fp_enter();
+    for (t = 0; t < tasks; t++) fn(arg, t, 0);
+    sslh_i_fp_leave(env);
+}
+
+SSLH_DEF void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
+    if (SSLH_I_BAD(c) || !fn) return;
+    sslh_i_parallel(c, tasks, fn, arg);
+}
+
+/* --- creation ---------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* >>kernels: sets c->k */
+
+SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
+    sslh_ctx *c;
+    int pair = (desc.alloc != NULL) == (desc.release != NULL);
+    if (!pair) desc.alloc = NULL, desc.release = NULL;
+    c = (sslh_ctx *)(desc.alloc ? desc.alloc(desc.user, sizeof *c) : malloc(sizeof *c));
+    if (!c) return (sslh_ctx *)(uintptr_t)&sslh_i_dead;
+    memset(c, 0, sizeof *c);
+    c->desc = desc;
+    c->groups = ~0u;
+    c->bytes = c->peak = sizeof *c;
+    c->allocs = 1;
+    c->stream = 1;
+    if (!pair) sslh_fail(c, SSLH_E_USAGE, "sslh_create: .alloc and .release come together, one of them is NULL");
+    c->threads = desc.threads == 0 ? sslh_i_processors() : desc.threads;
+    if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
+    if (c->threads > 256) sslh_fail(c, SSLH_E_USAGE, "sslh_create: %d threads (at most 256)", c->threads);
+    sslh_i_kernels_choose(c);
+#if SSLH_I_THREADS
+    if (c->threads > 1 && !desc.parallel_for && !SSLH_I_BAD(c)) {
+        struct sslh_i_pool *p = (struct sslh_i_pool *)sslh_i_alloc(c, sizeof *p);
+        if (p) {
+            p->threads = (sslh_i_thread *)sslh_i_alloc(c, (size_t)c->threads * sizeof *p->threads);
+            p->workers = (sslh_i_worker *)sslh_i_alloc(c, (size_t)c->threads * sizeof *p->workers);
+            if (p->threads && p->workers) c->pool = p;
+        }
+    }
+#endif
+    return c;
+}
+
+SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark) {
+    sslh_i_block *b = c->last;
+    while (b) {
+        sslh_i_block *prev = b->prev;
+        if (b->serial > mark) sslh_i_free(c, (char *)b + SSLH_I_BLOCK_HEAD);
+        b = prev;
+    }
+}
+
+SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
+    if (!c || c == &sslh_i_dead) return;
+    if (mark < 0 || mark > c->serial) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
+        return;
+    }
+    /* what is left of the step may refer to nets that go away */
+    if (c->depth == 0) {
+        sslh_i_unwind(c, 0, 0);
+        sslh_i_records_back(c, 0, 0);
+    }
+    sslh_i_free_blocks(c, mark);
+}
+
+SSLH_DEF void sslh_destroy(sslh_ctx *c) {
+    size_t i;
+    sslh_desc desc;
+    if (!c || c == &sslh_i_dead) return;
+#if SSLH_I_THREADS
+    sslh_i_pool_stop(c);
+#endif
+    sslh_i_free_blocks(c, -1);
+    for (i = 0; i < c->nchunks; i++) sslh_i_raw_free(c, c->chunks[i], c->chunk_size[i]);
+    for (i = 0; i < c->nrecords; i++) sslh_i_raw_free(c, c->records[i], SSLH_I_RECORD_CHUNK);
+    sslh_i_raw_free(c, c->chunks, c->chunks_cap * sizeof *c->chunks);
+    sslh_i_raw_free(c, c->chunk_size, c->chunks_cap * sizeof *c->chunk_size);
+    sslh_i_raw_free(c, c->ranges, c->ranges_cap * sizeof *c->ranges);
+    sslh_i_raw_free(c, c->records, c->records_cap * sizeof *c->records);
+    sslh_i_raw_free(c, c->tensors, c->tensors_cap * sizeof *c->tensors);
+    sslh_i_raw_free(c, c->nodes, c->nodes_cap * sizeof *c->nodes);
+    desc = c->desc;
+    if (desc.release) desc.release(desc.user, c);
+    else free(c);
+}
+
+SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user) {
+    if (SSLH_I_BAD(c)) return;
+    c->trace = callback;
+    c->trace_user = user;
+    c->trace_time = sslh_i_now();
+}
+
 /* ================================================================================================================== */
 /*  >>random        Philox 4x32-10                                                                                   */
 /* ================================================================================================================== */
+
+SSLH_DEF void sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+    uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3], k0 = key[0], k1 = key[1];
+    int round;
+    for (round = 0; round < 10; round++) {
+        uint64_t p = (uint64_t)0xD2511F53u * x0, q = (uint64_t)0xCD9E8D57u * x2;
+        uint32_t y0 = (uint32_t)(q >> 32) ^ x1 ^ k0, y2 = (uint32_t)(p >> 32) ^ x3 ^ k1;
+        x1 = (uint32_t)q;
+        x3 = (uint32_t)p;
+        x0 = y0;
+        x2 = y2;
+        k0 += 0x9E3779B9u; /* golden ratio */
+        k1 += 0xBB67AE85u; /* sqrt(3) - 1 */
+    }
+    out[0] = x0;
+    out[1] = x1;
+    out[2] = x2;
+    out[3] = x3;
+}
+
+/* Four values: number block of a stream. */
+SSLH_I_FN void sslh_i_philox_at(uint64_t seed, uint64_t stream, uint64_t block, uint32_t out[4]) {
+    uint32_t counter[4], key[2];
+    counter[0] = (uint32_t)block;
+    counter[1] = (uint32_t)(block >> 32);
+    counter[2] = (uint32_t)stream;
+    counter[3] = (uint32_t)(stream >> 32);
+    key[0] = (uint32_t)seed;
+    key[1] = (uint32_t)(seed >> 32);
+    sslh_philox(counter, key, out);
+}
+
+SSLH_DEF uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index) {
+    uint32_t x[4];
+    sslh_i_philox_at(seed, stream, index >> 2, x);
+    return x[index & 3];
+}
+
+SSLH_I_FN float sslh_i_unit(uint32_t x) { return (float)(x >> 8) * (1.0f / 16777216.0f); } /* [0,1) */
+
+SSLH_DEF float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index) {
+    return sslh_i_unit(sslh_random_u32(seed, stream, index));
+}
+
+/* Box-Muller: sqrt(-2 ln u) cos(2 pi v), u in (0,1] */
+SSLH_I_FN float sslh_i_box_muller(uint32_t a, uint32_t b) {
+    static const float two_pi = 6.283185307179586f;
+    float u = (float)((a >> 8) + 1) * (1.0f / 16777216.0f);
+    float v = sslh_i_unit(b);
+    float radius2 = -2.0f * (float)sslh_i_log((sslh_real)u);
+    float radius = sqrtf(radius2);
+    float angle = two_pi * v;
+    return radius * (float)sslh_i_cos((sslh_real)angle);
+}
+
+SSLH_DEF float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
+    uint32_t x[4];
+    int at = (int)(index & 1) * 2;
+    sslh_i_philox_at(seed, stream, index >> 1, x);
+    return sslh_i_box_muller(x[at], x[at + 1]);
+}
+
+SSLH_DEF uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t n) {
+    return (uint32_t)(((uint64_t)sslh_random_u32(seed, stream, index) * n) >> 32);
+}
+
+SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n) {
+    int32_t i;
+    for (i = 0; i < n; i++) out[i] = i;
+    for (i = n - 1; i > 0; i--) {
+        int32_t j = (int32_t)sslh_random_below(seed, stream, (uint64_t)i, (uint32_t)i + 1), t = out[i];
+        out[i] = out[j];
+        out[j] = t;
+    }
+}
+
+SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
+    if (SSLH_I_BAD(c)) return 0;
+    return c->stream++;
+}
+
+/* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, i) scaled and shifted. */
+typedef struct sslh_i_fill { uint64_t seed, stream; sslh_real *out; size_t n; float a, b; int normal; } sslh_i_fill;
+#define SSLH_I_FILL_TASK 16384
+SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
+    const sslh_i_fill *f = (const sslh_i_fill *)arg;
+    size_t begin = (size_t)task * SSLH_I_FILL_TASK, end = SSLH_I_MIN(f->n, begin + SSLH_I_FILL_TASK), i;
+    uint32_t x[4];
+    (void)worker;
+    for (i = begin; i < end; i++) {
+        float v;
+        if (f->normal) {
+            if (i == begin || (i & 1) == 0) sslh_i_philox_at(f->seed, f->stream, i >> 1, x);
+            v = sslh_i_box_muller(x[(i & 1) * 2], x[(i & 1) * 2 + 1]);
+        } else {
+            if (i == begin || (i & 3) == 0) sslh_i_philox_at(f->seed, f->stream, i >> 2, x);
+            v = sslh_i_unit(x[i & 3]);
+        }
+        v = v * f->b;
+        v = v + f->a;
+        f->out[i] = (sslh_real)v;
+    }
+}
+
+/* out = a + b * draw */
+SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a, float b) {
+    sslh_i_fill f;
+    f.seed = c->desc.seed;
+    f.stream = stream;
+    f.out = out;
+    f.n = n;
+    f.a = a;
+    f.b = b;
+    f.normal = normal;
+    sslh_i_parallel(c, (int)((n + SSLH_I_FILL_TASK - 1) / SSLH_I_FILL_TASK), sslh_i_fill_task, &f);
+}
 
 /* ================================================================================================================== */
 /*  >>kernels       vector layer, reference kernels, SIMD passes, dispatch                                           */
@@ -1381,6 +2390,441 @@ extern "C" {
 /* ================================================================================================================== */
 /*  >>tape          tensors, recording, backward, gradcheck                                                          */
 /* ================================================================================================================== */
+
+/* --- shapes and tensors of the caller ---------------------------------------------------------------------------- */
+
+SSLH_I_FN sslh_shape sslh_i_dims(int n, int a, int b, int c, int d, int e, int f) {
+    sslh_shape s;
+    s.ndim = n;
+    s.size[0] = a;
+    s.size[1] = b;
+    s.size[2] = c;
+    s.size[3] = d;
+    s.size[4] = e;
+    s.size[5] = f;
+    return s;
+}
+SSLH_DEF sslh_shape sslh_dim0(void) { return sslh_i_dims(0, 0, 0, 0, 0, 0, 0); }
+SSLH_DEF sslh_shape sslh_dim1(int a) { return sslh_i_dims(1, a, 0, 0, 0, 0, 0); }
+SSLH_DEF sslh_shape sslh_dim2(int a, int b) { return sslh_i_dims(2, a, b, 0, 0, 0, 0); }
+SSLH_DEF sslh_shape sslh_dim3(int a, int b, int c) { return sslh_i_dims(3, a, b, c, 0, 0, 0); }
+SSLH_DEF sslh_shape sslh_dim4(int a, int b, int c, int d) { return sslh_i_dims(4, a, b, c, d, 0, 0); }
+SSLH_DEF sslh_shape sslh_dim5(int a, int b, int c, int d, int e) { return sslh_i_dims(5, a, b, c, d, e, 0); }
+SSLH_DEF sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f) { return sslh_i_dims(6, a, b, c, d, e, f); }
+
+SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value) {
+    sslh_tensor *t = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_full", SSLH_F32, shape);
+    size_t i;
+    if (!t) return sslh_i_dummy(c);
+    for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)value;
+    return t;
+}
+SSLH_DEF sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape) { return sslh_full(c, shape, 0.0f); }
+SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, float value) { return sslh_full(c, sslh_dim0(), value); }
+
+/* A tensor whose values the caller gives; values NULL is an error. */
+SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape, const void *values) {
+    sslh_tensor *t;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!values) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the array of values is NULL", op);
+        return NULL;
+    }
+    t = sslh_i_new(c, op, type, shape);
+    if (t && type != SSLH_F32) memcpy(sslh_i_get_data(t), values, t->count * sslh_i_type_size(type));
+    return t;
+}
+SSLH_DEF sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values) {
+    sslh_tensor *t = sslh_i_given(c, "sslh_from", SSLH_F32, shape, values);
+    size_t i;
+    if (!t) return sslh_i_dummy(c);
+    for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)values[i];
+    return t;
+}
+SSLH_DEF sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values) {
+    sslh_tensor *t = sslh_i_given(c, "sslh_from_ints", SSLH_I32, shape, values);
+    return t ? t : sslh_i_dummy(c);
+}
+SSLH_DEF sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values) {
+    sslh_tensor *t = sslh_i_given(c, "sslh_from_bytes", SSLH_U8, shape, values);
+    return t ? t : sslh_i_dummy(c);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_drawn(sslh_ctx *c, const char *op, sslh_shape shape, int normal, float a, float b) {
+    sslh_tensor *t = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_F32, shape);
+    if (!t) return sslh_i_dummy(c);
+    sslh_i_random_fill(c, sslh_next_stream(c), t->data, t->count, normal, a, b);
+    return t;
+}
+SSLH_DEF sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high) {
+    return sslh_i_drawn(c, "sslh_uniform", shape, 0, low, high - low);
+}
+SSLH_DEF sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std) {
+    return sslh_i_drawn(c, "sslh_normal", shape, 1, mean, std);
+}
+
+SSLH_DEF sslh_tensor *sslh_requires_grad(sslh_tensor *t) {
+    if (!t || SSLH_I_BAD(t->ctx)) return t;
+    if (t->type != SSLH_F32) {
+        sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient");
+        return t;
+    }
+    if ((t->flags & SSLH_I_LONG) && !t->grad) {
+        t->grad = (sslh_real *)sslh_i_alloc_with(t->ctx, t->count * sizeof(sslh_real), t);
+        if (!t->grad) return t;
+    }
+    t->flags |= SSLH_I_NEEDS | SSLH_I_KEPT;
+    return t;
+}
+
+SSLH_DEF sslh_tensor *sslh_keep(sslh_tensor *t) {
+    if (t && !SSLH_I_BAD(t->ctx)) t->flags |= SSLH_I_KEPT;
+    return t;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_persistent(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape) {
+    size_t count = SSLH_I_BAD(c) ? 0 : sslh_i_count(c, op, shape);
+    sslh_tensor *t = count ? (sslh_tensor *)sslh_i_alloc(c, sizeof *t) : NULL;
+    void *data = t ? sslh_i_alloc(c, count * sslh_i_type_size(type)) : NULL;
+    if (!data) return NULL;
+    t->type = type;
+    t->ndim = shape.ndim;
+    memcpy(t->shape, shape.size, sizeof t->shape);
+    t->count = count;
+    t->ctx = c;
+    t->flags = SSLH_I_LONG;
+    sslh_i_set_data(t, data);
+    return t;
+}
+
+SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
+    sslh_tensor *t;
+    if (!x || SSLH_I_BAD(x->ctx)) return x ? sslh_i_dummy(x->ctx) : sslh_i_dummy(NULL);
+    if (!sslh_i_begin(x->ctx, "sslh_persist", &x, 1, 0)) return sslh_i_dummy(x->ctx);
+    t = sslh_i_persistent(x->ctx, "sslh_persist", x->type, sslh_shape_of(x));
+    if (!t) return sslh_i_dummy(x->ctx);
+    memcpy(sslh_i_get_data(t), sslh_i_get_data(x), x->count * sslh_i_type_size(x->type));
+    return t;
+}
+
+SSLH_DEF float sslh_item(const sslh_tensor *t) {
+    if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
+    if (t->count != 1 || !sslh_i_get_data(t)) {
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f", (double)t->count);
+        return 0.0f;
+    }
+    return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
+}
+
+SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
+    size_t i;
+    if (!t || !out || SSLH_I_BAD(t->ctx)) {
+        if (out) memset(out, 0, count * sizeof *out); /* a dummy reads as zeros */
+        return;
+    }
+    if (count != t->count || !sslh_i_get_data(t)) {
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count, (double)t->count);
+        return;
+    }
+    for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
+}
+
+SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
+    size_t i;
+    if (!t || !values || SSLH_I_BAD(t->ctx)) return;
+    if (count != t->count || !sslh_i_get_data(t)) {
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count, (double)t->count);
+        return;
+    }
+    for (i = 0; i < count; i++) {
+        if (t->data) t->data[i] = (sslh_real)values[i];
+        else if (t->ints) t->ints[i] = (int32_t)values[i];
+        else t->bytes[i] = (uint8_t)values[i];
+    }
+}
+
+/* --- the life of an operation ------------------------------------------------------------------------------------ */
+
+SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real) {
+    int i;
+    if (SSLH_I_BAD(c)) return 0;
+    for (i = 0; i < n; i++) {
+        if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL", op, i + 1);
+        else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
+        else if (!sslh_i_get_data(in[i]))
+            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use sslh_keep)", op, i + 1);
+        else if (all_real && in[i]->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
+        if (SSLH_I_BAD(c)) return 0;
+    }
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t) {
+    return t && (t->flags & SSLH_I_NEEDS) && (t->group == 0 || (t->group & c->groups));
+}
+
+SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out, sslh_tensor **in, int n) {
+    sslh_i_node *node;
+    int i, wanted = 0;
+    if (c->no_grad || SSLH_I_BAD(c)) return NULL;
+    for (i = 0; i < n; i++) wanted |= sslh_i_needs(c, in[i]);
+    if (!wanted) return NULL;
+    if (!sslh_i_grow(c, (void **)(void *)&c->nodes, &c->nodes_cap, c->nnodes + 1, sizeof *c->nodes)) return NULL;
+    node = (sslh_i_node *)sslh_i_record_alloc(c, sizeof *node);
+    if (!node) return NULL;
+    node->in = (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *node->in);
+    if (!node->in) return NULL;
+    node->name = op;
+    node->backward = fn;
+    node->out = out;
+    node->nin = n;
+    memcpy(node->in, in, (size_t)n * sizeof *in);
+    out->flags |= SSLH_I_NEEDS;
+    c->nodes[c->nnodes++] = node;
+    return node;
+}
+
+SSLH_I_FN void sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t) {
+    if (!t) return;
+    if (n && n->nsaved < (int)(sizeof n->saved / sizeof n->saved[0])) n->saved[n->nsaved++] = t;
+    else sslh_i_release(c, t);
+}
+
+SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
+    size_t i;
+    sslh_real sum = 0; /* 0 * x is 0 for finite x and NaN otherwise */
+    for (i = 0; i < n; i++) sum += x[i] * 0;
+    return sum == 0;
+}
+
+SSLH_I_FN void sslh_i_trace_event(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out) {
+    sslh_trace_event e;
+    size_t i;
+    double now = sslh_i_now(), sum = 0, sum2 = 0;
+    for (i = 0; i < out->count; i++) {
+        double v = out->data ? (double)out->data[i] : out->ints ? (double)out->ints[i] : (double)out->bytes[i];
+        sum += v;
+        sum2 += v * v;
+    }
+    e.name = op;
+    e.inputs = n;
+    e.input = (const sslh_tensor *const *)in;
+    e.output = out;
+    e.mean = sum / (double)out->count;
+    e.std = sqrt(SSLH_I_MAX(0.0, sum2 / (double)out->count - e.mean * e.mean));
+    e.ms = 1e3 * (now - c->trace_time);
+    e.bytes = out->count * sslh_i_type_size(out->type);
+    c->trace(&e, c->trace_user);
+    c->trace_time = sslh_i_now();
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out) {
+    if (SSLH_I_BAD(c) || !out) return sslh_i_dummy(c);
+    if (c->trace) sslh_i_trace_event(c, op, in, n, out);
+    if (c->desc.check_nan && out->type == SSLH_F32 && !sslh_i_finite(out->data, out->count)) {
+        char text[96];
+        sslh_fail(c, SSLH_E_NAN, "%s: the result of shape %s holds NaN or Inf (step %.0f)", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(out)), (double)c->steps);
+        return sslh_i_dummy(c);
+    }
+    return out;
+}
+
+/* --- backward ---------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
+    *fresh = 0;
+    if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
+    if (!t->grad) {
+        size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+        char *p = sslh_i_heap_take(c, bytes, 1);
+        if (!p) return NULL;
+        t->grad = (sslh_real *)(void *)(p + SSLH_I_GRAD_HEAD);
+        *fresh = 1;
+    }
+    return t->grad;
+}
+
+/* The gradient of out goes on to in unchanged (reshape, the sides of an addition): moved when possible, else added. The
+   mover must be the last reader of out->grad. */
+SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last) {
+    int fresh;
+    sslh_real *g;
+    size_t i;
+    if (!sslh_i_needs(c, in)) return;
+    if (last && !in->grad && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+        in->grad = out->grad;
+        out->grad = NULL;
+        return;
+    }
+    g = sslh_i_grad(c, in, &fresh);
+    if (!g) return;
+    if (fresh) memcpy(g, out->grad, out->count * sizeof *g);
+    else for (i = 0; i < out->count; i++) g[i] += out->grad[i];
+}
+
+SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
+    size_t i, base;
+    int fresh;
+    sslh_real *g;
+    if (SSLH_I_BAD(c)) return;
+    if (!sslh_i_begin(c, "sslh_backward", &loss, 1, 1)) return;
+    if (loss->count != 1) {
+        char text[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s", sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
+        return;
+    }
+    if (!sslh_i_needs(c, loss)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, detached or under sslh_no_grad?)");
+        return;
+    }
+    if (!sslh_i_finite(loss->data, 1)) {
+        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the operation)", (double)c->steps);
+        return;
+    }
+    loss->flags |= SSLH_I_KEPT;
+    g = sslh_i_grad(c, loss, &fresh);
+    if (!g) return;
+    if (fresh) g[0] = 0;
+    g[0] += 1;
+    base = c->depth ? c->scopes[c->depth - 1].nodes : 0;
+    for (i = c->nnodes; i-- > base;) {
+        sslh_i_node *n = c->nodes[i];
+        int s;
+        if (n->out->grad) n->backward(c, n);
+        if (SSLH_I_BAD(c)) return;
+        if (n->out->grad && (keep || !(n->out->flags & SSLH_I_KEPT))) sslh_i_release_grad(c, n->out);
+        if (keep) continue;
+        for (s = 0; s < n->nsaved; s++) sslh_i_release(c, n->saved[s]);
+        if (!(n->out->flags & SSLH_I_KEPT)) sslh_i_release(c, n->out);
+    }
+    if (!keep) c->nnodes = base;
+}
+SSLH_DEF void sslh_backward(sslh_ctx *c, sslh_tensor *loss) { sslh_i_backward(c, loss, 0); }
+SSLH_DEF void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss) { sslh_i_backward(c, loss, 1); }
+
+SSLH_DEF sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x) {
+    sslh_tensor *t;
+    if (!sslh_i_begin(c, "sslh_detach", &x, 1, 0)) return sslh_i_dummy(c);
+    t = sslh_i_alias(c, x, sslh_shape_of(x));
+    return sslh_i_end(c, "sslh_detach", &x, 1, t);
+}
+
+/* --- operations of the caller's own ------------------------------------------------------------------------------ */
+
+SSLH_DEF sslh_real *sslh_grad(sslh_ctx *c, sslh_tensor *t) {
+    int fresh;
+    sslh_real *g = t ? sslh_i_grad(c, t, &fresh) : NULL;
+    if (g && fresh) memset(g, 0, t->count * sizeof *g);
+    return g;
+}
+
+typedef struct sslh_i_custom { sslh_op_desc op; } sslh_i_custom;
+
+SSLH_I_FN void sslh_i_custom_back(sslh_ctx *c, sslh_i_node *n) {
+    const sslh_i_custom *k = (const sslh_i_custom *)n->p[0];
+    k->op.backward(c, n->in, n->nin, n->out, k->op.user);
+}
+
+SSLH_DEF sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor **in, int n, sslh_shape shape) {
+    const char *name = op.name ? op.name : "sslh_custom_op";
+    sslh_tensor *out;
+    sslh_i_node *node;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!op.forward || n < 0 || (n > 0 && !in)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .forward or the list of inputs is missing", name);
+        return sslh_i_dummy(c);
+    }
+    if (!sslh_i_begin(c, name, in, n, 0)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, name, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    op.forward(c, in, n, out, op.user);
+    node = op.backward ? sslh_i_record(c, name, sslh_i_custom_back, out, in, n) : NULL;
+    if (node) {
+        sslh_i_custom *k = (sslh_i_custom *)sslh_i_record_alloc(c, sizeof *k);
+        if (!k) return sslh_i_dummy(c);
+        k->op = op;
+        node->p[0] = k;
+    }
+    return sslh_i_end(c, name, in, n, out);
+}
+
+/* --- gradient check ---------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user) {
+    double value;
+    sslh_push(c); /* the same random stream every time */
+    sslh_no_grad(c, 1);
+    {
+        sslh_tensor *y = f(c, in, n, user);
+        if (y && y->count != 1) sslh_fail(c, SSLH_E_SHAPE, "sslh_gradcheck: the function must give one number");
+        value = y && y->data && !SSLH_I_BAD(c) ? (double)y->data[0] : 0.0;
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    return value;
+}
+
+SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user, sslh_gradcheck_desc d) {
+    double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
+    double floor_ = d.floor > 0 ? (double)d.floor : SSLH_I_DOUBLE ? 1e-3 : 1e-1;
+    double tolerance = d.tolerance > 0 ? (double)d.tolerance : SSLH_I_DOUBLE ? 1e-6 : 2e-2;
+    size_t checks = d.max_checks > 0 ? (size_t)d.max_checks : 200;
+    int i;
+    if (d.report && d.report_size) d.report[0] = 0;
+    if (!sslh_i_begin(c, "sslh_gradcheck", in, n, 1)) return 0;
+    for (i = 0; i < n; i++) {
+        sslh_requires_grad(in[i]);
+        if (in[i]->flags & (SSLH_I_PARAM | SSLH_I_LONG)) memset(in[i]->grad, 0, in[i]->count * sizeof(sslh_real));
+        else sslh_i_release_grad(c, in[i]);
+    }
+    sslh_push(c);
+    sslh_backward(c, f(c, in, n, user));
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+        size_t stride = in[i]->count / checks + 1, j;
+        for (j = 0; j < in[i]->count && !SSLH_I_BAD(c); j += stride) {
+            sslh_real old = in[i]->data[j], up, down;
+            double hi, lo, numeric, analytic = in[i]->grad ? (double)in[i]->grad[j] : 0.0, scale, error;
+            up = (sslh_real)((double)old + step);
+            down = (sslh_real)((double)old - step);
+            in[i]->data[j] = up;
+            hi = sslh_i_gradcheck_value(c, f, in, n, user);
+            in[i]->data[j] = down;
+            lo = sslh_i_gradcheck_value(c, f, in, n, user);
+            in[i]->data[j] = old;
+            numeric = (hi - lo) / ((double)up - (double)down);
+            scale = SSLH_I_MAX(SSLH_I_MAX(fabs(analytic), fabs(numeric)), floor_);
+            error = fabs(analytic - numeric) / scale;
+            if (error != error) error = 1e30; /* NaN */
+            if (error <= worst) continue;
+            worst = error;
+            if (d.report && d.report_size)
+                snprintf(d.report, d.report_size, "input %d element %.0f: analytic %.9g, numeric %.9g, relative error %.3g", i + 1, (double)j,
+                         analytic, numeric, error);
+        }
+    }
+    for (i = 0; i < n; i++) if (in[i]) sslh_i_release_grad(c, in[i]);
+    sslh_pop(c);
+    if (!(worst <= tolerance)) sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
+    return worst;
+}
+
+/* --- state of the context ---------------------------------------------------------------------------------------- */
+
+SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
+    sslh_info i;
+    memset(&i, 0, sizeof i);
+    i.cpu = "none";
+    if (!c || c == &sslh_i_dead) return i;
+    i.cpu = sslh_i_kernels_name(c);
+    i.threads = c->threads;
+    i.bytes = c->bytes;
+    i.peak = c->peak;
+    i.allocs = c->allocs;
+    i.steps = c->steps;
+    i.seed = c->desc.seed;
+    return i;
+}
 
 /* ================================================================================================================== */
 /*  >>elementwise   element-wise operations, activations                                                             */
