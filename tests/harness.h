@@ -1,0 +1,173 @@
+/* Tiny test harness: one program per file, plain C99 that also compiles as C++.
+
+       #define SSLH_IMPLEMENTATION
+       #include "../ssl.h"
+       #include "harness.h"
+
+       static void adds(void) {
+           CHECK(1 + 1 == 2, "%d", 1 + 1);
+           CHECK_NEAR(0.1 + 0.2, 0.3, 1e-12);
+           if (!have_tool()) SKIP("adds", "no tool");
+       }
+       TESTS_BEGIN
+           TEST(adds)
+       TESTS_END
+
+   The last line is "N passed, N failed" (tests, not checks), the exit code 1 when one failed. `./program name ..` runs
+   only the tests whose name contains one of the arguments. Under SSLH_TEST_STRICT=1 a SKIP is a failure; a missing data
+   set is a NOTE and never a failure. */
+#ifndef SSLH_TEST_HARNESS_H
+#define SSLH_TEST_HARNESS_H
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define TEST_UNUSED __attribute__((unused))
+#define TEST_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define TEST_UNUSED
+#define TEST_PRINTF(f, a)
+#endif
+
+static int test_passed, test_failed, test_skipped; /* tests */
+static int test_checks_failed;                     /* checks of the running test */
+static const char *test_name = "";
+
+/* Prints the place and the message; after ten messages a test goes on silently. */
+static TEST_UNUSED TEST_PRINTF(4, 5) int test_check(int ok, const char *file, int line, const char *format, ...) {
+    if (!ok && test_checks_failed++ < 10) {
+        va_list args;
+        printf("  FAIL %s: %s:%d: ", test_name, file, line);
+        va_start(args, format);
+        vprintf(format, args);
+        va_end(args);
+        printf("\n");
+        fflush(stdout);
+    }
+    return ok;
+}
+
+/* CHECK(condition, format, ...): the message is printed when the condition is false. */
+#define CHECK(cond, ...) test_check(!!(cond), __FILE__, __LINE__, __VA_ARGS__)
+/* |a - b| at most tolerance (NaN fails). */
+#define CHECK_NEAR(a, b, tolerance)                                                                                      \
+    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance), __FILE__, __LINE__, "%s = %.9g, expected %.9g +- %g", #a, \
+               (double)(a), (double)(b), (double)(tolerance))
+/* |a - b| at most tolerance times max(1, |b|). */
+#define CHECK_CLOSE(a, b, tolerance)                                                                                     \
+    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance) * (fabs((double)(b)) > 1 ? fabs((double)(b)) : 1), __FILE__, \
+               __LINE__, "%s = %.9g, expected %.9g within %g", #a, (double)(a), (double)(b), (double)(tolerance))
+/* The context has no error. */
+#define CHECK_OK(c) test_check(sslh_error(c) == NULL, __FILE__, __LINE__, "error: %s", sslh_error(c) ? sslh_error(c) : "")
+/* The context has an error whose sentence contains text; clears it. */
+#define CHECK_ERROR(c, text)                                                                                             \
+    do {                                                                                                                 \
+        const char *test_e_ = sslh_error(c);                                                                             \
+        test_check(test_e_ && strstr(test_e_, text), __FILE__, __LINE__, "error is \"%s\", expected \"..%s..\"",        \
+                   test_e_ ? test_e_ : "none", text);                                                                    \
+        sslh_clear_error(c);                                                                                             \
+    } while (0)
+/* A tool is missing: by name; a failure under SSLH_TEST_STRICT=1. */
+#define SKIP(name, why) test_skip(name, why)
+/* Something optional (real data) is not there: a line, nothing more. */
+#define NOTE(name, why) printf("note: %s needs %s\n", name, why)
+
+static TEST_UNUSED void test_skip(const char *name, const char *why) {
+    const char *strict = getenv("SSLH_TEST_STRICT");
+    test_skipped++;
+    printf("skipped %s: %s\n", name, why);
+    if (strict && strict[0] == '1') test_checks_failed++;
+}
+
+static TEST_UNUSED void test_run(const char *name, void (*fn)(void), int argc, char **argv) {
+    int i, wanted = argc < 2;
+    for (i = 1; i < argc; i++) if (strstr(name, argv[i])) wanted = 1;
+    if (!wanted) return;
+    test_name = name;
+    test_checks_failed = 0;
+    fn();
+    if (test_checks_failed) {
+        printf("FAILED %s (%d checks)\n", name, test_checks_failed);
+        test_failed++;
+    } else {
+        test_passed++;
+    }
+    fflush(stdout);
+}
+
+static TEST_UNUSED int test_end(void) {
+    printf("%d passed, %d failed\n", test_passed, test_failed);
+    return test_failed != 0;
+}
+
+#define TESTS_BEGIN int main(int argc, char **argv) {
+#define TEST(fn) test_run(#fn, fn, argc, argv);
+#define TESTS_END                                                                                                        \
+    return test_end();                                                                                                   \
+    }
+
+/* Folder of real data: $SSLH_DATA, else ../shared/data; NULL when file is not in it. Returns a static buffer. */
+static TEST_UNUSED const char *test_data(const char *file) {
+    static char path[1024];
+    const char *root = getenv("SSLH_DATA");
+    FILE *f;
+    if (snprintf(path, sizeof path, "%s/%s", root ? root : "../shared/data", file) >= (int)sizeof path) return NULL;
+    f = fopen(path, "rb");
+    if (!f) return NULL;
+    fclose(f);
+    return path;
+}
+
+/* --- an allocator that counts and can fail ------------------------------------------------------------------------ */
+
+typedef struct test_memory {
+    long   calls;     /* allocations so far */
+    long   live;      /* blocks not released */
+    long   fail_at;   /* the fail_at-th allocation fails (1 = the first); 0: none */
+    int    fail_all;  /* 1: all later ones fail too */
+    double bytes;     /* asked for so far */
+} test_memory;
+
+static TEST_UNUSED void *test_alloc(void *user, size_t bytes) {
+    test_memory *m = (test_memory *)user;
+    void *p;
+    m->calls++;
+    if (m->fail_at && (m->calls == m->fail_at || (m->fail_all && m->calls > m->fail_at))) return NULL;
+    p = malloc(bytes ? bytes : 1);
+    if (p) m->live++, m->bytes += (double)bytes;
+    return p;
+}
+static TEST_UNUSED void test_release(void *user, void *p) {
+    test_memory *m = (test_memory *)user;
+    if (p) m->live--;
+    free(p);
+}
+
+/* FNV-1a, for comparing bits. */
+static TEST_UNUSED unsigned long long test_hash(const void *bytes, size_t n, unsigned long long h) {
+    const unsigned char *p = (const unsigned char *)bytes;
+    size_t i;
+    if (!h) h = 14695981039346656037ull;
+    for (i = 0; i < n; i++) h = (h ^ p[i]) * 1099511628211ull;
+    return h;
+}
+/* Of floats, independent of the byte order. */
+static TEST_UNUSED unsigned long long test_hash_floats(const float *x, size_t n, unsigned long long h) {
+    size_t i;
+    for (i = 0; i < n; i++) {
+        unsigned char b[4];
+        unsigned u;
+        memcpy(&u, &x[i], 4);
+        b[0] = (unsigned char)(u & 255);
+        b[1] = (unsigned char)(u >> 8 & 255);
+        b[2] = (unsigned char)(u >> 16 & 255);
+        b[3] = (unsigned char)(u >> 24 & 255);
+        h = test_hash(b, 4, h);
+    }
+    return h;
+}
+
+#endif
