@@ -2830,6 +2830,231 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
 /*  >>elementwise   element-wise operations, activations                                                             */
 /* ================================================================================================================== */
 
+/* --- flat passes: over n values without shape, cut into tasks of one fixed size, so that no result depends on the number
+   of threads. Optimisers, momentum encoders and all element-wise operations run on these. */
+#define SSLH_I_FLAT 16384u /* values a task: 64 KB an array, some 5 us of work */
+
+typedef struct sslh_i_sgd { /* eq. of one SGD or LARS step, see sslh_i_sgd_update */
+    sslh_real lr, momentum, decay;
+    sslh_real grad_scale; /* multiplies g first (clipping); 1 for none */
+    sslh_real ratio;      /* multiplies g + decay p (LARS's trust ratio); 1 for SGD */
+    int       nesterov, zero_grad;
+} sslh_i_sgd;
+
+typedef struct sslh_i_adam {
+    sslh_real lr;             /* of this step, without bias correction */
+    sslh_real beta1, beta2, eps;
+    sslh_real decay;          /* Adam: added to the gradient as decay p */
+    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; one of the two is 0 */
+    sslh_real bias1, bias2;   /* 1 - beta1^t, 1 - beta2^t; both 1 without bias correction */
+    sslh_real grad_scale;
+    int       zero_grad;
+} sslh_i_adam;
+
+typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
+    sslh_real       *p, *m, *v, *out; /* written */
+    const sslh_real *x, *g;           /* read */
+    sslh_real       *w;               /* g when it is cleared */
+    size_t           n;
+    sslh_real        a, b;
+    sslh_i_sgd       sgd;
+    sslh_i_adam      adam;
+} sslh_i_flat;
+
+SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
+    size_t tasks = (n + each - 1) / each;
+    return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
+}
+SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
+SSLH_I_FN size_t sslh_i_flat_end(const sslh_i_flat *f, int task) { return SSLH_I_MIN(f->n, ((size_t)task + 1) * SSLH_I_FLAT); }
+
+/* mu = momentum mu + d,  d = ratio (scale g + decay p);   p -= lr mu,  with Nesterov p -= lr (d + momentum mu) */
+SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    sslh_i_sgd s = f->sgd;
+    size_t i, end = sslh_i_flat_end(f, task);
+    (void)worker;
+    for (i = sslh_i_flat_begin(task); i < end; i++) {
+        sslh_real d = f->w[i] * s.grad_scale, t = f->p[i] * s.decay;
+        d = d + t;
+        d = d * s.ratio;
+        if (f->m) {
+            t = f->m[i] * s.momentum;
+            t = t + d;
+            f->m[i] = t;
+            if (s.nesterov) {
+                t = t * s.momentum;
+                d = d + t;
+            } else d = t;
+        }
+        d = d * s.lr;
+        f->p[i] = f->p[i] - d;
+        if (s.zero_grad) f->w[i] = 0;
+    }
+}
+
+/* p, g, mu: n values each; mu NULL: no momentum. */
+SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, sslh_i_sgd s) {
+    sslh_i_flat f;
+    memset(&f, 0, sizeof f);
+    f.p = p;
+    f.w = g;
+    f.m = mu;
+    f.n = n;
+    f.sgd = s;
+    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_sgd_task, &f);
+}
+
+/* Kingma & Ba 2015, alg. 1; Loshchilov & Hutter 2019, alg. 2 for the decoupled decay.
+   m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2,  p -= lr/bias1 m / (sqrt(v/bias2) + eps) */
+SSLH_I_FN void sslh_i_adam_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    sslh_i_adam s = f->adam;
+    sslh_real rest1 = 1 - s.beta1, rest2 = 1 - s.beta2, shrink = s.lr * s.decoupled, rate = s.lr / s.bias1, root2 = (sslh_real)sqrt((double)s.bias2);
+    size_t i, end = sslh_i_flat_end(f, task);
+    (void)worker;
+    shrink = 1 - shrink;
+    for (i = sslh_i_flat_begin(task); i < end; i++) {
+        sslh_real g = f->w[i] * s.grad_scale, p = f->p[i], t = p * s.decay, m, v;
+        g = g + t;
+        p = p * shrink;
+        m = f->m[i] * s.beta1;
+        t = g * rest1;
+        m = m + t;
+        v = f->v[i] * s.beta2;
+        t = g * g;
+        t = t * rest2;
+        v = v + t;
+        f->m[i] = m;
+        f->v[i] = v;
+        t = (sslh_real)sqrt((double)v);
+        t = t / root2;
+        t = t + s.eps;
+        t = m / t;
+        t = t * rate;
+        f->p[i] = p - t;
+        if (s.zero_grad) f->w[i] = 0;
+    }
+}
+
+SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, sslh_i_adam s) {
+    sslh_i_flat f;
+    memset(&f, 0, sizeof f);
+    f.p = p;
+    f.w = g;
+    f.m = m;
+    f.v = v;
+    f.n = n;
+    f.adam = s;
+    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_adam_task, &f);
+}
+
+/* y = a y + b x */
+SSLH_I_FN void sslh_i_axpby_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t i, end = sslh_i_flat_end(f, task);
+    (void)worker;
+    for (i = sslh_i_flat_begin(task); i < end; i++) {
+        sslh_real s = f->out[i] * f->a, t = f->x[i] * f->b;
+        f->out[i] = s + t;
+    }
+}
+SSLH_I_FN void sslh_i_axpby(sslh_ctx *c, sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
+    sslh_i_flat f;
+    memset(&f, 0, sizeof f);
+    f.out = y;
+    f.x = x;
+    f.n = n;
+    f.a = a;
+    f.b = b;
+    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_axpby_task, &f);
+}
+/* target = m target + (1-m) source */
+SSLH_I_FN void sslh_i_ema(sslh_ctx *c, sslh_real *target, const sslh_real *source, size_t n, sslh_real m) {
+    sslh_i_axpby(c, target, source, n, m, 1 - m);
+}
+
+/* x = factor x */
+SSLH_I_FN void sslh_i_scale_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t i, end = sslh_i_flat_end(f, task);
+    (void)worker;
+    for (i = sslh_i_flat_begin(task); i < end; i++) f->out[i] = f->out[i] * f->a;
+}
+SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real factor) {
+    sslh_i_flat f;
+    memset(&f, 0, sizeof f);
+    f.out = x;
+    f.n = n;
+    f.a = factor;
+    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_scale_task, &f);
+}
+
+/* Sum of (a x + b g)^2 over each task's values, in 16 lanes and a fixed tree. */
+SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t i, begin = sslh_i_flat_begin(task), end = sslh_i_flat_end(f, task);
+    sslh_real lane[16];
+    int j, w;
+    (void)worker;
+    for (j = 0; j < 16; j++) lane[j] = 0;
+    for (i = begin; i < end; i++) {
+        sslh_real t = f->x[i] * f->a;
+        if (f->g) {
+            sslh_real u = f->g[i] * f->b;
+            t = t + u;
+        }
+        t = t * t;
+        lane[(i - begin) & 15] = lane[(i - begin) & 15] + t;
+    }
+    for (w = 8; w > 0; w /= 2)
+        for (j = 0; j < w; j++) lane[j] = lane[j] + lane[j + w];
+    f->out[task] = lane[0];
+}
+
+/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. */
+SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b) {
+    sslh_i_flat f;
+    int i, tasks = sslh_i_tasks(n, SSLH_I_FLAT);
+    sslh_real sum = 0;
+    memset(&f, 0, sizeof f);
+    f.x = x;
+    f.g = y;
+    f.n = n;
+    f.a = a;
+    f.b = b;
+    if (!n) return 0;
+    f.out = (sslh_real *)sslh_i_scratch(c, (size_t)tasks * sizeof *f.out);
+    if (!f.out) return 0;
+    sslh_i_parallel(c, tasks, sslh_i_squares_task, &f);
+    for (i = 0; i < tasks; i++) sum = sum + f.out[i];
+    sslh_i_unscratch(c, f.out);
+    return sum;
+}
+SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) { return sslh_i_sum_squares2(c, x, NULL, n, 1, 0); }
+
+/* 1 when no value is NaN or Inf. */
+SSLH_I_FN void sslh_i_finite_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t begin = sslh_i_flat_begin(task);
+    (void)worker;
+    f->out[task] = (sslh_real)sslh_i_finite(f->x + begin, sslh_i_flat_end(f, task) - begin);
+}
+SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
+    sslh_i_flat f;
+    int i, tasks = sslh_i_tasks(n, SSLH_I_FLAT), ok = 1;
+    memset(&f, 0, sizeof f);
+    f.x = x;
+    f.n = n;
+    if (!n) return 1;
+    f.out = (sslh_real *)sslh_i_scratch(c, (size_t)tasks * sizeof *f.out);
+    if (!f.out) return 0;
+    sslh_i_parallel(c, tasks, sslh_i_finite_task, &f);
+    for (i = 0; i < tasks; i++) ok &= f.out[i] != 0;
+    sslh_i_unscratch(c, f.out);
+    return ok;
+}
+
 /* ================================================================================================================== */
 /*  >>reductions    reductions, softmax                                                                              */
 /* ================================================================================================================== */
