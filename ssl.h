@@ -1203,6 +1203,26 @@ extern "C" {
 #define SSLH_I_INLINE static
 #endif
 
+/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start (>>kernels).
+   SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
+#define SSLH_I_X86 0
+#define SSLH_I_ARM 0
+#if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
+#if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
+#undef SSLH_I_X86
+#define SSLH_I_X86 1
+#include <immintrin.h>
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+#elif (defined(__aarch64__) && !defined(__AARCH64EB__)) || defined(_M_ARM64)
+#undef SSLH_I_ARM
+#define SSLH_I_ARM 1
+#include <arm_neon.h>
+#endif
+#endif
+#define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
+
 #define SSLH_I_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
@@ -2381,11 +2401,961 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
 /*  >>kernels       vector layer, reference kernels, SIMD passes, dispatch                                           */
 /* ================================================================================================================== */
 
+/* --- own elementary functions ---
+   libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and safe).
+   These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every machine. The
+   polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf: Juffa). The double
+   build, made for gradient checks, calls libm. */
+#if SSLH_I_DOUBLE
+SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x) { return (sslh_real)sqrt((double)x); }
+SSLH_I_FN sslh_real sslh_i_fabs(sslh_real x) { return (sslh_real)fabs((double)x); }
+SSLH_I_FN sslh_real sslh_i_floor(sslh_real x) { return (sslh_real)floor((double)x); }
+SSLH_I_FN sslh_real sslh_i_exp(sslh_real x) { return (sslh_real)exp((double)x); }
+SSLH_I_FN sslh_real sslh_i_log(sslh_real x) { return (sslh_real)log((double)x); }
+SSLH_I_FN sslh_real sslh_i_tanh(sslh_real x) { return (sslh_real)tanh((double)x); }
+SSLH_I_FN sslh_real sslh_i_erf(sslh_real x) { return (sslh_real)erf((double)x); }
+SSLH_I_FN sslh_real sslh_i_sin(sslh_real x) { return (sslh_real)sin((double)x); }
+SSLH_I_FN sslh_real sslh_i_cos(sslh_real x) { return (sslh_real)cos((double)x); }
+SSLH_I_FN sslh_real sslh_i_pow(sslh_real x, sslh_real y) { return (sslh_real)pow((double)x, (double)y); }
+#else
+SSLH_I_FN float sslh_i_sqrt(float x) { return sqrtf(x); }
+SSLH_I_FN float sslh_i_fabs(float x) { return fabsf(x); }
+SSLH_I_FN float sslh_i_floor(float x) { return floorf(x); }
+
+SSLH_I_FN uint32_t sslh_i_bits_of(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+SSLH_I_FN float    sslh_i_of_bits(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+#define SSLH_I_INF sslh_i_of_bits(0x7f800000u)
+#define SSLH_I_NAN sslh_i_of_bits(0x7fc00000u)
+
+/* a[0] x^(n-1) + .. + a[n-1], Horner, each product and sum rounded. */
+SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
+    float y = a[0];
+    for (int i = 1; i < n; i++) {
+        float t = y * x;
+        y = t + a[i];
+    }
+    return y;
+}
+
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts. */
+SSLH_I_FN float sslh_i_exp(float x) {
+    static const float p[6] = { 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
+                                1.6666665459e-1f, 5.0000001201e-1f };
+    static const float c[5] = { 1.44269504088896341f, 0.693359375f, -2.12194440e-4f, 88.72284f, -103.9721f };
+    if (x != x) return x;
+    if (x > c[3]) return SSLH_I_INF;
+    if (x < c[4]) return 0.0f;
+    float z = x * c[0];
+    z = z + 0.5f;
+    float n = floorf(z);
+    float t = n * c[1];
+    float r = x - t;
+    t = n * c[2];
+    r = r - t;
+    float y = sslh_i_poly(p, 6, r);
+    t = r * r;
+    y = y * t;
+    y = y + r;
+    y = y + 1.0f;
+    int e = (int)n, h = e / 2; /* two factors: 2^128 and subnormal results are outside one factor's range */
+    y = y * sslh_i_of_bits((uint32_t)(h + 127) << 23);
+    y = y * sslh_i_of_bits((uint32_t)(e - h + 127) << 23);
+    return y;
+}
+
+/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. */
+SSLH_I_FN float sslh_i_log(float x) {
+    static const float p[9] = { 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
+                                -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f };
+    static const float c[3] = { 0.693359375f, -2.12194440e-4f, 0.707106781186547524f };
+    if (x != x) return x;
+    if (x < 0.0f) return SSLH_I_NAN;
+    if (x == 0.0f) return -SSLH_I_INF;
+    if (x == SSLH_I_INF) return x;
+    int e = 0;
+    if (x < 1.17549435e-38f) { /* subnormal */
+        x = x * 16777216.0f;
+        e = -24;
+    }
+    uint32_t u = sslh_i_bits_of(x);
+    e += (int)(u >> 23) - 126;
+    float m = sslh_i_of_bits((u & 0x007fffffu) | 0x3f000000u); /* in [1/2, 1) */
+    if (m < c[2]) {
+        e--;
+        m = m + m;
+    }
+    m = m - 1.0f;
+    float z = m * m, fe = (float)e;
+    float y = sslh_i_poly(p, 9, m);
+    y = y * m;
+    y = y * z;
+    float t = fe * c[1];
+    y = y + t;
+    t = 0.5f * z;
+    y = y - t;
+    y = m + y;
+    t = fe * c[0];
+    y = y + t;
+    return y;
+}
+
+SSLH_I_FN float sslh_i_tanh(float x) {
+    static const float p[5] = { -5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
+                                -3.33332819422e-1f };
+    float a = fabsf(x), y;
+    if (a < 0.625f) {
+        float z = x * x;
+        y = sslh_i_poly(p, 5, z);
+        y = y * z;
+        y = y * x;
+        return y + x;
+    }
+    if (a > 9.5f) {
+        y = 1.0f;
+    } else { /* tanh a = 1 - 2 / (e^2a + 1); NaN comes this way and stays */
+        y = sslh_i_exp(a + a);
+        y = y + 1.0f;
+        y = 2.0f / y;
+        y = 1.0f - y;
+    }
+    return x < 0.0f ? -y : y;
+}
+
+SSLH_I_FN float sslh_i_erf(float x) {
+    static const float p[6] = { -5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f, 1.12819925e-1f, -3.76125336e-1f,
+                                1.28379166e-1f };
+    static const float q[7] = { -1.72853470e-5f, 3.83197126e-4f, -3.88396438e-3f, 2.42546219e-2f, -1.06777877e-1f,
+                                -6.34846687e-1f, -1.28717512e-1f };
+    float a = fabsf(x), y;
+    if (a <= 0.921875f) { /* erf x = x + x P(x^2) */
+        float z = x * x;
+        y = sslh_i_poly(p, 6, z);
+        y = y * x;
+        return y + x;
+    }
+    if (a > 4.0f) return x < 0.0f ? -1.0f : 1.0f;
+    y = sslh_i_poly(q, 7, a); /* erf a = 1 - exp(a Q(a) - a) */
+    y = y * a;
+    y = y - a;
+    y = sslh_i_exp(y);
+    y = 1.0f - y;
+    return x < 0.0f ? -y : y;
+}
+
+/* Octant of |x| and the rest in +-pi/4. Up to 8192 in float (three parts of pi/4), beyond in double. */
+SSLH_I_FN float sslh_i_octant(float a, int *octant) {
+    static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
+    static const double d[3] = { 1.2732395447351628, 0.785398163366597145795822, 3.0851303e-11 };
+    if (a <= 8192.0f) {
+        float z = a * c[0];
+        int j = (int)z;
+        j += j & 1; /* to the nearest even octant */
+        float f = (float)j;
+        z = f * c[1];
+        float r = a - z;
+        z = f * c[2];
+        r = r - z;
+        z = f * c[3];
+        r = r - z;
+        *octant = j & 7;
+        return r;
+    }
+    double x = (double)a, z = x * d[0];
+    if (!(z < 1e15)) { /* huge, Inf or NaN: no meaningful angle is left */
+        *octant = 0;
+        return a - a;
+    }
+    int64_t j = (int64_t)z;
+    j += j & 1;
+    double f = (double)j, t = f * d[1];
+    double r = x - t;
+    t = f * d[2];
+    r = r - t;
+    *octant = (int)(j & 7);
+    return (float)r;
+}
+SSLH_I_FN float sslh_i_sin_small(float r) { /* |r| <= pi/4 */
+    static const float p[3] = { -1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f };
+    float z = r * r;
+    float y = sslh_i_poly(p, 3, z);
+    y = y * z;
+    y = y * r;
+    return y + r;
+}
+SSLH_I_FN float sslh_i_cos_small(float r) {
+    static const float p[3] = { 2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f };
+    float z = r * r;
+    float y = sslh_i_poly(p, 3, z);
+    y = y * z;
+    y = y * z;
+    float t = 0.5f * z;
+    y = y - t;
+    return y + 1.0f;
+}
+SSLH_I_FN float sslh_i_sin(float x) {
+    int j;
+    float r = sslh_i_octant(fabsf(x), &j);
+    float y = (j & 2) ? sslh_i_cos_small(r) : sslh_i_sin_small(r);
+    if (j & 4) y = -y;
+    return x < 0.0f ? -y : y;
+}
+SSLH_I_FN float sslh_i_cos(float x) {
+    int j;
+    float r = sslh_i_octant(fabsf(x), &j);
+    float y = (j & 2) ? sslh_i_sin_small(r) : sslh_i_cos_small(r);
+    return j == 2 || j == 4 ? -y : y;
+}
+
+/* x^y through log and exp in double: the error of y log x is multiplied by the result, float would lose seven bits. */
+SSLH_I_FN float sslh_i_pow(float x, float y) {
+    if (y == 0.0f || x == 1.0f) return 1.0f;
+    if (x != x || y != y) return x + y;
+    float sign = 1.0f;
+    if (x < 0.0f) {
+        if (floorf(y) != y) return SSLH_I_NAN;
+        float half = y * 0.5f;
+        if (floorf(half) != half) sign = -1.0f;
+        x = -x;
+    }
+    if (x == 1.0f) return sign;
+    if (x == 0.0f || x == SSLH_I_INF) return (x == 0.0f) == (y > 0.0f) ? sign * 0.0f : sign * SSLH_I_INF;
+    if (y == SSLH_I_INF || y == -SSLH_I_INF) return (x < 1.0f) == (y > 0.0f) ? 0.0f : SSLH_I_INF;
+    /* log m = 2 (s + s^3/3 + s^5/5 ..), s = (m-1)/(m+1) */
+    int e = 0;
+    if (x < 1.17549435e-38f) {
+        x = x * 16777216.0f;
+        e = -24;
+    }
+    uint32_t u = sslh_i_bits_of(x);
+    e += (int)(u >> 23) - 127;
+    double m = (double)sslh_i_of_bits((u & 0x007fffffu) | 0x3f800000u);
+    if (m > 1.4142135) {
+        m = m * 0.5;
+        e++;
+    }
+    double a = m - 1.0, b = m + 1.0;
+    double s = a / b;
+    double z = s * s, l = 0.0;
+    for (int i = 21; i >= 1; i -= 2) {
+        double t = l * z;
+        double k = 1.0 / (double)i;
+        l = t + k;
+    }
+    l = l * s;
+    l = l + l;
+    a = (double)e * 0.69314718055994530942;
+    l = l + a;
+    l = l * (double)y;
+    if (l > 89.0) return sign * SSLH_I_INF;
+    if (l < -104.0) return sign * 0.0f;
+    b = l * 1.44269504088896340736;
+    b = b + 0.5;
+    double n = floor(b);
+    a = n * 0.69314718055994530942;
+    double r = l - a, p = 1.0;
+    for (int i = 13; i >= 1; i--) { /* Taylor series of e^r, |r| < 0.35 */
+        double t = p * r;
+        t = t / (double)i;
+        p = t + 1.0;
+    }
+    p = p * (double)sign;
+    int h = (int)n;
+    while (h > 0) { p = p * 2.0; h--; }
+    while (h < 0) { p = p * 0.5; h++; }
+    return (float)p;
+}
+#endif
+
+/* a b + c with two roundings, also where the compiler would keep extra bits. */
+SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
+    sslh_real t = a * b;
+    return t + c;
+}
+
+/* --- the function table of one instruction set --- */
+struct sslh_i_kernels {
+    const char *name;
+    int         fma; /* products and sums are fused: the bits of AVX2, AVX-512, NEON; otherwise those of SSE2 and C */
+    /* products and convolutions */
+    /* element-wise, norms, softmax, optimisers */
+};
+
+/* --- passes: the kernel text is compiled once per instruction set ---
+   Each pass sets SSLH_I_PASS, SSLH_I_SUFFIX (appended to every name, see SSLH_I_P) and the compiler's target, and
+   includes this very file again. The portable C pass needs no target and is compiled in place. Functions that inline each
+   other are in the same pass (always_inline does not work across targets); constants they share are macros. */
+#define SSLH_I_PASS_C 0
+#define SSLH_I_PASS_SSE2 1
+#define SSLH_I_PASS_AVX2 2
+#define SSLH_I_PASS_AVX512 3
+#define SSLH_I_PASS_NEON 4
+
+#define SSLH_I_CAT_(a, b) a##b
+#define SSLH_I_CAT(a, b) SSLH_I_CAT_(a, b)
+#define SSLH_I_P(name) SSLH_I_CAT(name, SSLH_I_SUFFIX)
+
+#ifndef SSLH_FILE
+#define SSLH_FILE "ssl.h" /* this file's name, should it have been renamed */
+#endif
+
+#if SSLH_I_X86
+#define SSLH_I_INNER 1
+
+#define SSLH_I_PASS SSLH_I_PASS_SSE2
+#define SSLH_I_SUFFIX sse2
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("sse2"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("sse2")
+#endif
+#include SSLH_FILE
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#ifndef SSLH_I_MARK
+#error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
+#endif
+#undef SSLH_I_MARK
+#undef SSLH_I_PASS
+#undef SSLH_I_SUFFIX
+
+#define SSLH_I_PASS SSLH_I_PASS_AVX2
+#define SSLH_I_SUFFIX avx2
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+#include SSLH_FILE
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#undef SSLH_I_MARK
+#undef SSLH_I_PASS
+#undef SSLH_I_SUFFIX
+
+#define SSLH_I_PASS SSLH_I_PASS_AVX512
+#define SSLH_I_SUFFIX avx512
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#endif
+#include SSLH_FILE
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#undef SSLH_I_MARK
+#undef SSLH_I_PASS
+#undef SSLH_I_SUFFIX
+
+#undef SSLH_I_INNER
+#elif SSLH_I_ARM
+#define SSLH_I_INNER 1
+#define SSLH_I_PASS SSLH_I_PASS_NEON
+#define SSLH_I_SUFFIX neon
+#include SSLH_FILE
+#ifndef SSLH_I_MARK
+#error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
+#endif
+#undef SSLH_I_MARK
+#undef SSLH_I_PASS
+#undef SSLH_I_SUFFIX
+#undef SSLH_I_INNER
+#endif
+
+#define SSLH_I_PASS SSLH_I_PASS_C /* compiled in place, below */
+#define SSLH_I_SUFFIX c
+
 #endif /* SSLH_I_INNER: the kernel text below is compiled once per instruction set */
 
 /* [kernel text] */
+#define SSLH_I_MARK 1
+
+/* --- the vector layer ---
+   Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: the SSLH_I_N... macros below are all that
+   an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on which
+   kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits everywhere.
+
+     sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)      n of 16 values, n < 16; rest is 0
+                 vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs vround(|x| < 2^22)
+                 vfma(a,b,c) = a b + c: one rounding in passes with FMA, two in the others
+                 vsum(v) vhmax(v): one number
+     sslh_i_m    vgt vge veq(a,b) vnan(a)  mand mor mnot   vselect(m,a,b) = m ? a : b
+     sslh_i_vi   (float builds only) vtoint(v) truncates, vtoreal, vbits / vofbits reinterpret, viset, viadd, visub, viand,
+                 vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign                             */
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+
+#define SSLH_I_W 16
+#define SSLH_I_FMA 1
+#define SSLH_I_N __m512
+#define SSLH_I_NM __mmask16
+#define SSLH_I_NI __m512i
+#define SSLH_I_NLOAD(p) _mm512_loadu_ps(p)
+#define SSLH_I_NSTORE(p, x) _mm512_storeu_ps(p, x)
+#define SSLH_I_NSET(x) _mm512_set1_ps(x)
+#define SSLH_I_NADD(a, b) _mm512_add_ps(a, b)
+#define SSLH_I_NSUB(a, b) _mm512_sub_ps(a, b)
+#define SSLH_I_NMUL(a, b) _mm512_mul_ps(a, b)
+#define SSLH_I_NDIV(a, b) _mm512_div_ps(a, b)
+#define SSLH_I_NFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define SSLH_I_NMAX(a, b) _mm512_max_ps(a, b)
+#define SSLH_I_NMIN(a, b) _mm512_min_ps(a, b)
+#define SSLH_I_NSQRT(a) _mm512_sqrt_ps(a)
+#define SSLH_I_NNEG(a) _mm512_xor_ps(a, _mm512_set1_ps(-0.0f))
+#define SSLH_I_NABS(a) _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a)
+#define SSLH_I_NGT(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
+#define SSLH_I_NGE(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ)
+#define SSLH_I_NEQ(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
+#define SSLH_I_NNAN(a) _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q)
+#define SSLH_I_NSELECT(m, a, b) _mm512_mask_blend_ps(m, b, a)
+#define SSLH_I_NMAND(a, b) ((__mmask16)((a) & (b)))
+#define SSLH_I_NMOR(a, b) ((__mmask16)((a) | (b)))
+#define SSLH_I_NMNOT(a) ((__mmask16)~(a))
+#define SSLH_I_NTOINT(a) _mm512_cvttps_epi32(a)
+#define SSLH_I_NTOREAL(a) _mm512_cvtepi32_ps(a)
+#define SSLH_I_NBITS(a) _mm512_castps_si512(a)
+#define SSLH_I_NOFBITS(a) _mm512_castsi512_ps(a)
+#define SSLH_I_NISET(x) _mm512_set1_epi32(x)
+#define SSLH_I_NIADD(a, b) _mm512_add_epi32(a, b)
+#define SSLH_I_NISUB(a, b) _mm512_sub_epi32(a, b)
+#define SSLH_I_NIAND(a, b) _mm512_and_si512(a, b)
+#define SSLH_I_NIOR(a, b) _mm512_or_si512(a, b)
+#define SSLH_I_NISHL23(a) _mm512_slli_epi32(a, 23)
+#define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
+
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+
+#define SSLH_I_W 8
+#define SSLH_I_FMA 1
+#define SSLH_I_N __m256
+#define SSLH_I_NM __m256
+#define SSLH_I_NI __m256i
+#define SSLH_I_NLOAD(p) _mm256_loadu_ps(p)
+#define SSLH_I_NSTORE(p, x) _mm256_storeu_ps(p, x)
+#define SSLH_I_NSET(x) _mm256_set1_ps(x)
+#define SSLH_I_NADD(a, b) _mm256_add_ps(a, b)
+#define SSLH_I_NSUB(a, b) _mm256_sub_ps(a, b)
+#define SSLH_I_NMUL(a, b) _mm256_mul_ps(a, b)
+#define SSLH_I_NDIV(a, b) _mm256_div_ps(a, b)
+#define SSLH_I_NFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define SSLH_I_NMAX(a, b) _mm256_max_ps(a, b)
+#define SSLH_I_NMIN(a, b) _mm256_min_ps(a, b)
+#define SSLH_I_NSQRT(a) _mm256_sqrt_ps(a)
+#define SSLH_I_NNEG(a) _mm256_xor_ps(a, _mm256_set1_ps(-0.0f))
+#define SSLH_I_NABS(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
+#define SSLH_I_NGT(a, b) _mm256_cmp_ps(a, b, _CMP_GT_OQ)
+#define SSLH_I_NGE(a, b) _mm256_cmp_ps(a, b, _CMP_GE_OQ)
+#define SSLH_I_NEQ(a, b) _mm256_cmp_ps(a, b, _CMP_EQ_OQ)
+#define SSLH_I_NNAN(a) _mm256_cmp_ps(a, a, _CMP_UNORD_Q)
+#define SSLH_I_NSELECT(m, a, b) _mm256_blendv_ps(b, a, m)
+#define SSLH_I_NMAND(a, b) _mm256_and_ps(a, b)
+#define SSLH_I_NMOR(a, b) _mm256_or_ps(a, b)
+#define SSLH_I_NMNOT(a) _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1)))
+#define SSLH_I_NTOINT(a) _mm256_cvttps_epi32(a)
+#define SSLH_I_NTOREAL(a) _mm256_cvtepi32_ps(a)
+#define SSLH_I_NBITS(a) _mm256_castps_si256(a)
+#define SSLH_I_NOFBITS(a) _mm256_castsi256_ps(a)
+#define SSLH_I_NISET(x) _mm256_set1_epi32(x)
+#define SSLH_I_NIADD(a, b) _mm256_add_epi32(a, b)
+#define SSLH_I_NISUB(a, b) _mm256_sub_epi32(a, b)
+#define SSLH_I_NIAND(a, b) _mm256_and_si256(a, b)
+#define SSLH_I_NIOR(a, b) _mm256_or_si256(a, b)
+#define SSLH_I_NISHL23(a) _mm256_slli_epi32(a, 23)
+#define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
+
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+
+#define SSLH_I_W 4
+#define SSLH_I_FMA 0
+#define SSLH_I_N __m128
+#define SSLH_I_NM __m128
+#define SSLH_I_NI __m128i
+#define SSLH_I_NLOAD(p) _mm_loadu_ps(p)
+#define SSLH_I_NSTORE(p, x) _mm_storeu_ps(p, x)
+#define SSLH_I_NSET(x) _mm_set1_ps(x)
+#define SSLH_I_NADD(a, b) _mm_add_ps(a, b)
+#define SSLH_I_NSUB(a, b) _mm_sub_ps(a, b)
+#define SSLH_I_NMUL(a, b) _mm_mul_ps(a, b)
+#define SSLH_I_NDIV(a, b) _mm_div_ps(a, b)
+#define SSLH_I_NFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#define SSLH_I_NMAX(a, b) _mm_max_ps(a, b)
+#define SSLH_I_NMIN(a, b) _mm_min_ps(a, b)
+#define SSLH_I_NSQRT(a) _mm_sqrt_ps(a)
+#define SSLH_I_NNEG(a) _mm_xor_ps(a, _mm_set1_ps(-0.0f))
+#define SSLH_I_NABS(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
+#define SSLH_I_NGT(a, b) _mm_cmpgt_ps(a, b)
+#define SSLH_I_NGE(a, b) _mm_cmpge_ps(a, b)
+#define SSLH_I_NEQ(a, b) _mm_cmpeq_ps(a, b)
+#define SSLH_I_NNAN(a) _mm_cmpunord_ps(a, a)
+#define SSLH_I_NSELECT(m, a, b) _mm_or_ps(_mm_and_ps(m, a), _mm_andnot_ps(m, b))
+#define SSLH_I_NMAND(a, b) _mm_and_ps(a, b)
+#define SSLH_I_NMOR(a, b) _mm_or_ps(a, b)
+#define SSLH_I_NMNOT(a) _mm_xor_ps(a, _mm_castsi128_ps(_mm_set1_epi32(-1)))
+#define SSLH_I_NTOINT(a) _mm_cvttps_epi32(a)
+#define SSLH_I_NTOREAL(a) _mm_cvtepi32_ps(a)
+#define SSLH_I_NBITS(a) _mm_castps_si128(a)
+#define SSLH_I_NOFBITS(a) _mm_castsi128_ps(a)
+#define SSLH_I_NISET(x) _mm_set1_epi32(x)
+#define SSLH_I_NIADD(a, b) _mm_add_epi32(a, b)
+#define SSLH_I_NISUB(a, b) _mm_sub_epi32(a, b)
+#define SSLH_I_NIAND(a, b) _mm_and_si128(a, b)
+#define SSLH_I_NIOR(a, b) _mm_or_si128(a, b)
+#define SSLH_I_NISHL23(a) _mm_slli_epi32(a, 23)
+#define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
+
+#elif SSLH_I_PASS == SSLH_I_PASS_NEON
+
+#define SSLH_I_W 4
+#define SSLH_I_FMA 1
+#define SSLH_I_N float32x4_t
+#define SSLH_I_NM uint32x4_t
+#define SSLH_I_NI int32x4_t
+#define SSLH_I_NLOAD(p) vld1q_f32(p)
+#define SSLH_I_NSTORE(p, x) vst1q_f32(p, x)
+#define SSLH_I_NSET(x) vdupq_n_f32(x)
+#define SSLH_I_NADD(a, b) vaddq_f32(a, b)
+#define SSLH_I_NSUB(a, b) vsubq_f32(a, b)
+#define SSLH_I_NMUL(a, b) vmulq_f32(a, b)
+#define SSLH_I_NDIV(a, b) vdivq_f32(a, b)
+#define SSLH_I_NFMA(a, b, c) vfmaq_f32(c, a, b)
+#define SSLH_I_NMAX(a, b) vbslq_f32(vcgtq_f32(a, b), a, b) /* not vmaxq: x86 gives the second if one is NaN */
+#define SSLH_I_NMIN(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
+#define SSLH_I_NSQRT(a) vsqrtq_f32(a)
+#define SSLH_I_NNEG(a) vnegq_f32(a)
+#define SSLH_I_NABS(a) vabsq_f32(a)
+#define SSLH_I_NGT(a, b) vcgtq_f32(a, b)
+#define SSLH_I_NGE(a, b) vcgeq_f32(a, b)
+#define SSLH_I_NEQ(a, b) vceqq_f32(a, b)
+#define SSLH_I_NNAN(a) vmvnq_u32(vceqq_f32(a, a))
+#define SSLH_I_NSELECT(m, a, b) vbslq_f32(m, a, b)
+#define SSLH_I_NMAND(a, b) vandq_u32(a, b)
+#define SSLH_I_NMOR(a, b) vorrq_u32(a, b)
+#define SSLH_I_NMNOT(a) vmvnq_u32(a)
+#define SSLH_I_NTOINT(a) vcvtq_s32_f32(a)
+#define SSLH_I_NTOREAL(a) vcvtq_f32_s32(a)
+#define SSLH_I_NBITS(a) vreinterpretq_s32_f32(a)
+#define SSLH_I_NOFBITS(a) vreinterpretq_f32_s32(a)
+#define SSLH_I_NISET(x) vdupq_n_s32(x)
+#define SSLH_I_NIADD(a, b) vaddq_s32(a, b)
+#define SSLH_I_NISUB(a, b) vsubq_s32(a, b)
+#define SSLH_I_NIAND(a, b) vandq_s32(a, b)
+#define SSLH_I_NIOR(a, b) vorrq_s32(a, b)
+#define SSLH_I_NISHL23(a) vshlq_n_s32(a, 23)
+#define SSLH_I_NISHR23(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 23))
+
+#else /* portable C: one number is the register, V is an array of 16 */
+
+#define SSLH_I_W 1
+#define SSLH_I_FMA 0
+#define SSLH_I_N sslh_real
+#define SSLH_I_NM int
+#define SSLH_I_NI int32_t
+#define SSLH_I_NLOAD(p) (*(p))
+#define SSLH_I_NSTORE(p, x) (*(p) = (x))
+#define SSLH_I_NSET(x) (x)
+#define SSLH_I_NADD(a, b) ((a) + (b))
+#define SSLH_I_NSUB(a, b) ((a) - (b))
+#define SSLH_I_NMUL(a, b) ((a) * (b))
+#define SSLH_I_NDIV(a, b) ((a) / (b))
+#define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
+#define SSLH_I_NMAX(a, b) ((a) > (b) ? (a) : (b))
+#define SSLH_I_NMIN(a, b) ((a) < (b) ? (a) : (b))
+#define SSLH_I_NSQRT(a) sslh_i_sqrt(a)
+#define SSLH_I_NNEG(a) (-(a))
+#define SSLH_I_NABS(a) sslh_i_fabs(a)
+#define SSLH_I_NGT(a, b) ((a) > (b))
+#define SSLH_I_NGE(a, b) ((a) >= (b))
+#define SSLH_I_NEQ(a, b) ((a) == (b))
+#define SSLH_I_NNAN(a) ((a) != (a))
+#define SSLH_I_NSELECT(m, a, b) ((m) ? (a) : (b))
+#define SSLH_I_NMAND(a, b) ((a) & (b))
+#define SSLH_I_NMOR(a, b) ((a) | (b))
+#define SSLH_I_NMNOT(a) (!(a))
+#define SSLH_I_NTOINT(a) ((int32_t)(a))
+#define SSLH_I_NTOREAL(a) ((sslh_real)(a))
+#define SSLH_I_NBITS(a) ((int32_t)sslh_i_bits_of(a))
+#define SSLH_I_NOFBITS(a) sslh_i_of_bits((uint32_t)(a))
+#define SSLH_I_NISET(x) (x)
+#define SSLH_I_NIADD(a, b) ((int32_t)((uint32_t)(a) + (uint32_t)(b)))
+#define SSLH_I_NISUB(a, b) ((int32_t)((uint32_t)(a) - (uint32_t)(b)))
+#define SSLH_I_NIAND(a, b) ((a) & (b))
+#define SSLH_I_NIOR(a, b) ((a) | (b))
+#define SSLH_I_NISHL23(a) ((int32_t)((uint32_t)(a) << 23))
+#define SSLH_I_NISHR23(a) ((int32_t)((uint32_t)(a) >> 23))
+
+#endif
+
+#define sslh_i_v SSLH_I_P(sslh_i_v_)
+#define sslh_i_m SSLH_I_P(sslh_i_m_)
+#define sslh_i_vi SSLH_I_P(sslh_i_vi_)
+#define sslh_i_vload SSLH_I_P(sslh_i_vload_)
+#define sslh_i_vloadn SSLH_I_P(sslh_i_vloadn_)
+#define sslh_i_vstore SSLH_I_P(sslh_i_vstore_)
+#define sslh_i_vstoren SSLH_I_P(sslh_i_vstoren_)
+#define sslh_i_vset SSLH_I_P(sslh_i_vset_)
+#define sslh_i_vzero SSLH_I_P(sslh_i_vzero_)
+#define sslh_i_vadd SSLH_I_P(sslh_i_vadd_)
+#define sslh_i_vsub SSLH_I_P(sslh_i_vsub_)
+#define sslh_i_vmul SSLH_I_P(sslh_i_vmul_)
+#define sslh_i_vdiv SSLH_I_P(sslh_i_vdiv_)
+#define sslh_i_vmax SSLH_I_P(sslh_i_vmax_)
+#define sslh_i_vmin SSLH_I_P(sslh_i_vmin_)
+#define sslh_i_vfma SSLH_I_P(sslh_i_vfma_)
+#define sslh_i_vsqrt SSLH_I_P(sslh_i_vsqrt_)
+#define sslh_i_vneg SSLH_I_P(sslh_i_vneg_)
+#define sslh_i_vabs SSLH_I_P(sslh_i_vabs_)
+#define sslh_i_vround SSLH_I_P(sslh_i_vround_)
+#define sslh_i_vgt SSLH_I_P(sslh_i_vgt_)
+#define sslh_i_vge SSLH_I_P(sslh_i_vge_)
+#define sslh_i_veq SSLH_I_P(sslh_i_veq_)
+#define sslh_i_vnan SSLH_I_P(sslh_i_vnan_)
+#define sslh_i_vselect SSLH_I_P(sslh_i_vselect_)
+#define sslh_i_mand SSLH_I_P(sslh_i_mand_)
+#define sslh_i_mor SSLH_I_P(sslh_i_mor_)
+#define sslh_i_mnot SSLH_I_P(sslh_i_mnot_)
+#define sslh_i_vtoint SSLH_I_P(sslh_i_vtoint_)
+#define sslh_i_vtoreal SSLH_I_P(sslh_i_vtoreal_)
+#define sslh_i_vbits SSLH_I_P(sslh_i_vbits_)
+#define sslh_i_vofbits SSLH_I_P(sslh_i_vofbits_)
+#define sslh_i_viset SSLH_I_P(sslh_i_viset_)
+#define sslh_i_viadd SSLH_I_P(sslh_i_viadd_)
+#define sslh_i_visub SSLH_I_P(sslh_i_visub_)
+#define sslh_i_viand SSLH_I_P(sslh_i_viand_)
+#define sslh_i_vior SSLH_I_P(sslh_i_vior_)
+#define sslh_i_vishl23 SSLH_I_P(sslh_i_vishl23_)
+#define sslh_i_vishr23 SSLH_I_P(sslh_i_vishr23_)
+#define sslh_i_vsum SSLH_I_P(sslh_i_vsum_)
+#define sslh_i_vhmax SSLH_I_P(sslh_i_vhmax_)
+
+/* V as named registers (they stay in registers in every compiler; an array inside a struct does not). SSLH_I_EACH(S, OP)
+   writes S(OP, field) for every field. */
+#if SSLH_I_W == 16
+typedef struct { SSLH_I_N a; } sslh_i_v;
+typedef struct { SSLH_I_NM a; } sslh_i_m;
+typedef struct { SSLH_I_NI a; } sslh_i_vi;
+#define SSLH_I_EACH(S, OP) S(OP, a)
+#elif SSLH_I_W == 8
+typedef struct { SSLH_I_N a, b; } sslh_i_v;
+typedef struct { SSLH_I_NM a, b; } sslh_i_m;
+typedef struct { SSLH_I_NI a, b; } sslh_i_vi;
+#define SSLH_I_EACH(S, OP) S(OP, a) S(OP, b)
+#elif SSLH_I_W == 4
+typedef struct { SSLH_I_N a, b, c, d; } sslh_i_v;
+typedef struct { SSLH_I_NM a, b, c, d; } sslh_i_m;
+typedef struct { SSLH_I_NI a, b, c, d; } sslh_i_vi;
+#define SSLH_I_EACH(S, OP) S(OP, a) S(OP, b) S(OP, c) S(OP, d)
+#else
+typedef struct { SSLH_I_N a[16]; } sslh_i_v;
+typedef struct { SSLH_I_NM a[16]; } sslh_i_m;
+typedef struct { SSLH_I_NI a[16]; } sslh_i_vi;
+#define SSLH_I_EACH(S, OP) for (int q = 0; q < 16; q++) { S(OP, a[q]) }
+#endif
+#define SSLH_I_S0(OP, q) r.q = OP(x);
+#define SSLH_I_S1(OP, q) r.q = OP(x.q);
+#define SSLH_I_S2(OP, q) r.q = OP(x.q, y.q);
+#define SSLH_I_S3(OP, q) r.q = OP(x.q, y.q, z.q);
+#define SSLH_I_V0(R, name, X, OP) SSLH_I_INLINE R name(X x) { R r; SSLH_I_EACH(SSLH_I_S0, OP) return r; }
+#define SSLH_I_V1(R, name, X, OP) SSLH_I_INLINE R name(X x) { R r; SSLH_I_EACH(SSLH_I_S1, OP) return r; }
+#define SSLH_I_V2(R, name, X, OP) SSLH_I_INLINE R name(X x, X y) { R r; SSLH_I_EACH(SSLH_I_S2, OP) return r; }
+#define SSLH_I_V3(R, name, X, Y, OP) SSLH_I_INLINE R name(X x, Y y, Y z) { R r; SSLH_I_EACH(SSLH_I_S3, OP) return r; }
+
+SSLH_I_V0(sslh_i_v, sslh_i_vset, sslh_real, SSLH_I_NSET)
+SSLH_I_V2(sslh_i_v, sslh_i_vadd, sslh_i_v, SSLH_I_NADD)
+SSLH_I_V2(sslh_i_v, sslh_i_vsub, sslh_i_v, SSLH_I_NSUB)
+SSLH_I_V2(sslh_i_v, sslh_i_vmul, sslh_i_v, SSLH_I_NMUL)
+SSLH_I_V2(sslh_i_v, sslh_i_vdiv, sslh_i_v, SSLH_I_NDIV)
+SSLH_I_V2(sslh_i_v, sslh_i_vmax, sslh_i_v, SSLH_I_NMAX)
+SSLH_I_V2(sslh_i_v, sslh_i_vmin, sslh_i_v, SSLH_I_NMIN)
+SSLH_I_V3(sslh_i_v, sslh_i_vfma, sslh_i_v, sslh_i_v, SSLH_I_NFMA)
+SSLH_I_V1(sslh_i_v, sslh_i_vsqrt, sslh_i_v, SSLH_I_NSQRT)
+SSLH_I_V1(sslh_i_v, sslh_i_vneg, sslh_i_v, SSLH_I_NNEG)
+SSLH_I_V1(sslh_i_v, sslh_i_vabs, sslh_i_v, SSLH_I_NABS)
+SSLH_I_V2(sslh_i_m, sslh_i_vgt, sslh_i_v, SSLH_I_NGT)
+SSLH_I_V2(sslh_i_m, sslh_i_vge, sslh_i_v, SSLH_I_NGE)
+SSLH_I_V2(sslh_i_m, sslh_i_veq, sslh_i_v, SSLH_I_NEQ)
+SSLH_I_V1(sslh_i_m, sslh_i_vnan, sslh_i_v, SSLH_I_NNAN)
+SSLH_I_V2(sslh_i_m, sslh_i_mand, sslh_i_m, SSLH_I_NMAND)
+SSLH_I_V2(sslh_i_m, sslh_i_mor, sslh_i_m, SSLH_I_NMOR)
+SSLH_I_V1(sslh_i_m, sslh_i_mnot, sslh_i_m, SSLH_I_NMNOT)
+SSLH_I_V3(sslh_i_v, sslh_i_vselect, sslh_i_m, sslh_i_v, SSLH_I_NSELECT)
+#if !SSLH_I_DOUBLE
+SSLH_I_V1(sslh_i_vi, sslh_i_vtoint, sslh_i_v, SSLH_I_NTOINT)
+SSLH_I_V1(sslh_i_v, sslh_i_vtoreal, sslh_i_vi, SSLH_I_NTOREAL)
+SSLH_I_V1(sslh_i_vi, sslh_i_vbits, sslh_i_v, SSLH_I_NBITS)
+SSLH_I_V1(sslh_i_v, sslh_i_vofbits, sslh_i_vi, SSLH_I_NOFBITS)
+SSLH_I_V0(sslh_i_vi, sslh_i_viset, int32_t, SSLH_I_NISET)
+SSLH_I_V2(sslh_i_vi, sslh_i_viadd, sslh_i_vi, SSLH_I_NIADD)
+SSLH_I_V2(sslh_i_vi, sslh_i_visub, sslh_i_vi, SSLH_I_NISUB)
+SSLH_I_V2(sslh_i_vi, sslh_i_viand, sslh_i_vi, SSLH_I_NIAND)
+SSLH_I_V2(sslh_i_vi, sslh_i_vior, sslh_i_vi, SSLH_I_NIOR)
+SSLH_I_V1(sslh_i_vi, sslh_i_vishl23, sslh_i_vi, SSLH_I_NISHL23)
+SSLH_I_V1(sslh_i_vi, sslh_i_vishr23, sslh_i_vi, SSLH_I_NISHR23)
+#endif
+SSLH_I_INLINE sslh_i_v sslh_i_vzero(void) { return sslh_i_vset(SSLH_I_R(0)); }
+/* To the nearest integer, ties to even, by adding and subtracting 1.5 2^23 (2^52 in double). */
+SSLH_I_INLINE sslh_i_v sslh_i_vround(sslh_i_v x) {
+    sslh_i_v big = sslh_i_vset(SSLH_I_DOUBLE ? SSLH_I_R(6755399441055744.0) : SSLH_I_R(12582912.0));
+    return sslh_i_vsub(sslh_i_vadd(x, big), big);
+}
+
+#if SSLH_I_W == 1
+SSLH_I_INLINE sslh_i_v sslh_i_vload(const sslh_real *p) {
+    sslh_i_v r;
+    memcpy(r.a, p, sizeof r.a);
+    return r;
+}
+SSLH_I_INLINE void sslh_i_vstore(sslh_real *p, sslh_i_v x) { memcpy(p, x.a, sizeof x.a); }
+#else
+SSLH_I_INLINE sslh_i_v sslh_i_vload(const float *p) {
+    sslh_i_v r;
+    r.a = SSLH_I_NLOAD(p);
+#if SSLH_I_W < 16
+    r.b = SSLH_I_NLOAD(p + SSLH_I_W);
+#endif
+#if SSLH_I_W < 8
+    r.c = SSLH_I_NLOAD(p + 8);
+    r.d = SSLH_I_NLOAD(p + 12);
+#endif
+    return r;
+}
+SSLH_I_INLINE void sslh_i_vstore(float *p, sslh_i_v x) {
+    SSLH_I_NSTORE(p, x.a);
+#if SSLH_I_W < 16
+    SSLH_I_NSTORE(p + SSLH_I_W, x.b);
+#endif
+#if SSLH_I_W < 8
+    SSLH_I_NSTORE(p + 8, x.c);
+    SSLH_I_NSTORE(p + 12, x.d);
+#endif
+}
+#endif
+
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
+    sslh_i_v r;
+    r.a = _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+    return r;
+}
+SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), x.a); }
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+SSLH_I_INLINE __m256i SSLH_I_P(sslh_i_first_)(int n) { /* all bits in the first n of 8 lanes */
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
+    sslh_i_v r;
+    r.a = _mm256_maskload_ps(p, SSLH_I_P(sslh_i_first_)(n));
+    r.b = n > 8 ? _mm256_maskload_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8)) : _mm256_setzero_ps();
+    return r;
+}
+SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
+    _mm256_maskstore_ps(p, SSLH_I_P(sslh_i_first_)(n), x.a);
+    if (n > 8) _mm256_maskstore_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8), x.b);
+}
+#else
+SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const sslh_real *p, int n) {
+    sslh_real t[16] = { 0 };
+    memcpy(t, p, (size_t)n * sizeof *p);
+    return sslh_i_vload(t);
+}
+SSLH_I_INLINE void sslh_i_vstoren(sslh_real *p, sslh_i_v x, int n) {
+    sslh_real t[16];
+    sslh_i_vstore(t, x);
+    memcpy(p, t, (size_t)n * sizeof *p);
+}
+#endif
+
+/* One tree: lanes i and i+8, then i and i+4, i+2, i+1. */
+#if SSLH_I_X86 && SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#define SSLH_I_FOLD(OP8, OP4) \
+    __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
+    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+#define SSLH_I_FOLD(OP8, OP4) \
+    __m256 h = OP8(x.a, x.b); \
+    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#else
+#define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
+#endif
+SSLH_I_INLINE float sslh_i_vsum(sslh_i_v x) {
+    SSLH_I_FOLD(_mm256_add_ps, _mm_add_ps)
+    t = _mm_add_ps(t, _mm_movehl_ps(t, t));
+    t = _mm_add_ss(t, _mm_shuffle_ps(t, t, 1));
+    return _mm_cvtss_f32(t);
+}
+SSLH_I_INLINE float sslh_i_vhmax(sslh_i_v x) {
+    SSLH_I_FOLD(_mm256_max_ps, _mm_max_ps)
+    t = _mm_max_ps(t, _mm_movehl_ps(t, t));
+    t = _mm_max_ss(t, _mm_shuffle_ps(t, t, 1));
+    return _mm_cvtss_f32(t);
+}
+#undef SSLH_I_FOLD
+#else
+SSLH_I_INLINE sslh_real sslh_i_vsum(sslh_i_v x) {
+    sslh_real t[16];
+    sslh_i_vstore(t, x);
+    for (int w = 8; w > 0; w /= 2)
+        for (int i = 0; i < w; i++) t[i] = t[i] + t[i + w];
+    return t[0];
+}
+SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
+    sslh_real t[16];
+    sslh_i_vstore(t, x);
+    for (int w = 8; w > 0; w /= 2)
+        for (int i = 0; i < w; i++) t[i] = t[i] > t[i + w] ? t[i] : t[i + w];
+    return t[0];
+}
+#endif
+
+/* --- kernels: products and convolutions --- */
+
+/* --- kernels: element-wise, norms, softmax, optimisers --- */
+
+/* --- the table of this pass --- */
+static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+    "avx512",
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+    "avx2",
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+    "sse2",
+#elif SSLH_I_PASS == SSLH_I_PASS_NEON
+    "neon",
+#else
+    "c",
+#endif
+    SSLH_I_FMA
+};
+
+/* what the next pass defines anew */
+#undef SSLH_I_EACH
+#undef SSLH_I_FMA
+#undef SSLH_I_N
+#undef SSLH_I_NABS
+#undef SSLH_I_NADD
+#undef SSLH_I_NBITS
+#undef SSLH_I_NDIV
+#undef SSLH_I_NEQ
+#undef SSLH_I_NFMA
+#undef SSLH_I_NGE
+#undef SSLH_I_NGT
+#undef SSLH_I_NI
+#undef SSLH_I_NIADD
+#undef SSLH_I_NIAND
+#undef SSLH_I_NIOR
+#undef SSLH_I_NISET
+#undef SSLH_I_NISHL23
+#undef SSLH_I_NISHR23
+#undef SSLH_I_NISUB
+#undef SSLH_I_NLOAD
+#undef SSLH_I_NM
+#undef SSLH_I_NMAND
+#undef SSLH_I_NMAX
+#undef SSLH_I_NMIN
+#undef SSLH_I_NMNOT
+#undef SSLH_I_NMOR
+#undef SSLH_I_NMUL
+#undef SSLH_I_NNAN
+#undef SSLH_I_NNEG
+#undef SSLH_I_NOFBITS
+#undef SSLH_I_NSELECT
+#undef SSLH_I_NSET
+#undef SSLH_I_NSQRT
+#undef SSLH_I_NSTORE
+#undef SSLH_I_NSUB
+#undef SSLH_I_NTOINT
+#undef SSLH_I_NTOREAL
+#undef SSLH_I_S0
+#undef SSLH_I_S1
+#undef SSLH_I_S2
+#undef SSLH_I_S3
+#undef SSLH_I_V0
+#undef SSLH_I_V1
+#undef SSLH_I_V2
+#undef SSLH_I_V3
+#undef SSLH_I_W
 
 #ifndef SSLH_I_INNER /* the outer text goes on */
+
+/* --- dispatch --- */
+
+/* The instruction sets of the running processor that the system also saves on a task switch. */
+SSLH_I_FN int sslh_i_cpu_has(int pass) {
+#if SSLH_I_X86 && defined(_MSC_VER)
+    int r[4];
+    unsigned long long xcr = 0;
+    if (pass == SSLH_I_PASS_C) return 1;
+    __cpuid(r, 1);
+    if (pass == SSLH_I_PASS_SSE2) return (r[3] >> 26) & 1;
+    int fma = (r[2] >> 12) & 1;
+    if ((r[2] >> 27) & 1) xcr = _xgetbv(0);
+    __cpuid(r, 0);
+    if (r[0] < 7) return 0;
+    __cpuidex(r, 7, 0);
+    if (pass == SSLH_I_PASS_AVX2) return fma && (xcr & 6) == 6 && ((r[1] >> 5) & 1);
+    return pass == SSLH_I_PASS_AVX512 && fma && (xcr & 0xe6) == 0xe6 && ((r[1] >> 16) & 1) && ((r[1] >> 17) & 1) &&
+           ((r[1] >> 30) & 1) && (((unsigned)r[1] >> 31) & 1);
+#elif SSLH_I_X86
+    __builtin_cpu_init();
+    switch (pass) {
+    case SSLH_I_PASS_C: return 1;
+    case SSLH_I_PASS_SSE2: return __builtin_cpu_supports("sse2") != 0;
+    case SSLH_I_PASS_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case SSLH_I_PASS_AVX512:
+        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+    default: return 0;
+    }
+#elif SSLH_I_ARM
+    return pass == SSLH_I_PASS_C || pass == SSLH_I_PASS_NEON;
+#else
+    return pass == SSLH_I_PASS_C;
+#endif
+}
+
+/* Chooses the table of c->desc.cpu, or the best one; without FMA under portable_bits. An unknown name, or one that this
+   processor or build lacks, is an error (and the C table, so that nothing crashes). */
+SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
+    static const struct { int pass; const struct sslh_i_kernels *table; } all[] = { /* best first */
+#if SSLH_I_X86
+        { SSLH_I_PASS_AVX512, &sslh_i_table_avx512 },
+        { SSLH_I_PASS_AVX2, &sslh_i_table_avx2 },
+        { SSLH_I_PASS_SSE2, &sslh_i_table_sse2 },
+#elif SSLH_I_ARM
+        { SSLH_I_PASS_NEON, &sslh_i_table_neon },
+#endif
+        { SSLH_I_PASS_C, &sslh_i_table_c }
+    };
+    int n = (int)(sizeof all / sizeof all[0]);
+    const char *cpu = c->desc.cpu && c->desc.cpu[0] ? c->desc.cpu : NULL;
+    c->k = &sslh_i_table_c;
+    for (int i = 0; i < n; i++) {
+        if (cpu ? strcmp(cpu, all[i].table->name) != 0 : (c->desc.portable_bits && all[i].table->fma)) continue;
+        if (!sslh_i_cpu_has(all[i].pass)) {
+            if (!cpu) continue;
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it", cpu);
+            return;
+        }
+        if (c->desc.portable_bits && all[i].table->fma) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes", cpu);
+            return;
+        }
+        c->k = all[i].table;
+        return;
+    }
+    sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (c%s)", cpu ? cpu : "",
+              SSLH_I_X86 ? ", sse2, avx2, avx512" : SSLH_I_ARM ? ", neon" : "");
+}
 
 /* ================================================================================================================== */
 /*  >>tape          tensors, recording, backward, gradcheck                                                          */
