@@ -1,6 +1,5 @@
 /* Tiny test harness: one program per file, plain C99 that also compiles as C++.
 
-       #define SSLH_IMPLEMENTATION
        #include "../ssl.h"
        #include "harness.h"
 
@@ -12,6 +11,9 @@
        TESTS_BEGIN
            TEST(adds)
        TESTS_END
+
+   The Makefile builds the implementation once and links it; a program that needs private functions defines
+   SSLH_IMPLEMENTATION before the include and then carries its own. Every tests/NAME.c becomes a program of `make test`.
 
    The last line is "N passed, N failed" (tests, not checks), the exit code 1 when one failed. `./program name ..` runs
    only the tests whose name contains one of the arguments. Under SSLH_TEST_STRICT=1 a SKIP is a failure; a missing data
