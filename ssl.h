@@ -4069,6 +4069,1782 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 /*  >>files         inflate, PNG, PNM, IDX, CIFAR, npy                                                               */
 /* ================================================================================================================== */
 
+/* Every reader here treats its bytes as hostile: a length found in a file is compared with the bytes that remain before
+   anything is allocated or read, products of sizes go through sslh_i_mul, numbers are put together by shifts, and a
+   refusal is one sentence with function, file, byte offset and reason. On failure everything is freed. */
+
+#ifndef SSLH_MAX_PIXELS
+#define SSLH_MAX_PIXELS 268435456u /* width x height of an image that is read; 2^28 */
+#endif
+
+#if SSLH_WITH_STDIO
+#include <errno.h>
+#if SSLH_I_POSIX
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#endif
+#endif
+
+/* The bytes of one file while they are read, and what messages call it. */
+typedef struct sslh_i_source {
+    sslh_ctx      *c;
+    const char    *fn;   /* public function, for messages */
+    const char    *name; /* path, or "memory" */
+    const uint8_t *p;    /* size bytes */
+    size_t         size;
+} sslh_i_source;
+
+/* The end of a path that may be long, so that the reason after it still fits into the message. */
+SSLH_I_FN const char *sslh_i_tail(const char *path) {
+    size_t n = strlen(path);
+    return n > 160 ? path + (n - 160) : path;
+}
+
+/* Fails with "function: file: byte 123: reason"; returns 0 so that a reader can return it. */
+SSLH_I_FN int sslh_i_bad(const sslh_i_source *s, size_t offset, const char *format, ...) SSLH_I_PRINTF(3, 4);
+SSLH_I_FN int sslh_i_bad(const sslh_i_source *s, size_t offset, const char *format, ...) {
+    char why[200];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(why, sizeof why, format, list);
+    va_end(list);
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: byte %.0f: %s", s->fn, sslh_i_tail(s->name), (double)offset, why);
+    return 0;
+}
+
+SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char *name, const void *p, size_t size) {
+    sslh_i_source s;
+    s.c = c;
+    s.fn = fn;
+    s.name = name;
+    s.p = (const uint8_t *)p;
+    s.size = size;
+    return s;
+}
+
+SSLH_I_FN uint32_t sslh_i_be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
+SSLH_I_FN uint32_t sslh_i_be32(const uint8_t *p) { return sslh_i_be16(p) << 16 | sslh_i_be16(p + 2); }
+SSLH_I_FN uint32_t sslh_i_le16(const uint8_t *p) { return (uint32_t)p[1] << 8 | p[0]; }
+SSLH_I_FN uint32_t sslh_i_le32(const uint8_t *p) { return sslh_i_le16(p + 2) << 16 | sslh_i_le16(p); }
+SSLH_I_FN uint64_t sslh_i_le64(const uint8_t *p) { return (uint64_t)sslh_i_le32(p + 4) << 32 | sslh_i_le32(p); }
+SSLH_I_FN void sslh_i_put_be32(uint8_t *p, uint32_t v) {
+    p[0] = (uint8_t)(v >> 24);
+    p[1] = (uint8_t)(v >> 16);
+    p[2] = (uint8_t)(v >> 8);
+    p[3] = (uint8_t)v;
+}
+SSLH_I_FN void sslh_i_put_le32(uint8_t *p, uint32_t v) {
+    p[0] = (uint8_t)v;
+    p[1] = (uint8_t)(v >> 8);
+    p[2] = (uint8_t)(v >> 16);
+    p[3] = (uint8_t)(v >> 24);
+}
+SSLH_I_FN void sslh_i_put_le64(uint8_t *p, uint64_t v) {
+    sslh_i_put_le32(p, (uint32_t)v);
+    sslh_i_put_le32(p + 4, (uint32_t)(v >> 32));
+}
+
+/* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0 and pass the result on to continue. Large inputs
+   go four bytes at a time through tables made on the stack, since a table in the program would be a writable global. */
+SSLH_I_FN uint32_t sslh_i_crc32(uint32_t crc, const void *bytes, size_t size) {
+    static const uint32_t nibble[16] = {0x00000000u, 0x1db71064u, 0x3b6e20c8u, 0x26d930acu, 0x76dc4190u, 0x6b6b51f4u,
+                                        0x4db26158u, 0x5005713cu, 0xedb88320u, 0xf00f9344u, 0xd6d6a3e8u, 0xcb61b38cu,
+                                        0x9b64c2b0u, 0x86d3d2d4u, 0xa00ae278u, 0xbdbdf21cu};
+    const uint8_t *p = (const uint8_t *)bytes;
+    size_t i = 0;
+    crc = ~crc;
+    if (size >= 8192) {
+        uint32_t t[4][256]; /* t[k][b]: b followed by k zero bytes */
+        for (uint32_t b = 0; b < 256; b++) {
+            uint32_t v = b;
+            v = nibble[v & 15] ^ v >> 4;
+            t[0][b] = nibble[v & 15] ^ v >> 4;
+        }
+        for (int k = 1; k < 4; k++)
+            for (int b = 0; b < 256; b++) t[k][b] = t[0][t[k - 1][b] & 255] ^ t[k - 1][b] >> 8;
+        for (; size - i >= 4; i += 4) {
+            crc ^= sslh_i_le32(p + i);
+            crc = t[3][crc & 255] ^ t[2][crc >> 8 & 255] ^ t[1][crc >> 16 & 255] ^ t[0][crc >> 24];
+        }
+    }
+    for (; i < size; i++) {
+        crc ^= p[i];
+        crc = nibble[crc & 15] ^ crc >> 4;
+        crc = nibble[crc & 15] ^ crc >> 4;
+    }
+    return ~crc;
+}
+
+/* Adler-32 of zlib streams: start with 1. 5552 is the longest run that cannot overflow 32 bits. */
+SSLH_I_FN uint32_t sslh_i_adler32(uint32_t adler, const uint8_t *p, size_t size) {
+    uint32_t a = adler & 0xffff, b = adler >> 16;
+    while (size) {
+        size_t n = SSLH_I_MIN(size, (size_t)5552);
+        size -= n;
+        for (; n; n--) {
+            a += *p++;
+            b += a;
+        }
+        a %= 65521u;
+        b %= 65521u;
+    }
+    return b << 16 | a;
+}
+
+/* --- whole files -------------------------------------------------------------------------------------------------- */
+
+typedef enum sslh_i_path_kind { SSLH_I_PATH_NONE = 0, SSLH_I_PATH_FILE, SSLH_I_PATH_FOLDER, SSLH_I_PATH_OTHER } sslh_i_path_kind;
+
+/* Names in a folder, sorted bytewise, hidden ones left out. */
+typedef struct sslh_i_dir {
+    char       *text; /* all names with their zeros */
+    const char **name;
+    int          n;
+} sslh_i_dir;
+
+SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
+    sslh_i_free(c, d->text);
+    sslh_i_free(c, (void *)d->name);
+    d->text = NULL;
+    d->name = NULL;
+    d->n = 0;
+}
+
+#if SSLH_WITH_STDIO
+
+/* What is at a path, links followed. */
+SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
+#if defined(_WIN32)
+    DWORD a = GetFileAttributesA(path);
+    if (a == INVALID_FILE_ATTRIBUTES) return SSLH_I_PATH_NONE;
+    if (a & FILE_ATTRIBUTE_DIRECTORY) return SSLH_I_PATH_FOLDER;
+    return a & FILE_ATTRIBUTE_DEVICE ? SSLH_I_PATH_OTHER : SSLH_I_PATH_FILE;
+#elif SSLH_I_POSIX
+    struct stat s;
+    if (stat(path, &s)) return errno == EOVERFLOW ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE;
+    return S_ISREG(s.st_mode) ? SSLH_I_PATH_FILE : S_ISDIR(s.st_mode) ? SSLH_I_PATH_FOLDER : SSLH_I_PATH_OTHER;
+#else
+    FILE *f = fopen(path, "rb");
+    if (!f) return SSLH_I_PATH_NONE;
+    fclose(f);
+    return SSLH_I_PATH_FILE;
+#endif
+}
+
+/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be read.
+   The size the system tells is a hint only: pipes have none and files may grow. */
+SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
+    *size = 0;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!path) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the path is NULL", fn);
+        return NULL;
+    }
+    if (sslh_i_path(path) == SSLH_I_PATH_FOLDER) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder, not a file", fn, sslh_i_tail(path));
+        return NULL;
+    }
+    errno = 0;
+    FILE *f = fopen(path, "rb");
+    if (!f) {
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
+        return NULL;
+    }
+    long hint = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : 0;
+    if (hint > 0) rewind(f);
+    clearerr(f);
+    size_t cap = hint > 0 && hint < LONG_MAX ? (size_t)hint + 1 : 65536, n = 0;
+    uint8_t *p = (uint8_t *)sslh_i_alloc(c, cap);
+    while (p) {
+        n += fread(p + n, 1, cap - n, f);
+        if (n < cap) break; /* the last byte of the block stays free for the zero */
+        uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_alloc(c, cap * 2);
+        if (larger) memcpy(larger, p, n);
+        sslh_i_free(c, p);
+        p = larger;
+        cap *= 2;
+    }
+    if (p && ferror(f)) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s: reading failed at byte %.0f: %s", fn, sslh_i_tail(path), (double)n, strerror(errno));
+        sslh_i_free(c, p);
+        p = NULL;
+    }
+    fclose(f);
+    if (!p) return NULL;
+    p[n] = 0;
+    *size = n;
+    return p;
+}
+
+/* The bytes of a new file on its way to the disk. Returns 0, or 1 with errno set. */
+SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size) {
+#if defined(_WIN32)
+    HANDLE f = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    if (f == INVALID_HANDLE_VALUE) return 1;
+    int bad = 0;
+    while (size && !bad) {
+        DWORD n = (DWORD)SSLH_I_MIN(size, (size_t)1 << 26), done = 0;
+        bad = !WriteFile(f, p, n, &done, NULL) || !done;
+        p += done;
+        size -= done;
+    }
+    bad = !FlushFileBuffers(f) || bad;
+    return !CloseHandle(f) || bad;
+#elif SSLH_I_POSIX
+    int f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (f < 0) return 1;
+    int bad = 0;
+    while (size && !bad) {
+        ssize_t n = write(f, p, SSLH_I_MIN(size, (size_t)1 << 26));
+        if (n < 0 && errno == EINTR) continue;
+        bad = n <= 0;
+        if (n == 0) errno = EIO; /* no progress and no reason: do not spin */
+        if (n > 0) p += n, size -= (size_t)n;
+    }
+    if (!bad) bad = fsync(f) != 0 && errno != EINVAL && errno != ENOTSUP; /* pipes and devices cannot be flushed */
+    int why = errno;
+    if (close(f) && !bad) return 1;
+    errno = why;
+    return bad;
+#else
+    FILE *f = fopen(path, "wb");
+    if (!f) return 1;
+    size_t n = fwrite(p, 1, size, f);
+    return (fclose(f) != 0) | (n != size);
+#endif
+}
+
+/* Replaces a file by another of the same folder in one step and makes the new name durable. Returns 0 or 1. */
+SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
+#if defined(_WIN32)
+    (void)folder;
+    return !MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_WRITE_THROUGH);
+#else
+    if (rename(from, to)) return 1;
+#if SSLH_I_POSIX
+    int f = open(folder, O_RDONLY); /* the name lives in the folder: flush that too. Not every file system can. */
+    if (f >= 0) {
+        (void)fsync(f);
+        close(f);
+    }
+#else
+    (void)folder;
+#endif
+    return 0;
+#endif
+}
+
+/* Writes a file so that a crash at any moment leaves the old one or the new one: temporary file in the same folder,
+   write, fsync, rename, fsync of the folder. Devices and pipes are written to directly. 1 on success. */
+SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
+    if (SSLH_I_BAD(c)) return 0;
+    if (!path) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the path is NULL", fn);
+        return 0;
+    }
+    errno = 0;
+    int failed;
+    sslh_i_path_kind kind = sslh_i_path(path);
+    if (kind == SSLH_I_PATH_OTHER) {
+        failed = sslh_i_write_plain(path, (const uint8_t *)bytes, size);
+    } else if (kind == SSLH_I_PATH_FOLDER) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
+        return 0;
+    } else {
+        size_t n = strlen(path), cut = n;
+        char *name = (char *)sslh_i_alloc(c, 2 * n + 64);
+        if (!name) return 0;
+        char *folder = name + n + 48;
+        while (cut && path[cut - 1] != '/' && path[cut - 1] != '\\') cut--;
+        memcpy(folder, path, cut);
+        if (!cut) folder[0] = '.';
+        /* process and context in the name: two writers of one path never share a temporary file */
+#if defined(_WIN32)
+        unsigned long self = (unsigned long)GetCurrentProcessId();
+#elif SSLH_I_POSIX
+        unsigned long self = (unsigned long)getpid();
+#else
+        unsigned long self = 0;
+#endif
+        snprintf(name, n + 48, "%s.%lx-%lx.tmp", path, self, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+        failed = sslh_i_write_plain(name, (const uint8_t *)bytes, size) || sslh_i_replace(name, path, folder);
+        if (failed) {
+            int why = errno;
+            (void)remove(name);
+            errno = why;
+        }
+        sslh_i_free(c, name);
+    }
+    if (failed)
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",
+                  errno ? strerror(errno) : "");
+    return !failed;
+}
+
+SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Adds a name to the text of a listing, which doubles when full. */
+SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *cap, const char *name) {
+    size_t n = strlen(name) + 1;
+    if (name[0] == '.' || d->n == INT_MAX) return 1;
+    if (*cap - *used < n) {
+        size_t larger = *cap * 2 + n;
+        char *text = (char *)sslh_i_alloc(c, larger);
+        if (!text) return 0;
+        memcpy(text, d->text, *used);
+        sslh_i_free(c, d->text);
+        d->text = text;
+        *cap = larger;
+    }
+    memcpy(d->text + *used, name, n);
+    *used += n;
+    d->n++;
+    return 1;
+}
+
+/* Lists a folder; 1 on success. Give the result back with sslh_i_dir_free. */
+SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, sslh_i_dir *d) {
+    size_t used = 0, cap = 4096;
+    int ok = 1;
+    memset(d, 0, sizeof *d);
+    if (SSLH_I_BAD(c) || !(d->text = (char *)sslh_i_alloc(c, cap))) return 0;
+#if defined(_WIN32)
+    size_t n = strlen(path);
+    char *pattern = (char *)sslh_i_alloc(c, n + 3);
+    if (!pattern) ok = 0;
+    else {
+        WIN32_FIND_DATAA entry;
+        memcpy(pattern, path, n);
+        memcpy(pattern + n, "\\*", 3);
+        HANDLE h = FindFirstFileA(pattern, &entry);
+        sslh_i_free(c, pattern);
+        if (h == INVALID_HANDLE_VALUE) {
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s", fn, sslh_i_tail(path));
+            ok = 0;
+        } else {
+            do ok = sslh_i_dir_add(c, d, &used, &cap, entry.cFileName);
+            while (ok && FindNextFileA(h, &entry));
+            FindClose(h);
+        }
+    }
+#elif SSLH_I_POSIX
+    errno = 0;
+    DIR *h = opendir(path);
+    if (!h) {
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: %s", fn, sslh_i_tail(path), strerror(errno));
+        ok = 0;
+    } else {
+        for (struct dirent *e = readdir(h); ok && e; e = readdir(h)) ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
+        closedir(h);
+    }
+#else
+    sslh_fail(c, SSLH_E_FILE, "%s: %s: folders cannot be listed on this platform", fn, sslh_i_tail(path));
+    ok = 0;
+#endif
+    if (ok) d->name = (const char **)sslh_i_alloc(c, ((size_t)d->n + 1) * sizeof *d->name);
+    if (!ok || !d->name) {
+        sslh_i_dir_free(c, d);
+        return 0;
+    }
+    const char *at = d->text;
+    for (int i = 0; i < d->n; i++) {
+        d->name[i] = at;
+        at += strlen(at) + 1;
+    }
+    qsort((void *)d->name, (size_t)d->n, sizeof *d->name, sslh_i_compare_names);
+    return 1;
+}
+
+#else /* without files: the path functions exist and say so */
+
+SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
+    if (!SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: %s: this program was built with SSLH_WITH_STDIO 0, without files; use memory", fn,
+                  path ? sslh_i_tail(path) : "(null)");
+    return 0;
+}
+SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) { return path ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE; }
+SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
+    *size = 0;
+    sslh_i_no_files(c, fn, path);
+    return NULL;
+}
+SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
+    (void)bytes;
+    (void)size;
+    return sslh_i_no_files(c, fn, path);
+}
+SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, sslh_i_dir *d) {
+    memset(d, 0, sizeof *d);
+    return sslh_i_no_files(c, fn, path);
+}
+#endif
+
+/* The same for callers that have no public name to give. */
+SSLH_I_FN uint8_t *sslh_i_read_file(sslh_ctx *c, const char *path, size_t *size) { return sslh_i_read_whole(c, "reading", path, size); }
+SSLH_I_FN int sslh_i_write_file(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
+    return sslh_i_write_whole(c, "writing", path, bytes, size);
+}
+
+/* --- inflate: RFC 1951, 1950 (zlib), 1952 (gzip) ------------------------------------------------------------------ */
+
+#define SSLH_I_FAST_BITS 10
+
+/* Bits are taken from the low end. Beyond the input zeros are read, and count tells when too many were used. */
+typedef struct sslh_i_bits {
+    const uint8_t *p;
+    size_t         size, at; /* at: next byte to fetch */
+    uint64_t       hold;
+    int            count;    /* valid bits in hold */
+} sslh_i_bits;
+
+/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a header). */
+typedef struct sslh_i_sink {
+    sslh_ctx *c;
+    uint8_t  *p;
+    size_t    n, cap, limit;
+    int       partial, full;
+} sslh_i_sink;
+
+/* A canonical Huffman code: short codes by table, long ones by counting through the lengths. */
+typedef struct sslh_i_huffman {
+    uint16_t fast[1 << SSLH_I_FAST_BITS]; /* symbol << 4 | length; 0: longer than the table */
+    uint16_t count[16];                   /* codes of each length */
+    uint16_t symbol[288];                 /* in the order of their codes */
+} sslh_i_huffman;
+
+SSLH_I_FN void sslh_i_refill(sslh_i_bits *b) {
+    while (b->count <= 56 && b->at < b->size) {
+        b->hold |= (uint64_t)b->p[b->at++] << b->count;
+        b->count += 8;
+    }
+}
+
+/* The next n <= 32 bits; *ok = 0 when the input has ended. */
+SSLH_I_FN uint32_t sslh_i_take(sslh_i_bits *b, int n, int *ok) {
+    if (b->count < n) sslh_i_refill(b);
+    if (b->count < n) {
+        *ok = 0;
+        return 0;
+    }
+    uint32_t v = (uint32_t)(b->hold & (((uint64_t)1 << n) - 1));
+    b->hold >>= n;
+    b->count -= n;
+    return v;
+}
+
+/* Builds the tables from n code lengths. 0: complete; positive: incomplete; negative: over-subscribed. */
+SSLH_I_FN int sslh_i_huffman_build(sslh_i_huffman *h, const uint8_t *length, int n) {
+    uint16_t next[16], first[16];
+    int left = 1;
+    memset(h, 0, sizeof *h);
+    for (int i = 0; i < n; i++) h->count[length[i]]++;
+    h->count[0] = 0;
+    next[0] = first[0] = 0;
+    uint32_t code = 0, index = 0;
+    for (int bits = 1; bits < 16; bits++) {
+        left = 2 * left - h->count[bits];
+        if (left < 0) return left;
+        code = (code + h->count[bits - 1]) << 1;
+        index += h->count[bits - 1];
+        next[bits] = (uint16_t)code;
+        first[bits] = (uint16_t)index;
+    }
+    for (int i = 0; i < n; i++) {
+        int bits = length[i];
+        if (!bits) continue;
+        h->symbol[first[bits]++] = (uint16_t)i;
+        uint32_t reversed = 0, value = next[bits]++;
+        for (int k = 0; k < bits; k++) reversed |= (value >> k & 1) << (bits - 1 - k);
+        if (bits <= SSLH_I_FAST_BITS)
+            for (uint32_t k = reversed; k < 1u << SSLH_I_FAST_BITS; k += 1u << bits)
+                h->fast[k] = (uint16_t)((uint32_t)i << 4 | (uint32_t)bits);
+    }
+    return left;
+}
+
+/* The next symbol; -1 when the input has ended, -2 when no code matches. */
+SSLH_I_FN int sslh_i_decode(sslh_i_bits *b, const sslh_i_huffman *h) {
+    if (b->count < 15) sslh_i_refill(b);
+    uint32_t entry = h->fast[b->hold & ((1u << SSLH_I_FAST_BITS) - 1)];
+    int bits = (int)(entry & 15), symbol = (int)(entry >> 4);
+    if (!entry) {
+        uint32_t code = 0, first = 0, index = 0;
+        for (bits = 1; bits < 16; bits++) {
+            uint32_t count = h->count[bits];
+            code |= (uint32_t)(b->hold >> (bits - 1) & 1);
+            if (code < first + count) break;
+            index += count;
+            first = (first + count) << 1;
+            code <<= 1;
+        }
+        if (bits > b->count) return -1; /* also when no code matched zeros after the end */
+        if (bits == 16) return -2;
+        symbol = h->symbol[index + code - first];
+    }
+    if (bits > b->count) return -1;
+    b->hold >>= bits;
+    b->count -= bits;
+    return symbol;
+}
+
+/* Room for n more bytes. NULL, or why not. */
+SSLH_I_FN const char *sslh_i_sink_room(sslh_i_sink *o, size_t n) {
+    if (o->cap - o->n >= n) return NULL;
+    if (o->limit - o->n < n) {
+        o->full = 1;
+        return "the data inflates to more than the expected size";
+    }
+    size_t cap = o->cap > o->limit / 2 ? o->limit : o->cap * 2;
+    if (cap < o->n + n) cap = o->n + n;
+    uint8_t *p = (uint8_t *)sslh_i_alloc(o->c, cap);
+    if (!p) return "out of memory";
+    if (o->n) memcpy(p, o->p, o->n);
+    sslh_i_free(o->c, o->p);
+    o->p = p;
+    o->cap = cap;
+    return NULL;
+}
+
+/* Bases and extra bits of the length symbols 257.. and of the distance symbols 0.. (RFC 1951, 3.2.5). */
+SSLH_I_FN int sslh_i_length_base(int s) { return s == 28 ? 258 : s < 8 ? 3 + s : 3 + ((4 + (s & 3)) << (s / 4 - 1)); }
+SSLH_I_FN int sslh_i_length_extra(int s) { return s == 28 || s < 8 ? 0 : s / 4 - 1; }
+SSLH_I_FN int sslh_i_distance_base(int s) { return s < 4 ? 1 + s : 1 + ((2 + (s & 1)) << (s / 2 - 1)); }
+SSLH_I_FN int sslh_i_distance_extra(int s) { return s < 4 ? 0 : s / 2 - 1; }
+
+static const char sslh_i_ended[] = "the compressed data ends early";
+
+/* Symbols of one block up to its end mark. NULL, or what is wrong. */
+SSLH_I_FN const char *sslh_i_inflate_codes(sslh_i_bits *b, sslh_i_sink *o, const sslh_i_huffman *symbols,
+                                           const sslh_i_huffman *distances) {
+    for (;;) {
+        const char *why;
+        int ok = 1, s = sslh_i_decode(b, symbols);
+        if (s < 0) return s == -1 ? sslh_i_ended : "invalid symbol code";
+        if (s == 256) return NULL;
+        if (s < 256) {
+            if (o->n == o->cap && (why = sslh_i_sink_room(o, 1)) != NULL) return why;
+            o->p[o->n++] = (uint8_t)s;
+            continue;
+        }
+        if (s > 285) return "invalid length symbol";
+        size_t length = (size_t)sslh_i_length_base(s - 257) + sslh_i_take(b, sslh_i_length_extra(s - 257), &ok);
+        s = sslh_i_decode(b, distances);
+        if (s < 0) return s == -1 ? sslh_i_ended : "invalid distance code";
+        if (s > 29) return "invalid distance symbol";
+        size_t distance = (size_t)sslh_i_distance_base(s) + sslh_i_take(b, sslh_i_distance_extra(s), &ok);
+        if (!ok) return sslh_i_ended;
+        if (distance > o->n) return "a distance reaches before the first byte";
+        if ((why = sslh_i_sink_room(o, length)) != NULL) {
+            if (!o->full || !o->partial) return why;
+            length = o->limit - o->n; /* a look at the header: fill up to the limit and stop */
+            const char *memory = sslh_i_sink_room(o, length);
+            if (memory) return memory;
+        }
+        for (uint8_t *to = o->p + o->n, *end = to + length; to < end; to++) *to = *(to - distance);
+        o->n += length;
+        if (o->full) return why;
+    }
+}
+
+/* The code lengths at the head of a dynamic block. NULL, or what is wrong. */
+SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *symbols, sslh_i_huffman *distances) {
+    static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    uint8_t length[320];
+    int ok = 1, nsymbols = (int)sslh_i_take(b, 5, &ok) + 257, ndistances = (int)sslh_i_take(b, 5, &ok) + 1;
+    int ncodes = (int)sslh_i_take(b, 4, &ok) + 4, n = 0;
+    if (nsymbols > 286 || ndistances > 30) return "too many length or distance codes";
+    memset(length, 0, sizeof length);
+    for (int i = 0; i < ncodes; i++) length[order[i]] = (uint8_t)sslh_i_take(b, 3, &ok);
+    if (!ok) return sslh_i_ended;
+    if (sslh_i_huffman_build(symbols, length, 19)) return "the code of the code lengths is not complete";
+    while (n < nsymbols + ndistances) {
+        int s = sslh_i_decode(b, symbols), repeat = 1;
+        uint8_t value = 0;
+        if (s < 0) return s == -1 ? sslh_i_ended : "invalid code length code";
+        if (s < 16) value = (uint8_t)s;
+        else if (s == 16) {
+            if (!n) return "a repeated code length without one before it";
+            value = length[n - 1];
+            repeat = 3 + (int)sslh_i_take(b, 2, &ok);
+        } else repeat = s == 17 ? 3 + (int)sslh_i_take(b, 3, &ok) : 11 + (int)sslh_i_take(b, 7, &ok);
+        if (!ok) return sslh_i_ended;
+        if (n + repeat > nsymbols + ndistances) return "too many code lengths";
+        for (; repeat; repeat--) length[n++] = value;
+    }
+    if (!length[256]) return "no code for the end of the block";
+    /* a code may be incomplete only when it is a single code of one bit */
+    int left = sslh_i_huffman_build(symbols, length, nsymbols);
+    int used = 0;
+    for (int i = 0; i < nsymbols; i++) used += length[i] != 0;
+    if (left < 0 || (left > 0 && !(used == 1 && symbols->count[1] == 1))) return "the symbol code is not complete";
+    left = sslh_i_huffman_build(distances, length + nsymbols, ndistances);
+    used = 0;
+    for (int i = 0; i < ndistances; i++) used += length[nsymbols + i] != 0;
+    if (left < 0 || (left > 0 && used && !(used == 1 && distances->count[1] == 1))) return "the distance code is not complete";
+    return NULL;
+}
+
+/* Blocks until the last one; b is then at the first byte after it. NULL, or what is wrong. */
+SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
+    sslh_i_huffman symbols, distances;
+    const char *why = NULL;
+    int last = 0;
+    while (!last && !why) {
+        int ok = 1;
+        last = (int)sslh_i_take(b, 1, &ok);
+        int type = (int)sslh_i_take(b, 2, &ok);
+        if (!ok) return sslh_i_ended;
+        if (type == 3) return "invalid block type";
+        if (type == 0) {
+            (void)sslh_i_take(b, b->count & 7, &ok);
+            b->at -= (size_t)(b->count >> 3); /* give whole bytes back */
+            b->hold = 0;
+            b->count = 0;
+            if (b->size - b->at < 4) return sslh_i_ended;
+            size_t n = sslh_i_le16(b->p + b->at);
+            if ((n ^ sslh_i_le16(b->p + b->at + 2)) != 0xffff) return "the length of a stored block is damaged";
+            b->at += 4;
+            if (b->size - b->at < n) return sslh_i_ended;
+            if (o->partial) n = SSLH_I_MIN(n, o->limit - o->n);
+            if ((why = sslh_i_sink_room(o, n)) != NULL) return why;
+            if (n) memcpy(o->p + o->n, b->p + b->at, n);
+            o->n += n;
+            b->at += n;
+            if (o->partial && o->n == o->limit) return "the data inflates to more than the expected size";
+            continue;
+        }
+        if (type == 1) {
+            uint8_t length[288];
+            for (int i = 0; i < 288; i++) length[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
+            (void)sslh_i_huffman_build(&symbols, length, 288);
+            memset(length, 5, 30);
+            (void)sslh_i_huffman_build(&distances, length, 30);
+        } else why = sslh_i_inflate_lengths(b, &symbols, &distances);
+        if (!why) why = sslh_i_inflate_codes(b, o, &symbols, &distances);
+    }
+    b->at -= (size_t)(b->count >> 3);
+    b->hold = 0;
+    b->count = 0;
+    return why;
+}
+
+/* The header of a gzip member at b->at (RFC 1952, 2.3). NULL, or what is wrong. */
+SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
+    const uint8_t *p = b->p + b->at;
+    size_t left = b->size - b->at, n = 10;
+    if (left < 18) return "the gzip file ends early";
+    if (p[0] != 0x1f || p[1] != 0x8b || p[2] != 8) return "no gzip header";
+    if (p[3] & 0xe0) return "unknown flags in the gzip header";
+    if (p[3] & 4) {
+        size_t extra = sslh_i_le16(p + n);
+        n += 2;
+        if (extra > left - n) return "the gzip header ends early";
+        n += extra;
+    }
+    for (int flag = 8; flag <= 16; flag += 8) { /* original name, comment: text up to a zero */
+        if (!(p[3] & flag)) continue;
+        while (n < left && p[n]) n++;
+        if (n++ == left) return "the gzip header ends early";
+    }
+    if (p[3] & 2) n += 2;
+    if (n > left) return "the gzip header ends early";
+    b->at += n;
+    return NULL;
+}
+
+/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the caller's
+   to free in both cases. A partial sink that is full is success. */
+SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, sslh_i_sink *o, size_t *at) {
+    sslh_i_bits b;
+    const char *why = NULL;
+    memset(&b, 0, sizeof b);
+    b.p = p;
+    b.size = size;
+    *at = 0;
+    if (format == 1) {
+        if (size < 6) return "the zlib stream ends early";
+        if ((p[0] & 15) != 8 || p[0] >> 4 > 7 || sslh_i_be16(p) % 31) return "no zlib header";
+        if (p[1] & 32) return "a zlib stream with a preset dictionary";
+        b.at = 2;
+    }
+    do {
+        size_t begin = o->n;
+        if (format == 2) why = sslh_i_gzip_header(&b);
+        if (!why) why = sslh_i_inflate_blocks(&b, o);
+        if (why && o->partial && o->n == o->limit) return NULL;
+        *at = b.at;
+        if (why || !format) break;
+        const uint8_t *tail = p + b.at;
+        if (format == 1) {
+            if (size - b.at < 4) return sslh_i_ended;
+            if (sslh_i_be32(tail) != sslh_i_adler32(1, o->p, o->n)) why = "the Adler-32 checksum does not match";
+            b.at += 4;
+        } else {
+            if (size - b.at < 8) return sslh_i_ended;
+            if (sslh_i_le32(tail) != sslh_i_crc32(0, o->p + begin, o->n - begin)) why = "the CRC-32 checksum does not match";
+            else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu)) why = "the length does not match";
+            b.at += 8;
+            while (b.at < size && !p[b.at] && p[size - 1] == 0) b.at++; /* tapes pad with zeros */
+        }
+        if (!why) *at = b.at;
+    } while (!why && format == 2 && b.at < size);
+    return why;
+}
+
+SSLH_I_FN sslh_i_sink sslh_i_sink_of(sslh_ctx *c, size_t first, size_t limit) {
+    sslh_i_sink o;
+    memset(&o, 0, sizeof o);
+    o.c = c;
+    o.limit = limit;
+    o.cap = SSLH_I_MAX(SSLH_I_MIN(first, limit), (size_t)1);
+    o.p = (uint8_t *)sslh_i_alloc(c, o.cap);
+    if (!o.p) o.cap = 0;
+    return o;
+}
+
+SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size) {
+    size_t at;
+    if (out_size) *out_size = 0;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!bytes || !out_size || format < 0 || format > 2) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_inflate: bytes or out_size is NULL or format %d is not 0, 1 or 2", format);
+        return NULL;
+    }
+    sslh_i_source s = sslh_i_source_of(c, "sslh_inflate", "memory", bytes, size);
+    sslh_i_sink o = sslh_i_sink_of(c, size < 65536 ? 65536 : size, limit);
+    if (!o.p) return NULL;
+    const char *why = sslh_i_inflate(s.p, size, format, &o, &at);
+    if (!why && at != size) why = "bytes follow the end of the stream";
+    if (why) {
+        sslh_i_bad(&s, at, "%s", why);
+        sslh_i_free(c, o.p);
+        return NULL;
+    }
+    *out_size = o.n;
+    return o.p;
+}
+
+/* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block -------------- */
+
+#define SSLH_I_BLOCK 16384   /* symbols of a block */
+#define SSLH_I_WINDOW 32768u /* distances that deflate can express */
+
+typedef struct sslh_i_deflater {
+    uint8_t *out;
+    size_t   at;
+    uint64_t hold;
+    int      count;
+    uint32_t token[SSLH_I_BLOCK];    /* a literal, or length << 16 | distance (length >= 3) */
+    int      tokens;
+    uint32_t head[SSLH_I_WINDOW];    /* 1 + last position with this hash; 0: none */
+    uint32_t prev[SSLH_I_WINDOW];    /* 1 + position before, at position % window */
+    uint32_t frequency[320];         /* 286 symbols, 30 distances */
+    uint8_t  length[320];            /* code lengths of both */
+    uint16_t code[320];              /* bit-reversed codes */
+} sslh_i_deflater;
+
+SSLH_I_FN void sslh_i_put_bits(sslh_i_deflater *d, uint32_t value, int n) {
+    d->hold |= (uint64_t)value << d->count;
+    d->count += n;
+    while (d->count >= 8) {
+        d->out[d->at++] = (uint8_t)(d->hold & 255);
+        d->hold >>= 8;
+        d->count -= 8;
+    }
+}
+
+/* Huffman code lengths of at most limit bits for n <= 288 symbols (two-queue method on sorted frequencies; when a code
+   gets too long the frequencies are flattened and it starts again). At least two symbols get a code. */
+SSLH_I_FN void sslh_i_huffman_lengths(const uint32_t *frequency, int n, int limit, uint8_t *length) {
+    uint32_t weight[576];
+    int16_t parent[576], order[288];
+    int shift = 0, longest;
+    do {
+        int leaves = 0;
+        for (int i = 0; i < n; i++) {
+            if (!frequency[i]) continue;
+            uint32_t f = SSLH_I_MAX(frequency[i] >> shift, 1u);
+            int k = leaves++;
+            for (; k && weight[k - 1] > f; k--) weight[k] = weight[k - 1], order[k] = order[k - 1];
+            weight[k] = f;
+            order[k] = (int16_t)i;
+        }
+        for (int i = 0; leaves < 2; i++) { /* symbols of frequency 0 in front */
+            if (leaves && order[0] == i) continue;
+            if (leaves) weight[1] = weight[0], order[1] = order[0];
+            weight[0] = 0;
+            order[0] = (int16_t)i;
+            leaves++;
+        }
+        /* leaves 0 .. leaves-1 and inner nodes leaves .. are two sorted queues: join the two lightest each time */
+        int leaf = 0, inner = leaves, top = leaves;
+        for (; top < 2 * leaves - 1; top++) {
+            weight[top] = 0;
+            for (int k = 0; k < 2; k++) {
+                int pick = leaf < leaves && (inner >= top || weight[leaf] <= weight[inner]) ? leaf++ : inner++;
+                weight[top] += weight[pick];
+                parent[pick] = (int16_t)top;
+            }
+        }
+        longest = 0;
+        memset(length, 0, (size_t)n);
+        weight[top - 1] = 0; /* from here on: depth */
+        for (int i = top - 2; i >= 0; i--) {
+            weight[i] = weight[parent[i]] + 1;
+            if (i < leaves) {
+                length[order[i]] = (uint8_t)weight[i];
+                longest = SSLH_I_MAX(longest, (int)weight[i]);
+            }
+        }
+        shift++;
+    } while (longest > limit);
+}
+
+/* Canonical codes from lengths, with their bits reversed as deflate sends them. */
+SSLH_I_FN void sslh_i_huffman_codes(const uint8_t *length, int n, uint16_t *code) {
+    uint32_t next[17], count[16];
+    memset(count, 0, sizeof count);
+    for (int i = 0; i < n; i++) count[length[i]]++;
+    count[0] = 0;
+    next[0] = 0;
+    for (int bits = 1; bits < 16; bits++) next[bits] = (next[bits - 1] + count[bits - 1]) << 1;
+    for (int i = 0; i < n; i++) {
+        uint32_t value = length[i] ? next[length[i]]++ : 0, reversed = 0;
+        for (int k = 0; k < length[i]; k++) reversed |= (value >> k & 1) << (length[i] - 1 - k);
+        code[i] = (uint16_t)reversed;
+    }
+}
+
+/* Symbol of a match length (0 = symbol 257) and of a distance: the last one whose base does not exceed the value. */
+SSLH_I_FN int sslh_i_length_symbol(int length) {
+    int s = 0;
+    if (length == 258) return 28;
+    if (length < 11) return length - 3;
+    while ((8 << s) <= length - 3) s++;
+    return 4 * s + 4 + (((length - 3) >> s) & 3);
+}
+SSLH_I_FN int sslh_i_distance_symbol(int distance) {
+    int s = 0;
+    if (distance < 5) return distance - 1;
+    while ((4 << s) <= distance - 1) s++;
+    return 2 * s + 2 + (((distance - 1) >> s) & 1);
+}
+
+/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their number. */
+SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
+    int runs = 0;
+    for (int i = 0; i < n;) {
+        int same = 1, value = length[i];
+        while (i + same < n && length[i + same] == value) same++;
+        i += same;
+        if (!value)
+            while (same >= 3) {
+                int k = SSLH_I_MIN(same, 138);
+                run[runs++] = (uint16_t)(k < 11 ? 17 | (k - 3) << 5 : 18 | (k - 11) << 5);
+                same -= k;
+            }
+        else if (same > 3) {
+            run[runs++] = (uint16_t)value;
+            same--;
+            while (same >= 3) {
+                int k = SSLH_I_MIN(same, 6);
+                run[runs++] = (uint16_t)(16 | (k - 3) << 5);
+                same -= k;
+            }
+        }
+        for (; same; same--) run[runs++] = (uint16_t)value;
+    }
+    return runs;
+}
+
+/* Bits of the block's symbols under the code lengths given (286 symbols, then distances). */
+SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *length) {
+    size_t bits = 0;
+    for (int i = 0; i < 286; i++)
+        bits += (size_t)d->frequency[i] * (size_t)(length[i] + (i > 256 ? sslh_i_length_extra(i - 257) : 0));
+    for (int i = 0; i < 30; i++) bits += (size_t)d->frequency[286 + i] * (size_t)(length[286 + i] + sslh_i_distance_extra(i));
+    return bits;
+}
+
+/* Sends the collected symbols, which stand for the size bytes at in, in the cheapest of the three ways. */
+SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
+    static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
+    uint8_t fixed[320], joined[320], run_length[19];
+    uint16_t run[320], run_code[19];
+    uint32_t run_frequency[19];
+    memset(d->frequency, 0, sizeof d->frequency);
+    d->frequency[256] = 1;
+    for (int i = 0; i < d->tokens; i++) {
+        uint32_t t = d->token[i];
+        if (t < 65536) d->frequency[t]++;
+        else {
+            d->frequency[257 + sslh_i_length_symbol((int)(t >> 16))]++;
+            d->frequency[286 + sslh_i_distance_symbol((int)(t & 65535))]++;
+        }
+    }
+    sslh_i_huffman_lengths(d->frequency, 286, 15, d->length);
+    sslh_i_huffman_lengths(d->frequency + 286, 30, 15, d->length + 286);
+    int nsymbols = 286, ndistances = 30, ncodes = 19;
+    while (nsymbols > 257 && !d->length[nsymbols - 1]) nsymbols--;
+    while (ndistances > 1 && !d->length[286 + ndistances - 1]) ndistances--;
+    memcpy(joined, d->length, (size_t)nsymbols);
+    memcpy(joined + nsymbols, d->length + 286, (size_t)ndistances);
+    int runs = sslh_i_length_runs(joined, nsymbols + ndistances, run);
+    memset(run_frequency, 0, sizeof run_frequency);
+    for (int i = 0; i < runs; i++) run_frequency[run[i] & 31]++;
+    sslh_i_huffman_lengths(run_frequency, 19, 7, run_length);
+    while (ncodes > 4 && !run_length[order[ncodes - 1]]) ncodes--;
+
+    size_t dynamic = 14 + 3 * (size_t)ncodes + sslh_i_block_bits(d, d->length);
+    for (int i = 0; i < 19; i++)
+        dynamic += (size_t)run_frequency[i] * (size_t)(run_length[i] + (i < 16 ? 0 : i == 16 ? 2 : i == 17 ? 3 : 7));
+    for (int i = 0; i < 320; i++) fixed[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : i < 286 ? 8 : 5;
+    size_t plain = sslh_i_block_bits(d, fixed);
+
+    if (size * 8 + 32 * (size / 65535 + 1) + 7 <= SSLH_I_MIN(dynamic, plain)) {
+        do {
+            size_t n = SSLH_I_MIN(size, (size_t)65535);
+            sslh_i_put_bits(d, (uint32_t)(last && n == size), 3);
+            if (d->count) sslh_i_put_bits(d, 0, 8 - d->count);
+            sslh_i_put_bits(d, (uint32_t)n, 16);
+            sslh_i_put_bits(d, (uint32_t)n ^ 65535u, 16);
+            if (n) memcpy(d->out + d->at, in, n);
+            d->at += n;
+            in += n;
+            size -= n;
+        } while (size);
+        return;
+    }
+    if (plain <= dynamic) {
+        memcpy(d->length, fixed, sizeof fixed);
+        uint8_t all[288]; /* the fixed code counts two symbols that never occur */
+        uint16_t code[288];
+        for (int i = 0; i < 288; i++) all[i] = i < 286 ? fixed[i] : 8;
+        sslh_i_huffman_codes(all, 288, code);
+        memcpy(d->code, code, 286 * sizeof *code);
+        sslh_i_put_bits(d, (uint32_t)last | 2u, 3);
+    } else {
+        sslh_i_huffman_codes(d->length, 286, d->code);
+        sslh_i_huffman_codes(run_length, 19, run_code);
+        sslh_i_put_bits(d, (uint32_t)last | 4u, 3);
+        sslh_i_put_bits(d, (uint32_t)(nsymbols - 257), 5);
+        sslh_i_put_bits(d, (uint32_t)(ndistances - 1), 5);
+        sslh_i_put_bits(d, (uint32_t)(ncodes - 4), 4);
+        for (int i = 0; i < ncodes; i++) sslh_i_put_bits(d, run_length[order[i]], 3);
+        for (int i = 0; i < runs; i++) {
+            int s = run[i] & 31;
+            sslh_i_put_bits(d, run_code[s], run_length[s]);
+            if (s >= 16) sslh_i_put_bits(d, (uint32_t)run[i] >> 5, s == 16 ? 2 : s == 17 ? 3 : 7);
+        }
+    }
+    sslh_i_huffman_codes(d->length + 286, 30, d->code + 286);
+    for (int i = 0; i < d->tokens; i++) {
+        uint32_t t = d->token[i];
+        if (t < 65536) {
+            sslh_i_put_bits(d, d->code[t], d->length[t]);
+            continue;
+        }
+        int length = (int)(t >> 16), distance = (int)(t & 65535);
+        int s = sslh_i_length_symbol(length);
+        sslh_i_put_bits(d, d->code[257 + s], d->length[257 + s]);
+        sslh_i_put_bits(d, (uint32_t)(length - sslh_i_length_base(s)), sslh_i_length_extra(s));
+        s = sslh_i_distance_symbol(distance);
+        sslh_i_put_bits(d, d->code[286 + s], d->length[286 + s]);
+        sslh_i_put_bits(d, (uint32_t)(distance - sslh_i_distance_base(s)), sslh_i_distance_extra(s));
+    }
+    sslh_i_put_bits(d, d->code[256], d->length[256]);
+}
+
+SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
+    return (((uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2]) * 2654435761u) >> 17;
+}
+
+/* The longest earlier match of in[i..]; at most 128 candidates are tried. 0 when there is none of 3 bytes or more. */
+SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i, size_t *distance) {
+    size_t best = 2, most = SSLH_I_MIN(n - i, (size_t)258);
+    if (most < 3) return 0;
+    uint32_t candidate = d->head[sslh_i_hash3(in + i)];
+    for (int tries = 128; candidate && tries; tries--) {
+        size_t at = candidate - 1, k = 0;
+        if (i - at > SSLH_I_WINDOW) break;
+        if (in[at + best] == in[i + best]) {
+            while (k < most && in[at + k] == in[i + k]) k++;
+            if (k > best) {
+                best = k;
+                *distance = i - at;
+                if (k == most) break;
+            }
+        }
+        uint32_t before = d->prev[at % SSLH_I_WINDOW];
+        if (before >= candidate) break; /* that place now belongs to a later position */
+        candidate = before;
+    }
+    return best > 2 ? best : 0;
+}
+
+SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
+    if (n - i < 3) return;
+    uint32_t h = sslh_i_hash3(in + i);
+    d->prev[i % SSLH_I_WINDOW] = d->head[h];
+    d->head[h] = (uint32_t)i + 1;
+}
+
+/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. */
+SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t *size) {
+    *size = 0;
+    sslh_i_deflater *d = (sslh_i_deflater *)sslh_i_alloc(c, sizeof *d);
+    /* no block is sent in more than its stored form: 5 bytes per 65535 and 6 per block of at least 16384 bytes */
+    uint8_t *out = d ? (uint8_t *)sslh_i_alloc(c, n + (n >> 11) + 128) : NULL;
+    if (!out) {
+        sslh_i_free(c, d);
+        return NULL;
+    }
+    d->out = out;
+    d->out[d->at++] = 0x78;
+    d->out[d->at++] = 0x9c;
+    size_t i = 0, begin = 0, length = 0, distance = 0;
+    int have = 0; /* the match at i is known from the look ahead */
+    while (i < n) {
+        size_t next = 0, next_distance = 0;
+        if (!have) length = sslh_i_longest_match(d, in, n, i, &distance);
+        have = 0;
+        sslh_i_remember(d, in, n, i);
+        if (length && length < 64 && i + 1 < n) next = sslh_i_longest_match(d, in, n, i + 1, &next_distance);
+        if (!length || next > length) { /* lazy: a literal now, for the longer match that starts one later */
+            d->token[d->tokens++] = in[i++];
+            have = next > 0;
+            length = next;
+            distance = next_distance;
+        } else {
+            d->token[d->tokens++] = (uint32_t)(length << 16 | distance);
+            for (size_t k = 1; k < length; k++) sslh_i_remember(d, in, n, i + k);
+            i += length;
+        }
+        if (d->tokens == SSLH_I_BLOCK && i < n) {
+            sslh_i_flush_block(d, in + begin, i - begin, 0);
+            begin = i;
+            d->tokens = 0;
+        }
+    }
+    sslh_i_flush_block(d, in + begin, n - begin, 1);
+    if (d->count) sslh_i_put_bits(d, 0, 8 - d->count);
+    sslh_i_put_be32(out + d->at, sslh_i_adler32(1, in, n));
+    *size = d->at + 4;
+    sslh_i_free(c, d);
+    return out;
+}
+
+/* --- PNG (ISO/IEC 15948) ------------------------------------------------------------------------------------------ */
+
+typedef struct sslh_i_image {
+    uint8_t *pixels; /* (H,W,C) */
+    int      height, width, channels;
+} sslh_i_image;
+
+static const uint8_t sslh_i_png_magic[8] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10};
+
+/* What the chunks before the pixels say. */
+typedef struct sslh_i_png {
+    uint32_t       width, height;
+    int            depth, type, interlaced;
+    int            samples;      /* per pixel in the file */
+    const uint8_t *palette;      /* colours x 3 */
+    int            colours;
+    const uint8_t *transparent;  /* tRNS: transparents bytes */
+    int            transparents;
+    size_t         data_size;    /* of all IDAT chunks */
+    size_t         data_at;      /* of the first IDAT chunk */
+    int            data_chunks;
+} sslh_i_png;
+
+SSLH_I_FN int sslh_i_png_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
+    if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
+        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
+    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
+        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit SSLH_MAX_PIXELS", (unsigned long)width,
+                          (unsigned long)height);
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, sslh_i_png *h) {
+    static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
+    const uint8_t *p = s->p + at;
+    if (n != 13) return sslh_i_bad(s, at, "IHDR has %.0f bytes instead of 13", (double)n);
+    h->width = sslh_i_be32(p);
+    h->height = sslh_i_be32(p + 4);
+    h->depth = p[8];
+    h->type = p[9];
+    h->interlaced = p[12];
+    if (!sslh_i_png_size_ok(s, at, h->width, h->height)) return 0;
+    int d = h->depth, low = d == 1 || d == 2 || d == 4;
+    if (h->type > 6 || !samples[h->type] || !(low || d == 8 || d == 16) || (low && h->type != 0 && h->type != 3) ||
+        (d == 16 && h->type == 3))
+        return sslh_i_bad(s, at + 8, "colour type %d with %d bits", h->type, d);
+    if (p[10] || p[11] || p[12] > 1)
+        return sslh_i_bad(s, at + 10, "unknown compression %d, filter %d or interlace %d", p[10], p[11], p[12]);
+    h->samples = samples[h->type];
+    return 1;
+}
+
+/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. */
+SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
+    size_t at = 8, previous_end = 0;
+    memset(h, 0, sizeof *h);
+    for (;;) {
+        if (s->size - at < 12) return sslh_i_bad(s, at, "the PNG file ends early, before its end mark IEND");
+        const uint8_t *p = s->p + at;
+        size_t n = sslh_i_be32(p);
+        uint32_t tag = sslh_i_be32(p + 4);
+        if (n > s->size - at - 12) return sslh_i_bad(s, at, "a chunk of %.0f bytes reaches beyond the end", (double)n);
+        int ihdr = tag == 0x49484452u, plte = tag == 0x504c5445u, trns = tag == 0x74524e53u, idat = tag == 0x49444154u;
+        int iend = tag == 0x49454e44u;
+        if ((at == 8) != ihdr) return sslh_i_bad(s, at, ihdr ? "a second IHDR" : "the first chunk is not IHDR");
+        if (!(p[4] & 32) && !ihdr && !plte && !idat && !iend)
+            return sslh_i_bad(s, at + 4, "a critical chunk of unknown type");
+        if ((ihdr || plte || trns || idat || iend) && sslh_i_be32(p + 8 + n) != sslh_i_crc32(0, p + 4, n + 4))
+            return sslh_i_bad(s, at + 8 + n, "the checksum of a chunk does not match");
+        if (ihdr && !sslh_i_png_header(s, at + 8, n, h)) return 0;
+        if (plte) {
+            if (h->palette || h->data_chunks || n % 3 || !n || n > 768 || (h->type == 3 && n / 3 > (size_t)1 << h->depth))
+                return sslh_i_bad(s, at, "a PLTE chunk of %.0f bytes is not possible here", (double)n);
+            h->palette = p + 8;
+            h->colours = (int)(n / 3);
+        }
+        if (trns) {
+            if (h->transparent || h->data_chunks || (h->type == 3 ? !n || n > (size_t)h->colours : h->type == 0 ? n != 2 : n != 6) ||
+                h->type == 4 || h->type == 6)
+                return sslh_i_bad(s, at, "a tRNS chunk of %.0f bytes is not possible here", (double)n);
+            h->transparent = p + 8;
+            h->transparents = (int)n;
+        }
+        if (idat) {
+            if (h->data_chunks && previous_end != at) return sslh_i_bad(s, at, "the IDAT chunks are not in one row");
+            if (!h->data_chunks) h->data_at = at;
+            h->data_chunks++;
+            h->data_size += n;
+            previous_end = at + 12 + n;
+        }
+        at += 12 + n;
+        if (iend) break;
+    }
+    if (!h->data_chunks) return sslh_i_bad(s, at, "no IDAT chunk");
+    if (h->type == 3 && !h->palette) return sslh_i_bad(s, h->data_at, "a palette image without PLTE");
+    return 1;
+}
+
+/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole pixel. */
+SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
+    for (size_t i = 0; i < n; i++) {
+        int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step], add;
+        switch (filter) {
+        case 0: return 1;
+        case 1: add = a; break;
+        case 2: add = b; break;
+        case 3: add = (a + b) / 2; break;
+        case 4: { /* Paeth: the neighbour nearest to a + b - c */
+            int da = abs(b - c), db = abs(a - c), dc = abs(a + b - 2 * c);
+            add = da <= db && da <= dc ? a : db <= dc ? b : c;
+            break;
+        }
+        default: return 0;
+        }
+        p[i] = (uint8_t)(p[i] + add);
+    }
+    return filter <= 4;
+}
+
+SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
+    if (depth == 8) return row[i];
+    if (depth == 16) return sslh_i_be16(row + 2 * i);
+    size_t bit = i * (size_t)depth;
+    return (uint32_t)row[bit >> 3] >> (8 - depth - (int)(bit & 7)) & ((1u << depth) - 1);
+}
+
+SSLH_I_FN uint8_t sslh_i_png_to8(uint32_t v, int depth) {
+    static const uint8_t scale[9] = {0, 255, 85, 0, 17, 0, 0, 0, 1};
+    return (uint8_t)(depth == 16 ? (v * 255u + 32767u) / 65535u : v * scale[depth]);
+}
+
+/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. 0 when a palette index is out of range. */
+SSLH_I_FN int sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
+    for (size_t x = 0; x < width; x++, out += step) {
+        if (h->type == 3) {
+            uint32_t v = sslh_i_png_sample(row, x, h->depth);
+            if (v >= (uint32_t)h->colours) return 0;
+            memcpy(out, h->palette + 3 * v, 3);
+            if (h->transparent) out[3] = v < (uint32_t)h->transparents ? h->transparent[v] : 255;
+            continue;
+        }
+        int k = 0, hidden = h->transparent != NULL;
+        for (; k < h->samples; k++) {
+            uint32_t v = sslh_i_png_sample(row, x * (size_t)h->samples + (size_t)k, h->depth);
+            out[k] = sslh_i_png_to8(v, h->depth);
+            if (hidden) hidden = v == sslh_i_be16(h->transparent + 2 * k);
+        }
+        if (h->transparent) out[k] = hidden ? 0 : 255;
+    }
+    return 1;
+}
+
+/* Pixels of the pass: Adam7 starts at (row0, col0) and takes every row_step-th row and col_step-th column. */
+typedef struct sslh_i_pass { uint32_t row0, col0, row_step, col_step; } sslh_i_pass;
+
+SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
+    static const uint8_t adam7[7][4] = {{0, 0, 8, 8}, {0, 4, 8, 8}, {4, 0, 8, 4}, {0, 2, 4, 4}, {2, 0, 4, 2}, {0, 1, 2, 2}, {1, 0, 2, 1}};
+    sslh_i_pass p = {0, 0, 1, 1};
+    if (h->interlaced) {
+        p.row0 = adam7[pass][0];
+        p.col0 = adam7[pass][1];
+        p.row_step = adam7[pass][2];
+        p.col_step = adam7[pass][3];
+    }
+    return p;
+}
+
+/* Rows, columns and bytes of a row without its filter byte; 0 rows when the image is too small for the pass. */
+SSLH_I_FN uint32_t sslh_i_png_pass_size(const sslh_i_png *h, sslh_i_pass p, uint32_t *columns, size_t *row_bytes) {
+    *columns = h->width > p.col0 ? (h->width - p.col0 + p.col_step - 1) / p.col_step : 0;
+    *row_bytes = (size_t)(((uint64_t)*columns * (uint64_t)(h->samples * h->depth) + 7) / 8);
+    return *columns && h->height > p.row0 ? (h->height - p.row0 + p.row_step - 1) / p.row_step : 0;
+}
+
+SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_image *image) {
+    size_t step = (size_t)((h->samples * h->depth + 7) / 8), channels = (size_t)image->channels;
+    for (int pass = 0; pass < (h->interlaced ? 7 : 1); pass++) {
+        sslh_i_pass p = sslh_i_png_pass(h, pass);
+        uint32_t columns;
+        size_t row_bytes;
+        uint32_t rows = sslh_i_png_pass_size(h, p, &columns, &row_bytes);
+        const uint8_t *up = NULL;
+        for (uint32_t y = 0; y < rows; y++) {
+            int filter = *raw++;
+            if (!sslh_i_png_unfilter(filter, raw, up, row_bytes, step))
+                return sslh_i_bad(s, h->data_at, "pixel data: unknown filter %d in row %lu", filter, (unsigned long)y);
+            uint8_t *out = image->pixels + ((size_t)(p.row0 + y * p.row_step) * h->width + p.col0) * channels;
+            if (!sslh_i_png_expand(h, raw, columns, out, p.col_step * channels))
+                return sslh_i_bad(s, h->data_at, "pixel data: a colour beyond the palette in row %lu", (unsigned long)y);
+            up = raw;
+            raw += row_bytes;
+        }
+    }
+    return 1;
+}
+
+/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit samples
+   are scaled by 255/65535 and rounded. 1 on success, then image->pixels is to be given back with sslh_i_free. */
+SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
+    sslh_i_png h;
+    size_t raw_size = 0, at = 0;
+    memset(image, 0, sizeof *image);
+    if (!sslh_i_png_chunks(s, &h)) return 0;
+    for (int pass = 0; pass < (h.interlaced ? 7 : 1); pass++) {
+        uint32_t columns;
+        size_t row_bytes, more;
+        uint32_t rows = sslh_i_png_pass_size(&h, sslh_i_png_pass(&h, pass), &columns, &row_bytes);
+        if (!sslh_i_mul(rows, row_bytes + 1, &more) || raw_size > (size_t)-1 - more)
+            return sslh_i_bad(s, 16, "the image is too large for this machine");
+        raw_size += more;
+    }
+    if (raw_size / 1032 > h.data_size) /* deflate cannot do better than 1032 to 1: refused before any memory is taken */
+        return sslh_i_bad(s, h.data_at, "%.0f bytes of pixel data cannot hold %lu x %lu pixels", (double)h.data_size,
+                          (unsigned long)h.width, (unsigned long)h.height);
+    image->height = (int)h.height;
+    image->width = (int)h.width;
+    image->channels = (h.type == 3 ? 3 : h.samples) + (h.transparent != NULL);
+    size_t pixels;
+    if (!sslh_i_mul((size_t)h.width * h.height, (size_t)image->channels, &pixels))
+        return sslh_i_bad(s, 16, "the image is too large for this machine");
+
+    /* one zlib stream runs through all IDAT chunks; a single chunk is read in place */
+    uint8_t *joined = NULL;
+    const uint8_t *data = s->p + h.data_at + 8;
+    if (h.data_chunks > 1) {
+        size_t n = 0, from = h.data_at;
+        joined = (uint8_t *)sslh_i_alloc(s->c, h.data_size + 1);
+        if (!joined) return 0;
+        for (int k = 0; k < h.data_chunks; k++) {
+            size_t size = sslh_i_be32(s->p + from);
+            memcpy(joined + n, s->p + from + 8, size);
+            n += size;
+            from += size + 12;
+        }
+        data = joined;
+    }
+    sslh_i_sink o = sslh_i_sink_of(s->c, raw_size, raw_size);
+    const char *why = o.p ? sslh_i_inflate(data, h.data_size, 1, &o, &at) : "out of memory";
+    if (!why && o.n != raw_size) why = "it inflates to less than the image needs";
+    sslh_i_free(s->c, joined);
+    int ok = 0;
+    if (why) sslh_i_bad(s, h.data_at, "pixel data, byte %.0f of it: %s", (double)at, why);
+    else {
+        image->pixels = (uint8_t *)sslh_i_alloc(s->c, pixels);
+        ok = image->pixels && sslh_i_png_pixels(s, &h, o.p, image);
+    }
+    sslh_i_free(s->c, o.p);
+    if (!ok) {
+        sslh_i_free(s->c, image->pixels);
+        memset(image, 0, sizeof *image);
+    }
+    return ok;
+}
+
+/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of absolute
+   values (the heuristic of the PNG specification, 12.8); otherwise none. */
+SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive, uint8_t *raw) {
+    for (size_t y = 0; y < rows; y++, raw += n + 1) {
+        const uint8_t *p = pixels + y * n, *up = y ? p - n : NULL;
+        int best = 0;
+        uint64_t least = (uint64_t)-1;
+        for (int pass = 0; pass < 6; pass++) { /* 0..4 measure, 5 writes the best */
+            int filter = pass < 5 ? pass : best;
+            uint64_t sum = 0;
+            if (!adaptive && pass < 5) continue;
+            for (size_t i = 0; i < n; i++) {
+                int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step], guess = 0;
+                if (filter == 1) guess = a;
+                else if (filter == 2) guess = b;
+                else if (filter == 3) guess = (a + b) / 2;
+                else if (filter == 4) {
+                    int da = abs(b - c), db = abs(a - c), dc = abs(a + b - 2 * c);
+                    guess = da <= db && da <= dc ? a : db <= dc ? b : c;
+                }
+                uint8_t v = (uint8_t)(p[i] - guess);
+                if (pass == 5) raw[1 + i] = v;
+                sum += v < 128 ? v : 256u - v;
+            }
+            if (pass < 5 && sum < least) least = sum, best = filter;
+        }
+        raw[0] = (uint8_t)best;
+    }
+}
+
+/* A chunk at p; its n bytes are already in place behind the 8 of its head. Returns its end. */
+SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
+    sslh_i_put_be32(p, (uint32_t)n);
+    memcpy(p + 4, tag, 4);
+    sslh_i_put_be32(p + 8 + n, sslh_i_crc32(0, p + 4, n + 4));
+    return p + 12 + n;
+}
+
+/* A PNG file in memory, to be given back with sslh_i_free. Both ways to filter are tried and the smaller file is kept: pictures
+   of many small images often do best without filters, photographs with. */
+SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width, int channels,
+                                     size_t *size) {
+    static const uint8_t type[5] = {0, 0, 4, 2, 6};
+    *size = 0;
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!pixels || height < 1 || width < 1 || channels < 1 || channels > 4) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d x %d pixels with %d channels cannot be a PNG (1 to 4 channels)", fn, height, width,
+                  channels);
+        return NULL;
+    }
+    size_t n, raw_size;
+    if (!sslh_i_mul((size_t)width, (size_t)channels, &n) || !sslh_i_mul((size_t)height, n + 1, &raw_size) || raw_size > 0x7f000000u) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d x %d pixels are too many for a PNG writer", fn, height, width);
+        return NULL;
+    }
+    uint8_t *raw = (uint8_t *)sslh_i_alloc(c, raw_size), *best = NULL, *file = NULL;
+    size_t best_size = 0;
+    for (int adaptive = 0; raw && adaptive < 2; adaptive++) {
+        size_t m;
+        sslh_i_png_filter(pixels, (size_t)height, n, (size_t)channels, adaptive, raw);
+        uint8_t *data = sslh_i_deflate(c, raw, raw_size, &m);
+        if (data && (!best || m < best_size)) {
+            sslh_i_free(c, best);
+            best = data;
+            best_size = m;
+        } else sslh_i_free(c, data);
+    }
+    sslh_i_free(c, raw);
+    if (best && !SSLH_I_BAD(c)) file = (uint8_t *)sslh_i_alloc(c, best_size + 8 + 25 + 12 + 12);
+    if (file) {
+        uint8_t *p = file;
+        memcpy(p, sslh_i_png_magic, 8);
+        sslh_i_put_be32(p + 16, (uint32_t)width);
+        sslh_i_put_be32(p + 20, (uint32_t)height);
+        p[24] = 8;
+        p[25] = type[channels];
+        p[26] = p[27] = p[28] = 0;
+        p = sslh_i_png_chunk(p + 8, "IHDR", 13);
+        memcpy(p + 8, best, best_size);
+        p = sslh_i_png_chunk(p, "IDAT", best_size);
+        p = sslh_i_png_chunk(p, "IEND", 0);
+        *size = (size_t)(p - file);
+    }
+    sslh_i_free(c, best);
+    return file;
+}
+
+SSLH_DEF void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels) {
+    size_t size;
+    uint8_t *file = sslh_i_png_encode(c, "sslh_save_png", pixels, height, width, channels, &size);
+    if (file) sslh_i_write_whole(c, "sslh_save_png", path, file, size);
+    sslh_i_free(c, file);
+}
+
+/* --- PNM: P2 P3 (text), P5 P6 (binary) ---------------------------------------------------------------------------- */
+
+/* A decimal number at *at, at most max; 0 when there is none or it is larger. */
+SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t max, uint32_t *out) {
+    uint64_t v = 0;
+    size_t begin = *at;
+    while (*at < s->size && s->p[*at] >= '0' && s->p[*at] <= '9') {
+        v = v * 10 + (uint64_t)(s->p[*at] - '0');
+        if (v > max) return 0;
+        (*at)++;
+    }
+    *out = (uint32_t)v;
+    return *at > begin;
+}
+
+SSLH_I_FN int sslh_i_is_space(int c) { return c == ' ' || (c >= 9 && c <= 13); }
+
+/* The next number of a PNM file, after white space and comments from # to the end of the line. */
+SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max, const char *what, uint32_t *out) {
+    while (*at < s->size && (sslh_i_is_space(s->p[*at]) || s->p[*at] == '#'))
+        if (s->p[(*at)++] == '#')
+            while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '\r') (*at)++;
+    if (*at == s->size) return sslh_i_bad(s, *at, "the file ends early, before its %s", what);
+    size_t begin = *at;
+    if (!sslh_i_read_number(s, at, max, out)) return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)max);
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_pnm_decode(const sslh_i_source *s, sslh_i_image *image) {
+    memset(image, 0, sizeof *image);
+    int kind = s->p[1] - '0', text = kind < 4;
+    uint32_t width, height, top, v = 0;
+    size_t at = 2, n;
+    if (!sslh_i_pnm_number(s, &at, 0x7fffffffu, "width", &width)) return 0;
+    if (!sslh_i_pnm_number(s, &at, 0x7fffffffu, "height", &height)) return 0;
+    if (!sslh_i_pnm_number(s, &at, 65535, "largest value", &top)) return 0;
+    if (!sslh_i_png_size_ok(s, 2, width, height)) return 0;
+    if (!top) return sslh_i_bad(s, at, "the largest value is 0");
+    if (at == s->size || !sslh_i_is_space(s->p[at])) return sslh_i_bad(s, at, "no white space before the pixels");
+    at++; /* exactly one byte: the next one may be a pixel that looks like white space */
+    int channels = kind == 3 || kind == 6 ? 3 : 1;
+    size_t bytes = top > 255 ? 2 : 1;
+    if (!sslh_i_mul((size_t)width * height, (size_t)channels, &n)) return sslh_i_bad(s, 2, "the image is too large for this machine");
+    if (text ? n > s->size - at : n > (s->size - at) / bytes)
+        return sslh_i_bad(s, at, "%.0f bytes are too few for %lu x %lu pixels", (double)(s->size - at), (unsigned long)width,
+                          (unsigned long)height);
+    uint8_t *out = (uint8_t *)sslh_i_alloc(s->c, n);
+    if (!out) return 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t begin = at;
+        if (text) {
+            if (!sslh_i_pnm_number(s, &at, 65535, "sample", &v)) break;
+        } else {
+            v = bytes == 2 ? sslh_i_be16(s->p + at) : s->p[at];
+            at += bytes;
+        }
+        if (v > top) {
+            sslh_i_bad(s, begin, "the sample %lu is over the largest value %lu", (unsigned long)v, (unsigned long)top);
+            break;
+        }
+        out[i] = (uint8_t)((v * 255u + top / 2) / top);
+    }
+    if (SSLH_I_BAD(s->c)) {
+        sslh_i_free(s->c, out);
+        return 0;
+    }
+    image->pixels = out;
+    image->height = (int)height;
+    image->width = (int)width;
+    image->channels = channels;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_is_png(const uint8_t *p, size_t size) { return size >= 8 && !memcmp(p, sslh_i_png_magic, 8); }
+SSLH_I_FN int sslh_i_is_pnm(const uint8_t *p, size_t size) {
+    return size >= 3 && p[0] == 'P' && (p[1] == '2' || p[1] == '3' || p[1] == '5' || p[1] == '6') &&
+           (sslh_i_is_space(p[2]) || p[2] == '#');
+}
+
+SSLH_I_FN int sslh_i_image_decode(const sslh_i_source *s, sslh_i_image *image) {
+    memset(image, 0, sizeof *image);
+    if (sslh_i_is_png(s->p, s->size)) return sslh_i_png_decode(s, image);
+    if (sslh_i_is_pnm(s->p, s->size)) return sslh_i_pnm_decode(s, image);
+    return sslh_i_bad(s, 0, "neither a PNG nor a PNM image (P2, P3, P5, P6)");
+}
+
+SSLH_I_FN uint8_t *sslh_i_load_image(sslh_ctx *c, const char *fn, const char *name, const void *bytes, size_t size, int *height,
+                                     int *width, int *channels) {
+    sslh_i_image image;
+    sslh_i_source s = sslh_i_source_of(c, fn, name, bytes, size);
+    if (!sslh_i_image_decode(&s, &image)) return NULL;
+    if (height) *height = image.height;
+    if (width) *width = image.width;
+    if (channels) *channels = image.channels;
+    return image.pixels;
+}
+
+SSLH_I_FN void sslh_i_clear_sizes(int *height, int *width, int *channels) {
+    if (height) *height = 0;
+    if (width) *width = 0;
+    if (channels) *channels = 0;
+}
+
+SSLH_DEF uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width, int *channels) {
+    sslh_i_clear_sizes(height, width, channels);
+    if (SSLH_I_BAD(c)) return NULL;
+    if (!bytes) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_image_memory: bytes is NULL");
+        return NULL;
+    }
+    return sslh_i_load_image(c, "sslh_load_image_memory", "memory", bytes, size, height, width, channels);
+}
+
+SSLH_DEF uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels) {
+    size_t size;
+    sslh_i_clear_sizes(height, width, channels);
+    uint8_t *file = sslh_i_read_whole(c, "sslh_load_image", path, &size);
+    if (!file) return NULL;
+    uint8_t *pixels = sslh_i_load_image(c, "sslh_load_image", path, file, size, height, width, channels);
+    sslh_i_free(c, file);
+    return pixels;
+}
+
+/* --- NumPy arrays (.npy) ------------------------------------------------------------------------------------------ */
+
+/* Writes the header byte for byte as numpy does, because small parsers rely on it: the text is padded so that the data
+   begin at a multiple of 64. Returns the file's size with count values of 4 bytes; out may be NULL to ask for it. */
+SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
+    char text[192];
+    int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
+    for (int i = 0; i < shape.ndim; i++)
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s%d%s", i ? ", " : "", shape.size[i], shape.ndim == 1 ? "," : "");
+    n += snprintf(text + n, sizeof text - (size_t)n, "), }");
+    size_t data = (10 + (size_t)n + 1 + 63) / 64 * 64;
+    if (out) {
+        memset(out, ' ', data);
+        memcpy(out, "\x93NUMPY\x01\x00", 8);
+        out[8] = (uint8_t)((data - 10) & 255);
+        out[9] = (uint8_t)((data - 10) >> 8);
+        memcpy(out + 10, text, (size_t)n);
+        out[data - 1] = '\n';
+    }
+    return data + 4 * count;
+}
+
+SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values) {
+    if (SSLH_I_BAD(c)) return;
+    size_t count = sslh_i_count(c, "sslh_save_npy", shape);
+    if (!count) return;
+    if (!values || count > ((size_t)-1 - 4096) / 4) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_save_npy: %s", values ? "too many values" : "values is NULL");
+        return;
+    }
+    size_t size = sslh_i_npy_header(shape, count, NULL), at = size - 4 * count;
+    uint8_t *file = (uint8_t *)sslh_i_alloc(c, size);
+    if (!file) return;
+    sslh_i_npy_header(shape, count, file);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        memcpy(&bits, values + i, 4);
+        sslh_i_put_le32(file + at + 4 * i, bits);
+    }
+    sslh_i_write_whole(c, "sslh_save_npy", path, file, size);
+    sslh_i_free(c, file);
+}
+
+/* What the header of an array file says. */
+typedef struct sslh_i_npy {
+    char       kind;    /* 'f' 'i' 'u' 'b' */
+    int        bytes;   /* of one value */
+    int        big;     /* big-endian */
+    int        fortran; /* first index runs fastest */
+    sslh_shape shape;
+    size_t     data;    /* offset of the values */
+} sslh_i_npy;
+
+SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end) {
+    while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
+}
+
+/* A Python string '..' or ".." at *at without escapes; its text is at *text with *n bytes. */
+SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, size_t *text, size_t *n) {
+    sslh_i_skip_space(s, at, end);
+    if (*at >= end || (s->p[*at] != '\'' && s->p[*at] != '"')) return sslh_i_bad(s, *at, "a string is expected in the npy header");
+    uint8_t quote = s->p[*at];
+    *text = ++*at;
+    while (*at < end && s->p[*at] != quote && s->p[*at] != '\\') (*at)++;
+    if (*at >= end || s->p[*at] != quote) return sslh_i_bad(s, *at, "a string in the npy header does not end");
+    *n = *at - *text;
+    ++*at;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, char c) {
+    sslh_i_skip_space(s, at, end);
+    if (*at >= end || s->p[*at] != (uint8_t)c) return sslh_i_bad(s, *at, "'%c' is expected in the npy header", c);
+    ++*at;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
+    size_t text, n;
+    sslh_i_skip_space(s, at, end);
+    if (*at < end && s->p[*at] == '[') return sslh_i_bad(s, *at, "structured arrays are not read");
+    if (!sslh_i_npy_string(s, at, end, &text, &n)) return 0;
+    const uint8_t *p = s->p + text;
+    if (n == 3 && (p[0] == '<' || p[0] == '>' || p[0] == '|' || p[0] == '=')) {
+        h->kind = (char)p[1];
+        h->bytes = p[2] - '0';
+        h->big = p[0] == '>';
+        if ((h->kind == 'f' && (h->bytes == 2 || h->bytes == 4 || h->bytes == 8)) || (h->kind == 'b' && h->bytes == 1) ||
+            ((h->kind == 'i' || h->kind == 'u') && (h->bytes == 1 || h->bytes == 2 || h->bytes == 4 || h->bytes == 8)))
+            return 1;
+    }
+    return sslh_i_bad(s, text, "values of type %.*s are not read (f2 f4 f8, i1 .. i8, u1 .. u8, b1 are)", (int)SSLH_I_MIN(n, (size_t)16),
+                      (const char *)p);
+}
+
+SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
+    if (!sslh_i_npy_expect(s, at, end, '(')) return 0;
+    for (h->shape.ndim = 0;; h->shape.ndim++) {
+        uint32_t v;
+        sslh_i_skip_space(s, at, end);
+        if (*at < end && s->p[*at] == ')') break;
+        if (h->shape.ndim == SSLH_MAX_DIMS) return sslh_i_bad(s, *at, "more than %d dimensions", SSLH_MAX_DIMS);
+        if (*at >= end || !sslh_i_read_number(s, at, 0x7fffffffu, &v) || !v)
+            return sslh_i_bad(s, *at, "a size in the shape is not a number of 1 to 2^31 - 1");
+        if (*at < end && s->p[*at] == 'L') ++*at; /* Python 2 */
+        h->shape.size[h->shape.ndim] = (int)v;
+        sslh_i_skip_space(s, at, end);
+        if (*at < end && s->p[*at] == ',') ++*at;
+        else if (*at >= end || s->p[*at] != ')') return sslh_i_bad(s, *at, "',' or ')' is expected in the shape");
+    }
+    ++*at;
+    return 1;
+}
+
+/* "\x93NUMPY", version, header length, a Python dictionary with exactly three keys in any order. */
+SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
+    memset(h, 0, sizeof *h);
+    if (s->size < 12 || memcmp(s->p, "\x93NUMPY", 6)) return sslh_i_bad(s, 0, "not a NumPy array file");
+    if (s->p[6] < 1 || s->p[6] > 3) return sslh_i_bad(s, 6, "npy version %d is unknown", s->p[6]);
+    size_t at = s->p[6] == 1 ? 10 : 12, n = s->p[6] == 1 ? sslh_i_le16(s->p + 8) : sslh_i_le32(s->p + 8);
+    if (n > 10000 || n > s->size - at) return sslh_i_bad(s, 8, "a header of %.0f bytes is too long", (double)n);
+    size_t end = at + n;
+    h->data = end;
+    if (!sslh_i_npy_expect(s, &at, end, '{')) return 0;
+    int seen = 0;
+    for (;;) {
+        size_t key, length, colon;
+        int which;
+        sslh_i_skip_space(s, &at, end);
+        if (at < end && s->p[at] == '}') break;
+        if (!sslh_i_npy_string(s, &at, end, &key, &length)) return 0;
+        colon = at;
+        if (!sslh_i_npy_expect(s, &at, end, ':')) return 0;
+        if (length == 5 && !memcmp(s->p + key, "descr", 5)) {
+            which = 1;
+            if (!sslh_i_npy_descr(s, &at, end, h)) return 0;
+        } else if (length == 5 && !memcmp(s->p + key, "shape", 5)) {
+            which = 2;
+            if (!sslh_i_npy_shape(s, &at, end, h)) return 0;
+        } else if (length == 13 && !memcmp(s->p + key, "fortran_order", 13)) {
+            which = 4;
+            sslh_i_skip_space(s, &at, end);
+            h->fortran = end - at >= 4 && !memcmp(s->p + at, "True", 4);
+            if (!h->fortran && (end - at < 5 || memcmp(s->p + at, "False", 5))) return sslh_i_bad(s, at, "fortran_order is not True or False");
+            at += h->fortran ? 4 : 5;
+        } else return sslh_i_bad(s, key, "an unknown key in the npy header");
+        if (seen & which) return sslh_i_bad(s, colon, "a key appears twice in the npy header");
+        seen |= which;
+        sslh_i_skip_space(s, &at, end);
+        if (at < end && s->p[at] == ',') at++;
+        else if (at >= end || s->p[at] != '}') return sslh_i_bad(s, at, "',' or '}' is expected in the npy header");
+    }
+    if (seen != 7) return sslh_i_bad(s, at, "descr, fortran_order or shape is missing in the npy header");
+    return 1;
+}
+
+/* IEEE half to single: exact. */
+SSLH_I_FN double sslh_i_half(uint32_t h) {
+    uint32_t e = h >> 10 & 31, m = h & 1023;
+    double v;
+    if (e == 31) v = m ? (double)NAN : (double)INFINITY;
+    else if (!e) v = (double)m / 16777216.0;
+    else v = (double)(1024 + m) * (double)((uint64_t)1 << e) / 33554432.0;
+    return h >> 15 ? -v : v;
+}
+
+/* Value number i of an array as a double (exact for everything but large 64-bit integers). */
+SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
+    uint64_t bits = 0;
+    for (int k = 0; k < h->bytes; k++) bits |= (uint64_t)p[h->big ? h->bytes - 1 - k : k] << (8 * k);
+    if (h->kind == 'f') {
+        if (h->bytes == 2) return sslh_i_half((uint32_t)bits);
+        if (h->bytes == 8) {
+            double v;
+            memcpy(&v, &bits, 8);
+            return v;
+        }
+        float v;
+        uint32_t low = (uint32_t)bits;
+        memcpy(&v, &low, 4);
+        return (double)v;
+    }
+    if (h->kind == 'i' && h->bytes < 8 && bits >> (8 * h->bytes - 1)) return (double)(int64_t)(bits | ~(uint64_t)0 << (8 * h->bytes));
+    if (h->kind == 'i' && h->bytes == 8 && bits >> 63) return -(double)(~bits + 1);
+    return (double)bits;
+}
+
+/* Floats become SSLH_F32, bytes and bools SSLH_U8, other integers SSLH_I32 (a value that does not fit is an error). */
+SSLH_I_FN sslh_tensor *sslh_i_npy_decode(const sslh_i_source *s) {
+    sslh_ctx *c = s->c;
+    sslh_i_npy h;
+    if (!sslh_i_npy_parse(s, &h)) return sslh_i_dummy(c);
+    size_t count = sslh_i_count(c, s->fn, h.shape);
+    if (!count) return sslh_i_dummy(c);
+    if (count > (s->size - h.data) / (size_t)h.bytes || count * (size_t)h.bytes != s->size - h.data) {
+        sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data), (double)count, h.bytes);
+        return sslh_i_dummy(c);
+    }
+    sslh_type type = h.kind == 'f' ? SSLH_F32 : h.bytes == 1 && h.kind != 'i' ? SSLH_U8 : SSLH_I32;
+    sslh_tensor *t = sslh_i_persistent(c, s->fn, type, h.shape);
+    if (!t) return sslh_i_dummy(c);
+    int at[SSLH_MAX_DIMS] = {0};
+    size_t stride[SSLH_MAX_DIMS], step = 1; /* of the file, in values */
+    for (int k = 0; k < h.shape.ndim; k++) {
+        int axis = h.fortran ? k : h.shape.ndim - 1 - k;
+        stride[axis] = step;
+        step *= (size_t)h.shape.size[axis];
+    }
+    for (size_t i = 0; i < count && !SSLH_I_BAD(c); i++) {
+        size_t from = 0;
+        for (int k = 0; k < h.shape.ndim; k++) from += (size_t)at[k] * stride[k];
+        double v = sslh_i_npy_value(s->p + h.data + from * (size_t)h.bytes, &h);
+        if (type == SSLH_F32) t->data[i] = (sslh_real)v;
+        else if (type == SSLH_U8) t->bytes[i] = (uint8_t)v;
+        else if (v < -2147483648.0 || v > 2147483647.0)
+            sslh_i_bad(s, h.data + from * (size_t)h.bytes, "the value %.0f does not fit into 32 bits", v);
+        else t->ints[i] = (int32_t)v;
+        for (int k = h.shape.ndim - 1; k >= 0 && ++at[k] == h.shape.size[k]; k--) at[k] = 0;
+    }
+    if (!SSLH_I_BAD(c)) return t;
+    sslh_i_free(c, sslh_i_get_data(t));
+    sslh_i_free(c, t);
+    return sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
+    size_t size;
+    uint8_t *file = sslh_i_read_whole(c, "sslh_load_npy", path, &size);
+    if (!file) return sslh_i_dummy(c);
+    sslh_i_source s = sslh_i_source_of(c, "sslh_load_npy", path, file, size);
+    sslh_tensor *t = sslh_i_npy_decode(&s);
+    sslh_i_free(c, file);
+    return t;
+}
+
 /* ================================================================================================================== */
 /*  >>weights       safetensors, weights, checkpoints, embed                                                         */
 /* ================================================================================================================== */
