@@ -3323,6 +3323,8 @@ SSLH_I_FN int sslh_i_cpu_has(int pass) {
 #endif
 }
 
+SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->k->name : "none"; }
+
 /* Chooses the table of c->desc.cpu, or the best one; without FMA under portable_bits. An unknown name, or one that this
    processor or build lacks, is an error (and the C table, so that nothing crashes). */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
