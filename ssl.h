@@ -2223,6 +2223,10 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
         }
     }
 #endif
+    {
+        sslh_i_block *b;
+        for (b = c->first; b; b = b->next) b->serial = 0; /* no rewind frees what the context itself needs */
+    }
     return c;
 }
 
