@@ -4051,6 +4051,695 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                              */
 /* ================================================================================================================== */
 
+/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or adds
+   the same runs the other way. Integer and byte tensors are moved as well, without a gradient. */
+
+#define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
+
+/* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
+SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
+    int a = axis < 0 ? axis + ndim : axis;
+    if (a >= 0 && a < ndim) return a;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor with %d dimensions", op, axis, ndim);
+    return -1;
+}
+
+/* Number of elements of the axes first .. last-1. */
+SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last) {
+    size_t n = 1;
+    int i;
+    for (i = first; i < last; i++) n *= (size_t)t->shape[i];
+    return n;
+}
+
+/* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
+
+/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size bytes */
+typedef struct sslh_i_runs {
+    const char *src;
+    char *dst;
+    size_t size, rows, run, src_stride, dst_stride, per_task;
+    int add;
+} sslh_i_runs;
+
+SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int add) {
+    if (!add) {
+        memcpy(dst, src, n * size);
+    } else {
+        sslh_real *d = (sslh_real *)(void *)dst;
+        const sslh_real *s = (const sslh_real *)(const void *)src;
+        size_t j;
+        for (j = 0; j < n; j++) d[j] += s[j];
+    }
+}
+
+SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
+    const sslh_i_runs *p = (const sslh_i_runs *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
+    (void)worker;
+    if (p->src_stride == p->run && p->dst_stride == p->run) { /* neighbours on both sides: one long run */
+        size_t at = r * p->run * p->size;
+        sslh_i_run(p->dst + at, p->src + at, p->size, (end - r) * p->run, p->add);
+        return;
+    }
+    for (; r < end; r++)
+        sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
+}
+
+SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride, size_t rows,
+                                size_t run, size_t size, int add) {
+    sslh_i_runs p;
+    p.src = (const char *)src;
+    p.dst = (char *)dst;
+    p.size = size;
+    p.rows = rows;
+    p.run = run;
+    p.src_stride = src_stride;
+    p.dst_stride = dst_stride;
+    p.add = add;
+    if (src_stride == run && dst_stride == run) {
+        p.rows = rows * run;
+        p.run = p.src_stride = p.dst_stride = 1;
+    }
+    p.per_task = SSLH_I_COPY_TASK / p.run + 1;
+    sslh_i_parallel(c, (int)((p.rows + p.per_task - 1) / p.per_task), sslh_i_runs_task, &p);
+}
+
+/* --- any strides: permute, broadcast ------------------------------------------------------------------------------ */
+
+#define SSLH_I_STRIDED_ROWS 32
+
+/* A contiguous dst of up to 6 axes; src is read with a stride per axis of dst (0: repeated). Work is cut into planes of
+   the axis row (chosen so that src is read along its lines) and the last axis. */
+typedef struct sslh_i_strided {
+    const void *src;
+    void *dst;
+    sslh_type type;
+    int add, n, row;
+    size_t dim[SSLH_MAX_DIMS + 1], in[SSLH_MAX_DIMS + 1], out[SSLH_MAX_DIMS + 1]; /* sizes, strides of src and of dst */
+    size_t blocks, items, per_task; /* blocks of rows in a plane, blocks in all, blocks a task takes */
+} sslh_i_strided;
+
+/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become one. */
+SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
+    int i;
+    p->n = 0;
+    for (i = 0; i < shape.ndim; i++) {
+        size_t d = (size_t)shape.size[i];
+        if (d == 1) continue;
+        if (p->n && p->in[p->n - 1] == stride[i] * d) {
+            p->dim[p->n - 1] *= d;
+            p->in[p->n - 1] = stride[i];
+        } else {
+            p->dim[p->n] = d;
+            p->in[p->n++] = stride[i];
+        }
+    }
+    while (p->n < 2) { /* at least a plane */
+        memmove(p->dim + 1, p->dim, (size_t)p->n * sizeof *p->dim);
+        memmove(p->in + 1, p->in, (size_t)p->n * sizeof *p->in);
+        p->dim[0] = 1;
+        p->in[0] = 0;
+        p->n++;
+    }
+    p->out[p->n - 1] = 1;
+    for (i = p->n - 1; i > 0; i--) p->out[i - 1] = p->out[i] * p->dim[i];
+}
+
+/* Tiles of 32 rows by 16 columns: the lines of src that a tile touches stay in the first cache. */
+#define SSLH_I_STRIDED_TILE(T, s, d, op)                                                                       \
+    for (j0 = 0; j0 < cols; j0 += 16)                                                                          \
+        for (r = r0; r < r1; r++)                                                                              \
+            for (j = j0; j < SSLH_I_MIN(cols, j0 + 16); j++)                                                   \
+                ((T *)p->dst)[d + r * out_row + j] op ((const T *)p->src)[s + r * in_row + j * in_col]
+
+SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
+    const sslh_i_strided *p = (const sslh_i_strided *)arg;
+    size_t item = (size_t)task * p->per_task, end = SSLH_I_MIN(p->items, item + p->per_task);
+    size_t cols = p->dim[p->n - 1], in_col = p->in[p->n - 1], in_row = p->in[p->row], out_row = p->out[p->row];
+    size_t size = sslh_i_type_size(p->type);
+    (void)worker;
+    for (; item < end; item++) {
+        size_t r0 = item % p->blocks * SSLH_I_STRIDED_ROWS, r1 = SSLH_I_MIN(p->dim[p->row], r0 + SSLH_I_STRIDED_ROWS);
+        size_t rest = item / p->blocks, s = 0, d = 0, r, j, j0;
+        int i;
+        for (i = p->n - 2; i >= 0; i--) {
+            size_t at;
+            if (i == p->row) continue;
+            at = rest % p->dim[i];
+            rest /= p->dim[i];
+            s += at * p->in[i];
+            d += at * p->out[i];
+        }
+        if (in_col == 1) {
+            for (r = r0; r < r1; r++)
+                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size, size, cols, p->add);
+        } else if (p->add) {
+            SSLH_I_STRIDED_TILE(sslh_real, s, d, +=);
+        } else if (p->type == SSLH_F32) {
+            SSLH_I_STRIDED_TILE(sslh_real, s, d, =);
+        } else if (p->type == SSLH_I32) {
+            SSLH_I_STRIDED_TILE(int32_t, s, d, =);
+        } else {
+            SSLH_I_STRIDED_TILE(uint8_t, s, d, =);
+        }
+    }
+}
+
+/* dst (contiguous, of that shape) = or += src read with these strides */
+SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape, const size_t *stride, int add) {
+    sslh_i_strided p;
+    int i;
+    p.src = src;
+    p.dst = dst;
+    p.type = type;
+    p.add = add;
+    sslh_i_strided_axes(&p, shape, stride);
+    p.row = p.n - 2;
+    if (p.in[p.n - 1] > 1) /* a transposition: rows run along src's last axis */
+        for (i = 0; i < p.n - 1; i++)
+            if (p.in[i] == 1) p.row = i;
+    p.blocks = (p.dim[p.row] + SSLH_I_STRIDED_ROWS - 1) / SSLH_I_STRIDED_ROWS;
+    p.items = p.blocks;
+    for (i = 0; i < p.n - 1; i++)
+        if (i != p.row) p.items *= p.dim[i];
+    p.per_task = SSLH_I_COPY_TASK / (SSLH_I_MIN(p.dim[p.row], (size_t)SSLH_I_STRIDED_ROWS) * p.dim[p.n - 1]) + 1;
+    sslh_i_parallel(c, (int)((p.items + p.per_task - 1) / p.per_task), sslh_i_strided_task, &p);
+}
+
+/* Sum of n values in 16 lanes and a fixed tree. */
+SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
+    sslh_real a[16];
+    size_t i, j, w;
+    for (j = 0; j < 16; j++) a[j] = 0;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) a[j] += x[i + j];
+    for (j = 0; i < n; i++, j++) a[j] += x[i];
+    for (w = 8; w > 0; w /= 2)
+        for (j = 0; j < w; j++) a[j] += a[j + w];
+    return a[0];
+}
+
+/* The adjoint of a broadcast: src (of the large shape, contiguous) is added up into dst, where axes with stride 0 fall
+   together. Tasks own slices of the longest axis that stays, so every sum is in row-major order of src. */
+typedef struct sslh_i_fold { sslh_i_strided s; size_t step; } sslh_i_fold;
+
+SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
+    const sslh_i_fold *f = (const sslh_i_fold *)arg;
+    const sslh_i_strided *p = &f->s;
+    sslh_real *dst = (sslh_real *)p->dst;
+    const sslh_real *src = (const sslh_real *)p->src;
+    size_t lo[SSLH_MAX_DIMS + 1], hi[SSLH_MAX_DIMS + 1], at[SSLH_MAX_DIMS + 1], j;
+    int i, last = p->n - 1;
+    (void)worker;
+    for (i = 0; i < p->n; i++) lo[i] = 0, hi[i] = p->dim[i];
+    if (p->row >= 0) {
+        lo[p->row] = (size_t)task * f->step;
+        hi[p->row] = SSLH_I_MIN(p->dim[p->row], lo[p->row] + f->step);
+    }
+    for (i = 0; i < p->n; i++) at[i] = lo[i];
+    for (;;) {
+        size_t s = 0, d = 0, n = hi[last] - lo[last];
+        for (i = 0; i < p->n; i++) {
+            s += at[i] * p->out[i];
+            d += at[i] * p->in[i];
+        }
+        if (p->in[last] == 0) dst[d] += sslh_i_lane_sum(src + s, n);
+        else
+            for (j = 0; j < n; j++) dst[d + j] += src[s + j];
+        for (i = last - 1; i >= 0 && ++at[i] == hi[i]; i--) at[i] = lo[i];
+        if (i < 0) break;
+    }
+}
+
+SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape, const size_t *stride) {
+    sslh_i_fold f;
+    size_t total = 1, longest = 0;
+    int i;
+    sslh_i_strided_axes(&f.s, shape, stride);
+    f.s.src = src;
+    f.s.dst = dst;
+    f.s.row = -1;
+    for (i = 0; i < f.s.n; i++) {
+        total *= f.s.dim[i];
+        if (f.s.in[i] && f.s.dim[i] > longest) longest = f.s.dim[i], f.s.row = i;
+    }
+    if (f.s.row < 0) longest = 1;
+    f.step = (SSLH_I_COPY_TASK / (total / longest + 1) + 16) / 16 * 16;
+    sslh_i_parallel(c, (int)((longest + f.step - 1) / f.step), sslh_i_fold_task, &f);
+}
+
+/* --- reshape ------------------------------------------------------------------------------------------------------ */
+
+SSLH_I_FN void sslh_i_reshape_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_grad_pass(c, n->out, n->in[0], 1); }
+
+SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
+    const char *op = "sslh_reshape";
+    sslh_tensor *out;
+    sslh_shape given = shape;
+    size_t known = 1, count;
+    int i, open = -1, bad = 0;
+    char a[96], b[96];
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    for (i = 0; i < shape.ndim && i < SSLH_MAX_DIMS; i++) {
+        if (shape.size[i] == -1) bad |= open >= 0, open = i;
+        else if (shape.size[i] > 0) bad |= !sslh_i_mul(known, (size_t)shape.size[i], &known);
+    }
+    if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX) shape.size[open] = (int)(x->count / known);
+    if (bad || (open >= 0 && shape.size[open] < 1)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, given),
+                  bad ? "at most one size may be -1" : "no size fits in place of -1");
+        return sslh_i_dummy(c);
+    }
+    count = sslh_i_count(c, op, shape);
+    if (!count) return sslh_i_dummy(c);
+    if (count != x->count) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %.0f elements do not become %.0f", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, given), (double)x->count, (double)count);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_alias(c, x, shape);
+    if (!out) return sslh_i_dummy(c);
+    sslh_i_record(c, op, sslh_i_reshape_back, out, &x, 1);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+/* --- permute ------------------------------------------------------------------------------------------------------ */
+
+/* dst (shape of the result) = x with axis i of the result being axis order[i] of x (of shape xs) */
+SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs, const int *order, int add) {
+    size_t stride[SSLH_MAX_DIMS], permuted[SSLH_MAX_DIMS], s = 1;
+    sslh_shape shape = xs;
+    int i;
+    for (i = xs.ndim - 1; i >= 0; i--) {
+        stride[i] = s;
+        s *= (size_t)xs.size[i];
+    }
+    for (i = 0; i < xs.ndim; i++) {
+        permuted[i] = stride[order[i]];
+        shape.size[i] = xs.size[order[i]];
+    }
+    sslh_i_strided_copy(c, dst, src, type, shape, permuted, add);
+}
+
+SSLH_I_FN void sslh_i_permute_back(sslh_ctx *c, sslh_i_node *n) {
+    int inverse[SSLH_MAX_DIMS], i, fresh;
+    sslh_real *g = sslh_i_grad(c, n->in[0], &fresh);
+    if (!g) return;
+    for (i = 0; i < n->out->ndim; i++) inverse[n->i[i]] = i;
+    sslh_i_permute_copy(c, g, n->out->grad, SSLH_F32, sslh_shape_of(n->out), inverse, !fresh);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_permute(sslh_ctx *c, const char *op, sslh_tensor *x, const int *order) {
+    sslh_tensor *out;
+    sslh_i_node *node;
+    sslh_shape shape;
+    unsigned seen = 0;
+    int i;
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    shape = sslh_shape_of(x);
+    for (i = 0; i < x->ndim; i++) {
+        if (!order || order[i] < 0 || order[i] >= x->ndim || (seen & 1u << order[i])) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: the order must name each of the %d axes once", op, x->ndim);
+            return sslh_i_dummy(c);
+        }
+        seen |= 1u << order[i];
+        shape.size[i] = x->shape[order[i]];
+    }
+    out = sslh_i_new(c, op, x->type, shape);
+    if (!out) return sslh_i_dummy(c);
+    sslh_i_permute_copy(c, sslh_i_get_data(out), sslh_i_get_data(x), x->type, sslh_shape_of(x), order, 0);
+    node = sslh_i_record(c, op, sslh_i_permute_back, out, &x, 1);
+    if (node)
+        for (i = 0; i < x->ndim; i++) node->i[i] = order[i];
+    return sslh_i_end(c, op, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order) { return sslh_i_permute(c, "sslh_permute", x, order); }
+
+SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b) {
+    const char *op = "sslh_transpose";
+    int order[SSLH_MAX_DIMS], i, a, b;
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    a = sslh_i_shape_axis(c, op, axis_a, x->ndim);
+    b = sslh_i_shape_axis(c, op, axis_b, x->ndim);
+    if (a < 0 || b < 0) return sslh_i_dummy(c);
+    for (i = 0; i < x->ndim; i++) order[i] = i == a ? b : i == b ? a : i;
+    return sslh_i_permute(c, op, x, order);
+}
+
+/* --- concat, slice, pad: x seen as (outer, axis, inner) ----------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
+    int axis = n->i[0], i;
+    size_t outer = sslh_i_shape_span(n->out, 0, axis), whole = sslh_i_shape_span(n->out, axis, n->out->ndim), at = 0;
+    for (i = 0; i < n->nin; i++) {
+        size_t run = n->in[i]->count / outer;
+        int fresh;
+        sslh_real *g = sslh_i_grad(c, n->in[i], &fresh);
+        if (g) sslh_i_runs_copy(c, g, run, n->out->grad + at, whole, outer, run, sizeof *g, !fresh);
+        at += run;
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, int axis) {
+    const char *op = "sslh_concat";
+    sslh_tensor **in, *out;
+    sslh_i_node *node;
+    sslh_shape shape;
+    size_t outer, whole, at = 0;
+    int i, j, sum = 0;
+    char a[96], b[96];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (n < 1 || !list) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a list of at least one tensor is needed", op);
+        return sslh_i_dummy(c);
+    }
+    in = (sslh_tensor **)sslh_i_record_alloc(c, (size_t)n * sizeof *in);
+    if (!in) return sslh_i_dummy(c);
+    memcpy(in, list, (size_t)n * sizeof *in);
+    if (!sslh_i_begin(c, op, in, n, 0)) return sslh_i_dummy(c);
+    axis = sslh_i_shape_axis(c, op, axis, in[0]->ndim);
+    if (axis < 0) return sslh_i_dummy(c);
+    shape = sslh_shape_of(in[0]);
+    for (i = 0; i < n; i++) {
+        int bad = in[i]->ndim != shape.ndim || in[i]->type != in[0]->type;
+        for (j = 0; j < shape.ndim && !bad; j++) bad = j != axis && in[i]->shape[j] != shape.size[j];
+        if (bad || in[i]->shape[axis] > INT_MAX - sum) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d must be equal", op, i + 1,
+                      sslh_i_str(a, sizeof a, sslh_shape_of(in[i])), sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);
+            return sslh_i_dummy(c);
+        }
+        sum += in[i]->shape[axis];
+    }
+    shape.size[axis] = sum;
+    out = sslh_i_new(c, op, in[0]->type, shape);
+    if (!out) return sslh_i_dummy(c);
+    outer = sslh_i_shape_span(out, 0, axis);
+    whole = sslh_i_shape_span(out, axis, out->ndim);
+    for (i = 0; i < n; i++) {
+        size_t run = in[i]->count / outer, size = sslh_i_type_size(out->type);
+        sslh_i_runs_copy(c, (char *)sslh_i_get_data(out) + at * size, whole, sslh_i_get_data(in[i]), run, outer, run, size, 0);
+        at += run;
+    }
+    node = sslh_i_record(c, op, sslh_i_concat_back, out, in, n);
+    if (node) node->i[0] = axis;
+    return sslh_i_end(c, op, in, n, out);
+}
+
+SSLH_I_FN void sslh_i_slice_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0];
+    int axis = n->i[0], fresh;
+    size_t outer = sslh_i_shape_span(x, 0, axis), inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    size_t whole = x->count / outer, run = n->out->count / outer;
+    sslh_real *g = sslh_i_grad(c, x, &fresh);
+    if (!g) return;
+    if (fresh) memset(g, 0, x->count * sizeof *g);
+    sslh_i_runs_copy(c, g + (size_t)n->i[1] * inner, whole, n->out->grad, run, outer, run, sizeof *g, !fresh);
+}
+
+SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end) {
+    const char *op = "sslh_slice";
+    sslh_tensor *out;
+    sslh_i_node *node;
+    sslh_shape shape;
+    size_t outer, inner, whole, run, size;
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    axis = sslh_i_shape_axis(c, op, axis, x->ndim);
+    if (axis < 0) return sslh_i_dummy(c);
+    if (begin < 0 || end <= begin || end > x->shape[axis]) {
+        char a[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: [%d,%d) of axis %d of %s: 0 <= begin < end <= %d is needed", op, begin, end, axis,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), x->shape[axis]);
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(x);
+    shape.size[axis] = end - begin;
+    out = sslh_i_new(c, op, x->type, shape);
+    if (!out) return sslh_i_dummy(c);
+    outer = sslh_i_shape_span(x, 0, axis);
+    inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    whole = x->count / outer;
+    run = out->count / outer;
+    size = sslh_i_type_size(x->type);
+    sslh_i_runs_copy(c, sslh_i_get_data(out), run, (const char *)sslh_i_get_data(x) + (size_t)begin * inner * size, whole, outer, run, size, 0);
+    node = sslh_i_record(c, op, sslh_i_slice_back, out, &x, 1);
+    if (node) {
+        node->i[0] = axis;
+        node->i[1] = begin;
+    }
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0];
+    int axis = n->i[0], fresh;
+    size_t outer = sslh_i_shape_span(x, 0, axis), inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    size_t whole = n->out->count / outer, run = x->count / outer;
+    sslh_real *g = sslh_i_grad(c, x, &fresh);
+    if (g) sslh_i_runs_copy(c, g, run, n->out->grad + (size_t)n->i[1] * inner, whole, outer, run, sizeof *g, !fresh);
+}
+
+SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value) {
+    const char *op = "sslh_pad";
+    sslh_tensor *out;
+    sslh_i_node *node;
+    sslh_shape shape;
+    size_t outer, inner, whole, run, r, j;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    axis = sslh_i_shape_axis(c, op, axis, x->ndim);
+    if (axis < 0) return sslh_i_dummy(c);
+    if (before < 0 || after < 0 || (double)before + after + x->shape[axis] > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d before and %d after: sizes of at least 0 are needed", op, before, after);
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(x);
+    shape.size[axis] += before + after;
+    out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    outer = sslh_i_shape_span(x, 0, axis);
+    inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    whole = out->count / outer;
+    run = x->count / outer;
+    for (r = 0; r < outer; r++) {
+        sslh_real *o = out->data + r * whole;
+        for (j = 0; j < (size_t)before * inner; j++) o[j] = (sslh_real)value;
+        for (j += run; j < whole; j++) o[j] = (sslh_real)value;
+    }
+    sslh_i_runs_copy(c, out->data + (size_t)before * inner, whole, x->data, run, outer, run, sizeof *x->data, 0);
+    node = sslh_i_record(c, op, sslh_i_pad_back, out, &x, 1);
+    if (node) {
+        node->i[0] = axis;
+        node->i[1] = before;
+    }
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+/* --- broadcast ---------------------------------------------------------------------------------------------------- */
+
+/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not fit. */
+SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, size_t *stride) {
+    size_t s = 1;
+    int i, shift = shape.ndim - x->ndim;
+    if (shift < 0) return 0;
+    for (i = shape.ndim - 1; i >= 0; i--) {
+        int d = i >= shift ? x->shape[i - shift] : 1;
+        if (d != 1 && d != shape.size[i]) return 0;
+        stride[i] = d == 1 ? 0 : s;
+        s *= (size_t)d;
+    }
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
+    size_t stride[SSLH_MAX_DIMS];
+    int fresh;
+    sslh_real *g = sslh_i_grad(c, n->in[0], &fresh);
+    if (!g || !sslh_i_broadcast_strides(n->in[0], sslh_shape_of(n->out), stride)) return;
+    if (fresh) memset(g, 0, n->in[0]->count * sizeof *g);
+    sslh_i_fold_add(c, g, n->out->grad, sslh_shape_of(n->out), stride);
+}
+
+SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
+    const char *op = "sslh_broadcast";
+    sslh_tensor *out;
+    size_t stride[SSLH_MAX_DIMS];
+    if (!sslh_i_begin(c, op, &x, 1, 0) || !sslh_i_count(c, op, shape)) return sslh_i_dummy(c);
+    if (!sslh_i_broadcast_strides(x, shape, stride)) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: each size of the first, from the end, must be 1 or equal", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, shape));
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, x->type, shape);
+    if (!out) return sslh_i_dummy(c);
+    sslh_i_strided_copy(c, sslh_i_get_data(out), sslh_i_get_data(x), x->type, shape, stride, 0);
+    sslh_i_record(c, op, sslh_i_broadcast_back, out, &x, 1);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+/* --- rows by index: embedding, gather ------------------------------------------------------------------------------ */
+
+/* Every index in 0 .. limit-1, or an error that names the first that is not. */
+SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *index, int limit) {
+    size_t i;
+    for (i = 0; i < index->count; i++)
+        if (index->ints[i] < 0 || index->ints[i] >= limit) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: index %d at position %.0f is outside 0..%d", op, (int)index->ints[i], (double)i, limit - 1);
+            return 0;
+        }
+    return 1;
+}
+
+/* samples groups of count rows of width elements: dst row (n, j) = src row (n, index[n][j]); embedding is one group,
+   cut over its rows. Backward: src row += dst row in the order of j. */
+typedef struct sslh_i_pick {
+    const char *src; /* rows source rows a group */
+    char *dst;
+    const int32_t *index;
+    size_t samples, rows, count, width, size, per_task;
+    int fresh;
+} sslh_i_pick;
+
+SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
+    const sslh_i_pick *p = (const sslh_i_pick *)arg;
+    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task), bytes = p->width * p->size;
+    (void)worker;
+    for (; j < end; j++) memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
+}
+
+#define SSLH_I_PICK_COLUMNS 64
+
+/* Task: one group, 64 columns. Here dst is the gradient of the source rows, src the gradient of the picked rows. */
+SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
+    const sslh_i_pick *p = (const sslh_i_pick *)arg;
+    size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
+    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS, wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
+    sslh_real *g = (sslh_real *)(void *)p->dst + n * p->rows * p->width + d0;
+    const sslh_real *y = (const sslh_real *)(const void *)p->src + n * p->count * p->width + d0;
+    (void)worker;
+    if (p->fresh)
+        for (j = 0; j < p->rows; j++) memset(g + j * p->width, 0, wide * sizeof *g);
+    for (j = 0; j < p->count; j++) {
+        sslh_real *to = g + (size_t)p->index[n * p->count + j] * p->width;
+        for (d = 0; d < wide; d++) to[d] += y[j * p->width + d];
+    }
+}
+
+SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
+    if (back) {
+        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)), sslh_i_pick_back_task, p);
+    } else {
+        p->per_task = SSLH_I_COPY_TASK / p->width + 1;
+        sslh_i_parallel(c, (int)((p->samples * p->count + p->per_task - 1) / p->per_task), sslh_i_pick_task, p);
+    }
+}
+
+SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *index = n->in[1];
+    int grouped = n->i[0]; /* gather: axis 0 of x is the sample */
+    sslh_i_pick p;
+    sslh_real *g = sslh_i_grad(c, x, &p.fresh);
+    if (!g) return;
+    p.samples = grouped ? (size_t)x->shape[0] : 1;
+    p.rows = (size_t)x->shape[grouped];
+    p.count = index->count / p.samples;
+    p.width = x->count / (p.samples * p.rows);
+    p.src = (const char *)n->out->grad;
+    p.dst = (char *)g;
+    p.size = sizeof *g;
+    p.index = index->ints;
+    sslh_i_pick_rows(c, &p, 1);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape, int grouped) {
+    sslh_tensor *in[2], *out;
+    sslh_i_node *node;
+    sslh_i_pick p;
+    in[0] = x;
+    in[1] = index;
+    if (!sslh_i_index_ok(c, op, index, x->shape[grouped])) return sslh_i_dummy(c);
+    out = sslh_i_new(c, op, x->type, shape);
+    if (!out) return sslh_i_dummy(c);
+    p.samples = grouped ? (size_t)x->shape[0] : 1;
+    p.rows = (size_t)x->shape[grouped];
+    p.count = index->count / p.samples;
+    p.width = x->count / (p.samples * p.rows);
+    p.src = (const char *)sslh_i_get_data(x);
+    p.dst = (char *)sslh_i_get_data(out);
+    p.size = sslh_i_type_size(x->type);
+    p.index = index->ints;
+    p.fresh = 0;
+    sslh_i_pick_rows(c, &p, 0);
+    node = sslh_i_record(c, op, sslh_i_pick_back, out, in, 2);
+    if (node) node->i[0] = grouped;
+    return sslh_i_end(c, op, in, 2, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index) {
+    const char *op = "sslh_embedding";
+    sslh_tensor *in[2];
+    sslh_shape shape;
+    char a[96], b[96];
+    in[0] = table;
+    in[1] = index;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (table->ndim != 2 || table->type != SSLH_F32 || index->type != SSLH_I32 || index->ndim >= SSLH_MAX_DIMS) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a real table (K,D) and I32 indices of at most %d dimensions are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(table)), sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS - 1);
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(index);
+    shape.size[shape.ndim++] = table->shape[1];
+    return sslh_i_pick_op(c, op, table, index, shape, 0);
+}
+
+SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index) {
+    const char *op = "sslh_gather";
+    sslh_tensor *in[2];
+    sslh_shape shape;
+    char a[96], b[96];
+    in[0] = x;
+    in[1] = index;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (x->ndim < 2 || index->type != SSLH_I32 || index->ndim != 2 || index->shape[0] != x->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, index %s: x (N,T,..) and I32 indices (N,J) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(index)));
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(x);
+    shape.size[1] = index->shape[1];
+    return sslh_i_pick_op(c, op, x, index, shape, 1);
+}
+
+/* --- integers to real ---------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_real_arg { const sslh_tensor *x; sslh_tensor *out; sslh_real scale; } sslh_i_real_arg;
+
+SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
+    const sslh_i_real_arg *p = (const sslh_i_real_arg *)arg;
+    size_t i = (size_t)task * SSLH_I_COPY_TASK, end = SSLH_I_MIN(p->x->count, i + SSLH_I_COPY_TASK);
+    sslh_real *o = p->out->data, k = p->scale;
+    (void)worker;
+    if (p->x->bytes)
+        for (; i < end; i++) o[i] = (sslh_real)p->x->bytes[i] * k;
+    else if (p->x->ints)
+        for (; i < end; i++) o[i] = (sslh_real)p->x->ints[i] * k;
+    else
+        for (; i < end; i++) o[i] = p->x->data[i] * k;
+}
+
+SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
+    const char *op = "sslh_to_real";
+    sslh_i_real_arg p;
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    p.x = x;
+    p.scale = (sslh_real)scale;
+    p.out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    if (!p.out) return sslh_i_dummy(c);
+    sslh_i_parallel(c, (int)((x->count + SSLH_I_COPY_TASK - 1) / SSLH_I_COPY_TASK), sslh_i_to_real_task, &p);
+    return sslh_i_end(c, op, &x, 1, p.out);
+}
+
 /* ================================================================================================================== */
 /*  >>sequences     attention, GRU                                                                                   */
 /* ================================================================================================================== */
