@@ -817,7 +817,9 @@ SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 /*  >>api-views     augmentation                                                                                       */
 /* ================================================================================================================== */
 /* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample, view)
-   only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. */
+   only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop the whole
+   image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness and contrast
+   only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep their values. */
 typedef struct sslh_recipe {
     float crop_min, crop_max;       /* random resized crop: share of the area; 0: no crop; crop_max default 1 */
     float ratio_min, ratio_max;     /* aspect, default 3/4 to 4/3 */
@@ -6551,6 +6553,1055 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
 /* ================================================================================================================== */
 /*  >>views         augmentation                                                                                     */
 /* ================================================================================================================== */
+
+/* An image becomes a view in four movements, each on planes (C,H,W) of one image in a worker's scratch:
+     1. draw    every random number of the view at once, from (seed, epoch, sample, view) alone: sslh_i_draw_view
+     2. move    crop + resize + mirror in one separable pass, zero padding with a shift, quarter turns
+     3. colour  jitter in the drawn order, grey, blur, solarise, cutout
+     4. store   normalise and interleave to (H,W,C)
+   Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
+   others, and no view depends on its neighbours in the batch. The loops run over whole planes, in blocks of
+   SSLH_I_LANES values whose trip count the compiler knows, without branches: they vectorise at -O2.
+   The computation is in float, one rounding per statement, in double builds too: views are data. */
+
+#define SSLH_I_LANES 16
+#define SSLH_I_VIEW_SIDE 32767 /* largest height or width of an image or view */
+#define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
+
+/* --- resampling -------------------------------------------------------------------------------------------------- */
+
+/* Weights of a one-dimensional resampling: output i is the sum over k < count[i] of weight[i taps + k] times input
+   start[i] + k. */
+typedef struct sslh_i_taps {
+    int    n;      /* outputs */
+    int    taps;   /* room for each */
+    int   *start;  /* n */
+    int   *count;  /* n */
+    float *weight; /* n x taps */
+} sslh_i_taps;
+
+/* Bytes that the taps for in -> out need. A support of 2 s (s = in/out > 1) has at most 4 s + 3 taps, otherwise 5. */
+SSLH_I_FN size_t sslh_i_taps_bytes(int in, int out) {
+    return (size_t)out * 2 * sizeof(int) + (4 * (size_t)in + 5 * (size_t)out + SSLH_I_LANES) * sizeof(float);
+}
+
+SSLH_I_FN void sslh_i_taps_place(sslh_i_taps *t, char *memory, int out) {
+    t->n = out;
+    t->start = (int *)(void *)memory;
+    t->count = t->start + out;
+    t->weight = (float *)(void *)(t->count + out);
+}
+
+/* Keys' cubic with a = -1/2 (PIL's BICUBIC), and the triangle; x >= 0. */
+SSLH_I_FN float sslh_i_filter(float x, int bilinear) {
+    float w;
+    if (bilinear) return x < 1.0f ? 1.0f - x : 0.0f;
+    if (x < 1.0f) { /* (a+2) x^3 - (a+3) x^2 + 1 */
+        w = 1.5f * x;
+        w = w - 2.5f;
+        w = w * x;
+        w = w * x;
+        return w + 1.0f;
+    }
+    if (x < 2.0f) { /* a (x^3 - 5 x^2 + 8 x - 4) */
+        w = x - 5.0f;
+        w = w * x;
+        w = w + 8.0f;
+        w = w * x;
+        w = w - 4.0f;
+        return -0.5f * w;
+    }
+    return 0.0f;
+}
+
+/* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights of
+   those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL does. */
+SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias) {
+    double scale = size / (double)t->n, stretch = scale < 1.0 || no_antialias ? 1.0 : scale, support;
+    int i;
+    support = stretch * (bilinear ? 1.0 : 2.0);
+    t->taps = 2 * (int)ceil(support) + 1;
+    for (i = 0; i < t->n; i++) {
+        int k, lo, hi;
+        float *w = t->weight + (size_t)i * (size_t)t->taps, sum = 0.0f;
+        double centre = ((double)i + 0.5) * scale;
+        centre = centre + begin;
+        lo = (int)(centre - support + 0.5);
+        hi = (int)(centre + support + 0.5);
+        if (centre - support + 0.5 < 0) lo = 0;
+        if (hi > limit) hi = limit;
+        if (lo >= limit) lo = limit - 1; /* cannot happen for a box inside the image; keeps a hostile one harmless */
+        if (hi <= lo) hi = lo + 1;
+        if (hi - lo > t->taps) hi = lo + t->taps;
+        t->start[i] = lo;
+        t->count[i] = hi - lo;
+        for (k = 0; k < hi - lo; k++) {
+            double away = fabs((double)(lo + k) + 0.5 - centre);
+            away = away / stretch;
+            w[k] = sslh_i_filter((float)away, bilinear);
+            sum = sum + w[k];
+        }
+        for (k = 0; k < hi - lo; k++) w[k] = sum != 0.0f ? w[k] / sum : k == 0 ? 1.0f : 0.0f;
+    }
+}
+
+/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of SSLH_I_LANES.
+   Summed in the order of k. */
+SSLH_I_FN void sslh_i_taps_rows(const sslh_i_taps *t, const float *in, float *out, size_t in_stride, size_t out_stride, size_t width) {
+    int i, k, j;
+    size_t x;
+    for (i = 0; i < t->n; i++) {
+        const float *w = t->weight + (size_t)i * (size_t)t->taps, *row = in + (size_t)t->start[i] * in_stride;
+        float *o = out + (size_t)i * out_stride;
+        int count = t->count[i];
+        for (x = 0; x < width; x += SSLH_I_LANES) {
+            float acc[SSLH_I_LANES];
+            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = w[0] * row[x + (size_t)j];
+            for (k = 1; k < count; k++) {
+                const float *p = row + (size_t)k * in_stride + x;
+                float f = w[k];
+                for (j = 0; j < SSLH_I_LANES; j++) {
+                    float m = f * p[j];
+                    acc[j] = acc[j] + m;
+                }
+            }
+            for (j = 0; j < SSLH_I_LANES; j++) o[x + (size_t)j] = acc[j];
+        }
+    }
+}
+
+/* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
+SSLH_I_FN void sslh_i_transpose(const float *in, float *out, int h, int w, ptrdiff_t in_stride, size_t out_stride) {
+    int y0, x0, y, x;
+    for (y0 = 0; y0 < h; y0 += 8)
+        for (x0 = 0; x0 < w; x0 += 8) {
+            int y1 = SSLH_I_MIN(h, y0 + 8), x1 = SSLH_I_MIN(w, x0 + 8);
+            for (y = y0; y < y1; y++)
+                for (x = x0; x < x1; x++) out[(size_t)x * out_stride + (size_t)y] = in[(ptrdiff_t)y * in_stride + x];
+        }
+}
+
+/* --- the source of an image -------------------------------------------------------------------------------------- */
+
+/* Pixels (H,W,C), one of the two. */
+typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width, channels; } sslh_i_pixels;
+
+/* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1]. */
+SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, float *out, ptrdiff_t ystep, ptrdiff_t xstep) {
+    int x, y;
+    size_t step = (size_t)s->channels;
+    for (y = 0; y < h; y++) {
+        size_t at = ((size_t)(top + y) * (size_t)s->width + (size_t)left) * step + (size_t)ch;
+        float *o = out + (ptrdiff_t)y * ystep;
+        if (s->bytes) {
+            const uint8_t *p = s->bytes + at;
+            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (float)p[(size_t)x * step] / 255.0f;
+        } else if (s->reals) {
+            const sslh_real *p = s->reals + at;
+            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (float)p[(size_t)x * step];
+        } else {
+            const float *p = s->floats + at;
+            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = p[(size_t)x * step];
+        }
+    }
+}
+
+/* A worker's scratch for one image. */
+typedef struct sslh_i_view_work {
+    float *a;          /* max(in_w hp, in_h wp): the box, transposed: W rows of H values; later H rows of out_W */
+    float *b;          /* out_W rows of H values; later shifted or turned planes, blur */
+    float *planes;     /* C x plane: the view */
+    size_t plane;      /* out_H out_W, rounded up, and room for a whole block behind the last row */
+    float *row;        /* one row or line with its reflected ends */
+    char  *taps_x, *taps_y;
+} sslh_i_view_work;
+
+/* sizes of the parts above in floats */
+typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
+
+/* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in size_t. */
+SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int ow, int channels) {
+    size_t hp = SSLH_I_ROUND_UP((size_t)h), wp = SSLH_I_ROUND_UP((size_t)ow), n, m, out;
+    if (!sslh_i_mul(hp, (size_t)w, &n) || !sslh_i_mul((size_t)h, wp, &m)) return 0;
+    s->a = SSLH_I_MAX(n, m);
+    if (!sslh_i_mul((size_t)oh, (size_t)ow, &out) || !sslh_i_mul(hp, (size_t)ow, &n)) return 0;
+    s->plane = SSLH_I_ROUND_UP(out) + SSLH_I_LANES;
+    s->b = SSLH_I_MAX(n, s->plane);
+    if (!sslh_i_mul(s->plane, (size_t)channels, &s->planes)) return 0;
+    s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 4 * SSLH_I_LANES;
+    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) + sizeof(float)) / sizeof(float));
+    s->total = s->a + s->b + s->planes + s->row + 2 * s->taps;
+    return s->total <= (size_t)-1 / 4096; /* 256 workers, 16 bytes */
+}
+
+SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const sslh_i_view_sizes *s, float *memory) {
+    w->a = memory;
+    w->b = w->a + s->a;
+    w->planes = w->b + s->b;
+    w->plane = s->plane;
+    w->row = w->planes + s->planes;
+    w->taps_x = (char *)(void *)(w->row + s->row);
+    w->taps_y = (char *)(void *)(w->row + s->row + s->taps);
+}
+
+/* The part of the source (top,left,h,w) through the taps to the planes of the work, mirrored when mirror is set; taps
+   start at the part's corner. Both passes run along rows, which vectorises; a transposition lies between them. */
+SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, int top, int left, int h, int w,
+                               const sslh_i_taps *tx, const sslh_i_taps *ty, int mirror) {
+    size_t hp = SSLH_I_ROUND_UP((size_t)h), ow = (size_t)tx->n, wp = SSLH_I_ROUND_UP(ow), y;
+    int ch;
+    for (ch = 0; ch < s->channels; ch++) {
+        float *out = work->planes + (size_t)ch * work->plane;
+        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp);             /* (w, hp) */
+        for (y = 0; y < (size_t)w && hp > (size_t)h; y++) memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(float));
+        sslh_i_taps_rows(tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
+        if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
+        else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
+        for (y = 0; y < (size_t)h && wp > ow; y++) memset(work->a + y * wp + ow, 0, (wp - ow) * sizeof(float));
+        /* rows lie without gaps: the zeros that a row writes behind its end are overwritten by the next row */
+        sslh_i_taps_rows(ty, work->a, out, wp, ow, wp);                                 /* (oh, ow) */
+    }
+}
+
+SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
+
+SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
+                          float *out, int out_height, int out_width, int bilinear, int no_antialias) {
+    double top = box ? (double)box[0] : 0, left = box ? (double)box[1] : 0;
+    double h = box ? (double)box[2] : (double)height, w = box ? (double)box[3] : (double)width;
+    sslh_i_view_sizes size;
+    sslh_i_view_work work;
+    sslh_i_pixels s;
+    sslh_i_taps tx, ty;
+    float *memory;
+    int ch;
+    size_t i, n;
+    if (SSLH_I_BAD(c)) return;
+    if (!in || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) || !sslh_i_side_ok(width) ||
+        !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, arrays not NULL", height,
+                  width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
+        return;
+    }
+    if (!(top >= 0 && left >= 0 && h > 0 && w > 0 && top + h <= (double)height && left + w <= (double)width)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: the box top %g left %g height %g width %g is not inside the image (%d,%d)", top, left, h, w,
+                  height, width);
+        return;
+    }
+    if (!sslh_i_view_size(&size, height, width, out_height, out_width, channels)) {
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_resize: (%d,%d,%d) is too large", height, width, channels);
+        return;
+    }
+    memory = (float *)sslh_i_scratch(c, size.total * sizeof(float));
+    if (!memory) return;
+    sslh_i_view_carve(&work, &size, memory);
+    memset(&s, 0, sizeof s);
+    s.floats = in;
+    s.height = height;
+    s.width = width;
+    s.channels = channels;
+    sslh_i_taps_place(&tx, work.taps_x, out_width);
+    sslh_i_taps_place(&ty, work.taps_y, out_height);
+    sslh_i_taps_fill(&tx, left, w, width, bilinear, no_antialias);
+    sslh_i_taps_fill(&ty, top, h, height, bilinear, no_antialias);
+    sslh_i_resample(&work, &s, 0, 0, height, width, &tx, &ty, 0);
+    n = (size_t)out_height * (size_t)out_width;
+    for (ch = 0; ch < channels; ch++)
+        for (i = 0; i < n; i++) out[i * (size_t)channels + (size_t)ch] = work.planes[(size_t)ch * work.plane + i];
+    sslh_i_unscratch(c, memory);
+}
+
+/* --- recipes ----------------------------------------------------------------------------------------------------- */
+
+SSLH_DEF sslh_recipe sslh_recipe_none(void) {
+    sslh_recipe r;
+    memset(&r, 0, sizeof r);
+    return r;
+}
+
+/* What the joint-embedding methods share. */
+SSLH_I_FN sslh_recipe sslh_i_recipe(float crop_min, float brightness, float contrast, float saturation, float hue) {
+    sslh_recipe r = sslh_recipe_none();
+    r.crop_min = crop_min;
+    r.crop_max = 1.0f;
+    r.flip = 0.5f;
+    r.jitter = 0.8f;
+    r.brightness = brightness;
+    r.contrast = contrast;
+    r.saturation = saturation;
+    r.hue = hue;
+    r.grey = 0.2f;
+    return r;
+}
+
+/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur there). */
+SSLH_DEF sslh_recipe sslh_recipe_simclr(void) { return sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.4f, 0.1f); }
+SSLH_DEF sslh_recipe sslh_recipe_simclr_large(void) {
+    sslh_recipe r = sslh_i_recipe(0.08f, 0.8f, 0.8f, 0.8f, 0.2f);
+    r.blur = 0.5f;
+    return r;
+}
+/* Chen, Fan, Girshick & He 2020; torchvision's bilinear crop, as their code has it. */
+SSLH_DEF sslh_recipe sslh_recipe_moco(void) {
+    sslh_recipe r = sslh_i_recipe(0.2f, 0.4f, 0.4f, 0.4f, 0.1f);
+    r.bilinear = 1;
+    r.blur = 0.5f;
+    return r;
+}
+/* Grill et al. 2020: the two views differ in blur and solarisation. */
+SSLH_DEF sslh_recipe sslh_recipe_byol0(void) {
+    sslh_recipe r = sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.2f, 0.1f);
+    r.blur = 1.0f;
+    return r;
+}
+SSLH_DEF sslh_recipe sslh_recipe_byol1(void) {
+    sslh_recipe r = sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.2f, 0.1f);
+    r.blur = 0.1f;
+    r.solarize = 0.2f;
+    return r;
+}
+/* He et al. 2022 */
+SSLH_DEF sslh_recipe sslh_recipe_mae(void) {
+    sslh_recipe r = sslh_recipe_none();
+    r.crop_min = 0.2f;
+    r.crop_max = 1.0f;
+    r.flip = 0.5f;
+    return r;
+}
+/* Gidaris et al. 2018 */
+SSLH_DEF sslh_recipe sslh_recipe_rotation(void) {
+    sslh_recipe r = sslh_recipe_none();
+    r.pad_crop = 4;
+    r.flip = 0.5f;
+    return r;
+}
+
+/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. */
+SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r, int h, int w, int channels) {
+    float *chance[5];
+    int i, side;
+    const char *bad = NULL;
+    sslh_code code = SSLH_E_USAGE;
+    chance[0] = &r->flip;
+    chance[1] = &r->jitter;
+    chance[2] = &r->grey;
+    chance[3] = &r->blur;
+    chance[4] = &r->solarize;
+    for (i = 0; i < 5; i++) {
+        if (*chance[i] == (float)SSLH_OFF) *chance[i] = 0;
+        if (!(*chance[i] >= 0 && *chance[i] <= 1)) bad = "a probability is not between 0 and 1";
+    }
+    if (!sslh_i_side_ok(h) || !sslh_i_side_ok(w) || channels < 1 || channels > 4) {
+        code = SSLH_E_SHAPE;
+        bad = "images have 1 to 4 channels and sides up to 32767";
+    }
+    if (r->height == 0) r->height = h;
+    if (r->width == 0) r->width = w;
+    if (!sslh_i_side_ok(r->height) || !sslh_i_side_ok(r->width)) bad = ".height and .width must be 1 to 32767";
+    if (r->crop_min == (float)SSLH_OFF) r->crop_min = 0;
+    if (r->crop_max == 0) r->crop_max = 1;
+    if (!(r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1)) bad = "0 <= .crop_min <= .crop_max <= 1 must hold";
+    if (r->ratio_min == 0) r->ratio_min = 3.0f / 4.0f;
+    if (r->ratio_max == 0) r->ratio_max = 4.0f / 3.0f;
+    if (!(r->ratio_min > 0 && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000)) bad = "0 < .ratio_min <= .ratio_max <= 1000 must hold";
+    if (r->crop_tries == 0) r->crop_tries = 10;
+    if (r->crop_tries < 1 || r->crop_tries > 1000) bad = ".crop_tries must be 1 to 1000";
+    if (r->pad_crop < 0 || r->pad_crop > r->height || r->pad_crop > r->width) bad = ".pad_crop must be at most the side of the view";
+    if (r->rotate90 && r->height != r->width) bad = ".rotate90 needs square views";
+    if (!(r->brightness >= 0 && r->contrast >= 0 && r->saturation >= 0 && r->brightness <= 100 && r->contrast <= 100 && r->saturation <= 100))
+        bad = ".brightness, .contrast and .saturation must be 0 to 100";
+    if (!(r->hue >= 0 && r->hue <= 0.5f)) bad = ".hue must be 0 to 0.5 turns";
+    if (r->blur_min == 0) r->blur_min = 0.1f;
+    if (r->blur_max == 0) r->blur_max = SSLH_I_MAX(2.0f, r->blur_min);
+    if (!(r->blur_min > 0 && r->blur_min <= r->blur_max && r->blur_max <= 1000)) bad = "0 < .blur_min <= .blur_max <= 1000 must hold";
+    side = SSLH_I_MIN(r->height, r->width);
+    if (r->blur_kernel == 0) r->blur_kernel = side / 10 / 2 * 2 + 1;
+    if (r->blur_kernel < 1 || r->blur_kernel % 2 == 0 || r->blur_kernel / 2 >= side)
+        bad = ".blur_kernel must be odd and its half less than the side of the view";
+    if (r->solarize_threshold == 0) r->solarize_threshold = 0.5f;
+    if (r->solarize_threshold == (float)SSLH_OFF) r->solarize_threshold = 0;
+    if (r->cutout < 0) bad = ".cutout is negative";
+    for (i = 0; i < 4; i++) if (!(r->std[i] >= 0)) bad = ".std is negative or NaN";
+    if (bad) sslh_fail(c, code, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width, bad);
+    return bad == NULL;
+}
+
+/* Appends to a text of limited size; the length goes on counting. */
+SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
+SSLH_I_FN void sslh_i_text(char *out, size_t size, size_t *used, const char *format, ...) {
+    va_list args;
+    char *at = out && *used < size ? out + *used : NULL;
+    int n;
+    va_start(args, format);
+    n = vsnprintf(at, at ? size - *used : 0, format, args);
+    va_end(args);
+    if (n > 0) *used += (size_t)n;
+}
+
+/* A value with up to four digits behind the point and without trailing zeros; the point is a point in every locale. */
+SSLH_I_FN const char *sslh_i_number(char buffer[32], float x) {
+    int32_t v, a;
+    int n, k;
+    if (!(x > -200000.0f && x < 200000.0f)) {
+        snprintf(buffer, 32, "%s", x != x ? "nan" : "large");
+        return buffer;
+    }
+    v = (int32_t)(x < 0 ? x * 10000.0f - 0.5f : x * 10000.0f + 0.5f);
+    a = v < 0 ? -v : v;
+    n = snprintf(buffer, 32, "%s%d.%04d", v < 0 ? "-" : "", (int)(a / 10000), (int)(a % 10000));
+    for (k = n - 1; k > 0 && buffer[k] == '0'; k--) buffer[k] = 0;
+    if (buffer[k] == '.') buffer[k] = 0;
+    return buffer;
+}
+
+SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
+    size_t used = 0;
+    char a[32], b[32], d[32], e[32], f[32];
+    int i;
+    if (out && size) out[0] = 0;
+    if (r.crop_min > 0) {
+        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n", sslh_i_number(a, r.crop_min),
+                    sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f), sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
+                    sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
+                    r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
+    }
+    if (r.height || r.width) sslh_i_text(out, size, &used, "size: %d x %d (0: of the image)\n", r.height, r.width);
+    if (r.pad_crop) sslh_i_text(out, size, &used, "pad and crop: %d pixels of zeros\n", r.pad_crop);
+    if (r.flip > 0) sslh_i_text(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
+    if (r.rotate90) sslh_i_text(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
+    if (r.jitter > 0) {
+        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue %s turns, shuffled\n",
+                    sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness), sslh_i_number(d, r.contrast),
+                    sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
+    }
+    if (r.grey > 0) sslh_i_text(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
+    if (r.blur > 0) {
+        sslh_i_text(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
+                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f), sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+        if (r.blur_kernel) sslh_i_text(out, size, &used, "kernel %d\n", r.blur_kernel);
+        else sslh_i_text(out, size, &used, "kernel a tenth of the side\n");
+    }
+    if (r.solarize > 0) {
+        sslh_i_text(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
+                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f : r.solarize_threshold));
+    }
+    if (r.cutout > 0) sslh_i_text(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
+    for (i = 0; i < 4; i++)
+        if (r.std[i] > 0) sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]), sslh_i_number(b, r.std[i]));
+    if (used == 0) sslh_i_text(out, size, &used, "as it is\n");
+    return used;
+}
+
+/* --- 1. draw ----------------------------------------------------------------------------------------------------- */
+
+/* Everything random about one view. */
+typedef struct sslh_i_draw {
+    int   top, left, height, width; /* box of the source */
+    int   dy, dx;                   /* shift of the padded crop, -pad .. pad */
+    int   flip, quarter;
+    int   jitter, order[4];         /* steps in the order of doing: 0 brightness, 1 contrast, 2 saturation, 3 hue */
+    float factor[4];                /* the first three multiply; hue in turns */
+    int   grey, solarize;
+    float sigma;                    /* 0: no blur */
+    int   cut_y, cut_x;             /* centre of the cutout */
+} sslh_i_draw;
+
+/* Where the draws of a view lie: block number draw of (seed, stream) counts from base. */
+typedef struct sslh_i_key { uint64_t seed, stream, base; } sslh_i_key;
+#define SSLH_I_KEY_VIEW ((uint64_t)0x5653 << 48)    /* "VS": view of a sample of a data set */
+#define SSLH_I_KEY_AUGMENT ((uint64_t)0x4147 << 48) /* "AG": image of a caller's batch */
+
+/* view < 2^32, fewer than 2^16 draws: no two views share a counter */
+SSLH_I_FN sslh_i_key sslh_i_view_key(uint64_t seed, int epoch, int64_t sample, int view) {
+    sslh_i_key k;
+    k.seed = seed;
+    k.stream = ((uint64_t)(uint32_t)epoch << 32) | (uint64_t)(uint32_t)sample;
+    k.base = SSLH_I_KEY_VIEW | ((uint64_t)(uint32_t)view << 16);
+    return k;
+}
+
+SSLH_I_FN int sslh_i_below(uint32_t x, int n) { return (int)(((uint64_t)x * (uint64_t)n) >> 32); }
+SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
+    float range = hi - lo, v = sslh_i_unit(x) * range;
+    return lo + v;
+}
+
+/* Random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box, after .crop_tries misses
+   the centre at the nearest allowed aspect. */
+SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
+    float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min), log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
+    float in_ratio = (float)w / (float)h;
+    int attempt;
+    for (attempt = 0; attempt < r->crop_tries; attempt++) {
+        uint32_t x[4];
+        float target, aspect, s, fw, fh;
+        sslh_i_philox_at(key->seed, key->stream, key->base + 16 + (uint64_t)attempt, x);
+        target = area * sslh_i_between(x[0], r->crop_min, r->crop_max);
+        aspect = (float)sslh_i_exp((sslh_real)sslh_i_between(x[1], log_lo, log_hi));
+        s = target * aspect;
+        fw = sqrtf(s);
+        s = target / aspect;
+        fh = sqrtf(s);
+        if (fw + 0.5f >= (float)w + 1.0f || fh + 0.5f >= (float)h + 1.0f) continue;
+        d->width = (int)(fw + 0.5f);
+        d->height = (int)(fh + 0.5f);
+        if (d->width < 1 || d->height < 1) continue;
+        d->top = sslh_i_below(x[2], h - d->height + 1);
+        d->left = sslh_i_below(x[3], w - d->width + 1);
+        return;
+    }
+    d->width = w;
+    d->height = h;
+    if (in_ratio < r->ratio_min) d->height = (int)((float)w / r->ratio_min + 0.5f);
+    else if (in_ratio > r->ratio_max) d->width = (int)((float)h * r->ratio_max + 0.5f);
+    d->width = SSLH_I_MAX(1, SSLH_I_MIN(w, d->width));
+    d->height = SSLH_I_MAX(1, SSLH_I_MIN(h, d->height));
+    d->top = (h - d->height) / 2;
+    d->left = (w - d->width) / 2;
+}
+
+/* r is resolved; images (h,w). Draw blocks: 0 geometry, 1 and 2 jitter and grey, 3 the rest, 16.. crop attempts. */
+SSLH_I_FN void sslh_i_draw_view(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
+    uint32_t x[4], y[4], z[4], u[4];
+    int i, code;
+    sslh_i_philox_at(key->seed, key->stream, key->base, x);
+    sslh_i_philox_at(key->seed, key->stream, key->base + 1, y);
+    sslh_i_philox_at(key->seed, key->stream, key->base + 2, z);
+    sslh_i_philox_at(key->seed, key->stream, key->base + 3, u);
+    d->top = d->left = 0;
+    d->height = h;
+    d->width = w;
+    if (r->crop_min > 0) sslh_i_draw_crop(r, key, h, w, d);
+    d->dy = sslh_i_below(x[0], 2 * r->pad_crop + 1) - r->pad_crop;
+    d->dx = sslh_i_below(x[1], 2 * r->pad_crop + 1) - r->pad_crop;
+    d->flip = sslh_i_unit(x[2]) < r->flip;
+    d->quarter = r->rotate90 ? sslh_i_below(x[3], 4) : 0;
+    d->jitter = sslh_i_unit(y[0]) < r->jitter;
+    d->factor[0] = sslh_i_between(y[1], SSLH_I_MAX(0.0f, 1.0f - r->brightness), 1.0f + r->brightness);
+    d->factor[1] = sslh_i_between(y[2], SSLH_I_MAX(0.0f, 1.0f - r->contrast), 1.0f + r->contrast);
+    d->factor[2] = sslh_i_between(y[3], SSLH_I_MAX(0.0f, 1.0f - r->saturation), 1.0f + r->saturation);
+    d->factor[3] = sslh_i_between(z[0], -r->hue, r->hue);
+    /* one of the 24 orders, by Fisher-Yates with the digits of a number below 24 */
+    code = sslh_i_below(z[1], 24);
+    for (i = 0; i < 4; i++) d->order[i] = i;
+    for (i = 3; i > 0; i--) {
+        int j = code % (i + 1), t = d->order[i];
+        code /= i + 1;
+        d->order[i] = d->order[j];
+        d->order[j] = t;
+    }
+    d->grey = sslh_i_unit(z[2]) < r->grey;
+    d->sigma = sslh_i_unit(z[3]) < r->blur ? sslh_i_between(u[0], r->blur_min, r->blur_max) : 0.0f;
+    d->solarize = sslh_i_unit(u[1]) < r->solarize;
+    d->cut_y = sslh_i_below(u[2], r->height);
+    d->cut_x = sslh_i_below(u[3], r->width);
+}
+
+/* --- 2. move: quarter turns and shifts ---------------------------------------------------------------------------- */
+
+/* Source pixel of (y,x) when a square of side n is turned q times 90 degrees counter-clockwise. */
+SSLH_I_FN void sslh_i_turn(int q, int n, int y, int x, int *from_y, int *from_x) {
+    switch (q) {
+    case 1: *from_y = x, *from_x = n - 1 - y; break;
+    case 2: *from_y = n - 1 - y, *from_x = n - 1 - x; break;
+    case 3: *from_y = n - 1 - x, *from_x = y; break;
+    default: *from_y = y, *from_x = x; break;
+    }
+}
+
+SSLH_I_FN void sslh_i_view_turn(sslh_i_view_work *w, int channels, int n, int q) {
+    size_t count = (size_t)n * (size_t)n;
+    int ch, y, x, fy, fx;
+    for (ch = 0; ch < channels; ch++) {
+        float *p = w->planes + (size_t)ch * w->plane;
+        for (y = 0; y < n; y++)
+            for (x = 0; x < n; x++) {
+                sslh_i_turn(q, n, y, x, &fy, &fx);
+                w->b[(size_t)y * (size_t)n + (size_t)x] = p[(size_t)fy * (size_t)n + (size_t)fx];
+            }
+        memcpy(p, w->b, count * sizeof(float));
+    }
+}
+
+/* out(y,x) = in(y + dy, x + dx), zero outside: the image padded with zeros and cropped back. */
+SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, int width, int dy, int dx) {
+    size_t count = (size_t)height * (size_t)width;
+    int ch, y, from = SSLH_I_MAX(0, -dx), to = SSLH_I_MIN(width, width - dx);
+    for (ch = 0; ch < channels; ch++) {
+        float *p = w->planes + (size_t)ch * w->plane;
+        memset(w->b, 0, count * sizeof(float));
+        for (y = SSLH_I_MAX(0, -dy); y < SSLH_I_MIN(height, height - dy) && from < to; y++)
+            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx, (size_t)(to - from) * sizeof(float));
+        memcpy(p, w->b, count * sizeof(float));
+    }
+}
+
+/* --- 3. colour --------------------------------------------------------------------------------------------------- */
+/* Planes r, g, b of n values, n a multiple of SSLH_I_LANES (what lies behind the image is computed and ignored). Formulas of
+   torchvision's tensor code, luma 0.299, 0.587, 0.114. */
+
+#define SSLH_I_CLIP(v) ((v) < 0.0f ? 0.0f : (v) > 1.0f ? 1.0f : (v))
+
+SSLH_I_FN void sslh_i_clip_plane(float *p, size_t n) {
+    size_t i;
+    int j;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) {
+            float v = p[i + (size_t)j];
+            p[i + (size_t)j] = SSLH_I_CLIP(v);
+        }
+}
+
+/* p = clip(f p + rest), f p + (1-f) m with a constant m */
+SSLH_I_FN void sslh_i_scale_plane(float *p, size_t n, float f, float rest) {
+    size_t i;
+    int j;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) {
+            float v = f * p[i + (size_t)j];
+            v = v + rest;
+            p[i + (size_t)j] = SSLH_I_CLIP(v);
+        }
+}
+
+SSLH_I_FN void sslh_i_luma_plane(const float *r, const float *g, const float *b, float *out, size_t n) {
+    size_t i;
+    int j;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) {
+            float x = 0.299f * r[i + (size_t)j], y = 0.587f * g[i + (size_t)j], z = 0.114f * b[i + (size_t)j];
+            x = x + y;
+            out[i + (size_t)j] = x + z;
+        }
+}
+
+/* p = clip(f p + (1-f) grey) */
+SSLH_I_FN void sslh_i_blend_plane(float *p, const float *grey, size_t n, float f) {
+    float g = 1.0f - f;
+    size_t i;
+    int j;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) {
+            float v = f * p[i + (size_t)j], w = g * grey[i + (size_t)j];
+            v = v + w;
+            p[i + (size_t)j] = SSLH_I_CLIP(v);
+        }
+}
+
+/* Mean of the first count of n values: SSLH_I_LANES running sums and a fixed tree. Overwrites what lies behind count. */
+SSLH_I_FN float sslh_i_mean_plane(float *p, size_t count, size_t n) {
+    float lane[SSLH_I_LANES];
+    size_t i;
+    int j, half;
+    for (i = count; i < n; i++) p[i] = 0.0f;
+    for (j = 0; j < SSLH_I_LANES; j++) lane[j] = 0.0f;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) lane[j] = lane[j] + p[i + (size_t)j];
+    for (half = SSLH_I_LANES / 2; half > 0; half /= 2)
+        for (j = 0; j < half; j++) lane[j] = lane[j] + lane[j + half];
+    return lane[0] / (float)count;
+}
+
+/* One channel from hue: v - c clip(min(k, 4 - k)), k = (offset + h) mod 6, h in sixths of a turn. */
+#define SSLH_I_HUE_CHANNEL(out, offset)        \
+    do {                                       \
+        float k = h + (offset), m;             \
+        k = k >= 6.0f ? k - 6.0f : k;          \
+        m = 4.0f - k;                          \
+        m = m < k ? m : k;                     \
+        m = SSLH_I_CLIP(m);                    \
+        m = chroma * m;                        \
+        m = top - m;                           \
+        (out) = SSLH_I_CLIP(m);                \
+    } while (0)
+
+/* Turns the hue by shift turns, -0.5 .. 0.5. Value V = max, chroma c = max - min, and h in sixths:
+   max = r: (g-b)/c;  max = g: 2 + (b-r)/c;  max = b: 4 + (r-g)/c. */
+SSLH_I_FN void sslh_i_hue_planes(float *r, float *g, float *b, size_t n, float shift) {
+    float turn = 6.0f * (shift < 0.0f ? shift + 1.0f : shift);
+    size_t i;
+    int j;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) {
+            float R = r[i + (size_t)j], G = g[i + (size_t)j], B = b[i + (size_t)j];
+            float top = R > G ? R : G, low = R > G ? G : R, chroma, divisor, h, base;
+            top = top > B ? top : B;
+            low = low < B ? low : B;
+            chroma = top - low;
+            divisor = chroma > 0.0f ? chroma : 1.0f;
+            h = top == R ? G - B : top == G ? B - R : R - G;
+            base = top == R ? 0.0f : top == G ? 2.0f : 4.0f;
+            h = h / divisor;
+            h = h + base;
+            h = h < 0.0f ? h + 6.0f : h;
+            h = h + turn;
+            h = h >= 6.0f ? h - 6.0f : h;
+            SSLH_I_HUE_CHANNEL(r[i + (size_t)j], 5.0f);
+            SSLH_I_HUE_CHANNEL(g[i + (size_t)j], 3.0f);
+            SSLH_I_HUE_CHANNEL(b[i + (size_t)j], 1.0f);
+        }
+}
+
+/* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix with
+   the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
+SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colours, size_t count, size_t n) {
+    float *p[3], mean, rest;
+    int i;
+    for (i = 0; i < 3; i++) p[i] = w->planes + (size_t)(i < colours ? i : 0) * w->plane;
+    if (which == 0) {
+        for (i = 0; i < colours; i++) sslh_i_scale_plane(p[i], n, f, 0.0f);
+    } else if (which == 1) {
+        if (colours == 3) sslh_i_luma_plane(p[0], p[1], p[2], w->b, n);
+        else memcpy(w->b, p[0], n * sizeof(float));
+        mean = sslh_i_mean_plane(w->b, count, n);
+        rest = 1.0f - f;
+        rest = rest * mean;
+        for (i = 0; i < colours; i++) sslh_i_scale_plane(p[i], n, f, rest);
+    } else if (which == 2 && colours == 3) {
+        sslh_i_luma_plane(p[0], p[1], p[2], w->b, n);
+        for (i = 0; i < 3; i++) sslh_i_blend_plane(p[i], w->b, n, f);
+    } else if (which == 3 && colours == 3) {
+        sslh_i_hue_planes(p[0], p[1], p[2], n, f);
+    }
+}
+
+/* Index i outside 0 .. n-1 reflected without repeating the edge (numpy's and torch's "reflect"); |i| < n. */
+SSLH_I_FN int sslh_i_reflect(int i, int n) { return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i; }
+
+/* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds the
+   kernel, row a padded row, tmp a plane. */
+SSLH_I_FN void sslh_i_blur_plane(float *p, float *tmp, float *row, const float *weight, int radius, int height, int width) {
+    size_t w = (size_t)width, x;
+    int y, k, j;
+    for (y = 0; y < height; y++) { /* along the rows, into tmp */
+        for (k = -radius; k < width + radius; k++) row[k + radius] = p[(size_t)y * w + (size_t)sslh_i_reflect(k, width)];
+        for (x = 0; x < w; x++) {
+            float acc = weight[0] * row[x];
+            for (k = 1; k <= 2 * radius; k++) {
+                float m = weight[k] * row[x + (size_t)k];
+                acc = acc + m;
+            }
+            tmp[(size_t)y * w + x] = acc;
+        }
+    }
+    for (y = 0; y < height; y++) /* down the columns, back */
+        for (x = 0; x < w; x += SSLH_I_LANES) {
+            float acc[SSLH_I_LANES];
+            int n = (int)SSLH_I_MIN((size_t)SSLH_I_LANES, w - x);
+            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0.0f;
+            for (k = 0; k <= 2 * radius; k++) {
+                const float *q = tmp + (size_t)sslh_i_reflect(y + k - radius, height) * w + x;
+                for (j = 0; j < SSLH_I_LANES; j++) { /* tmp has room for a block behind its last value */
+                    float m = weight[k] * q[j];
+                    acc[j] = acc[j] + m;
+                }
+            }
+            for (j = 0; j < n; j++) p[(size_t)y * w + x + (size_t)j] = acc[j];
+        }
+}
+
+SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int width, int kernel, float sigma) {
+    int radius = kernel / 2, k, ch;
+    float *weight = w->row, *row = w->row + SSLH_I_ROUND_UP(kernel), sum = 0.0f;
+    if (radius < 1) return;
+    for (k = 0; k < kernel; k++) {
+        float x = (float)(k - radius) / sigma;
+        x = x * x;
+        x = -0.5f * x;
+        weight[k] = x < -80.0f ? 0.0f : (float)sslh_i_exp((sslh_real)x);
+        sum = sum + weight[k];
+    }
+    for (k = 0; k < kernel; k++) weight[k] = weight[k] / sum;
+    for (ch = 0; ch < colours; ch++) sslh_i_blur_plane(w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
+}
+
+SSLH_I_FN void sslh_i_solarize_plane(float *p, size_t n, float threshold) {
+    size_t i;
+    int j;
+    for (i = 0; i < n; i += SSLH_I_LANES)
+        for (j = 0; j < SSLH_I_LANES; j++) {
+            float v = p[i + (size_t)j], inverse = 1.0f - v;
+            p[i + (size_t)j] = v >= threshold ? inverse : v;
+        }
+}
+
+/* DeVries & Taylor 2017: the centre is anywhere in the image, so the square may hang over the edge. */
+SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int width, int side, int cy, int cx) {
+    int half = side / 2, y0 = SSLH_I_MAX(0, cy - half), x0 = SSLH_I_MAX(0, cx - half), ch, y, x;
+    int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx - half + side;
+    for (ch = 0; ch < colours; ch++)
+        for (y = y0; y < y1; y++)
+            for (x = x0; x < x1; x++) w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = 0.5f;
+}
+
+/* --- 4. store, and the whole ------------------------------------------------------------------------------------- */
+
+/* Planes to (H,W,C), y = (x - mean) / std for channels with a std. */
+SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count, sslh_real *out) {
+    int ch;
+    size_t i;
+    for (ch = 0; ch < channels; ch++) {
+        const float *p = w->planes + (size_t)ch * w->plane;
+        sslh_real *o = out + ch;
+        float mean = r->mean[ch], std = r->std[ch];
+        if (std == 0.0f) {
+            for (i = 0; i < count; i++) o[i * (size_t)channels] = (sslh_real)p[i];
+            continue;
+        }
+        for (i = 0; i < count; i++) {
+            float v = p[i] - mean;
+            v = v / std;
+            o[i * (size_t)channels] = (sslh_real)v;
+        }
+    }
+}
+
+/* All tasks of one call read this. */
+typedef struct sslh_i_view_job {
+    sslh_recipe       recipe;      /* resolved */
+    sslh_i_view_sizes size;
+    float            *memory;      /* threads x size.total: the workers' scratch */
+    sslh_i_taps      *tables;      /* taps of every crop length 1 .. length, or NULL: one table serves both axes */
+    int               length;
+    int               height, width, channels, n, per_task;
+    uint64_t          seed, stream;
+    int               epoch, view; /* of sslh_views */
+    const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
+    const sslh_data  *data;
+    const char       *values;      /* of the image field */
+    sslh_type         type;
+    int               in_order;    /* values holds the n images of the batch themselves */
+    sslh_real        *out;         /* n x height x width x channels of the view */
+} sslh_i_view_job;
+
+SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s, const sslh_i_draw *d, sslh_real *out) {
+    const sslh_recipe *r = &job->recipe;
+    int h = r->height, width = r->width, channels = s->channels, colours = channels >= 3 ? 3 : 1, ch, i;
+    size_t count = (size_t)h * (size_t)width, n = SSLH_I_ROUND_UP(count);
+    if (d->height == h && d->width == width) {
+        for (ch = 0; ch < channels; ch++) {
+            float *p = w->planes + (size_t)ch * w->plane;
+            sslh_i_load_box(s, d->top, d->left, h, width, ch, d->flip ? p + (width - 1) : p, width, d->flip ? -1 : 1);
+        }
+    } else {
+        sslh_i_taps tx, ty;
+        sslh_i_taps_place(&tx, w->taps_x, width);
+        sslh_i_taps_place(&ty, w->taps_y, h);
+        if (job->tables) tx = job->tables[d->width - 1];
+        else sslh_i_taps_fill(&tx, 0.0, (double)d->width, d->width, r->bilinear, r->no_antialias);
+        if (job->tables) ty = job->tables[d->height - 1];
+        else sslh_i_taps_fill(&ty, 0.0, (double)d->height, d->height, r->bilinear, r->no_antialias);
+        sslh_i_resample(w, s, d->top, d->left, d->height, d->width, &tx, &ty, d->flip);
+        if (!r->bilinear) /* the cubic overshoots */
+            for (ch = 0; ch < channels; ch++) sslh_i_clip_plane(w->planes + (size_t)ch * w->plane, n);
+    }
+    /* mirrored after the shift: the mirror is already done, so the shift goes the other way */
+    if (d->dy || d->dx) sslh_i_view_shift(w, channels, h, width, d->dy, d->flip ? -d->dx : d->dx);
+    if (d->quarter) sslh_i_view_turn(w, channels, h, d->quarter);
+    for (i = 0; i < 4 && d->jitter; i++) {
+        int which = d->order[i];
+        float range = which == 0 ? r->brightness : which == 1 ? r->contrast : which == 2 ? r->saturation : r->hue;
+        if (range > 0) sslh_i_jitter(w, which, d->factor[which], colours, count, n);
+    }
+    if (d->grey && colours == 3) {
+        sslh_i_luma_plane(w->planes, w->planes + w->plane, w->planes + 2 * w->plane, w->b, n);
+        for (ch = 0; ch < 3; ch++) memcpy(w->planes + (size_t)ch * w->plane, w->b, n * sizeof(float));
+    }
+    if (d->sigma > 0) sslh_i_blur(w, colours, h, width, r->blur_kernel, d->sigma);
+    for (ch = 0; ch < colours && d->solarize; ch++) sslh_i_solarize_plane(w->planes + (size_t)ch * w->plane, n, r->solarize_threshold);
+    if (r->cutout > 0) sslh_i_cutout(w, colours, h, width, SSLH_I_MIN(r->cutout, 2 * SSLH_I_VIEW_SIDE), d->cut_y, d->cut_x);
+    sslh_i_view_store(w, r, channels, count, out);
+}
+
+SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
+    const sslh_i_view_job *job = (const sslh_i_view_job *)arg;
+    size_t pixels = (size_t)job->height * (size_t)job->width * (size_t)job->channels;
+    size_t view = (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels;
+    int i, begin = task * job->per_task, end = SSLH_I_MIN(job->n, begin + job->per_task);
+    sslh_i_view_work w;
+    sslh_i_view_carve(&w, &job->size, job->memory + (size_t)worker * job->size.total);
+    for (i = begin; i < end; i++) {
+        sslh_i_pixels s;
+        sslh_i_draw d;
+        sslh_i_key key;
+        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]] : job->index[i]);
+        memset(&s, 0, sizeof s);
+        if (job->type == SSLH_U8) s.bytes = (const uint8_t *)job->values + at * pixels;
+        else s.reals = (const sslh_real *)(const void *)job->values + at * pixels;
+        s.height = job->height;
+        s.width = job->width;
+        s.channels = job->channels;
+        if (job->index) {
+            key = sslh_i_view_key(job->seed, job->epoch, job->index[i], job->view);
+        } else {
+            key.seed = job->seed;
+            key.stream = job->stream;
+            key.base = SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)i << 16);
+        }
+        sslh_i_draw_view(&job->recipe, &key, job->height, job->width, &d);
+        sslh_i_view_image(job, &w, &s, &d, job->out + (size_t)i * view);
+    }
+}
+
+#define SSLH_I_VIEW_TABLES 64 /* up to this side, the taps of all crop lengths are computed once per call */
+
+/* Runs a job whose recipe, images and keys are set. 1 on success. */
+SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job) {
+    const sslh_recipe *r = &job->recipe;
+    size_t bytes, table_bytes = 0;
+    char *tables = NULL;
+    int64_t pixels = (int64_t)r->height * r->width;
+    int i, longest = SSLH_I_MAX(job->height, job->width);
+    if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
+        !sslh_i_mul(job->size.total * sizeof(float), (size_t)c->threads, &bytes)) {
+        sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large", op, job->height, job->width, job->channels);
+        return 0;
+    }
+    job->memory = (float *)sslh_i_scratch(c, bytes);
+    if (!job->memory) return 0;
+    memset(job->memory, 0, bytes); /* what lies behind a plane is computed on too, and must be numbers */
+    if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES && job->n >= 16) {
+        table_bytes = (sslh_i_taps_bytes(longest, r->height) + 63) / 64 * 64;
+        tables = (char *)sslh_i_scratch(c, (size_t)longest * (table_bytes + sizeof(sslh_i_taps)));
+        if (tables) {
+            job->tables = (sslh_i_taps *)(void *)(tables + (size_t)longest * table_bytes);
+            for (i = 0; i < longest; i++) {
+                sslh_i_taps_place(&job->tables[i], tables + (size_t)i * table_bytes, r->height);
+                sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias);
+            }
+        }
+    }
+    job->per_task = (int)SSLH_I_MAX((int64_t)1, 8192 / pixels);
+    if (!SSLH_I_BAD(c)) sslh_i_parallel(c, (job->n - 1) / job->per_task + 1, sslh_i_view_task, job);
+    if (tables) sslh_i_unscratch(c, tables);
+    sslh_i_unscratch(c, job->memory);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view) {
+    sslh_i_view_job job;
+    sslh_tensor *out;
+    const sslh_field *field = NULL;
+    char *fetched = NULL;
+    int i, ok;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < batch.data.fields && i < 4 && !field; i++)
+        if (batch.data.field[i].kind == SSLH_FIELD_IMAGE) field = &batch.data.field[i];
+    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 || (field->type != SSLH_U8 && field->type != SSLH_F32)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_views: the batch has no image field");
+        return sslh_i_dummy(c);
+    }
+    if (batch.count < 1 || !batch.index || view < 0) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the view must not be negative", batch.count, view);
+        return sslh_i_dummy(c);
+    }
+    memset(&job, 0, sizeof job);
+    job.recipe = recipe;
+    job.height = field->shape.size[0];
+    job.width = field->shape.size[1];
+    job.channels = field->shape.size[2];
+    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels)) return sslh_i_dummy(c);
+    for (i = 0; i < batch.count; i++)
+        if (batch.index[i] < 0 || (int64_t)batch.index[i] >= batch.data.count) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i], (double)batch.data.count);
+            return sslh_i_dummy(c);
+        }
+    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width, job.channels));
+    if (!out) return sslh_i_dummy(c);
+    job.n = batch.count;
+    job.seed = batch.seed;
+    job.epoch = batch.epoch;
+    job.view = view;
+    job.index = batch.index;
+    job.data = &batch.data;
+    job.values = (const char *)field->values;
+    job.type = field->type;
+    job.out = out->data;
+    if (!field->values) { /* the callback is called from this thread only */
+        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * sslh_i_type_size(field->type), total;
+        fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
+        if (!fetched) return sslh_i_dummy(c);
+        for (i = 0; i < job.n; i++) {
+            int64_t at = batch.data.order ? batch.data.order[batch.index[i]] : batch.index[i];
+            if (field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0) continue;
+            sslh_fail(c, SSLH_E_FILE, "sslh_views: .fetch failed for sample %.0f", (double)at);
+            sslh_i_unscratch(c, fetched);
+            return sslh_i_dummy(c);
+        }
+        job.values = fetched;
+        job.in_order = 1;
+    }
+    ok = sslh_i_view_run(c, "sslh_views", &job);
+    if (fetched) sslh_i_unscratch(c, fetched);
+    return ok ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream) {
+    sslh_i_view_job job;
+    sslh_tensor *out;
+    if (!sslh_i_begin(c, "sslh_augment", &x, 1, 0)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || x->type == SSLH_I32) {
+        char text[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_augment: %s: images are (N,H,W,C), real or 8-bit", sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        return sslh_i_dummy(c);
+    }
+    memset(&job, 0, sizeof job);
+    job.recipe = recipe;
+    job.n = x->shape[0];
+    job.height = x->shape[1];
+    job.width = x->shape[2];
+    job.channels = x->shape[3];
+    if (!sslh_i_recipe_resolve(c, "sslh_augment", &job.recipe, job.height, job.width, job.channels)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, "sslh_augment", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
+    if (!out) return sslh_i_dummy(c);
+    job.seed = c->desc.seed;
+    job.stream = stream;
+    job.values = (const char *)sslh_i_get_data(x);
+    job.type = x->type;
+    job.in_order = 1;
+    job.out = out->data;
+    return sslh_i_view_run(c, "sslh_augment", &job) ? sslh_i_end(c, "sslh_augment", &x, 1, out) : sslh_i_dummy(c);
+}
+
+/* Turns of a batch: whole pixels are copied. */
+typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel; } sslh_i_turn_job;
+
+SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
+    const sslh_i_turn_job *job = (const sslh_i_turn_job *)arg;
+    size_t n = (size_t)job->side, image = n * n * job->pixel, base = (size_t)task * image;
+    int q = (int)((uint32_t)job->quarter[task] & 3u), y, x, fy, fx;
+    (void)worker;
+    if (q == 0) {
+        memcpy(job->out + base, job->in + base, image);
+        return;
+    }
+    for (y = 0; y < job->side; y++)
+        for (x = 0; x < job->side; x++) {
+            sslh_i_turn(q, job->side, y, x, &fy, &fx);
+            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel, job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
+        }
+}
+
+SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter) {
+    sslh_i_turn_job job;
+    sslh_tensor *out;
+    if (!sslh_i_begin(c, "sslh_rotate90", &x, 1, 0)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || x->shape[1] != x->shape[2] || !quarter) {
+        char text[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_rotate90: %s: images are (N,H,W,C) with H = W, and the list of turns must not be NULL",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, "sslh_rotate90", x->type, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    job.in = (const char *)sslh_i_get_data(x);
+    job.out = (char *)sslh_i_get_data(out);
+    job.quarter = quarter;
+    job.side = x->shape[1];
+    job.pixel = (size_t)x->shape[3] * sslh_i_type_size(x->type);
+    sslh_i_parallel(c, x->shape[0], sslh_i_turn_task, &job);
+    return sslh_i_end(c, "sslh_rotate90", &x, 1, out);
+}
 
 /* ================================================================================================================== */
 /*  >>method        what all methods share                                                                           */
