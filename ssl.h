@@ -733,7 +733,8 @@ typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD
 /* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the context's. */
 typedef struct sslh_field {
     sslh_field_kind kind;
-    sslh_type       type;    /* images U8 or F32 (in [0,1]); audio I32 as int16 is given by .int16, or F32; tokens, labels I32 */
+    sslh_type       type;    /* images U8 or F32 (in [0,1]); audio I32 as int16 is given by .int16, or F32; tokens, labels I32.
+                                F32 values are float, in a double build too */
     int             int16;   /* 1: values are int16_t (audio) */
     sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
     const void     *values;  /* count samples, or NULL with .fetch */
@@ -753,24 +754,27 @@ typedef struct sslh_data {
     sslh_field     field[4];
     const int32_t *labels;                   /* count labels in the order of the samples, or NULL */
     const int32_t *order;                    /* private: subset, or NULL */
+    const char *const *class_names;          /* classes names, or NULL */
+    int64_t        total;                    /* private: samples of the whole set that order points into */
 } sslh_data;
 
-/* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary, one
-   PNG/PNM image, a folder of those binaries, a folder with a sub-folder of images per class, or a folder of PNG sheets with
-   an index.txt. When nothing matches, the error states this rule. */
+/* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary (fine
+   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test set), a
+   folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with an index.txt
+   (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 /* 8-bit images (count,height,width,channels) in the caller's memory; labels NULL or count. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Views of a data set: no copy. */
+/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the view. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share of every class (at least one sample of each), drawn with seed. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* Second data set behind the first (same shapes). */
+/* Second data set behind the first (same shapes): a copy of both. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
-/* Mean and standard deviation per channel of values in [0,1]. */
+/* Mean and standard deviation per channel of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample (H,W,C) as 8-bit. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
@@ -784,15 +788,16 @@ typedef struct sslh_loader_desc {
 SSLH_API sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc);
 
 typedef struct sslh_batch {
-    sslh_data      data;
+    sslh_data      data;    /* the whole data set, also when the loader was given a view of it */
     int            count;   /* samples */
     int            epoch;
     int64_t        step;    /* batches before this one, over all epochs */
     uint64_t       seed;    /* of the context */
-    const int32_t *index;   /* count sample numbers */
+    const int32_t *index;   /* count sample numbers in .data: what is drawn for a sample depends on them */
     const int32_t *labels;  /* count labels or NULL */
 } sslh_batch;
-/* Starts a step and gives the next batch; 0 at the end. The batch is valid until the next call. */
+/* Starts a step (when something was computed since the last one) and gives the next batch; 0 at the end, and after an
+   error. The batch is valid until the next call. Two loaders in one step: take both batches before making tensors. */
 SSLH_API int     sslh_next_batch(sslh_loader *l, sslh_batch *batch);
 SSLH_API int64_t sslh_loader_steps(const sslh_loader *l); /* batches per epoch */
 /* Continues at batch number step, as after a resume. */
@@ -800,6 +805,8 @@ SSLH_API void    sslh_loader_seek(sslh_loader *l, int64_t step);
 /* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32. */
 SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
+/* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
+SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
 /* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context. NULL on error. */
@@ -809,7 +816,8 @@ SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t 
 SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
 /* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
-/* NumPy array files. sslh_load_npy gives a persistent tensor (f4, f8, integers; converted). */
+/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8, other
+   integers SSLH_I32. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 
@@ -5859,7 +5867,7 @@ typedef struct sslh_i_png {
     int            data_chunks;
 } sslh_i_png;
 
-SSLH_I_FN int sslh_i_png_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
+SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
     if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
         return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
     if ((uint64_t)width * height > SSLH_MAX_PIXELS)
@@ -5877,7 +5885,7 @@ SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, ssl
     h->depth = p[8];
     h->type = p[9];
     h->interlaced = p[12];
-    if (!sslh_i_png_size_ok(s, at, h->width, h->height)) return 0;
+    if (!sslh_i_size_ok(s, at, h->width, h->height)) return 0;
     int d = h->depth, low = d == 1 || d == 2 || d == 4;
     if (h->type > 6 || !samples[h->type] || !(low || d == 8 || d == 16) || (low && h->type != 0 && h->type != 3) ||
         (d == 16 && h->type == 3))
@@ -6220,7 +6228,7 @@ SSLH_I_FN int sslh_i_pnm_decode(const sslh_i_source *s, sslh_i_image *image) {
     if (!sslh_i_pnm_number(s, &at, 0x7fffffffu, "width", &width)) return 0;
     if (!sslh_i_pnm_number(s, &at, 0x7fffffffu, "height", &height)) return 0;
     if (!sslh_i_pnm_number(s, &at, 65535, "largest value", &top)) return 0;
-    if (!sslh_i_png_size_ok(s, 2, width, height)) return 0;
+    if (!sslh_i_size_ok(s, 2, width, height)) return 0;
     if (!top) return sslh_i_bad(s, at, "the largest value is 0");
     if (at == s->size || !sslh_i_is_space(s->p[at])) return sslh_i_bad(s, at, "no white space before the pixels");
     at++; /* exactly one byte: the next one may be a pixel that looks like white space */
@@ -6549,6 +6557,1115 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
 /* ================================================================================================================== */
 /*  >>data          data sets, loaders                                                                               */
 /* ================================================================================================================== */
+
+/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in the
+   whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is the
+   whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came by. */
+
+/* Streams of random numbers, far from those that sslh_next_stream counts up. */
+#define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
+#define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction takes */
+
+SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
+    sslh_data d;
+    memset(&d, 0, sizeof d);
+    d.ctx = c;
+    return d;
+}
+
+/* Bytes of one sample of a field; 0 when its shape is impossible. */
+SSLH_I_FN size_t sslh_i_field_bytes(const sslh_field *f) {
+    size_t n = f->int16 ? 2 : f->type == SSLH_U8 ? 1 : 4;
+    if (f->shape.ndim < 0 || f->shape.ndim > SSLH_MAX_DIMS) return 0;
+    for (int i = 0; i < f->shape.ndim; i++)
+        if (f->shape.size[i] < 1 || !sslh_i_mul(n, (size_t)f->shape.size[i], &n)) return 0;
+    return n;
+}
+
+/* The first field of a kind, or NULL. */
+SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind kind) {
+    for (int i = 0; i < d->fields; i++)
+        if (d->field[i].kind == kind) return &d->field[i];
+    return NULL;
+}
+
+/* Number in the whole set of a data set's i-th sample. */
+SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
+
+/* The whole set that a subset was taken from. */
+SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
+    const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
+    d.order = NULL;
+    d.count = d.total;
+    d.labels = f ? (const int32_t *)f->values : NULL;
+    return d;
+}
+
+/* Copies sample number index of the whole set; 1 on success. For sources by callback from one thread only. */
+SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f, int64_t index, void *out) {
+    size_t n = sslh_i_field_bytes(f);
+    if (f->values) {
+        memcpy(out, (const char *)f->values + (size_t)index * n, n);
+        return 1;
+    }
+    if (f->fetch && f->fetch(f->user, index, out) == 0) return 1;
+    sslh_fail(c, SSLH_E_FILE, "%s: the data's fetch callback failed for sample %.0f", fn, (double)index);
+    return 0;
+}
+
+SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
+    int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
+    const char *why = NULL;
+    if (!image && !audio && !label && f->kind != SSLH_FIELD_TOKENS) why = "unknown kind";
+    else if (!f->values && (!f->fetch || label)) why = label ? "labels need .values" : "neither .values nor .fetch";
+    else if (!sslh_i_field_bytes(f)) why = "impossible shape";
+    else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32))) why = "images are SSLH_U8 or SSLH_F32";
+    else if (image && (f->shape.ndim != 3 || f->shape.size[2] > 4)) why = "an image has shape (H,W,C) with 1 to 4 channels";
+    else if (audio && (f->type == SSLH_U8 || (f->type == SSLH_I32) != (f->int16 != 0))) why = "audio is SSLH_F32, or SSLH_I32 with .int16";
+    else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
+    else if (label && f->shape.ndim) why = "a label has shape ()";
+    if (why) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: field %d: %s", number, why);
+    return !why;
+}
+
+SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
+    sslh_data d = sslh_i_no_data(c);
+    if (SSLH_I_BAD(c)) return d;
+    if (!fields || n < 1 || n > 4 || count < 1 || count > INT32_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", n, (double)count);
+        return d;
+    }
+    for (int i = 0; i < n; i++)
+        if (!sslh_i_field_ok(c, fields + i, i)) return d;
+    d.fields = n;
+    for (int i = 0; i < n; i++) d.field[i] = fields[i];
+    const sslh_field *image = sslh_i_field_of(&d, SSLH_FIELD_IMAGE), *label = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
+    if (image) {
+        d.height = image->shape.size[0];
+        d.width = image->shape.size[1];
+        d.channels = image->shape.size[2];
+    }
+    if (label) {
+        d.labels = (const int32_t *)label->values;
+        for (int64_t i = 0; i < count; i++) {
+            if (d.labels[i] < 0 || d.labels[i] == INT32_MAX) {
+                sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range", (int)d.labels[i], (double)i);
+                return sslh_i_no_data(c);
+            }
+            d.classes = SSLH_I_MAX(d.classes, d.labels[i] + 1);
+        }
+    }
+    d.count = d.total = count;
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width, int channels,
+                                         const int32_t *labels) {
+    sslh_field f[2];
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_IMAGE;
+    f[0].type = SSLH_U8;
+    f[0].shape = sslh_dim3(height, width, channels);
+    f[0].values = pixels;
+    f[1].kind = SSLH_FIELD_LABEL;
+    f[1].type = SSLH_I32;
+    f[1].values = labels;
+    return sslh_data_from_fields(c, f, labels ? 2 : 1, count);
+}
+
+/* n samples of d: those in index, or from begin on when index is NULL. */
+SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *index, int64_t begin, int64_t n) {
+    sslh_ctx *c = d.ctx;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (n < 1 || n > INT32_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %.0f samples of %.0f", fn, (double)n, (double)d.count);
+        return sslh_i_no_data(c);
+    }
+    int32_t *order = (int32_t *)sslh_i_alloc(c, (size_t)n * (d.labels ? 2 : 1) * sizeof *order);
+    if (!order) return sslh_i_no_data(c);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = index ? index[i] : begin + i;
+        if (at < 0 || at >= d.count) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: sample %.0f of %.0f does not exist", fn, (double)at, (double)d.count);
+            sslh_i_free(c, order);
+            return sslh_i_no_data(c);
+        }
+        order[i] = (int32_t)sslh_i_sample(&d, at);
+        if (d.labels) order[n + i] = d.labels[at];
+    }
+    if (d.labels) d.labels = order + n;
+    d.order = order;
+    d.count = n;
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end) {
+    if (begin < 0 || end < begin) end = begin - 1; /* reported below as an impossible number of samples */
+    return sslh_i_subset("sslh_data_range", d, NULL, begin, end - begin);
+}
+
+SSLH_DEF sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n) {
+    return sslh_i_subset("sslh_data_pick", d, index, 0, index ? n : -1);
+}
+
+SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed) {
+    sslh_ctx *c = d.ctx;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (!(fraction > 0 && fraction <= 1) || d.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_fraction: the fraction %g of %.0f samples (more than 0, at most 1)", fraction, (double)d.count);
+        return sslh_i_no_data(c);
+    }
+    size_t n = (size_t)d.count;
+    int classes = d.labels ? d.classes : 1;
+    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past it */
+    int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
+    if (!members) return sslh_i_no_data(c);
+    int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
+    for (size_t i = 0; i < n; i++) first[(d.labels ? d.labels[i] : 0) + 2]++;
+    for (int k = 0; k < classes; k++) first[k + 2] += first[k + 1];
+    for (size_t i = 0; i < n; i++) members[first[(d.labels ? d.labels[i] : 0) + 1]++] = (int32_t)i;
+    int64_t taken = 0;
+    for (int k = 0; k < classes; k++) {
+        int32_t size = first[k + 1] - first[k], wanted = (int32_t)(fraction * (double)size + 0.5);
+        sslh_random_permutation(seed, SSLH_I_STREAM_FRACTION + (uint64_t)k, permutation, size);
+        for (int32_t i = 0; i < size && i < SSLH_I_MAX(wanted, 1); i++) chosen[members[first[k] + permutation[i]]] = 1;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (chosen[i]) members[taken++] = (int32_t)i;
+    d = sslh_i_subset("sslh_data_fraction", d, members, 0, taken);
+    sslh_i_free(c, members);
+    return d;
+}
+
+/* All samples of d, copied behind each other; lengths (NULL: none) likewise. */
+SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char *values, int32_t *lengths) {
+    const sslh_field *f = &d->field[field];
+    size_t n = sslh_i_field_bytes(f);
+    int full = f->shape.ndim ? f->shape.size[0] : 1;
+    for (int64_t i = 0; i < d->count; i++) {
+        int64_t at = sslh_i_sample(d, i);
+        if (!sslh_i_field_get(c, "sslh_data_join", f, at, values + (size_t)i * n)) return 0;
+        if (lengths) lengths[i] = f->lengths ? f->lengths[at] : full;
+    }
+    return 1;
+}
+
+SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
+    sslh_ctx *c = a.ctx;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    sslh_field joined[4];
+    int same = a.fields == b.fields && a.fields > 0 && a.count + b.count <= INT32_MAX;
+    for (int i = 0; same && i < a.fields; i++) {
+        const sslh_field *f = &a.field[i], *g = &b.field[i];
+        same = f->kind == g->kind && f->type == g->type && f->int16 == g->int16 && f->shape.ndim == g->shape.ndim;
+        for (int k = 0; same && k < f->shape.ndim; k++) same = f->shape.size[k] == g->shape.size[k];
+    }
+    if (!same) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and %d x %d x %d)",
+                  a.height, a.width, a.channels, b.height, b.width, b.channels);
+        return sslh_i_no_data(c);
+    }
+    size_t n = (size_t)(a.count + b.count), bytes;
+    void *made[8];
+    int nmade = 0, ok = 1;
+    for (int i = 0; ok && i < a.fields; i++) {
+        size_t one = sslh_i_field_bytes(&a.field[i]);
+        int with_lengths = a.field[i].lengths || b.field[i].lengths;
+        char *values = sslh_i_mul(n, one, &bytes) ? (char *)sslh_i_alloc(c, bytes) : NULL;
+        int32_t *lengths = with_lengths ? (int32_t *)sslh_i_alloc(c, n * sizeof *lengths) : NULL;
+        if (values) made[nmade++] = values;
+        if (lengths) made[nmade++] = lengths;
+        if (!values) sslh_fail(c, SSLH_E_MEMORY, "sslh_data_join: out of memory");
+        ok = values && (lengths || !with_lengths) && sslh_i_copy_field(c, &a, i, values, lengths) &&
+             sslh_i_copy_field(c, &b, i, values + (size_t)a.count * one, lengths ? lengths + a.count : NULL);
+        joined[i] = a.field[i];
+        joined[i].values = values;
+        joined[i].lengths = lengths;
+        joined[i].fetch = NULL;
+        joined[i].user = NULL;
+    }
+    while (!ok && nmade) sslh_i_free(c, made[--nmade]);
+    if (!ok) return sslh_i_no_data(c);
+    sslh_data d = sslh_data_from_fields(c, joined, a.fields, (int64_t)n);
+    d.class_names = a.classes >= b.classes ? a.class_names : b.class_names;
+    d.classes = SSLH_I_MAX(a.classes, b.classes);
+    return d;
+}
+
+/* Eight-bit sums are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
+SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
+    sslh_ctx *c = d.ctx;
+    uint64_t s1[4] = {0, 0, 0, 0}, s2[4] = {0, 0, 0, 0};
+    double f1[4] = {0, 0, 0, 0}, f2[4] = {0, 0, 0, 0};
+    for (int k = 0; k < 4; k++) mean[k] = std[k] = 0;
+    if (SSLH_I_BAD(c)) return;
+    const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
+    if (!f || d.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_mean_std: the data has no images");
+        return;
+    }
+    size_t bytes = sslh_i_field_bytes(f), channels = (size_t)d.channels;
+    size_t pixels = (size_t)d.height * (size_t)d.width;
+    char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
+    if (!f->values && !fetched) return;
+    for (int64_t i = 0; i < d.count; i++) {
+        int64_t at = sslh_i_sample(&d, i);
+        const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
+        if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
+        for (size_t k = 0; k < channels; k++) {
+            uint64_t a = 0, b = 0;
+            for (size_t j = k; j < pixels * channels; j += channels) {
+                if (f->type == SSLH_U8) {
+                    uint32_t v = (uint8_t)p[j];
+                    a += v;
+                    b += v * v;
+                } else {
+                    float v;
+                    memcpy(&v, p + 4 * j, 4);
+                    double w = (double)v, square = w * w;
+                    f1[k] += w;
+                    f2[k] += square;
+                }
+            }
+            s1[k] += a;
+            s2[k] += b;
+        }
+    }
+    sslh_i_free(c, fetched);
+    if (SSLH_I_BAD(c)) return;
+    double n = (double)d.count * (double)pixels;
+    for (size_t k = 0; k < channels; k++) {
+        double m = f->type == SSLH_U8 ? (double)s1[k] / 255.0 / n : f1[k] / n;
+        double q = f->type == SSLH_U8 ? (double)s2[k] / 65025.0 / n : f2[k] / n;
+        double square = m * m;
+        mean[k] = (float)m;
+        std[k] = (float)sqrt(SSLH_I_MAX(q - square, 0.0));
+    }
+}
+
+SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
+    sslh_ctx *c = d.ctx;
+    if (SSLH_I_BAD(c)) return;
+    const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
+    if (!f || index < 0 || index >= d.count) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples)", (double)index, (double)d.count);
+        return;
+    }
+    if (f->type == SSLH_U8) {
+        sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample(&d, index), out);
+        return;
+    }
+    size_t bytes = sslh_i_field_bytes(f);
+    float *values = (float *)sslh_i_alloc(c, bytes);
+    if (values && sslh_i_field_get(c, "sslh_data_image", f, sslh_i_sample(&d, index), values))
+        for (size_t i = 0; i < bytes / 4; i++) {
+            float v = values[i] * 255.0f + 0.5f;
+            out[i] = (uint8_t)(v >= 255.0f ? 255 : v > 0.0f ? (int)v : 0);
+        }
+    sslh_i_free(c, values);
+}
+
+/* --- sslh_load_images: every way leads to parts (stretches of equal images), which are joined at the end ---------- */
+
+typedef struct sslh_i_part {
+    uint8_t *pixels; /* (count,H,W,C) */
+    int32_t *labels; /* count, or NULL */
+    int64_t  count;
+    int      height, width, channels;
+} sslh_i_part;
+
+typedef struct sslh_i_parts {
+    sslh_ctx    *c;
+    const char  *fn;
+    sslh_i_part *part;
+    int          n, cap;
+    const char **names;   /* of the classes, one block; NULL: none */
+    int          classes; /* number of names */
+} sslh_i_parts;
+
+SSLH_I_FN void sslh_i_part_free(sslh_ctx *c, sslh_i_part *p) {
+    sslh_i_free(c, p->pixels);
+    sslh_i_free(c, p->labels);
+    memset(p, 0, sizeof *p);
+}
+
+SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
+    while (s->n) sslh_i_part_free(s->c, &s->part[--s->n]);
+    sslh_i_free(s->c, s->part);
+    sslh_i_free(s->c, (void *)s->names);
+    s->part = NULL;
+    s->names = NULL;
+}
+
+/* Takes the part over (frees it on failure). All parts have one size; grey and colour may be mixed. */
+SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_part p) {
+    if (s->n && (p.height != s->part->height || p.width != s->part->width))
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
+                  sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
+    else if (s->n && !p.labels != !s->part->labels)
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path), p.labels ? "" : "no");
+    if (!SSLH_I_BAD(s->c) && s->n == s->cap) {
+        int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 16;
+        sslh_i_part *larger = (sslh_i_part *)sslh_i_alloc(s->c, (size_t)cap * sizeof *larger);
+        if (larger) {
+            if (s->n) memcpy(larger, s->part, (size_t)s->n * sizeof *larger);
+            sslh_i_free(s->c, s->part);
+            s->part = larger;
+            s->cap = cap;
+        }
+    }
+    if (SSLH_I_BAD(s->c)) {
+        sslh_i_part_free(s->c, &p);
+        return 0;
+    }
+    s->part[s->n++] = p;
+    return 1;
+}
+
+/* Names for the classes: copies n of them into one block. */
+SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const size_t *length, int n) {
+    size_t bytes = (size_t)n * sizeof(char *);
+    for (int i = 0; i < n; i++) bytes += length[i] + 1;
+    s->names = (const char **)sslh_i_alloc(s->c, bytes);
+    if (!s->names) return 0;
+    char *text = (char *)(void *)(s->names + n);
+    for (int i = 0; i < n; i++) {
+        memcpy(text, name[i], length[i]);
+        s->names[i] = text;
+        text += length[i] + 1;
+    }
+    s->classes = n;
+    return 1;
+}
+
+/* All parts as one. A single part is used as it is; grey ones become colour when there is colour. */
+SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_part *all) {
+    *all = s->part[0];
+    if (s->n == 1) {
+        memset(&s->part[0], 0, sizeof *s->part);
+        return 1;
+    }
+    all->count = 0;
+    for (int i = 0; i < s->n; i++) {
+        all->count += s->part[i].count;
+        all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
+    }
+    size_t area = (size_t)all->height * (size_t)all->width, channels = (size_t)all->channels, n;
+    if (all->count > INT32_MAX || !sslh_i_mul((size_t)all->count, area * channels, &n)) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %.0f images are too many", s->fn, (double)all->count);
+        return 0;
+    }
+    all->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
+    all->labels = all->labels ? (int32_t *)sslh_i_alloc(s->c, (size_t)all->count * sizeof *all->labels) : NULL;
+    if (SSLH_I_BAD(s->c)) {
+        sslh_i_free(s->c, all->pixels);
+        sslh_i_free(s->c, all->labels);
+        return 0;
+    }
+    uint8_t *out = all->pixels;
+    int32_t *label = all->labels;
+    for (int i = 0; i < s->n; i++) {
+        sslh_i_part *p = &s->part[i];
+        n = (size_t)p->count * area;
+        if (p->channels == all->channels) memcpy(out, p->pixels, n * channels);
+        else
+            for (size_t k = 0; k < n; k++) memset(out + channels * k, p->pixels[k], channels);
+        if (label) memcpy(label, p->labels, (size_t)p->count * sizeof *label);
+        out += n * channels;
+        label = label ? label + p->count : NULL;
+        sslh_i_part_free(s->c, p);
+    }
+    return 1;
+}
+
+SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
+    sslh_i_part all;
+    sslh_data d = sslh_i_no_data(s->c);
+    memset(&all, 0, sizeof all);
+    if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
+        d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
+        if (s->names && d.classes > s->classes)
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn, d.classes - 1, s->classes);
+        if (SSLH_I_BAD(s->c)) {
+            sslh_i_part_free(s->c, &all);
+            d = sslh_i_no_data(s->c);
+        } else if (s->names) {
+            d.classes = all.labels ? s->classes : 0;
+            d.class_names = s->names;
+            s->names = NULL;
+        }
+    }
+    sslh_i_parts_free(s);
+    return d;
+}
+
+/* path/name, to be given back with sslh_i_free. */
+SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name, size_t length) {
+    size_t n = strlen(path);
+    char *out = (char *)sslh_i_alloc(c, n + length + 2);
+    if (!out) return NULL;
+    memcpy(out, path, n);
+    if (n && path[n - 1] != '/') out[n++] = '/';
+    memcpy(out + n, name, length);
+    return out;
+}
+
+/* What is at path/name. */
+SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *path, const char *name) {
+    char *full = sslh_i_join_path(c, path, name, strlen(name));
+    sslh_i_path_kind kind = full ? sslh_i_path(full) : SSLH_I_PATH_NONE;
+    sslh_i_free(c, full);
+    return kind;
+}
+
+/* Decodes an image and leaves its alpha channel out: encoders see colour. */
+SSLH_I_FN int sslh_i_image_part(sslh_i_source *s, sslh_i_part *p) {
+    sslh_i_image image;
+    memset(p, 0, sizeof *p);
+    if (!sslh_i_image_decode(s, &image)) return 0;
+    size_t from = (size_t)image.channels, to = from == 2 ? 1 : from == 4 ? 3 : from;
+    size_t n = (size_t)image.height * (size_t)image.width;
+    for (size_t i = 1; to < from && i < n; i++) memmove(image.pixels + i * to, image.pixels + i * from, to);
+    p->pixels = image.pixels;
+    p->count = 1;
+    p->height = image.height;
+    p->width = image.width;
+    p->channels = (int)to;
+    return 1;
+}
+
+/* IDX: 0, 0, type, number of dimensions, sizes (big-endian), values. type 8: unsigned bytes. */
+typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
+
+SSLH_I_FN int sslh_i_is_idx(const uint8_t *p, size_t size) {
+    return size >= 8 && !p[0] && !p[1] && p[2] >= 8 && p[2] <= 14 && p[2] != 10 && p[3] >= 1 && p[3] <= 4 && size >= 4 + 4 * (size_t)p[3];
+}
+
+/* 0 when the sizes in the head overflow; total is the size the whole file must have. */
+SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, sslh_i_idx *h) {
+    static const uint8_t bytes[7] = {1, 1, 0, 2, 4, 4, 8};
+    size_t n = bytes[p[2] - 8];
+    h->type = p[2];
+    h->ndim = p[3];
+    h->data = 4 + 4 * (size_t)h->ndim;
+    for (int i = 0; i < 4; i++) {
+        h->size[i] = i < h->ndim ? sslh_i_be32(p + 4 + 4 * i) : 1;
+        if (!sslh_i_mul(n, h->size[i], &n)) return 0;
+    }
+    h->total = h->data + n;
+    return h->total > n;
+}
+
+/* The bytes of an IDX file, unpacked when it is gzipped. A look at its first bytes tells how much it unpacks to, so that a
+   small file cannot ask for much memory. NULL and an error on failure. */
+SSLH_I_FN uint8_t *sslh_i_idx_unpack(const sslh_i_source *s, size_t *size) {
+    sslh_i_idx h;
+    size_t at;
+    const char *why;
+    sslh_i_sink head = sslh_i_sink_of(s->c, 20, 20), o;
+    if (!head.p) return NULL;
+    head.partial = 1;
+    why = sslh_i_inflate(s->p, s->size, 2, &head, &at);
+    if (!why && (!sslh_i_is_idx(head.p, head.n) || !sslh_i_idx_head(head.p, &h))) {
+        at = 0;
+        why = "a gzip file that does not hold an IDX file";
+    }
+    if (!why && h.total / 1032 > s->size) {
+        at = 0;
+        why = "the gzip file is too short for the sizes in the IDX file";
+    }
+    sslh_i_free(s->c, head.p);
+    if (!why) {
+        o = sslh_i_sink_of(s->c, h.total, h.total);
+        if (!o.p) return NULL;
+        why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+        if (!why && o.n != h.total) why = "it unpacks to less than the IDX file needs";
+        if (!why) {
+            *size = o.n;
+            return o.p;
+        }
+        sslh_i_free(s->c, o.p);
+    }
+    sslh_i_bad(s, at, "%s", why);
+    return NULL;
+}
+
+/* Reads a file that may be a gzipped IDX file. */
+SSLH_I_FN uint8_t *sslh_i_read_unpacked(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
+    uint8_t *p = sslh_i_read_whole(c, fn, path, size);
+    if (!p || *size < 18 || p[0] != 0x1f || p[1] != 0x8b) return p;
+    sslh_i_source s = sslh_i_source_of(c, fn, path, p, *size);
+    uint8_t *unpacked = sslh_i_idx_unpack(&s, size);
+    sslh_i_free(c, p);
+    return unpacked;
+}
+
+/* Labels of an IDX file: count bytes or 32-bit numbers. */
+SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *path, int64_t count) {
+    size_t size;
+    sslh_i_idx h;
+    int32_t *labels = NULL;
+    uint8_t *p = sslh_i_read_unpacked(c, fn, path, &size);
+    if (!p) return NULL;
+    sslh_i_source s = sslh_i_source_of(c, fn, path, p, size);
+    if (!sslh_i_is_idx(p, size) || !sslh_i_idx_head(p, &h) || h.total != size || h.ndim != 1 || (h.type != 8 && h.type != 12))
+        sslh_i_bad(&s, 0, "not an IDX file of labels");
+    else if ((int64_t)h.size[0] != count)
+        sslh_i_bad(&s, 4, "%.0f labels for %.0f images", (double)h.size[0], (double)count);
+    else if ((labels = (int32_t *)sslh_i_alloc(c, (size_t)count * sizeof *labels)) != NULL)
+        for (size_t i = 0; i < (size_t)count; i++) {
+            uint32_t v = h.type == 8 ? p[h.data + i] : sslh_i_be32(p + h.data + 4 * i);
+            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* 2^31 - 1 is refused with all labels out of range */
+        }
+    sslh_i_free(c, p);
+    return labels;
+}
+
+/* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
+   NULL when there is no such file; to be given back with sslh_i_free. */
+SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
+    size_t n = strlen(path), base = n;
+    int changed = 0;
+    char *out = (char *)sslh_i_alloc(c, n + 4);
+    if (!out) return NULL;
+    memcpy(out, path, n);
+    while (base && path[base - 1] != '/' && path[base - 1] != '\\') base--;
+    for (size_t i = base; i < n; i++) {
+        if (n - i >= 6 && !memcmp(path + i, "images", 6)) memcpy(out + i, "labels", 6), changed = 1;
+        if (n - i >= 4 && (!memcmp(path + i, "idx3", 4) || !memcmp(path + i, "idx4", 4))) out[i + 3] = '1', changed = 1;
+    }
+    for (int attempt = 0; changed && attempt < 2; attempt++) {
+        if (sslh_i_path(out) == SSLH_I_PATH_FILE) return out;
+        if (n > 3 && !strcmp(out + n - 3, ".gz")) out[n - 3] = 0;
+        else memcpy(out + n, ".gz", 4);
+    }
+    sslh_i_free(c, out);
+    return NULL;
+}
+
+/* Images of an IDX file, (N,H,W) or (N,H,W,C). Takes p over: the pixels are moved to its front. */
+SSLH_I_FN int sslh_i_idx_part(sslh_i_parts *set, const char *path, uint8_t *p, size_t size) {
+    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
+    sslh_i_part part;
+    sslh_i_idx h;
+    memset(&part, 0, sizeof part);
+    if (!sslh_i_idx_head(p, &h) || h.total != size) sslh_i_bad(&s, 4, "the sizes in the IDX file do not fit its %.0f bytes", (double)size);
+    else if (h.type != 8) sslh_i_bad(&s, 2, "images of type %d instead of unsigned bytes (8)", h.type);
+    else if (h.ndim < 3) sslh_i_bad(&s, 3, "%d dimensions: labels or vectors, not images", h.ndim);
+    else if (!h.size[0] || h.size[0] > INT32_MAX || !h.size[3] || h.size[3] > 4)
+        sslh_i_bad(&s, 4, "%.0f images of %.0f channels", (double)h.size[0], (double)h.size[3]);
+    else sslh_i_size_ok(&s, 8, h.size[2], h.size[1]);
+    if (SSLH_I_BAD(set->c)) {
+        sslh_i_free(set->c, p);
+        return 0;
+    }
+    memmove(p, p + h.data, size - h.data);
+    part.pixels = p;
+    part.count = (int64_t)h.size[0];
+    part.height = (int)h.size[1];
+    part.width = (int)h.size[2];
+    part.channels = (int)h.size[3];
+    char *labels = sslh_i_labels_path(set->c, path);
+    if (labels) part.labels = sslh_i_idx_labels(set->c, set->fn, labels, part.count);
+    sslh_i_free(set->c, labels);
+    return sslh_i_parts_add(set, path, part);
+}
+
+/* 10 for a CIFAR-10 file (label, 1024 R, 1024 G, 1024 B), 100 for CIFAR-100 (coarse label, fine label, ..), 0 for neither: the
+   size is a multiple of the record's and all labels are in range. */
+SSLH_I_FN int sslh_i_is_cifar(const uint8_t *p, size_t size) {
+    for (int kind = 10; kind <= 100; kind += 90) {
+        size_t record = kind == 10 ? 3073 : 3074, i = 0;
+        if (!size || size % record) continue;
+        while (i < size && (kind == 10 ? p[i] < 10 : p[i] < 20 && p[i + 1] < 100)) i += record;
+        if (i == size) return kind;
+    }
+    return 0;
+}
+
+/* Planar to interleaved; of CIFAR-100 the fine labels are taken. */
+SSLH_I_FN int sslh_i_cifar_part(sslh_i_parts *set, const char *path, const uint8_t *p, size_t size, int kind) {
+    size_t head = kind == 10 ? 1 : 2, n = size / (head + 3072);
+    sslh_i_part part;
+    memset(&part, 0, sizeof part);
+    part.pixels = (uint8_t *)sslh_i_alloc(set->c, n * 3072);
+    part.labels = (int32_t *)sslh_i_alloc(set->c, n * sizeof *part.labels);
+    part.count = (int64_t)n;
+    part.height = part.width = 32;
+    part.channels = 3;
+    for (size_t i = 0; i < n && !SSLH_I_BAD(set->c); i++) {
+        const uint8_t *record = p + i * (head + 3072);
+        uint8_t *out = part.pixels + i * 3072;
+        part.labels[i] = record[head - 1];
+        for (size_t k = 0; k < 3072; k++) out[k % 1024 * 3 + k / 1024] = record[head + k];
+    }
+    if (!SSLH_I_BAD(set->c)) return sslh_i_parts_add(set, path, part);
+    sslh_i_part_free(set->c, &part);
+    return 0;
+}
+
+/* What the user sees when nothing fits. */
+SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
+    sslh_fail(set->c, SSLH_E_FORMAT,
+              "%s: %s %s; wanted: an IDX file (or .gz), a CIFAR-10/100 .bin, a PNG or PNM image, a folder of such binaries, of images, "
+              "with a sub-folder of images per class, or with an index.txt and PNG sheets", set->fn, sslh_i_tail(path), what);
+    return 0;
+}
+
+SSLH_I_FN int sslh_i_load_file(sslh_i_parts *set, const char *path) {
+    size_t size;
+    uint8_t *p = sslh_i_read_unpacked(set->c, set->fn, path, &size);
+    if (!p) return 0;
+    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
+    sslh_i_idx h;
+    int ok = 0, idx = sslh_i_is_idx(p, size), cifar = sslh_i_is_cifar(p, size);
+    if (idx && !(cifar && !(sslh_i_idx_head(p, &h) && h.total == size))) return sslh_i_idx_part(set, path, p, size);
+    if (sslh_i_is_png(p, size) || sslh_i_is_pnm(p, size)) {
+        sslh_i_part part;
+        ok = sslh_i_image_part(&s, &part) && sslh_i_parts_add(set, path, part);
+    } else if (cifar) ok = sslh_i_cifar_part(set, path, p, size, cifar);
+    else ok = sslh_i_no_images(set, path, "is none of the files that are read");
+    sslh_i_free(set->c, p);
+    return ok;
+}
+
+SSLH_I_FN int sslh_i_ends_with(const char *name, const char *end) { /* end: lower case */
+    size_t n = strlen(name), m = strlen(end);
+    for (size_t i = 0; n >= m && i < m; i++) {
+        char a = name[n - m + i];
+        if ((a >= 'A' && a <= 'Z' ? a + 32 : a) != end[i]) return 0;
+    }
+    return n >= m;
+}
+
+SSLH_I_FN int sslh_i_image_name(const char *name) {
+    return sslh_i_ends_with(name, ".png") || sslh_i_ends_with(name, ".ppm") || sslh_i_ends_with(name, ".pgm") || sslh_i_ends_with(name, ".pnm");
+}
+
+SSLH_I_FN int sslh_i_binary_name(const char *name) {
+    return sslh_i_ends_with(name, ".bin") || strstr(name, "idx3") || strstr(name, "idx4");
+}
+
+/* Test files by the names that MNIST and CIFAR use. */
+SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
+
+/* CIFAR and IDX files of a folder. When it holds training and test files, the training files are taken; the path of the
+   test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
+SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
+    int train = 0, test = 0, loaded = 0;
+    for (int i = 0; i < dir->n; i++)
+        if (sslh_i_binary_name(dir->name[i])) *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
+        const char *name = dir->name[i];
+        size_t n = strlen(name);
+        if (!sslh_i_binary_name(name) || (train && sslh_i_test_name(name))) continue;
+        if (i && sslh_i_ends_with(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 && !strncmp(name, dir->name[i - 1], n - 3)) continue;
+        char *full = sslh_i_join_path(set->c, path, name, n);
+        if (full && sslh_i_load_file(set, full)) loaded++;
+        sslh_i_free(set->c, full);
+    }
+    return loaded;
+}
+
+/* Images in the folder itself, each with this label (-1: without labels). Returns their number. */
+SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir, int label) {
+    int loaded = 0;
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
+        if (!sslh_i_image_name(dir->name[i])) continue;
+        size_t size;
+        sslh_i_part part;
+        char *full = sslh_i_join_path(set->c, path, dir->name[i], strlen(dir->name[i]));
+        uint8_t *p = full ? sslh_i_read_whole(set->c, set->fn, full, &size) : NULL;
+        if (p) {
+            sslh_i_source s = sslh_i_source_of(set->c, set->fn, full, p, size);
+            if (sslh_i_image_part(&s, &part)) {
+                if (label >= 0 && (part.labels = (int32_t *)sslh_i_alloc(set->c, sizeof *part.labels)) != NULL) *part.labels = label;
+                if (sslh_i_parts_add(set, full, part)) loaded++;
+            }
+        }
+        sslh_i_free(set->c, p);
+        sslh_i_free(set->c, full);
+    }
+    return loaded;
+}
+
+/* Sub-folders with images are the classes, numbered in the order of their names. Returns the number of classes. */
+SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
+    sslh_ctx *c = set->c;
+    int classes = 0;
+    const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
+    size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
+    for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
+        if (sslh_i_kind_in(c, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        sslh_i_dir inner;
+        char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
+        if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
+            if (sslh_i_load_folder(set, full, &inner, classes)) {
+                name[classes] = dir->name[i];
+                length[classes++] = strlen(dir->name[i]);
+            }
+            sslh_i_dir_free(c, &inner);
+        }
+        sslh_i_free(c, full);
+    }
+    if (classes && !SSLH_I_BAD(c)) sslh_i_parts_names(set, name, length, classes);
+    sslh_i_free(c, (void *)name);
+    sslh_i_free(c, length);
+    return classes;
+}
+
+/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a statement per
+   line, words separated by blanks, # to the end of the line is a comment:
+
+       cell 28 28                              height and width of one image; before the first sheet
+       class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
+       sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
+       labels labels.txt                       whole numbers separated by white space, one per image of all sheets
+                                               (may be left out)
+   Files are in the same folder. Sheets may be grey or colour; alpha is left out. */
+
+/* The next word of the line; 0 at its end. */
+SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
+    while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t' || s->p[*at] == '\r')) (*at)++;
+    *word = *at;
+    while (*at < s->size && !sslh_i_is_space(s->p[*at]) && s->p[*at] != '#') (*at)++;
+    *n = *at - *word;
+    return *n > 0;
+}
+
+SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, const char *text) {
+    return n == strlen(text) && !memcmp(s->p + word, text, n);
+}
+
+/* A word that is a number from 1 to max. */
+SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t max, int *out) {
+    size_t word, n, end;
+    uint32_t v;
+    int found = sslh_i_word(s, at, &word, &n);
+    end = word;
+    if (!found || !sslh_i_read_number(s, &end, max, &v) || end != *at || !v)
+        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)max);
+    *out = (int)v;
+    return 1;
+}
+
+/* A word that is the name of a file in the same folder: path/name in *out, to be given back with sslh_i_free. */
+SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *path, char **out) {
+    size_t word, n;
+    *out = NULL;
+    if (!sslh_i_word(s, at, &word, &n)) return sslh_i_bad(s, *at, "the name of a file is expected");
+    for (size_t i = word; i < word + n; i++)
+        if (s->p[i] == '/' || s->p[i] == '\\' || s->p[i] == ':' || !s->p[i] || s->p[word] == '.')
+            return sslh_i_bad(s, i, "a file of the same folder is expected, not a path");
+    *out = sslh_i_join_path(s->c, path, (const char *)s->p + word, n);
+    return *out != NULL;
+}
+
+/* Cuts count cells out of a sheet. */
+SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height, int width, int columns, int count) {
+    size_t size;
+    sslh_i_part sheet, part;
+    uint8_t *p = sslh_i_read_whole(set->c, set->fn, path, &size);
+    if (!p) return 0;
+    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
+    int ok = sslh_i_image_part(&s, &sheet);
+    sslh_i_free(set->c, p);
+    if (!ok) return 0;
+    int64_t rows = ((int64_t)count + columns - 1) / columns;
+    memset(&part, 0, sizeof part);
+    if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
+        sslh_fail(set->c, SSLH_E_FORMAT, "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
+                  sslh_i_tail(path), sheet.height, sheet.width, count, height, width, columns);
+    part.count = count;
+    part.height = height;
+    part.width = width;
+    part.channels = sheet.channels;
+    size_t row = (size_t)width * (size_t)sheet.channels, pitch = (size_t)sheet.width * (size_t)sheet.channels;
+    if (!SSLH_I_BAD(set->c)) part.pixels = (uint8_t *)sslh_i_alloc(set->c, (size_t)count * (size_t)height * row);
+    uint8_t *out = part.pixels;
+    for (int i = 0; out && i < count; i++) {
+        const uint8_t *from = sheet.pixels + (size_t)(i / columns) * (size_t)height * pitch + (size_t)(i % columns) * row;
+        for (int y = 0; y < height; y++, from += pitch, out += row) memcpy(out, from, row);
+    }
+    sslh_i_part_free(set->c, &sheet);
+    return part.pixels && sslh_i_parts_add(set, path, part);
+}
+
+/* The file of labels, spread over the parts. */
+SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
+    size_t size, at = 0;
+    uint8_t *p = sslh_i_read_whole(set->c, set->fn, path, &size);
+    if (!p) return 0;
+    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
+    for (int i = 0; i < set->n && !SSLH_I_BAD(set->c); i++) {
+        sslh_i_part *part = &set->part[i];
+        part->labels = (int32_t *)sslh_i_alloc(set->c, (size_t)part->count * sizeof *part->labels);
+        for (int64_t k = 0; part->labels && k < part->count; k++) {
+            uint32_t v;
+            sslh_i_skip_space(&s, &at, size);
+            if (!sslh_i_read_number(&s, &at, 999999, &v)) {
+                sslh_i_bad(&s, at, at == size ? "fewer labels than images" : "a label is not a number from 0 to 999999");
+                break;
+            }
+            part->labels[k] = (int32_t)v;
+        }
+    }
+    sslh_i_skip_space(&s, &at, size);
+    if (at < size) sslh_i_bad(&s, at, "more labels than images");
+    sslh_i_free(set->c, p);
+    return !SSLH_I_BAD(set->c);
+}
+
+SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
+    sslh_ctx *c = set->c;
+    size_t size = 0, at = 0, word, n, lines = 1;
+    int height = 0, width = 0, columns, count, classes = 0;
+    char *file, *labels = NULL, *index = sslh_i_join_path(c, path, "index.txt", 9);
+    uint8_t *p = index ? sslh_i_read_whole(c, set->fn, index, &size) : NULL;
+    for (size_t i = 0; i < size; i++) lines += p[i] == '\n';
+    const char **name = p ? (const char **)sslh_i_alloc(c, lines * sizeof *name) : NULL;
+    size_t *length = name ? (size_t *)sslh_i_alloc(c, lines * sizeof *length) : NULL;
+    sslh_i_source s = sslh_i_source_of(c, set->fn, index, p, size);
+    while (length && at < size && !SSLH_I_BAD(c)) {
+        if (!sslh_i_word(&s, &at, &word, &n)) {
+            if (at < size && s.p[at] == '#')
+                while (at < size && s.p[at] != '\n') at++;
+            else at++; /* the end of the line (or some other white space) */
+            continue;
+        }
+        if (sslh_i_word_is(&s, word, n, "cell")) {
+            if (set->n) sslh_i_bad(&s, word, "cell comes after a sheet");
+            else if (sslh_i_word_number(&s, &at, 32768, &height)) sslh_i_word_number(&s, &at, 32768, &width);
+        } else if (sslh_i_word_is(&s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
+            while (at < size && (s.p[at] == ' ' || s.p[at] == '\t')) at++;
+            word = at;
+            while (at < size && s.p[at] != '\n' && s.p[at] != '#') at++;
+            n = at - word;
+            while (n && sslh_i_is_space(s.p[word + n - 1])) n--;
+            name[classes] = (const char *)s.p + word;
+            length[classes++] = n;
+        } else if (sslh_i_word_is(&s, word, n, "sheet")) {
+            if (!width) sslh_i_bad(&s, word, "the line cell HEIGHT WIDTH is missing before the first sheet");
+            else if (sslh_i_word_file(&s, &at, path, &file)) {
+                int ok = sslh_i_word(&s, &at, &word, &n) && sslh_i_word_is(&s, word, n, "columns") && sslh_i_word_number(&s, &at, 32768, &columns) &&
+                         sslh_i_word(&s, &at, &word, &n) && sslh_i_word_is(&s, word, n, "count") && sslh_i_word_number(&s, &at, 0x7fffffffu, &count);
+                if (!ok) sslh_i_bad(&s, word, "sheet FILE columns N count N is expected");
+                else sslh_i_load_sheet(set, file, height, width, columns, count);
+                sslh_i_free(c, file);
+            }
+        } else if (sslh_i_word_is(&s, word, n, "labels") && !labels) sslh_i_word_file(&s, &at, path, &labels);
+        else sslh_i_bad(&s, word, "cell, class, sheet or (once) labels is expected at the start of a line");
+        if (!SSLH_I_BAD(c) && sslh_i_word(&s, &at, &word, &n)) sslh_i_bad(&s, word, "unexpected words at the end of the line");
+    }
+    if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(&s, at, "no sheet is named");
+    if (!SSLH_I_BAD(c) && labels) sslh_i_load_labels(set, labels);
+    if (!SSLH_I_BAD(c) && classes) sslh_i_parts_names(set, name, length, classes);
+    sslh_i_free(c, length);
+    sslh_i_free(c, (void *)name);
+    sslh_i_free(c, p);
+    sslh_i_free(c, labels);
+    sslh_i_free(c, index);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
+    sslh_i_parts set;
+    sslh_i_dir dir;
+    memset(&set, 0, sizeof set);
+    set.c = c;
+    set.fn = "sslh_load_images";
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (!path) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
+        return sslh_i_no_data(c);
+    }
+    if (sslh_i_path(path) != SSLH_I_PATH_FOLDER) sslh_i_load_file(&set, path);
+    else if (sslh_i_kind_in(c, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
+    else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
+        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) && !SSLH_I_BAD(c) &&
+            !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
+            sslh_i_no_images(&set, path, "holds no images");
+        sslh_i_dir_free(c, &dir);
+    }
+    return sslh_i_parts_finish(&set);
+}
+
+/* --- loaders ------------------------------------------------------------------------------------------------------ */
+
+struct sslh_loader {
+    sslh_ctx        *c;
+    sslh_data        data;
+    sslh_loader_desc desc;
+    int64_t          per_epoch; /* batches */
+    int64_t          step;      /* of the next batch */
+    int64_t          epoch;     /* that order belongs to; -1: none yet */
+    int32_t         *order;     /* data.count positions; NULL in order */
+    int32_t         *index;     /* of the batch */
+    int32_t         *labels;    /* of the batch, or NULL */
+};
+
+SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
+    if (SSLH_I_BAD(c)) return NULL;
+    if (data.count < 1 || desc.batch < 0 || desc.epochs < SSLH_OFF) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: %.0f samples, batch %d, epochs %d", (double)data.count, desc.batch, desc.epochs);
+        return NULL;
+    }
+    if (!desc.batch) desc.batch = 256;
+    if (desc.batch > data.count) desc.batch = (int)data.count;
+    if (!desc.epochs) desc.epochs = 1;
+    size_t batch = (size_t)desc.batch, n = desc.in_order ? 0 : (size_t)data.count;
+    sslh_loader *l = (sslh_loader *)sslh_i_alloc(c, sizeof *l + (n + 2 * batch) * sizeof(int32_t));
+    if (!l) return NULL;
+    l->c = c;
+    l->data = data;
+    l->desc = desc;
+    l->per_epoch = (data.count + (desc.in_order || desc.keep_last ? desc.batch - 1 : 0)) / desc.batch;
+    l->epoch = -1;
+    l->index = (int32_t *)(l + 1);
+    l->labels = data.labels ? l->index + batch : NULL;
+    l->order = desc.in_order ? NULL : l->index + 2 * batch;
+    return l;
+}
+
+SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
+    if (!l || !batch || SSLH_I_BAD(l->c)) return 0;
+    int64_t epoch = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
+    if (l->desc.epochs != SSLH_OFF && epoch >= l->desc.epochs) return 0;
+    if (l->c->dirty) sslh_begin_step(l->c);
+    if (l->order && l->epoch != epoch) { /* a function of (seed, epoch): seeking costs one permutation */
+        sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)epoch, l->order, (int32_t)l->data.count);
+        l->epoch = epoch;
+    }
+    int n = (int)SSLH_I_MIN((int64_t)l->desc.batch, l->data.count - first);
+    for (int i = 0; i < n; i++) {
+        int64_t at = l->order ? l->order[first + i] : first + i;
+        l->index[i] = (int32_t)sslh_i_sample(&l->data, at);
+        if (l->labels) l->labels[i] = l->data.labels[at];
+    }
+    batch->data = sslh_i_whole(l->data);
+    batch->count = n;
+    batch->epoch = (int)epoch;
+    batch->step = l->step++;
+    batch->seed = l->c->desc.seed;
+    batch->index = l->index;
+    batch->labels = l->labels;
+    return 1;
+}
+
+SSLH_DEF int64_t sslh_loader_steps(const sslh_loader *l) { return l ? l->per_epoch : 0; }
+
+SSLH_DEF void sslh_loader_seek(sslh_loader *l, int64_t step) {
+    if (!l || SSLH_I_BAD(l->c)) return;
+    if (step < 0) sslh_fail(l->c, SSLH_E_USAGE, "sslh_loader_seek: step %.0f", (double)step);
+    else l->step = step;
+}
+
+/* A batch has samples, and each of them exists. Checked here because a batch may be filled in by hand. */
+SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) {
+    if (SSLH_I_BAD(c)) return 0;
+    if (b->count < 1 || !b->index) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: an empty batch", fn);
+        return 0;
+    }
+    for (int i = 0; i < b->count; i++)
+        if (b->index[i] < 0 || b->index[i] >= b->data.count) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: sample %d of %.0f does not exist", fn, (int)b->index[i], (double)b->data.count);
+            return 0;
+        }
+    return 1;
+}
+
+/* Samples of a batch on their way into a real tensor. */
+typedef struct sslh_i_batch_job {
+    const sslh_batch *b;
+    const sslh_field *f;
+    const char       *fetched; /* all samples, when the source is a callback */
+    size_t            bytes, values;
+    sslh_real        *out; /* (N, values) */
+} sslh_i_batch_job;
+
+/* One sample: 8-bit values over 255, 16-bit over 32768, float as it is. */
+SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
+    const sslh_i_batch_job *j = (const sslh_i_batch_job *)arg;
+    const char *p = j->fetched ? j->fetched + (size_t)task * j->bytes
+                               : (const char *)j->f->values + (size_t)sslh_i_sample(&j->b->data, j->b->index[task]) * j->bytes;
+    sslh_real *out = j->out + (size_t)task * j->values;
+    (void)worker;
+    if (j->f->type == SSLH_U8) {
+        for (size_t i = 0; i < j->values; i++) out[i] = (sslh_real)(uint8_t)p[i] / SSLH_I_R(255);
+    } else if (j->f->int16) {
+        for (size_t i = 0; i < j->values; i++) {
+            int16_t v;
+            memcpy(&v, p + 2 * i, 2);
+            out[i] = (sslh_real)v / SSLH_I_R(32768);
+        }
+    } else {
+        for (size_t i = 0; i < j->values; i++) {
+            float v;
+            memcpy(&v, p + 4 * i, 4);
+            out[i] = (sslh_real)v;
+        }
+    }
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f) {
+    sslh_shape shape = sslh_dim1(b->count);
+    size_t bytes = sslh_i_field_bytes(f), n;
+    char *fetched = NULL;
+    int tokens = f->kind == SSLH_FIELD_TOKENS || f->kind == SSLH_FIELD_LABEL;
+    if (f->shape.ndim + 1 > SSLH_MAX_DIMS) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: samples of %d dimensions", fn, f->shape.ndim);
+        return sslh_i_dummy(c);
+    }
+    for (int i = 0; i < f->shape.ndim; i++) shape.size[shape.ndim++] = f->shape.size[i];
+    sslh_tensor *t = sslh_i_new(c, fn, tokens ? SSLH_I32 : SSLH_F32, shape);
+    if (!t) return sslh_i_dummy(c);
+    if (!f->values || tokens) { /* in this thread: callbacks, and copies that are too small to share out */
+        if (!tokens) fetched = sslh_i_mul((size_t)b->count, bytes, &n) ? (char *)sslh_i_scratch(c, n) : NULL;
+        char *out = tokens ? (char *)t->ints : fetched;
+        if (!out) return sslh_i_dummy(c);
+        for (int i = 0; i < b->count && !SSLH_I_BAD(c); i++)
+            sslh_i_field_get(c, fn, f, sslh_i_sample(&b->data, b->index[i]), out + (size_t)i * bytes);
+    }
+    if (!tokens && !SSLH_I_BAD(c)) {
+        sslh_i_batch_job j;
+        j.b = b;
+        j.f = f;
+        j.fetched = fetched;
+        j.bytes = bytes;
+        j.values = t->count / (size_t)b->count;
+        j.out = t->data;
+        sslh_i_parallel(c, b->count, sslh_i_batch_task, &j);
+    }
+    if (fetched) sslh_i_unscratch(c, fetched);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : t;
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field) {
+    if (!sslh_i_batch_ok(c, "sslh_batch_field", &b)) return sslh_i_dummy(c);
+    if (field < 0 || field >= b.data.fields) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_field: field %d of %d", field, b.data.fields);
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_batch_tensor(c, "sslh_batch_field", &b, &b.data.field[field]);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b) {
+    if (!sslh_i_batch_ok(c, "sslh_batch_images", &b)) return sslh_i_dummy(c);
+    const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_IMAGE);
+    if (f) return sslh_i_batch_tensor(c, "sslh_batch_images", &b, f);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_images: the data has no images");
+    return sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (b.count < 1 || !b.labels) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_batch_labels: the data has no labels");
+        return sslh_i_dummy(c);
+    }
+    return sslh_from_ints(c, sslh_dim1(b.count), b.labels);
+}
 
 /* ================================================================================================================== */
 /*  >>views         augmentation                                                                                     */
