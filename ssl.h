@@ -1232,6 +1232,9 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
+#if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
+#include <cblas.h>
+#endif
 
 #define SSLH_I_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -2686,11 +2689,33 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     return t + c;
 }
 
+/* One tile of a product, see "kernels: products" below. c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
+typedef struct sslh_i_tile {
+    int                     rows, cols;    /* any number of rows; at most NR columns */
+    int                     segs, len;     /* rows: segments of len */
+    const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
+    const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments */
+    const sslh_real *const *bs;            /* runs: [segs] */
+    const int              *lens;          /* runs: [segs] */
+    size_t                  astep, bstep;
+    sslh_real              *c;             /* row r is c + r ldc, */
+    size_t                  ldc;
+    sslh_real *const       *cs;            /* or cs[r] + col */
+    size_t                  col;
+    const sslh_real        *bias;
+    int                     accumulate, relu;
+} sslh_i_tile;
+
 /* --- the function table of one instruction set --- */
 struct sslh_i_kernels {
     const char *name;
     int         fma; /* products and sums are fused: the bits of AVX2, AVX-512, NEON; otherwise those of SSE2 and C */
     /* products and convolutions */
+    int mr, nr, w; /* rows and columns of a tile, lanes of a register */
+    void (*tile_rows)(const sslh_i_tile *t);
+    void (*tile_runs)(const sslh_i_tile *t);
+    void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
+    void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     /* element-wise, norms, softmax, optimisers */
 };
 
@@ -3231,7 +3256,281 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 }
 #endif
 
-/* --- kernels: products and convolutions --- */
+/* --- kernels: products and convolutions ---
+   Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR columns).
+   Accumulators are named variables written out by macros: an array indexed in a loop ends in memory in some compilers.
+   The two forms read b as rows of NR columns and differ in how they find a:
+     rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
+     runs   a[s][k astep + r]: rows side by side (transposed matrices, gradients of weights), each run with its own b */
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#define SSLH_I_MR 12
+#elif SSLH_I_PASS == SSLH_I_PASS_NEON
+#define SSLH_I_MR 12
+#elif SSLH_I_PASS == SSLH_I_PASS_C
+#define SSLH_I_MR 4
+#else
+#define SSLH_I_MR 6 /* 16 registers: 12 sums, 2 of b, 1 of a, 1 for a product */
+#endif
+
+#if SSLH_I_PASS != SSLH_I_PASS_C
+#define SSLH_I_NR (2 * SSLH_I_W)
+#define SSLH_I_REP1(X) X(0)
+#define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
+#define SSLH_I_REP4(X) SSLH_I_REP2(X) X(2) X(3)
+#define SSLH_I_REP6(X) SSLH_I_REP4(X) X(4) X(5)
+#define SSLH_I_REP8(X) SSLH_I_REP6(X) X(6) X(7)
+#define SSLH_I_REP12(X) SSLH_I_REP8(X) X(8) X(9) X(10) X(11)
+
+#define SSLH_I_POINT(r) const float *p##r = a[r];
+#define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
+#define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
+#define SSLH_I_MADD2(r, value)                                                                                           \
+    {                                                                                                                    \
+        SSLH_I_N x = SSLH_I_NSET(value);                                                                                 \
+        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                                 \
+        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                                 \
+    }
+#define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
+#define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
+#define SSLH_I_ROW1(r) SSLH_I_MADD1(r, p##r[k])
+#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, a[r])
+#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, a[r])
+#define SSLH_I_PUT2(r)                                                                                                   \
+    SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);                                                                              \
+    SSLH_I_NSTORE(y + r * SSLH_I_NR + SSLH_I_W, v##r);
+#define SSLH_I_PUT1(r) SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);
+
+/* One core: R rows, two registers (2) or one (1) across. y (R,NR) receives the sums. */
+#define SSLH_I_CORES(R)                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y) {                \
+        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                      \
+        const float *b = t->b;                                                                                           \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep;                                                       \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
+            SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                          \
+                SSLH_I_REP##R(SSLH_I_ROW2)                                                                               \
+            }                                                                                                            \
+        }                                                                                                                \
+        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                       \
+    }                                                                                                                    \
+    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y) {                \
+        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                      \
+        const float *b = t->b;                                                                                           \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep;                                                       \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
+            SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                           \
+                SSLH_I_REP##R(SSLH_I_ROW1)                                                                               \
+            }                                                                                                            \
+        }                                                                                                                \
+        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                       \
+    }                                                                                                                    \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, int row, float *y) {                              \
+        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                      \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                        \
+        for (int s = 0; s < t->segs; s++) {                                                                              \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                               \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                          \
+                SSLH_I_REP##R(SSLH_I_RUN2)                                                                               \
+            }                                                                                                            \
+        }                                                                                                                \
+        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                       \
+    }                                                                                                                    \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, int row, float *y) {                              \
+        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                      \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                        \
+        for (int s = 0; s < t->segs; s++) {                                                                              \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                               \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                           \
+                SSLH_I_REP##R(SSLH_I_RUN1)                                                                               \
+            }                                                                                                            \
+        }                                                                                                                \
+        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                       \
+    }
+SSLH_I_CORES(1)
+SSLH_I_CORES(2)
+SSLH_I_CORES(4)
+#if SSLH_I_MR == 6
+SSLH_I_CORES(6)
+#else
+SSLH_I_CORES(8)
+SSLH_I_CORES(12)
+#endif
+
+/* The rows that one core takes of n that are left. */
+SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n) {
+    return n >= SSLH_I_MR ? SSLH_I_MR : SSLH_I_MR > 8 && n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, float *y) {
+    const float *const *a = t->a + row;
+    int wide = t->cols > SSLH_I_W;
+    switch (SSLH_I_P(sslh_i_core_)(t->rows - row)) {
+    case 1: (wide ? SSLH_I_P(sslh_i_rows2x1_) : SSLH_I_P(sslh_i_rows1x1_))(t, a, y); break;
+    case 2: (wide ? SSLH_I_P(sslh_i_rows2x2_) : SSLH_I_P(sslh_i_rows1x2_))(t, a, y); break;
+    case 4: (wide ? SSLH_I_P(sslh_i_rows2x4_) : SSLH_I_P(sslh_i_rows1x4_))(t, a, y); break;
+#if SSLH_I_MR == 6
+    default: (wide ? SSLH_I_P(sslh_i_rows2x6_) : SSLH_I_P(sslh_i_rows1x6_))(t, a, y); break;
+#else
+    case 8: (wide ? SSLH_I_P(sslh_i_rows2x8_) : SSLH_I_P(sslh_i_rows1x8_))(t, a, y); break;
+    default: (wide ? SSLH_I_P(sslh_i_rows2x12_) : SSLH_I_P(sslh_i_rows1x12_))(t, a, y); break;
+#endif
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, float *y) {
+    int wide = t->cols > SSLH_I_W;
+    switch (SSLH_I_P(sslh_i_core_)(t->rows - row)) {
+    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, row, y); break;
+    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, row, y); break;
+    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, row, y); break;
+#if SSLH_I_MR == 6
+    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, row, y); break;
+#else
+    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, row, y); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, row, y); break;
+#endif
+    }
+}
+
+#else /* portable C: loops of fixed length that compilers turn into vectors of whatever the target has */
+
+#define SSLH_I_NR 8
+SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n) { return n >= 4 ? 4 : 1; }
+SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b, sslh_real x) {
+    for (int j = 0; j < SSLH_I_NR; j++) {
+        sslh_real t = x * b[j];
+        y[j] = y[j] + t;
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *y) {
+    const sslh_real *const *a = t->a + row, *b = t->b;
+    int four = t->rows - row >= 4;
+    memset(y, 0, (size_t)(four ? 4 : 1) * SSLH_I_NR * sizeof *y);
+    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        for (int k = 0; k < t->len; k++, b += t->bstep) {
+            SSLH_I_P(sslh_i_madd_)(y, b, a[0][k]);
+            if (!four) continue;
+            SSLH_I_P(sslh_i_madd_)(y + SSLH_I_NR, b, a[1][k]);
+            SSLH_I_P(sslh_i_madd_)(y + 2 * SSLH_I_NR, b, a[2][k]);
+            SSLH_I_P(sslh_i_madd_)(y + 3 * SSLH_I_NR, b, a[3][k]);
+        }
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, sslh_real *y) {
+    int four = t->rows - row >= 4;
+    memset(y, 0, (size_t)(four ? 4 : 1) * SSLH_I_NR * sizeof *y);
+    for (int s = 0; s < t->segs; s++) {
+        const sslh_real *a = t->a[s] + row, *b = t->bs[s];
+        for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep) {
+            SSLH_I_P(sslh_i_madd_)(y, b, a[0]);
+            if (!four) continue;
+            SSLH_I_P(sslh_i_madd_)(y + SSLH_I_NR, b, a[1]);
+            SSLH_I_P(sslh_i_madd_)(y + 2 * SSLH_I_NR, b, a[2]);
+            SSLH_I_P(sslh_i_madd_)(y + 3 * SSLH_I_NR, b, a[3]);
+        }
+    }
+}
+#endif
+
+/* One row of a finished tile into memory: c = relu(bias + c + y). relu(x) = 0 > x ? 0 : x, so NaN stays NaN. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, sslh_real *c, const sslh_real *y) {
+    int j = 0;
+    for (; j + SSLH_I_W <= t->cols; j += SSLH_I_W) {
+        SSLH_I_N x = SSLH_I_NLOAD(y + j);
+        if (t->accumulate) x = SSLH_I_NADD(SSLH_I_NLOAD(c + j), x);
+        if (t->bias) x = SSLH_I_NADD(x, SSLH_I_NLOAD(t->bias + j));
+        if (t->relu) x = SSLH_I_NMAX(SSLH_I_NSET(SSLH_I_R(0)), x);
+        SSLH_I_NSTORE(c + j, x);
+    }
+    for (; j < t->cols; j++) {
+        sslh_real x = y[j];
+        if (t->accumulate) x = c[j] + x;
+        if (t->bias) x = x + t->bias[j];
+        if (t->relu) x = SSLH_I_R(0) > x ? SSLH_I_R(0) : x;
+        c[j] = x;
+    }
+}
+
+SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
+    sslh_real y[SSLH_I_MR * SSLH_I_NR];
+    for (int row = 0, n; row < t->rows; row += n) {
+        n = SSLH_I_P(sslh_i_core_)(t->rows - row);
+        SSLH_I_P(sslh_i_rows_)(t, row, y);
+        for (int r = 0; r < n; r++)
+            SSLH_I_P(sslh_i_put_)(t, t->cs ? t->cs[row + r] + t->col : t->c + (size_t)(row + r) * t->ldc, y + r * SSLH_I_NR);
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
+    sslh_real y[SSLH_I_MR * SSLH_I_NR];
+    for (int row = 0, n; row < t->rows; row += n) {
+        n = SSLH_I_P(sslh_i_core_)(t->rows - row);
+        SSLH_I_P(sslh_i_runs_)(t, row, y);
+        for (int r = 0; r < n; r++)
+            SSLH_I_P(sslh_i_put_)(t, t->c + (size_t)(row + r) * t->ldc, y + r * SSLH_I_NR);
+    }
+}
+
+/* Packs a panel of cols <= step columns, zeros behind them: to[k][step].
+   _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in registers. */
+SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k) {
+    for (; k > 0; k--, to += step, from += ld) {
+        int j = 0;
+        for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
+        for (; j < cols; j++) to[j] = from[j];
+        for (; j < step; j++) to[j] = SSLH_I_R(0);
+    }
+}
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#define SSLH_I_QUAD(i)                                                                                                   \
+    _mm512_insertf32x4(_mm512_insertf32x4(_mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(p + (i)*ld)),           \
+                                                             _mm_loadu_ps(p + (4 + (i)) * ld), 1),                       \
+                                          _mm_loadu_ps(p + (8 + (i)) * ld), 2),                                          \
+                       _mm_loadu_ps(p + (12 + (i)) * ld), 3)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+#define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+#define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
+#elif SSLH_I_PASS == SSLH_I_PASS_NEON
+#define SSLH_I_QUAD(i) vld1q_f32(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
+#define SSLH_I_PAIR(a, b, hi) \
+    ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
+#endif
+SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
+    int j = 0;
+#if SSLH_I_PASS != SSLH_I_PASS_C
+    for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
+        const float *p = from + (size_t)j * ld;
+        float *q = to + j;
+        int k = 0;
+        for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
+            SSLH_I_N r0 = SSLH_I_QUAD(0), r1 = SSLH_I_QUAD(1), r2 = SSLH_I_QUAD(2), r3 = SSLH_I_QUAD(3);
+            SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
+            SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
+            SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
+            SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1));
+            SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0));
+            SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1));
+        }
+        for (; k < kn; k++, p++, q += step)
+            for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
+    }
+#endif
+    for (; j < cols; j++)
+        for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = from[(size_t)j * ld + (size_t)k];
+    for (; j < step; j++)
+        for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
+}
 
 /* --- kernels: element-wise, norms, softmax, optimisers --- */
 
@@ -3248,10 +3547,35 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #else
     "c",
 #endif
-    SSLH_I_FMA
+    SSLH_I_FMA,
+    SSLH_I_MR, SSLH_I_NR, SSLH_I_W,
+    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_)
 };
 
 /* what the next pass defines anew */
+#undef SSLH_I_CORES
+#undef SSLH_I_MADD1
+#undef SSLH_I_MADD2
+#undef SSLH_I_MR
+#undef SSLH_I_NR
+#undef SSLH_I_PAIR
+#undef SSLH_I_POINT
+#undef SSLH_I_PUT1
+#undef SSLH_I_PUT2
+#undef SSLH_I_QUAD
+#undef SSLH_I_REP1
+#undef SSLH_I_REP12
+#undef SSLH_I_REP2
+#undef SSLH_I_REP4
+#undef SSLH_I_REP6
+#undef SSLH_I_REP8
+#undef SSLH_I_ROW1
+#undef SSLH_I_ROW2
+#undef SSLH_I_RUN1
+#undef SSLH_I_RUN2
+#undef SSLH_I_ZERO1
+#undef SSLH_I_ZERO2
+#undef SSLH_I_ZIP
 #undef SSLH_I_EACH
 #undef SSLH_I_FMA
 #undef SSLH_I_N
@@ -3372,6 +3696,24 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (c%s)", cpu ? cpu : "",
               SSLH_I_X86 ? ", sse2, avx2, avx512" : SSLH_I_ARM ? ", neon" : "");
 }
+
+/* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when ta),
+   op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: long sums may be cut into parts
+   by (M, N, K), for gradients of weights; never for results that must not depend on the batch size. */
+typedef struct sslh_i_gemm_args {
+    int              ta, tb, m, n, k;
+    const sslh_real *a;
+    size_t           lda;
+    const sslh_real *b;
+    size_t           ldb;
+    sslh_real       *c;
+    size_t           ldc;
+    int              accumulate;
+    const sslh_real *bias;
+    int              relu, split, batch;
+    size_t           stride_a, stride_b, stride_c;
+} sslh_i_gemm_args;
+SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 
 /* ================================================================================================================== */
 /*  >>tape          tensors, recording, backward, gradcheck                                                          */
@@ -4048,6 +4390,323 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 /* ================================================================================================================== */
 /*  >>products      matmul, linear                                                                                   */
 /* ================================================================================================================== */
+
+/* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
+   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after block
+   into c. Tiles, packing, instruction set and threads change nothing in that order, so they change no bit (FMA apart). */
+
+enum {
+    SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
+    SSLH_I_MC = 96,  /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; a multiple of all MR */
+    SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not fall into the same cache set */
+};
+
+/* The same, plainly: the tests compare with it. Bit for bit equal to the passes without FMA. */
+SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
+    for (int p = 0; p < g->batch; p++) {
+        const sslh_real *a = g->a + (size_t)p * g->stride_a, *b = g->b + (size_t)p * g->stride_b;
+        sslh_real *c = g->c + (size_t)p * g->stride_c;
+        for (int i = 0; i < g->m; i++) {
+            for (int j = 0; j < g->n; j++) {
+                sslh_real y = g->accumulate ? c[(size_t)i * g->ldc + (size_t)j] : SSLH_I_R(0);
+                for (int k0 = 0; k0 < g->k; k0 += SSLH_I_KC) {
+                    sslh_real sum = SSLH_I_R(0);
+                    for (int k = k0; k < g->k && k < k0 + SSLH_I_KC; k++) {
+                        sslh_real x = g->ta ? a[(size_t)k * g->lda + (size_t)i] : a[(size_t)i * g->lda + (size_t)k];
+                        sslh_real w = g->tb ? b[(size_t)j * g->ldb + (size_t)k] : b[(size_t)k * g->ldb + (size_t)j];
+                        sum = sslh_i_muladd(x, w, sum);
+                    }
+                    y = k0 || g->accumulate ? y + sum : sum;
+                }
+                if (g->bias) y = y + g->bias[j];
+                if (g->relu) y = SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
+                c[(size_t)i * g->ldc + (size_t)j] = y;
+            }
+        }
+    }
+}
+
+/* How b is read: rows of b as they are; all of it packed before by everybody; or packed block by block by each task. */
+enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
+
+typedef struct sslh_i_gemm_job {
+    const struct sslh_i_kernels *k;
+    sslh_i_gemm_args g;          /* of one matrix of the batch; the strides lead to the others */
+    int        rows, cols;       /* of a task */
+    int        row_tasks, col_tasks, parts, items;
+    int        part_k, k0, k1;   /* k of a part; the k range that is packed now */
+    int        b_mode, copy_a;
+    sslh_real *packed;           /* SSLH_I_B_SHARED: [panel][k1-k0][NR] */
+    sslh_real *sums;             /* parts > 1: [part][M][N] */
+    char      *work;             /* per worker: block of a, then block of b */
+    size_t     work_bytes, a_reals;
+} sslh_i_gemm_job;
+
+/* Columns j .. of op(b), rows k .. k+kn, as a panel. */
+SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, sslh_real *to, int j, int k, int kn) {
+    const sslh_i_gemm_args *g = &p->g;
+    int nr = p->k->nr, cols = SSLH_I_MIN(nr, g->n - j);
+    if (g->tb) p->k->pack_t(to, nr, b + (size_t)j * g->ldb + (size_t)k, g->ldb, cols, kn);
+    else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
+}
+
+/* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). first: c holds nothing yet. */
+SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1, int k0, int k1,
+                                 int accumulate, int last, sslh_real *work) {
+    const struct sslh_i_kernels *kern = p->k;
+    const int nr = kern->nr, mr = kern->mr, rows = i1 - i0;
+    const sslh_real *a[SSLH_I_MC];
+    sslh_real *work_b = work + p->a_reals;
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.ldc = g->ldc;
+    t.segs = 1;
+    for (int k = k0; k < k1; k += SSLH_I_KC) {
+        int kn = SSLH_I_MIN(SSLH_I_KC, k1 - k), final = last && k + kn == k1;
+        t.accumulate = accumulate || k > k0;
+        t.relu = final && g->relu;
+        if (!g->ta) { /* rows of a, in place or copied side by side (work: rows x (KC + KPAD)) */
+            for (int r = 0; r < rows; r++) {
+                a[r] = g->a + (size_t)(i0 + r) * g->lda + (size_t)k;
+                if (p->copy_a) {
+                    sslh_real *to = work + (size_t)r * (SSLH_I_KC + SSLH_I_KPAD);
+                    memcpy(to, a[r], (size_t)kn * sizeof *to);
+                    a[r] = to;
+                }
+            }
+        } else if (p->copy_a) { /* panels of a: [panel][kn][MR] */
+            for (int r = 0; r < rows; r += mr)
+                kern->pack_n(work + (size_t)r * (size_t)kn, mr, g->a + (size_t)k * g->lda + (size_t)(i0 + r), g->lda,
+                             SSLH_I_MIN(mr, rows - r), kn);
+        }
+        if (p->b_mode == SSLH_I_B_LOCAL)
+            for (int j = j0; j < j1; j += nr)
+                sslh_i_gemm_pack_b(p, g->b, work_b + (size_t)(j - j0) * (size_t)kn, j, k, kn);
+        for (int j = j0; j < j1; j += nr) {
+            const sslh_real *b;
+            t.cols = SSLH_I_MIN(nr, j1 - j);
+            t.bstep = (size_t)nr;
+            if (p->b_mode == SSLH_I_B_SHARED) {
+                b = p->packed + (size_t)j * (size_t)(p->k1 - p->k0) + (size_t)(k - p->k0) * (size_t)nr;
+            } else if (p->b_mode == SSLH_I_B_LOCAL) {
+                b = work_b + (size_t)(j - j0) * (size_t)kn;
+            } else {
+                b = g->b + (size_t)k * g->ldb + (size_t)j;
+                t.bstep = g->ldb;
+            }
+            t.bias = final && g->bias ? g->bias + j : NULL;
+            t.c = g->c + (size_t)i0 * g->ldc + (size_t)j;
+            if (!g->ta) {
+                t.rows = rows;
+                t.len = kn;
+                t.a = a;
+                t.b = b;
+                kern->tile_rows(&t);
+                continue;
+            }
+            t.bs = &b;
+            t.lens = &kn;
+            t.a = a;
+            if (!p->copy_a) {
+                a[0] = g->a + (size_t)k * g->lda + (size_t)i0;
+                t.astep = g->lda;
+                t.rows = rows;
+                kern->tile_runs(&t);
+                continue;
+            }
+            t.astep = (size_t)mr;
+            for (int r = 0; r < rows; r += mr) {
+                a[0] = work + (size_t)r * (size_t)kn;
+                t.rows = SSLH_I_MIN(mr, rows - r);
+                t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
+                kern->tile_runs(&t);
+            }
+        }
+    }
+}
+
+SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
+    int j = task * p->k->nr, kn = p->k1 - p->k0;
+    (void)worker;
+    sslh_i_gemm_pack_b(p, p->g.b, p->packed + (size_t)j * (size_t)kn, j, p->k0, kn);
+}
+
+SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
+    const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
+    sslh_i_gemm_args g = p->g;
+    sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
+    int tasks = p->row_tasks * p->col_tasks;
+    int part = task / tasks, i0 = task % tasks / p->col_tasks * p->rows, j0 = task % p->col_tasks * p->cols;
+    int i1 = SSLH_I_MIN(g.m, i0 + p->rows), j1 = SSLH_I_MIN(g.n, j0 + p->cols);
+    int k0 = p->k0, k1 = p->k1;
+    if (p->parts > 1) { /* a part has its own sums; they are added up in order afterwards */
+        k0 = part * p->part_k;
+        k1 = SSLH_I_MIN(g.k, k0 + p->part_k);
+        g.c = p->sums + (size_t)part * (size_t)g.m * (size_t)g.n;
+        g.ldc = (size_t)g.n;
+        sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, 0, 0, work);
+        return;
+    }
+    sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, g.accumulate || k0 > 0, k1 == g.k, work);
+}
+
+SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
+    const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
+    sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
+    for (int item = task * p->items; item < SSLH_I_MIN(p->g.batch, (task + 1) * p->items); item++) {
+        sslh_i_gemm_args g = p->g;
+        g.a += (size_t)item * g.stride_a;
+        g.b += (size_t)item * g.stride_b;
+        g.c += (size_t)item * g.stride_c;
+        for (int i = 0; i < g.m; i += SSLH_I_MC)
+            sslh_i_gemm_block(p, &g, i, SSLH_I_MIN(g.m, i + SSLH_I_MC), 0, g.n, 0, g.k, g.accumulate, 1, work);
+    }
+}
+
+SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts -> c, one row */
+    const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
+    const sslh_i_gemm_args *g = &p->g;
+    size_t n = (size_t)g->n, mn = (size_t)g->m * n;
+    sslh_real *c = g->c + (size_t)task * g->ldc;
+    const sslh_real *s = p->sums + (size_t)task * n;
+    (void)worker;
+    for (size_t j = 0; j < n; j++) {
+        sslh_real y = g->accumulate ? c[j] + s[j] : s[j];
+        for (int q = 1; q < p->parts; q++) y = y + s[(size_t)q * mn + j];
+        if (g->bias) y = y + g->bias[j];
+        if (g->relu) y = SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
+        c[j] = y;
+    }
+}
+
+/* One matrix product over all threads. */
+SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
+    sslh_i_gemm_job p;
+    const int nr = c->k->nr;
+    const int panels = (g->n + nr - 1) / nr;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.g = *g;
+    p.k1 = g->k;
+    p.parts = 1;
+    /* cut c so that there is work for a dozen threads, by its size only */
+    p.rows = g->m >= 8 * SSLH_I_MC ? SSLH_I_MC : g->m >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
+    p.row_tasks = (g->m + p.rows - 1) / p.rows;
+    p.cols = (g->n + 31) / 32 * 32;
+    while (p.cols > 128 && p.row_tasks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = (p.cols / 2 + 31) / 32 * 32;
+    p.col_tasks = (g->n + p.cols - 1) / p.cols;
+    if (g->split && p.row_tasks * p.col_tasks < 16 && g->k >= 8 * SSLH_I_KC) { /* long sums into few outputs */
+        int blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
+        int parts = SSLH_I_MIN(blocks / 4, (15 + p.row_tasks * p.col_tasks) / (p.row_tasks * p.col_tasks));
+        p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
+        p.parts = (g->k + p.part_k - 1) / p.part_k;
+    }
+    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MC || (size_t)g->k * (size_t)g->n <= 16384)) p.b_mode = SSLH_I_B_PLACE;
+    else if (p.parts > 1 || p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
+    else p.b_mode = SSLH_I_B_SHARED;
+    p.copy_a = g->ta ? p.cols > nr : p.cols >= 4 * nr && g->lda >= 512;
+
+    p.a_reals = p.copy_a ? (size_t)(p.rows + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
+    p.work_bytes = p.a_reals + (p.b_mode == SSLH_I_B_LOCAL ? (size_t)SSLH_I_KC * (size_t)(p.cols + 32) : 0);
+    p.work_bytes = (p.work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
+    int step_k = g->k; /* k of a round of packing: at most 16 MB */
+    if (p.b_mode == SSLH_I_B_SHARED) {
+        size_t most = ((size_t)1 << 22) / ((size_t)panels * (size_t)nr) / SSLH_I_KC * SSLH_I_KC;
+        if ((size_t)step_k > most) step_k = (int)SSLH_I_MAX(most, (size_t)SSLH_I_KC);
+    }
+    if (p.work_bytes) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+    if (p.b_mode == SSLH_I_B_SHARED)
+        p.packed = (sslh_real *)sslh_i_scratch(c, (size_t)panels * (size_t)nr * (size_t)step_k * sizeof(sslh_real));
+    if (p.parts > 1)
+        p.sums = (sslh_real *)sslh_i_scratch(c, (size_t)p.parts * (size_t)g->m * (size_t)g->n * sizeof(sslh_real));
+    if ((!p.work_bytes || p.work) && (p.b_mode != SSLH_I_B_SHARED || p.packed) && (p.parts == 1 || p.sums)) {
+        if (p.b_mode == SSLH_I_B_SHARED) {
+            for (p.k0 = 0; p.k0 < g->k; p.k0 = p.k1) {
+                p.k1 = SSLH_I_MIN(g->k, p.k0 + step_k);
+                sslh_i_parallel(c, panels, sslh_i_gemm_pack_task, &p);
+                sslh_i_parallel(c, p.row_tasks * p.col_tasks, sslh_i_gemm_task, &p);
+            }
+        } else {
+            sslh_i_parallel(c, p.row_tasks * p.col_tasks * p.parts, sslh_i_gemm_task, &p);
+        }
+        if (p.parts > 1) sslh_i_parallel(c, g->m, sslh_i_gemm_sum_task, &p);
+    }
+    if (p.sums) sslh_i_unscratch(c, p.sums);
+    if (p.packed) sslh_i_unscratch(c, p.packed);
+    if (p.work) sslh_i_unscratch(c, p.work);
+}
+
+/* A batch of matrices that are each too small to share: whole ones per task. */
+SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
+    sslh_i_gemm_job p;
+    size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.g = *g;
+    p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_PLACE : SSLH_I_B_LOCAL;
+    p.work_bytes = p.b_mode == SSLH_I_B_LOCAL ? (size_t)SSLH_I_KC * (size_t)(g->n + 32) * sizeof(sslh_real) : 0;
+    p.work_bytes = (p.work_bytes + 63) / 64 * 64;
+    p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
+    if (p.work_bytes) {
+        p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+        if (!p.work) return;
+    }
+    sslh_i_parallel(c, (g->batch + p.items - 1) / p.items, sslh_i_gemm_items_task, &p);
+    if (p.work) sslh_i_unscratch(c, p.work);
+}
+
+#if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
+/* The product by the caller's BLAS (outside the same-bits promise); bias and relu in a second pass. */
+SSLH_I_FN void sslh_i_gemm_blas(const sslh_i_gemm_args *g) {
+    cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans, g->tb ? CblasTrans : CblasNoTrans, g->m, g->n, g->k, 1.0f, g->a,
+                (int)g->lda, g->b, (int)g->ldb, g->accumulate ? 1.0f : 0.0f, g->c, (int)g->ldc);
+    if (!g->bias && !g->relu) return;
+    for (int i = 0; i < g->m; i++) {
+        float *c = g->c + (size_t)i * g->ldc;
+        for (int j = 0; j < g->n; j++) {
+            float y = g->bias ? c[j] + g->bias[j] : c[j];
+            c[j] = g->relu && 0.0f > y ? 0.0f : y;
+        }
+    }
+}
+#endif
+
+SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 0: an empty sum */
+    sslh_i_gemm_reference((const sslh_i_gemm_args *)arg);
+    (void)task;
+    (void)worker;
+}
+
+SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
+    sslh_i_gemm_args g = *args;
+    if (SSLH_I_BAD(c) || g.m <= 0 || g.n <= 0 || g.batch < 0) return;
+    if (g.batch == 0) g.batch = 1;
+    if (g.k <= 0) {
+        sslh_i_parallel(c, 1, sslh_i_gemm_empty_task, &g);
+        return;
+    }
+    size_t work = (size_t)g.m * (size_t)g.n * (size_t)g.k;
+    int small = g.n <= 512 && work <= (g.batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
+#if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
+    small = 0;
+#endif
+    if (small) {
+        sslh_i_gemm_items(c, &g);
+        return;
+    }
+    for (int i = 0; i < args->batch || i < 1; i++) {
+        g.batch = 1;
+        g.a = args->a + (size_t)i * g.stride_a;
+        g.b = args->b + (size_t)i * g.stride_b;
+        g.c = args->c + (size_t)i * g.stride_c;
+#if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
+        sslh_i_gemm_blas(&g);
+#else
+        sslh_i_gemm_one(c, &g);
+#endif
+    }
+}
 
 /* ================================================================================================================== */
 /*  >>conv          convolution, pooling, resizing                                                                   */
