@@ -6210,6 +6210,7 @@ typedef struct sslh_i_deflater {
     uint32_t frequency[320];         /* 286 symbols, 30 distances */
     uint8_t  length[320];            /* code lengths of both */
     uint16_t code[320];              /* bit-reversed codes */
+    size_t   shortest;               /* match that is used */
 } sslh_i_deflater;
 
 SSLH_I_FN void sslh_i_put_bits(sslh_i_deflater *d, uint32_t value, int n) {
@@ -6448,7 +6449,8 @@ SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *i
         if (before >= candidate) break; /* that place now belongs to a later position */
         candidate = before;
     }
-    return best > 2 ? best : 0;
+    if (best < d->shortest || (best == 3 && *distance > 4096)) return 0; /* literals are shorter than so far a distance */
+    return best;
 }
 
 SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
@@ -6458,8 +6460,9 @@ SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, 
     d->head[h] = (uint32_t)i + 1;
 }
 
-/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. */
-SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t *size) {
+/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than shortest
+   (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code space. */
+SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t shortest, size_t *size) {
     *size = 0;
     sslh_i_deflater *d = (sslh_i_deflater *)sslh_i_alloc(c, sizeof *d);
     /* no block is sent in more than its stored form: 5 bytes per 65535 and 6 per block of at least 16384 bytes */
@@ -6468,6 +6471,7 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
         sslh_i_free(c, d);
         return NULL;
     }
+    d->shortest = shortest;
     d->out = out;
     d->out[d->at++] = 0x78;
     d->out[d->at++] = 0x9c;
@@ -6795,8 +6799,8 @@ SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     return p + 12 + n;
 }
 
-/* A PNG file in memory, to be given back with sslh_i_free. Both ways to filter are tried and the smaller file is kept: pictures
-   of many small images often do best without filters, photographs with. */
+/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings do best
+   without filters, photographs with filters and long matches only. */
 SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width, int channels,
                                      size_t *size) {
     static const uint8_t type[5] = {0, 0, 4, 2, 6};
@@ -6814,10 +6818,10 @@ SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t 
     }
     uint8_t *raw = (uint8_t *)sslh_i_alloc(c, raw_size), *best = NULL, *file = NULL;
     size_t best_size = 0;
-    for (int adaptive = 0; raw && adaptive < 2; adaptive++) {
+    for (int attempt = 0; raw && attempt < 3; attempt++) {
         size_t m;
-        sslh_i_png_filter(pixels, (size_t)height, n, (size_t)channels, adaptive, raw);
-        uint8_t *data = sslh_i_deflate(c, raw, raw_size, &m);
+        if (attempt < 2) sslh_i_png_filter(pixels, (size_t)height, n, (size_t)channels, attempt, raw);
+        uint8_t *data = sslh_i_deflate(c, raw, raw_size, attempt < 2 ? 3 : 6, &m);
         if (data && (!best || m < best_size)) {
             sslh_i_free(c, best);
             best = data;
