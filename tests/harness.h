@@ -38,9 +38,9 @@ static int test_passed, test_failed, test_skipped; /* tests */
 static int test_checks_failed;                     /* checks of the running test */
 static const char *test_name = "";
 
-/* Prints the place and the message; after ten messages a test goes on silently. */
+/* Prints the place and the message; after twenty messages a test goes on silently. */
 static TEST_UNUSED TEST_PRINTF(4, 5) int test_check(int ok, const char *file, int line, const char *format, ...) {
-    if (!ok && test_checks_failed++ < 10) {
+    if (!ok && test_checks_failed++ < 20) {
         va_list args;
         printf("  FAIL %s: %s:%d: ", test_name, file, line);
         va_start(args, format);
@@ -110,6 +110,12 @@ static TEST_UNUSED int test_end(void) {
 #define TESTS_END                                                                                                        \
     return test_end();                                                                                                   \
     }
+
+/* 1 under SSLH_TEST_SMALL=1 (sanitizers, valgrind): tests choose smaller sizes. */
+static TEST_UNUSED int test_small(void) {
+    const char *small = getenv("SSLH_TEST_SMALL");
+    return small && small[0] == '1';
+}
 
 /* Folder of real data: $SSLH_DATA, else ../shared/data; NULL when file is not in it. Returns a static buffer. */
 static TEST_UNUSED const char *test_data(const char *file) {

@@ -1,0 +1,84 @@
+# make              this help
+# make test         all tests that need no more than a few minutes
+# make test-long    the slow ones too
+# Variables: CC, CFLAGS, LDLIBS; B is the folder of objects and programs.
+CC     ?= cc
+CFLAGS ?= -O2
+LDLIBS ?= -lm -lpthread
+B      ?= build
+AR     ?= ar
+
+TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
+EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+BENCHES  := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
+STD      := -std=c99
+
+help:
+	@echo "make test           unit, gradient, golden, sanitizer, portability tests (needs a C compiler; the rest is skipped by name)"
+	@echo "make test-long      the slow stages too"
+	@echo "make demo           the first program: trains, prints a linear probe before and after"
+	@echo "make examples       builds all examples into build/examples"
+	@echo "make bench          speed, beside other libraries where they are installed"
+	@echo "make bench-quick    speed, a few cases"
+	@echo "make docs-pictures  draws the pictures of the pages anew"
+	@echo "make clean"
+
+# --- the library: ssl.h compiled once ------------------------------------------------------------------------------
+$(B)/impl.c:
+	@mkdir -p $(B)
+	@printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $@
+$(B)/impl.o: ssl.h $(B)/impl.c
+	$(CC) $(STD) $(CFLAGS) -I. -c $(B)/impl.c -o $@
+$(B)/libsslh.a: $(B)/impl.o
+	@rm -f $@
+	$(AR) rcs $@ $(B)/impl.o
+# A private, separate build of the same text in double precision.
+$(B)/impl_double.o: ssl.h $(B)/impl.c
+	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -c $(B)/impl.c -o $@
+$(B)/libsslh_double.a: $(B)/impl_double.o
+	@rm -f $@
+	$(AR) rcs $@ $(B)/impl_double.o
+
+# --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
+# The library is an archive: a program that carries its own implementation does not pull it in.
+$(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/tests
+	$(CC) $(STD) $(CFLAGS) -I. -Itests $< $(B)/libsslh.a $(LDLIBS) -o $@
+$(B)/tests/ops: tests/golden/ops.h
+$(B)/tests/ops_double: tests/ops.c tests/golden/ops.h tests/harness.h ssl.h $(B)/libsslh_double.a
+	@mkdir -p $(B)/tests
+	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
+programs: $(TESTS:%=$(B)/tests/%) $(B)/tests/ops_double
+test-names:
+	@echo $(TESTS) ops_double
+
+test:
+	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" MAKE="$(MAKE)" sh tests/run.sh
+test-long:
+	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" MAKE="$(MAKE)" sh tests/run.sh long
+
+# --- examples, speed, pictures --------------------------------------------------------------------------------------
+$(B)/examples/%: examples/%.c ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/examples
+	$(CC) $(STD) $(CFLAGS) -I. $< $(LDLIBS) -o $@
+examples: $(EXAMPLES:%=$(B)/examples/%)
+demo: $(B)/examples/first
+	$(B)/examples/first
+
+BENCH_FLAGS = $(shell sh tests/bench/flags.sh "$(CC)" 2>/dev/null)
+$(B)/bench/%: tests/bench/%.c ssl.h $(B)/libsslh.a
+	@mkdir -p $(B)/bench
+	$(CC) $(STD) $(CFLAGS) -I. $< $(B)/libsslh.a $(BENCH_FLAGS) $(LDLIBS) -o $@
+bench: $(BENCHES:%=$(B)/bench/%)
+	@for b in $(BENCHES); do $(B)/bench/$$b || exit 1; done
+bench-quick: $(BENCHES:%=$(B)/bench/%)
+	@for b in $(BENCHES); do $(B)/bench/$$b quick || exit 1; done
+
+docs-pictures: examples
+	@sh docs/pictures.sh $(B)/examples
+
+clean:
+	rm -rf build
+
+.PHONY: help programs test-names test test-long examples demo bench bench-quick docs-pictures clean
+.SECONDARY:

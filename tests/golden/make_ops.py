@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Records values and gradients of every entry of the table in tests/ops.c from PyTorch, in double precision:
+
+    make build/tests/ops && build/tests/ops --list | python3 tests/golden/make_ops.py > tests/golden/ops.h.new
+
+(write to a new file first: ops.h is compiled into the program that lists). Needs python3-torch and python3-numpy."""
+import sys
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+
+
+def seed_of(name, kind, index):
+    h = 2166136261
+    for ch in (name + kind).encode():
+        h = ((h ^ ch) * 16777619) & 0xffffffff
+    return ((h ^ index) * 16777619) & 0xffffffff
+
+
+def draw20(seed, n):
+    out = np.empty(n, np.int64)
+    for i in range(n):
+        seed = (seed * 1664525 + 1013904223) & 0xffffffff
+        out[i] = seed >> 12
+    return out
+
+
+def draw(seed, n):
+    return (2 * draw20(seed, n) + 1 - 1048576) / 1048576.0
+
+
+def make_input(token, seed):
+    if token == '-':
+        return None, False
+    body = token.rstrip('0123456789')
+    kind, n = '', 0
+    if token == '0':
+        body = '0'
+    for k in 'pklnzq':
+        if token.endswith(k):
+            kind, body = k, token[:-1]
+    for k in 'iu':
+        if k in token:
+            body, n = token.split(k)
+            kind, n = k, int(n)
+    if kind == '':
+        body = token
+    shape = () if body == '0' else tuple(int(s) for s in body.split('x'))
+    count = int(np.prod(shape)) if shape else 1
+    if kind in ('i', 'u'):
+        return torch.tensor((draw20(seed, count) % n).reshape(shape)), False
+    v = draw(seed, count)
+    if kind in ('p', 'q'):
+        v = 1.5 + v
+    elif kind == 'k':
+        v = v * 0.25
+    elif kind == 'l':
+        v = v * 4
+    elif kind == 'z':
+        v = (v + 1) * 0.5
+    t = torch.tensor(v.reshape(shape))
+    grad = kind in ('', 'p', 'k', 'l')
+    return t.requires_grad_(grad), grad
+
+
+f32 = lambda x: float(np.float32(x))
+
+
+def axes(x, bits):
+    bits = int(bits)
+    if bits == 0x3f:
+        return list(range(x.dim()))
+    out = [i for i in range(x.dim()) if bits >> i & 1]
+    out += [x.dim() - i for i in range(1, x.dim() + 1) if bits >> (15 + i) & 1]
+    return sorted(out)
+
+
+ACT = [lambda x: x, F.relu, F.gelu, lambda x: F.gelu(x, approximate='tanh'), F.silu, torch.sigmoid, torch.tanh]
+
+
+def conv(x, w, b, p, dims, transpose):
+    s, sw, pad, padw, d, dw, g, op, act = [int(v) for v in p[:9]]
+    s, d, g = s or 1, d or 1, g or 1
+    sw, dw = sw or s, dw or d
+    padw = pad if padw == 0 else max(padw, 0)
+    pad, padw = max(pad, 0), max(padw, 0)
+    to, back = ([0, 3, 1, 2], [0, 2, 3, 1]) if dims == 2 else ([0, 2, 1], [0, 2, 1])
+    st, pa, di = ((s, sw), (pad, padw), (d, dw)) if dims == 2 else (s, pad, d)
+    xx, ww = x.permute(to), w.permute(to)
+    if transpose:
+        f = F.conv_transpose2d if dims == 2 else F.conv_transpose1d
+        y = f(xx, ww, b, st, pa, op, g, di)
+    else:
+        f = F.conv2d if dims == 2 else F.conv1d
+        y = f(xx, ww, b, st, pa, di, g)
+    return ACT[act](y.permute(back))
+
+
+def batch_norm(i, p):
+    x, gamma, beta, rm, rv, res = i
+    training, momentum, eps, groups, act = int(p[0]), p[1] or f32(0.1), p[2] or f32(1e-5), int(p[3]) or 1, int(p[4])
+    c = x.shape[-1]
+    ys, m, v = [], rm, rv
+    if training:
+        means, variances = [], []
+        for part in x.chunk(groups, 0):
+            flat = part.reshape(-1, c)
+            mean, var = flat.mean(0), flat.var(0, unbiased=False)
+            means.append(mean.detach())
+            variances.append(flat.var(0, unbiased=True).detach())
+            ys.append((part - mean) / torch.sqrt(var + eps))
+        y = torch.cat(ys, 0)
+        if rm is not None:
+            m = (1 - momentum) * rm + momentum * torch.stack(means).mean(0)
+            v = (1 - momentum) * rv + momentum * torch.stack(variances).mean(0)
+    else:
+        y = (x - rm) / torch.sqrt(rv + eps)
+    if gamma is not None:
+        y = y * gamma
+    if beta is not None:
+        y = y + beta
+    if res is not None:
+        y = y + res
+    return [ACT[act](y)] + ([m, v] if rm is not None else [])
+
+
+def group_norm(i, p):
+    x = i[0].transpose(1, -1) if i[0].dim() == 3 else i[0].permute(0, 3, 1, 2)
+    y = F.group_norm(x, int(p[0]), i[1], i[2], p[1] or f32(1e-5))
+    return y.transpose(1, -1) if i[0].dim() == 3 else y.permute(0, 2, 3, 1)
+
+
+def attention(q, k, v, mask, p):
+    heads, causal = int(p[0]) or 1, int(p[1])
+    n, tq, d = q.shape
+    tk, h = k.shape[1], d // heads
+    scale = p[2] or 1 / np.sqrt(h)
+    split = lambda x: x.reshape(n, -1, heads, h).transpose(1, 2)
+    s = split(q) @ split(k).transpose(2, 3) * scale
+    if causal:
+        s = s.masked_fill(torch.ones(tq, tk, dtype=torch.bool).triu(1), -np.inf)
+    if mask is not None:
+        assert (mask.sum(1) < tk).all(), 'a row is masked whole: change the name of the entry'
+        s = s.masked_fill(mask.bool()[:, None, None, :], -np.inf)
+    w = torch.softmax(s, -1)
+    y = (w @ split(v)).transpose(1, 2).reshape(n, tq, d)
+    return [y] + ([w.detach()] if p[3] else [])
+
+
+def self_attention(i, p):
+    q, k, v = i[0].chunk(3, -1)
+    return attention(q, k, v, i[1], p)
+
+
+def gru(i, p):
+    x, wi, wh, bi, bh, h0 = i
+    d = wh.shape[1]
+    net = torch.nn.GRU(x.shape[2], d, batch_first=True)
+    flat = {'weight_ih_l0': wi, 'weight_hh_l0': wh, 'bias_ih_l0': bi, 'bias_hh_l0': bh}
+    for k in flat:
+        del net._parameters[k]
+        setattr(net, k, flat[k])
+    h = torch.zeros(1, x.shape[0], d) if h0 is None else h0[None]
+    return torch._VF.gru(x, h, [wi, wh, bi, bh], True, 1, 0.0, False, False, True)[0]
+
+
+def nt_xent(i, p):
+    z = F.normalize(torch.cat([i[0], i[1]]), dim=1)
+    n = i[0].shape[0]
+    s = z @ z.T / p[0]
+    s = s.masked_fill(torch.eye(2 * n, dtype=torch.bool), -np.inf)
+    return F.cross_entropy(s, torch.cat([torch.arange(n, 2 * n), torch.arange(n)]))
+
+
+def info_nce(i, p):
+    q, k, neg = i
+    if neg is None:
+        return F.cross_entropy(q @ k.T / p[0], torch.arange(q.shape[0]))
+    logits = torch.cat([(q * k).sum(1, keepdim=True), q @ neg.T], 1) / p[0]
+    return F.cross_entropy(logits, torch.zeros(q.shape[0], dtype=torch.long))
+
+
+def ce_ex(i, p):
+    k = i[0].shape[-1]
+    return F.cross_entropy(i[0].reshape(-1, k), i[1].reshape(-1), label_smoothing=p[0], ignore_index=int(p[1]))
+
+
+def resize(mode):
+    def f(i, p):
+        kw = {} if mode == 'nearest' else {'align_corners': False}
+        return F.interpolate(i[0].permute(0, 3, 1, 2), size=(int(p[0]), int(p[1])), mode=mode, **kw).permute(0, 2, 3, 1)
+    return f
+
+
+def pad(i, p):
+    x, axis = i[0], int(p[0]) % i[0].dim()
+    spec = [0, 0] * (x.dim() - 1 - axis) + [int(p[1]), int(p[2])]
+    return F.pad(x, spec, value=p[3])
+
+
+def amax(i, p):
+    x = i[0]
+    a = axes(x, p[0])
+    return x.amax(a, keepdim=bool(p[1]))
+
+
+def gather(i, p):
+    x, idx = i
+    return torch.stack([x[n][idx[n]] for n in range(x.shape[0])])
+
+
+def patchify(x, k):
+    n, h, w, c = x.shape
+    return x.reshape(n, h // k, k, w // k, k, c).permute(0, 1, 3, 2, 4, 5).reshape(n, -1, k * k * c)
+
+
+def unpatchify(x, k, h, w):
+    n = x.shape[0]
+    return x.reshape(n, h // k, w // k, k, k, -1).permute(0, 1, 3, 2, 4, 5).reshape(n, h, w, -1)
+
+
+sizes = lambda p: [int(v) for v in p[1:1 + int(p[0])]]
+pool = lambda x: x.permute(0, 3, 1, 2)
+unpool = lambda x: x.permute(0, 2, 3, 1)
+rows = lambda x: x.reshape(-1, x.shape[-1])
+OPS = {
+    'add': lambda i, p: i[0] + i[1], 'sub': lambda i, p: i[0] - i[1], 'mul': lambda i, p: i[0] * i[1], 'div': lambda i, p: i[0] / i[1],
+    'minimum': lambda i, p: torch.minimum(i[0], i[1]), 'maximum': lambda i, p: torch.maximum(i[0], i[1]),
+    'where': lambda i, p: torch.where(i[0] != 0, i[1], i[2]), 'greater': lambda i, p: (i[0] > i[1]).double().detach(),
+    'scale': lambda i, p: i[0] * p[0], 'shift': lambda i, p: i[0] + p[0], 'neg': lambda i, p: -i[0], 'exp': lambda i, p: i[0].exp(),
+    'log': lambda i, p: i[0].log(), 'sqrt': lambda i, p: i[0].sqrt(), 'square': lambda i, p: i[0] ** 2, 'abs': lambda i, p: i[0].abs(),
+    'pow': lambda i, p: i[0] ** p[0], 'clamp': lambda i, p: i[0].clamp(p[0], p[1]), 'relu': lambda i, p: F.relu(i[0]),
+    'leaky_relu': lambda i, p: F.leaky_relu(i[0], p[0]), 'elu': lambda i, p: F.elu(i[0], p[0]), 'gelu': lambda i, p: F.gelu(i[0]),
+    'gelu_tanh': lambda i, p: ACT[3](i[0]), 'silu': lambda i, p: F.silu(i[0]), 'sigmoid': lambda i, p: torch.sigmoid(i[0]),
+    'tanh': lambda i, p: torch.tanh(i[0]), 'softplus': lambda i, p: -F.logsigmoid(-i[0]), 'activate': lambda i, p: ACT[int(p[0])](i[0]) * 1,
+    'sum': lambda i, p: i[0].sum(axes(i[0], p[0]), keepdim=bool(p[1])), 'mean': lambda i, p: i[0].mean(axes(i[0], p[0]), keepdim=bool(p[1])),
+    'variance': lambda i, p: torch.var(i[0], axes(i[0], p[0]), correction=int(p[2]), keepdim=bool(p[1])), 'max': amax,
+    'logsumexp': lambda i, p: torch.logsumexp(i[0], axes(i[0], p[0]), keepdim=bool(p[1])), 'argmax': lambda i, p: i[0].argmax(int(p[0])),
+    'softmax': lambda i, p: torch.softmax(i[0], int(p[0])), 'log_softmax': lambda i, p: torch.log_softmax(i[0], int(p[0])),
+    'matmul': lambda i, p: i[0] @ i[1],
+    'matmul_ex': lambda i, p: (i[0].transpose(-1, -2) if p[0] else i[0]) @ (i[1].transpose(-1, -2) if p[1] else i[1]),
+    'linear': lambda i, p: F.linear(i[0], i[1], i[2]), 'linear_ex': lambda i, p: ACT[int(p[0])](F.linear(i[0], i[1], i[2])),
+    'conv2d': lambda i, p: conv(*i, p, 2, False), 'conv1d': lambda i, p: conv(*i, p, 1, False),
+    'conv2d_transpose': lambda i, p: conv(*i, p, 2, True), 'conv1d_transpose': lambda i, p: conv(*i, p, 1, True),
+    'max_pool2d': lambda i, p: unpool(F.max_pool2d(pool(i[0]), int(p[0]), int(p[1]), int(p[2]))),
+    'avg_pool2d': lambda i, p: unpool(F.avg_pool2d(pool(i[0]), int(p[0]), int(p[1]), int(p[2]))),
+    'global_avg_pool': lambda i, p: i[0].mean(list(range(1, i[0].dim() - 1))), 'global_max_pool': lambda i, p: i[0].amax(list(range(1, i[0].dim() - 1))),
+    'resize_nearest': resize('nearest'), 'resize_bilinear': resize('bilinear'), 'batch_norm': batch_norm,
+    'layer_norm': lambda i, p: F.layer_norm(i[0], i[0].shape[-1:], i[1], i[2], p[0] or f32(1e-5)), 'group_norm': group_norm,
+    'l2_normalize': lambda i, p: F.normalize(i[0], dim=-1, eps=p[0] or f32(1e-12)),
+    'reshape': lambda i, p: i[0].reshape(sizes(p)), 'broadcast': lambda i, p: i[0].expand(sizes(p)),
+    'permute': lambda i, p: i[0].permute([int(v) for v in p[:i[0].dim()]]), 'transpose': lambda i, p: i[0].transpose(int(p[0]), int(p[1])),
+    'concat': lambda i, p: torch.cat(i, int(p[0])), 'pad': pad, 'gather': gather,
+    'slice': lambda i, p: i[0].narrow(int(p[0]) % i[0].dim(), int(p[1]), int(p[2]) - int(p[1])), 'embedding': lambda i, p: i[0][i[1]],
+    'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i, p), 'self_attention': self_attention, 'gru': gru,
+    'cross_entropy': lambda i, p: F.cross_entropy(rows(i[0]), i[1].reshape(-1)), 'cross_entropy_ex': ce_ex,
+    'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
+    'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
+    'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
+    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce,
+    'gaussian_kl': lambda i, p: (-0.5 * (1 + i[1] - i[0] ** 2 - i[1].exp())).sum(1).mean(),
+    'patchify': lambda i, p: patchify(i[0], int(p[0])), 'unpatchify': lambda i, p: unpatchify(i[0], int(p[0]), int(p[1]), int(p[2])),
+}
+
+
+def record(name, label, t):
+    v = t.detach().double().reshape(-1).numpy()
+    w = draw(seed_of(name, label, 0), len(v))
+    samples = [v[len(v) * j // 4] for j in range(4)]
+    num = lambda x: ('%.13g' % x)
+    print('    {"%s", "%s", %d, %s, %s, {%s}},' % (name, label, len(v), num(float(np.abs(w * v).sum())), num(float((w * v).sum())),
+                                                  ', '.join(num(float(s)) for s in samples)))
+
+
+print('/* Written by tests/golden/make_ops.py with PyTorch %s in double precision: do not edit. */' % torch.__version__.split('+')[0])
+print('typedef struct golden_op { const char *name, *array; int count; double size, sum, value[4]; } golden_op;')
+print('static const golden_op golden_ops[] = {')
+for line in sys.stdin:
+    name, fn, inputs, flags, p = line.rstrip('\n').split('|')
+    if int(flags) & 2:
+        continue
+    p = [float(v) for v in p.split(',')]
+    made = [make_input(t, seed_of(name, 'in', k)) for k, t in enumerate(inputs.split())]
+    i = [m[0] for m in made]
+    out = OPS[fn](i, p)
+    out = out if isinstance(out, list) else [out]
+    y = out[0]
+    record(name, 'out0', y)
+    for k, e in enumerate(out[1:]):
+        record(name, 'extra%d' % k, e)
+    if y.requires_grad:
+        w = torch.tensor(draw(seed_of(name, 'w', 0), y.numel()).reshape(tuple(y.shape)))
+        (y * w).sum().backward()
+        for k, m in enumerate(made):
+            if m[1]:
+                record(name, 'grad%d' % k, m[0].grad)
+print('};')

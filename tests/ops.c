@@ -1,0 +1,866 @@
+/* One table of all operations. Every entry is used for
+     - the gradient check (double build: relative error under 1e-6; float build: skipped),
+     - values and gradients against PyTorch (tests/golden/make_ops.py records them from this same table),
+     - the same bits for 1, 2, 3 and 7 threads and for every instruction set, within a tolerance without FMA,
+     - an error sentence that begins with the function's name when shapes are wrong (the list at the end).
+   `ops --list` prints the table for the recorder: name|function|inputs|parameters. */
+#include "../ssl.h"
+#include "harness.h"
+#include "golden/ops.h"
+
+typedef struct op_case {
+    const char *name;
+    const char *fn;     /* what is tested; the recorder has a definition for each */
+    sslh_tensor *(*build)(sslh_ctx *c, sslh_tensor **in, const float *p);
+    const char *inputs; /* "3x5 5p 4i7 -": sizes and a letter for the values, see make_input; "-" is NULL, "0" a scalar */
+    int flags;
+    float p[10];
+} op_case;
+enum { NO_CHECK = 1, /* gradient check left out: large, or not differentiable everywhere near here */
+       NO_TORCH = 2  /* random: nothing to compare with */ };
+
+static sslh_tensor *extra[4]; /* further results that are compared with PyTorch, without gradient */
+static int extras;
+
+/* --- inputs: a generator that the recorder repeats ----------------------------------------------------------------- */
+
+static uint32_t name_seed(const char *name, const char *kind, int index) {
+    uint32_t h = 2166136261u;
+    const char *s;
+    for (s = name; *s; s++) h = (h ^ (uint32_t)(unsigned char)*s) * 16777619u;
+    for (s = kind; *s; s++) h = (h ^ (uint32_t)(unsigned char)*s) * 16777619u;
+    return (h ^ (uint32_t)index) * 16777619u;
+}
+static uint32_t draw20(uint32_t *state) {
+    *state = *state * 1664525u + 1013904223u;
+    return *state >> 12;
+}
+/* Odd multiples of 2^-20 in (-1,1): exact in float, never zero, hardly ever equal. */
+static float draw(uint32_t *state) { return (float)((int)(2 * draw20(state) + 1) - 1048576) / 1048576.0f; }
+
+typedef struct input_spec { sslh_shape shape; char kind; int n, none; } input_spec;
+/* Reads one token and returns the rest. */
+static const char *read_spec(const char *s, input_spec *spec) {
+    memset(spec, 0, sizeof *spec);
+    while (*s == ' ') s++;
+    if (*s == 0) return NULL;
+    if (*s == '-') {
+        spec->none = 1;
+        return s + 1;
+    }
+    if (*s == '0') s++;
+    else
+        for (;;) {
+            spec->shape.size[spec->shape.ndim++] = (int)strtol(s, (char **)(uintptr_t)&s, 10);
+            if (*s != 'x') break;
+            s++;
+        }
+    if (*s && *s != ' ') spec->kind = *s++;
+    if (*s >= '0' && *s <= '9') spec->n = (int)strtol(s, (char **)(uintptr_t)&s, 10);
+    return s;
+}
+/* No letter: (-1,1). p: (0.5,2.5). k: (-1/4,1/4). l: (-4,4). Without gradient: n (-1,1), z (0,1), q (0.5,2.5), iN integers and
+   uN bytes below N. */
+static int wants_grad(char kind) { return kind == 0 || kind == 'p' || kind == 'k' || kind == 'l'; }
+static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t seed) {
+    static float values[1 << 20];
+    static int32_t ints[1 << 16];
+    static uint8_t bytes[1 << 16];
+    size_t count = 1, i;
+    int d;
+    for (d = 0; d < spec->shape.ndim; d++) count *= (size_t)spec->shape.size[d];
+    if (spec->kind == 'i' || spec->kind == 'u') {
+        for (i = 0; i < count; i++) {
+            ints[i] = (int32_t)(draw20(&seed) % (uint32_t)spec->n);
+            bytes[i] = (uint8_t)ints[i];
+        }
+        return spec->kind == 'i' ? sslh_from_ints(c, spec->shape, ints) : sslh_from_bytes(c, spec->shape, bytes);
+    }
+    for (i = 0; i < count; i++) {
+        float v = draw(&seed);
+        switch (spec->kind) {
+        case 'p': case 'q': v = 1.5f + v; break;
+        case 'k': v = v * 0.25f; break;
+        case 'l': v = v * 4; break;
+        case 'z': v = (v + 1) * 0.5f; break;
+        default: break;
+        }
+        values[i] = v;
+    }
+    return sslh_from(c, spec->shape, values);
+}
+
+/* --- the operations ------------------------------------------------------------------------------------------------- */
+
+#define OP(id) static sslh_tensor *id(sslh_ctx *c, sslh_tensor **in, const float *p)
+#define BODY(expression)                                                                                                 \
+    {                                                                                                                    \
+        (void)p;                                                                                                         \
+        (void)in;                                                                                                        \
+        return expression;                                                                                               \
+    }
+#define I(k) ((int)p[k])
+OP(f_add) BODY(sslh_add(c, in[0], in[1]))
+OP(f_sub) BODY(sslh_sub(c, in[0], in[1]))
+OP(f_mul) BODY(sslh_mul(c, in[0], in[1]))
+OP(f_div) BODY(sslh_div(c, in[0], in[1]))
+OP(f_minimum) BODY(sslh_minimum(c, in[0], in[1]))
+OP(f_maximum) BODY(sslh_maximum(c, in[0], in[1]))
+OP(f_where) BODY(sslh_where(c, in[0], in[1], in[2]))
+OP(f_greater) BODY(sslh_greater(c, in[0], in[1]))
+OP(f_scale) BODY(sslh_scale(c, in[0], p[0]))
+OP(f_shift) BODY(sslh_shift(c, in[0], p[0]))
+OP(f_neg) BODY(sslh_neg(c, in[0]))
+OP(f_exp) BODY(sslh_exp(c, in[0]))
+OP(f_log) BODY(sslh_log(c, in[0]))
+OP(f_sqrt) BODY(sslh_sqrt(c, in[0]))
+OP(f_square) BODY(sslh_square(c, in[0]))
+OP(f_abs) BODY(sslh_abs(c, in[0]))
+OP(f_pow) BODY(sslh_pow(c, in[0], p[0]))
+OP(f_clamp) BODY(sslh_clamp(c, in[0], p[0], p[1]))
+OP(f_relu) BODY(sslh_relu(c, in[0]))
+OP(f_leaky_relu) BODY(sslh_leaky_relu(c, in[0], p[0]))
+OP(f_elu) BODY(sslh_elu(c, in[0], p[0]))
+OP(f_gelu) BODY(sslh_gelu(c, in[0]))
+OP(f_gelu_tanh) BODY(sslh_gelu_tanh(c, in[0]))
+OP(f_silu) BODY(sslh_silu(c, in[0]))
+OP(f_sigmoid) BODY(sslh_sigmoid(c, in[0]))
+OP(f_tanh) BODY(sslh_tanh(c, in[0]))
+OP(f_softplus) BODY(sslh_softplus(c, in[0]))
+OP(f_activate) BODY(sslh_activate(c, in[0], (sslh_activation)I(0)))
+OP(f_sum) BODY(sslh_sum(c, in[0], I(0), I(1)))
+OP(f_mean) BODY(sslh_mean(c, in[0], I(0), I(1)))
+OP(f_variance) BODY(sslh_variance(c, in[0], I(0), I(1), I(2)))
+OP(f_max) BODY(sslh_max(c, in[0], I(0), I(1)))
+OP(f_logsumexp) BODY(sslh_logsumexp(c, in[0], I(0), I(1)))
+OP(f_argmax) BODY(sslh_argmax(c, in[0], I(0)))
+OP(f_softmax) BODY(sslh_softmax(c, in[0], I(0)))
+OP(f_log_softmax) BODY(sslh_log_softmax(c, in[0], I(0)))
+OP(f_matmul) BODY(sslh_matmul(c, in[0], in[1]))
+OP(f_matmul_ex) BODY(sslh_matmul_ex(c, in[0], in[1], I(0), I(1)))
+OP(f_linear) BODY(sslh_linear(c, in[0], in[1], in[2]))
+OP(f_linear_ex) BODY(sslh_linear_ex(c, in[0], in[1], in[2], (sslh_activation)I(0)))
+static sslh_conv_desc conv_desc(const float *p) {
+    sslh_conv_desc d;
+    memset(&d, 0, sizeof d);
+    d.stride = I(0), d.stride_w = I(1), d.pad = I(2), d.pad_w = I(3), d.dilation = I(4), d.dilation_w = I(5);
+    d.groups = I(6), d.output_pad = I(7), d.activation = (sslh_activation)I(8);
+    return d;
+}
+OP(f_conv2d) BODY(sslh_conv2d(c, in[0], in[1], in[2], conv_desc(p)))
+OP(f_conv1d) BODY(sslh_conv1d(c, in[0], in[1], in[2], conv_desc(p)))
+OP(f_conv2d_transpose) BODY(sslh_conv2d_transpose(c, in[0], in[1], in[2], conv_desc(p)))
+OP(f_conv1d_transpose) BODY(sslh_conv1d_transpose(c, in[0], in[1], in[2], conv_desc(p)))
+OP(f_max_pool2d) BODY(sslh_max_pool2d(c, in[0], I(0), I(1), I(2)))
+OP(f_avg_pool2d) BODY(sslh_avg_pool2d(c, in[0], I(0), I(1), I(2)))
+OP(f_global_avg_pool) BODY(sslh_global_avg_pool(c, in[0]))
+OP(f_global_max_pool) BODY(sslh_global_max_pool(c, in[0]))
+OP(f_resize_nearest) BODY(sslh_resize_nearest(c, in[0], I(0), I(1)))
+OP(f_resize_bilinear) BODY(sslh_resize_bilinear(c, in[0], I(0), I(1)))
+/* in: x gamma beta running_mean running_var residual; the running statistics afterwards are compared too */
+OP(f_batch_norm) {
+    sslh_batch_norm_desc d;
+    sslh_tensor *y;
+    memset(&d, 0, sizeof d);
+    d.training = I(0), d.momentum = p[1], d.eps = p[2], d.virtual_groups = I(3), d.activation = (sslh_activation)I(4);
+    y = sslh_batch_norm(c, in[0], in[1], in[2], in[3], in[4], in[5], d);
+    if (in[3]) extra[extras++] = in[3], extra[extras++] = in[4];
+    return y;
+}
+OP(f_layer_norm) BODY(sslh_layer_norm(c, in[0], in[1], in[2], p[0]))
+OP(f_group_norm) BODY(sslh_group_norm(c, in[0], in[1], in[2], I(0), p[1]))
+OP(f_l2_normalize) BODY(sslh_l2_normalize(c, in[0], p[0]))
+OP(f_dropout) BODY(sslh_dropout(c, in[0], p[0]))
+OP(f_drop_path) BODY(sslh_drop_path(c, in[0], p[0]))
+/* p: number of dimensions, sizes */
+static sslh_shape shape_of_p(const float *p) {
+    sslh_shape s;
+    int i;
+    memset(&s, 0, sizeof s);
+    s.ndim = I(0);
+    for (i = 0; i < s.ndim; i++) s.size[i] = I(1 + i);
+    return s;
+}
+OP(f_reshape) BODY(sslh_reshape(c, in[0], shape_of_p(p)))
+OP(f_broadcast) BODY(sslh_broadcast(c, in[0], shape_of_p(p)))
+OP(f_permute) {
+    int order[6], i;
+    for (i = 0; i < 6; i++) order[i] = I(i);
+    return sslh_permute(c, in[0], order);
+}
+OP(f_transpose) BODY(sslh_transpose(c, in[0], I(0), I(1)))
+OP(f_concat) BODY(sslh_concat(c, in, I(1), I(0)))
+OP(f_slice) BODY(sslh_slice(c, in[0], I(0), I(1), I(2)))
+OP(f_pad) BODY(sslh_pad(c, in[0], I(0), I(1), I(2), p[3]))
+OP(f_embedding) BODY(sslh_embedding(c, in[0], in[1]))
+OP(f_gather) BODY(sslh_gather(c, in[0], in[1]))
+OP(f_to_real) BODY(sslh_to_real(c, in[0], p[0]))
+/* p: heads, causal, scale, ask for the weights; in[3]: key mask or NULL */
+static sslh_attention_desc attention_desc(const float *p, sslh_tensor *mask) {
+    sslh_attention_desc d;
+    memset(&d, 0, sizeof d);
+    d.heads = I(0), d.causal = I(1), d.scale = p[2], d.key_mask = mask;
+    return d;
+}
+OP(f_attention) {
+    sslh_attention_desc d = attention_desc(p, in[3]);
+    sslh_tensor *w = NULL, *y;
+    if (I(3)) d.weights = &w;
+    y = sslh_attention(c, in[0], in[1], in[2], d);
+    if (w) extra[extras++] = w;
+    return y;
+}
+OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in[1])))
+OP(f_gru) BODY(sslh_gru(c, in[0], in[1], in[2], in[3], in[4], in[5]))
+OP(f_cross_entropy) BODY(sslh_cross_entropy(c, in[0], in[1]))
+OP(f_cross_entropy_ex) BODY(sslh_cross_entropy_ex(c, in[0], in[1], p[0], I(1)))
+/* the second input becomes a distribution by softmax */
+OP(f_cross_entropy_soft) BODY(sslh_cross_entropy_soft(c, in[0], sslh_softmax(c, in[1], -1)))
+OP(f_bce_with_logits) BODY(sslh_bce_with_logits(c, in[0], in[1]))
+OP(f_mse) BODY(sslh_mse(c, in[0], in[1]))
+OP(f_l1) BODY(sslh_l1(c, in[0], in[1]))
+OP(f_huber) BODY(sslh_huber(c, in[0], in[1], p[0]))
+OP(f_kl_div) BODY(sslh_kl_div(c, sslh_log_softmax(c, in[0], -1), in[1]))
+OP(f_nt_xent) BODY(sslh_nt_xent(c, in[0], in[1], p[0]))
+OP(f_info_nce) BODY(sslh_info_nce(c, in[0], in[1], in[2], p[0]))
+#if SSLH_WITH_VAE
+OP(f_gaussian_kl) BODY(sslh_gaussian_kl(c, in[0], in[1]))
+#endif
+#if SSLH_WITH_MAE
+OP(f_patchify) BODY(sslh_patchify(c, in[0], I(0)))
+OP(f_unpatchify) BODY(sslh_unpatchify(c, in[0], I(0), I(1), I(2)))
+#endif
+
+#define A(i) ((float)SSLH_AXIS(i))
+#define ALL ((float)SSLH_ALL)
+#define E(name, fn, inputs, flags, ...) {name, #fn, f_##fn, inputs, flags, {__VA_ARGS__}}
+
+static const op_case table[] = {
+    /* element-wise: same shape, row, column, both sides, scalar, sizes that fill no vector */
+    E("add", add, "7x13 7x13", 0, 0), E("add_row", add, "6x17 17", 0, 0), E("add_col", add, "6x17 6x1", 0, 0),
+    E("add_both", add, "3x1x5 4x1", 0, 0), E("add_scalar", add, "5x7 0", 0, 0), E("add_scalar_left", add, "0 5x7", 0, 0),
+    E("add_big", add, "67x1025 1025", NO_CHECK, 0), E("add_channels", add, "2x5x7x33 33", NO_CHECK, 0),
+    E("add_six", add, "2x1x3x1x2x3 1x4x3x2x1x3", 0, 0),
+    E("sub", sub, "7x13 7x13", 0, 0), E("sub_row", sub, "6x17 17", 0, 0), E("sub_left", sub, "17 6x17", 0, 0), E("sub_big", sub, "67x1025 67x1", NO_CHECK, 0),
+    E("mul", mul, "7x13 7x13", 0, 0), E("mul_row", mul, "6x17 17", 0, 0), E("mul_both", mul, "3x1x5 4x1", 0, 0), E("mul_col", mul, "6x17 6x1", 0, 0),
+    E("mul_scalar", mul, "5x7 0", 0, 0), E("mul_big", mul, "67x1025 67x1025", NO_CHECK, 0), E("mul_big_row", mul, "67x1025 1025", NO_CHECK, 0),
+    E("div", div, "7x13 7x13p", 0, 0), E("div_row", div, "6x17 17p", 0, 0), E("div_col", div, "6x17 6x1p", 0, 0), E("div_left", div, "0 5x7p", 0, 0),
+    E("minimum", minimum, "7x13 7x13", 0, 0), E("minimum_row", minimum, "6x17 17", 0, 0),
+    E("maximum", maximum, "7x13 7x13", 0, 0), E("maximum_col", maximum, "6x17 6x1", 0, 0),
+    E("where", where, "4x5u2 4x5 5", 0, 0), E("where_ints", where, "4x1i2 4x5 4x5", 0, 0), E("where_big", where, "33x67u2 33x67 33x67", NO_CHECK, 0),
+    E("greater", greater, "9x7 7", NO_CHECK, 0),
+    E("scale", scale, "5x37", 0, 1.7f), E("shift", shift, "5x37", 0, -0.3f), E("neg", neg, "5x37", 0, 0),
+    E("exp", exp, "5x37l", 0, 0), E("exp_big", exp, "41x1001l", NO_CHECK, 0), E("log", log, "5x37p", 0, 0), E("log_big", log, "41x1001p", NO_CHECK, 0),
+    E("sqrt", sqrt, "5x37p", 0, 0), E("square", square, "5x37", 0, 0), E("abs", abs, "5x37", 0, 0),
+    E("pow", pow, "5x37p", 0, 2.5f), E("pow_neg", pow, "5x37p", 0, -0.5f), E("pow_2", pow, "5x37", 0, 2), E("pow_3", pow, "5x37", 0, 3),
+    E("clamp", clamp, "5x37", 0, -0.5f, 0.625f), E("relu", relu, "5x37", 0, 0), E("relu_big", relu, "41x1001", NO_CHECK, 0),
+    E("leaky_relu", leaky_relu, "5x37", 0, 0.1f), E("elu", elu, "5x37l", 0, 1.3f), E("gelu", gelu, "5x37l", 0, 0), E("gelu_big", gelu, "41x1001l", NO_CHECK, 0),
+    E("gelu_tanh", gelu_tanh, "5x37l", 0, 0), E("silu", silu, "5x37l", 0, 0), E("sigmoid", sigmoid, "5x37l", 0, 0), E("tanh", tanh, "5x37l", 0, 0),
+    E("tanh_big", tanh, "41x1001l", NO_CHECK, 0), E("softplus", softplus, "5x37l", 0, 0),
+    E("activate_linear", activate, "3x11l", 0, 0), E("activate_relu", activate, "3x11l", 0, 1), E("activate_gelu", activate, "3x11l", 0, 2),
+    E("activate_gelu_tanh", activate, "3x11l", 0, 3), E("activate_silu", activate, "3x11l", 0, 4), E("activate_sigmoid", activate, "3x11l", 0, 5),
+    E("activate_tanh", activate, "3x11l", 0, 6),
+    /* reductions */
+    E("sum", sum, "3x5x7", 0, ALL, 0), E("sum_last", sum, "3x5x7", 0, A(-1), 0), E("sum_first", sum, "3x5x7", 0, A(0), 0), E("sum_middle", sum, "3x5x7", 0, A(1), 1),
+    E("sum_outer", sum, "3x5x7", 0, A(0) + A(2), 0), E("sum_keep", sum, "3x5x7", 0, ALL, 1), E("sum_big", sum, "70x1025", NO_CHECK, ALL, 0),
+    E("sum_big_rows", sum, "70x1025", NO_CHECK, A(0), 0), E("sum_big_cols", sum, "70x1025", NO_CHECK, A(1), 0), E("sum_channels", sum, "3x9x11x35", NO_CHECK, A(0) + A(1) + A(2), 0),
+    E("mean", mean, "3x5x7", 0, ALL, 0), E("mean_last", mean, "3x5x7", 0, A(-1), 1), E("mean_two", mean, "3x5x7x2", 0, A(1) + A(2), 0),
+    E("variance", variance, "3x5x7", 0, ALL, 0, 0), E("variance_1", variance, "6x7", 0, A(0), 0, 1), E("variance_keep", variance, "3x5x7", 0, A(-1) + A(0), 1, 1),
+    E("max", max, "3x5x7", 0, ALL, 0), E("max_last", max, "3x5x7", 0, A(2), 0), E("max_first", max, "3x5x7", 0, A(0), 1), E("max_two", max, "3x5x7", 0, A(0) + A(1), 0),
+    E("logsumexp", logsumexp, "3x5x7l", 0, A(-1), 0), E("logsumexp_first", logsumexp, "3x5x7l", 0, A(0), 1), E("logsumexp_all", logsumexp, "3x5x7l", 0, ALL, 0),
+    E("argmax", argmax, "3x5x7", NO_CHECK, -1), E("argmax_first", argmax, "9x5", NO_CHECK, 0), E("argmax_mid", argmax, "3x5x7", NO_CHECK, 1),
+    E("softmax", softmax, "5x7l", 0, -1), E("softmax_first", softmax, "5x7l", 0, 0), E("softmax_mid", softmax, "3x5x7l", 0, 1), E("softmax_big", softmax, "35x1003l", NO_CHECK, 1),
+    E("softmax_one", softmax, "5x1l", 0, -1), E("log_softmax", log_softmax, "5x7l", 0, -1), E("log_softmax_first", log_softmax, "5x7l", 0, 0),
+    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1),
+    /* products: odd sizes, one row, one column, one k, batches */
+    E("matmul", matmul, "5x7 7x9", 0, 0), E("matmul_1", matmul, "1x1 1x1", 0, 0), E("matmul_row", matmul, "1x13 13x17", 0, 0), E("matmul_col", matmul, "19x13 13x1", 0, 0),
+    E("matmul_k1", matmul, "17x1 1x19", 0, 0), E("matmul_batch", matmul, "3x5x7 3x7x4", 0, 0), E("matmul_batch4", matmul, "2x3x5x7 2x3x7x4", 0, 0),
+    E("matmul_left", matmul, "2x3x5x7 7x4", 0, 0), E("matmul_right", matmul, "5x7 3x7x4", 0, 0), E("matmul_big", matmul, "67x129 129x35", NO_CHECK, 0),
+    E("matmul_tall", matmul, "301x70 70x33", NO_CHECK, 0), E("matmul_wide", matmul, "9x70 70x515", NO_CHECK, 0), E("matmul_deep", matmul, "33x1031 1031x17", NO_CHECK, 0),
+    E("matmul_16", matmul, "48x64 64x96", NO_CHECK, 0),
+    E("matmul_nt", matmul_ex, "5x7 9x7", 0, 0, 1), E("matmul_tn", matmul_ex, "7x5 7x9", 0, 1, 0), E("matmul_tt", matmul_ex, "7x5 9x7", 0, 1, 1),
+    E("matmul_nt_batch", matmul_ex, "3x5x7 3x4x7", 0, 0, 1), E("matmul_tn_batch", matmul_ex, "3x7x5 3x7x4", 0, 1, 0), E("matmul_tt_batch", matmul_ex, "3x7x5 4x7", 0, 1, 1),
+    E("matmul_nt_big", matmul_ex, "67x129 131x129", NO_CHECK, 0, 1), E("matmul_tn_big", matmul_ex, "130x67 130x35", NO_CHECK, 1, 0), E("matmul_tt_big", matmul_ex, "71x65 35x71", NO_CHECK, 1, 1),
+    E("linear", linear, "5x7 9x7 9", 0, 0), E("linear_no_bias", linear, "2x3x7 9x7 -", 0, 0), E("linear_1", linear, "7 9x7 9", 0, 0), E("linear_big", linear, "65x130 67x130 67", NO_CHECK, 0),
+    E("linear_tokens", linear, "3x17x48 40x48 40", NO_CHECK, 0),
+    E("linear_ex_linear", linear_ex, "5x7 9x7 9", 0, 0), E("linear_relu", linear_ex, "5x7 9x7 9", 0, 1), E("linear_gelu", linear_ex, "5x7 9x7 9", 0, 2), E("linear_gelu_tanh", linear_ex, "5x7 9x7 9", 0, 3),
+    E("linear_silu", linear_ex, "5x7 9x7 -", 0, 4), E("linear_sigmoid", linear_ex, "5x7 9x7 9", 0, 5), E("linear_tanh", linear_ex, "5x7 9x7 9", 0, 6),
+    E("linear_relu_big", linear_ex, "129x65 70x65 70", NO_CHECK, 1), E("linear_gelu_big", linear_ex, "129x65 70x65 70", NO_CHECK, 2),
+    /* convolution: stride, stride_w, pad, pad_w, dilation, dilation_w, groups, output_pad, activation */
+    E("conv_1x1", conv2d, "2x5x6x7 9x1x1x7 9", 0, 0), E("conv_1x1_s2", conv2d, "2x5x7x6 4x1x1x6 -", 0, 2), E("conv_3x3", conv2d, "2x6x7x3 5x3x3x3 5", 0, 1, 0, 1),
+    E("conv_3x3_valid", conv2d, "2x6x7x3 5x3x3x3 -", 0, 0), E("conv_3x3_s2", conv2d, "2x7x8x3 4x3x3x3 4", 0, 2, 0, 1), E("conv_5x5", conv2d, "1x7x6x2 3x5x5x2 3", 0, 1, 0, 2),
+    E("conv_7x7_s2", conv2d, "1x13x12x3 4x7x7x3 -", 0, 2, 0, 3), E("conv_2x2_s2", conv2d, "2x6x8x3 4x2x2x3 4", 0, 2), E("conv_s3", conv2d, "1x10x11x2 3x3x3x2 3", 0, 3, 0, 1),
+    E("conv_asym", conv2d, "1x7x9x2 3x3x2x2 3", 0, 2, 1, 1, SSLH_OFF), E("conv_asym2", conv2d, "1x7x9x2 3x1x3x2 3", 0, 1, 2, SSLH_OFF, 1), E("conv_dilated", conv2d, "1x9x10x3 4x3x3x3 4", 0, 1, 0, 2, 0, 2),
+    E("conv_dilated_w", conv2d, "1x7x10x3 4x3x3x3 4", 0, 1, 0, 1, 2, 1, 2), E("conv_groups", conv2d, "2x6x5x6 4x3x3x3 4", 0, 1, 0, 1, 0, 0, 0, 2), E("conv_groups_s2", conv2d, "2x7x6x6 9x3x3x2 9", 0, 2, 0, 1, 0, 0, 0, 3),
+    E("conv_depthwise", conv2d, "2x6x5x7 7x3x3x1 7", 0, 1, 0, 1, 0, 0, 0, 7), E("conv_depthwise2", conv2d, "2x6x5x3 6x3x3x1 -", 0, 2, 0, 1, 0, 0, 0, 3), E("conv_depthwise_big", conv2d, "2x11x13x33 33x3x3x1 33", NO_CHECK, 1, 0, 1, 0, 0, 0, 33),
+    E("conv_relu", conv2d, "2x6x7x3 5x3x3x3 5", 0, 1, 0, 1, 0, 0, 0, 0, 0, 1), E("conv_gelu", conv2d, "2x5x4x3 5x3x3x3 5", 0, 1, 0, 1, 0, 0, 0, 0, 0, 2), E("conv_tanh_nobias", conv2d, "2x5x4x3 5x3x3x3 -", 0, 1, 0, 1, 0, 0, 0, 0, 0, 6),
+    E("conv_small_image", conv2d, "2x1x2x3 4x3x3x3 4", 0, 1, 0, 1), E("conv_one_channel", conv2d, "2x9x8x1 17x3x3x1 17", 0, 1, 0, 1), E("conv_to_one", conv2d, "2x6x5x17 1x3x3x17 1", 0, 1, 0, 1),
+    E("conv_big", conv2d, "2x17x19x35 33x3x3x35 33", NO_CHECK, 1, 0, 1), E("conv_wino", conv2d, "3x16x16x64 64x3x3x64 64", NO_CHECK, 1, 0, 1), E("conv_wino_odd", conv2d, "1x15x9x32 48x3x3x32 48", NO_CHECK, 1, 0, 1, 0, 0, 0, 0, 0, 1),
+    E("conv_big_s2", conv2d, "3x17x16x32 64x3x3x32 64", NO_CHECK, 2, 0, 1), E("conv_big_1x1", conv2d, "3x9x11x66 35x1x1x66 -", NO_CHECK, 0), E("conv_stem", conv2d, "3x32x32x3 32x3x3x3 32", NO_CHECK, 2, 0, 1),
+    E("conv1d", conv1d, "2x9x3 5x3x3 5", 0, 1, 0, 1), E("conv1d_s2", conv1d, "2x11x3 5x4x3 -", 0, 2, 0, 1), E("conv1d_groups", conv1d, "2x9x4 6x3x2 6", 0, 1, 0, 2, 0, 2, 0, 2, 0, 1), E("conv1d_big", conv1d, "2x203x17 33x10x17 33", NO_CHECK, 5, 0, 3),
+    E("convt", conv2d_transpose, "2x4x5x3 3x3x3x4 4", 0, 2, 0, 1, 0, 0, 0, 0, 1), E("convt_k2", conv2d_transpose, "2x4x3x5 5x2x2x3 3", 0, 2), E("convt_s1", conv2d_transpose, "1x5x4x3 3x3x3x2 -", 0, 1, 0, 1),
+    E("convt_k4", conv2d_transpose, "1x4x5x3 3x4x4x2 2", 0, 2, 0, 1, 0, 0, 0, 0, 0, 1), E("convt_groups", conv2d_transpose, "1x4x3x4 4x3x3x3 6", 0, 2, 0, 1, 0, 0, 0, 2, 1), E("convt_dilated", conv2d_transpose, "1x4x3x2 2x3x3x3 3", 0, 2, 0, 1, 0, 2),
+    E("convt_big", conv2d_transpose, "2x8x9x34 34x4x4x17 17", NO_CHECK, 2, 0, 1), E("conv1dt", conv1d_transpose, "2x5x3 3x4x2 2", 0, 2, 0, 1), E("conv1dt_groups", conv1d_transpose, "2x5x4 4x3x1 2", 0, 3, 0, 0, 0, 0, 0, 2, 2),
+    /* pooling, resizing */
+    E("max_pool", max_pool2d, "2x6x8x3", 0, 2, 2, 0), E("max_pool_3s2", max_pool2d, "2x7x8x5", 0, 3, 2, 1), E("max_pool_3s1", max_pool2d, "1x5x4x17", 0, 3, 1, 1), E("max_pool_big", max_pool2d, "3x17x15x33", NO_CHECK, 3, 2, 1),
+    E("avg_pool", avg_pool2d, "2x6x8x3", 0, 2, 2, 0), E("avg_pool_3s2", avg_pool2d, "2x7x8x5", 0, 3, 2, 1), E("avg_pool_big", avg_pool2d, "3x17x15x33", NO_CHECK, 3, 2, 1),
+    E("global_avg_pool", global_avg_pool, "2x3x5x7", 0, 0), E("global_avg_pool_t", global_avg_pool, "2x6x7", 0, 0), E("global_avg_pool_big", global_avg_pool, "5x8x9x130", NO_CHECK, 0),
+    E("global_max_pool", global_max_pool, "2x3x5x7", 0, 0), E("global_max_pool_t", global_max_pool, "2x6x7", 0, 0),
+    E("nearest_up", resize_nearest, "2x3x4x3", 0, 6, 8), E("nearest_odd", resize_nearest, "1x5x7x2", 0, 8, 4), E("bilinear_up", resize_bilinear, "2x3x4x3", 0, 6, 8), E("bilinear_odd", resize_bilinear, "1x5x7x2", 0, 8, 4),
+    E("bilinear_one", resize_bilinear, "2x1x1x3", 0, 4, 3),
+    /* normalisation: training, momentum, eps, virtual groups, activation; x gamma beta mean var residual */
+    E("batch_norm", batch_norm, "6x5 5 5 5n 5q -", 0, 1), E("batch_norm_map", batch_norm, "3x4x5x7 7 7 7n 7q -", 0, 1, 0.3f, 1e-3f), E("batch_norm_plain", batch_norm, "9x5 - - - - -", 0, 1),
+    E("batch_norm_relu", batch_norm, "3x4x5x7 7 7 7n 7q -", 0, 1, 0, 0, 0, 1), E("batch_norm_add", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 1, 0, 0, 0, 0), E("batch_norm_add_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 1, 0, 0, 0, 1),
+    E("batch_norm_eval", batch_norm, "6x5 5 5 5n 5q -", 0, 0), E("batch_norm_eval_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 0, 0, 0, 0, 1), E("batch_norm_no_beta", batch_norm, "8x5 5 - 5n 5q -", 0, 1),
+    E("batch_norm_split", batch_norm, "6x3x5 5 5 5n 5q -", 0, 1, 0, 0, 2, 0), E("batch_norm_big", batch_norm, "9x8x9x67 67 67 67n 67q -", NO_CHECK, 1, 0, 0, 0, 1), E("batch_norm_big2", batch_norm, "301x33 33 33 33n 33q 301x33", NO_CHECK, 1, 0, 0, 0, 1),
+    E("layer_norm", layer_norm, "5x7 7 7", 0, 0), E("layer_norm_plain", layer_norm, "2x5x7 - -", 0, 1e-6f), E("layer_norm_no_beta", layer_norm, "5x33 33 -", 0, 0), E("layer_norm_big", layer_norm, "65x257 257 257", NO_CHECK, 0),
+    E("group_norm", group_norm, "2x3x4x6 6 6", 0, 3, 0), E("group_norm_1", group_norm, "2x5x6 6 6", 0, 1, 0), E("group_norm_c", group_norm, "2x3x3x4 - -", 0, 4, 1e-3f), E("group_norm_big", group_norm, "3x9x7x66 66 66", NO_CHECK, 6, 0),
+    E("l2_normalize", l2_normalize, "5x7", 0, 0), E("l2_normalize_big", l2_normalize, "65x131", NO_CHECK, 0),
+    E("dropout", dropout, "9x11", NO_TORCH, 0.3f), E("dropout_big", dropout, "91x501", NO_CHECK | NO_TORCH, 0.5f), E("drop_path", drop_path, "9x2x3", NO_TORCH, 0.4f),
+    /* shape */
+    E("reshape", reshape, "3x4x5", 0, 2, 12, 5), E("reshape_rest", reshape, "3x4x5", 0, 3, 2, -1, 3), E("reshape_0", reshape, "1x1", 0, 0), E("permute", permute, "2x3x4x5", 0, 0, 3, 1, 2), E("permute_6", permute, "2x3x1x2x3x2", 0, 5, 3, 1, 0, 2, 4),
+    E("permute_big", permute, "3x33x35x7", NO_CHECK, 2, 0, 3, 1), E("transpose", transpose, "5x7", 0, 0, 1), E("transpose_neg", transpose, "2x3x4x5", 0, -1, 1), E("transpose_big", transpose, "131x67", NO_CHECK, 0, -1),
+    E("concat", concat, "3x4 3x2 3x5", 0, 1, 3), E("concat_first", concat, "3x4 1x4 2x4", 0, 0, 3), E("concat_mid", concat, "2x3x4 2x1x4", 0, -2, 2), E("concat_one", concat, "2x3", 0, 0, 1),
+    E("slice", slice, "5x7", 0, 0, 1, 4), E("slice_last", slice, "3x5x7", 0, -1, 2, 7), E("slice_mid", slice, "3x5x7", 0, 1, 0, 1), E("pad", pad, "3x4", 0, 0, 2, 1, 0), E("pad_value", pad, "2x3x4", 0, -1, 0, 3, 0.5f), E("pad_mid", pad, "2x3x4", 0, 1, 1, 1, -1),
+    E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4), E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0), E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
+    E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0), E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0), E("to_real_bytes", to_real, "3x5u200", NO_CHECK, 0.00390625f), E("to_real_ints", to_real, "3x5i1000", NO_CHECK, 2),
+    /* sequences: heads, causal, scale, weights; q k v mask */
+    E("attention", attention, "2x5x6 2x7x6 2x7x6 -", 0, 1), E("attention_heads", attention, "2x5x6 2x7x6 2x7x6 -", 0, 3), E("attention_causal", attention, "2x6x8 2x6x8 2x6x8 -", 0, 2, 1), E("attention_scale", attention, "1x4x6 1x3x6 1x3x6 -", 0, 2, 0, 0.7f),
+    E("attention_mask", attention, "3x4x6 3x9x6 3x9x6 3x9u2", 0, 2), E("attention_weights", attention, "2x5x6 2x7x6 2x7x6 2x7u2", 0, 2, 0, 0, 1), E("attention_causal_weights", attention, "2x5x6 2x5x6 2x5x6 -", 0, 3, 1, 0, 1),
+    E("attention_big", attention, "3x67x48 3x131x48 3x131x48 -", NO_CHECK, 3), E("attention_big_causal", attention, "2x130x32 2x130x32 2x130x32 -", NO_CHECK, 2, 1), E("attention_one", attention, "2x1x4 2x1x4 2x1x4 -", 0, 1),
+    E("self_attention", self_attention, "2x5x18 -", 0, 3), E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1), E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1), E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
+    E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0), E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0), E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
+    /* losses */
+    E("cross_entropy", cross_entropy, "5x7l 5i7", 0, 0), E("cross_entropy_3d", cross_entropy, "2x3x7l 2x3i7", 0, 0), E("cross_entropy_big", cross_entropy, "67x131l 67i131", NO_CHECK, 0),
+    E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100), E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2), E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1), E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
+    E("cross_entropy_soft_3d", cross_entropy_soft, "2x3x7l 2x3x7n", 0, 0), E("bce", bce_with_logits, "5x7l 5x7z", 0, 0), E("bce_big", bce_with_logits, "41x601l 41x601z", NO_CHECK, 0), E("mse", mse, "5x7 5x7", 0, 0), E("mse_big", mse, "41x601 41x601", NO_CHECK, 0),
+    E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0), E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f), E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
+    E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
+#if SSLH_WITH_VAE
+    E("gaussian_kl", gaussian_kl, "5x7 5x7", 0, 0),
+#endif
+#if SSLH_WITH_MAE
+    E("patchify", patchify, "2x6x9x3", 0, 3), E("unpatchify", unpatchify, "2x6x27", 0, 3, 6, 9),
+#endif
+};
+#define CASES ((int)(sizeof table / sizeof table[0]))
+
+/* --- running an entry ------------------------------------------------------------------------------------------------ */
+
+#define MAX_IN 8
+/* Makes the inputs; returns their number. which[k]: index of those that want a gradient, in *n_grad. */
+static int make_inputs(sslh_ctx *c, const op_case *e, sslh_tensor **in, int *which, int *n_grad) {
+    const char *s = e->inputs;
+    int n = 0;
+    *n_grad = 0;
+    memset(in, 0, MAX_IN * sizeof *in);
+    for (;;) {
+        input_spec spec;
+        s = read_spec(s, &spec);
+        if (!s) return n;
+        if (!spec.none) {
+            in[n] = make_input(c, &spec, name_seed(e->name, "in", n));
+            if (wants_grad(spec.kind)) which[(*n_grad)++] = n;
+        }
+        n++;
+    }
+}
+
+/* The scalar: sum_i w_i y_i with fixed pseudo-random w, as an operation of our own. */
+static void project_forward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    uint32_t seed = name_seed(((const op_case *)user)->name, "w", 0);
+    double s = 0;
+    size_t i;
+    (void)c, (void)n;
+    for (i = 0; i < in[0]->count; i++) s += (double)draw(&seed) * (double)in[0]->data[i];
+    out->data[0] = (sslh_real)s;
+}
+static void project_backward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    uint32_t seed = name_seed(((const op_case *)user)->name, "w", 0);
+    sslh_real *g = sslh_grad(c, in[0]);
+    size_t i;
+    (void)n;
+    if (!g) return;
+    for (i = 0; i < in[0]->count; i++) g[i] += (sslh_real)draw(&seed) * out->grad[0];
+}
+static sslh_tensor *project(sslh_ctx *c, sslh_tensor *y, const op_case *e) {
+    sslh_op_desc d;
+    d.name = "project";
+    d.forward = project_forward;
+    d.backward = project_backward;
+    d.user = (void *)(uintptr_t)e;
+    return sslh_custom_op(c, d, &y, 1, sslh_dim0());
+}
+
+/* All arrays of a run: the output, the extra outputs, the gradients. */
+typedef struct op_run { int n; char label[16][8]; double *v[16]; size_t count[16]; } op_run;
+static void run_add(op_run *r, const char *label, int index, const sslh_tensor *t, const sslh_real *data) {
+    size_t i;
+    double *v = (double *)malloc(t->count * sizeof *v);
+    snprintf(r->label[r->n], sizeof r->label[0], "%s%d", label, index);
+    r->count[r->n] = t->count;
+    r->v[r->n++] = v;
+    for (i = 0; i < t->count; i++) v[i] = data ? (double)data[i] : t->data ? (double)t->data[i] : t->ints ? (double)t->ints[i] : (double)t->bytes[i];
+}
+static void run_free(op_run *r) {
+    while (r->n) free(r->v[--r->n]);
+}
+static int run_case(sslh_ctx *c, const op_case *e, op_run *r) {
+    sslh_tensor *in[MAX_IN], *y;
+    int which[MAX_IN], n, i;
+    r->n = 0;
+    sslh_begin_step(c);
+    extras = 0;
+    make_inputs(c, e, in, which, &n);
+    for (i = 0; i < n; i++) sslh_requires_grad(in[which[i]]);
+    y = e->build(c, in, e->p);
+    if (!sslh_error(c)) {
+        sslh_keep(y);
+        run_add(r, "out", 0, y, NULL);
+        for (i = 0; i < extras; i++) run_add(r, "extra", i, extra[i], NULL);
+        if (n && y->type == SSLH_F32 && strcmp(e->fn, "greater") != 0) {
+            sslh_backward(c, project(c, y, e));
+            for (i = 0; i < n && !sslh_error(c); i++) {
+                if (CHECK(in[which[i]]->grad != NULL, "%s: no gradient of input %d", e->name, which[i])) run_add(r, "grad", which[i], in[which[i]], in[which[i]]->grad);
+            }
+        }
+    }
+    if (!CHECK(!sslh_error(c), "%s: %s", e->name, sslh_error(c))) {
+        sslh_clear_error(c);
+        run_free(r);
+        return 0;
+    }
+    return 1;
+}
+
+static sslh_ctx *create(int threads, const char *cpu, int portable) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = threads;
+    d.cpu = cpu;
+    d.portable_bits = portable;
+    d.seed = 5;
+    return sslh_create(d);
+}
+
+/* --- (a) gradients --------------------------------------------------------------------------------------------------- */
+
+static sslh_tensor *all_in[MAX_IN];
+static int grad_at[MAX_IN];
+static sslh_tensor *check_function(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    const op_case *e = (const op_case *)user;
+    sslh_tensor *full[MAX_IN];
+    int i;
+    memcpy(full, all_in, sizeof full);
+    for (i = 0; i < n; i++) full[grad_at[i]] = in[i];
+    extras = 0;
+    return project(c, e->build(c, full, e->p), e);
+}
+static void gradients(void) {
+    sslh_ctx *c = create(1, NULL, 0);
+    double worst = 0;
+    const char *where = "";
+    int k, i, n;
+    for (k = 0; k < CASES; k++) {
+        const op_case *e = &table[k];
+        sslh_gradcheck_desc g;
+        char report[200];
+        sslh_tensor *in[MAX_IN];
+        double error;
+        if (!SSLH_I_DOUBLE || (e->flags & NO_CHECK)) continue;
+        memset(&g, 0, sizeof g);
+        g.max_checks = 60;
+        g.report = report;
+        g.report_size = sizeof report;
+        sslh_begin_step(c);
+        make_inputs(c, e, all_in, grad_at, &n);
+        for (i = 0; i < n; i++) in[i] = all_in[grad_at[i]];
+        error = sslh_gradcheck(c, check_function, in, n, (void *)(uintptr_t)e, g);
+        CHECK(!sslh_error(c), "%s: %s; %s", e->name, sslh_error(c), report);
+        CHECK(error < 1e-6, "%s: %g; %s", e->name, error, report);
+        if (error > worst) worst = error, where = e->name;
+        sslh_clear_error(c);
+    }
+    if (SSLH_I_DOUBLE) printf("   largest relative error of a gradient: %.2e (%s)\n", worst, where);
+    sslh_destroy(c);
+}
+
+/* --- (b) PyTorch ------------------------------------------------------------------------------------------------------ */
+
+/* Each recorded array: its count, sum |w v|, sum w v, and four of its values. */
+static void torch_values(void) {
+    sslh_ctx *c = create(2, NULL, 0);
+    /* the recorder works in double: the double build must agree to rounding, the float build to float rounding */
+    double tolerance = SSLH_I_DOUBLE ? 1e-9 : 2e-5, worst = 0;
+    const char *where = "";
+    int k, i, j, at = 0;
+    int recorded = (int)(sizeof golden_ops / sizeof golden_ops[0]);
+    for (k = 0; k < CASES; k++) {
+        const op_case *e = &table[k];
+        op_run r;
+        if (e->flags & NO_TORCH) continue;
+        for (at = 0; at < recorded && strcmp(golden_ops[at].name, e->name) != 0; at++) {}
+        if (!CHECK(at < recorded, "%s: not recorded (tests/golden/make_ops.py)", e->name)) continue;
+        if (!run_case(c, e, &r)) continue;
+        for (i = 0; i < r.n; i++) {
+            const golden_op *g = &golden_ops[at + i];
+            double sum = 0, size = 0, big = 0, error;
+            uint32_t seed = name_seed(e->name, r.label[i], 0);
+            size_t q;
+            if (!CHECK(at + i < recorded && strcmp(g->name, e->name) == 0 && strcmp(g->array, r.label[i]) == 0, "%s: %s is not recorded", e->name, r.label[i])) break;
+            if (!CHECK((size_t)g->count == r.count[i], "%s %s: %d values, %d in PyTorch", e->name, r.label[i], (int)r.count[i], g->count)) continue;
+            for (q = 0; q < r.count[i]; q++) {
+                double w = (double)draw(&seed), v = r.v[i][q];
+                sum += w * v;
+                size += fabs(w * v);
+                if (fabs(v) > big) big = fabs(v);
+            }
+            error = fabs(sum - g->sum) / (size + g->size + 1e-3);
+            CHECK(error <= tolerance, "%s %s: projection %.12g, PyTorch %.12g (of %.3g)", e->name, r.label[i], sum, g->sum, g->size);
+            if (error > worst) worst = error, where = e->name;
+            for (j = 0; j < 4; j++) {
+                double v = r.v[i][r.count[i] * (size_t)j / 4];
+                error = fabs(v - g->value[j]) / (big + 1e-3);
+                CHECK(error <= tolerance, "%s %s: value %d is %.12g, PyTorch %.12g", e->name, r.label[i], (int)(r.count[i] * (size_t)j / 4), v, g->value[j]);
+            }
+        }
+        CHECK(at + r.n >= recorded || strcmp(golden_ops[at + r.n].name, e->name) != 0, "%s: PyTorch has more results", e->name);
+        run_free(&r);
+    }
+    printf("   largest relative distance from PyTorch: %.2e (%s)\n", worst, where);
+    sslh_destroy(c);
+}
+
+/* --- (c) bits --------------------------------------------------------------------------------------------------------- */
+
+static double distance(const op_run *a, const op_run *b, int *same) {
+    double worst = 0;
+    int i;
+    size_t q;
+    *same = 1;
+    for (i = 0; i < a->n; i++) {
+        double big = 1e-3;
+        for (q = 0; q < a->count[i]; q++) if (fabs(a->v[i][q]) > big) big = fabs(a->v[i][q]);
+        for (q = 0; q < a->count[i]; q++) {
+            double d = fabs(a->v[i][q] - b->v[i][q]);
+            if (memcmp(&a->v[i][q], &b->v[i][q], sizeof(double)) != 0 && !(a->v[i][q] == b->v[i][q])) *same = 0;
+            if (d != d) return 1e30;
+            if (d / big > worst) worst = d / big;
+        }
+    }
+    return worst;
+}
+/* Runs the whole table in two contexts. must: the bits must be the same. */
+static void compare(sslh_ctx *a, sslh_ctx *b, int must, const char *what) {
+    double worst = 0;
+    const char *where = "";
+    int k;
+    for (k = 0; k < CASES; k++) {
+        op_run ra, rb;
+        int same;
+        if (!run_case(a, &table[k], &ra)) continue;
+        if (run_case(b, &table[k], &rb)) {
+            double d = distance(&ra, &rb, &same);
+            if (must) CHECK(same, "%s: %s changes the bits (by %.2g)", table[k].name, what, d);
+            CHECK(d < 1e-4, "%s: %s differs by %.2g", table[k].name, what, d);
+            if (d > worst) worst = d, where = table[k].name;
+            run_free(&rb);
+        }
+        run_free(&ra);
+    }
+    if (!must) printf("   %s: largest relative distance %.2e (%s)\n", what, worst, where);
+}
+static void threads(void) {
+    static const int n[3] = {2, 3, 7};
+    int i;
+    for (i = 0; i < 3; i++) {
+        sslh_ctx *a = create(1, NULL, 0), *b = create(n[i], NULL, 0);
+        char what[40];
+        snprintf(what, sizeof what, "%d threads", n[i]);
+        compare(a, b, 1, what);
+        sslh_destroy(a);
+        sslh_destroy(b);
+    }
+}
+/* Lowered instruction sets against the best of this processor; an unknown one for it is silently another. */
+static void instruction_sets(void) {
+    static const char *const sets[5] = {"c", "sse2", "avx2", "avx512", "neon"};
+    int i, portable;
+    sslh_ctx *best;
+    char what[80];
+    if (SSLH_I_DOUBLE) return;
+    for (portable = 0; portable < 2; portable++) {
+        best = create(1, NULL, portable);
+        for (i = 0; i < 5; i++) {
+            sslh_ctx *b = create(1, sets[i], portable);
+            int fused;
+            if (sslh_error(b) || strcmp(sslh_query(b).cpu, sets[i]) != 0 || strcmp(sets[i], sslh_query(best).cpu) == 0) {
+                sslh_destroy(b);
+                continue;
+            }
+            fused = strcmp(sets[i], "sse2") != 0 && strcmp(sets[i], "c") != 0;
+            snprintf(what, sizeof what, "%s instead of %s%s", sets[i], sslh_query(best).cpu, portable ? " with portable_bits" : "");
+            compare(best, b, portable || fused, what);
+            sslh_destroy(b);
+        }
+        sslh_destroy(best);
+    }
+}
+
+/* The elementary functions over their whole range against libm in double. */
+static double ref_exp(double x) { return exp(x); }
+static double ref_log(double x) { return log(x); }
+static double ref_tanh(double x) { return tanh(x); }
+static double ref_sigmoid(double x) { return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x)); }
+static double ref_softplus(double x) { return x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)); }
+static double ref_gelu(double x) { return 0.5 * x * erfc(-x / sqrt(2.0)); }
+static double ref_sqrt(double x) { return sqrt(x); }
+static void elementary_functions(void) {
+    static const struct { const char *name; sslh_tensor *(*fn)(sslh_ctx *, sslh_tensor *); double (*ref)(double); float low, high; int logarithmic; double absolute; } f[] = {
+        {"exp", sslh_exp, ref_exp, -87, 88, 0, 0}, {"log", sslh_log, ref_log, 1e-37f, 1e37f, 1, 1e-7}, {"tanh", sslh_tanh, ref_tanh, -12, 12, 0, 1e-7},
+        {"tanh small", sslh_tanh, ref_tanh, 1e-6f, 1, 1, 0}, {"sigmoid", sslh_sigmoid, ref_sigmoid, -80, 40, 0, 0}, {"softplus", sslh_softplus, ref_softplus, -80, 80, 0, 0},
+        {"gelu", sslh_gelu, ref_gelu, -5, 10, 0, 3e-7}, {"sqrt", sslh_sqrt, ref_sqrt, 1e-37f, 1e37f, 1, 0}};
+    sslh_ctx *c = create(1, NULL, 0);
+    static float v[4001];
+    int k, i;
+    for (k = 0; k < (int)(sizeof f / sizeof f[0]); k++) {
+        double worst = 0;
+        sslh_tensor *y;
+        for (i = 0; i < 4001; i++) {
+            double t = i / 4000.0;
+            v[i] = (float)(f[k].logarithmic ? (double)f[k].low * pow((double)f[k].high / (double)f[k].low, t) : (double)f[k].low + ((double)f[k].high - (double)f[k].low) * t);
+        }
+        sslh_begin_step(c);
+        y = f[k].fn(c, sslh_from(c, sslh_dim1(4001), v));
+        CHECK_OK(c);
+        for (i = 0; i < 4001 && !sslh_error(c); i++) {
+            double ref = f[k].ref((double)v[i]), d = fabs((double)y->data[i] - ref) - f[k].absolute;
+            if (d / (fabs(ref) + 1e-37) > worst) worst = d / (fabs(ref) + 1e-37);
+        }
+        CHECK(worst < 5e-7, "%s: relative error %.2g", f[k].name, worst);
+    }
+    {   /* the ends: overflow, underflow, infinities, NaN */
+        float ends[5] = {-1000, 1000, 0, 0, 0};
+        sslh_tensor *x, *y;
+        float nan;
+        ends[3] = (float)strtod("inf", NULL), ends[4] = (float)strtod("nan", NULL);
+        sslh_begin_step(c);
+        x = sslh_from(c, sslh_dim1(5), ends);
+        y = sslh_exp(c, x);
+        CHECK(y->data[0] == 0 && y->data[1] > 1e38f && (double)y->data[2] == 1 && y->data[3] > 1e38f, "exp: %g %g %g %g", (double)y->data[0], (double)y->data[1], (double)y->data[2], (double)y->data[3]);
+        nan = (float)y->data[4];
+        CHECK(nan != nan, "exp(NaN) = %g", (double)nan);
+        y = sslh_sigmoid(c, x);
+        CHECK(y->data[0] == 0 && (double)y->data[1] == 1 && (double)y->data[2] == 0.5, "sigmoid ends");
+        y = sslh_tanh(c, x);
+        CHECK((double)y->data[0] == -1 && (double)y->data[1] == 1 && y->data[2] == 0 && y->data[4] != y->data[4], "tanh ends");
+        y = sslh_relu(c, x);
+        CHECK(y->data[4] != y->data[4], "relu(NaN) = %g, PyTorch gives NaN", (double)y->data[4]);
+        y = sslh_softplus(c, x);
+        CHECK(y->data[0] == 0 && (double)y->data[1] == 1000, "softplus ends");
+        y = sslh_gelu(c, x);
+        CHECK(y->data[0] == 0 && (double)y->data[1] == 1000, "gelu ends");
+        CHECK_OK(c);
+    }
+    sslh_destroy(c);
+}
+
+/* What PyTorch cannot tell: the share and the scale of what dropout leaves. */
+static void dropout_statistics(void) {
+    sslh_ctx *c = create(2, NULL, 0);
+    sslh_tensor *y = sslh_dropout(c, sslh_full(c, sslh_dim2(100, 300), 2.0f), 0.25f);
+    size_t i, zeros = 0, wrong = 0;
+    CHECK_OK(c);
+    for (i = 0; i < y->count; i++) {
+        if (y->data[i] == 0) zeros++;
+        else if (fabs((double)y->data[i] - 2 / 0.75) > 1e-5) wrong++;
+    }
+    CHECK(wrong == 0, "%d values with another scale", (int)wrong);
+    CHECK_NEAR((double)zeros / 30000, 0.25, 0.015);
+    y = sslh_dropout(c, sslh_full(c, sslh_dim1(50), 2.0f), 0);
+    CHECK((double)y->data[49] == 2, "p = 0 changes nothing");
+    y = sslh_drop_path(c, sslh_full(c, sslh_dim2(2000, 3), 1.0f), 0.5f);
+    CHECK_OK(c);
+    for (i = zeros = wrong = 0; i < 2000; i++) {
+        if (y->data[3 * i] != y->data[3 * i + 1] || y->data[3 * i] != y->data[3 * i + 2]) wrong++;
+        if (y->data[3 * i] == 0) zeros++;
+    }
+    CHECK(wrong == 0, "%d samples half dropped", (int)wrong);
+    CHECK_NEAR((double)zeros / 2000, 0.5, 0.05);
+    sslh_destroy(c);
+}
+
+/* --- (d) error sentences ---------------------------------------------------------------------------------------------- */
+
+static sslh_ctx *bad; /* the context of the calls below */
+static sslh_tensor *T(int n, int a, int b, int d, int e) {
+    sslh_shape s;
+    memset(&s, 0, sizeof s);
+    s.ndim = n, s.size[0] = a, s.size[1] = b, s.size[2] = d, s.size[3] = e;
+    return sslh_zeros(bad, s);
+}
+static sslh_tensor *ints(int n, int a, int b, int value) {
+    int32_t v[64];
+    int i;
+    for (i = 0; i < 64; i++) v[i] = value;
+    return sslh_from_ints(bad, n == 1 ? sslh_dim1(a) : sslh_dim2(a, b), v);
+}
+#define BAD(fn, call)                                                                                                    \
+    do {                                                                                                                 \
+        const char *message_;                                                                                            \
+        sslh_begin_step(bad);                                                                                            \
+        {                                                                                                                \
+            sslh_tensor *y_ = call;                                                                                      \
+            CHECK(y_ != NULL && y_->count >= 1, "%s: no dummy", #call);                                                  \
+        }                                                                                                                \
+        message_ = sslh_error(bad);                                                                                      \
+        CHECK(message_ && strncmp(message_, fn ":", strlen(fn) + 1) == 0, "%s gives \"%s\"", #call, message_ ? message_ : "no error"); \
+        sslh_clear_error(bad);                                                                                           \
+    } while (0)
+static void error_sentences(void) {
+    sslh_conv_desc cd;
+    sslh_batch_norm_desc bn;
+    sslh_attention_desc at;
+    sslh_tensor *list[2];
+    int order[3] = {0, 0, 1}, far[2] = {0, 5};
+    memset(&cd, 0, sizeof cd);
+    memset(&bn, 0, sizeof bn);
+    memset(&at, 0, sizeof at);
+    bad = create(1, NULL, 0);
+    BAD("sslh_add", sslh_add(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_sub", sslh_sub(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0)));
+    BAD("sslh_mul", sslh_mul(bad, T(2, 3, 4, 0, 0), NULL));
+    BAD("sslh_div", sslh_div(bad, T(2, 3, 4, 0, 0), ints(1, 4, 0, 1)));
+    BAD("sslh_minimum", sslh_minimum(bad, T(1, 3, 0, 0, 0), T(1, 4, 0, 0, 0)));
+    BAD("sslh_maximum", sslh_maximum(bad, T(1, 3, 0, 0, 0), T(1, 4, 0, 0, 0)));
+    BAD("sslh_where", sslh_where(bad, T(1, 3, 0, 0, 0), T(1, 4, 0, 0, 0), T(1, 4, 0, 0, 0)));
+    BAD("sslh_greater", sslh_greater(bad, T(1, 3, 0, 0, 0), T(1, 4, 0, 0, 0)));
+    BAD("sslh_scale", sslh_scale(bad, ints(1, 3, 0, 1), 2));
+    BAD("sslh_shift", sslh_shift(bad, NULL, 2));
+    BAD("sslh_exp", sslh_exp(bad, ints(1, 3, 0, 1)));
+    BAD("sslh_log", sslh_log(bad, NULL));
+    BAD("sslh_relu", sslh_relu(bad, ints(1, 3, 0, 1)));
+    BAD("sslh_gelu", sslh_gelu(bad, NULL));
+    BAD("sslh_clamp", sslh_clamp(bad, T(1, 3, 0, 0, 0), 1, -1));
+    BAD("sslh_activate", sslh_activate(bad, T(1, 3, 0, 0, 0), (sslh_activation)77));
+    BAD("sslh_sum", sslh_sum(bad, T(2, 3, 4, 0, 0), SSLH_AXIS(3), 0));
+    BAD("sslh_sum", sslh_sum(bad, ints(1, 3, 0, 1), SSLH_ALL, 0));
+    BAD("sslh_mean", sslh_mean(bad, T(2, 3, 4, 0, 0), SSLH_AXIS(-3), 0));
+    BAD("sslh_variance", sslh_variance(bad, T(1, 1, 0, 0, 0), SSLH_ALL, 0, 1));
+    BAD("sslh_max", sslh_max(bad, T(2, 3, 4, 0, 0), SSLH_AXIS(2), 0));
+    BAD("sslh_logsumexp", sslh_logsumexp(bad, NULL, SSLH_ALL, 0));
+    BAD("sslh_argmax", sslh_argmax(bad, T(2, 3, 4, 0, 0), 2));
+    BAD("sslh_softmax", sslh_softmax(bad, T(2, 3, 4, 0, 0), 2));
+    BAD("sslh_log_softmax", sslh_log_softmax(bad, T(2, 3, 4, 0, 0), -3));
+    BAD("sslh_matmul", sslh_matmul(bad, T(2, 4, 8, 0, 0), T(2, 9, 3, 0, 0)));
+    BAD("sslh_matmul", sslh_matmul(bad, T(3, 2, 4, 8, 0), T(3, 3, 8, 3, 0)));
+    BAD("sslh_matmul", sslh_matmul(bad, T(1, 4, 0, 0, 0), T(2, 4, 3, 0, 0)));
+    BAD("sslh_matmul_ex", sslh_matmul_ex(bad, T(2, 4, 8, 0, 0), T(2, 8, 3, 0, 0), 0, 1));
+    BAD("sslh_linear", sslh_linear(bad, T(2, 4, 8, 0, 0), T(2, 3, 9, 0, 0), NULL));
+    BAD("sslh_linear", sslh_linear(bad, T(2, 4, 8, 0, 0), T(2, 3, 8, 0, 0), T(1, 4, 0, 0, 0)));
+    BAD("sslh_linear_ex", sslh_linear_ex(bad, T(2, 4, 8, 0, 0), NULL, NULL, SSLH_RELU));
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 5, 5, 3), T(4, 2, 3, 3, 4), NULL, cd));
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 2, 5, 3), T(4, 2, 3, 3, 3), NULL, cd));
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(3, 5, 5, 3, 0), T(4, 2, 3, 3, 3), NULL, cd));
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 5, 5, 3), T(4, 2, 3, 3, 3), T(1, 3, 0, 0, 0), cd));
+    cd.groups = 2;
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 5, 5, 3), T(4, 2, 3, 3, 1), NULL, cd));
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 5, 5, 4), T(4, 3, 3, 3, 2), NULL, cd));
+    cd.groups = 0;
+    cd.stride = -3;
+    BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 5, 5, 3), T(4, 2, 3, 3, 3), NULL, cd));
+    cd.stride = 0;
+    BAD("sslh_conv1d", sslh_conv1d(bad, T(3, 1, 5, 3, 0), T(3, 2, 3, 4, 0), NULL, cd));
+    BAD("sslh_conv2d_transpose", sslh_conv2d_transpose(bad, T(4, 1, 5, 5, 3), T(4, 2, 3, 3, 3), NULL, cd));
+    BAD("sslh_conv1d_transpose", sslh_conv1d_transpose(bad, T(3, 1, 5, 3, 0), T(3, 2, 3, 3, 0), NULL, cd));
+    BAD("sslh_max_pool2d", sslh_max_pool2d(bad, T(4, 1, 5, 5, 3), 7, 1, 0));
+    BAD("sslh_max_pool2d", sslh_max_pool2d(bad, T(3, 5, 5, 3, 0), 2, 2, 0));
+    BAD("sslh_avg_pool2d", sslh_avg_pool2d(bad, T(4, 1, 5, 5, 3), 0, 1, 0));
+    BAD("sslh_global_avg_pool", sslh_global_avg_pool(bad, T(1, 5, 0, 0, 0)));
+    BAD("sslh_global_max_pool", sslh_global_max_pool(bad, T(1, 5, 0, 0, 0)));
+    BAD("sslh_resize_nearest", sslh_resize_nearest(bad, T(4, 1, 5, 5, 3), 0, 4));
+    BAD("sslh_resize_bilinear", sslh_resize_bilinear(bad, T(3, 5, 5, 3, 0), 4, 4));
+    bn.training = 1;
+    BAD("sslh_batch_norm", sslh_batch_norm(bad, T(2, 4, 8, 0, 0), T(1, 7, 0, 0, 0), NULL, NULL, NULL, NULL, bn));
+    BAD("sslh_batch_norm", sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, NULL, NULL, T(2, 4, 7, 0, 0), bn));
+    BAD("sslh_batch_norm", sslh_batch_norm(bad, T(2, 1, 8, 0, 0), NULL, NULL, NULL, NULL, NULL, bn));
+    bn.virtual_groups = 3;
+    BAD("sslh_batch_norm", sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, NULL, NULL, NULL, bn));
+    bn.virtual_groups = 0, bn.training = 0;
+    BAD("sslh_batch_norm", sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, NULL, NULL, NULL, bn));
+    BAD("sslh_layer_norm", sslh_layer_norm(bad, T(2, 4, 8, 0, 0), T(1, 7, 0, 0, 0), NULL, 0));
+    BAD("sslh_group_norm", sslh_group_norm(bad, T(3, 2, 4, 8, 0), NULL, NULL, 3, 0));
+    BAD("sslh_l2_normalize", sslh_l2_normalize(bad, NULL, 0));
+    BAD("sslh_dropout", sslh_dropout(bad, T(1, 4, 0, 0, 0), 1.5f));
+    BAD("sslh_drop_path", sslh_drop_path(bad, T(1, 4, 0, 0, 0), -0.5f));
+    BAD("sslh_reshape", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(5, 2)));
+    BAD("sslh_reshape", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(-1, -1)));
+    BAD("sslh_reshape", sslh_reshape(bad, T(2, 3, 4, 0, 0), sslh_dim2(5, -1)));
+    BAD("sslh_permute", sslh_permute(bad, T(3, 3, 4, 2, 0), order));
+    BAD("sslh_permute", sslh_permute(bad, T(2, 3, 4, 0, 0), far));
+    BAD("sslh_transpose", sslh_transpose(bad, T(2, 3, 4, 0, 0), 0, 2));
+    list[0] = T(2, 3, 4, 0, 0), list[1] = T(2, 2, 5, 0, 0);
+    {
+        sslh_tensor *y;
+        sslh_begin_step(bad);
+        list[0] = T(2, 3, 4, 0, 0), list[1] = T(2, 2, 5, 0, 0);
+        y = sslh_concat(bad, list, 2, 0);
+        CHECK(y != NULL, "dummy");
+        CHECK_ERROR(bad, "sslh_concat:");
+    }
+    BAD("sslh_concat", sslh_concat(bad, list, 0, 0));
+    BAD("sslh_slice", sslh_slice(bad, T(2, 3, 4, 0, 0), 1, 2, 5));
+    BAD("sslh_slice", sslh_slice(bad, T(2, 3, 4, 0, 0), 1, 2, 2));
+    BAD("sslh_slice", sslh_slice(bad, T(2, 3, 4, 0, 0), 2, 0, 1));
+    BAD("sslh_pad", sslh_pad(bad, T(2, 3, 4, 0, 0), 0, -1, 0, 0));
+    BAD("sslh_broadcast", sslh_broadcast(bad, T(2, 3, 4, 0, 0), sslh_dim2(3, 5)));
+    BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 3)));
+    BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, -1)));
+    BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), T(1, 2, 0, 0, 0)));
+    BAD("sslh_gather", sslh_gather(bad, T(3, 2, 4, 5, 0), ints(2, 2, 3, 4)));
+    BAD("sslh_gather", sslh_gather(bad, T(3, 2, 4, 5, 0), ints(2, 3, 3, 1)));
+    BAD("sslh_to_real", sslh_to_real(bad, NULL, 1));
+    at.heads = 3;
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), at));
+    at.heads = 2;
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 6, 8, 0), T(3, 2, 5, 8, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 3, 5, 8, 0), T(3, 3, 5, 8, 0), at));
+    BAD("sslh_self_attention", sslh_self_attention(bad, T(3, 2, 5, 8, 0), at));
+    BAD("sslh_gru", sslh_gru(bad, T(3, 2, 5, 3, 0), T(2, 12, 3, 0, 0), T(2, 12, 5, 0, 0), T(1, 12, 0, 0, 0), T(1, 12, 0, 0, 0), NULL));
+    BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 1)));
+    BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4)));
+    BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0)));
+    BAD("sslh_cross_entropy_ex", sslh_cross_entropy_ex(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), 1.5f, -100));
+    BAD("sslh_cross_entropy_soft", sslh_cross_entropy_soft(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_bce_with_logits", sslh_bce_with_logits(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_mse", sslh_mse(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_l1", sslh_l1(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_huber", sslh_huber(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), -1));
+    BAD("sslh_kl_div", sslh_kl_div(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_nt_xent", sslh_nt_xent(bad, T(2, 3, 4, 0, 0), T(2, 2, 4, 0, 0), 0.5f));
+    BAD("sslh_nt_xent", sslh_nt_xent(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), 0));
+    BAD("sslh_nt_xent", sslh_nt_xent(bad, T(2, 1, 4, 0, 0), T(2, 1, 4, 0, 0), 0.5f));
+    BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0), NULL, 0.5f));
+    BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(2, 7, 5, 0, 0), 0.5f));
+    sslh_destroy(bad);
+}
+
+int main(int argc, char **argv) {
+    int i, k;
+    if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+        for (k = 0; k < CASES; k++) {
+            printf("%s|%s|%s|%d|", table[k].name, table[k].fn, table[k].inputs, table[k].flags);
+            for (i = 0; i < 10; i++) printf("%s%.17g", i ? "," : "", (double)table[k].p[i]);
+            printf("\n");
+        }
+        return 0;
+    }
+    TEST(gradients)
+    TEST(torch_values)
+    TEST(threads)
+    TEST(instruction_sets)
+    TEST(elementary_functions)
+    TEST(dropout_statistics)
+    TEST(error_sentences)
+    return test_end();
+}

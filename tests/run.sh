@@ -1,0 +1,127 @@
+#!/bin/sh
+# All stages of `make test`, one after the other; `sh tests/run.sh long` adds the slow ones, `sh tests/run.sh STAGE ..`
+# runs only the stages named. Prints the seconds of each stage and, as the last line, "N passed, N failed".
+# A missing tool is skipped by name; under SSLH_TEST_STRICT=1 that is a failure.
+cd "$(dirname "$0")/.." || exit 1
+CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAKE:-make}
+export CC CFLAGS LDLIBS MAKE
+unset MAKEFLAGS MFLAGS MAKELEVEL
+jobs=$( (nproc || echo 2) 2>/dev/null)
+all="unit asan tsan valgrind coverage portability bits readme"
+long=0
+stages=
+for a in "$@"; do
+    if [ "$a" = long ]; then long=1; else stages="$stages $a"; fi
+done
+[ -n "$stages" ] || stages=$all
+SSLH_TEST_LONG=$long; export SSLH_TEST_LONG
+mkdir -p build
+total_passed=0; total_failed=0
+tally=build/tally
+
+. tests/lib.sh
+
+# make with the variables of a configuration: build_config folder cc cflags target..
+build_config() {
+    folder=$1; cc=$2; flags=$3; shift 3
+    $MAKE -s -j"$jobs" B="$folder" CC="$cc" CFLAGS="$flags" LDLIBS="$LDLIBS" "$@" > "$folder.log" 2>&1
+    code=$?
+    if [ $code != 0 ]; then tail -n 30 "$folder.log"; fail "build of $folder"; fi
+    return $code
+}
+
+# runs a program of tests and adds its last line to the tally; the output is shown when something failed
+program() {
+    label=$1; shift
+    start=$(now)
+    "$@" > build/output.txt 2>&1
+    code=$?
+    last=$(tail -n 1 build/output.txt)
+    grep -E '^(note|skipped)' build/output.txt
+    case $last in
+    *" passed, "*" failed")
+        add "$last"
+        if [ $code != 0 ]; then grep -v -E '^(note|skipped)' build/output.txt | tail -n 60; fi
+        case $last in *" 0 failed") [ $code = 0 ] || fail "$label: exit code $code";; esac ;;
+    *) tail -n 60 build/output.txt; fail "$label: exit code $code, no result line" ;;
+    esac
+    printf '   %-28s %s  %s s\n' "$label" "$last" "$(since "$start")"
+}
+
+names() { $MAKE -s test-names; }
+
+stage_unit() {
+    build_config build "$CC" "$CFLAGS" programs || return
+    for t in $(names); do program "$t" "build/tests/$t"; done
+}
+
+# AddressSanitizer, UndefinedBehaviorSanitizer and leaks
+stage_asan() {
+    flags="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
+    if ! compiles "$CC" "$flags"; then skip asan "$CC has no -fsanitize=address,undefined"; return; fi
+    build_config build/asan "$CC" "$flags" programs || return
+    for t in $(names); do SSLH_TEST_SMALL=1 program "asan $t" "build/asan/tests/$t"; done
+}
+
+stage_tsan() {
+    flags="-O1 -g -fsanitize=thread"
+    if ! compiles "$CC" "$flags"; then skip tsan "$CC has no -fsanitize=thread"; return; fi
+    build_config build/tsan "$CC" "$flags" programs || return
+    for t in $(names); do
+        case $t in *_double) continue;; esac
+        TSAN_OPTIONS="halt_on_error=1 $TSAN_OPTIONS" SSLH_TEST_SMALL=1 program "tsan $t" "build/tsan/tests/$t"
+    done
+}
+
+stage_valgrind() {
+    if ! have valgrind; then skip valgrind "valgrind is not installed"; return; fi
+    build_config build/valgrind "$CC" "-O1 -g" programs || return
+    list="core ops"
+    [ $long = 1 ] && list=$(names)
+    for t in $list; do
+        SSLH_TEST_SMALL=1 program "valgrind $t" valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/valgrind/tests/$t"
+    done
+}
+
+# Share of the statements of ssl.h that the tests run, over all programs and the double build.
+stage_coverage() {
+    if ! have gcov || ! compiles "$CC" "--coverage"; then skip coverage "gcov is not installed or $CC has no --coverage"; return; fi
+    find build/coverage -name '*.gcda' -exec rm -f {} + 2>/dev/null
+    build_config build/coverage "$CC" "-O1 --coverage -fprofile-update=prefer-atomic" programs || return
+    for t in $(names); do SSLH_TEST_SMALL=1 program "coverage $t" "build/coverage/tests/$t"; done
+    rm -f build/coverage/*.gcov
+    for o in build/coverage/*.gcda build/coverage/tests/*.gcda; do
+        [ -f "$o" ] || continue
+        case $o in */impl.gcda|*/impl_double.gcda) ;; *) ;; esac
+        (cd build/coverage && gcov -o "$(dirname "../../$o")" "../../$o" > /dev/null 2>&1; for g in *ssl.h.gcov; do
+            [ -f "$g" ] && mv "$g" "$(basename "$o" .gcda).lines"; done)
+    done
+    # a line counts as run when one build of it ran
+    percent=$(awk -F: '{
+        n = $2 + 0; s = $1; gsub(/[ *]/, "", s)
+        if (n > 0 && s != "-" && s != "") { if (s !~ /^[#=]/) run[n] = 1; seen[n] = 1 }
+    } END { for (n in seen) { t++; if (n in run) r++ } if (t) printf "%.2f %d %d", 100 * r / t, r, t }' build/coverage/*.lines)
+    set -- $percent
+    echo "   statement coverage of ssl.h: $1 % ($2 of $3 lines)"
+    awk -F: '{ n = $2 + 0; s = $1; gsub(/[ *]/, "", s); if (n > 0 && s != "-" && s != "") { seen[n] = $0; if (s !~ /^[#=]/) run[n] = 1 } }
+        END { for (n in seen) if (!(n in run)) print n }' build/coverage/*.lines | sort -n > build/coverage/missed.txt
+    if [ "$(printf '%s\n' "$1" | awk '{ print ($1 >= 90) }')" = 1 ]; then pass; else fail "statement coverage $1 % is below 90 %"; fi
+}
+
+stage_portability() { program portability sh tests/portability.sh; }
+stage_bits() { program bits sh tests/bits.sh; }
+stage_readme() { if [ -f README.md ]; then program readme sh tests/readme.sh; fi; }
+
+whole=$(now)
+for s in $stages; do
+    : > $tally
+    start=$(now)
+    echo "== $s"
+    "stage_$s"
+    p=$(awk '{ p += $1 } END { print p + 0 }' $tally); f=$(awk '{ f += $2 } END { print f + 0 }' $tally)
+    total_passed=$((total_passed + p)); total_failed=$((total_failed + f))
+    echo "== $s: $p passed, $f failed, $(since "$start") s"
+done
+echo "== all: $(since "$whole") s"
+echo "$total_passed passed, $total_failed failed"
+[ "$total_failed" = 0 ]
