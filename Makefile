@@ -65,6 +65,12 @@ examples: $(EXAMPLES:%=$(B)/examples/%)
 demo: $(B)/examples/first
 	$(B)/examples/first
 
+# Small programs that scripts under tests/ call.
+$(B)/tools/%: tests/tools/%.c ssl.h
+	@mkdir -p $(B)/tools
+	$(CC) $(STD) $(CFLAGS) -I. $< $(LDLIBS) -o $@
+tools: $(B)/tools/export_views $(B)/tools/simclr_run
+
 BENCH_FLAGS = $(shell sh tests/bench/flags.sh "$(CC)" 2>/dev/null)
 $(B)/bench/%: tests/bench/%.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/bench
