@@ -515,16 +515,21 @@ typedef enum sslh_init {
     SSLH_INIT_KAIMING,        /* normal, std = sqrt(2 / fan_in): He et al. 2015 */
     SSLH_INIT_KAIMING_OUT,    /* normal, std = sqrt(2 / fan_out) */
     SSLH_INIT_XAVIER,         /* uniform, +-scale sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010 */
-    SSLH_INIT_FAN_IN          /* uniform, +-1/sqrt(fan_in): PyTorch's default for linear and conv layers */
+    SSLH_INIT_FAN_IN,         /* uniform, +-1/sqrt(fan_in): PyTorch's default for linear and conv layers */
+    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions of a grid, row 0 zero (He et al. 2021) */
 } sslh_init;
 
-/* Declares a parameter and returns its index. shape (O,..,I): fan_in is all but the first size, fan_out all but the last
-   times... see the manual. Vectors get no weight decay unless sslh_param_set says so. */
+/* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out O
+   times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default above).
+   Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state: saved in checkpoints and moved by clones, not trained. Starts at zero (fill it after). */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
 /* Puts a net inside this one: saved, cloned and counted with it, its names prefixed "name.". Returns child. */
 SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
+/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones have
+   children of their own. */
+SSLH_API sslh_net *sslh_child_at(sslh_net *net, int i);
 
 SSLH_API sslh_tensor *sslh_param(sslh_net *net, int index);
 SSLH_API sslh_tensor *sslh_state(sslh_net *net, int index);
@@ -5421,13 +5426,1640 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>nets          nets, parameters, layers                                                                         */
 /* ================================================================================================================== */
 
+/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same layout
+   as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants them: a
+   momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements and the
+   gaps hold zeros, so that update, average, clip and save are one loop over a block. */
+
+#define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
+#define SSLH_I_MAX_NETS 64 /* nets reachable from one */
+
+/* A parameter or a state. The header t does not move, so that tapes and callers may hold it. */
+typedef struct sslh_i_entry {
+    sslh_tensor t;
+    char        name[112];
+    int         is_param;
+    sslh_init   init;
+    float       scale;
+    uint64_t    stream;     /* of the initial values, taken when declared: value j is a function of (seed, stream, j) */
+    float       lr_scale, decay_scale;
+    size_t      offset;     /* parameters: elements from the start of the block */
+} sslh_i_entry;
+
+typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
+
+/* One run of sslh_forward_ex; lives on its stack, the net points to the innermost. */
+typedef struct sslh_i_call {
+    sslh_forward_desc desc;
+    int  tapped;            /* the wanted inner result was offered */
+    char offered[160];      /* names of the others, for the message when it was not */
+} sslh_i_call;
+
+struct sslh_net {
+    sslh_ctx       *ctx;    /* NULL: the dead net, what functions return after an error; constant */
+    char            name[64];
+    char            arch[256]; /* "resnet channels=3 depth=18 ..": how sslh_load_net builds it again; empty: cannot */
+    sslh_forward_fn forward;
+    void           *self;
+    size_t          self_size;
+    sslh_kind       kind;
+    int             width, channels, image;
+    int             training, frozen, sealed;
+    sslh_i_entry  **entry;
+    int             entries, entry_cap;
+    sslh_i_link    *child;
+    int             children, child_cap;
+    sslh_real      *values; /* parameters, then states */
+    sslh_real      *grads;  /* NULL until wanted */
+    size_t          nvalues; /* elements of the parameters, gaps included */
+    sslh_i_call    *call;
+    sslh_preprocess preprocess;
+};
+
+static const sslh_net sslh_i_dead_net = SSLH_I_ZERO;
+static const sslh_forward_desc sslh_i_no_call = SSLH_I_ZERO;
+
+SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c) {
+    (void)c;
+    return (sslh_net *)(uintptr_t)&sslh_i_dead_net;
+}
+
+SSLH_I_FN int sslh_i_net_dead(const sslh_net *net) { return !net || !net->ctx; }
+/* Nothing may be done with this net now. */
+SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) || SSLH_I_BAD(net->ctx); }
+
+/* A dead net that is used in a context without an error: the error was cleared, the net is still not there. */
+SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
+    if (SSLH_I_BAD(c)) return 0;
+    if (sslh_i_net_dead(net)) sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
+    return !sslh_i_net_bad(net);
+}
+
+/* --- making a net ------------------------------------------------------------------------------------------------ */
+
+/* Room for one element more in an array that lives as long as its owner. */
+SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, int n, int *cap, size_t element) {
+    int wanted = *cap ? 2 * *cap : 8;
+    void *fresh;
+    if (n < *cap) return array;
+    fresh = sslh_i_alloc_with(c, (size_t)wanted * element, owner);
+    if (!fresh) return NULL;
+    if (array) memcpy(fresh, array, (size_t)n * element);
+    sslh_i_free(c, array);
+    *cap = wanted;
+    return fresh;
+}
+
+/* 0 and an error when text does not fit or is empty. */
+SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t size, const char *text) {
+    size_t n = text ? strlen(text) : 0;
+    if (n == 0 || n >= size) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a name of 1 to %d characters is needed, this has %.0f", op, (int)size - 1, (double)n);
+        return 0;
+    }
+    memcpy(out, text, n + 1);
+    return 1;
+}
+
+SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
+    sslh_net *net;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    net = (sslh_net *)sslh_i_alloc(c, sizeof *net);
+    if (!net) return sslh_i_dummy_net(c);
+    if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net")) return sslh_i_dummy_net(c);
+    if (desc.self && desc.self_size) {
+        net->self = sslh_i_alloc_with(c, desc.self_size, net);
+        if (!net->self) return sslh_i_dummy_net(c);
+        memcpy(net->self, desc.self, desc.self_size);
+        net->self_size = desc.self_size;
+    }
+    net->ctx = c;
+    net->forward = desc.forward;
+    net->kind = desc.kind;
+    net->width = desc.width;
+    net->channels = desc.channels;
+    net->image = desc.image;
+    net->training = 1;
+    return net;
+}
+
+/* What sslh_param_new and sslh_state_new share. */
+SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type, sslh_shape shape) {
+    sslh_ctx *c = net->ctx;
+    sslh_i_entry **array, *e;
+    size_t count = sslh_i_count(c, op, shape);
+    int i;
+    if (!count) return NULL;
+    if (net->sealed) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' is declared after the net '%s' was used (declare everything first)", op, name ? name : "", net->name);
+        return NULL;
+    }
+    array = (sslh_i_entry **)sslh_i_owned_grow(c, net, net->entry, net->entries, &net->entry_cap, sizeof *array);
+    if (!array) return NULL;
+    net->entry = array;
+    e = (sslh_i_entry *)sslh_i_alloc_with(c, sizeof *e, net);
+    if (!e || !sslh_i_copy_name(c, op, e->name, sizeof e->name, name)) return NULL;
+    for (i = 0; i < net->entries; i++) {
+        if (strcmp(array[i]->name, name) != 0) continue;
+        sslh_fail(c, SSLH_E_USAGE, "%s: the net '%s' already has a tensor '%s'", op, net->name, name);
+        return NULL;
+    }
+    e->t.type = type;
+    e->t.ndim = shape.ndim;
+    memcpy(e->t.shape, shape.size, sizeof e->t.shape);
+    e->t.count = count;
+    e->t.ctx = c;
+    array[net->entries++] = e;
+    return e;
+}
+
+SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale) {
+    sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
+    if (!e) return -1;
+    e->is_param = 1;
+    e->init = init;
+    e->scale = scale;
+    e->stream = sslh_next_stream(net->ctx);
+    e->lr_scale = 1.0f;
+    e->decay_scale = shape.ndim > 1 ? 1.0f : 0.0f;
+    e->t.flags = SSLH_I_PARAM | SSLH_I_LONG | (net->frozen ? 0u : (unsigned)SSLH_I_NEEDS);
+    e->t.group = 1u;
+    return net->entries - 1;
+}
+
+/* A state with an initial value other than zero. */
+SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape, sslh_init init, float scale) {
+    sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_state_new", name, type, shape);
+    if (!e) return -1;
+    e->init = init;
+    e->scale = scale;
+    e->t.flags = SSLH_I_STATE | SSLH_I_LONG;
+    return net->entries - 1;
+}
+
+SSLH_DEF int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape) {
+    return sslh_i_state_new(net, name, type, shape, SSLH_INIT_ZERO, 0);
+}
+
+SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) {
+    sslh_i_link *array;
+    int i;
+    if (sslh_i_net_bad(net) || !sslh_i_net_ok(net->ctx, "sslh_child", child)) return child ? child : sslh_i_dummy_net(NULL);
+    if (child->ctx != net->ctx) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: '%s' belongs to another context (sslh_clone_into moves it)", name ? name : "");
+        return child;
+    }
+    for (i = 0; i < net->children; i++) {
+        if (!name || strcmp(net->child[i].name, name) != 0) continue;
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: the net '%s' already has a child '%s'", net->name, name);
+        return child;
+    }
+    array = (sslh_i_link *)sslh_i_owned_grow(net->ctx, net, net->child, net->children, &net->child_cap, sizeof *array);
+    if (!array) return child;
+    net->child = array;
+    if (!sslh_i_copy_name(net->ctx, "sslh_child", array[net->children].name, sizeof array[0].name, name)) return child;
+    array[net->children].net = child;
+    net->children++;
+    return child;
+}
+
+SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
+    if (sslh_i_net_dead(net)) return sslh_i_dummy_net(NULL);
+    if (i < 0 || i >= net->children) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child_at: the net '%s' has %d children, number %d is asked for", net->name, net->children, i);
+        return sslh_i_dummy_net(net->ctx);
+    }
+    return net->child[i].net;
+}
+
+/* --- initial values ---------------------------------------------------------------------------------------------- */
+
+/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the first
+   half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k / (D/4)). */
+SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
+    int d = t->shape[2], quarter = d / 4, p, half, k;
+    if (t->ndim != 3 || t->shape[1] != 1 + grid * grid || d % 4) {
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "SSLH_INIT_POSITIONS: the shape must be (1,1+%d*%d,D) with D a multiple of 4", grid, grid);
+        return;
+    }
+    for (p = 0; p < grid * grid; p++) {
+        sslh_real *row = t->data + (size_t)(p + 1) * (size_t)d;
+        for (half = 0; half < 2; half++) {
+            sslh_real position = (sslh_real)(half == 0 ? p % grid : p / grid);
+            for (k = 0; k < quarter; k++) {
+                sslh_real exponent = (sslh_real)k / (sslh_real)quarter, rate, angle;
+                exponent = exponent * SSLH_I_R(-9.210340371976184); /* - ln 10000 */
+                rate = sslh_i_exp(exponent);
+                angle = position * rate;
+                row[half * (d / 2) + k] = sslh_i_sin(angle);
+                row[half * (d / 2) + quarter + k] = sslh_i_cos(angle);
+            }
+        }
+    }
+}
+
+/* Normal, cut at two standard deviations: drawn again until it is inside, with further indices of the same stream. */
+SSLH_I_FN void sslh_i_trunc_fill(sslh_ctx *c, const sslh_i_entry *e, float std) {
+    size_t j;
+    for (j = 0; j < e->t.count; j++) {
+        uint64_t attempt = 0;
+        float v;
+        do v = sslh_random_normal(c->desc.seed, e->stream, (uint64_t)j + (attempt++ << 40));
+        while (v < -2.0f || v > 2.0f);
+        v = v * std;
+        e->t.data[j] = (sslh_real)v;
+    }
+}
+
+/* fan_in: sizes but the first; fan_out: the first times the kernel's area (the sizes between first and last). */
+SSLH_I_FN void sslh_i_fans(const sslh_tensor *t, float *fan_in, float *fan_out) {
+    int i;
+    *fan_in = 1;
+    *fan_out = t->ndim ? (float)t->shape[0] : 1.0f;
+    for (i = 1; i < t->ndim; i++) {
+        *fan_in *= (float)t->shape[i];
+        if (i < t->ndim - 1) *fan_out *= (float)t->shape[i];
+    }
+}
+
+SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
+    float fan_in, fan_out, scale = e->scale != 0.0f ? e->scale : 1.0f, bound = 0;
+    size_t j, n = e->t.count;
+    sslh_real constant = e->init == SSLH_INIT_ONE ? (sslh_real)1 : (sslh_real)e->scale;
+    if (e->init == SSLH_INIT_ZERO || e->t.type != SSLH_F32) return; /* blocks are made of zeros */
+    sslh_i_fans(&e->t, &fan_in, &fan_out);
+    if (e->init == SSLH_INIT_ONE || e->init == SSLH_INIT_CONSTANT) {
+        for (j = 0; j < n; j++) e->t.data[j] = constant;
+        return;
+    }
+    if (e->init == SSLH_INIT_POSITIONS) {
+        sslh_i_sincos_fill(&e->t, (int)e->scale);
+        return;
+    }
+    if (e->init == SSLH_INIT_TRUNC_NORMAL) {
+        sslh_i_trunc_fill(c, e, e->scale != 0.0f ? e->scale : 0.02f);
+        return;
+    }
+    if (e->init == SSLH_INIT_NORMAL || e->init == SSLH_INIT_KAIMING || e->init == SSLH_INIT_KAIMING_OUT) {
+        if (e->init == SSLH_INIT_KAIMING) scale *= sqrtf(2.0f / fan_in);
+        if (e->init == SSLH_INIT_KAIMING_OUT) scale *= sqrtf(2.0f / fan_out);
+        sslh_i_random_fill(c, e->stream, e->t.data, n, 1, 0.0f, scale);
+        return;
+    }
+    if (e->init == SSLH_INIT_UNIFORM) bound = scale;
+    if (e->init == SSLH_INIT_XAVIER) bound = scale * sqrtf(6.0f / (fan_in + fan_out));
+    if (e->init == SSLH_INIT_FAN_IN) bound = scale / sqrtf(fan_in);
+    sslh_i_random_fill(c, e->stream, e->t.data, n, 0, -bound, 2.0f * bound);
+}
+
+/* --- sealing ----------------------------------------------------------------------------------------------------- */
+
+/* Lays out parameters and states; fill = 0 leaves the initial values out (a clone copies its own). */
+SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
+    sslh_ctx *c = net->ctx;
+    size_t params = 0, bytes, align = SSLH_I_PAD * sizeof(sslh_real);
+    char *block;
+    int i;
+    if (net->sealed) return 1;
+    if (SSLH_I_BAD(c)) return 0;
+    for (i = 0; i < net->entries; i++) {
+        sslh_i_entry *e = net->entry[i];
+        if (!e->is_param) continue;
+        e->offset = params;
+        params += (e->t.count + SSLH_I_PAD - 1) / SSLH_I_PAD * SSLH_I_PAD;
+        if (params > (size_t)-1 / 32) sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+    }
+    bytes = params * sizeof(sslh_real);
+    for (i = 0; i < net->entries; i++) {
+        sslh_i_entry *e = net->entry[i];
+        if (e->is_param) continue;
+        e->offset = bytes;
+        bytes += (e->t.count * sslh_i_type_size(e->t.type) + align - 1) / align * align;
+        if (bytes > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+    }
+    if (SSLH_I_BAD(c)) return 0;
+    block = (char *)sslh_i_alloc_with(c, bytes, net);
+    if (!block) return 0;
+    net->values = (sslh_real *)(void *)block;
+    net->nvalues = params;
+    for (i = 0; i < net->entries; i++) {
+        sslh_i_entry *e = net->entry[i];
+        sslh_i_set_data(&e->t, block + (e->is_param ? e->offset * sizeof(sslh_real) : e->offset));
+        if (fill) sslh_i_init_fill(c, e);
+    }
+    net->sealed = 1;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_net_grads(sslh_net *net) {
+    int i;
+    if (net->grads || net->nvalues == 0) return 1;
+    net->grads = (sslh_real *)sslh_i_alloc_with(net->ctx, net->nvalues * sizeof(sslh_real), net);
+    if (!net->grads) return 0;
+    for (i = 0; i < net->entries; i++)
+        if (net->entry[i]->is_param) net->entry[i]->t.grad = net->grads + net->entry[i]->offset;
+    return 1;
+}
+
+/* Before a net is used: memory for what the use may need. */
+SSLH_I_FN int sslh_i_net_ready(sslh_net *net) {
+    if (net->sealed && (net->grads || net->frozen || net->ctx->no_grad || net->nvalues == 0)) return 1;
+    if (!sslh_i_net_seal(net, 1)) return 0;
+    return net->frozen || net->ctx->no_grad || sslh_i_net_grads(net);
+}
+
+/* --- all nets below one ------------------------------------------------------------------------------------------ */
+
+/* A net and its descendants, each once (a child may be reachable on two ways), parents first. */
+typedef struct sslh_i_tree {
+    int         n;
+    sslh_net   *net[SSLH_I_MAX_NETS];
+    int         parent[SSLH_I_MAX_NETS];
+    const char *name[SSLH_I_MAX_NETS]; /* under its parent */
+} sslh_i_tree;
+
+SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const char *name) {
+    int i, me = t->n;
+    for (i = 0; i < t->n; i++) if (t->net[i] == net) return;
+    if (t->n == SSLH_I_MAX_NETS) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "more than %d nets inside '%s'", SSLH_I_MAX_NETS, t->net[0]->name);
+        return;
+    }
+    t->net[me] = net;
+    t->parent[me] = parent;
+    t->name[me] = name;
+    t->n++;
+    for (i = 0; i < net->children; i++) sslh_i_tree_add(t, net->child[i].net, me, net->child[i].name);
+}
+
+SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
+    t->n = 0;
+    if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
+}
+
+/* The same with memory laid out; 0 on an error. */
+SSLH_I_FN int sslh_i_tree_ready(sslh_i_tree *t, sslh_net *net) {
+    int i;
+    sslh_i_tree_of(t, net);
+    for (i = 0; i < t->n; i++) if (!sslh_i_net_seal(t->net[i], 1)) return 0;
+    return t->n > 0 && !SSLH_I_BAD(net->ctx);
+}
+
+/* "encoder.layer1.0.conv1.weight" for tensor leaf of net number i; returns the length, as snprintf. */
+SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf, char *out, size_t size) {
+    size_t used = 0, part;
+    if (t->parent[i] >= 0) {
+        used = sslh_i_full_name(t, t->parent[i], "", out, size);
+        part = strlen(t->name[i]);
+        if (used + part + 1 < size) {
+            memcpy(out + used, t->name[i], part);
+            out[used + part] = '.';
+        }
+        used += part + 1;
+    }
+    part = strlen(leaf);
+    if (used + part < size) memcpy(out + used, leaf, part + 1);
+    else if (size) out[size - 1] = 0;
+    return used + part;
+}
+
+SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_net **owner) {
+    int i;
+    for (i = 0; i < net->entries; i++) {
+        if (strcmp(net->entry[i]->name, name) != 0) continue;
+        *owner = net;
+        return net->entry[i];
+    }
+    for (i = 0; i < net->children; i++) {
+        size_t n = strlen(net->child[i].name);
+        sslh_i_entry *e;
+        if (strncmp(net->child[i].name, name, n) != 0 || name[n] != '.') continue;
+        e = sslh_i_find_entry(net->child[i].net, name + n + 1, owner);
+        if (e) return e;
+    }
+    return NULL;
+}
+
+SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
+    sslh_net *owner = NULL;
+    sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
+    return e && sslh_i_net_ready(owner) ? &e->t : NULL;
+}
+
+/* Parameters and states share one numbering, in order of declaration. */
+SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index, int is_param) {
+    if (sslh_i_net_dead(net)) return sslh_i_dummy(NULL);
+    if (index < 0 || index >= net->entries || net->entry[index]->is_param != is_param) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name, is_param ? "parameter" : "state", index);
+        return sslh_i_dummy(net->ctx);
+    }
+    if (!net->sealed || !SSLH_I_BAD(net->ctx)) /* after an error what is there can still be read */
+        if (!sslh_i_net_ready(net)) return sslh_i_dummy(net->ctx);
+    return &net->entry[index]->t;
+}
+SSLH_DEF sslh_tensor *sslh_param(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_param", index, 1); }
+SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_state", index, 0); }
+
+SSLH_DEF int sslh_count_tensors(sslh_net *net) {
+    sslh_i_tree t;
+    int i, n = 0;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) n += t.net[i]->entries;
+    return n;
+}
+
+SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_t name_size, int *is_param) {
+    sslh_i_tree t;
+    int i, at = index;
+    if (name && name_size) name[0] = 0;
+    if (is_param) *is_param = 0;
+    if (sslh_i_net_dead(net)) return sslh_i_dummy(NULL);
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n && at >= 0; i++) {
+        if (at < t.net[i]->entries) {
+            sslh_i_entry *e = t.net[i]->entry[at];
+            if (name) sslh_i_full_name(&t, i, e->name, name, name_size);
+            if (is_param) *is_param = e->is_param;
+            return sslh_i_tensor_of(t.net[i], "sslh_tensor_at", at, e->is_param);
+        }
+        at -= t.net[i]->entries;
+    }
+    sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_tensor_at: the net '%s' has no tensor number %d", net->name, index);
+    return sslh_i_dummy(net->ctx);
+}
+
+/* --- settings ---------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, sslh_param_opts o) {
+    if (o.group < 0 || o.group > 15) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s': group %d (0 to 15 are possible)", op, e->name, o.group);
+        return;
+    }
+    e->t.group = 1u << o.group;
+    e->lr_scale = o.lr_scale == 0.0f ? 1.0f : o.lr_scale < 0.0f ? 0.0f : o.lr_scale;
+    e->decay_scale = o.decay_scale == 0.0f ? (e->t.ndim > 1 ? 1.0f : 0.0f) : o.decay_scale < 0.0f ? 0.0f : o.decay_scale;
+}
+
+SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
+    if (sslh_i_net_bad(net)) return;
+    if (index < 0 || index >= net->entries || !net->entry[index]->is_param)
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_param_set: the net '%s' has no parameter number %d", net->name, index);
+    else
+        sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[index], opts);
+}
+
+SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
+    sslh_i_tree t;
+    char name[256];
+    int i, j;
+    if (sslh_i_net_bad(net) || !pattern) return;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        for (j = 0; j < t.net[i]->entries; j++) {
+            sslh_i_entry *e = t.net[i]->entry[j];
+            sslh_i_full_name(&t, i, e->name, name, sizeof name);
+            if (e->is_param && strstr(name, pattern)) sslh_i_entry_set(net->ctx, "sslh_param_set_matching", e, opts);
+        }
+    }
+}
+
+SSLH_DEF sslh_net_info sslh_net_query(sslh_net *net) {
+    sslh_net_info info;
+    sslh_i_tree t;
+    int i, j;
+    memset(&info, 0, sizeof info);
+    info.name = "none";
+    if (sslh_i_net_dead(net)) return info;
+    info.name = net->name;
+    info.kind = net->kind;
+    info.width = net->width;
+    info.channels = net->channels;
+    info.image = net->image;
+    info.training = net->training;
+    info.frozen = net->frozen;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        for (j = 0; j < t.net[i]->entries; j++) {
+            const sslh_i_entry *e = t.net[i]->entry[j];
+            if (e->is_param) info.params += (int64_t)e->t.count;
+            else info.states += (int64_t)e->t.count;
+        }
+    }
+    return info;
+}
+
+SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) { return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx; }
+
+/* Modes can be set after an error too, so that whoever switched one can switch it back. */
+SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
+    sslh_i_tree t;
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) t.net[i]->training = training != 0;
+}
+
+SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
+
+SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
+    sslh_i_tree t;
+    int i, j;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        t.net[i]->frozen = frozen != 0;
+        for (j = 0; j < t.net[i]->entries; j++) {
+            sslh_tensor *p = &t.net[i]->entry[j]->t;
+            if (!t.net[i]->entry[j]->is_param) continue;
+            if (frozen) p->flags &= ~(unsigned)SSLH_I_NEEDS;
+            else p->flags |= SSLH_I_NEEDS;
+        }
+    }
+}
+
+/* --- running a net ----------------------------------------------------------------------------------------------- */
+
+SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) { return net && net->call ? &net->call->desc : &sslh_i_no_call; }
+
+SSLH_DEF int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x) {
+    sslh_i_call *call = net ? net->call : NULL;
+    size_t used;
+    (void)x;
+    if (!call || !call->desc.tap || !name) return 0;
+    if (strcmp(call->desc.tap, name) == 0) {
+        call->tapped = 1;
+        return 1;
+    }
+    used = strlen(call->offered);
+    snprintf(call->offered + used, sizeof call->offered - used, used ? ", %s" : "%s", name);
+    return 0;
+}
+
+/* 0 and an error when the input is not what the net declared. */
+SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_tensor *x) {
+    char text[96];
+    int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
+    sslh_i_str(text, sizeof text, sslh_shape_of(x));
+    if (net->channels && channels != net->channels)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d", net->name, net->channels, text, channels);
+    else if (net->image && (x->ndim != 4 || x->shape[1] != net->image || x->shape[2] != net->image))
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s", net->name, net->image, net->image, text);
+    return !SSLH_I_BAD(c);
+}
+
+/* Gives back all tensors made since number first, but the result and what a callback keeps. Memory is counted by its
+   users, so a result that shares memory with an inner tensor is safe. */
+SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *result) {
+    size_t i, left = first;
+    for (i = first; i < c->ntensors; i++) {
+        sslh_tensor *t = c->tensors[i];
+        if (t == result || (t->flags & SSLH_I_KEPT)) c->tensors[left++] = t;
+        else sslh_i_release(c, t);
+    }
+    c->ntensors = left;
+}
+
+SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
+    sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
+    sslh_i_call call, *outer;
+    sslh_tensor *y;
+    size_t first;
+    if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
+    if (!net->forward) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
+        return sslh_i_dummy(c);
+    }
+    if (!sslh_i_check_input(c, net, x) || !sslh_i_net_ready(net)) return sslh_i_dummy(c);
+    memset(&call, 0, sizeof call);
+    call.desc = desc;
+    outer = net->call; /* a net that calls itself */
+    net->call = &call;
+    first = c->ntensors;
+    y = net->forward(net, x, net->self);
+    net->call = outer;
+    if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
+    if (desc.tap && !call.tapped)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name, desc.tap,
+                  call.offered[0] ? call.offered : "none");
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (c->no_grad) sslh_i_release_since(c, first, y);
+    else y->flags |= SSLH_I_KEPT;
+    return y;
+}
+
+SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
+
+/* --- copies and averages ----------------------------------------------------------------------------------------- */
+
+SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
+    sslh_net *copy;
+    sslh_net_desc d;
+    int i;
+    memset(&d, 0, sizeof d);
+    d.name = net->name;
+    d.forward = net->forward;
+    d.self = net->self;
+    d.self_size = net->self_size;
+    d.kind = net->kind;
+    d.width = net->width;
+    d.channels = net->channels;
+    d.image = net->image;
+    copy = sslh_net_new(c, d);
+    if (SSLH_I_BAD(c)) return NULL;
+    memcpy(copy->arch, net->arch, sizeof copy->arch);
+    copy->preprocess = net->preprocess;
+    copy->training = net->training;
+    copy->frozen = net->frozen;
+    for (i = 0; i < net->entries; i++) {
+        const sslh_i_entry *from = net->entry[i];
+        sslh_i_entry *e = sslh_i_declare(copy, "sslh_clone", from->name, from->t.type, sslh_shape_of(&from->t));
+        if (!e) return NULL;
+        e->is_param = from->is_param;
+        e->init = from->init;
+        e->scale = from->scale;
+        e->stream = from->stream;
+        e->lr_scale = from->lr_scale;
+        e->decay_scale = from->decay_scale;
+        e->t.flags = from->t.flags & (unsigned)(SSLH_I_PARAM | SSLH_I_STATE | SSLH_I_LONG | SSLH_I_NEEDS);
+        e->t.group = from->t.group;
+    }
+    if (!sslh_i_net_seal(copy, 0)) return NULL;
+    for (i = 0; i < net->entries; i++) {
+        const sslh_tensor *from = &net->entry[i]->t;
+        memcpy(sslh_i_get_data(&copy->entry[i]->t), sslh_i_get_data(from), from->count * sslh_i_type_size(from->type));
+    }
+    return copy;
+}
+
+SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
+    sslh_i_tree t;
+    sslh_net *copy[SSLH_I_MAX_NETS];
+    int i, j, k;
+    if (!sslh_i_net_ok(c, "sslh_clone", net) || !sslh_i_tree_ready(&t, net)) return sslh_i_dummy_net(c);
+    for (i = 0; i < t.n; i++) {
+        copy[i] = sslh_i_clone_one(c, t.net[i]);
+        if (!copy[i]) return sslh_i_dummy_net(c);
+    }
+    for (i = 0; i < t.n; i++) { /* the same links between the copies */
+        for (j = 0; j < t.net[i]->children; j++) {
+            for (k = 0; k < t.n; k++)
+                if (t.net[k] == t.net[i]->child[j].net) sslh_child(copy[i], t.net[i]->child[j].name, copy[k]);
+        }
+    }
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : copy[0];
+}
+
+SSLH_DEF sslh_net *sslh_clone(sslh_net *net) { return sslh_clone_into(sslh_net_ctx(net), net); }
+
+/* Both trees with memory, and the same tensors in both; 0 and an error otherwise. */
+SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_tree *ta, sslh_i_tree *tb) {
+    sslh_ctx *c = a ? a->ctx : NULL;
+    int i, j;
+    if (sslh_i_net_dead(a)) {
+        if (!sslh_i_net_bad(b)) sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
+        return 0;
+    }
+    if (!sslh_i_net_ok(c, op, b) || !sslh_i_tree_ready(ta, a) || !sslh_i_tree_ready(tb, b)) return 0;
+    for (i = 0; i < SSLH_I_MIN(ta->n, tb->n); i++) {
+        const sslh_net *x = ta->net[i], *y = tb->net[i];
+        for (j = 0; j < SSLH_I_MIN(x->entries, y->entries); j++) {
+            const sslh_tensor *p = &x->entry[j]->t, *q = &y->entry[j]->t;
+            if (x->entry[j]->is_param == y->entry[j]->is_param && p->type == q->type && p->ndim == q->ndim &&
+                memcmp(p->shape, q->shape, (size_t)p->ndim * sizeof p->shape[0]) == 0) continue;
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name, x->entry[j]->name, y->entry[j]->name);
+            return 0;
+        }
+        if (x->entries == y->entries) continue;
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name, x->entries, y->entries);
+        return 0;
+    }
+    if (ta->n != tb->n) sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n, tb->n);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
+    sslh_i_tree a, b;
+    int i;
+    if (!sslh_i_tree_pair("sslh_ema_update", target, source, &a, &b)) return;
+    for (i = 0; i < a.n; i++) {
+        if (a.net[i] == b.net[i]) continue; /* shared: nothing to average */
+        sslh_i_ema(target->ctx, a.net[i]->values, b.net[i]->values, a.net[i]->nvalues, m);
+    }
+}
+
+SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
+    sslh_i_tree a, b;
+    int i, j;
+    if (!sslh_i_tree_pair("sslh_copy_values", target, source, &a, &b)) return;
+    for (i = 0; i < a.n; i++) {
+        for (j = 0; j < a.net[i]->entries; j++) {
+            const sslh_tensor *from = &b.net[i]->entry[j]->t;
+            memmove(sslh_i_get_data(&a.net[i]->entry[j]->t), sslh_i_get_data(from), from->count * sslh_i_type_size(from->type));
+        }
+    }
+}
+
+/* --- gradients --------------------------------------------------------------------------------------------------- */
+
+SSLH_DEF void sslh_zero_grad(sslh_net *net) {
+    sslh_i_tree t;
+    int i;
+    if (sslh_i_net_bad(net)) return;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) if (t.net[i]->grads) memset(t.net[i]->grads, 0, t.net[i]->nvalues * sizeof(sslh_real));
+}
+
+SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
+    sslh_i_tree t;
+    sslh_real sum = 0, norm, factor;
+    int i;
+    if (sslh_i_net_bad(net)) return 0;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        sslh_real part = t.net[i]->grads ? sslh_i_sum_squares(net->ctx, t.net[i]->grads, t.net[i]->nvalues) : 0;
+        sum = sum + part;
+    }
+    norm = (sslh_real)sqrt((double)sum);
+    if (!(norm > (sslh_real)max_norm)) return (float)norm; /* also when NaN: the optimiser names the parameter */
+    factor = (sslh_real)max_norm / (norm + SSLH_I_R(1e-6));
+    for (i = 0; i < t.n; i++)
+        if (t.net[i]->grads) sslh_i_scale_array(net->ctx, t.net[i]->grads, t.net[i]->nvalues, factor);
+    return (float)norm;
+}
+
+/* --- summary ----------------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_summary {
+    char  *out;
+    size_t size, used;
+    double macs;
+    const sslh_tensor *seen[512]; /* parameters counted so far: a shared one counts once */
+    int    nseen;
+} sslh_i_summary;
+
+/* Appends at most what fits, counts all, as snprintf. */
+SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
+SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) {
+    va_list args;
+    int n;
+    va_start(args, format);
+    n = vsnprintf(out && *used < size ? out + *used : NULL, out && *used < size ? size - *used : 0, format, args);
+    va_end(args);
+    if (n > 0) *used += (size_t)n;
+}
+
+/* Multiply-adds of one operation from its shapes; 0 for those that are not products. */
+SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
+    const sslh_tensor *a = e->inputs > 0 ? e->input[0] : NULL, *b = e->inputs > 1 ? e->input[1] : NULL;
+    double out = (double)e->output->count;
+    if (!a) return 0;
+    if (strstr(e->name, "transpose") && b && strstr(e->name, "conv")) return (double)a->count * (double)b->count / (double)b->shape[0];
+    if (b && (strstr(e->name, "conv") || strstr(e->name, "linear"))) return out * (double)b->count / (double)b->shape[0];
+    if (b && strstr(e->name, "matmul")) /* (M,K) x (K,N): sqrt(MK KN MN) per matrix = M K N */
+        return sqrt((double)a->count * (double)b->count / (out > 0 ? out : 1)) * out;
+    if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
+    if (b && strstr(e->name, "attention")) return 2 * out * (double)b->shape[1];
+    if (b && strstr(e->name, "gru")) return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim - 1] *
+                                            (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
+    return 0;
+}
+
+SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
+    sslh_i_summary *s = (sslh_i_summary *)user;
+    double params = 0, macs = sslh_i_macs(e);
+    char text[96];
+    const char *name = strncmp(e->name, "sslh_", 5) == 0 ? e->name + 5 : e->name;
+    int i, j;
+    for (i = 0; i < e->inputs; i++) {
+        if (!e->input[i] || !(e->input[i]->flags & SSLH_I_PARAM)) continue;
+        for (j = 0; j < s->nseen && s->seen[j] != e->input[i]; j++) {}
+        if (j < s->nseen) continue;
+        if (s->nseen < (int)(sizeof s->seen / sizeof s->seen[0])) s->seen[s->nseen++] = e->input[i];
+        params += (double)e->input[i]->count;
+    }
+    s->macs += macs;
+    sslh_i_append(s->out, s->size, &s->used, "%-20s %-20s %12.0f %12.3f\n", name, sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
+}
+
+SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
+    sslh_i_summary s;
+    sslh_i_tree t;
+    sslh_ctx *c = sslh_net_ctx(net);
+    void (*trace)(const sslh_trace_event *, void *);
+    void *trace_user;
+    int mode[SSLH_I_MAX_NETS], i;
+    if (out && size) out[0] = 0;
+    if (sslh_i_net_bad(net)) return 0;
+    memset(&s, 0, sizeof s);
+    s.out = out;
+    s.size = size;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        mode[i] = t.net[i]->training;
+        t.net[i]->training = 0; /* running statistics stay as they are */
+    }
+    trace = c->trace;
+    trace_user = c->trace_user;
+    sslh_i_append(out, size, &s.used, "%-20s %-20s %12s %12s\n", net->name, "output", "parameters", "million MAC");
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    {
+        sslh_tensor *x = sslh_zeros(c, input);
+        c->trace = sslh_i_summary_row;
+        c->trace_user = &s;
+        sslh_forward(net, x);
+    }
+    c->trace = trace;
+    c->trace_user = trace_user;
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params, s.macs / 1e6);
+    return s.used;
+}
+
+/* --- layers ------------------------------------------------------------------------------------------------------ */
+
+/* Declares "name.suffix"; the name may be empty. */
+SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type, sslh_shape shape,
+                             sslh_init init, float scale) {
+    char full[112];
+    if (sslh_i_net_bad(net)) return -1;
+    if (snprintf(full, sizeof full, "%s%s%s", name ? name : "", name && name[0] ? "." : "", suffix) >= (int)sizeof full) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "the name '%s' is too long", name);
+        return -1;
+    }
+    return is_param ? sslh_param_new(net, full, shape, init, scale) : sslh_i_state_new(net, full, type, shape, init, scale);
+}
+
+/* PyTorch's default: weight and bias uniform in +-1/sqrt(fan_in). */
+SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias) {
+    int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_FAN_IN, 0);
+    if (!no_bias && first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sqrtf((float)in));
+    return first;
+}
+
+SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_activation activation) {
+    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1), activation);
+}
+
+SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias, sslh_init init) {
+    int g = groups > 0 ? groups : 1, first;
+    if (sslh_i_net_bad(net)) return -1;
+    if (in < 1 || in % g || out % g) {
+        sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in, out);
+        return -1;
+    }
+    first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
+    if (!no_bias && first >= 0)
+        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sqrtf((float)kernel * (float)kernel * (float)(in / g)));
+    return first;
+}
+
+SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias) {
+    return sslh_i_conv_new(net, name, in, out, kernel, groups, no_bias, SSLH_INIT_FAN_IN);
+}
+
+SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc) {
+    return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1), desc);
+}
+
+SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
+    sslh_shape s = sslh_dim1(width);
+    int first = sslh_i_net_dead(net) ? -1 : net->entries;
+    if (no_affine != 1) sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, s, SSLH_INIT_ONE, 0);
+    if (no_affine == 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, s, SSLH_INIT_ZERO, 0);
+    sslh_i_sub_new(net, name, "running_mean", 0, SSLH_F32, s, SSLH_INIT_ZERO, 0);
+    sslh_i_sub_new(net, name, "running_var", 0, SSLH_F32, s, SSLH_INIT_ONE, 0);
+    sslh_i_sub_new(net, name, "num_batches_tracked", 0, SSLH_I32, sslh_dim0(), SSLH_INIT_ZERO, 0);
+    return sslh_i_net_bad(net) ? -1 : first;
+}
+
+SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual, int no_affine,
+                                            sslh_activation activation) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_batch_norm_desc d;
+    sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index), *beta = no_affine ? NULL : sslh_param(net, index + 1);
+    int state = index + (no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
+    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, state + 1), *batches = sslh_state(net, state + 2);
+    memset(&d, 0, sizeof d);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    d.training = net->training;
+    d.activation = activation;
+    if (d.training && batches->ints[0] < INT_MAX) batches->ints[0]++;
+    return sslh_batch_norm(c, x, gamma, beta, mean, var, residual, d);
+}
+
+SSLH_DEF int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width) {
+    int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim1(width), SSLH_INIT_ONE, 0);
+    if (first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(width), SSLH_INIT_ZERO, 0);
+    return first;
+}
+
+SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
+    return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, index + 1), eps);
+}
+
 /* ================================================================================================================== */
 /*  >>encoders      MLP, convnet, ResNet, NIN, ViT                                                                   */
 /* ================================================================================================================== */
 
+/* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
+   function needs no table: it counts. .arch records the resolved settings for sslh_load_net. */
+
+/* A setting that must lie in low..high; 0 and an error otherwise. */
+SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int value, int low, int high) {
+    if (value >= low && value <= high) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %d (%d to %d are possible)", op, what, value, low, high);
+    return 0;
+}
+
+SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self, size_t self_size,
+                                       sslh_kind kind, int width, int channels, int image) {
+    sslh_net_desc d;
+    memset(&d, 0, sizeof d);
+    d.name = name;
+    d.forward = forward;
+    d.self = self;
+    d.self_size = self_size;
+    d.kind = kind;
+    d.width = width;
+    d.channels = channels;
+    d.image = image;
+    return sslh_net_new(c, d);
+}
+
+/* "32,64,128" of a list that ends with 0 or after 8. */
+SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t size) {
+    size_t used = 0;
+    int i;
+    if (size) out[0] = 0;
+    for (i = 0; i < 8 && widths[i]; i++) sslh_i_append(out, size, &used, i ? ",%d" : "%d", widths[i]);
+    return out;
+}
+
+SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths) {
+    int n = 0;
+    while (n < 8 && widths[n] && sslh_i_within(c, op, "widths[]", widths[n], 1, 1 << 20)) n++;
+    return n;
+}
+
+/* Both ends of an encoder with a map: the map itself, or its average over all places. */
+SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) { return map_output ? x : sslh_global_avg_pool(c, x); }
+
+/* --- MLP --------------------------------------------------------------------------------------------------------- */
+
+/* Kind of the batch norm after layer i of n: -1 none, else no_affine. */
+SSLH_I_FN int sslh_i_mlp_norm(const sslh_mlp_desc *d, int i, int n) {
+    if (i < n - 1) return d->batch_norm ? 0 : -1;
+    return d->last_batch_norm == 0 ? -1 : d->last_batch_norm == 1 ? 0 : d->last_batch_norm == 2 ? 2 : 1;
+}
+
+/* A bias before a batch norm would be taken away again by its mean. */
+SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) { return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias); }
+
+SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    char tap[16], text[96];
+    int n = 0, i, at = 0;
+    while (n < 8 && d->widths[n]) n++;
+    if (x->ndim < 1 || x->count / (size_t)x->shape[0] != (size_t)d->in) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name, d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        return sslh_i_dummy(c);
+    }
+    if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in));
+    for (i = 0; i < n; i++) {
+        int norm = sslh_i_mlp_norm(d, i, n), no_bias = sslh_i_mlp_no_bias(d, i, n);
+        sslh_activation act = i < n - 1 || d->last_activation ? d->activation : SSLH_LINEAR;
+        x = sslh_layer_linear(net, at, x, no_bias, norm < 0 ? act : SSLH_LINEAR);
+        at += no_bias ? 1 : 2;
+        if (norm >= 0) {
+            int fused = act == SSLH_RELU || act == SSLH_LINEAR;
+            x = sslh_layer_batch_norm(net, at, x, NULL, norm, fused ? act : SSLH_LINEAR);
+            if (!fused) x = sslh_activate(c, x, act);
+            at += norm == 0 ? 5 : norm == 2 ? 4 : 3;
+        }
+        snprintf(tap, sizeof tap, "layer%d", i + 1);
+        if (sslh_tap(net, tap, x)) return x;
+    }
+    return x;
+}
+
+SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
+    sslh_net *net;
+    char name[16], text[96];
+    int n, i, in = desc.in;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.widths[0]) desc.widths[0] = desc.widths[1] = 256;
+    if (desc.activation == SSLH_LINEAR) desc.activation = SSLH_RELU;
+    n = sslh_i_widths_count(c, "sslh_mlp", desc.widths);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_mlp", "in", desc.in, 1, INT_MAX) ||
+        !sslh_i_within(c, "sslh_mlp", "last_batch_norm", desc.last_batch_norm, 0, 3)) return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "mlp", sslh_i_mlp_forward, &desc, sizeof desc, SSLH_VECTOR, desc.widths[n - 1], 0, 0);
+    for (i = 0; i < n; i++) {
+        int norm = sslh_i_mlp_norm(&desc, i, n);
+        snprintf(name, sizeof name, "fc%d", i + 1);
+        sslh_layer_linear_new(net, name, in, desc.widths[i], sslh_i_mlp_no_bias(&desc, i, n));
+        snprintf(name, sizeof name, "bn%d", i + 1);
+        if (norm >= 0) sslh_layer_batch_norm_new(net, name, desc.widths[i], norm);
+        in = desc.widths[i];
+    }
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    snprintf(net->arch, sizeof net->arch, "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
+             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm, desc.last_batch_norm,
+             desc.last_activation, desc.last_no_bias);
+    return net;
+}
+
+/* --- small convolutional net ------------------------------------------------------------------------------------- */
+
+SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
+    sslh_conv_desc conv;
+    char tap[16];
+    int i;
+    memset(&conv, 0, sizeof conv);
+    conv.stride = 2;
+    conv.pad = 1;
+    for (i = 0; i < 8 && d->widths[i]; i++) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
+        x = sslh_layer_conv(net, 6 * i, x, 1, conv);
+        x = sslh_layer_batch_norm(net, 6 * i + 1, x, NULL, 0, SSLH_RELU);
+        snprintf(tap, sizeof tap, "block%d", i + 1);
+        if (sslh_tap(net, tap, x)) return x;
+    }
+    return sslh_i_map_end(sslh_net_ctx(net), x, d->map_output);
+}
+
+SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
+    static const int widths[4] = {32, 64, 128, 256};
+    sslh_net *net;
+    char name[16], text[96];
+    int n, i, in;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.channels) desc.channels = 3;
+    if (!desc.widths[0]) memcpy(desc.widths, widths, sizeof widths);
+    n = sslh_i_widths_count(c, "sslh_convnet", desc.widths);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20)) return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
+                             desc.widths[n - 1], desc.channels, 0);
+    for (i = 0, in = desc.channels; i < n; in = desc.widths[i++]) {
+        snprintf(name, sizeof name, "conv%d", i + 1);
+        sslh_i_conv_new(net, name, in, desc.widths[i], 3, 1, 1, SSLH_INIT_KAIMING);
+        snprintf(name, sizeof name, "bn%d", i + 1);
+        sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
+    }
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels, sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
+    return net;
+}
+
+/* --- ResNet (He, Zhang, Ren, Sun: "Deep residual learning for image recognition", 2016) -------------------------- */
+
+/* Blocks of each stage. */
+SSLH_I_FN const int *sslh_i_resnet_blocks(int depth) {
+    static const int r18[4] = {2, 2, 2, 2}, r34[4] = {3, 4, 6, 3};
+    return depth == 34 ? r34 : r18;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad) {
+    sslh_conv_desc conv;
+    memset(&conv, 0, sizeof conv);
+    conv.stride = stride;
+    conv.pad = pad;
+    x = sslh_layer_conv(net, *at, x, 1, conv);
+    *at += 1;
+    return x;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act) {
+    x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
+    *at += 5;
+    return x;
+}
+
+/* y = relu(bn(conv(relu(bn(conv(x))))) + shortcut), the shortcut being x or a 1x1 convolution with batch norm */
+SSLH_I_FN sslh_tensor *sslh_i_basic_block(sslh_net *net, int *at, sslh_tensor *x, int stride, int project) {
+    sslh_tensor *shortcut = x, *y;
+    int second;
+    y = sslh_i_resnet_conv(net, at, x, stride, 1);
+    y = sslh_i_resnet_norm(net, at, y, NULL, SSLH_RELU);
+    y = sslh_i_resnet_conv(net, at, y, 1, 1);
+    second = *at;
+    *at += 5;
+    if (project) { /* declared after the second batch norm, needed before it */
+        shortcut = sslh_i_resnet_conv(net, at, x, stride, 0);
+        shortcut = sslh_i_resnet_norm(net, at, shortcut, NULL, SSLH_LINEAR);
+    }
+    return sslh_i_resnet_norm(net, &second, y, shortcut, SSLH_RELU);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
+    const int *blocks = sslh_i_resnet_blocks(d->depth);
+    char tap[16];
+    int stage, i, at = 0;
+    x = sslh_i_resnet_conv(net, &at, x, d->imagenet_stem ? 2 : 1, d->imagenet_stem ? 3 : 1);
+    x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU);
+    if (d->imagenet_stem) x = sslh_max_pool2d(sslh_net_ctx(net), x, 3, 2, 1);
+    if (sslh_tap(net, "stem", x)) return x;
+    for (stage = 0; stage < 4; stage++) {
+        for (i = 0; i < blocks[stage]; i++) {
+            int first = i == 0 && stage > 0;
+            x = sslh_i_basic_block(net, &at, x, first ? 2 : 1, first);
+        }
+        snprintf(tap, sizeof tap, "layer%d", stage + 1);
+        if (sslh_tap(net, tap, x)) return x;
+    }
+    return sslh_i_map_end(sslh_net_ctx(net), x, d->map_output);
+}
+
+SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
+    sslh_net *net;
+    const int *blocks;
+    char name[48];
+    int stage, i, in, out;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.channels) desc.channels = 3;
+    if (!desc.depth) desc.depth = 18;
+    if (!desc.width) desc.width = 64;
+    if (desc.depth != 18 && desc.depth != 34) sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 and 34 are possible)", desc.depth);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_resnet", "channels", desc.channels, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_resnet", "width", desc.width, 1, 1 << 16)) return sslh_i_dummy_net(c);
+    blocks = sslh_i_resnet_blocks(desc.depth);
+    net = sslh_i_encoder_new(c, "resnet", sslh_i_resnet_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
+                             8 * desc.width, desc.channels, 0);
+    sslh_i_conv_new(net, "conv1", desc.channels, desc.width, desc.imagenet_stem ? 7 : 3, 1, 1, SSLH_INIT_KAIMING_OUT);
+    sslh_layer_batch_norm_new(net, "bn1", desc.width, 0);
+    for (stage = 0, in = desc.width; stage < 4; stage++) {
+        out = desc.width << stage;
+        for (i = 0; i < blocks[stage]; i++) {
+            int used = snprintf(name, sizeof name, "layer%d.%d.", stage + 1, i);
+            char *part = name + used;
+            size_t room = sizeof name - (size_t)used;
+            snprintf(part, room, "conv1");
+            sslh_i_conv_new(net, name, in, out, 3, 1, 1, SSLH_INIT_KAIMING_OUT);
+            snprintf(part, room, "bn1");
+            sslh_layer_batch_norm_new(net, name, out, 0);
+            snprintf(part, room, "conv2");
+            sslh_i_conv_new(net, name, out, out, 3, 1, 1, SSLH_INIT_KAIMING_OUT);
+            snprintf(part, room, "bn2");
+            sslh_layer_batch_norm_new(net, name, out, 0);
+            if (i == 0 && stage > 0) {
+                snprintf(part, room, "downsample.0");
+                sslh_i_conv_new(net, name, in, out, 1, 1, 1, SSLH_INIT_KAIMING_OUT);
+                snprintf(part, room, "downsample.1");
+                sslh_layer_batch_norm_new(net, name, out, 0);
+            }
+            in = out;
+        }
+    }
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d", desc.channels, desc.depth,
+             desc.imagenet_stem, desc.width, desc.map_output);
+    return net;
+}
+
+/* --- network in network, as RotNet uses it ----------------------------------------------------------------------- */
+
+/* Kernel and width of convolution j of block i: 5x5 in the first two blocks, 3x3 in the others, then two of 1x1. */
+SSLH_I_FN void sslh_i_nin_layer(const sslh_nin_desc *d, int i, int j, int *kernel, int *width) {
+    static const int first[3] = {192, 160, 96};
+    *kernel = j > 0 ? 1 : i < 2 ? 5 : 3;
+    *width = (i == 0 ? first[j] : 192) / d->divide;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_nin_desc *d = (const sslh_nin_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    char tap[16];
+    int i, j, kernel, width, at = 0;
+    for (i = 0; i < d->blocks; i++) {
+        for (j = 0; j < 3; j++) {
+            sslh_i_nin_layer(d, i, j, &kernel, &width);
+            x = sslh_i_resnet_conv(net, &at, x, 1, (kernel - 1) / 2);
+            x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU);
+        }
+        if (i == 0) x = sslh_max_pool2d(c, x, 3, 2, 1);
+        if (i == 1) x = sslh_avg_pool2d(c, x, 3, 2, 1);
+        snprintf(tap, sizeof tap, "block%d", i + 1);
+        if (sslh_tap(net, tap, x)) return x;
+    }
+    return sslh_i_map_end(c, x, d->map_output);
+}
+
+SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
+    sslh_net *net;
+    char name[32];
+    int i, j, in, kernel, width;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.channels) desc.channels = 3;
+    if (!desc.blocks) desc.blocks = 4;
+    if (!desc.divide) desc.divide = 1;
+    if (!sslh_i_within(c, "sslh_nin", "blocks", desc.blocks, 3, 5) || !sslh_i_within(c, "sslh_nin", "divide", desc.divide, 1, 96) ||
+        !sslh_i_within(c, "sslh_nin", "channels", desc.channels, 1, 1 << 16)) return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "nin", sslh_i_nin_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR, 192 / desc.divide,
+                             desc.channels, 0);
+    for (i = 0, in = desc.channels; i < desc.blocks; i++) {
+        for (j = 0; j < 3; j++) {
+            sslh_i_nin_layer(&desc, i, j, &kernel, &width);
+            snprintf(name, sizeof name, "block%d.conv%d", i + 1, j + 1);
+            sslh_i_conv_new(net, name, in, width, kernel, 1, 1, SSLH_INIT_KAIMING_OUT);
+            snprintf(name, sizeof name, "block%d.bn%d", i + 1, j + 1);
+            sslh_layer_batch_norm_new(net, name, width, 0);
+            in = width;
+        }
+    }
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels, desc.blocks, desc.divide, desc.map_output);
+    return net;
+}
+
+/* --- ViT (Dosovitskiy et al.: "An image is worth 16x16 words", 2021) --------------------------------------------- */
+
+/* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
+   Also used by decoders: at is the index of norm1.weight.
+     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))                                   */
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop, sslh_tensor *key_mask) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_attention_desc a;
+    sslh_tensor *y;
+    memset(&a, 0, sizeof a);
+    a.heads = heads;
+    a.key_mask = key_mask;
+    y = sslh_layer_layer_norm(net, at, x, 1e-6f);
+    y = sslh_layer_linear(net, at + 2, y, 0, SSLH_LINEAR); /* (N,T,3D) */
+    y = sslh_self_attention(c, y, a);
+    y = sslh_layer_linear(net, at + 4, y, 0, SSLH_LINEAR);
+    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
+    x = sslh_add(c, x, y);
+    y = sslh_layer_layer_norm(net, at + 6, x, 1e-6f);
+    y = sslh_layer_linear(net, at + 8, y, 0, SSLH_GELU); /* (N,T,mlp) */
+    y = sslh_layer_linear(net, at + 10, y, 0, SSLH_LINEAR);
+    if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
+    return sslh_add(c, x, y);
+}
+
+/* Xavier weights and zero biases, as MAE and the ViT paper's code. */
+SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
+    int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_XAVIER, 0);
+    sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_ZERO, 0);
+    return first;
+}
+
+/* Declares "prefix.norm1.weight" .. and returns the index of the first. */
+SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp) {
+    char name[64];
+    int first = sslh_i_net_dead(net) ? -1 : net->entries;
+    snprintf(name, sizeof name, "%s.norm1", prefix);
+    sslh_layer_layer_norm_new(net, name, width);
+    snprintf(name, sizeof name, "%s.attn.qkv", prefix);
+    sslh_i_xavier_new(net, name, width, 3 * width);
+    snprintf(name, sizeof name, "%s.attn.proj", prefix);
+    sslh_i_xavier_new(net, name, width, width);
+    snprintf(name, sizeof name, "%s.norm2", prefix);
+    sslh_layer_layer_norm_new(net, name, width);
+    snprintf(name, sizeof name, "%s.mlp.fc1", prefix);
+    sslh_i_xavier_new(net, name, width, mlp);
+    snprintf(name, sizeof name, "%s.mlp.fc2", prefix);
+    sslh_i_xavier_new(net, name, mlp, width);
+    return sslh_i_net_bad(net) ? -1 : first;
+}
+
+/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm. */
+SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_vit_desc *d = (const sslh_vit_desc *)self;
+    const sslh_forward_desc *call = sslh_call(net);
+    sslh_ctx *c = sslh_net_ctx(net);
+    int n = x->shape[0], side = d->image / d->patch, patches = side * side, i;
+    sslh_tensor *cls, *position, *two[2];
+    sslh_conv_desc conv;
+    char tap[16];
+    memset(&conv, 0, sizeof conv);
+    conv.stride = d->patch;
+    position = d->fixed_positions ? sslh_state(net, 1) : sslh_param(net, 1); /* (1,1+P,D) */
+    x = sslh_layer_conv(net, 2, x, 0, conv);                                 /* (N,side,side,D) */
+    x = sslh_reshape(c, x, sslh_dim3(n, patches, d->width));
+    x = sslh_add(c, x, sslh_slice(c, position, 1, 1, 1 + patches));
+    if (call->keep) x = sslh_gather(c, x, call->keep);                       /* (N,J,D) */
+    cls = sslh_add(c, sslh_param(net, 0), sslh_slice(c, position, 1, 0, 1)); /* (1,1,D) */
+    two[0] = sslh_broadcast(c, cls, sslh_dim3(n, 1, d->width));
+    two[1] = x;
+    x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
+    for (i = 0; i < d->depth; i++) {
+        /* stochastic depth grows linearly with depth (Huang et al. 2016) */
+        float drop = net->training && d->depth > 1 ? call->drop_path * (float)i / (float)(d->depth - 1) : 0.0f;
+        x = sslh_i_vit_block(net, 4 + 12 * i, x, d->heads, drop, call->mask);
+        snprintf(tap, sizeof tap, "block%d", i + 1);
+        if (sslh_tap(net, tap, x)) return x;
+    }
+    x = sslh_layer_layer_norm(net, 4 + 12 * d->depth, x, 1e-6f);
+    if (sslh_tap(net, "tokens", x) || d->token_output || SSLH_I_BAD(c)) return x;
+    if (d->mean_pool) return sslh_mean(c, sslh_slice(c, x, 1, 1, x->shape[1]), SSLH_AXIS(1), 0);
+    return sslh_reshape(c, sslh_slice(c, x, 1, 0, 1), sslh_dim2(n, d->width));
+}
+
+SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
+    sslh_net *net;
+    sslh_param_opts token;
+    char name[32];
+    int i, patches, flat;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.image) desc.image = 32;
+    if (!desc.channels) desc.channels = 3;
+    if (!desc.patch) desc.patch = 4;
+    if (!desc.width) desc.width = 192;
+    if (!desc.depth) desc.depth = 12;
+    if (!desc.heads) desc.heads = 3;
+    if (!sslh_i_within(c, "sslh_vit", "image", desc.image, 1, 1 << 14) || !sslh_i_within(c, "sslh_vit", "patch", desc.patch, 1, desc.image) ||
+        !sslh_i_within(c, "sslh_vit", "width", desc.width, 1, 1 << 16) || !sslh_i_within(c, "sslh_vit", "depth", desc.depth, 1, 512) ||
+        !sslh_i_within(c, "sslh_vit", "heads", desc.heads, 1, desc.width) || !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12))
+        return sslh_i_dummy_net(c);
+    if (!desc.mlp) desc.mlp = 4 * desc.width;
+    if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
+    if (desc.image % desc.patch) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
+    if (desc.width % desc.heads) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
+    if (desc.fixed_positions && desc.width % 4) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d", desc.width);
+    patches = (desc.image / desc.patch) * (desc.image / desc.patch);
+    net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc, desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width,
+                             desc.channels, desc.image);
+    sslh_param_new(net, "cls_token", sslh_dim3(1, 1, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    if (desc.fixed_positions)
+        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS, (float)(desc.image / desc.patch));
+    else
+        sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
+    /* Xavier on the projection as the matrix (D, p p C) that it is: +-sqrt(6 / (D + p p C)) */
+    flat = desc.patch * desc.patch * desc.channels;
+    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels), SSLH_INIT_UNIFORM,
+                   sqrtf(6.0f / ((float)flat + (float)desc.width)));
+    sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
+    for (i = 0; i < desc.depth; i++) {
+        snprintf(name, sizeof name, "blocks.%d", i);
+        sslh_i_vit_block_new(net, name, desc.width, desc.mlp);
+    }
+    sslh_layer_layer_norm_new(net, "norm", desc.width);
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as timm's no_weight_decay */
+    token.decay_scale = (float)SSLH_OFF;
+    sslh_param_set(net, 0, token);
+    if (!desc.fixed_positions) sslh_param_set(net, 1, token);
+    snprintf(net->arch, sizeof net->arch, "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d mean_pool=%d",
+             desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp, desc.fixed_positions, desc.token_output, desc.mean_pool);
+    return net;
+}
+
 /* ================================================================================================================== */
 /*  >>optim         optimisers and schedules                                                                         */
 /* ================================================================================================================== */
+
+/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's two
+   moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
+
+typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v; } sslh_i_optim_net;
+
+struct sslh_optimizer {
+    sslh_ctx           *ctx; /* NULL: the dead optimiser */
+    sslh_optimizer_desc desc;
+    sslh_i_optim_net   *net;
+    int                 nets, cap;
+    int64_t             steps;
+    double              power1, power2; /* beta1^steps, beta2^steps */
+    float               peak;
+};
+
+static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
+
+SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
+
+/* A setting with a default: 0 means it, SSLH_OFF means zero. */
+SSLH_I_FN float sslh_i_default(float value, float fallback) { return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value; }
+
+SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
+    sslh_optimizer *o;
+    int g;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_optimizer();
+    if (d.kind == SSLH_OPTIM_DEFAULT) d.kind = SSLH_SGD;
+    if ((int)d.kind < (int)SSLH_SGD || (int)d.kind > (int)SSLH_LARS) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_optimizer_new: .kind is %d", (int)d.kind);
+        return sslh_i_dummy_optimizer();
+    }
+    d.momentum = sslh_i_default(d.momentum, 0.9f);
+    d.beta1 = sslh_i_default(d.beta1, 0.9f);
+    d.beta2 = sslh_i_default(d.beta2, 0.999f);
+    d.eps = sslh_i_default(d.eps, 1e-8f);
+    d.weight_decay = sslh_i_default(d.weight_decay, 0.0f);
+    d.lars_eta = sslh_i_default(d.lars_eta, 0.001f);
+    d.clip = sslh_i_default(d.clip, 0.0f);
+    for (g = 0; g < 16; g++) d.group_lr[g] = sslh_i_default(d.group_lr[g], 1.0f);
+    if (!(d.momentum < 1.0f) || !(d.beta1 < 1.0f) || !(d.beta2 < 1.0f)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_optimizer_new: momentum and betas must be below 1");
+        return sslh_i_dummy_optimizer();
+    }
+    o = (sslh_optimizer *)sslh_i_alloc(c, sizeof *o);
+    if (!o) return sslh_i_dummy_optimizer();
+    o->ctx = c;
+    o->desc = d;
+    o->power1 = o->power2 = 1;
+    return o;
+}
+
+SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx && !SSLH_I_BAD(o->ctx); }
+
+SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
+    sslh_i_tree t;
+    sslh_i_optim_net *array;
+    int i, j;
+    if (!sslh_i_optimizer_ok(o) || !sslh_i_net_ok(o->ctx, "sslh_optimizer_add", net)) return;
+    if (net->ctx != o->ctx) {
+        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_add: the net '%s' belongs to another context", net->name);
+        return;
+    }
+    if (!sslh_i_tree_ready(&t, net)) return;
+    for (i = 0; i < t.n; i++) {
+        for (j = 0; j < o->nets && o->net[j].net != t.net[i]; j++) {}
+        if (j < o->nets || t.net[i]->nvalues == 0) continue;
+        array = (sslh_i_optim_net *)sslh_i_owned_grow(o->ctx, o, o->net, o->nets, &o->cap, sizeof *array);
+        if (!array) return;
+        o->net = array;
+        memset(&array[o->nets], 0, sizeof *array);
+        array[o->nets++].net = t.net[i];
+    }
+}
+
+/* Memory for the moments of net number i. */
+SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
+    sslh_i_optim_net *n = &o->net[i];
+    int adam = o->desc.kind == SSLH_ADAM || o->desc.kind == SSLH_ADAMW;
+    size_t bytes = n->net->nvalues * sizeof(sslh_real);
+    if (!n->m && (adam || o->desc.momentum > 0.0f)) {
+        n->m = (sslh_real *)sslh_i_alloc_with(o->ctx, bytes, o);
+        if (!n->m) return 0;
+    }
+    if (!n->v && adam) {
+        n->v = (sslh_real *)sslh_i_alloc_with(o->ctx, bytes, o);
+        if (!n->v) return 0;
+    }
+    return 1;
+}
+
+/* 1 when the step moves this tensor. */
+SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, unsigned groups) {
+    return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
+}
+
+/* Norm of all gradients of the step; a NaN or Inf among them is an error that names the parameter. */
+SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
+    sslh_real sum = 0;
+    char text[256];
+    int i, j;
+    for (i = 0; i < o->nets; i++) {
+        const sslh_net *net = o->net[i].net;
+        for (j = 0; j < net->entries; j++) {
+            const sslh_i_entry *e = net->entry[j];
+            sslh_real part;
+            if (!sslh_i_optim_takes(net, e, groups)) continue;
+            part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
+            sum = sum + part;
+            if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue; /* large but finite gradients may overflow here */
+            snprintf(text, sizeof text, "%s.%s", net->name, e->name);
+            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no parameter was changed", text,
+                      (double)o->steps);
+            return 0;
+        }
+    }
+    return (sslh_real)sqrt((double)sum);
+}
+
+/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0. */
+SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale, sslh_real lr) {
+    sslh_real p = sslh_i_sum_squares(o->ctx, t->data, t->count);
+    sslh_real g = sslh_i_sum_squares2(o->ctx, t->grad, t->data, t->count, scale, decay), ratio;
+    if (!(p > 0) || !(g > 0)) return 1;
+    ratio = (sslh_real)sqrt((double)p) / (sslh_real)sqrt((double)g);
+    ratio = ratio * (sslh_real)o->desc.lars_eta;
+    if (o->desc.lars_clip && lr > 0) {
+        ratio = ratio / lr;
+        if (ratio > 1) ratio = 1;
+    }
+    return ratio;
+}
+
+SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr, sslh_real scale) {
+    const sslh_optimizer_desc *d = &o->desc;
+    sslh_real decay = (sslh_real)(d->weight_decay * e->decay_scale);
+    sslh_real *m = n->m ? n->m + e->offset : NULL, *v = n->v ? n->v + e->offset : NULL;
+    if (v) {
+        sslh_i_adam a;
+        memset(&a, 0, sizeof a);
+        a.lr = lr;
+        a.beta1 = (sslh_real)d->beta1;
+        a.beta2 = (sslh_real)d->beta2;
+        a.eps = (sslh_real)d->eps;
+        if (d->kind == SSLH_ADAM) a.decay = decay;
+        else a.decoupled = decay;
+        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power1);
+        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power2);
+        a.grad_scale = scale;
+        a.zero_grad = 1;
+        sslh_i_adam_update(o->ctx, e->t.data, e->t.grad, m, v, e->t.count, a);
+    } else {
+        sslh_i_sgd s;
+        memset(&s, 0, sizeof s);
+        s.lr = lr;
+        s.momentum = (sslh_real)d->momentum; /* the first momentum is the gradient itself: the buffer starts at zero */
+        s.decay = decay;
+        s.grad_scale = scale;
+        s.ratio = 1;
+        s.nesterov = d->nesterov && d->kind == SSLH_SGD;
+        s.zero_grad = 1;
+        if (d->kind == SSLH_LARS) {
+            if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, &e->t, decay, scale, lr);
+            else s.decay = 0;
+        }
+        sslh_i_sgd_update(o->ctx, e->t.data, e->t.grad, m, e->t.count, s);
+    }
+}
+
+SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
+    sslh_real norm, scale = 1;
+    int i, j, g;
+    if (!sslh_i_optimizer_ok(o)) return;
+    if (!(lr >= 0.0f) || lr > 1e30f) {
+        sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate %g is no rate", (double)lr);
+        return;
+    }
+    for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
+    norm = sslh_i_optim_norm(o, groups);
+    if (SSLH_I_BAD(o->ctx)) return;
+    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
+    o->steps++;
+    o->power1 = o->power1 * (double)o->desc.beta1;
+    o->power2 = o->power2 * (double)o->desc.beta2;
+    for (i = 0; i < o->nets; i++) {
+        const sslh_net *net = o->net[i].net;
+        for (j = 0; j < net->entries; j++) {
+            const sslh_i_entry *e = net->entry[j];
+            float rate;
+            if (!sslh_i_optim_takes(net, e, groups)) continue;
+            for (g = 0; g < 15 && !(e->t.group >> g & 1u); g++) {}
+            rate = o->desc.constant_lr >> g & 1u ? o->peak : lr;
+            rate = rate * o->desc.group_lr[g];
+            rate = rate * e->lr_scale;
+            sslh_i_optim_tensor(o, &o->net[i], e, (sslh_real)rate, scale);
+        }
+    }
+}
+
+SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_step_groups(o, lr, ~0u); }
+
+SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
+    if (sslh_i_optimizer_ok(o)) o->peak = lr;
+}
+
+/* --- schedules --------------------------------------------------------------------------------------------------- */
+
+/* Progress after the warm-up in 0..1; -1 during it, with the rate in *rate. */
+SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, float peak, float *rate) {
+    int64_t left = steps - warmup, done = step - warmup;
+    *rate = peak;
+    if (step < warmup) {
+        *rate = (float)((double)peak * (double)(step < 0 ? 1 : step + 1) / (double)warmup);
+        return -1.0f;
+    }
+    if (left <= 0 || done >= left) return 1.0f;
+    return (float)((double)done / (double)left);
+}
+
+SSLH_DEF float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak) {
+    float rate;
+    sslh_i_schedule(step, steps, warmup, peak, &rate);
+    return rate;
+}
+
+/* peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017, eq. 5, without restarts) */
+SSLH_DEF float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak) {
+    float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate), angle;
+    if (t < 0.0f) return rate;
+    if (t >= 1.0f) return 0.0f;
+    angle = 3.14159265358979f * t;
+    rate = 1.0f + (float)sslh_i_cos((sslh_real)angle);
+    rate = rate * 0.5f;
+    return rate * peak;
+}
+
+SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak) {
+    float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
+    if (t < 0.0f) return rate;
+    t = 1.0f - t;
+    return peak * t;
+}
+
+SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones, float gamma) {
+    float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
+    int i;
+    if (t < 0.0f || !milestones) return rate;
+    for (i = 0; i < 64 && milestones[i] > 0.0f; i++)
+        if ((double)step >= (double)milestones[i] * (double)steps) rate = rate * gamma;
+    return rate;
+}
 
 /* ================================================================================================================== */
 /*  >>files         inflate, PNG, PNM, IDX, CIFAR, npy                                                               */

@@ -1,0 +1,453 @@
+/* Nets, encoders, optimisers, schedules. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+
+static sslh_ctx *context(int threads) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.seed = 7;
+    d.threads = threads;
+    return sslh_create(d);
+}
+
+/* y = w x (element by element) + b as an operation of the test's own: needs nothing but the tape. */
+static void scale_forward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    size_t i, w = in[1]->count;
+    (void)c, (void)n, (void)user;
+    for (i = 0; i < out->count; i++) out->data[i] = in[0]->data[i] * in[1]->data[i % w];
+}
+static void scale_backward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    size_t i, w = in[1]->count;
+    sslh_real *gx = sslh_grad(c, in[0]), *gw = sslh_grad(c, in[1]);
+    (void)n, (void)user;
+    for (i = 0; i < out->count; i++) {
+        if (gx) gx[i] += out->grad[i] * in[1]->data[i % w];
+        if (gw) gw[i % w] += out->grad[i] * in[0]->data[i];
+    }
+}
+static void sum_forward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    size_t i;
+    (void)c, (void)n, (void)user;
+    out->data[0] = 0;
+    for (i = 0; i < in[0]->count; i++) out->data[0] += in[0]->data[i];
+}
+static void sum_backward(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+    size_t i;
+    sslh_real *g = sslh_grad(c, in[0]);
+    (void)n, (void)user;
+    for (i = 0; g && i < in[0]->count; i++) g[i] += out->grad[0];
+}
+static sslh_tensor *op2(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w) {
+    sslh_tensor *in[2];
+    sslh_op_desc d;
+    in[0] = x;
+    in[1] = w;
+    memset(&d, 0, sizeof d);
+    d.name = w ? "scale" : "total";
+    d.forward = w ? scale_forward : sum_forward;
+    d.backward = w ? scale_backward : sum_backward;
+    return sslh_custom_op(c, d, in, w ? 2 : 1, w ? sslh_shape_of(x) : sslh_dim0());
+}
+
+/* Two scalings; tap "inner". */
+static sslh_tensor *two_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    (void)self;
+    x = op2(c, x, sslh_param(net, 0));
+    if (sslh_tap(net, "inner", x)) return x;
+    x = op2(c, x, sslh_param(net, 2));
+    return op2(c, x, sslh_param(net, 0));
+}
+static sslh_net *two_new(sslh_ctx *c) {
+    sslh_net_desc d;
+    sslh_net *net;
+    memset(&d, 0, sizeof d);
+    d.name = "two";
+    d.forward = two_forward;
+    d.width = 5;
+    d.channels = 5;
+    net = sslh_net_new(c, d);
+    sslh_param_new(net, "a.weight", sslh_dim2(1, 5), SSLH_INIT_NORMAL, 0);
+    sslh_state_new(net, "count", SSLH_I32, sslh_dim0());
+    sslh_param_new(net, "b", sslh_dim1(5), SSLH_INIT_UNIFORM, 0.5f);
+    return net;
+}
+
+static void declaration(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = two_new(c), *box;
+    sslh_net_desc d;
+    char name[64];
+    int is_param, i;
+    sslh_tensor *w = sslh_param(net, 0), *all;
+    CHECK_OK(c);
+    CHECK(w->count == 5 && w->data && ((uintptr_t)w->data & 63) == 0, "layout");
+    CHECK(sslh_param(net, 2)->data == w->data + 16, "one block, padded to 16");
+    CHECK(sslh_state(net, 1)->ints[0] == 0, "states start at zero");
+    CHECK(sslh_param(net, 0) == w, "stable headers");
+    CHECK(sslh_find(net, "a.weight") == w && sslh_find(net, "none") == NULL, "find");
+    for (i = 0; i < 5; i++) CHECK_NEAR(w->data[i], sslh_random_normal(7, 1, (uint64_t)i), 1e-7);
+    sslh_param_new(net, "late", sslh_dim1(2), SSLH_INIT_ZERO, 0);
+    CHECK_ERROR(c, "declared after the net 'two' was used");
+    sslh_param(net, 1);
+    CHECK_ERROR(c, "no parameter number 1");
+    sslh_state(net, 9);
+    CHECK_ERROR(c, "no state number 9");
+    memset(&d, 0, sizeof d);
+    d.name = "box";
+    box = sslh_net_new(c, d);
+    sslh_child(box, "one", net);
+    sslh_child(box, "same", net);
+    CHECK(sslh_child_at(box, 1) == net, "child_at");
+    sslh_child(box, "one", net);
+    CHECK_ERROR(c, "already has a child 'one'");
+    CHECK(sslh_count_tensors(box) == 3, "a net reachable twice counts once");
+    all = sslh_tensor_at(box, 0, name, sizeof name, &is_param);
+    CHECK(all == w && strcmp(name, "one.a.weight") == 0 && is_param == 1, "tensor_at: %s", name);
+    CHECK(sslh_find(box, "same.a.weight") == w, "find through the second name");
+    CHECK(sslh_net_query(box).params == 10 && sslh_net_query(box).states == 1, "counts");
+    sslh_param_new(box, "x", sslh_dim2(3, 0), SSLH_INIT_ZERO, 0);
+    CHECK_ERROR(c, "every size must be at least 1");
+    sslh_param_new(box, "x", sslh_dim1(1), SSLH_INIT_ZERO, 0);
+    sslh_param_new(box, "x", sslh_dim1(1), SSLH_INIT_ZERO, 0);
+    CHECK_ERROR(c, "already has a tensor 'x'");
+    sslh_forward(box, sslh_zeros(c, sslh_dim2(1, 5)));
+    CHECK_ERROR(c, "container without a forward function");
+    sslh_destroy(c);
+}
+
+static void initial_values(void) {
+    static const struct { sslh_init init; float scale; double std, bound; } cases[] = {
+        {SSLH_INIT_NORMAL, 0.3f, 0.3, 9},         {SSLH_INIT_TRUNC_NORMAL, 0, 0.0176, 0.0400001},
+        {SSLH_INIT_UNIFORM, 2, 1.1547, 2},        {SSLH_INIT_KAIMING, 0, 0.1178, 9},
+        {SSLH_INIT_KAIMING_OUT, 0, 0.05893, 9},   {SSLH_INIT_XAVIER, 0, 0.07454, 0.12910},
+        {SSLH_INIT_FAN_IN, 0, 0.04811, 0.083334}, {SSLH_INIT_ONE, 0, 0, 1},
+        {SSLH_INIT_CONSTANT, 0.25f, 0, 0.25},     {SSLH_INIT_ZERO, 0, 0, 0}};
+    sslh_ctx *c = context(2);
+    sslh_net_desc d;
+    sslh_net *net;
+    size_t i, j;
+    memset(&d, 0, sizeof d);
+    net = sslh_net_new(c, d);
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) { /* (O,Kh,Kw,I) = (64,3,3,16): fan in 144, out 576, over 720 for Xavier */
+        char name[16];
+        snprintf(name, sizeof name, "p%d", (int)i);
+        sslh_param_new(net, name, sslh_dim4(64, 3, 3, 16), cases[i].init, cases[i].scale);
+    }
+    sslh_param_new(net, "positions", sslh_dim3(1, 10, 8), SSLH_INIT_POSITIONS, 3);
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const sslh_tensor *t = sslh_param(net, (int)i);
+        double sum = 0, sum2 = 0, most = 0, std;
+        for (j = 0; j < t->count; j++) {
+            double v = (double)t->data[j];
+            sum += v;
+            sum2 += v * v;
+            if (fabs(v) > most) most = fabs(v);
+        }
+        std = sqrt(fabs(sum2 / (double)t->count - sum / (double)t->count * (sum / (double)t->count)));
+        CHECK(fabs(std - cases[i].std) <= 0.03 * cases[i].std + 1e-9, "init %d: std %g, expected %g", (int)i, std, cases[i].std);
+        CHECK(most <= cases[i].bound * 1.0001, "init %d: largest %g, bound %g", (int)i, most, cases[i].bound);
+    }
+    {
+        const sslh_real *p = sslh_param(net, (int)i)->data; /* 3 x 3 grid, D = 8: row of column 2, row 1 is 1 + 1*3 + 2 = 6 */
+        for (j = 0; j < 8; j++) CHECK(p[j] == 0, "class token");
+        p += 6 * 8;
+        CHECK_NEAR(p[0], sin(2.0), 1e-6);
+        CHECK_NEAR(p[1], sin(2.0 * 0.01), 1e-6);
+        CHECK_NEAR(p[2], cos(2.0), 1e-6);
+        CHECK_NEAR(p[4], sin(1.0), 1e-6);
+        CHECK_NEAR(p[7], cos(0.01), 1e-6);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void running(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = two_new(c), *copy;
+    sslh_forward_desc f;
+    sslh_tensor *x, *y, *z;
+    sslh_info before, after;
+    sslh_real value;
+    int i;
+    memset(&f, 0, sizeof f);
+    x = sslh_normal(c, sslh_dim2(3, 5), 0, 1);
+    y = sslh_forward(net, x);
+    f.tap = "inner";
+    z = sslh_forward_ex(net, x, f);
+    CHECK_NEAR(z->data[1], x->data[1] * sslh_param(net, 0)->data[1], 1e-7);
+    CHECK_NEAR(y->data[1], z->data[1] * sslh_param(net, 2)->data[1] * sslh_param(net, 0)->data[1], 1e-6);
+    f.tap = "layer9";
+    sslh_forward_ex(net, x, f);
+    CHECK_ERROR(c, "no inner result 'layer9' (it has: inner)");
+    x = sslh_zeros(c, sslh_dim2(3, 4));
+    sslh_forward(net, x);
+    CHECK_ERROR(c, "wants 5 channels (the last axis), the input (3,4) has 4");
+    /* nothing is recorded and only the result is left under no_grad */
+    sslh_begin_step(c);
+    sslh_no_grad(c, 1);
+    x = sslh_zeros(c, sslh_dim2(50, 5));
+    y = sslh_forward(net, x);
+    CHECK(c->ntensors == 2 && c->nnodes == 0 && y->data, "%d tensors, %d nodes", (int)c->ntensors, (int)c->nnodes);
+    sslh_no_grad(c, 0);
+    /* gradients: of total(a b a x) */
+    sslh_begin_step(c);
+    x = sslh_full(c, sslh_dim2(2, 5), 1);
+    sslh_backward(c, op2(c, sslh_forward(net, x), NULL));
+    CHECK_OK(c);
+    value = 2 * sslh_param(net, 0)->data[3] * sslh_param(net, 0)->data[3];
+    CHECK_NEAR(sslh_param(net, 2)->grad[3], value, 1e-6);
+    CHECK_NEAR(sslh_clip_grad(net, 1e-3f) > 1e-3f, 1, 0);
+    CHECK_NEAR(sslh_clip_grad(net, 1e9f), 1e-3, 1e-6);
+    sslh_zero_grad(net);
+    CHECK(sslh_param(net, 2)->grad[3] == 0, "zero_grad");
+    /* frozen nets collect nothing and a clone that only runs under no_grad has no gradients */
+    sslh_freeze(net, 1);
+    x = sslh_requires_grad(sslh_full(c, sslh_dim2(2, 5), 1));
+    sslh_backward(c, op2(c, sslh_forward(net, x), NULL));
+    CHECK(sslh_param(net, 2)->grad[3] == 0 && x->grad && x->grad[0] != 0, "frozen: passes gradient on, keeps none");
+    sslh_freeze(net, 0);
+    copy = sslh_clone(net);
+    CHECK(sslh_param(copy, 0) != sslh_param(net, 0) && sslh_param(copy, 0)->data[2] == sslh_param(net, 0)->data[2], "clone");
+    for (i = 0; i < 3; i++) {
+        sslh_begin_step(c);
+        sslh_no_grad(c, 1);
+        before = sslh_query(c);
+        sslh_forward(copy, sslh_zeros(c, sslh_dim2(2, 5)));
+        after = sslh_query(c);
+        sslh_no_grad(c, 0);
+    }
+    CHECK(before.allocs == after.allocs, "no allocation in the third step");
+    /* average */
+    sslh_param(net, 0)->data[2] = 2;
+    sslh_param(copy, 0)->data[2] = 1;
+    sslh_state(net, 1)->ints[0] = 5;
+    sslh_ema_update(copy, net, 0.75f);
+    CHECK_NEAR(sslh_param(copy, 0)->data[2], 1.25, 1e-7);
+    CHECK(sslh_state(copy, 1)->ints[0] == 0, "buffers stay");
+    sslh_copy_values(copy, net);
+    CHECK(sslh_param(copy, 0)->data[2] == 2 && sslh_state(copy, 1)->ints[0] == 5, "copy");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void other_context(void) {
+    sslh_ctx *a = context(1), *b = context(1);
+    sslh_net *net = two_new(a), *moved;
+    int64_t mark = sslh_mark(b);
+    size_t bytes = sslh_query(b).bytes;
+    moved = sslh_clone_into(b, net);
+    CHECK(sslh_net_ctx(moved) == b && sslh_param(moved, 0)->data[4] == sslh_param(net, 0)->data[4], "clone_into");
+    sslh_ema_update(net, moved, 0.5f);
+    sslh_child(net, "moved", moved);
+    CHECK_ERROR(a, "another context");
+    sslh_rewind(b, mark);
+    CHECK(sslh_query(b).bytes == bytes, "a rewind frees the net with its late blocks: %d more", (int)(sslh_query(b).bytes - bytes));
+    sslh_destroy(a);
+    CHECK_OK(b);
+    sslh_destroy(b);
+}
+
+/* After an error everything returns something valid. */
+static void dead_nets(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *dead, *copy;
+    sslh_resnet_desc r;
+    sslh_param_opts opts;
+    sslh_optimizer_desc o;
+    memset(&r, 0, sizeof r);
+    memset(&opts, 0, sizeof opts);
+    memset(&o, 0, sizeof o);
+    r.depth = 50;
+    dead = sslh_resnet(c, r);
+    copy = sslh_clone(dead);
+    sslh_forward(copy, sslh_zeros(c, sslh_dim1(1)));
+    sslh_train_mode(dead, 0);
+    sslh_freeze(dead, 1);
+    sslh_ema_update(dead, copy, 0.5f);
+    sslh_param_set_matching(dead, "", opts);
+    CHECK(sslh_param(dead, 3)->count == 1 && sslh_count_tensors(dead) == 0 && sslh_net_query(dead).params == 0, "dead net");
+    CHECK_ERROR(c, "sslh_resnet: .depth is 50 (18 and 34 are possible)");
+    sslh_forward(dead, sslh_zeros(c, sslh_dim1(1)));
+    CHECK_ERROR(c, "could not be made");
+    sslh_forward(NULL, sslh_zeros(c, sslh_dim1(1)));
+    CHECK_ERROR(c, "could not be made");
+    sslh_optimizer_add(sslh_optimizer_new(NULL, o), dead);
+    sslh_optimizer_step(sslh_optimizer_new(NULL, o), 0.1f);
+    sslh_destroy(c);
+}
+
+/* --- optimisers, against the textbook formula in double ----------------------------------------------------------- */
+
+typedef struct reference { double p, m, v; } reference;
+
+static void one_case(const char *name, sslh_optimizer_desc d, int matrix) {
+    sslh_ctx *c = context(2);
+    sslh_net_desc nd;
+    sslh_net *net;
+    sslh_optimizer *o;
+    reference r[40];
+    int i, step;
+    double decay = matrix ? (double)d.weight_decay : 0, mom = d.momentum < 0 ? 0 : d.momentum == 0 ? 0.9 : (double)d.momentum;
+    double b1 = d.beta1 == 0 ? 0.9 : (double)d.beta1, b2 = d.beta2 == 0 ? 0.999 : (double)d.beta2, eps = d.eps == 0 ? 1e-8 : (double)d.eps;
+    memset(&nd, 0, sizeof nd);
+    net = sslh_net_new(c, nd);
+    sslh_param_new(net, "w", matrix ? sslh_dim2(8, 5) : sslh_dim1(40), SSLH_INIT_NORMAL, 1);
+    o = sslh_optimizer_new(c, d);
+    sslh_optimizer_add(o, net);
+    sslh_optimizer_add(o, net); /* skipped */
+    for (i = 0; i < 40; i++) r[i].p = (double)sslh_param(net, 0)->data[i], r[i].m = r[i].v = 0;
+    for (step = 1; step <= 6; step++) {
+        double lr = 0.1 / step, pp = 0, gg = 0, ratio = 1, norm = 0, scale = 1, g[40];
+        for (i = 0; i < 40; i++) {
+            g[i] = sin(i * 0.7 + step) * 0.3;
+            sslh_param(net, 0)->grad[i] = (sslh_real)g[i];
+            norm += g[i] * g[i];
+        }
+        if (d.clip > 0 && sqrt(norm) > (double)d.clip) scale = (double)d.clip / (sqrt(norm) + 1e-6);
+        for (i = 0; i < 40; i++) {
+            g[i] *= scale;
+            if (d.kind != SSLH_ADAMW) g[i] += decay * r[i].p;
+            pp += r[i].p * r[i].p;
+            gg += g[i] * g[i];
+        }
+        if (d.kind == SSLH_LARS && matrix) {
+            ratio = 0.001 * sqrt(pp) / sqrt(gg);
+            if (d.lars_clip && ratio / lr > 1) ratio = 1;
+            else if (d.lars_clip) ratio /= lr;
+        }
+        for (i = 0; i < 40; i++) {
+            if (d.kind == SSLH_ADAM || d.kind == SSLH_ADAMW) {
+                double k1 = d.no_bias_correction ? 1 : 1 - pow(b1, step), k2 = d.no_bias_correction ? 1 : 1 - pow(b2, step);
+                if (d.kind == SSLH_ADAMW) r[i].p *= 1 - lr * decay;
+                r[i].m = b1 * r[i].m + (1 - b1) * g[i];
+                r[i].v = b2 * r[i].v + (1 - b2) * g[i] * g[i];
+                r[i].p -= lr * (r[i].m / k1) / (sqrt(r[i].v / k2) + eps);
+            } else {
+                double u = g[i] * ratio;
+                r[i].m = step == 1 ? u : mom * r[i].m + u; /* PyTorch: the first buffer is the gradient */
+                r[i].p -= lr * (d.nesterov ? u + mom * r[i].m : r[i].m);
+            }
+        }
+        sslh_optimizer_step(o, (float)lr);
+        CHECK(sslh_param(net, 0)->grad[7] == 0, "%s: gradients are zero again", name);
+    }
+    CHECK_OK(c);
+    for (i = 0; i < 40; i++)
+        CHECK(fabs(r[i].p - (double)sslh_param(net, 0)->data[i]) < 2e-6 * (1 + fabs(r[i].p)), "%s%s: parameter %d is %.8g, expected %.8g", name,
+              matrix ? "" : " (vector)", i, (double)sslh_param(net, 0)->data[i], r[i].p);
+    sslh_destroy(c);
+}
+
+static void update_rules(void) {
+    sslh_optimizer_desc d;
+    int matrix;
+    for (matrix = 0; matrix < 2; matrix++) {
+        memset(&d, 0, sizeof d);
+        one_case("sgd", d, matrix);
+        d.weight_decay = 0.05f;
+        one_case("sgd, decay", d, matrix);
+        d.nesterov = 1;
+        one_case("sgd, nesterov", d, matrix);
+        d.nesterov = 0;
+        d.momentum = (float)SSLH_OFF;
+        d.clip = 0.5f;
+        one_case("sgd without momentum, clipped", d, matrix);
+        d.momentum = 0;
+        d.clip = 0;
+        d.kind = SSLH_ADAM;
+        one_case("adam", d, matrix);
+        d.kind = SSLH_ADAMW;
+        one_case("adamw", d, matrix);
+        d.beta2 = 0.95f;
+        d.no_bias_correction = 1;
+        d.eps = 1e-6f;
+        one_case("adamw, BERT", d, matrix);
+        memset(&d, 0, sizeof d);
+        d.kind = SSLH_LARS;
+        d.weight_decay = 0.01f;
+        one_case("lars", d, matrix);
+        d.lars_clip = 1;
+        one_case("lars, clipped", d, matrix);
+    }
+}
+
+/* NaN changes nothing; groups, multipliers, frozen nets. */
+static void optimizer_rules(void) {
+    sslh_ctx *c = context(1);
+    sslh_net *net = two_new(c);
+    sslh_optimizer_desc d;
+    sslh_optimizer *o;
+    sslh_param_opts p;
+    sslh_real zero = 0, a, b;
+    uint64_t hash;
+    memset(&d, 0, sizeof d);
+    memset(&p, 0, sizeof p);
+    d.momentum = (float)SSLH_OFF;
+    d.group_lr[2] = 0.5f;
+    d.constant_lr = 1u << 3;
+    o = sslh_optimizer_new(c, d);
+    sslh_optimizer_add(o, net);
+    sslh_param(net, 2)->grad[1] = zero / zero;
+    sslh_param(net, 0)->grad[0] = 1;
+    a = sslh_param(net, 0)->data[0];
+    sslh_optimizer_step(o, 0.1f);
+    CHECK(sslh_param(net, 0)->data[0] == a, "nothing changed");
+    CHECK_ERROR(c, "the gradient of 'two.b' holds NaN or Inf");
+    sslh_param(net, 2)->grad[1] = 0;
+    hash = (uint64_t)sslh_param(net, 0)->grad[0];
+    CHECK(hash == 1, "gradients are still there");
+    p.group = 2;
+    p.lr_scale = 3;
+    sslh_param_set_matching(net, "weight", p);
+    sslh_param(net, 2)->grad[1] = 1;
+    b = sslh_param(net, 2)->data[1];
+    sslh_optimizer_step_groups(o, 0.1f, 1u << 2);
+    CHECK_NEAR(sslh_param(net, 0)->data[0], (double)a - 0.15, 1e-6);
+    CHECK(sslh_param(net, 2)->data[1] == b && sslh_param(net, 2)->grad[1] == 1, "the other group waits");
+    p.group = 3;
+    p.lr_scale = 0;
+    sslh_param_set(net, 2, p);
+    sslh_optimizer_peak(o, 0.7f);
+    sslh_optimizer_step(o, 0.01f);
+    CHECK_NEAR(sslh_param(net, 2)->data[1], (double)b - 0.7, 1e-6);
+    sslh_freeze(net, 1);
+    sslh_param(net, 2)->grad[1] = 1;
+    b = sslh_param(net, 2)->data[1];
+    sslh_optimizer_step(o, 0.01f);
+    CHECK(sslh_param(net, 2)->data[1] == b, "frozen");
+    p.group = 16;
+    sslh_param_set(net, 2, p);
+    CHECK_ERROR(c, "group 16 (0 to 15 are possible)");
+    sslh_optimizer_step(o, (float)(zero / zero));
+    CHECK_ERROR(c, "is no rate");
+    sslh_destroy(c);
+}
+
+static void schedules(void) {
+    static const float at[3] = {0.5f, 0.75f, 0};
+    CHECK_NEAR(sslh_constant(0, 100, 10, 1), 0.1, 1e-7);
+    CHECK_NEAR(sslh_constant(9, 100, 10, 1), 1, 1e-7);
+    CHECK_NEAR(sslh_constant(50, 100, 10, 1), 1, 0);
+    CHECK_NEAR(sslh_cosine(10, 110, 10, 2), 2, 1e-6);
+    CHECK_NEAR(sslh_cosine(60, 110, 10, 2), 1, 1e-6);
+    CHECK_NEAR(sslh_cosine(35, 110, 10, 2), 1 + cos(3.14159265358979 / 4), 1e-6);
+    CHECK_NEAR(sslh_cosine(110, 110, 10, 2), 0, 0);
+    CHECK_NEAR(sslh_cosine(0, 0, 0, 2), 0, 0);
+    CHECK_NEAR(sslh_linear_decay(25, 100, 0, 2), 1.5, 1e-6);
+    CHECK_NEAR(sslh_steps(49, 100, 0, 1, at, 0.1f), 1, 0);
+    CHECK_NEAR(sslh_steps(50, 100, 0, 1, at, 0.1f), 0.1, 1e-7);
+    CHECK_NEAR(sslh_steps(99, 100, 0, 1, at, 0.1f), 0.01, 1e-7);
+}
+
+TESTS_BEGIN
+    TEST(declaration)
+    TEST(initial_values)
+    TEST(running)
+    TEST(other_context)
+    TEST(dead_nets)
+    TEST(update_rules)
+    TEST(optimizer_rules)
+    TEST(schedules)
+TESTS_END
