@@ -6419,7 +6419,7 @@ SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) { return 
 SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
-    char tap[16], text[96];
+    char tap[24], text[96];
     int n = 0, i, at = 0;
     while (n < 8 && d->widths[n]) n++;
     if (x->ndim < 1 || x->count / (size_t)x->shape[0] != (size_t)d->in) {
@@ -6446,7 +6446,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
 
 SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
     sslh_net *net;
-    char name[16], text[96];
+    char name[24], text[96];
     int n, i, in = desc.in;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.widths[0]) desc.widths[0] = desc.widths[1] = 256;
@@ -6475,7 +6475,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
 SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
     sslh_conv_desc conv;
-    char tap[16];
+    char tap[24];
     int i;
     memset(&conv, 0, sizeof conv);
     conv.stride = 2;
@@ -6492,7 +6492,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
-    char name[16], text[96];
+    char name[24], text[96];
     int n, i, in;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.channels) desc.channels = 3;
@@ -6555,7 +6555,7 @@ SSLH_I_FN sslh_tensor *sslh_i_basic_block(sslh_net *net, int *at, sslh_tensor *x
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
     const int *blocks = sslh_i_resnet_blocks(d->depth);
-    char tap[16];
+    char tap[24];
     int stage, i, at = 0;
     x = sslh_i_resnet_conv(net, &at, x, d->imagenet_stem ? 2 : 1, d->imagenet_stem ? 3 : 1);
     x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU);
@@ -6630,7 +6630,7 @@ SSLH_I_FN void sslh_i_nin_layer(const sslh_nin_desc *d, int i, int j, int *kerne
 SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_nin_desc *d = (const sslh_nin_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
-    char tap[16];
+    char tap[24];
     int i, j, kernel, width, at = 0;
     for (i = 0; i < d->blocks; i++) {
         for (j = 0; j < 3; j++) {
@@ -6648,7 +6648,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const v
 
 SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
     sslh_net *net;
-    char name[32];
+    char name[40];
     int i, j, in, kernel, width;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.channels) desc.channels = 3;
@@ -6732,7 +6732,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     int n = x->shape[0], side = d->image / d->patch, patches = side * side, i;
     sslh_tensor *cls, *position, *two[2];
     sslh_conv_desc conv;
-    char tap[16];
+    char tap[24];
     memset(&conv, 0, sizeof conv);
     conv.stride = d->patch;
     position = d->fixed_positions ? sslh_state(net, 1) : sslh_param(net, 1); /* (1,1+P,D) */
@@ -6760,7 +6760,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
 SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_net *net;
     sslh_param_opts token;
-    char name[32];
+    char name[40];
     int i, patches, flat;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.image) desc.image = 32;
