@@ -6276,6 +6276,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     return s.used;
 }
 
+#ifndef SSLH_I_WITHOUT_OPS /* >>layers-wait */
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Declares "name.suffix"; the name may be empty. */
@@ -6805,6 +6806,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
              desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp, desc.fixed_positions, desc.token_output, desc.mean_pool);
     return net;
 }
+
+#endif /* >>layers-wait */
 
 /* ================================================================================================================== */
 /*  >>optim         optimisers and schedules                                                                         */
