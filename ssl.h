@@ -2721,6 +2721,7 @@ struct sslh_i_kernels {
     void (*tile_runs)(const sslh_i_tile *t);
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
+    void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
     /* element-wise, norms, softmax, optimisers */
 };
 
@@ -3479,6 +3480,27 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     }
 }
 
+/* dz = dy where y > 0, else 0 (y NULL: dz is not written, dy is used as it is); sum[j] = sum over rows of dz[.][j].
+   y, dy, dz (rows,n); dz may be dy; sum NULL: not wanted. Columns outside, so that sums stay in a register. */
+SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n) {
+    for (size_t j = 0; j < n; j += 16) {
+        int part = n - j < 16 ? (int)(n - j) : 0;
+        sslh_i_v s = sslh_i_vzero(), zero = sslh_i_vzero();
+        for (size_t r = 0; r < rows; r++) {
+            size_t i = r * n + j;
+            sslh_i_v g = part ? sslh_i_vloadn(dy + i, part) : sslh_i_vload(dy + i);
+            if (y) {
+                g = sslh_i_vselect(sslh_i_vgt(part ? sslh_i_vloadn(y + i, part) : sslh_i_vload(y + i), zero), g, zero);
+                if (part) sslh_i_vstoren(dz + i, g, part);
+                else sslh_i_vstore(dz + i, g);
+            }
+            s = sslh_i_vadd(s, g);
+        }
+        if (sum && part) sslh_i_vstoren(sum + j, s, part);
+        else if (sum) sslh_i_vstore(sum + j, s);
+    }
+}
+
 /* Packs a panel of cols <= step columns, zeros behind them: to[k][step].
    _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in registers. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k) {
@@ -3554,7 +3576,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #endif
     SSLH_I_FMA,
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W,
-    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_)
+    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
+    SSLH_I_P(sslh_i_relu_bias_)
 };
 
 /* what the next pass defines anew */
@@ -4711,6 +4734,281 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
         sslh_i_gemm_one(c, &g);
 #endif
     }
+}
+
+/* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
+   y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                         */
+
+enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
+
+typedef struct sslh_i_bias_job {
+    const struct sslh_i_kernels *k;
+    const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
+    sslh_real       *dz, *sums;  /* (rows,n), [task][n] */
+    size_t           rows, n;
+} sslh_i_bias_job;
+
+SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
+    const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
+    size_t r = (size_t)task * SSLH_I_BIAS_ROWS, at = r * p->n;
+    (void)worker;
+    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL, p->sums ? p->sums + (size_t)task * p->n : NULL,
+                    SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), p->n);
+}
+
+/* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
+   failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
+SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n, sslh_real **scratch) {
+    sslh_i_bias_job p;
+    sslh_real *dbias = NULL;
+    int fresh = 0;
+    *scratch = NULL;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.n = n;
+    p.rows = out->count / n;
+    p.dy = out->grad;
+    if (bias) dbias = sslh_i_grad(c, bias, &fresh);
+    if (!relu && !dbias) return SSLH_I_BAD(c) ? NULL : out->grad;
+    size_t tasks = (p.rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
+    if (relu) {
+        p.y = out->data;
+        p.dz = out->grad;
+        if (out->flags & SSLH_I_KEPT) {
+            p.dz = *scratch = (sslh_real *)sslh_i_scratch(c, out->count * sizeof(sslh_real));
+            if (!p.dz) return NULL;
+        }
+    }
+    if (dbias) {
+        p.sums = (sslh_real *)sslh_i_scratch(c, tasks * n * sizeof(sslh_real));
+        if (!p.sums) return NULL;
+    }
+    sslh_i_parallel(c, (int)tasks, sslh_i_bias_task, &p);
+    if (dbias) {
+        for (size_t j = 0; j < n; j++) {
+            sslh_real s = fresh ? p.sums[j] : dbias[j] + p.sums[j];
+            for (size_t t = 1; t < tasks; t++) s = s + p.sums[t * n + j];
+            dbias[j] = s;
+        }
+        sslh_i_unscratch(c, p.sums);
+    }
+    return relu ? p.dz : out->grad;
+}
+
+/* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
+
+/* node->i: 0 transpose_a, 1 transpose_b, 2 M, 3 N, 4 K, 5 batch, 6 a has the batch axes, 7 b has them */
+SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
+    const int ta = node->i[0], tb = node->i[1], m = node->i[2], n = node->i[3], k = node->i[4], batch = node->i[5];
+    sslh_tensor *a = node->in[0], *b = node->in[1], *out = node->out;
+    for (int side = 0; side < 2; side++) {
+        sslh_i_gemm_args g;
+        int fresh, full = node->i[6 + side]; /* the operand has the batch axes: its own gradient for each matrix */
+        sslh_real *d = sslh_i_grad(c, side ? b : a, &fresh);
+        if (!d) continue;
+        memset(&g, 0, sizeof g);
+        const size_t sa = node->i[6] ? (size_t)m * (size_t)k : 0, sb = node->i[7] ? (size_t)k * (size_t)n : 0;
+        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n, sc = (size_t)m * (size_t)n;
+        /* the factors of the gradient: dC and the other operand, in the order that gives the operand's own layout */
+        int dc_first = side ? tb : !ta;
+        const sslh_real *other = side ? a->data : b->data;
+        int other_t = side ? (tb ? ta : !ta) : (ta ? tb : !tb), dc_t = side ? tb : ta;
+        size_t other_ld = side ? lda : ldb, other_stride = side ? sa : sb;
+        g.a = dc_first ? out->grad : other;
+        g.lda = dc_first ? ldc : other_ld;
+        g.stride_a = dc_first ? sc : other_stride;
+        g.ta = dc_first ? dc_t : other_t;
+        g.b = dc_first ? other : out->grad;
+        g.ldb = dc_first ? other_ld : ldc;
+        g.stride_b = dc_first ? other_stride : sc;
+        g.tb = dc_first ? other_t : dc_t;
+        g.m = side ? (tb ? n : k) : (ta ? k : m);
+        g.n = side ? (tb ? k : n) : (ta ? m : k);
+        g.k = side ? m : n;
+        g.c = d;
+        g.ldc = (size_t)g.n;
+        g.stride_c = full ? (size_t)g.m * (size_t)g.n : 0;
+        g.accumulate = !fresh;
+        g.split = 1;
+        if (full || batch == 1) {
+            g.batch = batch;
+            sslh_i_gemm(c, &g);
+            continue;
+        }
+        for (int p = 0; p < batch; p++) { /* one operand for all: its gradients add up, in order */
+            sslh_i_gemm(c, &g);
+            g.a += g.stride_a;
+            g.b += g.stride_b;
+            g.accumulate = 1;
+        }
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b) {
+    sslh_tensor *in[2];
+    sslh_i_gemm_args g;
+    sslh_shape shape;
+    char sa[96], sb[96];
+    size_t batch = 1;
+    const int ta = !!transpose_a, tb = !!transpose_b;
+    in[0] = a;
+    in[1] = b;
+    if (!sslh_i_begin(c, "sslh_matmul", in, 2, 1)) return sslh_i_dummy(c);
+    sslh_i_str(sa, sizeof sa, sslh_shape_of(a));
+    sslh_i_str(sb, sizeof sb, sslh_shape_of(b));
+    if (a->ndim < 2 || b->ndim < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: both need at least two dimensions", sa, sb);
+        return sslh_i_dummy(c);
+    }
+    memset(&g, 0, sizeof g);
+    g.m = a->shape[a->ndim - 2 + ta];
+    g.k = a->shape[a->ndim - 1 - ta];
+    g.n = b->shape[b->ndim - 1 - tb];
+    if (b->shape[b->ndim - 2 + tb] != g.k) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb, tb ? "'" : "", g.k,
+                  b->shape[b->ndim - 2 + tb]);
+        return sslh_i_dummy(c);
+    }
+    int fit = a->ndim == 2 || b->ndim == 2 || a->ndim == b->ndim;
+    for (int i = 0; fit && a->ndim > 2 && b->ndim > 2 && i < a->ndim - 2; i++) fit = a->shape[i] == b->shape[i];
+    if (!fit) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes differ", sa, sb);
+        return sslh_i_dummy(c);
+    }
+    shape = sslh_shape_of(a->ndim >= b->ndim ? a : b);
+    for (int i = 0; i < shape.ndim - 2; i++) batch *= (size_t)shape.size[i];
+    shape.size[shape.ndim - 2] = g.m;
+    shape.size[shape.ndim - 1] = g.n;
+    if (a->ndim > 2 && b->ndim == 2 && !ta && batch * (size_t)g.m <= INT_MAX) { /* one tall matrix */
+        g.m = (int)(batch * (size_t)g.m);
+        batch = 1;
+    }
+    if (batch > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: too many matrices", sa, sb);
+        return sslh_i_dummy(c);
+    }
+    sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    const int full_a = batch > 1 && a->ndim > 2, full_b = batch > 1 && b->ndim > 2;
+    g.ta = ta;
+    g.tb = tb;
+    g.a = a->data;
+    g.b = b->data;
+    g.c = out->data;
+    g.lda = (size_t)(ta ? g.m : g.k);
+    g.ldb = (size_t)(tb ? g.k : g.n);
+    g.ldc = (size_t)g.n;
+    g.batch = (int)batch;
+    g.stride_a = full_a ? (size_t)g.m * (size_t)g.k : 0;
+    g.stride_b = full_b ? (size_t)g.k * (size_t)g.n : 0;
+    g.stride_c = (size_t)g.m * (size_t)g.n;
+    sslh_i_gemm(c, &g);
+    sslh_i_node *node = sslh_i_record(c, "sslh_matmul", sslh_i_matmul_back, out, in, 2);
+    if (node) {
+        node->i[0] = ta;
+        node->i[1] = tb;
+        node->i[2] = g.m;
+        node->i[3] = g.n;
+        node->i[4] = g.k;
+        node->i[5] = g.batch;
+        node->i[6] = full_a;
+        node->i[7] = full_b;
+    }
+    return sslh_i_end(c, "sslh_matmul", in, 2, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_matmul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_matmul_ex(c, a, b, 0, 0); }
+
+/* --- sslh_linear: y = act(x w' + bias), x (M,I), w (O,I); dx = dz w, dw = dz' x --- */
+
+/* node->i: 0 relu, 1 M, 2 O, 3 I */
+SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
+    const int m = node->i[1], o = node->i[2], in = node->i[3];
+    sslh_tensor *x = node->in[0], *w = node->in[1];
+    sslh_real *scratch, *d;
+    sslh_i_gemm_args g;
+    int fresh;
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o, &scratch);
+    memset(&g, 0, sizeof g);
+    g.a = dz;
+    g.lda = (size_t)o;
+    g.n = in;
+    g.ldb = g.ldc = (size_t)in;
+    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) { /* dx (M,I) = dz (M,O) w (O,I) */
+        g.m = m;
+        g.k = o;
+        g.b = w->data;
+        g.c = d;
+        g.accumulate = !fresh;
+        sslh_i_gemm(c, &g);
+    }
+    if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) { /* dw (O,I) = dz' (O,M) x (M,I) */
+        g.ta = 1;
+        g.m = o;
+        g.k = m;
+        g.b = x->data;
+        g.c = d;
+        g.accumulate = !fresh;
+        g.split = 1;
+        sslh_i_gemm(c, &g);
+    }
+    if (scratch) sslh_i_unscratch(c, scratch);
+}
+
+SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_activation activation) {
+    sslh_tensor *in[3];
+    sslh_i_gemm_args g;
+    char sx[96], sw[96], sb[96];
+    in[0] = x;
+    in[1] = weight;
+    in[2] = bias;
+    if (!sslh_i_begin(c, "sslh_linear", in, bias ? 3 : 2, 1)) return sslh_i_dummy(c);
+    sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
+    sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
+    if (weight->ndim != 2 || x->ndim < 1 || x->shape[x->ndim - 1] != weight->shape[1]) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s, weight %s: the weight must be (O,I) with I the last size of x", sx, sw);
+        return sslh_i_dummy(c);
+    }
+    if (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[0])) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: weight %s, bias %s: the bias must be (%d)", sw, sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)),
+                  weight->shape[0]);
+        return sslh_i_dummy(c);
+    }
+    memset(&g, 0, sizeof g);
+    g.n = weight->shape[0];
+    g.k = weight->shape[1];
+    size_t rows = x->count / (size_t)g.k;
+    if (rows > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s has too many rows", sx);
+        return sslh_i_dummy(c);
+    }
+    sslh_shape shape = sslh_shape_of(x);
+    shape.size[shape.ndim - 1] = g.n;
+    sslh_tensor *out = sslh_i_new(c, "sslh_linear", SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    g.m = (int)rows;
+    g.tb = 1;
+    g.a = x->data;
+    g.b = weight->data;
+    g.c = out->data;
+    g.lda = g.ldb = (size_t)g.k;
+    g.ldc = (size_t)g.n;
+    g.bias = bias ? bias->data : NULL;
+    g.relu = activation == SSLH_RELU;
+    sslh_i_gemm(c, &g);
+    sslh_i_node *node = sslh_i_record(c, "sslh_linear", sslh_i_linear_back, out, in, bias ? 3 : 2);
+    if (node) {
+        node->i[0] = g.relu;
+        node->i[1] = g.m;
+        node->i[2] = g.n;
+        node->i[3] = g.k;
+    }
+    out = sslh_i_end(c, "sslh_linear", in, bias ? 3 : 2, out);
+    return activation == SSLH_LINEAR || activation == SSLH_RELU ? out : sslh_activate(c, out, activation);
+}
+
+SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias) {
+    return sslh_linear_ex(c, x, weight, bias, SSLH_LINEAR);
 }
 
 /* ================================================================================================================== */
