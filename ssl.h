@@ -953,6 +953,7 @@ struct sslh_method {
     float       second;       /* set by loss: shows whether the method works */
     sslh_train_desc defaults; /* optimiser, rate, schedule */
     int         lr_scales;    /* 1: the default rate is multiplied by batch / 256 */
+    void         (*prepare)(sslh_method *m, sslh_data data); /* once, before training: checks, data statistics; NULL: nothing */
     void         (*views)(sslh_method *m, const sslh_batch *batch, sslh_view_set *out);
     sslh_tensor *(*loss)(sslh_method *m, const sslh_view_set *v, int phase);
     void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
@@ -11320,29 +11321,1880 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
 /*  >>method        what all methods share                                                                           */
 /* ================================================================================================================== */
 
+SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) {
+    if (!v || !x) return;
+    if (v->n == 16) {
+        sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: more than 16 views (\"%s\")", name);
+        return;
+    }
+    v->name[v->n] = name;
+    v->x[v->n++] = x;
+}
+
+SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
+    int i;
+    for (i = 0; v && i < v->n; i++)
+        if (strcmp(v->name[i], name) == 0) return v->x[i];
+    return NULL;
+}
+
+/* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers. */
+SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
+    return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) | ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
+}
+
+SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self, size_t self_size) {
+    sslh_method m;
+    sslh_net_desc d;
+    memset(&m, 0, sizeof m);
+    memset(&d, 0, sizeof d);
+    m.name = name;
+    m.ctx = c;
+    m.phases = 1;
+    m.min_batch = 1;
+    m.second_name = "";
+    m.encoder = encoder;
+    d.name = name;
+    m.net = sslh_net_new(c, d);
+    if (SSLH_I_BAD(c)) return m;
+    if (encoder) sslh_child(m.net, "encoder", encoder);
+    if (self && self_size) {
+        m.self = sslh_i_alloc(c, self_size);
+        if (m.self) memcpy(m.self, self, self_size);
+    }
+    return m;
+}
+
+/* An encoder that a method can use: there, and of the right output kind (-1: any). */
+SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encoder, int kind) {
+    static const char *const kinds[3] = {"a vector (N,D)", "a map (N,H,W,C)", "tokens (N,T,D)"};
+    sslh_net_info info;
+    if (SSLH_I_BAD(c)) return 0;
+    if (!encoder) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: the encoder is NULL", op);
+        return 0;
+    }
+    info = sslh_net_query(encoder);
+    if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
+    else if (kind >= 0 && (int)info.kind != kind)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name, kinds[(int)info.kind], kinds[kind]);
+    return !SSLH_I_BAD(c);
+}
+
+/* Mean and standard deviation of the data into a recipe, and into the encoder for everything that uses it later. */
+SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
+    sslh_preprocess p;
+    memset(&p, 0, sizeof p);
+    sslh_data_mean_std(data, r->mean, r->std);
+    p.height = data.height;
+    p.width = data.width;
+    p.channels = data.channels;
+    memcpy(p.mean, r->mean, sizeof p.mean);
+    memcpy(p.std, r->std, sizeof p.std);
+    sslh_set_preprocess(encoder, p);
+}
+
+/* Remembers the size of the images for sslh_embed, without normalisation. */
+SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
+    sslh_preprocess p;
+    memset(&p, 0, sizeof p);
+    p.height = data.height;
+    p.width = data.width;
+    p.channels = data.channels;
+    sslh_set_preprocess(encoder, p);
+}
+
+/* Share of rows of logits (N,K) whose largest entry is the label. */
+SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
+    size_t n, k, rows, width;
+    int right = 0;
+    if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
+    rows = (size_t)logits->shape[0];
+    width = (size_t)logits->shape[1];
+    for (n = 0; n < rows; n++) {
+        size_t best = 0;
+        for (k = 1; k < width; k++)
+            if (logits->data[n * width + k] > logits->data[n * width + best]) best = k;
+        right += (int32_t)best == labels[n];
+    }
+    return (float)right / (float)rows;
+}
+
+/* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
+SSLH_I_FN sslh_tensor *sslh_i_pool(sslh_ctx *c, sslh_tensor *x) {
+    if (SSLH_I_BAD(c) || x->ndim <= 2) return x;
+    return sslh_global_avg_pool(c, x);
+}
+
+/* Puts the name of the public function in front of a message that came from inside it. */
+SSLH_I_FN void sslh_i_context(sslh_ctx *c, const char *op) {
+    char old[sizeof c->message];
+    if (!c || c == &sslh_i_dead || c->code == SSLH_OK || strncmp(c->message, op, strlen(op)) == 0) return;
+    memcpy(old, c->message, sizeof old);
+    snprintf(c->message, sizeof c->message, "%s: %.*s", op, (int)(sizeof old - 64), old);
+}
+
+/* Width of a tap after pooling: found by running one blank image. */
+SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap) {
+    sslh_net_info info;
+    sslh_forward_desc f;
+    sslh_tensor *y;
+    int side, width = 1;
+    if (SSLH_I_BAD(c)) return 1;
+    info = sslh_net_query(encoder);
+    if (!tap) return info.width;
+    side = info.image ? info.image : 32;
+    memset(&f, 0, sizeof f);
+    f.tap = tap;
+    sslh_train_mode(encoder, 0);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, side, side, info.channels ? info.channels : 3)), f);
+    if (!SSLH_I_BAD(c)) width = y->shape[y->ndim - 1];
+    else sslh_i_context(c, op);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(encoder, info.training);
+    return width;
+}
+
+/* Samples at .. at+n-1 of a data set as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
+SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t at, int n, const sslh_preprocess *p) {
+    sslh_batch b;
+    sslh_tensor *x;
+    int32_t *index;
+    int i;
+    size_t j, k, ch;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    memset(&b, 0, sizeof b);
+    index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
+    if (!index) return sslh_i_dummy(c);
+    for (i = 0; i < n; i++) index[i] = data.order ? data.order[at + i] : (int32_t)(at + i);
+    b.data = data;
+    b.count = n;
+    b.index = index;
+    x = sslh_batch_images(c, b);
+    sslh_i_unscratch(c, index);
+    if (SSLH_I_BAD(c) || !p) return x;
+    ch = (size_t)data.channels;
+    for (k = 0; k < ch && k < 4; k++) {
+        sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
+        if (mean == 0 && inverse == 1) continue;
+        for (j = k; j < x->count; j += ch) {
+            sslh_real v = x->data[j] - mean;
+            x->data[j] = v * inverse;
+        }
+    }
+    return x;
+}
+
+/* --- the settings of a run ------------------------------------------------------------------------------------------ */
+
+/* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
+SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
+    const sslh_train_desc *b = &m->defaults;
+    if (!d.epochs) d.epochs = b->epochs ? b->epochs : 10;
+    if (!d.batch) d.batch = b->batch ? b->batch : 256;
+    if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) {
+        sslh_optimizer_desc given = d.optimizer;
+        d.optimizer = b->optimizer;
+        if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) d.optimizer.kind = SSLH_SGD;
+        if (given.weight_decay != 0.0f) d.optimizer.weight_decay = given.weight_decay;
+        if (given.momentum != 0.0f) d.optimizer.momentum = given.momentum;
+        if (given.clip != 0.0f) d.optimizer.clip = given.clip;
+    }
+    if (d.lr == 0.0f) {
+        d.lr = b->lr != 0.0f ? b->lr : 0.03f;
+        if (m->lr_scales) d.lr = d.lr * (float)d.batch / 256.0f;
+    }
+    if (d.schedule == SSLH_SCHEDULE_DEFAULT) {
+        d.schedule = b->schedule != SSLH_SCHEDULE_DEFAULT ? b->schedule : SSLH_COSINE;
+        if (d.milestones[0] == 0.0f) memcpy(d.milestones, b->milestones, sizeof d.milestones);
+        if (d.gamma == 0.0f) d.gamma = b->gamma;
+    }
+    if (d.gamma == 0.0f) d.gamma = 0.1f;
+    if (d.warmup == 0.0f) {
+        d.warmup = b->warmup;
+        /* defaults of long runs: at most a tenth of a short one */
+        if (d.warmup > 0.1f * (float)d.epochs) d.warmup = 0.1f * (float)d.epochs;
+    }
+    if (d.warmup < 0.0f) d.warmup = 0.0f;
+    if (!d.accumulate) d.accumulate = 1;
+    if (!d.checkpoint_every) d.checkpoint_every = 1;
+    return d;
+}
+
+SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t steps, int64_t warmup) {
+    switch (d->schedule) {
+    case SSLH_CONSTANT: return sslh_constant(step, steps, warmup, d->lr);
+    case SSLH_STEPS: return sslh_steps(step, steps, warmup, d->lr, d->milestones, d->gamma);
+    case SSLH_LINEAR_DECAY: return sslh_linear_decay(step, steps, warmup, d->lr);
+    case SSLH_SCHEDULE_DEFAULT:
+    case SSLH_COSINE:
+    default: return sslh_cosine(step, steps, warmup, d->lr);
+    }
+}
+
+SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
+    static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
+    static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
+    sslh_train_desc d;
+    int n;
+    memset(&d, 0, sizeof d);
+    if (!m || SSLH_I_BAD(m->ctx)) {
+        if (size) out[0] = 0;
+        return 0;
+    }
+    d = sslh_i_train_resolve(m, d);
+    n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, second number: %s", m->name,
+                 m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
+                 (double)d.lr, (double)d.optimizer.weight_decay, schedules[(int)d.schedule], (double)d.warmup, d.batch, m->second_name);
+    return n < 0 ? 0 : (size_t)n;
+}
+
 /* ================================================================================================================== */
 /*  >>rotation      rotation prediction                                                                              */
 /* ================================================================================================================== */
+
+#if SSLH_WITH_ROTATION
+/* Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", ICLR 2018.
+
+   Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has to
+   know what things look like.
+
+       g(x, y)   = x turned by y quarters, y in {0,1,2,3}                                             (1)
+       F(x)      = softmax( W f(x) + b ), f the encoder                                               (2)
+       L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
+
+   Defaults: all four copies of an image in one batch (one random rotation per image is weaker); pad 4, crop, flip and the
+   data's mean and std; SGD 0.1, Nesterov 0.9, decay 5e-4, rate divided by 5 at 30, 60 and 80 % of the run (the authors'
+   code). ln 4 = 1.386 is the loss of knowing nothing.
+   Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images only);
+   the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a middle one
+   (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
+
+typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given; } sslh_i_rotation;
+
+SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_rotation *s = (sslh_i_rotation *)m->self;
+    if (data.height != data.width)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)", data.height, data.width);
+    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+}
+
+SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_rotation *s = (const sslh_i_rotation *)m->self;
+    int k = s->d.one_per_image ? 1 : s->d.rotations, n = batch->count, i, r;
+    sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
+    sslh_tensor *copies[4], *label;
+    if (SSLH_I_BAD(c)) return;
+    label = sslh_i_new(c, "sslh_rotation", SSLH_I32, sslh_dim1(k * n)); /* class: 0 .. rotations-1 */
+    if (!label) return;
+    for (r = 0; r < k; r++)
+        for (i = 0; i < n; i++)
+            label->ints[r * n + i] = !s->d.one_per_image ? r
+                : (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream('R', 0, batch->epoch, batch->index[i]), 0, (uint32_t)s->d.rotations);
+    for (r = 0; r < k; r++) {
+        int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter);
+        if (!quarter) return;
+        for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations); /* 2 classes: 0 and 180 degrees */
+        copies[r] = sslh_rotate90(c, x, quarter); /* (1) */
+        sslh_i_unscratch(c, quarter);
+    }
+    sslh_view_add(out, "images", k == 1 ? copies[0] : sslh_concat(c, copies, k, 0)); /* (kN,H,W,C) */
+    sslh_view_add(out, "labels", label);                                            /* (kN) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_rotation *s = (const sslh_i_rotation *)m->self;
+    sslh_tensor *label = sslh_view_get(v, "labels"), *logits;
+    sslh_forward_desc f;
+    (void)phase;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    logits = sslh_i_pool(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f));
+    logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax */
+    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(logits, label->ints);
+    return sslh_cross_entropy(c, logits, label);     /* (3) */
+}
+
+SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc d) {
+    sslh_i_rotation s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    if (!d.rotations) d.rotations = 4;
+    if (d.rotations != 4 && d.rotations != 2) sslh_fail(c, SSLH_E_USAGE, "sslh_rotation: .rotations is %d (4 or 2)", d.rotations);
+    sslh_i_check_encoder(c, "sslh_rotation", encoder, -1);
+    s.given = d.views != NULL;
+    s.views = d.views ? *d.views : sslh_recipe_rotation();
+    s.d = d;
+    s.d.views = NULL;
+    memset(&head, 0, sizeof head);
+    head.in = sslh_i_tap_width(c, "sslh_rotation", encoder, d.tap);
+    head.widths[0] = d.rotations;
+    s.classifier = sslh_mlp(c, head);
+    m = sslh_method_new(c, "rotation", encoder, &s, sizeof s);
+    sslh_child(m.net, "classifier", s.classifier);
+    m.prepare = sslh_i_rotation_prepare;
+    m.views = sslh_i_rotation_views;
+    m.loss = sslh_i_rotation_loss;
+    m.second_name = "accuracy";
+    m.defaults.batch = 128;
+    m.defaults.lr = 0.1f;
+    m.defaults.optimizer.kind = SSLH_SGD;
+    m.defaults.optimizer.nesterov = 1;
+    m.defaults.optimizer.weight_decay = 5e-4f;
+    m.defaults.schedule = SSLH_STEPS;
+    m.defaults.milestones[0] = 0.3f;
+    m.defaults.milestones[1] = 0.6f;
+    m.defaults.milestones[2] = 0.8f;
+    m.defaults.gamma = 0.2f;
+    m.defaults.warmup = SSLH_OFF;
+    return m;
+}
+#endif /* SSLH_WITH_ROTATION */
 
 /* ================================================================================================================== */
 /*  >>simclr        SimCLR                                                                                           */
 /* ================================================================================================================== */
 
+#if SSLH_WITH_SIMCLR
+/* Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", ICML 2020.
+
+   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come from
+   the same image, whatever crop, colour and mirror did to them.
+
+       h = f(view), z = g(h)                       encoder f, projection head g                       (1)
+       s_ij = z_i . z_j / (|z_i| |z_j|)            cosine similarity                                  (2)
+       l_ij = -log( e^(s_ij/t) / sum over k != i of e^(s_ik/t) )                                      (3)
+       L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
+
+   Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
+   Defaults (the released code; CIFAR settings for small images): t = 0.5; head of 3 layers with batch norm after each, the
+   last without shift; views: crop 0.08 to 1, flip, jitter (0.4, 0.4, 0.4, 0.1) with p 0.8, grey 0.2, no blur, pixels in
+   [0,1]; LARS with rate 0.3 x batch / 256, momentum 0.9, decay 1e-6, warm-up, cosine. ln(2N-1) is the loss when every
+   embedding is equal.
+   Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
+   colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
+
+typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
+
+SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) { sslh_i_note_size(m->encoder, data); }
+
+SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
+    sslh_tensor *x[2];
+    x[0] = sslh_views(m->ctx, *batch, s->views, 0);
+    x[1] = sslh_views(m->ctx, *batch, s->views, 1);
+    sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
+    sslh_tensor *z, *z0, *z1;
+    int n;
+    (void)phase;
+    /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
+    z = sslh_forward(s->head, sslh_i_pool(c, sslh_forward(m->encoder, sslh_view_get(v, "views")))); /* (1): (2N,D) */
+    if (SSLH_I_BAD(c)) return z;
+    n = z->shape[0] / 2;
+    z0 = sslh_slice(c, z, 0, 0, n);
+    z1 = sslh_slice(c, z, 0, n, 2 * n);
+    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
+}
+
+SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc d) {
+    sslh_i_simclr s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    int i;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    if (d.temperature == 0.0f) d.temperature = 0.5f;
+    if (!d.head_layers) d.head_layers = 3;
+    if (!d.head_out) d.head_out = 128;
+    if (!(d.temperature > 0.0f)) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .temperature must be above 0");
+    if (d.head_layers < 1 || d.head_layers > 7) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .head_layers is %d (1 to 7)", d.head_layers);
+    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden) d.head_hidden = sslh_net_query(encoder).width;
+    s.views = d.views ? *d.views : sslh_recipe_simclr();
+    s.d = d;
+    s.d.views = NULL;
+    head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
+    for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
+    head.batch_norm = !d.no_head_norm;
+    head.last_batch_norm = d.no_head_norm ? 0 : 2; /* without shift */
+    head.last_no_bias = !d.no_head_norm;
+    s.head = sslh_mlp(c, head);
+    m = sslh_method_new(c, "simclr", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_simclr_prepare;
+    m.views = sslh_i_simclr_views;
+    m.loss = sslh_i_simclr_loss;
+    m.second_name = "top-1";
+    m.min_batch = 2;
+    m.defaults.batch = 256;
+    m.defaults.lr = 0.3f;
+    m.lr_scales = 1;
+    m.defaults.optimizer.kind = SSLH_LARS;
+    m.defaults.optimizer.weight_decay = 1e-6f;
+    m.defaults.schedule = SSLH_COSINE;
+    m.defaults.warmup = 10;
+    return m;
+}
+#endif /* SSLH_WITH_SIMCLR */
+
 /* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
 /* ================================================================================================================== */
+
+#if SSLH_WITH_VAE
+/* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014.
+
+   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it must
+   let the decoder rebuild the image, and the distributions together must look like a standard normal.
+
+       q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
+       z      = mu + sigma e, e ~ N(0, 1)            reparameterisation: gradients reach mu and sigma  (2)
+       R      = -sum over pixels of x log y + (1-x) log(1-y), y = decoder(z)     (Bernoulli)           (3)
+       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)         (appendix B, eq. 10)   (4)
+       L      = mean over images of R + beta KL                                 = -ELBO for beta 1     (5)
+
+   Defaults: 784-400-20-400-784, ReLU, Adam 1e-3, batch 128 (pytorch/examples); grey values serve as Bernoulli targets.
+   Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
+   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only with
+   the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
+
+typedef struct sslh_i_vae_net { int in, hidden, latent, activation; } sslh_i_vae_net;
+typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
+
+/* fc1, fc21, fc22: (N,H,W,C) -> posterior mean (N,latent); tap "posterior": mean and log-variance (N,2 latent) */
+SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *h, *p[2], *both;
+    x = sslh_reshape(c, x, sslh_dim2(-1, s->in));
+    h = sslh_layer_linear(net, 0, x, 0, (sslh_activation)s->activation);
+    p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR);
+    if (!sslh_call(net)->tap) return p[0];
+    p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR);
+    both = sslh_concat(c, p, 2, 1);
+    if (sslh_tap(net, "posterior", both)) return both;
+    return p[0];
+}
+
+/* fc3, fc4: (N,latent) -> logits of the pixels (N,H W C) */
+SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const void *self) {
+    const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
+    return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, (sslh_activation)s->activation), 0, SSLH_LINEAR);
+}
+
+SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar) {
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    sslh_forward_desc f;
+    sslh_tensor *p;
+    *mu = *logvar = sslh_i_dummy(m->ctx);
+    if (SSLH_I_BAD(m->ctx)) return;
+    memset(&f, 0, sizeof f);
+    f.tap = "posterior";
+    p = sslh_forward_ex(m->encoder, x, f);
+    *mu = sslh_slice(m->ctx, p, 1, 0, s->d.latent);
+    *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
+}
+
+SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    sslh_tensor *y;
+    if (SSLH_I_BAD(m->ctx)) return sslh_i_dummy(m->ctx);
+    y = sslh_forward(s->decoder, z);
+    if (!s->d.gaussian) y = sslh_sigmoid(m->ctx, y);
+    return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
+}
+
+SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
+    sslh_tensor *t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
+    if (SSLH_I_BAD(c)) return t;
+    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1])); /* (4), mean */
+}
+
+SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    if (data.height != s->d.height || data.width != s->d.width || data.channels != s->d.channels)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_vae: made for images of %d x %d x %d, the data has %d x %d x %d", s->d.height, s->d.width, s->d.channels,
+                  data.height, data.width, data.channels);
+    sslh_i_note_size(m->encoder, data);
+}
+
+SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_view_add(out, "images", sslh_batch_images(m->ctx, *batch)); /* (N,H,W,C) in [0,1] */
+}
+
+/* The two terms of (5) for images x (N,H,W,C), per image. */
+SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **reconstruction, sslh_tensor **kl) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    sslh_tensor *mu, *logvar, *noise, *z, *y, *flat;
+    int in = s->d.height * s->d.width * s->d.channels;
+    *reconstruction = *kl = sslh_i_dummy(c);
+    sslh_vae_encode(m, x, &mu, &logvar); /* (1) */
+    if (SSLH_I_BAD(c)) return;
+    noise = sslh_normal(c, sslh_shape_of(mu), 0.0f, 1.0f);
+    z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2) */
+    y = sslh_forward(s->decoder, z);
+    flat = sslh_reshape(c, x, sslh_dim2(-1, in));
+    /* mean over N and pixels, times the number of pixels: the sum of (3), mean over images */
+    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in) : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
+    *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    sslh_tensor *reconstruction, *kl;
+    (void)phase;
+    sslh_i_vae_terms(m, sslh_view_get(v, "images"), &reconstruction, &kl);
+    m->second = sslh_item(kl);
+    return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
+}
+
+SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
+    sslh_i_vae s;
+    sslh_i_vae_net e;
+    sslh_method m;
+    sslh_net_desc n;
+    sslh_net *encoder;
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    if (!d.channels) d.channels = 1;
+    if (!d.hidden) d.hidden = 400;
+    if (!d.latent) d.latent = 20;
+    if (d.beta == 0.0f) d.beta = 1.0f;
+    if (d.beta < 0.0f) d.beta = 0.0f;
+    if (d.height <= 0 || d.width <= 0 || d.channels < 0 || d.hidden < 0 || d.latent < 0 || d.height > 4096 || d.width > 4096 || d.channels > 16)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_vae: images of %d x %d x %d, .hidden %d, .latent %d: sizes must be given and positive", d.height, d.width, d.channels, d.hidden, d.latent);
+    s.d = d;
+    e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
+    e.hidden = d.hidden;
+    e.latent = d.latent;
+    e.activation = d.activation_tanh ? SSLH_TANH : SSLH_RELU;
+    n.name = "vae_encoder";
+    n.forward = sslh_i_vae_encoder;
+    n.self = &e;
+    n.self_size = sizeof e;
+    n.kind = SSLH_VECTOR;
+    n.width = d.latent;
+    n.channels = d.channels;
+    encoder = sslh_net_new(c, n);
+    sslh_layer_linear_new(encoder, "fc1", e.in, d.hidden, 0);
+    sslh_layer_linear_new(encoder, "fc21", d.hidden, d.latent, 0);
+    sslh_layer_linear_new(encoder, "fc22", d.hidden, d.latent, 0);
+    n.name = "vae_decoder";
+    n.forward = sslh_i_vae_decoder;
+    n.width = e.in;
+    n.channels = 0;
+    s.decoder = sslh_net_new(c, n);
+    sslh_layer_linear_new(s.decoder, "fc3", d.latent, d.hidden, 0);
+    sslh_layer_linear_new(s.decoder, "fc4", d.hidden, e.in, 0);
+    m = sslh_method_new(c, "vae", encoder, &s, sizeof s);
+    sslh_child(m.net, "decoder", s.decoder);
+    m.prepare = sslh_i_vae_prepare;
+    m.views = sslh_i_vae_views;
+    m.loss = sslh_i_vae_loss;
+    m.second_name = "KL";
+    m.defaults.batch = 128;
+    m.defaults.lr = 1e-3f;
+    m.defaults.optimizer.kind = SSLH_ADAM;
+    m.defaults.schedule = SSLH_CONSTANT;
+    m.defaults.warmup = SSLH_OFF;
+    return m;
+}
+
+SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
+    sslh_vae_score score;
+    sslh_ctx *c = m->ctx;
+    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    double r = 0, k = 0;
+    int64_t at;
+    int j, was_training, batch = 200;
+    double *sum, *sum2;
+    memset(&score, 0, sizeof score);
+    if (SSLH_I_BAD(c)) return score;
+    sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum);
+    if (!sum) return score;
+    sum2 = sum + s->d.latent;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
+        int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at), i;
+        sslh_tensor *x, *rt, *kt, *mu, *logvar;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        c->stream += (uint64_t)at; /* other noise for every batch; sslh_pop puts the stream back */
+        x = sslh_i_data_tensor(c, data, at, n, NULL);
+        sslh_i_vae_terms(m, x, &rt, &kt);
+        r += (double)sslh_item(rt) * n;
+        k += (double)sslh_item(kt) * n;
+        sslh_vae_encode(m, x, &mu, &logvar);
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+            for (j = 0; j < s->d.latent; j++) {
+                double v = (double)mu->data[i * s->d.latent + j];
+                sum[j] += v;
+                sum2[j] += v * v;
+            }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_train_mode(m->net, was_training);
+    for (j = 0; j < s->d.latent; j++) {
+        double mean = sum[j] / (double)data.count;
+        score.active_units += sum2[j] / (double)data.count - mean * mean > 0.01; /* Burda et al. 2016 */
+    }
+    score.reconstruction = (float)(r / (double)data.count);
+    score.kl = (float)(k / (double)data.count);
+    score.loss = (float)((r + (double)s->d.beta * k) / (double)data.count);
+    sslh_i_free(c, sum);
+    return score;
+}
+#endif /* SSLH_WITH_VAE */
 
 /* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
 /* ================================================================================================================== */
 
+#if SSLH_WITH_MAE
+/* He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", CVPR 2022.
+
+   Learns from: a quarter of an image's patches. The encoder sees only those, a small decoder has to paint the others.
+
+       x_p, p = 1..P           the patches of an image, p x p x C values each                         (1)
+       V = the first (1-r)P of a random order of 1..P, drawn anew for each image                      (2)
+       h = encoder( {x_p + position p : p in V} )        class token included                         (3)
+       y = decoder( h in their places, a learned mask token elsewhere, + positions )                  (4)
+       t_p = (x_p - mean(x_p)) / sqrt(var(x_p) + 1e-6)   each patch by its own mean and variance      (5)
+       L = mean over hidden patches p and their values of (y_p - t_p)^2                               (6)
+
+   Defaults: r = 0.75; decoder 4 blocks of width 96 (the paper's 8 of 512, for small images); positions fixed sine-cosine
+   in encoder (a flag of sslh_vit) and decoder; AdamW (0.9, 0.95), rate 1.5e-4 x batch / 256, decay 0.05, warm-up 40
+   epochs, cosine; views: crop 0.2 to 1 and flip, normalised by the data. Predicting 0 costs (n-1)/n for n values per patch,
+   because the variance in (5) is the unbiased one; the second number is 1 - L / ((n-1)/n), the share explained.
+   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
+   pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
+
+typedef struct sslh_i_mae_net { int width, depth, heads, patches, out, norm, blocks, pred; } sslh_i_mae_net;
+typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given; } sslh_i_mae;
+
+SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
+    static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,gh,p,gw,p,C -> N,gh,gw,p,p,C */
+    char text[96];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!x || x->ndim != 4 || patch < 1 || x->shape[1] % patch || x->shape[2] % patch) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_patchify: images (N,H,W,C) with sides divisible by the patch of %d are needed, not %s", patch,
+                  x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL");
+        return sslh_i_dummy(c);
+    }
+    {
+        int n = x->shape[0], gh = x->shape[1] / patch, gw = x->shape[2] / patch, ch = x->shape[3];
+        x = sslh_permute(c, sslh_reshape(c, x, sslh_dim6(n, gh, patch, gw, patch, ch)), order);
+        return sslh_reshape(c, x, sslh_dim3(n, gh * gw, patch * patch * ch)); /* (1) */
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width) {
+    static const int order[6] = {0, 1, 3, 2, 4, 5};
+    char text[96];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!x || x->ndim != 3 || patch < 1 || height < patch || width < patch || height % patch || width % patch ||
+        x->shape[1] != (height / patch) * (width / patch) || x->shape[2] % (patch * patch)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_unpatchify: %s are not the patches of %d x %d images with a patch of %d",
+                  x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL", height, width, patch);
+        return sslh_i_dummy(c);
+    }
+    {
+        int n = x->shape[0], ch = x->shape[2] / (patch * patch);
+        x = sslh_permute(c, sslh_reshape(c, x, sslh_dim6(n, height / patch, width / patch, patch, patch, ch)), order);
+        return sslh_reshape(c, x, sslh_dim4(n, height, width, ch));
+    }
+}
+
+/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden (n,P)
+   1 for hidden patches. stream_of gives every image its own stream. */
+SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep, sslh_tensor **restore, sslh_tensor **hidden) {
+    int32_t *order;
+    int i, p;
+    *keep = sslh_i_new(c, "sslh_mae", SSLH_I32, sslh_dim2(n, s->visible));
+    *restore = sslh_i_new(c, "sslh_mae", SSLH_I32, sslh_dim2(n, s->patches));
+    *hidden = sslh_i_new(c, "sslh_mae", SSLH_F32, sslh_dim2(n, s->patches));
+    order = (int32_t *)sslh_i_scratch(c, (size_t)s->patches * sizeof *order);
+    if (!*keep || !*restore || !*hidden || !order) {
+        *keep = *restore = *hidden = sslh_i_dummy(c);
+        sslh_i_unscratch(c, order);
+        return;
+    }
+    for (i = 0; i < n; i++) {
+        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches);
+        for (p = 0; p < s->patches; p++) {
+            if (p < s->visible) (*keep)->ints[i * s->visible + p] = order[p];
+            (*restore)->ints[i * s->patches + order[p]] = p;
+            (*hidden)->data[i * s->patches + order[p]] = p >= s->visible;
+        }
+    }
+    sslh_i_unscratch(c, order);
+}
+
+/* (4): x (N,1+V,D) encoder tokens; the call's keep is restore (N,P) -> (N,P,p p C) */
+SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_i_mae_net *s = (const sslh_i_mae_net *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *part[2], *y, *class_token;
+    int n, visible, i;
+    y = sslh_layer_linear(net, 0, x, 0, SSLH_LINEAR); /* decoder_embed: (N,1+V,Dd) */
+    if (SSLH_I_BAD(c)) return y;
+    n = y->shape[0];
+    visible = y->shape[1] - 1;
+    class_token = sslh_slice(c, y, 1, 0, 1);
+    part[0] = sslh_slice(c, y, 1, 1, 1 + visible);
+    part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width)); /* mask tokens */
+    part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);                  /* back in their places */
+    part[0] = class_token;
+    y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, 0)); /* + decoder_pos_embed (1,1+P,Dd) */
+    for (i = 0; i < s->depth; i++) y = sslh_i_block(net, s->blocks + i * SSLH_I_BLOCK_PARAMS, y, s->heads, 0.0f);
+    y = sslh_layer_layer_norm(net, s->norm, y, 1e-6f);
+    y = sslh_layer_linear(net, s->pred, y, 0, SSLH_LINEAR); /* (N,1+P,p p C) */
+    return sslh_slice(c, y, 1, 1, 1 + s->patches);
+}
+
+SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_mae *s = (sslh_i_mae *)m->self;
+    if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
+}
+
+SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    sslh_tensor *keep, *restore, *hidden, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('M', 0, batch->epoch, batch->index[i]);
+    sslh_i_mae_mask(c, s, streams, batch->count, &keep, &restore, &hidden);
+    sslh_i_unscratch(c, streams);
+    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "keep", keep);
+    sslh_view_add(out, "restore", restore);
+    sslh_view_add(out, "hidden", hidden);
+}
+
+/* (3), (4): predictions for all patches (N,P,n) */
+SSLH_I_FN sslh_tensor *sslh_i_mae_predict(sslh_method *m, sslh_tensor *x, sslh_tensor *keep, sslh_tensor *restore) {
+    const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    sslh_forward_desc f;
+    sslh_tensor *tokens;
+    memset(&f, 0, sizeof f);
+    f.tap = "tokens";
+    f.keep = keep;
+    tokens = sslh_forward_ex(m->encoder, x, f); /* (N,1+V,D) */
+    f.tap = NULL;
+    f.keep = restore;
+    return sslh_forward_ex(s->decoder, tokens, f);
+}
+
+/* (5): targets (N,P,n) of patches; mean and deviation (N,P,1) for the way back */
+SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, sslh_tensor **mean, sslh_tensor **std) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    *mean = sslh_mean(c, patches, SSLH_AXIS(-1), 1);
+    *std = sslh_sqrt(c, sslh_shift(c, sslh_variance(c, patches, SSLH_AXIS(-1), 1, 1), 1e-6f));
+    return s->d.raw_pixels ? patches : sslh_div(c, sslh_sub(c, patches, *mean), *std);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "images"), *hidden = sslh_view_get(v, "hidden"), *y, *t, *mean, *std, *per_patch, *loss;
+    float values;
+    (void)phase;
+    y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore"));
+    t = sslh_i_mae_target(m, sslh_patchify(c, x, s->patch), &mean, &std);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
+    loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
+                      1.0f / (float)(x->shape[0] * (s->patches - s->visible))); /* (6) */
+    values = (float)t->shape[2];
+    m->second = 1.0f - sslh_item(loss) * values / (values - 1.0f);
+    return loss;
+}
+
+SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked, sslh_tensor **filled) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
+    uint64_t *streams;
+    int i, was_training;
+    *masked = *filled = sslh_i_dummy(c);
+    if (SSLH_I_BAD(c) || !sslh_i_begin(c, "sslh_mae_reconstruct", &x, 1, 1)) return;
+    if (x->ndim != 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
+        return;
+    }
+    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams);
+    if (!streams) return;
+    for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
+    sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
+    sslh_i_unscratch(c, streams);
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    y = sslh_i_mae_predict(m, x, keep, restore);
+    patches = sslh_patchify(c, x, s->patch);
+    sslh_i_mae_target(m, patches, &mean, &std);
+    if (!s->d.raw_pixels) y = sslh_add(c, sslh_mul(c, y, std), mean); /* (5) backwards */
+    if (!SSLH_I_BAD(c)) {
+        hidden = sslh_reshape(c, hidden, sslh_dim3(x->shape[0], s->patches, 1));
+        shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches); /* hidden patches: the mean of all */
+        *masked = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
+        *filled = sslh_unpatchify(c, sslh_where(c, hidden, y, patches), s->patch, x->shape[1], x->shape[2]);
+    }
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+}
+
+SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
+    sslh_i_mae s;
+    sslh_i_mae_net n;
+    sslh_method m;
+    sslh_net_desc nd;
+    sslh_net_info info;
+    const sslh_tensor *projection = NULL; /* patch_embed.proj.weight (D,p,p,C) */
+    int grid = 1, i, channels = 1;
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    memset(&nd, 0, sizeof nd);
+    memset(&info, 0, sizeof info);
+    if (d.mask == 0.0f) d.mask = 0.75f;
+    if (!d.decoder_width) d.decoder_width = 96;
+    if (!d.decoder_depth) d.decoder_depth = 4;
+    if (!d.decoder_heads) d.decoder_heads = 3;
+    if (sslh_i_check_encoder(c, "sslh_mae", encoder, -1)) {
+        info = sslh_net_query(encoder);
+        projection = sslh_find(encoder, "patch_embed.proj.weight");
+        if (!projection || !info.image) sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches (sslh_vit) is needed", info.name);
+    }
+    s.patch = 1;
+    if (!SSLH_I_BAD(c)) {
+        s.patch = projection->shape[1];
+        grid = info.image / s.patch;
+        channels = projection->shape[3];
+    }
+    s.patches = grid * grid;
+    s.visible = (int)((float)s.patches * (1.0f - d.mask));
+    if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen and one hidden (smaller patches?)",
+                  (double)d.mask, s.visible, s.patches);
+    if (d.decoder_width < 4 || d.decoder_width % 4 || d.decoder_heads < 1 || d.decoder_width % d.decoder_heads || d.decoder_depth < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: decoder of width %d, %d heads, %d blocks: the width must be a multiple of 4 and of the heads", d.decoder_width,
+                  d.decoder_heads, d.decoder_depth);
+    s.given = d.views != NULL;
+    s.views = d.views ? *d.views : sslh_recipe_mae();
+    s.d = d;
+    s.d.views = NULL;
+    n.width = d.decoder_width;
+    n.depth = d.decoder_depth;
+    n.heads = d.decoder_heads;
+    n.patches = s.patches;
+    n.out = s.patch * s.patch * channels;
+    /* declared below in this order: decoder_embed (2 parameters), mask_token, blocks, decoder_norm (2), decoder_pred (2) */
+    n.blocks = 3;
+    n.norm = n.blocks + n.depth * SSLH_I_BLOCK_PARAMS;
+    n.pred = n.norm + 2;
+    nd.name = "mae_decoder";
+    nd.forward = sslh_i_mae_decoder;
+    nd.self = &n;
+    nd.self_size = sizeof n;
+    nd.kind = SSLH_TOKENS;
+    nd.width = n.out;
+    s.decoder = sslh_net_new(c, nd);
+    if (!SSLH_I_BAD(c)) {
+        sslh_i_vit_linear_new(s.decoder, "decoder_embed", info.width, n.width);
+        sslh_param_new(s.decoder, "mask_token", sslh_dim3(1, 1, n.width), SSLH_INIT_NORMAL, 0.02f);
+        for (i = 0; i < n.depth; i++) {
+            char name[32];
+            snprintf(name, sizeof name, "decoder_blocks.%d", i);
+            sslh_i_block_new(s.decoder, name, n.width, 4 * n.width);
+        }
+        sslh_layer_layer_norm_new(s.decoder, "decoder_norm", n.width);
+        sslh_i_vit_linear_new(s.decoder, "decoder_pred", n.width, n.out);
+        sslh_state_new(s.decoder, "decoder_pos_embed", SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width));
+        sslh_i_sincos_positions(sslh_state(s.decoder, 0), grid);
+    }
+    m = sslh_method_new(c, "mae", encoder, &s, sizeof s);
+    sslh_child(m.net, "decoder", s.decoder);
+    m.prepare = sslh_i_mae_prepare;
+    m.views = sslh_i_mae_views;
+    m.loss = sslh_i_mae_loss;
+    m.second_name = "explained";
+    m.defaults.batch = 256;
+    m.defaults.lr = 1.5e-4f;
+    m.lr_scales = 1;
+    m.defaults.optimizer.kind = SSLH_ADAMW;
+    m.defaults.optimizer.beta2 = 0.95f;
+    m.defaults.optimizer.weight_decay = 0.05f;
+    m.defaults.schedule = SSLH_COSINE;
+    m.defaults.warmup = 40;
+    return m;
+}
+#endif /* SSLH_WITH_MAE */
+
 /* ================================================================================================================== */
 /*  >>eval          probe, kNN, fine-tuning, meters                                                                  */
 /* ================================================================================================================== */
 
+/* --- features ------------------------------------------------------------------------------------------------------- */
+
+/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over a grid, for probes of early maps. */
+SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
+    int k;
+    if (SSLH_I_BAD(c)) return x;
+    k = SSLH_I_MIN(x->shape[1], x->shape[2]) / grid;
+    if (k < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is finer than the map of %d x %d", grid, x->shape[1], x->shape[2]);
+        return x;
+    }
+    return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
+}
+
+SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
+    sslh_tensor *all = NULL;
+    sslh_preprocess p;
+    sslh_forward_desc f;
+    int64_t at;
+    int training = 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (data.ctx == NULL || data.count < 1 || data.height < 1 || data.count > INT_MAX) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images");
+        return sslh_i_dummy(c);
+    }
+    if (!d.batch) d.batch = 256;
+    if (!d.pool_grid) d.pool_grid = 1;
+    memset(&f, 0, sizeof f);
+    memset(&p, 0, sizeof p);
+    f.tap = d.tap;
+    if (encoder) {
+        p = sslh_get_preprocess(encoder);
+        training = sslh_is_training(encoder);
+        sslh_train_mode(encoder, 0);
+    }
+    for (at = 0; at < data.count && !SSLH_I_BAD(c); at += d.batch) {
+        int n = (int)SSLH_I_MIN((int64_t)d.batch, data.count - at);
+        sslh_tensor *x;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        x = sslh_i_data_tensor(c, data, at, n, encoder ? &p : NULL); /* (n,H,W,C) */
+        if (encoder) {
+            x = sslh_forward_ex(encoder, x, f);
+            if (!SSLH_I_BAD(c) && x->ndim == 4 && d.pool_grid > 1) x = sslh_i_pool_grid(c, x, d.pool_grid);
+            else if (!SSLH_I_BAD(c) && x->ndim > 2) x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+        }
+        x = sslh_reshape(c, x, sslh_dim2(n, -1)); /* (n,D) */
+        if (!SSLH_I_BAD(c) && !all) all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
+        if (all && !SSLH_I_BAD(c)) memcpy(all->data + (size_t)at * (size_t)all->shape[1], x->data, x->count * sizeof *x->data);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    if (encoder) sslh_train_mode(encoder, training);
+    return all && !SSLH_I_BAD(c) ? all : sslh_i_dummy(c);
+}
+
+/* Labels of a data set, checked. */
+SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
+    if (SSLH_I_BAD(c)) return 0;
+    if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
+    else if (!train.labels || !test.labels) sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op, train.labels ? "test" : "training");
+    else if (train.height != test.height || train.width != test.width || train.channels != test.channels)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height, train.width, train.channels, test.height,
+                  test.width, test.channels);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t seed) {
+    return fraction > 0.0f && fraction < 1.0f ? sslh_data_fraction(d, (double)fraction, seed) : d;
+}
+
+/* --- linear probe --------------------------------------------------------------------------------------------------- */
+/* Multinomial logistic regression on standardised features,
+       L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
+   minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
+
+typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n; int pairs, newest; } sslh_i_lbfgs;
+
+SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
+    double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    size_t i;
+    for (i = 0; i < n; i++) {
+        double p = (double)a[i] * (double)b[i];
+        part[i & 7] += p;
+    }
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+/* A probe in work: data, parameters (one flat array: weight (K,D), then bias (K)), its gradient. */
+typedef struct sslh_i_probe { sslh_tensor *x, *y, *weight, *bias; float l2; } sslh_i_probe;
+
+/* Loss; the gradient goes to the tensors' .grad. */
+SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
+    double value;
+    sslh_tensor *loss;
+    sslh_push(c);
+    memset(p->weight->grad, 0, p->weight->count * sizeof(sslh_real));
+    memset(p->bias->grad, 0, p->bias->count * sizeof(sslh_real));
+    loss = sslh_cross_entropy(c, sslh_linear(c, p->x, p->weight, p->bias), p->y);
+    if (p->l2 > 0.0f) loss = sslh_add(c, loss, sslh_scale(c, sslh_sum(c, sslh_square(c, p->weight), SSLH_ALL, 0), 0.5f * p->l2));
+    sslh_backward(c, loss);
+    value = (double)sslh_item(loss);
+    sslh_pop(c);
+    return value;
+}
+
+/* -H g by the two-loop recursion. */
+SSLH_I_FN void sslh_i_lbfgs_direction(sslh_i_lbfgs *b) {
+    int i, used = b->pairs;
+    size_t j, n = b->n;
+    for (j = 0; j < n; j++) b->d[j] = -b->g[j];
+    for (i = 0; i < used; i++) {
+        int at = (b->newest - i + 10) % 10;
+        const sslh_real *s = b->s + (size_t)at * n, *y = b->y + (size_t)at * n;
+        b->alpha[at] = b->rho[at] * sslh_i_dot(s, b->d, n);
+        for (j = 0; j < n; j++) b->d[j] -= (sslh_real)(b->alpha[at] * (double)y[j]);
+    }
+    if (used) {
+        const sslh_real *y = b->y + (size_t)b->newest * n;
+        double gamma = 1.0 / (b->rho[b->newest] * sslh_i_dot(y, y, n));
+        for (j = 0; j < n; j++) b->d[j] = (sslh_real)(gamma * (double)b->d[j]);
+    }
+    for (i = used - 1; i >= 0; i--) {
+        int at = (b->newest - i + 10) % 10;
+        const sslh_real *s = b->s + (size_t)at * n, *y = b->y + (size_t)at * n;
+        double beta = b->rho[at] * sslh_i_dot(y, b->d, n);
+        for (j = 0; j < n; j++) b->d[j] += (sslh_real)((b->alpha[at] - beta) * (double)s[j]);
+    }
+}
+
+/* Minimises from where the parameters are; x, g point into them. */
+SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe *p, int iterations) {
+    double loss = sslh_i_probe_loss(c, p), slope, step, next;
+    size_t bytes = b->n * sizeof(sslh_real), j;
+    int it, tries;
+    b->pairs = 0;
+    b->newest = 9;
+    for (it = 0; it < iterations && !SSLH_I_BAD(c); it++) {
+        double before = loss, sy;
+        sslh_i_lbfgs_direction(b);
+        slope = sslh_i_dot(b->d, b->g, b->n);
+        if (!(slope < 0)) break;
+        memcpy(b->x0, b->x, bytes);
+        memcpy(b->g0, b->g, bytes);
+        step = b->pairs ? 1.0 : SSLH_I_MIN(1.0, 1.0 / sqrt(-slope));
+        for (tries = 0; tries < 20; tries++, step *= 0.5) { /* Armijo: enough of the promised fall */
+            for (j = 0; j < b->n; j++) b->x[j] = (sslh_real)((double)b->x0[j] + step * (double)b->d[j]);
+            next = sslh_i_probe_loss(c, p);
+            if (next <= loss + 1e-4 * step * slope) break;
+        }
+        if (tries == 20) {
+            memcpy(b->x, b->x0, bytes);
+            break;
+        }
+        loss = next;
+        b->newest = (b->newest + 1) % 10;
+        for (j = 0; j < b->n; j++) {
+            b->s[(size_t)b->newest * b->n + j] = b->x[j] - b->x0[j];
+            b->y[(size_t)b->newest * b->n + j] = b->g[j] - b->g0[j];
+        }
+        sy = sslh_i_dot(b->s + (size_t)b->newest * b->n, b->y + (size_t)b->newest * b->n, b->n);
+        if (sy > 1e-12) {
+            b->rho[b->newest] = 1.0 / sy;
+            if (b->pairs < 10) b->pairs++;
+        } else b->pairs = 0;
+        if (before - loss < 1e-6 * fabs(before)) break;
+    }
+}
+
+/* Accuracy of weight, bias on rows of x (n,D) with labels y. */
+SSLH_I_FN float sslh_i_probe_accuracy(sslh_ctx *c, const sslh_i_probe *p, sslh_tensor *x, const int32_t *y) {
+    float a;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    a = sslh_i_accuracy(sslh_linear(c, x, p->weight, p->bias), y);
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    return a;
+}
+
+/* Rows index[0..n-1] of x, persistent. */
+SSLH_I_FN sslh_tensor *sslh_i_rows(sslh_ctx *c, const sslh_tensor *x, const int32_t *index, int n) {
+    sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_F32, sslh_dim2(n, x->shape[1]));
+    size_t width = (size_t)x->shape[1];
+    int i;
+    for (i = 0; t && i < n; i++) memcpy(t->data + (size_t)i * width, x->data + (size_t)index[i] * width, width * sizeof *t->data);
+    return t ? t : sslh_i_dummy(c);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, const int32_t *index, int n) {
+    sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_I32, sslh_dim1(n));
+    int i;
+    for (i = 0; t && i < n; i++) t->ints[i] = labels[index[i]];
+    return t ? t : sslh_i_dummy(c);
+}
+
+/* Zero mean and unit variance per column, by the training rows. */
+SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
+    size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
+    for (d = 0; d < width; d++) {
+        double sum = 0, sum2 = 0, mean, scale;
+        for (i = 0; i < n; i++) sum += (double)train->data[i * width + d];
+        mean = sum / (double)n;
+        for (i = 0; i < n; i++) {
+            double v = (double)train->data[i * width + d] - mean;
+            sum2 += v * v;
+        }
+        scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
+        for (i = 0; i < n; i++) train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
+        for (i = 0; i < m; i++) test->data[i * width + d] = (sslh_real)(((double)test->data[i * width + d] - mean) * scale);
+    }
+}
+
+static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
+
+/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number last. */
+SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed, sslh_tensor *held_x,
+                                const int32_t *held_y, double *right) {
+    int i;
+    memset(b->x, 0, b->n * sizeof *b->x);
+    if (fixed > 0.0f) {
+        p->l2 = fixed;
+        sslh_i_lbfgs_run(c, b, p, iterations);
+        return;
+    }
+    for (i = 0; i <= last && !SSLH_I_BAD(c); i++) {
+        p->l2 = sslh_i_probe_l2[i];
+        sslh_i_lbfgs_run(c, b, p, held_x || i < last ? SSLH_I_MIN(iterations, 50) : iterations);
+        if (held_x) right[i] += (double)sslh_i_probe_accuracy(c, p, held_x, held_y) * held_x->shape[0];
+    }
+}
+
+SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
+                                          const int32_t *test_labels, int classes, sslh_probe_desc d) {
+    sslh_i_probe p;
+    sslh_i_lbfgs b;
+    sslh_tensor *x, *t, *in[2], parameters[2];
+    sslh_real *block;
+    int32_t *order;
+    int64_t mark;
+    double right[5] = {0, 0, 0, 0, 0};
+    int n, folds, fold, i, best = 4, width;
+    float result = 0.0f;
+    in[0] = train;
+    in[1] = test;
+    if (!sslh_i_begin(c, "sslh_linear_probe", in, 2, 1)) return 0.0f;
+    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 2 || !train_labels || !test_labels) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear_probe: features (n,D) of one width, labels and at least 2 classes are needed");
+        return 0.0f;
+    }
+    if (!d.iterations) d.iterations = 200;
+    mark = sslh_mark(c);
+    n = train->shape[0];
+    width = train->shape[1];
+    memset(&p, 0, sizeof p);
+    memset(&b, 0, sizeof b);
+    b.n = (size_t)classes * (size_t)width + (size_t)classes;
+    block = (sslh_real *)sslh_i_alloc(c, (5 + 20) * b.n * sizeof *block);
+    order = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *order);
+    x = sslh_persist(train);
+    t = sslh_persist(test);
+    if (SSLH_I_BAD(c)) return 0.0f;
+    sslh_i_standardise(x, t);
+    b.x = block;
+    b.g = block + b.n;
+    b.d = block + 2 * b.n;
+    b.x0 = block + 3 * b.n;
+    b.g0 = block + 4 * b.n;
+    b.s = block + 5 * b.n;
+    b.y = block + 15 * b.n;
+    memset(parameters, 0, sizeof parameters);
+    for (i = 0; i < 2; i++) { /* weight (K,D) and bias (K): two windows of the flat arrays */
+        sslh_tensor *w = &parameters[i];
+        w->ctx = c;
+        w->type = SSLH_F32;
+        w->ndim = 2 - i;
+        w->shape[0] = classes;
+        w->shape[1] = i ? 0 : width;
+        w->count = i ? (size_t)classes : (size_t)classes * (size_t)width;
+        w->data = b.x + (i ? (size_t)classes * (size_t)width : 0);
+        w->grad = b.g + (i ? (size_t)classes * (size_t)width : 0);
+        w->flags = SSLH_I_LONG | SSLH_I_NEEDS | SSLH_I_KEPT;
+    }
+    p.weight = &parameters[0];
+    p.bias = &parameters[1];
+    if (d.l2 == 0.0f) { /* choose the strength: one tenth held out, five folds when there are few samples */
+        int parts = n >= 2000 ? 10 : 5;
+        folds = n >= 2000 ? 1 : 5;
+        sslh_random_permutation(d.seed, 0x70726f6265u, order, n);
+        for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
+            int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0, held = to - from;
+            int64_t inner = sslh_mark(c);
+            int32_t *ids = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *ids);
+            sslh_tensor *hx, *hy;
+            if (!ids) break;
+            for (i = 0; i < n; i++)
+                if (i < from || i >= to) ids[kept++] = order[i];
+            p.x = sslh_i_rows(c, x, ids, kept);
+            p.y = sslh_i_label_rows(c, train_labels, ids, kept);
+            hx = sslh_i_rows(c, x, order + from, held);
+            hy = sslh_i_label_rows(c, train_labels, order + from, held);
+            if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, 4, d.iterations, 0.0f, hx, hy->ints, right);
+            sslh_i_free_blocks(c, inner);
+        }
+        for (i = best = 0; i < 5; i++)
+            if (right[i] > right[best]) best = i;
+    }
+    for (i = 0; i < n; i++) order[i] = i;
+    p.x = x;
+    p.y = sslh_i_label_rows(c, train_labels, order, n);
+    if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, best, d.iterations, d.l2, NULL, NULL, NULL);
+    if (!SSLH_I_BAD(c)) result = sslh_i_probe_accuracy(c, &p, t, test_labels);
+    sslh_i_free_blocks(c, mark);
+    return SSLH_I_BAD(c) ? 0.0f : result;
+}
+
+SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc d) {
+    int64_t mark;
+    sslh_tensor *a, *b;
+    float result;
+    if (!sslh_i_check_labels(c, "sslh_linear_probe", train, test)) return 0.0f;
+    mark = sslh_mark(c);
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    a = sslh_features(c, encoder, train, d.features);
+    b = sslh_features(c, encoder, test, d.features);
+    result = sslh_linear_probe_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
+    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    return result;
+}
+
+/* --- nearest neighbours --------------------------------------------------------------------------------------------- */
+/* Wu et al. 2018: s_i = cosine of test and training feature; the k largest vote for their class with weight e^(s_i / T). */
+
+typedef struct sslh_i_knn_job {
+    const sslh_real *similarity; /* (rows, n) */
+    const int32_t *labels;
+    sslh_real *best;             /* (workers, k) similarities, a min-heap */
+    int32_t *who;                /* (workers, k) */
+    double *votes;               /* (workers, K) */
+    int32_t *answer;             /* (rows) */
+    int n, k, classes;
+    float temperature;
+} sslh_i_knn_job;
+
+/* One test row: the k most similar in a heap whose root is the least of them; ties go to the earlier sample. */
+SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
+    const sslh_i_knn_job *j = (const sslh_i_knn_job *)arg;
+    const sslh_real *s = j->similarity + (size_t)row * (size_t)j->n;
+    sslh_real *best = j->best + (size_t)worker * (size_t)j->k;
+    int32_t *who = j->who + (size_t)worker * (size_t)j->k;
+    double *votes = j->votes + (size_t)worker * (size_t)j->classes;
+    int used = 0, i, k, top = 0;
+    for (i = 0; i < j->n; i++) {
+        int at;
+        if (used == j->k && !(s[i] > best[0])) continue;
+        if (used < j->k) {
+            at = used++;
+            while (at > 0 && best[(at - 1) / 2] > s[i]) { /* sift up */
+                best[at] = best[(at - 1) / 2];
+                who[at] = who[(at - 1) / 2];
+                at = (at - 1) / 2;
+            }
+        } else {
+            at = 0;
+            for (;;) { /* sift down from the root */
+                int child = 2 * at + 1;
+                if (child >= used) break;
+                if (child + 1 < used && best[child + 1] < best[child]) child++;
+                if (!(best[child] < s[i])) break;
+                best[at] = best[child];
+                who[at] = who[child];
+                at = child;
+            }
+        }
+        best[at] = s[i];
+        who[at] = i;
+    }
+    for (k = 0; k < j->classes; k++) votes[k] = 0;
+    for (i = 0; i < used; i++) votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
+    for (k = 1; k < j->classes; k++)
+        if (votes[k] > votes[top]) top = k;
+    j->answer[row] = top;
+}
+
+SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test, const int32_t *test_labels,
+                                 int classes, sslh_knn_desc d) {
+    sslh_tensor *in[2], *unit;
+    sslh_i_knn_job j;
+    int64_t mark;
+    int at, right = 0, i;
+    in[0] = train;
+    in[1] = test;
+    if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
+    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 1 || !train_labels || !test_labels || d.k < 0 ||
+        d.temperature < 0.0f) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width, labels, k >= 1 and a temperature above 0 are needed");
+        return 0.0f;
+    }
+    memset(&j, 0, sizeof j);
+    j.n = train->shape[0];
+    j.k = d.k ? d.k : j.n >= 5000 ? 200 : 20;
+    if (j.k > j.n) j.k = j.n;
+    j.temperature = d.temperature > 0.0f ? d.temperature : 0.1f;
+    j.classes = classes;
+    j.labels = train_labels;
+    for (i = 0; i < j.n; i++)
+        if (train_labels[i] < 0 || train_labels[i] >= classes) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i, classes - 1);
+            return 0.0f;
+        }
+    mark = sslh_mark(c);
+    j.best = (sslh_real *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.best);
+    j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
+    j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
+    j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    unit = sslh_l2_normalize(c, train, 0.0f); /* (n,D) */
+    for (at = 0; at < test->shape[0] && !SSLH_I_BAD(c); at += 256) {
+        int rows = SSLH_I_MIN(256, test->shape[0] - at);
+        sslh_tensor *s;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        s = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_slice(c, test, 0, at, at + rows), 0.0f), unit, 0, 1); /* (rows,n) */
+        if (!SSLH_I_BAD(c)) {
+            j.similarity = s->data;
+            sslh_i_parallel(c, rows, sslh_i_knn_task, &j);
+            for (i = 0; i < rows; i++) right += j.answer[i] == test_labels[at + i];
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    if (SSLH_I_BAD(c)) return 0.0f;
+    sslh_i_free_blocks(c, mark);
+    return (float)right / (float)test->shape[0];
+}
+
+SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc d) {
+    int64_t mark;
+    sslh_tensor *a, *b;
+    float result;
+    if (!sslh_i_check_labels(c, "sslh_knn", train, test)) return 0.0f;
+    mark = sslh_mark(c);
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    a = sslh_features(c, encoder, train, d.features);
+    b = sslh_features(c, encoder, test, d.features);
+    result = sslh_knn_features(c, a, train.labels, b, test.labels, SSLH_I_MAX(train.classes, test.classes), d);
+    if (!SSLH_I_BAD(c)) sslh_i_free_blocks(c, mark);
+    return result;
+}
+
+/* --- fine-tuning ---------------------------------------------------------------------------------------------------- */
+
+/* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B learns with rate
+   lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer. */
+SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
+    char name[64];
+    int depth = 0, i;
+    float scale = 1.0f;
+    sslh_param_opts o;
+    memset(&o, 0, sizeof o);
+    for (;;) {
+        snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
+        if (!sslh_find(net, name)) break;
+        depth++;
+    }
+    if (depth == 0 || decay == 1.0f) return depth > 0;
+    for (i = depth - 1; i >= 0; i--) {
+        scale = scale * decay;
+        snprintf(name, sizeof name, "blocks.%d.", i);
+        o.lr_scale = scale;
+        sslh_param_set_matching(net, name, o);
+    }
+    o.lr_scale = scale * decay;
+    sslh_param_set_matching(net, "patch_embed", o);
+    sslh_param_set_matching(net, "cls_token", o);
+    sslh_param_set_matching(net, "pos_embed", o);
+    return 1;
+}
+
+SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
+    sslh_net *net, *head;
+    sslh_mlp_desc hd;
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_loader_desc ld;
+    sslh_loader *loader;
+    sslh_recipe recipe;
+    sslh_forward_desc f;
+    sslh_preprocess p;
+    sslh_batch batch;
+    int64_t mark, step = 0, steps, warmup, at;
+    int transformer, classes;
+    double right = 0;
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1)) return 0.0f;
+    mark = sslh_mark(c);
+    classes = SSLH_I_MAX(train.classes, test.classes);
+    train = sslh_i_label_share(train, d.fraction, d.seed);
+    net = sslh_clone(encoder); /* the caller's encoder stays as it is */
+    sslh_freeze(net, 0);
+    transformer = sslh_find(net, "blocks.0.norm1.weight") != NULL;
+    if (!d.epochs) d.epochs = 10;
+    if (!d.batch) d.batch = 128;
+    if (d.batch > train.count) d.batch = (int)train.count;
+    if (d.lr == 0.0f) d.lr = 1e-3f * (float)d.batch / 256.0f;
+    if (d.weight_decay == 0.0f) d.weight_decay = 0.05f;
+    if (d.layer_decay == 0.0f) d.layer_decay = transformer ? 0.75f : 1.0f;
+    if (d.drop_path == 0.0f) d.drop_path = transformer ? 0.1f : 0.0f;
+    if (d.drop_path < 0.0f) d.drop_path = 0.0f;
+    if (d.smoothing == 0.0f) d.smoothing = 0.1f;
+    if (d.smoothing < 0.0f) d.smoothing = 0.0f;
+    if (d.warmup == 0.0f) d.warmup = 1.0f;
+    if (d.warmup < 0.0f) d.warmup = 0.0f;
+    if (d.epochs < 1 || d.batch < 1) sslh_fail(c, SSLH_E_USAGE, "sslh_finetune: epochs %d, batch %d: both must be positive", d.epochs, d.batch);
+    sslh_i_layer_decay(net, d.layer_decay);
+    p = sslh_get_preprocess(encoder);
+    recipe = d.views ? *d.views : sslh_recipe_mae();
+    memcpy(recipe.mean, p.mean, sizeof p.mean);
+    memcpy(recipe.std, p.std, sizeof p.std);
+    memset(&hd, 0, sizeof hd);
+    hd.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
+    hd.widths[0] = classes;
+    head = sslh_mlp(c, hd);
+    memset(&od, 0, sizeof od);
+    od.kind = SSLH_ADAMW;
+    od.weight_decay = d.weight_decay;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, net);
+    sslh_optimizer_add(o, head);
+    memset(&ld, 0, sizeof ld);
+    ld.batch = d.batch;
+    ld.epochs = d.epochs;
+    loader = sslh_loader_new(c, train, ld);
+    if (SSLH_I_BAD(c)) return 0.0f;
+    steps = sslh_loader_steps(loader) * d.epochs;
+    warmup = (int64_t)(d.warmup * (float)sslh_loader_steps(loader));
+    memset(&f, 0, sizeof f);
+    f.drop_path = d.drop_path;
+    sslh_train_mode(net, 1);
+    sslh_train_mode(head, 1);
+    sslh_push(c); /* a caller inside a training step keeps it */
+    while (sslh_next_batch(loader, &batch)) {
+        sslh_tensor *x = sslh_views(c, batch, recipe, 0);
+        sslh_tensor *logits = sslh_forward(head, sslh_i_pool(c, sslh_forward_ex(net, x, f)));
+        sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d.smoothing, -1));
+        sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d.lr));
+    }
+    sslh_pop(c);
+    sslh_train_mode(net, 0);
+    sslh_train_mode(head, 0);
+    for (at = 0; at < test.count && !SSLH_I_BAD(c); at += 256) {
+        int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        right += n * (double)sslh_i_accuracy(sslh_forward(head, sslh_i_pool(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p)))), test.labels + at);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    if (SSLH_I_BAD(c)) {
+        sslh_i_context(c, "sslh_finetune");
+        return 0.0f;
+    }
+    sslh_i_free_blocks(c, mark);
+    return (float)(right / (double)test.count);
+}
+
+/* --- collapse meters ------------------------------------------------------------------------------------------------ */
+
+SSLH_I_FN int sslh_i_check_features(const char *op, const sslh_tensor *x, int rows) {
+    if (!x || SSLH_I_BAD(x->ctx)) return 0;
+    if (x->ndim != 2 || x->shape[0] < rows || !x->data) {
+        sslh_fail(x->ctx, SSLH_E_SHAPE, "%s: features (n,D) with at least %d rows are needed", op, rows);
+        return 0;
+    }
+    return 1;
+}
+
+/* 1 / |row|, 0 for a row of zeros */
+SSLH_I_FN double sslh_i_inverse_norm(const sslh_real *row, size_t width) {
+    double n = sslh_i_dot(row, row, width);
+    return n > 0 ? 1.0 / sqrt(n) : 0.0;
+}
+
+SSLH_DEF float sslh_feature_std(const sslh_tensor *x) {
+    size_t n, width, i, d;
+    double total = 0, *sum, *sum2;
+    if (!sslh_i_check_features("sslh_feature_std", x, 2)) return 0.0f;
+    n = (size_t)x->shape[0];
+    width = (size_t)x->shape[1];
+    sum = (double *)sslh_i_alloc(x->ctx, 2 * width * sizeof *sum);
+    if (!sum) return 0.0f;
+    sum2 = sum + width;
+    for (i = 0; i < n; i++) {
+        double inverse = sslh_i_inverse_norm(x->data + i * width, width);
+        for (d = 0; d < width; d++) {
+            double v = (double)x->data[i * width + d] * inverse;
+            sum[d] += v;
+            sum2[d] += v * v;
+        }
+    }
+    for (d = 0; d < width; d++) {
+        double mean = sum[d] / (double)n;
+        total += sqrt(SSLH_I_MAX(0.0, sum2[d] / (double)n - mean * mean));
+    }
+    sslh_i_free(x->ctx, sum);
+    return (float)(total / (double)width);
+}
+
+SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
+    size_t n, width, i, d;
+    double total = 0;
+    if (!sslh_i_check_features("sslh_alignment", a, 1) || !sslh_i_check_features("sslh_alignment", b, 1)) return 0.0f;
+    if (a->shape[0] != b->shape[0] || a->shape[1] != b->shape[1]) {
+        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1], b->shape[0], b->shape[1]);
+        return 0.0f;
+    }
+    n = (size_t)a->shape[0];
+    width = (size_t)a->shape[1];
+    for (i = 0; i < n; i++) {
+        double ia = sslh_i_inverse_norm(a->data + i * width, width), ib = sslh_i_inverse_norm(b->data + i * width, width);
+        for (d = 0; d < width; d++) {
+            double v = (double)a->data[i * width + d] * ia - (double)b->data[i * width + d] * ib;
+            total += v * v;
+        }
+    }
+    return (float)(total / (double)n);
+}
+
+/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u unit rows (Wang & Isola 2020) */
+SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
+    sslh_tensor *u, *s;
+    size_t n, i, j;
+    double total = 0;
+    float result = 0.0f;
+    if (SSLH_I_BAD(c) || !sslh_i_check_features("sslh_uniformity", x, 2)) return 0.0f;
+    n = (size_t)x->shape[0];
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    u = sslh_l2_normalize(c, (sslh_tensor *)(uintptr_t)x, 0.0f);
+    for (i = 0; i < n && !SSLH_I_BAD(c); i += 256) {
+        size_t rows = SSLH_I_MIN((size_t)256, n - i), r;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        s = sslh_matmul_ex(c, sslh_slice(c, u, 0, (int)i, (int)(i + rows)), u, 0, 1); /* (rows,n) cosines */
+        for (r = 0; r < rows && !SSLH_I_BAD(c); r++)
+            for (j = i + r + 1; j < n; j++) total += (double)sslh_i_exp(-4 * (1 - s->data[r * n + j])); /* |u-v|^2 = 2 - 2 cos */
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    if (!SSLH_I_BAD(c)) result = (float)log(total / (0.5 * (double)n * (double)(n - 1)));
+    return result;
+}
+
+/* Eigenvalues (descending) of a symmetric matrix a (n,n), which is destroyed; rows of vectors (n,n) are the eigenvectors when
+   not NULL. Cyclic Jacobi rotations: slow for n in the thousands, accurate and short. */
+SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
+    int sweep, p, q, k;
+    size_t w = (size_t)n;
+    for (p = 0; vectors && p < n; p++)
+        for (q = 0; q < n; q++) vectors[(size_t)p * w + (size_t)q] = p == q;
+    for (sweep = 0; sweep < 30; sweep++) {
+        double off = 0, diagonal = 0;
+        for (p = 0; p < n; p++) {
+            diagonal += a[(size_t)p * w + (size_t)p] * a[(size_t)p * w + (size_t)p];
+            for (q = p + 1; q < n; q++) off += a[(size_t)p * w + (size_t)q] * a[(size_t)p * w + (size_t)q];
+        }
+        if (off <= 1e-22 * diagonal) break;
+        for (p = 0; p < n; p++)
+            for (q = p + 1; q < n; q++) {
+                double *rp = a + (size_t)p * w, *rq = a + (size_t)q * w, apq = rp[q], theta, t, co, si;
+                if (apq * apq <= 1e-30 * fabs(rp[p] * rq[q])) continue;
+                theta = 0.5 * (rq[q] - rp[p]) / apq;
+                t = (theta >= 0 ? 1.0 : -1.0) / (fabs(theta) + sqrt(theta * theta + 1.0));
+                co = 1.0 / sqrt(t * t + 1.0);
+                si = t * co;
+                for (k = 0; k < n; k++) { /* rows */
+                    double x = rp[k], y = rq[k];
+                    rp[k] = co * x - si * y;
+                    rq[k] = si * x + co * y;
+                }
+                for (k = 0; k < n; k++) { /* columns */
+                    double *row = a + (size_t)k * w, x = row[p], y = row[q];
+                    row[p] = co * x - si * y;
+                    row[q] = si * x + co * y;
+                }
+                for (k = 0; vectors && k < n; k++) {
+                    double x = vectors[(size_t)p * w + (size_t)k], y = vectors[(size_t)q * w + (size_t)k];
+                    vectors[(size_t)p * w + (size_t)k] = co * x - si * y;
+                    vectors[(size_t)q * w + (size_t)k] = si * x + co * y;
+                }
+            }
+    }
+    for (p = 0; p < n; p++) values[p] = a[(size_t)p * w + (size_t)p];
+    for (p = 0; p < n; p++) { /* largest first */
+        int best = p;
+        for (q = p + 1; q < n; q++)
+            if (values[q] > values[best]) best = q;
+        if (best != p) {
+            double t = values[p];
+            values[p] = values[best];
+            values[best] = t;
+            for (k = 0; vectors && k < n; k++) {
+                t = vectors[(size_t)p * w + (size_t)k];
+                vectors[(size_t)p * w + (size_t)k] = vectors[(size_t)best * w + (size_t)k];
+                vectors[(size_t)best * w + (size_t)k] = t;
+            }
+        }
+    }
+}
+
+/* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1, collapsed to a
+   line, and D. */
+SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
+    size_t n, width, i, d, e;
+    double *gram, *values, total = 0, entropy = 0;
+    float result;
+    if (SSLH_I_BAD(c) || !sslh_i_check_features("sslh_effective_rank", x, 2)) return 0.0f;
+    n = (size_t)x->shape[0];
+    width = (size_t)x->shape[1];
+    gram = (double *)sslh_i_alloc(c, (width * width + width) * sizeof *gram);
+    if (!gram) return 0.0f;
+    values = gram + width * width;
+    for (i = 0; i < n; i++)
+        for (d = 0; d < width; d++) {
+            double v = (double)x->data[i * width + d];
+            for (e = d; e < width; e++) gram[d * width + e] += v * (double)x->data[i * width + e];
+        }
+    for (d = 0; d < width; d++)
+        for (e = 0; e < d; e++) gram[d * width + e] = gram[e * width + d];
+    sslh_i_eigen(gram, NULL, values, (int)width); /* eigenvalues of X'X: squares of the singular values */
+    for (d = 0; d < width; d++) {
+        values[d] = sqrt(SSLH_I_MAX(values[d], 0.0));
+        total += values[d];
+    }
+    for (d = 0; d < width && total > 0; d++) {
+        double p = values[d] / total;
+        if (p > 1e-12) entropy -= p * log(p);
+    }
+    result = (float)exp(entropy);
+    sslh_i_free(c, gram);
+    return result;
+}
+
 /* ================================================================================================================== */
 /*  >>train         trainer                                                                                          */
 /* ================================================================================================================== */
+
+/* --- one step ------------------------------------------------------------------------------------------------------- */
+
+/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. */
+SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
+    sslh_ctx *c = m->ctx;
+    sslh_view_set v;
+    float total = 0.0f;
+    int phase;
+    memset(&v, 0, sizeof v);
+    if (SSLH_I_BAD(c)) return 0.0f;
+    if (!m->views || !m->loss) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a method needs .views and .loss", m->name);
+        return 0.0f;
+    }
+    if (batch->count < m->min_batch) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch are the negatives", m->name,
+                  batch->count, m->min_batch);
+        return 0.0f;
+    }
+    m->views(m, batch, &v);
+    for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
+        unsigned groups = phase < 4 && m->groups[phase] ? m->groups[phase] : ~0u;
+        sslh_tensor *loss;
+        c->groups = groups; /* other parameters pass gradients on and collect none */
+        loss = m->loss(m, &v, phase);
+        sslh_backward(c, loss);
+        total += sslh_item(loss);
+        if (m->grads && !SSLH_I_BAD(c)) m->grads(m, phase);
+        if (update) sslh_optimizer_step_groups(o, lr, groups);
+        c->groups = ~0u;
+    }
+    if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
+    return total;
+}
+
+SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr) {
+    return sslh_i_method_step(m, o, batch, lr, 1);
+}
+
+/* --- progress ------------------------------------------------------------------------------------------------------- */
+
+#if SSLH_WITH_STDIO
+SSLH_I_FN int sslh_i_is_terminal(void) {
+#if defined(_WIN32)
+    DWORD mode;
+    return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode) != 0;
+#elif SSLH_I_POSIX
+    return isatty(2);
+#else
+    return 0;
+#endif
+}
+
+SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
+    int s = seconds < 0 ? 0 : seconds > 359999 ? 359999 : (int)(seconds + 0.5);
+    if (s >= 3600) snprintf(out, 16, "%dh%02dm", s / 3600, s / 60 % 60);
+    else if (s >= 60) snprintf(out, 16, "%dm%02ds", s / 60, s % 60);
+    else snprintf(out, 16, "%ds", s);
+}
+
+/* A bar that is drawn over on a terminal, a line per epoch elsewhere. */
+SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
+    char left[16], bar[25];
+    int i, filled = t->steps ? (int)(24 * t->step / t->steps) : 24;
+    sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
+    for (i = 0; i < 24; i++) bar[i] = i < filled ? '#' : '.';
+    bar[24] = 0;
+    if (terminal) fprintf(stderr, "\r\033[K%s [%s] ", t->method->name, bar);
+    else fprintf(stderr, "%s ", t->method->name);
+    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps, (double)t->loss);
+    if (t->second_name[0]) fprintf(stderr, "  %s %.3f", t->second_name, (double)t->second);
+    fprintf(stderr, "  %.0f images/s  %s %s", t->images_per_second, t->step == t->steps ? "took" : "left", left);
+    if (!terminal || (t->epoch_end && t->step == t->steps)) fprintf(stderr, "\n");
+    fflush(stderr);
+}
+#endif
+
+/* --- the loop ------------------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
+
+/* The callback sees the run but leaves no trace in it: nested scope, own random stream, train mode put back. */
+SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info *t) {
+    int stop, training;
+    if (!d->callback || SSLH_I_BAD(t->ctx)) return 0;
+    training = sslh_is_training(t->method->net);
+    sslh_push(t->ctx);
+    stop = d->callback(t, d->user);
+    sslh_pop(t->ctx);
+    sslh_train_mode(t->method->net, training);
+    return stop;
+}
+
+SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
+    sslh_loader_desc ld;
+    sslh_loader *loader;
+    sslh_optimizer *o;
+    sslh_batch batch;
+    sslh_train_info t;
+    sslh_i_meter meter = {0, 0, 0};
+    int64_t step = 0, per_epoch, warmup, mark, first;
+    double start, shown = 0, images = 0;
+    float result = 0.0f;
+    int stop = 0, terminal = 0;
+    if (SSLH_I_BAD(c)) return 0.0f;
+    if (m.ctx != c || data.ctx != c) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the method or the data belongs to another context");
+        return 0.0f;
+    }
+    d = sslh_i_train_resolve(&m, d);
+    if (d.epochs < 1 || d.batch < 1 || d.accumulate < 1 || !(d.lr > 0.0f) || d.checkpoint_every < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: epochs %d, batch %d, accumulate %d, lr %g: all must be positive", d.epochs, d.batch, d.accumulate, (double)d.lr);
+        return 0.0f;
+    }
+    if (m.prepare) m.prepare(&m, data);
+    mark = sslh_mark(c); /* loader and optimiser go away at the end */
+    memset(&ld, 0, sizeof ld);
+    ld.batch = d.batch;
+    ld.epochs = d.epochs;
+    loader = sslh_loader_new(c, data, ld);
+    o = sslh_optimizer_new(c, d.optimizer);
+    sslh_optimizer_add(o, m.net);
+    sslh_optimizer_peak(o, d.lr);
+    sslh_train_mode(m.net, 1);
+    if (d.checkpoint && d.resume) {
+        step = sslh_load_checkpoint(&m, o, d.checkpoint);
+        sslh_loader_seek(loader, step);
+    }
+    if (SSLH_I_BAD(c)) return 0.0f;
+    memset(&t, 0, sizeof t);
+    per_epoch = sslh_loader_steps(loader);
+    t.ctx = c;
+    t.method = &m;
+    t.epochs = d.epochs;
+    t.steps = per_epoch * d.epochs;
+    if (d.max_steps && d.max_steps < t.steps) t.steps = d.max_steps;
+    t.second_name = m.second_name ? m.second_name : "";
+    warmup = (int64_t)(d.warmup * (float)per_epoch + 0.5f);
+    start = sslh_i_now();
+    first = step;
+#if SSLH_WITH_STDIO
+    terminal = !d.quiet && sslh_i_is_terminal();
+#endif
+    while (!stop && step < t.steps && sslh_next_batch(loader, &batch)) {
+        int update = (step + 1) % d.accumulate == 0 || step + 1 == t.steps;
+        t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
+        t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
+        if (SSLH_I_BAD(c)) {
+            char where[64];
+            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step);
+            sslh_i_context(c, where);
+            break;
+        }
+        step++;
+        images += batch.count;
+        meter.loss += (double)t.loss;
+        meter.second += (double)m.second;
+        meter.steps++;
+        t.step = step;
+        t.epoch = batch.epoch;
+        t.second = m.second;
+        t.seconds = sslh_i_now() - start;
+        t.images_per_second = t.seconds > 0 ? images / t.seconds : 0;
+        t.seconds_left = t.seconds / (double)(step - first) * (double)(t.steps - step);
+        t.epoch_end = 0;
+        stop = sslh_i_train_call(&d, &t);
+#if SSLH_WITH_STDIO
+        if (terminal && t.seconds - shown > 0.1) {
+            shown = t.seconds;
+            sslh_i_progress(&t, 1);
+        }
+#endif
+        if (step % per_epoch == 0 || step == t.steps) {
+            result = (float)(meter.loss / (double)meter.steps);
+            t.loss = result;
+            t.second = (float)(meter.second / (double)meter.steps);
+            t.epoch_end = 1;
+            memset(&meter, 0, sizeof meter);
+            if (d.losses) d.losses[t.epoch] = result;
+#if SSLH_WITH_STDIO
+            if (!d.quiet) sslh_i_progress(&t, terminal);
+#endif
+            stop |= sslh_i_train_call(&d, &t);
+        }
+        if (d.checkpoint && !SSLH_I_BAD(c) &&
+            (d.checkpoint_steps ? step % d.checkpoint_steps == 0 : step % (per_epoch * d.checkpoint_every) == 0 || step == t.steps))
+            sslh_save_checkpoint(&m, o, step, d.checkpoint);
+    }
+    (void)shown;
+    (void)terminal;
+    sslh_train_mode(m.net, 0); /* ready for use */
+    if (c->depth == 0) sslh_rewind(c, mark);
+    return result;
+}
 
 /* ================================================================================================================== */
 /*  >>pictures      pictures, PCA, t-SNE                                                                             */
