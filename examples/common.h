@@ -1,0 +1,167 @@
+/* What the examples share: command line, data, a table row. Not part of ssl.h; copy what you like. */
+#ifndef EXAMPLES_COMMON_H
+#define EXAMPLES_COMMON_H
+#include "../ssl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef _WIN32
+#include <direct.h>
+#define make_folder(path) _mkdir(path)
+#else
+#include <sys/stat.h>
+#define make_folder(path) mkdir(path, 0777)
+#endif
+
+typedef struct options {
+    const char *data;  /* --data: a set (folder or file), or the name of one in SSLH_DATA */
+    const char *test;  /* --test: its test images, when they are somewhere else */
+    const char *out;   /* --out: folder for pictures and files */
+    unsigned long seed;
+    int threads, epochs, batch;
+    int smoke;         /* --smoke: a few seconds, to see that everything runs */
+} options;
+
+static const char *const options_help =
+    "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders, PNG sheets with index.txt,\n"
+    "                 a folder with train and test inside, or the name of a set in $SSLH_DATA; default: Fashion-MNIST\n"
+    "                 (10,000 images that come with this repository)\n"
+    "  --test PATH    test images; default: found beside the training images, else a tenth of them\n"
+    "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
+    "  --epochs N     passes over the data           --batch N     images per step\n"
+    "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n";
+
+/* Text after "--name" or "--name=", moving *i; NULL when argv[*i] is another option. */
+static const char *option_value(int argc, char **argv, int *i, const char *name) {
+    size_t n = strlen(name);
+    if (strncmp(argv[*i], name, n) != 0) return NULL;
+    if (argv[*i][n] == '=') return argv[*i] + n + 1;
+    if (argv[*i][n] != 0) return NULL;
+    if (*i + 1 < argc) return argv[++*i];
+    fprintf(stderr, "%s needs a value\n", name);
+    exit(2);
+}
+
+static long option_number(const char *name, const char *text) {
+    char *end;
+    long v = strtol(text, &end, 10);
+    if (*end || end == text || v < 0 || v > 100000000) {
+        fprintf(stderr, "%s: \"%s\" is not a number\n", name, text);
+        exit(2);
+    }
+    return v;
+}
+
+/* Takes the options above out of argv; what is left is an error unless extra is not NULL (the caller's own options). */
+static options options_parse(int *argc, char **argv, const char *about, const char *extra) {
+    options o;
+    int i, left = 1;
+    memset(&o, 0, sizeof o);
+    o.seed = 1;
+    o.out = "out";
+    for (i = 1; i < *argc; i++) {
+        const char *v;
+        if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h")) {
+            printf("%s\n\nusage: %s [options]\n%s%s", about, argv[0], options_help, extra ? extra : "");
+            exit(0);
+        }
+        if (!strcmp(argv[i], "--smoke")) o.smoke = 1;
+        else if ((v = option_value(*argc, argv, &i, "--data")) != NULL) o.data = v;
+        else if ((v = option_value(*argc, argv, &i, "--test")) != NULL) o.test = v;
+        else if ((v = option_value(*argc, argv, &i, "--out")) != NULL) o.out = v;
+        else if ((v = option_value(*argc, argv, &i, "--seed")) != NULL) o.seed = (unsigned long)option_number("--seed", v);
+        else if ((v = option_value(*argc, argv, &i, "--threads")) != NULL) o.threads = (int)option_number("--threads", v);
+        else if ((v = option_value(*argc, argv, &i, "--epochs")) != NULL) o.epochs = (int)option_number("--epochs", v);
+        else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = (int)option_number("--batch", v);
+        else if (extra) argv[left++] = argv[i];
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            exit(2);
+        }
+    }
+    *argc = left;
+    make_folder(o.out); /* it may be there already; if it cannot be made, writing the first picture says so */
+    return o;
+}
+
+/* A context with the options' seed and threads; SSLH_CPU=avx2, sse2, c.. lowers the instruction set. */
+static sslh_ctx *options_create(const options *o) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.seed = o->seed;
+    d.threads = o->threads;
+    d.cpu = getenv("SSLH_CPU");
+    return sslh_create(d);
+}
+
+static int file_exists(const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (f) fclose(f);
+    return f != NULL;
+}
+
+/* The first of "folder/name", "folder/name.gz" that is there. */
+static int file_find(char *out, size_t size, const char *folder, const char *name) {
+    snprintf(out, size, "%s/%s", folder, name);
+    if (file_exists(out)) return 1;
+    snprintf(out, size, "%s/%s.gz", folder, name);
+    return file_exists(out);
+}
+
+/* Loads training and test images as --data and --test say. */
+static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
+    char folder[1024], path[1200];
+    const char *root = getenv("SSLH_DATA");
+    int i, n = 0;
+    const char *data = o->data ? o->data : "examples/data";
+    snprintf(folder, sizeof folder, "%s", data);
+    if (!strchr(data, '/') && !strchr(data, '.')) { /* a bare name: a set in SSLH_DATA */
+        snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", data);
+    }
+    memset(test, 0, sizeof *test);
+    snprintf(path, sizeof path, "%s/train/index.txt", folder);
+    if (file_exists(path)) { /* sheets */
+        snprintf(path, sizeof path, "%s/train", folder);
+        *train = sslh_load_images(c, path);
+        snprintf(path, sizeof path, "%s/test", folder);
+        *test = sslh_load_images(c, path);
+        return;
+    }
+    for (i = 1; i <= 5; i++) { /* CIFAR-10 */
+        snprintf(path, sizeof path, "%s/data_batch_%d.bin", folder, i);
+        if (!file_exists(path)) continue;
+        *train = n++ ? sslh_data_join(*train, sslh_load_images(c, path)) : sslh_load_images(c, path);
+    }
+    if (n) {
+        if (file_find(path, sizeof path, folder, "test_batch.bin") || file_find(path, sizeof path, folder, "test_5000.bin")) *test = sslh_load_images(c, path);
+    } else if (file_find(path, sizeof path, folder, "train-images-idx3-ubyte")) { /* MNIST and its relatives */
+        *train = sslh_load_images(c, path);
+        if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = sslh_load_images(c, path);
+    } else *train = sslh_load_images(c, folder);
+    if (o->test) *test = sslh_load_images(c, o->test);
+    if (!test->count && !sslh_error(c)) { /* none given: the last tenth */
+        int64_t cut = train->count - train->count / 10;
+        *test = sslh_data_range(*train, cut, train->count);
+        *train = sslh_data_range(*train, 0, cut);
+    }
+    if (o->smoke && !sslh_error(c)) {
+        if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);
+        if (test->count > 256) *test = sslh_data_range(*test, 0, 256);
+    }
+}
+
+/* "out/name" in a buffer of the caller's. */
+static const char *out_path(const options *o, char *buffer, size_t size, const char *name) {
+    snprintf(buffer, size, "%s/%s", o->out, name);
+    return buffer;
+}
+
+/* The end of every example: 0, or the error sentence and 1. */
+static int finish(sslh_ctx *c) {
+    const char *error = sslh_error(c);
+    int code = error != NULL;
+    if (error) fprintf(stderr, "error: %s\n", error);
+    sslh_destroy(c);
+    return code;
+}
+#endif

@@ -1,0 +1,76 @@
+/* Masked autoencoder: a small vision transformer paints the hidden three quarters of an image; then fine-tuned with few labels
+   beside the same transformer from scratch. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "common.h"
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Masked autoencoder (He et al. 2021) with a small vision transformer.",
+                              "  --labels P     per cent of the labels for fine-tuning (default 10)\n  --tune N       epochs of fine-tuning (default 20)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_vit_desc e = {0};
+    sslh_mae_desc d = {0};
+    sslh_train_desc t = {0};
+    sslh_finetune_desc f = {0};
+    sslh_net *encoder, *untrained;
+    sslh_method mae;
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_batch batch;
+    char path[1024];
+    int i;
+    double scratch, tuned;
+    f.fraction = 0.1f;
+    f.epochs = o.smoke ? 1 : 20;
+    for (i = 1; i < argc; i++) {
+        const char *value;
+        if ((value = option_value(argc, argv, &i, "--labels")) != NULL) f.fraction = (float)option_number("--labels", value) / 100.0f;
+        else if ((value = option_value(argc, argv, &i, "--tune")) != NULL) f.epochs = (int)option_number("--tune", value);
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.image = train.height;
+    e.channels = train.channels;
+    e.patch = 4;
+    e.width = o.smoke ? 48 : 96;
+    e.depth = o.smoke ? 2 : 6;
+    e.heads = 3;
+    e.fixed_positions = 1;
+    e.mean_pool = 1;
+    encoder = sslh_vit(c, e);
+    untrained = sslh_clone(encoder);
+    mae = sslh_mae(c, encoder, d);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 20;
+    t.batch = o.batch ? o.batch : 128;
+    t.lr = 1e-3f;
+    sslh_train(c, mae, train, t);
+    sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));
+
+    ld.batch = 8;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, test, ld);
+    if (sslh_next_batch(loader, &batch)) { /* rows: as the encoder sees them, filled in, the originals */
+        sslh_preprocess p = sslh_get_preprocess(encoder);
+        sslh_recipe r = sslh_recipe_none();
+        sslh_tensor *rows[3], *mean, *std;
+        memcpy(r.mean, p.mean, sizeof r.mean);
+        memcpy(r.std, p.std, sizeof r.std);
+        rows[2] = sslh_views(c, batch, r, 0);
+        sslh_mae_reconstruct(&mae, rows[2], 0, &rows[0], &rows[1]);
+        mean = sslh_from(c, sslh_dim1(train.channels), p.mean);
+        std = sslh_from(c, sslh_dim1(train.channels), p.std);
+        for (i = 0; i < 3; i++) rows[i] = sslh_clamp(c, sslh_add(c, sslh_mul(c, rows[i], std), mean), 0.0f, 1.0f);
+        sslh_picture_grid(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), sslh_concat(c, rows, 3, 0), batch.count, 0);
+    }
+    f.batch = 64;
+    f.lr = 1e-3f;
+    scratch = 100 * (double)sslh_finetune(c, untrained, train, test, f);
+    tuned = 100 * (double)sslh_finetune(c, encoder, train, test, f);
+    printf("%.0f %% of the labels, %d epochs:  from scratch %.1f %%   from MAE %.1f %%\n", 100 * (double)f.fraction, f.epochs, scratch, tuned);
+    if (!sslh_error(c)) printf("picture: %s/mae_reconstructions.png (as seen, filled in, original)\n", o.out);
+    return finish(c);
+}

@@ -1,0 +1,226 @@
+/* One command line for every method: train, resume, probe, export features and weights, draw.
+
+     pretrain --method simclr --encoder resnet18 --data cifar10 --epochs 50 --checkpoint run.safetensors --resume
+     pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy                        */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "common.h"
+
+static const char *const help =
+    "  --method M     rotation, simclr, vae, mae (default simclr); none: only use --load\n"
+    "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default convnet; vae makes its own)\n"
+    "  --lr X         peak learning rate (default: the method's)\n"
+    "  --temperature X, --mask X    of simclr, mae\n"
+    "  --checkpoint F everything a continuation needs, after every epoch;  --resume  continues from it if it is there\n"
+    "  --load F       start from an encoder saved with --save\n"
+    "  --save F       the encoder as safetensors (opens in PyTorch)\n"
+    "  --features F   features of the test images as .npy\n"
+    "  --probe --knn  evaluate: raw pixels, untrained, trained;  --tap NAME  an inner result instead of the output\n"
+    "  --summary      layers, shapes, parameters, multiply-adds\n"
+    "  --draw         pictures of the views, first filters, a map of the features and the loss in --out\n";
+
+typedef struct settings {
+    const char *method, *encoder, *checkpoint, *load, *save, *features, *tap;
+    float lr, temperature, mask;
+    int resume, probe, knn, draw, summary;
+} settings;
+
+static float real_option(const char *name, const char *text) {
+    char *end;
+    double v = strtod(text, &end);
+    if (*end || end == text) {
+        fprintf(stderr, "%s: \"%s\" is not a number\n", name, text);
+        exit(2);
+    }
+    return (float)v;
+}
+
+static settings settings_parse(int argc, char **argv) {
+    settings s;
+    int i;
+    memset(&s, 0, sizeof s);
+    s.method = "simclr";
+    s.encoder = "convnet";
+    for (i = 1; i < argc; i++) {
+        const char *v;
+        if ((v = option_value(argc, argv, &i, "--method")) != NULL) s.method = v;
+        else if ((v = option_value(argc, argv, &i, "--encoder")) != NULL) s.encoder = v;
+        else if ((v = option_value(argc, argv, &i, "--checkpoint")) != NULL) s.checkpoint = v;
+        else if ((v = option_value(argc, argv, &i, "--load")) != NULL) s.load = v;
+        else if ((v = option_value(argc, argv, &i, "--save")) != NULL) s.save = v;
+        else if ((v = option_value(argc, argv, &i, "--features")) != NULL) s.features = v;
+        else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) s.tap = v;
+        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) s.lr = real_option("--lr", v);
+        else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) s.temperature = real_option("--temperature", v);
+        else if ((v = option_value(argc, argv, &i, "--mask")) != NULL) s.mask = real_option("--mask", v);
+        else if (!strcmp(argv[i], "--resume")) s.resume = 1;
+        else if (!strcmp(argv[i], "--probe")) s.probe = 1;
+        else if (!strcmp(argv[i], "--knn")) s.knn = 1;
+        else if (!strcmp(argv[i], "--draw")) s.draw = 1;
+        else if (!strcmp(argv[i], "--summary")) s.summary = 1;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            exit(2);
+        }
+    }
+    return s;
+}
+
+static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke) {
+    if (!strcmp(name, "convnet")) {
+        sslh_convnet_desc d = {0};
+        d.channels = data.channels;
+        return sslh_convnet(c, d);
+    }
+    if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34")) {
+        sslh_resnet_desc d = {0};
+        d.channels = data.channels;
+        d.depth = name[6] == '3' ? 34 : 18;
+        d.width = smoke ? 16 : 64;
+        return sslh_resnet(c, d);
+    }
+    if (!strcmp(name, "nin")) {
+        sslh_nin_desc d = {0};
+        d.channels = data.channels;
+        d.divide = smoke ? 4 : 1;
+        return sslh_nin(c, d);
+    }
+    if (!strcmp(name, "vit")) {
+        sslh_vit_desc d = {0};
+        d.channels = data.channels;
+        d.image = data.height;
+        d.width = smoke ? 48 : 96;
+        d.depth = smoke ? 2 : 6;
+        d.fixed_positions = 1;
+        d.mean_pool = 1;
+        return sslh_vit(c, d);
+    }
+    if (!strcmp(name, "mlp")) {
+        sslh_mlp_desc d = {0};
+        d.in = data.height * data.width * data.channels;
+        d.widths[0] = 512;
+        d.widths[1] = 256;
+        d.batch_norm = 1;
+        d.last_activation = 1;
+        return sslh_mlp(c, d);
+    }
+    sslh_fail(c, SSLH_E_USAGE, "--encoder %s: convnet, resnet18, resnet34, nin, vit or mlp", name);
+    return NULL;
+}
+
+static sslh_method make_method(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data data) {
+    sslh_method none;
+    if (!strcmp(s->method, "rotation")) {
+        sslh_rotation_desc d = {0};
+        d.tap = s->tap;
+        return sslh_rotation(c, encoder, d);
+    }
+    if (!strcmp(s->method, "simclr")) {
+        sslh_simclr_desc d = {0};
+        d.temperature = s->temperature;
+        return sslh_simclr(c, encoder, d);
+    }
+    if (!strcmp(s->method, "mae")) {
+        sslh_mae_desc d = {0};
+        d.mask = s->mask;
+        return sslh_mae(c, encoder, d);
+    }
+    if (!strcmp(s->method, "vae")) {
+        sslh_vae_desc d = {0};
+        d.height = data.height;
+        d.width = data.width;
+        d.channels = data.channels;
+        return sslh_vae(c, d);
+    }
+    sslh_fail(c, SSLH_E_USAGE, "--method %s: rotation, simclr, vae, mae or none", s->method);
+    memset(&none, 0, sizeof none);
+    return none;
+}
+
+static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
+    printf("%-12s", name);
+    if (s->probe) {
+        sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+        p.features.tap = encoder ? s->tap : NULL;
+        printf("  linear probe %5.1f %%", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    }
+    if (s->knn) {
+        sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+        k.features.tap = encoder ? s->tap : NULL;
+        printf("  nearest neighbours %5.1f %%", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
+static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data train, sslh_data test, const float *losses, int epochs) {
+    char path[1024];
+    sslh_feature_desc f = {0};
+    sslh_data some = sslh_data_range(test, 0, test.count < 1000 ? test.count : 1000);
+    sslh_tensor *first = sslh_tensor_at(encoder, 0, NULL, 0, NULL), *x = sslh_features(c, encoder, some, f);
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    ld.batch = 32;
+    ld.in_order = 1;
+    if (sslh_next_batch(sslh_loader_new(c, train, ld), &batch))
+        sslh_picture_grid(c, out_path(o, path, sizeof path, "views.png"), sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), 8, 0);
+    if (!sslh_error(c) && first->ndim == 4 && (first->shape[3] == 1 || first->shape[3] == 3))
+        sslh_picture_filters(c, out_path(o, path, sizeof path, "filters.png"), first, 0);
+    sslh_picture_scatter(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels, some.classes, NULL);
+    if (epochs > 1) sslh_picture_curves(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, NULL, "loss by epoch");
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", help);
+    settings s = settings_parse(argc, argv);
+    sslh_ctx *c = options_create(&o);
+    static float losses[10000];
+    sslh_data train, test;
+    sslh_net *encoder = NULL, *untrained = NULL;
+    sslh_train_desc t = {0};
+    char text[16384];
+    int run = strcmp(s.method, "none") != 0;
+    options_load(c, &o, &train, &test);
+    if (s.load) encoder = sslh_load_net(c, s.load);
+    else if (run && strcmp(s.method, "vae") != 0) encoder = make_encoder(c, s.encoder, train, o.smoke);
+    else if (!run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
+    if (run && !sslh_error(c)) {
+        sslh_method m = make_method(c, &s, encoder, train);
+        if (!sslh_error(c)) {
+            encoder = m.encoder;
+            untrained = sslh_clone(encoder);
+            sslh_method_print(&m, text, sizeof text);
+            printf("%s\n", text);
+            fflush(stdout);
+            t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+            if (t.epochs > 10000) t.epochs = 10000;
+            t.batch = o.batch ? o.batch : o.smoke ? 64 : 0;
+            t.lr = s.lr;
+            t.checkpoint = s.checkpoint;
+            t.resume = s.resume;
+            t.losses = losses;
+            sslh_train(c, m, train, t);
+        }
+    }
+    if (!sslh_error(c)) {
+        if (s.summary) {
+            sslh_summary(encoder, sslh_dim4(1, train.height, train.width, train.channels), text, sizeof text);
+            printf("%s", text);
+        }
+        if (s.probe || s.knn) {
+            evaluate(c, &s, "raw pixels", NULL, train, test);
+            if (untrained) evaluate(c, &s, "untrained", untrained, train, test);
+            evaluate(c, &s, run ? s.method : "loaded", encoder, train, test);
+        }
+        if (s.features) {
+            sslh_feature_desc f = {0};
+            sslh_tensor *x;
+            f.tap = s.tap;
+            x = sslh_features(c, encoder, test, f);
+            sslh_save_npy(c, s.features, sslh_shape_of(x), x->data);
+        }
+        if (s.save) sslh_save_net(encoder, s.save);
+        if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
+    }
+    return finish(c);
+}

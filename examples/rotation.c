@@ -1,0 +1,37 @@
+/* Rotation prediction: pretrain by telling which way is up, then probe every block (the last specialises on rotation). */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "common.h"
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Rotation prediction (Gidaris et al. 2018) with a small conv net; linear probe of every block.", NULL);
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_rotation_desc r = {0};
+    sslh_train_desc t = {0};
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_method method;
+    int block;
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_rotation(c, encoder, r);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+    t.batch = o.batch;
+    sslh_train(c, method, train, t);
+    printf("linear probe, %d training images, %d test images\n", (int)train.count, (int)test.count);
+    printf("  raw pixels        %5.1f %%\n", 100 * (double)sslh_linear_probe(c, NULL, train, test, p));
+    printf("  block   untrained   rotation\n");
+    for (block = 1; block <= 4; block++) {
+        char tap[16];
+        snprintf(tap, sizeof tap, "block%d", block);
+        p.features.tap = tap;
+        printf("  %d         %5.1f %%    %5.1f %%\n", block, 100 * (double)sslh_linear_probe(c, untrained, train, test, p),
+               100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+        fflush(stdout);
+    }
+    return finish(c);
+}

@@ -1,0 +1,112 @@
+/* SimCLR, as make demo runs it: pretrain without labels, then a table against raw pixels, the untrained encoder and the
+   same encoder trained with labels, for 1, 10 and 100 % of the labels; and pictures. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "common.h"
+
+enum { MAX_EPOCHS = 1000, MAP_POINTS = 1000 };
+static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"};
+
+/* A picture of views: each row an image and seven views of it. */
+static void picture_views(sslh_ctx *c, sslh_data data, const char *path) {
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_batch batch;
+    ld.batch = 8;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, data, ld);
+    if (sslh_next_batch(loader, &batch)) {
+        sslh_tensor *column[8], *grid;
+        static const int by_image[5] = {1, 0, 2, 3, 4};
+        int v;
+        column[0] = sslh_batch_images(c, batch);
+        for (v = 1; v < 8; v++) column[v] = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, v);
+        grid = sslh_concat(c, column, 8, 0); /* (8 views, 8 images, ..) -> images first */
+        grid = sslh_reshape(c, grid, sslh_dim5(8, 8, data.height, data.width, data.channels));
+        grid = sslh_permute(c, grid, by_image);
+        sslh_picture_grid(c, path, sslh_reshape(c, grid, sslh_dim4(64, data.height, data.width, data.channels)), 8, 0);
+    }
+}
+
+/* A 2-D map of features, coloured by the labels that pretraining never saw. */
+static void picture_map(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path, int tsne) {
+    sslh_feature_desc f = {0};
+    sslh_tsne_desc t = {0};
+    sslh_data some = sslh_data_range(data, 0, data.count < MAP_POINTS ? data.count : MAP_POINTS);
+    sslh_tensor *x = sslh_features(c, encoder, some, f);
+    sslh_picture_scatter(c, path, tsne ? sslh_tsne(c, x, t) : sslh_pca(c, x, 2), some.labels, some.classes,
+                         some.classes == 10 && some.channels == 1 ? fashion : NULL);
+}
+
+static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
+    static const float share[3] = {0.01f, 0.1f, 1.0f};
+    int i;
+    printf("%-22s", name);
+    for (i = 0; i < 3; i++) {
+        sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+        p.fraction = share[i];
+        printf("  %5.1f %%", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    }
+    for (i = 0; i < 3; i++) {
+        sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+        k.fraction = share[i];
+        printf("  %5.1f %%", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    }
+    printf("\n");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "SimCLR (Chen et al. 2020) with a small conv net, compared with honest baselines.", NULL);
+    static float losses[MAX_EPOCHS];
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_simclr_desc s = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024], text[512];
+    int i;
+    static const float share[3] = {0.01f, 0.1f, 1.0f};
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_simclr(c, encoder, s);
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s\n%d training images without labels, %d test images\n\n", text, (int)train.count, (int)test.count);
+    fflush(stdout);
+    picture_views(c, train, out_path(&o, path, sizeof path, "views.png"));
+
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    if (t.epochs > MAX_EPOCHS) t.epochs = MAX_EPOCHS;
+    t.batch = o.batch;
+    t.losses = losses;
+    sslh_train(c, method, train, t);
+
+    printf("\n%-22s  linear probe                 nearest neighbours\n%-22s     1 %%     10 %%    100 %%     1 %%     10 %%    100 %%  of the labels\n", "", "");
+    row(c, "raw pixels", NULL, train, test);
+    row(c, "untrained encoder", untrained, train, test);
+    row(c, "SimCLR, no labels", encoder, train, test);
+    printf("%-22s", "trained with labels");
+    for (i = 0; i < 3; i++) {
+        sslh_finetune_desc f = {0};
+        f.fraction = share[i];
+        f.epochs = o.smoke ? 1 : i == 0 ? 100 : i == 1 ? 40 : 12; /* about the same time for each share */
+        f.batch = i == 0 ? 32 : 128;
+        f.lr = 2e-3f;
+        printf("  %5.1f %%", 100 * (double)sslh_finetune(c, untrained, train, test, f));
+        fflush(stdout);
+    }
+    printf("  (the same encoder, supervised from scratch)\n");
+
+    sslh_picture_filters(c, out_path(&o, path, sizeof path, "filters.png"), sslh_tensor_at(encoder, 0, NULL, 0, NULL), 0);
+    picture_map(c, untrained, test, out_path(&o, path, sizeof path, "map_untrained_pca.png"), 0);
+    picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_pca.png"), 0);
+    picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_tsne.png"), 1);
+    sslh_picture_curves(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, NULL, "SimCLR: NT-Xent by epoch");
+    sslh_save_net(encoder, out_path(&o, path, sizeof path, "simclr.safetensors"));
+    if (!sslh_error(c)) printf("\npictures in %s: views, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; weights: simclr.safetensors\n", o.out);
+    return finish(c);
+}
