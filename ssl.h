@@ -12058,8 +12058,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width)); /* mask tokens */
     part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);                  /* back in their places */
     part[0] = class_token;
-    y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, 0)); /* + decoder_pos_embed (1,1+P,Dd) */
-    for (i = 0; i < s->depth; i++) y = sslh_i_block(net, s->blocks + i * SSLH_I_BLOCK_PARAMS, y, s->heads, 0.0f);
+    y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, s->pred + 2)); /* + decoder_pos_embed (1,1+P,Dd) */
+    for (i = 0; i < s->depth; i++) y = sslh_i_vit_block(net, s->blocks + 12 * i, y, s->heads, 0.0f, NULL);
     y = sslh_layer_layer_norm(net, s->norm, y, 1e-6f);
     y = sslh_layer_linear(net, s->pred, y, 0, SSLH_LINEAR); /* (N,1+P,p p C) */
     return sslh_slice(c, y, 1, 1, 1 + s->patches);
@@ -12204,9 +12204,9 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     n.heads = d.decoder_heads;
     n.patches = s.patches;
     n.out = s.patch * s.patch * channels;
-    /* declared below in this order: decoder_embed (2 parameters), mask_token, blocks, decoder_norm (2), decoder_pred (2) */
+    /* declared below in this order: decoder_embed (2), mask_token, blocks (12 each), decoder_norm (2), decoder_pred (2), positions */
     n.blocks = 3;
-    n.norm = n.blocks + n.depth * SSLH_I_BLOCK_PARAMS;
+    n.norm = n.blocks + 12 * n.depth;
     n.pred = n.norm + 2;
     nd.name = "mae_decoder";
     nd.forward = sslh_i_mae_decoder;
@@ -12216,17 +12216,16 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     nd.width = n.out;
     s.decoder = sslh_net_new(c, nd);
     if (!SSLH_I_BAD(c)) {
-        sslh_i_vit_linear_new(s.decoder, "decoder_embed", info.width, n.width);
+        sslh_i_xavier_new(s.decoder, "decoder_embed", info.width, n.width);
         sslh_param_new(s.decoder, "mask_token", sslh_dim3(1, 1, n.width), SSLH_INIT_NORMAL, 0.02f);
         for (i = 0; i < n.depth; i++) {
             char name[32];
             snprintf(name, sizeof name, "decoder_blocks.%d", i);
-            sslh_i_block_new(s.decoder, name, n.width, 4 * n.width);
+            sslh_i_vit_block_new(s.decoder, name, n.width, 4 * n.width);
         }
         sslh_layer_layer_norm_new(s.decoder, "decoder_norm", n.width);
-        sslh_i_vit_linear_new(s.decoder, "decoder_pred", n.width, n.out);
-        sslh_state_new(s.decoder, "decoder_pos_embed", SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width));
-        sslh_i_sincos_positions(sslh_state(s.decoder, 0), grid);
+        sslh_i_xavier_new(s.decoder, "decoder_pred", n.width, n.out);
+        sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width), SSLH_INIT_POSITIONS, (float)grid);
     }
     m = sslh_method_new(c, "mae", encoder, &s, sizeof s);
     sslh_child(m.net, "decoder", s.decoder);

@@ -14,8 +14,8 @@ static sslh_tensor *my_forward(sslh_net *net, sslh_tensor *x, const void *self) 
     conv.pad = 1;
     x = sslh_layer_conv(net, 0, x, 1, conv);                            /* (N,H/2,W/2,D) */
     x = sslh_layer_batch_norm(net, 1, x, NULL, 0, SSLH_RELU);
-    x = sslh_layer_conv(net, 3, x, 1, conv);                            /* (N,H/4,W/4,2D) */
-    x = sslh_layer_batch_norm(net, 4, x, NULL, 0, SSLH_RELU);
+    x = sslh_layer_conv(net, 6, x, 1, conv);                            /* (N,H/4,W/4,2D) */
+    x = sslh_layer_batch_norm(net, 7, x, NULL, 0, SSLH_RELU);
     return sslh_global_avg_pool(c, x);                                  /* (N,2D) */
 }
 
@@ -31,10 +31,10 @@ static sslh_net *my_net(sslh_ctx *c, int channels, int width) {
     d.width = 2 * width;
     d.channels = channels;
     net = sslh_net_new(c, d);
-    sslh_layer_conv_new(net, "conv1", channels, width, 3, 1, 1);        /* parameter 0 */
-    sslh_layer_batch_norm_new(net, "bn1", width, 0);                    /* parameters 1, 2 */
-    sslh_layer_conv_new(net, "conv2", width, 2 * width, 3, 1, 1);       /* parameter 3 */
-    sslh_layer_batch_norm_new(net, "bn2", 2 * width, 0);                /* parameters 4, 5 */
+    sslh_layer_conv_new(net, "conv1", channels, width, 3, 1, 1);        /* number 0 */
+    sslh_layer_batch_norm_new(net, "bn1", width, 0);                    /* 1 to 5: gamma, beta, running mean, variance, count */
+    sslh_layer_conv_new(net, "conv2", width, 2 * width, 3, 1, 1);       /* 6 */
+    sslh_layer_batch_norm_new(net, "bn2", 2 * width, 0);                /* 7 to 11 */
     return net;
 }
 
