@@ -1,4 +1,254 @@
-/* ssl.h - self-supervised learning in one C header */
+/* ssl.h 0.1.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
+
+   Learns representations from data without labels: rotation prediction, SimCLR, variational autoencoders, masked
+   autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations,
+   encoders, optimisers, probes and pictures. Needs libc and libm, nothing else.
+
+   Do this in exactly one .c or .cpp file:
+
+       #define SSLH_IMPLEMENTATION
+       #include "ssl.h"
+
+   and include it without the #define wherever else it is used. Then
+
+       cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
+
+   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks at run time.
+   Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (see 12 below).
+
+   ---------------------------------------------------------------------------------------------------------------------
+   MANUAL
+   ---------------------------------------------------------------------------------------------------------------------
+     1  Quick start                              8  Threads
+     2  Switches                                 9  What is deterministic
+     3  Descriptors and defaults                10  The methods
+     4  Context, steps, tensors, the tape       11  Writing your own: method, encoder, operation
+     5  Errors                                  12  Beside a TLS library; C++; several copies
+     6  Memory                                  13  Files
+     7  Randomness                              14  Where things are in this file
+
+   1  QUICK START
+
+   A first look: values and gradients.
+
+       sslh_ctx *c = sslh_create((sslh_desc){ .seed = 1 });
+       sslh_tensor *x = sslh_requires_grad(sslh_scalar(c, 3)), *y = sslh_requires_grad(sslh_scalar(c, 2));
+       sslh_tensor *z = sslh_add(c, sslh_mul(c, x, x), sslh_mul(c, x, y));      z = x^2 + x y
+       sslh_backward(c, z);
+       printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              15 8 3
+       sslh_destroy(c);
+
+   Pretraining an encoder, then seeing what it is worth:
+
+       sslh_ctx *c        = sslh_create((sslh_desc){ .seed = 1 });
+       sslh_data train    = sslh_load_images(c, "examples/data/train");
+       sslh_data test     = sslh_load_images(c, "examples/data/test");
+       sslh_net *encoder  = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
+       sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.5f });
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5 });
+       float accuracy     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
+       sslh_save_net(encoder, "encoder.safetensors");
+       if (sslh_error(c)) fprintf(stderr, "%s\n", sslh_error(c));
+       sslh_destroy(c);
+
+   The same loop by hand (examples/by_hand.c has all of it):
+
+       while (sslh_next_batch(loader, &batch)) {
+           sslh_tensor *a = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), *b = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 1);
+           sslh_tensor *za = sslh_forward(head, sslh_forward(encoder, a)), *zb = sslh_forward(head, sslh_forward(encoder, b));
+           sslh_backward(c, sslh_nt_xent(c, za, zb, 0.5f));
+           sslh_optimizer_step(optimizer, sslh_cosine(step++, steps, warmup, 0.3f));
+       }
+
+   Using what was learnt, in another program (examples/embed.c compiles the weights in):
+
+       sslh_net *encoder = sslh_load_net(c, "encoder.safetensors");
+       sslh_embed(encoder, pixels, 1, height, width, channels, features);
+
+   2  SWITCHES
+
+   Define them before the include that has SSLH_IMPLEMENTATION (methods: before every include). An empty define counts as 1.
+
+     switch                  default  meaning
+     SSLH_WITH_ALL           1        default of every method's switch
+     SSLH_WITH_ROTATION      all      rotation prediction
+     SSLH_WITH_SIMCLR        all      SimCLR
+     SSLH_WITH_VAE           all      variational autoencoder
+     SSLH_WITH_MAE           all      masked autoencoder
+     SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
+     SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
+     SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
+     SSLH_USE_CBLAS          0        1: matrix products by cblas_sgemm of the cblas.h you link (outside the same-bits promise)
+     SSLH_STATIC             -        all functions static: private copies, one per file if you like
+     SSLH_REAL               float    double: reference kernels in double, for gradient checks
+     SSLH_FILE               "ssl.h"  the name under which the file includes itself, if you renamed it
+     SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the same-bits promise are void)
+     SSL_IMPLEMENTATION      -        alias of SSLH_IMPLEMENTATION
+
+   Methods use the core only, never one another, so any set of switches builds. A switch changes which functions exist, never
+   the layout of a struct.
+
+   3  DESCRIPTORS AND DEFAULTS
+
+   Settings are plain structs passed by value. A field that is 0 takes the default written beside it in the declaration (the
+   paper's, or its version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves computed values. New fields
+   are added at the end. In C: (sslh_simclr_desc){ .temperature = 0.2f }; in C++ before 20: sslh_simclr_desc d = {}; d.temperature =
+   0.2f; sslh_method_print and sslh_recipe_print tell what a run uses.
+
+   4  CONTEXT, STEPS, TENSORS, THE TAPE
+
+   A context owns everything made with it; there are no globals. Use one per thread of yours; contexts know nothing of each
+   other, and an operation on tensors of two contexts is an error. Loaded data may be read by other contexts while its owner
+   lives; sslh_clone_into(other, net) moves a copy of a net, the way to infer in several threads.
+
+   Tensors are float, contiguous, row-major, up to 6 dimensions, channels last: images N,H,W,C, tokens N,T,D, audio N,T,C. Labels
+   and tokens are 32-bit integers, images and masks 8-bit. The struct is open: read t->data[i], t->shape, t->count. Element-wise
+   operations broadcast as NumPy does.
+
+   Operations compute at once and are recorded unless sslh_no_grad is on or no input wants a gradient. sslh_backward(c, loss)
+   walks the record backwards and adds into .grad of what wants one: parameters of nets, and tensors marked by
+   sslh_requires_grad. Control flow is plain C. Derivatives are first order.
+
+   A step begins with sslh_next_batch or sslh_begin_step: everything that operations made since the last one is given back.
+   Without a loader, call sslh_begin_step in your loop or memory grows. Copy out what must survive (sslh_read, sslh_item,
+   sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the middle of a training; the
+   trainer's callback runs in one, so that a run has the same bits with and without it.
+
+   After sslh_backward the inner results are gone; the loss, results of sslh_forward and tensors marked by sslh_keep stay
+   readable until the next step. sslh_backward_keep keeps the record for a second pass.
+
+   A net is an architecture with named parameters and buffers. Training or evaluation mode (sslh_train_mode: batch statistics,
+   stochastic depth) is apart from sslh_no_grad (recording) and sslh_freeze (which parameters collect gradients). Inner results
+   have names: sslh_forward_ex(net, x, (sslh_forward_desc){ .tap = "block2" }).
+
+   5  ERRORS
+
+   The first failure is kept in the context as a code and a sentence that names the function, the shapes and the reason:
+
+       sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
+
+   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net), never NULL, so that one
+   check at the end finds the first cause. sslh_clear_error forgets it; parameters and data are as they were. Nothing here
+   aborts, exits, asserts or prints, except the trainer's progress line on stderr (.quiet, SSLH_WITH_STDIO 0). NaN or Inf in a loss
+   or a gradient is an error that names the step and changes no parameter; .check_nan in sslh_desc looks after every operation and
+   names the first that made one. Files are treated as hostile: every size is checked before it is believed.
+
+   6  MEMORY
+
+   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is an
+   ordinary error. sslh_destroy frees all; sslh_mark and sslh_rewind free everything made in between (sweeps, k-fold loops).
+
+   Steps have a heap of their own: activations from one end, gradients from the other. It grows while the first step shows what
+   a step needs and is then used again and again: from the third step on nothing is allocated. Each net is one block
+   (parameters | gradients | buffers), so that update, EMA, clipping and saving are single loops.
+
+   7  RANDOMNESS
+
+   Every random number is Philox 4x32-10 of (seed, stream, index). An augmentation depends on (seed, epoch, sample, view), the
+   order of an epoch on (seed, epoch), initial values on (seed, number of the parameter): on nothing that happened before, and
+   not on threads. Dropout, noise and sslh_uniform / sslh_normal take the context's next stream; it is saved in checkpoints.
+
+   8  THREADS
+
+   A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an operation,
+   over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the whole batch. Workers
+   spin for some microseconds between operations and then sleep. .parallel_for hands the work to a scheduler of yours: it must
+   call fn(arg, task, worker) once for every task, with worker below .threads and no worker in two calls at once.
+
+   9  WHAT IS DETERMINISTIC
+
+   One seed gives bit-identical training
+     - for any number of threads, and with any .parallel_for,
+     - after resuming from a checkpoint at any step,
+     - with any compiler and optimisation level, in C and in C++,
+     - on every CPU with fused multiply-add: AVX2, AVX-512, NEON give one result;
+     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where none is used (slower).
+   An image has the same features alone and in a batch. How: contraction is off, FMA is written where it is meant; reductions
+   have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by size; exp, log, tanh, erf, sin, cos are our
+   own. Outside the promise: SSLH_USE_CBLAS; compilers told to break arithmetic (-ffast-math is refused; clang's
+   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be refused: sslh_bits_ok(c) computes a known hash
+   and tells). Flush-to-zero that another library has set for the process is put aside while our code runs.
+
+   10  THE METHODS
+
+     method      paper                                     switch              function        pure loss          example
+     rotation    Gidaris et al. 2018                       SSLH_WITH_ROTATION  sslh_rotation   sslh_cross_entropy rotation.c
+     SimCLR      Chen et al. 2020                          SSLH_WITH_SIMCLR    sslh_simclr     sslh_nt_xent       simclr.c
+     VAE         Kingma & Welling 2014                     SSLH_WITH_VAE       sslh_vae        sslh_gaussian_kl   vae.c
+     MAE         He et al. 2021                            SSLH_WITH_MAE       sslh_mae        (sslh_mae)         mae.c
+
+   Every method's section below (>>rotation, >>simclr, >>vae, >>mae) opens with authors, title, equations, defaults and known
+   traps; the code refers to the equation numbers. Beside the loss each reports a second number that tells whether it works.
+
+   11  WRITING YOUR OWN
+
+   A method is a struct of callbacks (examples/custom_method.c is Barlow Twins in 30 lines):
+
+       static void my_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
+           sslh_view_add(out, "a", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 0));
+           sslh_view_add(out, "b", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 1));
+       }
+       static sslh_tensor *my_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+           sslh_tensor *a = sslh_forward(m->encoder, sslh_view_get(v, "a")), *b = sslh_forward(m->encoder, sslh_view_get(v, "b"));
+           return sslh_mse(m->ctx, a, sslh_detach(m->ctx, b));
+       }
+       sslh_method m = sslh_method_new(c, "mine", encoder, NULL, 0);
+       m.views = my_views;
+       m.loss = my_loss;
+       sslh_train(c, m, data, (sslh_train_desc){ .epochs = 10 });
+
+   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new on m.net: what
+   is registered there is trained, saved and resumed. .phases above 1 runs several losses a step, each with its parameter groups
+   (.groups); .after runs when the parameters have moved (momentum encoders, queues).
+
+   An encoder is a callback over declared parameters (examples/by_hand.c):
+
+       static sslh_tensor *forward(sslh_net *net, sslh_tensor *x, const void *self) {
+           return sslh_linear(sslh_net_ctx(net), x, sslh_param(net, 0), sslh_param(net, 1));
+       }
+       sslh_net *net = sslh_net_new(c, (sslh_net_desc){ .name = "mine", .forward = forward, .width = 64 });
+       sslh_param_new(net, "weight", sslh_dim2(64, 784), SSLH_INIT_KAIMING, 0);
+       sslh_param_new(net, "bias", sslh_dim1(64), SSLH_INIT_ZERO, 0);
+
+   An operation is a forward and a backward callback (sslh_custom_op); sslh_gradcheck tells whether they agree.
+
+   12  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
+
+   OpenSSL's headers define over a thousand SSL_ macros and libssl exports ssl_ symbols; nothing here uses either prefix, and a
+   test includes <openssl/ssl.h> before and after this file and links libssl.a. NSS installs a header that is called ssl.h too:
+   put this file into a folder of your project and include it by a quoted path ("vendor/ssl.h"). If you got the other one,
+   SSLH_VERSION is not defined:
+
+       #ifndef SSLH_VERSION
+       #error "this is not the ssl.h for self-supervised learning: check the include path"
+       #endif
+
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it got itself.
+
+   The text is C99 and C++11 to 20. An implementation compiled as C serves C++ callers and the other way round. With
+   SSLH_STATIC any number of private copies can live in one program.
+
+   13  FILES
+
+   In: IDX (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PNM, NumPy .npy; folders of class folders; PNG
+   sheets with an index.txt (>>data describes it). Out: PNG, .npy, safetensors. Weights and checkpoints are safetensors with
+   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor; they are written to a temporary
+   file in the same folder, synced and renamed, so that a crash leaves the old file or the new one.
+
+   14  WHERE THINGS ARE (search for the tag)
+
+     declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-optim
+                      >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
+     foundations      >>platform >>core >>core-impl >>random >>kernels >>tape
+     operations       >>elementwise >>reductions >>products >>conv >>norms >>shapes >>sequences >>losses
+     nets             >>nets >>encoders >>optim >>weights
+     data             >>files >>data >>views
+     methods          >>method (shared) >>rotation >>simclr >>vae >>mae
+     around them      >>eval >>train >>pictures
+     end              >>history >>licence
+
+   Shape letters, the same in every comment: N batch, H W height and width, C channels, T tokens or time, D width of a vector, K classes
+   or keys, P patches, O output and I input channels, Kh Kw kernel. A buffer's comment gives its shape in them. */
 #ifndef SSLH_INCLUDE_SSL_H
 #define SSLH_INCLUDE_SSL_H
 /* ================================================================================================================== */
@@ -13208,3 +13458,32 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #endif
 #endif /* !SSLH_I_INNER */
 #endif /* SSLH_IMPLEMENTATION */
+
+/* ================================================================================================================== */
+/*  >>history       what changed                                                                                       */
+/* ================================================================================================================== */
+/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures                        */
+
+/* ================================================================================================================== */
+/*  >>licence       choose one                                                                                         */
+/* ================================================================================================================== */
+/*  A. Public domain (unlicense.org)
+       This is free and unencumbered software released into the public domain. Anyone is free to copy, modify, publish, use,
+       compile, sell, or distribute this software, either in source code form or as a compiled binary, for any purpose,
+       commercial or non-commercial, and by any means. In jurisdictions that recognize copyright laws, the author or authors of
+       this software dedicate any and all copyright interest in the software to the public domain. We make this dedication for
+       the benefit of the public at large and to the detriment of our heirs and successors. We intend this dedication to be an
+       overt act of relinquishment in perpetuity of all present and future rights to this software under copyright law. THE
+       SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
+       MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM,
+       DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
+       SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+
+    B. MIT-0 (MIT No Attribution), Copyright 2026 the ssl.h authors
+       Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
+       files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy,
+       modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
+       Software is furnished to do so. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING
+       BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL
+       THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
+       OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
