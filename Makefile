@@ -16,7 +16,7 @@ STD      := -std=c99
 help:
 	@echo "make test           unit, gradient, golden, sanitizer, portability tests (needs a C compiler; the rest is skipped by name)"
 	@echo "make test-long      the slow stages too"
-	@echo "make demo           the first program: trains, prints a linear probe before and after"
+	@echo "make demo           SimCLR on the images in examples/data: a table against honest baselines, pictures in out/ (3 minutes)"
 	@echo "make examples       builds all examples into build/examples"
 	@echo "make bench          speed, beside other libraries where they are installed"
 	@echo "make bench-quick    speed, a few cases"
@@ -62,8 +62,14 @@ $(B)/examples/%: examples/%.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/examples
 	$(CC) $(STD) $(CFLAGS) -I. $< $(LDLIBS) -o $@
 examples: $(EXAMPLES:%=$(B)/examples/%)
-demo: $(B)/examples/first
-	$(B)/examples/first
+# the encoder that examples/embed.c carries: trained briefly on examples/data, turned into a C array
+$(B)/examples/encoder_weights.h: $(B)/examples/pretrain $(B)/examples/bin2c
+	$(B)/examples/pretrain --method simclr --epochs 3 --out $(B)/out --save $(B)/examples/encoder.safetensors
+	$(B)/examples/bin2c $(B)/examples/encoder.safetensors encoder_weights > $@
+$(B)/examples/embed: examples/embed.c ssl.h $(B)/examples/encoder_weights.h
+	$(CC) $(STD) $(CFLAGS) -I. -I$(B)/examples $< $(LDLIBS) -o $@
+demo: $(B)/examples/simclr
+	$(B)/examples/simclr --out out
 
 # Small programs that scripts under tests/ call.
 $(B)/tools/%: tests/tools/%.c ssl.h
