@@ -6825,7 +6825,7 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     return s.used;
 }
 
-#ifndef SSLH_I_WITHOUT_OPS /* >>layers-wait */
+#ifdef SSLH_I_ALL_OPS /* >>layers-wait: goes away when conv2d, batch_norm, linear, attention .. are in the header */
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Declares "name.suffix"; the name may be empty. */
