@@ -1,0 +1,267 @@
+/* The same bits everywhere: small training runs whose parameters and losses are hashed.
+     bits                          compares numbers of threads and instruction sets within this build
+     bits --hash THREADS CPU PORTABLE   prints the hash (CPU "best" or a name): tests/bits.sh compares builds, compilers, machines */
+#include "../ssl.h"
+#include "harness.h"
+
+static unsigned long long hash_net(sslh_net *net, unsigned long long h) {
+    int i, n = sslh_count_tensors(net);
+    for (i = 0; i < n; i++) {
+        char name[256];
+        sslh_tensor *t = sslh_tensor_at(net, i, name, sizeof name, NULL);
+        float *v = (float *)malloc(t->count * sizeof *v);
+        sslh_read(t, v, t->count);
+        h = test_hash(name, strlen(name), h);
+        h = test_hash_floats(v, t->count, h);
+        free(v);
+    }
+    return h;
+}
+static unsigned long long hash_tensor(const sslh_tensor *t, unsigned long long h) {
+    float *v = (float *)malloc(t->count * sizeof *v);
+    sslh_read(t, v, t->count);
+    h = test_hash_floats(v, t->count, h);
+    free(v);
+    return h;
+}
+
+#define IMAGES 48
+#define SIDE 16
+static uint8_t pixels[IMAGES * SIDE * SIDE * 3];
+static int32_t labels[IMAGES];
+static sslh_data make_data(sslh_ctx *c) {
+    int n, y, x, k;
+    for (n = 0; n < IMAGES; n++) {
+        labels[n] = n % 4;
+        for (y = 0; y < SIDE; y++)
+            for (x = 0; x < SIDE; x++)
+                for (k = 0; k < 3; k++)
+                    pixels[((n * SIDE + y) * SIDE + x) * 3 + k] =
+                        (uint8_t)((unsigned)((x * (3 + n % 4) + y * (5 - n % 4) + k * 40) * 4) / 2u + sslh_random_below(1, 2, (uint64_t)(((n * SIDE + y) * SIDE + x) * 3 + k), 40));
+    }
+    return sslh_data_from_images(c, pixels, IMAGES, SIDE, SIDE, 3, labels);
+}
+static sslh_feature_desc no_features(void) {
+    sslh_feature_desc d;
+    memset(&d, 0, sizeof d);
+    return d;
+}
+static sslh_net *small_convnet(sslh_ctx *c) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = 3;
+    d.widths[0] = 8, d.widths[1] = 20;
+    return sslh_convnet(c, d);
+}
+
+/* Steps of a method with an optimiser; loss and parameters into the hash. */
+static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, sslh_optimizer_desc od, int steps, int batch, unsigned long long h) {
+    sslh_optimizer *o = sslh_optimizer_new(c, od);
+    sslh_loader_desc ld;
+    sslh_loader *l;
+    sslh_batch b;
+    int i;
+    memset(&ld, 0, sizeof ld);
+    ld.batch = batch;
+    ld.epochs = SSLH_OFF;
+    sslh_optimizer_add(o, m->net);
+    l = sslh_loader_new(c, data, ld);
+    for (i = 0; i < steps && sslh_next_batch(l, &b); i++) {
+        float loss = sslh_method_step(m, o, &b, sslh_cosine(i, steps, 1, 0.01f));
+        h = test_hash_floats(&loss, 1, h);
+    }
+    return hash_net(m->net, h);
+}
+
+typedef struct part { const char *name; unsigned long long hash; } part;
+static part parts[12];
+static int n_parts;
+static char error_text[512];
+static void note_part(const char *name, unsigned long long h) {
+    parts[n_parts].name = name;
+    parts[n_parts++].hash = h;
+}
+
+/* All runs in one context; 0 after an error. */
+static unsigned long long run(int threads, const char *cpu, int portable) {
+    sslh_desc d;
+    sslh_ctx *c;
+    sslh_data data;
+    sslh_optimizer_desc adam, sgd;
+    unsigned long long h = 0;
+    int i;
+    memset(&d, 0, sizeof d);
+    memset(&adam, 0, sizeof adam);
+    memset(&sgd, 0, sizeof sgd);
+    adam.kind = SSLH_ADAM;
+    adam.weight_decay = 1e-4f;
+    sgd.kind = SSLH_SGD;
+    sgd.clip = 1;
+    d.threads = threads;
+    d.cpu = cpu;
+    d.portable_bits = portable;
+    d.seed = 42;
+    n_parts = 0;
+    error_text[0] = 0;
+    c = sslh_create(d);
+    data = make_data(c);
+    sslh_begin_step(c);
+    note_part("random", hash_tensor(sslh_normal(c, sslh_dim1(1000), 0, 1), 0));
+    {   /* views: every kind of augmentation */
+        sslh_loader_desc ld;
+        sslh_loader *l;
+        sslh_batch b;
+        memset(&ld, 0, sizeof ld);
+        ld.batch = 12;
+        l = sslh_loader_new(c, data, ld);
+        if (sslh_next_batch(l, &b)) {
+            h = hash_tensor(sslh_views(c, b, SSLH_VIEWS_SIMCLR_LARGE, 0), 0);
+            h = hash_tensor(sslh_views(c, b, SSLH_VIEWS_BYOL_1, 1), h);
+            h = hash_tensor(sslh_views(c, b, SSLH_VIEWS_ROTATION, 0), h);
+        }
+        note_part("views", h);
+    }
+#if SSLH_WITH_SIMCLR
+    {
+        sslh_simclr_desc sd;
+        sslh_method m;
+        memset(&sd, 0, sizeof sd);
+        sd.head_hidden = 24, sd.head_out = 12;
+        m = sslh_simclr(c, small_convnet(c), sd);
+        note_part("simclr", train(c, &m, data, adam, 4, 16, 0));
+        if (!sslh_error(c)) note_part("features", hash_tensor(sslh_features(c, m.encoder, data, no_features()), 0));
+    }
+#endif
+#if SSLH_WITH_ROTATION
+    {
+        sslh_rotation_desc rd;
+        sslh_method m;
+        memset(&rd, 0, sizeof rd);
+        m = sslh_rotation(c, small_convnet(c), rd);
+        note_part("rotation", train(c, &m, data, sgd, 3, 12, 0));
+    }
+#endif
+#if SSLH_WITH_VAE
+    {
+        sslh_vae_desc vd;
+        sslh_method m;
+        memset(&vd, 0, sizeof vd);
+        vd.height = vd.width = SIDE, vd.channels = 3, vd.hidden = 33, vd.latent = 5;
+        m = sslh_vae(c, vd);
+        note_part("vae", train(c, &m, data, adam, 3, 12, 0));
+    }
+#endif
+#if SSLH_WITH_MAE
+    {
+        sslh_vit_desc td;
+        sslh_mae_desc md;
+        sslh_method m;
+        memset(&td, 0, sizeof td);
+        memset(&md, 0, sizeof md);
+        td.image = SIDE, td.channels = 3, td.patch = 4, td.width = 24, td.depth = 2, td.heads = 3;
+        md.decoder_width = 16, md.decoder_depth = 1, md.decoder_heads = 2;
+        m = sslh_mae(c, sslh_vit(c, td), md);
+        note_part("mae", train(c, &m, data, adam, 2, 8, 0));
+    }
+#endif
+    {   /* a gated recurrent unit over tokens with cross-entropy */
+        sslh_net_desc nd;
+        sslh_net *net;
+        sslh_optimizer *o;
+        int s, t;
+        memset(&nd, 0, sizeof nd);
+        net = sslh_net_new(c, nd);
+        sslh_param_new(net, "table", sslh_dim2(11, 9), SSLH_INIT_NORMAL, 0.5f);
+        sslh_param_new(net, "w_ih", sslh_dim2(3 * 13, 9), SSLH_INIT_FAN_IN, 0);
+        sslh_param_new(net, "w_hh", sslh_dim2(3 * 13, 13), SSLH_INIT_XAVIER, 0);
+        sslh_param_new(net, "b_ih", sslh_dim1(3 * 13), SSLH_INIT_ZERO, 0);
+        sslh_param_new(net, "b_hh", sslh_dim1(3 * 13), SSLH_INIT_UNIFORM, 0.1f);
+        sslh_param_new(net, "out", sslh_dim2(11, 13), SSLH_INIT_TRUNC_NORMAL, 0.1f);
+        o = sslh_optimizer_new(c, adam);
+        sslh_optimizer_add(o, net);
+        for (s = 0; s < 3; s++) {
+            int32_t token[5 * 8], next[5 * 8];
+            sslh_tensor *x;
+            sslh_begin_step(c);
+            for (t = 0; t < 40; t++) token[t] = (int32_t)sslh_random_below(3, 4, (uint64_t)(s * 40 + t), 11), next[t] = (token[t] * 3 + 1) % 11;
+            x = sslh_embedding(c, sslh_param(net, 0), sslh_from_ints(c, sslh_dim2(5, 8), token));
+            x = sslh_gru(c, x, sslh_param(net, 1), sslh_param(net, 2), sslh_param(net, 3), sslh_param(net, 4), NULL);
+            x = sslh_linear(c, sslh_silu(c, x), sslh_param(net, 5), NULL);
+            sslh_backward(c, sslh_cross_entropy(c, x, sslh_from_ints(c, sslh_dim2(5, 8), next)));
+            sslh_optimizer_step(o, 0.01f);
+        }
+        note_part("gru", hash_net(net, 0));
+    }
+    if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));
+    sslh_destroy(c);
+    h = 0;
+    for (i = 0; i < n_parts; i++) h = (h ^ parts[i].hash) * 1099511628211ull;
+    return error_text[0] ? 0 : h;
+}
+
+static void same(const char *what, int threads, const char *cpu, int portable, const part *first, int n) {
+    int i;
+    run(threads, cpu, portable);
+    if (!CHECK(!error_text[0], "%s: %s", what, error_text)) return;
+    for (i = 0; i < n; i++) CHECK(parts[i].hash == first[i].hash, "%s: other bits in %s", what, first[i].name);
+}
+static const char *cpu_in_use(const char *cpu) {
+    static char name[32];
+    sslh_desc d;
+    sslh_ctx *c;
+    memset(&d, 0, sizeof d);
+    d.cpu = cpu;
+    d.threads = 1;
+    c = sslh_create(d);
+    snprintf(name, sizeof name, "%s", sslh_error(c) ? "" : sslh_query(c).cpu);
+    sslh_destroy(c);
+    return name;
+}
+static int fused(const char *cpu) { return strcmp(cpu, "c") != 0 && strcmp(cpu, "sse2") != 0; }
+static void one_result(void) {
+    static const char *const sets[5] = {"c", "sse2", "avx2", "avx512", "neon"};
+    static const int threads[3] = {2, 3, 7};
+    part first[12];
+    char best[32], what[80];
+    int portable, i, n;
+    snprintf(best, sizeof best, "%s", cpu_in_use(NULL));
+    for (portable = 0; portable < 2; portable++) {
+        run(1, NULL, portable);
+        if (!CHECK(!error_text[0], "%s", error_text)) return;
+        n = n_parts;
+        memcpy(first, parts, sizeof first);
+        for (i = 0; i < 3; i++) {
+            if (portable && threads[i] != 3) continue;
+            snprintf(what, sizeof what, "%d threads%s", threads[i], portable ? ", portable" : "");
+            same(what, threads[i], NULL, portable, first, n);
+        }
+        for (i = 0; i < 5; i++) {
+            if (strcmp(cpu_in_use(sets[i]), sets[i]) != 0 || strcmp(sets[i], best) == 0) continue;
+            if (!portable && fused(best) != fused(sets[i])) continue;
+            snprintf(what, sizeof what, "%s instead of %s%s", sets[i], best, portable ? ", portable" : "");
+            same(what, 1, sets[i], portable, first, n);
+        }
+    }
+}
+/* The same seed twice gives the same, another seed something else: the hash sees the training. */
+static void sees(void) {
+    unsigned long long a = run(1, NULL, 0), b = run(1, NULL, 0);
+    int i, j;
+    CHECK(a != 0 && a == b, "%s", error_text);
+    for (i = 0; i < n_parts; i++)
+        for (j = 0; j < i; j++) CHECK(parts[i].hash != parts[j].hash, "%s and %s have one hash", parts[i].name, parts[j].name);
+}
+
+int main(int argc, char **argv) {
+    if (argc == 5 && strcmp(argv[1], "--hash") == 0) {
+        unsigned long long h = run(atoi(argv[2]), strcmp(argv[3], "best") == 0 ? NULL : argv[3], atoi(argv[4]));
+        int i;
+        if (error_text[0]) printf("error: %s\n", error_text);
+        for (i = 0; i < n_parts; i++) printf("%s=%08lx%08lx ", parts[i].name, (unsigned long)(parts[i].hash >> 32), (unsigned long)(parts[i].hash & 0xffffffffu));
+        printf("all=%08lx%08lx\n", (unsigned long)(h >> 32), (unsigned long)(h & 0xffffffffu));
+        return error_text[0] != 0;
+    }
+    TEST(one_result)
+    TEST(sees)
+    return test_end();
+}

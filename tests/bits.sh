@@ -1,0 +1,91 @@
+#!/bin/sh
+# The same-bits matrix: one small training, many builds. Set 1 (fused multiply-add): gcc and clang at all levels, C and C++,
+# AVX2, AVX-512, NEON. Set 2 (portable_bits): also SSE2, plain C, tcc, musl, 32 bits, big-endian s390x.
+# SSLH_TEST_LONG=1 adds the builds that take long.
+cd "$(dirname "$0")/.." || exit 1
+tally=build/bits.tally; mkdir -p build/bits; : > $tally
+. tests/lib.sh
+CC=${CC:-cc}
+long=${SSLH_TEST_LONG:-0}
+jobs=$( (nproc || echo 2) 2>/dev/null)
+printf '#define SSLH_IMPLEMENTATION\n#include "../../tests/bits.c"\n' > build/bits/all.c
+cp build/bits/all.c build/bits/all.cpp
+
+# variant NAME TOOL COMPILER-AND-FLAGS.. : a build; a missing tool is skipped by name
+list=build/bits/list; : > $list
+variant() {
+    name=$1; tool=$2; shift 2
+    if ! have "$tool"; then skip "bits $name" "$tool is not installed"; return; fi
+    echo "$name|$*" >> $list
+}
+# run NAME SET PREFIX THREADS CPU PORTABLE: one line "name set hash" later
+runs=build/bits/runs; : > $runs
+add_run() { echo "$1|$2|$3|$4|$5|$6" >> $runs; }
+
+variant ref "$CC" "$CC -O2"
+add_run ref fma "" 1 best 0; add_run ref fma "" 3 best 0; add_run ref fma "" 2 avx2 0; add_run ref fma "" 1 avx512 0
+add_run ref portable "" 1 best 1; add_run ref portable "" 3 best 1
+for cpu in c sse2 avx2 avx512; do add_run ref portable "" 2 $cpu 1; done
+levels="-O0 -O3"; [ "$long" = 1 ] && levels="-O0 -O1 -O3"
+for compiler in gcc clang; do
+    for level in $levels; do
+        variant "$compiler$level" $compiler "$compiler $level"
+        add_run "$compiler$level" fma "" 2 best 0; add_run "$compiler$level" portable "" 2 best 1
+    done
+done
+variant clang-O2 clang "clang -O2"; add_run clang-O2 fma "" 1 best 0; add_run clang-O2 portable "" 7 sse2 1
+variant g++ g++ "g++ -O2 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
+variant clang++ clang++ "clang++ -O1 -std=c++20 -x c++"; add_run clang++ fma "" 7 best 0
+variant native gcc "gcc -O2 -march=native -ffp-contract=fast"; add_run native fma "" 1 best 0
+variant tcc tcc "tcc"; add_run tcc portable "" 1 best 1
+variant musl musl-gcc "musl-gcc -O2"; add_run musl fma "" 2 best 0; add_run musl portable "" 2 best 1
+variant aarch64 aarch64-linux-gnu-gcc "aarch64-linux-gnu-gcc -O2 -static"; add_run aarch64 fma qemu-aarch64 2 best 0; add_run aarch64 portable qemu-aarch64 1 best 1
+variant s390x s390x-linux-gnu-gcc "s390x-linux-gnu-gcc -O2 -static"; add_run s390x portable qemu-s390x 1 best 1
+if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
+    variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -std=c99"; add_run m32 portable "" 2 best 1
+    variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"; add_run m32-sse portable "" 1 best 1; add_run m32-sse fma "" 1 avx2 0
+else skip "bits m32" "gcc -m32 does not work (gcc-12-multilib)"; fi
+if [ "$long" = 1 ]; then
+    variant clang-19 clang-19 "clang-19 -O3"; add_run clang-19 fma "" 2 best 0; add_run clang-19 portable "" 2 best 1
+    variant gcc-Os gcc "gcc -Os"; add_run gcc-Os fma "" 1 best 0
+    variant no-simd gcc "gcc -O2 -DSSLH_WITH_SIMD=0"; add_run no-simd portable "" 2 best 1
+    variant no-threads gcc "gcc -O2 -DSSLH_WITH_THREADS=0"; add_run no-threads fma "" 1 best 0
+fi
+
+# build all, $jobs at a time
+build_one() {
+    source=build/bits/all.c; link="-lm -lpthread"
+    case $2 in *c++*) source=build/bits/all.cpp;; esac
+    # shellcheck disable=SC2086
+    $2 -w -I. -Itests $source -o "build/bits/$1" $link > "build/bits/$1.log" 2>&1 || echo 1 > "build/bits/$1.failed"
+}
+rm -f build/bits/*.failed
+n=0
+while IFS='|' read -r name command; do
+    rm -f "build/bits/$name"
+    build_one "$name" "$command" &
+    n=$((n + 1))
+    [ $((n % jobs)) = 0 ] && wait
+done < $list
+wait
+ref_fma=; ref_portable=
+while IFS='|' read -r name set emulator threads cpu portable; do
+    grep -q "^$name|" $list || continue
+    label="$name threads=$threads cpu=$cpu portable_bits=$portable"
+    if [ -f "build/bits/$name.failed" ]; then tail -n 5 "build/bits/$name.log"; fail "bits $label: does not build"; continue; fi
+    if [ -n "$emulator" ] && ! have "$emulator"; then skip "bits $name" "$emulator is not installed"; continue; fi
+    out=$($emulator "build/bits/$name" --hash "$threads" "$cpu" "$portable" 2>&1 | tail -n 3)
+    case $out in
+    error:*cpu*|*"not available"*) echo "   $label: not on this processor"; continue ;; # an instruction set that is not here
+    *all=*) ;;
+    *) fail "bits $label: $out"; continue ;;
+    esac
+    line=$(printf '%s\n' "$out" | tail -n 1)
+    eval "ref=\$ref_$set"
+    if [ -z "$ref" ]; then eval "ref_$set=\$line"; ref=$line; echo "   $set: $line"; fi
+    if [ "$line" = "$ref" ]; then pass; else
+        fail "bits $label: other bits than the first of set $set"
+        for part in $line; do case " $ref " in *" $part "*) ;; *) echo "      $part";; esac; done
+    fi
+done < $runs
+result

@@ -1,0 +1,277 @@
+#!/bin/sh
+# Warnings under strict flags in gcc and clang, C99 to C++20, every setting of the switches, names that leak, a TLS library beside
+# ours, two private copies in one program, C implementation in a C++ program, wrong use that must not compile.
+cd "$(dirname "$0")/.." || exit 1
+tally=build/portability.tally; mkdir -p build/port; : > $tally
+. tests/lib.sh
+P=build/port
+CC=${CC:-cc}
+long=${SSLH_TEST_LONG:-0}
+jobs=$( (nproc || echo 2) 2>/dev/null)
+
+printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/impl.c
+cp $P/impl.c $P/impl.cpp
+printf '#define SSLH_STATIC\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint used(void);\nint used(void) { return (int)sslh_version_used(); }\n' | sed 's/(int)sslh_version_used()/SSLH_VERSION_MAJOR/' > $P/static.c
+cp $P/static.c $P/static.cpp
+printf '#include "ssl.h"\nint used(void);\nint used(void) { return SSLH_VERSION_MAJOR; }\n' > $P/header.c
+cp $P/header.c $P/header.cpp
+
+STRICT="-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wundef -Wdouble-promotion -Wcast-qual -Werror"
+STRICTXX="-Wall -Wextra -Wconversion -Werror"
+
+# jobs run in the background, $jobs at a time; each writes ok or its first lines
+queue=0
+bg() { # bg NAME command..
+    bg_name=$1; shift
+    queue=$((queue + 1))
+    id=$queue
+    ( if "$@" > "$P/job$id.out" 2>&1; then echo ok > "$P/job$id.code"; else echo bad > "$P/job$id.code"; fi; echo "$bg_name" > "$P/job$id.name" ) &
+    [ $((queue % jobs)) = 0 ] && wait
+    return 0
+}
+collect() {
+    wait
+    i=1
+    while [ $i -le $queue ]; do
+        if [ "$(cat "$P/job$i.code" 2>/dev/null)" = ok ]; then pass
+        else head -n 12 "$P/job$i.out"; fail "$(cat "$P/job$i.name")"; fi
+        rm -f "$P/job$i.code" "$P/job$i.out" "$P/job$i.name"
+        i=$((i + 1))
+    done
+    queue=0
+}
+
+# --- warnings --------------------------------------------------------------------------------------------------------
+c_std="c99 c11 c17"; cxx_std="c++11 c++17 c++20"
+for compiler in gcc clang clang-19; do
+    if ! have $compiler; then skip "warnings $compiler" "$compiler is not installed"; continue; fi
+    stds=$c_std
+    [ $compiler = clang-19 ] && [ "$long" != 1 ] && stds=c99
+    for std in $stds; do
+        # gcc gives some warnings only when it optimises
+        if [ $compiler = gcc ] && [ $std = c99 ]; then mode="-O2 -c -o $P/w.o"; else mode=-fsyntax-only; fi
+        # shellcheck disable=SC2086
+        bg "warnings $compiler -std=$std" $compiler -std=$std $STRICT $mode -I. $P/impl.c
+        # shellcheck disable=SC2086
+        [ $std = c99 ] && bg "warnings $compiler -std=$std SSLH_STATIC" $compiler -std=$std $STRICT -fsyntax-only -I. $P/static.c
+        # shellcheck disable=SC2086
+        [ $std = c99 ] && bg "warnings $compiler -std=$std header alone" $compiler -std=$std $STRICT -fsyntax-only -I. $P/header.c
+    done
+    case $compiler in gcc) cxx=g++;; clang) cxx=clang++;; *) cxx=clang++-19;; esac
+    if ! have $cxx; then skip "warnings $cxx" "$cxx is not installed"; continue; fi
+    stds=$cxx_std
+    [ $compiler = clang-19 ] && [ "$long" != 1 ] && stds=c++20
+    for std in $stds; do
+        # shellcheck disable=SC2086
+        bg "warnings $cxx -std=$std" $cxx -std=$std $STRICTXX -fsyntax-only -I. $P/impl.cpp
+    done
+    # shellcheck disable=SC2086
+    bg "warnings $cxx SSLH_STATIC" $cxx -std=c++11 $STRICTXX -fsyntax-only -I. $P/static.cpp
+done
+collect
+
+# --- the switches: none, all, each alone, each missing ------------------------------------------------------------------
+methods=$(sed -n 's/^#ifndef SSLH_WITH_\([A-Z0-9_]*\)$/\1/p' ssl.h | grep -v -E '^(ALL|THREADS|SIMD|STDIO)$' | sort -u)
+echo "   methods: $(echo $methods | tr '\n' ' ')"
+settings="-DSSLH_WITH_ALL=0 -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL"
+for m in $methods; do settings="$settings -DSSLH_WITH_ALL=0,-DSSLH_WITH_$m=1 -DSSLH_WITH_$m=0"; done
+settings="$settings -DSSLH_WITH_THREADS=0 -DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0 -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_STDIO=0,-DSSLH_WITH_ALL=0"
+for compiler in gcc clang; do
+    have $compiler || continue
+    for s in $settings; do
+        flags=$(echo "$s" | tr ',' ' ')
+        # shellcheck disable=SC2086
+        bg "switches $compiler $flags" $compiler -std=c99 -Wall -Wextra -Werror $flags -fsyntax-only -I. $P/impl.c
+        # static: no unused-function warning in any setting
+        # shellcheck disable=SC2086
+        [ $compiler = clang ] && bg "switches $compiler SSLH_STATIC $flags" $compiler -std=c99 -Wall -Wextra -Werror $flags -fsyntax-only -I. $P/static.c
+    done
+done
+collect
+# an empty define counts as 1
+printf '#define SSLH_WITH_ALL 0\n#define SSLH_WITH_SIMCLR\n#include "ssl.h"\n#if !SSLH_WITH_SIMCLR || SSLH_WITH_VAE\n#error wrong\n#endif\n' > $P/empty.c
+bg "an empty switch is 1" $CC -std=c99 -fsyntax-only -I. $P/empty.c
+# linked and run: none, all, each alone
+cat > $P/run.c <<'END'
+#define SSLH_IMPLEMENTATION
+#include "ssl.h"
+int main(void) {
+    sslh_desc d;
+    sslh_ctx *c;
+    sslh_tensor *y;
+    float x[6] = {1, 2, 3, 4, 5, 6};
+    int ok;
+    memset(&d, 0, sizeof d);
+    d.threads = 2;
+    c = sslh_create(d);
+    y = sslh_matmul(c, sslh_from(c, sslh_dim2(2, 3), x), sslh_from(c, sslh_dim2(3, 2), x));
+    ok = !sslh_error(c) && y->data[3] == 64;
+    sslh_destroy(c);
+    return !ok;
+}
+END
+cat > $P/link.sh <<'END'
+# link.sh NAME COMPILER FLAGS..: builds run.c at -O0 and runs it
+name=$1; shift
+"$@" -I. build/port/run.c -o "build/port/$name" -lm -lpthread && "build/port/$name"
+END
+n=0
+for s in -DSSLH_WITH_ALL=0 -DSSLH_WITH_ALL=1 $(for m in $methods; do echo "-DSSLH_WITH_ALL=0,-DSSLH_WITH_$m=1"; done) -DSSLH_WITH_THREADS=0 -DSSLH_WITH_SIMD=0; do
+    n=$((n + 1))
+    # shellcheck disable=SC2046
+    bg "linked and run: $s" sh $P/link.sh run$n "$CC" -std=c99 -O0 -w $(echo "$s" | tr ',' ' ')
+done
+bg "-std=gnu99" sh $P/link.sh gnu "$CC" -std=gnu99 -O1 -w
+if have tcc; then bg "tcc" sh $P/link.sh tcc tcc; else skip tcc "tcc is not installed"; fi
+if have musl-gcc; then bg "musl" sh $P/link.sh musl musl-gcc -std=c99 -O1 -w -static; else skip musl "musl-gcc is not installed"; fi
+if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then bg "-m32" sh $P/link.sh m32 gcc -m32 -isystem /usr/include/x86_64-linux-gnu -std=c99 -O1 -w
+    # shellcheck disable=SC2086
+    bg "warnings -m32" gcc -m32 -isystem /usr/include/x86_64-linux-gnu -std=c99 $STRICT -fsyntax-only -I. $P/impl.c
+else skip -m32 "gcc -m32 does not work (gcc-12-multilib)"; fi
+if have aarch64-linux-gnu-gcc && have qemu-aarch64; then
+    # shellcheck disable=SC2086
+    bg "warnings aarch64" aarch64-linux-gnu-gcc -std=c99 $STRICT -fsyntax-only -I. $P/impl.c
+else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64 is not installed"; fi
+collect
+
+# --- names -------------------------------------------------------------------------------------------------------------
+$CC -std=c99 -O0 -w -I. -c $P/impl.c -o $P/impl.o || fail "implementation compiles"
+if have nm; then
+    nm -g --defined-only $P/impl.o | awk '{ print $3 }' | grep -v '^sslh_' > $P/leaks.txt
+    check "nm: only sslh_ is exported: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
+    nm -g --defined-only $P/impl.o | awk '{ print $3 }' | grep '^sslh_i_' > $P/leaks.txt
+    check "nm: no private name is exported: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
+    # writable globals: data and common symbols
+    nm $P/impl.o | awk '$2 ~ /^[bBdDC]$/ { print $3 }' | grep -v '^\.' > $P/leaks.txt
+    check "nm: no writable global: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
+    nm -u $P/impl.o | awk '{ print $2 }' | grep -E '^(abort|exit|_exit|printf|puts|__assert_fail|getenv|setlocale|signal)(@.*)?$' > $P/leaks.txt
+    check "nm: no abort, exit, printf, assert, getenv: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
+    $CC -std=c99 -O0 -w -DSSLH_STATIC -I. -c $P/impl.c -o $P/static.o
+    nm -g --defined-only $P/static.o | awk '{ print $3 }' | grep . > $P/leaks.txt
+    check "nm: SSLH_STATIC exports nothing: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
+    # every declared function is defined
+    sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' ssl.h | sort -u > $P/declared.txt
+    nm -g --defined-only $P/impl.o | awk '{ print $3 }' | sort -u > $P/defined.txt
+    comm -23 $P/declared.txt $P/defined.txt > $P/leaks.txt
+    check "declared but not defined: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
+    comm -13 $P/declared.txt $P/defined.txt > $P/leaks.txt
+    check "exported but not declared: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
+else skip nm "nm is not installed"; fi
+# macros: only those of the system headers that are included, and SSLH_
+printf '#include <stddef.h>\n#include <stdint.h>\n' > $P/system.c
+$CC -std=c99 -dM -E $P/system.c | awk '{ print $2 }' | sort -u > $P/macros_before.txt
+$CC -std=c99 -dM -E -I. $P/header.c | awk '{ print $2 }' | sort -u > $P/macros_after.txt
+comm -13 $P/macros_before.txt $P/macros_after.txt | grep -v '^SSLH_' | grep -v '^sslh_' > $P/leaks.txt
+check "macros leak: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
+# every operation is in the table of tests/ops.c
+sed -n '/>>api-ops /,/>>api-nets /p' ssl.h | sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' | sort -u > $P/operations.txt
+missing=
+while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(" tests/ops.c || missing="$missing $f"; done < $P/operations.txt
+check "operations that tests/ops.c does not know:$missing" [ -z "$missing" ]
+check "there are operations" [ "$(wc -l < $P/operations.txt)" -gt 60 ]
+
+# --- beside a TLS library ---------------------------------------------------------------------------------------------
+if echo '#include <openssl/ssl.h>' | $CC -E - > /dev/null 2>&1; then
+    cat > $P/tls.c <<'END'
+#if ORDER == 1
+#include <openssl/ssl.h>
+#endif
+#define SSLH_IMPLEMENTATION
+#include "ssl.h"
+#if ORDER == 2
+#include <openssl/ssl.h>
+#endif
+int main(void) {
+    sslh_desc d;
+    sslh_ctx *c;
+    SSL_CTX *s = SSL_CTX_new(TLS_method());
+    int ok;
+    memset(&d, 0, sizeof d);
+    c = sslh_create(d);
+    ok = s != NULL && !sslh_error(c) && (double)sslh_item(sslh_scalar(c, 3)) == 3;
+    sslh_destroy(c);
+    SSL_CTX_free(s);
+    return !ok;
+}
+END
+    for order in 1 2; do
+        check "openssl/ssl.h, order $order" $CC -std=c99 -O0 -w -DORDER=$order -I. $P/tls.c -o $P/tls$order -lssl -lcrypto -lm -lpthread
+        check "openssl/ssl.h, order $order, runs" $P/tls$order
+    done
+    lib=$($CC -print-file-name=libssl.a)
+    if [ -f "$lib" ]; then
+        check "static libssl" $CC -std=c99 -O0 -w -DORDER=1 -I. $P/tls.c -o $P/tls3 "$lib" "$($CC -print-file-name=libcrypto.a)" -lm -lpthread -ldl
+        check "static libssl runs" $P/tls3
+        nm "$lib" 2>/dev/null | awk '$2 ~ /^[TDBR]$/ { print $3 }' | sort -u > $P/tls_names.txt
+        comm -12 $P/tls_names.txt $P/defined.txt > $P/leaks.txt
+        check "names shared with libssl.a: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
+    else skip "static libssl" "libssl.a is not installed"; fi
+else skip openssl "openssl/ssl.h is not installed (libssl-dev)"; fi
+
+# --- two private copies, C and C++ in one program ------------------------------------------------------------------------
+for k in 1 2; do
+    cat > $P/copy$k.c <<END
+#define SSLH_STATIC
+#define SSLH_IMPLEMENTATION
+#include "ssl.h"
+float copy$k(void);
+float copy$k(void) {
+    sslh_desc d;
+    sslh_ctx *c;
+    float v;
+    memset(&d, 0, sizeof d);
+    d.seed = $k;
+    c = sslh_create(d);
+    v = sslh_item(sslh_mean(c, sslh_relu(c, sslh_normal(c, sslh_dim1(1000), 0, 1)), SSLH_ALL, 0));
+    if (sslh_error(c)) v = -1;
+    sslh_destroy(c);
+    return v;
+}
+END
+done
+cat > $P/copies.c <<'END'
+float copy1(void);
+float copy2(void);
+int main(void) { return !(copy1() > 0.3f && copy2() > 0.3f && copy1() != copy2()); }
+END
+check "two private copies" $CC -std=c99 -O0 -w -I. $P/copy1.c $P/copy2.c $P/copies.c -o $P/copies -lm -lpthread
+check "two private copies run" $P/copies
+if have g++; then
+    cat > $P/user.cpp <<'END'
+#include "ssl.h"
+#include <cstdio>
+int main() {
+    sslh_desc d = {};
+    sslh_ctx *c = sslh_create(d);
+    sslh_convnet_desc cd = {};
+    cd.channels = 1;
+    cd.widths[0] = 4;
+    sslh_net *net = sslh_convnet(c, cd);
+    sslh_tensor *y = sslh_forward(net, sslh_zeros(c, sslh_dim4(2, 8, 8, 1)));
+    if (sslh_error(c)) { std::printf("%s\n", sslh_error(c)); return 1; }
+    int ok = y->shape[1] == 4;
+    sslh_destroy(c);
+    return !ok;
+}
+END
+    check "C implementation, C++11 program" g++ -std=c++11 -Wall -Wextra -Werror -I. $P/user.cpp $P/impl.o -o $P/user -lm -lpthread
+    check "C implementation, C++11 program runs" $P/user
+    printf '#include "ssl.h"\nint main() { sslh_ctx *c = sslh_create({.seed = 1, .threads = 1}); bool ok = !sslh_error(c); sslh_destroy(c); return !ok; }\n' > $P/braces.cpp
+    check "C++20 braces" g++ -std=c++20 -I. $P/braces.cpp $P/impl.o -o $P/braces -lm -lpthread
+    check "C++20 braces run" $P/braces
+else skip "C++ program" "g++ is not installed"; fi
+
+# --- what must not compile or link ----------------------------------------------------------------------------------------
+refused() { name=$1; shift; if "$@" > $P/refused.txt 2>&1; then fail "$name"; else pass; fi; }
+refused "-ffast-math is an error" $CC -std=c99 -w -O1 -ffast-math -fsyntax-only -I. $P/impl.c
+check "its message says what to do" grep -q SSLH_ALLOW_FAST_MATH $P/refused.txt
+printf '#define SSLH_REAL double\n#include "ssl.h"\nint main(void) { sslh_desc d = {0}; return sslh_create(d) == 0; }\n' > $P/mixed.c
+refused "mixing float and double is a link error" $CC -std=c99 -w -I. $P/mixed.c $P/impl.o -o $P/mixed -lm -lpthread
+# the alias of the implementation macro; included again after the implementation; a path with a folder; -include
+printf '#define SSL_IMPLEMENTATION\n#include "ssl.h"\n#include "ssl.h"\nint main(void) { return 0; }\n' > $P/alias.c
+check "SSL_IMPLEMENTATION is an alias" $CC -std=c99 -O0 -w -I. $P/alias.c -o $P/alias -lm -lpthread
+mkdir -p $P/vendor; cp ssl.h $P/vendor/ssl.h
+printf '#define SSLH_IMPLEMENTATION\n#include "vendor/ssl.h"\nint main(void) { sslh_desc d = {0}; sslh_ctx *c = sslh_create(d); int bad = sslh_error(c) != 0; sslh_destroy(c); return bad; }\n' > $P/vendored.c
+check "vendored in a folder" $CC -std=c99 -O0 -w $P/vendored.c -o $P/vendored -lm -lpthread
+check "vendored in a folder runs" $P/vendored
+result
