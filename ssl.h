@@ -2962,6 +2962,39 @@ typedef struct sslh_i_tile {
     int                     accumulate, relu;
 } sslh_i_tile;
 
+/* --- what the element-wise and row kernels are told --- */
+typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of the first group need y only, of the second x */
+    SSLH_I_U_LINEAR = 0, SSLH_I_U_RELU, SSLH_I_U_SIGMOID, SSLH_I_U_TANH, SSLH_I_U_EXP, SSLH_I_U_SQRT,
+    SSLH_I_U_SCALE /* p x */, SSLH_I_U_SHIFT /* x + p */,
+    SSLH_I_U_GELU, SSLH_I_U_GELU_TANH, SSLH_I_U_SILU, SSLH_I_U_SOFTPLUS, SSLH_I_U_LEAKY /* slope p */,
+    SSLH_I_U_ELU /* alpha p */, SSLH_I_U_LOG, SSLH_I_U_SQUARE, SSLH_I_U_ABS, SSLH_I_U_POW /* x^p */,
+    SSLH_I_U_CLAMP /* to [p,q] */
+} sslh_i_unary_op;
+typedef enum sslh_i_binary_op { SSLH_I_B_ADD = 0, SSLH_I_B_SUB, SSLH_I_B_MUL, SSLH_I_B_DIV, SSLH_I_B_MIN, SSLH_I_B_MAX,
+                                SSLH_I_B_GREATER } sslh_i_binary_op;
+
+typedef struct sslh_i_sgd { /* one SGD or LARS step, see the kernel */
+    sslh_real lr, momentum, decay;
+    sslh_real grad_scale; /* multiplies g first (clipping); 1 for none */
+    sslh_real ratio;      /* multiplies g + decay p (LARS's trust ratio); 1 for SGD */
+    int       nesterov, zero_grad;
+} sslh_i_sgd;
+
+typedef struct sslh_i_adam {
+    sslh_real lr;             /* of this step, without bias correction */
+    sslh_real beta1, beta2, eps;
+    sslh_real decay;          /* Adam: added to the gradient as decay p */
+    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; one of the two is 0 */
+    sslh_real bias1, bias2;   /* 1 - beta1^t, 1 - beta2^t; both 1 without bias correction */
+    sslh_real grad_scale;
+    int       zero_grad;
+} sslh_i_adam;
+
+/* Per-channel vectors (C) of a normalisation, y = (x - mean) scale + shift. */
+typedef struct sslh_i_affine { const sslh_real *mean, *scale, *shift; } sslh_i_affine;
+
+static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+
 /* --- the function table of one instruction set --- */
 struct sslh_i_kernels {
     const char *name;
@@ -2974,6 +3007,43 @@ struct sslh_i_kernels {
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
     /* element-wise, norms, softmax, optimisers */
+    void      (*unary)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q);
+    void      (*unary_back)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
+                            sslh_real p, sslh_real q, int fresh);
+    /* sa, sb: 1 for an array, 0 for one number */
+    void      (*binary)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n);
+    void      (*binary_back)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb, const sslh_real *y,
+                             const sslh_real *dy, sslh_real *dx, size_t n, int fresh);
+    void      (*axpby)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b);
+    void      (*sgd)(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s);
+    void      (*adam)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s);
+    sslh_real (*sum)(const sslh_real *x, size_t n);
+    sslh_real (*squares)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b);
+    /* rows of D */
+    void      (*variance_rows)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D);
+    void      (*variance_back)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx, size_t n,
+                               sslh_real factor, int fresh);
+    void      (*lse_rows)(const sslh_real *x, sslh_real *y, size_t rows, size_t D);
+    void      (*lse_back)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh);
+    void      (*softmax)(const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log);
+    void      (*softmax_back)(const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log, int fresh);
+    void      (*layer_norm)(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y, sslh_real *stats,
+                            size_t rows, size_t D, sslh_real eps);
+    void      (*layer_norm_back)(const sslh_real *x, const sslh_real *dy, const sslh_real *gamma, const sslh_real *stats,
+                                 sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh);
+    void      (*l2)(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps);
+    void      (*l2_back)(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,
+                         sslh_real eps, int fresh);
+    /* columns: rows of C that lie ld apart */
+    void      (*col_sum)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out);
+    void      (*col_moments)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2);
+    void      (*norm)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C, int relu);
+    void      (*norm_sums)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
+                           sslh_real *s1, sslh_real *s2);
+    void      (*norm_back)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
+                           const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu, int fresh);
+    void      (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
+                         sslh_real factor, int fresh);
 };
 
 /* --- passes: the kernel text is compiled once per instruction set ---
@@ -3812,6 +3882,735 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
 
 /* --- kernels: element-wise, norms, softmax, optimisers --- */
 
+/* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
+#define sslh_i_vget SSLH_I_P(sslh_i_vget_)
+#define sslh_i_vput SSLH_I_P(sslh_i_vput_)
+#define sslh_i_vfirst SSLH_I_P(sslh_i_vfirst_)
+SSLH_I_INLINE sslh_i_v sslh_i_vget(const sslh_real *p, size_t m) {
+    return m >= 16 ? sslh_i_vload(p) : sslh_i_vloadn(p, (int)m);
+}
+SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
+    if (m >= 16) sslh_i_vstore(p, x);
+    else sslh_i_vstoren(p, x, (int)m);
+}
+/* x in the first m lanes, other in the rest. */
+SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
+    if (m >= 16) return x;
+    return sslh_i_vselect(sslh_i_vgt(sslh_i_vset((sslh_real)(int)m), sslh_i_vload(sslh_i_iota)), x, other);
+}
+
+/* Elementary functions on V: the algorithms and coefficients of the scalar ones above, with vfma. A few ulp. */
+#define sslh_i_vexp SSLH_I_P(sslh_i_vexp_)
+#define sslh_i_vlog SSLH_I_P(sslh_i_vlog_)
+#define sslh_i_vtanh SSLH_I_P(sslh_i_vtanh_)
+#define sslh_i_verf SSLH_I_P(sslh_i_verf_)
+#define sslh_i_vsigmoid SSLH_I_P(sslh_i_vsigmoid_)
+#define sslh_i_vsoftplus SSLH_I_P(sslh_i_vsoftplus_)
+#define sslh_i_vgelu SSLH_I_P(sslh_i_vgelu_)
+#define sslh_i_vgelu_slope SSLH_I_P(sslh_i_vgelu_slope_)
+#define sslh_i_vgelu_inner SSLH_I_P(sslh_i_vgelu_inner_)
+/* Inlined where V is registers; arrays of 16 would only make the code large and the compiler slow. */
+#if SSLH_I_W > 1
+#define SSLH_I_BIG SSLH_I_INLINE
+#elif defined(__GNUC__)
+#define SSLH_I_BIG static SSLH_I_UNUSED __attribute__((noinline))
+#else
+#define SSLH_I_BIG SSLH_I_FN
+#endif
+#define SSLH_I_K(x) sslh_i_vset(SSLH_I_R(x))
+#if SSLH_I_DOUBLE
+#define SSLH_I_VLIBM(name, f) \
+    SSLH_I_BIG sslh_i_v name(sslh_i_v x) { \
+        for (int q = 0; q < 16; q++) x.a[q] = f(x.a[q]); \
+        return x; \
+    }
+SSLH_I_VLIBM(sslh_i_vexp, sslh_i_exp)
+SSLH_I_VLIBM(sslh_i_vlog, sslh_i_log)
+SSLH_I_VLIBM(sslh_i_vtanh, sslh_i_tanh)
+SSLH_I_VLIBM(sslh_i_verf, sslh_i_erf)
+#else
+/* e^x = 2^n e^r; the limits keep the exponents in range and still give 0 and Inf. NaN stays NaN. */
+SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
+    x = sslh_i_vmax(SSLH_I_K(-104.0f), sslh_i_vmin(SSLH_I_K(89.0f), x));
+    sslh_i_v n = sslh_i_vround(sslh_i_vmul(x, SSLH_I_K(1.44269504088896341f)));
+    n = sslh_i_vmax(n, SSLH_I_K(-151.0f)); /* NaN becomes a number that fits an integer */
+    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x);
+    r = sslh_i_vfma(n, SSLH_I_K(2.12194440e-4f), r);
+    sslh_i_v y = SSLH_I_K(1.9875691500e-4f);
+    y = sslh_i_vfma(y, r, SSLH_I_K(1.3981999507e-3f));
+    y = sslh_i_vfma(y, r, SSLH_I_K(8.3334519073e-3f));
+    y = sslh_i_vfma(y, r, SSLH_I_K(4.1665795894e-2f));
+    y = sslh_i_vfma(y, r, SSLH_I_K(1.6666665459e-1f));
+    y = sslh_i_vfma(y, r, SSLH_I_K(5.0000001201e-1f));
+    y = sslh_i_vfma(y, sslh_i_vmul(r, r), r);
+    y = sslh_i_vadd(y, SSLH_I_K(1.0f));
+    /* 2^n in two factors: subnormal results and 2^128 are outside the range of one */
+    sslh_i_v h = sslh_i_vround(sslh_i_vmul(n, SSLH_I_K(0.5f)));
+    sslh_i_vi one = sslh_i_viset(127);
+    y = sslh_i_vmul(y, sslh_i_vofbits(sslh_i_vishl23(sslh_i_viadd(sslh_i_vtoint(h), one))));
+    return sslh_i_vmul(y, sslh_i_vofbits(sslh_i_vishl23(sslh_i_viadd(sslh_i_vtoint(sslh_i_vsub(n, h)), one))));
+}
+/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2 */
+SSLH_I_BIG sslh_i_v sslh_i_vlog(sslh_i_v x) {
+    sslh_i_m tiny = sslh_i_vgt(SSLH_I_K(1.17549435e-38f), x); /* subnormal (or not positive, see the end) */
+    sslh_i_vi u = sslh_i_vbits(sslh_i_vselect(tiny, sslh_i_vmul(x, SSLH_I_K(16777216.0f)), x));
+    sslh_i_v e = sslh_i_vtoreal(sslh_i_visub(sslh_i_vishr23(u), sslh_i_viset(126)));
+    sslh_i_v m = sslh_i_vofbits(sslh_i_vior(sslh_i_viand(u, sslh_i_viset(0x007fffff)), sslh_i_viset(0x3f000000)));
+    e = sslh_i_vselect(tiny, sslh_i_vsub(e, SSLH_I_K(24.0f)), e);
+    sslh_i_m low = sslh_i_vgt(SSLH_I_K(0.707106781186547524f), m);
+    e = sslh_i_vselect(low, sslh_i_vsub(e, SSLH_I_K(1.0f)), e);
+    m = sslh_i_vselect(low, sslh_i_vadd(m, m), m);
+    m = sslh_i_vsub(m, SSLH_I_K(1.0f));
+    sslh_i_v z = sslh_i_vmul(m, m), y = SSLH_I_K(7.0376836292e-2f);
+    y = sslh_i_vfma(y, m, SSLH_I_K(-1.1514610310e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(1.1676998740e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(-1.2420140846e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(1.4249322787e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(-1.6668057665e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(2.0000714765e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(-2.4999993993e-1f));
+    y = sslh_i_vfma(y, m, SSLH_I_K(3.3333331174e-1f));
+    y = sslh_i_vmul(sslh_i_vmul(y, m), z);
+    y = sslh_i_vfma(e, SSLH_I_K(-2.12194440e-4f), y);
+    y = sslh_i_vfma(z, SSLH_I_K(-0.5f), y);
+    y = sslh_i_vadd(m, y);
+    y = sslh_i_vfma(e, SSLH_I_K(0.693359375f), y);
+    y = sslh_i_vselect(sslh_i_veq(x, SSLH_I_K(SSLH_I_INF)), x, y);
+    y = sslh_i_vselect(sslh_i_veq(x, sslh_i_vzero()), SSLH_I_K(-SSLH_I_INF), y);
+    return sslh_i_vselect(sslh_i_vge(x, sslh_i_vzero()), y, SSLH_I_K(SSLH_I_NAN)); /* x < 0 or NaN */
+}
+/* x + x^3 P(x^2) near 0, else 1 - 2 / (e^2a + 1), a = |x| */
+SSLH_I_BIG sslh_i_v sslh_i_vtanh(sslh_i_v x) {
+    sslh_i_v a = sslh_i_vabs(x), z = sslh_i_vmul(x, x), y = SSLH_I_K(-5.70498872745e-3f);
+    y = sslh_i_vfma(y, z, SSLH_I_K(2.06390887954e-2f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(-5.37397155531e-2f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(1.33314422036e-1f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(-3.33332819422e-1f));
+    y = sslh_i_vfma(sslh_i_vmul(y, z), x, x);
+    sslh_i_v b = sslh_i_vadd(sslh_i_vexp(sslh_i_vadd(a, a)), SSLH_I_K(1.0f));
+    b = sslh_i_vsub(SSLH_I_K(1.0f), sslh_i_vdiv(SSLH_I_K(2.0f), b));
+    b = sslh_i_vselect(sslh_i_vgt(sslh_i_vzero(), x), sslh_i_vneg(b), b);
+    return sslh_i_vselect(sslh_i_vgt(SSLH_I_K(0.625f), a), y, b);
+}
+/* x + x P(x^2) near 0, else 1 - exp(a Q(a) - a), a = |x|; erf 4 = 1 in float */
+SSLH_I_BIG sslh_i_v sslh_i_verf(sslh_i_v x) {
+    sslh_i_v a = sslh_i_vmin(SSLH_I_K(4.0f), sslh_i_vabs(x)), z = sslh_i_vmul(x, x), y = SSLH_I_K(-5.96761703e-4f);
+    y = sslh_i_vfma(y, z, SSLH_I_K(4.99119423e-3f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(-2.67681349e-2f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(1.12819925e-1f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(-3.76125336e-1f));
+    y = sslh_i_vfma(y, z, SSLH_I_K(1.28379166e-1f));
+    y = sslh_i_vfma(y, x, x);
+    sslh_i_v b = SSLH_I_K(-1.72853470e-5f);
+    b = sslh_i_vfma(b, a, SSLH_I_K(3.83197126e-4f));
+    b = sslh_i_vfma(b, a, SSLH_I_K(-3.88396438e-3f));
+    b = sslh_i_vfma(b, a, SSLH_I_K(2.42546219e-2f));
+    b = sslh_i_vfma(b, a, SSLH_I_K(-1.06777877e-1f));
+    b = sslh_i_vfma(b, a, SSLH_I_K(-6.34846687e-1f));
+    b = sslh_i_vfma(b, a, SSLH_I_K(-1.28717512e-1f));
+    b = sslh_i_vfma(b, a, sslh_i_vneg(a));
+    b = sslh_i_vsub(SSLH_I_K(1.0f), sslh_i_vexp(b));
+    b = sslh_i_vselect(sslh_i_vgt(sslh_i_vzero(), x), sslh_i_vneg(b), b);
+    return sslh_i_vselect(sslh_i_vgt(a, SSLH_I_K(0.921875f)), b, y); /* NaN: y */
+}
+#endif
+
+/* 1 / (1 + e^-x) */
+SSLH_I_BIG sslh_i_v sslh_i_vsigmoid(sslh_i_v x) {
+    return sslh_i_vdiv(SSLH_I_K(1), sslh_i_vadd(SSLH_I_K(1), sslh_i_vexp(sslh_i_vneg(x))));
+}
+/* log(1 + e^x) = max(x,0) + log(1 + t), t = e^-|x|;  log(1+t) = log u + (t - (u-1)) / u with u = 1+t rounded */
+SSLH_I_BIG sslh_i_v sslh_i_vsoftplus(sslh_i_v x) {
+    sslh_i_v t = sslh_i_vexp(sslh_i_vneg(sslh_i_vabs(x))), u = sslh_i_vadd(t, SSLH_I_K(1));
+    sslh_i_v rest = sslh_i_vdiv(sslh_i_vsub(t, sslh_i_vsub(u, SSLH_I_K(1))), u);
+    return sslh_i_vadd(sslh_i_vmax(sslh_i_vzero(), x), sslh_i_vadd(sslh_i_vlog(u), rest));
+}
+/* x Phi(x), Phi(x) = (1 + erf(x / sqrt 2)) / 2 */
+SSLH_I_BIG sslh_i_v sslh_i_vgelu(sslh_i_v x) {
+    sslh_i_v e = sslh_i_verf(sslh_i_vmul(x, SSLH_I_K(0.70710678118654752440)));
+    return sslh_i_vmul(sslh_i_vmul(x, SSLH_I_K(0.5)), sslh_i_vadd(e, SSLH_I_K(1)));
+}
+/* Phi(x) + x phi(x), phi(x) = exp(-x^2/2) / sqrt(2 pi) */
+SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
+    sslh_i_v e = sslh_i_verf(sslh_i_vmul(x, SSLH_I_K(0.70710678118654752440)));
+    sslh_i_v d = sslh_i_vexp(sslh_i_vmul(sslh_i_vmul(x, x), SSLH_I_K(-0.5)));
+    d = sslh_i_vmul(sslh_i_vmul(d, x), SSLH_I_K(0.39894228040143267794));
+    return sslh_i_vfma(e, SSLH_I_K(0.5), sslh_i_vadd(d, SSLH_I_K(0.5)));
+}
+/* The tanh form: x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3). Hendrycks & Gimpel 2016. */
+SSLH_I_BIG sslh_i_v sslh_i_vgelu_inner(sslh_i_v x) {
+    sslh_i_v t = sslh_i_vfma(sslh_i_vmul(x, x), SSLH_I_K(0.044715), SSLH_I_K(1));
+    return sslh_i_vtanh(sslh_i_vmul(sslh_i_vmul(t, x), SSLH_I_K(0.79788456080286535588)));
+}
+
+/* y[i] = E(x), with x the vector at i. The macros below differ in what they load: one loop each, 16 values a turn. */
+#define SSLH_I_MAP(E) \
+    for (size_t i = 0; i < n; i += 16) { \
+        sslh_i_v v = sslh_i_vget(x + i, n - i); \
+        sslh_i_vput(y + i, E, n - i); \
+    }
+#define sslh_i_vone SSLH_I_K(1)
+
+SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
+    sslh_i_v zero = sslh_i_vzero(), vp = sslh_i_vset(p), vq = sslh_i_vset(q);
+    switch (op) {
+    case SSLH_I_U_RELU: SSLH_I_MAP(sslh_i_vmax(zero, v)) break; /* NaN stays NaN */
+    case SSLH_I_U_SIGMOID: SSLH_I_MAP(sslh_i_vsigmoid(v)) break;
+    case SSLH_I_U_TANH: SSLH_I_MAP(sslh_i_vtanh(v)) break;
+    case SSLH_I_U_EXP: SSLH_I_MAP(sslh_i_vexp(v)) break;
+    case SSLH_I_U_SQRT: SSLH_I_MAP(sslh_i_vsqrt(v)) break;
+    case SSLH_I_U_SCALE: SSLH_I_MAP(sslh_i_vmul(v, vp)) break;
+    case SSLH_I_U_SHIFT: SSLH_I_MAP(sslh_i_vadd(v, vp)) break;
+    case SSLH_I_U_GELU: SSLH_I_MAP(sslh_i_vgelu(v)) break;
+    case SSLH_I_U_GELU_TANH:
+        SSLH_I_MAP(sslh_i_vmul(sslh_i_vmul(v, SSLH_I_K(0.5)), sslh_i_vadd(sslh_i_vgelu_inner(v), sslh_i_vone)))
+        break;
+    case SSLH_I_U_SILU: SSLH_I_MAP(sslh_i_vmul(v, sslh_i_vsigmoid(v))) break;
+    case SSLH_I_U_SOFTPLUS: SSLH_I_MAP(sslh_i_vsoftplus(v)) break;
+    case SSLH_I_U_LEAKY: SSLH_I_MAP(sslh_i_vselect(sslh_i_vgt(v, zero), v, sslh_i_vmul(v, vp))) break;
+    case SSLH_I_U_ELU: /* e^x - 1 = 2 t / (1 - t), t = tanh(x/2): no cancellation near 0 */
+        for (size_t i = 0; i < n; i += 16) {
+            sslh_i_v v = sslh_i_vget(x + i, n - i), t = sslh_i_vtanh(sslh_i_vmul(v, SSLH_I_K(0.5)));
+            t = sslh_i_vdiv(sslh_i_vadd(t, t), sslh_i_vsub(sslh_i_vone, t));
+            sslh_i_vput(y + i, sslh_i_vselect(sslh_i_vgt(v, zero), v, sslh_i_vmul(t, vp)), n - i);
+        }
+        break;
+    case SSLH_I_U_LOG: SSLH_I_MAP(sslh_i_vlog(v)) break;
+    case SSLH_I_U_SQUARE: SSLH_I_MAP(sslh_i_vmul(v, v)) break;
+    case SSLH_I_U_ABS: SSLH_I_MAP(sslh_i_vabs(v)) break;
+    case SSLH_I_U_POW:
+        for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
+        break;
+    case SSLH_I_U_CLAMP: SSLH_I_MAP(sslh_i_vmin(vq, sslh_i_vmax(vp, v))) break;
+    default: SSLH_I_MAP(v) break;
+    }
+}
+
+/* dx = (fresh ? 0 : dx) + dy y'(x), the slope given by E from x and y: the vectors v and w; g is dy. dx may be dy. */
+#define SSLH_I_MAP_BACK(E) \
+    for (size_t i = 0; i < n; i += 16) { \
+        sslh_i_v v = sslh_i_vget(x + i, n - i), w = sslh_i_vget(y + i, n - i), g = sslh_i_vget(dy + i, n - i); \
+        (void)v, (void)w; \
+        g = E; \
+        if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
+        sslh_i_vput(dx + i, g, n - i); \
+    }
+SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
+                                           size_t n, sslh_real p, sslh_real q, int fresh) {
+    sslh_i_v zero = sslh_i_vzero(), vp = sslh_i_vset(p), vq = sslh_i_vset(q);
+    if (!x) x = dy; /* whichever the derivative does not need may be NULL */
+    if (!y) y = dy;
+    switch (op) {
+    case SSLH_I_U_RELU: SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(w, zero), g, zero)) break;
+    case SSLH_I_U_SIGMOID: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vmul(w, sslh_i_vsub(sslh_i_vone, w)))) break;
+    case SSLH_I_U_TANH: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vsub(sslh_i_vone, sslh_i_vmul(w, w)))) break;
+    case SSLH_I_U_EXP: SSLH_I_MAP_BACK(sslh_i_vmul(g, w)) break;
+    case SSLH_I_U_SQRT: SSLH_I_MAP_BACK(sslh_i_vdiv(g, sslh_i_vadd(w, w))) break;
+    case SSLH_I_U_SCALE: SSLH_I_MAP_BACK(sslh_i_vmul(g, vp)) break;
+    case SSLH_I_U_GELU: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vgelu_slope(v))) break;
+    case SSLH_I_U_GELU_TANH: /* (1+t)/2 + x (1-t^2)/2 u', u' = sqrt(2/pi) (1 + 3 0.044715 x^2) */
+        for (size_t i = 0; i < n; i += 16) {
+            sslh_i_v v = sslh_i_vget(x + i, n - i), g = sslh_i_vget(dy + i, n - i), t = sslh_i_vgelu_inner(v);
+            sslh_i_v u = sslh_i_vfma(sslh_i_vmul(v, v), SSLH_I_K(0.134145), sslh_i_vone);
+            u = sslh_i_vmul(sslh_i_vmul(u, v), SSLH_I_K(0.79788456080286535588));
+            u = sslh_i_vmul(u, sslh_i_vsub(sslh_i_vone, sslh_i_vmul(t, t)));
+            u = sslh_i_vadd(u, sslh_i_vadd(t, sslh_i_vone));
+            g = sslh_i_vmul(g, sslh_i_vmul(u, SSLH_I_K(0.5)));
+            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
+            sslh_i_vput(dx + i, g, n - i);
+        }
+        break;
+    case SSLH_I_U_SILU: /* s (1 + x (1-s)) */
+        for (size_t i = 0; i < n; i += 16) {
+            sslh_i_v v = sslh_i_vget(x + i, n - i), g = sslh_i_vget(dy + i, n - i), s = sslh_i_vsigmoid(v);
+            g = sslh_i_vmul(g, sslh_i_vmul(s, sslh_i_vfma(v, sslh_i_vsub(sslh_i_vone, s), sslh_i_vone)));
+            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
+            sslh_i_vput(dx + i, g, n - i);
+        }
+        break;
+    case SSLH_I_U_SOFTPLUS: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vsigmoid(v))) break;
+    case SSLH_I_U_LEAKY: SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vmul(g, vp))) break;
+    case SSLH_I_U_ELU:
+        SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vmul(g, sslh_i_vmul(vp, sslh_i_vexp(v)))))
+        break;
+    case SSLH_I_U_LOG: SSLH_I_MAP_BACK(sslh_i_vdiv(g, v)) break;
+    case SSLH_I_U_SQUARE: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vadd(v, v))) break;
+    case SSLH_I_U_ABS: /* the slope at 0 is 0 */
+        SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vselect(sslh_i_vgt(zero, v), sslh_i_vneg(g), zero)))
+        break;
+    case SSLH_I_U_POW:
+        for (size_t i = 0; i < n; i++) {
+            sslh_real t = p * sslh_i_pow(x[i], p - 1);
+            t = p != 0 ? t * dy[i] : 0;
+            dx[i] = fresh ? t : dx[i] + t;
+        }
+        break;
+    case SSLH_I_U_CLAMP:
+        SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_mand(sslh_i_vge(v, vp), sslh_i_vge(vq, v)), g, zero))
+        break;
+    default: SSLH_I_MAP_BACK(g) break; /* SHIFT, LINEAR */
+    }
+}
+
+/* Two operands, each an array or one number. */
+#define SSLH_I_MAP2(E) \
+    for (size_t i = 0; i < n; i += 16) { \
+        sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
+        sslh_i_vput(y + i, E, n - i); \
+    }
+SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n) {
+    sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]);
+    switch (op) {
+    case SSLH_I_B_ADD: SSLH_I_MAP2(sslh_i_vadd(v, w)) break;
+    case SSLH_I_B_SUB: SSLH_I_MAP2(sslh_i_vsub(v, w)) break;
+    case SSLH_I_B_MUL: SSLH_I_MAP2(sslh_i_vmul(v, w)) break;
+    case SSLH_I_B_DIV: SSLH_I_MAP2(sslh_i_vdiv(v, w)) break;
+    case SSLH_I_B_MIN: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmin(v, w))) break; /* NaN of either stays */
+    case SSLH_I_B_MAX: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmax(v, w))) break;
+    default: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vgt(v, w), sslh_i_vone, sslh_i_vzero())) break;
+    }
+}
+
+/* dx (+)= gradient of operand side (0: a, 1: b), not yet summed over its broadcast axes. dx may be dy. */
+#define SSLH_I_MAP2_BACK(E) \
+    for (size_t i = 0; i < n; i += 16) { \
+        sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
+        sslh_i_v g = sslh_i_vget(dy + i, n - i); \
+        (void)v, (void)w; \
+        g = E; \
+        if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
+        sslh_i_vput(dx + i, g, n - i); \
+    }
+SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
+                                            const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n, int fresh) {
+    sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]), zero = sslh_i_vzero(), half = SSLH_I_K(0.5);
+    if (op == SSLH_I_B_MUL && side == 0) SSLH_I_MAP2_BACK(sslh_i_vmul(g, w))
+    else if (op == SSLH_I_B_MUL) SSLH_I_MAP2_BACK(sslh_i_vmul(g, v))
+    else if (op == SSLH_I_B_DIV && side == 0) SSLH_I_MAP2_BACK(sslh_i_vdiv(g, w))
+    else if (op == SSLH_I_B_DIV) /* -y / b */
+        SSLH_I_MAP2_BACK(sslh_i_vneg(sslh_i_vdiv(sslh_i_vmul(g, sslh_i_vget(y + i, n - i)), w)))
+    else if (op == SSLH_I_B_SUB && side == 1) SSLH_I_MAP2_BACK(sslh_i_vneg(g))
+    else if (op == SSLH_I_B_MIN || op == SSLH_I_B_MAX) {
+        if ((op == SSLH_I_B_MAX) == (side == 0)) /* the side that is taken when a > b */
+            SSLH_I_MAP2_BACK(sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(v, w), g, zero)))
+        else
+            SSLH_I_MAP2_BACK(sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(w, v), g, zero)))
+    } else SSLH_I_MAP2_BACK(g)
+}
+
+/* y = a y + b x */
+SSLH_I_FN void SSLH_I_P(sslh_i_axpby_)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
+    sslh_i_v va = sslh_i_vset(a), vb = sslh_i_vset(b);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v t = sslh_i_vmul(sslh_i_vget(y + i, n - i), va);
+        sslh_i_vput(y + i, sslh_i_vfma(sslh_i_vget(x + i, n - i), vb, t), n - i);
+    }
+}
+
+/* d = ratio (scale g + decay p);  mu = momentum mu + d;  p -= lr mu, with Nesterov p -= lr (d + momentum mu).
+   mu NULL: p -= lr d. Sutskever et al. 2013, PyTorch's form. */
+SSLH_I_FN void SSLH_I_P(sslh_i_sgd_)(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s) {
+    sslh_i_v rate = sslh_i_vset(-s->lr), momentum = sslh_i_vset(s->momentum), decay = sslh_i_vset(s->decay);
+    sslh_i_v scale = sslh_i_vset(s->grad_scale), ratio = sslh_i_vset(s->ratio);
+    int nesterov = s->nesterov, zero = s->zero_grad;
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v w = sslh_i_vget(p + i, n - i), d = sslh_i_vmul(sslh_i_vget(g + i, n - i), scale);
+        d = sslh_i_vmul(sslh_i_vfma(w, decay, d), ratio);
+        if (mu) {
+            sslh_i_v t = sslh_i_vfma(sslh_i_vget(mu + i, n - i), momentum, d);
+            sslh_i_vput(mu + i, t, n - i);
+            d = nesterov ? sslh_i_vfma(t, momentum, d) : t;
+        }
+        sslh_i_vput(p + i, sslh_i_vfma(d, rate, w), n - i);
+        if (zero) sslh_i_vput(g + i, sslh_i_vzero(), n - i);
+    }
+}
+
+/* m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2,  p -= lr/bias1 m / (sqrt(v) / sqrt(bias2) + eps)
+   Kingma & Ba 2015, alg. 1; Loshchilov & Hutter 2019, alg. 2 for the decoupled decay. */
+SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s) {
+    sslh_real shrink = s->lr * s->decoupled, rate = s->lr / s->bias1, root = sslh_i_sqrt(s->bias2);
+    sslh_i_v beta1 = sslh_i_vset(s->beta1), beta2 = sslh_i_vset(s->beta2), eps = sslh_i_vset(s->eps);
+    sslh_i_v rest1 = sslh_i_vset(1 - s->beta1), rest2 = sslh_i_vset(1 - s->beta2), decay = sslh_i_vset(s->decay);
+    sslh_i_v scale = sslh_i_vset(s->grad_scale), keep = sslh_i_vset(1 - shrink), vrate = sslh_i_vset(-rate);
+    sslh_i_v vroot = sslh_i_vset(root);
+    int zero = s->zero_grad;
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v w = sslh_i_vget(p + i, n - i), d = sslh_i_vmul(sslh_i_vget(g + i, n - i), scale);
+        d = sslh_i_vfma(w, decay, d);
+        w = sslh_i_vmul(w, keep);
+        sslh_i_v mm = sslh_i_vfma(d, rest1, sslh_i_vmul(sslh_i_vget(m + i, n - i), beta1));
+        sslh_i_v vv = sslh_i_vfma(sslh_i_vmul(d, d), rest2, sslh_i_vmul(sslh_i_vget(v + i, n - i), beta2));
+        sslh_i_vput(m + i, mm, n - i);
+        sslh_i_vput(v + i, vv, n - i);
+        vv = sslh_i_vadd(sslh_i_vdiv(sslh_i_vsqrt(vv), vroot), eps);
+        sslh_i_vput(p + i, sslh_i_vfma(sslh_i_vdiv(mm, vv), vrate, w), n - i);
+        if (zero) sslh_i_vput(g + i, sslh_i_vzero(), n - i);
+    }
+}
+
+/* Sum over i in four rotating accumulators of 16 lanes, then one tree: one shape for every instruction set. t = LOAD is
+   the vector at i, ADD adds it (or its square) to s0; lanes beyond the end must add 0. */
+#define SSLH_I_SUM(TOTAL, LOAD, ADD) \
+    { \
+        sslh_i_v s0 = sslh_i_vzero(), s1 = s0, s2 = s0, s3 = s0; \
+        for (size_t i = 0; i < n; i += 16) { \
+            sslh_i_v t = LOAD; \
+            t = ADD; \
+            s0 = s1; \
+            s1 = s2; \
+            s2 = s3; \
+            s3 = t; \
+        } \
+        TOTAL = sslh_i_vsum(sslh_i_vadd(sslh_i_vadd(s0, s1), sslh_i_vadd(s2, s3))); \
+    }
+#define sslh_i_sum_row SSLH_I_P(sslh_i_sum_row_)
+#define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
+#define sslh_i_max_row SSLH_I_P(sslh_i_max_row_)
+SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
+    sslh_real sum;
+    SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vadd(s0, t))
+    return sum;
+}
+/* sum of (x - mean)^2 */
+SSLH_I_FN sslh_real sslh_i_spread_row(const sslh_real *x, size_t n, sslh_real mean) {
+    sslh_i_v vm = sslh_i_vset(mean), zero = sslh_i_vzero();
+    sslh_real sum;
+    SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm), zero, n - i), sslh_i_vfma(t, t, s0))
+    return sum;
+}
+SSLH_I_FN sslh_real sslh_i_max_row(const sslh_real *x, size_t n) {
+    sslh_i_v most = sslh_i_vset(x[0]);
+    size_t i;
+    for (i = 0; i + 16 <= n; i += 16) most = sslh_i_vmax(sslh_i_vload(x + i), most);
+    if (i < n) most = sslh_i_vmax(sslh_i_vfirst(sslh_i_vget(x + i, n - i), most, n - i), most);
+    return sslh_i_vhmax(most);
+}
+
+/* sum of (a x + b y)^2; y NULL: of (a x)^2 */
+SSLH_I_FN sslh_real SSLH_I_P(sslh_i_squares_)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b) {
+    sslh_i_v va = sslh_i_vset(a), vb = sslh_i_vset(b);
+    sslh_real sum;
+    if (y) SSLH_I_SUM(sum, sslh_i_vfma(sslh_i_vget(y + i, n - i), vb, sslh_i_vmul(sslh_i_vget(x + i, n - i), va)), sslh_i_vfma(t, t, s0))
+    else SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), va), sslh_i_vfma(t, t, s0))
+    return sum;
+}
+
+/* Of each row: the mean and the sum of squared distances from it. */
+SSLH_I_FN void SSLH_I_P(sslh_i_variance_rows_)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
+    for (size_t r = 0; r < rows; r++) {
+        mean[r] = sslh_i_sum_row(x + r * D, D) / (sslh_real)D;
+        m2[r] = sslh_i_spread_row(x + r * D, D, mean[r]);
+    }
+}
+/* dx (+)= factor (x - mean) dy; s = 0: one mean and dy for all n, 1: arrays */
+SSLH_I_FN void SSLH_I_P(sslh_i_variance_back_)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx,
+                                              size_t n, sslh_real factor, int fresh) {
+    sslh_i_v vf = sslh_i_vset(factor), m0 = sslh_i_vset(mean[0]), g0 = sslh_i_vset(dy[0]);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v m = s ? sslh_i_vget(mean + i, n - i) : m0, g = s ? sslh_i_vget(dy + i, n - i) : g0;
+        sslh_i_v t = sslh_i_vmul(sslh_i_vsub(sslh_i_vget(x + i, n - i), m), sslh_i_vmul(g, vf));
+        if (!fresh) t = sslh_i_vadd(t, sslh_i_vget(dx + i, n - i));
+        sslh_i_vput(dx + i, t, n - i);
+    }
+}
+
+/* log sum exp of each row, around its maximum */
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *y, size_t rows, size_t D) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *x = xs + r * D;
+        size_t n = D;
+        sslh_real most = sslh_i_max_row(x, n), sum, none = most - most;
+        sslh_i_v vm = sslh_i_vset(most), zero = sslh_i_vzero();
+        if (none != none) { /* Inf, -Inf or NaN */
+            y[r] = most;
+            continue;
+        }
+        SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
+        y[r] = most + sslh_i_log(sum);
+    }
+}
+/* dx (+)= dy exp(x - lse): the gradient of log sum exp and, with lse of a row, of cross-entropy */
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n,
+                                         int fresh) {
+    sslh_i_v l0 = sslh_i_vset(lse[0]), g0 = sslh_i_vset(dy[0]);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v l = s ? sslh_i_vget(lse + i, n - i) : l0, g = s ? sslh_i_vget(dy + i, n - i) : g0;
+        sslh_i_v t = sslh_i_vmul(sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), l)), g);
+        if (!fresh) t = sslh_i_vadd(t, sslh_i_vget(dx + i, n - i));
+        sslh_i_vput(dx + i, t, n - i);
+    }
+}
+
+/* y = exp(x - max) / sum exp(x - max), or with log: x - max - log sum. y may be x. */
+SSLH_I_FN void SSLH_I_P(sslh_i_softmax_)(const sslh_real *xs, sslh_real *ys, size_t rows, size_t D, int log) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *x = xs + r * D;
+        sslh_real *y = ys + r * D, sum;
+        size_t n = D;
+        sslh_i_v vm = sslh_i_vset(sslh_i_max_row(x, n)), zero = sslh_i_vzero();
+        if (log) {
+            SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
+            sslh_i_v l = sslh_i_vset(sslh_i_log(sum));
+            SSLH_I_MAP(sslh_i_vsub(sslh_i_vsub(v, vm), l))
+        } else {
+            SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
+                       (sslh_i_vput(y + i, t, n - i), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i))))
+            sslh_i_v l = sslh_i_vset(SSLH_I_R(1) / sum);
+            x = y;
+            SSLH_I_MAP(sslh_i_vmul(v, l))
+        }
+    }
+}
+/* softmax: dx (+)= y (dy - sum y dy);  log-softmax: dx (+)= dy - e^y sum dy.  dx may be dy. */
+SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_real *gs, sslh_real *dxs, size_t rows, size_t D, int log,
+                                             int fresh) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *y = ys + r * D, *dy = gs + r * D;
+        sslh_real *dx = dxs + r * D, sum;
+        size_t n = D;
+        if (log) sum = sslh_i_sum_row(dy, n);
+        else SSLH_I_SUM(sum, sslh_i_vget(y + i, n - i), sslh_i_vfma(t, sslh_i_vget(dy + i, n - i), s0))
+        sslh_i_v s = sslh_i_vset(sum);
+        for (size_t i = 0; i < n; i += 16) {
+            sslh_i_v v = sslh_i_vget(y + i, n - i), g = sslh_i_vget(dy + i, n - i);
+            g = log ? sslh_i_vsub(g, sslh_i_vmul(sslh_i_vexp(v), s)) : sslh_i_vmul(v, sslh_i_vsub(g, s));
+            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
+            sslh_i_vput(dx + i, g, n - i);
+        }
+    }
+}
+
+/* y = (x - mean) / sqrt(var + eps) gamma + beta; stats (rows,2): mean and 1 / sqrt(var + eps). Ba et al. 2016, eq. 4 */
+SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta, sslh_real *ys,
+                                           sslh_real *stats, size_t rows, size_t D, sslh_real eps) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *x = xs + r * D;
+        sslh_real *y = ys + r * D, mean = sslh_i_sum_row(x, D) / (sslh_real)D;
+        sslh_real var = sslh_i_spread_row(x, D, mean) / (sslh_real)D, inv;
+        var = var + eps;
+        inv = SSLH_I_R(1) / sslh_i_sqrt(var);
+        stats[2 * r] = mean;
+        stats[2 * r + 1] = inv;
+        sslh_i_v vm = sslh_i_vset(mean), vi = sslh_i_vset(inv);
+        for (size_t i = 0; i < D; i += 16) {
+            sslh_i_v t = sslh_i_vmul(sslh_i_vsub(sslh_i_vget(x + i, D - i), vm), vi);
+            sslh_i_v shift = beta ? sslh_i_vget(beta + i, D - i) : sslh_i_vzero();
+            t = gamma ? sslh_i_vfma(t, sslh_i_vget(gamma + i, D - i), shift) : sslh_i_vadd(t, shift);
+            sslh_i_vput(y + i, t, D - i);
+        }
+    }
+}
+/* With h = (x - mean) inv, g = dy gamma:  dx = inv (g - mean(g) - h mean(g h)),  dgamma += dy h,  dbeta += dy.
+   dx, dgamma, dbeta may be NULL. dx may be dy. */
+SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh_real *gs, const sslh_real *gamma, const sslh_real *stats,
+                                                sslh_real *dxs, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *x = xs + r * D, *dy = gs + r * D;
+        sslh_i_v vm = sslh_i_vset(stats[2 * r]), vi = sslh_i_vset(stats[2 * r + 1]);
+        sslh_i_v s0 = sslh_i_vzero(), s1 = s0, t0 = s0, t1 = s0; /* sum g and sum g h, two accumulators each */
+        for (size_t i = 0; i < D; i += 16) {
+            sslh_i_v g = sslh_i_vget(dy + i, D - i), h = sslh_i_vmul(sslh_i_vsub(sslh_i_vget(x + i, D - i), vm), vi);
+            if (dgamma) sslh_i_vput(dgamma + i, sslh_i_vfma(g, h, sslh_i_vget(dgamma + i, D - i)), D - i);
+            if (dbeta) sslh_i_vput(dbeta + i, sslh_i_vadd(g, sslh_i_vget(dbeta + i, D - i)), D - i);
+            if (gamma) g = sslh_i_vmul(g, sslh_i_vget(gamma + i, D - i));
+            sslh_i_v s = sslh_i_vadd(s0, g), t = sslh_i_vfma(g, h, t0); /* g is 0 beyond the end */
+            s0 = s1;
+            s1 = s;
+            t0 = t1;
+            t1 = t;
+        }
+        if (!dxs) continue;
+        sslh_real *dx = dxs + r * D;
+        sslh_i_v a = sslh_i_vset(sslh_i_vsum(sslh_i_vadd(s0, s1)) / (sslh_real)D);
+        sslh_i_v b = sslh_i_vset(-sslh_i_vsum(sslh_i_vadd(t0, t1)) / (sslh_real)D);
+        for (size_t i = 0; i < D; i += 16) {
+            sslh_i_v g = sslh_i_vget(dy + i, D - i), h = sslh_i_vmul(sslh_i_vsub(sslh_i_vget(x + i, D - i), vm), vi);
+            if (gamma) g = sslh_i_vmul(g, sslh_i_vget(gamma + i, D - i));
+            g = sslh_i_vmul(sslh_i_vfma(h, b, sslh_i_vsub(g, a)), vi);
+            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, D - i));
+            sslh_i_vput(dx + i, g, D - i);
+        }
+    }
+}
+
+/* y = x / max(|x|, eps) by rows; norm (rows) receives |x| */
+SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_real *norm, size_t rows, size_t D, sslh_real eps) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *x = xs + r * D;
+        sslh_real *y = ys + r * D, sum;
+        size_t n = D;
+        SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vfma(t, t, s0))
+        norm[r] = sslh_i_sqrt(sum);
+        sslh_i_v k = sslh_i_vset(norm[r] > eps ? norm[r] : eps);
+        SSLH_I_MAP(sslh_i_vdiv(v, k))
+    }
+}
+/* dx (+)= (dy - y (y . dy)) / |x|, or dy / eps where |x| < eps. dx may be dy. */
+SSLH_I_FN void SSLH_I_P(sslh_i_l2_back_)(const sslh_real *ys, const sslh_real *norm, const sslh_real *gs, sslh_real *dxs, size_t rows,
+                                        size_t D, sslh_real eps, int fresh) {
+    for (size_t r = 0; r < rows; r++) {
+        const sslh_real *y = ys + r * D, *dy = gs + r * D;
+        sslh_real *dx = dxs + r * D, sum;
+        size_t n = D;
+        SSLH_I_SUM(sum, sslh_i_vget(y + i, n - i), sslh_i_vfma(t, sslh_i_vget(dy + i, n - i), s0))
+        if (norm[r] < eps) sum = 0;
+        sslh_i_v s = sslh_i_vset(-sum), k = sslh_i_vset(norm[r] > eps ? norm[r] : eps);
+        for (size_t i = 0; i < n; i += 16) {
+            sslh_i_v g = sslh_i_vdiv(sslh_i_vfma(sslh_i_vget(y + i, n - i), s, sslh_i_vget(dy + i, n - i)), k);
+            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
+            sslh_i_vput(dx + i, g, n - i);
+        }
+    }
+}
+
+/* Sums over rows, one after the other: four vectors of columns at a time. */
+SSLH_I_FN void SSLH_I_P(sslh_i_col_sum_)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
+    size_t j = 0;
+    for (; j + 64 <= C; j += 64) {
+        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a;
+        for (size_t r = 0; r < rows; r++) {
+            const sslh_real *p = x + r * ld + j;
+            a = sslh_i_vadd(a, sslh_i_vload(p));
+            b = sslh_i_vadd(b, sslh_i_vload(p + 16));
+            c = sslh_i_vadd(c, sslh_i_vload(p + 32));
+            d = sslh_i_vadd(d, sslh_i_vload(p + 48));
+        }
+        sslh_i_vstore(out + j, a);
+        sslh_i_vstore(out + j + 16, b);
+        sslh_i_vstore(out + j + 32, c);
+        sslh_i_vstore(out + j + 48, d);
+    }
+    for (; j < C; j += 16) {
+        sslh_i_v a = sslh_i_vzero();
+        for (size_t r = 0; r < rows; r++) a = sslh_i_vadd(a, sslh_i_vget(x + r * ld + j, C - j));
+        sslh_i_vput(out + j, a, C - j);
+    }
+}
+
+/* Column means and sums of squared distances from them, of one block of rows that fits the cache: two passes. */
+SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
+    sslh_i_v count = sslh_i_vset((sslh_real)rows);
+    size_t j = 0;
+    SSLH_I_P(sslh_i_col_sum_)(x, C, rows, C, mean);
+    for (; j + 32 <= C; j += 32) {
+        sslh_i_v ma = sslh_i_vdiv(sslh_i_vload(mean + j), count), mb = sslh_i_vdiv(sslh_i_vload(mean + j + 16), count);
+        sslh_i_v a = sslh_i_vzero(), b = a, t;
+        for (size_t r = 0; r < rows; r++) {
+            const sslh_real *p = x + r * C + j;
+            t = sslh_i_vsub(sslh_i_vload(p), ma);
+            a = sslh_i_vfma(t, t, a);
+            t = sslh_i_vsub(sslh_i_vload(p + 16), mb);
+            b = sslh_i_vfma(t, t, b);
+        }
+        sslh_i_vstore(mean + j, ma);
+        sslh_i_vstore(mean + j + 16, mb);
+        sslh_i_vstore(m2 + j, a);
+        sslh_i_vstore(m2 + j + 16, b);
+    }
+    for (; j < C; j += 16) {
+        sslh_i_v m = sslh_i_vdiv(sslh_i_vget(mean + j, C - j), count), a = sslh_i_vzero();
+        for (size_t r = 0; r < rows; r++) {
+            sslh_i_v t = sslh_i_vsub(sslh_i_vget(x + r * C + j, C - j), m);
+            a = sslh_i_vfma(t, t, a);
+        }
+        sslh_i_vput(mean + j, m, C - j);
+        sslh_i_vput(m2 + j, a, C - j);
+    }
+}
+
+/* The value before residual and ReLU: one expression, so that the backward pass finds the same sign. */
+#define sslh_i_norm_at SSLH_I_P(sslh_i_norm_at_)
+SSLH_I_INLINE sslh_i_v sslh_i_norm_at(sslh_i_v x, sslh_i_affine a, size_t j, size_t m) {
+    return sslh_i_vfma(sslh_i_vsub(x, sslh_i_vget(a.mean + j, m)), sslh_i_vget(a.scale + j, m), sslh_i_vget(a.shift + j, m));
+}
+/* y = (x - mean) scale + shift (+ residual), cut at 0 with relu */
+SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C,
+                                     int relu) {
+    sslh_i_v zero = sslh_i_vzero();
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 0; j < C; j += 16) {
+            sslh_i_v t = sslh_i_norm_at(sslh_i_vget(x + j, C - j), a, j, C - j);
+            if (residual) t = sslh_i_vadd(t, sslh_i_vget(residual + j, C - j));
+            if (relu) t = sslh_i_vmax(zero, t);
+            sslh_i_vput(y + j, t, C - j);
+        }
+        x += C;
+        y += C;
+        if (residual) residual += C;
+    }
+}
+/* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0 */
+SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
+                                          sslh_real *s1, sslh_real *s2) {
+    sslh_i_v zero = sslh_i_vzero();
+    for (size_t j = 0; j < C; j += 16) {
+        size_t m = C - j;
+        sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m), shift = sslh_i_vget(a.shift + j, m);
+        sslh_i_v u = zero, w = zero;
+        for (size_t r = 0; r < rows; r++) {
+            sslh_i_v d = sslh_i_vsub(sslh_i_vget(x + r * C + j, m), mean), g = sslh_i_vget(dy + r * C + j, m);
+            if (relu) g = sslh_i_vselect(sslh_i_vgt(sslh_i_vfma(d, scale, shift), zero), g, zero);
+            u = sslh_i_vadd(u, g);
+            w = sslh_i_vfma(g, d, w);
+        }
+        sslh_i_vput(s1 + j, u, m);
+        sslh_i_vput(s2 + j, w, m);
+    }
+}
+/* dx (+)= p dz + q (x - mean) + r, vectors of C. dx may be dy. */
+SSLH_I_FN void SSLH_I_P(sslh_i_norm_back_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
+                                          const sslh_real *rest, sslh_real *dx, size_t rows, size_t C, int relu, int fresh) {
+    sslh_i_v zero = sslh_i_vzero();
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t j = 0; j < C; j += 16) {
+            size_t m = C - j;
+            sslh_i_v d = sslh_i_vsub(sslh_i_vget(x + j, m), sslh_i_vget(a.mean + j, m)), g = sslh_i_vget(dy + j, m);
+            if (relu)
+                g = sslh_i_vselect(sslh_i_vgt(sslh_i_vfma(d, sslh_i_vget(a.scale + j, m), sslh_i_vget(a.shift + j, m)), zero), g, zero);
+            g = sslh_i_vfma(g, sslh_i_vget(p + j, m), sslh_i_vfma(d, sslh_i_vget(q + j, m), sslh_i_vget(rest + j, m)));
+            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + j, m));
+            sslh_i_vput(dx + j, g, m);
+        }
+        x += C;
+        dy += C;
+        dx += C;
+    }
+}
+
+/* y (+)= x factor where draw number first + i of the stream is at least p, else 0. Philox on 16 counters at a time; first is
+   a multiple of 64. */
+SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
+                                        sslh_real factor, int fresh) {
+    for (size_t i = 0; i < n; i += 64) {
+        uint32_t a[16], b[16], c[16], d[16];
+        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+        for (int q = 0; q < 16; q++) {
+            uint64_t block = (uint64_t)(first + i) / 4 + (uint64_t)q;
+            a[q] = (uint32_t)block;
+            b[q] = (uint32_t)(block >> 32);
+            c[q] = (uint32_t)stream;
+            d[q] = (uint32_t)(stream >> 32);
+        }
+        for (int round = 0; round < 10; round++) {
+            for (int q = 0; q < 16; q++) {
+                uint64_t s = (uint64_t)0xD2511F53u * a[q], t = (uint64_t)0xCD9E8D57u * c[q];
+                a[q] = (uint32_t)(t >> 32) ^ b[q] ^ k0;
+                c[q] = (uint32_t)(s >> 32) ^ d[q] ^ k1;
+                b[q] = (uint32_t)t;
+                d[q] = (uint32_t)s;
+            }
+            k0 += 0x9E3779B9u;
+            k1 += 0xBB67AE85u;
+        }
+        for (size_t q = 0; q < 64 && i + q < n; q++) {
+            uint32_t u = q % 4 == 0 ? a[q / 4] : q % 4 == 1 ? b[q / 4] : q % 4 == 2 ? c[q / 4] : d[q / 4];
+            sslh_real t = sslh_i_unit(u) < p ? 0 : x[i + q] * factor;
+            y[i + q] = fresh ? t : y[i + q] + t;
+        }
+    }
+}
+
 /* --- the table of this pass --- */
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
@@ -3828,10 +4627,17 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_FMA,
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W,
     SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
-    SSLH_I_P(sslh_i_relu_bias_)
+    SSLH_I_P(sslh_i_relu_bias_),
+    SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
+    SSLH_I_P(sslh_i_axpby_), SSLH_I_P(sslh_i_sgd_), SSLH_I_P(sslh_i_adam_), sslh_i_sum_row, SSLH_I_P(sslh_i_squares_),
+    SSLH_I_P(sslh_i_variance_rows_), SSLH_I_P(sslh_i_variance_back_), SSLH_I_P(sslh_i_lse_rows_), SSLH_I_P(sslh_i_lse_back_),
+    SSLH_I_P(sslh_i_softmax_), SSLH_I_P(sslh_i_softmax_back_), SSLH_I_P(sslh_i_layer_norm_), SSLH_I_P(sslh_i_layer_norm_back_),
+    SSLH_I_P(sslh_i_l2_), SSLH_I_P(sslh_i_l2_back_), SSLH_I_P(sslh_i_col_sum_), SSLH_I_P(sslh_i_col_moments_),
+    SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_)
 };
 
 /* what the next pass defines anew */
+#undef SSLH_I_BIG
 #undef SSLH_I_CORES
 #undef SSLH_I_MADD1
 #undef SSLH_I_MADD2
@@ -4438,228 +5244,246 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
 /* ================================================================================================================== */
 
 /* --- flat passes: over n values without shape, cut into tasks of one fixed size, so that no result depends on the number
-   of threads. Optimisers, momentum encoders and all element-wise operations run on these. */
-#define SSLH_I_FLAT 16384u /* values a task: 64 KB an array, some 5 us of work */
-
-typedef struct sslh_i_sgd { /* eq. of one SGD or LARS step, see sslh_i_sgd_update */
-    sslh_real lr, momentum, decay;
-    sslh_real grad_scale; /* multiplies g first (clipping); 1 for none */
-    sslh_real ratio;      /* multiplies g + decay p (LARS's trust ratio); 1 for SGD */
-    int       nesterov, zero_grad;
-} sslh_i_sgd;
-
-typedef struct sslh_i_adam {
-    sslh_real lr;             /* of this step, without bias correction */
-    sslh_real beta1, beta2, eps;
-    sslh_real decay;          /* Adam: added to the gradient as decay p */
-    sslh_real decoupled;      /* AdamW: p is first multiplied by 1 - lr decoupled; one of the two is 0 */
-    sslh_real bias1, bias2;   /* 1 - beta1^t, 1 - beta2^t; both 1 without bias correction */
-    sslh_real grad_scale;
-    int       zero_grad;
-} sslh_i_adam;
+   of threads. Optimisers, momentum encoders and the element-wise operations run on these. */
+#define SSLH_I_FLAT 16384u /* values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel */
 
 typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
-    sslh_real       *p, *m, *v, *out; /* written */
-    const sslh_real *x, *g;           /* read */
-    sslh_real       *w;               /* g when it is cleared */
+    const struct sslh_i_kernels *k;
+    const sslh_real *x, *y, *g; /* read */
+    sslh_real       *p, *w, *m, *v, *out; /* written */
     size_t           n;
     sslh_real        a, b;
+    int              op, fresh;
+    uint64_t         seed, stream;
     sslh_i_sgd       sgd;
     sslh_i_adam      adam;
 } sslh_i_flat;
 
 SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
-    size_t tasks = (n + each - 1) / each;
+    size_t tasks = n / each + (n % each != 0);
     return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
 }
 SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
-SSLH_I_FN size_t sslh_i_flat_end(const sslh_i_flat *f, int task) { return SSLH_I_MIN(f->n, ((size_t)task + 1) * SSLH_I_FLAT); }
-
-/* mu = momentum mu + d,  d = ratio (scale g + decay p);   p -= lr mu,  with Nesterov p -= lr (d + momentum mu) */
-SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
-    const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    sslh_i_sgd s = f->sgd;
-    size_t i, end = sslh_i_flat_end(f, task);
-    (void)worker;
-    for (i = sslh_i_flat_begin(task); i < end; i++) {
-        sslh_real d = f->w[i] * s.grad_scale, t = f->p[i] * s.decay;
-        d = d + t;
-        d = d * s.ratio;
-        if (f->m) {
-            t = f->m[i] * s.momentum;
-            t = t + d;
-            f->m[i] = t;
-            if (s.nesterov) {
-                t = t * s.momentum;
-                d = d + t;
-            } else d = t;
-        }
-        d = d * s.lr;
-        f->p[i] = f->p[i] - d;
-        if (s.zero_grad) f->w[i] = 0;
-    }
-}
-
-/* p, g, mu: n values each; mu NULL: no momentum. */
-SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, sslh_i_sgd s) {
+SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) { return SSLH_I_MIN(f->n - sslh_i_flat_begin(task), SSLH_I_FLAT); }
+SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     sslh_i_flat f;
     memset(&f, 0, sizeof f);
+    f.k = c->k;
+    f.n = n;
+    return f;
+}
+SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) { sslh_i_parallel(c, sslh_i_tasks(f->n, SSLH_I_FLAT), fn, f); }
+
+/* y = op(x; p, q); y may be x */
+SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t at = sslh_i_flat_begin(task);
+    (void)worker;
+    f->k->unary(f->op, f->x + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b);
+}
+SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
+    sslh_i_flat f = sslh_i_flat_of(c, n);
+    f.op = (int)op;
+    f.x = x;
+    f.out = y;
+    f.a = p;
+    f.b = q;
+    sslh_i_flat_run(c, &f, sslh_i_unary_task);
+}
+/* dx = dy op'(x) when fresh, else added. x may be NULL for the ops up to SSLH_I_U_SHIFT, y for the others and LINEAR, SCALE,
+   SHIFT; dx may be dy. */
+SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t at = sslh_i_flat_begin(task);
+    (void)worker;
+    f->k->unary_back(f->op, f->x ? f->x + at : NULL, f->y ? f->y + at : NULL, f->g + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b,
+                     f->fresh);
+}
+SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
+                                 size_t n, sslh_real p, sslh_real q, int fresh) {
+    sslh_i_flat f = sslh_i_flat_of(c, n);
+    f.op = (int)op;
+    f.x = x;
+    f.y = y;
+    f.g = dy;
+    f.out = dx;
+    f.a = p;
+    f.b = q;
+    f.fresh = fresh;
+    sslh_i_flat_run(c, &f, sslh_i_unary_back_task);
+}
+
+/* One optimiser step on p, g, mu: n values each; mu NULL: no momentum. */
+SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t at = sslh_i_flat_begin(task);
+    (void)worker;
+    f->k->sgd(f->p + at, f->w + at, f->m ? f->m + at : NULL, sslh_i_flat_size(f, task), &f->sgd);
+}
+SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, sslh_i_sgd s) {
+    sslh_i_flat f = sslh_i_flat_of(c, n);
     f.p = p;
     f.w = g;
     f.m = mu;
-    f.n = n;
     f.sgd = s;
-    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_sgd_task, &f);
+    sslh_i_flat_run(c, &f, sslh_i_sgd_task);
 }
-
-/* Kingma & Ba 2015, alg. 1; Loshchilov & Hutter 2019, alg. 2 for the decoupled decay.
-   m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2,  p -= lr/bias1 m / (sqrt(v/bias2) + eps) */
 SSLH_I_FN void sslh_i_adam_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    sslh_i_adam s = f->adam;
-    sslh_real rest1 = 1 - s.beta1, rest2 = 1 - s.beta2, shrink = s.lr * s.decoupled, rate = s.lr / s.bias1, root2 = (sslh_real)sqrt((double)s.bias2);
-    size_t i, end = sslh_i_flat_end(f, task);
+    size_t at = sslh_i_flat_begin(task);
     (void)worker;
-    shrink = 1 - shrink;
-    for (i = sslh_i_flat_begin(task); i < end; i++) {
-        sslh_real g = f->w[i] * s.grad_scale, p = f->p[i], t = p * s.decay, m, v;
-        g = g + t;
-        p = p * shrink;
-        m = f->m[i] * s.beta1;
-        t = g * rest1;
-        m = m + t;
-        v = f->v[i] * s.beta2;
-        t = g * g;
-        t = t * rest2;
-        v = v + t;
-        f->m[i] = m;
-        f->v[i] = v;
-        t = (sslh_real)sqrt((double)v);
-        t = t / root2;
-        t = t + s.eps;
-        t = m / t;
-        t = t * rate;
-        f->p[i] = p - t;
-        if (s.zero_grad) f->w[i] = 0;
-    }
+    f->k->adam(f->p + at, f->w + at, f->m + at, f->v + at, sslh_i_flat_size(f, task), &f->adam);
 }
-
 SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, sslh_i_adam s) {
-    sslh_i_flat f;
-    memset(&f, 0, sizeof f);
+    sslh_i_flat f = sslh_i_flat_of(c, n);
     f.p = p;
     f.w = g;
     f.m = m;
     f.v = v;
-    f.n = n;
     f.adam = s;
-    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_adam_task, &f);
+    sslh_i_flat_run(c, &f, sslh_i_adam_task);
 }
 
 /* y = a y + b x */
 SSLH_I_FN void sslh_i_axpby_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    size_t i, end = sslh_i_flat_end(f, task);
+    size_t at = sslh_i_flat_begin(task);
     (void)worker;
-    for (i = sslh_i_flat_begin(task); i < end; i++) {
-        sslh_real s = f->out[i] * f->a, t = f->x[i] * f->b;
-        f->out[i] = s + t;
-    }
+    f->k->axpby(f->out + at, f->x + at, sslh_i_flat_size(f, task), f->a, f->b);
 }
 SSLH_I_FN void sslh_i_axpby(sslh_ctx *c, sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
-    sslh_i_flat f;
-    memset(&f, 0, sizeof f);
+    sslh_i_flat f = sslh_i_flat_of(c, n);
     f.out = y;
     f.x = x;
-    f.n = n;
     f.a = a;
     f.b = b;
-    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_axpby_task, &f);
+    sslh_i_flat_run(c, &f, sslh_i_axpby_task);
 }
 /* target = m target + (1-m) source */
 SSLH_I_FN void sslh_i_ema(sslh_ctx *c, sslh_real *target, const sslh_real *source, size_t n, sslh_real m) {
     sslh_i_axpby(c, target, source, n, m, 1 - m);
 }
-
 /* x = factor x */
-SSLH_I_FN void sslh_i_scale_task(void *arg, int task, int worker) {
-    const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    size_t i, end = sslh_i_flat_end(f, task);
-    (void)worker;
-    for (i = sslh_i_flat_begin(task); i < end; i++) f->out[i] = f->out[i] * f->a;
-}
 SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real factor) {
-    sslh_i_flat f;
-    memset(&f, 0, sizeof f);
-    f.out = x;
-    f.n = n;
-    f.a = factor;
-    sslh_i_parallel(c, sslh_i_tasks(n, SSLH_I_FLAT), sslh_i_scale_task, &f);
-}
-
-/* Sum of (a x + b g)^2 over each task's values, in 16 lanes and a fixed tree. */
-SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
-    const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    size_t i, begin = sslh_i_flat_begin(task), end = sslh_i_flat_end(f, task);
-    sslh_real lane[16];
-    int j, w;
-    (void)worker;
-    for (j = 0; j < 16; j++) lane[j] = 0;
-    for (i = begin; i < end; i++) {
-        sslh_real t = f->x[i] * f->a;
-        if (f->g) {
-            sslh_real u = f->g[i] * f->b;
-            t = t + u;
-        }
-        t = t * t;
-        lane[(i - begin) & 15] = lane[(i - begin) & 15] + t;
-    }
-    for (w = 8; w > 0; w /= 2)
-        for (j = 0; j < w; j++) lane[j] = lane[j] + lane[j + w];
-    f->out[task] = lane[0];
+    sslh_i_unary(c, SSLH_I_U_SCALE, x, x, n, factor, 0);
 }
 
 /* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. */
+SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t at = sslh_i_flat_begin(task);
+    (void)worker;
+    f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, sslh_i_flat_size(f, task), f->a, f->b);
+}
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b) {
-    sslh_i_flat f;
-    int i, tasks = sslh_i_tasks(n, SSLH_I_FLAT);
-    sslh_real sum = 0;
-    memset(&f, 0, sizeof f);
+    sslh_i_flat f = sslh_i_flat_of(c, n);
+    size_t tasks = (size_t)sslh_i_tasks(n, SSLH_I_FLAT);
+    sslh_real sum;
     f.x = x;
-    f.g = y;
-    f.n = n;
+    f.y = y;
     f.a = a;
     f.b = b;
-    if (!n) return 0;
-    f.out = (sslh_real *)sslh_i_scratch(c, (size_t)tasks * sizeof *f.out);
+    f.out = n ? (sslh_real *)sslh_i_scratch(c, tasks * sizeof *f.out) : NULL;
     if (!f.out) return 0;
-    sslh_i_parallel(c, tasks, sslh_i_squares_task, &f);
-    for (i = 0; i < tasks; i++) sum = sum + f.out[i];
+    sslh_i_flat_run(c, &f, sslh_i_squares_task);
+    sum = c->k->sum(f.out, tasks);
     sslh_i_unscratch(c, f.out);
     return sum;
 }
 SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) { return sslh_i_sum_squares2(c, x, NULL, n, 1, 0); }
 
-/* 1 when no value is NaN or Inf. */
-SSLH_I_FN void sslh_i_finite_task(void *arg, int task, int worker) {
-    const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    size_t begin = sslh_i_flat_begin(task);
-    (void)worker;
-    f->out[task] = (sslh_real)sslh_i_finite(f->x + begin, sslh_i_flat_end(f, task) - begin);
+/* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares. */
+SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) { return sslh_i_sum_squares2(c, x, NULL, n, 0, 0) == 0; }
+
+/* --- operations of one argument ----------------------------------------------------------------------------------- */
+
+/* The gradient of in, written where out's was when nobody needs that any more: dx = dy, *fresh = 1. For operations that
+   read dy[i] before they write dx[i], as their last reading of out->grad. */
+SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy, int *fresh) {
+    *dy = out->grad;
+    if (sslh_i_needs(c, in) && !in->grad && in->count == out->count && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+        in->grad = out->grad;
+        out->grad = NULL;
+        *fresh = 1;
+        return in->grad;
+    }
+    return sslh_i_grad(c, in, fresh);
 }
-SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
-    sslh_i_flat f;
-    int i, tasks = sslh_i_tasks(n, SSLH_I_FLAT), ok = 1;
-    memset(&f, 0, sizeof f);
-    f.x = x;
-    f.n = n;
-    if (!n) return 1;
-    f.out = (sslh_real *)sslh_i_scratch(c, (size_t)tasks * sizeof *f.out);
-    if (!f.out) return 0;
-    sslh_i_parallel(c, tasks, sslh_i_finite_task, &f);
-    for (i = 0; i < tasks; i++) ok &= f.out[i] != 0;
-    sslh_i_unscratch(c, f.out);
-    return ok;
+
+SSLH_I_FN void sslh_i_map_back(sslh_ctx *c, sslh_i_node *n) {
+    int fresh;
+    const sslh_real *dy;
+    sslh_real *dx = sslh_i_grad_reuse(c, n->out, n->in[0], &dy, &fresh);
+    if (dx) sslh_i_unary_back(c, (sslh_i_unary_op)n->i[0], n->in[0]->data, n->out->data, dy, dx, n->out->count, n->f[0], n->f[1], fresh);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op op, sslh_tensor *x, sslh_real p, sslh_real q) {
+    sslh_tensor *out;
+    sslh_i_node *node;
+    if (!sslh_i_begin(c, name, &x, 1, 1)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, name, SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    sslh_i_unary(c, op, x->data, out->data, x->count, p, q);
+    node = sslh_i_record(c, name, sslh_i_map_back, out, &x, 1);
+    if (node) {
+        node->i[0] = (int)op;
+        node->f[0] = p;
+        node->f[1] = q;
+    }
+    return sslh_i_end(c, name, &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor) {
+    return sslh_i_map(c, "sslh_scale", SSLH_I_U_SCALE, x, (sslh_real)factor, 0);
+}
+SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend) {
+    return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, (sslh_real)addend, 0);
+}
+SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_neg", SSLH_I_U_SCALE, x, -1, 0); }
+SSLH_DEF sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_exp", SSLH_I_U_EXP, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_log", SSLH_I_U_LOG, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_sqrt", SSLH_I_U_SQRT, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent) {
+    if (exponent == 2.0f) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
+    return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, (sslh_real)exponent, 0);
+}
+SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high) {
+    if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
+    return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, (sslh_real)low, (sslh_real)high);
+}
+SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope) {
+    return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, (sslh_real)slope, 0);
+}
+SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha) {
+    return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, (sslh_real)alpha, 0);
+}
+SSLH_DEF sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_gelu", SSLH_I_U_GELU, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_gelu_tanh", SSLH_I_U_GELU_TANH, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_silu", SSLH_I_U_SILU, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_sigmoid", SSLH_I_U_SIGMOID, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_tanh(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_tanh", SSLH_I_U_TANH, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_softplus", SSLH_I_U_SOFTPLUS, x, 0, 0); }
+
+/* The kernel's number of a public activation; an unknown one is an error of op. */
+SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh_activation a) {
+    switch (a) {
+    case SSLH_LINEAR: return SSLH_I_U_LINEAR;
+    case SSLH_RELU: return SSLH_I_U_RELU;
+    case SSLH_GELU: return SSLH_I_U_GELU;
+    case SSLH_GELU_TANH: return SSLH_I_U_GELU_TANH;
+    case SSLH_SILU: return SSLH_I_U_SILU;
+    case SSLH_SIGMOID: return SSLH_I_U_SIGMOID;
+    case SSLH_TANH: return SSLH_I_U_TANH;
+    default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation", op, (int)a); return SSLH_I_U_LINEAR;
+    }
+}
+SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation) {
+    sslh_i_unary_op op = sslh_i_activation_op(c, "sslh_activate", activation);
+    if (op == SSLH_I_U_LINEAR) return sslh_i_begin(c, "sslh_activate", &x, 1, 1) ? x : sslh_i_dummy(c);
+    return sslh_i_map(c, "sslh_activate", op, x, 0, 0);
 }
 
 /* ================================================================================================================== */
