@@ -2245,9 +2245,9 @@ typedef pthread_t sslh_i_thread;
 #define SSLH_I_STORE(p, v) InterlockedExchange((volatile long *)(p), (v))
 #define SSLH_I_RELAX() YieldProcessor()
 #else
-#define SSLH_I_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_ACQ_REL)
-#define SSLH_I_LOAD(p) __atomic_load_n((p), __ATOMIC_ACQUIRE)
-#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
+#define SSLH_I_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
+#define SSLH_I_LOAD(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
+#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
 #if defined(__x86_64__) || defined(__i386__)
 #define SSLH_I_RELAX() __asm__ __volatile__("pause" ::: "memory")
 #elif defined(__aarch64__)
@@ -2268,8 +2268,9 @@ struct sslh_i_pool {
     sslh_i_mutex mutex;
     sslh_i_cond  wake;  /* a job is there, or the end */
     int   generation;   /* number of the job; 32-bit atomics */
+    int   open;         /* 1 while the job takes helpers */
     int   next, tasks;  /* next task, number of tasks */
-    int   busy;         /* workers that have not yet left the job */
+    int   active;       /* workers inside the job */
     int   sleeping;
     int   stop;
     sslh_task_fn fn;
@@ -2342,8 +2343,11 @@ static void *sslh_i_pool_thread(void *arg) {
         }
         seen = (int)SSLH_I_LOAD(&p->generation);
         if (SSLH_I_LOAD(&p->stop)) break;
-        sslh_i_pool_run(p, w->id);
-        SSLH_I_FETCH_ADD(&p->busy, -1);
+        /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those inside. So
+           nobody waits for a worker that woke up late. */
+        SSLH_I_FETCH_ADD(&p->active, 1);
+        if (SSLH_I_LOAD(&p->open)) sslh_i_pool_run(p, w->id);
+        SSLH_I_FETCH_ADD(&p->active, -1);
     }
     return 0;
 }
@@ -2356,7 +2360,8 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     p->generation = 0;
     p->stop = 0;
     p->sleeping = 0;
-    p->busy = 0;
+    p->open = 0;
+    p->active = 0;
 #if defined(_WIN32)
     p->process = (long)GetCurrentProcessId();
     InitializeCriticalSection(&p->mutex);
@@ -2433,11 +2438,12 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
             p->arg = arg;
             p->tasks = tasks;
             SSLH_I_STORE(&p->next, 0);
-            SSLH_I_STORE(&p->busy, p->started);
+            SSLH_I_STORE(&p->open, 1);
             sslh_i_pool_publish(p);
             sslh_i_pool_run(p, 0);
+            SSLH_I_STORE(&p->open, 0);
             t = 0;
-            while (SSLH_I_LOAD(&p->busy) > 0) {
+            while (SSLH_I_LOAD(&p->active) > 0) {
                 SSLH_I_RELAX();
                 if (++t > SSLH_I_SPINS) { /* a worker lost its processor: let it have ours */
 #if defined(_WIN32)
