@@ -11477,7 +11477,7 @@ SSLH_I_FN void sslh_i_transpose(const float *in, float *out, int h, int w, ptrdi
 
 /* --- the source of an image -------------------------------------------------------------------------------------- */
 
-/* Pixels (H,W,C), one of the two. */
+/* Pixels (H,W,C): one of the three. */
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width, channels; } sslh_i_pixels;
 
 /* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1]. */
@@ -11670,53 +11670,55 @@ SSLH_DEF sslh_recipe sslh_recipe_rotation(void) {
     return r;
 }
 
-/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. */
+/* Keeps the first requirement that does not hold. */
+SSLH_I_FN void sslh_i_require(const char **bad, int ok, const char *requirement) {
+    if (!ok && !*bad) *bad = requirement;
+}
+
+/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so that
+   NaN fails them. */
 SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r, int h, int w, int channels) {
+    const char *bad = NULL;
     float *chance[5];
     int i, side;
-    const char *bad = NULL;
-    sslh_code code = SSLH_E_USAGE;
     chance[0] = &r->flip;
     chance[1] = &r->jitter;
     chance[2] = &r->grey;
     chance[3] = &r->blur;
     chance[4] = &r->solarize;
-    for (i = 0; i < 5; i++) {
-        if (*chance[i] == (float)SSLH_OFF) *chance[i] = 0;
-        if (!(*chance[i] >= 0 && *chance[i] <= 1)) bad = "a probability is not between 0 and 1";
-    }
-    if (!sslh_i_side_ok(h) || !sslh_i_side_ok(w) || channels < 1 || channels > 4) {
-        code = SSLH_E_SHAPE;
-        bad = "images have 1 to 4 channels and sides up to 32767";
-    }
     if (r->height == 0) r->height = h;
     if (r->width == 0) r->width = w;
-    if (!sslh_i_side_ok(r->height) || !sslh_i_side_ok(r->width)) bad = ".height and .width must be 1 to 32767";
+    sslh_i_require(&bad, sslh_i_side_ok(h) && sslh_i_side_ok(w) && channels >= 1 && channels <= 4, "images have 1 to 4 channels and sides up to 32767");
+    sslh_i_require(&bad, sslh_i_side_ok(r->height) && sslh_i_side_ok(r->width), ".height and .width must be 1 to 32767");
+    for (i = 0; i < 5; i++) {
+        if (*chance[i] == (float)SSLH_OFF) *chance[i] = 0;
+        sslh_i_require(&bad, *chance[i] >= 0 && *chance[i] <= 1, "every probability must be between 0 and 1");
+    }
     if (r->crop_min == (float)SSLH_OFF) r->crop_min = 0;
     if (r->crop_max == 0) r->crop_max = 1;
-    if (!(r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1)) bad = "0 <= .crop_min <= .crop_max <= 1 must hold";
+    sslh_i_require(&bad, r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1, "0 <= .crop_min <= .crop_max <= 1 must hold");
     if (r->ratio_min == 0) r->ratio_min = 3.0f / 4.0f;
     if (r->ratio_max == 0) r->ratio_max = 4.0f / 3.0f;
-    if (!(r->ratio_min > 0 && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000)) bad = "0 < .ratio_min <= .ratio_max <= 1000 must hold";
+    sslh_i_require(&bad, r->ratio_min >= 0.001f && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000, "0.001 <= .ratio_min <= .ratio_max <= 1000 must hold");
     if (r->crop_tries == 0) r->crop_tries = 10;
-    if (r->crop_tries < 1 || r->crop_tries > 1000) bad = ".crop_tries must be 1 to 1000";
-    if (r->pad_crop < 0 || r->pad_crop > r->height || r->pad_crop > r->width) bad = ".pad_crop must be at most the side of the view";
-    if (r->rotate90 && r->height != r->width) bad = ".rotate90 needs square views";
-    if (!(r->brightness >= 0 && r->contrast >= 0 && r->saturation >= 0 && r->brightness <= 100 && r->contrast <= 100 && r->saturation <= 100))
-        bad = ".brightness, .contrast and .saturation must be 0 to 100";
-    if (!(r->hue >= 0 && r->hue <= 0.5f)) bad = ".hue must be 0 to 0.5 turns";
+    sslh_i_require(&bad, r->crop_tries >= 1 && r->crop_tries <= 1000, ".crop_tries must be 1 to 1000");
+    side = SSLH_I_MIN(r->height, r->width);
+    sslh_i_require(&bad, r->pad_crop >= 0 && r->pad_crop <= side, ".pad_crop must be at most the side of the view");
+    sslh_i_require(&bad, !r->rotate90 || r->height == r->width, ".rotate90 needs square views");
+    sslh_i_require(&bad, r->brightness >= 0 && r->brightness <= 100, ".brightness must be 0 to 100");
+    sslh_i_require(&bad, r->contrast >= 0 && r->contrast <= 100, ".contrast must be 0 to 100");
+    sslh_i_require(&bad, r->saturation >= 0 && r->saturation <= 100, ".saturation must be 0 to 100");
+    sslh_i_require(&bad, r->hue >= 0 && r->hue <= 0.5f, ".hue must be 0 to 0.5 turns");
     if (r->blur_min == 0) r->blur_min = 0.1f;
     if (r->blur_max == 0) r->blur_max = SSLH_I_MAX(2.0f, r->blur_min);
-    if (!(r->blur_min > 0 && r->blur_min <= r->blur_max && r->blur_max <= 1000)) bad = "0 < .blur_min <= .blur_max <= 1000 must hold";
-    side = SSLH_I_MIN(r->height, r->width);
-    if (r->blur_kernel == 0) r->blur_kernel = side / 10 / 2 * 2 + 1;
-    if (r->blur_kernel < 1 || r->blur_kernel % 2 == 0 || r->blur_kernel / 2 >= side)
-        bad = ".blur_kernel must be odd and its half less than the side of the view";
+    sslh_i_require(&bad, r->blur_min >= 0.001f && r->blur_min <= r->blur_max && r->blur_max <= 1000, "0.001 <= .blur_min <= .blur_max <= 1000 must hold");
+    if (r->blur_kernel == 0) r->blur_kernel = SSLH_I_MAX(0, side / 10 / 2) * 2 + 1;
+    sslh_i_require(&bad, r->blur_kernel >= 1 && r->blur_kernel % 2 == 1 && r->blur_kernel / 2 < side, ".blur_kernel must be odd and its half less than the side of the view");
     if (r->solarize_threshold == 0) r->solarize_threshold = 0.5f;
     if (r->solarize_threshold == (float)SSLH_OFF) r->solarize_threshold = 0;
-    if (r->cutout < 0) bad = ".cutout is negative";
-    for (i = 0; i < 4; i++) if (!(r->std[i] >= 0)) bad = ".std is negative or NaN";
-    if (bad) sslh_fail(c, code, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width, bad);
+    sslh_i_require(&bad, r->cutout >= 0, ".cutout must not be negative");
+    for (i = 0; i < 4; i++) sslh_i_require(&bad, r->std[i] >= 0, ".std must not be negative");
+    if (bad) sslh_fail(c, SSLH_E_USAGE, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width, bad);
     return bad == NULL;
 }
 
@@ -12163,7 +12165,7 @@ typedef struct sslh_i_view_job {
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
     const sslh_data  *data;
     const char       *values;      /* of the image field */
-    sslh_type         type;
+    int               source;      /* values are 0 bytes, 1 floats (fields), 2 reals (tensors) */
     int               in_order;    /* values holds the n images of the batch themselves */
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
@@ -12220,7 +12222,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         sslh_i_key key;
         size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]] : job->index[i]);
         memset(&s, 0, sizeof s);
-        if (job->type == SSLH_U8) s.bytes = (const uint8_t *)job->values + at * pixels;
+        if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
+        else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
         else s.reals = (const sslh_real *)(const void *)job->values + at * pixels;
         s.height = job->height;
         s.width = job->width;
@@ -12309,10 +12312,10 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.index = batch.index;
     job.data = &batch.data;
     job.values = (const char *)field->values;
-    job.type = field->type;
+    job.source = field->type == SSLH_U8 ? 0 : 1;
     job.out = out->data;
     if (!field->values) { /* the callback is called from this thread only */
-        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * sslh_i_type_size(field->type), total;
+        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1 : sizeof(float)), total;
         fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
         if (!fetched) return sslh_i_dummy(c);
         for (i = 0; i < job.n; i++) {
@@ -12351,7 +12354,7 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     job.seed = c->desc.seed;
     job.stream = stream;
     job.values = (const char *)sslh_i_get_data(x);
-    job.type = x->type;
+    job.source = x->type == SSLH_U8 ? 0 : 2;
     job.in_order = 1;
     job.out = out->data;
     return sslh_i_view_run(c, "sslh_augment", &job) ? sslh_i_end(c, "sslh_augment", &x, 1, out) : sslh_i_dummy(c);
