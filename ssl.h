@@ -7655,7 +7655,6 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     return s.used;
 }
 
-#ifdef SSLH_I_ALL_OPS /* >>layers-wait: goes away when conv2d, batch_norm, linear, attention .. are in the header */
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Declares "name.suffix"; the name may be empty. */
@@ -8186,7 +8185,6 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     return net;
 }
 
-#endif /* >>layers-wait */
 
 /* ================================================================================================================== */
 /*  >>optim         optimisers and schedules                                                                         */
@@ -10230,6 +10228,1211 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
 /* ================================================================================================================== */
 /*  >>weights       safetensors, weights, checkpoints, embed                                                         */
 /* ================================================================================================================== */
+
+/* safetensors: 8 bytes little-endian length N | N bytes of JSON | data. Names and axis order are PyTorch's; in memory a
+   convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
+   "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
+
+   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch" and
+   "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
+
+/* dtypes of the format; the order is the order in which the reference writes tensors. */
+typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
+enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
+static const sslh_i_st_type sslh_i_st_types[] = {
+    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16}, {"F16", 16}, {"U16", 16}, {"I16", 16},
+    {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6},
+    {"F4", 4}, {"BOOL", 8}};
+#define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
+#define SSLH_I_ST_DIMS 8
+#define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
+
+/* --- what is written and read: a list of named tensors ----------------------------------------------------------- */
+
+typedef struct sslh_i_st_item {
+    char         name[272];
+    sslh_tensor *t;       /* gives type and shape in memory */
+    sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
+    int          permute, dtype;
+    size_t       begin, end; /* in the data of the file */
+    int          found;   /* reading: number of the file's tensor, -1 */
+} sslh_i_st_item;
+
+typedef struct sslh_i_st_list { sslh_i_st_item *item; int n, cap; } sslh_i_st_list;
+typedef struct sslh_i_st_meta { const char *key, *value; } sslh_i_st_meta;
+
+SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix, sslh_i_entry *e) {
+    sslh_i_st_item *it;
+    size_t used = strlen(prefix);
+    if (l->n == l->cap) return NULL;
+    it = &l->item[l->n++];
+    memcpy(it->name, prefix, used + 1);
+    sslh_i_full_name(tree, net, e->name, it->name + used, sizeof it->name - used);
+    it->t = &e->t;
+    it->moment = NULL;
+    it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
+    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32)
+                : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
+    it->found = -1;
+    return it;
+}
+
+SSLH_I_FN int sslh_i_st_list_new(sslh_ctx *c, sslh_i_st_list *l, int cap) {
+    memset(l, 0, sizeof *l);
+    l->item = (sslh_i_st_item *)sslh_i_alloc(c, (size_t)cap * sizeof *l->item + 1);
+    l->cap = cap;
+    return l->item != NULL;
+}
+
+SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *prefix) {
+    sslh_i_tree t;
+    int i, j;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++)
+        for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
+}
+
+/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there. */
+SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
+    if (!it->permute || i == 0) return it->t->shape[i];
+    return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
+}
+
+/* Element number at in the file is element number .. in memory. area = product of the K sizes, last = I. */
+SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
+    size_t k = at % area, i = at / area % last, o = at / (area * last);
+    return (o * area + k) * last + i;
+}
+
+SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *last) {
+    int i;
+    *area = *last = 1;
+    if (!it->permute) return;
+    *last = (size_t)it->t->shape[it->t->ndim - 1];
+    for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
+}
+
+SSLH_I_FN void sslh_i_put_real(uint8_t *p, sslh_real v) {
+    if (SSLH_I_DOUBLE) {
+        double d = (double)v;
+        uint64_t u;
+        memcpy(&u, &d, 8);
+        sslh_i_put_le64(p, u);
+    } else {
+        float f = (float)v;
+        uint32_t u;
+        memcpy(&u, &f, 4);
+        sslh_i_put_le32(p, u);
+    }
+}
+
+SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
+    const sslh_tensor *t = it->t;
+    const sslh_real *values = it->moment ? it->moment : t->data;
+    size_t area, last, i, each = (size_t)sslh_i_st_types[it->dtype].bits / 8;
+    sslh_i_st_area(it, &area, &last);
+    for (i = 0; i < t->count; i++) {
+        size_t from = it->permute ? sslh_i_st_place(i, area, last) : i;
+        uint8_t *p = out + i * each;
+        if (t->type == SSLH_F32) sslh_i_put_real(p, values[from]);
+        else if (t->type == SSLH_U8) p[0] = t->bytes[from];
+        else if (it->dtype == SSLH_I_ST_I64) sslh_i_put_le64(p, (uint64_t)(int64_t)t->ints[from]);
+        else sslh_i_put_le32(p, (uint32_t)t->ints[from]);
+    }
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
+    const sslh_i_st_item *x = (const sslh_i_st_item *)a, *y = (const sslh_i_st_item *)b;
+    return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
+}
+
+/* "text" with JSON's escapes. */
+SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
+    sslh_i_append(out, size, used, "\"");
+    for (; *text; text++) {
+        unsigned char ch = (unsigned char)*text;
+        if (ch < 0x20) sslh_i_append(out, size, used, "\\u%04x", ch);
+        else if (ch == '"' || ch == '\\') sslh_i_append(out, size, used, "\\%c", ch);
+        else sslh_i_append(out, size, used, "%c", ch);
+    }
+    sslh_i_append(out, size, used, "\"");
+}
+
+/* The JSON header, padded to a multiple of 8; data NULL: a dry run that gives the length. */
+SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data, char *out, size_t size) {
+    size_t used = 0;
+    char name[320];
+    int i, j;
+    sslh_i_append(out, size, &used, "{\"__metadata__\":{\"format\":\"pt\"");
+    for (i = 0; i < nmeta; i++) {
+        sslh_i_append(out, size, &used, ",");
+        sslh_i_append_json(out, size, &used, meta[i].key);
+        sslh_i_append(out, size, &used, ":");
+        sslh_i_append_json(out, size, &used, meta[i].value);
+    }
+    for (i = 0; i < l->n; i++) {
+        const sslh_i_st_item *it = &l->item[i];
+        snprintf(name, sizeof name, "crc32.%s", it->name);
+        sslh_i_append(out, size, &used, ",");
+        sslh_i_append_json(out, size, &used, name);
+        sslh_i_append(out, size, &used, ":\"%08lx\"", (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
+    }
+    sslh_i_append(out, size, &used, "}");
+    for (i = 0; i < l->n; i++) {
+        const sslh_i_st_item *it = &l->item[i];
+        sslh_i_append(out, size, &used, ",");
+        sslh_i_append_json(out, size, &used, it->name);
+        sslh_i_append(out, size, &used, ":{\"dtype\":\"%s\",\"shape\":[", sslh_i_st_types[it->dtype].name);
+        for (j = 0; j < it->t->ndim; j++) sslh_i_append(out, size, &used, j ? ",%d" : "%d", sslh_i_st_size(it, j));
+        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin, (unsigned long long)it->end);
+    }
+    sslh_i_append(out, size, &used, "}");
+    while (used % 8) sslh_i_append(out, size, &used, " ");
+    return used;
+}
+
+SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta) {
+    size_t data = 0, head, total;
+    uint8_t *file;
+    int i;
+    qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_order);
+    for (i = 0; i < l->n; i++) {
+        sslh_i_st_item *it = &l->item[i];
+        it->begin = data;
+        data += it->t->count * (size_t)(sslh_i_st_types[it->dtype].bits / 8);
+        it->end = data;
+        if (data > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "%s: more than this machine can address", fn);
+    }
+    head = sslh_i_st_header(l, meta, nmeta, NULL, NULL, 0);
+    if (head > SSLH_I_ST_HEADER) sslh_fail(c, SSLH_E_USAGE, "%s: the names do not fit into a safetensors header", fn);
+    total = 8 + head + data;
+    file = (uint8_t *)sslh_i_alloc(c, total + 1);
+    if (!file) return;
+    for (i = 0; i < l->n; i++) sslh_i_st_put(&l->item[i], file + 8 + head + l->item[i].begin);
+    sslh_i_put_le64(file, (uint64_t)head);
+    {
+        /* the header is printed with a zero at its end, which falls on the first byte of the data */
+        uint8_t first = file[8 + head];
+        sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1);
+        file[8 + head] = first;
+    }
+    sslh_i_write_whole(c, fn, path, file, total);
+    sslh_i_free(c, file);
+}
+
+/* --- reading: a hostile file ------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_st_tensor {
+    const char *name;
+    int         dtype, ndim, used;
+    uint64_t    shape[SSLH_I_ST_DIMS];
+    size_t      begin, end;
+} sslh_i_st_tensor;
+
+typedef struct sslh_i_st {
+    sslh_ctx         *c;
+    const char       *fn, *file;   /* for messages */
+    const char       *at, *end;    /* what is left of the JSON */
+    const char       *start;
+    char             *text, *pool; /* unescaped strings, each with its zero */
+    sslh_i_st_tensor *tensor;
+    sslh_i_st_meta   *meta;
+    int               n, cap, nmeta, meta_cap, meta_seen;
+    const uint8_t    *data;
+    size_t            data_size;
+} sslh_i_st;
+
+SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why, (double)(s->at - s->start) + 8);
+    return 0;
+}
+
+/* UTF-8 without overlong forms, surrogates and code points above U+10FFFF (RFC 3629). */
+SSLH_I_FN int sslh_i_utf8_ok(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    while (i < n) {
+        uint32_t b = p[i++], code, least;
+        int more;
+        if (b < 0x80) continue;
+        if (b >= 0xc2 && b < 0xe0) more = 1, code = b & 31, least = 0x80;
+        else if (b >= 0xe0 && b < 0xf0) more = 2, code = b & 15, least = 0x800;
+        else if (b >= 0xf0 && b < 0xf5) more = 3, code = b & 7, least = 0x10000;
+        else return 0;
+        for (; more; more--) {
+            if (i == n || (p[i] & 0xc0) != 0x80) return 0;
+            code = code << 6 | (p[i++] & 63u);
+        }
+        if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
+    }
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_json_space(sslh_i_st *s) {
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r')) s->at++;
+}
+
+/* The next character that is no space, taken when it is ch. */
+SSLH_I_FN int sslh_i_json_is(sslh_i_st *s, char ch) {
+    sslh_i_json_space(s);
+    if (s->at == s->end || *s->at != ch) return 0;
+    s->at++;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
+    int i;
+    *out = 0;
+    for (i = 0; i < 4; i++) {
+        int ch = s->at < s->end ? *s->at++ : 0;
+        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+        if (digit < 0) return 0;
+        *out = *out << 4 | (uint32_t)digit;
+    }
+    return 1;
+}
+
+/* \uXXXX, a surrogate pair included, as UTF-8; never longer than its escape. */
+SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
+    uint32_t u, low;
+    char *o = s->pool;
+    if (!sslh_i_json_hex4(s, &u)) return 0;
+    if (u >= 0xdc00 && u < 0xe000) return 0;
+    if (u >= 0xd800 && u < 0xdc00) {
+        if (s->end - s->at < 6 || s->at[0] != '\\' || s->at[1] != 'u') return 0;
+        s->at += 2;
+        if (!sslh_i_json_hex4(s, &low) || low < 0xdc00 || low >= 0xe000) return 0;
+        u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
+    }
+    if (u == 0) return 0; /* names are C strings */
+    if (u < 0x80) *o++ = (char)u;
+    else if (u < 0x800) {
+        *o++ = (char)(0xc0 | u >> 6);
+        *o++ = (char)(0x80 | (u & 63));
+    } else if (u < 0x10000) {
+        *o++ = (char)(0xe0 | u >> 12);
+        *o++ = (char)(0x80 | (u >> 6 & 63));
+        *o++ = (char)(0x80 | (u & 63));
+    } else {
+        *o++ = (char)(0xf0 | u >> 18);
+        *o++ = (char)(0x80 | (u >> 12 & 63));
+        *o++ = (char)(0x80 | (u >> 6 & 63));
+        *o++ = (char)(0x80 | (u & 63));
+    }
+    s->pool = o;
+    return 1;
+}
+
+/* A string, unescaped into the pool; NULL and an error when it is none. */
+SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
+    static const char escapes[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+    const char *out = s->pool;
+    int good = 1;
+    if (!sslh_i_json_is(s, '"')) {
+        sslh_i_st_bad(s, "a string is missing");
+        return NULL;
+    }
+    for (;;) {
+        char ch = s->at < s->end ? *s->at++ : 0;
+        if (ch == '"') break;
+        if ((unsigned char)ch < 0x20) good = 0;
+        else if (ch != '\\') *s->pool++ = ch;
+        else {
+            const char *e = s->at < s->end && *s->at ? strchr(escapes, *s->at) : NULL;
+            if (e) {
+                *s->pool++ = values[e - escapes];
+                s->at++;
+            } else good = s->at < s->end && *s->at++ == 'u' && sslh_i_json_unicode(s);
+        }
+        if (!good) {
+            sslh_i_st_bad(s, "a string is broken");
+            return NULL;
+        }
+    }
+    *s->pool++ = 0;
+    return out;
+}
+
+/* A plain non-negative integer: no sign, fraction, exponent or leading zero. */
+SSLH_I_FN int sslh_i_json_uint(sslh_i_st *s, uint64_t *out) {
+    const char *first;
+    sslh_i_json_space(s);
+    first = s->at;
+    *out = 0;
+    while (s->at < s->end && *s->at >= '0' && *s->at <= '9') {
+        uint64_t digit = (uint64_t)(*s->at - '0');
+        if (*out > (UINT64_MAX - digit) / 10) return sslh_i_st_bad(s, "a number is too large");
+        *out = *out * 10 + digit;
+        s->at++;
+    }
+    if (s->at == first || (*first == '0' && s->at - first > 1) || (s->at < s->end && strchr(".eE+-", *s->at) && *s->at))
+        return sslh_i_st_bad(s, "a non-negative integer is missing");
+    return 1;
+}
+
+/* Jumps over a value of an unknown key without recursion; the kinds of the open brackets are bits. */
+SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
+    uint64_t kinds = 0;
+    int depth = 0;
+    do {
+        char ch;
+        sslh_i_json_space(s);
+        ch = s->at < s->end ? *s->at : 0;
+        if (ch == '"') {
+            char *pool = s->pool;
+            if (!sslh_i_json_string(s)) return 0;
+            s->pool = pool;
+        } else if (ch == '{' || ch == '[') {
+            if (depth == 60) return sslh_i_st_bad(s, "nested too deeply");
+            kinds = kinds << 1 | (ch == '{');
+            depth++;
+            s->at++;
+        } else if (ch == '}' || ch == ']') {
+            if (depth == 0 || (kinds & 1) != (uint64_t)(ch == '}')) return sslh_i_st_bad(s, "brackets do not match");
+            kinds >>= 1;
+            depth--;
+            s->at++;
+        } else if (ch && strchr("+-.0123456789aeflnrstuE", ch)) { /* a number, true, false, null */
+            while (s->at < s->end && *s->at && strchr("+-.0123456789aeflnrstuE", *s->at)) s->at++;
+        } else if (depth && (ch == ',' || ch == ':')) s->at++;
+        else return sslh_i_st_bad(s, "a value is missing");
+    } while (depth);
+    return 1;
+}
+
+/* [1,2,..] of at most max numbers. */
+SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int max, int *n) {
+    *n = 0;
+    if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
+    if (sslh_i_json_is(s, ']')) return 1;
+    do {
+        if (*n == max) return sslh_i_st_bad(s, "a list is too long");
+        if (!sslh_i_json_uint(s, &out[(*n)++])) return 0;
+    } while (sslh_i_json_is(s, ','));
+    return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
+}
+
+SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
+    if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
+    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "__metadata__ is no object");
+    if (sslh_i_json_is(s, '}')) return 1;
+    do {
+        sslh_i_st_meta *m = &s->meta[s->nmeta];
+        if (s->nmeta == s->meta_cap) return sslh_i_st_bad(s, "too much metadata");
+        m->key = sslh_i_json_string(s);
+        if (!m->key) return 0;
+        if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
+        m->value = sslh_i_json_string(s); /* strings only */
+        if (!m->value) return 0;
+        s->nmeta++;
+    } while (sslh_i_json_is(s, ','));
+    return sslh_i_json_is(s, '}') || sslh_i_st_bad(s, "__metadata__ does not end");
+}
+
+/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]} in any order; unknown keys are skipped. */
+SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
+    sslh_i_st_tensor *t = &s->tensor[s->n];
+    uint64_t offsets[2] = {0, 0};
+    int noffsets = 0, seen = 0;
+    if (s->n == s->cap) return sslh_i_st_bad(s, "too many tensors");
+    t->name = name;
+    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "a tensor is no object");
+    do {
+        char *pool = s->pool;
+        const char *key = sslh_i_json_string(s);
+        int bit;
+        if (!key) return 0;
+        if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
+        bit = strcmp(key, "dtype") == 0 ? 1 : strcmp(key, "shape") == 0 ? 2 : strcmp(key, "data_offsets") == 0 ? 4 : 0;
+        if (seen & bit) return sslh_i_st_bad(s, "a key twice");
+        seen |= bit;
+        if (bit == 1) {
+            const char *type = sslh_i_json_string(s);
+            if (!type) return 0;
+            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0; t->dtype++) {}
+            if (t->dtype == SSLH_I_ST_TYPES) return sslh_i_st_bad(s, "an unknown dtype");
+        } else if (bit == 2) {
+            if (!sslh_i_json_uints(s, t->shape, SSLH_I_ST_DIMS, &t->ndim)) return 0;
+        } else if (bit == 4) {
+            if (!sslh_i_json_uints(s, offsets, 2, &noffsets)) return 0;
+            if (noffsets != 2) return sslh_i_st_bad(s, "data_offsets are not two");
+        } else if (!sslh_i_json_skip(s)) return 0;
+        s->pool = pool;
+    } while (sslh_i_json_is(s, ','));
+    if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "a tensor does not end");
+    if (seen != 7) return sslh_i_st_bad(s, "dtype, shape or data_offsets is missing");
+    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size) return sslh_i_st_bad(s, "data_offsets lie outside of the file");
+    t->begin = (size_t)offsets[0];
+    t->end = (size_t)offsets[1];
+    s->n++;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_st_by_place(const void *a, const void *b) {
+    const sslh_i_st_tensor *x = (const sslh_i_st_tensor *)a, *y = (const sslh_i_st_tensor *)b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
+    return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
+}
+
+/* The tensors fill the data without hole or overlap, and each has the size of its shape. */
+SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
+    size_t at = 0;
+    int i, j;
+    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_place);
+    for (i = 0; i < s->n; i++) {
+        const sslh_i_st_tensor *t = &s->tensor[i];
+        size_t count = 1, bits;
+        int empty = 0;
+        if (t->begin != at) return sslh_i_st_bad(s, "a hole or an overlap between tensors");
+        at = t->end;
+        for (j = 0; j < t->ndim; j++) {
+            if (t->shape[j] == 0) empty = 1;
+            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count)) return sslh_i_st_bad(s, "a shape overflows");
+        }
+        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits)) return sslh_i_st_bad(s, "a shape overflows");
+        if (empty) bits = 0;
+        if (bits % 8 || bits / 8 != t->end - t->begin) return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
+    }
+    if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
+    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
+    for (i = 1; i < s->n; i++)
+        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) return sslh_i_st_bad(s, "a name twice");
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
+    sslh_i_free(s->c, s->text);
+    sslh_i_free(s->c, s->tensor);
+    sslh_i_free(s->c, s->meta);
+    s->text = NULL;
+    s->tensor = NULL;
+    s->meta = NULL;
+}
+
+/* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
+SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes, size_t size) {
+    size_t head, i, braces = 0, colons = 0;
+    memset(s, 0, sizeof *s);
+    s->c = c;
+    s->fn = fn;
+    s->file = file;
+    s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
+    if (size < 8) return sslh_i_st_bad(s, "shorter than 8 bytes");
+    if (sslh_i_le64(bytes) > (uint64_t)(size - 8)) return sslh_i_st_bad(s, "the header is longer than the file");
+    head = (size_t)sslh_i_le64(bytes);
+    if (head > SSLH_I_ST_HEADER) return sslh_i_st_bad(s, "a header of more than 100 MB");
+    s->end = s->start + head;
+    s->data = bytes + 8 + head;
+    s->data_size = size - 8 - head;
+    if (!sslh_i_utf8_ok(bytes + 8, head)) return sslh_i_st_bad(s, "the header is not UTF-8");
+    for (i = 0; i < head; i++) {
+        braces += s->start[i] == '{';
+        colons += s->start[i] == ':';
+    }
+    /* bounds: a tensor takes 40 bytes or more and a brace, a pair of strings 5 bytes and a colon */
+    s->cap = (int)SSLH_I_MIN(braces, head / 40 + 1);
+    s->meta_cap = (int)SSLH_I_MIN(colons, head / 5 + 1);
+    s->text = s->pool = (char *)sslh_i_alloc(c, head + 1);
+    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(c, (size_t)(s->cap + 1) * sizeof *s->tensor);
+    s->meta = (sslh_i_st_meta *)sslh_i_alloc(c, (size_t)(s->meta_cap + 1) * sizeof *s->meta);
+    if (!s->text || !s->tensor || !s->meta) return 0;
+    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "the header does not begin with {");
+    if (!sslh_i_json_is(s, '}')) {
+        do {
+            const char *name = sslh_i_json_string(s);
+            if (!name) return 0;
+            if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
+            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name))) return 0;
+        } while (sslh_i_json_is(s, ','));
+        if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "the header does not end");
+    }
+    sslh_i_json_space(s);
+    if (s->at != s->end) return sslh_i_st_bad(s, "text after the header");
+    return sslh_i_st_check(s);
+}
+
+SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
+    int i;
+    for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
+    return NULL;
+}
+
+SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char *name) {
+    int lo = 0, hi = s->n;
+    size_t n = strlen(prefix);
+    while (lo < hi) {
+        int mid = (lo + hi) / 2;
+        const char *x = s->tensor[mid].name;
+        int order = strncmp(x, prefix, n);
+        if (order == 0) order = strcmp(x + n, name);
+        if (order == 0) return mid;
+        if (order < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return -1;
+}
+
+SSLH_I_FN int sslh_i_st_real(int dtype) { return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16; }
+SSLH_I_FN int sslh_i_st_int(int dtype) { return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8; }
+
+/* Value of an element as a double; exact but for 64-bit integers above 2^53. */
+SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
+    uint32_t u;
+    uint64_t w;
+    float f;
+    double d;
+    switch (dtype) {
+    case SSLH_I_ST_F64:
+        w = sslh_i_le64(p);
+        memcpy(&d, &w, 8);
+        return d;
+    case SSLH_I_ST_F32: u = sslh_i_le32(p); break;
+    case SSLH_I_ST_BF16: u = sslh_i_le16(p) << 16; break;
+    case SSLH_I_ST_F16: return sslh_i_half(sslh_i_le16(p));
+    case SSLH_I_ST_I64: return (double)(int64_t)sslh_i_le64(p);
+    case SSLH_I_ST_I32: return (double)(int32_t)sslh_i_le32(p);
+    default: return (double)p[0];
+    }
+    memcpy(&f, &u, 4);
+    return (double)f;
+}
+
+/* Why file tensor f cannot fill it; NULL when it can. */
+SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
+    int i;
+    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype)) return "dtype";
+    if (f->ndim != it->t->ndim) return "shape";
+    for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
+    return NULL;
+}
+
+SSLH_I_FN void sslh_i_st_get(sslh_ctx *c, const sslh_i_st *s, const sslh_i_st_item *it) {
+    const sslh_i_st_tensor *f = &s->tensor[it->found];
+    const uint8_t *data = s->data + f->begin;
+    sslh_tensor *t = it->t;
+    sslh_real *values = it->moment ? it->moment : t->data;
+    size_t area, last, i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    sslh_i_st_area(it, &area, &last);
+    for (i = 0; i < t->count; i++) {
+        size_t to = it->permute ? sslh_i_st_place(i, area, last) : i;
+        double v = sslh_i_st_value(f->dtype, data + i * each);
+        if (t->type == SSLH_F32) {
+            values[to] = (sslh_real)v;
+        } else if (t->type == SSLH_I32) {
+            if (v < -2147483648.0 || v > 2147483647.0) {
+                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 32 bits", s->fn, s->file, f->name);
+                return;
+            }
+            t->ints[to] = (int32_t)v;
+        } else {
+            if (v < 0 || v > 255) {
+                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 8 bits", s->fn, s->file, f->name);
+                return;
+            }
+            t->bytes[to] = (uint8_t)v;
+        }
+    }
+}
+
+/* The CRC-32 that the file itself gives for a tensor; without one it is taken as it is. */
+SSLH_I_FN int sslh_i_st_crc_ok(const sslh_i_st *s, const sslh_i_st_tensor *f) {
+    char key[320], text[16];
+    const char *want;
+    if (snprintf(key, sizeof key, "crc32.%s", f->name) >= (int)sizeof key) return 1;
+    want = sslh_i_st_meta_of(s, key);
+    snprintf(text, sizeof text, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + f->begin, f->end - f->begin));
+    if (!want || strcmp(want, text) == 0) return 1;
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file, f->name);
+    return 0;
+}
+
+/* --- filling a list from a file ---------------------------------------------------------------------------------- */
+
+/* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
+SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out, size_t size, size_t *used) {
+    static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
+    size_t n = strlen(prefix), at = *used;
+    int i, j, count = 0, pass;
+    char text[160];
+    for (pass = 0; pass < 2; pass++) {
+        int shown = 0;
+        if (pass) sslh_i_append(out, size, &at, "%s %d%s", titles[which], count, count ? ": " : "");
+        for (i = 0; i < (which == 1 ? s->n : l->n); i++) {
+            if (which == 1) {
+                if (s->tensor[i].used || strncmp(s->tensor[i].name, prefix, n) != 0) continue;
+                snprintf(text, sizeof text, "%s", s->tensor[i].name + n);
+            } else {
+                const sslh_i_st_item *it = &l->item[i];
+                size_t k = 0;
+                if (which == 0 ? it->found != -1 : it->found > -2) continue;
+                sslh_i_append(text, sizeof text, &k, "%.100s", it->name);
+                if (which == 2) {
+                    const sslh_i_st_tensor *f = &s->tensor[-2 - it->found];
+                    sslh_i_append(text, sizeof text, &k, " (file %s (", sslh_i_st_types[f->dtype].name);
+                    for (j = 0; j < f->ndim; j++) sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
+                    sslh_i_append(text, sizeof text, &k, "), net (");
+                    for (j = 0; j < it->t->ndim; j++) sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
+                    sslh_i_append(text, sizeof text, &k, "))");
+                }
+            }
+            if (!pass) count++;
+            else sslh_i_append(out, size, &at, shown++ ? ", %s" : "%s", text);
+        }
+    }
+    sslh_i_append(out, size, &at, "\n");
+    *used = at;
+    return count;
+}
+
+/* Matches names, checks shapes and checksums, and only then copies; the memory of unsealed nets is made in between by
+   seal. Returns the number of tensors read; on an error nothing has changed. */
+SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, sslh_net *seal) {
+    const char *prefix = d.strip_prefix ? d.strip_prefix : "";
+    char text[300];
+    size_t used = 0, report = 0;
+    int i, matched = 0, missing = 0, unexpected, wrong;
+    for (i = 0; i < l->n; i++) {
+        sslh_i_st_item *it = &l->item[i];
+        int at = sslh_i_st_find(s, prefix, it->name);
+        if (at < 0) {
+            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked"); /* files of old PyTorch versions have none */
+            continue;
+        }
+        s->tensor[at].used = 1;
+        it->found = sslh_i_st_misfit(it, &s->tensor[at]) ? -2 - at : at;
+        matched += it->found >= 0;
+    }
+    if (d.report && d.report_size) d.report[0] = 0;
+    sslh_i_append(d.report, d.report_size, &report, "matched %d\n", matched);
+    sslh_i_st_report(s, l, prefix, 0, d.report, d.report_size, &report);
+    unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
+    wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
+    text[0] = 0;
+    if (wrong) sslh_i_st_report(s, l, prefix, 2, text, sizeof text, &used);
+    else if (missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
+    else if (unexpected && !d.partial) sslh_i_st_report(s, l, prefix, 1, text, sizeof text, &used);
+    if (text[0]) {
+        for (i = 0; text[i]; i++) if (text[i] == '\n') text[i] = 0;
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s does not fit the net: %s", s->fn, s->file, text);
+        return 0;
+    }
+    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
+    if (seal) {
+        sslh_i_tree t;
+        if (!sslh_i_tree_ready(&t, seal)) return 0;
+    }
+    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
+    return SSLH_I_BAD(s->c) ? 0 : matched;
+}
+
+/* --- numbers as text, independent of the locale ------------------------------------------------------------------ */
+
+/* Fixed point with 12 digits: exact for all values that means and deviations take. */
+SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, float value) {
+    double v = value < 0.0f ? -(double)value : (double)value, whole = floor(v);
+    if (!(v < 1e6)) v = whole = 0;
+    sslh_i_append(out, size, used, "%s%ld.%012.0f", value < 0.0f ? "-" : "", (long)whole, (v - whole) * 1e12);
+}
+
+/* The numbers after "key=", separated by commas; returns how many. */
+SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int max) {
+    size_t n = strlen(key);
+    const char *p = text;
+    int count = 0;
+    while ((p = strstr(p, key)) != NULL && !((p == text || p[-1] == ' ') && p[n] == '=')) p += n;
+    if (!p) return 0;
+    p += n + 1;
+    while (count < max) {
+        double v = 0, unit = 1, sign = 1;
+        const char *first;
+        if (*p == '-') sign = -1, p++;
+        first = p;
+        for (; *p >= '0' && *p <= '9'; p++) v = v * 10 + (*p - '0');
+        if (p == first) break;
+        if (*p == '.') for (p++; *p >= '0' && *p <= '9'; p++) unit *= 10, v = v * 10 + (*p - '0');
+        out[count++] = sign * (v / unit);
+        if (*p != ',') break;
+        p++;
+    }
+    return count;
+}
+
+SSLH_I_FN int sslh_i_text_int(const char *text, const char *key) {
+    double v = 0;
+    sslh_i_text_numbers(text, key, &v, 1);
+    return v > -2e9 && v < 2e9 ? (int)v : 0;
+}
+
+SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_t size) {
+    size_t used = 0;
+    int i;
+    sslh_i_append(out, size, &used, "height=%d width=%d channels=%d mean=", p->height, p->width, p->channels);
+    for (i = 0; i < 4; i++) {
+        if (i) sslh_i_append(out, size, &used, ",");
+        sslh_i_append_fixed(out, size, &used, p->mean[i]);
+    }
+    sslh_i_append(out, size, &used, " std=");
+    for (i = 0; i < 4; i++) {
+        if (i) sslh_i_append(out, size, &used, ",");
+        sslh_i_append_fixed(out, size, &used, p->std[i]);
+    }
+}
+
+SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
+    double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
+    int i;
+    if (!text) return;
+    memset(p, 0, sizeof *p);
+    p->height = sslh_i_text_int(text, "height");
+    p->width = sslh_i_text_int(text, "width");
+    p->channels = sslh_i_text_int(text, "channels");
+    if (p->height < 0 || p->width < 0 || p->channels < 0) p->height = p->width = p->channels = 0;
+    sslh_i_text_numbers(text, "mean", mean, 4);
+    sslh_i_text_numbers(text, "std", std, 4);
+    for (i = 0; i < 4; i++) {
+        p->mean[i] = (float)mean[i];
+        p->std[i] = (float)std[i];
+    }
+}
+
+/* --- nets -------------------------------------------------------------------------------------------------------- */
+
+SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[2];
+    sslh_i_tree t;
+    char preprocess[256];
+    int n = 0;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) return;
+    sslh_i_st_add_net(&l, net, "");
+    if (net->arch[0]) {
+        meta[n].key = "sslh.arch";
+        meta[n++].value = net->arch;
+    }
+    sslh_i_preprocess_text(&net->preprocess, preprocess, sizeof preprocess);
+    meta[n].key = "sslh.preprocess";
+    meta[n++].value = preprocess;
+    sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
+    sslh_i_free(c, l.item);
+}
+
+/* From bytes in memory into a net. */
+SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size, sslh_load_desc d) {
+    sslh_ctx *c = net->ctx;
+    sslh_i_st s;
+    sslh_i_st_list l;
+    int read = 0;
+    memset(&l, 0, sizeof l);
+    if (sslh_i_st_open(&s, c, fn, file, bytes, size) && sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) {
+        sslh_i_st_add_net(&l, net, "");
+        read = sslh_i_st_fill(&s, &l, d, net);
+        if (!SSLH_I_BAD(c)) sslh_i_preprocess_read(&net->preprocess, sslh_i_st_meta_of(&s, "sslh.preprocess"));
+    }
+    sslh_i_free(c, l.item);
+    sslh_i_st_close(&s);
+    return read;
+}
+
+SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc) {
+    uint8_t *bytes;
+    size_t size;
+    int read;
+    if (desc.report && desc.report_size) desc.report[0] = 0;
+    if (sslh_i_net_bad(net)) return 0;
+    if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
+    bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
+    if (!bytes) return 0;
+    read = sslh_i_load_bytes(net, "sslh_load_weights", sslh_i_tail(path), bytes, size, desc);
+    sslh_i_free(net->ctx, bytes);
+    return read;
+}
+
+/* The widths of an architecture text into eight places. */
+SSLH_I_FN void sslh_i_arch_widths(const char *arch, int *widths) {
+    double w[8];
+    int i, n = sslh_i_text_numbers(arch, "widths", w, 8);
+    for (i = 0; i < n; i++) widths[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+}
+
+/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. */
+SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
+    if (strncmp(a, "mlp ", 4) == 0) {
+        sslh_mlp_desc d;
+        int act = sslh_i_text_int(a, "activation");
+        memset(&d, 0, sizeof d);
+        d.in = sslh_i_text_int(a, "in");
+        sslh_i_arch_widths(a, d.widths);
+        d.activation = act > 0 && act <= (int)SSLH_TANH ? (sslh_activation)act : SSLH_RELU;
+        d.batch_norm = sslh_i_text_int(a, "batch_norm");
+        d.last_batch_norm = sslh_i_text_int(a, "last_batch_norm");
+        d.last_activation = sslh_i_text_int(a, "last_activation");
+        d.last_no_bias = sslh_i_text_int(a, "last_no_bias");
+        return sslh_mlp(c, d);
+    }
+    if (strncmp(a, "convnet ", 8) == 0) {
+        sslh_convnet_desc d;
+        memset(&d, 0, sizeof d);
+        d.channels = sslh_i_text_int(a, "channels");
+        sslh_i_arch_widths(a, d.widths);
+        d.map_output = sslh_i_text_int(a, "map_output");
+        return sslh_convnet(c, d);
+    }
+    if (strncmp(a, "resnet ", 7) == 0) {
+        sslh_resnet_desc d;
+        memset(&d, 0, sizeof d);
+        d.channels = sslh_i_text_int(a, "channels");
+        d.depth = sslh_i_text_int(a, "depth");
+        d.imagenet_stem = sslh_i_text_int(a, "imagenet_stem");
+        d.width = sslh_i_text_int(a, "width");
+        d.map_output = sslh_i_text_int(a, "map_output");
+        return sslh_resnet(c, d);
+    }
+    if (strncmp(a, "nin ", 4) == 0) {
+        sslh_nin_desc d;
+        memset(&d, 0, sizeof d);
+        d.channels = sslh_i_text_int(a, "channels");
+        d.blocks = sslh_i_text_int(a, "blocks");
+        d.divide = sslh_i_text_int(a, "divide");
+        d.map_output = sslh_i_text_int(a, "map_output");
+        return sslh_nin(c, d);
+    }
+    if (strncmp(a, "vit ", 4) == 0) {
+        sslh_vit_desc d;
+        memset(&d, 0, sizeof d);
+        d.image = sslh_i_text_int(a, "image");
+        d.channels = sslh_i_text_int(a, "channels");
+        d.patch = sslh_i_text_int(a, "patch");
+        d.width = sslh_i_text_int(a, "width");
+        d.depth = sslh_i_text_int(a, "depth");
+        d.heads = sslh_i_text_int(a, "heads");
+        d.mlp = sslh_i_text_int(a, "mlp");
+        d.fixed_positions = sslh_i_text_int(a, "fixed_positions");
+        d.token_output = sslh_i_text_int(a, "token_output");
+        d.mean_pool = sslh_i_text_int(a, "mean_pool");
+        return sslh_vit(c, d);
+    }
+    return NULL;
+}
+
+SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes, size_t size) {
+    sslh_load_desc d;
+    sslh_i_st s;
+    sslh_net *net = NULL;
+    memset(&d, 0, sizeof d);
+    if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
+        const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
+        net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
+        if (!net) sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use sslh_load_weights", fn, file);
+    }
+    sslh_i_st_close(&s);
+    if (!SSLH_I_BAD(c)) sslh_i_load_bytes(net, fn, file, bytes, size, d);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+}
+
+SSLH_DEF sslh_net *sslh_load_net(sslh_ctx *c, const char *path) {
+    uint8_t *bytes;
+    size_t size;
+    sslh_net *net;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    bytes = sslh_i_read_whole(c, "sslh_load_net", path, &size);
+    if (!bytes) return sslh_i_dummy_net(c);
+    net = sslh_i_load_net_bytes(c, "sslh_load_net", sslh_i_tail(path), bytes, size);
+    sslh_i_free(c, bytes);
+    return net;
+}
+
+SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!bytes) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_net_memory: the array of bytes is NULL");
+        return sslh_i_dummy_net(c);
+    }
+    return sslh_i_load_net_bytes(c, "sslh_load_net_memory", "the array", (const uint8_t *)bytes, size);
+}
+
+/* FNV-1a over the little-endian bytes of all values. */
+SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
+    uint64_t h = 14695981039346656037ull;
+    sslh_i_tree t;
+    int i, j, b;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net)) return 0;
+    for (i = 0; i < t.n; i++) {
+        for (j = 0; j < t.net[i]->entries; j++) {
+            const sslh_tensor *x = &t.net[i]->entry[j]->t;
+            int each = (int)sslh_i_type_size(x->type);
+            size_t k;
+            for (k = 0; k < x->count; k++) {
+                uint8_t bytes[8];
+                if (x->type == SSLH_F32) sslh_i_put_real(bytes, x->data[k]);
+                else if (x->type == SSLH_I32) sslh_i_put_le32(bytes, (uint32_t)x->ints[k]);
+                else bytes[0] = x->bytes[k];
+                for (b = 0; b < each; b++) h = (h ^ bytes[b]) * 1099511628211ull;
+            }
+        }
+    }
+    return h;
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------------------------- */
+/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments; the
+   counters are metadata. The position in the data follows from the step. */
+
+SSLH_I_FN uint64_t sslh_i_double_bits(double d) {
+    uint64_t u;
+    memcpy(&u, &d, 8);
+    return u;
+}
+
+/* Hexadecimal, 16 digits. */
+SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
+    snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
+}
+
+SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out) {
+    const char *p = sslh_i_st_meta_of(s, key);
+    int i;
+    *out = 0;
+    for (i = 0; p && p[i]; i++) {
+        int digit = p[i] >= '0' && p[i] <= '9' ? p[i] - '0' : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10 : -1;
+        if (digit < 0 || i == 16) return 0;
+        *out = *out << 4 | (uint64_t)digit;
+    }
+    return i == 16;
+}
+
+/* The moments of the optimiser's nets. With a file only of those nets whose moments it has. */
+SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
+    sslh_i_tree t;
+    char name[272];
+    int i, j, k;
+    sslh_i_tree_of(&t, m->net);
+    for (k = 0; k < o->nets; k++) {
+        for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
+        if (i == t.n) {
+            sslh_fail(o->ctx, SSLH_E_USAGE, "checkpoint: the optimiser holds the net '%s', which is not inside the method's", o->net[k].net->name);
+            return;
+        }
+        for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
+        if (s) {
+            size_t bytes = o->net[k].net->nvalues * sizeof(sslh_real);
+            sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, name, sizeof name);
+            if (sslh_i_st_find(s, "optim.m.", name) < 0) { /* not yet stepped when it was written */
+                if (o->net[k].m) memset(o->net[k].m, 0, bytes);
+                if (o->net[k].v) memset(o->net[k].v, 0, bytes);
+                continue;
+            }
+            if (!sslh_i_optim_ready(o, k)) return;
+        }
+        for (j = 0; j < t.net[i]->entries; j++) {
+            sslh_i_entry *e = t.net[i]->entry[j];
+            sslh_i_st_item *it;
+            if (!e->is_param) continue;
+            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL) it->moment = o->net[k].m + e->offset;
+            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL) it->moment = o->net[k].v + e->offset;
+        }
+    }
+}
+
+/* What both directions check. */
+SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o, sslh_i_tree *t) {
+    return m && o && o->ctx && !sslh_i_net_bad(m->net) && m->net->ctx == o->ctx && sslh_i_tree_ready(t, m->net);
+}
+
+#define SSLH_I_COUNTERS 9
+static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps", "sslh.optimizer",
+                                                                  "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2",
+                                                                  "sslh.optimizer.peak"};
+
+SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
+    sslh_i_tree t;
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[SSLH_I_COUNTERS + 3];
+    uint64_t value[SSLH_I_COUNTERS];
+    char text[SSLH_I_COUNTERS][20];
+    int i;
+    sslh_ctx *c;
+    if (!sslh_i_checkpoint_ok(m, o, &t)) return;
+    c = o->ctx;
+    if (!sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) return;
+    sslh_i_st_add_net(&l, m->net, "model.");
+    sslh_i_st_add_moments(&l, m, o, NULL);
+    value[0] = (uint64_t)step;
+    value[1] = c->desc.seed;
+    value[2] = c->stream;
+    value[3] = (uint64_t)c->steps;
+    value[4] = (uint64_t)o->desc.kind;
+    value[5] = (uint64_t)o->steps;
+    value[6] = sslh_i_double_bits(o->power1);
+    value[7] = sslh_i_double_bits(o->power2);
+    value[8] = sslh_i_double_bits((double)o->peak);
+    for (i = 0; i < SSLH_I_COUNTERS; i++) {
+        sslh_i_hex64(text[i], value[i]);
+        meta[i].key = sslh_i_counter_names[i];
+        meta[i].value = text[i];
+    }
+    meta[i].key = "sslh.kind";
+    meta[i++].value = "checkpoint 1";
+    meta[i].key = "sslh.version";
+    meta[i++].value = SSLH_VERSION;
+    meta[i].key = "sslh.method";
+    meta[i++].value = m->name ? m->name : "";
+    if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
+    sslh_i_free(c, l.item);
+}
+
+SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file, const uint8_t *bytes, size_t size) {
+    static const char fn[] = "sslh_load_checkpoint";
+    sslh_ctx *c = o->ctx;
+    sslh_i_st s;
+    sslh_i_st_list l;
+    sslh_load_desc d;
+    uint64_t value[SSLH_I_COUNTERS];
+    double power;
+    int i, good;
+    const char *kind, *name;
+    memset(&l, 0, sizeof l);
+    memset(&d, 0, sizeof d);
+    good = sslh_i_st_open(&s, c, fn, file, bytes, size);
+    if (good) {
+        kind = sslh_i_st_meta_of(&s, "sslh.kind");
+        name = sslh_i_st_meta_of(&s, "sslh.method");
+        good = kind && strcmp(kind, "checkpoint 1") == 0;
+        for (i = 0; i < SSLH_I_COUNTERS && good; i++) good = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], &value[i]);
+        if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
+        else if (name && m->name && strcmp(name, m->name) != 0)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name, m->name);
+        else if (value[4] != (uint64_t)o->desc.kind)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
+        else if (value[0] > (uint64_t)INT64_MAX || value[3] > (uint64_t)INT64_MAX || value[5] > (uint64_t)INT64_MAX)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", fn, file);
+    }
+    if (!SSLH_I_BAD(c) && sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) {
+        sslh_i_st_add_net(&l, m->net, "model.");
+        sslh_i_st_add_moments(&l, m, o, &s);
+        if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, &l, d, NULL);
+    }
+    sslh_i_free(c, l.item);
+    sslh_i_st_close(&s);
+    if (SSLH_I_BAD(c)) return 0;
+    c->desc.seed = value[1];
+    c->stream = value[2];
+    c->steps = (int64_t)value[3];
+    o->steps = (int64_t)value[5];
+    memcpy(&o->power1, &value[6], 8);
+    memcpy(&o->power2, &value[7], 8);
+    memcpy(&power, &value[8], 8);
+    o->peak = (float)power;
+    return (int64_t)value[0];
+}
+
+SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path) {
+    sslh_i_tree t;
+    uint8_t *bytes;
+    size_t size;
+    int64_t step;
+    if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
+    if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
+    bytes = sslh_i_read_whole(o->ctx, "sslh_load_checkpoint", path, &size);
+    if (!bytes) return -1;
+    step = sslh_i_load_checkpoint_bytes(m, o, sslh_i_tail(path), bytes, size);
+    sslh_i_free(o->ctx, bytes);
+    return SSLH_I_BAD(o->ctx) ? -1 : step;
+}
+
+/* --- features of 8-bit images ------------------------------------------------------------------------------------ */
+
+SSLH_DEF void sslh_set_preprocess(sslh_net *net, sslh_preprocess p) {
+    if (sslh_i_net_bad(net)) return;
+    if (p.height < 0 || p.width < 0 || p.channels < 0 || p.channels > 4)
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_set_preprocess: sizes (%d,%d,%d)", p.height, p.width, p.channels);
+    else net->preprocess = p;
+}
+
+SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
+    return sslh_i_net_dead(net) ? sslh_i_dead_net.preprocess : net->preprocess;
+}
+
+/* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
+SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, int h, int w) {
+    sslh_ctx *c = net->ctx;
+    const sslh_preprocess *p = &net->preprocess;
+    size_t each = (size_t)height * (size_t)width * (size_t)channels, out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
+    int resize = h != height || w != width, k;
+    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL, *out = in ? in + each : NULL;
+    sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
+    float box[4];
+    box[0] = box[1] = 0;
+    box[2] = (float)height;
+    box[3] = (float)width;
+    for (k = 0; x && (in || !resize) && k < n; k++) {
+        const uint8_t *image = pixels + (size_t)k * each;
+        sslh_real *to = x->data + (size_t)k * out_each;
+        for (i = 0; resize && i < each; i++) in[i] = (float)image[i] * (1.0f / 255.0f);
+        if (resize) sslh_resize(c, in, height, width, channels, box, out, h, w, 1, 0);
+        for (ch = 0; ch < (size_t)channels; ch++) {
+            float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
+            for (i = ch; i < out_each; i += (size_t)channels) {
+                float v = resize ? out[i] : (float)image[i] * (1.0f / 255.0f);
+                v = v - mean;
+                v = v / std;
+                to[i] = (sslh_real)v;
+            }
+        }
+    }
+    sslh_i_unscratch(c, in);
+    return SSLH_I_BAD(c) || !x ? sslh_i_dummy(c) : x;
+}
+
+#define SSLH_I_EMBED_BATCH 64 /* images at a time: bounds the memory; an image's features do not depend on it */
+
+SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    int mode[SSLH_I_MAX_NETS], i, begin, h, w;
+    if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
+    if (sslh_i_net_bad(net)) return;
+    if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width, channels);
+        return;
+    }
+    if (net->preprocess.channels && net->preprocess.channels != channels) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name, net->preprocess.channels, channels);
+        return;
+    }
+    h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
+    w = net->preprocess.width ? net->preprocess.width : net->image ? net->image : width;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        mode[i] = t.net[i]->training;
+        t.net[i]->training = 0;
+    }
+    for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_BATCH) {
+        int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_BATCH);
+        sslh_tensor *y;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count, height, width, channels, h, w);
+        y = sslh_forward(net, y);
+        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
+        if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name, net->width, (double)y->count / count);
+        if (!SSLH_I_BAD(c)) sslh_read(y, out + (size_t)begin * (size_t)net->width, y->count);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c); /* the next call finds one piece of memory */
+}
 
 /* ================================================================================================================== */
 /*  >>data          data sets, loaders                                                                               */
