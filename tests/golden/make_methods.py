@@ -1,0 +1,262 @@
+#!/usr/bin/env python3
+"""Records two whole training steps of each method from PyTorch in double precision:
+
+    build/tests/methods --list | python3 tests/golden/make_methods.py > tests/golden/methods.h.new
+
+The list gives the names and shapes of all tensors; their values, the inputs and (for the VAE) the noise of Philox are made here
+again from the same rules."""
+import sys
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+
+
+def seed_of(kind, name):
+    h = 2166136261
+    for ch in (kind + name).encode():
+        h = ((h ^ ch) * 16777619) & 0xffffffff
+    return (h * 16777619) & 0xffffffff
+
+
+def draw20(seed, n):
+    out = np.empty(n, np.int64)
+    for i in range(n):
+        seed = (seed * 1664525 + 1013904223) & 0xffffffff
+        out[i] = seed >> 12
+    return out
+
+
+draw = lambda seed, n: (2 * draw20(seed, n) + 1 - 1048576) / 1048576.0
+
+
+def philox(seed, stream, block):
+    x = [block & 0xffffffff, block >> 32, stream & 0xffffffff, stream >> 32]
+    k = [seed & 0xffffffff, seed >> 32]
+    for _ in range(10):
+        p, q = 0xD2511F53 * x[0], 0xCD9E8D57 * x[2]
+        x = [(q >> 32) ^ x[1] ^ k[0], q & 0xffffffff, (p >> 32) ^ x[3] ^ k[1], p & 0xffffffff]
+        k = [(k[0] + 0x9E3779B9) & 0xffffffff, (k[1] + 0xBB67AE85) & 0xffffffff]
+    return x
+
+
+def normal(seed, stream, i):
+    x = philox(seed, stream, i >> 1)
+    a, b = x[(i & 1) * 2], x[(i & 1) * 2 + 1]
+    u, v = ((a >> 8) + 1) / 16777216.0, (b >> 8) / 16777216.0
+    return np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v)
+
+
+f32 = lambda x: float(np.float32(x))
+
+
+def initial(name, is_param, shape):
+    if not is_param and not name.endswith('pos_embed'):
+        v = np.ones(shape) if name.endswith('running_var') else np.zeros(shape)
+        return torch.tensor(v)
+    n = int(np.prod(shape))
+    x = draw(seed_of('param ', name), n)
+    fan = 16 if len(shape) < 2 or shape[0] == 1 else n // shape[0]
+    root = 1
+    while root * root < fan:
+        root += 1
+    v = 1 + x * 0.25 if len(shape) == 1 and name.endswith('weight') else np.float32(x) / np.float32(root)
+    return torch.tensor(np.asarray(v, np.float64).reshape(shape))
+
+
+def bn(P, name, x, relu):
+    c = x.shape[-1]
+    flat = x.reshape(-1, c)
+    mean, var = flat.mean(0), flat.var(0, unbiased=False)
+    y = (x - mean) / torch.sqrt(var + f32(1e-5))
+    if name + '.weight' in P:
+        y = y * P[name + '.weight']
+    if name + '.bias' in P:
+        y = y + P[name + '.bias']
+    m = f32(0.1)
+    with torch.no_grad():
+        P[name + '.running_mean'].mul_(1 - m).add_(m * mean)
+        P[name + '.running_var'].mul_(1 - m).add_(m * flat.var(0, unbiased=True))
+        P[name + '.num_batches_tracked'] += 1
+    return F.relu(y) if relu else y
+
+
+def linear(P, name, x):
+    return F.linear(x, P[name + '.weight'], P.get(name + '.bias'))
+
+
+def convnet(P, prefix, x):
+    i = 1
+    while prefix + 'conv%d.weight' % i in P:
+        w = P[prefix + 'conv%d.weight' % i].permute(0, 3, 1, 2)
+        x = F.conv2d(x.permute(0, 3, 1, 2), w, None, 2, 1).permute(0, 2, 3, 1)
+        x = bn(P, prefix + 'bn%d' % i, x, True)
+        i += 1
+    return x.mean((1, 2))
+
+
+def mlp(P, prefix, x):
+    i = 1
+    while prefix + 'fc%d.weight' % i in P:
+        last = prefix + 'fc%d.weight' % (i + 1) not in P
+        x = linear(P, prefix + 'fc%d' % i, x)
+        if prefix + 'bn%d.running_mean' % i in P:
+            x = bn(P, prefix + 'bn%d' % i, x, not last)
+        elif not last:
+            x = F.relu(x)
+        i += 1
+    return x
+
+
+def block(P, p, x, heads):
+    n, t, d = x.shape
+    y = F.layer_norm(x, (d,), P[p + '.norm1.weight'], P[p + '.norm1.bias'], f32(1e-6))
+    q, k, v = [a.reshape(n, t, heads, d // heads).transpose(1, 2) for a in linear(P, p + '.attn.qkv', y).chunk(3, -1)]
+    w = torch.softmax(q @ k.transpose(2, 3) / np.sqrt(d // heads), -1)
+    x = x + linear(P, p + '.attn.proj', (w @ v).transpose(1, 2).reshape(n, t, d))
+    y = F.layer_norm(x, (d,), P[p + '.norm2.weight'], P[p + '.norm2.bias'], f32(1e-6))
+    return x + linear(P, p + '.mlp.fc2', F.gelu(linear(P, p + '.mlp.fc1', y)))
+
+
+def image_input(case, what, shape):
+    v = (draw(seed_of('input ', case + ' ' + what), int(np.prod(shape))) + 1) * 0.5
+    return torch.tensor(v.reshape(shape))
+
+
+def patches(x, k):
+    n, h, w, c = x.shape
+    return x.reshape(n, h // k, k, w // k, k, c).permute(0, 1, 3, 2, 4, 5).reshape(n, -1, k * k * c)
+
+
+def simclr(case, P, step, noise):
+    x = image_input(case, 'views', (8, 8, 8, 3))
+    z = F.normalize(mlp(P, 'head.', convnet(P, 'encoder.', x)), dim=1)
+    plain = case == 'simclr_plain'
+    s = z @ z.T / (f32(0.2) if plain else 0.5)
+    n = 4
+    pair = torch.cat([torch.arange(n, 2 * n), torch.arange(n)])
+    drop = torch.eye(2 * n, dtype=torch.bool)
+    pos = s[torch.arange(2 * n), pair]
+    if plain:  # decoupled: no positive in the denominator
+        drop = drop.clone()
+        drop[torch.arange(2 * n), pair] = True
+    return (torch.logsumexp(s.masked_fill(drop, -np.inf), 1) - pos).mean()
+
+
+def rotation(case, P, step, noise):
+    x = image_input(case, 'images', (8, 8, 8, 3))
+    label = torch.tensor(draw20(seed_of('labels ', case), 8) % 4)
+    return F.cross_entropy(mlp(P, 'classifier.', convnet(P, 'encoder.', x)), label)
+
+
+def vae(case, P, step, noise):
+    x = image_input(case, 'images', (6, 5, 4, 1)).reshape(6, 20)
+    gaussian = case == 'vae_gaussian'
+    act = torch.tanh if gaussian else F.relu
+    h = act(linear(P, 'encoder.fc1', x))
+    mu, logvar = linear(P, 'encoder.fc21', h), linear(P, 'encoder.fc22', h)
+    z = mu + torch.exp(0.5 * logvar) * noise(mu.shape)
+    y = linear(P, 'decoder.fc4', act(linear(P, 'decoder.fc3', z)))
+    r = 0.5 * ((y - x) ** 2).sum(1) if gaussian else F.binary_cross_entropy_with_logits(y, x, reduction='none').sum(1)
+    kl = -0.5 * (1 + logvar - mu ** 2 - logvar.exp()).sum(1)
+    return (r + (2.0 if gaussian else 1.0) * kl).mean()
+
+
+def mae(case, P, step, noise):
+    x = image_input(case, 'images', (3, 8, 8, 3))
+    order = torch.tensor([[(5 * p + 3 * n) % 16 for p in range(16)] for n in range(3)])
+    keep, restore = order[:, :4], order.argsort(1)
+    hidden = torch.zeros(3, 16).scatter(1, order[:, 4:], 1.0)
+    e = 'encoder.'
+    w = P[e + 'patch_embed.proj.weight'].permute(0, 3, 1, 2)
+    t = F.conv2d(x.permute(0, 3, 1, 2), w, P[e + 'patch_embed.proj.bias'], 2).flatten(2).transpose(1, 2)
+    pos = P[e + 'pos_embed']
+    t = t + pos[:, 1:]
+    t = torch.stack([t[n][keep[n]] for n in range(3)])
+    t = torch.cat([(P[e + 'cls_token'] + pos[:, :1]).expand(3, 1, 12), t], 1)
+    for i in range(2):
+        t = block(P, e + 'blocks.%d' % i, t, 3)
+    t = F.layer_norm(t, (12,), P[e + 'norm.weight'], P[e + 'norm.bias'], f32(1e-6))
+    d = 'decoder.'
+    y = linear(P, d + 'decoder_embed', t)
+    full = torch.cat([y[:, 1:], P[d + 'mask_token'].expand(3, 12, 8)], 1)
+    full = torch.stack([full[n][restore[n]] for n in range(3)])
+    y = torch.cat([y[:, :1], full], 1) + P[d + 'decoder_pos_embed']
+    y = block(P, d + 'decoder_blocks.0', y, 2)
+    y = F.layer_norm(y, (8,), P[d + 'decoder_norm.weight'], P[d + 'decoder_norm.bias'], f32(1e-6))
+    y = linear(P, d + 'decoder_pred', y)[:, 1:]
+    target = patches(x, 2)
+    if case != 'mae_pixels':
+        target = (target - target.mean(-1, keepdim=True)) / (target.var(-1, keepdim=True) + f32(1e-6)).sqrt()
+    return (((y - target) ** 2).mean(-1) * hidden).sum() / hidden.sum()
+
+
+class Lars(torch.optim.Optimizer):
+    @torch.no_grad()
+    def step(self):
+        for g in self.param_groups:
+            for p in g['params']:
+                d = p.grad
+                if p.dim() > 1:
+                    d = d + f32(1e-6) * p
+                    pn, gn = p.norm(), d.norm()
+                    if pn > 0 and gn > 0:
+                        d = d * (f32(0.001) * pn / gn)
+                mu = self.state[p].setdefault('mu', torch.zeros_like(p))
+                mu.mul_(f32(0.9)).add_(d)
+                p.add_(mu, alpha=-g['lr'])
+
+
+def optimizer(case, P, names, lr):
+    ps = [P[n] for n in names]
+    decay = [p.dim() > 1 and n not in ('encoder.cls_token', 'encoder.pos_embed') for n, p in zip(names, ps)]
+    groups = lambda wd: [{'params': [p], 'weight_decay': wd if d else 0.0} for p, d in zip(ps, decay)]
+    if case.startswith('simclr'):
+        return Lars(ps, dict(lr=lr))
+    if case == 'rotation':
+        return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
+    if case.startswith('vae'):
+        return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
+    return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
+
+
+LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae}
+
+
+def finish(case, lr, streams, tensors):
+    P, names, before = {}, [], {}
+    for name, is_param, shape in tensors:
+        P[name] = initial(name, is_param, shape)
+        before[name] = P[name].clone()
+        if is_param:
+            P[name].requires_grad_()
+            names.append(name)
+    opt = optimizer(case, P, names, lr)
+    for step in range(2):
+        noise = lambda shape: torch.tensor([normal(11, streams[step] + 1, i) for i in range(int(np.prod(shape)))]).reshape(tuple(shape))
+        opt.zero_grad()
+        loss = LOSS[case](case, P, step, noise)
+        loss.backward()
+        opt.step()
+        print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, float(loss)))
+    for name, is_param, shape in tensors:
+        d = (P[name].detach() - before[name]).double().reshape(-1)
+        w = torch.tensor(draw(seed_of('weight ', name), d.numel()))
+        print('    {"%s", "%s", %.12g, %.12g},' % (case, name, float((w * d).abs().sum()), float((w * d).sum())))
+
+
+print('/* Written by tests/golden/make_methods.py with PyTorch %s in double precision: do not edit. */' % torch.__version__.split('+')[0])
+print('typedef struct golden_method { const char *method, *name; double size, sum; } golden_method;')
+print('static const golden_method golden_methods[] = {')
+case = None
+for line in sys.stdin:
+    part = line.rstrip('\n').split('|')
+    if part[0] == 'case':
+        if case:
+            finish(*case)
+        case = (part[1], f32(float(part[2])), [int(part[3]), int(part[4])], [])
+    elif part[0] == 'tensor':
+        case[3].append((part[1], part[2] == '1', tuple(int(s) for s in part[3].split(',')) if part[3] else ()))
+finish(*case)
+print('};')

@@ -1,0 +1,422 @@
+/* Whole trainings: no allocation from the third step on, every allocation failing in turn, the same bits after resuming and with a
+   probe in the callback, flat memory over a thousand nets, NaN in the middle. */
+#include "../ssl.h"
+#include "harness.h"
+#if defined(__unix__)
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+
+#define SIDE 8
+static uint8_t pixels[64 * SIDE * SIDE * 3];
+static int32_t labels[64];
+static sslh_data make_data(sslh_ctx *c, int n) {
+    int i;
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / (SIDE * SIDE * 3) % 4) * 30);
+    for (i = 0; i < 64; i++) labels[i] = i % 4;
+    return sslh_data_from_images(c, pixels, n, SIDE, SIDE, 3, labels);
+}
+static sslh_net *convnet(sslh_ctx *c) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9;
+    return sslh_convnet(c, d);
+}
+/* The method number which (0 ..) of this build; 0 when there is none. */
+static int make_method(sslh_ctx *c, int which, sslh_method *m) {
+    int n = 0;
+#if SSLH_WITH_SIMCLR
+    if (n++ == which) {
+        sslh_simclr_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 8, d.head_out = 6;
+        *m = sslh_simclr(c, convnet(c), d);
+        return 1;
+    }
+#endif
+#if SSLH_WITH_ROTATION
+    if (n++ == which) {
+        sslh_rotation_desc d;
+        memset(&d, 0, sizeof d);
+        *m = sslh_rotation(c, convnet(c), d);
+        return 1;
+    }
+#endif
+#if SSLH_WITH_MAE
+    if (n++ == which) {
+        sslh_vit_desc v;
+        sslh_mae_desc d;
+        memset(&v, 0, sizeof v);
+        memset(&d, 0, sizeof d);
+        v.image = SIDE, v.channels = 3, v.patch = 2, v.width = 12, v.depth = 1, v.heads = 2;
+        d.decoder_width = 8, d.decoder_depth = 1, d.decoder_heads = 2;
+        *m = sslh_mae(c, sslh_vit(c, v), d);
+        return 1;
+    }
+#endif
+#if SSLH_WITH_VAE
+    if (n++ == which) {
+        sslh_vae_desc d;
+        memset(&d, 0, sizeof d);
+        d.height = d.width = SIDE, d.channels = 3, d.hidden = 11, d.latent = 3;
+        *m = sslh_vae(c, d);
+        return 1;
+    }
+#endif
+    (void)c, (void)m, (void)n, (void)which;
+    return 0;
+}
+static sslh_train_desc settings(int epochs, int batch) {
+    sslh_train_desc d;
+    memset(&d, 0, sizeof d);
+    d.epochs = epochs;
+    d.batch = batch;
+    d.quiet = 1;
+    d.lr = 0.02f;
+    return d;
+}
+static sslh_ctx *create(test_memory *m, int threads) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = threads;
+    d.seed = 3;
+    if (m) {
+        d.alloc = test_alloc;
+        d.release = test_release;
+        d.user = m;
+    }
+    return sslh_create(d);
+}
+
+/* --- memory --------------------------------------------------------------------------------------------------------- */
+
+typedef struct count { test_memory *m; long calls[64]; int n; } count;
+static int count_callback(const sslh_train_info *t, void *user) {
+    count *k = (count *)user;
+    if (!t->epoch_end && k->n < 64) k->calls[k->n++] = k->m->calls;
+    return 0;
+}
+static void no_allocation_from_third_step(void) {
+    int which, threads, there, i;
+    for (threads = 1; threads <= 2; threads++) {
+        for (which = 0, there = 1; there; which++) {
+            test_memory mem;
+            count k;
+            sslh_train_desc d = settings(3, 16);
+            sslh_method m;
+            sslh_ctx *c;
+            memset(&mem, 0, sizeof mem);
+            memset(&k, 0, sizeof k);
+            k.m = &mem;
+            c = create(&mem, threads);
+            d.callback = count_callback;
+            d.user = &k;
+            there = make_method(c, which, &m);
+            if (there) {
+                sslh_train(c, m, make_data(c, 64), d);
+                CHECK_OK(c);
+                CHECK(k.n == 12, "%d steps", k.n);
+                /* the heap is joined when step 3 begins; after it, silence */
+                for (i = 3; i < k.n; i++) CHECK(k.calls[i] == k.calls[2], "%s: step %d allocated %ld times", m.name, i + 1, k.calls[i] - k.calls[i - 1]);
+            }
+            sslh_destroy(c);
+            CHECK(mem.live == 0, "%ld blocks leak", mem.live);
+        }
+    }
+}
+
+/* A small whole training, then features and a clone: what the failing allocator runs through. */
+static void story(sslh_ctx *c, int which, uint64_t *hash) {
+    sslh_method m;
+    sslh_data data = make_data(c, 16);
+    sslh_feature_desc f;
+    memset(&f, 0, sizeof f);
+    if (!make_method(c, which, &m)) return;
+    sslh_train(c, m, data, settings(2, 8));
+    sslh_features(c, m.encoder, data, f);
+    sslh_clone(m.encoder);
+    if (!sslh_error(c)) *hash = sslh_hash(m.net);
+}
+static void every_allocation_fails(void) {
+    int which, all;
+    for (which = 0; which < 4; which++) {
+        long total = 0, n, tried = 0, stride;
+        uint64_t whole = 0;
+        test_memory mem;
+        sslh_ctx *c;
+        sslh_method probe;
+        memset(&mem, 0, sizeof mem);
+        c = create(&mem, 1);
+        if (!make_method(c, which, &probe)) {
+            sslh_destroy(c);
+            break;
+        }
+        sslh_destroy(c);
+        CHECK(mem.live == 0, "leak");
+        memset(&mem, 0, sizeof mem);
+        c = create(&mem, 1);
+        story(c, which, &whole);
+        CHECK_OK(c);
+        total = mem.calls;
+        sslh_destroy(c);
+        CHECK(mem.live == 0, "%ld blocks leak without any failure", mem.live);
+        stride = test_small() ? 7 : 1;
+        for (all = 0; all < 2; all++) {
+            for (n = 1 + all * (stride / 2); n <= total; n += stride) {
+                uint64_t hash = 0;
+                memset(&mem, 0, sizeof mem);
+                mem.fail_at = n;
+                mem.fail_all = all;
+                c = create(&mem, 1);
+                story(c, which, &hash);
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "method %d, allocation %ld of %ld: %s", which, n, total, sslh_error(c) ? sslh_error(c) : "no error");
+                CHECK(hash == 0, "a result after an error");
+                sslh_destroy(c);
+                CHECK(mem.live == 0, "method %d, allocation %ld: %ld blocks leak", which, n, mem.live);
+                tried++;
+            }
+        }
+        printf("   method %d: %ld allocations, %ld runs with a failing one\n", which, total, tried);
+    }
+}
+
+/* After an allocation failed in the middle the context can be cleared and used again. */
+static void recovers(void) {
+    test_memory mem;
+    sslh_ctx *c;
+    uint64_t hash = 0, again = 0;
+    int64_t mark;
+    memset(&mem, 0, sizeof mem);
+    c = create(&mem, 1);
+    mark = sslh_mark(c);
+    mem.fail_at = 60;
+    story(c, 0, &hash);
+    CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c) ? sslh_error(c) : "no error");
+    sslh_clear_error(c);
+    sslh_rewind(c, mark);
+    story(c, 0, &again);
+    CHECK_OK(c);
+    CHECK(again != 0, "trains after an error");
+    sslh_destroy(c);
+    CHECK(mem.live == 0, "%ld blocks leak", mem.live);
+}
+
+static void thousand_nets(void) {
+    test_memory mem;
+    sslh_ctx *c;
+    sslh_data data;
+    size_t bytes = 0;
+    int i, rounds = test_small() ? 100 : 1000;
+    memset(&mem, 0, sizeof mem);
+    c = create(&mem, 1);
+    data = make_data(c, 8);
+    for (i = 0; i < rounds; i++) {
+        int64_t mark = sslh_mark(c);
+        sslh_method m;
+        if (!make_method(c, i % 2, &m)) break;
+        sslh_train(c, m, data, settings(1, 8));
+        sslh_rewind(c, mark);
+        if (i == 9) bytes = sslh_query(c).bytes;
+        if (i > 9 && !CHECK(sslh_query(c).bytes <= bytes, "round %d: %.0f bytes, %.0f in round 10", i + 1, (double)sslh_query(c).bytes, (double)bytes)) break;
+        if (!CHECK_OK(c)) break;
+    }
+    sslh_destroy(c);
+    CHECK(mem.live == 0, "%ld blocks leak", mem.live);
+}
+
+/* --- the same bits -------------------------------------------------------------------------------------------------- */
+
+static void serial_for(void *user, int tasks, sslh_task_fn fn, void *arg) {
+    int i;
+    (void)user;
+    for (i = tasks; i-- > 0;) fn(arg, i, i % 5);
+}
+static uint64_t run(int which, int threads, sslh_train_desc d, int own_loop, float *loss) {
+    sslh_desc cd;
+    sslh_ctx *c;
+    sslh_method m;
+    uint64_t h = 0;
+    memset(&cd, 0, sizeof cd);
+    cd.threads = threads;
+    cd.seed = 3;
+    if (own_loop) cd.parallel_for = serial_for;
+    c = sslh_create(cd);
+    if (make_method(c, which, &m)) {
+        float l = sslh_train(c, m, make_data(c, 48), d);
+        CHECK_OK(c);
+        if (loss) *loss = l;
+        h = sslh_hash(m.net);
+    }
+    sslh_destroy(c);
+    return h;
+}
+static int probe_callback(const sslh_train_info *t, void *user) {
+    sslh_ctx *c = t->ctx;
+    sslh_feature_desc f;
+    (void)user;
+    memset(&f, 0, sizeof f);
+    if (t->step % 2) {
+        int64_t mark = sslh_mark(c);
+        sslh_features(c, t->method->encoder, make_data(c, 20), f);
+        sslh_normal(c, sslh_dim1(100), 0, 1);
+        sslh_rewind(c, mark);
+    }
+    return 0;
+}
+static void one_result(void) {
+    int which;
+    for (which = 0; which < 4; which++) {
+        sslh_train_desc d = settings(2, 12), p;
+        float a = 0, b = 0;
+        uint64_t h = run(which, 1, d, 0, &a);
+        if (!h) break;
+        CHECK(run(which, 3, d, 0, &b) == h, "method %d: 3 threads", which);
+        CHECK(a == b, "loss %g %g", (double)a, (double)b);
+        CHECK(run(which, 5, d, 1, NULL) == h, "method %d: the caller's parallel_for", which);
+        p = d;
+        p.callback = probe_callback;
+        CHECK(run(which, 2, p, 0, NULL) == h, "method %d: a probe in the callback leaves a trace", which);
+        p = d;
+        p.epochs = 3;
+        CHECK(run(which, 1, p, 0, NULL) != h, "method %d: the hash sees the training", which);
+    }
+}
+
+static void resume(void) {
+    int which, at;
+    const char *path = "build/resume.safetensors";
+    for (which = 0; which < 4; which++) {
+        sslh_train_desc d = settings(2, 12); /* 8 steps */
+        uint64_t h = run(which, 1, d, 0, NULL);
+        if (!h) break;
+        for (at = 1; at < 8; at += 2) {
+            sslh_train_desc p = d;
+            uint64_t again;
+            remove(path);
+            p.checkpoint = path;
+            p.checkpoint_steps = at;
+            p.max_steps = at;
+            run(which, 2, p, 0, NULL);
+            p.max_steps = 0;
+            p.checkpoint_steps = 100;
+            p.resume = 1;
+            again = run(which, 1, p, 0, NULL);
+            CHECK(again == h, "method %d: resumed at step %d gives other bits", which, at);
+        }
+        { /* without a file it starts at the beginning */
+            sslh_train_desc p = d;
+            remove(path);
+            p.checkpoint = path;
+            p.resume = 1;
+            CHECK(run(which, 1, p, 0, NULL) == h, "method %d: resume without a file", which);
+        }
+        remove(path);
+    }
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------------------- */
+
+static int stop_callback(const sslh_train_info *t, void *user) {
+    (*(int *)user)++;
+    return t->step == 3;
+}
+static void trainer(void) {
+    sslh_ctx *c = create(NULL, 1);
+    sslh_method m;
+    sslh_train_desc d = settings(3, 16);
+    float losses[3] = {-1, -1, -1}, loss;
+    int calls = 0;
+    if (!make_method(c, 0, &m)) {
+        sslh_destroy(c);
+        return;
+    }
+    d.losses = losses;
+    loss = sslh_train(c, m, make_data(c, 64), d);
+    CHECK_OK(c);
+    CHECK(losses[0] > 0 && losses[2] == loss, "losses %g %g %g, returned %g", (double)losses[0], (double)losses[1], (double)losses[2], (double)loss);
+    d.losses = NULL;
+    d.callback = stop_callback;
+    d.user = &calls;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK(calls == 3, "%d calls until stopped", calls);
+    calls = 0;
+    d.max_steps = 2;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK(calls == 3, "%d calls for two steps and an end", calls);
+    CHECK_OK(c);
+    d = settings(-1, 16);
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK_ERROR(c, "sslh_train: epochs -1");
+    sslh_destroy(c);
+}
+
+static sslh_tensor *poison_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_tensor *x = sslh_view_get(v, "x"), *w = sslh_param(m->net, 0);
+    (void)phase;
+    /* log of a negative number in step 3 */
+    return sslh_mean(m->ctx, sslh_log(m->ctx, sslh_mul(m->ctx, x, w)), SSLH_ALL, 0);
+}
+static int64_t poison_step;
+static void poison_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
+    sslh_view_add(out, "x", sslh_full(m->ctx, sslh_dim1(4), b->step == poison_step ? -1.0f : 1.0f));
+}
+static void nan_in_the_middle(void) {
+    int check;
+    for (check = 0; check < 2; check++) {
+        sslh_desc cd;
+        sslh_ctx *c;
+        sslh_method m;
+        memset(&cd, 0, sizeof cd);
+        cd.check_nan = check;
+        cd.threads = 1;
+        c = sslh_create(cd);
+        m = sslh_method_new(c, "poison", NULL, NULL, 0);
+        sslh_param_new(m.net, "w", sslh_dim1(4), SSLH_INIT_ONE, 0);
+        m.views = poison_views;
+        m.loss = poison_loss;
+        poison_step = 2;
+        sslh_train(c, m, make_data(c, 64), settings(1, 8));
+        CHECK(sslh_error_code(c) == SSLH_E_NAN, "%s", sslh_error(c) ? sslh_error(c) : "no error");
+        CHECK(strstr(sslh_error(c) ? sslh_error(c) : "", check ? "sslh_log" : "sslh_backward") != NULL, "%s", sslh_error(c));
+        sslh_clear_error(c);
+        CHECK((double)sslh_param(m.net, 0)->data[0] != 0 && sslh_param(m.net, 0)->data[0] == sslh_param(m.net, 0)->data[0], "the parameter is a number");
+        sslh_destroy(c);
+    }
+}
+
+/* The pool's threads do not live on in a forked child: it starts its own. */
+static void fork_child(void) {
+#if defined(__unix__)
+    sslh_ctx *c = create(NULL, 3);
+    float want;
+    pid_t child;
+    int status = -1;
+    want = sslh_item(sslh_mean(c, sslh_exp(c, sslh_normal(c, sslh_dim1(200000), 0, 1)), SSLH_ALL, 0));
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        float got;
+        sslh_ctx *own = create(NULL, 3);
+        got = sslh_item(sslh_mean(own, sslh_exp(own, sslh_normal(own, sslh_dim1(200000), 0, 1)), SSLH_ALL, 0));
+        sslh_normal(c, sslh_dim1(200000), 0, 1); /* the parent's context, its pool started again */
+        _exit(got == want && !sslh_error(c) ? 0 : 1);
+    }
+    if (CHECK(child > 0, "fork")) waitpid(child, &status, 0);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);
+    CHECK_OK(c);
+    sslh_destroy(c);
+#endif
+}
+
+TESTS_BEGIN
+    TEST(no_allocation_from_third_step)
+    TEST(every_allocation_fails)
+    TEST(recovers)
+    TEST(thousand_nets)
+    TEST(one_result)
+    TEST(resume)
+    TEST(trainer)
+    TEST(nan_in_the_middle)
+    TEST(fork_child)
+TESTS_END
