@@ -1,0 +1,288 @@
+/* Every default of the recipes and methods is the number that the paper or its code gives, and every known pitfall is an error that
+   says why. */
+#include "../ssl.h"
+#include "harness.h"
+
+static sslh_ctx *create(uint64_t seed) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = 1;
+    d.seed = seed;
+    return sslh_create(d);
+}
+
+/* n square noise images of one side, labels n % 3 */
+static sslh_data noise(sslh_ctx *c, int n, int height, int width, int channels) {
+    static uint8_t pixels[64 * 32 * 32 * 3];
+    static int32_t labels[64];
+    size_t i, size = (size_t)n * (size_t)height * (size_t)width * (size_t)channels;
+    for (i = 0; i < size; i++) pixels[i] = (uint8_t)sslh_random_below(5, 1, i, 256);
+    for (i = 0; i < (size_t)n; i++) labels[i] = (int32_t)(i % 3);
+    return sslh_data_from_images(c, pixels, n, height, width, channels, labels);
+}
+
+static sslh_net *small(sslh_ctx *c, int channels) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = channels;
+    d.widths[0] = 4;
+    d.widths[1] = 8;
+    return sslh_convnet(c, d);
+}
+
+static sslh_train_desc quiet(int batch) {
+    sslh_train_desc d;
+    memset(&d, 0, sizeof d);
+    d.quiet = 1;
+    d.epochs = 1;
+    d.batch = batch;
+    return d;
+}
+
+static void recipe_numbers(void) {
+    sslh_recipe r = sslh_recipe_simclr();
+    CHECK_NEAR(r.crop_min, 0.08, 1e-6);
+    CHECK_NEAR(r.flip, 0.5, 0);
+    CHECK_NEAR(r.jitter, 0.8, 1e-6);
+    CHECK_NEAR(r.brightness, 0.4, 1e-6); /* 0.8 s, s = 0.5 */
+    CHECK_NEAR(r.contrast, 0.4, 1e-6);
+    CHECK_NEAR(r.saturation, 0.4, 1e-6);
+    CHECK_NEAR(r.hue, 0.1, 1e-6);
+    CHECK_NEAR(r.grey, 0.2, 1e-6);
+    CHECK_NEAR(r.blur, 0, 0);
+    CHECK_NEAR(r.std[0], 0, 0); /* pixels stay in [0,1] */
+    r = sslh_recipe_simclr_large();
+    CHECK_NEAR(r.brightness, 0.8, 1e-6);
+    CHECK_NEAR(r.hue, 0.2, 1e-6);
+    CHECK_NEAR(r.blur, 0.5, 0);
+    r = sslh_recipe_moco();
+    CHECK_NEAR(r.crop_min, 0.2, 1e-6);
+    CHECK_NEAR(r.brightness, 0.4, 1e-6);
+    CHECK_NEAR(r.hue, 0.1, 1e-6);
+    CHECK_NEAR(r.blur, 0.5, 0);
+    r = sslh_recipe_byol0();
+    CHECK_NEAR(r.blur, 1, 0);
+    CHECK_NEAR(r.solarize, 0, 0);
+    CHECK_NEAR(r.saturation, 0.2, 1e-6);
+    r = sslh_recipe_byol1();
+    CHECK_NEAR(r.blur, 0.1, 1e-6);
+    CHECK_NEAR(r.solarize, 0.2, 1e-6);
+    r = sslh_recipe_mae();
+    CHECK_NEAR(r.crop_min, 0.2, 1e-6);
+    CHECK_NEAR(r.flip, 0.5, 0);
+    CHECK_NEAR(r.jitter, 0, 0); /* colour jitter hurts here */
+    r = sslh_recipe_rotation();
+    CHECK(r.pad_crop == 4, "pad %d", r.pad_crop);
+    CHECK_NEAR(r.flip, 0.5, 0);
+}
+
+static void method_numbers(void) {
+    sslh_ctx *c = create(1);
+    sslh_rotation_desc rd;
+    sslh_simclr_desc sd;
+    sslh_vae_desc vd;
+    sslh_mae_desc md;
+    sslh_vit_desc td;
+    sslh_method m;
+    sslh_net *vit;
+    memset(&rd, 0, sizeof rd);
+    memset(&sd, 0, sizeof sd);
+    memset(&vd, 0, sizeof vd);
+    memset(&md, 0, sizeof md);
+    memset(&td, 0, sizeof td);
+    m = sslh_rotation(c, small(c, 3), rd);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.nesterov && m.defaults.batch == 128, "rotation's optimiser");
+    CHECK_NEAR(m.defaults.lr, 0.1, 1e-7);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 5e-4, 1e-9);
+    CHECK_NEAR(m.defaults.milestones[0], 60.0 / 200, 1e-6);
+    CHECK_NEAR(m.defaults.milestones[1], 120.0 / 200, 1e-6);
+    CHECK_NEAR(m.defaults.milestones[2], 160.0 / 200, 1e-6);
+    CHECK_NEAR(m.defaults.gamma, 0.2, 1e-7); /* 0.1, 0.02, 0.004, 0.0008 */
+    m = sslh_simclr(c, small(c, 3), sd);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.min_batch == 2, "SimCLR's optimiser");
+    CHECK_NEAR(m.defaults.lr, 0.3, 1e-7);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-6, 1e-12);
+    CHECK_NEAR(m.defaults.warmup, 10, 0);
+    { /* the released head: hidden = width of the features, 3 layers, output 128, last batch norm without shift, last layer without bias */
+        const sslh_tensor *last = NULL;
+        char name[96];
+        int i, n = sslh_count_tensors(m.net), param, shifts = 0, weights = 0;
+        for (i = 0; i < n; i++) {
+            sslh_tensor *t = sslh_tensor_at(m.net, i, name, sizeof name, &param);
+            if (strncmp(name, "head.", 5) != 0 || !param) continue;
+            if (t->ndim == 2) {
+                last = t;
+                weights++;
+            } else shifts++;
+        }
+        CHECK(weights == 3, "%d layers in the head", weights);
+        CHECK(last && last->shape[0] == 128 && last->shape[1] == 8, "last layer");
+        CHECK(shifts >= 5, "%d vectors in the head", shifts);
+    }
+    vd.height = vd.width = 28;
+    m = sslh_vae(c, vd);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 128 && m.defaults.schedule == SSLH_CONSTANT, "VAE's optimiser");
+    CHECK_NEAR(m.defaults.lr, 1e-3, 1e-9);
+    CHECK(sslh_net_query(m.net).params == 784 * 400 + 400 + 2 * (400 * 20 + 20) + 20 * 400 + 400 + 400 * 784 + 784, "784-400-20-400-784 has %d parameters",
+          (int)sslh_net_query(m.net).params);
+    td.image = 16;
+    td.width = 24;
+    td.depth = 1;
+    vit = sslh_vit(c, td);
+    m = sslh_mae(c, vit, md);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAMW && m.lr_scales, "MAE's optimiser");
+    CHECK_NEAR(m.defaults.lr, 1.5e-4, 1e-9);
+    CHECK_NEAR(m.defaults.optimizer.beta2, 0.95, 1e-7);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 0.05, 1e-8);
+    CHECK_NEAR(m.defaults.warmup, 40, 0);
+    CHECK(sslh_find(m.net, "decoder.decoder_blocks.3.norm1.weight") && !sslh_find(m.net, "decoder.decoder_blocks.4.norm1.weight"), "4 decoder blocks");
+    sslh_destroy(c);
+}
+
+static void settings_are_printed(void) {
+    sslh_ctx *c = create(1);
+    sslh_simclr_desc sd;
+    sslh_method m;
+    char text[512];
+    memset(&sd, 0, sizeof sd);
+    m = sslh_simclr(c, small(c, 3), sd);
+    sslh_method_print(&m, text, sizeof text);
+    CHECK(strstr(text, "simclr") && strstr(text, "LARS") && strstr(text, "batch 256"), "%s", text);
+    sslh_recipe_print(SSLH_VIEWS_SIMCLR, text, sizeof text);
+    CHECK(strstr(text, "0.08"), "%s", text);
+    sslh_destroy(c);
+}
+
+/* Loss at the start, when nothing is known yet: methods.md 0.1. */
+static void losses_at_the_start(void) {
+    sslh_ctx *c = create(3);
+    sslh_data data = noise(c, 64, 16, 16, 3);
+    sslh_rotation_desc rd;
+    sslh_simclr_desc sd;
+    sslh_vae_desc vd;
+    sslh_train_desc t = quiet(32);
+    memset(&rd, 0, sizeof rd);
+    memset(&sd, 0, sizeof sd);
+    memset(&vd, 0, sizeof vd);
+    t.max_steps = 1;
+    CHECK_NEAR(sslh_train(c, sslh_rotation(c, small(c, 3), rd), data, t), log(4.0), 0.4);
+    CHECK_NEAR(sslh_train(c, sslh_simclr(c, small(c, 3), sd), data, t), log(2.0 * 32 - 1), 0.6);
+    vd.height = vd.width = 16;
+    vd.channels = 3;
+    CHECK_NEAR(sslh_train(c, sslh_vae(c, vd), data, t), 16 * 16 * 3 * log(2.0), 40);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void pitfalls_are_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_rotation_desc rd;
+    sslh_simclr_desc sd;
+    sslh_vae_desc vd;
+    sslh_mae_desc md;
+    sslh_vit_desc td;
+    memset(&rd, 0, sizeof rd);
+    memset(&sd, 0, sizeof sd);
+    memset(&vd, 0, sizeof vd);
+    memset(&md, 0, sizeof md);
+    memset(&td, 0, sizeof td);
+
+    sslh_train(c, sslh_rotation(c, small(c, 3), rd), noise(c, 8, 16, 20, 3), quiet(4));
+    CHECK_ERROR(c, "only square images");
+    rd.rotations = 3;
+    sslh_rotation(c, small(c, 3), rd);
+    CHECK_ERROR(c, "(4 or 2)");
+    rd.rotations = 0;
+    sslh_rotation(c, NULL, rd);
+    CHECK_ERROR(c, "the encoder is NULL");
+    rd.tap = "nowhere";
+    sslh_rotation(c, small(c, 3), rd);
+    CHECK_ERROR(c, "nowhere");
+
+    sslh_train(c, sslh_simclr(c, small(c, 3), sd), noise(c, 8, 16, 16, 3), quiet(1));
+    CHECK_ERROR(c, "the other samples of the batch are the negatives");
+    sd.temperature = -1.0f;
+    sslh_simclr(c, small(c, 3), sd);
+    CHECK_ERROR(c, "temperature");
+
+    sslh_vae(c, vd);
+    CHECK_ERROR(c, "sizes must be given");
+    vd.height = vd.width = 8;
+    sslh_train(c, sslh_vae(c, vd), noise(c, 8, 16, 16, 3), quiet(4));
+    CHECK_ERROR(c, "made for images of 8 x 8 x 1, the data has 16 x 16 x 3");
+
+    sslh_mae(c, small(c, 3), md);
+    CHECK_ERROR(c, "has no patches");
+    td.image = td.patch = 16;
+    td.width = 24;
+    td.depth = 1;
+    sslh_mae(c, sslh_vit(c, td), md);
+    CHECK_ERROR(c, "leaves 0 of 1 patches visible");
+    td.patch = 5;
+    sslh_vit(c, td);
+    CHECK_ERROR(c, "do not divide");
+    sslh_destroy(c);
+}
+
+/* The trainer and the probes refuse nonsense by name and leave the net as it was. */
+static void misuse_of_the_trainer(void) {
+    sslh_ctx *c = create(1), *other = create(2);
+    sslh_simclr_desc sd;
+    sslh_train_desc t = quiet(4);
+    sslh_probe_desc p;
+    sslh_net *net;
+    sslh_method m;
+    uint64_t before;
+    memset(&sd, 0, sizeof sd);
+    memset(&p, 0, sizeof p);
+    net = small(c, 3);
+    m = sslh_simclr(c, net, sd);
+    before = sslh_hash(net);
+    sslh_train(c, m, noise(other, 8, 16, 16, 3), t);
+    CHECK_ERROR(c, "another context");
+    t.epochs = -2;
+    sslh_train(c, m, noise(c, 8, 16, 16, 3), t);
+    CHECK_ERROR(c, "all must be positive");
+    sslh_train(c, m, noise(c, 8, 16, 16, 1), quiet(4));
+    CHECK(sslh_error(c) != NULL, "one-channel images for a three-channel encoder");
+    sslh_clear_error(c);
+    CHECK(sslh_hash(net) == before, "a failed run changed the net");
+    {
+        sslh_data d = noise(c, 8, 16, 16, 3);
+        d.labels = NULL;
+        sslh_linear_probe(c, net, d, d, p);
+        CHECK_ERROR(c, "no labels");
+    }
+    sslh_destroy(c);
+    sslh_destroy(other);
+}
+
+/* Collapse meters at known values. */
+static void meters(void) {
+    sslh_ctx *c = create(1);
+    sslh_tensor *same = sslh_full(c, sslh_dim2(64, 8), 0.5f), *normal = sslh_normal(c, sslh_dim2(4096, 8), 0.0f, 1.0f);
+    CHECK_NEAR(sslh_feature_std(same), 0, 1e-6);
+    CHECK_NEAR(sslh_feature_std(normal), 1 / sqrt(8.0), 0.01);
+    CHECK_NEAR(sslh_effective_rank(c, same), 1, 1e-3);
+    CHECK_NEAR(sslh_effective_rank(c, normal), 8, 0.05);
+    CHECK_NEAR(sslh_alignment(normal, normal), 0, 1e-9);
+    CHECK_NEAR(sslh_alignment(same, sslh_scale(c, same, -3.0f)), 4, 1e-5); /* opposite unit vectors */
+    CHECK_NEAR(sslh_uniformity(c, same), 0, 1e-5);
+    CHECK(sslh_uniformity(c, sslh_slice(c, normal, 0, 0, 500)) < -2.0f, "uniformity of a normal");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+TESTS_BEGIN
+    TEST(recipe_numbers)
+    TEST(method_numbers)
+    TEST(settings_are_printed)
+    TEST(losses_at_the_start)
+    TEST(pitfalls_are_errors)
+    TEST(misuse_of_the_trainer)
+    TEST(meters)
+TESTS_END
