@@ -4905,7 +4905,10 @@ SSLH_I_FN sslh_tensor *sslh_i_persistent(sslh_ctx *c, const char *op, sslh_type 
     size_t count = SSLH_I_BAD(c) ? 0 : sslh_i_count(c, op, shape);
     sslh_tensor *t = count ? (sslh_tensor *)sslh_i_alloc(c, sizeof *t) : NULL;
     void *data = t ? sslh_i_alloc(c, count * sslh_i_type_size(type)) : NULL;
-    if (!data) return NULL;
+    if (!data) {
+        sslh_i_free(c, t);
+        return NULL;
+    }
     t->type = type;
     t->ndim = shape.ndim;
     memcpy(t->shape, shape.size, sizeof t->shape);
@@ -12296,56 +12299,86 @@ SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
     return !SSLH_I_BAD(set->c);
 }
 
-SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
-    sslh_ctx *c = set->c;
-    size_t size = 0, at = 0, word, n, lines = 1;
-    int height = 0, width = 0, columns, count, classes = 0;
-    char *file, *labels = NULL, *index = sslh_i_join_path(c, path, "index.txt", 9);
-    uint8_t *p = index ? sslh_i_read_whole(c, set->fn, index, &size) : NULL;
-    for (size_t i = 0; i < size; i++) lines += p[i] == '\n';
-    const char **name = p ? (const char **)sslh_i_alloc(c, lines * sizeof *name) : NULL;
-    size_t *length = name ? (size_t *)sslh_i_alloc(c, lines * sizeof *length) : NULL;
-    sslh_i_source s = sslh_i_source_of(c, set->fn, index, p, size);
-    while (length && at < size && !SSLH_I_BAD(c)) {
-        if (!sslh_i_word(&s, &at, &word, &n)) {
-            if (at < size && s.p[at] == '#')
-                while (at < size && s.p[at] != '\n') at++;
-            else at++; /* the end of the line (or some other white space) */
-            continue;
-        }
-        if (sslh_i_word_is(&s, word, n, "cell")) {
-            if (set->n) sslh_i_bad(&s, word, "cell comes after a sheet");
-            else if (sslh_i_word_number(&s, &at, 32768, &height)) sslh_i_word_number(&s, &at, 32768, &width);
-        } else if (sslh_i_word_is(&s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
-            while (at < size && (s.p[at] == ' ' || s.p[at] == '\t')) at++;
-            word = at;
-            while (at < size && s.p[at] != '\n' && s.p[at] != '#') at++;
-            n = at - word;
-            while (n && sslh_i_is_space(s.p[word + n - 1])) n--;
-            name[classes] = (const char *)s.p + word;
-            length[classes++] = n;
-        } else if (sslh_i_word_is(&s, word, n, "sheet")) {
-            if (!width) sslh_i_bad(&s, word, "the line cell HEIGHT WIDTH is missing before the first sheet");
-            else if (sslh_i_word_file(&s, &at, path, &file)) {
-                int ok = sslh_i_word(&s, &at, &word, &n) && sslh_i_word_is(&s, word, n, "columns") && sslh_i_word_number(&s, &at, 32768, &columns) &&
-                         sslh_i_word(&s, &at, &word, &n) && sslh_i_word_is(&s, word, n, "count") && sslh_i_word_number(&s, &at, 0x7fffffffu, &count);
-                if (!ok) sslh_i_bad(&s, word, "sheet FILE columns N count N is expected");
-                else sslh_i_load_sheet(set, file, height, width, columns, count);
-                sslh_i_free(c, file);
-            }
-        } else if (sslh_i_word_is(&s, word, n, "labels") && !labels) sslh_i_word_file(&s, &at, path, &labels);
-        else sslh_i_bad(&s, word, "cell, class, sheet or (once) labels is expected at the start of a line");
-        if (!SSLH_I_BAD(c) && sslh_i_word(&s, &at, &word, &n)) sslh_i_bad(&s, word, "unexpected words at the end of the line");
+/* What the lines of an index.txt have said so far. */
+typedef struct sslh_i_index {
+    int          height, width; /* of a cell; 0: not yet */
+    const char **name;          /* of the classes: text in the file, not ended by zeros */
+    size_t      *length;
+    int          classes;
+    char        *labels;        /* path, or NULL */
+} sslh_i_index;
+
+/* "FILE columns N count N" after the word sheet. */
+SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path, const sslh_i_index *x) {
+    size_t word, n;
+    int columns = 0, count = 0;
+    char *file;
+    if (!sslh_i_word_file(s, at, path, &file)) return;
+    if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns")) sslh_i_bad(s, word, "columns N is expected");
+    else if (sslh_i_word_number(s, at, 32768, &columns)) {
+        if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "count")) sslh_i_bad(s, word, "count N is expected");
+        else if (sslh_i_word_number(s, at, 0x7fffffffu, &count)) sslh_i_load_sheet(set, file, x->height, x->width, columns, count);
     }
-    if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(&s, at, "no sheet is named");
-    if (!SSLH_I_BAD(c) && labels) sslh_i_load_labels(set, labels);
-    if (!SSLH_I_BAD(c) && classes) sslh_i_parts_names(set, name, length, classes);
-    sslh_i_free(c, length);
-    sslh_i_free(c, (void *)name);
-    sslh_i_free(c, p);
-    sslh_i_free(c, labels);
-    sslh_i_free(c, index);
+    sslh_i_free(s->c, file);
+}
+
+/* One line whose first word is given; at is behind that word. */
+SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n, const char *path,
+                                 sslh_i_index *x) {
+    if (sslh_i_word_is(s, word, n, "cell")) {
+        if (set->n) sslh_i_bad(s, word, "cell comes after a sheet");
+        else if (sslh_i_word_number(s, at, 32768, &x->height)) sslh_i_word_number(s, at, 32768, &x->width);
+    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
+        while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t')) ++*at;
+        word = *at;
+        while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '#') ++*at;
+        n = *at - word;
+        while (n && sslh_i_is_space(s->p[word + n - 1])) n--;
+        x->name[x->classes] = (const char *)s->p + word;
+        x->length[x->classes++] = n;
+    } else if (sslh_i_word_is(s, word, n, "sheet")) {
+        if (x->width) sslh_i_index_sheet(set, s, at, path, x);
+        else sslh_i_bad(s, word, "the line cell HEIGHT WIDTH is missing before the first sheet");
+    } else if (sslh_i_word_is(s, word, n, "labels") && !x->labels) sslh_i_word_file(s, at, path, &x->labels);
+    else sslh_i_bad(s, word, "cell, class, sheet or (once) labels is expected at the start of a line");
+    if (!SSLH_I_BAD(s->c) && sslh_i_word(s, at, &word, &n)) sslh_i_bad(s, word, "unexpected words at the end of the line");
+}
+
+/* The text of an index.txt in the folder path. */
+SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
+    sslh_ctx *c = set->c;
+    size_t at = 0, word, n, lines = 1;
+    sslh_i_index x;
+    memset(&x, 0, sizeof x);
+    for (size_t i = 0; i < s->size; i++) lines += s->p[i] == '\n';
+    x.name = (const char **)sslh_i_alloc(c, lines * sizeof *x.name);
+    x.length = (size_t *)sslh_i_alloc(c, lines * sizeof *x.length);
+    while (at < s->size && !SSLH_I_BAD(c)) {
+        if (sslh_i_word(s, &at, &word, &n)) sslh_i_index_line(set, s, &at, word, n, path, &x);
+        else if (at < s->size && s->p[at] == '#')
+            while (at < s->size && s->p[at] != '\n') at++;
+        else at++; /* the end of the line */
+    }
+    if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(s, at, "no sheet is named");
+    if (!SSLH_I_BAD(c) && x.labels) sslh_i_load_labels(set, x.labels);
+    if (!SSLH_I_BAD(c) && x.classes) sslh_i_parts_names(set, x.name, x.length, x.classes);
+    sslh_i_free(c, x.labels);
+    sslh_i_free(c, x.length);
+    sslh_i_free(c, (void *)x.name);
     return !SSLH_I_BAD(c);
+}
+
+SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
+    size_t size = 0;
+    char *index = sslh_i_join_path(set->c, path, "index.txt", 9);
+    uint8_t *p = index ? sslh_i_read_whole(set->c, set->fn, index, &size) : NULL;
+    if (p) {
+        sslh_i_source s = sslh_i_source_of(set->c, set->fn, index, p, size);
+        sslh_i_load_index(set, &s, path);
+    }
+    sslh_i_free(set->c, p);
+    sslh_i_free(set->c, index);
+    return !SSLH_I_BAD(set->c);
 }
 
 SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
