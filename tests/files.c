@@ -1,0 +1,517 @@
+/* Readers and writers: round trips, files made by other programs (tests/golden/files), and hostile bytes: every truncation,
+   flipped bits, absurd sizes. Data sets, their views and loaders are in tests/data.c. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+#include <sys/stat.h>
+
+static sslh_ctx *create(void) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = 1;
+    return sslh_create(d);
+}
+
+/* Where the golden files are, from the top of the repository or from tests/. */
+static const char *golden(const char *name) {
+    static char path[512];
+    FILE *f = fopen("tests/golden/files/expected.txt", "rb");
+    snprintf(path, sizeof path, "%s/%s", f ? "tests/golden/files" : "golden/files", name);
+    if (f) fclose(f);
+    return path;
+}
+
+/* A folder of this run for files that are written. */
+static const char *temporary(const char *name) {
+    static char folder[256], path[512];
+    if (!folder[0]) {
+        const char *root = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/sslh_files_%lx", root ? root : "/tmp", (unsigned long)(uintptr_t)&folder ^ (unsigned long)sslh_i_now());
+        (void)mkdir(folder, 0777);
+    }
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void checksums(void) {
+    uint8_t big[20001];
+    CHECK(sslh_i_crc32(0, "123456789", 9) == 0xcbf43926u, "crc32");
+    CHECK(sslh_i_adler32(1, (const uint8_t *)"123456789", 9) == 0x091e01deu, "adler32");
+    for (uint32_t i = 0; i < sizeof big; i++) big[i] = (uint8_t)(i * i >> 3);
+    uint32_t parts = 0;
+    for (size_t i = 0; i < sizeof big; i += 777) parts = sslh_i_crc32(parts, big + i, SSLH_I_MIN(sizeof big - i, (size_t)777));
+    CHECK(parts == sslh_i_crc32(0, big, sizeof big), "the fast and the plain loop differ");
+}
+
+/* Pseudo-random bytes that do not depend on the library. */
+static uint32_t dice_state = 1;
+static uint32_t dice(void) {
+    dice_state = dice_state * 1664525u + 1013904223u;
+    return dice_state >> 8;
+}
+
+static void deflate_round_trip(void) {
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes, cap = 300000;
+    uint8_t *p = (uint8_t *)malloc(cap);
+    for (int kind = 0; p && kind < 7; kind++)
+        for (size_t n = 0; n <= cap; n = n < 5 ? n + 1 : n * 7 + 3) {
+            size_t packed_size, size = 0;
+            for (size_t i = 0; i < n; i++) {
+                uint32_t r = dice();
+                p[i] = (uint8_t)(kind == 0 ? 0 : kind == 1 ? r : kind == 2 ? r & 3 : kind == 3 ? i / 100 : kind == 4 ? (i % 40000 < 300 ? r : 7)
+                                 : kind == 5 ? (i > 32768 ? p[i - 32768] : r) : r % 255 * (r % 17 == 0));
+            }
+            uint8_t *packed = sslh_i_deflate(c, p, n, kind & 1 ? 6 : 3, &packed_size);
+            uint8_t *back = packed ? sslh_inflate(c, packed, packed_size, 1, n, &size) : NULL;
+            CHECK(back && size == n && !memcmp(back, p, n), "kind %d, %d bytes", kind, (int)n);
+            CHECK(packed_size <= n + (n >> 11) + 128, "kind %d: %d -> %d bytes", kind, (int)n, (int)packed_size);
+            if (kind == 0 && n > 100000) CHECK(packed_size < n / 500, "zeros: %d -> %d", (int)n, (int)packed_size);
+            sslh_i_free(c, packed);
+            sslh_i_free(c, back);
+        }
+    free(p);
+    CHECK_OK(c);
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    sslh_destroy(c);
+}
+
+static void inflate_refuses(void) {
+    static const struct { int format; const char *bytes; int size; const char *text; } bad[] = {
+        {0, "\x07", 1, "invalid block type"},
+        {0, "\x01\x05\x00\xfa\xff", 5, "ends early"},
+        {0, "\x01\x05\x00\xfb\xfe" "abcde", 10, "stored block is damaged"},
+        {0, "\x05\xff\xff", 3, "too many length"},
+        {0, "\x03\x02", 2, "before the first byte"},
+        {0, "\x04\x00\xfe\xff", 4, "not complete"},
+        {1, "\x78\x9d\x03\x00\x00\x00\x00\x01", 8, "no zlib header"},
+        {1, "\x78\xbb\x03\x00\x00\x00\x00\x01", 8, "preset dictionary"},
+        {1, "\x78\x9c\x03\x00\x00\x00\x00\x02", 8, "Adler"},
+        {1, "\x78\x9c\x03\x00\x00\x00\x00\x01x", 9, "follow the end"},
+        {1, "\x78", 1, "ends early"},
+        {2, "\x1f\x8b\x08\xe0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\0", 20, "unknown flags"},
+        {2, "\x1f\x8b\x08\x08\0\0\0\0\0\0aaaaaaaaaa", 20, "header ends early"},
+        {2, "\x1f\x8b\x08\x00\0\0\0\0\0\0\x03\0\1\0\0\0\0\0\0\0", 20, "CRC-32"},
+        {2, "\x1f\x8b\x08\x00\0\0\0\0\0\0\x03\0\0\0\0\0\1\0\0\0", 20, "length does not match"},
+    };
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes, size;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        CHECK(!sslh_inflate(c, bad[i].bytes, (size_t)bad[i].size, bad[i].format, 1000, &size) && !size, "case %d is accepted", (int)i);
+        CHECK_ERROR(c, bad[i].text);
+    }
+    uint8_t *empty = sslh_inflate(c, "\x1f\x8b\x08\x00\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\0", 20, 2, 1000, &size);
+    CHECK(empty != NULL && size == 0, "an empty gzip file");
+    sslh_i_free(c, empty);
+    CHECK_OK(c);
+    /* a bomb: 300 kB of zeros with a limit of 1,000 bytes */
+    uint8_t *zeros = (uint8_t *)calloc(300000, 1);
+    uint8_t *packed = sslh_i_deflate(c, zeros, 300000, 3, &size);
+    CHECK(!sslh_inflate(c, packed, size, 1, 1000, &size), "the limit is not kept");
+    CHECK_ERROR(c, "more than the expected size");
+    CHECK(!sslh_inflate(c, packed, 0, 7, 1000, &size), "format 7");
+    CHECK_ERROR(c, "sslh_inflate: ");
+    free(zeros);
+    sslh_i_free(c, packed);
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    sslh_destroy(c);
+}
+
+/* --- golden files -------------------------------------------------------------------------------------------------- */
+
+static uint32_t tensor_crc(const sslh_tensor *t) {
+    uint32_t crc = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        uint8_t b[4];
+        float v = t->type == SSLH_F32 ? (float)t->data[i] : 0;
+        uint32_t bits = t->type == SSLH_I32 ? (uint32_t)t->ints[i] : 0;
+        if (t->type == SSLH_F32) memcpy(&bits, &v, 4);
+        sslh_i_put_le32(b, bits);
+        crc = t->type == SSLH_U8 ? sslh_i_crc32(crc, t->bytes + i, 1) : sslh_i_crc32(crc, b, 4);
+    }
+    return crc;
+}
+
+static void golden_npy(sslh_ctx *c, const char *name, const char *line) {
+    char kind[8], shape[64], text[64] = "";
+    unsigned crc;
+    CHECK(sscanf(line, "%*s %7s %63s %x", kind, shape, &crc) == 3, "expected.txt: %s", line);
+    sslh_tensor *t = sslh_load_npy(c, golden(name));
+    CHECK_OK(c);
+    for (int i = 0; i < t->ndim; i++) snprintf(text + strlen(text), sizeof text - strlen(text), i ? ",%d" : "%d", t->shape[i]);
+    CHECK(!strcmp(t->ndim ? text : "()", shape), "%s: shape %s instead of %s", name, text, shape);
+    sslh_type type = kind[0] == 'f' ? SSLH_F32 : kind[0] == 'u' ? SSLH_U8 : SSLH_I32;
+    CHECK(t->type == type, "%s: type %d", name, (int)t->type);
+    CHECK(tensor_crc(t) == crc, "%s: values differ", name);
+}
+
+static void golden_files(void) {
+    char line[256], name[128];
+    int images = 0, arrays = 0;
+    sslh_ctx *c = create();
+    FILE *f = fopen(golden("expected.txt"), "rb");
+    CHECK(f != NULL, "tests/golden/files/expected.txt is not here");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "%127s", name) == 1) {
+        int height, width, channels, h, w, ch;
+        unsigned crc;
+        if (strstr(name, ".npy")) {
+            golden_npy(c, name, line);
+            arrays++;
+        } else if (strchr(name, '.')) {
+            CHECK(sscanf(line, "%*s %d %d %d %x", &height, &width, &channels, &crc) == 4, "expected.txt: %s", line);
+            uint8_t *p = sslh_load_image(c, golden(name), &h, &w, &ch);
+            CHECK_OK(c);
+            CHECK(h == height && w == width && ch == channels, "%s: %d x %d x %d instead of %d x %d x %d", name, h, w, ch, height, width, channels);
+            if (p) CHECK(sslh_i_crc32(0, p, (size_t)(h * w * ch)) == crc, "%s: pixels differ", name);
+            sslh_clear_error(c);
+            images++;
+        }
+    }
+    if (f) fclose(f);
+    CHECK(images > 50 && arrays > 15, "%d images, %d arrays", images, arrays);
+    sslh_destroy(c);
+}
+
+static void png_round_trip(void) {
+    static const int sizes[][2] = {{1, 1}, {1, 300}, {300, 1}, {7, 9}, {64, 64}, {130, 257}};
+    sslh_ctx *c = create();
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int channels = 1; channels <= 4; channels++)
+            for (int noise = 0; noise < 3; noise++) {
+                int h = sizes[i][0], w = sizes[i][1], h2, w2, ch2;
+                size_t n = (size_t)(h * w * channels), size, before = sslh_query(c).bytes;
+                uint8_t *p = (uint8_t *)malloc(n);
+                for (size_t k = 0; k < n; k++) p[k] = (uint8_t)(noise == 2 ? dice() : noise == 1 ? k / 3 + (dice() & 3) : 200);
+                uint8_t *file = sslh_i_png_encode(c, "test", p, h, w, channels, &size);
+                uint8_t *back = sslh_load_image_memory(c, file, size, &h2, &w2, &ch2);
+                CHECK_OK(c);
+                CHECK(back && h2 == h && w2 == w && ch2 == channels && !memcmp(back, p, n), "%d x %d x %d, kind %d", h, w, channels, noise);
+                if (noise == 0 && n > 1000) CHECK(size < n / 8, "a plain area of %d bytes takes %d", (int)n, (int)size);
+                sslh_i_free(c, file);
+                sslh_i_free(c, back);
+                free(p);
+                CHECK(sslh_query(c).bytes == before, "memory is left");
+            }
+    sslh_save_png(c, "x.png", NULL, 1, 1, 1);
+    CHECK_ERROR(c, "sslh_save_png: 1 x 1");
+    sslh_save_png(c, "x.png", (const uint8_t *)"abcde", 1, 1, 5);
+    CHECK_ERROR(c, "5 channels");
+    sslh_destroy(c);
+}
+
+static void npy_round_trip(void) {
+    static const float values[24] = {0, 1, -1, 0.5f, 1e-30f, 3e38f, 7};
+    sslh_ctx *c = create();
+    char path[512];
+    for (int ndim = 0; ndim <= 4; ndim++) {
+        sslh_shape s = ndim == 0 ? sslh_dim0() : ndim == 1 ? sslh_dim1(24) : ndim == 2 ? sslh_dim2(4, 6) : ndim == 3 ? sslh_dim3(2, 3, 4) : sslh_dim4(1, 2, 3, 4);
+        snprintf(path, sizeof path, "%s", temporary("a.npy"));
+        sslh_save_npy(c, path, s, values);
+        sslh_tensor *t = sslh_load_npy(c, path);
+        CHECK_OK(c);
+        CHECK(t->ndim == ndim && t->count == (ndim ? 24u : 1u), "%d dimensions", t->ndim);
+        for (size_t i = 0; i < t->count; i++) CHECK((float)t->data[i] == values[i], "value %d", (int)i);
+    }
+    (void)remove(path);
+    /* numpy's own text, byte for byte */
+    uint8_t head[128];
+    CHECK(sslh_i_npy_header(sslh_dim2(3, 5), 15, head) == 128 + 60, "header size");
+    CHECK(!memcmp(head, "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }   ", 71), "header text");
+    CHECK(head[127] == '\n', "end of the header");
+    sslh_destroy(c);
+}
+
+/* --- hostile bytes ------------------------------------------------------------------------------------------------- */
+
+/* Reads bytes as whatever they look like; what is made is freed again. 1 when they were accepted. */
+static int read_any(sslh_ctx *c, const char *name, const uint8_t *bytes, size_t size) {
+    /* an exact copy on the heap: reading one byte too far is found by the sanitizer */
+    uint8_t *p = (uint8_t *)malloc(size ? size : 1);
+    memcpy(p, bytes, size);
+    sslh_i_source s = sslh_i_source_of(c, "test", name, p, size);
+    if (strstr(name, ".npy")) {
+        sslh_tensor *t = sslh_i_npy_decode(&s);
+        if (!sslh_error(c)) {
+            sslh_i_free(c, sslh_i_get_data(t));
+            sslh_i_free(c, t);
+        }
+    } else if (strstr(name, "idx")) {
+        sslh_i_parts set;
+        uint8_t *unpacked = NULL;
+        size_t n = size;
+        memset(&set, 0, sizeof set);
+        set.c = c;
+        set.fn = "test";
+        if (strstr(name, ".gz")) unpacked = sslh_i_idx_unpack(&s, &n);
+        else if (!sslh_i_is_idx(p, size)) sslh_fail(c, SSLH_E_FORMAT, "not idx");
+        else if ((unpacked = (uint8_t *)sslh_i_alloc(c, size)) != NULL) memcpy(unpacked, p, size);
+        if (unpacked) sslh_i_idx_part(&set, "nothing", unpacked, n);
+        sslh_i_parts_free(&set);
+    } else sslh_i_free(c, sslh_load_image_memory(c, p, size, NULL, NULL, NULL));
+    free(p);
+    int ok = sslh_error(c) == NULL;
+    if (!ok) {
+        sslh_code code = sslh_error_code(c);
+        CHECK(code == SSLH_E_FORMAT || code == SSLH_E_SHAPE, "%s: code %d: %s", name, (int)code, sslh_error(c));
+        sslh_clear_error(c);
+    }
+    return ok;
+}
+
+/* Every golden file: all prefixes are refused, flipped bits are refused or accepted, and nothing stays in memory. */
+static void truncation_and_flips(void) {
+    char line[256], name[128];
+    static const char *const more[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz"};
+    sslh_ctx *c = create();
+    int files = 0;
+    FILE *f = fopen(golden("expected.txt"), "rb");
+    for (int extra = 0; f; files++) {
+        if (fgets(line, sizeof line, f)) {
+            if (sscanf(line, "%127s", name) != 1 || !strchr(name, '.')) continue;
+        } else if (extra < 2) snprintf(name, sizeof name, "%s", more[extra++]);
+        else break;
+        size_t size, before = sslh_query(c).bytes;
+        uint8_t *p = sslh_i_read_file(c, golden(name), &size);
+        CHECK_OK(c);
+        if (!p) break;
+        CHECK(read_any(c, name, p, size), "%s itself is refused", name);
+        int text = !strcmp(name, "p2.pgm") || !strcmp(name, "p3.ppm"); /* without its last digit a number is a number */
+        for (size_t n = 0; n + (size_t)text < size; n++)
+            CHECK(!read_any(c, name, p, n), "%s is accepted when cut to %d of %d bytes", name, (int)n, (int)size);
+        for (size_t bit = 0; bit < size * 8; bit += size > 400 ? 7 : 1) {
+            p[bit / 8] = (uint8_t)(p[bit / 8] ^ 1 << (bit & 7));
+            read_any(c, name, p, size);
+            p[bit / 8] = (uint8_t)(p[bit / 8] ^ 1 << (bit & 7));
+        }
+        sslh_i_free(c, p);
+        CHECK(sslh_query(c).bytes == before, "%s: %d bytes are left", name, (int)(sslh_query(c).bytes - before));
+    }
+    if (f) fclose(f);
+    CHECK(files > 80, "%d files", files);
+    sslh_destroy(c);
+}
+
+/* A PNG whose chunks have correct checksums: text before the pixels may be replaced. */
+static size_t small_png(uint8_t *out, uint32_t width, uint32_t height, int depth, int type, int interlace, const char *tag, int tag_size) {
+    static const uint8_t data[] = {0x78, 0x9c, 0x63, 0x60, 0x00, 0x00, 0x00, 0x02, 0x00, 0x01};
+    uint8_t *p = out + 8;
+    memcpy(out, sslh_i_png_magic, 8);
+    sslh_i_put_be32(p + 8, width);
+    sslh_i_put_be32(p + 12, height);
+    p[16] = (uint8_t)depth;
+    p[17] = (uint8_t)type;
+    p[18] = p[19] = 0;
+    p[20] = (uint8_t)interlace;
+    p = sslh_i_png_chunk(p, "IHDR", 13);
+    if (tag) {
+        memset(p + 8, 0, (size_t)tag_size);
+        p = sslh_i_png_chunk(p, tag, (size_t)tag_size);
+    }
+    memcpy(p + 8, data, sizeof data);
+    p = sslh_i_png_chunk(p, "IDAT", sizeof data);
+    p = sslh_i_png_chunk(p, "IEND", 0);
+    return (size_t)(p - out);
+}
+
+static void png_refuses(void) {
+    static const struct { uint32_t width, height; int depth, type, interlace; const char *tag; int tag_size; const char *text; } bad[] = {
+        {0, 1, 8, 0, 0, NULL, 0, "0 x 1 pixels"},
+        {1, 0x80000000u, 8, 0, 0, NULL, 0, "1 x 2147483648"},
+        {0x7fffffff, 0x7fffffff, 16, 6, 1, NULL, 0, "SSLH_MAX_PIXELS"},
+        {16384, 16384, 16, 6, 0, NULL, 0, "cannot hold"},
+        {1, 1, 3, 0, 0, NULL, 0, "colour type 0 with 3 bits"},
+        {1, 1, 16, 3, 0, NULL, 0, "colour type 3 with 16 bits"},
+        {1, 1, 4, 2, 0, NULL, 0, "colour type 2 with 4 bits"},
+        {1, 1, 8, 5, 0, NULL, 0, "colour type 5"},
+        {1, 1, 8, 7, 0, NULL, 0, "colour type 7"},
+        {1, 1, 8, 0, 2, NULL, 0, "interlace 2"},
+        {1, 1, 8, 3, 0, NULL, 0, "without PLTE"},
+        {1, 1, 1, 3, 0, "PLTE", 9, "PLTE chunk of 9"},
+        {1, 1, 8, 3, 0, "PLTE", 10, "PLTE chunk of 10"},
+        {1, 1, 8, 3, 0, "PLTE", 0, "PLTE chunk of 0"},
+        {1, 1, 8, 3, 0, "tRNS", 1, "tRNS chunk of 1"},
+        {1, 1, 8, 6, 0, "tRNS", 6, "tRNS chunk of 6"},
+        {1, 1, 8, 0, 0, "tRNS", 6, "tRNS chunk of 6"},
+        {1, 1, 8, 0, 0, "IHDR", 13, "second IHDR"},
+        {1, 1, 8, 0, 0, "ABCD", 3, "critical chunk"},
+        {1, 2, 8, 0, 0, NULL, 0, "less than the image needs"},
+    };
+    uint8_t file[256];
+    size_t size = small_png(file, 1, 1, 8, 0, 0, NULL, 0);
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    CHECK(read_any(c, "small", file, size), "the file that the others are made of is refused");
+    size = small_png(file, 1, 1, 8, 0, 0, "abCD", 3);
+    CHECK(read_any(c, "small", file, size), "an unknown chunk that may be skipped is refused");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        size = small_png(file, bad[i].width, bad[i].height, bad[i].depth, bad[i].type, bad[i].interlace, bad[i].tag, bad[i].tag_size);
+        CHECK(!sslh_load_image_memory(c, file, size, NULL, NULL, NULL), "case %d is accepted", (int)i);
+        CHECK_ERROR(c, bad[i].text);
+    }
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made the reader take %.0f bytes", (double)sslh_query(c).peak);
+    sslh_destroy(c);
+}
+
+static void others_refuse(void) {
+    static const struct { const char *bytes; int size; const char *text; } images[] = {
+        {"", 0, "neither a PNG nor"}, {"P4 1 1 \1", 8, "neither a PNG nor"}, {"P5", 2, "neither"},
+        {"P5 99999999999 1 255 a", 22, "width is not a number"}, {"P5 -1 1 255 a", 13, "width is not a number"},
+        {"P5 0 1 255 a", 12, "0 x 1 pixels"}, {"P5 1 1 0 a", 10, "largest value is 0"}, {"P5 1 1 65536 a", 14, "largest value is not"},
+        {"P6 40000 40000 255 a", 20, "SSLH_MAX_PIXELS"}, {"P6 4000 4000 255 a", 18, "too few"}, {"P5 1 1 255", 10, "no white space"},
+        {"P5 1 1 255#", 11, "no white space"}, {"P5 2 1 7 \7\10", 11, "over the largest"}, {"P2 1 1 7 8", 10, "over the largest"},
+        {"P2 2 1 255 1 ", 13, "ends early"}, {"P2 1 1 255 x", 12, "sample is not a number"}, {"P5 # never ends", 15, "ends early"},
+    };
+    static const struct { const char *text, *why; } arrays[] = {
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647), }", "too many elements"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647,), }", "bytes of values"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,), }", "a size in the shape"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4), }", "a size in the shape"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (1,1,1,1,1,1,1), }", "more than 6"},
+        {"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "|O are not read"},
+        {"{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "<c8 are not read"},
+        {"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "structured"},
+        {"{'descr': '<f4', 'fortran_order': False, }", "is missing"},
+        {"{'descr': '<f4', 'descr': '<f4', 'shape': (1,), }", "twice"},
+        {"{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", "True or False"},
+        {"{'other': 1}", "unknown key"}, {"[]", "'{' is expected"}, {"{'descr': '<f4", "does not end"}, {"{", "a string is expected"},
+        {"{'descr' '<f4'", "':' is expected"},
+    };
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
+        CHECK(!sslh_load_image_memory(c, images[i].bytes, (size_t)images[i].size, NULL, NULL, NULL), "case %d is accepted", (int)i);
+        CHECK_ERROR(c, images[i].text);
+    }
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
+        uint8_t file[256];
+        size_t n = strlen(arrays[i].text);
+        memcpy(file, "\x93NUMPY\x01\x00", 8);
+        file[8] = (uint8_t)n;
+        file[9] = 0;
+        memcpy(file + 10, arrays[i].text, n);
+        memset(file + 10 + n, 0, 4);
+        sslh_i_source s = sslh_i_source_of(c, "sslh_load_npy", "memory", file, n + 14);
+        sslh_i_npy_decode(&s);
+        CHECK_ERROR(c, arrays[i].why);
+    }
+    /* 2^31 x 2^31 x 2^31 images; a type that is no image; labels instead of images */
+    static const uint8_t idx[4][24] = {{0, 0, 8, 3, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0x80, 0, 0, 0}, {0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1},
+                                      {0, 0, 13, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0}, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4}};
+    static const int idx_size[4] = {16, 16, 20, 12};
+    for (int i = 0; i < 4; i++) CHECK(!read_any(c, "idx", idx[i], (size_t)idx_size[i]), "idx case %d is accepted", i);
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made a reader take %.0f bytes", (double)sslh_query(c).peak);
+    sslh_destroy(c);
+}
+
+/* --- whole files --------------------------------------------------------------------------------------------------- */
+
+static void whole_files(void) {
+    sslh_ctx *c = create();
+    size_t size, before = sslh_query(c).bytes;
+    char path[512], folder[512];
+    sslh_i_dir dir;
+    snprintf(path, sizeof path, "%s", temporary("whole.bin"));
+    snprintf(folder, sizeof folder, "%s", temporary(""));
+    for (int round = 0; round < 3; round++) { /* written anew over the old one */
+        char text[64];
+        int n = snprintf(text, sizeof text, "%.*s", round * 20, "the same bytes come back, also the shorter ones");
+        CHECK(sslh_i_write_file(c, path, text, (size_t)n), "write");
+        uint8_t *p = sslh_i_read_file(c, path, &size);
+        CHECK(p && size == (size_t)n && !memcmp(p, text, size) && p[size] == 0, "round %d", round);
+        sslh_i_free(c, p);
+    }
+    CHECK(sslh_i_list_dir(c, "test", folder, &dir), "list");
+    for (int i = 0; i < dir.n; i++) {
+        CHECK(!strstr(dir.name[i], ".tmp"), "%s is left behind", dir.name[i]);
+        if (i) CHECK(strcmp(dir.name[i - 1], dir.name[i]) < 0, "not sorted");
+    }
+    sslh_i_dir_free(c, &dir);
+    CHECK_OK(c);
+    CHECK(!sslh_i_read_file(c, temporary("missing"), &size), "a file that is not there");
+    CHECK_ERROR(c, "cannot open");
+    CHECK(!sslh_i_read_file(c, folder, &size), "a folder is not a file");
+    CHECK_ERROR(c, "is a folder");
+    CHECK(!sslh_i_write_file(c, temporary("no/folder/here"), "x", 1), "no folder");
+    CHECK_ERROR(c, "cannot write");
+    CHECK(!sslh_i_write_file(c, folder, "x", 1), "onto a folder");
+    CHECK_ERROR(c, "folder");
+    CHECK(!sslh_i_list_dir(c, "test", temporary("missing"), &dir), "list of nothing");
+    CHECK_ERROR(c, "cannot list");
+    CHECK(!sslh_load_image(c, NULL, NULL, NULL, NULL), "no path");
+    CHECK_ERROR(c, "NULL");
+    if (sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER) { /* a disk that is full; devices are not renamed over */
+        CHECK(!sslh_i_write_file(c, "/dev/full", "x", 1), "a full disk");
+        CHECK_ERROR(c, "cannot write /dev/full");
+        CHECK(sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER, "the device was replaced");
+    }
+    (void)remove(path);
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    sslh_destroy(c);
+}
+
+/* --- every allocation fails once ------------------------------------------------------------------------------------ */
+
+typedef struct { long left, live; } counter;
+static void *counting_alloc(void *user, size_t n) {
+    counter *k = (counter *)user;
+    if (k->left-- == 0) return NULL;
+    k->live++;
+    return malloc(n);
+}
+static void counting_free(void *user, void *p) {
+    if (p) ((counter *)user)->live--;
+    free(p);
+}
+
+static void no_memory(void) {
+    static const char *const work[] = {"png_t6_d16_adam7.png", "p3.ppm", "npy_f8.npy", "idx/zipped-images-idx3-ubyte.gz", "write"};
+    for (size_t w = 0; w < sizeof work / sizeof *work; w++)
+        for (long fail = 0;; fail++) {
+            counter k = {-1, 0};
+            char path[512];
+            sslh_desc d;
+            memset(&d, 0, sizeof d);
+            d.threads = 1;
+            d.alloc = counting_alloc;
+            d.release = counting_free;
+            d.user = &k;
+            sslh_ctx *c = sslh_create(d);
+            size_t before = sslh_query(c).bytes;
+            k.left = fail;
+            snprintf(path, sizeof path, "%s", golden(work[w]));
+            if (strstr(work[w], ".npy")) sslh_load_npy(c, path);
+            else if (strstr(work[w], "idx")) sslh_load_images(c, path);
+            else if (!strcmp(work[w], "write")) {
+                snprintf(path, sizeof path, "%s", temporary("memory.png"));
+                sslh_save_png(c, path, (const uint8_t *)"abcdefgh", 2, 4, 1);
+                (void)remove(path);
+            } else sslh_load_image(c, path, NULL, NULL, NULL);
+            int done = k.left >= 0;
+            if (!done) {
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s, allocation %ld: %s", work[w], fail, sslh_error(c) ? sslh_error(c) : "no error");
+                CHECK(sslh_query(c).bytes == before, "%s, allocation %ld: memory is left", work[w], fail);
+            } else CHECK_OK(c);
+            sslh_destroy(c);
+            CHECK(k.live == 0, "%ld blocks are left", k.live);
+            if (done) {
+                CHECK(fail > 1, "%s makes only %ld allocations", work[w], fail);
+                break;
+            }
+        }
+}
+
+TESTS_BEGIN
+    TEST(checksums)
+    TEST(deflate_round_trip)
+    TEST(inflate_refuses)
+    TEST(golden_files)
+    TEST(png_round_trip)
+    TEST(npy_round_trip)
+    TEST(truncation_and_flips)
+    TEST(png_refuses)
+    TEST(others_refuse)
+    TEST(whole_files)
+    TEST(no_memory)
+TESTS_END
