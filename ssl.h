@@ -3012,6 +3012,11 @@ struct sslh_i_kernels {
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
+    void (*depthwise)(int taps, const sslh_real *const *p, const sslh_real *w, size_t n, sslh_real *y, const sslh_real *bias, int relu,
+                      int accumulate);
+    void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
+    void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
+    void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
     /* element-wise, norms, softmax, optimisers */
     void      (*unary)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q);
     void      (*unary_back)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
@@ -3886,6 +3891,67 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
+/* One pixel of a depthwise convolution: y[c] = relu(bias[c] + sum over t of p[t][c] w[t][c]), c < n; w (taps,n). */
+SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(int taps, const sslh_real *const *p, const sslh_real *w, size_t n, sslh_real *y,
+                                           const sslh_real *bias, int relu, int accumulate) {
+    for (size_t j = 0; j < n; j += 16) {
+        int part = n - j < 16 ? (int)(n - j) : 0;
+        sslh_i_v s = sslh_i_vzero();
+        for (int t = 0; t < taps; t++) {
+            const sslh_real *a = p[t] + j, *b = w + (size_t)t * n + j;
+            s = part ? sslh_i_vfma(sslh_i_vloadn(a, part), sslh_i_vloadn(b, part), s) : sslh_i_vfma(sslh_i_vload(a), sslh_i_vload(b), s);
+        }
+        if (accumulate) s = sslh_i_vadd(part ? sslh_i_vloadn(y + j, part) : sslh_i_vload(y + j), s);
+        if (bias) s = sslh_i_vadd(s, part ? sslh_i_vloadn(bias + j, part) : sslh_i_vload(bias + j));
+        if (relu) s = sslh_i_vmax(sslh_i_vzero(), s);
+        if (part) sslh_i_vstoren(y + j, s, part);
+        else sslh_i_vstore(y + j, s);
+    }
+}
+/* y[i] += a[i] b[i] (b NULL: y[i] += f a[i]), i < n */
+SSLH_I_FN void SSLH_I_P(sslh_i_madd_row_)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n) {
+    sslh_i_v factor = sslh_i_vset(f);
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        sslh_i_vstore(y + i, sslh_i_vfma(sslh_i_vload(a + i), b ? sslh_i_vload(b + i) : factor, sslh_i_vload(y + i)));
+    if (i < n) {
+        int part = (int)(n - i);
+        sslh_i_v v = sslh_i_vfma(sslh_i_vloadn(a + i, part), b ? sslh_i_vloadn(b + i, part) : factor, sslh_i_vloadn(y + i, part));
+        sslh_i_vstoren(y + i, v, part);
+    }
+}
+/* One pixel of a maximum: y[c] = max over t of p[t][c]; NaN wins. */
+SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, size_t n, sslh_real *y) {
+    for (size_t j = 0; j < n; j += 16) {
+        int part = n - j < 16 ? (int)(n - j) : 0;
+        sslh_i_v s = part ? sslh_i_vloadn(p[0] + j, part) : sslh_i_vload(p[0] + j);
+        for (int t = 1; t < taps; t++) {
+            sslh_i_v x = part ? sslh_i_vloadn(p[t] + j, part) : sslh_i_vload(p[t] + j);
+            s = sslh_i_vselect(sslh_i_mor(sslh_i_vgt(x, s), sslh_i_vnan(x)), x, s);
+        }
+        if (part) sslh_i_vstoren(y + j, s, part);
+        else sslh_i_vstore(y + j, s);
+    }
+}
+/* Its gradient: the first t with p[t][c] = y[c] receives dy[c] in d[t][c]. */
+SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,
+                                          sslh_real *const *d) {
+    for (size_t j = 0; j < n; j += 16) {
+        int part = n - j < 16 ? (int)(n - j) : 0;
+        sslh_i_v v = part ? sslh_i_vloadn(y + j, part) : sslh_i_vload(y + j), zero = sslh_i_vzero();
+        sslh_i_v g = part ? sslh_i_vloadn(dy + j, part) : sslh_i_vload(dy + j); /* what has not found its place yet */
+        for (int t = 0; t < taps; t++) {
+            sslh_i_v x = part ? sslh_i_vloadn(p[t] + j, part) : sslh_i_vload(p[t] + j);
+            sslh_i_v old = part ? sslh_i_vloadn(d[t] + j, part) : sslh_i_vload(d[t] + j);
+            sslh_i_m here = sslh_i_veq(x, v);
+            old = sslh_i_vadd(old, sslh_i_vselect(here, g, zero));
+            g = sslh_i_vselect(here, zero, g);
+            if (part) sslh_i_vstoren(d[t] + j, old, part);
+            else sslh_i_vstore(d[t] + j, old);
+        }
+    }
+}
+
 /* --- kernels: element-wise, norms, softmax, optimisers --- */
 
 /* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
@@ -4633,7 +4699,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_FMA,
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W,
     SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
-    SSLH_I_P(sslh_i_relu_bias_),
+    SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
+    SSLH_I_P(sslh_i_max_back_),
     SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
     SSLH_I_P(sslh_i_axpby_), SSLH_I_P(sslh_i_sgd_), SSLH_I_P(sslh_i_adam_), sslh_i_sum_row, SSLH_I_P(sslh_i_squares_),
     SSLH_I_P(sslh_i_variance_rows_), SSLH_I_P(sslh_i_variance_back_), SSLH_I_P(sslh_i_lse_rows_), SSLH_I_P(sslh_i_lse_back_),
@@ -6098,6 +6165,755 @@ SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
 /* ================================================================================================================== */
 /*  >>conv          convolution, pooling, resizing                                                                   */
 /* ================================================================================================================== */
+
+/* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
+   i sh - ph + a dh, a < Kh. */
+typedef struct sslh_i_conv {
+    int n, h, w, ci, co, kh, kw, oh, ow, sh, sw, ph, pw, dh, dw, groups;
+} sslh_i_conv;
+
+/* --- reference: what the tests compare with. With G = I/groups:
+     y[n,i,j,o]   = sum over a,b,g  x[n, i sh - ph + a dh, j sw - pw + b dw, g] weight[o,a,b,g]          (1)
+     dx, dw: the same sum, scattered (2), (3)                                                             */
+enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
+/* which (1): y += .., (2): x += .., (3): w += .. from the two others. The target must hold zeros or what is added to. */
+SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y) {
+    const int g = s->ci / s->groups, og = s->co / s->groups;
+    for (int n = 0; n < s->n; n++)
+        for (int i = 0; i < s->oh; i++)
+            for (int j = 0; j < s->ow; j++)
+                for (int o = 0; o < s->co; o++)
+                    for (int a = 0; a < s->kh; a++)
+                        for (int b = 0; b < s->kw; b++) {
+                            int r = i * s->sh - s->ph + a * s->dh, q = j * s->sw - s->pw + b * s->dw;
+                            if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
+                            sslh_real *px = x + (((size_t)n * (size_t)s->h + (size_t)r) * (size_t)s->w + (size_t)q) * (size_t)s->ci +
+                                            (size_t)(o / og * g);
+                            sslh_real *pw = w + (((size_t)o * (size_t)s->kh + (size_t)a) * (size_t)s->kw + (size_t)b) * (size_t)g;
+                            sslh_real *py = y + (((size_t)n * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * (size_t)s->co + o;
+                            for (int k = 0; k < g; k++) {
+                                if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(px[k], pw[k], *py);
+                                else if (which == SSLH_I_CONV_DATA) px[k] = sslh_i_muladd(*py, pw[k], px[k]);
+                                else pw[k] = sslh_i_muladd(*py, px[k], pw[k]);
+                            }
+                        }
+}
+
+/* --- forward and gradient of the data: an implicit matrix product ---
+   A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of the
+   source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
+   pointers [tap][MR], padding points to zeros, and tile_rows runs over it. Used for
+     forward        taps = (a, b), source x, stride of the source sh, sw
+     forward, few channels: taps = a, with b and the channels side by side in a width-padded copy of x
+     gradient of x  with stride s the pixels of x fall into s x s classes with their own taps; source dy, stride 1, and
+                    output rows y0, y0 + s, ..                                                                             */
+typedef struct sslh_i_gather {
+    const sslh_real *x;          /* source (N,xh,xw,xc) */
+    int              xh, xw, xc, xg;   /* xg: channels of one group, where the next group begins */
+    int              step_h, step_w;   /* of the source per output */
+    int              taps, len;
+    int             *off_h, *off_w;    /* [taps] */
+    int              min_h, max_h, min_w, max_w; /* of the offsets */
+    sslh_real       *y;          /* output (N,yh,yw,yc) */
+    int              yh, yw, yc, yg;
+    int              y0, x0, ys, xs;   /* first row and column of the output, and their distance */
+    int              gh, gw;           /* outputs per image: gh x gw */
+    int              sub, seg_len, segs, per_block; /* taps cut into sub segments of seg_len; segments per block of the sum */
+    int              rows, cols;       /* of a task */
+    int              row_tasks, col_tasks, first_task, panels;
+    sslh_real       *packed;     /* [group][panel][taps len][NR] */
+    const int       *tap;        /* [taps] which (a,b) of the weight, in the gradient of x */
+} sslh_i_gather;
+
+typedef struct sslh_i_gather_job {
+    const struct sslh_i_kernels *k;
+    const sslh_i_conv *s;
+    sslh_i_gather     *list; /* classes */
+    int                n;
+    int                tasks, pack_tasks;
+    const sslh_real   *weight, *bias, *zeros;
+    int                relu, accumulate, back, depthwise;
+    const sslh_real   *depth_weight; /* depthwise: (taps,C) */
+    char              *work;
+    size_t             work_bytes;
+} sslh_i_gather_job;
+
+enum { SSLH_I_SEGMENT = 512 }; /* longest chain of a sum; then it is added to y */
+
+/* Cuts a gather into segments, blocks and tasks: by shape only. images = N. */
+SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int groups, int nr) {
+    g->sub = 1;
+    while (g->len / g->sub > SSLH_I_SEGMENT || g->len % g->sub) {
+        if (++g->sub > 64) { /* no fitting divisor */
+            g->sub = 1;
+            break;
+        }
+    }
+    g->seg_len = g->len / g->sub;
+    g->segs = g->taps * g->sub;
+    int per = SSLH_I_MAX(1, SSLH_I_SEGMENT / g->seg_len);
+    int blocks = (g->segs + per - 1) / per;
+    g->per_block = blocks ? (g->segs + blocks - 1) / blocks : 1;
+    g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
+    g->min_w = g->max_w = g->taps ? g->off_w[0] : 0;
+    for (int t = 1; t < g->taps; t++) {
+        g->min_h = SSLH_I_MIN(g->min_h, g->off_h[t]);
+        g->max_h = SSLH_I_MAX(g->max_h, g->off_h[t]);
+        g->min_w = SSLH_I_MIN(g->min_w, g->off_w[t]);
+        g->max_w = SSLH_I_MAX(g->max_w, g->off_w[t]);
+    }
+    int pixels = images * g->gh * g->gw; /* fits: checked with the output's shape */
+    g->rows = pixels >= 8 * SSLH_I_MC ? SSLH_I_MC : pixels >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
+    g->row_tasks = (pixels + g->rows - 1) / g->rows;
+    g->cols = (g->yg + 31) / 32 * 32;
+    while (g->cols > 64 && groups * g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
+    g->col_tasks = (g->yg + g->cols - 1) / g->cols;
+    g->panels = (g->yg + nr - 1) / nr;
+}
+
+/* Pointers of `rows` output pixels from number first on, of one group: table[(r / mr segs + s) mr + r % mr] and out[r]. */
+SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int group, int first, int rows, int mr,
+                                  const sslh_real **table, sslh_real **out) {
+    int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
+    for (int r = 0; r < rows; r++) {
+        const sslh_real **to = table + (size_t)(r / mr) * (size_t)g->segs * (size_t)mr + r % mr;
+        const int h = i * g->step_h, w = j * g->step_w;
+        const int inside = h + g->min_h >= 0 && h + g->max_h < g->xh && w + g->min_w >= 0 && w + g->max_w < g->xw;
+        const sslh_real *image = g->x + (size_t)n * (size_t)g->xh * (size_t)g->xw * (size_t)g->xc + (size_t)group * (size_t)g->xg;
+        for (int t = 0; t < g->taps; t++) {
+            const int a = h + g->off_h[t], b = w + g->off_w[t];
+            const sslh_real *p = inside || (a >= 0 && a < g->xh && b >= 0 && b < g->xw)
+                                     ? image + ((size_t)a * (size_t)g->xw + (size_t)b) * (size_t)g->xc
+                                     : zeros;
+            for (int q = 0; q < g->sub; q++, to += mr) *to = p + (size_t)q * (size_t)g->seg_len;
+        }
+        out[r] = g->y + (((size_t)n * (size_t)g->yh + (size_t)(g->y0 + i * g->ys)) * (size_t)g->yw + (size_t)(g->x0 + j * g->xs)) *
+                            (size_t)g->yc +
+                 (size_t)group * (size_t)g->yg;
+        if (++j == g->gw) {
+            j = 0;
+            if (++i == g->gh) {
+                i = 0;
+                n++;
+            }
+        }
+    }
+}
+
+/* The weights of one panel of output columns: forward (O,(taps len)) -> [taps len][NR], gradient of x: row (tap, o). */
+SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
+    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
+    const sslh_i_conv *s = p->s;
+    const sslh_i_gather *g = p->list;
+    const size_t nr = (size_t)p->k->nr, gi = (size_t)(s->ci / s->groups), go = (size_t)(s->co / s->groups);
+    const size_t k = (size_t)s->kh * (size_t)s->kw * gi; /* length of a filter */
+    (void)worker;
+    while (task >= g->panels * s->groups) task -= g++->panels * s->groups;
+    const size_t group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
+    sslh_real *to = g->packed + (size_t)task * (size_t)g->taps * (size_t)g->len * nr;
+    const int cols = SSLH_I_MIN((int)nr, g->yg - (int)j);
+    if (!p->back) {
+        p->k->pack_t(to, (int)nr, p->weight + (group * go + j) * k, k, cols, (int)k);
+        return;
+    }
+    for (int t = 0; t < g->taps; t++)
+        p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k, cols, (int)go);
+}
+
+SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
+    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
+    const sslh_i_gather *g = p->list;
+    const int nr = p->k->nr, groups = p->s->groups;
+    while (task >= g->first_task + groups * g->row_tasks * g->col_tasks) g++;
+    task -= g->first_task;
+    const int mr = p->depthwise ? 1 : p->k->mr;
+    const int col0 = task % g->col_tasks * g->cols, group = task / g->col_tasks / g->row_tasks;
+    const int first = task / g->col_tasks % g->row_tasks * g->rows, cols = SSLH_I_MIN(g->yg, col0 + g->cols);
+    const int rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
+    const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
+    sslh_real **out = (sslh_real **)(void *)(table + (size_t)(g->rows + mr) * (size_t)g->segs);
+    sslh_i_gather_rows(g, p->zeros, group, first, rows, mr, table, out);
+    if (p->depthwise) {
+        for (int r = 0; r < rows; r++)
+            p->k->depthwise(g->taps, table + (size_t)r * (size_t)g->taps, g->packed, (size_t)g->yc, out[r], p->bias, p->relu,
+                            p->accumulate);
+        return;
+    }
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.len = g->seg_len;
+    t.bstep = (size_t)nr;
+    for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
+        const int last = seg + g->per_block >= g->segs;
+        t.segs = SSLH_I_MIN(g->per_block, g->segs - seg);
+        t.accumulate = p->accumulate || seg > 0;
+        t.relu = last && p->relu;
+        for (int j = col0; j < cols; j += nr) {
+            t.cols = SSLH_I_MIN(nr, cols - j);
+            t.col = (size_t)j;
+            t.bias = last && p->bias ? p->bias + group * g->yg + j : NULL;
+            t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) * (size_t)g->seg_len * (size_t)nr;
+            for (int r = 0; r < rows; r += mr) {
+                t.rows = SSLH_I_MIN(mr, rows - r);
+                t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
+                t.cs = out + r;
+                p->k->tile_rows(&t);
+            }
+        }
+    }
+}
+
+/* Depthwise weights (C,taps) -> (taps of the class, C). */
+SSLH_I_FN void sslh_i_depthwise_weights(const sslh_i_conv *s, const sslh_i_gather *g, const sslh_real *weight) {
+    const size_t all = (size_t)s->kh * (size_t)s->kw, channels = (size_t)s->ci;
+    for (int t = 0; t < g->taps; t++)
+        for (size_t c = 0; c < channels; c++) g->packed[(size_t)t * channels + c] = weight[c * all + (size_t)g->tap[t]];
+}
+
+/* Plans, packs and runs the gathers of p->list. weight NULL: the packed depthwise weights are all `constant`. */
+SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
+    const sslh_i_conv *s = p->s;
+    size_t reals = 0, zeros = 1, largest = 0;
+    p->tasks = p->pack_tasks = 0;
+    for (int i = 0; i < p->n; i++) {
+        sslh_i_gather *g = &p->list[i];
+        int groups = p->depthwise ? 1 : s->groups;
+        sslh_i_gather_plan(g, s->n, groups, p->k->nr);
+        g->first_task = p->tasks;
+        if (p->depthwise) { /* a pixel is a row of one column */
+            g->cols = g->yg;
+            g->col_tasks = 1;
+            g->sub = 1;
+            g->seg_len = g->len;
+            g->segs = g->taps;
+        }
+        p->tasks += groups * g->row_tasks * g->col_tasks;
+        p->pack_tasks += groups * g->panels;
+        size_t need = p->depthwise ? (size_t)g->taps * (size_t)g->yc
+                                   : (size_t)groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
+        reals += (need + 15) / 16 * 16;
+        zeros = SSLH_I_MAX(zeros, (size_t)g->len);
+        size_t bytes = ((size_t)(g->rows + p->k->mr) * (size_t)g->segs + (size_t)g->rows) * sizeof(sslh_real *);
+        largest = SSLH_I_MAX(largest, bytes);
+    }
+    zeros = (zeros + 15) / 16 * 16;
+    p->work_bytes = (largest + 63) / 64 * 64;
+    sslh_real *packed = (sslh_real *)sslh_i_scratch(c, (reals + zeros) * sizeof(sslh_real));
+    p->work = packed ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
+    if (p->work) {
+        memset(packed, 0, zeros * sizeof *packed);
+        p->zeros = packed;
+        sslh_real *next = packed + zeros;
+        for (int i = 0; i < p->n; i++) {
+            sslh_i_gather *g = &p->list[i];
+            g->packed = next;
+            size_t need = p->depthwise ? (size_t)g->taps * (size_t)g->yc
+                                       : (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
+            next += (need + 15) / 16 * 16;
+            if (!p->depthwise) continue;
+            if (p->weight) sslh_i_depthwise_weights(s, g, p->weight);
+            else for (size_t q = 0; q < need; q++) g->packed[q] = constant;
+        }
+        if (!p->depthwise) sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
+        sslh_i_conv one = *s; /* depthwise: all channels are one row, the task numbers know no groups */
+        if (p->depthwise) {
+            one.groups = 1;
+            p->s = &one;
+        }
+        sslh_i_parallel(c, p->tasks, sslh_i_gather_task, p);
+        p->s = s;
+        sslh_i_unscratch(c, p->work);
+    }
+    if (packed) sslh_i_unscratch(c, packed);
+}
+
+SSLH_I_FN int sslh_i_conv_is_depthwise(const sslh_i_conv *s) { return s->groups > 1 && s->groups == s->ci && s->ci == s->co; }
+/* A product of matrices as it stands: every pixel by itself. */
+SSLH_I_FN int sslh_i_conv_is_product(const sslh_i_conv *s) {
+    return s->kh == 1 && s->kw == 1 && s->sh == 1 && s->sw == 1 && !s->ph && !s->pw && s->groups == 1 &&
+           (size_t)s->n * (size_t)s->h * (size_t)s->w <= INT_MAX;
+}
+/* Kernel rows can be read in one piece, (b, channel) side by side, in x itself or a width-padded copy of it. */
+SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
+    return s->groups == 1 && s->dw == 1 && (s->pw == 0 || s->ci < 16);
+}
+
+typedef struct sslh_i_pad_job { const sslh_i_conv *s; const sslh_real *x; sslh_real *to; size_t zeros; } sslh_i_pad_job;
+SSLH_I_FN void sslh_i_pad_task(void *arg, int task, int worker) { /* one image: (H,W,I) -> (H,W + 2 pw,I) */
+    const sslh_i_pad_job *p = (const sslh_i_pad_job *)arg;
+    const size_t row = (size_t)p->s->w * (size_t)p->s->ci, edge = (size_t)p->s->pw * (size_t)p->s->ci;
+    const sslh_real *x = p->x + (size_t)task * (size_t)p->s->h * row;
+    sslh_real *to = p->to + (size_t)task * (size_t)p->s->h * (row + 2 * edge);
+    (void)worker;
+    for (int h = 0; h < p->s->h; h++, x += row) {
+        memset(to, 0, edge * sizeof *to);
+        memcpy(to + edge, x, row * sizeof *to);
+        memset(to + edge + row, 0, edge * sizeof *to);
+        to += row + 2 * edge;
+    }
+}
+/* The width-padded copy, with 16 readable numbers behind it; scratch. */
+SSLH_I_FN sslh_real *sslh_i_conv_padded(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x) {
+    sslh_i_pad_job p;
+    size_t count = (size_t)s->n * (size_t)s->h * (size_t)(s->w + 2 * s->pw) * (size_t)s->ci;
+    p.s = s;
+    p.x = x;
+    p.to = (sslh_real *)sslh_i_scratch(c, (count + 16) * sizeof(sslh_real));
+    if (!p.to) return NULL;
+    memset(p.to + count, 0, 16 * sizeof *p.to);
+    sslh_i_parallel(c, s->n, sslh_i_pad_task, &p);
+    return p.to;
+}
+
+/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. */
+SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
+                                   int relu, int accumulate, sslh_real *y) {
+    sslh_i_gather_job p;
+    sslh_i_gather g;
+    sslh_real *padded = NULL;
+    if (SSLH_I_BAD(c)) return;
+    if (sslh_i_conv_is_product(s)) {
+        sslh_i_gemm_args m;
+        memset(&m, 0, sizeof m);
+        m.tb = 1;
+        m.m = s->n * s->h * s->w;
+        m.n = s->co;
+        m.k = s->ci;
+        m.a = x;
+        m.lda = m.ldb = (size_t)s->ci;
+        m.b = weight;
+        m.c = y;
+        m.ldc = (size_t)s->co;
+        m.bias = bias;
+        m.relu = relu;
+        m.accumulate = accumulate;
+        sslh_i_gemm(c, &m);
+        return;
+    }
+    memset(&p, 0, sizeof p);
+    memset(&g, 0, sizeof g);
+    const int merged = sslh_i_conv_row_taps(s), taps = merged ? s->kh : s->kh * s->kw;
+    g.off_h = (int *)sslh_i_scratch(c, 3 * (size_t)taps * sizeof(int));
+    if (!g.off_h) return;
+    g.off_w = g.off_h + taps;
+    g.tap = g.off_w + taps;
+    g.x = x;
+    g.xh = s->h;
+    g.xw = s->w;
+    g.xc = s->ci;
+    if (merged && s->pw) {
+        g.x = padded = sslh_i_conv_padded(c, s, x);
+        g.xw = s->w + 2 * s->pw;
+    }
+    g.xg = s->ci / s->groups;
+    g.len = merged ? s->kw * s->ci : g.xg;
+    g.taps = taps;
+    for (int t = 0; t < taps; t++) {
+        g.off_h[t] = (merged ? t : t / s->kw) * s->dh - s->ph;
+        g.off_w[t] = merged ? 0 : t % s->kw * s->dw - s->pw;
+        g.off_w[taps + t] = t;
+    }
+    g.step_h = s->sh;
+    g.step_w = s->sw;
+    g.y = y;
+    g.yh = g.gh = s->oh;
+    g.yw = g.gw = s->ow;
+    g.yc = s->co;
+    g.yg = s->co / s->groups;
+    g.ys = g.xs = 1;
+    p.k = c->k;
+    p.s = s;
+    p.list = &g;
+    p.n = 1;
+    p.weight = weight;
+    p.bias = bias;
+    p.relu = relu;
+    p.accumulate = accumulate;
+    p.depthwise = sslh_i_conv_is_depthwise(s);
+    if (p.depthwise) g.len = g.yg = g.yc, g.xg = 0;
+    if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p, SSLH_I_R(0));
+    if (padded) sslh_i_unscratch(c, padded);
+    sslh_i_unscratch(c, g.off_h);
+}
+
+/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
+   convolution (which has a bias). weight NULL: depthwise with the constant (average pooling). */
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, sslh_real constant,
+                                const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
+    sslh_i_gather_job p;
+    if (SSLH_I_BAD(c)) return;
+    if (sslh_i_conv_is_product(s)) {
+        sslh_i_gemm_args m;
+        memset(&m, 0, sizeof m);
+        m.m = s->n * s->h * s->w;
+        m.n = s->ci;
+        m.k = s->co;
+        m.a = dy;
+        m.lda = (size_t)s->co;
+        m.b = weight;
+        m.ldb = m.ldc = (size_t)s->ci;
+        m.c = x;
+        m.bias = bias;
+        m.relu = relu;
+        m.accumulate = accumulate;
+        sslh_i_gemm(c, &m);
+        return;
+    }
+    memset(&p, 0, sizeof p);
+    const size_t classes = (size_t)s->sh * (size_t)s->sw, taps = (size_t)s->kh * (size_t)s->kw;
+    /* every tap belongs to one class, or with a dilation that shares a factor with the stride to none of some */
+    p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
+    if (!p.list) return;
+    memset(p.list, 0, classes * sizeof *p.list);
+    int *next = (int *)(void *)(p.list + classes);
+    p.depthwise = sslh_i_conv_is_depthwise(s);
+    for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
+        for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
+            sslh_i_gather *g = &p.list[p.n++];
+            int *tap = next + 2 * taps;
+            g->off_h = next;
+            g->off_w = next + taps;
+            g->tap = tap;
+            next += 3 * taps;
+            for (int a = 0; a < s->kh; a++)
+                for (int b = 0; b < s->kw; b++) { /* output row i with i sh = u + (row) sh + ph - a dh */
+                    int h = u + s->ph - a * s->dh, w = v + s->pw - b * s->dw;
+                    if (h % s->sh || w % s->sw) continue;
+                    g->off_h[g->taps] = h / s->sh;
+                    g->off_w[g->taps] = w / s->sw;
+                    tap[g->taps++] = a * s->kw + b;
+                }
+            g->x = dy;
+            g->xh = s->oh;
+            g->xw = s->ow;
+            g->xc = s->co;
+            g->xg = s->co / s->groups;
+            g->len = g->xg;
+            g->step_h = g->step_w = 1;
+            g->y = x;
+            g->yh = s->h;
+            g->yw = s->w;
+            g->yc = s->ci;
+            g->yg = s->ci / s->groups;
+            g->y0 = u;
+            g->x0 = v;
+            g->ys = s->sh;
+            g->xs = s->sw;
+            g->gh = (s->h - u + s->sh - 1) / s->sh;
+            g->gw = (s->w - v + s->sw - 1) / s->sw;
+            if (p.depthwise) g->len = g->yg = g->yc, g->xg = 0;
+        }
+    }
+    p.k = c->k;
+    p.s = s;
+    p.weight = weight;
+    p.bias = bias;
+    p.relu = relu;
+    p.accumulate = accumulate;
+    p.back = 1;
+    sslh_i_gather_run(c, &p, constant);
+    sslh_i_unscratch(c, p.list);
+}
+
+SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, sslh_real *dx,
+                                         int accumulate) {
+    sslh_i_conv_data(c, s, dy, weight, SSLH_I_R(0), NULL, 0, accumulate, dx);
+}
+
+/* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
+   Two ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a row of
+   pixels of a whole block is one run: x -> [panel of NR channels][H][W][image][NR], dy -> [panel of MR][OH][OW][image][MR],
+   the columns of x in the order (w mod sw, w / sw) so that a stride leaves runs together. The sum is one chain over a block,
+   then block after block. With fewer channels: unfolded pieces of x, (pixels, Kh Kw I), as one product. */
+typedef struct sslh_i_wgrad {
+    const struct sslh_i_kernels *k;
+    const sslh_i_conv *s;
+    const sslh_real   *x, *dy;
+    sslh_real         *dw;
+    int                accumulate;
+    int                images;          /* per block */
+    int                blocks, block0;  /* packed now: blocks, the first */
+    int                x_panels, y_panels; /* per group */
+    sslh_real         *px, *py;         /* packed */
+    char              *work;            /* per worker: run tables */
+    size_t             work_bytes;
+    /* unfolded */
+    const sslh_real   *padded;
+    int                width, piece, parts, step;
+    sslh_real         *sums;
+} sslh_i_wgrad;
+
+/* Packs one panel of one block: images b0.. of (H,W,C), channels j.. of it, into to[h][w][image][step]. */
+SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, int h, int w, int channels, size_t j, int cols, int b0,
+                                 int images, int sw, int step, sslh_real *to) {
+    const size_t image = (size_t)h * (size_t)w * (size_t)channels, slot = (size_t)images * (size_t)step;
+    const sslh_real *base = from + (size_t)b0 * image + j;
+    for (int a = 0; a < h; a++)
+        for (int u = 0; u < sw && u < w; u++)
+            for (int b = u; b < w; b += sw, to += slot)
+                p->k->pack_n(to, step, base + ((size_t)a * (size_t)w + (size_t)b) * (size_t)channels, image, cols, images);
+}
+SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, mr = p->k->mr, gi = s->ci / s->groups, go = s->co / s->groups;
+    const int panels = (p->x_panels + p->y_panels) * s->groups, block = task / panels, b0 = (p->block0 + block) * p->images;
+    const int images = SSLH_I_MIN(p->images, s->n - b0);
+    int panel = task % panels;
+    (void)worker;
+    if (panel < p->x_panels * s->groups) {
+        int group = panel / p->x_panels, j = panel % p->x_panels * nr;
+        size_t size = (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
+        sslh_real *to = p->px + ((size_t)block * (size_t)(p->x_panels * s->groups) + (size_t)panel) * size;
+        sslh_i_wgrad_pack(p, p->x, s->h, s->w, s->ci, (size_t)(group * gi + j), SSLH_I_MIN(nr, gi - j), b0, images, s->sw, nr, to);
+    } else {
+        panel -= p->x_panels * s->groups;
+        int group = panel / p->y_panels, j = panel % p->y_panels * mr;
+        size_t size = (size_t)s->oh * (size_t)s->ow * (size_t)p->images * (size_t)mr;
+        sslh_real *to = p->py + ((size_t)block * (size_t)(p->y_panels * s->groups) + (size_t)panel) * size;
+        sslh_i_wgrad_pack(p, p->dy, s->oh, s->ow, s->co, (size_t)(group * go + j), SSLH_I_MIN(mr, go - j), b0, images, 1, mr, to);
+    }
+}
+
+SSLH_I_FN int sslh_i_ceil_div(int a, int b) { return a > 0 ? (a + b - 1) / b : -(-a / b); } /* b > 0 */
+
+/* One panel of x times one of dy, all taps, all packed blocks. */
+SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, mr = p->k->mr, gi = s->ci / s->groups, go = s->co / s->groups;
+    const int group = task / (p->x_panels * p->y_panels), xp = task / p->y_panels % p->x_panels, yp = task % p->y_panels;
+    const size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)gi;
+    const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes), **b = a + s->oh;
+    int *lens = (int *)(void *)(b + s->oh);
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.a = a;
+    t.bs = b;
+    t.lens = lens;
+    t.astep = (size_t)mr;
+    t.bstep = (size_t)nr;
+    t.ldc = k;
+    t.rows = SSLH_I_MIN(mr, go - yp * mr);
+    t.cols = SSLH_I_MIN(nr, gi - xp * nr);
+    for (int block = 0; block < p->blocks; block++) {
+        const int images = SSLH_I_MIN(p->images, s->n - (p->block0 + block) * p->images);
+        const sslh_real *x = p->px + ((size_t)block * (size_t)(p->x_panels * s->groups) + (size_t)(group * p->x_panels + xp)) * (size_t)s->h *
+                                         (size_t)s->w * (size_t)p->images * (size_t)nr;
+        const sslh_real *y = p->py + ((size_t)block * (size_t)(p->y_panels * s->groups) + (size_t)(group * p->y_panels + yp)) * (size_t)s->oh *
+                                         (size_t)s->ow * (size_t)p->images * (size_t)mr;
+        t.accumulate = p->accumulate || p->block0 + block > 0;
+        for (int v = 0; v < s->kw; v++) {
+            /* columns j of dy whose input column j sw + v dw - pw exists, and where the first of them is packed */
+            const int at = v * s->dw - s->pw;
+            const int j0 = SSLH_I_MAX(0, sslh_i_ceil_div(-at, s->sw)), j1 = SSLH_I_MIN(s->ow, sslh_i_ceil_div(s->w - at, s->sw));
+            const int w0 = j0 * s->sw + at, u = w0 % s->sw;
+            const int place = j1 > j0 ? u * (s->w / s->sw) + SSLH_I_MIN(u, s->w % s->sw) + w0 / s->sw : 0;
+            for (int r = 0; r < s->kh; r++) {
+                t.segs = 0;
+                for (int i = 0; i < s->oh && j1 > j0; i++) {
+                    const int h = i * s->sh + r * s->dh - s->ph;
+                    if (h < 0 || h >= s->h) continue;
+                    a[t.segs] = y + ((size_t)i * (size_t)s->ow + (size_t)j0) * (size_t)(images * mr);
+                    b[t.segs] = x + ((size_t)h * (size_t)s->w + (size_t)place) * (size_t)(images * nr);
+                    lens[t.segs++] = (j1 - j0) * images;
+                }
+                t.c = p->dw + (size_t)(group * go + yp * mr) * k + (size_t)(r * s->kw + v) * (size_t)gi + (size_t)(xp * nr);
+                p->k->tile_runs(&t);
+            }
+        }
+    }
+}
+
+/* Unfolded: part `task` sums its pieces of pixels into sums[task] (O, Kh Kw I). */
+SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, len = s->kw * s->ci;
+    const int pixels = s->n * s->oh * s->ow, pieces = (pixels + p->piece - 1) / p->piece;
+    const int each = (pieces + p->parts - 1) / p->parts;
+    sslh_real *cols = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
+    sslh_real *dw = p->sums + (size_t)task * (size_t)s->co * (size_t)k;
+    if (task * each >= pieces) memset(dw, 0, (size_t)s->co * (size_t)k * sizeof *dw);
+    for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
+        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first);
+        int j = first % s->ow, i = first / s->ow % s->oh, n = first / s->ow / s->oh;
+        sslh_real *to = cols;
+        for (int m = 0; m < count; m++, to += p->step) { /* cols (count, step): the filter's window of each pixel */
+            for (int r = 0; r < s->kh; r++) {
+                const int h = i * s->sh - s->ph + r * s->dh;
+                sslh_real *row = to + r * len;
+                if (h < 0 || h >= s->h) {
+                    for (int u = 0; u < len; u += 16) memset(row + u, 0, 16 * sizeof *row);
+                    continue;
+                }
+                const sslh_real *from = p->padded +
+                                        (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)p->width + (size_t)(j * s->sw)) * (size_t)s->ci;
+                /* whole vectors: what is too much is overwritten by the next row, or lies in columns that nobody reads */
+                for (int u = 0; u < len; u += 16) memcpy(row + u, from + u, 16 * sizeof *row);
+            }
+            if (++j == s->ow) {
+                j = 0;
+                if (++i == s->oh) {
+                    i = 0;
+                    n++;
+                }
+            }
+        }
+        sslh_i_tile t;
+        const sslh_real *a = p->dy + (size_t)first * (size_t)s->co, *b = cols;
+        memset(&t, 0, sizeof t);
+        t.segs = 1;
+        t.a = &a;
+        t.bs = &b;
+        t.lens = &count;
+        t.rows = s->co;
+        t.astep = (size_t)s->co;
+        t.bstep = (size_t)p->step;
+        t.ldc = (size_t)k;
+        t.accumulate = q > task * each;
+        for (int u = 0; u < k; u += nr, b += nr) {
+            t.cols = SSLH_I_MIN(nr, k - u);
+            t.c = dw + u;
+            p->k->tile_runs(&t);
+        }
+    }
+}
+
+/* Depthwise: part `task` of the pixels; sums[task] (taps,C) += x dy. */
+SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const size_t channels = (size_t)s->ci, taps = (size_t)s->kh * (size_t)s->kw;
+    sslh_real *sums = p->sums + (size_t)task * taps * channels;
+    (void)worker;
+    memset(sums, 0, taps * channels * sizeof *sums);
+    for (int n = task * p->images; n < SSLH_I_MIN(s->n, (task + 1) * p->images); n++)
+        for (int i = 0; i < s->oh; i++)
+            for (int j = 0; j < s->ow; j++) {
+                const sslh_real *dy = p->dy + (((size_t)n * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * channels;
+                for (int r = 0; r < s->kh; r++)
+                    for (int v = 0; v < s->kw; v++) {
+                        const int h = i * s->sh - s->ph + r * s->dh, w = j * s->sw - s->pw + v * s->dw;
+                        if (h < 0 || h >= s->h || w < 0 || w >= s->w) continue;
+                        const sslh_real *x = p->x + (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)w) * channels;
+                        p->k->madd_row(sums + (size_t)(r * s->kw + v) * channels, x, dy, SSLH_I_R(0), channels);
+                    }
+            }
+}
+
+/* dw = [dw +] the parts in order. depthwise: (taps,C) -> (C,taps). */
+SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t channels) {
+    const size_t taps = channels ? count / channels : 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t from = channels ? i % taps * channels + i / taps : i;
+        sslh_real y = p->accumulate ? p->dw[i] + p->sums[from] : p->sums[from];
+        for (int q = 1; q < p->parts; q++) y = y + p->sums[(size_t)q * count + from];
+        p->dw[i] = y;
+    }
+}
+
+SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
+    const sslh_i_conv *s = p->s;
+    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow;
+    sslh_real *padded = sslh_i_conv_padded(c, s, p->x); /* also without padding: reads go 16 numbers beyond a row */
+    if (!padded) return;
+    p->padded = padded;
+    p->width = s->w + 2 * s->pw;
+    p->step = (k + 31) / 32 * 32;
+    p->piece = SSLH_I_MAX(64, SSLH_I_MIN(1024, 32768 / p->step));
+    p->parts = SSLH_I_MIN(16, (pixels + p->piece - 1) / p->piece);
+    p->work_bytes = ((size_t)p->piece * (size_t)p->step + 64) * sizeof(sslh_real);
+    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
+    if (p->sums) {
+        sslh_i_parallel(c, p->parts, sslh_i_wgrad_part_task, p);
+        sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, 0);
+        sslh_i_unscratch(c, p->sums);
+    }
+    if (p->work) sslh_i_unscratch(c, p->work);
+    sslh_i_unscratch(c, padded);
+}
+
+SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, mr = p->k->mr, pixels = s->oh * s->ow;
+    p->images = 1; /* about 1024 pixels a block: a chain of that length, and runs that are not too short */
+    while (p->images < 64 && p->images < s->n && p->images * 2 * pixels <= 1024) p->images *= 2;
+    p->x_panels = (s->ci / s->groups + nr - 1) / nr;
+    p->y_panels = (s->co / s->groups + mr - 1) / mr;
+    const size_t bx = (size_t)(p->x_panels * s->groups) * (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
+    const size_t by = (size_t)(p->y_panels * s->groups) * (size_t)pixels * (size_t)p->images * (size_t)mr;
+    const int blocks = (s->n + p->images - 1) / p->images;
+    const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by))); /* about 4 MB */
+    p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
+    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    p->px = p->work ? (sslh_real *)sslh_i_scratch(c, (size_t)round * (bx + by) * sizeof(sslh_real)) : NULL;
+    if (p->px) {
+        p->py = p->px + (size_t)round * bx;
+        for (p->block0 = 0; p->block0 < blocks; p->block0 += round) {
+            p->blocks = SSLH_I_MIN(round, blocks - p->block0);
+            sslh_i_parallel(c, p->blocks * (p->x_panels + p->y_panels) * s->groups, sslh_i_wgrad_pack_task, p);
+            sslh_i_parallel(c, p->x_panels * p->y_panels * s->groups, sslh_i_wgrad_task, p);
+        }
+        sslh_i_unscratch(c, p->px);
+    }
+    if (p->work) sslh_i_unscratch(c, p->work);
+}
+
+SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy, sslh_real *dw,
+                                           int accumulate) {
+    sslh_i_wgrad p;
+    if (SSLH_I_BAD(c)) return;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.s = s;
+    p.x = x;
+    p.dy = dy;
+    p.dw = dw;
+    p.accumulate = accumulate;
+    if (sslh_i_conv_is_depthwise(s)) {
+        const size_t count = (size_t)s->ci * (size_t)s->kh * (size_t)s->kw;
+        p.images = (s->n + 15) / 16;
+        p.parts = (s->n + p.images - 1) / p.images;
+        p.sums = (sslh_real *)sslh_i_scratch(c, (size_t)p.parts * count * sizeof(sslh_real));
+        if (!p.sums) return;
+        sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
+        sslh_i_wgrad_sum(&p, count, (size_t)s->ci);
+        sslh_i_unscratch(c, p.sums);
+    } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) { /* dw (O,I) = dy' x over the pixels used */
+        sslh_i_gemm_args m;
+        sslh_real *used = NULL;
+        const int pixels = s->n * s->oh * s->ow;
+        if (s->sh > 1 || s->sw > 1) {
+            used = (sslh_real *)sslh_i_scratch(c, (size_t)pixels * (size_t)s->ci * sizeof(sslh_real));
+            if (!used) return;
+            for (int i = 0; i < pixels; i++) {
+                size_t row = (size_t)(i / s->ow / s->oh) * (size_t)s->h + (size_t)(i / s->ow % s->oh * s->sh);
+                memcpy(used + (size_t)i * (size_t)s->ci, x + (row * (size_t)s->w + (size_t)(i % s->ow * s->sw)) * (size_t)s->ci,
+                       (size_t)s->ci * sizeof *used);
+            }
+        }
+        memset(&m, 0, sizeof m);
+        m.ta = 1;
+        m.m = s->co;
+        m.n = s->ci;
+        m.k = pixels;
+        m.a = dy;
+        m.lda = (size_t)s->co;
+        m.b = used ? used : x;
+        m.ldb = m.ldc = (size_t)s->ci;
+        m.c = dw;
+        m.accumulate = accumulate;
+        m.split = 1;
+        sslh_i_gemm(c, &m);
+        if (used) sslh_i_unscratch(c, used);
+    } else if (s->groups == 1 && s->dw == 1 && s->ci < 16) {
+        sslh_i_wgrad_unfolded(c, &p);
+    } else {
+        sslh_i_wgrad_taps(c, &p);
+    }
+}
 
 /* ================================================================================================================== */
 /*  >>norms         batch, layer, group norm, l2, dropout                                                            */
