@@ -5269,6 +5269,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     }
     sslh_push(c);
     sslh_backward(c, f(c, in, n, user));
+    c->stream = c->scopes[c->depth - 1].stream; /* every evaluation draws the same numbers */
     for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
         size_t stride = in[i]->count / checks + 1, j;
         for (j = 0; j < in[i]->count && !SSLH_I_BAD(c); j += stride) {
@@ -5562,9 +5563,885 @@ SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation
     return sslh_i_map(c, "sslh_activate", op, x, 0, 0);
 }
 
+/* --- broadcasting -------------------------------------------------------------------------------------------------- */
+/* Operands are walked as rows: the last axis (after merging axes that lie together in every operand) is one kernel call,
+   in which an operand is either an array or one repeated number. */
+typedef struct sslh_i_plan {
+    int    nd;                          /* axes left, outermost first; at least 1 */
+    size_t size[SSLH_MAX_DIMS];
+    size_t step[3][SSLH_MAX_DIMS];      /* of each operand: values from one index to the next, 0 where it is repeated */
+    size_t rows, n, count;              /* rows of n values */
+    size_t pieces, per_task;            /* long rows are cut into pieces, short ones put together: about SSLH_I_FLAT values a task */
+    int    tasks;
+} sslh_i_plan;
+
+/* Takes one more axis on the outside, or merges it. */
+SSLH_I_FN void sslh_i_plan_axis(sslh_i_plan *p, size_t size, const size_t *step) {
+    int k, merge = p->nd > 0, at = p->nd - 1;
+    if (size == 1) return;
+    for (k = 0; k < 3 && merge; k++) merge = step[k] == p->step[k][at] * p->size[at];
+    if (merge) {
+        p->size[at] *= size;
+        return;
+    }
+    at = p->nd++;
+    p->size[at] = size;
+    for (k = 0; k < 3; k++) p->step[k][at] = step[k];
+}
+/* Axes were added from the inside out: turns them around and cuts the work. */
+SSLH_I_FN void sslh_i_plan_end(sslh_i_plan *p) {
+    int i, j, k;
+    for (i = 0, j = p->nd - 1; i < j; i++, j--) {
+        size_t t = p->size[i];
+        p->size[i] = p->size[j];
+        p->size[j] = t;
+        for (k = 0; k < 3; k++) {
+            t = p->step[k][i];
+            p->step[k][i] = p->step[k][j];
+            p->step[k][j] = t;
+        }
+    }
+    if (p->nd == 0) p->size[p->nd++] = 1; /* all sizes are 1: one row of one value, steps 0 */
+    p->rows = 1;
+    for (i = 0; i < p->nd - 1; i++) p->rows *= p->size[i];
+    p->n = p->size[p->nd - 1];
+    p->count = p->rows * p->n;
+    p->pieces = (p->n + SSLH_I_FLAT - 1) / SSLH_I_FLAT;
+    p->per_task = p->pieces > 1 ? 1 : SSLH_I_FLAT / p->n;
+    p->tasks = sslh_i_tasks(p->rows * p->pieces, p->per_task);
+}
+
+/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none. */
+SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_shape *out, sslh_i_plan *p) {
+    size_t total[3] = { 1, 1, 1 };
+    int k, axis;
+    memset(out, 0, sizeof *out);
+    memset(p, 0, sizeof *p);
+    for (k = 0; k < n; k++) out->ndim = SSLH_I_MAX(out->ndim, in[k]->ndim);
+    for (axis = out->ndim - 1; axis >= 0; axis--) {
+        size_t step[3] = { 0, 0, 0 };
+        int size = 1;
+        for (k = 0; k < n; k++) {
+            int at = axis - out->ndim + in[k]->ndim, s = at >= 0 ? in[k]->shape[at] : 1;
+            if (s == 1) continue;
+            if (size != 1 && s != size) {
+                char a[96], b[96];
+                sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s do not broadcast: sizes %d and %d meet in axis %d", op,
+                          sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])), sslh_i_str(b, sizeof b, sslh_shape_of(in[k])), size, s,
+                          axis - out->ndim);
+                return 0;
+            }
+            size = s;
+            step[k] = total[k];
+            total[k] *= (size_t)s;
+        }
+        out->size[axis] = size;
+        sslh_i_plan_axis(p, (size_t)size, step);
+    }
+    sslh_i_plan_end(p);
+    return 1;
+}
+
+/* Where a row begins in each operand. */
+SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
+    int i;
+    at[0] = at[1] = at[2] = 0;
+    for (i = p->nd - 2; i >= 0; i--) {
+        size_t q = row % p->size[i];
+        row /= p->size[i];
+        at[0] += q * p->step[0][i];
+        at[1] += q * p->step[1][i];
+        at[2] += q * p->step[2][i];
+    }
+}
+/* The runs of a task, one after the other: call with *unit = 0 first. Gives the place in the operands, in the result, and
+   the length; 0 at the end. */
+SSLH_I_FN size_t sslh_i_plan_run(const sslh_i_plan *p, int task, size_t *unit, size_t at[3], size_t *out) {
+    size_t u = (size_t)task * p->per_task + *unit, row = u / p->pieces, begin = u % p->pieces * SSLH_I_FLAT;
+    int k;
+    if (*unit == p->per_task || row >= p->rows) return 0;
+    ++*unit;
+    sslh_i_plan_row(p, row, at);
+    for (k = 0; k < 3; k++) at[k] += begin * p->step[k][p->nd - 1];
+    *out = row * p->n + begin;
+    return SSLH_I_MIN(p->n - begin, (size_t)SSLH_I_FLAT);
+}
+
+/* --- operations of two arguments ---------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_pair {
+    const struct sslh_i_kernels *k;
+    const sslh_i_plan *plan;
+    int op, side, fresh;
+    const sslh_real *a, *b, *y, *g;
+    sslh_real *out;
+} sslh_i_pair;
+
+SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
+    const sslh_i_pair *f = (const sslh_i_pair *)arg;
+    const sslh_i_plan *p = f->plan;
+    int sa = p->step[0][p->nd - 1] != 0, sb = p->step[1][p->nd - 1] != 0;
+    size_t unit = 0, at[3], to, n;
+    (void)worker;
+    while ((n = sslh_i_plan_run(p, task, &unit, at, &to)) > 0) {
+        if (f->g) f->k->binary_back(f->op, f->side, f->a + at[0], sa, f->b + at[1], sb, f->y + to, f->g + to, f->out + to, n, f->fresh);
+        else f->k->binary(f->op, f->a + at[0], sa, f->b + at[1], sb, f->out + to, n);
+    }
+}
+
+/* dst (+)= scale * the sum of x over the axes that operand k of the plan repeats, see >>reductions */
+SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst, sslh_real scale, int fresh);
+
+SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *out = n->out;
+    sslh_shape shape;
+    sslh_i_plan plan;
+    int side;
+    if (!sslh_i_broadcast(c, n->name, n->in, 2, &shape, &plan)) return;
+    for (side = 1; side >= 0; side--) { /* a comes last and may take over dy's memory */
+        sslh_tensor *in = n->in[side];
+        int last = side == 0 || !sslh_i_needs(c, n->in[0]), fresh, linear = n->i[0] == SSLH_I_B_ADD || n->i[0] == SSLH_I_B_SUB;
+        sslh_real sign = n->i[0] == SSLH_I_B_SUB && side == 1 ? SSLH_I_R(-1) : SSLH_I_R(1), *dx, *t = NULL;
+        const sslh_real *dy = out->grad;
+        sslh_i_pair f;
+        if (!sslh_i_needs(c, in)) continue;
+        if (linear && sign > 0 && in->count == out->count) {
+            sslh_i_grad_pass(c, out, in, last);
+            continue;
+        }
+        dx = last ? sslh_i_grad_reuse(c, out, in, &dy, &fresh) : sslh_i_grad(c, in, &fresh);
+        if (!dx) return;
+        if (linear && in->count != out->count) {
+            sslh_i_sum_repeated(c, dy, &plan, side, dx, sign, fresh);
+            continue;
+        }
+        if (in->count != out->count) {
+            t = (sslh_real *)sslh_i_scratch(c, out->count * sizeof *t);
+            if (!t) return;
+        }
+        f.k = c->k;
+        f.plan = &plan;
+        f.op = n->i[0];
+        f.side = side;
+        f.fresh = t ? 1 : fresh;
+        f.a = n->in[0]->data;
+        f.b = n->in[1]->data;
+        f.y = out->data;
+        f.g = dy;
+        f.out = t ? t : dx;
+        sslh_i_parallel(c, plan.tasks, sslh_i_pair_task, &f);
+        if (t) sslh_i_sum_repeated(c, t, &plan, side, dx, 1, fresh);
+        sslh_i_unscratch(c, t);
+    }
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_binary_op op, sslh_tensor *a, sslh_tensor *b) {
+    sslh_tensor *in[2], *out;
+    sslh_shape shape;
+    sslh_i_plan plan;
+    sslh_i_pair f;
+    sslh_i_node *node;
+    in[0] = a;
+    in[1] = b;
+    if (!sslh_i_begin(c, name, in, 2, 1) || !sslh_i_broadcast(c, name, in, 2, &shape, &plan)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, name, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.k = c->k;
+    f.plan = &plan;
+    f.op = (int)op;
+    f.a = a->data;
+    f.b = b->data;
+    f.out = out->data;
+    sslh_i_parallel(c, plan.tasks, sslh_i_pair_task, &f);
+    node = op == SSLH_I_B_GREATER ? NULL : sslh_i_record(c, name, sslh_i_pair_back, out, in, 2);
+    if (node) node->i[0] = (int)op;
+    return sslh_i_end(c, name, in, 2, out);
+}
+SSLH_DEF sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_add", SSLH_I_B_ADD, a, b); }
+SSLH_DEF sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_sub", SSLH_I_B_SUB, a, b); }
+SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_mul", SSLH_I_B_MUL, a, b); }
+SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b); }
+SSLH_DEF sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
+}
+SSLH_DEF sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_maximum", SSLH_I_B_MAX, a, b);
+}
+SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_greater", SSLH_I_B_GREATER, a, b);
+}
+
+/* --- where: the plan's operands are condition, a, b --- */
+typedef struct sslh_i_choice {
+    const sslh_i_plan *plan;
+    const sslh_tensor *condition;
+    const sslh_real *a, *b, *g; /* g: backward, the gradient of the side that is taken when condition is taken */
+    sslh_real *out;
+    int taken, fresh;
+} sslh_i_choice;
+
+SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
+    const sslh_i_choice *f = (const sslh_i_choice *)arg;
+    const sslh_tensor *t = f->condition;
+    const sslh_i_plan *p = f->plan;
+    size_t s0 = p->step[0][p->nd - 1], s1 = p->step[1][p->nd - 1], s2 = p->step[2][p->nd - 1], unit = 0, at[3], to, n, i;
+    (void)worker;
+    while ((n = sslh_i_plan_run(p, task, &unit, at, &to)) > 0)
+        for (i = 0; i < n; i++) {
+            size_t j = at[0] + i * s0;
+            int yes = t->data ? t->data[j] != 0 : t->ints ? t->ints[j] != 0 : t->bytes[j] != 0;
+            if (f->g) {
+                sslh_real v = yes == f->taken ? f->g[to + i] : 0;
+                f->out[to + i] = f->fresh ? v : f->out[to + i] + v;
+            } else f->out[to + i] = yes ? f->a[at[1] + i * s1] : f->b[at[2] + i * s2];
+        }
+}
+
+SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_shape shape;
+    sslh_i_plan plan;
+    int k;
+    if (!sslh_i_broadcast(c, n->name, n->in, 3, &shape, &plan)) return;
+    for (k = 1; k < 3; k++) {
+        int fresh, full = n->in[k]->count == n->out->count;
+        sslh_real *dx = sslh_i_grad(c, n->in[k], &fresh), *t = NULL;
+        sslh_i_choice f;
+        if (!dx) continue;
+        if (!full) {
+            t = (sslh_real *)sslh_i_scratch(c, n->out->count * sizeof *t);
+            if (!t) return;
+        }
+        memset(&f, 0, sizeof f);
+        f.plan = &plan;
+        f.condition = n->in[0];
+        f.g = n->out->grad;
+        f.taken = k == 1;
+        f.out = full ? dx : t;
+        f.fresh = full ? fresh : 1;
+        sslh_i_parallel(c, plan.tasks, sslh_i_where_task, &f);
+        if (!full) sslh_i_sum_repeated(c, t, &plan, k, dx, 1, fresh);
+        sslh_i_unscratch(c, t);
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tensor *a, sslh_tensor *b) {
+    sslh_tensor *in[3], *out;
+    sslh_shape shape;
+    sslh_i_plan plan;
+    sslh_i_choice f;
+    in[0] = condition;
+    in[1] = a;
+    in[2] = b;
+    if (!sslh_i_begin(c, "sslh_where", in, 3, 0)) return sslh_i_dummy(c);
+    if (a->type != SSLH_F32 || b->type != SSLH_F32) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_where: input %d is an integer tensor, only the condition may be one", a->type != SSLH_F32 ? 2 : 3);
+        return sslh_i_dummy(c);
+    }
+    if (!sslh_i_broadcast(c, "sslh_where", in, 3, &shape, &plan)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, "sslh_where", SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    f.plan = &plan;
+    f.condition = condition;
+    f.a = a->data;
+    f.b = b->data;
+    f.out = out->data;
+    sslh_i_parallel(c, plan.tasks, sslh_i_where_task, &f);
+    if (sslh_i_needs(c, a) || sslh_i_needs(c, b)) sslh_i_record(c, "sslh_where", sslh_i_where_back, out, in, 3);
+    return sslh_i_end(c, "sslh_where", in, 3, out);
+}
+
 /* ================================================================================================================== */
 /*  >>reductions    reductions, softmax                                                                              */
 /* ================================================================================================================== */
+
+/* --- sums: (O,R,I) over R --------------------------------------------------------------------------------------------
+   I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up column by
+   column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way. */
+typedef struct sslh_i_sum3 {
+    const struct sslh_i_kernels *k;
+    const sslh_real *x;
+    sslh_real *out;
+    size_t O, R, I;
+    size_t block, blocks;   /* of R */
+    size_t width, widths;   /* of I */
+    size_t units, per_task; /* a unit is one block of one o and one width */
+} sslh_i_sum3;
+
+SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
+    const sslh_i_sum3 *f = (const sslh_i_sum3 *)arg;
+    size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->units, u + f->per_task);
+    (void)worker;
+    for (; u < end; u++) {
+        size_t w = u % f->widths, b = u / f->widths % f->blocks, o = u / f->widths / f->blocks;
+        size_t r = b * f->block, rows = SSLH_I_MIN(f->block, f->R - r), i = w * f->width, cols = SSLH_I_MIN(f->width, f->I - i);
+        const sslh_real *x = f->x + (o * f->R + r) * f->I + i;
+        sslh_real *out = f->out + (o * f->blocks + b) * f->I + i;
+        if (f->I == 1) *out = f->k->sum(x, rows);
+        else f->k->col_sum(x, f->I, rows, cols, out);
+    }
+}
+SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out) {
+    sslh_i_sum3 f;
+    sslh_real *partial = NULL;
+    size_t work;
+    f.k = c->k;
+    f.x = x;
+    f.O = O;
+    f.R = R;
+    f.I = I;
+    f.width = SSLH_I_MIN(I, (size_t)4096);
+    f.widths = (I + f.width - 1) / f.width;
+    f.block = SSLH_I_FLAT / f.width;
+    if (I > 1) f.block = SSLH_I_MAX(SSLH_I_MAX(f.block, (size_t)16), (R + 127) / 128);
+    f.block = SSLH_I_MIN(f.block, R);
+    f.blocks = (R + f.block - 1) / f.block;
+    f.units = O * f.blocks * f.widths;
+    work = f.block * f.width;
+    f.per_task = work >= SSLH_I_FLAT ? 1 : SSLH_I_FLAT / work;
+    if (f.blocks > 1) {
+        partial = (sslh_real *)sslh_i_scratch(c, O * f.blocks * I * sizeof *partial);
+        if (!partial) return;
+    }
+    f.out = partial ? partial : out;
+    sslh_i_parallel(c, sslh_i_tasks(f.units, f.per_task), sslh_i_sum3_task, &f);
+    if (partial) sslh_i_sum_axis(c, partial, O, f.blocks, I, out);
+    sslh_i_unscratch(c, partial);
+}
+
+/* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order. */
+SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const size_t *sizes, const int *flags, sslh_real *out, sslh_real scale,
+                                 int fresh) {
+    size_t size[SSLH_MAX_DIMS + 1], kept = 1;
+    int reduced[SSLH_MAX_DIMS + 1], m = 0, i, left = 0;
+    sslh_real *from = NULL, *to;
+    for (i = 0; i < nd; i++) { /* neighbours of one kind become one group */
+        if (m && reduced[m - 1] == flags[i]) size[m - 1] *= sizes[i];
+        else {
+            size[m] = sizes[i];
+            reduced[m++] = flags[i];
+        }
+        if (!flags[i]) kept *= sizes[i];
+    }
+    for (i = 0; i < m; i++) left += reduced[i];
+    if (!left) {
+        if (fresh) sslh_i_unary(c, SSLH_I_U_SCALE, x, out, kept, scale, 0);
+        else sslh_i_axpby(c, out, x, kept, 1, scale);
+        return;
+    }
+    for (; left > 0; left--) { /* the last reduced group first */
+        size_t O = 1, I = 1;
+        int at = m - 1, last = left == 1;
+        while (!reduced[at]) at--;
+        for (i = 0; i < at; i++) O *= size[i];
+        for (i = at + 1; i < m; i++) I *= size[i];
+        to = last && fresh ? out : (sslh_real *)sslh_i_scratch(c, O * I * sizeof *to);
+        if (to) sslh_i_sum_axis(c, from ? from : x, O, size[at], I, to);
+        sslh_i_unscratch(c, from);
+        if (!to) return;
+        from = to;
+        size[at] = 1;
+        reduced[at] = 0;
+    }
+    if (!fresh) {
+        sslh_i_axpby(c, out, from, kept, 1, scale);
+        sslh_i_unscratch(c, from);
+    } else if (scale != 1) sslh_i_scale_array(c, out, kept, scale);
+}
+
+SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst, sslh_real scale, int fresh) {
+    int repeated[SSLH_MAX_DIMS], i;
+    for (i = 0; i < p->nd; i++) repeated[i] = p->step[k][i] == 0 && p->size[i] > 1;
+    sslh_i_sum_groups(c, x, p->nd, p->size, repeated, dst, scale, fresh);
+}
+
+/* --- what is reduced ------------------------------------------------------------------------------------------------ */
+
+typedef struct sslh_i_axes {
+    int        reduced[SSLH_MAX_DIMS];  /* flag of each axis of x */
+    sslh_shape out;
+    size_t     K, R;                    /* values kept; values that each of them sums up */
+    int        nk, nr;                  /* axes after merging; the reduced ones may lie anywhere */
+    size_t     ksize[SSLH_MAX_DIMS], kstep[SSLH_MAX_DIMS], rsize[SSLH_MAX_DIMS], rstep[SSLH_MAX_DIMS];
+    int        rows;                    /* 1: x already is (K,R) */
+} sslh_i_axes;
+
+SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, size_t index) {
+    size_t at = 0;
+    while (n-- > 0) {
+        at += index % size[n] * step[n];
+        index /= size[n];
+    }
+    return at;
+}
+
+SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, size_t stride) { /* from the outside in */
+    if (s == 1) return;
+    if (*n && step[*n - 1] == s * stride) {
+        size[*n - 1] *= s;
+        step[*n - 1] = stride;
+    } else {
+        size[*n] = s;
+        step[(*n)++] = stride;
+    }
+}
+
+/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x has not. */
+SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, int axes, int keep, sslh_i_axes *a) {
+    size_t stride[SSLH_MAX_DIMS], total = 1;
+    int i;
+    memset(a, 0, sizeof *a);
+    if (axes != SSLH_ALL && (axes & ~(0x3f | 0x3f << 16)) == 0 && axes != 0) {
+        for (i = 0; i < 22; i++) {
+            int axis = i < 16 ? i : x->ndim + 15 - i; /* bit 16 is axis -1 */
+            if (!(axes >> i & 1)) continue;
+            if (axis < 0 || axis >= x->ndim) {
+                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, i < 16 ? i : 15 - i, x->ndim);
+                return 0;
+            }
+            a->reduced[axis] = 1;
+        }
+    } else if (axes == SSLH_ALL) {
+        for (i = 0; i < x->ndim; i++) a->reduced[i] = 1;
+    } else {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d is no set of axes (SSLH_AXIS(i) | .. or SSLH_ALL)", op, axes);
+        return 0;
+    }
+    for (i = x->ndim - 1; i >= 0; i--) {
+        stride[i] = total;
+        total *= (size_t)x->shape[i];
+    }
+    a->K = a->R = 1;
+    for (i = 0; i < x->ndim; i++) {
+        size_t s = (size_t)x->shape[i];
+        if (a->reduced[i]) {
+            a->R *= s;
+            sslh_i_axes_add(&a->nr, a->rsize, a->rstep, s, stride[i]);
+            if (keep) a->out.size[a->out.ndim++] = 1;
+        } else {
+            a->K *= s;
+            sslh_i_axes_add(&a->nk, a->ksize, a->kstep, s, stride[i]);
+            a->out.size[a->out.ndim++] = x->shape[i];
+        }
+    }
+    a->rows = a->R == 1 || a->K == 1 || (a->nr == 1 && a->nk == 1 && a->rstep[0] == 1);
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_axes *a, sslh_real scale, sslh_real *out) {
+    size_t size[SSLH_MAX_DIMS];
+    int i;
+    for (i = 0; i < x->ndim; i++) size[i] = (size_t)x->shape[i];
+    sslh_i_sum_groups(c, x->data, x->ndim, size, a->reduced, out, scale, 1);
+}
+
+/* Copies between x and rows (K,R) when the reduced axes do not come last. */
+typedef struct sslh_i_copy_job { const sslh_i_axes *a; const sslh_real *from; sslh_real *to; size_t per_task; int back, fresh; } sslh_i_copy_job;
+SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
+    const sslh_i_copy_job *f = (const sslh_i_copy_job *)arg;
+    const sslh_i_axes *a = f->a;
+    size_t k = (size_t)task * f->per_task, end = SSLH_I_MIN(a->K, k + f->per_task);
+    size_t n = a->nr ? a->rsize[a->nr - 1] : 1, step = a->nr ? a->rstep[a->nr - 1] : 1;
+    (void)worker;
+    for (; k < end; k++) {
+        size_t base = sslh_i_offset(a->nk, a->ksize, a->kstep, k), r, i;
+        for (r = 0; r < a->R; r += n) {
+            size_t at = base + sslh_i_offset(a->nr, a->rsize, a->rstep, r), row = k * a->R + r;
+            if (!f->back) for (i = 0; i < n; i++) f->to[row + i] = f->from[at + i * step];
+            else if (f->fresh) for (i = 0; i < n; i++) f->to[at + i * step] = f->from[row + i];
+            else for (i = 0; i < n; i++) f->to[at + i * step] += f->from[row + i];
+        }
+    }
+}
+SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *from, sslh_real *to, int back, int fresh) {
+    sslh_i_copy_job f;
+    f.a = a;
+    f.from = from;
+    f.to = to;
+    f.back = back;
+    f.fresh = fresh;
+    f.per_task = SSLH_I_MAX(SSLH_I_FLAT / a->R, (size_t)1);
+    sslh_i_parallel(c, sslh_i_tasks(a->K, f.per_task), sslh_i_copy_rows_task, &f);
+}
+/* x as rows: itself, or a scratch copy (*copy, to be given back); NULL when memory is out. */
+SSLH_I_FN const sslh_real *sslh_i_rows_of(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, sslh_real **copy) {
+    *copy = NULL;
+    if (a->rows) return x;
+    *copy = (sslh_real *)sslh_i_scratch(c, a->K * a->R * sizeof **copy);
+    if (*copy) sslh_i_copy_rows(c, a, x, *copy, 0, 1);
+    return *copy;
+}
+
+/* --- row kernels, threaded ------------------------------------------------------------------------------------------ */
+enum { SSLH_I_R_VARIANCE = 0, SSLH_I_R_LSE, SSLH_I_R_MAX, SSLH_I_R_SOFTMAX, SSLH_I_R_SOFTMAX_BACK, SSLH_I_R_LAYER_NORM, SSLH_I_R_L2,
+       SSLH_I_R_L2_BACK };
+typedef struct sslh_i_row_job {
+    const struct sslh_i_kernels *k;
+    int kind, log, fresh;
+    size_t rows, D, per_task;
+    const sslh_real *x, *g, *gamma, *beta;
+    sslh_real *y, *stats;
+    int32_t *index;
+    sslh_real eps;
+} sslh_i_row_job;
+
+/* First maximum of a row; a NaN counts as one. */
+SSLH_I_FN size_t sslh_i_argmax_row(const sslh_real *x, size_t n) {
+    size_t i, at = 0;
+    for (i = 0; i < n; i++) {
+        if (x[i] != x[i]) return i;
+        if (x[i] > x[at]) at = i;
+    }
+    return at;
+}
+SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
+    const sslh_i_row_job *f = (const sslh_i_row_job *)arg;
+    size_t r = (size_t)task * f->per_task, rows = SSLH_I_MIN(f->per_task, f->rows - r), D = f->D, i;
+    (void)worker;
+    switch (f->kind) {
+    case SSLH_I_R_VARIANCE: f->k->variance_rows(f->x + r * D, f->y + r, f->stats + r, rows, D); break;
+    case SSLH_I_R_LSE: f->k->lse_rows(f->x + r * D, f->y + r, rows, D); break;
+    case SSLH_I_R_MAX:
+        for (i = r; i < r + rows; i++) {
+            size_t at = sslh_i_argmax_row(f->x + i * D, D);
+            if (f->y) f->y[i] = f->x[i * D + at];
+            if (f->index) f->index[i] = (int32_t)at;
+        }
+        break;
+    case SSLH_I_R_SOFTMAX: f->k->softmax(f->x + r * D, f->y + r * D, rows, D, f->log); break;
+    case SSLH_I_R_SOFTMAX_BACK: f->k->softmax_back(f->x + r * D, f->g + r * D, f->y + r * D, rows, D, f->log, f->fresh); break;
+    case SSLH_I_R_LAYER_NORM: f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 2 * r, rows, D, f->eps); break;
+    case SSLH_I_R_L2: f->k->l2(f->x + r * D, f->y + r * D, f->stats + r, rows, D, f->eps); break;
+    default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
+    }
+}
+SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t rows, size_t D) {
+    sslh_i_row_job f;
+    memset(&f, 0, sizeof f);
+    f.k = c->k;
+    f.kind = kind;
+    f.rows = rows;
+    f.D = D;
+    f.per_task = SSLH_I_MAX(SSLH_I_FLAT / 2 / D, (size_t)1);
+    return f;
+}
+SSLH_I_FN void sslh_i_row_run(sslh_ctx *c, sslh_i_row_job *f) { sslh_i_parallel(c, sslh_i_tasks(f->rows, f->per_task), sslh_i_row_task, f); }
+
+/* y = softmax or log-softmax of each row; y may be x */
+SSLH_I_FN void sslh_i_softmax_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log) {
+    sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_SOFTMAX, rows, D);
+    f.x = x;
+    f.y = y;
+    f.log = log;
+    sslh_i_row_run(c, &f);
+}
+/* dx (+)= gradient through it, from its result y */
+SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log,
+                                        int fresh) {
+    sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_SOFTMAX_BACK, rows, D);
+    f.x = y;
+    f.g = dy;
+    f.y = dx;
+    f.log = log;
+    f.fresh = fresh;
+    sslh_i_row_run(c, &f);
+}
+/* y[r] = log sum exp of row r */
+SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, size_t rows, size_t D) {
+    sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_LSE, rows, D);
+    f.x = x;
+    f.y = y;
+    sslh_i_row_run(c, &f);
+}
+
+/* Mean and sum of squared distances of each row. Long rows in pieces that are combined (Chan et al. 1979):
+   d = mean_b - mean_a,  mean = mean_a + d n_b / n,  m2 = m2_a + m2_b + d^2 n_a n_b / n */
+SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh_real mean_b, sslh_real m2_b, sslh_real nb) {
+    sslh_real n = na + nb, share = nb / n, d = mean_b - *mean, t = d * share;
+    *mean = *mean + t;
+    t = t * d;
+    t = t * na;
+    t = t + m2_b;
+    *m2 = *m2 + t;
+}
+SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
+    sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_VARIANCE, rows, D);
+    f.x = x;
+    f.y = mean;
+    f.stats = m2;
+    if (D < 2 * SSLH_I_FLAT) {
+        sslh_i_row_run(c, &f);
+    } else {
+        size_t pieces = D / SSLH_I_FLAT, r, p;
+        sslh_real *part = (sslh_real *)sslh_i_scratch(c, 2 * pieces * sizeof *part);
+        if (!part) return;
+        for (r = 0; r < rows; r++) {
+            size_t rest = pieces * SSLH_I_FLAT;
+            f.x = x + r * D;
+            f.rows = pieces;
+            f.D = SSLH_I_FLAT;
+            f.per_task = 1;
+            f.y = part;
+            f.stats = part + pieces;
+            sslh_i_row_run(c, &f);
+            mean[r] = part[0];
+            m2[r] = part[pieces];
+            for (p = 1; p < pieces; p++)
+                sslh_i_combine(mean + r, m2 + r, (sslh_real)(p * SSLH_I_FLAT), part[p], part[pieces + p], (sslh_real)SSLH_I_FLAT);
+            if (rest == D) continue;
+            f.x = x + r * D + rest;
+            f.rows = 1;
+            f.D = D - rest;
+            sslh_i_row_run(c, &f);
+            sslh_i_combine(mean + r, m2 + r, (sslh_real)rest, part[0], part[pieces], (sslh_real)(D - rest));
+        }
+        sslh_i_unscratch(c, part);
+    }
+}
+
+/* --- backward of reductions: dx (+)= f(x, statistics spread over the reduced axes) ------------------------------------ */
+typedef struct sslh_i_stat {
+    const struct sslh_i_kernels *k;
+    const sslh_i_plan *plan; /* operand 0: x, 1: the statistics */
+    int kind, fresh;         /* -1: dx = factor dy; SSLH_I_R_VARIANCE, SSLH_I_R_LSE */
+    const sslh_real *x, *stat, *g;
+    sslh_real *out, factor;
+} sslh_i_stat;
+
+SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
+    const sslh_i_stat *f = (const sslh_i_stat *)arg;
+    const sslh_i_plan *p = f->plan;
+    int s = p->step[1][p->nd - 1] != 0;
+    size_t unit = 0, at[3], to, n;
+    (void)worker;
+    while ((n = sslh_i_plan_run(p, task, &unit, at, &to)) > 0) {
+        const sslh_real *g = f->g + at[1];
+        sslh_real *dx = f->out + to, one = 1, v;
+        if (f->kind == SSLH_I_R_VARIANCE) f->k->variance_back(f->x + to, f->stat + at[1], g, s, dx, n, f->factor, f->fresh);
+        else if (f->kind == SSLH_I_R_LSE) f->k->lse_back(f->x + to, f->stat + at[1], g, s, dx, n, f->fresh);
+        else if (s && f->fresh) f->k->unary(SSLH_I_U_SCALE, g, dx, n, f->factor, 0);
+        else if (s) f->k->axpby(dx, g, n, 1, f->factor);
+        else {
+            v = *g * f->factor;
+            if (f->fresh) f->k->binary(SSLH_I_B_MUL, &v, 0, &one, 0, dx, n);
+            else f->k->binary(SSLH_I_B_ADD, dx, 1, &v, 0, dx, n);
+        }
+    }
+}
+SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const sslh_real *stat, sslh_real factor) {
+    const sslh_tensor *x = n->in[0];
+    size_t total = 1, kept = 1;
+    sslh_i_axes a;
+    sslh_i_plan plan;
+    sslh_i_stat f;
+    int i;
+    if (!sslh_i_axes_of(c, n->name, x, n->i[0], 0, &a)) return;
+    f.out = sslh_i_grad(c, n->in[0], &f.fresh);
+    if (!f.out) return;
+    memset(&plan, 0, sizeof plan);
+    for (i = x->ndim - 1; i >= 0; i--) {
+        size_t size = (size_t)x->shape[i], step[3];
+        step[0] = total;
+        step[1] = a.reduced[i] ? 0 : kept;
+        step[2] = 0;
+        total *= size;
+        if (!a.reduced[i]) kept *= size;
+        sslh_i_plan_axis(&plan, size, step);
+    }
+    sslh_i_plan_end(&plan);
+    f.k = c->k;
+    f.plan = &plan;
+    f.kind = kind;
+    f.x = x->data;
+    f.stat = stat;
+    f.g = n->out->grad;
+    f.factor = factor;
+    sslh_i_parallel(c, plan.tasks, sslh_i_stat_task, &f);
+}
+
+/* --- the operations ------------------------------------------------------------------------------------------------ */
+
+SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, NULL, n->f[0]); }
+
+SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
+    sslh_tensor *out;
+    sslh_i_axes a;
+    sslh_i_node *node;
+    sslh_real scale;
+    if (!sslh_i_begin(c, name, &x, 1, 1) || !sslh_i_axes_of(c, name, x, axes, keep, &a)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, name, SSLH_F32, a.out);
+    if (!out) return sslh_i_dummy(c);
+    scale = mean ? SSLH_I_R(1) / (sslh_real)a.R : SSLH_I_R(1);
+    sslh_i_sum_into(c, x, &a, scale, out->data);
+    node = sslh_i_record(c, name, sslh_i_sum_back, out, &x, 1);
+    if (node) {
+        node->i[0] = axes;
+        node->f[0] = scale;
+    }
+    return sslh_i_end(c, name, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep) { return sslh_i_sum_op(c, "sslh_sum", x, axes, keep, 0); }
+SSLH_DEF sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep) { return sslh_i_sum_op(c, "sslh_mean", x, axes, keep, 1); }
+
+/* d var / dx = 2 (x - mean) / (n - correction) */
+SSLH_I_FN void sslh_i_variance_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->saved[0]->data, n->f[0]); }
+
+SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction) {
+    sslh_tensor *out, *mean;
+    sslh_i_axes a;
+    sslh_i_node *node;
+    sslh_real divisor, *copy;
+    const sslh_real *rows;
+    if (!sslh_i_begin(c, "sslh_variance", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_variance", x, axes, keep, &a)) return sslh_i_dummy(c);
+    if (correction < 0 || (size_t)correction >= a.R) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_variance: %.0f value(s) with correction %d", (double)a.R, correction);
+        return sslh_i_dummy(c);
+    }
+    divisor = (sslh_real)(a.R - (size_t)correction);
+    out = sslh_i_new(c, "sslh_variance", SSLH_F32, a.out);
+    mean = out ? sslh_i_new(c, "sslh_variance", SSLH_F32, a.out) : NULL;
+    rows = mean ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!rows) return sslh_i_dummy(c);
+    sslh_i_variance_rows(c, rows, mean->data, out->data, a.K, a.R);
+    sslh_i_unscratch(c, copy);
+    sslh_i_scale_array(c, out->data, out->count, SSLH_I_R(1) / divisor);
+    node = sslh_i_record(c, "sslh_variance", sslh_i_variance_back, out, &x, 1);
+    if (node) {
+        node->i[0] = axes;
+        node->f[0] = 2 / divisor;
+    }
+    sslh_i_save(c, node, mean);
+    return sslh_i_end(c, "sslh_variance", &x, 1, out);
+}
+
+SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, n->out->data, 1); }
+
+SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    sslh_tensor *out;
+    sslh_i_axes a;
+    sslh_i_node *node;
+    sslh_real *copy;
+    const sslh_real *rows;
+    if (!sslh_i_begin(c, "sslh_logsumexp", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_logsumexp", x, axes, keep, &a)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out);
+    rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!rows) return sslh_i_dummy(c);
+    sslh_i_lse_rows(c, rows, out->data, a.K, a.R);
+    sslh_i_unscratch(c, copy);
+    node = sslh_i_record(c, "sslh_logsumexp", sslh_i_lse_back, out, &x, 1);
+    if (node) node->i[0] = axes;
+    return sslh_i_end(c, "sslh_logsumexp", &x, 1, out);
+}
+
+/* The gradient goes to the first maximum: saved[0] holds its number among the reduced values. */
+SSLH_I_FN void sslh_i_max_back(sslh_ctx *c, sslh_i_node *n) {
+    int fresh;
+    sslh_real *dx = sslh_i_grad(c, n->in[0], &fresh);
+    size_t k;
+    sslh_i_axes a;
+    if (!dx || !sslh_i_axes_of(c, n->name, n->in[0], n->i[0], 0, &a)) return;
+    if (fresh) memset(dx, 0, n->in[0]->count * sizeof *dx);
+    for (k = 0; k < a.K; k++)
+        dx[sslh_i_offset(a.nk, a.ksize, a.kstep, k) + sslh_i_offset(a.nr, a.rsize, a.rstep, (size_t)n->saved[0]->ints[k])] += n->out->grad[k];
+}
+SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D) {
+    sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_MAX, rows, D);
+    f.x = x;
+    f.y = y;
+    f.index = index;
+    sslh_i_row_run(c, &f);
+}
+SSLH_DEF sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    sslh_tensor *out, *index;
+    sslh_i_axes a;
+    sslh_i_node *node;
+    sslh_real *copy;
+    const sslh_real *rows;
+    if (!sslh_i_begin(c, "sslh_max", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_max", x, axes, keep, &a)) return sslh_i_dummy(c);
+    if (a.R > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "sslh_max: more than %d values in one maximum", INT_MAX);
+    out = sslh_i_new(c, "sslh_max", SSLH_F32, a.out);
+    index = out ? sslh_i_new(c, "sslh_max", SSLH_I32, a.out) : NULL;
+    rows = index ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!rows) return sslh_i_dummy(c);
+    sslh_i_max_rows(c, rows, out->data, index->ints, a.K, a.R);
+    sslh_i_unscratch(c, copy);
+    node = sslh_i_record(c, "sslh_max", sslh_i_max_back, out, &x, 1);
+    if (node) node->i[0] = axes;
+    sslh_i_save(c, node, index);
+    return sslh_i_end(c, "sslh_max", &x, 1, out);
+}
+
+/* One axis by number, negative from the end; a mask for sslh_i_axes_of, 0 and an error when there is none. */
+SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x, int axis) {
+    if (axis >= -x->ndim && axis < x->ndim) return SSLH_AXIS(axis);
+    sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, axis, x->ndim);
+    return 0;
+}
+
+SSLH_DEF sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis) {
+    sslh_tensor *out;
+    sslh_i_axes a;
+    sslh_real *copy;
+    const sslh_real *rows;
+    int mask;
+    if (!sslh_i_begin(c, "sslh_argmax", &x, 1, 1)) return sslh_i_dummy(c);
+    mask = sslh_i_one_axis(c, "sslh_argmax", x, axis);
+    if (!mask || !sslh_i_axes_of(c, "sslh_argmax", x, mask, 0, &a)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, "sslh_argmax", SSLH_I32, a.out);
+    rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!rows) return sslh_i_dummy(c);
+    sslh_i_max_rows(c, rows, NULL, out->ints, a.K, a.R);
+    sslh_i_unscratch(c, copy);
+    return sslh_i_end(c, "sslh_argmax", &x, 1, out);
+}
+
+/* --- softmax: along the last axis in place, along others on a turned copy --- */
+SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *out = n->out;
+    sslh_real *dx, *y_copy, *g_copy = NULL;
+    const sslh_real *y, *dy;
+    sslh_i_axes a;
+    int fresh;
+    if (!sslh_i_axes_of(c, n->name, x, n->i[0], 0, &a)) return;
+    dx = sslh_i_grad_reuse(c, out, x, &dy, &fresh);
+    y = dx ? sslh_i_rows_of(c, &a, out->data, &y_copy) : NULL;
+    dy = y ? sslh_i_rows_of(c, &a, dy, &g_copy) : NULL;
+    if (!dy) return;
+    if (a.rows) sslh_i_softmax_rows_back(c, y, dy, dx, a.K, a.R, n->i[1], fresh);
+    else {
+        sslh_i_softmax_rows_back(c, y, dy, g_copy, a.K, a.R, n->i[1], 1);
+        sslh_i_copy_rows(c, &a, g_copy, dx, 1, fresh);
+    }
+    sslh_i_unscratch(c, g_copy);
+    sslh_i_unscratch(c, y_copy);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_softmax_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axis, int log) {
+    sslh_tensor *out;
+    sslh_i_axes a;
+    sslh_i_node *node;
+    sslh_real *copy;
+    const sslh_real *rows;
+    int mask;
+    if (!sslh_i_begin(c, name, &x, 1, 1)) return sslh_i_dummy(c);
+    mask = sslh_i_one_axis(c, name, x, axis);
+    if (!mask || !sslh_i_axes_of(c, name, x, mask, 0, &a)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, name, SSLH_F32, sslh_shape_of(x));
+    rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!rows) return sslh_i_dummy(c);
+    sslh_i_softmax_rows(c, rows, copy ? copy : out->data, a.K, a.R, log);
+    if (copy) sslh_i_copy_rows(c, &a, copy, out->data, 1, 1);
+    sslh_i_unscratch(c, copy);
+    node = sslh_i_record(c, name, sslh_i_softmax_op_back, out, &x, 1);
+    if (node) {
+        node->i[0] = mask;
+        node->i[1] = log;
+    }
+    return sslh_i_end(c, name, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis) { return sslh_i_softmax_op(c, "sslh_softmax", x, axis, 0); }
+SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) { return sslh_i_softmax_op(c, "sslh_log_softmax", x, axis, 1); }
 
 /* ================================================================================================================== */
 /*  >>products      matmul, linear                                                                                   */
