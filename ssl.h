@@ -7342,14 +7342,15 @@ SSLH_I_FN sslh_real *sslh_i_conv_padded(sslh_ctx *c, const sslh_i_conv *s, const
     return p.to;
 }
 
-/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. */
-SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
-                                   int relu, int accumulate, sslh_real *y) {
+/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
+   depthwise with the constant (average pooling). */
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, sslh_real constant,
+                                  const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
     sslh_real *padded = NULL;
     if (SSLH_I_BAD(c)) return;
-    if (sslh_i_conv_is_product(s)) {
+    if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_gemm_args m;
         memset(&m, 0, sizeof m);
         m.tb = 1;
@@ -7369,7 +7370,8 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
     }
     memset(&p, 0, sizeof p);
     memset(&g, 0, sizeof g);
-    const int merged = sslh_i_conv_row_taps(s), taps = merged ? s->kh : s->kh * s->kw;
+    const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    const int merged = !depthwise && sslh_i_conv_row_taps(s), taps = merged ? s->kh : s->kh * s->kw;
     g.off_h = (int *)sslh_i_scratch(c, 3 * (size_t)taps * sizeof(int));
     if (!g.off_h) return;
     g.off_w = g.off_h + taps;
@@ -7406,11 +7408,16 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.bias = bias;
     p.relu = relu;
     p.accumulate = accumulate;
-    p.depthwise = sslh_i_conv_is_depthwise(s);
+    p.depthwise = depthwise;
     if (p.depthwise) g.len = g.yg = g.yc, g.xg = 0;
-    if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p, SSLH_I_R(0));
+    if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p, constant);
     if (padded) sslh_i_unscratch(c, padded);
     sslh_i_unscratch(c, g.off_h);
+}
+
+SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
+                                   int relu, int accumulate, sslh_real *y) {
+    sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
 }
 
 /* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
@@ -7419,7 +7426,7 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
                                 const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
     sslh_i_gather_job p;
     if (SSLH_I_BAD(c)) return;
-    if (sslh_i_conv_is_product(s)) {
+    if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_gemm_args m;
         memset(&m, 0, sizeof m);
         m.m = s->n * s->h * s->w;
@@ -7443,7 +7450,7 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
     int *next = (int *)(void *)(p.list + classes);
-    p.depthwise = sslh_i_conv_is_depthwise(s);
+    p.depthwise = !weight || sslh_i_conv_is_depthwise(s);
     for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
         for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
             sslh_i_gather *g = &p.list[p.n++];
@@ -7790,6 +7797,442 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
     } else {
         sslh_i_wgrad_taps(c, &p);
     }
+}
+
+/* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
+
+/* One axis of a descriptor: its own value, or the other's where it is 0; negative means really zero (padding). */
+SSLH_I_FN int sslh_i_axis(int own, int other, int least) {
+    int v = own ? own : other;
+    return v < least ? least : v;
+}
+
+/* node->i: the sslh_i_conv; f[0] relu. in: x, weight, bias. */
+SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_i_conv s;
+    sslh_real *scratch, *d;
+    int fresh;
+    memcpy(&s, node->i, sizeof s);
+    sslh_tensor *x = node->in[0], *w = node->in[1];
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL, (size_t)s.co, &scratch);
+    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_backward_data(c, &s, dz, w->data, d, !fresh);
+    if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, x->data, dz, d, !fresh);
+    if (scratch) sslh_i_unscratch(c, scratch);
+}
+/* Transposed: forward is the gradient of the data, so the gradients are forward and the gradient of the weights. */
+SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_i_conv s;
+    sslh_real *scratch, *d;
+    int fresh;
+    memcpy(&s, node->i, sizeof s);
+    sslh_tensor *x = node->in[0], *w = node->in[1];
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL, (size_t)s.ci, &scratch);
+    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_forward(c, &s, dz, w->data, NULL, 0, !fresh, d);
+    if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, dz, x->data, d, !fresh);
+    if (scratch) sslh_i_unscratch(c, scratch);
+}
+
+/* All four public functions. dims: 1 or 2. */
+SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                      sslh_conv_desc desc, int dims, int transposed) {
+    sslh_tensor *in[3];
+    sslh_i_conv s;
+    char sx[96], sw[96], sb[96];
+    const int nin = bias ? 3 : 2;
+    in[0] = x;
+    in[1] = weight;
+    in[2] = bias;
+    if (!sslh_i_begin(c, op, in, nin, 1)) return sslh_i_dummy(c);
+    sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
+    sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
+    if (x->ndim != dims + 2 || weight->ndim != dims + 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: x must be %s, weight %s", op, sx, sw, dims == 2 ? "(N,H,W,C)" : "(N,T,C)",
+                  transposed ? (dims == 2 ? "(I,Kh,Kw,O/groups)" : "(I,K,O/groups)") : (dims == 2 ? "(O,Kh,Kw,I/groups)" : "(O,K,I/groups)"));
+        return sslh_i_dummy(c);
+    }
+    const int in_h = dims == 2 ? x->shape[1] : 1, in_w = x->shape[dims], in_c = x->shape[dims + 1];
+    s.n = x->shape[0];
+    s.kh = dims == 2 ? weight->shape[1] : 1;
+    s.kw = weight->shape[dims];
+    s.sh = dims == 2 ? sslh_i_axis(desc.stride, 1, 1) : 1;
+    s.sw = sslh_i_axis(desc.stride_w, sslh_i_axis(desc.stride, 1, 1), 1);
+    s.ph = dims == 2 ? sslh_i_axis(desc.pad, 0, 0) : 0;
+    s.pw = sslh_i_axis(desc.pad_w, desc.pad, 0);
+    s.dh = dims == 2 ? sslh_i_axis(desc.dilation, 1, 1) : 1;
+    s.dw = sslh_i_axis(desc.dilation_w, sslh_i_axis(desc.dilation, 1, 1), 1);
+    s.groups = sslh_i_axis(desc.groups, 1, 1);
+    s.co = weight->shape[0]; /* of the convolution, also when it is transposed */
+    s.ci = weight->shape[dims + 1];
+    if (s.ci > INT_MAX / s.groups) s.groups = 1;
+    s.ci *= s.groups;
+    if (in_c != (transposed ? s.co : s.ci) || s.co % s.groups) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit", op, sx, sw, s.groups);
+        return sslh_i_dummy(c);
+    }
+    /* the window's extent, in 64 bits: sizes come from the caller */
+    const int64_t eh = (int64_t)s.dh * (s.kh - 1) + 1, ew = (int64_t)s.dw * (s.kw - 1) + 1;
+    const int extra = SSLH_I_MAX(desc.output_pad, 0);
+    const int64_t oh = transposed ? (int64_t)(in_h - 1) * s.sh - 2 * (int64_t)s.ph + eh + (dims == 2 ? extra : 0)
+                                  : ((int64_t)in_h + 2 * (int64_t)s.ph - eh) / s.sh + 1;
+    const int64_t ow = transposed ? (int64_t)(in_w - 1) * s.sw - 2 * (int64_t)s.pw + ew + extra
+                                  : ((int64_t)in_w + 2 * (int64_t)s.pw - ew) / s.sw + 1;
+    const int fits = transposed ? oh >= 1 && ow >= 1 : (int64_t)in_h + 2 * (int64_t)s.ph >= eh && (int64_t)in_w + 2 * (int64_t)s.pw >= ew;
+    if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s.pw > INT_MAX / 4 ||
+        (int64_t)in_h + 2 * (int64_t)s.ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op, sx, sw,
+                  s.sw, s.pw, s.dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+        return sslh_i_dummy(c);
+    }
+    if (transposed && extra && (extra >= s.sw || (dims == 2 && extra >= s.sh))) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: output_pad %d must be smaller than the stride %d", op, extra, SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw));
+        return sslh_i_dummy(c);
+    }
+    s.h = transposed ? (int)oh : in_h;
+    s.w = transposed ? (int)ow : in_w;
+    s.oh = transposed ? in_h : (int)oh;
+    s.ow = transposed ? in_w : (int)ow;
+    const int out_c = transposed ? s.ci : s.co;
+    if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw, sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), out_c);
+        return sslh_i_dummy(c);
+    }
+    if ((int64_t)oh * ow > INT_MAX / s.n || (int64_t)in_h * in_w > INT_MAX / s.n) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: too many pixels", op, sx, sw);
+        return sslh_i_dummy(c);
+    }
+    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, dims == 2 ? sslh_dim4(s.n, (int)oh, (int)ow, out_c) : sslh_dim3(s.n, (int)ow, out_c));
+    if (!out) return sslh_i_dummy(c);
+    const int relu = desc.activation == SSLH_RELU;
+    const sslh_real *b = bias ? bias->data : NULL;
+    if (transposed) sslh_i_conv_data(c, &s, x->data, weight->data, SSLH_I_R(0), b, relu, 0, out->data);
+    else sslh_i_conv_forward(c, &s, x->data, weight->data, b, relu, 0, out->data);
+    sslh_i_node *node = sslh_i_record(c, op, transposed ? sslh_i_conv_transpose_back : sslh_i_conv_back, out, in, nin);
+    if (node) {
+        memcpy(node->i, &s, sizeof s);
+        node->f[0] = relu ? SSLH_I_R(1) : SSLH_I_R(0);
+    }
+    out = sslh_i_end(c, op, in, nin, out);
+    return desc.activation == SSLH_LINEAR || relu ? out : sslh_activate(c, out, desc.activation);
+}
+
+SSLH_DEF sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+    return sslh_i_conv_op(c, "sslh_conv2d", x, weight, bias, desc, 2, 0);
+}
+SSLH_DEF sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+    return sslh_i_conv_op(c, "sslh_conv1d", x, weight, bias, desc, 1, 0);
+}
+SSLH_DEF sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+    return sslh_i_conv_op(c, "sslh_conv2d_transpose", x, weight, bias, desc, 2, 1);
+}
+SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+    return sslh_i_conv_op(c, "sslh_conv1d_transpose", x, weight, bias, desc, 1, 1);
+}
+
+/* --- pooling --- */
+
+/* Checks a pooling of x (N,H,W,C) and describes it as a depthwise convolution; 0 after an error. */
+SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, int kernel, int stride, int pad, sslh_i_conv *s) {
+    char sx[96];
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
+    if (stride == 0) stride = kernel;
+    if (x->ndim != 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s must be (N,H,W,C)", op, sx);
+        return 0;
+    }
+    if (kernel < 1 || stride < 1 || pad < 0 || pad > kernel / 2 || kernel > 4096) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: kernel %d, stride %d, pad %d: the first two must be positive, pad at most half the kernel", op, kernel,
+                  stride, pad);
+        return 0;
+    }
+    if ((int64_t)x->shape[1] + 2 * pad < kernel || (int64_t)x->shape[2] + 2 * pad < kernel ||
+        (int64_t)x->shape[1] * x->shape[2] > INT_MAX / 4 / x->shape[0]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s does not hold a window of %d", op, sx, kernel);
+        return 0;
+    }
+    s->n = x->shape[0];
+    s->h = x->shape[1];
+    s->w = x->shape[2];
+    s->ci = s->co = s->groups = x->shape[3];
+    s->kh = s->kw = kernel;
+    s->sh = s->sw = stride;
+    s->ph = s->pw = pad;
+    s->dh = s->dw = 1;
+    s->oh = (s->h + 2 * pad - kernel) / stride + 1;
+    s->ow = (s->w + 2 * pad - kernel) / stride + 1;
+    return 1;
+}
+
+typedef struct sslh_i_pool_job {
+    const struct sslh_i_kernels *k;
+    sslh_i_conv      s;
+    const sslh_real *x, *y, *dy;
+    sslh_real       *out, *dx; /* forward: out = y; backward: dx */
+    char            *work;     /* per worker: pointers of a window */
+    size_t           work_bytes;
+} sslh_i_pool_job;
+
+/* One image: y = max over the part of the window inside it, or the gradient (dx is added to). */
+SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
+    const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
+    const sslh_i_conv *s = &p->s;
+    const size_t channels = (size_t)s->ci, image = (size_t)s->h * (size_t)s->w * channels * (size_t)task;
+    const sslh_real **px = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
+    sslh_real **pd = (sslh_real **)(void *)(px + (size_t)s->kh * (size_t)s->kw);
+    for (int i = 0; i < s->oh; i++)
+        for (int j = 0; j < s->ow; j++) {
+            const size_t at = (((size_t)task * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * channels;
+            int taps = 0;
+            for (int h = SSLH_I_MAX(0, i * s->sh - s->ph); h < SSLH_I_MIN(s->h, i * s->sh - s->ph + s->kh); h++)
+                for (int w = SSLH_I_MAX(0, j * s->sw - s->pw); w < SSLH_I_MIN(s->w, j * s->sw - s->pw + s->kw); w++, taps++) {
+                    const size_t from = image + ((size_t)h * (size_t)s->w + (size_t)w) * channels;
+                    px[taps] = p->x + from;
+                    if (p->dx) pd[taps] = p->dx + from;
+                }
+            if (p->dx) p->k->max_back(taps, px, channels, p->y + at, p->dy + at, pd);
+            else p->k->max_pixel(taps, px, channels, p->out + at);
+        }
+}
+SSLH_I_FN void sslh_i_max_pool_run(sslh_ctx *c, sslh_i_pool_job *p) {
+    p->k = c->k;
+    p->work_bytes = ((size_t)p->s.kh * (size_t)p->s.kw * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
+    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    if (!p->work) return;
+    sslh_i_parallel(c, p->s.n, sslh_i_max_pool_task, p);
+    sslh_i_unscratch(c, p->work);
+}
+SSLH_I_FN void sslh_i_max_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv */
+    sslh_i_pool_job p;
+    int fresh;
+    memset(&p, 0, sizeof p);
+    memcpy(&p.s, node->i, sizeof p.s);
+    p.dx = sslh_i_grad(c, node->in[0], &fresh);
+    if (!p.dx) return;
+    if (fresh) memset(p.dx, 0, node->in[0]->count * sizeof *p.dx);
+    p.x = node->in[0]->data;
+    p.y = node->out->data;
+    p.dy = node->out->grad;
+    sslh_i_max_pool_run(c, &p);
+}
+SSLH_I_FN sslh_tensor *sslh_i_max_pool(sslh_ctx *c, const char *op, sslh_tensor *x, const sslh_i_conv *s, sslh_shape shape) {
+    sslh_i_pool_job p;
+    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    memset(&p, 0, sizeof p);
+    p.s = *s;
+    p.x = x->data;
+    p.out = out->data;
+    sslh_i_max_pool_run(c, &p);
+    sslh_i_node *node = sslh_i_record(c, op, sslh_i_max_pool_back, out, &x, 1);
+    if (node) memcpy(node->i, s, sizeof *s);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
+    sslh_i_conv s;
+    if (!sslh_i_pool_shape(c, "sslh_max_pool2d", x, kernel, stride, pad, &s)) return sslh_i_dummy(c);
+    return sslh_i_max_pool(c, "sslh_max_pool2d", x, &s, sslh_dim4(s.n, s.oh, s.ow, s.co));
+}
+
+/* The average is a depthwise convolution with the constant 1 / kernel^2. */
+SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv */
+    sslh_i_conv s;
+    int fresh;
+    memcpy(&s, node->i, sizeof s);
+    sslh_real *dx = sslh_i_grad(c, node->in[0], &fresh);
+    sslh_real share = SSLH_I_R(1) / (sslh_real)(s.kh * s.kw);
+    if (dx) sslh_i_conv_data(c, &s, node->out->grad, NULL, share, NULL, 0, !fresh, dx);
+}
+SSLH_DEF sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
+    sslh_i_conv s;
+    if (!sslh_i_pool_shape(c, "sslh_avg_pool2d", x, kernel, stride, pad, &s)) return sslh_i_dummy(c);
+    sslh_tensor *out = sslh_i_new(c, "sslh_avg_pool2d", SSLH_F32, sslh_dim4(s.n, s.oh, s.ow, s.co));
+    if (!out) return sslh_i_dummy(c);
+    sslh_i_conv_gather(c, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw), NULL, 0, 0, out->data);
+    sslh_i_node *node = sslh_i_record(c, "sslh_avg_pool2d", sslh_i_avg_pool_back, out, &x, 1);
+    if (node) memcpy(node->i, &s, sizeof s);
+    return sslh_i_end(c, "sslh_avg_pool2d", &x, 1, out);
+}
+
+/* Over all places of x (N,..,C) -> (N,C): the average; image by image. */
+SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
+    const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
+    const size_t channels = (size_t)p->s.ci, places = (size_t)p->s.h, n = (size_t)task;
+    const sslh_real count = (sslh_real)places;
+    (void)worker;
+    if (!p->dx) { /* y = sum over the places / their number */
+        sslh_real *y = p->out + n * channels;
+        p->k->relu_bias(NULL, p->x + n * places * channels, NULL, y, places, channels);
+        for (size_t j = 0; j < channels; j++) y[j] = y[j] / count;
+        return;
+    }
+    const sslh_real *dy = p->dy + n * channels;
+    sslh_real *dx = p->dx + n * places * channels;
+    for (size_t i = 0; i < places; i++, dx += channels) {
+        if (p->s.sh) /* dx holds nothing yet */
+            for (size_t j = 0; j < channels; j++) dx[j] = dy[j] / count;
+        else
+            for (size_t j = 0; j < channels; j++) {
+                sslh_real g = dy[j] / count;
+                dx[j] = dx[j] + g;
+            }
+    }
+}
+SSLH_I_FN void sslh_i_global_avg_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: N, places, C */
+    sslh_i_pool_job p;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.dx = sslh_i_grad(c, node->in[0], &p.s.sh);
+    p.s.h = node->i[1];
+    p.s.ci = node->i[2];
+    p.dy = node->out->grad;
+    if (p.dx) sslh_i_parallel(c, node->i[0], sslh_i_global_avg_task, &p);
+}
+/* N, places, C of x (N,..,C); 0 after an error. */
+SSLH_I_FN int sslh_i_global_shape(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_i_conv *s) {
+    char sx[96];
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    memset(s, 0, sizeof *s);
+    if (x->ndim < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s must be (N,..,C)", op, sslh_i_str(sx, sizeof sx, sslh_shape_of(x)));
+        return 0;
+    }
+    s->n = x->shape[0];
+    s->ci = s->co = s->groups = x->shape[x->ndim - 1];
+    size_t places = x->count / (size_t)s->n / (size_t)s->ci;
+    if (places > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s is too large", op, sslh_i_str(sx, sizeof sx, sslh_shape_of(x)));
+        return 0;
+    }
+    s->h = (int)places;
+    return 1;
+}
+SSLH_DEF sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x) {
+    sslh_i_pool_job p;
+    memset(&p, 0, sizeof p);
+    if (!sslh_i_global_shape(c, "sslh_global_avg_pool", x, &p.s)) return sslh_i_dummy(c);
+    sslh_tensor *out = sslh_i_new(c, "sslh_global_avg_pool", SSLH_F32, sslh_dim2(p.s.n, p.s.ci));
+    if (!out) return sslh_i_dummy(c);
+    p.k = c->k;
+    p.x = x->data;
+    p.out = out->data;
+    sslh_i_parallel(c, p.s.n, sslh_i_global_avg_task, &p);
+    sslh_i_node *node = sslh_i_record(c, "sslh_global_avg_pool", sslh_i_global_avg_back, out, &x, 1);
+    if (node) {
+        node->i[0] = p.s.n;
+        node->i[1] = p.s.h;
+        node->i[2] = p.s.ci;
+    }
+    return sslh_i_end(c, "sslh_global_avg_pool", &x, 1, out);
+}
+/* One window over all places (a column of `places` rows). */
+SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
+    sslh_i_conv s;
+    if (!sslh_i_global_shape(c, "sslh_global_max_pool", x, &s)) return sslh_i_dummy(c);
+    s.kh = s.h;
+    s.w = s.kw = s.oh = s.ow = s.sh = s.sw = s.dh = s.dw = 1;
+    return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
+}
+
+/* --- resizing of N,H,W,C ---
+   nearest    source row floor(i H / H')                          (as torch.nn.functional.interpolate)
+   bilinear   source place (i + 1/2) H / H' - 1/2, at least 0: rows lo and lo + 1 (at most H - 1) with weights 1 - f and f.
+   Places are computed in integers, so they are the same everywhere. */
+typedef struct sslh_i_resize_job {
+    const struct sslh_i_kernels *k;
+    const sslh_real *x; /* forward: source; backward: dy */
+    sslh_real       *y; /* forward: result; backward: dx, added to */
+    int h, w, oh, ow, bilinear, back;
+    size_t channels;
+} sslh_i_resize_job;
+
+/* lo, hi and f of output place i. */
+SSLH_I_FN void sslh_i_resize_place(int i, int size, int out, int bilinear, int place[2], sslh_real *f) {
+    if (!bilinear) {
+        place[0] = place[1] = (int)((int64_t)i * size / out);
+        *f = SSLH_I_R(0);
+        return;
+    }
+    int64_t at = (2 * (int64_t)i + 1) * size - out, unit = 2 * (int64_t)out; /* place = at / unit */
+    if (at < 0) at = 0;
+    place[0] = (int)(at / unit);
+    place[1] = SSLH_I_MIN(place[0] + 1, size - 1);
+    *f = (sslh_real)(at % unit) / (sslh_real)unit;
+}
+SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) { /* one image */
+    const sslh_i_resize_job *p = (const sslh_i_resize_job *)arg;
+    const size_t n = p->channels;
+    const sslh_real one = SSLH_I_R(1);
+    (void)worker;
+    for (int i = 0; i < p->oh; i++) {
+        int r[2], q[2];
+        sslh_real fh, fw;
+        sslh_i_resize_place(i, p->h, p->oh, p->bilinear, r, &fh);
+        for (int j = 0; j < p->ow; j++) {
+            sslh_i_resize_place(j, p->w, p->ow, p->bilinear, q, &fw);
+            const size_t to = (((size_t)task * (size_t)p->oh + (size_t)i) * (size_t)p->ow + (size_t)j) * n;
+            if (!p->back) memset(p->y + to, 0, n * sizeof *p->y);
+            for (int a = 0; a < 2; a++)
+                for (int b = 0; b < 2; b++) {
+                    const size_t from = (((size_t)task * (size_t)p->h + (size_t)r[a]) * (size_t)p->w + (size_t)q[b]) * n;
+                    sslh_real u = a ? fh : one - fh, v = b ? fw : one - fw;
+                    sslh_real weight = u * v;
+                    if (weight == SSLH_I_R(0)) continue;
+                    if (p->back) p->k->madd_row(p->y + from, p->x + to, NULL, weight, n);
+                    else p->k->madd_row(p->y + to, p->x + from, NULL, weight, n);
+                }
+        }
+    }
+}
+SSLH_I_FN void sslh_i_resize_back(sslh_ctx *c, sslh_i_node *node) { /* node->i[0]: bilinear */
+    sslh_i_resize_job p;
+    sslh_tensor *x = node->in[0], *out = node->out;
+    int fresh;
+    memset(&p, 0, sizeof p);
+    p.y = sslh_i_grad(c, x, &fresh);
+    if (!p.y) return;
+    if (fresh) memset(p.y, 0, x->count * sizeof *p.y);
+    p.k = c->k;
+    p.x = out->grad;
+    p.h = x->shape[1];
+    p.w = x->shape[2];
+    p.oh = out->shape[1];
+    p.ow = out->shape[2];
+    p.channels = (size_t)x->shape[3];
+    p.bilinear = node->i[0];
+    p.back = 1;
+    sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
+}
+SSLH_I_FN sslh_tensor *sslh_i_resize_op(sslh_ctx *c, const char *op, sslh_tensor *x, int height, int width, int bilinear) {
+    sslh_i_resize_job p;
+    char sx[96];
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || height < 1 || width < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s to %d x %d: x must be (N,H,W,C) and both sizes positive", op,
+                  sslh_i_str(sx, sizeof sx, sslh_shape_of(x)), height, width);
+        return sslh_i_dummy(c);
+    }
+    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_dim4(x->shape[0], height, width, x->shape[3]));
+    if (!out) return sslh_i_dummy(c);
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.x = x->data;
+    p.y = out->data;
+    p.h = x->shape[1];
+    p.w = x->shape[2];
+    p.oh = height;
+    p.ow = width;
+    p.channels = (size_t)x->shape[3];
+    p.bilinear = bilinear;
+    sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
+    sslh_i_node *node = sslh_i_record(c, op, sslh_i_resize_back, out, &x, 1);
+    if (node) node->i[0] = bilinear;
+    return sslh_i_end(c, op, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width) {
+    return sslh_i_resize_op(c, "sslh_resize_nearest", x, height, width, 0);
+}
+SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width) {
+    return sslh_i_resize_op(c, "sslh_resize_bilinear", x, height, width, 1);
 }
 
 /* ================================================================================================================== */
