@@ -2968,6 +2968,8 @@ typedef struct sslh_i_tile {
     int                     accumulate, relu;
 } sslh_i_tile;
 
+#define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
+
 /* --- what the element-wise and row kernels are told --- */
 typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of the first group need y only, of the second x */
     SSLH_I_U_LINEAR = 0, SSLH_I_U_RELU, SSLH_I_U_SIGMOID, SSLH_I_U_TANH, SSLH_I_U_EXP, SSLH_I_U_SQRT,
@@ -3055,6 +3057,12 @@ struct sslh_i_kernels {
                            const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu, int fresh);
     void      (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
                          sslh_real factor, int fresh);
+    /* attention, recurrent gates: one row */
+    void      (*attend)(sslh_real *s, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
+    void      (*attend_back)(sslh_real *s, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse, sslh_real delta,
+                             sslh_real scale);
+    void      (*gru)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates, size_t D);
+    void      (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du, size_t D);
 };
 
 /* --- passes: the kernel text is compiled once per instruction set ---
@@ -4683,6 +4691,86 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
     }
 }
 
+/* --- kernels: attention, recurrent gates --- */
+
+/* One row of attention: s = exp(s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. Where everything is
+   masked the row becomes 0 and the log a number so large that the backward pass finds 0 as well. */
+SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse) {
+    sslh_i_v m = sslh_i_vset(-2 * SSLH_I_MASKED), sum = sslh_i_vzero();
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v t = sslh_i_vadd(sslh_i_vload(s + i), sslh_i_vload(bias + i));
+        sslh_i_vstore(s + i, t);
+        m = sslh_i_vmax(m, t);
+    }
+    sslh_real most = sslh_i_vhmax(m);
+    if (most < -SSLH_I_MASKED / 2) {
+        memset(s, 0, n * sizeof *s);
+        *lse = SSLH_I_MASKED;
+        *inverse = 0;
+        return;
+    }
+    m = sslh_i_vset(most);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v t = sslh_i_vexp(sslh_i_vsub(sslh_i_vload(s + i), m));
+        sslh_i_vstore(s + i, t);
+        sum = sslh_i_vadd(sum, t);
+    }
+    sslh_real total = sslh_i_vsum(sum);
+    *lse = most + sslh_i_log(total);
+    *inverse = 1 / total;
+}
+
+/* p = exp(s + bias - lse) in s, ds = scale p (dp - delta) in dp */
+SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse, sslh_real delta,
+                                            sslh_real scale) {
+    sslh_i_v vl = sslh_i_vset(lse), vd = sslh_i_vset(delta), vs = sslh_i_vset(scale);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v p = sslh_i_vexp(sslh_i_vsub(sslh_i_vadd(sslh_i_vload(s + i), sslh_i_vload(bias + i)), vl));
+        sslh_i_v d = sslh_i_vmul(sslh_i_vmul(p, sslh_i_vsub(sslh_i_vload(dp + i), vd)), vs);
+        sslh_i_vstore(s + i, p);
+        sslh_i_vstore(dp + i, d);
+    }
+}
+
+/* One row of a GRU step from a = W x + b and u = U h + c, (3D) each: the new state h (D) and gates r, z, n, u_n (4D).
+     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h' = n + z (h - n)                      */
+SSLH_I_FN void SSLH_I_P(sslh_i_gru_)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates, size_t D) {
+    for (size_t i = 0; i < D; i += 16) {
+        size_t m = D - i;
+        sslh_i_v un = sslh_i_vget(u + 2 * D + i, m), hp = sslh_i_vget(before + i, m);
+        sslh_i_v r = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + i, m), sslh_i_vget(u + i, m)));
+        sslh_i_v z = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + D + i, m), sslh_i_vget(u + D + i, m)));
+        sslh_i_v n = sslh_i_vtanh(sslh_i_vfma(r, un, sslh_i_vget(a + 2 * D + i, m)));
+        sslh_i_vput(h + i, sslh_i_vfma(z, sslh_i_vsub(hp, n), n), m);
+        sslh_i_vput(gates + i, r, m);
+        sslh_i_vput(gates + D + i, z, m);
+        sslh_i_vput(gates + 2 * D + i, n, m);
+        sslh_i_vput(gates + 3 * D + i, un, m);
+    }
+}
+
+/* Its derivative: from dh (D) the gradients of a and u (3D each); dh becomes z dh, what goes to the state before directly. */
+SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du, size_t D) {
+    sslh_i_v one = sslh_i_vset(1);
+    for (size_t i = 0; i < D; i += 16) {
+        size_t m = D - i;
+        sslh_i_v g = sslh_i_vget(dh + i, m), r = sslh_i_vget(gates + i, m), z = sslh_i_vget(gates + D + i, m);
+        sslh_i_v n = sslh_i_vget(gates + 2 * D + i, m), un = sslh_i_vget(gates + 3 * D + i, m);
+        sslh_i_v dz = sslh_i_vmul(g, sslh_i_vsub(sslh_i_vget(before + i, m), n));
+        sslh_i_v dn = sslh_i_vmul(g, sslh_i_vsub(one, z));
+        dn = sslh_i_vmul(dn, sslh_i_vsub(one, sslh_i_vmul(n, n)));
+        dz = sslh_i_vmul(dz, sslh_i_vmul(z, sslh_i_vsub(one, z)));
+        sslh_i_v dr = sslh_i_vmul(sslh_i_vmul(dn, un), sslh_i_vmul(r, sslh_i_vsub(one, r)));
+        sslh_i_vput(da + i, dr, m);
+        sslh_i_vput(da + D + i, dz, m);
+        sslh_i_vput(da + 2 * D + i, dn, m);
+        sslh_i_vput(du + i, dr, m);
+        sslh_i_vput(du + D + i, dz, m);
+        sslh_i_vput(du + 2 * D + i, sslh_i_vmul(dn, r), m);
+        sslh_i_vput(dh + i, sslh_i_vmul(g, z), m);
+    }
+}
+
 /* --- the table of this pass --- */
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
@@ -4706,7 +4794,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_P(sslh_i_variance_rows_), SSLH_I_P(sslh_i_variance_back_), SSLH_I_P(sslh_i_lse_rows_), SSLH_I_P(sslh_i_lse_back_),
     SSLH_I_P(sslh_i_softmax_), SSLH_I_P(sslh_i_softmax_back_), SSLH_I_P(sslh_i_layer_norm_), SSLH_I_P(sslh_i_layer_norm_back_),
     SSLH_I_P(sslh_i_l2_), SSLH_I_P(sslh_i_l2_back_), SSLH_I_P(sslh_i_col_sum_), SSLH_I_P(sslh_i_col_moments_),
-    SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_)
+    SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_),
+    SSLH_I_P(sslh_i_attend_), SSLH_I_P(sslh_i_attend_back_), SSLH_I_P(sslh_i_gru_), SSLH_I_P(sslh_i_gru_back_)
 };
 
 /* what the next pass defines anew */
@@ -8264,6 +8353,10 @@ SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last) {
     return n;
 }
 
+SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
+    return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
+}
+
 /* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
 
 /* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size bytes */
@@ -8427,6 +8520,25 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     for (i = 0; i + 16 <= n; i += 16)
         for (j = 0; j < 16; j++) a[j] += x[i + j];
     for (j = 0; i < n; i++, j++) a[j] += x[i];
+    for (w = 8; w > 0; w /= 2)
+        for (j = 0; j < w; j++) a[j] += a[j + w];
+    return a[0];
+}
+
+/* x . y in 16 lanes and a fixed tree. */
+SSLH_I_FN sslh_real sslh_i_lane_dot(const sslh_real *x, const sslh_real *y, size_t n) {
+    sslh_real a[16], t;
+    size_t i, j, w;
+    for (j = 0; j < 16; j++) a[j] = 0;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) {
+            t = x[i + j] * y[i + j];
+            a[j] += t;
+        }
+    for (j = 0; i < n; i++, j++) {
+        t = x[i] * y[i];
+        a[j] += t;
+    }
     for (w = 8; w > 0; w /= 2)
         for (j = 0; j < w; j++) a[j] += a[j + w];
     return a[0];
@@ -8936,9 +9048,1340 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>sequences     attention, GRU                                                                                   */
 /* ================================================================================================================== */
 
+/* --- products of a task's own --------------------------------------------------------------------------------------- */
+/* Small products that one task computes alone, on the tiles of >>products: every sum is one chain over k. */
+
+enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
+
+/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb is 0,
+   else it lies in rows that are readable up to a whole register. */
+SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows, size_t k, const sslh_real *b,
+                                  size_t ldb, sslh_real *c, size_t ldc, size_t cols, int accumulate) {
+    const sslh_real *row[SSLH_I_SEQ_ROWS];
+    size_t nr = (size_t)kern->nr, j;
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    for (j = 0; j < rows; j++) row[j] = a + j * lda;
+    t.rows = (int)rows;
+    t.segs = 1;
+    t.len = (int)k;
+    t.a = row;
+    t.ldc = ldc;
+    t.accumulate = accumulate;
+    t.bstep = ldb ? ldb : nr;
+    for (j = 0; j < cols; j += nr) {
+        t.cols = (int)SSLH_I_MIN(nr, cols - j);
+        t.b = ldb ? b + j : b + j * k;
+        t.c = c + j;
+        kern->tile_rows(&t);
+    }
+}
+
+/* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
+SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows, size_t k, const sslh_real *b,
+                                    size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
+    const sslh_real *from = a, *panel;
+    size_t nr = (size_t)kern->nr, j;
+    int len = (int)k;
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.rows = (int)rows;
+    t.segs = 1;
+    t.lens = &len;
+    t.a = &from;
+    t.bs = &panel;
+    t.astep = lda;
+    t.bstep = ldb;
+    t.ldc = ldc;
+    t.accumulate = 1;
+    for (j = 0; j < cols; j += nr) {
+        t.cols = (int)SSLH_I_MIN(nr, cols - j);
+        panel = b + j;
+        t.c = c + j;
+        kern->tile_runs(&t);
+    }
+}
+
+/* x' of x (T,d) as panels of width columns in all (zeros behind T). */
+SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld, size_t T, size_t d, size_t width) {
+    size_t nr = (size_t)kern->nr, j;
+    for (j = 0; j < width; j += nr)
+        kern->pack_t(to + j * d, kern->nr, x + SSLH_I_MIN(j, T - 1) * ld, ld, (int)(j < T ? SSLH_I_MIN(nr, T - j) : 0), (int)d);
+}
+
+/* --- attention ------------------------------------------------------------------------------------------------------ */
+/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k, v (Tk,d), d = D / heads:
+     S = scale q k'          (Tq,Tk), masked places at minus infinity                                                (1)
+     P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
+     o = P v                                                                                                         (3)
+   Backward, with P computed again from the saved lse (Dao et al. 2022):
+     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                  (4)
+     dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
+   A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
+
+typedef struct sslh_i_attention {
+    const struct sslh_i_kernels *kern;
+    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d */
+    sslh_real *o, *dq, *dk, *dv;
+    sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
+    const uint8_t *mask;                     /* (N,Tk) or NULL */
+    size_t ldq, ldk, ldv, ldo;
+    size_t N, heads, Tq, Tk, d, width, wide, per_task; /* width: Tk in whole vectors; wide: d likewise */
+    int causal, fresh_q, fresh_k, fresh_v;
+    sslh_real scale;
+    sslh_real *work;                         /* per worker */
+    size_t work_reals;
+} sslh_i_attention;
+
+/* A worker's buffers, one after the other. */
+typedef struct sslh_i_head {
+    sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
+    sslh_real *s, *dp;       /* (48,width) */
+    sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
+    sslh_real *row;          /* (48): 1 / sum, or delta */
+    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d is not a whole number of vectors */
+} sslh_i_head;
+
+/* The buffers in work (counted when NULL); returns their size. */
+SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, sslh_i_head *b) {
+    size_t at = 0, panel = p->d * ((p->width + 31) / 32 * 32), T = SSLH_I_MAX(p->Tq, p->Tk);
+    int i;
+#define SSLH_I_TAKE(field, n) (b->field = work ? work + at : NULL, at += ((n) + 15) / 16 * 16)
+    SSLH_I_TAKE(kt, panel);
+    SSLH_I_TAKE(vt, panel);
+    SSLH_I_TAKE(s, SSLH_I_SEQ_ROWS * p->width);
+    SSLH_I_TAKE(dp, SSLH_I_SEQ_ROWS * p->width);
+    SSLH_I_TAKE(bias, p->width);
+    SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
+    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->d % 16 ? T * p->wide : 0);
+#undef SSLH_I_TAKE
+    return at;
+}
+
+/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors. */
+SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, sslh_real *pad, size_t *ld_out) {
+    size_t t;
+    *ld_out = ld;
+    if (p->d % 16 == 0) return x;
+    *ld_out = p->wide;
+    for (t = 0; t < T; t++) {
+        memcpy(pad + t * p->wide, x + t * ld, p->d * sizeof *x);
+        memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+    }
+    return pad;
+}
+
+SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
+    size_t j;
+    for (j = 0; j < p->width; j++) bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
+}
+
+/* (1) for the queries q0 .. q0+rows: without the bias of padded keys, with the causal mask; returns the columns in use. */
+SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0, size_t rows, size_t *keys) {
+    size_t r, j, width;
+    *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
+    width = (*keys + 15) / 16 * 16;
+    sslh_i_seq_product(p->kern, q + q0 * p->ldq, p->ldq, rows, p->d, b->kt, 0, b->s, p->width, width, 0);
+    for (r = 0; r < rows; r++) {
+        sslh_real *s = b->s + r * p->width;
+        for (j = 0; j < width; j++) s[j] = s[j] * p->scale;
+        for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
+    }
+    return width;
+}
+
+SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
+    const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
+    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    size_t ldv, q0, r, j, keys;
+    sslh_i_seq_pack_t(p->kern, b->kt, k, p->ldk, p->Tk, p->d, p->width);
+    sslh_i_head_bias(p, n, b->bias);
+    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
+    for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+        for (r = 0; r < rows; r++) p->kern->attend(b->s + r * p->width, b->bias, width, lse + q0 + r, b->row + r); /* (2) */
+        sslh_i_seq_product(p->kern, b->s, p->width, rows, keys, v, ldv, o + q0 * p->ldo, p->ldo, p->d, 0); /* (3) */
+        for (r = 0; r < rows; r++) {
+            sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
+            for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
+            if (!p->weights) continue;
+            to = p->weights + ((n * p->heads + h) * p->Tq + q0 + r) * p->Tk;
+            for (j = 0; j < p->Tk; j++) to[j] = j < keys ? b->s[r * p->width + j] * inverse : SSLH_I_R(0);
+        }
+    }
+}
+
+SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
+    const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
+    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk + h * p->d : NULL;
+    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
+    const sslh_real *rows_q, *rows_k, *rows_g;
+    size_t ldq, ldk, ldg, q0, r, t, keys;
+    sslh_i_seq_pack_t(p->kern, b->kt, k, p->ldk, p->Tk, p->d, p->width);
+    sslh_i_seq_pack_t(p->kern, b->vt, v, p->ldv, p->Tk, p->d, p->width);
+    sslh_i_head_bias(p, n, b->bias);
+    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, b->pad[0], &ldq);
+    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, b->pad[1], &ldk);
+    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, b->pad[3], &ldg);
+    for (t = 0; t < p->Tk; t++) { /* blocks of queries add to these */
+        if (dk && p->fresh_k) memset(dk + t * p->ldk, 0, p->d * sizeof *dk);
+        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
+    }
+    for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+        sslh_i_seq_product(p->kern, g + q0 * p->ldo, p->ldo, rows, p->d, b->vt, 0, b->dp, p->width, width, 0); /* dP */
+        for (r = 0; r < rows; r++) { /* (2), (4) */
+            sslh_real delta = sslh_i_lane_dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
+            p->kern->attend_back(b->s + r * p->width, b->dp + r * p->width, b->bias, width, lse[q0 + r], delta, p->scale);
+        }
+        if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d); /* (5) */
+        if (dq) sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
+        if (dk) sslh_i_seq_product_t(p->kern, b->dp, p->width, keys, rows, rows_q + q0 * ldq, ldq, dk, p->ldk, p->d);
+    }
+}
+
+SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
+    const sslh_i_attention *p = (const sslh_i_attention *)arg;
+    size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
+    sslh_i_head b;
+    sslh_i_head_layout(p, p->work + (size_t)worker * p->work_reals, &b);
+    for (; i < end; i++) {
+        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b);
+        else sslh_i_head_forward(p, i / p->heads, i % p->heads, &b);
+    }
+}
+
+SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
+    sslh_i_head b;
+    size_t all = p->N * p->heads;
+    p->kern = c->k;
+    p->width = (p->Tk + 15) / 16 * 16;
+    p->wide = (p->d + 31) / 32 * 32;
+    p->work_reals = sslh_i_head_layout(p, NULL, &b);
+    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * p->d) + 1;
+    p->work = (sslh_real *)sslh_i_scratch(c, p->work_reals * (size_t)c->threads * sizeof *p->work);
+    if (!p->work) return;
+    sslh_i_parallel(c, (int)((all + p->per_task - 1) / p->per_task), sslh_i_attention_task, p);
+    sslh_i_unscratch(c, p->work);
+}
+
+/* Sizes and places of q, k, v; in[0..2], or the three thirds of in[0] when in[1] is NULL. */
+SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, sslh_tensor *out, int heads) {
+    size_t D = (size_t)out->shape[2];
+    memset(p, 0, sizeof *p);
+    p->N = (size_t)out->shape[0];
+    p->Tq = (size_t)out->shape[1];
+    p->heads = (size_t)heads;
+    p->d = D / p->heads;
+    p->ldo = D;
+    if (in[1]) {
+        p->q = in[0]->data;
+        p->k = in[1]->data;
+        p->v = in[2]->data;
+        p->ldq = p->ldk = p->ldv = D;
+        p->Tk = (size_t)in[1]->shape[1];
+    } else {
+        p->q = in[0]->data;
+        p->k = p->q + D;
+        p->v = p->k + D;
+        p->ldq = p->ldk = p->ldv = 3 * D;
+        p->Tk = p->Tq;
+    }
+    p->mask = in[3] ? in[3]->bytes : NULL;
+}
+
+SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_i_attention p;
+    sslh_tensor **in = n->in;
+    sslh_i_attention_inputs(&p, in, n->out, n->i[0]);
+    p.causal = n->i[1];
+    p.scale = n->f[0];
+    p.lse = n->saved[0]->data;
+    p.out = n->out->data;
+    p.dout = n->out->grad;
+    if (!in[1]) {
+        p.dq = sslh_i_grad(c, in[0], &p.fresh_q);
+        if (!p.dq) return;
+        p.dk = p.dq + p.ldo;
+        p.dv = p.dk + p.ldo;
+        p.fresh_k = p.fresh_v = p.fresh_q;
+    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor are added up */
+        p.dq = sslh_grad(c, in[0]);
+        p.dk = sslh_grad(c, in[1]);
+        p.dv = sslh_grad(c, in[2]);
+    } else {
+        p.dq = sslh_i_grad(c, in[0], &p.fresh_q);
+        p.dk = sslh_i_grad(c, in[1], &p.fresh_k);
+        p.dv = sslh_i_grad(c, in[2], &p.fresh_v);
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_attention_run(c, &p);
+}
+
+/* in: q, k, v, mask; or qkv, NULL, NULL, mask. Shapes have been checked but for heads and mask. */
+SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, sslh_attention_desc desc) {
+    sslh_tensor *out, *lse, *weights = NULL;
+    sslh_i_node *node;
+    sslh_i_attention p;
+    int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1], Tk = in[1] ? in[1]->shape[1] : Tq;
+    if (heads < 1 || D % heads != 0) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
+        return sslh_i_dummy(c);
+    }
+    if (in[3] && (in[3]->type != SSLH_U8 || in[3]->ndim != 2 || in[3]->shape[0] != N || in[3]->shape[1] != Tk)) {
+        char s[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: key_mask %s: an 8-bit tensor (%d,%d), samples by keys, is needed", op,
+                  sslh_i_str(s, sizeof s, sslh_shape_of(in[3])), N, Tk);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, Tq, D));
+    lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, heads, Tq)) : NULL;
+    if (lse && desc.weights) weights = sslh_i_new(c, op, SSLH_F32, sslh_dim4(N, heads, Tq, Tk));
+    if (!lse || (desc.weights && !weights)) return sslh_i_dummy(c);
+    sslh_i_attention_inputs(&p, in, out, heads);
+    p.causal = desc.causal;
+    p.scale = desc.scale != 0 ? (sslh_real)desc.scale : 1 / sslh_i_sqrt((sslh_real)(D / heads));
+    p.o = out->data;
+    p.lse = lse->data;
+    if (weights) {
+        p.weights = weights->data;
+        *desc.weights = weights;
+    }
+    sslh_i_attention_run(c, &p);
+    node = sslh_i_record(c, op, sslh_i_attention_back, out, in, 4);
+    if (node) {
+        node->i[0] = heads;
+        node->i[1] = desc.causal;
+        node->f[0] = p.scale;
+    }
+    sslh_i_save(c, node, lse);
+    return sslh_i_end(c, op, in, in[1] ? 3 : 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v, sslh_attention_desc desc) {
+    const char *op = "sslh_attention";
+    sslh_tensor *in[4];
+    if (desc.weights) *desc.weights = sslh_i_dummy(c);
+    in[0] = q;
+    in[1] = k;
+    in[2] = v;
+    in[3] = desc.key_mask;
+    if (!sslh_i_begin(c, op, in, 3, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
+    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] || q->shape[2] != k->shape[2]) {
+        char a[96], b[96], d[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(q)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(k)), sslh_i_str(d, sizeof d, sslh_shape_of(v)));
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_attention_op(c, op, in, q->shape[2], desc);
+}
+
+SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc) {
+    const char *op = "sslh_self_attention";
+    sslh_tensor *in[4];
+    if (desc.weights) *desc.weights = sslh_i_dummy(c);
+    in[0] = qkv;
+    in[1] = in[2] = NULL;
+    in[3] = desc.key_mask;
+    if (!sslh_i_begin(c, op, in, 1, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
+    if (qkv->ndim != 3 || qkv->shape[2] % 3 != 0) {
+        char a[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, desc);
+}
+
+/* --- gated recurrent unit ------------------------------------------------------------------------------------------- */
+/* Cho et al. 2014 in PyTorch's form, rows of the weights in the order r, z, n:
+     a_t = W x_t + b,  u_t = U h_(t-1) + c                                                                           (1)
+     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)             (2)
+   W x for all t is one product. The recurrence runs in tasks of a few samples, all steps in one task: samples do not
+   meet, so nobody waits for anybody at a step. Backward likewise, then one product for each weight. */
+
+enum { SSLH_I_GRU_ROWS = 12 }; /* samples a task: the height of a tile */
+
+typedef struct sslh_i_gru_run {
+    const struct sslh_i_kernels *kern;
+    const sslh_real *panels;       /* forward: U' (D,3D); backward: U (3D,D); packed */
+    const sslh_real *hidden_bias;  /* (3D) or NULL */
+    const sslh_real *h0;           /* (N,D) or NULL */
+    const sslh_real *zeros;        /* (D) */
+    sslh_real *a, *h, *gates;      /* (N,T,3D) (N,T,D) (N,T,4D) */
+    const sslh_real *dh;           /* (N,T,D) */
+    sslh_real *da, *du, *dh0;      /* (N,T,3D) (N,T,3D) (N,D) or NULL */
+    sslh_real *work;               /* per worker: u of a step (12,3D), or dh (12,D) */
+    size_t work_reals, N, T, D;
+    int fresh_h0;
+} sslh_i_gru_run;
+
+/* The state before step t of sample n. */
+SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, size_t t) {
+    return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
+}
+
+SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
+    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r, j;
+    sslh_real *u = p->work + (size_t)worker * p->work_reals;
+    for (t = 0; t < p->T; t++) {
+        const sslh_real *before = sslh_i_gru_before(p, n0, t);
+        sslh_i_seq_product(p->kern, before, t ? p->T * D : p->h0 ? D : 0, rows, D, p->panels, 0, u, 3 * D, 3 * D, 0);
+        for (r = 0; r < rows; r++) {
+            size_t at = (n0 + r) * p->T + t;
+            for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
+            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D, p->gates + at * 4 * D, D);
+        }
+    }
+}
+
+SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
+    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r, j;
+    sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
+    memset(g, 0, rows * D * sizeof *g);
+    for (t = p->T; t-- > 0;) {
+        for (r = 0; r < rows; r++) {
+            size_t at = (n0 + r) * p->T + t;
+            for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
+            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D, p->du + at * 3 * D, D);
+        }
+        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D, 1);
+    }
+    for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
+}
+
+SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda, const sslh_real *b,
+                                  size_t ldb, sslh_real *out, const sslh_real *bias, int accumulate) {
+    sslh_i_gemm_args g;
+    memset(&g, 0, sizeof g);
+    g.ta = ta;
+    g.tb = tb;
+    g.m = (int)m;
+    g.n = (int)n;
+    g.k = (int)k;
+    g.a = a;
+    g.lda = lda;
+    g.b = b;
+    g.ldb = ldb;
+    g.c = out;
+    g.ldc = n;
+    g.bias = bias;
+    g.accumulate = accumulate;
+    g.split = ta; /* weights' gradients */
+    sslh_i_gemm(c, &g);
+}
+
+/* Scratch of the recurrence, both ways: panels of U, zeros, the workers' rows; NULL and an error when memory is out. */
+SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, int back) {
+    size_t D = p->D, nr = (size_t)c->k->nr, cols = back ? D : 3 * D, k = back ? 3 * D : D, j;
+    size_t panels = (cols + nr - 1) / nr * nr * k;
+    sslh_real *s;
+    p->kern = c->k;
+    p->work_reals = SSLH_I_GRU_ROWS * 3 * D;
+    s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
+    if (!s) return NULL;
+    for (j = 0; j < cols; j += nr) {
+        int w = (int)SSLH_I_MIN(nr, cols - j);
+        if (back) c->k->pack_n(s + j * k, c->k->nr, U + j, D, w, (int)k);
+        else c->k->pack_t(s + j * k, c->k->nr, U + j * D, D, w, (int)k);
+    }
+    memset(s + panels, 0, D * sizeof *s);
+    p->panels = s;
+    p->zeros = s + panels;
+    p->work = s + panels + D;
+    return s;
+}
+
+/* Columns' sums of x (rows,C) into the gradient of a bias, 64 columns a task. */
+typedef struct sslh_i_gru_bias { const struct sslh_i_kernels *kern; const sslh_real *x; sslh_real *g; size_t rows, C; int fresh; } sslh_i_gru_bias;
+
+SSLH_I_FN void sslh_i_gru_bias_task(void *arg, int task, int worker) {
+    const sslh_i_gru_bias *p = (const sslh_i_gru_bias *)arg;
+    size_t at = (size_t)task * 64, n = SSLH_I_MIN((size_t)64, p->C - at), j;
+    sslh_real sum[64];
+    (void)worker;
+    p->kern->col_sum(p->x + at, p->C, p->rows, n, sum);
+    for (j = 0; j < n; j++) p->g[at + j] = p->fresh ? sum[j] : p->g[at + j] + sum[j];
+}
+
+SSLH_I_FN void sslh_i_gru_bias_grad(sslh_ctx *c, sslh_tensor *bias, const sslh_real *x, size_t rows, size_t C) {
+    sslh_i_gru_bias p;
+    p.g = bias ? sslh_i_grad(c, bias, &p.fresh) : NULL;
+    if (!p.g) return;
+    p.kern = c->k;
+    p.x = x;
+    p.rows = rows;
+    p.C = C;
+    sslh_i_parallel(c, (int)((C + 63) / 64), sslh_i_gru_bias_task, &p);
+}
+
+SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_tensor *x = node->in[0], *W = node->in[1], *U = node->in[2], *h0 = node->in[5];
+    sslh_i_gru_run p;
+    size_t N = (size_t)x->shape[0], T = (size_t)x->shape[1], I = (size_t)x->shape[2], D = (size_t)U->shape[1], n, t;
+    sslh_real *s = NULL, *g, *before;
+    int fresh;
+    memset(&p, 0, sizeof p);
+    p.N = N;
+    p.T = T;
+    p.D = D;
+    p.h = node->out->data;
+    p.h0 = h0 ? h0->data : NULL;
+    p.gates = node->saved[0]->data;
+    p.dh = node->out->grad;
+    p.da = (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.da);
+    p.du = p.da ? (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.du) : NULL;
+    before = p.du ? (sslh_real *)sslh_i_scratch(c, N * T * D * sizeof *before) : NULL;
+    s = before ? sslh_i_gru_scratch(c, &p, U->data, 1) : NULL;
+    if (s) {
+        p.dh0 = h0 ? sslh_i_grad(c, h0, &p.fresh_h0) : NULL;
+        sslh_i_parallel(c, (int)((N + SSLH_I_GRU_ROWS - 1) / SSLH_I_GRU_ROWS), sslh_i_gru_back_task, &p);
+        for (n = 0; n < N; n++)
+            for (t = 0; t < T; t++) memcpy(before + (n * T + t) * D, sslh_i_gru_before(&p, n, t), D * sizeof *before);
+        g = sslh_i_grad(c, x, &fresh); /* dx = da W */
+        if (g) sslh_i_gru_product(c, 0, 0, N * T, I, 3 * D, p.da, 3 * D, W->data, I, g, NULL, !fresh);
+        g = sslh_i_grad(c, W, &fresh); /* dW = da' x */
+        if (g) sslh_i_gru_product(c, 1, 0, 3 * D, I, N * T, p.da, 3 * D, x->data, I, g, NULL, !fresh);
+        g = sslh_i_grad(c, U, &fresh); /* dU = du' h */
+        if (g) sslh_i_gru_product(c, 1, 0, 3 * D, D, N * T, p.du, 3 * D, before, D, g, NULL, !fresh);
+        sslh_i_gru_bias_grad(c, node->in[3], p.da, N * T, 3 * D);
+        sslh_i_gru_bias_grad(c, node->in[4], p.du, N * T, 3 * D);
+    }
+    sslh_i_unscratch(c, s);
+    sslh_i_unscratch(c, before);
+    sslh_i_unscratch(c, p.du);
+    sslh_i_unscratch(c, p.da);
+}
+
+SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
+                               sslh_tensor *h0) {
+    const char *op = "sslh_gru";
+    sslh_tensor *in[6], *out, *gates, *a;
+    sslh_i_node *node;
+    sslh_i_gru_run p;
+    sslh_real *s;
+    int N, T, I, D, i, bad;
+    in[0] = x;
+    in[1] = w_ih;
+    in[2] = w_hh;
+    in[3] = b_ih;
+    in[4] = b_hh;
+    in[5] = h0;
+    if (!sslh_i_begin(c, op, in, 3, 1)) return sslh_i_dummy(c);
+    for (i = 3; i < 6; i++)
+        if (in[i] && !sslh_i_begin(c, op, in + i, 1, 1)) return sslh_i_dummy(c);
+    bad = x->ndim != 3 || w_ih->ndim != 2 || w_hh->ndim != 2;
+    N = x->shape[0];
+    T = x->shape[1];
+    I = x->shape[2];
+    D = w_hh->shape[1];
+    if (!bad) bad = D > INT_MAX / 4 || w_hh->shape[0] != 3 * D || w_ih->shape[0] != 3 * D || w_ih->shape[1] != I;
+    for (i = 3; i < 5; i++)
+        if (!bad && in[i]) bad = in[i]->ndim != 1 || in[i]->shape[0] != 3 * D;
+    if (!bad && h0) bad = h0->ndim != 2 || h0->shape[0] != N || h0->shape[1] != D;
+    if (bad || (double)N * T > INT_MAX) {
+        char q[96], r[96], t[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 (N,D) are needed", op,
+                  sslh_i_str(q, sizeof q, sslh_shape_of(x)), sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
+        return sslh_i_dummy(c);
+    }
+    memset(&p, 0, sizeof p);
+    p.N = (size_t)N;
+    p.T = (size_t)T;
+    p.D = (size_t)D;
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, D));
+    gates = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 4 * D)) : NULL;
+    a = gates ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 3 * D)) : NULL;
+    s = a ? sslh_i_gru_scratch(c, &p, w_hh->data, 0) : NULL;
+    if (!s) return sslh_i_dummy(c);
+    p.a = a->data;
+    p.h = out->data;
+    p.gates = gates->data;
+    p.hidden_bias = b_hh ? b_hh->data : NULL;
+    p.h0 = h0 ? h0->data : NULL;
+    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a, b_ih ? b_ih->data : NULL, 0);
+    sslh_i_parallel(c, (N + SSLH_I_GRU_ROWS - 1) / SSLH_I_GRU_ROWS, sslh_i_gru_task, &p);
+    sslh_i_unscratch(c, s);
+    sslh_i_release(c, a);
+    node = sslh_i_record(c, op, sslh_i_gru_back, out, in, 6);
+    sslh_i_save(c, node, gates);
+    return sslh_i_end(c, op, in, 3, out);
+}
+
 /* ================================================================================================================== */
 /*  >>losses        losses                                                                                           */
 /* ================================================================================================================== */
+
+/* Every loss is one number: terms are computed in tasks of a fixed number of rows, kept, and added up in 16 lanes and a
+   fixed tree. The backward pass recomputes what is cheap (exponentials) from the saved log-sum-exp of each row. */
+
+/* Rows per task, so that a task handles some thousand elements. */
+SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
+
+SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
+
+/* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when fresh. */
+SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
+
+/* y += a x, product and sum rounded */
+SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) {
+        sslh_real t = a * x[i];
+        y[i] += t;
+    }
+}
+
+/* --- cross-entropy ------------------------------------------------------------------------------------------------ */
+/* With p = softmax(x) and the target distribution t of a row,
+     l = -sum over k of t_k log p_k = (sum of t) lse(x) - t . x                                                      (1)
+     dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
+   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7). */
+
+typedef struct sslh_i_xent {
+    const struct sslh_i_kernels *k;
+    const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
+    const int32_t *labels;    /* (rows) or NULL */
+    sslh_real *lse, *loss;    /* (rows) */
+    sslh_real *dx, *dt;       /* gradients or NULL */
+    sslh_real smoothing, scale; /* scale: gradient of the loss / number of rows that count */
+    size_t rows, K, per_task;
+    int ignore, has_ignore, fresh_x, fresh_t;
+} sslh_i_xent;
+
+SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
+
+SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
+    const sslh_i_xent *p = (const sslh_i_xent *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
+    (void)worker;
+    p->k->lse_rows(p->x + r * K, p->lse + r, end - r, K);
+    for (; r < end; r++) {
+        const sslh_real *x = p->x + r * K;
+        sslh_real loss, t;
+        if (p->t) { /* (1) */
+            loss = p->k->sum(p->t + r * K, K) * p->lse[r];
+            loss -= sslh_i_lane_dot(p->t + r * K, x, K);
+        } else if (sslh_i_xent_skips(p, r)) {
+            loss = 0;
+        } else {
+            loss = p->lse[r] - x[p->labels[r]];
+            if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x) */
+                t = p->k->sum(x, K) / (sslh_real)K;
+                t = p->lse[r] - t;
+                t = p->smoothing * t;
+                loss = (1 - p->smoothing) * loss;
+                loss += t;
+            }
+        }
+        p->loss[r] = loss;
+    }
+}
+
+SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
+    const sslh_i_xent *p = (const sslh_i_xent *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
+    (void)worker;
+    for (; r < end; r++) {
+        const sslh_real *x = p->x + r * K, *t = p->t ? p->t + r * K : NULL;
+        sslh_real *dx = p->dx ? p->dx + r * K : NULL, g = p->scale, e;
+        if (t) {
+            g = p->scale * p->k->sum(t, K);
+            if (dx) {
+                p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+                sslh_i_loss_axpy(dx, -p->scale, t, K);
+            }
+            for (j = 0; p->dt && j < K; j++) { /* dl/dt_k = lse - x_k */
+                e = p->scale * (p->lse[r] - x[j]);
+                p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
+            }
+        } else if (sslh_i_xent_skips(p, r)) {
+            if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
+        } else { /* (2) */
+            p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+            e = g * p->smoothing;
+            dx[p->labels[r]] -= g - e;
+            e = e / (sslh_real)K;
+            for (j = 0; p->smoothing > 0 && j < K; j++) dx[j] -= e;
+        }
+    }
+}
+
+SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *t = n->in[1];
+    sslh_i_xent p;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.x = x->data;
+    p.t = t->data;
+    p.labels = t->ints;
+    p.lse = n->saved[0]->data;
+    p.smoothing = n->f[0];
+    p.scale = n->out->grad[0] / n->f[1];
+    p.K = (size_t)x->shape[x->ndim - 1];
+    p.rows = x->count / p.K;
+    p.has_ignore = n->i[0];
+    p.ignore = n->i[1];
+    p.per_task = sslh_i_loss_rows(p.K);
+    if (t == x) { /* someone's entropy: both gradients go to one place */
+        p.dx = p.dt = sslh_i_loss_grad(c, x);
+    } else {
+        p.dx = sslh_i_grad(c, x, &p.fresh_x);
+        p.dt = t->data ? sslh_i_grad(c, t, &p.fresh_t) : NULL;
+    }
+    if (!SSLH_I_BAD(c)) sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_xent_back_task, &p);
+}
+
+/* The labels: each in 0 .. K-1 or ignored; returns how many count, 0 and an error if one is wrong or none counts. */
+SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xent *p) {
+    size_t r, n = 0;
+    for (r = 0; r < p->rows; r++) {
+        if (sslh_i_xent_skips(p, r)) continue;
+        if (p->labels[r] < 0 || (size_t)p->labels[r] >= p->K) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r], (double)r, (double)p->K - 1);
+            return 0;
+        }
+        n++;
+    }
+    if (!n) sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined", op, (double)p->rows, p->ignore);
+    return n;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing, int has_ignore, int ignore) {
+    sslh_tensor *in[2], *out, *lse, *loss;
+    sslh_i_node *node;
+    sslh_i_xent p;
+    sslh_shape lead;
+    size_t valid;
+    in[0] = x;
+    in[1] = t;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    lead = sslh_shape_of(x);
+    if (!t->data && lead.ndim > 0) lead.ndim--;
+    if (x->type != SSLH_F32 || t->type == SSLH_U8 || x->ndim < 1 || t->ndim != lead.ndim ||
+        memcmp(t->shape, lead.size, (size_t)lead.ndim * sizeof lead.size[0]) != 0) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, %s %s: real logits (..,K) and %s are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  t->data ? "targets" : "labels", sslh_i_str(b, sizeof b, sslh_shape_of(t)), t->data ? "targets of the same shape" : "I32 labels (..)");
+        return sslh_i_dummy(c);
+    }
+    if (!(smoothing >= 0 && smoothing < 1)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: smoothing %g is outside [0,1)", op, (double)smoothing);
+        return sslh_i_dummy(c);
+    }
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.x = x->data;
+    p.t = t->data;
+    p.labels = t->ints;
+    p.K = (size_t)x->shape[x->ndim - 1];
+    p.rows = x->count / p.K;
+    p.smoothing = (sslh_real)smoothing;
+    p.has_ignore = has_ignore;
+    p.ignore = ignore;
+    p.per_task = sslh_i_loss_rows(p.K);
+    valid = p.t ? p.rows : sslh_i_xent_labels(c, op, &p);
+    out = valid ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
+    lead = sslh_shape_of(x);
+    lead.size[lead.ndim - 1] = 1;
+    lse = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    loss = lse ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    if (!loss) return sslh_i_dummy(c);
+    p.lse = lse->data;
+    p.loss = loss->data;
+    sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_xent_task, &p);
+    out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / (sslh_real)valid;
+    sslh_i_release(c, loss);
+    node = sslh_i_record(c, op, sslh_i_xent_back, out, in, 2);
+    if (node) {
+        node->f[0] = p.smoothing;
+        node->f[1] = (sslh_real)valid;
+        node->i[0] = has_ignore;
+        node->i[1] = ignore;
+    }
+    sslh_i_save(c, node, lse);
+    return sslh_i_end(c, op, in, 2, out);
+}
+
+/* For the three public names: what the second input must be. */
+SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type, float smoothing,
+                                         int has_ignore, int ignore) {
+    if (!SSLH_I_BAD(c) && t && t->type != type && t->ctx == c) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s", op, type == SSLH_I32 ? "the labels must be an I32 tensor" : "the targets must be real");
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_xent_op(c, op, x, t, smoothing, has_ignore, ignore);
+}
+SSLH_DEF sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels) {
+    return sslh_i_xent_typed(c, "sslh_cross_entropy", logits, labels, SSLH_I32, 0.0f, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing, int ignore) {
+    return sslh_i_xent_typed(c, "sslh_cross_entropy_ex", logits, labels, SSLH_I32, smoothing, 1, ignore);
+}
+SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
+    return sslh_i_xent_typed(c, "sslh_cross_entropy_soft", logits, targets, SSLH_F32, 0.0f, 0, 0);
+}
+
+/* --- losses that compare two tensors element by element -------------------------------------------------------------- */
+/* Of an element x with target t, d = x - t:
+     mse    d^2                                          slope 2 d
+     l1     |d|                                          slope sign d, 0 at 0
+     huber  d^2 / 2 where |d| <= delta, else delta (|d| - delta / 2);  slope d cut to +-delta
+     bce    softplus(x) - x t = -t log s - (1-t) log(1-s), s = sigmoid x;  slope s - t
+     kl     t (log t - x), 0 for t = 0;  slope -t
+   kl is divided by the number of rows, the others by the number of elements. */
+typedef enum sslh_i_pair_kind { SSLH_I_PAIR_MSE, SSLH_I_PAIR_L1, SSLH_I_PAIR_HUBER, SSLH_I_PAIR_BCE, SSLH_I_PAIR_KL } sslh_i_pair_kind;
+
+enum { SSLH_I_PAIR_CHUNK = 1024, SSLH_I_PAIR_CHUNKS = 8 }; /* elements a chunk, chunks a task */
+
+typedef struct sslh_i_pair {
+    const struct sslh_i_kernels *k;
+    int kind, fresh_x, fresh_t;
+    const sslh_real *x, *t;
+    sslh_real *dx, *dt, *part; /* part: a sum per chunk */
+    size_t n;
+    sslh_real delta, scale;
+} sslh_i_pair;
+
+SSLH_I_FN void sslh_i_pair_values(const sslh_i_pair *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+    sslh_real d, half = SSLH_I_R(0.5) * p->delta, a;
+    size_t i;
+    switch (p->kind) {
+    case SSLH_I_PAIR_MSE:
+        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d * d;
+        break;
+    case SSLH_I_PAIR_L1:
+        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d < 0 ? -d : d;
+        break;
+    case SSLH_I_PAIR_HUBER:
+        for (i = 0; i < n; i++) {
+            d = x[i] - t[i];
+            a = d < 0 ? -d : d;
+            d = SSLH_I_R(0.5) * a;
+            v[i] = a <= p->delta ? d * a : p->delta * (a - half);
+        }
+        break;
+    case SSLH_I_PAIR_BCE:
+        p->k->unary(SSLH_I_U_SOFTPLUS, x, v, n, 0, 0);
+        for (i = 0; i < n; i++) d = x[i] * t[i], v[i] -= d;
+        break;
+    default:
+        p->k->unary(SSLH_I_U_LOG, t, v, n, 0, 0);
+        for (i = 0; i < n; i++) d = v[i] - x[i], v[i] = t[i] == 0 ? 0 : t[i] * d;
+        break;
+    }
+}
+
+SSLH_I_FN void sslh_i_pair_slopes(const sslh_i_pair *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+    sslh_real d;
+    size_t i;
+    switch (p->kind) {
+    case SSLH_I_PAIR_MSE:
+        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d + d;
+        break;
+    case SSLH_I_PAIR_L1:
+        for (i = 0; i < n; i++) v[i] = x[i] > t[i] ? SSLH_I_R(1) : x[i] < t[i] ? SSLH_I_R(-1) : SSLH_I_R(0);
+        break;
+    case SSLH_I_PAIR_HUBER:
+        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d > p->delta ? p->delta : d < -p->delta ? -p->delta : d;
+        break;
+    case SSLH_I_PAIR_BCE:
+        p->k->unary(SSLH_I_U_SIGMOID, x, v, n, 0, 0);
+        for (i = 0; i < n; i++) v[i] -= t[i];
+        break;
+    default:
+        for (i = 0; i < n; i++) v[i] = -t[i];
+        break;
+    }
+}
+
+SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
+    const sslh_i_pair *p = (const sslh_i_pair *)arg;
+    sslh_real v[SSLH_I_PAIR_CHUNK];
+    size_t chunk = (size_t)task * SSLH_I_PAIR_CHUNKS, last = chunk + SSLH_I_PAIR_CHUNKS, i;
+    (void)worker;
+    for (; chunk < last && chunk * SSLH_I_PAIR_CHUNK < p->n; chunk++) {
+        size_t at = chunk * SSLH_I_PAIR_CHUNK, n = SSLH_I_MIN(p->n - at, (size_t)SSLH_I_PAIR_CHUNK);
+        if (p->part) {
+            sslh_i_pair_values(p, p->x + at, p->t + at, v, n);
+            p->part[chunk] = p->k->sum(v, n);
+            continue;
+        }
+        sslh_i_pair_slopes(p, p->x + at, p->t + at, v, n);
+        for (i = 0; i < n; i++) v[i] = v[i] * p->scale;
+        if (p->dx && p->fresh_x) memcpy(p->dx + at, v, n * sizeof *v);
+        else if (p->dx)
+            for (i = 0; i < n; i++) p->dx[at + i] += v[i];
+        if (!p->dt) continue;
+        for (i = 0; i < n; i++) p->dt[at + i] = p->fresh_t ? -v[i] : p->dt[at + i] - v[i];
+    }
+}
+
+SSLH_I_FN void sslh_i_pair_run(sslh_ctx *c, sslh_i_pair *p) {
+    size_t per_task = (size_t)SSLH_I_PAIR_CHUNK * SSLH_I_PAIR_CHUNKS;
+    p->k = c->k;
+    sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pair_task, p);
+}
+
+SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *t = n->in[1];
+    sslh_i_pair p;
+    memset(&p, 0, sizeof p);
+    p.kind = n->i[0];
+    p.x = x->data;
+    p.t = t->data;
+    p.n = x->count;
+    p.delta = n->f[0];
+    p.scale = n->out->grad[0] / n->f[1];
+    if (x == t) p.dx = sslh_i_loss_grad(c, x);
+    else p.dx = sslh_i_grad(c, x, &p.fresh_x);
+    if (p.kind <= SSLH_I_PAIR_HUBER) p.dt = x == t ? p.dx : sslh_i_grad(c, t, &p.fresh_t);
+    if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pair_run(c, &p);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_pair_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t, float delta) {
+    sslh_tensor *in[2], *out;
+    sslh_i_node *node;
+    sslh_i_pair p;
+    sslh_real divisor;
+    size_t chunks;
+    in[0] = x;
+    in[1] = t;
+    if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
+    if (!sslh_i_same_shape(x, t) || (kind == SSLH_I_PAIR_KL && x->ndim < 1)) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two tensors of one shape are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(t)));
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
+    if (!out) return sslh_i_dummy(c);
+    memset(&p, 0, sizeof p);
+    p.kind = kind;
+    p.x = x->data;
+    p.t = t->data;
+    p.n = x->count;
+    p.delta = (sslh_real)delta;
+    chunks = (p.n + SSLH_I_PAIR_CHUNK - 1) / SSLH_I_PAIR_CHUNK;
+    p.part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p.part);
+    if (!p.part) return sslh_i_dummy(c);
+    sslh_i_pair_run(c, &p);
+    divisor = (sslh_real)(kind == SSLH_I_PAIR_KL ? p.n / (size_t)x->shape[x->ndim - 1] : p.n);
+    out->data[0] = sslh_i_lane_sum(p.part, chunks) / divisor;
+    sslh_i_unscratch(c, p.part);
+    node = sslh_i_record(c, op, sslh_i_pair_back, out, in, kind <= SSLH_I_PAIR_HUBER ? 2 : 1);
+    if (node) {
+        node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in); /* bce and kl read the targets without a gradient */
+        if (!node->in) return sslh_i_dummy(c);
+        memcpy(node->in, in, sizeof in);
+        node->nin = 2;
+        node->i[0] = kind;
+        node->f[0] = p.delta;
+        node->f[1] = divisor;
+    }
+    return sslh_i_end(c, op, in, 2, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
+    return sslh_i_pair_loss(c, "sslh_bce_with_logits", SSLH_I_PAIR_BCE, logits, targets, 0.0f);
+}
+SSLH_DEF sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
+    return sslh_i_pair_loss(c, "sslh_mse", SSLH_I_PAIR_MSE, x, target, 0.0f);
+}
+SSLH_DEF sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
+    return sslh_i_pair_loss(c, "sslh_l1", SSLH_I_PAIR_L1, x, target, 0.0f);
+}
+SSLH_DEF sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta) {
+    if (!SSLH_I_BAD(c) && !(delta > 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_huber: delta %g: it must be above 0", (double)delta);
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_pair_loss(c, "sslh_huber", SSLH_I_PAIR_HUBER, x, target, delta);
+}
+SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target) {
+    return sslh_i_pair_loss(c, "sslh_kl_div", SSLH_I_PAIR_KL, log_prob, target, 0.0f);
+}
+
+/* --- contrastive losses --------------------------------------------------------------------------------------------- */
+
+/* Rows of similarities computed at a time, so that a block stays within some MB: by the number of columns only. */
+SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
+    size_t n = SSLH_I_MAX(((size_t)1 << 20) / columns / 32 * 32, (size_t)32);
+    return (int)SSLH_I_MIN(n, rows);
+}
+
+/* c (m,n) = or += op(a) op(b) */
+SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
+                                       const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
+    sslh_i_gemm_args g;
+    memset(&g, 0, sizeof g);
+    g.ta = ta;
+    g.tb = tb;
+    g.m = (int)m;
+    g.n = (int)n;
+    g.k = (int)k;
+    g.a = a;
+    g.lda = lda;
+    g.b = b;
+    g.ldb = ldb;
+    g.c = out;
+    g.ldc = ldc;
+    g.accumulate = accumulate;
+    sslh_i_gemm(c, &g);
+}
+
+SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b, float temperature) {
+    if (a->ndim != 2 || !sslh_i_same_shape(a, b) || a->shape[0] > INT_MAX / 2) {
+        char s[96], t[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op, sslh_i_str(s, sizeof s, sslh_shape_of(a)),
+                  sslh_i_str(t, sizeof t, sslh_shape_of(b)));
+        return 0;
+    }
+    if (!(temperature > 0)) sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
+    return !SSLH_I_BAD(c);
+}
+
+/* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the row
+   of the other view of i's image.
+     u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
+     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                     (2)
+     L    = mean of l over the 2N rows                                                                              (3)
+   s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
+     dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,  h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]       (4)
+   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the sum
+   in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N is kept. */
+typedef struct sslh_i_ntx {
+    const struct sslh_i_kernels *k;
+    const sslh_real *z[2];  /* (N,D) */
+    sslh_real *dz[2];       /* gradients or NULL */
+    sslh_real *u, *norm, *lse; /* (2N,D) (2N) (2N) */
+    sslh_real *s;           /* (rows of the block, 2N) */
+    sslh_real *du;          /* (rows of the block, D) */
+    sslh_real *loss, *hit, *ones; /* (2N) */
+    sslh_real tau_inverse, scale;
+    size_t N, D, first, rows, per_task;
+    int decoupled;
+} sslh_i_ntx;
+
+SSLH_I_FN void sslh_i_ntx_unit_task(void *arg, int task, int worker) { /* (1): some rows of one view */
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t per_view = (p->N + p->per_task - 1) / p->per_task, view = (size_t)task / per_view;
+    size_t r = (size_t)task % per_view * p->per_task, n = SSLH_I_MIN(p->N - r, p->per_task), at = view * p->N + r;
+    (void)worker;
+    p->k->l2(p->z[view] + r * p->D, p->u + at * p->D, p->norm + at, n, p->D, SSLH_I_R(1e-12));
+}
+
+/* s_i of one row, self (and for the decoupled form the positive) taken out of every sum; returns s_ip */
+SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) {
+    size_t j, n = 2 * p->N, pos = i < p->N ? i + p->N : i - p->N;
+    sslh_real positive, none = (sslh_real)-HUGE_VAL;
+    for (j = 0; j < n; j++) s[j] = s[j] * p->tau_inverse;
+    positive = s[pos];
+    s[i] = none;
+    if (p->decoupled) s[pos] = none;
+    return positive;
+}
+
+SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N, j;
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
+        sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s), hit = 1;
+        p->k->lse_rows(s, p->lse + i, 1, n);
+        p->loss[i] = p->lse[i] - positive; /* (2) */
+        for (j = 0; j < n; j++) hit = j != pos && s[j] >= positive ? 0 : hit; /* a tie, as after a collapse, is no hit */
+        p->hit[i] = hit;
+    }
+}
+
+SSLH_I_FN void sslh_i_ntx_back_task(void *arg, int task, int worker) { /* h of (4), in place of s */
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N, j;
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
+        sslh_real *s = p->s + r * n, h[256];
+        sslh_i_ntx_row(p, i, s);
+        for (j = 0; j < n; j += 256) {
+            size_t m = SSLH_I_MIN(n - j, (size_t)256);
+            p->k->lse_back(s + j, p->lse + i, p->ones, 0, h, m, 1);
+            p->k->lse_back(s + j, p->lse + j, p->ones, 1, h, m, 0);
+            memcpy(s + j, h, m * sizeof *h);
+        }
+        s[pos] -= 2;
+    }
+}
+
+SSLH_I_FN void sslh_i_ntx_unit_back_task(void *arg, int task, int worker) { /* du -> dz, some rows of the block */
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), j;
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r, view = i < p->N ? 0 : 1;
+        sslh_real *du = p->du + r * p->D;
+        if (!p->dz[view]) continue;
+        for (j = 0; j < p->D; j++) du[j] = du[j] * p->scale;
+        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D, SSLH_I_R(1e-12), 0);
+    }
+}
+
+SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
+    sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
+}
+
+SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_i_ntx p;
+    size_t block, j;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.N = (size_t)node->in[0]->shape[0];
+    p.D = (size_t)node->in[0]->shape[1];
+    p.u = node->saved[0]->data;
+    p.norm = node->saved[1]->data;
+    p.lse = node->saved[2]->data;
+    p.tau_inverse = node->f[0];
+    p.decoupled = node->i[0];
+    p.scale = node->out->grad[0] * p.tau_inverse;
+    p.scale = p.scale / (sslh_real)(2 * p.N);
+    p.dz[0] = sslh_i_loss_grad(c, node->in[0]);
+    p.dz[1] = sslh_i_loss_grad(c, node->in[1]);
+    block = (size_t)sslh_i_contrast_rows(2 * p.N, 2 * p.N);
+    p.s = (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s);
+    p.du = (sslh_real *)sslh_i_scratch(c, block * p.D * sizeof *p.du);
+    p.ones = (sslh_real *)sslh_i_scratch(c, 256 * sizeof *p.ones);
+    if (p.s && p.du && p.ones) {
+        for (j = 0; j < 256; j++) p.ones[j] = 1;
+        for (p.first = 0; p.first < 2 * p.N; p.first += block) {
+            p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
+            sslh_i_ntx_similarities(c, &p);
+            p.per_task = sslh_i_loss_rows(2 * p.N);
+            sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_ntx_back_task, &p);
+            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, 2 * p.N, p.s, 2 * p.N, p.u, p.D, p.du, p.D, 0);
+            p.per_task = sslh_i_loss_rows(p.D);
+            sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_ntx_unit_back_task, &p);
+        }
+    }
+    sslh_i_unscratch(c, p.ones);
+    sslh_i_unscratch(c, p.du);
+    sslh_i_unscratch(c, p.s);
+}
+
+/* The loss; decoupled: DCL. top1, when not NULL, receives the share of rows that are closer to their other view than to
+   every other row: the contrastive accuracy that SimCLR reports beside the loss. */
+SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled, float *top1) {
+    const char *op = "sslh_nt_xent";
+    sslh_tensor *in[2], *out, *u, *norm, *lse;
+    sslh_i_node *node;
+    sslh_i_ntx p;
+    size_t block;
+    if (top1) *top1 = 0;
+    in[0] = z0;
+    in[1] = z1;
+    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_contrast_ok(c, op, z0, z1, temperature)) return sslh_i_dummy(c);
+    if (z0->shape[0] < 2) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no negatives: contrastive learning needs at least 2 images, better hundreds", op);
+        return sslh_i_dummy(c);
+    }
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.N = (size_t)z0->shape[0];
+    p.D = (size_t)z0->shape[1];
+    p.z[0] = z0->data;
+    p.z[1] = z1->data;
+    p.tau_inverse = SSLH_I_R(1) / (sslh_real)temperature;
+    p.decoupled = decoupled;
+    block = (size_t)sslh_i_contrast_rows(2 * p.N, 2 * p.N);
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
+    u = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(2 * z0->shape[0], z0->shape[1])) : NULL;
+    norm = u ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
+    lse = norm ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
+    p.s = lse ? (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s) : NULL;
+    p.loss = p.s ? (sslh_real *)sslh_i_scratch(c, 4 * p.N * sizeof *p.loss) : NULL;
+    if (!p.loss) {
+        sslh_i_unscratch(c, p.s);
+        return sslh_i_dummy(c);
+    }
+    p.hit = p.loss + 2 * p.N;
+    p.u = u->data;
+    p.norm = norm->data;
+    p.lse = lse->data;
+    p.per_task = sslh_i_loss_rows(p.D);
+    sslh_i_parallel(c, 2 * sslh_i_loss_tasks(p.N, p.per_task), sslh_i_ntx_unit_task, &p);
+    p.per_task = sslh_i_loss_rows(2 * p.N);
+    for (p.first = 0; p.first < 2 * p.N; p.first += block) {
+        p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
+        sslh_i_ntx_similarities(c, &p);
+        sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_ntx_task, &p);
+    }
+    out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N); /* (3) */
+    if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, 2 * p.N) / (sslh_real)(2 * p.N));
+    sslh_i_unscratch(c, p.loss);
+    sslh_i_unscratch(c, p.s);
+    node = sslh_i_record(c, op, sslh_i_ntx_back, out, in, 2);
+    if (node) {
+        node->f[0] = p.tau_inverse;
+        node->i[0] = decoupled;
+    }
+    sslh_i_save(c, node, u);
+    sslh_i_save(c, node, norm);
+    sslh_i_save(c, node, lse);
+    return sslh_i_end(c, op, in, 2, out);
+}
+SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature) {
+    return sslh_i_nt_xent(c, z0, z1, temperature, 0, NULL);
+}
+
+/* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i are
+   its positive k_i and either the rows of negatives or the other rows of k:
+     x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                      (1)
+     L   = mean over i of lse(x_i) - x_i,positive                                                                  (2)
+     G   = (softmax(x) - onehot) / (N tau);  dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q   (3) */
+typedef struct sslh_i_nce {
+    const struct sslh_i_kernels *kern;
+    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
+    sslh_real *dq, *dk;
+    sslh_real *x, *lse, *loss;    /* (rows of the block, columns) (N) (N) */
+    sslh_real tau_inverse, scale;
+    size_t N, D, columns, first, rows, per_task;
+} sslh_i_nce;
+
+/* (1): x of a block of rows, before the division by tau; with negatives column 0 is left for the task below */
+SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
+    size_t own = p->n ? 1 : 0;
+    sslh_i_contrast_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k, p->D, p->x + own, p->columns, 0);
+}
+
+SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
+    size_t j;
+    if (p->n) x[0] = sslh_i_lane_dot(p->q + i * p->D, p->k + i * p->D, p->D);
+    for (j = 0; j < p->columns; j++) x[j] = x[j] * p->tau_inverse;
+    return p->n ? 0 : i;
+}
+
+SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
+    const sslh_i_nce *p = (const sslh_i_nce *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r;
+        sslh_real *x = p->x + r * p->columns;
+        size_t pos = sslh_i_nce_row(p, i, x);
+        p->kern->lse_rows(x, p->lse + i, 1, p->columns);
+        p->loss[i] = p->lse[i] - x[pos]; /* (2) */
+    }
+}
+
+SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) { /* G of (3) in place of x, and the positives' part */
+    const sslh_i_nce *p = (const sslh_i_nce *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r;
+        sslh_real *x = p->x + r * p->columns;
+        size_t pos = sslh_i_nce_row(p, i, x);
+        p->kern->lse_back(x, p->lse + i, &p->scale, 0, x, p->columns, 1);
+        x[pos] -= p->scale;
+        if (!p->n) continue;
+        if (p->dq) sslh_i_loss_axpy(p->dq + i * p->D, x[0], p->k + i * p->D, p->D);
+        if (p->dk) sslh_i_loss_axpy(p->dk + i * p->D, x[0], p->q + i * p->D, p->D);
+    }
+}
+
+SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_tensor *neg = node->nin > 2 ? node->in[2] : NULL;
+    sslh_i_nce p;
+    sslh_real *dn;
+    size_t block, own = neg ? 1 : 0;
+    memset(&p, 0, sizeof p);
+    p.kern = c->k;
+    p.q = node->in[0]->data;
+    p.k = node->in[1]->data;
+    p.n = neg ? neg->data : NULL;
+    p.N = (size_t)node->in[0]->shape[0];
+    p.D = (size_t)node->in[0]->shape[1];
+    p.columns = neg ? (size_t)neg->shape[0] + 1 : p.N;
+    p.lse = node->saved[0]->data;
+    p.tau_inverse = node->f[0];
+    p.scale = node->out->grad[0] * p.tau_inverse;
+    p.scale = p.scale / (sslh_real)p.N;
+    p.per_task = sslh_i_loss_rows(p.columns);
+    p.dq = sslh_i_loss_grad(c, node->in[0]);
+    p.dk = sslh_i_loss_grad(c, node->in[1]);
+    dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* where the columns' gradient goes */
+    block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
+    p.x = (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x);
+    if (!p.x) return;
+    for (p.first = 0; p.first < p.N; p.first += block) {
+        p.rows = SSLH_I_MIN(block, p.N - p.first);
+        sslh_i_nce_products(c, &p);
+        sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_nce_back_task, &p);
+        if (p.dq)
+            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D, p.dq + p.first * p.D, p.D, 1);
+        if (dn)
+            sslh_i_contrast_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D, p.D, dn, p.D, 1);
+    }
+    sslh_i_unscratch(c, p.x);
+}
+
+SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives, float temperature) {
+    const char *op = "sslh_info_nce";
+    sslh_tensor *in[3], *out, *lse;
+    sslh_i_node *node;
+    sslh_i_nce p;
+    size_t block;
+    int nin = negatives ? 3 : 2;
+    in[0] = q;
+    in[1] = k;
+    in[2] = negatives;
+    if (!sslh_i_begin(c, op, in, nin, 1) || !sslh_i_contrast_ok(c, op, q, k, temperature)) return sslh_i_dummy(c);
+    if (negatives && (negatives->ndim != 2 || negatives->shape[1] != q->shape[1])) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: queries %s, negatives %s: negatives (K,D) of the same D are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(q)), sslh_i_str(b, sizeof b, sslh_shape_of(negatives)));
+        return sslh_i_dummy(c);
+    }
+    if (!negatives && q->shape[0] < 2) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no negatives: give negatives or at least 2 rows", op);
+        return sslh_i_dummy(c);
+    }
+    memset(&p, 0, sizeof p);
+    p.kern = c->k;
+    p.q = q->data;
+    p.k = k->data;
+    p.n = negatives ? negatives->data : NULL;
+    p.N = (size_t)q->shape[0];
+    p.D = (size_t)q->shape[1];
+    p.columns = negatives ? (size_t)negatives->shape[0] + 1 : p.N;
+    p.tau_inverse = SSLH_I_R(1) / (sslh_real)temperature;
+    p.per_task = sslh_i_loss_rows(p.columns);
+    block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
+    lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
+    p.x = lse ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
+    p.loss = p.x ? (sslh_real *)sslh_i_scratch(c, p.N * sizeof *p.loss) : NULL;
+    if (!p.loss) {
+        sslh_i_unscratch(c, p.x);
+        return sslh_i_dummy(c);
+    }
+    p.lse = lse->data;
+    for (p.first = 0; p.first < p.N; p.first += block) {
+        p.rows = SSLH_I_MIN(block, p.N - p.first);
+        sslh_i_nce_products(c, &p);
+        sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_nce_task, &p);
+    }
+    out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N;
+    sslh_i_unscratch(c, p.loss);
+    sslh_i_unscratch(c, p.x);
+    node = sslh_i_record(c, op, sslh_i_nce_back, out, in, nin);
+    if (node) node->f[0] = p.tau_inverse;
+    sslh_i_save(c, node, lse);
+    return sslh_i_end(c, op, in, nin, out);
+}
 
 /* ================================================================================================================== */
 /*  >>nets          nets, parameters, layers                                                                         */
