@@ -755,10 +755,10 @@ static void error_sentences(void) {
     BAD("sslh_matmul", sslh_matmul(bad, T(2, 4, 8, 0, 0), T(2, 9, 3, 0, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(3, 2, 4, 8, 0), T(3, 3, 8, 3, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(1, 4, 0, 0, 0), T(2, 4, 3, 0, 0)));
-    BAD("sslh_matmul_ex", sslh_matmul_ex(bad, T(2, 4, 8, 0, 0), T(2, 8, 3, 0, 0), 0, 1));
+    BAD("sslh_matmul", sslh_matmul_ex(bad, T(2, 4, 8, 0, 0), T(2, 8, 3, 0, 0), 0, 1));
     BAD("sslh_linear", sslh_linear(bad, T(2, 4, 8, 0, 0), T(2, 3, 9, 0, 0), NULL));
     BAD("sslh_linear", sslh_linear(bad, T(2, 4, 8, 0, 0), T(2, 3, 8, 0, 0), T(1, 4, 0, 0, 0)));
-    BAD("sslh_linear_ex", sslh_linear_ex(bad, T(2, 4, 8, 0, 0), NULL, NULL, SSLH_RELU));
+    BAD("sslh_linear", sslh_linear_ex(bad, T(2, 4, 8, 0, 0), NULL, NULL, SSLH_RELU));
     BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 5, 5, 3), T(4, 2, 3, 3, 4), NULL, cd));
     BAD("sslh_conv2d", sslh_conv2d(bad, T(4, 1, 2, 5, 3), T(4, 2, 3, 3, 3), NULL, cd));
     BAD("sslh_conv2d", sslh_conv2d(bad, T(3, 5, 5, 3, 0), T(4, 2, 3, 3, 3), NULL, cd));

@@ -75,11 +75,11 @@ stage_tsan() {
 
 stage_valgrind() {
     if ! have valgrind; then skip valgrind "valgrind is not installed"; return; fi
-    build_config build/valgrind "$CC" "-O1 -g" programs || return
+    build_config build "$CC" "$CFLAGS" programs || return
     list="core ops"
     [ $long = 1 ] && list=$(names)
     for t in $list; do
-        SSLH_TEST_SMALL=1 program "valgrind $t" valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/valgrind/tests/$t"
+        SSLH_TEST_SMALL=1 program "valgrind $t" valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/tests/$t"
     done
 }
 
