@@ -19097,6 +19097,910 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 /*  >>pictures      pictures, PCA, t-SNE                                                                             */
 /* ================================================================================================================== */
 
+/* A picture is drawn on a canvas of 8-bit RGB and written as PNG. No floating-point library function is used, so the
+   same numbers give the same file everywhere. */
+
+/* --- canvas ------------------------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas;
+
+#define SSLH_I_PICTURE_SIDE 30000
+#define SSLH_I_PICTURE_WIDTH 800 /* about, when the zoom is chosen */
+#define SSLH_I_INK 0x333333
+#define SSLH_I_FAINT 0xe4e4e4
+
+/* A white canvas; 0 and an error when it is too large. */
+SSLH_I_FN int sslh_i_canvas_new(sslh_ctx *c, const char *op, sslh_i_canvas *v, int64_t width, int64_t height) {
+    size_t bytes;
+    if (width < 1 || height < 1 || width > SSLH_I_PICTURE_SIDE || height > SSLH_I_PICTURE_SIDE) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a picture of %.0f x %.0f pixels (at most %d a side)", op, (double)width, (double)height, SSLH_I_PICTURE_SIDE);
+        return 0;
+    }
+    bytes = (size_t)width * (size_t)height * 3;
+    v->width = (int)width;
+    v->height = (int)height;
+    v->rgb = (uint8_t *)sslh_i_alloc(c, bytes);
+    if (v->rgb) memset(v->rgb, 255, bytes);
+    return v->rgb != NULL;
+}
+
+SSLH_I_FN void sslh_i_canvas_save(sslh_ctx *c, const char *path, sslh_i_canvas *v) {
+    sslh_save_png(c, path, v->rgb, v->height, v->width, 3);
+    sslh_i_free(c, v->rgb);
+}
+
+/* Mixes colour 0xRRGGBB into a pixel; alpha 0 .. 255. */
+SSLH_I_FN void sslh_i_ink(sslh_i_canvas *v, int x, int y, int colour, int alpha) {
+    uint8_t *p;
+    int k;
+    if (x < 0 || y < 0 || x >= v->width || y >= v->height || alpha <= 0) return;
+    p = v->rgb + ((size_t)y * (size_t)v->width + (size_t)x) * 3;
+    for (k = 0; k < 3; k++) {
+        int target = (colour >> (16 - 8 * k)) & 255;
+        p[k] = (uint8_t)((p[k] * (255 - alpha) + target * alpha + 127) / 255);
+    }
+}
+
+SSLH_I_FN void sslh_i_ink_bar(sslh_i_canvas *v, int x, int y, int width, int height, int colour) {
+    int i, j;
+    for (j = 0; j < height; j++)
+        for (i = 0; i < width; i++) sslh_i_ink(v, x + i, y + j, colour, 255);
+}
+
+/* Share of a pixel at distance d from the middle of something with this half width: the edge is one pixel soft. */
+SSLH_I_FN int sslh_i_cover(double d, double half) {
+    double a = half + 0.5 - d;
+    return a <= 0 ? 0 : a >= 1 ? 255 : (int)(a * 255.0 + 0.5);
+}
+
+SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radius, int colour, int alpha) {
+    int i, j, x0 = (int)floor(x - radius), y0 = (int)floor(y - radius), n = (int)ceil(2 * radius) + 2;
+    for (j = y0; j < y0 + n; j++)
+        for (i = x0; i < x0 + n; i++) {
+            double dx = (double)i + 0.5 - x, dy = (double)j + 0.5 - y;
+            sslh_i_ink(v, i, j, colour, sslh_i_cover(sqrt(dx * dx + dy * dy), radius) * alpha / 255);
+        }
+}
+
+/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not show. */
+SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by, double half) {
+    double ux = bx - ax, uy = by - ay, length2 = ux * ux + uy * uy;
+    int x0 = (int)floor(SSLH_I_MIN(ax, bx) - half) - 1, x1 = (int)ceil(SSLH_I_MAX(ax, bx) + half) + 1;
+    int y0 = (int)floor(SSLH_I_MIN(ay, by) - half) - 1, y1 = (int)ceil(SSLH_I_MAX(ay, by) + half) + 1, x, y;
+    for (y = SSLH_I_MAX(0, y0); y < SSLH_I_MIN(height, y1); y++)
+        for (x = SSLH_I_MAX(0, x0); x < SSLH_I_MIN(width, x1); x++) {
+            double px = (double)x + 0.5 - ax, py = (double)y + 0.5 - ay, t = px * ux + py * uy, dx, dy;
+            int cover;
+            t = length2 > 0 ? t / length2 : 0;
+            t = t < 0 ? 0 : t > 1 ? 1 : t;
+            dx = px - t * ux;
+            dy = py - t * uy;
+            cover = sslh_i_cover(sqrt(dx * dx + dy * dy), half);
+            if (cover > mask[(size_t)y * (size_t)width + (size_t)x]) mask[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)cover;
+        }
+}
+
+/* Characters 32 .. 126, drawn for this file: 5 columns, 7 rows and 2 below the line, row by row from bit 44 down. */
+static const uint64_t sslh_i_font[95] = {
+    0x000000000000ull, 0x042108401000ull, 0x0a5280000000ull, 0x0a57d5f52800ull, 0x047d1c5f1000ull, 0x19c88889cc00ull,
+    0x0c9511593400ull, 0x042100000000ull, 0x022210820800ull, 0x082084222000ull, 0x00255d520000ull, 0x00213e420000ull,
+    0x000000063088ull, 0x00003e000000ull, 0x000000063000ull, 0x010888884000ull, 0x0e8ceb98b800ull, 0x046108423800ull,
+    0x0e8844447c00ull, 0x0e884c18b800ull, 0x0232a5f10800ull, 0x1f878218b800ull, 0x06443d18b800ull, 0x1f0888442000ull,
+    0x0e8c5d18b800ull, 0x0e8c5e113000ull, 0x006300c60000ull, 0x006300063088ull, 0x022220820800ull, 0x0007c1f00000ull,
+    0x082082222000ull, 0x0e8844401000ull, 0x0e8deb683c00ull, 0x0e8c7f18c400ull, 0x1e8c7d18f800ull, 0x0e8c2108b800ull,
+    0x1e8c6318f800ull, 0x1f843d087c00ull, 0x1f843d084000ull, 0x0e8c2f18b800ull, 0x118c7f18c400ull, 0x0e2108423800ull,
+    0x071084293000ull, 0x119531494400ull, 0x108421087c00ull, 0x11dd6b18c400ull, 0x11ce6b39c400ull, 0x0e8c6318b800ull,
+    0x1e8c7d084000ull, 0x0e8c63593400ull, 0x1e8c7d494400ull, 0x0f841c10f800ull, 0x1f2108421000ull, 0x118c6318b800ull,
+    0x118c62a51000ull, 0x118c6b5dc400ull, 0x118a88a8c400ull, 0x118a88421000ull, 0x1f0888887c00ull, 0x0e4210843800ull,
+    0x108208208400ull, 0x0e1084213800ull, 0x045440000000ull, 0x0000000003e0ull, 0x082000000000ull, 0x000382f8bc00ull,
+    0x1087a318f800ull, 0x0003e1083c00ull, 0x010be318bc00ull, 0x0003a3f83c00ull, 0x064790842000ull, 0x0003e318bc2eull,
+    0x1087a318c400ull, 0x040308423800ull, 0x02018421084cull, 0x1084a98a4800ull, 0x0c2108423800ull, 0x0006ab5ad400ull,
+    0x0007a318c400ull, 0x0003a318b800ull, 0x0007a318fa10ull, 0x0003e318bc21ull, 0x0005b1084000ull, 0x0003e0e0f800ull,
+    0x084790841800ull, 0x00046318bc00ull, 0x000462a51000ull, 0x00056b5aa800ull, 0x000454454400ull, 0x00046318bc2eull,
+    0x0007c4447c00ull, 0x032110420c00ull, 0x042108421000ull, 0x182104426000ull, 0x00022a200000ull
+};
+#define SSLH_I_GLYPH_WIDTH 6 /* with the space behind it */
+#define SSLH_I_GLYPH_HEIGHT 7
+
+/* Characters of a text, where a UTF-8 sequence counts as one. */
+SSLH_I_FN int sslh_i_text_length(const char *s) {
+    int n = 0;
+    for (; s && *s && n < 200; s++) n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}
+
+/* Writes s with its upper left corner at (x,y), each dot scale pixels wide; bold: every dot one pixel wider. */
+SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int bold, int colour, const char *s) {
+    int row, col, n = 0;
+    for (; s && *s && n < 200; s++) {
+        unsigned char ch = (unsigned char)*s;
+        uint64_t bits;
+        if ((ch & 0xc0) == 0x80) continue;
+        bits = sslh_i_font[ch >= 32 && ch < 127 ? ch - 32 : '?' - 32];
+        for (row = 0; row < 9; row++)
+            for (col = 0; col < 5; col++)
+                if (bits >> (44 - 5 * row - col) & 1) sslh_i_ink_bar(v, x + (n * SSLH_I_GLYPH_WIDTH + col) * scale, y + row * scale, scale + bold, scale, colour);
+        n++;
+    }
+}
+
+/* Twenty colours that stay apart: ten strong ones, then their light relatives. */
+SSLH_I_FN int sslh_i_colour(int i) {
+    static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f, 0xbcbd22, 0x17becf,
+                                   0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00, 0x8ee5ee};
+    return colour[(unsigned)i % 20u];
+}
+
+/* --- pictures of images ------------------------------------------------------------------------------------------- */
+
+/* 1 when a tensor can be read: of this context, with memory and real values. */
+SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t) {
+    if (SSLH_I_BAD(c)) return 0;
+    if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
+    else if (t->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: an integer tensor, real values are needed", op);
+    else if (!t->data) sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use sslh_keep)", op);
+    return !SSLH_I_BAD(c);
+}
+
+/* [0,1] to a byte; NaN is black. */
+SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
+
+/* n tiles (H,W,3) of bytes in a grid. */
+SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w, int columns, int zoom) {
+    sslh_i_canvas v;
+    int64_t gap, margin, width;
+    int i, x, y, rows;
+    if (columns <= 0) /* about as wide as high, a little wider */
+        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;) columns++;
+    if (columns > n) columns = n;
+    rows = (n - 1) / columns + 1;
+    width = (int64_t)columns * w;
+    if (zoom <= 0) zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
+    gap = 2 + zoom / 4;
+    margin = 2 * gap;
+    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap, 2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
+    for (i = 0; i < n; i++) {
+        int left = (int)(margin + (i % columns) * (w * zoom + gap)), top = (int)(margin + (i / columns) * (h * zoom + gap));
+        for (y = 0; y < h * zoom; y++) {
+            uint8_t *o = v.rgb + ((size_t)(top + y) * (size_t)v.width + (size_t)left) * 3;
+            const uint8_t *p = tile + ((size_t)i * (size_t)h + (size_t)(y / zoom)) * (size_t)w * 3;
+            for (x = 0; x < w * zoom; x++) memcpy(o + 3 * x, p + 3 * (x / zoom), 3);
+        }
+    }
+    sslh_i_canvas_save(c, path, &v);
+}
+
+/* Memory for n tiles, each side within the largest picture. */
+SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, int w) {
+    size_t bytes;
+    if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE || !sslh_i_mul((size_t)h * (size_t)w * 3, (size_t)n, &bytes) || bytes > ((size_t)1 << 31) - 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d images of %d x %d make too large a picture", op, n, h, w);
+        return NULL;
+    }
+    return (uint8_t *)sslh_i_alloc(c, bytes);
+}
+
+SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom) {
+    uint8_t *tile;
+    size_t i, pixels, channels;
+    int k;
+    char text[96];
+    if (!sslh_i_readable(c, "sslh_picture_grid", images)) return;
+    if (images->ndim != 4 || images->shape[3] > 4 || zoom > 1000) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s, zoom %d: images are (N,H,W,C) with 1 to 4 channels, zoom at most 1000",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(images)), zoom);
+        return;
+    }
+    tile = sslh_i_tiles_new(c, "sslh_picture_grid", images->shape[0], images->shape[1], images->shape[2]);
+    if (!tile) return;
+    channels = (size_t)images->shape[3];
+    pixels = images->count / channels;
+    for (i = 0; i < pixels; i++)
+        for (k = 0; k < 3; k++) tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
+    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns, zoom);
+    sslh_i_free(c, tile);
+}
+
+SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom) {
+    uint8_t *tile;
+    size_t i, o, k, values;
+    int n, h = 0, w = 0, channels = 0;
+    char text[96];
+    if (!sslh_i_readable(c, "sslh_picture_filters", weight)) return;
+    n = weight->ndim > 0 ? weight->shape[0] : 0;
+    if (weight->ndim == 4) {
+        h = weight->shape[1];
+        w = weight->shape[2];
+        channels = weight->shape[3];
+    } else if (weight->ndim == 2) { /* rows of an MLP: grey if D is a square, else colour if D/3 is one */
+        for (channels = 1; channels <= 3; channels += 2) {
+            for (h = 1; (int64_t)h * h * channels < weight->shape[1];) h++;
+            if ((int64_t)h * h * channels == weight->shape[1]) break;
+        }
+        w = h;
+    }
+    if (n < 1 || (channels != 1 && channels != 3) || zoom > 1000) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s, zoom %d: weights are (O,H,W,1), (O,H,W,3) or (O,D) with D or D/3 a square, zoom at most 1000",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(weight)), zoom);
+        return;
+    }
+    tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
+    if (!tile) return;
+    values = (size_t)h * (size_t)w * (size_t)channels;
+    for (o = 0; o < (size_t)n; o++) {
+        const sslh_real *p = weight->data + o * values;
+        double lo = (double)p[0], hi = lo, range;
+        for (i = 1; i < values; i++) {
+            if ((double)p[i] < lo) lo = (double)p[i];
+            if ((double)p[i] > hi) hi = (double)p[i];
+        }
+        range = hi > lo ? hi - lo : 1;
+        for (i = 0; i < (size_t)h * (size_t)w; i++)
+            for (k = 0; k < 3; k++)
+                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] = sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
+    }
+    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0, zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
+    sslh_i_free(c, tile);
+}
+
+/* --- scatter ------------------------------------------------------------------------------------------------------ */
+
+/* Width in pixels of a legend column with a marker, at text scale 2. */
+SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
+    int i, longest = 2;
+    for (i = 0; i < n; i++) longest = SSLH_I_MAX(longest, sslh_i_text_length(names ? names[i] : NULL));
+    return 34 + SSLH_I_MIN(longest, 40) * SSLH_I_GLYPH_WIDTH * 2;
+}
+
+SSLH_I_FN int sslh_i_finite2(const sslh_real *p) { return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0; }
+
+SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels, int classes,
+                                   const char *const *names) {
+    enum { SIDE = 720, MARGIN = 24, LINE = 24 };
+    sslh_i_canvas v;
+    double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
+    int i, k, n, any = 0, legend, shown;
+    if (!sslh_i_readable(c, "sslh_picture_scatter", points)) return;
+    if (points->ndim != 2 || points->shape[1] != 2 || classes < 0) {
+        char text[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s, %d classes: points are (n,2)", sslh_i_str(text, sizeof text, sslh_shape_of(points)), classes);
+        return;
+    }
+    n = points->shape[0];
+    for (i = 0; labels && classes == 0 && i < n; i++) any = SSLH_I_MAX(any, labels[i] < 1000 ? labels[i] + 1 : 1000);
+    if (classes == 0) classes = any;
+    any = 0;
+    for (i = 0; i < n; i++) {
+        const sslh_real *p = points->data + 2 * (size_t)i;
+        if (!sslh_i_finite2(p)) continue;
+        for (k = 0; k < 2; k++) {
+            if (!any || (double)p[k] < lo[k]) lo[k] = (double)p[k];
+            if (!any || (double)p[k] > hi[k]) hi[k] = (double)p[k];
+        }
+        any = 1;
+    }
+    /* one scale for both axes: distances are what such a map shows */
+    range = SSLH_I_MAX(hi[0] - lo[0], hi[1] - lo[1]);
+    if (!(range > 0)) range = 1;
+    for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
+    shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
+    legend = shown ? sslh_i_legend_width(names, shown) : 0;
+    if (!sslh_i_canvas_new(c, "sslh_picture_scatter", &v, SIDE + 2 * MARGIN + legend, SIDE + 2 * MARGIN)) return;
+    sslh_i_ink_bar(&v, MARGIN, MARGIN, SIDE, 1, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN, MARGIN + SIDE - 1, SIDE, 1, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN, MARGIN, 1, SIDE, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN + SIDE - 1, MARGIN, 1, SIDE, SSLH_I_FAINT);
+    radius = n <= 300 ? 5.0 : n <= 1000 ? 4.0 : n <= 3000 ? 3.0 : n <= 10000 ? 2.2 : 1.5;
+    for (i = 0; i < n; i++) {
+        const sslh_real *p = points->data + 2 * (size_t)i;
+        double x = (double)MARGIN + 0.5 * SIDE, y = x, unit = (SIDE - 40) / range;
+        if (!sslh_i_finite2(p)) continue;
+        x = x + ((double)p[0] - middle[0]) * unit;
+        y = y - ((double)p[1] - middle[1]) * unit;
+        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_colour(0) : labels[i] < 0 || labels[i] >= classes ? 0xb0b0b0 : sslh_i_colour(labels[i]), 205);
+    }
+    for (i = 0; i < shown; i++) {
+        char number[32];
+        int y = MARGIN + i * LINE;
+        snprintf(number, sizeof number, "%d", i);
+        sslh_i_ink_dot(&v, MARGIN + SIDE + 18, y + 7, 6, sslh_i_colour(i), 255);
+        sslh_i_write_text(&v, MARGIN + SIDE + 32, y, 2, 0, SSLH_I_INK, names && names[i] ? names[i] : number);
+    }
+    sslh_i_canvas_save(c, path, &v);
+}
+
+/* --- curves ------------------------------------------------------------------------------------------------------- */
+
+/* The next of 1, 2, 5 times a power of ten at or above x > 0. */
+SSLH_I_FN double sslh_i_nice(double x) {
+    double p = 1;
+    int k;
+    for (k = 0; k < 320 && p > x; k++) p /= 10;
+    for (k = 0; k < 320 && p * 10 <= x; k++) p *= 10;
+    return x <= p ? p : x <= 2 * p ? 2 * p : x <= 5 * p ? 5 * p : 10 * p;
+}
+
+/* A multiple of step as text, without the locale's point: 0.25, 1500, 2e6. */
+SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
+    double a = v < 0 ? -v : v, scale = 1, whole, fraction;
+    int digits = 0, power = 0, k;
+    size_t used;
+    if (a < step / 2) a = 0;
+    if (a >= 99999.5 || (step < 9.99e-5 && a > 0)) {
+        for (; a >= 9.999999 && power < 400; power++) a /= 10, step /= 10;
+        for (; a < 0.9999999 && power > -400; power--) a *= 10, step *= 10;
+    }
+    for (; step < 0.999999 && digits < 6; digits++) step *= 10, scale *= 10;
+    fraction = floor(a * scale + 0.5);
+    whole = floor(fraction / scale);
+    fraction = fraction - whole * scale;
+    snprintf(out, size, "%s%.0f", v < 0 && a > 0 ? "-" : "", whole);
+    if (digits) {
+        char part[16];
+        for (k = digits - 1; k >= 0; k--) {
+            double tenth = floor(fraction / 10);
+            part[k] = (char)('0' + (int)(fraction - 10 * tenth));
+            fraction = tenth;
+        }
+        part[digits] = 0;
+        used = strlen(out);
+        if (used < size) snprintf(out + used, size - used, ".%s", part);
+    }
+    used = strlen(out);
+    if (power && used < size) snprintf(out + used, size - used, "e%d", power);
+}
+
+SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n, const char *const *names, const char *title) {
+    enum { WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48 };
+    sslh_i_canvas v;
+    uint8_t *mask;
+    double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
+    char text[48];
+    int i, j, any = 0, left = 0, top, legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
+    size_t k;
+    if (SSLH_I_BAD(c)) return;
+    if (!values || curves < 1 || n < 1 || curves > 100000) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the values not NULL", curves, n);
+        return;
+    }
+    for (k = 0; k < (size_t)curves * (size_t)n; k++) {
+        double y = (double)values[k];
+        if (y - y != 0) continue; /* a gap */
+        if (!any || y < lo) lo = y;
+        if (!any || y > hi) hi = y;
+        any = 1;
+    }
+    if (!any) lo = 0, hi = 1;
+    if (!(hi - lo > 1e-30 + 1e-7 * (hi < 0 ? -lo : hi))) { /* flat */
+        double room = hi != 0 ? 0.1 * (hi < 0 ? -hi : hi) : 1;
+        lo -= room;
+        hi += room;
+    }
+    step = sslh_i_nice((hi - lo) / 7);
+    lo = floor(lo / step + 1e-9) * step;
+    hi = ceil(hi / step - 1e-9) * step;
+    if (n == 1) xlo = 0.5, xhi = 1.5;
+    for (i = 0; i <= (int)((hi - lo) / step + 0.5); i++) {
+        sslh_i_tick(text, sizeof text, lo + i * step, step);
+        left = SSLH_I_MAX(left, 26 + 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text));
+    }
+    top = TOP + (title ? 30 : 0);
+    if (!sslh_i_canvas_new(c, "sslh_picture_curves", &v, left + WIDTH + RIGHT + legend, top + HEIGHT + BOTTOM)) return;
+    mask = (uint8_t *)sslh_i_alloc(c, (size_t)v.width * (size_t)v.height);
+    if (!mask) {
+        sslh_i_free(c, v.rgb);
+        return;
+    }
+    /* axes: faint lines across, numbers outside */
+    for (i = 0; i <= (int)((hi - lo) / step + 0.5); i++) {
+        int y = top + HEIGHT - (int)(i * step / (hi - lo) * HEIGHT + 0.5);
+        sslh_i_ink_bar(&v, left, y, WIDTH, 1, SSLH_I_FAINT);
+        sslh_i_tick(text, sizeof text, lo + i * step, step);
+        sslh_i_write_text(&v, left - 10 - 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text), y - 6, 2, 0, SSLH_I_INK, text);
+    }
+    tick = SSLH_I_MAX(1.0, sslh_i_nice((xhi - xlo) / 8));
+    for (i = 0; i < 12; i++) { /* 1, then multiples of the tick */
+        double x = i == 0 ? 1 : i * tick;
+        int at = left + (int)((x - xlo) / (xhi - xlo) * WIDTH + 0.5);
+        if (x > (double)n || (i > 0 && x < 1 + 0.6 * tick)) continue;
+        sslh_i_ink_bar(&v, at, top + HEIGHT, 1, 6, SSLH_I_INK);
+        sslh_i_tick(text, sizeof text, x, 1);
+        sslh_i_write_text(&v, at - SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text) + 1, top + HEIGHT + 12, 2, 0, SSLH_I_INK, text);
+    }
+    sslh_i_ink_bar(&v, left, top + HEIGHT, WIDTH + 1, 1, SSLH_I_INK);
+    sslh_i_ink_bar(&v, left, top, 1, HEIGHT, SSLH_I_INK);
+    sslh_i_write_text(&v, left, TOP - 6, 2, 1, SSLH_I_INK, title);
+    for (j = 0; j < curves; j++) {
+        const float *y = values + (size_t)j * (size_t)n;
+        double px = 0, py = 0;
+        int pen = 0, colour = sslh_i_colour(j);
+        memset(mask, 0, (size_t)v.width * (size_t)v.height);
+        for (i = 0; i < n; i++) {
+            double qx, qy;
+            int gap = (double)y[i] - (double)y[i] != 0;
+            if (gap) {
+                pen = 0;
+                continue;
+            }
+            qx = (double)left + 0.5 + ((double)i + 1 - xlo) / (xhi - xlo) * WIDTH;
+            qy = (double)top + 0.5 + (hi - (double)y[i]) / (hi - lo) * HEIGHT;
+            if (pen) sslh_i_ink_line(mask, v.width, v.height, px, py, qx, qy, 1.1);
+            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0); /* few values: show where they are */
+            else if (!pen) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 1.1);
+            px = qx;
+            py = qy;
+            pen = 1;
+        }
+        for (k = 0; k < (size_t)v.width * (size_t)v.height; k++)
+            if (mask[k]) sslh_i_ink(&v, (int)(k % (size_t)v.width), (int)(k / (size_t)v.width), colour, mask[k]);
+        if (!names || j >= HEIGHT / 24) continue;
+        sslh_i_ink_bar(&v, left + WIDTH + 18, top + 24 * j + 5, 18, 4, colour);
+        sslh_i_write_text(&v, left + WIDTH + 44, top + 24 * j, 2, 0, SSLH_I_INK, names[j]);
+    }
+    sslh_i_free(c, mask);
+    sslh_i_canvas_save(c, path, &v);
+}
+
+/* --- principal components ------------------------------------------------------------------------------------------ */
+/* Subspace iteration on the covariance C = X'X / (n-1) of the centred rows, never formed: W = X'(X Q), Rayleigh-Ritz in
+   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component k
+   converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
+
+typedef struct sslh_i_pca {
+    const sslh_real *x; /* n x d */
+    double *mean;       /* d */
+    double *q, *w;      /* d x b */
+    double *z;          /* n x b */
+    int n, d, b;        /* b a multiple of SSLH_I_LANES */
+} sslh_i_pca;
+
+/* Z = X Q, 32 rows a task */
+SSLH_I_FN void sslh_i_pca_project(void *arg, int task, int worker) {
+    const sslh_i_pca *p = (const sslh_i_pca *)arg;
+    int i, k, j, j0, end = SSLH_I_MIN(p->n, task * 32 + 32);
+    (void)worker;
+    for (i = task * 32; i < end; i++)
+        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
+            double acc[SSLH_I_LANES];
+            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
+            for (k = 0; k < p->d; k++) {
+                const double *q = p->q + (size_t)k * (size_t)p->b + j0;
+                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
+                for (j = 0; j < SSLH_I_LANES; j++) {
+                    double m = x * q[j];
+                    acc[j] = acc[j] + m;
+                }
+            }
+            for (j = 0; j < SSLH_I_LANES; j++) p->z[(size_t)i * (size_t)p->b + (size_t)(j0 + j)] = acc[j];
+        }
+}
+
+/* W = X'Z / (n-1), 16 rows of W a task */
+SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
+    const sslh_i_pca *p = (const sslh_i_pca *)arg;
+    int i, k, j, j0, end = SSLH_I_MIN(p->d, task * 16 + 16);
+    (void)worker;
+    for (k = task * 16; k < end; k++)
+        for (j0 = 0; j0 < p->b; j0 += SSLH_I_LANES) {
+            double acc[SSLH_I_LANES];
+            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0;
+            for (i = 0; i < p->n; i++) {
+                const double *z = p->z + (size_t)i * (size_t)p->b + j0;
+                double x = (double)p->x[(size_t)i * (size_t)p->d + (size_t)k] - p->mean[k];
+                for (j = 0; j < SSLH_I_LANES; j++) {
+                    double m = x * z[j];
+                    acc[j] = acc[j] + m;
+                }
+            }
+            for (j = 0; j < SSLH_I_LANES; j++) p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
+        }
+}
+
+/* Eigenvalues (diagonal of a) and eigenvectors (columns of v) of a symmetric n x n matrix: cyclic Jacobi rotations. */
+SSLH_I_FN void sslh_i_jacobi(double *a, double *v, int n) {
+    int sweep, i, p, q;
+    for (i = 0; i < n * n; i++) v[i] = i % (n + 1) == 0 ? 1 : 0;
+    for (sweep = 0; sweep < 30; sweep++) {
+        double off = 0, diagonal = 0;
+        for (p = 0; p < n; p++)
+            for (q = 0; q < n; q++) *(p == q ? &diagonal : &off) += a[p * n + q] * a[p * n + q];
+        if (!(off > 1e-30 * diagonal)) break;
+        for (p = 0; p < n; p++)
+            for (q = p + 1; q < n; q++) {
+                double apq = a[p * n + q], theta, t, cs, sn;
+                if (apq == 0) continue;
+                theta = (a[q * n + q] - a[p * n + p]) / (2 * apq);
+                t = 1 / (fabs(theta) + sqrt(theta * theta + 1));
+                if (theta < 0) t = -t;
+                cs = 1 / sqrt(t * t + 1);
+                sn = t * cs;
+                for (i = 0; i < n; i++) { /* columns p and q */
+                    double x = a[i * n + p], y = a[i * n + q];
+                    a[i * n + p] = cs * x - sn * y;
+                    a[i * n + q] = sn * x + cs * y;
+                }
+                for (i = 0; i < n; i++) { /* rows p and q, and the vectors */
+                    double x = a[p * n + i], y = a[q * n + i], e = v[i * n + p], f = v[i * n + q];
+                    a[p * n + i] = cs * x - sn * y;
+                    a[q * n + i] = sn * x + cs * y;
+                    v[i * n + p] = cs * e - sn * f;
+                    v[i * n + q] = sn * e + cs * f;
+                }
+            }
+    }
+}
+
+/* Orthonormal columns of q (d x b) from left to right, by Gram-Schmidt done twice; dependent ones become 0. */
+SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
+    int j, k, i, pass;
+    for (j = 0; j < b; j++) {
+        double before = 0, after = 0;
+        for (i = 0; i < d; i++) before += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)j];
+        for (pass = 0; pass < 2; pass++)
+            for (k = 0; k < j; k++) {
+                double dot = 0;
+                for (i = 0; i < d; i++) dot += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)k];
+                for (i = 0; i < d; i++) q[(size_t)i * (size_t)b + (size_t)j] -= dot * q[(size_t)i * (size_t)b + (size_t)k];
+            }
+        for (i = 0; i < d; i++) after += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)j];
+        after = after > 1e-24 * before ? 1 / sqrt(after) : 0;
+        for (i = 0; i < d; i++) q[(size_t)i * (size_t)b + (size_t)j] *= after;
+    }
+}
+
+/* out (n x dims) = centred rows on the first dims components. 1 on success. */
+SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
+    sslh_i_pca p;
+    int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
+    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b + 3 * bb + (size_t)b;
+    double *memory, *t, *v, *line, *last;
+    memory = (double *)sslh_i_alloc(c, total * sizeof(double) + (size_t)b * sizeof(int));
+    if (!memory) return 0;
+    p.x = x;
+    p.n = n;
+    p.d = d;
+    p.b = b;
+    p.mean = memory;
+    p.q = p.mean + d;
+    p.w = p.q + db;
+    p.z = p.w + db;
+    t = p.z + (size_t)n * (size_t)b;
+    v = t + bb;
+    line = v + bb;
+    last = line + bb;
+    order = (int *)(void *)(last + b);
+    for (i = 0; i < n; i++)
+        for (k = 0; k < d; k++) p.mean[k] += (double)x[(size_t)i * (size_t)d + (size_t)k];
+    for (k = 0; k < d; k++) p.mean[k] /= (double)n;
+    for (k = 0; k < d; k++) /* a fixed start that is orthogonal to nothing in particular */
+        for (j = 0; j < SSLH_I_MIN(b, d); j++) p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
+    sslh_i_orthonormal(p.q, d, b);
+    for (round = 0; round < 300; round++) {
+        double moved = 0;
+        sslh_i_parallel(c, (n - 1) / 32 + 1, sslh_i_pca_project, &p);
+        sslh_i_parallel(c, (d - 1) / 16 + 1, sslh_i_pca_back, &p);
+        memset(t, 0, bb * sizeof *t);
+        for (k = 0; k < d; k++) /* T = Q'W, the covariance in the subspace */
+            for (i = 0; i < b; i++)
+                for (j = 0; j < b; j++) t[i * b + j] += p.q[(size_t)k * (size_t)b + (size_t)i] * p.w[(size_t)k * (size_t)b + (size_t)j];
+        for (i = 0; i < b; i++)
+            for (j = 0; j < i; j++) t[i * b + j] = t[j * b + i] = (t[i * b + j] + t[j * b + i]) / 2;
+        sslh_i_jacobi(t, v, b);
+        for (i = 0; i < b; i++) { /* eigenvalues in falling order */
+            for (j = i; j > 0 && t[order[j - 1] * (b + 1)] < t[i * (b + 1)]; j--) order[j] = order[j - 1];
+            order[j] = i;
+        }
+        for (k = 0; k < d; k++) { /* Q = W V, then orthonormal */
+            for (j = 0; j < b; j++) line[j] = 0;
+            for (i = 0; i < b; i++)
+                for (j = 0; j < b; j++) line[j] += p.w[(size_t)k * (size_t)b + (size_t)i] * v[i * b + order[j]];
+            memcpy(p.q + (size_t)k * (size_t)b, line, (size_t)b * sizeof *line);
+        }
+        sslh_i_orthonormal(p.q, d, b);
+        for (j = 0; j < dims; j++) {
+            double value = t[order[j] * (b + 1)];
+            moved = SSLH_I_MAX(moved, fabs(value - last[j]) / (fabs(t[order[0] * (b + 1)]) + 1e-300));
+            last[j] = value;
+        }
+        if (round > 1 && moved < 1e-13) break;
+    }
+    for (j = 0; j < dims; j++) { /* the largest weight of a component is positive */
+        double top = 0;
+        for (k = 0; k < d; k++) if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
+        for (k = 0; k < d && top < 0; k++) p.q[(size_t)k * (size_t)b + (size_t)j] = -p.q[(size_t)k * (size_t)b + (size_t)j];
+    }
+    sslh_i_parallel(c, (n - 1) / 32 + 1, sslh_i_pca_project, &p);
+    for (i = 0; i < n; i++)
+        for (j = 0; j < dims; j++) out[(size_t)i * (size_t)dims + (size_t)j] = (sslh_real)p.z[(size_t)i * (size_t)b + (size_t)j];
+    sslh_i_free(c, memory);
+    return 1;
+}
+
+/* Rows and width of a tensor (n,..), finite; 0 and an error otherwise. */
+SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor *x, int *n, int *d) {
+    char text[96];
+    if (!sslh_i_readable(c, op, x)) return 0;
+    if (x->ndim < 2 || x->count / (size_t)x->shape[0] > 1000000) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: features are (n,D), D at most a million", op, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        return 0;
+    }
+    if (!sslh_i_finite(x->data, x->count)) {
+        sslh_fail(c, SSLH_E_NAN, "%s: the features hold NaN or Inf", op);
+        return 0;
+    }
+    *n = x->shape[0];
+    *d = (int)(x->count / (size_t)x->shape[0]);
+    return 1;
+}
+
+SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
+    sslh_tensor *out;
+    int n, d;
+    if (!sslh_i_feature_rows(c, "sslh_pca", x, &n, &d)) return sslh_i_dummy(c);
+    if (dims < 1 || dims > d || dims > 1000) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_pca: %d components of features of width %d (at most 1000)", dims, d);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_persistent(c, "sslh_pca", SSLH_F32, sslh_dim2(n, dims));
+    if (!out || !sslh_i_pca_run(c, x->data, n, d, dims, out->data)) return sslh_i_dummy(c);
+    return out;
+}
+
+/* --- t-SNE --------------------------------------------------------------------------------------------------------- */
+/* van der Maaten & Hinton, "Visualizing data using t-SNE", 2008.
+     p_j|i = exp(-b_i |x_i-x_j|^2) / sum over k != i, with b_i such that the entropy is log perplexity         (1)
+     p_ij  = (p_j|i + p_i|j) / 2n                                                                             (2)
+     q_ij  = w_ij / sum of all w,  w_ij = 1 / (1 + |y_i-y_j|^2)                                               (4)
+     dC/dy_i = 4 sum over j (p_ij - q_ij) (y_i - y_j) w_ij                                                    (5)
+   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it turns); p is
+   exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std 1e-4. */
+
+typedef struct sslh_i_tsne {
+    int n, np, d, dp;     /* points, rounded up; width, rounded up */
+    const float *x;       /* n x dp, zeros behind d */
+    float *p;             /* n x np: squared distances, then p_j|i, then p_ij */
+    float *y;             /* 2 x np: coordinates; far away behind n */
+    float *attract;       /* n x 2: sum of p w (y_i - y_j) */
+    float *repel;         /* n x 2: sum of w^2 (y_i - y_j) */
+    float *z;             /* n: sum of w */
+    float log_perplexity;
+} sslh_i_tsne;
+
+#define SSLH_I_TSNE_ROWS 16 /* a task */
+
+/* Squared distances of rows i to all later rows, into both halves. */
+SSLH_I_FN void sslh_i_tsne_distances(void *arg, int task, int worker) {
+    sslh_i_tsne *s = (sslh_i_tsne *)arg;
+    int i, j, k, l, half, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
+    (void)worker;
+    for (i = task * SSLH_I_TSNE_ROWS; i < end; i++)
+        for (j = i + 1; j < s->n; j++) {
+            const float *a = s->x + (size_t)i * (size_t)s->dp, *b = s->x + (size_t)j * (size_t)s->dp;
+            float lane[SSLH_I_LANES];
+            for (l = 0; l < SSLH_I_LANES; l++) lane[l] = 0;
+            for (k = 0; k < s->dp; k += SSLH_I_LANES)
+                for (l = 0; l < SSLH_I_LANES; l++) {
+                    float e = a[k + l] - b[k + l];
+                    e = e * e;
+                    lane[l] = lane[l] + e;
+                }
+            for (half = SSLH_I_LANES / 2; half > 0; half /= 2)
+                for (l = 0; l < half; l++) lane[l] = lane[l] + lane[l + half];
+            s->p[(size_t)i * (size_t)s->np + (size_t)j] = lane[0];
+            s->p[(size_t)j * (size_t)s->np + (size_t)i] = lane[0];
+        }
+}
+
+/* Equation (1) in place, b_i by bisection. The smallest distance is subtracted: it cancels, and nothing underflows. */
+SSLH_I_FN void sslh_i_tsne_conditional(void *arg, int task, int worker) {
+    sslh_i_tsne *s = (sslh_i_tsne *)arg;
+    int i, j, attempt, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
+    (void)worker;
+    for (i = task * SSLH_I_TSNE_ROWS; i < end; i++) {
+        float *p = s->p + (size_t)i * (size_t)s->np;
+        float near_ = 0, mean = 0, beta, lo = 0, hi = 0, sum = 1;
+        int first = 1;
+        for (j = 0; j < s->n; j++) {
+            if (j == i) continue;
+            if (first || p[j] < near_) near_ = p[j];
+            first = 0;
+        }
+        for (j = 0; j < s->n; j++) {
+            if (j == i) continue;
+            p[j] = p[j] - near_;
+            mean = mean + p[j];
+        }
+        mean = mean / (float)s->n;
+        beta = mean > 1e-30f ? 1.0f / mean : 1.0f;
+        for (attempt = 0; attempt < 64; attempt++) {
+            float weighted = 0, entropy;
+            sum = 0;
+            for (j = 0; j < s->n; j++) {
+                float e = p[j] * beta, m;
+                if (j == i) continue;
+                e = e > 80.0f ? 0.0f : (float)sslh_i_exp((sslh_real)-e);
+                sum = sum + e;
+                m = p[j] * e;
+                weighted = weighted + m;
+            }
+            entropy = beta * weighted;
+            entropy = entropy / sum;
+            entropy = entropy + (float)sslh_i_log((sslh_real)sum);
+            entropy = entropy - s->log_perplexity;
+            if (entropy < 1e-5f && entropy > -1e-5f) break;
+            if (entropy > 0) {
+                lo = beta;
+                beta = hi > 0 ? (beta + hi) / 2 : beta * 2;
+            } else {
+                hi = beta;
+                beta = (beta + lo) / 2;
+            }
+            if (!(beta < 1e30f)) break;
+        }
+        sum = 0; /* for the last beta */
+        for (j = 0; j < s->n; j++) {
+            float e = p[j] * beta;
+            p[j] = j == i || e > 80.0f ? 0.0f : (float)sslh_i_exp((sslh_real)-e);
+            sum = sum + p[j];
+        }
+        for (j = 0; j < s->n && sum > 0; j++) p[j] = p[j] / sum;
+    }
+}
+
+/* Equation (2); a pair belongs to the task of its smaller index. */
+SSLH_I_FN void sslh_i_tsne_symmetric(void *arg, int task, int worker) {
+    sslh_i_tsne *s = (sslh_i_tsne *)arg;
+    int i, j, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
+    float scale = 0.5f / (float)s->n;
+    (void)worker;
+    for (i = task * SSLH_I_TSNE_ROWS; i < end; i++)
+        for (j = i + 1; j < s->n; j++) {
+            float *a = s->p + (size_t)i * (size_t)s->np + j, *b = s->p + (size_t)j * (size_t)s->np + i;
+            float m = *a + *b;
+            m = m * scale;
+            *a = *b = m;
+        }
+}
+
+/* The sums of equation (5) for some rows. */
+SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
+    sslh_i_tsne *s = (sslh_i_tsne *)arg;
+    int i, j, l, half, end = SSLH_I_MIN(s->n, (task + 1) * SSLH_I_TSNE_ROWS);
+    const float *yx = s->y, *yy = s->y + s->np;
+    (void)worker;
+    for (i = task * SSLH_I_TSNE_ROWS; i < end; i++) {
+        const float *p = s->p + (size_t)i * (size_t)s->np;
+        float x = yx[i], y = yy[i];
+        float z[SSLH_I_LANES], ax[SSLH_I_LANES], ay[SSLH_I_LANES], rx[SSLH_I_LANES], ry[SSLH_I_LANES];
+        for (l = 0; l < SSLH_I_LANES; l++) z[l] = ax[l] = ay[l] = rx[l] = ry[l] = 0;
+        for (j = 0; j < s->np; j += SSLH_I_LANES)
+            for (l = 0; l < SSLH_I_LANES; l++) {
+                float dx = x - yx[j + l], dy = y - yy[j + l], w = dx * dx, m = dy * dy, t;
+                w = w + m;
+                w = w + 1.0f;
+                w = 1.0f / w;
+                z[l] = z[l] + w;
+                m = p[j + l] * w;
+                w = w * w;
+                t = m * dx;
+                ax[l] = ax[l] + t;
+                t = m * dy;
+                ay[l] = ay[l] + t;
+                t = w * dx;
+                rx[l] = rx[l] + t;
+                t = w * dy;
+                ry[l] = ry[l] + t;
+            }
+        for (half = SSLH_I_LANES / 2; half > 0; half /= 2)
+            for (l = 0; l < half; l++) {
+                z[l] = z[l] + z[l + half];
+                ax[l] = ax[l] + ax[l + half];
+                ay[l] = ay[l] + ay[l + half];
+                rx[l] = rx[l] + rx[l + half];
+                ry[l] = ry[l] + ry[l + half];
+            }
+        s->z[i] = z[0] - 1.0f; /* without the point itself */
+        s->attract[2 * i] = ax[0];
+        s->attract[2 * i + 1] = ay[0];
+        s->repel[2 * i] = rx[0];
+        s->repel[2 * i + 1] = ry[0];
+    }
+}
+
+/* One step of the descent; velocity and gain are 2 x np like y. */
+SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum, float rate) {
+    double z = 0;
+    int i, k;
+    for (i = 0; i < s->n; i++) z = z + (double)s->z[i];
+    for (k = 0; k < 2; k++) {
+        float *y = s->y + (size_t)k * (size_t)s->np, *u = velocity + (size_t)k * (size_t)s->np, *g = gain + (size_t)k * (size_t)s->np;
+        double mean = 0;
+        for (i = 0; i < s->n; i++) {
+            float a = exaggeration * s->attract[2 * i + k], r = s->repel[2 * i + k] / (float)z, slope = a - r, m;
+            slope = 4.0f * slope;
+            g[i] = (slope > 0) != (u[i] > 0) ? g[i] + 0.2f : g[i] * 0.8f;
+            if (g[i] < 0.01f) g[i] = 0.01f;
+            m = rate * g[i];
+            m = m * slope;
+            u[i] = momentum * u[i];
+            u[i] = u[i] - m;
+            y[i] = y[i] + u[i];
+            mean = mean + (double)y[i];
+        }
+        mean = mean / (double)s->n;
+        for (i = 0; i < s->n; i++) y[i] = y[i] - (float)mean;
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_desc desc) {
+    sslh_i_tsne s;
+    sslh_tensor *out;
+    float *memory, *velocity, *gain, perplexity = desc.perplexity == 0 ? 30.0f : desc.perplexity, rate;
+    int iterations = desc.iterations == 0 ? 500 : desc.iterations, i, k, tasks;
+    size_t np, floats, cells;
+    double spread = 0;
+    memset(&s, 0, sizeof s);
+    if (!sslh_i_feature_rows(c, "sslh_tsne", x, &s.n, &s.d)) return sslh_i_dummy(c);
+    if (!(perplexity >= 1 && perplexity <= 10000) || iterations < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_tsne: perplexity %g, %d iterations: the first must be 1 to 10000, the second at least 1", (double)perplexity, iterations);
+        return sslh_i_dummy(c);
+    }
+    np = SSLH_I_ROUND_UP((size_t)s.n);
+    s.dp = SSLH_I_ROUND_UP(s.d);
+    if (!sslh_i_mul((size_t)s.n, np + (size_t)s.dp, &cells) || s.n > 46000 || cells > (size_t)-1 / 8) {
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_tsne: %d points: the exact method keeps n x n values, take a subset", s.n);
+        return sslh_i_dummy(c);
+    }
+    s.np = (int)np;
+    out = sslh_i_persistent(c, "sslh_tsne", SSLH_F32, sslh_dim2(s.n, 2));
+    if (!out) return sslh_i_dummy(c);
+    if (s.d == 1) for (i = 0; i < s.n; i++) out->data[2 * i] = x->data[i];
+    else if (!sslh_i_pca_run(c, x->data, s.n, s.d, 2, out->data)) return sslh_i_dummy(c);
+    if (s.n < 4) return out; /* nothing to arrange */
+    floats = cells + 6 * np + 5 * (size_t)s.n;
+    memory = (float *)sslh_i_alloc(c, floats * sizeof(float));
+    if (!memory) return sslh_i_dummy(c);
+    s.p = memory;
+    s.y = s.p + (size_t)s.n * np;
+    velocity = s.y + 2 * np;
+    gain = velocity + 2 * np;
+    s.attract = gain + 2 * np;
+    s.repel = s.attract + 2 * (size_t)s.n;
+    s.z = s.repel + 2 * (size_t)s.n;
+    {
+        float *copy = s.z + s.n;
+        for (i = 0; i < s.n; i++)
+            for (k = 0; k < s.d; k++) copy[(size_t)i * (size_t)s.dp + (size_t)k] = (float)x->data[(size_t)i * (size_t)s.d + (size_t)k];
+        s.x = copy;
+    }
+    tasks = (s.n - 1) / SSLH_I_TSNE_ROWS + 1;
+    if (perplexity > (float)(s.n - 1) / 3.0f) perplexity = (float)(s.n - 1) / 3.0f; /* more neighbours than there are */
+    s.log_perplexity = (float)sslh_i_log((sslh_real)perplexity);
+    sslh_i_parallel(c, tasks, sslh_i_tsne_distances, &s);
+    sslh_i_parallel(c, tasks, sslh_i_tsne_conditional, &s);
+    sslh_i_parallel(c, tasks, sslh_i_tsne_symmetric, &s);
+    for (i = 0; i < s.n; i++) spread = spread + (double)out->data[2 * i] * (double)out->data[2 * i];
+    spread = sqrt(spread / (double)s.n);
+    for (k = 0; k < 2; k++)
+        for (i = 0; i < s.np; i++) {
+            double v = i < s.n && spread > 0 ? (double)out->data[2 * i + k] / spread * 1e-4 : 0;
+            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does nothing */
+            if (i < s.n) v = v + 1e-6 * ((double)sslh_random_uniform(0, (uint64_t)k, (uint64_t)i) - 0.5);
+            s.y[(size_t)k * np + (size_t)i] = i < s.n ? (float)v : 1e15f;
+            gain[(size_t)k * np + (size_t)i] = 1.0f;
+        }
+    rate = SSLH_I_MAX(50.0f, (float)s.n / 48.0f);
+    for (i = 0; i < iterations; i++) {
+        int early = i < iterations / 4;
+        sslh_i_parallel(c, tasks, sslh_i_tsne_forces, &s);
+        sslh_i_tsne_step(&s, velocity, gain, early ? 12.0f : 1.0f, early ? 0.5f : 0.8f, rate);
+    }
+    for (i = 0; i < s.n; i++)
+        for (k = 0; k < 2; k++) out->data[2 * i + k] = (sslh_real)s.y[(size_t)k * np + (size_t)i];
+    sslh_i_free(c, memory);
+    return out;
+}
+
 #ifdef __cplusplus
 }
 #endif
