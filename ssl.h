@@ -9833,30 +9833,30 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, 
      bce    softplus(x) - x t = -t log s - (1-t) log(1-s), s = sigmoid x;  slope s - t
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
-typedef enum sslh_i_pairwise_kind { SSLH_I_PAIR_MSE, SSLH_I_PAIR_L1, SSLH_I_PAIR_HUBER, SSLH_I_PAIR_BCE, SSLH_I_PAIR_KL } sslh_i_pairwise_kind;
+typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER, SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
 
-enum { SSLH_I_PAIR_CHUNK = 1024, SSLH_I_PAIR_CHUNKS = 8 }; /* elements a chunk, chunks a task */
+enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 8 }; /* elements a chunk, chunks a task */
 
-typedef struct sslh_i_pairwise {
+typedef struct sslh_i_pointwise {
     const struct sslh_i_kernels *k;
     int kind, fresh_x, fresh_t;
     const sslh_real *x, *t;
     sslh_real *dx, *dt, *part; /* part: a sum per chunk */
     size_t n;
     sslh_real delta, scale;
-} sslh_i_pairwise;
+} sslh_i_pointwise;
 
-SSLH_I_FN void sslh_i_pairwise_values(const sslh_i_pairwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
     sslh_real d, half = SSLH_I_R(0.5) * p->delta, a;
     size_t i;
     switch (p->kind) {
-    case SSLH_I_PAIR_MSE:
+    case SSLH_I_POINTWISE_MSE:
         for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d * d;
         break;
-    case SSLH_I_PAIR_L1:
+    case SSLH_I_POINTWISE_L1:
         for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d < 0 ? -d : d;
         break;
-    case SSLH_I_PAIR_HUBER:
+    case SSLH_I_POINTWISE_HUBER:
         for (i = 0; i < n; i++) {
             d = x[i] - t[i];
             a = d < 0 ? -d : d;
@@ -9864,7 +9864,7 @@ SSLH_I_FN void sslh_i_pairwise_values(const sslh_i_pairwise *p, const sslh_real 
             v[i] = a <= p->delta ? d * a : p->delta * (a - half);
         }
         break;
-    case SSLH_I_PAIR_BCE:
+    case SSLH_I_POINTWISE_BCE:
         p->k->unary(SSLH_I_U_SOFTPLUS, x, v, n, 0, 0);
         for (i = 0; i < n; i++) d = x[i] * t[i], v[i] -= d;
         break;
@@ -9875,20 +9875,20 @@ SSLH_I_FN void sslh_i_pairwise_values(const sslh_i_pairwise *p, const sslh_real 
     }
 }
 
-SSLH_I_FN void sslh_i_pairwise_slopes(const sslh_i_pairwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
     sslh_real d;
     size_t i;
     switch (p->kind) {
-    case SSLH_I_PAIR_MSE:
+    case SSLH_I_POINTWISE_MSE:
         for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d + d;
         break;
-    case SSLH_I_PAIR_L1:
+    case SSLH_I_POINTWISE_L1:
         for (i = 0; i < n; i++) v[i] = x[i] > t[i] ? SSLH_I_R(1) : x[i] < t[i] ? SSLH_I_R(-1) : SSLH_I_R(0);
         break;
-    case SSLH_I_PAIR_HUBER:
+    case SSLH_I_POINTWISE_HUBER:
         for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d > p->delta ? p->delta : d < -p->delta ? -p->delta : d;
         break;
-    case SSLH_I_PAIR_BCE:
+    case SSLH_I_POINTWISE_BCE:
         p->k->unary(SSLH_I_U_SIGMOID, x, v, n, 0, 0);
         for (i = 0; i < n; i++) v[i] -= t[i];
         break;
@@ -9898,19 +9898,19 @@ SSLH_I_FN void sslh_i_pairwise_slopes(const sslh_i_pairwise *p, const sslh_real 
     }
 }
 
-SSLH_I_FN void sslh_i_pairwise_task(void *arg, int task, int worker) {
-    const sslh_i_pairwise *p = (const sslh_i_pairwise *)arg;
-    sslh_real v[SSLH_I_PAIR_CHUNK];
-    size_t chunk = (size_t)task * SSLH_I_PAIR_CHUNKS, last = chunk + SSLH_I_PAIR_CHUNKS, i;
+SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
+    const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
+    sslh_real v[SSLH_I_POINTWISE_CHUNK];
+    size_t chunk = (size_t)task * SSLH_I_POINTWISE_CHUNKS, last = chunk + SSLH_I_POINTWISE_CHUNKS, i;
     (void)worker;
-    for (; chunk < last && chunk * SSLH_I_PAIR_CHUNK < p->n; chunk++) {
-        size_t at = chunk * SSLH_I_PAIR_CHUNK, n = SSLH_I_MIN(p->n - at, (size_t)SSLH_I_PAIR_CHUNK);
+    for (; chunk < last && chunk * SSLH_I_POINTWISE_CHUNK < p->n; chunk++) {
+        size_t at = chunk * SSLH_I_POINTWISE_CHUNK, n = SSLH_I_MIN(p->n - at, (size_t)SSLH_I_POINTWISE_CHUNK);
         if (p->part) {
-            sslh_i_pairwise_values(p, p->x + at, p->t + at, v, n);
+            sslh_i_pointwise_values(p, p->x + at, p->t + at, v, n);
             p->part[chunk] = p->k->sum(v, n);
             continue;
         }
-        sslh_i_pairwise_slopes(p, p->x + at, p->t + at, v, n);
+        sslh_i_pointwise_slopes(p, p->x + at, p->t + at, v, n);
         for (i = 0; i < n; i++) v[i] = v[i] * p->scale;
         if (p->dx && p->fresh_x) memcpy(p->dx + at, v, n * sizeof *v);
         else if (p->dx)
@@ -9920,15 +9920,15 @@ SSLH_I_FN void sslh_i_pairwise_task(void *arg, int task, int worker) {
     }
 }
 
-SSLH_I_FN void sslh_i_pairwise_run(sslh_ctx *c, sslh_i_pairwise *p) {
-    size_t per_task = (size_t)SSLH_I_PAIR_CHUNK * SSLH_I_PAIR_CHUNKS;
+SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
+    size_t per_task = (size_t)SSLH_I_POINTWISE_CHUNK * SSLH_I_POINTWISE_CHUNKS;
     p->k = c->k;
-    sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pairwise_task, p);
+    sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
 }
 
-SSLH_I_FN void sslh_i_pairwise_back(sslh_ctx *c, sslh_i_node *n) {
+SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
-    sslh_i_pairwise p;
+    sslh_i_pointwise p;
     memset(&p, 0, sizeof p);
     p.kind = n->i[0];
     p.x = x->data;
@@ -9938,20 +9938,20 @@ SSLH_I_FN void sslh_i_pairwise_back(sslh_ctx *c, sslh_i_node *n) {
     p.scale = n->out->grad[0] / n->f[1];
     if (x == t) p.dx = sslh_i_loss_grad(c, x);
     else p.dx = sslh_i_grad(c, x, &p.fresh_x);
-    if (p.kind <= SSLH_I_PAIR_HUBER) p.dt = x == t ? p.dx : sslh_i_grad(c, t, &p.fresh_t);
-    if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pairwise_run(c, &p);
+    if (p.kind <= SSLH_I_POINTWISE_HUBER) p.dt = x == t ? p.dx : sslh_i_grad(c, t, &p.fresh_t);
+    if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_run(c, &p);
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_pairwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t, float delta) {
+SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t, float delta) {
     sslh_tensor *in[2], *out;
     sslh_i_node *node;
-    sslh_i_pairwise p;
+    sslh_i_pointwise p;
     sslh_real divisor;
     size_t chunks;
     in[0] = x;
     in[1] = t;
     if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
-    if (!sslh_i_same_shape(x, t) || (kind == SSLH_I_PAIR_KL && x->ndim < 1)) {
+    if (!sslh_i_same_shape(x, t) || (kind == SSLH_I_POINTWISE_KL && x->ndim < 1)) {
         char a[96], b[96];
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two tensors of one shape are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
                   sslh_i_str(b, sizeof b, sslh_shape_of(t)));
@@ -9965,14 +9965,14 @@ SSLH_I_FN sslh_tensor *sslh_i_pairwise_loss(sslh_ctx *c, const char *op, int kin
     p.t = t->data;
     p.n = x->count;
     p.delta = (sslh_real)delta;
-    chunks = (p.n + SSLH_I_PAIR_CHUNK - 1) / SSLH_I_PAIR_CHUNK;
+    chunks = (p.n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
     p.part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p.part);
     if (!p.part) return sslh_i_dummy(c);
-    sslh_i_pairwise_run(c, &p);
-    divisor = (sslh_real)(kind == SSLH_I_PAIR_KL ? p.n / (size_t)x->shape[x->ndim - 1] : p.n);
+    sslh_i_pointwise_run(c, &p);
+    divisor = (sslh_real)(kind == SSLH_I_POINTWISE_KL ? p.n / (size_t)x->shape[x->ndim - 1] : p.n);
     out->data[0] = sslh_i_lane_sum(p.part, chunks) / divisor;
     sslh_i_unscratch(c, p.part);
-    node = sslh_i_record(c, op, sslh_i_pairwise_back, out, in, kind <= SSLH_I_PAIR_HUBER ? 2 : 1);
+    node = sslh_i_record(c, op, sslh_i_pointwise_back, out, in, kind <= SSLH_I_POINTWISE_HUBER ? 2 : 1);
     if (node) {
         node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in); /* bce and kl read the targets without a gradient */
         if (!node->in) return sslh_i_dummy(c);
@@ -9986,23 +9986,23 @@ SSLH_I_FN sslh_tensor *sslh_i_pairwise_loss(sslh_ctx *c, const char *op, int kin
 }
 
 SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
-    return sslh_i_pairwise_loss(c, "sslh_bce_with_logits", SSLH_I_PAIR_BCE, logits, targets, 0.0f);
+    return sslh_i_pointwise_loss(c, "sslh_bce_with_logits", SSLH_I_POINTWISE_BCE, logits, targets, 0.0f);
 }
 SSLH_DEF sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
-    return sslh_i_pairwise_loss(c, "sslh_mse", SSLH_I_PAIR_MSE, x, target, 0.0f);
+    return sslh_i_pointwise_loss(c, "sslh_mse", SSLH_I_POINTWISE_MSE, x, target, 0.0f);
 }
 SSLH_DEF sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
-    return sslh_i_pairwise_loss(c, "sslh_l1", SSLH_I_PAIR_L1, x, target, 0.0f);
+    return sslh_i_pointwise_loss(c, "sslh_l1", SSLH_I_POINTWISE_L1, x, target, 0.0f);
 }
 SSLH_DEF sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta) {
     if (!SSLH_I_BAD(c) && !(delta > 0)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_huber: delta %g: it must be above 0", (double)delta);
         return sslh_i_dummy(c);
     }
-    return sslh_i_pairwise_loss(c, "sslh_huber", SSLH_I_PAIR_HUBER, x, target, delta);
+    return sslh_i_pointwise_loss(c, "sslh_huber", SSLH_I_POINTWISE_HUBER, x, target, delta);
 }
 SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target) {
-    return sslh_i_pairwise_loss(c, "sslh_kl_div", SSLH_I_PAIR_KL, log_prob, target, 0.0f);
+    return sslh_i_pointwise_loss(c, "sslh_kl_div", SSLH_I_POINTWISE_KL, log_prob, target, 0.0f);
 }
 
 /* --- contrastive losses --------------------------------------------------------------------------------------------- */
