@@ -7939,6 +7939,12 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
                   transposed ? (dims == 2 ? "(I,Kh,Kw,O/groups)" : "(I,K,O/groups)") : (dims == 2 ? "(O,Kh,Kw,I/groups)" : "(O,K,I/groups)"));
         return sslh_i_dummy(c);
     }
+    if (desc.stride < 0 || desc.stride_w < 0 || desc.dilation < 0 || desc.dilation_w < 0 || desc.groups < 0 || desc.output_pad < 0 ||
+        desc.pad < SSLH_OFF || desc.pad_w < SSLH_OFF) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: stride %d, pad %d, dilation %d, groups %d, output_pad %d: none of them (nor their _w) may be negative", op,
+                  desc.stride, desc.pad, desc.dilation, desc.groups, desc.output_pad);
+        return sslh_i_dummy(c);
+    }
     const int in_h = dims == 2 ? x->shape[1] : 1, in_w = x->shape[dims], in_c = x->shape[dims + 1];
     s.n = x->shape[0];
     s.kh = dims == 2 ? weight->shape[1] : 1;

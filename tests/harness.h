@@ -34,13 +34,16 @@
 #define TEST_PRINTF(f, a)
 #endif
 
+#ifndef TEST_SHOW
+#define TEST_SHOW 20
+#endif
 static int test_passed, test_failed, test_skipped; /* tests */
 static int test_checks_failed;                     /* checks of the running test */
 static const char *test_name = "";
 
 /* Prints the place and the message; after twenty messages a test goes on silently. */
 static TEST_UNUSED TEST_PRINTF(4, 5) int test_check(int ok, const char *file, int line, const char *format, ...) {
-    if (!ok && test_checks_failed++ < 20) {
+    if (!ok && test_checks_failed++ < TEST_SHOW) {
         va_list args;
         printf("  FAIL %s: %s:%d: ", test_name, file, line);
         va_start(args, format);

@@ -337,7 +337,7 @@ static const op_case table[] = {
     E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0), E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f), E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
     E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
 #if SSLH_WITH_VAE
-    E("gaussian_kl", gaussian_kl, "5x7 5x7", 0, 0),
+    E("gaussian_kl", gaussian_kl, "4x7 4x7", 0, 0),
 #endif
 #if SSLH_WITH_MAE
     E("patchify", patchify, "2x6x9x3", 0, 3), E("unpatchify", unpatchify, "2x6x27", 0, 3, 6, 9),
