@@ -1,0 +1,531 @@
+/* Weights files, checkpoints, features of 8-bit images. Files are written to the current folder as weights_*.tmp. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+
+static sslh_ctx *context(void) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.seed = 11;
+    d.threads = 2;
+    return sslh_create(d);
+}
+
+static uint8_t *slurp(const char *path, size_t *size) {
+    FILE *f = fopen(path, "rb");
+    uint8_t *p = (uint8_t *)malloc(1 << 22);
+    *size = f ? fread(p, 1, 1 << 22, f) : 0;
+    if (f) fclose(f);
+    return p;
+}
+
+static sslh_net *small_resnet(sslh_ctx *c) {
+    sslh_resnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.width = 4;
+    return sslh_resnet(c, d);
+}
+
+static sslh_net *small_mlp(sslh_ctx *c) {
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    d.in = 6;
+    d.widths[0] = 5;
+    d.widths[1] = 3;
+    d.batch_norm = 1;
+    return sslh_mlp(c, d);
+}
+
+/* --- round trips -------------------------------------------------------------------------------------------------- */
+
+static void same_again(sslh_ctx *c, sslh_net *net, const char *what) {
+    sslh_net *again;
+    sslh_preprocess p;
+    uint8_t *bytes;
+    size_t size;
+    memset(&p, 0, sizeof p);
+    p.height = 32;
+    p.width = 31;
+    p.channels = 3;
+    p.mean[0] = 0.4914f;
+    p.mean[1] = -0.25f;
+    p.std[0] = 0.1307f;
+    p.std[2] = 1e-3f;
+    sslh_set_preprocess(net, p);
+    sslh_save_net(net, "weights_a.tmp");
+    again = sslh_load_net(c, "weights_a.tmp");
+    CHECK_OK(c);
+    CHECK(sslh_hash(again) == sslh_hash(net), "%s: the same values", what);
+    CHECK(memcmp(&again->preprocess, &p, sizeof p) == 0, "%s: preprocessing", what);
+    CHECK(strcmp(again->arch, net->arch) == 0, "%s: %s / %s", what, again->arch, net->arch);
+    bytes = slurp("weights_a.tmp", &size);
+    CHECK(sslh_hash(sslh_load_net_memory(c, bytes, size)) == sslh_hash(net), "%s: from memory", what);
+    free(bytes);
+}
+
+static void round_trips(void) {
+    sslh_ctx *c = context();
+    sslh_convnet_desc conv;
+    sslh_vit_desc vit;
+    sslh_nin_desc nin;
+    memset(&conv, 0, sizeof conv);
+    memset(&vit, 0, sizeof vit);
+    memset(&nin, 0, sizeof nin);
+    same_again(c, small_resnet(c), "resnet");
+    same_again(c, small_mlp(c), "mlp");
+    conv.channels = 1;
+    conv.widths[0] = 4;
+    conv.widths[1] = 6;
+    conv.map_output = 1;
+    same_again(c, sslh_convnet(c, conv), "convnet");
+    vit.image = 8;
+    vit.width = 12;
+    vit.depth = 2;
+    same_again(c, sslh_vit(c, vit), "vit");
+    vit.fixed_positions = 1;
+    vit.token_output = 1;
+    same_again(c, sslh_vit(c, vit), "vit with fixed positions");
+    nin.divide = 16;
+    nin.blocks = 3;
+    same_again(c, sslh_nin(c, nin), "nin");
+    remove("weights_a.tmp");
+    sslh_destroy(c);
+}
+
+static void reports(void) {
+    sslh_ctx *c = context();
+    sslh_net *a = small_mlp(c), *b, *box;
+    sslh_net_desc bd;
+    sslh_mlp_desc m;
+    sslh_load_desc d;
+    char report[400];
+    uint64_t before;
+    memset(&m, 0, sizeof m);
+    memset(&d, 0, sizeof d);
+    memset(&bd, 0, sizeof bd);
+    box = sslh_net_new(c, bd);
+    sslh_child(box, "encoder", a);
+    sslh_save_net(box, "weights_b.tmp");
+    m.in = 6;
+    m.widths[0] = 5;
+    m.widths[1] = 4;
+    m.widths[2] = 2;
+    b = sslh_mlp(c, m); /* fc1 fits (with a bias that the file lacks), fc2 has another width, fc3 is new */
+    before = sslh_hash(b);
+    d.report = report;
+    d.report_size = sizeof report;
+    CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "names have a prefix");
+    CHECK_ERROR(c, "does not fit the net: missing 6: fc1.weight");
+    d.strip_prefix = "encoder.";
+    CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "strict");
+    CHECK_ERROR(c, "wrong shape or type 2: fc2.weight (file F32 (3,5), net (4,5)), fc2.bias (file F32 (3), net (4))");
+    CHECK(strstr(report, "matched 1\n") && strstr(report, "missing 3: fc1.bias, fc3.weight, fc3.bias\n") && strstr(report, "unexpected 5: bn1."), "%s", report);
+    CHECK(sslh_hash(b) == before, "nothing changed");
+    m.widths[2] = 0;
+    m.widths[1] = 3;
+    b = sslh_mlp(c, m);
+    d.partial = 1;
+    CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 3, "partial");
+    CHECK_OK(c);
+    CHECK(sslh_find(b, "fc2.weight")->data[3] == sslh_find(a, "fc2.weight")->data[3], "values");
+    b = small_mlp(c);
+    d.partial = 0;
+    CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 8 && sslh_hash(b) == sslh_hash(a), "all");
+    CHECK(sslh_load_weights(b, "weights_none.tmp", d) == 0, "no file");
+    CHECK_ERROR(c, "cannot open weights_none.tmp");
+    d.optional = 1;
+    CHECK(sslh_load_weights(b, "weights_none.tmp", d) == 0, "no file");
+    CHECK_OK(c);
+    sslh_load_net(c, "weights_b.tmp");
+    CHECK_ERROR(c, "names no architecture");
+    remove("weights_b.tmp");
+    sslh_destroy(c);
+}
+
+/* --- hostile files -------------------------------------------------------------------------------------------------- */
+
+/* A header and n bytes of data after it. */
+static size_t craft(uint8_t *out, const char *json, size_t n) {
+    size_t head = strlen(json), i;
+    for (i = 0; i < 8; i++) out[i] = (uint8_t)((uint64_t)head >> (8 * i));
+    memcpy(out + 8, json, head);
+    memset(out + 8 + head, 0, n);
+    return 8 + head + n;
+}
+
+static int parses(sslh_ctx *c, const uint8_t *bytes, size_t size) {
+    sslh_i_st s;
+    uint8_t *exact = (uint8_t *)malloc(size ? size : 1); /* so that a sanitizer sees a byte too far */
+    int ok;
+    memcpy(exact, bytes, size);
+    ok = sslh_i_st_open(&s, c, "test", "crafted", exact, size);
+    sslh_i_st_close(&s);
+    free(exact);
+    return ok;
+}
+
+#define ONE(type, shape, offsets) "{\"x\":{\"dtype\":\"" type "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+
+static void hostile_headers(void) {
+    static const struct { const char *json; size_t data; const char *error; } cases[] = {
+        {"{}", 0, NULL},
+        {"  {}  \n", 0, NULL},
+        {ONE("F32", "[2,3]", "[0,24]"), 24, NULL},
+        {ONE("F32", "[]", "[0,4]"), 4, NULL},
+        {ONE("F32", "[2,0]", "[0,0]"), 0, NULL},
+        {"{\"__metadata__\":{\"format\":\"pt\",\"\\u00e9\\ud83d\\ude00\":\"\\n\"},\"x\":{\"more\":[1,{\"a\":null}],\"shape\":[1],\"dtype\":\"U8\",\"data_offsets\":[0,1]}}", 1, NULL},
+        {"{\"b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 2, NULL},
+        {"", 0, "does not begin with {"},
+        {"{", 0, "string is missing"},
+        {"[]", 0, "does not begin with {"},
+        {"{}x", 0, "text after the header"},
+        {"{}", 1, "bytes after the last tensor"},
+        {ONE("F32", "[2,3]", "[0,24]"), 25, "bytes after the last tensor"},
+        {ONE("F32", "[2,3]", "[0,24]"), 23, "outside of the file"},
+        {ONE("F32", "[2,3]", "[0,20]"), 20, "not that of its shape"},
+        {ONE("F32", "[2,3]", "[24,0]"), 24, "outside of the file"},
+        {ONE("F32", "[1]", "[4,8]"), 8, "hole or an overlap"},
+        {ONE("F4", "[1]", "[0,0]"), 0, "not that of its shape"},
+        {ONE("X9", "[1]", "[0,4]"), 4, "unknown dtype"},
+        {ONE("F32", "[-1]", "[0,4]"), 4, "non-negative integer"},
+        {ONE("F32", "[1.0]", "[0,4]"), 4, "non-negative integer"},
+        {ONE("F32", "[1e0]", "[0,4]"), 4, "non-negative integer"},
+        {ONE("F32", "[01]", "[0,4]"), 4, "non-negative integer"},
+        {ONE("F32", "[1,]", "[0,4]"), 4, "non-negative integer"},
+        {ONE("F32", "[99999999999999999999]", "[0,4]"), 4, "too large"},
+        {ONE("I32", "[2,18446744073709551614]", "[0,4]"), 4, "overflows"},
+        {ONE("I32", "[2,9223372036854775807]", "[0,4]"), 4, "overflows"},
+        {ONE("I32", "[0,9223372036854775807,8]", "[0,0]"), 0, "overflows"},
+        {ONE("F32", "[1,1,1,1,1,1,1,1,1]", "[0,4]"), 4, "too long"},
+        {ONE("F32", "[1]", "[0,4,8]"), 4, "too long"},
+        {ONE("F32", "[1]", "[4]"), 4, "not two"},
+        {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "is missing"},
+        {"{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "key twice"},
+        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "name twice"},
+        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "overlap"},
+        {"{\"__metadata__\":{\"a\":1}}", 0, "string is missing"},
+        {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice"},
+        {"{\"a\\u0000b\":{}}", 0, "string is broken"},
+        {"{\"a\\ud800\":{}}", 0, "string is broken"},
+        {"{\"a\\x\":{}}", 0, "string is broken"},
+        {"{\"a\nb\":{}}", 0, "string is broken"},
+        {"{\"\xff\":{}}", 0, "not UTF-8"},
+        {"{\"\xc0\x80\":{}}", 0, "not UTF-8"},
+        {"{\"\xed\xa0\x80\":{}}", 0, "not UTF-8"},
+        {"{\"x\":{\"a\":[}]}}", 0, "brackets do not match"},
+        {"{\"x\":{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", 0, "nested too deeply"}};
+    sslh_ctx *c = context();
+    uint8_t bytes[1024];
+    size_t i, size, held = sslh_query(c).bytes;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        int ok;
+        size = craft(bytes, cases[i].json, cases[i].data);
+        ok = parses(c, bytes, size);
+        if (!cases[i].error) CHECK(ok && !sslh_error(c), "case %d %s: %s", (int)i, cases[i].json, sslh_error(c));
+        else {
+            CHECK(!ok && sslh_error(c) && strstr(sslh_error(c), cases[i].error), "case %d %s: %s", (int)i, cases[i].json, sslh_error(c) ? sslh_error(c) : "accepted");
+            CHECK(sslh_error_code(c) == SSLH_E_FORMAT, "code");
+        }
+        sslh_clear_error(c);
+    }
+    CHECK(!parses(c, bytes, 0) && !parses((sslh_clear_error(c), c), bytes, 7), "short files");
+    sslh_clear_error(c);
+    craft(bytes, "{}", 0);
+    bytes[7] = 0xff;
+    CHECK(!parses(c, bytes, 10), "length beyond the file");
+    CHECK_ERROR(c, "header is longer than the file");
+    CHECK(sslh_query(c).bytes == held, "everything is given back");
+    sslh_destroy(c);
+}
+
+/* A file cut at every byte, and with every byte of its header changed: an error or a net, never anything else. */
+static void damaged_files(void) {
+    sslh_ctx *c = context();
+    sslh_net *net = small_mlp(c);
+    uint8_t *bytes, *copy;
+    size_t size, i, head;
+    uint64_t hash = sslh_hash(net);
+    int64_t mark;
+    int accepted = 0, caught = 0;
+    sslh_save_net(net, "weights_c.tmp");
+    bytes = slurp("weights_c.tmp", &size);
+    CHECK(size > 500, "size %d", (int)size);
+    for (i = 0; i < size; i++) {
+        mark = sslh_mark(c);
+        copy = (uint8_t *)malloc(i ? i : 1);
+        memcpy(copy, bytes, i);
+        sslh_load_net_memory(c, copy, i);
+        CHECK(sslh_error_code(c) == SSLH_E_FORMAT, "cut at %d", (int)i);
+        sslh_clear_error(c);
+        sslh_rewind(c, mark);
+        free(copy);
+    }
+    head = 8 + (size_t)bytes[0] + 256 * (size_t)bytes[1];
+    for (i = 0; i < head; i++) {
+        static const uint8_t flips[4] = {1, 0x20, 0x80, 0xff};
+        int k;
+        for (k = 0; k < 4; k++) {
+            sslh_net *other;
+            mark = sslh_mark(c);
+            bytes[i] ^= flips[k];
+            other = sslh_load_net_memory(c, bytes, size);
+            if (!sslh_error(c)) accepted++, sslh_hash(other);
+            sslh_clear_error(c);
+            sslh_rewind(c, mark);
+            bytes[i] ^= flips[k];
+        }
+    }
+    CHECK(accepted > 0, "changes in metadata are harmless");
+    for (i = head; i < size; i++) { /* a changed value is found by its checksum */
+        mark = sslh_mark(c);
+        bytes[i] ^= 4;
+        sslh_load_net_memory(c, bytes, size);
+        if (sslh_error(c) && strstr(sslh_error(c), "CRC-32")) caught++;
+        sslh_clear_error(c);
+        sslh_rewind(c, mark);
+        bytes[i] ^= 4;
+    }
+    CHECK(caught == (int)(size - head), "%d of %d caught", caught, (int)(size - head));
+    CHECK(sslh_hash(sslh_load_net_memory(c, bytes, size)) == hash, "and the file itself is good");
+    CHECK_OK(c);
+    free(bytes);
+    remove("weights_c.tmp");
+    sslh_destroy(c);
+}
+
+/* Every allocation of a load fails in turn. */
+static void no_memory(void) {
+    sslh_desc d;
+    sslh_ctx *c = context();
+    uint8_t *bytes;
+    size_t size;
+    long k;
+    int worked = 0;
+    sslh_save_net(small_mlp(c), "weights_d.tmp");
+    bytes = slurp("weights_d.tmp", &size);
+    for (k = 2; k < 400 && !worked; k++) {
+        test_memory m;
+        memset(&m, 0, sizeof m);
+        memset(&d, 0, sizeof d);
+        d.alloc = test_alloc;
+        d.release = test_release;
+        d.user = &m;
+        d.threads = 1;
+        m.fail_at = k;
+        sslh_destroy(c);
+        c = sslh_create(d);
+        sslh_hash(sslh_load_net_memory(c, bytes, size));
+        worked = sslh_error(c) == NULL;
+        if (!worked) CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
+        sslh_destroy(c);
+        CHECK(m.live == 0, "%ld blocks left", m.live);
+        c = NULL;
+    }
+    CHECK(worked && k > 10, "%ld allocations", k);
+    free(bytes);
+    remove("weights_d.tmp");
+}
+
+/* --- other number types ---------------------------------------------------------------------------------------------- */
+
+static void number_types(void) {
+    static const struct { const char *json; size_t n; uint8_t data[24]; } cases[] = {
+        {ONE("F32", "[2]", "[0,8]"), 8, {0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc0}},
+        {ONE("BF16", "[2]", "[0,4]"), 4, {0x80, 0x3f, 0x20, 0xc0}},
+        {ONE("F16", "[2]", "[0,4]"), 4, {0x00, 0x3c, 0x00, 0xc1}},
+        {ONE("F64", "[2]", "[0,16]"), 16, {0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 0, 0, 0, 0, 0, 0x04, 0xc0}}};
+    sslh_ctx *c = context();
+    size_t i;
+    for (i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        sslh_net_desc nd;
+        sslh_net *net;
+        sslh_load_desc d;
+        uint8_t bytes[256];
+        size_t size = craft(bytes, cases[i].json, cases[i].n);
+        FILE *f = fopen("weights_e.tmp", "wb");
+        memset(&nd, 0, sizeof nd);
+        memset(&d, 0, sizeof d);
+        net = sslh_net_new(c, nd);
+        sslh_param_new(net, "x", sslh_dim1(2), SSLH_INIT_ZERO, 0);
+        memcpy(bytes + size - cases[i].n, cases[i].data, cases[i].n);
+        if (f) fwrite(bytes, 1, size, f), fclose(f);
+        CHECK(sslh_load_weights(net, "weights_e.tmp", d) == 1, "case %d", (int)i);
+        CHECK(sslh_param(net, 0)->data[0] == 1 && sslh_param(net, 0)->data[1] == -2.5f, "case %d: %g", (int)i, (double)sslh_param(net, 0)->data[1]);
+        CHECK_OK(c);
+    }
+    remove("weights_e.tmp");
+    sslh_destroy(c);
+}
+
+/* A file that PyTorch wrote: names, shapes, and the order of a convolution's axes. */
+static void file_from_pytorch(void) {
+    const char *path = test_data("weights/burn_mnist.safetensors");
+    sslh_ctx *c;
+    sslh_net_desc nd;
+    sslh_net *net;
+    sslh_load_desc d;
+    char report[600];
+    sslh_i_st s;
+    uint8_t *bytes;
+    size_t size;
+    int conv3, at, o, y, x, i;
+    if (!path) {
+        NOTE("file_from_pytorch", "weights/burn_mnist.safetensors");
+        return;
+    }
+    c = context();
+    memset(&nd, 0, sizeof nd);
+    memset(&d, 0, sizeof d);
+    net = sslh_net_new(c, nd);
+    sslh_layer_conv_new(net, "conv1", 1, 8, 3, 1, 0);
+    sslh_layer_conv_new(net, "conv2", 8, 16, 3, 1, 0);
+    conv3 = sslh_layer_conv_new(net, "conv3", 16, 24, 3, 1, 0);
+    sslh_layer_batch_norm_new(net, "norm1", 24, 0);
+    sslh_layer_linear_new(net, "fc1", 11616, 32, 0);
+    sslh_layer_linear_new(net, "fc2", 32, 10, 0);
+    sslh_layer_batch_norm_new(net, "norm2", 10, 0);
+    d.report = report;
+    d.report_size = sizeof report;
+    CHECK(sslh_load_weights(net, path, d) == 20, "%s", report);
+    CHECK_OK(c);
+    bytes = slurp(path, &size);
+    CHECK(sslh_i_st_open(&s, c, "test", path, bytes, size), "parses");
+    at = sslh_i_st_find(&s, "", "conv3.weight");
+    for (o = 0; o < 24; o += 5)
+        for (y = 0; y < 3; y++)
+            for (x = 0; x < 3; x++)
+                for (i = 0; i < 16; i += 3) {
+                    double v = sslh_i_st_value(SSLH_I_ST_F32, s.data + s.tensor[at].begin + 4 * (((o * 16 + i) * 3 + y) * 3 + x));
+                    CHECK((double)sslh_param(net, conv3)->data[((o * 3 + y) * 3 + x) * 16 + i] == v, "conv3[%d,%d,%d,%d]", o, i, y, x);
+                }
+    CHECK(sslh_find(net, "norm1.num_batches_tracked")->ints[0] > 0, "counter");
+    sslh_i_st_close(&s);
+    free(bytes);
+    sslh_destroy(c);
+}
+
+/* --- checkpoints ----------------------------------------------------------------------------------------------------- */
+
+/* A step with gradients that depend on the parameters and on the random stream. */
+static void fake_step(sslh_ctx *c, sslh_net *net, sslh_optimizer *o, int64_t step) {
+    int i, n = sslh_count_tensors(net), is_param;
+    for (i = 0; i < n; i++) {
+        sslh_tensor *t = sslh_tensor_at(net, i, NULL, 0, &is_param);
+        uint64_t stream = sslh_next_stream(c);
+        size_t j;
+        for (j = 0; j < t->count; j++) {
+            float r = sslh_random_normal(sslh_query(c).seed, stream, j);
+            if (is_param) t->grad[j] = t->data[j] * (sslh_real)0.1f + (sslh_real)r;
+            else if (t->data) t->data[j] = (sslh_real)r;
+            else t->ints[j]++;
+        }
+    }
+    sslh_optimizer_step(o, sslh_cosine(step, 20, 3, 0.1f));
+}
+
+static void resumes(void) {
+    static const sslh_optim_kind kinds[3] = {SSLH_SGD, SSLH_ADAMW, SSLH_LARS};
+    int k;
+    for (k = 0; k < 3; k++) {
+        uint64_t straight = 0;
+        int run;
+        for (run = 0; run < 2; run++) { /* 12 steps; 5, a new context, and 7 */
+            sslh_ctx *c = context();
+            sslh_optimizer_desc od;
+            sslh_method m;
+            sslh_net_desc nd;
+            sslh_optimizer *o;
+            int64_t step;
+            memset(&od, 0, sizeof od);
+            memset(&m, 0, sizeof m);
+            memset(&nd, 0, sizeof nd);
+            od.kind = kinds[k];
+            od.weight_decay = 0.01f;
+            m.name = "test";
+            m.ctx = c;
+            m.net = sslh_net_new(c, nd);
+            sslh_child(m.net, "encoder", small_resnet(c));
+            sslh_child(m.net, "head", small_mlp(c));
+            o = sslh_optimizer_new(c, od);
+            sslh_optimizer_add(o, m.net);
+            for (step = 0; step < (run ? 5 : 12); step++) fake_step(c, m.net, o, step);
+            if (run) {
+                sslh_desc cd;
+                sslh_save_checkpoint(&m, o, step, "weights_f.tmp");
+                CHECK_OK(c);
+                sslh_destroy(c);
+                memset(&cd, 0, sizeof cd);
+                cd.seed = 999; /* restored from the file */
+                c = sslh_create(cd);
+                m.net = sslh_net_new(c, nd);
+                m.ctx = c;
+                sslh_child(m.net, "encoder", small_resnet(c));
+                sslh_child(m.net, "head", small_mlp(c));
+                o = sslh_optimizer_new(c, od);
+                sslh_optimizer_add(o, m.net);
+                CHECK(sslh_load_checkpoint(&m, o, "weights_none.tmp") == -1 && !sslh_error(c), "no file yet");
+                step = sslh_load_checkpoint(&m, o, "weights_f.tmp");
+                CHECK(step == 5, "step %d", (int)step);
+                for (; step < 12; step++) fake_step(c, m.net, o, step);
+                CHECK(sslh_hash(m.net) == straight, "optimiser %d: the continued run has the same bits", k);
+                od.kind = SSLH_ADAM;
+                CHECK(sslh_load_checkpoint(&m, sslh_optimizer_new(c, od), "weights_f.tmp") == -1, "another optimiser");
+                CHECK_ERROR(c, "another optimiser");
+                m.name = "other";
+                CHECK(sslh_load_checkpoint(&m, o, "weights_f.tmp") == -1, "another method");
+                CHECK_ERROR(c, "a checkpoint of the method 'test'");
+            } else straight = sslh_hash(m.net);
+            CHECK_OK(c);
+            sslh_destroy(c);
+        }
+    }
+    remove("weights_f.tmp");
+}
+
+/* --- embed ----------------------------------------------------------------------------------------------------------- */
+
+static void embedding(void) {
+    sslh_ctx *c = context();
+    sslh_net *net = small_resnet(c);
+    static uint8_t pixels[70 * 20 * 24 * 3];
+    static float all[70 * 32], one[32], again[70 * 32];
+    sslh_preprocess p;
+    size_t i;
+    int64_t allocs;
+    double sum = 0;
+    for (i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)sslh_random_u32(1, 2, i);
+    memset(&p, 0, sizeof p);
+    p.height = p.width = 16;
+    p.channels = 3;
+    p.mean[0] = p.mean[1] = p.mean[2] = 0.5f;
+    p.std[0] = p.std[1] = p.std[2] = 0.25f;
+    sslh_set_preprocess(net, p);
+    sslh_embed(net, pixels, 70, 20, 24, 3, all);
+    CHECK_OK(c);
+    CHECK(sslh_is_training(net), "the mode is restored");
+    allocs = sslh_query(c).allocs;
+    sslh_embed(net, pixels, 70, 20, 24, 3, again);
+    CHECK(sslh_query(c).allocs == allocs, "%d allocations in the second call", (int)(sslh_query(c).allocs - allocs));
+    CHECK(memcmp(all, again, sizeof all) == 0, "the same again");
+    sslh_embed(net, pixels + 66 * 20 * 24 * 3, 1, 20, 24, 3, one);
+    CHECK(memcmp(one, all + 66 * 32, sizeof one) == 0, "an image alone and in a batch");
+    for (i = 0; i < 32; i++) sum += fabs((double)one[i]);
+    CHECK(sum > 1e-3, "not all zero");
+    sslh_embed(net, pixels, 1, 20, 24, 1, one);
+    CHECK_ERROR(c, "trained on 3 channels, the images have 1");
+    sslh_embed(net, NULL, 1, 20, 24, 3, one);
+    CHECK_ERROR(c, "an array is NULL");
+    sslh_destroy(c);
+}
+
+TESTS_BEGIN
+    TEST(round_trips)
+    TEST(reports)
+    TEST(hostile_headers)
+    TEST(damaged_files)
+    TEST(no_memory)
+    TEST(number_types)
+    TEST(file_from_pytorch)
+    TEST(resumes)
+    TEST(embedding)
+TESTS_END
