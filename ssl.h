@@ -2951,6 +2951,12 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     return t + c;
 }
 
+#if SSLH_I_DOUBLE
+#define SSLH_I_NONE (-1.0 / 0.0) /* a lower bound that is none */
+#else
+#define SSLH_I_NONE (-SSLH_I_INF)
+#endif
+
 /* One tile of a product, see "kernels: products" below. c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
     int                     rows, cols;    /* any number of rows; at most NR columns */
@@ -3782,22 +3788,40 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, sslh_real *
 }
 #endif
 
-/* One row of a finished tile into memory: c = relu(bias + c + y). relu(x) = 0 > x ? 0 : x, so NaN stays NaN. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, sslh_real *c, const sslh_real *y) {
-    int j = 0;
-    for (; j + SSLH_I_W <= t->cols; j += SSLH_I_W) {
-        SSLH_I_N x = SSLH_I_NLOAD(y + j);
-        if (t->accumulate) x = SSLH_I_NADD(SSLH_I_NLOAD(c + j), x);
-        if (t->bias) x = SSLH_I_NADD(x, SSLH_I_NLOAD(t->bias + j));
-        if (t->relu) x = SSLH_I_NMAX(SSLH_I_NSET(SSLH_I_R(0)), x);
-        SSLH_I_NSTORE(c + j, x);
+/* A finished tile y (rows,NR) into memory, row r to c[r]: c = relu(c + y + bias). Without a bias -0 is added and without
+   relu the bound is -inf: neither changes a bit, and the loop needs no branches. max(0, x) = 0 > x ? 0 : x keeps NaN. */
+SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
+    return t->cs ? t->cs[r] + t->col : t->c + (size_t)r * t->ldc;
+}
+SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows, const sslh_real *y) {
+    const sslh_real none = SSLH_I_NONE;
+#if SSLH_I_PASS != SSLH_I_PASS_C
+    if (t->cols == SSLH_I_NR) {
+        SSLH_I_N low = SSLH_I_NSET(t->relu ? 0.0f : none), b0 = SSLH_I_NSET(-0.0f), b1 = b0;
+        if (t->bias) {
+            b0 = SSLH_I_NLOAD(t->bias);
+            b1 = SSLH_I_NLOAD(t->bias + SSLH_I_W);
+        }
+        for (int r = 0; r < rows; r++, y += SSLH_I_NR) {
+            float *c = SSLH_I_P(sslh_i_row_)(t, row + r);
+            SSLH_I_N u = SSLH_I_NLOAD(y), v = SSLH_I_NLOAD(y + SSLH_I_W);
+            if (t->accumulate) {
+                u = SSLH_I_NADD(SSLH_I_NLOAD(c), u);
+                v = SSLH_I_NADD(SSLH_I_NLOAD(c + SSLH_I_W), v);
+            }
+            SSLH_I_NSTORE(c, SSLH_I_NMAX(low, SSLH_I_NADD(u, b0)));
+            SSLH_I_NSTORE(c + SSLH_I_W, SSLH_I_NMAX(low, SSLH_I_NADD(v, b1)));
+        }
+        return;
     }
-    for (; j < t->cols; j++) {
-        sslh_real x = y[j];
-        if (t->accumulate) x = c[j] + x;
-        if (t->bias) x = x + t->bias[j];
-        if (t->relu) x = SSLH_I_R(0) > x ? SSLH_I_R(0) : x;
-        c[j] = x;
+#endif
+    for (int r = 0; r < rows; r++, y += SSLH_I_NR) {
+        sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r), low = t->relu ? SSLH_I_R(0) : none;
+        for (int j = 0; j < t->cols; j++) {
+            sslh_real x = t->accumulate ? c[j] + y[j] : y[j];
+            if (t->bias) x = x + t->bias[j];
+            c[j] = low > x ? low : x;
+        }
     }
 }
 
@@ -3806,8 +3830,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_P(sslh_i_core_)(t->rows - row);
         SSLH_I_P(sslh_i_rows_)(t, row, y);
-        for (int r = 0; r < n; r++)
-            SSLH_I_P(sslh_i_put_)(t, t->cs ? t->cs[row + r] + t->col : t->c + (size_t)(row + r) * t->ldc, y + r * SSLH_I_NR);
+        SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
@@ -3815,8 +3838,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_P(sslh_i_core_)(t->rows - row);
         SSLH_I_P(sslh_i_runs_)(t, row, y);
-        for (int r = 0; r < n; r++)
-            SSLH_I_P(sslh_i_put_)(t, t->c + (size_t)(row + r) * t->ldc, y + r * SSLH_I_NR);
+        SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
 
@@ -6736,7 +6758,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.k1 = g->k;
     p.parts = 1;
     /* cut c so that there is work for a dozen threads, by its size only */
-    p.rows = g->m >= 8 * SSLH_I_MC ? SSLH_I_MC : g->m >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
+    p.rows = g->m >= 4 * SSLH_I_MC ? SSLH_I_MC : g->m >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     p.row_tasks = (g->m + p.rows - 1) / p.rows;
     p.cols = (g->n + 31) / 32 * 32;
     while (p.cols > 128 && p.row_tasks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = (p.cols / 2 + 31) / 32 * 32;
@@ -6755,9 +6777,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.a_reals = p.copy_a ? (size_t)(p.rows + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
     p.work_bytes = p.a_reals + (p.b_mode == SSLH_I_B_LOCAL ? (size_t)SSLH_I_KC * (size_t)(p.cols + 32) : 0);
     p.work_bytes = (p.work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
-    int step_k = g->k; /* k of a round of packing: at most 16 MB */
+    int step_k = g->k; /* k of a round of packing: about 4 MB, which a shared cache holds */
     if (p.b_mode == SSLH_I_B_SHARED) {
-        size_t most = ((size_t)1 << 22) / ((size_t)panels * (size_t)nr) / SSLH_I_KC * SSLH_I_KC;
+        size_t most = ((size_t)1 << 20) / ((size_t)panels * (size_t)nr) / SSLH_I_KC * SSLH_I_KC;
         if ((size_t)step_k > most) step_k = (int)SSLH_I_MAX(most, (size_t)SSLH_I_KC);
     }
     if (p.work_bytes) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
@@ -7237,31 +7259,38 @@ SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int groups, int 
     g->panels = (g->yg + nr - 1) / nr;
 }
 
-/* Pointers of `rows` output pixels from number first on, of one group: table[(r / mr segs + s) mr + r % mr] and out[r]. */
+/* Pointers of `rows` output pixels from number first on, of one group: table[(r / mr segs + s) mr + r % mr] and out[r].
+   at: room for the distances of the taps, [taps]. */
 SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int group, int first, int rows, int mr,
-                                  const sslh_real **table, sslh_real **out) {
+                                  const sslh_real **table, sslh_real **out, ptrdiff_t *at) {
+    const ptrdiff_t x_pixel = g->xc, x_row = x_pixel * g->xw, y_pixel = g->yc;
     int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
-    for (int r = 0; r < rows; r++) {
-        const sslh_real **to = table + (size_t)(r / mr) * (size_t)g->segs * (size_t)mr + r % mr;
-        const int h = i * g->step_h, w = j * g->step_w;
-        const int inside = h + g->min_h >= 0 && h + g->max_h < g->xh && w + g->min_w >= 0 && w + g->max_w < g->xw;
-        const sslh_real *image = g->x + (size_t)n * (size_t)g->xh * (size_t)g->xw * (size_t)g->xc + (size_t)group * (size_t)g->xg;
-        for (int t = 0; t < g->taps; t++) {
-            const int a = h + g->off_h[t], b = w + g->off_w[t];
-            const sslh_real *p = inside || (a >= 0 && a < g->xh && b >= 0 && b < g->xw)
-                                     ? image + ((size_t)a * (size_t)g->xw + (size_t)b) * (size_t)g->xc
-                                     : zeros;
-            for (int q = 0; q < g->sub; q++, to += mr) *to = p + (size_t)q * (size_t)g->seg_len;
-        }
-        out[r] = g->y + (((size_t)n * (size_t)g->yh + (size_t)(g->y0 + i * g->ys)) * (size_t)g->yw + (size_t)(g->x0 + j * g->xs)) *
-                            (size_t)g->yc +
-                 (size_t)group * (size_t)g->yg;
-        if (++j == g->gw) {
-            j = 0;
-            if (++i == g->gh) {
-                i = 0;
-                n++;
+    for (int t = 0; t < g->taps; t++) at[t] = g->off_h[t] * x_row + g->off_w[t] * x_pixel;
+    for (int r = 0; r < rows;) { /* a row of the output, or what is left of it */
+        const int end = SSLH_I_MIN(rows, r + g->gw - j), h = i * g->step_h;
+        const int inside_h = h + g->min_h >= 0 && h + g->max_h < g->xh;
+        /* where the window of column 0 begins; may lie before the image, so it is a number and not a pointer */
+        ptrdiff_t x = ((ptrdiff_t)n * g->xh + h) * x_row + (ptrdiff_t)group * g->xg;
+        sslh_real *y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0) * y_pixel + (ptrdiff_t)group * g->yg;
+        for (; r < end; r++, j++) {
+            const int w = j * g->step_w, inside = inside_h && w + g->min_w >= 0 && w + g->max_w < g->xw;
+            const sslh_real **to = table + (ptrdiff_t)(r / mr) * g->segs * mr + r % mr;
+            const ptrdiff_t pixel = x + w * x_pixel;
+            out[r] = y + (ptrdiff_t)j * g->xs * y_pixel;
+            if (inside && g->sub == 1) {
+                for (int t = 0; t < g->taps; t++, to += mr) *to = g->x + (pixel + at[t]);
+                continue;
             }
+            for (int t = 0; t < g->taps; t++) {
+                const int a = h + g->off_h[t], b = w + g->off_w[t];
+                const sslh_real *p = a >= 0 && a < g->xh && b >= 0 && b < g->xw ? g->x + (pixel + at[t]) : zeros;
+                for (int q = 0; q < g->sub; q++, to += mr) *to = p + (ptrdiff_t)q * g->seg_len;
+            }
+        }
+        j = 0;
+        if (++i == g->gh) {
+            i = 0;
+            n++;
         }
     }
 }
@@ -7298,7 +7327,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const int rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
     const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
     sslh_real **out = (sslh_real **)(void *)(table + (size_t)(g->rows + mr) * (size_t)g->segs);
-    sslh_i_gather_rows(g, p->zeros, group, first, rows, mr, table, out);
+    sslh_i_gather_rows(g, p->zeros, group, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
     if (p->depthwise) {
         for (int r = 0; r < rows; r++)
             p->k->depthwise(g->taps, table + (size_t)r * (size_t)g->taps, g->packed, (size_t)g->yc, out[r], p->bias, p->relu,
@@ -7359,7 +7388,8 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real co
                                    : (size_t)groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
         reals += (need + 15) / 16 * 16;
         zeros = SSLH_I_MAX(zeros, (size_t)g->len);
-        size_t bytes = ((size_t)(g->rows + p->k->mr) * (size_t)g->segs + (size_t)g->rows) * sizeof(sslh_real *);
+        size_t bytes = ((size_t)(g->rows + p->k->mr) * (size_t)g->segs + (size_t)g->rows) * sizeof(sslh_real *) +
+                       (size_t)g->taps * sizeof(ptrdiff_t);
         largest = SSLH_I_MAX(largest, bytes);
     }
     zeros = (zeros + 15) / 16 * 16;
@@ -7834,6 +7864,19 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     if (p->work) sslh_i_unscratch(c, p->work);
 }
 
+/* The pixels that a 1 x 1 kernel with stride reads, of one image, side by side in dw. */
+SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const size_t channels = (size_t)s->ci;
+    const sslh_real *x = p->x + (size_t)task * (size_t)s->h * (size_t)s->w * channels;
+    sslh_real *to = p->dw + (size_t)task * (size_t)s->oh * (size_t)s->ow * channels;
+    (void)worker;
+    for (int i = 0; i < s->oh; i++)
+        for (int j = 0; j < s->ow; j++, to += channels)
+            memcpy(to, x + ((size_t)(i * s->sh) * (size_t)s->w + (size_t)(j * s->sw)) * channels, channels * sizeof *to);
+}
+
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy, sslh_real *dw,
                                            int accumulate) {
     sslh_i_wgrad p;
@@ -7861,11 +7904,8 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         if (s->sh > 1 || s->sw > 1) {
             used = (sslh_real *)sslh_i_scratch(c, (size_t)pixels * (size_t)s->ci * sizeof(sslh_real));
             if (!used) return;
-            for (int i = 0; i < pixels; i++) {
-                size_t row = (size_t)(i / s->ow / s->oh) * (size_t)s->h + (size_t)(i / s->ow % s->oh * s->sh);
-                memcpy(used + (size_t)i * (size_t)s->ci, x + (row * (size_t)s->w + (size_t)(i % s->ow * s->sw)) * (size_t)s->ci,
-                       (size_t)s->ci * sizeof *used);
-            }
+            p.dw = used;
+            sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, &p);
         }
         memset(&m, 0, sizeof m);
         m.ta = 1;
