@@ -8374,6 +8374,530 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 /*  >>norms         batch, layer, group norm, l2, dropout                                                            */
 /* ================================================================================================================== */
 
+SSLH_I_FN float sslh_i_default(float value, float fallback); /* 0: fallback, negative: 0; see >>optim */
+
+/* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels ---------------
+   batch norm: G = virtual groups, M = N/G H W.  group norm: G = N, M = H W.
+   Forward:  y = activation((x - mean) scale + shift (+ residual)),  scale = gamma inv, shift = beta, inv = 1/sqrt(var + eps)
+   Backward: dx = p dz + q (x - mean) + r with vectors p, q, r of C for each of the G parts.
+   Rows are cut into blocks by shape; partial results of the blocks are combined in their order. */
+enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
+enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
+typedef struct sslh_i_norm_job {
+    const struct sslh_i_kernels *k;
+    int phase;
+    size_t G, M, C, block, blocks, per_task;
+    const sslh_real *x, *residual, *dy;
+    const sslh_real *table;      /* (G,4,C): mean, scale, shift, inv */
+    const sslh_real *pqr;        /* (G,3,C) */
+    sslh_real *partial;          /* (G,blocks,2,C): mean and m2, or sum dz and sum dz (x - mean) */
+    sslh_real *out;              /* y or dx */
+    int relu, fresh;
+} sslh_i_norm_job;
+
+SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
+    const sslh_i_norm_job *f = (const sslh_i_norm_job *)arg;
+    size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->G * f->blocks, u + f->per_task), C = f->C;
+    (void)worker;
+    for (; u < end; u++) {
+        size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r), at = (g * f->M + r) * C;
+        sslh_real *partial = f->partial + u * 2 * C;
+        sslh_i_affine a;
+        if (f->phase == SSLH_I_N_MOMENTS) {
+            f->k->col_moments(f->x + at, rows, C, partial, partial + C);
+            continue;
+        }
+        a.mean = f->table + g * 4 * C;
+        a.scale = a.mean + C;
+        a.shift = a.scale + C;
+        if (f->phase == SSLH_I_N_APPLY) f->k->norm(f->x + at, f->residual ? f->residual + at : NULL, a, f->out + at, rows, C, f->relu);
+        else if (f->phase == SSLH_I_N_SUMS) f->k->norm_sums(f->x + at, f->dy + at, a, rows, C, f->relu, partial, partial + C);
+        else {
+            const sslh_real *p = f->pqr + g * 3 * C;
+            f->k->norm_back(f->x + at, f->dy + at, a, p, p + C, p + 2 * C, f->out + at, rows, C, f->relu, f->fresh);
+        }
+    }
+}
+SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C) {
+    sslh_i_norm_job f;
+    memset(&f, 0, sizeof f);
+    f.k = c->k;
+    f.x = x;
+    f.G = G;
+    f.M = M;
+    f.C = C;
+    f.block = SSLH_I_MIN(M, SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / C, (size_t)16), (M + 255) / 256));
+    f.blocks = (M + f.block - 1) / f.block;
+    f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * C), (size_t)1);
+    return f;
+}
+SSLH_I_FN void sslh_i_norm_run(sslh_ctx *c, sslh_i_norm_job *f) {
+    sslh_i_parallel(c, sslh_i_tasks(f->G * f->blocks, f->per_task), sslh_i_norm_task, f);
+}
+
+/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel (see sslh_i_combine). */
+SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *mean, sslh_real *m2, size_t stride) {
+    size_t g, b, j, C = f->C;
+    f->partial = (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * C * sizeof *f->partial);
+    if (!f->partial) return 0;
+    f->phase = SSLH_I_N_MOMENTS;
+    sslh_i_norm_run(c, f);
+    for (g = 0; g < f->G; g++) {
+        sslh_real *m = mean + g * stride, *s = m2 + g * stride;
+        const sslh_real *part = f->partial + g * f->blocks * 2 * C;
+        memcpy(m, part, C * sizeof *m);
+        memcpy(s, part + C, C * sizeof *s);
+        for (b = 1; b < f->blocks; b++) {
+            sslh_real na = (sslh_real)(b * f->block), nb = (sslh_real)SSLH_I_MIN(f->block, f->M - b * f->block);
+            sslh_real n = na + nb, share = nb / n, weight = na * share;
+            part += 2 * C;
+            for (j = 0; j < C; j++) {
+                sslh_real d = part[j] - m[j], t = d * share;
+                m[j] = m[j] + t;
+                t = d * d;
+                t = t * weight;
+                t = t + part[C + j];
+                s[j] = s[j] + t;
+            }
+        }
+    }
+    sslh_i_unscratch(c, f->partial);
+    return 1;
+}
+
+/* sums (G,2,C): sum dz and sum dz (x - mean) over M */
+SSLH_I_FN int sslh_i_norm_sums(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *sums) {
+    f->partial = f->blocks > 1 ? (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * f->C * sizeof *f->partial) : sums;
+    if (!f->partial) return 0;
+    f->phase = SSLH_I_N_SUMS;
+    sslh_i_norm_run(c, f);
+    if (f->blocks > 1) {
+        sslh_i_sum_axis(c, f->partial, f->G, f->blocks, 2 * f->C, sums);
+        sslh_i_unscratch(c, f->partial);
+    }
+    return !SSLH_I_BAD(c);
+}
+
+/* gamma or beta: NULL or C values. */
+SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v, const sslh_tensor *x) {
+    char a[96], b[96];
+    if (!v || (v->type == SSLH_F32 && v->ndim == 1 && v->shape[0] == x->shape[x->ndim - 1])) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: %s of shape %s for x of shape %s (the last axis counts)", op, what,
+              sslh_i_str(a, sizeof a, sslh_shape_of(v)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+    return 0;
+}
+/* Gathers the inputs that are there and checks them. */
+SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, sslh_tensor **in, int *n) {
+    *n = 0;
+    in[(*n)++] = x;
+    if (gamma) in[(*n)++] = gamma;
+    if (beta) in[(*n)++] = beta;
+    if (!sslh_i_begin(c, op, in, *n, 1)) return 0;
+    if (x->ndim < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x is a single number, a last axis is needed", op);
+        return 0;
+    }
+    return sslh_i_norm_vector(c, op, "gamma", gamma, x) && sslh_i_norm_vector(c, op, "beta", beta, x);
+}
+/* dst (+)= src */
+SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
+    int fresh;
+    sslh_real *g = sslh_i_grad(c, t, &fresh);
+    size_t i;
+    if (!g) return;
+    for (i = 0; i < t->count; i++) g[i] = fresh ? src[i] : g[i] + src[i];
+}
+
+/* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
+   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu. */
+SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
+    size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g, i, j;
+    const sslh_real *table = n->saved[0]->data, *gamma = n->in[1] ? n->in[1]->data : NULL;
+    sslh_real *work, *sums, *pqr, *dgamma, *dbeta, *dz = out->grad, *copy = NULL;
+    sslh_i_norm_job f = sslh_i_norm_job_of(c, x->data, G, M, C);
+    int statistics = n->i[4], need_x = sslh_i_needs(c, x), fresh;
+    f.table = table;
+    f.relu = n->i[5];
+    if (f.relu && residual) { /* the sign is in y only: dz = dy where y > 0, in place when nobody keeps dy */
+        if (out->flags & SSLH_I_KEPT) dz = copy = (sslh_real *)sslh_i_scratch(c, out->count * sizeof *copy);
+        if (!dz) return;
+        sslh_i_unary_back(c, SSLH_I_U_RELU, NULL, out->data, out->grad, dz, out->count, 0, 0, 1);
+        f.relu = 0;
+    }
+    f.dy = dz;
+    work = (sslh_real *)sslh_i_scratch(c, (5 * G + 2) * C * sizeof *work);
+    if (!work) return;
+    sums = work;
+    pqr = sums + G * 2 * C;
+    dgamma = pqr + G * 3 * C;
+    dbeta = dgamma + C;
+    if (statistics || sslh_i_needs(c, n->in[1]) || sslh_i_needs(c, n->in[2])) {
+        if (!sslh_i_norm_sums(c, &f, sums)) return;
+    } else memset(sums, 0, G * 2 * C * sizeof *sums);
+    memset(dgamma, 0, 2 * C * sizeof *dgamma);
+    for (g = 0; g < G; g++) {
+        const sslh_real *scale = table + (g * 4 + SSLH_I_N_SCALE) * C, *inv = table + (g * 4 + SSLH_I_N_INV) * C;
+        const sslh_real *s1 = sums + g * 2 * C, *s2 = s1 + C;
+        sslh_real *p = pqr + g * 3 * C, *q = p + C, *r = q + C, count = (sslh_real)(M * span);
+        for (j = 0; j < C; j++) {
+            sslh_real t = s2[j] * inv[j];
+            dgamma[j] = dgamma[j] + t;
+            dbeta[j] = dbeta[j] + s1[j];
+            p[j] = scale[j];
+        }
+        for (j = 0; j < C; j += span) { /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+            sslh_real a = 0, b = 0;
+            for (i = j; i < j + span && statistics; i++) {
+                sslh_real w = gamma ? gamma[i] : SSLH_I_R(1), t = w * s1[i];
+                a = a + t;
+                t = w * s2[i];
+                t = t * inv[i];
+                b = b + t;
+            }
+            a = a / count;
+            b = b / count;
+            for (i = j; i < j + span; i++) {
+                sslh_real t = inv[i] * inv[i];
+                q[i] = -(t * b);
+                r[i] = -(inv[i] * a);
+            }
+        }
+    }
+    sslh_i_give(c, n->in[1], dgamma);
+    sslh_i_give(c, n->in[2], dbeta);
+    if (need_x) {
+        const sslh_real *dy = dz;
+        int reuse = !copy && !sslh_i_needs(c, residual);
+        f.out = reuse ? sslh_i_grad_reuse(c, out, x, &dy, &fresh) : sslh_i_grad(c, x, &fresh);
+        f.dy = dy;
+        f.pqr = pqr;
+        f.fresh = fresh;
+        f.phase = SSLH_I_N_BACK;
+        if (f.out) sslh_i_norm_run(c, &f);
+    }
+    sslh_i_unscratch(c, work);
+    if (sslh_i_needs(c, residual) && copy) sslh_i_give(c, residual, copy);
+    else if (sslh_i_needs(c, residual)) sslh_i_grad_pass(c, out, residual, 1);
+    sslh_i_unscratch(c, copy);
+}
+
+/* inv and scale of a table row from its variance (in the place of inv) */
+SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta, sslh_real eps) {
+    size_t j;
+    for (j = 0; j < C; j++) {
+        sslh_real v = table[SSLH_I_N_INV * C + j] + eps, inv = SSLH_I_R(1) / sslh_i_sqrt(v);
+        table[SSLH_I_N_INV * C + j] = inv;
+        table[SSLH_I_N_SCALE * C + j] = gamma ? gamma[j] * inv : inv;
+        table[SSLH_I_N_SHIFT * C + j] = beta ? beta[j] : 0;
+    }
+}
+
+/* running = (1 - momentum) running + momentum value, where value is the mean over the virtual groups */
+SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values, size_t G, size_t stride, sslh_real factor, sslh_real momentum) {
+    size_t g, j;
+    sslh_real keep = 1 - momentum;
+    if (!running) return;
+    factor = factor / (sslh_real)G;
+    for (j = 0; j < running->count; j++) {
+        sslh_real v = 0, t;
+        for (g = 0; g < G; g++) v = v + values[g * stride + j];
+        v = v * factor;
+        v = v * momentum;
+        t = running->data[j] * keep;
+        running->data[j] = t + v;
+    }
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out, sslh_tensor *table, sslh_tensor **in,
+                                          int span, int statistics, sslh_tensor **present, int n) {
+    sslh_i_node *node;
+    f->table = table->data;
+    f->out = out->data;
+    f->phase = SSLH_I_N_APPLY;
+    sslh_i_norm_run(c, f);
+    node = sslh_i_record(c, op, sslh_i_norm_op_back, out, in, 4);
+    if (node) {
+        node->i[0] = (int)f->G;
+        node->i[1] = (int)f->M;
+        node->i[2] = (int)f->C;
+        node->i[3] = span;
+        node->i[4] = statistics;
+        node->i[5] = f->relu;
+    }
+    sslh_i_save(c, node, table);
+    return sslh_i_end(c, op, present, n, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, sslh_tensor *running_mean,
+                                      sslh_tensor *running_var, sslh_tensor *residual, sslh_batch_norm_desc d) {
+    static const char op[] = "sslh_batch_norm";
+    sslh_tensor *present[4], *in[4], *out, *table;
+    sslh_i_norm_job f;
+    sslh_real eps = (sslh_real)sslh_i_default(d.eps, 1e-5f), momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
+    size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
+    int n;
+    char a[96], b[96];
+    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) || !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
+        !sslh_i_norm_vector(c, op, "running_var", running_var, x)) return sslh_i_dummy(c);
+    if (residual) {
+        present[n] = residual;
+        if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
+        for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++) if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
+        if (residual->ndim != x->ndim || (int)j < x->ndim) {
+            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape", op, sslh_i_str(a, sizeof a, sslh_shape_of(residual)),
+                      sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+            return sslh_i_dummy(c);
+        }
+    }
+    C = (size_t)x->shape[x->ndim - 1];
+    if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
+        sslh_fail(c, SSLH_E_USAGE, "%s: .activation %d (SSLH_LINEAR and SSLH_RELU are possible)", op, (int)d.activation);
+    else if (!d.training && (!running_mean || !running_var))
+        sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
+    else if (d.training && (x->ndim < 2 || (size_t)x->shape[0] % G != 0))
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+    else if (d.training && x->count / C / G < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), G > 1 ? " and group" : "");
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!d.training) G = 1;
+    M = x->count / C / G;
+    if (x->count / C > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
+    f = sslh_i_norm_job_of(c, x->data, G, M, C);
+    out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
+    if (!table) return sslh_i_dummy(c);
+    if (d.training) { /* m2 in the place of inv becomes the unbiased variance's share, then the biased variance */
+        sslh_real *m2 = table->data + SSLH_I_N_INV * C, biased = SSLH_I_R(1) / (sslh_real)M;
+        if (!sslh_i_norm_moments(c, &f, table->data, m2, 4 * C)) return sslh_i_dummy(c);
+        sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
+        sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum);
+        for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
+    } else {
+        memcpy(table->data, running_mean->data, C * sizeof(sslh_real));
+        memcpy(table->data + SSLH_I_N_INV * C, running_var->data, C * sizeof(sslh_real));
+    }
+    for (g = 0; g < G; g++) sslh_i_norm_table(table->data + g * 4 * C, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, eps);
+    in[0] = x;
+    in[1] = gamma;
+    in[2] = beta;
+    in[3] = residual;
+    f.residual = residual ? residual->data : NULL;
+    f.relu = d.activation == SSLH_RELU;
+    return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
+}
+
+SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups, float eps) {
+    static const char op[] = "sslh_group_norm";
+    sslh_tensor *present[3], *in[4], *out, *table;
+    sslh_i_norm_job f;
+    size_t G, M, C, span, g, j, i;
+    int n;
+    char a[96];
+    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
+    if (x->ndim < 2 || groups < 1 || x->shape[x->ndim - 1] % groups != 0) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+        return sslh_i_dummy(c);
+    }
+    G = (size_t)x->shape[0];
+    C = (size_t)x->shape[x->ndim - 1];
+    M = x->count / G / C;
+    span = C / (size_t)groups;
+    if (M > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d positions", op, INT_MAX);
+    f = sslh_i_norm_job_of(c, x->data, G, M, C);
+    out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
+    if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C)) return sslh_i_dummy(c);
+    for (g = 0; g < G; g++) {
+        sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
+        for (j = 0; j < C; j += span) { /* channels of a group have M values each */
+            sslh_real m = mean[j], s = m2[j];
+            for (i = 1; i < span; i++) sslh_i_combine(&m, &s, (sslh_real)(i * M), mean[j + i], m2[j + i], (sslh_real)M);
+            s = s / (sslh_real)(M * span);
+            for (i = j; i < j + span; i++) mean[i] = m, m2[i] = s;
+        }
+        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, (sslh_real)sslh_i_default(eps, 1e-5f));
+    }
+    in[0] = x;
+    in[1] = gamma;
+    in[2] = beta;
+    in[3] = NULL;
+    return sslh_i_norm_finish(c, op, &f, out, table, in, (int)span, 1, present, n);
+}
+
+/* --- layer norm: rows of D; saved[0] (rows,2) holds mean and inv -------------------------------------------------------- */
+typedef struct sslh_i_layer_job {
+    const struct sslh_i_kernels *k;
+    const sslh_real *x, *dy, *gamma, *stats;
+    sslh_real *dx, *partial; /* partial (blocks,2,D): dgamma, dbeta */
+    size_t rows, D, block;
+    int fresh;
+} sslh_i_layer_job;
+SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
+    const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
+    size_t r = (size_t)task * f->block, rows = SSLH_I_MIN(f->block, f->rows - r), D = f->D;
+    sslh_real *part = f->partial ? f->partial + (size_t)task * 2 * D : NULL;
+    (void)worker;
+    if (part) memset(part, 0, 2 * D * sizeof *part);
+    f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 2 * r, f->dx ? f->dx + r * D : NULL, part, part ? part + D : NULL, rows, D,
+                          f->fresh);
+}
+SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0];
+    sslh_i_layer_job f;
+    size_t blocks, D = (size_t)x->shape[x->ndim - 1];
+    int affine = sslh_i_needs(c, n->in[1]) || sslh_i_needs(c, n->in[2]);
+    memset(&f, 0, sizeof f);
+    f.k = c->k;
+    f.rows = x->count / D;
+    f.D = D;
+    f.block = SSLH_I_MIN(f.rows, SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / D, (size_t)4), (f.rows + 63) / 64));
+    blocks = (f.rows + f.block - 1) / f.block;
+    f.x = x->data;
+    f.gamma = n->in[1] ? n->in[1]->data : NULL;
+    f.stats = n->saved[0]->data;
+    if (affine) {
+        f.partial = (sslh_real *)sslh_i_scratch(c, (blocks + 1) * 2 * D * sizeof *f.partial); /* the last row takes the sums */
+        if (!f.partial) return;
+    }
+    f.dx = sslh_i_grad_reuse(c, n->out, x, &f.dy, &f.fresh);
+    sslh_i_parallel(c, (int)blocks, sslh_i_layer_back_task, &f);
+    if (affine) {
+        sslh_real *sums = f.partial + blocks * 2 * D;
+        sslh_i_sum_axis(c, f.partial, 1, blocks, 2 * D, sums);
+        sslh_i_give(c, n->in[1], sums);
+        sslh_i_give(c, n->in[2], sums + D);
+    }
+    sslh_i_unscratch(c, f.partial);
+}
+SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
+    static const char op[] = "sslh_layer_norm";
+    sslh_tensor *present[3], *in[3], *out, *stats;
+    sslh_i_row_job f;
+    size_t D;
+    int n;
+    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
+    D = (size_t)x->shape[x->ndim - 1];
+    if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
+    out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    stats = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)(x->count / D), 2)) : NULL;
+    if (!stats) return sslh_i_dummy(c);
+    f = sslh_i_row_job_of(c, SSLH_I_R_LAYER_NORM, x->count / D, D);
+    f.x = x->data;
+    f.gamma = gamma ? gamma->data : NULL;
+    f.beta = beta ? beta->data : NULL;
+    f.y = out->data;
+    f.stats = stats->data;
+    f.eps = (sslh_real)sslh_i_default(eps, 1e-5f);
+    sslh_i_row_run(c, &f);
+    in[0] = x;
+    in[1] = gamma;
+    in[2] = beta;
+    sslh_i_save(c, sslh_i_record(c, op, sslh_i_layer_norm_back, out, in, 3), stats);
+    return sslh_i_end(c, op, present, n, out);
+}
+
+/* --- unit rows; saved[0] (rows) holds |x| --------------------------------------------------------------------------------- */
+SSLH_I_FN void sslh_i_l2_back(sslh_ctx *c, sslh_i_node *n) {
+    size_t D = (size_t)n->out->shape[n->out->ndim - 1];
+    sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_L2_BACK, n->out->count / D, D);
+    f.x = n->out->data;
+    f.stats = n->saved[0]->data;
+    f.eps = n->f[0];
+    f.y = sslh_i_grad_reuse(c, n->out, n->in[0], &f.g, &f.fresh);
+    if (f.y) sslh_i_row_run(c, &f);
+}
+SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) {
+    static const char op[] = "sslh_l2_normalize";
+    sslh_tensor *out, *norm, *in[3];
+    sslh_i_node *node;
+    sslh_i_row_job f;
+    size_t D;
+    int n;
+    if (!sslh_i_norm_begin(c, op, x, NULL, NULL, in, &n)) return sslh_i_dummy(c);
+    D = (size_t)x->shape[x->ndim - 1];
+    if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
+    out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    norm = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1((int)(x->count / D))) : NULL;
+    if (!norm) return sslh_i_dummy(c);
+    f = sslh_i_row_job_of(c, SSLH_I_R_L2, x->count / D, D);
+    f.x = x->data;
+    f.y = out->data;
+    f.stats = norm->data;
+    f.eps = (sslh_real)sslh_i_default(eps, 1e-12f);
+    sslh_i_row_run(c, &f);
+    node = sslh_i_record(c, op, sslh_i_l2_back, out, &x, 1);
+    if (node) node->f[0] = f.eps;
+    sslh_i_save(c, node, norm);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+/* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ---------------------- */
+SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
+    const sslh_i_flat *f = (const sslh_i_flat *)arg;
+    size_t at = sslh_i_flat_begin(task);
+    (void)worker;
+    f->k->dropout(f->seed, f->stream, at, f->x + at, f->out + at, sslh_i_flat_size(f, task), (float)f->a, f->b, f->fresh);
+}
+SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, int fresh) {
+    sslh_i_flat f = sslh_i_flat_of(c, n);
+    f.seed = c->desc.seed;
+    f.stream = stream;
+    f.x = x;
+    f.out = y;
+    f.a = p;
+    f.b = SSLH_I_R(1) / (1 - p);
+    f.fresh = fresh;
+    sslh_i_flat_run(c, &f, sslh_i_dropout_task);
+}
+SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
+    int fresh;
+    uint64_t stream;
+    const sslh_real *dy;
+    sslh_real *dx = sslh_i_grad_reuse(c, n->out, n->in[0], &dy, &fresh);
+    memcpy(&stream, n->i, sizeof stream);
+    if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh);
+}
+SSLH_I_FN int sslh_i_probability(sslh_ctx *c, const char *op, float p) {
+    if (p >= 0.0f && p < 1.0f) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: p = %g is not in [0,1)", op, (double)p);
+    return 0;
+}
+SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
+    sslh_tensor *out;
+    sslh_i_node *node;
+    uint64_t stream;
+    if (!sslh_i_begin(c, "sslh_dropout", &x, 1, 1) || !sslh_i_probability(c, "sslh_dropout", p)) return sslh_i_dummy(c);
+    if (p == 0.0f) return x;
+    out = sslh_i_new(c, "sslh_dropout", SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    stream = sslh_next_stream(c);
+    sslh_i_dropout_run(c, stream, x->data, out->data, x->count, (sslh_real)p, 1);
+    node = sslh_i_record(c, "sslh_dropout", sslh_i_dropout_back, out, &x, 1);
+    if (node) {
+        memcpy(node->i, &stream, sizeof stream);
+        node->f[0] = (sslh_real)p;
+    }
+    return sslh_i_end(c, "sslh_dropout", &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
+    sslh_tensor *mask; /* (N,1,..): 0 or 1 / (1-p) */
+    sslh_shape shape;
+    uint64_t stream;
+    int i;
+    if (!sslh_i_begin(c, "sslh_drop_path", &x, 1, 1) || !sslh_i_probability(c, "sslh_drop_path", p)) return sslh_i_dummy(c);
+    if (p == 0.0f) return x;
+    shape = sslh_shape_of(x);
+    for (i = 1; i < shape.ndim; i++) shape.size[i] = 1;
+    mask = sslh_i_new(c, "sslh_drop_path", SSLH_F32, shape);
+    if (!mask) return sslh_i_dummy(c);
+    stream = sslh_next_stream(c);
+    for (i = 0; i < (int)mask->count; i++)
+        mask->data[i] = sslh_random_uniform(c->desc.seed, stream, (uint64_t)i) < p ? 0 : SSLH_I_R(1) / (1 - (sslh_real)p);
+    return sslh_i_pair_op(c, "sslh_drop_path", SSLH_I_B_MUL, x, mask);
+}
+
 /* ================================================================================================================== */
 /*  >>shapes        reshape, permute, concat, gather ..                                                              */
 /* ================================================================================================================== */
