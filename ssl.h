@@ -5427,6 +5427,36 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     return i;
 }
 
+#define SSLH_I_BITS_FUSED 0xcc09d64aeba919d5u
+#define SSLH_I_BITS_PLAIN 0xb42c18c53fb5b51fu
+/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small calculation
+   that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the bits of the
+   results; one value with fused multiply-add, one without). */
+SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
+    uint64_t hash = 14695981039346656037u;
+    sslh_tensor *a, *b, *y;
+    size_t i;
+    if (SSLH_I_BAD(c) || SSLH_I_DOUBLE) return 0;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    a = sslh_zeros(c, sslh_dim2(19, 37));
+    b = sslh_zeros(c, sslh_dim2(23, 37));
+    for (i = 0; i < a->count; i++) a->data[i] = (sslh_real)sslh_random_normal(1, 2, i);
+    for (i = 0; i < b->count; i++) b->data[i] = (sslh_real)sslh_random_normal(1, 3, i);
+    y = sslh_gelu(c, sslh_linear(c, a, b, NULL));                                                   /* (19,23) */
+    y = sslh_add(c, y, sslh_log(c, sslh_shift(c, sslh_square(c, sslh_tanh(c, y)), 0.1f)));
+    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1))); /* (19,23) */
+    for (i = 0; i < y->count && !SSLH_I_BAD(c); i++) {
+        float v = (float)y->data[i];
+        uint32_t u;
+        memcpy(&u, &v, sizeof u);
+        hash = (hash ^ u) * 1099511628211u;
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    return !SSLH_I_BAD(c) && hash == (c->k->fma ? (uint64_t)SSLH_I_BITS_FUSED : (uint64_t)SSLH_I_BITS_PLAIN);
+}
+
 /* ================================================================================================================== */
 /*  >>elementwise   element-wise operations, activations                                                             */
 /* ================================================================================================================== */
