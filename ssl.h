@@ -1458,7 +1458,18 @@ extern "C" {
 #else
 #define SSLH_I_ZERO {0}
 #endif
-#if defined(__GNUC__) || defined(__clang__)
+/* Sanitizers blow inlined vector code up until it compiles for minutes: there it stays in functions of its own. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SSLH_I_COVERAGE)
+#define SSLH_I_KEEP_CALLS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define SSLH_I_KEEP_CALLS 1
+#endif
+#endif
+#ifdef SSLH_I_KEEP_CALLS
+#define SSLH_I_RESTRICT
+#define SSLH_I_INLINE static SSLH_I_UNUSED __attribute__((noinline))
+#elif defined(__GNUC__) || defined(__clang__)
 #define SSLH_I_RESTRICT __restrict__
 #define SSLH_I_INLINE static SSLH_I_UNUSED __inline__ __attribute__((always_inline))
 #elif defined(_MSC_VER)
