@@ -590,20 +590,21 @@ static void instruction_sets(void) {
     char what[80];
     if (SSLH_I_DOUBLE) return;
     for (portable = 0; portable < 2; portable++) {
-        best = create(1, NULL, portable);
         for (i = 0; i < 5; i++) {
             sslh_ctx *b = create(1, sets[i], portable);
             int fused;
+            best = create(1, NULL, portable); /* a new one: both count their random streams from the start */
             if (sslh_error(b) || strcmp(sslh_query(b).cpu, sets[i]) != 0 || strcmp(sets[i], sslh_query(best).cpu) == 0) {
                 sslh_destroy(b);
+                sslh_destroy(best);
                 continue;
             }
             fused = strcmp(sets[i], "sse2") != 0 && strcmp(sets[i], "c") != 0;
             snprintf(what, sizeof what, "%s instead of %s%s", sets[i], sslh_query(best).cpu, portable ? " with portable_bits" : "");
             compare(best, b, portable || fused, what);
             sslh_destroy(b);
+            sslh_destroy(best);
         }
-        sslh_destroy(best);
     }
 }
 
