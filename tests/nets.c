@@ -444,6 +444,229 @@ static void schedules(void) {
     CHECK_NEAR(sslh_steps(99, 100, 0, 1, at, 0.1f), 0.01, 1e-7);
 }
 
+/* --- encoders --------------------------------------------------------------------------------------------------------- */
+
+static void has_shape(const sslh_tensor *t, int n, int a, int b, int d, int e, const char *what) {
+    int want[4], i;
+    want[0] = a, want[1] = b, want[2] = d, want[3] = e;
+    CHECK(t->ndim == n, "%s: %d dimensions", what, t->ndim);
+    for (i = 0; i < n; i++) CHECK(t->shape[i] == want[i], "%s: size %d is %d, expected %d", what, i, t->shape[i], want[i]);
+}
+
+static sslh_tensor *tap(sslh_net *net, sslh_tensor *x, const char *name) {
+    sslh_forward_desc f;
+    memset(&f, 0, sizeof f);
+    f.tap = name;
+    return sslh_forward_ex(net, x, f);
+}
+
+/* Every parameter gets a gradient, a clone computes the same bits, and under no_grad only the result is left. */
+static void works(sslh_net *net, sslh_tensor *input, const char *what) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *x = sslh_persist(input), *y, *w;
+    sslh_net *copy = sslh_clone(net);
+    int i, is_param, n = sslh_count_tensors(net);
+    float *a, *b;
+    char name[128];
+    size_t j;
+    sslh_begin_step(c);
+    y = sslh_forward(net, x);
+    w = sslh_normal(c, sslh_shape_of(y), 0, 1);
+    sslh_backward(c, sslh_sum(c, sslh_mul(c, y, w), SSLH_ALL, 0));
+    CHECK_OK(c);
+    for (i = 0; i < n; i++) {
+        sslh_tensor *t = sslh_tensor_at(net, i, name, sizeof name, &is_param);
+        double sum = 0;
+        for (j = 0; is_param && j < t->count; j++) sum += fabs((double)t->grad[j]);
+        CHECK(!is_param || sum > 0, "%s: no gradient for %s", what, name);
+        if (!is_param && strstr(name, "num_batches_tracked")) CHECK(t->ints[0] == 1, "%s: %s is %d", what, name, t->ints[0]);
+    }
+    sslh_copy_values(copy, net); /* running statistics have moved */
+    sslh_train_mode(net, 0);
+    sslh_train_mode(copy, 0);
+    sslh_begin_step(c);
+    sslh_no_grad(c, 1);
+    y = sslh_forward(net, x);
+    CHECK(c->ntensors == 1, "%s: %d tensors left", what, (int)c->ntensors);
+    a = (float *)malloc(y->count * sizeof *a);
+    b = (float *)malloc(y->count * sizeof *b);
+    sslh_read(y, a, y->count);
+    sslh_read(sslh_forward(copy, x), b, y->count);
+    CHECK(memcmp(a, b, y->count * sizeof *a) == 0, "%s: the clone computes the same", what);
+    CHECK(copy->grads == NULL, "%s: a clone that only looks has no gradients", what);
+    sslh_no_grad(c, 0);
+    CHECK(sslh_net_query(net).width == y->shape[y->ndim - 1], "%s: width", what);
+    CHECK_OK(c);
+    free(a);
+    free(b);
+}
+
+static void encoders(void) {
+    sslh_ctx *c = context(2);
+    sslh_convnet_desc conv;
+    sslh_resnet_desc r;
+    sslh_nin_desc nin;
+    sslh_mlp_desc m;
+    sslh_net *net;
+    sslh_tensor *x;
+    memset(&conv, 0, sizeof conv);
+    memset(&r, 0, sizeof r);
+    memset(&nin, 0, sizeof nin);
+    memset(&m, 0, sizeof m);
+    conv.channels = 1;
+    conv.widths[0] = 4, conv.widths[1] = 8, conv.widths[2] = 12;
+    net = sslh_convnet(c, conv);
+    x = sslh_normal(c, sslh_dim4(3, 13, 11, 1), 0, 1);
+    has_shape(sslh_forward(net, x), 2, 3, 12, 0, 0, "convnet");
+    has_shape(tap(net, x, "block1"), 4, 3, 7, 6, 4, "block1");
+    has_shape(tap(net, x, "block3"), 4, 3, 2, 2, 12, "block3");
+    CHECK(sslh_find(net, "bn2.running_var")->data[3] > 0 && sslh_find(net, "conv3.weight") != NULL, "names");
+    works(sslh_convnet(c, conv), x, "convnet");
+    r.width = 4;
+    net = sslh_resnet(c, r);
+    x = sslh_normal(c, sslh_dim4(3, 16, 16, 3), 0, 1);
+    has_shape(sslh_forward(net, x), 2, 3, 32, 0, 0, "resnet");
+    has_shape(tap(net, x, "stem"), 4, 3, 16, 16, 4, "stem");
+    has_shape(tap(net, x, "layer1"), 4, 3, 16, 16, 4, "layer1");
+    has_shape(tap(net, x, "layer4"), 4, 3, 2, 2, 32, "layer4");
+    works(sslh_resnet(c, r), x, "resnet18");
+    r.depth = 34;
+    r.imagenet_stem = 1;
+    r.map_output = 1;
+    net = sslh_resnet(c, r);
+    CHECK(sslh_count_tensors(net) == 216, "ResNet-34 has 216 tensors besides its classifier, %d here", sslh_count_tensors(net));
+    x = sslh_normal(c, sslh_dim4(2, 64, 64, 3), 0, 1);
+    has_shape(sslh_forward(net, x), 4, 2, 2, 2, 32, "resnet34 map");
+    nin.divide = 16;
+    nin.blocks = 3;
+    x = sslh_normal(c, sslh_dim4(3, 12, 12, 3), 0, 1);
+    net = sslh_nin(c, nin);
+    has_shape(tap(net, x, "block1"), 4, 3, 6, 6, 6, "nin block1");
+    has_shape(tap(net, x, "block3"), 4, 3, 3, 3, 12, "nin block3");
+    works(sslh_nin(c, nin), x, "nin");
+    m.in = 12;
+    m.widths[0] = 7, m.widths[1] = 5;
+    m.batch_norm = 1;
+    m.last_batch_norm = 2;
+    m.activation = SSLH_TANH;
+    m.last_activation = 1;
+    net = sslh_mlp(c, m);
+    CHECK(sslh_count_tensors(net) == 11 && sslh_net_query(net).params == 12 * 7 + 14 + 7 * 5 + 5, "mlp: %d tensors", sslh_count_tensors(net));
+    works(net, sslh_normal(c, sslh_dim4(6, 2, 2, 3), 0, 1), "mlp");
+    sslh_forward(net, sslh_normal(c, sslh_dim2(6, 11), 0, 1));
+    CHECK_ERROR(c, "wants 12 values per sample, the input is (6,11)");
+    memset(&r, 0, sizeof r);
+    CHECK(sslh_net_query(sslh_resnet(c, r)).params == 11168832, "ResNet-18 for small images");
+    r.imagenet_stem = 1;
+    CHECK(sslh_net_query(sslh_resnet(c, r)).params == 11176512, "ResNet-18");
+    memset(&nin, 0, sizeof nin);
+    nin.blocks = 6;
+    sslh_nin(c, nin);
+    CHECK_ERROR(c, "sslh_nin: .blocks is 6 (3 to 5 are possible)");
+    sslh_destroy(c);
+}
+
+static void transformer(void) {
+    static const int32_t kept[2][3] = {{0, 5, 9}, {15, 2, 3}};
+    sslh_ctx *c = context(2);
+    sslh_vit_desc v;
+    sslh_net *net;
+    sslh_forward_desc f;
+    sslh_tensor *x, *y, *z;
+    float a[12], b[12];
+    int i;
+    memset(&v, 0, sizeof v);
+    memset(&f, 0, sizeof f);
+    v.image = 16;
+    v.width = 12;
+    v.depth = 3;
+    x = sslh_persist(sslh_normal(c, sslh_dim4(2, 16, 16, 3), 0, 1));
+    works(sslh_vit(c, v), x, "vit");
+    v.mean_pool = 1;
+    net = sslh_vit(c, v);
+    has_shape(sslh_forward(net, x), 2, 2, 12, 0, 0, "vit");
+    has_shape(tap(net, x, "tokens"), 3, 2, 17, 12, 0, "tokens");
+    has_shape(tap(net, x, "block2"), 3, 2, 17, 12, 0, "block2");
+    /* mean_pool is the mean of the patch tokens */
+    y = sslh_forward(net, x);
+    z = tap(net, x, "tokens");
+    for (i = 0; i < 12; i++) {
+        double sum = 0;
+        int t;
+        for (t = 1; t < 17; t++) sum += (double)z->data[(17 + t) * 12 + i];
+        CHECK_NEAR(y->data[12 + i], sum / 16, 1e-5);
+    }
+    /* kept tokens: the class token stays; all tokens kept in another order give the same class token */
+    v.token_output = 1;
+    net = sslh_vit(c, v);
+    f.keep = sslh_from_ints(c, sslh_dim2(2, 3), &kept[0][0]);
+    has_shape(sslh_forward_ex(net, x, f), 3, 2, 4, 12, 0, "kept tokens");
+    {
+        int32_t all[2][16];
+        for (i = 0; i < 32; i++) all[i / 16][i % 16] = (i * 7 + 3) % 16;
+        f.keep = sslh_from_ints(c, sslh_dim2(2, 16), &all[0][0]);
+        y = sslh_forward_ex(net, x, f);
+        z = sslh_forward(net, x);
+        for (i = 0; i < 12; i++) {
+            a[i] = (float)y->data[i];
+            b[i] = (float)z->data[i];
+            CHECK_NEAR(a[i], b[i], 1e-5);
+        }
+    }
+    /* stochastic depth: another result in training, none in evaluation */
+    memset(&f, 0, sizeof f);
+    f.drop_path = 0.9f;
+    y = sslh_forward_ex(net, x, f);
+    z = sslh_forward(net, x);
+    CHECK(memcmp(y->data, z->data, z->count * sizeof *z->data) != 0, "drop path in training");
+    sslh_train_mode(net, 0);
+    y = sslh_forward_ex(net, x, f);
+    CHECK(memcmp(y->data, z->data, z->count * sizeof *z->data) == 0, "no drop path in evaluation");
+    CHECK_OK(c);
+    sslh_forward(net, sslh_zeros(c, sslh_dim4(1, 20, 16, 3)));
+    CHECK_ERROR(c, "wants images of 16 x 16 (N,H,W,C), the input is (1,20,16,3)");
+    v.patch = 5;
+    sslh_vit(c, v);
+    CHECK_ERROR(c, "sslh_vit: patches of 5 do not divide images of 16");
+    memset(&v, 0, sizeof v);
+    v.image = 224;
+    v.patch = 16;
+    net = sslh_vit(c, v);
+    CHECK(sslh_net_query(net).params == 5524416, "ViT-Ti/16");
+    CHECK(net->entry[0]->decay_scale == 0 && net->entry[1]->decay_scale == 0 && net->entry[2]->decay_scale == 1 && net->entry[3]->decay_scale == 0, "decay");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void summary(void) {
+    sslh_ctx *c = context(2);
+    sslh_resnet_desc r;
+    static char text[20000];
+    const char *total;
+    size_t n;
+    memset(&r, 0, sizeof r);
+    r.imagenet_stem = 1;
+    n = sslh_summary(sslh_resnet(c, r), sslh_dim4(1, 64, 64, 3), text, sizeof text);
+    CHECK_OK(c);
+    CHECK(n == strlen(text), "length %d", (int)n);
+    total = strstr(text, "total");
+    CHECK(total && strstr(total, "11176512") && strstr(total, "148.046"), "%s", text);
+    CHECK(strstr(text, "conv2d               (1,32,32,64)                 9408        9.634"), "%s", text);
+    CHECK(sslh_summary(sslh_resnet(c, r), sslh_dim4(1, 64, 64, 3), NULL, 0) == n, "the length without text");
+    sslh_destroy(c);
+}
+
+/* Two contexts with the same seed make the same net, whatever the number of threads. */
+static void same_bits(void) {
+    sslh_ctx *a = context(1), *b = context(3);
+    sslh_vit_desc v;
+    memset(&v, 0, sizeof v);
+    v.depth = 2;
+    CHECK(sslh_hash(sslh_vit(a, v)) == sslh_hash(sslh_vit(b, v)), "initial values");
+    sslh_destroy(a);
+    sslh_destroy(b);
+}
+
 TESTS_BEGIN
     TEST(declaration)
     TEST(initial_values)
@@ -453,4 +676,8 @@ TESTS_BEGIN
     TEST(update_rules)
     TEST(optimizer_rules)
     TEST(schedules)
+    TEST(encoders)
+    TEST(transformer)
+    TEST(summary)
+    TEST(same_bits)
 TESTS_END

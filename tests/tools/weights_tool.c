@@ -1,0 +1,78 @@
+/* Weights between ssl.h and PyTorch, called by tests/golden/check_weights.py.
+
+     weights_tool export NET weights.safetensors input.npy output.npy    makes a net, moves its running statistics, saves it,
+                                                                         and what it computes for a random input
+     weights_tool import NET weights.safetensors input.npy output.npy    loads the weights, computes the output of the input
+
+   NET: resnet18, resnet18small (3x3 stem), vit, vitfixed. */
+#define SSLH_IMPLEMENTATION
+#include "ssl.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static sslh_net *make(sslh_ctx *c, const char *name) {
+    sslh_resnet_desc r;
+    sslh_vit_desc v;
+    memset(&r, 0, sizeof r);
+    memset(&v, 0, sizeof v);
+    r.imagenet_stem = strcmp(name, "resnet18") == 0;
+    v.image = 16;
+    v.width = 24;
+    v.depth = 3;
+    v.heads = 3;
+    v.token_output = 1;
+    v.fixed_positions = strcmp(name, "vitfixed") == 0;
+    return name[0] == 'v' ? sslh_vit(c, v) : sslh_resnet(c, r);
+}
+
+int main(int argc, char **argv) {
+    sslh_desc d;
+    sslh_ctx *c;
+    sslh_net *net;
+    sslh_tensor *x, *y;
+    float *values;
+    if (argc != 6) {
+        fprintf(stderr, "weights_tool export|import NET weights.safetensors input.npy output.npy\n");
+        return 2;
+    }
+    memset(&d, 0, sizeof d);
+    d.seed = 3;
+    c = sslh_create(d);
+    net = make(c, argv[2]);
+    if (strcmp(argv[1], "export") == 0) {
+        int side = argv[2][0] == 'v' ? 16 : 64, i, is_param;
+        x = sslh_persist(sslh_normal(c, sslh_dim4(2, side, side, 3), 0, 1));
+        sslh_no_grad(c, 1);
+        for (i = 0; i < 2; i++) sslh_forward(net, sslh_normal(c, sslh_dim4(4, side, side, 3), 0.2f, 1));
+        sslh_no_grad(c, 0);
+        for (i = 0; i < sslh_count_tensors(net); i++) { /* gamma and beta other than 1 and 0 */
+            sslh_tensor *t = sslh_tensor_at(net, i, NULL, 0, &is_param);
+            size_t j;
+            if (is_param && t->ndim == 1) for (j = 0; j < t->count; j++) t->data[j] += 0.1f * sslh_random_normal(5, (uint64_t)i, j);
+        }
+        sslh_save_net(net, argv[3]);
+        values = (float *)malloc(x->count * sizeof *values);
+        sslh_read(x, values, x->count);
+        sslh_save_npy(c, argv[4], sslh_shape_of(x), values);
+        free(values);
+    } else {
+        sslh_load_desc l;
+        char report[2000];
+        memset(&l, 0, sizeof l);
+        l.partial = 1; /* torchvision's file has a classifier */
+        l.report = report;
+        l.report_size = sizeof report;
+        sslh_load_weights(net, argv[3], l);
+        printf("%s", report);
+        x = sslh_load_npy(c, argv[4]);
+    }
+    sslh_train_mode(net, 0);
+    y = sslh_forward(net, x);
+    values = (float *)malloc(y->count * sizeof *values);
+    sslh_read(y, values, y->count);
+    sslh_save_npy(c, argv[5], sslh_shape_of(y), values);
+    free(values);
+    if (sslh_error(c)) fprintf(stderr, "%s\n", sslh_error(c));
+    return sslh_error(c) != NULL;
+}
