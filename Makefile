@@ -75,7 +75,7 @@ demo: $(B)/examples/simclr
 $(B)/tools/%: tests/tools/%.c ssl.h
 	@mkdir -p $(B)/tools
 	$(CC) $(STD) $(CFLAGS) -I. $< $(LDLIBS) -o $@
-tools: $(B)/tools/export_views $(B)/tools/simclr_run
+tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run
 
 BENCH_FLAGS = $(shell sh tests/bench/flags.sh "$(CC)" 2>/dev/null)
 $(B)/bench/%: tests/bench/%.c ssl.h $(B)/libsslh.a

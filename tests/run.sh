@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="unit asan tsan valgrind coverage portability bits readme"
+all="unit pytorch asan tsan valgrind coverage portability bits readme"
 long=0
 stages=
 for a in "$@"; do
@@ -110,6 +110,14 @@ stage_coverage() {
 
 stage_portability() { program portability sh tests/portability.sh; }
 stage_bits() { program bits sh tests/bits.sh; }
+# Weights to torchvision and back.
+stage_pytorch() {
+    py=
+    for p in python3 /usr/bin/python3; do "$p" -c 'import torch, torchvision' 2>/dev/null && py=$p && break; done
+    if [ -z "$py" ]; then skip pytorch "no Python with torch and torchvision"; return; fi
+    build_config build "$CC" "$CFLAGS" build/tools/weights_tool || return
+    program "weights to PyTorch and back" "$py" tests/golden/check_weights.py build/tools/weights_tool
+}
 stage_readme() { if [ -f README.md ]; then program readme sh tests/readme.sh; fi; }
 
 whole=$(now)
