@@ -1,0 +1,267 @@
+/* The kernels of products and convolutions against their plain references, at odd sizes, in every instruction set of this
+   machine, with one and two threads: values, bits, and that a result does not depend on what stands beside it. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+
+#define MOST 5
+static const char *const names[MOST] = {"c", "sse2", "avx2", "avx512", "neon"};
+static sslh_ctx *ctx[2 * MOST]; /* every instruction set that is here, with one thread and with two */
+static int nctx;
+
+static void make_contexts(void) {
+    int i, threads;
+    for (i = 0; i < MOST; i++)
+        for (threads = 1; threads <= 2; threads++) {
+            sslh_desc d;
+            sslh_ctx *c;
+            memset(&d, 0, sizeof d);
+            d.cpu = names[i];
+            d.threads = threads;
+            c = sslh_create(d);
+            if (sslh_error(c)) sslh_destroy(c);
+            else ctx[nctx++] = c;
+        }
+}
+
+static uint64_t counter;
+static float *filled(size_t n) {
+    float *x = (float *)malloc((n ? n : 1) * sizeof *x);
+    size_t i;
+    for (i = 0; i < n; i++) x[i] = 2 * sslh_random_uniform(1, 2, counter++) - 1;
+    return x;
+}
+static float *copied(const float *x, size_t n) {
+    float *y = (float *)malloc((n ? n : 1) * sizeof *y);
+    memcpy(y, x, n * sizeof *y);
+    return y;
+}
+static double largest(const float *x, size_t n) {
+    double m = 0;
+    size_t i;
+    for (i = 0; i < n; i++) m = fabs((double)x[i]) > m ? fabs((double)x[i]) : m;
+    return m;
+}
+static double difference(const float *x, const float *y, size_t n) { /* NaN gives infinity */
+    double m = 0, d;
+    size_t i;
+    for (i = 0; i < n; i++) {
+        d = fabs((double)x[i] - (double)y[i]);
+        if (!(d <= m)) m = d == d ? d : 1e30;
+    }
+    return m;
+}
+
+/* Results of all contexts: near the reference, and equal bits within FMA and within no FMA. */
+static void compare_all(float *const *y, const float *ref, size_t n, double tolerance, const char *what) {
+    const float *first[2] = {NULL, NULL};
+    int i;
+    for (i = 0; i < nctx; i++) {
+        int fma = ctx[i]->k->fma;
+        double e = difference(y[i], ref, n);
+        CHECK(e <= tolerance * (1 + largest(ref, n)), "%s, %s, %d threads: error %g", what, ctx[i]->k->name, ctx[i]->threads, e);
+        if (!first[fma]) first[fma] = y[i];
+        CHECK(memcmp(first[fma], y[i], n * sizeof(float)) == 0, "%s, %s, %d threads: other bits", what, ctx[i]->k->name, ctx[i]->threads);
+    }
+}
+
+static void products(void) {
+    static const int shapes[][4] = {{1, 1, 1, 1}, {3, 5, 7, 1}, {13, 33, 65, 1}, {12, 32, 256, 1}, {65, 65, 64, 5}, {65, 64, 65, 5}, {100, 100, 300, 1},
+                                    {97, 129, 513, 1}, {120, 200, 520, 1}, {5, 1000, 300, 1}, {1000, 5, 300, 1}, {31, 27, 3000, 1},
+                                    {64, 64, 2100, 2}, {1, 70, 900, 1}, {300, 48, 100, 1}, {16, 16, 16, 9}, {10, 17, 3, 1}, {4, 4, 0, 1}};
+    int s, t, i;
+    for (s = 0; s < (int)(sizeof shapes / sizeof shapes[0]); s++)
+        for (t = 0; t < 16; t++) {
+            sslh_i_gemm_args g;
+            float *a, *b, *c, *ref, *bias, *y[2 * MOST];
+            size_t count;
+            char what[96];
+            memset(&g, 0, sizeof g);
+            g.m = shapes[s][0];
+            g.n = shapes[s][1];
+            g.k = shapes[s][2];
+            g.batch = shapes[s][3];
+            g.ta = t & 1;
+            g.tb = t >> 1 & 1;
+            g.accumulate = t >> 2 & 1;
+            g.relu = t >> 3 & 1;
+            g.split = s == 11 && g.accumulate;
+            g.lda = (size_t)(g.ta ? g.m : g.k) + (size_t)(s % 2) * 3;
+            g.ldb = (size_t)(g.tb ? g.k : g.n) + (size_t)(s % 2);
+            g.ldc = (size_t)g.n + (size_t)(s % 2) * 2;
+            g.stride_a = g.lda * (size_t)(g.ta ? g.k : g.m);
+            g.stride_b = g.ldb * (size_t)(g.tb ? g.n : g.k);
+            g.stride_c = g.ldc * (size_t)g.m;
+            count = g.stride_c * (size_t)g.batch;
+            a = filled(g.stride_a * (size_t)g.batch);
+            b = filled(g.stride_b * (size_t)g.batch);
+            c = filled(count);
+            bias = filled((size_t)g.n);
+            g.a = a;
+            g.b = b;
+            g.bias = t % 3 ? bias : NULL;
+            ref = copied(c, count);
+            g.c = ref;
+            sslh_i_gemm_reference(&g);
+            for (i = 0; i < nctx; i++) {
+                g.c = y[i] = copied(c, count);
+                sslh_i_gemm(ctx[i], &g);
+                if (!ctx[i]->k->fma && !g.split) CHECK(memcmp(y[i], ref, count * sizeof(float)) == 0, "shape %d, %s: not the reference's bits", s, ctx[i]->k->name);
+            }
+            sprintf(what, "(%d,%d,%d) x %d, ta %d tb %d accumulate %d relu %d", g.m, g.n, g.k, g.batch, g.ta, g.tb, g.accumulate, g.relu);
+            compare_all(y, ref, count, 2e-5, what);
+            for (i = 0; i < nctx; i++) free(y[i]);
+            free(a), free(b), free(c), free(ref), free(bias);
+        }
+}
+
+/* A row of a product is the same whatever the number of rows. */
+static void rows_alone(void) {
+    static const int shapes[][3] = {{130, 65, 300}, {40, 700, 600}, {1000, 32, 64}, {9, 9, 2000}};
+    int s, i, row;
+    for (s = 0; s < 4; s++)
+        for (i = 0; i < nctx; i++) {
+            sslh_i_gemm_args g;
+            float *a, *b, *c, *one;
+            memset(&g, 0, sizeof g);
+            g.m = shapes[s][0];
+            g.n = shapes[s][1];
+            g.k = shapes[s][2];
+            g.tb = 1;
+            g.lda = g.ldb = (size_t)g.k;
+            g.ldc = (size_t)g.n;
+            g.a = a = filled((size_t)g.m * (size_t)g.k);
+            g.b = b = filled((size_t)g.n * (size_t)g.k);
+            g.c = c = filled((size_t)g.m * (size_t)g.n);
+            one = filled((size_t)g.n);
+            sslh_i_gemm(ctx[i], &g);
+            g.m = 1;
+            g.c = one;
+            for (row = 0; row < shapes[s][0]; row += 7) {
+                g.a = a + (size_t)row * (size_t)g.k;
+                sslh_i_gemm(ctx[i], &g);
+                CHECK(memcmp(one, c + (size_t)row * (size_t)g.n, (size_t)g.n * sizeof *one) == 0, "shape %d, row %d, %s", s, row, ctx[i]->k->name);
+            }
+            free(a), free(b), free(c), free(one);
+        }
+}
+
+/* n h w ci co kh kw sh sw ph pw dh dw groups */
+static const int convs[][14] = {
+    {2, 7, 9, 3, 5, 3, 3, 1, 1, 1, 1, 1, 1, 1},     {3, 8, 8, 3, 32, 3, 3, 2, 2, 1, 1, 1, 1, 1},   {2, 9, 8, 20, 37, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {2, 11, 8, 18, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},  {5, 4, 4, 33, 70, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {2, 9, 11, 17, 20, 3, 5, 2, 3, 1, 2, 1, 1, 1},
+    {2, 12, 12, 16, 16, 3, 3, 1, 1, 2, 2, 2, 2, 1}, {2, 13, 12, 16, 17, 3, 3, 2, 2, 2, 2, 2, 3, 1}, {3, 6, 6, 24, 36, 3, 3, 1, 1, 1, 1, 1, 1, 2},
+    {3, 7, 6, 24, 24, 3, 3, 2, 2, 1, 1, 1, 1, 24},  {2, 8, 8, 40, 48, 1, 1, 1, 1, 0, 0, 1, 1, 1},  {3, 7, 8, 40, 48, 1, 1, 2, 2, 0, 0, 1, 1, 1},
+    {2, 16, 16, 3, 48, 4, 4, 4, 4, 0, 0, 1, 1, 1},  {2, 1, 200, 1, 40, 1, 10, 1, 5, 0, 3, 1, 1, 1}, {2, 1, 60, 600, 20, 1, 4, 1, 2, 0, 1, 1, 1, 1},
+    {2, 1, 60, 64, 20, 1, 4, 1, 2, 0, 0, 1, 1, 1},  {20, 9, 9, 16, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1}, {2, 15, 15, 3, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1},
+    {1, 5, 5, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1},     {2, 5, 6, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 8},   {70, 4, 4, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {2, 3, 3, 4, 8, 3, 3, 1, 1, 4, 4, 1, 1, 1},     {2, 5, 5, 700, 40, 1, 1, 3, 3, 0, 0, 1, 1, 1}, {1, 2, 2, 5, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1}};
+enum { CONVS = (int)(sizeof convs / sizeof convs[0]) };
+
+static sslh_i_conv conv_at(int i) {
+    const int *v = convs[i];
+    sslh_i_conv s;
+    s.n = v[0], s.h = v[1], s.w = v[2], s.ci = v[3], s.co = v[4], s.kh = v[5], s.kw = v[6], s.sh = v[7], s.sw = v[8];
+    s.ph = v[9], s.pw = v[10], s.dh = v[11], s.dw = v[12], s.groups = v[13];
+    s.oh = (s.h + 2 * s.ph - s.dh * (s.kh - 1) - 1) / s.sh + 1;
+    s.ow = (s.w + 2 * s.pw - s.dw * (s.kw - 1) - 1) / s.sw + 1;
+    return s;
+}
+
+static void convolutions(void) {
+    int q, which, accumulate, i;
+    for (q = 0; q < CONVS; q++) {
+        const sslh_i_conv s = conv_at(q);
+        const size_t nx = (size_t)(s.n * s.h * s.w * s.ci), ny = (size_t)(s.n * s.oh * s.ow * s.co);
+        const size_t nw = (size_t)(s.co * s.kh * s.kw * (s.ci / s.groups));
+        for (accumulate = 0; accumulate < 2; accumulate++)
+            for (which = SSLH_I_CONV_FORWARD; which <= SSLH_I_CONV_WEIGHT; which++) {
+                float *x = filled(nx), *y = filled(ny), *w = filled(nw), *all[2 * MOST];
+                float *target = which == SSLH_I_CONV_FORWARD ? y : which == SSLH_I_CONV_DATA ? x : w;
+                const size_t n = target == y ? ny : target == x ? nx : nw;
+                float *old = copied(target, n), *ref;
+                char what[96];
+                if (!accumulate) memset(target, 0, n * sizeof *target);
+                sslh_i_conv_reference(&s, which, x, w, y);
+                ref = copied(target, n);
+                for (i = 0; i < nctx; i++) {
+                    size_t j;
+                    memcpy(target, old, n * sizeof *target);
+                    for (j = 0; !accumulate && j < n; j++) target[j] = SSLH_I_NAN; /* must be overwritten, not read */
+                    if (target == y) sslh_i_conv_forward(ctx[i], &s, x, w, NULL, 0, accumulate, y);
+                    else if (target == x) sslh_i_conv_backward_data(ctx[i], &s, y, w, x, accumulate);
+                    else sslh_i_conv_backward_weight(ctx[i], &s, x, y, w, accumulate);
+                    all[i] = copied(target, n);
+                }
+                sprintf(what, "convolution %d, pass %d, accumulate %d", q, which, accumulate);
+                compare_all(all, ref, n, 1e-5, what);
+                for (i = 0; i < nctx; i++) free(all[i]);
+                free(x), free(y), free(w), free(old), free(ref);
+            }
+    }
+}
+
+/* An image alone gives the bits it gives in a batch. */
+static void images_alone(void) {
+    int q, i;
+    for (q = 0; q < CONVS; q++) {
+        const sslh_i_conv s = conv_at(q);
+        sslh_i_conv one = s;
+        const size_t x1 = (size_t)(s.h * s.w * s.ci), y1 = (size_t)(s.oh * s.ow * s.co), last = (size_t)(s.n - 1);
+        float *x = filled(x1 * (size_t)s.n), *y = filled(y1 * (size_t)s.n), *w = filled((size_t)(s.co * s.kh * s.kw * (s.ci / s.groups)));
+        float *alone = filled(y1), *bias = filled((size_t)s.co);
+        one.n = 1;
+        for (i = 0; i < nctx; i++) {
+            sslh_i_conv_forward(ctx[i], &s, x, w, bias, 1, 0, y);
+            sslh_i_conv_forward(ctx[i], &one, x + x1 * last, w, bias, 1, 0, alone);
+            CHECK(memcmp(alone, y + y1 * last, y1 * sizeof *y) == 0, "convolution %d, %s", q, ctx[i]->k->name);
+        }
+        free(x), free(y), free(w), free(alone), free(bias);
+    }
+}
+
+/* Against double libm, in units in the last place. */
+static double ulps(float got, double want) {
+    double size = fabs(want) > 1.2e-38 ? fabs(want) * 1.1920929e-7 : 1.4e-45;
+    return fabs((double)got - want) / size;
+}
+static void elementary(void) {
+    int i;
+    double e[7] = {0};
+    for (i = 0; i <= 100000; i++) {
+        const double u = i / 100000.0;
+        float x;
+#define WORST(k, value) e[k] = (value) > e[k] ? (value) : e[k]
+        x = (float)(-87 + 175 * u), WORST(0, ulps(sslh_i_exp(x), exp((double)x)));
+        x = (float)(1e-6 + 100 * u), WORST(1, ulps(sslh_i_log(x), log((double)x)));
+        x = (float)(-10 + 20 * u), WORST(2, ulps(sslh_i_tanh(x), tanh((double)x)));
+        x = (float)(-5 + 10 * u), WORST(3, ulps(sslh_i_erf(x), erf((double)x)));
+        x = (float)(-1e4 + 2e4 * u), WORST(4, fabs((double)sslh_i_sin(x) - sin((double)x)) * 1e7);
+        WORST(5, fabs((double)sslh_i_cos(x) - cos((double)x)) * 1e7);
+        x = (float)(0.01 + 5 * u), WORST(6, ulps(sslh_i_pow(x, 3.7f), pow((double)x, (double)3.7f)));
+    }
+    for (i = 0; i < 7; i++) CHECK(e[i] < 3, "function %d: %g", i, e[i]);
+    CHECK(sslh_i_exp(1000) == SSLH_I_INF && sslh_i_exp(-1000) == 0, "exp at the ends");
+    CHECK(sslh_i_log(0) == -SSLH_I_INF && sslh_i_log(-1) != sslh_i_log(-1), "log at the ends");
+    CHECK(sslh_i_tanh(50) == 1 && sslh_i_tanh(-50) == -1 && sslh_i_erf(9) == 1, "saturation");
+    CHECK(sslh_i_pow(-2, 3) == -8 && sslh_i_pow(0, 2) == 0 && sslh_i_pow(5, 0) == 1, "pow");
+    CHECK(sslh_i_exp(SSLH_I_NAN) != sslh_i_exp(SSLH_I_NAN) && sslh_i_tanh(SSLH_I_NAN) != sslh_i_tanh(SSLH_I_NAN), "NaN stays");
+}
+
+static void end(void) {
+    int i;
+    for (i = 0; i < nctx; i++) {
+        CHECK_OK(ctx[i]);
+        sslh_destroy(ctx[i]);
+    }
+}
+
+TESTS_BEGIN
+    make_contexts();
+    TEST(products)
+    TEST(rows_alone)
+    TEST(convolutions)
+    TEST(images_alone)
+    TEST(elementary)
+    TEST(end)
+TESTS_END
