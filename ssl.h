@@ -19635,6 +19635,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_train_mode(m.net, 1);
     if (d.checkpoint && d.resume) {
         step = sslh_load_checkpoint(&m, o, d.checkpoint);
+        if (step < 0) step = 0; /* no file yet */
         sslh_loader_seek(loader, step);
     }
     if (SSLH_I_BAD(c)) return 0.0f;

@@ -237,7 +237,7 @@ static void one_result(void) {
         }
         for (i = 0; i < 5; i++) {
             if (strcmp(cpu_in_use(sets[i]), sets[i]) != 0 || strcmp(sets[i], best) == 0) continue;
-            if (!portable && fused(best) != fused(sets[i])) continue;
+            if (portable ? fused(sets[i]) : fused(best) != fused(sets[i])) continue;
             snprintf(what, sizeof what, "%s instead of %s%s", sets[i], best, portable ? ", portable" : "");
             same(what, 1, sets[i], portable, first, n);
         }

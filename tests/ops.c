@@ -586,11 +586,11 @@ static void threads(void) {
 static void instruction_sets(void) {
     static const char *const sets[5] = {"c", "sse2", "avx2", "avx512", "neon"};
     int i, portable;
-    sslh_ctx *best;
     char what[80];
     if (SSLH_I_DOUBLE) return;
     for (portable = 0; portable < 2; portable++) {
         for (i = 0; i < 5; i++) {
+            sslh_ctx *best = create(1, NULL, portable); /* anew: the random streams of both begin at the same number */
             sslh_ctx *b = create(1, sets[i], portable);
             int fused;
             best = create(1, NULL, portable); /* a new one: both count their random streams from the start */
