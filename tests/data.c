@@ -1,0 +1,567 @@
+/* Data sets: what sslh_load_images finds in files and folders, views of a set, loaders and batches. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+#include <sys/stat.h>
+
+static sslh_ctx *create(uint64_t seed) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = 2;
+    d.seed = seed;
+    return sslh_create(d);
+}
+
+static const char *golden(const char *name) {
+    static char path[512];
+    FILE *f = fopen("tests/golden/files/expected.txt", "rb");
+    snprintf(path, sizeof path, "%s/%s", f ? "tests/golden/files" : "golden/files", name);
+    if (f) fclose(f);
+    return path;
+}
+
+/* A folder of this run; temporary(c, "a", 1) makes the sub-folder too. */
+static const char *temporary(const char *name, int make) {
+    static char folder[256], path[4][512];
+    static int turn;
+    char *out = path[turn++ & 3];
+    if (!folder[0]) {
+        const char *root = getenv("TMPDIR");
+        snprintf(folder, sizeof folder, "%s/sslh_data_%lx", root ? root : "/tmp", (unsigned long)(uintptr_t)&folder ^ (unsigned long)sslh_i_now());
+        (void)mkdir(folder, 0777);
+    }
+    snprintf(out, 512, "%s/%s", folder, name);
+    if (make) (void)mkdir(out, 0777);
+    return out;
+}
+
+static void put(sslh_ctx *c, const char *name, const char *text) {
+    sslh_i_write_file(c, temporary(name, 0), text, strlen(text));
+}
+
+/* A picture whose pixel k is first + k. */
+static void put_png(sslh_ctx *c, const char *name, int first, int height, int width, int channels) {
+    uint8_t p[4096];
+    for (int i = 0; i < height * width * channels; i++) p[i] = (uint8_t)(first + i);
+    sslh_save_png(c, temporary(name, 0), p, height, width, channels);
+}
+
+static void idx_files(void) {
+    static const int32_t want[6] = {3, 1, 0, 2, 3, 1};
+    sslh_ctx *c = create(0);
+    static const char *const names[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz"};
+    for (int i = 0; i < 2; i++) {
+        sslh_data d = sslh_load_images(c, golden(names[i]));
+        CHECK_OK(c);
+        CHECK(d.count == 6 && d.height == 4 && d.width == 5 && d.channels == 1 && d.classes == 4, "%s: %d images", names[i], (int)d.count);
+        CHECK(d.labels && !memcmp(d.labels, want, sizeof want), "labels of %s", names[i]);
+        char line[64] = "", last[64] = "";
+        FILE *f = fopen(golden("expected.txt"), "rb");
+        while (f && fgets(line, sizeof line, f)) memcpy(last, line, sizeof last);
+        if (f) fclose(f);
+        unsigned crc = 0;
+        CHECK(sscanf(last, "idx %x", &crc) == 1 && d.field[0].values && sslh_i_crc32(0, d.field[0].values, 120) == crc, "pixels of %s", names[i]);
+    }
+    /* the folder holds both: with labels, twelve images */
+    sslh_data d = sslh_load_images(c, golden("idx"));
+    CHECK_OK(c);
+    CHECK(d.count == 12 && d.labels && d.labels[6] == 3, "%d images in the folder", (int)d.count);
+    sslh_load_images(c, golden("idx/plain-labels-idx1-ubyte"));
+    CHECK_ERROR(c, "labels or vectors, not images");
+
+    /* labels that do not fit */
+    size_t size, before;
+    uint8_t *p = sslh_i_read_file(c, golden(names[0]), &size);
+    sslh_i_write_file(c, temporary("x-images-idx3-ubyte", 0), p, size);
+    before = sslh_query(c).bytes;
+    sslh_i_write_file(c, temporary("x-labels-idx1-ubyte", 0), "\0\0\10\1\0\0\0\5abcde", 13);
+    sslh_load_images(c, temporary("x-images-idx3-ubyte", 0));
+    CHECK_ERROR(c, "x-labels-idx1-ubyte: byte 4: 5 labels for 6 images");
+    sslh_i_write_file(c, temporary("x-labels-idx1-ubyte", 0), "\0\0\10\1\0\0\0\6abcde", 13);
+    sslh_load_images(c, temporary("x-images-idx3-ubyte", 0));
+    CHECK_ERROR(c, "not an IDX file of labels");
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    (void)remove(temporary("x-labels-idx1-ubyte", 0));
+    d = sslh_load_images(c, temporary("x-images-idx3-ubyte", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 6 && !d.labels && d.classes == 0, "without labels");
+    (void)remove(temporary("x-images-idx3-ubyte", 0));
+    sslh_destroy(c);
+}
+
+static void cifar_files(void) {
+    sslh_ctx *c = create(0);
+    uint8_t *p = (uint8_t *)calloc(3, 3074);
+    temporary("cifar", 1);
+    for (int kind = 10; kind <= 100; kind += 90) {
+        size_t record = kind == 10 ? 3073 : 3074, head = record - 3072;
+        for (size_t i = 0; i < 3; i++) {
+            p[i * record] = (uint8_t)(7 + i);
+            p[i * record + head - 1] = (uint8_t)(kind == 10 ? 7 + i : 97 + i);
+            for (size_t k = 0; k < 3072; k++) p[i * record + head + k] = (uint8_t)(k / 1024 * 100 + k % 32 + i);
+        }
+        sslh_i_write_file(c, temporary("cifar/test.bin", 0), p, record);
+        sslh_i_write_file(c, temporary("cifar/a.bin", 0), p, 3 * record);
+        sslh_data d = sslh_load_images(c, temporary("cifar", 0));
+        CHECK_OK(c);
+        CHECK(d.count == 3 && d.height == 32 && d.channels == 3 && d.classes == kind, "%d images, %d classes", (int)d.count, d.classes);
+        const uint8_t *q = (const uint8_t *)d.field[0].values;
+        CHECK(q && q[0] == 0 && q[1] == 100 && q[2] == 200 && q[3 * 31 + 2] == 231 && q[2 * 3072 + 1] == 102, "planar to interleaved");
+        CHECK(sslh_load_images(c, temporary("cifar/test.bin", 0)).count == 1, "the test file itself");
+        p[0] = 20;
+        sslh_i_write_file(c, temporary("cifar/a.bin", 0), p, 3 * record);
+        CHECK_OK(c);
+        sslh_load_images(c, temporary("cifar", 0));
+        CHECK_ERROR(c, "none of the files");
+    }
+    free(p);
+    (void)remove(temporary("cifar/a.bin", 0));
+    sslh_data d = sslh_load_images(c, temporary("cifar", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 1, "a folder with a test file only");
+    (void)remove(temporary("cifar/test.bin", 0));
+    sslh_load_images(c, temporary("cifar", 0));
+    CHECK_ERROR(c, "holds no images; wanted");
+    (void)remove(temporary("cifar", 0));
+    sslh_destroy(c);
+}
+
+static void folders(void) {
+    sslh_ctx *c = create(0);
+    temporary("classes", 1);
+    temporary("classes/dog", 1);
+    temporary("classes/cat", 1);
+    temporary("classes/empty", 1);
+    put_png(c, "classes/dog/b.png", 20, 2, 3, 1);
+    put_png(c, "classes/dog/a.PNG", 10, 2, 3, 1);
+    put_png(c, "classes/cat/z.png", 30, 2, 3, 3);
+    put(c, "classes/cat/notes.txt", "not an image");
+    put(c, "classes/dog/c.pgm", "P2 3 2 255 1 2 3 4 5 6\n");
+    CHECK_OK(c);
+    sslh_data d = sslh_load_images(c, temporary("classes", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 4 && d.height == 2 && d.width == 3 && d.channels == 3 && d.classes == 2, "%d images, %d channels, %d classes", (int)d.count, d.channels, d.classes);
+    if (d.count == 4) {
+        const uint8_t *p = (const uint8_t *)d.field[0].values;
+        CHECK(d.labels[0] == 0 && d.labels[1] == 1 && d.labels[3] == 1, "labels");
+        CHECK(!strcmp(d.class_names[0], "cat") && !strcmp(d.class_names[1], "dog"), "names %s %s", d.class_names[0], d.class_names[1]);
+        CHECK(p[0] == 30 && p[1] == 31 && p[18] == 10 && p[19] == 10 && p[20] == 10 && p[36] == 20 && p[54] == 1, "pixels, grey made colour");
+    }
+    size_t before = sslh_query(c).bytes;
+    put_png(c, "classes/dog/d.png", 0, 3, 2, 1);
+    sslh_load_images(c, temporary("classes", 0));
+    CHECK_ERROR(c, "classes/dog/d.png has images of 3 x 2 pixels, the files before it 2 x 3");
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    put(c, "classes/dog/d.png", "damaged");
+    sslh_load_images(c, temporary("classes", 0));
+    CHECK_ERROR(c, "d.png: byte 0: neither");
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    (void)remove(temporary("classes/dog/d.png", 0));
+    d = sslh_load_images(c, temporary("classes/dog", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 3 && !d.labels && d.channels == 1, "a folder of images without classes");
+    put_png(c, "classes/alpha.png", 1, 2, 2, 4);
+    d = sslh_load_images(c, temporary("classes/alpha.png", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 1 && d.channels == 3 && ((const uint8_t *)d.field[0].values)[3] == 5, "alpha is left out");
+    static const char *const files[] = {"classes/alpha.png", "classes/dog/a.PNG", "classes/dog/b.png", "classes/dog/c.pgm", "classes/cat/z.png",
+                                        "classes/cat/notes.txt", "classes/dog", "classes/cat", "classes/empty", "classes"};
+    for (int i = 0; i < 10; i++) (void)remove(temporary(files[i], 0));
+    sslh_load_images(c, temporary("classes", 0));
+    CHECK_ERROR(c, "cannot open");
+    sslh_load_images(c, NULL);
+    CHECK_ERROR(c, "NULL");
+    sslh_destroy(c);
+}
+
+static void sheets(void) {
+    static const struct { const char *text, *error; } bad[] = {
+        {"", "no sheet"}, {"# only this", "no sheet"}, {"sheet a.png columns 2 count 4", "cell HEIGHT WIDTH is missing"},
+        {"cell 2\n", "a number from 1 to 32768"}, {"cell 0 2\n", "a number from 1"}, {"cell 2x 2\n", "a number from 1"},
+        {"cell 99999 2\n", "a number from 1"}, {"cell 2 2 2\n", "unexpected words"}, {"cells 2 2\n", "is expected at the start"},
+        {"cell 2 2\nsheet ../a.png columns 2 count 4", "not a path"}, {"cell 2 2\nsheet /a.png columns 2 count 4", "not a path"},
+        {"cell 2 2\nsheet .. columns 2 count 4", "not a path"}, {"cell 2 2\nsheet c:a columns 2 count 4", "not a path"},
+        {"cell 2 2\nsheet a.png column 2 count 4", "columns N is expected"}, {"cell 2 2\nsheet a.png columns 2", "count N is expected"},
+        {"cell 2 2\nsheet a.png columns 3 count 4", "too few"}, {"cell 2 2\nsheet a.png columns 2 count 5", "too few"},
+        {"cell 2 2\nsheet a.png columns 2 count 2147483647", "too few"}, {"cell 2 2\nsheet b.png columns 2 count 4", "cannot open"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\ncell 2 2", "cell comes after"}, {"cell 2 2\nsheet a.png columns 2 count 3\nlabels l.txt", "more labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt", "fewer labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nlabels m.txt", "not a number from 0"}, {"labels l.txt\nlabels l.txt", "(once) labels"},
+        {"cell 2 2\nclass one\nsheet a.png columns 2 count 4\nlabels l.txt", "only 1 classes are named"},
+    };
+    sslh_ctx *c = create(0);
+    temporary("sheets", 1);
+    put_png(c, "sheets/a.png", 0, 4, 5, 1); /* two columns of two pixels and one that is not used */
+    put_png(c, "sheets/c.png", 100, 2, 2, 3);
+    put(c, "sheets/l.txt", "0 2\r\n1\t0\n");
+    put(c, "sheets/m.txt", "0 2 x 0\n");
+    put(c, "sheets/index.txt", "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png columns 2 count 4\r\nlabels l.txt");
+    CHECK_OK(c);
+    sslh_data d = sslh_load_images(c, temporary("sheets", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 4 && d.height == 2 && d.width == 2 && d.channels == 1 && d.classes == 3, "%d images %d classes", (int)d.count, d.classes);
+    if (d.count == 4) {
+        static const uint8_t want[16] = {0, 1, 5, 6, 2, 3, 7, 8, 10, 11, 15, 16, 12, 13, 17, 18};
+        CHECK(!memcmp(d.field[0].values, want, 16), "pixels");
+        CHECK(d.labels[0] == 0 && d.labels[1] == 2 && d.labels[2] == 1 && d.labels[3] == 0, "labels");
+        CHECK(!strcmp(d.class_names[0], "first class") && !strcmp(d.class_names[1], "2nd") && !strcmp(d.class_names[2], "third"), "names");
+    }
+    put(c, "sheets/index.txt", "cell 2 2\nsheet a.png columns 2 count 3\nsheet c.png columns 1 count 1\n");
+    d = sslh_load_images(c, temporary("sheets", 0));
+    CHECK_OK(c);
+    CHECK(d.count == 4 && d.channels == 3 && !d.labels && ((const uint8_t *)d.field[0].values)[3 * 12 + 1] == 101, "grey and colour sheets");
+    size_t before = sslh_query(c).bytes;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        put(c, "sheets/index.txt", bad[i].text);
+        sslh_load_images(c, temporary("sheets", 0));
+        CHECK_ERROR(c, bad[i].error);
+        CHECK(sslh_query(c).bytes == before, "case %d: memory is left", (int)i);
+    }
+    static const char *const files[] = {"sheets/a.png", "sheets/c.png", "sheets/l.txt", "sheets/m.txt", "sheets/index.txt", "sheets"};
+    for (int i = 0; i < 6; i++) (void)remove(temporary(files[i], 0));
+    sslh_destroy(c);
+}
+
+static void example_data(void) {
+    sslh_ctx *c = create(0);
+    const char *path = sslh_i_path("examples/data/train") == SSLH_I_PATH_FOLDER ? "examples/data/train" : "../examples/data/train";
+    sslh_data d = sslh_load_images(c, path);
+    CHECK_OK(c);
+    CHECK(d.count == 10000 && d.height == 28 && d.width == 28 && d.channels == 1 && d.classes == 10, "%d images", (int)d.count);
+    int per_class[10] = {0};
+    for (int64_t i = 0; i < d.count; i++) per_class[d.labels[i]]++;
+    for (int k = 0; k < 10; k++) CHECK(per_class[k] == 1000, "class %d has %d", k, per_class[k]);
+    CHECK(d.class_names && !strcmp(d.class_names[9], "Ankle boot"), "class names");
+    float mean[4], std[4];
+    sslh_data_mean_std(d, mean, std);
+    CHECK_NEAR(mean[0], 0.2867, 1e-3); /* of all 60,000: 0.2860 and 0.3530 */
+    CHECK_NEAR(std[0], 0.3540, 1e-3);
+    sslh_destroy(c);
+}
+
+static void real_data(void) {
+    sslh_ctx *c = create(0);
+    float mean[4], std[4];
+    const char *path = test_data("mnist/train-images-idx3-ubyte.gz");
+    if (path) { /* the numbers that everyone normalises MNIST by */
+        sslh_data d = sslh_load_images(c, path);
+        CHECK_OK(c);
+        CHECK(d.count == 60000 && d.classes == 10 && d.labels[0] == 5 && d.labels[1] == 0, "MNIST");
+        sslh_data_mean_std(d, mean, std);
+        CHECK_NEAR(mean[0], 0.1307, 5e-5);
+        CHECK_NEAR(std[0], 0.3081, 5e-5);
+    } else NOTE("MNIST", "mnist/train-images-idx3-ubyte.gz");
+    path = test_data("cifar10/data_batch_1.bin");
+    if (path) {
+        sslh_data d = sslh_load_images(c, path);
+        CHECK_OK(c);
+        CHECK(d.count == 10000 && d.height == 32 && d.channels == 3 && d.classes == 10, "CIFAR-10");
+        CHECK(d.labels[0] == 6 && d.labels[1] == 9, "the first labels are frog and truck");
+        const uint8_t *p = (const uint8_t *)d.field[0].values;
+        CHECK(p[0] == 59 && p[1] == 62 && p[2] == 63, "the first pixel is %d %d %d", p[0], p[1], p[2]);
+        sslh_data_mean_std(d, mean, std); /* of all 50,000: .4914 .4822 .4465, .2470 .2435 .2616 */
+        CHECK_NEAR(mean[0], 0.4914, 5e-3);
+        CHECK_NEAR(mean[2], 0.4465, 5e-3);
+        CHECK_NEAR(std[1], 0.2435, 5e-3);
+    } else NOTE("CIFAR-10", "cifar10/data_batch_1.bin");
+    sslh_destroy(c);
+}
+
+/* --- views ---------------------------------------------------------------------------------------------------------- */
+
+enum { N = 23 };
+static uint8_t pixels[N * 12]; /* (N,2,2,3), value 10 n + position */
+static int32_t labels[N];
+static sslh_data small_set(sslh_ctx *c) {
+    for (int i = 0; i < N * 12; i++) pixels[i] = (uint8_t)(i / 12 * 10 + i % 12);
+    for (int i = 0; i < N; i++) labels[i] = i < 2 ? 2 : i % 2;
+    return sslh_data_from_images(c, pixels, N, 2, 2, 3, labels);
+}
+
+static void views_of_data(void) {
+    sslh_ctx *c = create(5);
+    sslh_data d = small_set(c);
+    static const int32_t pick[5] = {4, 0, 4, 2, 1};
+    uint8_t image[12];
+    CHECK(d.count == N && d.classes == 3 && d.fields == 2, "whole");
+    sslh_data r = sslh_data_range(d, 5, 15), p = sslh_data_pick(r, pick, 5), e;
+    CHECK_OK(c);
+    CHECK(r.count == 10 && r.classes == 3 && r.labels[0] == labels[5] && r.labels[9] == labels[14], "range");
+    for (int i = 0; i < 5; i++) {
+        CHECK(p.labels[i] == labels[5 + pick[i]], "label %d of a view of a view", i);
+        sslh_data_image(p, i, image);
+        CHECK(image[3] == pixels[12 * (5 + pick[i]) + 3], "image %d of a view of a view", i);
+    }
+    e = sslh_i_whole(p);
+    CHECK(e.count == N && !e.order && e.labels == labels, "the whole set again");
+
+    sslh_data f = sslh_data_fraction(d, 0.3, 1), g = sslh_data_fraction(d, 0.3, 1), h = sslh_data_fraction(d, 0.3, 2);
+    int per_class[3] = {0, 0, 0}, same = 1, other = 0;
+    for (int i = 0; i < f.count; i++) {
+        per_class[f.labels[i]]++;
+        same &= f.order[i] == g.order[i];
+        other |= f.order[i] != h.order[i];
+        if (i) CHECK(f.order[i] > f.order[i - 1], "ascending");
+    }
+    CHECK(per_class[0] == 3 && per_class[1] == 3 && per_class[2] == 1, "%d %d %d", per_class[0], per_class[1], per_class[2]);
+    CHECK(same && other, "a function of the seed");
+    CHECK(sslh_data_fraction(d, 1, 9).count == N, "all of it");
+    CHECK(sslh_data_fraction(r, 1e-9, 9).count == 2, "at least one of each class that is there");
+
+    sslh_data j = sslh_data_join(p, r);
+    CHECK_OK(c);
+    CHECK(j.count == 15 && !j.order && j.labels[1] == p.labels[1] && j.labels[5 + 9] == r.labels[9], "join");
+    sslh_data_image(j, 6, image);
+    CHECK(image[0] == pixels[12 * 6], "image of a joined set");
+
+    float mean[4], std[4], m2[4], s2[4];
+    sslh_data_mean_std(r, mean, std);
+    for (int k = 0; k < 3; k++) {
+        double s = 0, q = 0;
+        for (int i = 5; i < 15; i++)
+            for (int t = k; t < 12; t += 3) s += pixels[12 * i + t] / 255.0, q += pixels[12 * i + t] / 255.0 * pixels[12 * i + t] / 255.0;
+        CHECK_NEAR(mean[k], s / 40, 1e-6);
+        CHECK_NEAR(std[k], sqrt(q / 40 - s / 40 * s / 40), 1e-6);
+    }
+    float values[N * 12];
+    for (int i = 0; i < N * 12; i++) values[i] = (float)pixels[i] / 255.0f;
+    sslh_field field;
+    memset(&field, 0, sizeof field);
+    field.kind = SSLH_FIELD_IMAGE;
+    field.shape = sslh_dim3(2, 2, 3);
+    field.values = values;
+    sslh_data real = sslh_data_from_fields(c, &field, 1, N);
+    sslh_data_mean_std(sslh_data_range(real, 5, 15), m2, s2);
+    for (int k = 0; k < 4; k++) {
+        CHECK_NEAR(m2[k], mean[k], 1e-6);
+        CHECK_NEAR(s2[k], std[k], 1e-6);
+    }
+    sslh_data_image(real, 3, image);
+    CHECK(!memcmp(image, pixels + 36, 12), "8 bits of a real image");
+    CHECK_OK(c);
+
+    size_t before = sslh_query(c).bytes;
+    sslh_data_range(d, 5, 24);
+    CHECK_ERROR(c, "sslh_data_range: sample 23 of 23");
+    sslh_data_range(d, 5, 5);
+    CHECK_ERROR(c, "sslh_data_range: 0 samples");
+    sslh_data_range(d, 6, 5);
+    CHECK_ERROR(c, "sslh_data_range: -1 samples");
+    sslh_data_pick(d, NULL, 3);
+    CHECK_ERROR(c, "sslh_data_pick");
+    sslh_data_fraction(d, 0, 1);
+    CHECK_ERROR(c, "sslh_data_fraction: the fraction 0");
+    sslh_data_fraction(d, (double)NAN, 1);
+    CHECK_ERROR(c, "sslh_data_fraction");
+    sslh_data_join(d, real);
+    CHECK_ERROR(c, "do not have the same fields");
+    sslh_data_image(d, 23, image);
+    CHECK_ERROR(c, "no image 23");
+    labels[7] = -1;
+    sslh_data_from_images(c, pixels, N, 2, 2, 3, labels);
+    CHECK_ERROR(c, "the label -1 of sample 7");
+    sslh_data_from_images(c, pixels, N, 2, 2, 5, NULL);
+    CHECK_ERROR(c, "1 to 4 channels");
+    sslh_data_from_images(c, NULL, N, 2, 2, 3, NULL);
+    CHECK_ERROR(c, "neither .values nor .fetch");
+    sslh_data_from_images(c, pixels, 0, 2, 2, 3, NULL);
+    CHECK_ERROR(c, "0 samples");
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    sslh_destroy(c);
+}
+
+/* --- loaders -------------------------------------------------------------------------------------------------------- */
+
+static sslh_loader_desc loader_desc(int batch, int in_order, int epochs, int keep_last) {
+    sslh_loader_desc d;
+    memset(&d, 0, sizeof d);
+    d.batch = batch;
+    d.in_order = in_order;
+    d.epochs = epochs;
+    d.keep_last = keep_last;
+    return d;
+}
+
+static void loader_order(void) {
+    sslh_ctx *c = create(5);
+    sslh_data d = small_set(c);
+    sslh_batch b;
+    int32_t first[2][N], n = 0;
+    for (int keep = 0; keep < 2; keep++) {
+        sslh_loader *l = sslh_loader_new(c, d, loader_desc(5, 0, 3, keep));
+        CHECK(sslh_loader_steps(l) == (keep ? 5 : 4), "steps");
+        int seen[3][N] = {{0}}, steps = 0;
+        while (sslh_next_batch(l, &b)) {
+            CHECK(b.step == steps && b.epoch == steps / (keep ? 5 : 4) && b.seed == 5, "step %d epoch %d", (int)b.step, b.epoch);
+            CHECK(b.count == (keep && steps % 5 == 4 ? 3 : 5), "%d samples", b.count);
+            for (int i = 0; i < b.count; i++) {
+                seen[b.epoch][b.index[i]]++;
+                CHECK(b.labels[i] == labels[b.index[i]], "labels follow");
+                if (b.epoch < 2 && keep) first[b.epoch][(b.step % 5) * 5 + i] = b.index[i];
+            }
+            steps++;
+        }
+        CHECK(steps == (keep ? 15 : 12), "%d steps", steps);
+        for (int e = 0; e < 3; e++)
+            for (n = 0; n < N && seen[e][n] == 1; n++) {}
+        if (keep) CHECK(n == N, "every sample once");
+    }
+    CHECK(memcmp(first[0], first[1], sizeof first[0]) != 0, "two epochs have one order");
+    /* seeking gives the same batches */
+    sslh_loader *l = sslh_loader_new(c, d, loader_desc(5, 0, SSLH_OFF, 1));
+    for (int step = 9; step >= 0; step--) {
+        sslh_loader_seek(l, step);
+        CHECK(sslh_next_batch(l, &b) && b.step == step, "seek %d", step);
+        CHECK(!memcmp(b.index, first[step / 5] + step % 5 * 5, (size_t)b.count * 4), "batch %d after a seek", step);
+    }
+    sslh_loader_seek(l, 1000000000000);
+    CHECK(sslh_next_batch(l, &b), "for ever");
+    sslh_loader_seek(l, -1);
+    CHECK_ERROR(c, "sslh_loader_seek");
+    /* in order, of a view: indices count in the whole set, so does the batch's data */
+    sslh_data r = sslh_data_range(d, 20, 23);
+    l = sslh_loader_new(c, r, loader_desc(2, 1, 0, 0));
+    CHECK(sslh_next_batch(l, &b) && b.count == 2 && b.index[0] == 20 && b.index[1] == 21 && b.labels[1] == labels[21], "first");
+    CHECK(b.data.count == N && !b.data.order, "the whole set");
+    CHECK(sslh_next_batch(l, &b) && b.count == 1 && b.index[0] == 22, "last");
+    CHECK(!sslh_next_batch(l, &b), "end");
+    /* larger than the data; no data; no context */
+    l = sslh_loader_new(c, d, loader_desc(0, 0, 0, 0));
+    CHECK(sslh_next_batch(l, &b) && b.count == N && !sslh_next_batch(l, &b), "batch of all");
+    CHECK_OK(c);
+    memset(&r, 0, sizeof r);
+    CHECK(!sslh_loader_new(c, r, loader_desc(0, 0, 0, 0)), "no data");
+    CHECK_ERROR(c, "sslh_loader_new: 0 samples");
+    CHECK(!sslh_next_batch(NULL, &b) && sslh_loader_steps(NULL) == 0, "no loader");
+    sslh_destroy(c);
+}
+
+static int fetch_calls;
+static int fetch_image(void *user, int64_t index, void *out) {
+    fetch_calls++;
+    if (index == 13) return 1;
+    memcpy(out, (const uint8_t *)user + 12 * index, 12);
+    return 0;
+}
+
+static void batch_tensors(void) {
+    sslh_ctx *c = create(5);
+    sslh_data d = small_set(c);
+    sslh_batch b;
+    sslh_loader *l = sslh_loader_new(c, sslh_data_range(d, 3, 20), loader_desc(6, 0, SSLH_OFF, 0));
+    int64_t allocs = 0, steps = 0;
+    for (int step = 0; step < 20 && sslh_next_batch(l, &b); step++) {
+        sslh_tensor *x = sslh_batch_images(c, b), *y = sslh_batch_labels(c, b);
+        CHECK(x->ndim == 4 && x->shape[0] == 6 && x->shape[1] == 2 && x->shape[3] == 3 && x->type == SSLH_F32, "shape");
+        CHECK(y->ndim == 1 && y->shape[0] == 6 && y->type == SSLH_I32, "labels");
+        for (int i = 0; i < 6; i++) {
+            CHECK(y->ints[i] == labels[b.index[i]], "label");
+            for (int k = 0; k < 12; k++) CHECK(x->data[12 * i + k] == (sslh_real)pixels[12 * b.index[i] + k] / (sslh_real)255, "pixel");
+        }
+        if (step == 3) allocs = sslh_query(c).allocs, steps = sslh_query(c).steps;
+    }
+    CHECK(sslh_query(c).allocs == allocs, "batches allocate");
+    CHECK(sslh_query(c).steps == steps + 16, "a step per batch");
+    /* nothing was computed since: no new step */
+    sslh_next_batch(l, &b);
+    steps = sslh_query(c).steps;
+    sslh_next_batch(l, &b);
+    CHECK(sslh_query(c).steps == steps, "a step began without need");
+
+    /* by callback, one that fails, and the other kinds of fields */
+    static int16_t sound[N * 4];
+    static int32_t words[N * 3];
+    for (int i = 0; i < N * 4; i++) sound[i] = (int16_t)(i == 0 ? -32768 : i * 100);
+    for (int i = 0; i < N * 3; i++) words[i] = i;
+    sslh_field f[4];
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_IMAGE;
+    f[0].type = SSLH_U8;
+    f[0].shape = sslh_dim3(2, 2, 3);
+    f[0].fetch = fetch_image;
+    f[0].user = pixels;
+    f[1].kind = SSLH_FIELD_AUDIO;
+    f[1].type = SSLH_I32;
+    f[1].int16 = 1;
+    f[1].shape = sslh_dim2(4, 1);
+    f[1].values = sound;
+    f[2].kind = SSLH_FIELD_TOKENS;
+    f[2].type = SSLH_I32;
+    f[2].shape = sslh_dim1(3);
+    f[2].values = words;
+    f[3].kind = SSLH_FIELD_LABEL;
+    f[3].type = SSLH_I32;
+    f[3].values = labels;
+    sslh_data m = sslh_data_from_fields(c, f, 4, N);
+    CHECK_OK(c);
+    l = sslh_loader_new(c, m, loader_desc(6, 1, 1, 0));
+    CHECK(sslh_next_batch(l, &b), "batch");
+    sslh_tensor *x = sslh_batch_images(c, b), *s = sslh_batch_field(c, b, 1), *w = sslh_batch_field(c, b, 2), *y = sslh_batch_field(c, b, 3);
+    CHECK_OK(c);
+    CHECK(fetch_calls == 6 && x->data[12 * 5 + 7] == (sslh_real)pixels[67] / (sslh_real)255, "fetched %d", fetch_calls);
+    CHECK(s->ndim == 3 && s->data[0] == -1 && s->data[1] == (sslh_real)100 / (sslh_real)32768, "audio");
+    CHECK(w->ndim == 2 && w->type == SSLH_I32 && w->ints[17] == 17, "tokens");
+    CHECK(y->ndim == 1 && y->ints[1] == 2, "labels");
+    sslh_batch_field(c, b, 4);
+    CHECK_ERROR(c, "sslh_batch_field: field 4 of 4");
+    float mean[4], std[4];
+    sslh_data_mean_std(m, mean, std);
+    CHECK_ERROR(c, "fetch callback failed for sample 13");
+    sslh_data_mean_std(sslh_data_range(m, 0, 10), mean, std);
+    CHECK_OK(c);
+    sslh_next_batch(l, &b);
+    sslh_next_batch(l, &b);
+    sslh_batch_images(c, b);
+    CHECK_ERROR(c, "sslh_batch_images: the data's fetch callback failed for sample 13");
+    int32_t wrong[1] = {23};
+    b.index = wrong;
+    b.count = 1;
+    sslh_batch_images(c, b);
+    CHECK_ERROR(c, "sample 23 of 23 does not exist");
+    f[0].values = NULL;
+    sslh_data audio = sslh_data_from_fields(c, f + 1, 1, N);
+    l = sslh_loader_new(c, audio, loader_desc(6, 1, 1, 0));
+    sslh_next_batch(l, &b);
+    sslh_batch_images(c, b);
+    CHECK_ERROR(c, "has no images");
+    sslh_batch_labels(c, b);
+    CHECK_ERROR(c, "has no labels");
+    f[1].int16 = 0;
+    sslh_data_from_fields(c, f + 1, 1, N);
+    CHECK_ERROR(c, "field 0: audio");
+    f[2].type = SSLH_F32;
+    sslh_data_from_fields(c, f + 2, 1, N);
+    CHECK_ERROR(c, "tokens and labels are SSLH_I32");
+    sslh_destroy(c);
+}
+
+/* A sweep that makes views and loaders between mark and rewind stays flat. */
+static void flat_memory(void) {
+    sslh_ctx *c = create(1);
+    sslh_data d = small_set(c);
+    sslh_batch b;
+    size_t bytes = 0;
+    for (int round = 0; round < 100; round++) {
+        int64_t mark = sslh_mark(c);
+        sslh_loader *l = sslh_loader_new(c, sslh_data_fraction(d, 0.5, (uint64_t)round), loader_desc(4, 0, 2, 0));
+        while (sslh_next_batch(l, &b)) sslh_batch_images(c, b);
+        sslh_rewind(c, mark);
+        if (round == 3) bytes = sslh_query(c).bytes;
+    }
+    CHECK_OK(c);
+    CHECK(sslh_query(c).bytes == bytes, "%d bytes, then %d", (int)bytes, (int)sslh_query(c).bytes);
+    sslh_destroy(c);
+}
+
+TESTS_BEGIN
+    TEST(idx_files)
+    TEST(cifar_files)
+    TEST(folders)
+    TEST(sheets)
+    TEST(example_data)
+    TEST(real_data)
+    TEST(views_of_data)
+    TEST(loader_order)
+    TEST(batch_tensors)
+    TEST(flat_memory)
+TESTS_END
