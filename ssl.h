@@ -1363,18 +1363,22 @@ SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);     /* log me
 
 /* Images (N,H,W,C) in [0,1] as a grid with columns columns, each pixel enlarged zoom times (0: chosen). */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
-/* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images. */
+/* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
+   D/3 a square), each stretched to [0,1] for itself. */
 SSLH_API void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom);
-/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). */
+/* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Labels
+   outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
 SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                    int classes, const char *const *names);
-/* One line per curve, curve i has n values at values + i n; names in the legend; title above. */
+/* One line per curve, curve i has n values at values + i n (NaN: a gap), drawn over 1 .. n; names in the legend (NULL:
+   none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title);
-/* 2-D maps of features (n,D): persistent (n,2). PCA keeps signs fixed (largest weight positive). */
+/* Maps of features (n,D): persistent (n,dims). PCA keeps signs fixed (largest weight positive). */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
 typedef struct sslh_tsne_desc { float perplexity; int iterations; } sslh_tsne_desc; /* default 30, 500 */
-/* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA. */
+/* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA: persistent (n,2). A perplexity above
+   (n-1)/3 is lowered to it. */
 SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_desc desc);
 
 #ifdef __cplusplus
@@ -19766,7 +19770,10 @@ SSLH_I_FN int sslh_i_cover(double d, double half) {
 }
 
 SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radius, int colour, int alpha) {
-    int i, j, x0 = (int)floor(x - radius), y0 = (int)floor(y - radius), n = (int)ceil(2 * radius) + 2;
+    int i, j, x0, y0, n = (int)ceil(2 * radius) + 2;
+    if (!(x > -1e6 && x < 1e6 && y > -1e6 && y < 1e6)) return;
+    x0 = (int)floor(x - radius);
+    y0 = (int)floor(y - radius);
     for (j = y0; j < y0 + n; j++)
         for (i = x0; i < x0 + n; i++) {
             double dx = (double)i + 0.5 - x, dy = (double)j + 0.5 - y;
@@ -20114,7 +20121,7 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     for (i = 0; i < 12; i++) { /* 1, then multiples of the tick */
         double x = i == 0 ? 1 : i * tick;
         int at = left + (int)((x - xlo) / (xhi - xlo) * WIDTH + 0.5);
-        if (x > (double)n || (i > 0 && x < 1 + 0.6 * tick)) continue;
+        if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue; /* behind the last, too near the first */
         sslh_i_ink_bar(&v, at, top + HEIGHT, 1, 6, SSLH_I_INK);
         sslh_i_tick(text, sizeof text, x, 1);
         sslh_i_write_text(&v, at - SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text) + 1, top + HEIGHT + 12, 2, 0, SSLH_I_INK, text);

@@ -1,0 +1,326 @@
+/* Pictures: files are read back and looked into; PCA and t-SNE: known answers, determinism, hostile arguments. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+
+#define FILE_NAME "test_picture.png"
+
+static sslh_ctx *context(int threads) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.seed = 5;
+    d.threads = threads;
+    return sslh_create(d);
+}
+
+/* The written picture as 8-bit RGB. */
+static const uint8_t *back(sslh_ctx *c, int *h, int *w) {
+    int channels = 0;
+    const uint8_t *p = sslh_load_image(c, FILE_NAME, h, w, &channels);
+    CHECK_OK(c);
+    CHECK(p && channels == 3, "picture with %d channels", channels);
+    remove(FILE_NAME);
+    return p;
+}
+
+static int count_colour(const uint8_t *p, int h, int w, int colour) {
+    int i, n = 0;
+    for (i = 0; i < h * w; i++) n += p[3 * i] == (colour >> 16) && p[3 * i + 1] == ((colour >> 8) & 255) && p[3 * i + 2] == (colour & 255);
+    return n;
+}
+
+static void grid(void) {
+    sslh_ctx *c = context(1);
+    static const float values[24] = {1, 0, 0, 0, 1, 0, 0, 0, 1, 0.5f, 0.5f, 0.5f, -3, 7, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1};
+    int h = 0, w = 0;
+    const uint8_t *p;
+    sslh_picture_grid(c, FILE_NAME, sslh_from(c, sslh_dim4(2, 2, 2, 3), values), 2, 10);
+    p = back(c, &h, &w);
+    CHECK(w == 2 * 8 + 40 + 4 && h == 2 * 8 + 20, "%d x %d", w, h); /* margin 8, gap 4 */
+    if (p) {
+        CHECK(count_colour(p, h, w, 0xff0000) == 100, "red");
+        CHECK(count_colour(p, h, w, 0x808080) == 100, "grey");
+        CHECK(count_colour(p, h, w, 0x00ff00) == 200, "green: one clipped from -3, 7, 0");
+        CHECK(p[(8 * w + 8) * 3] == 255 && p[(8 * w + 8) * 3 + 1] == 0, "first pixel");
+    }
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(60, 28, 28, 1)), 0, 0);
+    p = back(c, &h, &w);
+    CHECK(w > 600 && w < 1000 && h > 400 && h < 1000, "chosen zoom: %d x %d", w, h);
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(1, 1, 1, 4)), 0, 0);
+    p = back(c, &h, &w);
+    (void)p;
+    sslh_destroy(c);
+}
+
+static void filters(void) {
+    sslh_ctx *c = context(1);
+    int h = 0, w = 0;
+    const uint8_t *p;
+    sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim4(8, 3, 3, 3), 0, 1), 4);
+    p = back(c, &h, &w);
+    sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim2(8, 49), 0, 1), 0);
+    p = back(c, &h, &w);
+    if (p) CHECK(count_colour(p, h, w, 0) == 8 * 8 * 8, "each filter has one black point: %d", count_colour(p, h, w, 0));
+    sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim2(8, 48), 0, 1), 0); /* 4 x 4 x 3 */
+    p = back(c, &h, &w);
+    (void)p;
+    sslh_picture_filters(c, FILE_NAME, sslh_zeros(c, sslh_dim2(8, 50)), 0);
+    CHECK_ERROR(c, "square");
+    sslh_picture_filters(c, FILE_NAME, sslh_zeros(c, sslh_dim4(8, 3, 3, 16)), 0);
+    CHECK_ERROR(c, "(O,H,W,1)");
+    sslh_picture_filters(c, FILE_NAME, sslh_zeros(c, sslh_dim0()), 0);
+    CHECK_ERROR(c, "weights");
+    sslh_destroy(c);
+}
+
+static void scatter(void) {
+    sslh_ctx *c = context(1);
+    int h = 0, w = 0, i;
+    const uint8_t *p;
+    int32_t labels[60];
+    const char *names[3] = {"first", NULL, "a very long name that goes on and on beyond every legend, \xc3\xa4\xc3\xb6"};
+    sslh_tensor *x = sslh_normal(c, sslh_dim2(60, 2), 0, 1);
+    for (i = 0; i < 60; i++) labels[i] = i % 3;
+    sslh_picture_scatter(c, FILE_NAME, x, labels, 3, names);
+    p = back(c, &h, &w);
+    CHECK(h == 768 && w > 768, "%d x %d", w, h);
+    if (p) CHECK(count_colour(p, h, w, 0xff7f0e) > 50, "legend of class 1");
+    labels[3] = -1;
+    labels[4] = 1 << 30;
+    x->data[0] = (sslh_real)(1e38 * 1e38);
+    x->data[3] = x->data[0] - x->data[0];
+    x->data[6] = (sslh_real)3e38;
+    x->data[8] = (sslh_real)-3e38;
+    sslh_picture_scatter(c, FILE_NAME, x, labels, 0, NULL);
+    p = back(c, &h, &w);
+    sslh_picture_scatter(c, FILE_NAME, sslh_zeros(c, sslh_dim2(1, 2)), NULL, 0, NULL);
+    p = back(c, &h, &w);
+    CHECK(w == 768, "no labels, no legend");
+    sslh_picture_scatter(c, FILE_NAME, sslh_zeros(c, sslh_dim2(4, 3)), NULL, 0, NULL);
+    CHECK_ERROR(c, "(n,2)");
+    sslh_destroy(c);
+}
+
+static void curves(void) {
+    sslh_ctx *c = context(1);
+    float v[40], zero = 0;
+    int h = 0, w = 0, i, k;
+    const uint8_t *p;
+    const char *names[2] = {"loss", "accuracy"};
+    static const float extreme[7] = {0, 1e-38f, 3e38f, -3e38f, 1e-7f, 123456.0f, 5};
+    for (i = 0; i < 40; i++) v[i] = (float)(i % 20) / 20.0f + (float)(i / 20);
+    v[7] = zero / zero;
+    v[8] = 1.0f / zero;
+    sslh_picture_curves(c, FILE_NAME, v, 2, 20, names, "two curves");
+    p = back(c, &h, &w);
+    if (p) CHECK(count_colour(p, h, w, 0x1f77b4) > 300 && count_colour(p, h, w, 0xff7f0e) > 300, "both lines are there");
+    for (k = 0; k < 7; k++)
+        for (i = 1; i < 7; i++) { /* pairs of extreme values */
+            v[0] = extreme[k];
+            v[1] = extreme[(k + i) % 7];
+            sslh_picture_curves(c, FILE_NAME, v, 1, 2, NULL, NULL);
+            p = back(c, &h, &w);
+        }
+    v[0] = v[1] = zero / zero;
+    sslh_picture_curves(c, FILE_NAME, v, 1, 2, names, "nothing");
+    p = back(c, &h, &w);
+    sslh_picture_curves(c, FILE_NAME, v, 0, 2, NULL, NULL);
+    CHECK_ERROR(c, "at least 1");
+    sslh_picture_curves(c, FILE_NAME, NULL, 1, 2, NULL, NULL);
+    CHECK_ERROR(c, "NULL");
+    sslh_destroy(c);
+}
+
+static void ticks(void) {
+    static const struct { double v, step; const char *text; } want[10] = {
+        {0.25, 0.05, "0.25"}, {1500, 500, "1500"}, {2e6, 5e5, "2.0e6"}, {0, 0.1, "0.0"}, {-0.3, 0.1, "-0.3"},
+        {3e-6, 1e-6, "3e-6"}, {-1e-17, 0.5, "0.0"}, {10, 1, "10"}, {0.0002, 0.0001, "0.0002"}, {1e30, 1e30, "1e30"}};
+    char text[48];
+    int i;
+    for (i = 0; i < 10; i++) {
+        sslh_i_tick(text, sizeof text, want[i].v, want[i].step);
+        CHECK(!strcmp(text, want[i].text), "%s, expected %s", text, want[i].text);
+    }
+    CHECK(sslh_i_nice(0.3) == 0.5 && sslh_i_nice(7) == 10 && sslh_i_nice(1) == 1 && sslh_i_nice(150) == 200, "nice steps");
+}
+
+static void hostile(void) {
+    sslh_ctx *c = context(1), *other = context(1);
+    static const int32_t ints[2] = {1, 2};
+    sslh_picture_grid(c, FILE_NAME, NULL, 0, 0);
+    CHECK_ERROR(c, "NULL");
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(other, sslh_dim4(1, 1, 1, 1)), 0, 0);
+    CHECK_ERROR(c, "another context");
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(1, 2, 2, 5)), 0, 0);
+    CHECK_ERROR(c, "channels");
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim2(2, 2)), 0, 0);
+    CHECK_ERROR(c, "(N,H,W,C)");
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(2, 100, 100, 1)), 2, 1000);
+    CHECK_ERROR(c, "pixels");
+    sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(2, 2, 2, 1)), 0, 2000000000);
+    CHECK_ERROR(c, "zoom");
+    sslh_picture_grid(c, "no/such/folder/picture.png", sslh_zeros(c, sslh_dim4(2, 2, 2, 1)), 0, 0);
+    CHECK(sslh_error_code(c) == SSLH_E_FILE, "a folder that is not there");
+    sslh_clear_error(c);
+    sslh_pca(c, sslh_from_ints(c, sslh_dim2(2, 1), ints), 1);
+    CHECK_ERROR(c, "integer");
+    sslh_pca(c, sslh_zeros(c, sslh_dim2(4, 3)), 4);
+    CHECK_ERROR(c, "4 components");
+    sslh_pca(c, sslh_zeros(c, sslh_dim2(4, 3)), 0);
+    CHECK_ERROR(c, "0 components");
+    sslh_pca(c, sslh_zeros(c, sslh_dim1(4)), 1);
+    CHECK_ERROR(c, "(n,D)");
+    {
+        sslh_tensor *t = sslh_zeros(c, sslh_dim2(4, 3));
+        sslh_tsne_desc d;
+        memset(&d, 0, sizeof d);
+        d.perplexity = -1;
+        sslh_tsne(c, t, d);
+        CHECK_ERROR(c, "perplexity");
+        t = sslh_zeros(c, sslh_dim2(4, 3));
+        t->data[5] = (sslh_real)(1e38 * 1e38);
+        t->data[5] -= t->data[5];
+        sslh_pca(c, t, 1);
+        CHECK_ERROR(c, "NaN");
+    }
+    sslh_destroy(c);
+    sslh_destroy(other);
+}
+
+/* Axes of known length: x = 5 a u + 2 b v + 0.5 e w with orthonormal u, v, w. */
+static void pca_finds_the_axes(void) {
+    sslh_ctx *c = context(2);
+    enum { N = 400, D = 40 };
+    sslh_tensor *x = sslh_zeros(c, sslh_dim2(N, D)), *g = sslh_normal(c, sslh_dim2(N, 3), 0, 1), *p;
+    int i, k, j;
+    double length[3] = {5, 2, 0.5}, var[3] = {0, 0, 0}, cross = 0, total = 0, sum[3] = {0, 0, 0};
+    for (i = 0; i < N; i++)
+        for (k = 0; k < D; k++) {
+            double s = 7; /* a mean that must go */
+            for (j = 0; j < 3; j++) s += length[j] * (double)g->data[3 * i + j] * sqrt(2.0 / D) * cos(3.141592653589793 * (j + 1) * (k + 0.5) / D);
+            x->data[i * D + k] = (sslh_real)s;
+        }
+    p = sslh_pca(c, x, 3);
+    CHECK_OK(c);
+    CHECK(p->shape[0] == N && p->shape[1] == 3, "shape");
+    for (i = 0; i < N; i++)
+        for (j = 0; j < 3; j++) sum[j] += (double)p->data[3 * i + j];
+    for (j = 0; j < 3; j++) CHECK_NEAR(sum[j] / N, 0, 1e-4);
+    for (i = 0; i < N; i++) {
+        for (j = 0; j < 3; j++) var[j] += (double)p->data[3 * i + j] * (double)p->data[3 * i + j] / (N - 1);
+        cross += (double)p->data[3 * i] * (double)p->data[3 * i + 1] / (N - 1);
+    }
+    for (k = 0; k < D; k++) {
+        double m = 0, s = 0;
+        for (i = 0; i < N; i++) m += (double)x->data[i * D + k] / N;
+        for (i = 0; i < N; i++) s += ((double)x->data[i * D + k] - m) * ((double)x->data[i * D + k] - m) / (N - 1);
+        total += s;
+    }
+    CHECK_NEAR(var[0] + var[1] + var[2], total, 1e-3 * total); /* rank 3: nothing is lost */
+    CHECK_NEAR(cross, 0, 1e-4);
+    CHECK(var[0] > 20 && var[0] < 31 && var[1] > 3 && var[1] < 5 && var[2] > 0.18 && var[2] < 0.33, "variances %g %g %g", var[0], var[1], var[2]);
+    /* constant features, fewer points than dimensions, one point */
+    p = sslh_pca(c, sslh_full(c, sslh_dim2(5, 7), 3), 2);
+    for (i = 0; i < 10; i++) CHECK(p->data[i] == 0, "%g", (double)p->data[i]);
+    p = sslh_pca(c, sslh_normal(c, sslh_dim2(3, 30), 0, 1), 5);
+    for (i = 0; i < 3; i++) CHECK_NEAR(p->data[5 * i + 4], 0, 1e-4);
+    p = sslh_pca(c, sslh_normal(c, sslh_dim2(1, 4), 0, 1), 2);
+    CHECK(p->data[0] == 0 && p->data[1] == 0, "one point");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Four clusters in 20 dimensions stay clusters: the nearest neighbour on the map is of the same one. */
+static void tsne_keeps_clusters(void) {
+    unsigned long long first = 0;
+    int threads;
+    for (threads = 1; threads <= 3; threads++) {
+        sslh_ctx *c = context(threads);
+        enum { N = 203, D = 20 };
+        sslh_tensor *x = sslh_normal(c, sslh_dim2(N, D), 0, 1), *y;
+        sslh_tsne_desc d;
+        int i, j, right = 0;
+        unsigned long long h;
+        memset(&d, 0, sizeof d);
+        d.iterations = 300;
+        d.perplexity = 20;
+        for (i = 0; i < N; i++) x->data[i * D + i % 4] += 8;
+        y = sslh_tsne(c, x, d);
+        CHECK_OK(c);
+        for (i = 0; i < N; i++) {
+            int best = -1;
+            double best_d = 0;
+            for (j = 0; j < N; j++) {
+                double dx = (double)y->data[2 * i] - (double)y->data[2 * j], dy = (double)y->data[2 * i + 1] - (double)y->data[2 * j + 1];
+                if (j != i && (best < 0 || dx * dx + dy * dy < best_d)) best = j, best_d = dx * dx + dy * dy;
+            }
+            right += best % 4 == i % 4;
+        }
+        CHECK(right >= N - 2, "%d of %d neighbours are of the same cluster", right, N);
+        h = test_hash(y->data, y->count * sizeof *y->data, 0);
+        if (threads == 1) first = h;
+        CHECK(h == first, "%d threads: other bits", threads);
+        sslh_destroy(c);
+    }
+}
+
+static void tsne_small(void) {
+    sslh_ctx *c = context(1);
+    sslh_tsne_desc d;
+    int n;
+    size_t i;
+    memset(&d, 0, sizeof d);
+    d.iterations = 60;
+    for (n = 1; n < 20; n++) {
+        sslh_tensor *y = sslh_tsne(c, sslh_normal(c, sslh_dim2(n, 1 + n % 5), 0, 1), d), *z = sslh_tsne(c, sslh_full(c, sslh_dim2(n, 3), 2), d);
+        CHECK_OK(c);
+        for (i = 0; i < y->count; i++) CHECK((double)y->data[i] - (double)y->data[i] == 0 && (double)z->data[i] - (double)z->data[i] == 0, "n = %d", n);
+    }
+    sslh_destroy(c);
+}
+
+/* Memory that fails at any place: an error, no leak. */
+static void memory(void) {
+    test_memory m;
+    sslh_desc d;
+    long at, calls = 1;
+    float v[4] = {1, 2, 3, 4};
+    memset(&d, 0, sizeof d);
+    d.threads = 1;
+    d.alloc = test_alloc;
+    d.release = test_release;
+    d.user = &m;
+    for (at = 0; at <= calls; at++) {
+        sslh_ctx *c;
+        sslh_tensor *x;
+        sslh_tsne_desc t;
+        memset(&t, 0, sizeof t);
+        t.iterations = 2;
+        memset(&m, 0, sizeof m);
+        m.fail_at = at;
+        c = sslh_create(d);
+        x = sslh_normal(c, sslh_dim2(9, 4), 0, 1);
+        sslh_picture_grid(c, FILE_NAME, sslh_zeros(c, sslh_dim4(2, 2, 2, 3)), 0, 1);
+        sslh_picture_curves(c, FILE_NAME, v, 1, 4, NULL, NULL);
+        sslh_picture_filters(c, FILE_NAME, x, 1);
+        sslh_picture_scatter(c, FILE_NAME, sslh_tsne(c, x, t), NULL, 0, NULL);
+        if (at == 0) calls = m.calls;
+        CHECK((sslh_error(c) != NULL) == (at != 0), "failure %ld: %s", at, sslh_error(c) ? sslh_error(c) : "unnoticed");
+        sslh_destroy(c);
+        CHECK(m.live == 0, "failure %ld: %ld blocks leak", at, m.live);
+    }
+    remove(FILE_NAME);
+}
+
+TESTS_BEGIN
+    TEST(grid)
+    TEST(filters)
+    TEST(scatter)
+    TEST(curves)
+    TEST(ticks)
+    TEST(hostile)
+    TEST(pca_finds_the_axes)
+    TEST(tsne_keeps_clusters)
+    TEST(tsne_small)
+    TEST(memory)
+TESTS_END
