@@ -17982,7 +17982,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     memset(&b, 0, sizeof b);
     index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
     if (!index) return sslh_i_dummy(c);
-    for (i = 0; i < n; i++) index[i] = data.order ? data.order[at + i] : (int32_t)(at + i);
+    for (i = 0; i < n; i++) index[i] = (int32_t)(at + i);
     b.data = data;
     b.count = n;
     b.index = index;
