@@ -1,0 +1,432 @@
+/* Properties of the losses: known values, invariances, identities between them, fused against composed. Golden values of
+   PyTorch are in ops.c. This program carries its own implementation to reach the private form of NT-Xent. */
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#include "harness.h"
+
+static sslh_ctx *c;
+
+static sslh_ctx *create(int threads) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = threads;
+    d.seed = 7;
+    return sslh_create(d);
+}
+
+static sslh_tensor *normal(int a, int b) { return sslh_normal(c, sslh_dim2(a, b), 0.0f, 1.0f); }
+static double item(sslh_tensor *t) { return (double)sslh_item(t); }
+
+/* labels 0, step, 2 step .. modulo K */
+static sslh_tensor *labels(int n, int step, int K) {
+    int32_t v[512];
+    int i;
+    for (i = 0; i < n; i++) v[i] = (int32_t)(i * step % K);
+    return sslh_from_ints(c, sslh_dim1(n), v);
+}
+
+/* rows of x in another order: row i of the result is row (i step + 1) mod N */
+static sslh_tensor *reordered(sslh_tensor *x, int step) {
+    sslh_tensor *y = sslh_zeros(c, sslh_shape_of(x));
+    int i, N = x->shape[0], D = x->shape[1];
+    for (i = 0; i < N; i++) memcpy(y->data + i * D, x->data + (i * step + 1) % N * D, (size_t)D * sizeof *x->data);
+    return y;
+}
+
+/* row i times 0.25, 0.5, 1, 2 in turn: powers of two, so that the unit rows stay the same to the bit */
+static sslh_tensor *rescaled(sslh_tensor *x) {
+    static const float factor[4] = {0.25f, 0.5f, 1.0f, 2.0f};
+    sslh_tensor *y = sslh_zeros(c, sslh_shape_of(x));
+    int i, j, D = x->shape[1];
+    for (i = 0; i < x->shape[0]; i++)
+        for (j = 0; j < D; j++) y->data[i * D + j] = x->data[i * D + j] * (sslh_real)factor[i % 4];
+    return y;
+}
+
+static sslh_tensor *plus_noise(sslh_tensor *x, float amount) {
+    return sslh_add(c, x, sslh_scale(c, normal(x->shape[0], x->shape[1]), amount));
+}
+
+/* Largest difference of two arrays. */
+static double apart(const sslh_real *a, const sslh_real *b, size_t n) {
+    double worst = 0;
+    size_t i;
+    for (i = 0; i < n; i++) worst = fmax(worst, fabs((double)a[i] - (double)b[i]));
+    return worst;
+}
+
+/* --- NT-Xent ------------------------------------------------------------------------------------------------------ */
+
+static void nt_xent_at_collapse(void) { /* every embedding equal: each row guesses among 2N-1 */
+    static const int n[4] = {2, 3, 64, 300};
+    static const float tau[3] = {0.1f, 0.5f, 1.0f};
+    int i, j;
+    for (i = 0; i < 4; i++)
+        for (j = 0; j < 3; j++) {
+            sslh_tensor *z = sslh_full(c, sslh_dim2(n[i], 16), 0.3f);
+            float top1 = 1;
+            CHECK_CLOSE(item(sslh_nt_xent(c, z, z, tau[j])), log(2.0 * n[i] - 1), 3e-6);
+            CHECK_CLOSE(item(sslh_i_nt_xent(c, z, z, tau[j], 1, &top1)), log(2.0 * n[i] - 2), 3e-6);
+            CHECK(top1 == 0.0f, "contrastive top-1 of a collapse is %g", (double)top1);
+        }
+    CHECK_OK(c);
+}
+
+static void nt_xent_at_its_best(void) { /* views equal, images orthogonal: -1/tau + log(e^(1/tau) + 2N-2) */
+    int N = 12, i;
+    float top1 = 0, tau = 0.5f;
+    sslh_tensor *z = sslh_zeros(c, sslh_dim2(N, N));
+    for (i = 0; i < N; i++) z->data[i * N + i] = (sslh_real)(i + 1);
+    CHECK_CLOSE(item(sslh_i_nt_xent(c, z, z, tau, 0, &top1)), log(exp(2.0) + 2 * N - 2) - 2.0, 1e-6);
+    CHECK(top1 == 1.0f, "contrastive top-1 is %g", (double)top1);
+    CHECK_CLOSE(item(sslh_i_nt_xent(c, z, z, tau, 1, NULL)), log(2.0 * N - 2) - 2.0, 1e-6);
+    CHECK_OK(c);
+}
+
+static void nt_xent_invariances(void) {
+    sslh_tensor *a = normal(37, 19), *b = plus_noise(a, 0.5f);
+    double base = item(sslh_nt_xent(c, a, b, 0.3f));
+    CHECK(item(sslh_nt_xent(c, rescaled(a), rescaled(b), 0.3f)) == base, "the length of the rows matters");
+    CHECK_CLOSE(item(sslh_nt_xent(c, reordered(a, 5), reordered(b, 5), 0.3f)), base, 1e-6);
+    CHECK_CLOSE(item(sslh_nt_xent(c, b, a, 0.3f)), base, 1e-6);
+    CHECK(item(sslh_nt_xent(c, a, reordered(b, 5), 0.3f)) > base + 0.5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_nt_xent(c, a, a, 0.3f)) < base, "perfect positives do not lower the loss");
+    /* not the positive in the denominator: always less */
+    CHECK(item(sslh_i_nt_xent(c, a, b, 0.3f, 1, NULL)) < base, "the decoupled loss is not lower");
+    CHECK_OK(c);
+}
+
+/* Eq. 1 from core operations; decoupled: the positive is masked too. */
+static sslh_tensor *nt_xent_composed(sslh_tensor *z0, sslh_tensor *z1, float tau, int decoupled) {
+    int N = z0->shape[0], i;
+    sslh_tensor *both[2], *u, *s, *out = sslh_zeros(c, sslh_dim2(2 * N, 2 * N)), *pick = sslh_zeros(c, sslh_dim2(2 * N, 2 * N));
+    both[0] = z0;
+    both[1] = z1;
+    for (i = 0; i < 2 * N; i++) {
+        int pos = (i + N) % (2 * N);
+        out->data[i * 2 * N + i] = SSLH_I_R(-1e9);
+        if (decoupled) out->data[i * 2 * N + pos] = SSLH_I_R(-1e9);
+        pick->data[i * 2 * N + pos] = 1;
+    }
+    u = sslh_l2_normalize(c, sslh_concat(c, both, 2, 0), 0);
+    s = sslh_scale(c, sslh_matmul_ex(c, u, u, 0, 1), 1.0f / tau);
+    return sslh_sub(c, sslh_mean(c, sslh_logsumexp(c, sslh_add(c, s, out), SSLH_AXIS(1), 0), SSLH_ALL, 0),
+                    sslh_scale(c, sslh_sum(c, sslh_mul(c, s, pick), SSLH_ALL, 0), 1.0f / (float)(2 * N)));
+}
+
+static void nt_xent_equals_its_pieces(void) {
+    static const int shape[4][2] = {{2, 3}, {17, 33}, {64, 128}, {530, 20}}; /* the last is computed in several blocks */
+    int i, decoupled;
+    for (i = 0; i < (test_small() ? 3 : 4); i++)
+        for (decoupled = 0; decoupled < 2; decoupled++) {
+            int N = shape[i][0], D = shape[i][1];
+            sslh_tensor *a, *b, *a2, *b2, *fused, *pieces;
+            sslh_begin_step(c);
+            a = sslh_requires_grad(normal(N, D));
+            b = plus_noise(a, 0.7f);
+            b = sslh_requires_grad(sslh_detach(c, b));
+            a2 = sslh_requires_grad(sslh_detach(c, a));
+            b2 = sslh_requires_grad(sslh_detach(c, b));
+            fused = sslh_i_nt_xent(c, a, b, 0.25f, decoupled, NULL);
+            sslh_backward(c, fused);
+            pieces = nt_xent_composed(a2, b2, 0.25f, decoupled);
+            sslh_backward(c, pieces);
+            CHECK_OK(c);
+            if (sslh_error(c)) return;
+            CHECK_CLOSE(item(fused), item(pieces), 2e-6);
+            CHECK(apart(a->grad, a2->grad, a->count) < 2e-6, "N %d D %d: gradients of view 0 differ by %g", N, D, apart(a->grad, a2->grad, a->count));
+            CHECK(apart(b->grad, b2->grad, b->count) < 2e-6, "N %d D %d: gradients of view 1 differ by %g", N, D, apart(b->grad, b2->grad, b->count));
+        }
+}
+
+static void nt_xent_gradient_is_tangent(void) { /* the loss ignores the length of a row, so the gradient is orthogonal to it */
+    sslh_tensor *a = sslh_requires_grad(normal(20, 8)), *b = sslh_requires_grad(normal(20, 8));
+    int i, j;
+    sslh_backward(c, sslh_nt_xent(c, a, b, 0.2f));
+    CHECK_OK(c);
+    for (i = 0; i < 20 && !sslh_error(c); i++) {
+        double dot = 0;
+        for (j = 0; j < 8; j++) dot += (double)a->data[i * 8 + j] * (double)a->grad[i * 8 + j];
+        CHECK_NEAR(dot, 0, 2e-7);
+    }
+}
+
+static void nt_xent_top1(void) {
+    sslh_tensor *a = normal(50, 32);
+    float good = 0, bad = 1;
+    sslh_i_nt_xent(c, a, plus_noise(a, 0.1f), 0.5f, 0, &good);
+    sslh_i_nt_xent(c, a, normal(50, 32), 0.5f, 0, &bad);
+    CHECK(good == 1.0f, "similar views: %g", (double)good);
+    CHECK(bad < 0.2f, "unrelated views: %g", (double)bad);
+    CHECK_OK(c);
+}
+
+static void nt_xent_errors(void) {
+    sslh_nt_xent(c, normal(1, 4), normal(1, 4), 0.5f);
+    CHECK_ERROR(c, "sslh_nt_xent: a batch of 1 has no negatives");
+    sslh_nt_xent(c, normal(3, 4), normal(2, 4), 0.5f);
+    CHECK_ERROR(c, "sslh_nt_xent: (3,4) and (2,4)");
+    sslh_nt_xent(c, normal(3, 4), normal(3, 4), 0.0f);
+    CHECK_ERROR(c, "sslh_nt_xent: temperature 0");
+}
+
+/* --- InfoNCE ------------------------------------------------------------------------------------------------------ */
+
+static void info_nce_at_collapse(void) {
+    sslh_tensor *z = sslh_full(c, sslh_dim2(30, 8), 0.35f), *queue = sslh_full(c, sslh_dim2(97, 8), 0.35f);
+    CHECK_CLOSE(item(sslh_info_nce(c, z, z, NULL, 0.1f)), log(30.0), 3e-6);
+    CHECK_CLOSE(item(sslh_info_nce(c, z, z, queue, 0.1f)), log(98.0), 3e-6); /* K + 1 candidates */
+    CHECK_OK(c);
+}
+
+static void info_nce_is_cross_entropy(void) {
+    int pass;
+    for (pass = 0; pass < 2; pass++) { /* in-batch negatives, a queue */
+        int N = 41, D = 24, i;
+        sslh_tensor *q, *k, *n = NULL, *q2, *k2, *n2 = NULL, *x, *fused, *pieces;
+        sslh_begin_step(c);
+        q = sslh_requires_grad(normal(N, D));
+        k = sslh_requires_grad(normal(N, D));
+        q2 = sslh_requires_grad(sslh_detach(c, q));
+        k2 = sslh_requires_grad(sslh_detach(c, k));
+        if (pass) {
+            n = sslh_requires_grad(normal(150, D));
+            n2 = sslh_requires_grad(sslh_detach(c, n));
+        }
+        fused = sslh_info_nce(c, q, k, n, 0.5f);
+        sslh_backward(c, fused);
+        if (pass) {
+            sslh_tensor *both[2];
+            both[0] = sslh_sum(c, sslh_mul(c, q2, k2), SSLH_AXIS(1), 1);
+            both[1] = sslh_matmul_ex(c, q2, n2, 0, 1);
+            x = sslh_concat(c, both, 2, 1);
+        } else {
+            x = sslh_matmul_ex(c, q2, k2, 0, 1);
+        }
+        pieces = sslh_cross_entropy(c, sslh_scale(c, x, 2.0f), labels(N, pass ? 0 : 1, N));
+        sslh_backward(c, pieces);
+        CHECK_OK(c);
+        if (sslh_error(c)) return;
+        CHECK_CLOSE(item(fused), item(pieces), 2e-6);
+        for (i = 0; i < 3; i++) {
+            sslh_tensor *a = i == 0 ? q : i == 1 ? k : n, *b = i == 0 ? q2 : i == 1 ? k2 : n2;
+            if (a) CHECK(apart(a->grad, b->grad, a->count) < 2e-6, "gradient %d differs by %g", i, apart(a->grad, b->grad, a->count));
+        }
+    }
+}
+
+static void info_nce_properties(void) {
+    sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16);
+    double base = item(sslh_info_nce(c, q, k, n, 1.0f)), batch = item(sslh_info_nce(c, q, k, NULL, 1.0f));
+    CHECK_CLOSE(item(sslh_info_nce(c, q, k, reordered(n, 7), 1.0f)), base, 1e-6);
+    CHECK_CLOSE(item(sslh_info_nce(c, reordered(q, 3), reordered(k, 3), NULL, 1.0f)), batch, 1e-6);
+    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), n, 1.0f)) > base + 0.5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), NULL, 1.0f)) > batch + 0.5, "breaking the positives does not raise the loss");
+    CHECK(item(sslh_info_nce(c, normal(1, 16), normal(1, 16), n, 1.0f)) > 0, "one query with a queue");
+    CHECK_OK(c);
+    sslh_info_nce(c, normal(1, 16), normal(1, 16), NULL, 1.0f);
+    CHECK_ERROR(c, "sslh_info_nce: a batch of 1 has no negatives");
+    sslh_info_nce(c, normal(2, 16), normal(2, 16), normal(3, 15), 1.0f);
+    CHECK_ERROR(c, "(3,15)");
+    sslh_info_nce(c, normal(2, 16), normal(2, 16), NULL, -1.0f);
+    CHECK_ERROR(c, "temperature -1");
+}
+
+/* --- cross-entropy -------------------------------------------------------------------------------------------------- */
+
+static void cross_entropy_values(void) {
+    static const int K[4] = {2, 10, 100, 1000};
+    sslh_tensor *x = normal(12, 9), *y = labels(12, 4, 9);
+    double base = item(sslh_cross_entropy(c, x, y));
+    int i;
+    for (i = 0; i < 4; i++) CHECK_CLOSE(item(sslh_cross_entropy(c, sslh_full(c, sslh_dim2(6, K[i]), 0.5f), labels(6, 1, 2))), log((double)K[i]), 1e-6);
+    CHECK_CLOSE(item(sslh_cross_entropy(c, sslh_shift(c, x, 3.0f), y)), base, 2e-6);
+    CHECK_CLOSE(-item(sslh_mean(c, sslh_log_softmax(c, sslh_full(c, sslh_dim2(3, 9), 1.0f), 1), SSLH_ALL, 0)), log(9.0), 1e-6);
+    x = sslh_zeros(c, sslh_dim2(2, 3)); /* certain and right, certain and wrong: no overflow */
+    x->data[0] = x->data[4] = 10000;
+    CHECK_CLOSE(item(sslh_cross_entropy(c, x, labels(2, 0, 1))), 5000.0, 1e-6);
+    CHECK_OK(c);
+}
+
+static void cross_entropy_smoothing(void) { /* (1-e) CE + e times the mean of CE over all classes */
+    sslh_tensor *x = normal(12, 9), *y = labels(12, 4, 9);
+    double base = item(sslh_cross_entropy(c, x, y)), uniform = -item(sslh_mean(c, sslh_log_softmax(c, x, 1), SSLH_ALL, 0));
+    CHECK(item(sslh_cross_entropy_ex(c, x, y, 0.0f, -1)) == base, "smoothing 0 changes the loss");
+    CHECK_CLOSE(item(sslh_cross_entropy_ex(c, x, y, 0.1f, -1)), 0.9 * base + 0.1 * uniform, 2e-6);
+    CHECK_CLOSE(item(sslh_cross_entropy_soft(c, x, sslh_full(c, sslh_dim2(12, 9), 1.0f / 9.0f))), uniform, 2e-6);
+    CHECK_OK(c);
+    sslh_cross_entropy_ex(c, x = normal(2, 3), labels(2, 1, 2), 1.0f, -1);
+    CHECK_ERROR(c, "smoothing 1 is outside [0,1)");
+}
+
+static void cross_entropy_ignore(void) { /* as if the ignored rows were not there */
+    sslh_tensor *x, *y, *part;
+    int i, r;
+    x = sslh_requires_grad(normal(8, 5));
+    y = labels(8, 3, 5);
+    y->ints[1] = y->ints[6] = -100;
+    part = sslh_requires_grad(sslh_zeros(c, sslh_dim2(6, 5)));
+    {
+        sslh_tensor *left = labels(6, 1, 5), *a, *b;
+        for (i = r = 0; i < 8; i++)
+            if (y->ints[i] >= 0) {
+                memcpy(part->data + r * 5, x->data + i * 5, 5 * sizeof *x->data);
+                left->ints[r++] = y->ints[i];
+            }
+        a = sslh_cross_entropy_ex(c, x, y, 0.2f, -100);
+        sslh_backward(c, a);
+        b = sslh_cross_entropy_ex(c, part, left, 0.2f, -100);
+        sslh_backward(c, b);
+        CHECK_CLOSE(item(a), item(b), 1e-6);
+    }
+    CHECK_OK(c);
+    for (i = 0; i < 5 && !sslh_error(c); i++) CHECK(x->grad[5 + i] == 0 && x->grad[30 + i] == 0, "an ignored row has a gradient");
+    if (!sslh_error(c)) CHECK(apart(x->grad + 10, part->grad + 5, 20) < 1e-7, "the other rows' gradients differ");
+    x = normal(3, 4);
+    y = sslh_from_ints(c, sslh_dim1(3), (y = labels(3, 0, 1))->ints);
+    sslh_cross_entropy_ex(c, x, y, 0.0f, 0);
+    CHECK_ERROR(c, "all 3 labels are the ignored value 0");
+}
+
+static void cross_entropy_soft_targets(void) {
+    sslh_tensor *x = normal(7, 6), *y = labels(7, 5, 6), *onehot = sslh_zeros(c, sslh_dim2(7, 6)), *t;
+    double entropy;
+    int i;
+    for (i = 0; i < 7; i++) onehot->data[i * 6 + y->ints[i]] = 1;
+    CHECK_CLOSE(item(sslh_cross_entropy_soft(c, x, onehot)), item(sslh_cross_entropy(c, x, y)), 1e-6);
+    t = sslh_softmax(c, normal(7, 6), 1);
+    entropy = -item(sslh_sum(c, sslh_mul(c, t, sslh_log(c, t)), SSLH_ALL, 0)) / 7;
+    /* cross-entropy = KL + entropy, least where the prediction is the target */
+    CHECK_CLOSE(item(sslh_cross_entropy_soft(c, x, t)), item(sslh_kl_div(c, sslh_log_softmax(c, x, 1), t)) + entropy, 2e-6);
+    CHECK_CLOSE(item(sslh_cross_entropy_soft(c, sslh_log(c, t), t)), entropy, 2e-6);
+    CHECK(item(sslh_cross_entropy_soft(c, x, t)) > entropy, "cross-entropy below the entropy");
+    CHECK_OK(c);
+}
+
+static void cross_entropy_gradient_sums_to_zero(void) {
+    sslh_tensor *x = sslh_requires_grad(normal(9, 11));
+    int i, j;
+    sslh_backward(c, sslh_cross_entropy_ex(c, x, labels(9, 2, 11), 0.1f, -1));
+    CHECK_OK(c);
+    for (i = 0; i < 9 && !sslh_error(c); i++) {
+        double sum = 0;
+        for (j = 0; j < 11; j++) sum += (double)x->grad[i * 11 + j];
+        CHECK_NEAR(sum, 0, 1e-7);
+    }
+}
+
+static void label_errors(void) {
+    sslh_tensor *x = normal(4, 3), *y = labels(4, 1, 4);
+    sslh_cross_entropy(c, x, y);
+    CHECK_ERROR(c, "sslh_cross_entropy: label 3 at position 3 is outside 0..2");
+    x = normal(4, 3);
+    y = labels(4, 0, 1);
+    y->ints[2] = -7;
+    sslh_cross_entropy_ex(c, x, y, 0.0f, -100);
+    CHECK_ERROR(c, "sslh_cross_entropy_ex: label -7 at position 2 is outside 0..2");
+    sslh_cross_entropy(c, normal(4, 3), normal(4, 3));
+    CHECK_ERROR(c, "I32");
+    sslh_cross_entropy(c, normal(4, 3), labels(5, 0, 1));
+    CHECK_ERROR(c, "(5)");
+}
+
+/* --- element by element ------------------------------------------------------------------------------------------- */
+
+static void bce_properties(void) {
+    sslh_tensor *x = sslh_scale(c, normal(9, 31), 3.0f), *t = sslh_sigmoid(c, normal(9, 31)), *big;
+    double base = item(sslh_bce_with_logits(c, x, t));
+    sslh_tensor *s = sslh_sigmoid(c, x), *one = sslh_full(c, sslh_dim2(9, 31), 1.0f), *plain;
+    CHECK_CLOSE(item(sslh_bce_with_logits(c, sslh_zeros(c, sslh_dim2(3, 5)), sslh_uniform(c, sslh_dim2(3, 5), 0, 1))), log(2.0), 1e-6);
+    CHECK_CLOSE(item(sslh_bce_with_logits(c, sslh_neg(c, x), sslh_sub(c, one, t))), base, 1e-6);
+    plain = sslh_add(c, sslh_mul(c, t, sslh_log(c, s)), sslh_mul(c, sslh_sub(c, one, t), sslh_log(c, sslh_sub(c, one, s))));
+    CHECK_CLOSE(-item(sslh_mean(c, plain, SSLH_ALL, 0)), base, 1e-5);
+    big = sslh_full(c, sslh_dim1(4), 10000.0f);
+    CHECK_NEAR(item(sslh_bce_with_logits(c, big, sslh_full(c, sslh_dim1(4), 1.0f))), 0, 1e-6);
+    CHECK_CLOSE(item(sslh_bce_with_logits(c, big, sslh_zeros(c, sslh_dim1(4)))), 10000.0, 1e-6);
+    CHECK_OK(c);
+}
+
+static void distances(void) {
+    sslh_tensor *a = normal(40, 70), *b = normal(40, 70), *d = sslh_sub(c, a, b);
+    double mse = item(sslh_mse(c, a, b)), l1 = item(sslh_l1(c, a, b));
+    CHECK(item(sslh_mse(c, a, a)) == 0 && item(sslh_l1(c, a, a)) == 0 && item(sslh_huber(c, a, a, 1.0f)) == 0, "the distance to oneself is not 0");
+    CHECK(item(sslh_mse(c, b, a)) == mse && item(sslh_l1(c, b, a)) == l1, "not symmetric");
+    CHECK_CLOSE(mse, item(sslh_mean(c, sslh_square(c, d), SSLH_ALL, 0)), 1e-6);
+    CHECK_CLOSE(l1, item(sslh_mean(c, sslh_abs(c, d), SSLH_ALL, 0)), 1e-6);
+    CHECK_CLOSE(item(sslh_huber(c, a, b, 1000.0f)), mse / 2, 1e-6);              /* all in the square part */
+    CHECK_CLOSE(item(sslh_huber(c, a, b, 1e-4f)), 1e-4 * (l1 - 0.5e-4), 1e-6);     /* all but few in the straight part */
+    CHECK_OK(c);
+    sslh_mse(c, normal(2, 3), normal(3, 2));
+    CHECK_ERROR(c, "sslh_mse: (2,3) and (3,2)");
+    sslh_huber(c, normal(2, 3), normal(2, 3), 0.0f);
+    CHECK_ERROR(c, "sslh_huber: delta 0");
+}
+
+static void kl_properties(void) {
+    sslh_tensor *p = sslh_softmax(c, normal(6, 10), 1), *lp = sslh_log(c, p), *q = sslh_softmax(c, normal(6, 10), 1), *half;
+    int i;
+    CHECK_NEAR(item(sslh_kl_div(c, lp, p)), 0, 1e-6);
+    CHECK(item(sslh_kl_div(c, lp, q)) > 0.01, "the divergence of two distributions is not positive");
+    half = sslh_zeros(c, sslh_dim2(6, 10)); /* all on one of ten equally likely classes: ln 10; 0 log 0 counts as 0 */
+    for (i = 0; i < 6; i++) half->data[i * 10 + i] = 1;
+    CHECK_CLOSE(item(sslh_kl_div(c, sslh_full(c, sslh_dim2(6, 10), (float)-log(10.0)), half)), log(10.0), 1e-6);
+    CHECK_OK(c);
+}
+
+/* --- the same bits for any number of threads ------------------------------------------------------------------------- */
+
+static void threads_change_nothing(void) {
+    float value[2][9];
+    int pass, i;
+    for (pass = 0; pass < 2; pass++) {
+        sslh_ctx *own = c;
+        sslh_tensor *a, *b, *p;
+        c = create(pass ? 4 : 1);
+        a = sslh_requires_grad(normal(300, 129));
+        b = sslh_requires_grad(normal(300, 129));
+        p = sslh_softmax(c, b, 1);
+        value[pass][0] = sslh_item(sslh_nt_xent(c, a, b, 0.2f));
+        value[pass][1] = sslh_item(sslh_info_nce(c, a, b, NULL, 0.2f));
+        value[pass][2] = sslh_item(sslh_cross_entropy(c, a, labels(300, 7, 129)));
+        value[pass][3] = sslh_item(sslh_cross_entropy_soft(c, a, p));
+        value[pass][4] = sslh_item(sslh_bce_with_logits(c, a, p));
+        value[pass][5] = sslh_item(sslh_mse(c, a, b));
+        value[pass][6] = sslh_item(sslh_kl_div(c, sslh_log_softmax(c, a, 1), p));
+        sslh_backward(c, sslh_add(c, sslh_nt_xent(c, a, b, 0.2f), sslh_info_nce(c, a, b, normal(500, 129), 0.2f)));
+        value[pass][7] = value[pass][8] = 0;
+        for (i = 0; i < 300 * 129 && !sslh_error(c); i++) value[pass][7] += (float)a->grad[i], value[pass][8] += (float)(b->grad[i] * b->data[i]);
+        CHECK_OK(c);
+        sslh_destroy(c);
+        c = own;
+    }
+    for (i = 0; i < 9; i++) CHECK(value[0][i] == value[1][i], "value %d: %.9g with one thread, %.9g with four", i, (double)value[0][i], (double)value[1][i]);
+}
+
+#define LOSS_TEST(fn) \
+    sslh_begin_step(c); \
+    TEST(fn)
+
+TESTS_BEGIN
+    c = create(2);
+    LOSS_TEST(nt_xent_at_collapse)
+    LOSS_TEST(nt_xent_at_its_best)
+    LOSS_TEST(nt_xent_invariances)
+    LOSS_TEST(nt_xent_equals_its_pieces)
+    LOSS_TEST(nt_xent_gradient_is_tangent)
+    LOSS_TEST(nt_xent_top1)
+    LOSS_TEST(nt_xent_errors)
+    LOSS_TEST(info_nce_at_collapse)
+    LOSS_TEST(info_nce_is_cross_entropy)
+    LOSS_TEST(info_nce_properties)
+    LOSS_TEST(cross_entropy_values)
+    LOSS_TEST(cross_entropy_smoothing)
+    LOSS_TEST(cross_entropy_ignore)
+    LOSS_TEST(cross_entropy_soft_targets)
+    LOSS_TEST(cross_entropy_gradient_sums_to_zero)
+    LOSS_TEST(label_errors)
+    LOSS_TEST(bce_properties)
+    LOSS_TEST(distances)
+    LOSS_TEST(kl_properties)
+    LOSS_TEST(threads_change_nothing)
+    sslh_destroy(c);
+TESTS_END
