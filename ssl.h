@@ -923,9 +923,11 @@ typedef struct sslh_load_desc {
     size_t report_size;
 } sslh_load_desc;
 /* safetensors (see the manual): parameters and states with PyTorch's names and axis order, a CRC-32 per tensor, the
-   architecture and the preprocessing as metadata. Written to a temporary file and renamed. */
+   architecture and the preprocessing as metadata. Written to a temporary file and renamed. A parameter of three or more
+   sizes whose name ends with "weight" is a convolution: (O,K..,I) in memory, (O,I,K..) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net. Returns the number of tensors read. */
+/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are converted.
+   Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture named in the file, then reads it. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
@@ -1289,8 +1291,11 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
 /* One step of the trainer for loops of the caller's own: views, loss, backward, update, after. Returns the loss. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
-/* Checkpoint of everything that a continuation needs (safetensors). */
+/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's moments
+   as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
+/* Into the same method and optimiser, made anew. Returns the step to continue with; -1 when there is no such file (no
+   error) or after an error, which changes nothing. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
 /* 64-bit hash (FNV-1a) of all parameters and states, children included: two runs are the same or not. */
 SSLH_API uint64_t sslh_hash(sslh_net *net);
@@ -15453,7 +15458,9 @@ static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "
 SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
     sslh_i_tree t;
     sslh_i_st_list l;
-    sslh_i_st_meta meta[SSLH_I_COUNTERS + 3];
+    sslh_i_st_meta meta[SSLH_I_COUNTERS + 4];
+    sslh_method shown;
+    char config[512];
     uint64_t value[SSLH_I_COUNTERS];
     char text[SSLH_I_COUNTERS][20];
     int i;
@@ -15483,6 +15490,13 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     meta[i++].value = SSLH_VERSION;
     meta[i].key = "sslh.method";
     meta[i++].value = m->name ? m->name : "";
+    shown = *m;
+    if (!shown.name) shown.name = "";
+    if (!shown.second_name) shown.second_name = "";
+    config[0] = 0;
+    sslh_method_print(&shown, config, sizeof config);
+    meta[i].key = "sslh.config";
+    meta[i++].value = config;
     if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
     sslh_i_free(c, l.item);
 }
