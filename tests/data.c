@@ -444,6 +444,12 @@ static int fetch_image(void *user, int64_t index, void *out) {
     return 0;
 }
 
+/* Rounded once, on an x87 too. */
+static sslh_real scaled(int v, int top) {
+    volatile sslh_real r = (sslh_real)v / (sslh_real)top;
+    return r;
+}
+
 static void batch_tensors(void) {
     sslh_ctx *c = create(5);
     sslh_data d = small_set(c);
@@ -456,7 +462,7 @@ static void batch_tensors(void) {
         CHECK(y->ndim == 1 && y->shape[0] == 6 && y->type == SSLH_I32, "labels");
         for (int i = 0; i < 6; i++) {
             CHECK(y->ints[i] == labels[b.index[i]], "label");
-            for (int k = 0; k < 12; k++) CHECK(x->data[12 * i + k] == (sslh_real)pixels[12 * b.index[i] + k] / (sslh_real)255, "pixel");
+            for (int k = 0; k < 12; k++) CHECK(x->data[12 * i + k] == scaled(pixels[12 * b.index[i] + k], 255), "pixel");
         }
         if (step == 3) allocs = sslh_query(c).allocs, steps = sslh_query(c).steps;
     }
@@ -498,8 +504,8 @@ static void batch_tensors(void) {
     CHECK(sslh_next_batch(l, &b), "batch");
     sslh_tensor *x = sslh_batch_images(c, b), *s = sslh_batch_field(c, b, 1), *w = sslh_batch_field(c, b, 2), *y = sslh_batch_field(c, b, 3);
     CHECK_OK(c);
-    CHECK(fetch_calls == 6 && x->data[12 * 5 + 7] == (sslh_real)pixels[67] / (sslh_real)255, "fetched %d", fetch_calls);
-    CHECK(s->ndim == 3 && s->data[0] == -1 && s->data[1] == (sslh_real)100 / (sslh_real)32768, "audio");
+    CHECK(fetch_calls == 6 && x->data[12 * 5 + 7] == scaled(pixels[67], 255), "fetched %d", fetch_calls);
+    CHECK(s->ndim == 3 && s->data[0] == -1 && s->data[1] == scaled(100, 32768), "audio");
     CHECK(w->ndim == 2 && w->type == SSLH_I32 && w->ints[17] == 17, "tokens");
     CHECK(y->ndim == 1 && y->ints[1] == 2, "labels");
     sslh_batch_field(c, b, 4);
@@ -553,6 +559,64 @@ static void flat_memory(void) {
     sslh_destroy(c);
 }
 
+/* Every allocation fails once: the error says so, and all memory comes back. */
+typedef struct { long left, live; } counter;
+static void *counting_alloc(void *user, size_t n) {
+    counter *k = (counter *)user;
+    if (k->left-- == 0) return NULL;
+    k->live++;
+    return malloc(n);
+}
+static void counting_free(void *user, void *p) {
+    if (p) ((counter *)user)->live--;
+    free(p);
+}
+
+static void no_memory(void) {
+    sslh_ctx *w = create(0);
+    temporary("few", 1);
+    temporary("few/x", 1);
+    temporary("few/y", 1);
+    put_png(w, "few/x/a.png", 1, 2, 2, 1);
+    put_png(w, "few/y/b.png", 2, 2, 2, 3);
+    temporary("sheet", 1);
+    put_png(w, "sheet/a.png", 1, 4, 4, 1);
+    put(w, "sheet/l.txt", "0 1 0 1 1");
+    put(w, "sheet/index.txt", "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
+    CHECK_OK(w);
+    sslh_destroy(w);
+    for (int work = 0; work < 4; work++)
+        for (long fail = 0, done = 0; !done; fail++) {
+            counter k = {-1, 0};
+            sslh_desc desc;
+            sslh_batch b;
+            memset(&desc, 0, sizeof desc);
+            desc.threads = 1;
+            desc.alloc = counting_alloc;
+            desc.release = counting_free;
+            desc.user = &k;
+            sslh_ctx *c = sslh_create(desc);
+            sslh_data d = small_set(c);
+            size_t before = sslh_query(c).bytes;
+            k.left = fail;
+            if (work == 0) sslh_load_images(c, temporary("few", 0));
+            else if (work == 1) sslh_load_images(c, temporary("sheet", 0));
+            else if (work == 2) sslh_data_join(sslh_data_fraction(d, 0.5, 1), sslh_data_range(d, 1, 3));
+            else {
+                sslh_loader *l = sslh_loader_new(c, d, loader_desc(4, 0, 1, 0));
+                while (sslh_next_batch(l, &b)) sslh_batch_images(c, b), sslh_batch_labels(c, b);
+            }
+            done = k.left >= 0;
+            if (done) CHECK_OK(c);
+            else CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "work %d, allocation %ld: %s", work, fail, sslh_error(c) ? sslh_error(c) : "no error");
+            if (!done && work < 2) CHECK(sslh_query(c).bytes == before, "work %d, allocation %ld: memory is left", work, fail);
+            sslh_destroy(c);
+            CHECK(k.live == 0, "%ld blocks are left", k.live);
+        }
+    static const char *const files[] = {"few/x/a.png", "few/y/b.png", "few/x", "few/y", "few", "sheet/a.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
+    for (int i = 0; i < 9; i++) (void)remove(temporary(files[i], 0));
+}
+
 TESTS_BEGIN
     TEST(idx_files)
     TEST(cifar_files)
@@ -564,4 +628,5 @@ TESTS_BEGIN
     TEST(loader_order)
     TEST(batch_tensors)
     TEST(flat_memory)
+    TEST(no_memory)
 TESTS_END
