@@ -3027,6 +3027,9 @@ typedef struct sslh_i_adam {
 /* Per-channel vectors (C) of a normalisation, y = (x - mean) scale + shift. */
 typedef struct sslh_i_affine { const sslh_real *mean, *scale, *shift; } sslh_i_affine;
 
+/* 1 when 2 p is a small integer, so that x^p is products and a square root */
+SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
+
 static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 /* --- the function table of one instruction set --- */
@@ -3062,6 +3065,7 @@ struct sslh_i_kernels {
     void      (*variance_rows)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D);
     void      (*variance_back)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx, size_t n,
                                sslh_real factor, int fresh);
+    void      (*max_rows)(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D);
     void      (*lse_rows)(const sslh_real *x, sslh_real *y, size_t rows, size_t D);
     void      (*lse_back)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh);
     void      (*softmax)(const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log);
@@ -3243,6 +3247,8 @@ struct sslh_i_kernels {
 #define SSLH_I_NIOR(a, b) _mm512_or_si512(a, b)
 #define SSLH_I_NISHL23(a) _mm512_slli_epi32(a, 23)
 #define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
+#define SSLH_I_NISHR8(a) _mm512_srli_epi32(a, 8)
+#define SSLH_I_NIXOR(a, b) _mm512_xor_si512(a, b)
 
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
 
@@ -3283,6 +3289,8 @@ struct sslh_i_kernels {
 #define SSLH_I_NIOR(a, b) _mm256_or_si256(a, b)
 #define SSLH_I_NISHL23(a) _mm256_slli_epi32(a, 23)
 #define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
+#define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
+#define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
 
 #elif SSLH_I_PASS == SSLH_I_PASS_SSE2
 
@@ -3323,6 +3331,8 @@ struct sslh_i_kernels {
 #define SSLH_I_NIOR(a, b) _mm_or_si128(a, b)
 #define SSLH_I_NISHL23(a) _mm_slli_epi32(a, 23)
 #define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
+#define SSLH_I_NISHR8(a) _mm_srli_epi32(a, 8)
+#define SSLH_I_NIXOR(a, b) _mm_xor_si128(a, b)
 
 #elif SSLH_I_PASS == SSLH_I_PASS_NEON
 
@@ -3363,6 +3373,8 @@ struct sslh_i_kernels {
 #define SSLH_I_NIOR(a, b) vorrq_s32(a, b)
 #define SSLH_I_NISHL23(a) vshlq_n_s32(a, 23)
 #define SSLH_I_NISHR23(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 23))
+#define SSLH_I_NISHR8(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 8))
+#define SSLH_I_NIXOR(a, b) veorq_s32(a, b)
 
 #else /* portable C: one number is the register, V is an array of 16 */
 
@@ -4031,6 +4043,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define sslh_i_vgelu SSLH_I_P(sslh_i_vgelu_)
 #define sslh_i_vgelu_slope SSLH_I_P(sslh_i_vgelu_slope_)
 #define sslh_i_vgelu_inner SSLH_I_P(sslh_i_vgelu_inner_)
+#define sslh_i_vpow SSLH_I_P(sslh_i_vpow_)
 /* Inlined where V is registers; arrays of 16 would only make the code large and the compiler slow. */
 #if SSLH_I_W > 1
 #define SSLH_I_BIG SSLH_I_INLINE
@@ -4165,6 +4178,18 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_inner(sslh_i_v x) {
     return sslh_i_vtanh(sslh_i_vmul(sslh_i_vmul(t, x), SSLH_I_K(0.79788456080286535588)));
 }
 
+/* x^(k/2) for small k: products and one square root */
+SSLH_I_BIG sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
+    sslh_i_v y = SSLH_I_K(1), b = x;
+    int left = k < 0 ? -k : k, half = left & 1;
+    for (left /= 2; left; left /= 2) {
+        if (left & 1) y = sslh_i_vmul(y, b);
+        b = sslh_i_vmul(b, b);
+    }
+    if (half) y = sslh_i_vmul(y, sslh_i_vsqrt(x));
+    return k < 0 ? sslh_i_vdiv(SSLH_I_K(1), y) : y;
+}
+
 /* y[i] = E(x), with x the vector at i. The macros below differ in what they load: one loop each, 16 values a turn. */
 #define SSLH_I_MAP(E) \
     for (size_t i = 0; i < n; i += 16) { \
@@ -4201,7 +4226,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
     case SSLH_I_U_SQUARE: SSLH_I_MAP(sslh_i_vmul(v, v)) break;
     case SSLH_I_U_ABS: SSLH_I_MAP(sslh_i_vabs(v)) break;
     case SSLH_I_U_POW:
-        for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
+        if (sslh_i_twice(p)) SSLH_I_MAP(sslh_i_vpow(v, (int)(p + p)))
+        else for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
         break;
     case SSLH_I_U_CLAMP: SSLH_I_MAP(sslh_i_vmin(vq, sslh_i_vmax(vp, v))) break;
     default: SSLH_I_MAP(v) break;
@@ -4261,11 +4287,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
         SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vselect(sslh_i_vgt(zero, v), sslh_i_vneg(g), zero)))
         break;
     case SSLH_I_U_POW:
-        for (size_t i = 0; i < n; i++) {
-            sslh_real t = p * sslh_i_pow(x[i], p - 1);
-            t = p != 0 ? t * dy[i] : 0;
-            dx[i] = fresh ? t : dx[i] + t;
-        }
+        if (p == 0) SSLH_I_MAP_BACK(zero)
+        else if (sslh_i_twice(p)) SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vmul(vp, sslh_i_vpow(v, (int)(p + p) - 2))))
+        else
+            for (size_t i = 0; i < n; i++) {
+                sslh_real t = p * sslh_i_pow(x[i], p - 1);
+                t = t * dy[i];
+                dx[i] = fresh ? t : dx[i] + t;
+            }
         break;
     case SSLH_I_U_CLAMP:
         SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_mand(sslh_i_vge(v, vp), sslh_i_vge(vq, v)), g, zero))
@@ -4437,6 +4466,19 @@ SSLH_I_FN void SSLH_I_P(sslh_i_variance_back_)(const sslh_real *x, const sslh_re
     }
 }
 
+/* First maximum of each row and its place; a NaN counts as the maximum. y or index may be NULL. */
+SSLH_I_FN void SSLH_I_P(sslh_i_max_rows_)(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D) {
+    for (size_t r = 0; r < rows; r++, x += D) {
+        sslh_i_v one = SSLH_I_K(1), nan = sslh_i_vzero();
+        sslh_real most = sslh_i_max_row(x, D);
+        size_t at = 0;
+        for (size_t i = 0; i < D; i += 16) nan = sslh_i_vselect(sslh_i_vnan(sslh_i_vget(x + i, D - i)), one, nan);
+        if (sslh_i_vhmax(nan) > 0) while (x[at] == x[at]) at++;
+        else while (at + 1 < D && x[at] != most) at++;
+        if (y) y[r] = x[at];
+        if (index) index[r] = (int32_t)at;
+    }
+}
 /* log sum exp of each row, around its maximum */
 SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *y, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++) {
@@ -4666,7 +4708,30 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *resid
 SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
                                           sslh_real *s1, sslh_real *s2) {
     sslh_i_v zero = sslh_i_vzero();
-    for (size_t j = 0; j < C; j += 16) {
+    size_t j = 0;
+    for (; j + 32 <= C; j += 32) {
+        sslh_i_v mean0 = sslh_i_vload(a.mean + j), mean1 = sslh_i_vload(a.mean + j + 16), u0 = zero, u1 = zero, w0 = zero, w1 = zero;
+        for (size_t r = 0; r < rows; r++) {
+            const sslh_real *p = x + r * C + j, *d = dy + r * C + j;
+            sslh_i_v d0 = sslh_i_vsub(sslh_i_vload(p), mean0), d1 = sslh_i_vsub(sslh_i_vload(p + 16), mean1);
+            sslh_i_v g0 = sslh_i_vload(d), g1 = sslh_i_vload(d + 16);
+            if (relu) {
+                sslh_i_v t0 = sslh_i_vfma(d0, sslh_i_vload(a.scale + j), sslh_i_vload(a.shift + j));
+                sslh_i_v t1 = sslh_i_vfma(d1, sslh_i_vload(a.scale + j + 16), sslh_i_vload(a.shift + j + 16));
+                g0 = sslh_i_vselect(sslh_i_vgt(t0, zero), g0, zero);
+                g1 = sslh_i_vselect(sslh_i_vgt(t1, zero), g1, zero);
+            }
+            u0 = sslh_i_vadd(u0, g0);
+            u1 = sslh_i_vadd(u1, g1);
+            w0 = sslh_i_vfma(g0, d0, w0);
+            w1 = sslh_i_vfma(g1, d1, w1);
+        }
+        sslh_i_vstore(s1 + j, u0);
+        sslh_i_vstore(s1 + j + 16, u1);
+        sslh_i_vstore(s2 + j, w0);
+        sslh_i_vstore(s2 + j + 16, w1);
+    }
+    for (; j < C; j += 16) {
         size_t m = C - j;
         sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m), shift = sslh_i_vget(a.shift + j, m);
         sslh_i_v u = zero, w = zero;
@@ -4700,38 +4765,84 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_back_)(const sslh_real *x, const sslh_real *
     }
 }
 
-/* y (+)= x factor where draw number first + i of the stream is at least p, else 0. Philox on 16 counters at a time; first is
-   a multiple of 64. */
+/* y (+)= x factor where the draw of element first + i is at least p, else 0; first is a multiple of 64. Element i takes word
+   i / 16 mod 4 of Philox block 16 (i / 64) + i mod 16, so that 16 counters in a vector give 64 elements in order. */
+#if SSLH_I_W == 1
 SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
                                         sslh_real factor, int fresh) {
     for (size_t i = 0; i < n; i += 64) {
-        uint32_t a[16], b[16], c[16], d[16];
-        uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-        for (int q = 0; q < 16; q++) {
-            uint64_t block = (uint64_t)(first + i) / 4 + (uint64_t)q;
-            a[q] = (uint32_t)block;
-            b[q] = (uint32_t)(block >> 32);
-            c[q] = (uint32_t)stream;
-            d[q] = (uint32_t)(stream >> 32);
-        }
-        for (int round = 0; round < 10; round++) {
-            for (int q = 0; q < 16; q++) {
-                uint64_t s = (uint64_t)0xD2511F53u * a[q], t = (uint64_t)0xCD9E8D57u * c[q];
-                a[q] = (uint32_t)(t >> 32) ^ b[q] ^ k0;
-                c[q] = (uint32_t)(s >> 32) ^ d[q] ^ k1;
-                b[q] = (uint32_t)t;
-                d[q] = (uint32_t)s;
-            }
-            k0 += 0x9E3779B9u;
-            k1 += 0xBB67AE85u;
-        }
+        uint32_t word[16][4];
+        for (int q = 0; q < 16; q++) sslh_i_philox_at(seed, stream, (uint64_t)((first + i) / 4) + (uint64_t)q, word[q]);
         for (size_t q = 0; q < 64 && i + q < n; q++) {
-            uint32_t u = q % 4 == 0 ? a[q / 4] : q % 4 == 1 ? b[q / 4] : q % 4 == 2 ? c[q / 4] : d[q / 4];
-            sslh_real t = sslh_i_unit(u) < p ? 0 : x[i + q] * factor;
+            sslh_real t = sslh_i_unit(word[q % 16][q / 16]) < p ? 0 : x[i + q] * factor;
             y[i + q] = fresh ? t : y[i + q] + t;
         }
     }
 }
+#else
+#define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
+/* Low and high half of the 64-bit products. */
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+    __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
+    *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+    return _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+    __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
+    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b), odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
+    *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
+    return _mm_or_si128(_mm_and_si128(low, even), _mm_slli_epi64(odd, 32));
+#else
+    uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
+    uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
+    uint32x4_t t = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(u), vget_high_u32(v)));
+    *high = vreinterpretq_s32_u32(vuzp2q_u32(s, t));
+    return vreinterpretq_s32_u32(vuzp1q_u32(s, t));
+#endif
+}
+/* One Philox round of the field q (see sslh_philox). */
+#define SSLH_I_ROUND(OP, q) \
+    { \
+        SSLH_I_NI s_high, s = sslh_i_nimul(OP.a.q, m0, &s_high), t_high, t = sslh_i_nimul(OP.c.q, m1, &t_high); \
+        OP.a.q = SSLH_I_NIXOR(SSLH_I_NIXOR(t_high, OP.b.q), k0); \
+        OP.c.q = SSLH_I_NIXOR(SSLH_I_NIXOR(s_high, OP.d.q), k1); \
+        OP.b.q = t; \
+        OP.d.q = s; \
+    }
+#define SSLH_I_DRAW(OP, q) r.q = SSLH_I_NTOREAL(SSLH_I_NISHR8(OP.q));
+SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
+                                        sslh_real factor, int fresh) {
+    sslh_i_v limit = sslh_i_vset(p * 16777216.0f), vf = sslh_i_vset(factor), zero = sslh_i_vzero();
+    sslh_i_vi lanes = sslh_i_vtoint(sslh_i_vload(sslh_i_iota));
+    SSLH_I_NI m0 = SSLH_I_NISET((int32_t)0xD2511F53u), m1 = SSLH_I_NISET((int32_t)0xCD9E8D57u);
+    for (size_t i = 0; i < n; i += 64) {
+        struct { sslh_i_vi a, b, c, d; } w;
+        uint64_t block = (uint64_t)((first + i) / 4);
+        SSLH_I_NI k0 = SSLH_I_NISET((int32_t)(uint32_t)seed), k1 = SSLH_I_NISET((int32_t)(uint32_t)(seed >> 32));
+        w.a = sslh_i_viadd(sslh_i_viset((int32_t)(uint32_t)block), lanes); /* no carry: block is a multiple of 16 */
+        w.b = sslh_i_viset((int32_t)(uint32_t)(block >> 32));
+        w.c = sslh_i_viset((int32_t)(uint32_t)stream);
+        w.d = sslh_i_viset((int32_t)(uint32_t)(stream >> 32));
+        for (int round = 0; round < 10; round++) {
+            SSLH_I_EACH(SSLH_I_ROUND, w)
+            k0 = SSLH_I_NIADD(k0, SSLH_I_NISET((int32_t)0x9E3779B9u));
+            k1 = SSLH_I_NIADD(k1, SSLH_I_NISET((int32_t)0xBB67AE85u));
+        }
+        for (size_t q = 0; q < 4 && i + 16 * q < n; q++) {
+            size_t at = i + 16 * q, m = n - at;
+            sslh_i_vi u = q == 0 ? w.a : q == 1 ? w.b : q == 2 ? w.c : w.d;
+            sslh_i_v r;
+            SSLH_I_EACH(SSLH_I_DRAW, u)
+            r = sslh_i_vselect(sslh_i_vge(r, limit), sslh_i_vmul(sslh_i_vget(x + at, m), vf), zero);
+            if (!fresh) r = sslh_i_vadd(r, sslh_i_vget(y + at, m));
+            sslh_i_vput(y + at, r, m);
+        }
+    }
+}
+#endif
 
 /* --- kernels: attention, recurrent gates --- */
 
@@ -4833,7 +4944,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_P(sslh_i_max_back_),
     SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
     SSLH_I_P(sslh_i_axpby_), SSLH_I_P(sslh_i_sgd_), SSLH_I_P(sslh_i_adam_), sslh_i_sum_row, SSLH_I_P(sslh_i_squares_),
-    SSLH_I_P(sslh_i_variance_rows_), SSLH_I_P(sslh_i_variance_back_), SSLH_I_P(sslh_i_lse_rows_), SSLH_I_P(sslh_i_lse_back_),
+    SSLH_I_P(sslh_i_variance_rows_), SSLH_I_P(sslh_i_variance_back_), SSLH_I_P(sslh_i_max_rows_), SSLH_I_P(sslh_i_lse_rows_), SSLH_I_P(sslh_i_lse_back_),
     SSLH_I_P(sslh_i_softmax_), SSLH_I_P(sslh_i_softmax_back_), SSLH_I_P(sslh_i_layer_norm_), SSLH_I_P(sslh_i_layer_norm_back_),
     SSLH_I_P(sslh_i_l2_), SSLH_I_P(sslh_i_l2_back_), SSLH_I_P(sslh_i_col_sum_), SSLH_I_P(sslh_i_col_moments_),
     SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_),
@@ -4842,6 +4953,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 
 /* what the next pass defines anew */
 #undef SSLH_I_BIG
+#undef SSLH_I_DRAW
 #undef SSLH_I_CORES
 #undef SSLH_I_MADD1
 #undef SSLH_I_MADD2
@@ -4858,6 +4970,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_REP4
 #undef SSLH_I_REP6
 #undef SSLH_I_REP8
+#undef SSLH_I_ROUND
 #undef SSLH_I_ROW1
 #undef SSLH_I_ROW2
 #undef SSLH_I_RUN1
@@ -4883,6 +4996,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NISET
 #undef SSLH_I_NISHL23
 #undef SSLH_I_NISHR23
+#undef SSLH_I_NISHR8
+#undef SSLH_I_NIXOR
 #undef SSLH_I_NISUB
 #undef SSLH_I_NLOAD
 #undef SSLH_I_NM
@@ -6247,29 +6362,14 @@ typedef struct sslh_i_row_job {
     sslh_real eps;
 } sslh_i_row_job;
 
-/* First maximum of a row; a NaN counts as one. */
-SSLH_I_FN size_t sslh_i_argmax_row(const sslh_real *x, size_t n) {
-    size_t i, at = 0;
-    for (i = 0; i < n; i++) {
-        if (x[i] != x[i]) return i;
-        if (x[i] > x[at]) at = i;
-    }
-    return at;
-}
 SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     const sslh_i_row_job *f = (const sslh_i_row_job *)arg;
-    size_t r = (size_t)task * f->per_task, rows = SSLH_I_MIN(f->per_task, f->rows - r), D = f->D, i;
+    size_t r = (size_t)task * f->per_task, rows = SSLH_I_MIN(f->per_task, f->rows - r), D = f->D;
     (void)worker;
     switch (f->kind) {
     case SSLH_I_R_VARIANCE: f->k->variance_rows(f->x + r * D, f->y + r, f->stats + r, rows, D); break;
     case SSLH_I_R_LSE: f->k->lse_rows(f->x + r * D, f->y + r, rows, D); break;
-    case SSLH_I_R_MAX:
-        for (i = r; i < r + rows; i++) {
-            size_t at = sslh_i_argmax_row(f->x + i * D, D);
-            if (f->y) f->y[i] = f->x[i * D + at];
-            if (f->index) f->index[i] = (int32_t)at;
-        }
-        break;
+    case SSLH_I_R_MAX: f->k->max_rows(f->x + r * D, f->y ? f->y + r : NULL, f->index ? f->index + r : NULL, rows, D); break;
     case SSLH_I_R_SOFTMAX: f->k->softmax(f->x + r * D, f->y + r * D, rows, D, f->log); break;
     case SSLH_I_R_SOFTMAX_BACK: f->k->softmax_back(f->x + r * D, f->g + r * D, f->y + r * D, rows, D, f->log, f->fresh); break;
     case SSLH_I_R_LAYER_NORM: f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 2 * r, rows, D, f->eps); break;
@@ -6326,6 +6426,8 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
     t = t + m2_b;
     *m2 = *m2 + t;
 }
+SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean, sslh_real *m2); /* >>norms */
+
 SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_VARIANCE, rows, D);
     f.x = x;
@@ -6462,10 +6564,16 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     divisor = (sslh_real)(a.R - (size_t)correction);
     out = sslh_i_new(c, "sslh_variance", SSLH_F32, a.out);
     mean = out ? sslh_i_new(c, "sslh_variance", SSLH_F32, a.out) : NULL;
-    rows = mean ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
-    if (!rows) return sslh_i_dummy(c);
-    sslh_i_variance_rows(c, rows, mean->data, out->data, a.K, a.R);
-    sslh_i_unscratch(c, copy);
+    if (!mean) return sslh_i_dummy(c);
+    if (a.nr == 1 && a.K > 1 && a.rstep[0] > 1) { /* (O,R,I) over R, in columns */
+        size_t I = a.rstep[0];
+        if (!sslh_i_column_variance(c, x->data, a.K / I, a.R, I, mean->data, out->data)) return sslh_i_dummy(c);
+    } else {
+        rows = sslh_i_rows_of(c, &a, x->data, &copy);
+        if (!rows) return sslh_i_dummy(c);
+        sslh_i_variance_rows(c, rows, mean->data, out->data, a.K, a.R);
+        sslh_i_unscratch(c, copy);
+    }
     sslh_i_scale_array(c, out->data, out->count, SSLH_I_R(1) / divisor);
     node = sslh_i_record(c, "sslh_variance", sslh_i_variance_back, out, &x, 1);
     if (node) {
@@ -8513,6 +8621,12 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
     }
     sslh_i_unscratch(c, f->partial);
     return 1;
+}
+
+/* The same for (G,M,C) without normalising: means and sums of squared distances (G,C). */
+SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean, sslh_real *m2) {
+    sslh_i_norm_job f = sslh_i_norm_job_of(c, x, G, M, C);
+    return sslh_i_norm_moments(c, &f, mean, m2, C);
 }
 
 /* sums (G,2,C): sum dz and sum dz (x - mean) over M */
