@@ -6,7 +6,9 @@
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Masked autoencoder (He et al. 2021) with a small vision transformer.",
-                              "  --labels P     per cent of the labels for fine-tuning (default 10)\n  --tune N       epochs of fine-tuning (default 20)\n");
+                              "  --labels P     per cent of the labels for fine-tuning (default 10)\n  --tune N       epochs of fine-tuning (default 20)\n"
+                              "  --lr R         peak rate of pretraining (default 1e-3)\n  --tune-lr R    peak rate of fine-tuning (default 1e-3)\n"
+                              "  --width N --depth N --decoder N   of the transformer (96, 6) and the decoder's depth (4)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_vit_desc e = {0};
@@ -27,6 +29,11 @@ int main(int argc, char **argv) {
         const char *value;
         if ((value = option_value(argc, argv, &i, "--labels")) != NULL) f.fraction = (float)option_number("--labels", value) / 100.0f;
         else if ((value = option_value(argc, argv, &i, "--tune")) != NULL) f.epochs = (int)option_number("--tune", value);
+        else if ((value = option_value(argc, argv, &i, "--tune-lr")) != NULL) f.lr = (float)atof(value);
+        else if ((value = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(value);
+        else if ((value = option_value(argc, argv, &i, "--width")) != NULL) e.width = (int)option_number("--width", value);
+        else if ((value = option_value(argc, argv, &i, "--depth")) != NULL) e.depth = (int)option_number("--depth", value);
+        else if ((value = option_value(argc, argv, &i, "--decoder")) != NULL) d.decoder_depth = (int)option_number("--decoder", value);
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
             return 2;
@@ -36,8 +43,8 @@ int main(int argc, char **argv) {
     e.image = train.height;
     e.channels = train.channels;
     e.patch = 4;
-    e.width = o.smoke ? 48 : 96;
-    e.depth = o.smoke ? 2 : 6;
+    if (!e.width) e.width = o.smoke ? 48 : 96;
+    if (!e.depth) e.depth = o.smoke ? 2 : 6;
     e.heads = 3;
     e.fixed_positions = 1;
     e.mean_pool = 1;
@@ -46,7 +53,7 @@ int main(int argc, char **argv) {
     mae = sslh_mae(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 20;
     t.batch = o.batch ? o.batch : 128;
-    t.lr = 1e-3f;
+    if (t.lr == 0.0f) t.lr = 1e-3f;
     sslh_train(c, mae, train, t);
     sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));
 
@@ -67,10 +74,13 @@ int main(int argc, char **argv) {
         sslh_picture_grid(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), sslh_concat(c, rows, 3, 0), batch.count, 0);
     }
     f.batch = 64;
-    f.lr = 1e-3f;
+    if (f.lr == 0.0f) f.lr = 1e-3f;
+    f.seed = o.seed;
+    f.layer_decay = 1.0f; /* smaller rates for early layers suit a pretrained net only */
     scratch = 100 * (double)sslh_finetune(c, untrained, train, test, f);
+    f.layer_decay = 0.75f;
     tuned = 100 * (double)sslh_finetune(c, encoder, train, test, f);
-    printf("%.0f %% of the labels, %d epochs:  from scratch %.1f %%   from MAE %.1f %%\n", 100 * (double)f.fraction, f.epochs, scratch, tuned);
+    printf("%.0f %% of the labels, %d epochs:  from scratch %.2f %%   from MAE %.2f %%\n", 100 * (double)f.fraction, f.epochs, scratch, tuned);
     if (!sslh_error(c)) printf("picture: %s/mae_reconstructions.png (as seen, filled in, original)\n", o.out);
     return finish(c);
 }
