@@ -15244,7 +15244,8 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_de
     for (i = 0; i < l->n; i++) if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
     if (seal) {
         sslh_i_tree t;
-        if (!sslh_i_tree_ready(&t, seal)) return 0;
+        sslh_i_tree_of(&t, seal);
+        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0; /* no draws that the file overwrites */
     }
     for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
     return SSLH_I_BAD(s->c) ? 0 : matched;
