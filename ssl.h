@@ -12887,7 +12887,12 @@ SSLH_I_FN uint32_t sslh_i_adler32(uint32_t adler, const uint8_t *p, size_t size)
 
 /* --- whole files -------------------------------------------------------------------------------------------------- */
 
-typedef enum sslh_i_path_kind { SSLH_I_PATH_NONE = 0, SSLH_I_PATH_FILE, SSLH_I_PATH_FOLDER, SSLH_I_PATH_OTHER } sslh_i_path_kind;
+typedef enum sslh_i_path_kind {
+    SSLH_I_PATH_NONE = 0,
+    SSLH_I_PATH_FILE,
+    SSLH_I_PATH_FOLDER,
+    SSLH_I_PATH_OTHER
+} sslh_i_path_kind;
 
 /* Names in a folder, sorted bytewise, hidden ones left out. */
 typedef struct sslh_i_dir {
@@ -12959,7 +12964,8 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         cap *= 2;
     }
     if (p && ferror(f)) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s: reading failed at byte %.0f: %s", fn, sslh_i_tail(path), (double)n, strerror(errno));
+        sslh_fail(c, SSLH_E_FILE, "%s: %s: reading failed at byte %.0f: %s", fn, sslh_i_tail(path), (double)n,
+                  strerror(errno));
         sslh_i_free(c, p);
         p = NULL;
     }
@@ -13155,8 +13161,8 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 
 SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
     if (!SSLH_I_BAD(c))
-        sslh_fail(c, SSLH_E_FILE, "%s: %s: this program was built with SSLH_WITH_STDIO 0, without files; use memory", fn,
-                  path ? sslh_i_tail(path) : "(null)");
+        sslh_fail(c, SSLH_E_FILE, "%s: %s: this program was built with SSLH_WITH_STDIO 0, without files; use memory",
+                  fn, path ? sslh_i_tail(path) : "(null)");
     return 0;
 }
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) { return path ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE; }
@@ -13177,7 +13183,9 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 #endif
 
 /* The same for callers that have no public name to give. */
-SSLH_I_FN uint8_t *sslh_i_read_file(sslh_ctx *c, const char *path, size_t *size) { return sslh_i_read_whole(c, "reading", path, size); }
+SSLH_I_FN uint8_t *sslh_i_read_file(sslh_ctx *c, const char *path, size_t *size) {
+    return sslh_i_read_whole(c, "reading", path, size);
+}
 SSLH_I_FN int sslh_i_write_file(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
     return sslh_i_write_whole(c, "writing", path, bytes, size);
 }
@@ -13377,7 +13385,8 @@ SSLH_I_FN const char *sslh_i_inflate_lengths(sslh_i_bits *b, sslh_i_huffman *sym
     left = sslh_i_huffman_build(distances, length + nsymbols, ndistances);
     used = 0;
     for (int i = 0; i < ndistances; i++) used += length[nsymbols + i] != 0;
-    if (left < 0 || (left > 0 && used && !(used == 1 && distances->count[1] == 1))) return "the distance code is not complete";
+    if (left < 0 || (left > 0 && used && !(used == 1 && distances->count[1] == 1)))
+        return "the distance code is not complete";
     return NULL;
 }
 
@@ -13478,8 +13487,10 @@ SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, 
             b.at += 4;
         } else {
             if (size - b.at < 8) return sslh_i_ended;
-            if (sslh_i_le32(tail) != sslh_i_crc32(0, o->p + begin, o->n - begin)) why = "the CRC-32 checksum does not match";
-            else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu)) why = "the length does not match";
+            if (sslh_i_le32(tail) != sslh_i_crc32(0, o->p + begin, o->n - begin))
+                why = "the CRC-32 checksum does not match";
+            else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu))
+                why = "the length does not match";
             b.at += 8;
             while (b.at < size && !p[b.at] && p[size - 1] == 0) b.at++; /* tapes pad with zeros */
         }
@@ -13499,7 +13510,8 @@ SSLH_I_FN sslh_i_sink sslh_i_sink_of(sslh_ctx *c, size_t first, size_t limit) {
     return o;
 }
 
-SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size) {
+SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit,
+                               size_t *out_size) {
     size_t at;
     if (out_size) *out_size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -13660,7 +13672,8 @@ SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *leng
     size_t bits = 0;
     for (int i = 0; i < 286; i++)
         bits += (size_t)d->frequency[i] * (size_t)(length[i] + (i > 256 ? sslh_i_length_extra(i - 257) : 0));
-    for (int i = 0; i < 30; i++) bits += (size_t)d->frequency[286 + i] * (size_t)(length[286 + i] + sslh_i_distance_extra(i));
+    for (int i = 0; i < 30; i++)
+        bits += (size_t)d->frequency[286 + i] * (size_t)(length[286 + i] + sslh_i_distance_extra(i));
     return bits;
 }
 
@@ -13758,7 +13771,8 @@ SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
 }
 
 /* The longest earlier match of in[i..]; at most 128 candidates are tried. 0 when there is none of 3 bytes or more. */
-SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i, size_t *distance) {
+SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i,
+                                      size_t *distance) {
     size_t best = 2, most = SSLH_I_MIN(n - i, (size_t)258);
     if (most < 3) return 0;
     uint32_t candidate = d->head[sslh_i_hash3(in + i)];
@@ -13777,7 +13791,8 @@ SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *i
         if (before >= candidate) break; /* that place now belongs to a later position */
         candidate = before;
     }
-    if (best < d->shortest || (best == 3 && *distance > 4096)) return 0; /* literals are shorter than so far a distance */
+    if (best < d->shortest || (best == 3 && *distance > 4096))
+        return 0; /* literals are shorter than so far a distance */
     return best;
 }
 
@@ -13906,13 +13921,17 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
             return sslh_i_bad(s, at + 8 + n, "the checksum of a chunk does not match");
         if (ihdr && !sslh_i_png_header(s, at + 8, n, h)) return 0;
         if (plte) {
-            if (h->palette || h->data_chunks || n % 3 || !n || n > 768 || (h->type == 3 && n / 3 > (size_t)1 << h->depth))
+            if (h->palette || h->data_chunks || n % 3 || !n || n > 768 ||
+                (h->type == 3 && n / 3 > (size_t)1 << h->depth))
                 return sslh_i_bad(s, at, "a PLTE chunk of %.0f bytes is not possible here", (double)n);
             h->palette = p + 8;
             h->colours = (int)(n / 3);
         }
         if (trns) {
-            if (h->transparent || h->data_chunks || (h->type == 3 ? !n || n > (size_t)h->colours : h->type == 0 ? n != 2 : n != 6) ||
+            if (h->transparent || h->data_chunks ||
+                (h->type == 3 ? !n || n > (size_t)h->colours
+                 : h->type == 0 ? n != 2
+                              : n != 6) ||
                 h->type == 4 || h->type == 6)
                 return sslh_i_bad(s, at, "a tRNS chunk of %.0f bytes is not possible here", (double)n);
             h->transparent = p + 8;
@@ -13991,7 +14010,8 @@ SSLH_I_FN int sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t 
 typedef struct sslh_i_pass { uint32_t row0, col0, row_step, col_step; } sslh_i_pass;
 
 SSLH_I_FN sslh_i_pass sslh_i_png_pass(const sslh_i_png *h, int pass) {
-    static const uint8_t adam7[7][4] = {{0, 0, 8, 8}, {0, 4, 8, 8}, {4, 0, 8, 4}, {0, 2, 4, 4}, {2, 0, 4, 2}, {0, 1, 2, 2}, {1, 0, 2, 1}};
+    static const uint8_t adam7[7][4] = {{0, 0, 8, 8}, {0, 4, 8, 8}, {4, 0, 8, 4}, {0, 2, 4, 4},
+                                        {2, 0, 4, 2}, {0, 1, 2, 2}, {1, 0, 2, 1}};
     sslh_i_pass p = {0, 0, 1, 1};
     if (h->interlaced) {
         p.row0 = adam7[pass][0];
@@ -14023,7 +14043,8 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
                 return sslh_i_bad(s, h->data_at, "pixel data: unknown filter %d in row %lu", filter, (unsigned long)y);
             uint8_t *out = image->pixels + ((size_t)(p.row0 + y * p.row_step) * h->width + p.col0) * channels;
             if (!sslh_i_png_expand(h, raw, columns, out, p.col_step * channels))
-                return sslh_i_bad(s, h->data_at, "pixel data: a colour beyond the palette in row %lu", (unsigned long)y);
+                return sslh_i_bad(s, h->data_at, "pixel data: a colour beyond the palette in row %lu",
+                                  (unsigned long)y);
             up = raw;
             raw += row_bytes;
         }
@@ -14091,7 +14112,8 @@ SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
 
 /* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of absolute
    values (the heuristic of the PNG specification, 12.8); otherwise none. */
-SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive, uint8_t *raw) {
+SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive,
+                                 uint8_t *raw) {
     for (size_t y = 0; y < rows; y++, raw += n + 1) {
         const uint8_t *p = pixels + y * n, *up = y ? p - n : NULL;
         int best = 0;
@@ -14101,7 +14123,8 @@ SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, s
             uint64_t sum = 0;
             if (!adaptive && pass < 5) continue;
             for (size_t i = 0; i < n; i++) {
-                int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step], guess = 0;
+                int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step],
+                    guess = 0;
                 if (filter == 1) guess = a;
                 else if (filter == 2) guess = b;
                 else if (filter == 3) guess = (a + b) / 2;
@@ -14129,18 +14152,19 @@ SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
 
 /* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings do best
    without filters, photographs with filters and long matches only. */
-SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width, int channels,
-                                     size_t *size) {
+SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width,
+                                     int channels, size_t *size) {
     static const uint8_t type[5] = {0, 0, 4, 2, 6};
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
     if (!pixels || height < 1 || width < 1 || channels < 1 || channels > 4) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d x %d pixels with %d channels cannot be a PNG (1 to 4 channels)", fn, height, width,
-                  channels);
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d x %d pixels with %d channels cannot be a PNG (1 to 4 channels)", fn, height,
+                  width, channels);
         return NULL;
     }
     size_t n, raw_size;
-    if (!sslh_i_mul((size_t)width, (size_t)channels, &n) || !sslh_i_mul((size_t)height, n + 1, &raw_size) || raw_size > 0x7f000000u) {
+    if (!sslh_i_mul((size_t)width, (size_t)channels, &n) || !sslh_i_mul((size_t)height, n + 1, &raw_size) ||
+        raw_size > 0x7f000000u) {
         sslh_fail(c, SSLH_E_USAGE, "%s: %d x %d pixels are too many for a PNG writer", fn, height, width);
         return NULL;
     }
@@ -14207,7 +14231,8 @@ SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max
             while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '\r') (*at)++;
     if (*at == s->size) return sslh_i_bad(s, *at, "the file ends early, before its %s", what);
     size_t begin = *at;
-    if (!sslh_i_read_number(s, at, max, out)) return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)max);
+    if (!sslh_i_read_number(s, at, max, out))
+        return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)max);
     return 1;
 }
 
@@ -14225,10 +14250,11 @@ SSLH_I_FN int sslh_i_pnm_decode(const sslh_i_source *s, sslh_i_image *image) {
     at++; /* exactly one byte: the next one may be a pixel that looks like white space */
     int channels = kind == 3 || kind == 6 ? 3 : 1;
     size_t bytes = top > 255 ? 2 : 1;
-    if (!sslh_i_mul((size_t)width * height, (size_t)channels, &n)) return sslh_i_bad(s, 2, "the image is too large for this machine");
+    if (!sslh_i_mul((size_t)width * height, (size_t)channels, &n))
+        return sslh_i_bad(s, 2, "the image is too large for this machine");
     if (text ? n > s->size - at : n > (s->size - at) / bytes)
-        return sslh_i_bad(s, at, "%.0f bytes are too few for %lu x %lu pixels", (double)(s->size - at), (unsigned long)width,
-                          (unsigned long)height);
+        return sslh_i_bad(s, at, "%.0f bytes are too few for %lu x %lu pixels", (double)(s->size - at),
+                          (unsigned long)width, (unsigned long)height);
     uint8_t *out = (uint8_t *)sslh_i_alloc(s->c, n);
     if (!out) return 0;
     for (size_t i = 0; i < n; i++) {
@@ -14269,8 +14295,8 @@ SSLH_I_FN int sslh_i_image_decode(const sslh_i_source *s, sslh_i_image *image) {
     return sslh_i_bad(s, 0, "neither a PNG nor a PNM image (P2, P3, P5, P6)");
 }
 
-SSLH_I_FN uint8_t *sslh_i_load_image(sslh_ctx *c, const char *fn, const char *name, const void *bytes, size_t size, int *height,
-                                     int *width, int *channels) {
+SSLH_I_FN uint8_t *sslh_i_load_image(sslh_ctx *c, const char *fn, const char *name, const void *bytes, size_t size,
+                                     int *height, int *width, int *channels) {
     sslh_i_image image;
     sslh_i_source s = sslh_i_source_of(c, fn, name, bytes, size);
     if (!sslh_i_image_decode(&s, &image)) return NULL;
@@ -14286,7 +14312,8 @@ SSLH_I_FN void sslh_i_clear_sizes(int *height, int *width, int *channels) {
     if (channels) *channels = 0;
 }
 
-SSLH_DEF uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width, int *channels) {
+SSLH_DEF uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
+                                         int *channels) {
     sslh_i_clear_sizes(height, width, channels);
     if (SSLH_I_BAD(c)) return NULL;
     if (!bytes) {
@@ -14314,7 +14341,8 @@ SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out)
     char text[192];
     int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
     for (int i = 0; i < shape.ndim; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s%d%s", i ? ", " : "", shape.size[i], shape.ndim == 1 ? "," : "");
+        n += snprintf(text + n, sizeof text - (size_t)n, "%s%d%s", i ? ", " : "", shape.size[i],
+                      shape.ndim == 1 ? "," : "");
     n += snprintf(text + n, sizeof text - (size_t)n, "), }");
     size_t data = (10 + (size_t)n + 1 + 63) / 64 * 64;
     if (out) {
@@ -14366,7 +14394,8 @@ SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end)
 /* A Python string '..' or ".." at *at without escapes; its text is at *text with *n bytes. */
 SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, size_t *text, size_t *n) {
     sslh_i_skip_space(s, at, end);
-    if (*at >= end || (s->p[*at] != '\'' && s->p[*at] != '"')) return sslh_i_bad(s, *at, "a string is expected in the npy header");
+    if (*at >= end || (s->p[*at] != '\'' && s->p[*at] != '"'))
+        return sslh_i_bad(s, *at, "a string is expected in the npy header");
     uint8_t quote = s->p[*at];
     *text = ++*at;
     while (*at < end && s->p[*at] != quote && s->p[*at] != '\\') (*at)++;
@@ -14393,12 +14422,13 @@ SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, s
         h->kind = (char)p[1];
         h->bytes = p[2] - '0';
         h->big = p[0] == '>';
-        if ((h->kind == 'f' && (h->bytes == 2 || h->bytes == 4 || h->bytes == 8)) || (h->kind == 'b' && h->bytes == 1) ||
+        if ((h->kind == 'f' && (h->bytes == 2 || h->bytes == 4 || h->bytes == 8)) ||
+            (h->kind == 'b' && h->bytes == 1) ||
             ((h->kind == 'i' || h->kind == 'u') && (h->bytes == 1 || h->bytes == 2 || h->bytes == 4 || h->bytes == 8)))
             return 1;
     }
-    return sslh_i_bad(s, text, "values of type %.*s are not read (f2 f4 f8, i1 .. i8, u1 .. u8, b1 are)", (int)SSLH_I_MIN(n, (size_t)16),
-                      (const char *)p);
+    return sslh_i_bad(s, text, "values of type %.*s are not read (f2 f4 f8, i1 .. i8, u1 .. u8, b1 are)",
+                      (int)SSLH_I_MIN(n, (size_t)16), (const char *)p);
 }
 
 SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
@@ -14449,7 +14479,8 @@ SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
             which = 4;
             sslh_i_skip_space(s, &at, end);
             h->fortran = end - at >= 4 && !memcmp(s->p + at, "True", 4);
-            if (!h->fortran && (end - at < 5 || memcmp(s->p + at, "False", 5))) return sslh_i_bad(s, at, "fortran_order is not True or False");
+            if (!h->fortran && (end - at < 5 || memcmp(s->p + at, "False", 5)))
+                return sslh_i_bad(s, at, "fortran_order is not True or False");
             at += h->fortran ? 4 : 5;
         } else return sslh_i_bad(s, key, "an unknown key in the npy header");
         if (seen & which) return sslh_i_bad(s, colon, "a key appears twice in the npy header");
@@ -14488,7 +14519,8 @@ SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
         memcpy(&v, &low, 4);
         return (double)v;
     }
-    if (h->kind == 'i' && h->bytes < 8 && bits >> (8 * h->bytes - 1)) return (double)(int64_t)(bits | ~(uint64_t)0 << (8 * h->bytes));
+    if (h->kind == 'i' && h->bytes < 8 && bits >> (8 * h->bytes - 1))
+        return (double)(int64_t)(bits | ~(uint64_t)0 << (8 * h->bytes));
     if (h->kind == 'i' && h->bytes == 8 && bits >> 63) return -(double)(~bits + 1);
     return (double)bits;
 }
@@ -14501,7 +14533,8 @@ SSLH_I_FN sslh_tensor *sslh_i_npy_decode(const sslh_i_source *s) {
     size_t count = sslh_i_count(c, s->fn, h.shape);
     if (!count) return sslh_i_dummy(c);
     if (count > (s->size - h.data) / (size_t)h.bytes || count * (size_t)h.bytes != s->size - h.data) {
-        sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data), (double)count, h.bytes);
+        sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data), (double)count,
+                   h.bytes);
         return sslh_i_dummy(c);
     }
     sslh_type type = h.kind == 'f' ? SSLH_F32 : h.bytes == 1 && h.kind != 'i' ? SSLH_U8 : SSLH_I32;
@@ -15826,8 +15859,10 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     else if (!f->values && (!f->fetch || label)) why = label ? "labels need .values" : "neither .values nor .fetch";
     else if (!sslh_i_field_bytes(f)) why = "impossible shape";
     else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32))) why = "images are SSLH_U8 or SSLH_F32";
-    else if (image && (f->shape.ndim != 3 || f->shape.size[2] > 4)) why = "an image has shape (H,W,C) with 1 to 4 channels";
-    else if (audio && (f->type == SSLH_U8 || (f->type == SSLH_I32) != (f->int16 != 0))) why = "audio is SSLH_F32, or SSLH_I32 with .int16";
+    else if (image && (f->shape.ndim != 3 || f->shape.size[2] > 4))
+        why = "an image has shape (H,W,C) with 1 to 4 channels";
+    else if (audio && (f->type == SSLH_U8 || (f->type == SSLH_I32) != (f->int16 != 0)))
+        why = "audio is SSLH_F32, or SSLH_I32 with .int16";
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
     if (why) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: field %d: %s", number, why);
@@ -15838,7 +15873,9 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
     sslh_data d = sslh_i_no_data(c);
     if (SSLH_I_BAD(c)) return d;
     if (!fields || n < 1 || n > 4 || count < 1 || count > INT32_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", n, (double)count);
+        sslh_fail(c, SSLH_E_USAGE,
+                  "sslh_data_from_fields: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", n,
+                  (double)count);
         return d;
     }
     for (int i = 0; i < n; i++)
@@ -15855,7 +15892,8 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
         d.labels = (const int32_t *)label->values;
         for (int64_t i = 0; i < count; i++) {
             if (d.labels[i] < 0 || d.labels[i] == INT32_MAX) {
-                sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range", (int)d.labels[i], (double)i);
+                sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
+                          (int)d.labels[i], (double)i);
                 return sslh_i_no_data(c);
             }
             d.classes = SSLH_I_MAX(d.classes, d.labels[i] + 1);
@@ -15865,8 +15903,8 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
     return d;
 }
 
-SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width, int channels,
-                                         const int32_t *labels) {
+SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
+                                         int channels, const int32_t *labels) {
     sslh_field f[2];
     memset(f, 0, sizeof f);
     f[0].kind = SSLH_FIELD_IMAGE;
@@ -15918,7 +15956,8 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     sslh_ctx *c = d.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
     if (!(fraction > 0 && fraction <= 1) || d.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_fraction: the fraction %g of %.0f samples (more than 0, at most 1)", fraction, (double)d.count);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_fraction: the fraction %g of %.0f samples (more than 0, at most 1)",
+                  fraction, (double)d.count);
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)d.count;
@@ -15967,7 +16006,8 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         for (int k = 0; same && k < f->shape.ndim; k++) same = f->shape.size[k] == g->shape.size[k];
     }
     if (!same) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and %d x %d x %d)",
+        sslh_fail(c, SSLH_E_SHAPE,
+                  "sslh_data_join: the two sets do not have the same fields (images %d x %d x %d and %d x %d x %d)",
                   a.height, a.width, a.channels, b.height, b.width, b.channels);
         return sslh_i_no_data(c);
     }
@@ -16054,7 +16094,8 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     if (SSLH_I_BAD(c)) return;
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
     if (!f || index < 0 || index >= d.count) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples)", (double)index, (double)d.count);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples)", (double)index,
+                  (double)d.count);
         return;
     }
     if (f->type == SSLH_U8) {
@@ -16106,10 +16147,12 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
 /* Takes the part over (frees it on failure). All parts have one size; grey and colour may be mixed. */
 SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_part p) {
     if (s->n && (p.height != s->part->height || p.width != s->part->width))
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
+        sslh_fail(s->c, SSLH_E_FORMAT,
+                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
                   sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
     else if (s->n && !p.labels != !s->part->labels)
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path), p.labels ? "" : "no");
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path),
+                  p.labels ? "" : "no");
     if (!SSLH_I_BAD(s->c) && s->n == s->cap) {
         int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 16;
         sslh_i_part *larger = (sslh_i_part *)sslh_i_alloc(s->c, (size_t)cap * sizeof *larger);
@@ -16191,7 +16234,8 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
-            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn, d.classes - 1, s->classes);
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
+                      d.classes - 1, s->classes);
         if (SSLH_I_BAD(s->c)) {
             sslh_i_part_free(s->c, &all);
             d = sslh_i_no_data(s->c);
@@ -16244,7 +16288,8 @@ SSLH_I_FN int sslh_i_image_part(sslh_i_source *s, sslh_i_part *p) {
 typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
 
 SSLH_I_FN int sslh_i_is_idx(const uint8_t *p, size_t size) {
-    return size >= 8 && !p[0] && !p[1] && p[2] >= 8 && p[2] <= 14 && p[2] != 10 && p[3] >= 1 && p[3] <= 4 && size >= 4 + 4 * (size_t)p[3];
+    return size >= 8 && !p[0] && !p[1] && p[2] >= 8 && p[2] <= 14 && p[2] != 10 && p[3] >= 1 && p[3] <= 4 &&
+           size >= 4 + 4 * (size_t)p[3];
 }
 
 /* 0 when the sizes in the head overflow; total is the size the whole file must have. */
@@ -16314,7 +16359,8 @@ SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *pa
     uint8_t *p = sslh_i_read_unpacked(c, fn, path, &size);
     if (!p) return NULL;
     sslh_i_source s = sslh_i_source_of(c, fn, path, p, size);
-    if (!sslh_i_is_idx(p, size) || !sslh_i_idx_head(p, &h) || h.total != size || h.ndim != 1 || (h.type != 8 && h.type != 12))
+    if (!sslh_i_is_idx(p, size) || !sslh_i_idx_head(p, &h) || h.total != size || h.ndim != 1 ||
+        (h.type != 8 && h.type != 12))
         sslh_i_bad(&s, 0, "not an IDX file of labels");
     else if ((int64_t)h.size[0] != count)
         sslh_i_bad(&s, 4, "%.0f labels for %.0f images", (double)h.size[0], (double)count);
@@ -16355,7 +16401,8 @@ SSLH_I_FN int sslh_i_idx_part(sslh_i_parts *set, const char *path, uint8_t *p, s
     sslh_i_part part;
     sslh_i_idx h;
     memset(&part, 0, sizeof part);
-    if (!sslh_i_idx_head(p, &h) || h.total != size) sslh_i_bad(&s, 4, "the sizes in the IDX file do not fit its %.0f bytes", (double)size);
+    if (!sslh_i_idx_head(p, &h) || h.total != size)
+        sslh_i_bad(&s, 4, "the sizes in the IDX file do not fit its %.0f bytes", (double)size);
     else if (h.type != 8) sslh_i_bad(&s, 2, "images of type %d instead of unsigned bytes (8)", h.type);
     else if (h.ndim < 3) sslh_i_bad(&s, 3, "%d dimensions: labels or vectors, not images", h.ndim);
     else if (!h.size[0] || h.size[0] > INT32_MAX || !h.size[3] || h.size[3] > 4)
@@ -16413,8 +16460,10 @@ SSLH_I_FN int sslh_i_cifar_part(sslh_i_parts *set, const char *path, const uint8
 /* What the user sees when nothing fits. */
 SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
     sslh_fail(set->c, SSLH_E_FORMAT,
-              "%s: %s %s; wanted: an IDX file (or .gz), a CIFAR-10/100 .bin, a PNG or PNM image, a folder of such binaries, of images, "
-              "with a sub-folder of images per class, or with an index.txt and PNG sheets", set->fn, sslh_i_tail(path), what);
+              "%s: %s %s; wanted: an IDX file (or .gz), a CIFAR-10/100 .bin, a PNG or PNM image, a folder of such "
+              "binaries, of images, "
+              "with a sub-folder of images per class, or with an index.txt and PNG sheets",
+              set->fn, sslh_i_tail(path), what);
     return 0;
 }
 
@@ -16445,7 +16494,8 @@ SSLH_I_FN int sslh_i_ends_with(const char *name, const char *end) { /* end: lowe
 }
 
 SSLH_I_FN int sslh_i_image_name(const char *name) {
-    return sslh_i_ends_with(name, ".png") || sslh_i_ends_with(name, ".ppm") || sslh_i_ends_with(name, ".pgm") || sslh_i_ends_with(name, ".pnm");
+    return sslh_i_ends_with(name, ".png") || sslh_i_ends_with(name, ".ppm") || sslh_i_ends_with(name, ".pgm") ||
+           sslh_i_ends_with(name, ".pnm");
 }
 
 SSLH_I_FN int sslh_i_binary_name(const char *name) {
@@ -16465,7 +16515,9 @@ SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const ss
         const char *name = dir->name[i];
         size_t n = strlen(name);
         if (!sslh_i_binary_name(name) || (train && sslh_i_test_name(name))) continue;
-        if (i && sslh_i_ends_with(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 && !strncmp(name, dir->name[i - 1], n - 3)) continue;
+        if (i && sslh_i_ends_with(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 &&
+            !strncmp(name, dir->name[i - 1], n - 3))
+            continue;
         char *full = sslh_i_join_path(set->c, path, name, n);
         if (full && sslh_i_load_file(set, full)) loaded++;
         sslh_i_free(set->c, full);
@@ -16485,7 +16537,8 @@ SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh
         if (p) {
             sslh_i_source s = sslh_i_source_of(set->c, set->fn, full, p, size);
             if (sslh_i_image_part(&s, &part)) {
-                if (label >= 0 && (part.labels = (int32_t *)sslh_i_alloc(set->c, sizeof *part.labels)) != NULL) *part.labels = label;
+                if (label >= 0 && (part.labels = (int32_t *)sslh_i_alloc(set->c, sizeof *part.labels)) != NULL)
+                    *part.labels = label;
                 if (sslh_i_parts_add(set, full, part)) loaded++;
             }
         }
@@ -16580,7 +16633,8 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
     int64_t rows = ((int64_t)count + columns - 1) / columns;
     memset(&part, 0, sizeof part);
     if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
-        sslh_fail(set->c, SSLH_E_FORMAT, "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
+        sslh_fail(set->c, SSLH_E_FORMAT,
+                  "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
                   sslh_i_tail(path), sheet.height, sheet.width, count, height, width, columns);
     part.count = count;
     part.height = height;
@@ -16590,7 +16644,8 @@ SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height,
     if (!SSLH_I_BAD(set->c)) part.pixels = (uint8_t *)sslh_i_alloc(set->c, (size_t)count * (size_t)height * row);
     uint8_t *out = part.pixels;
     for (int i = 0; out && i < count; i++) {
-        const uint8_t *from = sheet.pixels + (size_t)(i / columns) * (size_t)height * pitch + (size_t)(i % columns) * row;
+        const uint8_t *from =
+            sheet.pixels + (size_t)(i / columns) * (size_t)height * pitch + (size_t)(i % columns) * row;
         for (int y = 0; y < height; y++, from += pitch, out += row) memcpy(out, from, row);
     }
     sslh_i_part_free(set->c, &sheet);
@@ -16610,7 +16665,8 @@ SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
             uint32_t v;
             sslh_i_skip_space(&s, &at, size);
             if (!sslh_i_read_number(&s, &at, 999999, &v)) {
-                sslh_i_bad(&s, at, at == size ? "fewer labels than images" : "a label is not a number from 0 to 999999");
+                sslh_i_bad(&s, at,
+                           at == size ? "fewer labels than images" : "a label is not a number from 0 to 999999");
                 break;
             }
             part->labels[k] = (int32_t)v;
@@ -16632,22 +16688,26 @@ typedef struct sslh_i_index {
 } sslh_i_index;
 
 /* "FILE columns N count N" after the word sheet. */
-SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path, const sslh_i_index *x) {
+SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
+                                  const sslh_i_index *x) {
     size_t word, n;
     int columns = 0, count = 0;
     char *file;
     if (!sslh_i_word_file(s, at, path, &file)) return;
-    if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns")) sslh_i_bad(s, word, "columns N is expected");
+    if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns"))
+        sslh_i_bad(s, word, "columns N is expected");
     else if (sslh_i_word_number(s, at, 32768, &columns)) {
-        if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "count")) sslh_i_bad(s, word, "count N is expected");
-        else if (sslh_i_word_number(s, at, 0x7fffffffu, &count)) sslh_i_load_sheet(set, file, x->height, x->width, columns, count);
+        if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "count"))
+            sslh_i_bad(s, word, "count N is expected");
+        else if (sslh_i_word_number(s, at, 0x7fffffffu, &count))
+            sslh_i_load_sheet(set, file, x->height, x->width, columns, count);
     }
     sslh_i_free(s->c, file);
 }
 
 /* One line whose first word is given; at is behind that word. */
-SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n, const char *path,
-                                 sslh_i_index *x) {
+SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n,
+                                 const char *path, sslh_i_index *x) {
     if (sslh_i_word_is(s, word, n, "cell")) {
         if (set->n) sslh_i_bad(s, word, "cell comes after a sheet");
         else if (sslh_i_word_number(s, at, 32768, &x->height)) sslh_i_word_number(s, at, 32768, &x->width);
@@ -16664,7 +16724,8 @@ SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size
         else sslh_i_bad(s, word, "the line cell HEIGHT WIDTH is missing before the first sheet");
     } else if (sslh_i_word_is(s, word, n, "labels") && !x->labels) sslh_i_word_file(s, at, path, &x->labels);
     else sslh_i_bad(s, word, "cell, class, sheet or (once) labels is expected at the start of a line");
-    if (!SSLH_I_BAD(s->c) && sslh_i_word(s, at, &word, &n)) sslh_i_bad(s, word, "unexpected words at the end of the line");
+    if (!SSLH_I_BAD(s->c) && sslh_i_word(s, at, &word, &n))
+        sslh_i_bad(s, word, "unexpected words at the end of the line");
 }
 
 /* The text of an index.txt in the folder path. */
@@ -16718,8 +16779,8 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     if (sslh_i_path(path) != SSLH_I_PATH_FOLDER) sslh_i_load_file(&set, path);
     else if (sslh_i_kind_in(c, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
     else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
-        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) && !SSLH_I_BAD(c) &&
-            !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
+        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
+            !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
             sslh_i_no_images(&set, path, "holds no images");
         sslh_i_dir_free(c, &dir);
     }
@@ -16743,7 +16804,8 @@ struct sslh_loader {
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
     if (data.count < 1 || desc.batch < 0 || desc.epochs < SSLH_OFF) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: %.0f samples, batch %d, epochs %d", (double)data.count, desc.batch, desc.epochs);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: %.0f samples, batch %d, epochs %d", (double)data.count, desc.batch,
+                  desc.epochs);
         return NULL;
     }
     if (!desc.batch) desc.batch = 256;
@@ -16769,7 +16831,8 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     if (l->desc.epochs != SSLH_OFF && epoch >= l->desc.epochs) return 0;
     if (l->c->dirty) sslh_begin_step(l->c);
     if (l->order && l->epoch != epoch) { /* a function of (seed, epoch): seeking costs one permutation */
-        sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)epoch, l->order, (int32_t)l->data.count);
+        sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)epoch, l->order,
+                                (int32_t)l->data.count);
         l->epoch = epoch;
     }
     int n = (int)SSLH_I_MIN((int64_t)l->desc.batch, l->data.count - first);
@@ -16805,7 +16868,8 @@ SSLH_I_FN int sslh_i_batch_ok(sslh_ctx *c, const char *fn, const sslh_batch *b) 
     }
     for (int i = 0; i < b->count; i++)
         if (b->index[i] < 0 || b->index[i] >= b->data.count) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: sample %d of %.0f does not exist", fn, (int)b->index[i], (double)b->data.count);
+            sslh_fail(c, SSLH_E_USAGE, "%s: sample %d of %.0f does not exist", fn, (int)b->index[i],
+                      (double)b->data.count);
             return 0;
         }
     return 1;
@@ -16823,8 +16887,9 @@ typedef struct sslh_i_batch_job {
 /* One sample: 8-bit values over 255, 16-bit over 32768, float as it is. */
 SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     const sslh_i_batch_job *j = (const sslh_i_batch_job *)arg;
-    const char *p = j->fetched ? j->fetched + (size_t)task * j->bytes
-                               : (const char *)j->f->values + (size_t)sslh_i_sample(&j->b->data, j->b->index[task]) * j->bytes;
+    const char *p = j->fetched
+                        ? j->fetched + (size_t)task * j->bytes
+                        : (const char *)j->f->values + (size_t)sslh_i_sample(&j->b->data, j->b->index[task]) * j->bytes;
     sslh_real *out = j->out + (size_t)task * j->values;
     (void)worker;
     if (j->f->type == SSLH_U8) {
