@@ -18128,7 +18128,7 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
 }
 
 /* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
-SSLH_I_FN sslh_tensor *sslh_i_pool(sslh_ctx *c, sslh_tensor *x) {
+SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c) || x->ndim <= 2) return x;
     return sslh_global_avg_pool(c, x);
 }
@@ -18321,7 +18321,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set 
     (void)phase;
     memset(&f, 0, sizeof f);
     f.tap = s->d.tap;
-    logits = sslh_i_pool(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f));
+    logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f));
     logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax */
     if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(logits, label->ints);
     return sslh_cross_entropy(c, logits, label);     /* (3) */
@@ -18406,7 +18406,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     int n;
     (void)phase;
     /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    z = sslh_forward(s->head, sslh_i_pool(c, sslh_forward(m->encoder, sslh_view_get(v, "views")))); /* (1): (2N,D) */
+    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views")))); /* (1): (2N,D) */
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);
@@ -19501,7 +19501,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_push(c); /* a caller inside a training step keeps it */
     while (sslh_next_batch(loader, &batch)) {
         sslh_tensor *x = sslh_views(c, batch, recipe, 0);
-        sslh_tensor *logits = sslh_forward(head, sslh_i_pool(c, sslh_forward_ex(net, x, f)));
+        sslh_tensor *logits = sslh_forward(head, sslh_i_pool_features(c, sslh_forward_ex(net, x, f)));
         sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d.smoothing, -1));
         sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d.lr));
     }
@@ -19512,7 +19512,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
         sslh_push(c);
         sslh_no_grad(c, 1);
-        right += n * (double)sslh_i_accuracy(sslh_forward(head, sslh_i_pool(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p)))), test.labels + at);
+        right += n * (double)sslh_i_accuracy(sslh_forward(head, sslh_i_pool_features(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p)))), test.labels + at);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }

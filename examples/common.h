@@ -125,14 +125,15 @@ static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_d
         *train = sslh_load_images(c, path);
         snprintf(path, sizeof path, "%s/test", folder);
         *test = sslh_load_images(c, path);
-        return;
+        n = -1;
     }
-    for (i = 1; i <= 5; i++) { /* CIFAR-10 */
+    for (i = 1; i <= 5 && n >= 0; i++) { /* CIFAR-10 */
         snprintf(path, sizeof path, "%s/data_batch_%d.bin", folder, i);
         if (!file_exists(path)) continue;
         *train = n++ ? sslh_data_join(*train, sslh_load_images(c, path)) : sslh_load_images(c, path);
     }
-    if (n) {
+    if (n < 0) { /* have both */
+    } else if (n) {
         if (file_find(path, sizeof path, folder, "test_batch.bin") || file_find(path, sizeof path, folder, "test_5000.bin")) *test = sslh_load_images(c, path);
     } else if (file_find(path, sizeof path, folder, "train-images-idx3-ubyte")) { /* MNIST and its relatives */
         *train = sslh_load_images(c, path);
