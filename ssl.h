@@ -6674,9 +6674,13 @@ SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     if (!sslh_i_axes_of(c, n->name, x, n->i[0], 0, &a)) return;
     dx = sslh_i_grad_reuse(c, out, x, &dy, &fresh);
-    y = dx ? sslh_i_rows_of(c, &a, out->data, &y_copy) : NULL;
+    if (!dx) return;
+    y = sslh_i_rows_of(c, &a, out->data, &y_copy);
     dy = y ? sslh_i_rows_of(c, &a, dy, &g_copy) : NULL;
-    if (!dy) return;
+    if (!dy) {
+        sslh_i_unscratch(c, y_copy);
+        return;
+    }
     if (a.rows) sslh_i_softmax_rows_back(c, y, dy, dx, a.K, a.R, n->i[1], fresh);
     else {
         sslh_i_softmax_rows_back(c, y, dy, g_copy, a.K, a.R, n->i[1], 1);
@@ -8691,13 +8695,20 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     }
     f.dy = dz;
     work = (sslh_real *)sslh_i_scratch(c, (5 * G + 2) * C * sizeof *work);
-    if (!work) return;
+    if (!work) {
+        sslh_i_unscratch(c, copy);
+        return;
+    }
     sums = work;
     pqr = sums + G * 2 * C;
     dgamma = pqr + G * 3 * C;
     dbeta = dgamma + C;
     if (statistics || sslh_i_needs(c, n->in[1]) || sslh_i_needs(c, n->in[2])) {
-        if (!sslh_i_norm_sums(c, &f, sums)) return;
+        if (!sslh_i_norm_sums(c, &f, sums)) {
+            sslh_i_unscratch(c, work);
+            sslh_i_unscratch(c, copy);
+            return;
+        }
     } else memset(sums, 0, G * 2 * C * sizeof *sums);
     memset(dgamma, 0, 2 * C * sizeof *dgamma);
     for (g = 0; g < G; g++) {
