@@ -3088,11 +3088,13 @@ struct sslh_i_kernels {
     void      (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
                          sslh_real factor, int fresh);
     /* attention, recurrent gates: one row */
-    void      (*attend)(sslh_real *s, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
-    void      (*attend_back)(sslh_real *s, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse, sslh_real delta,
-                             sslh_real scale);
+    void      (*attend)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
+    void      (*attend_back)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
+                             sslh_real delta);
     void      (*gru)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates, size_t D);
     void      (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du, size_t D);
+    sslh_real (*dot)(const sslh_real *x, const sslh_real *y, size_t n);
+    sslh_real (*max)(const sslh_real *x, size_t n);
 };
 
 /* --- passes: the kernel text is compiled once per instruction set ---
@@ -4846,17 +4848,23 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
 
 /* --- kernels: attention, recurrent gates --- */
 
-/* One row of attention: s = exp(s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. Where everything is
+SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_)(const sslh_real *x, const sslh_real *y, size_t n) {
+    sslh_real sum;
+    SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vfma(t, sslh_i_vget(y + i, n - i), s0))
+    return sum;
+}
+
+/* One row of attention: s = exp(scale s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. Where everything is
    masked the row becomes 0 and the log a number so large that the backward pass finds 0 as well. */
-SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse) {
-    sslh_i_v m = sslh_i_vset(-2 * SSLH_I_MASKED), sum = sslh_i_vzero();
+SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse) {
+    sslh_i_v m = sslh_i_vset(-4 * SSLH_I_MASKED), sum = sslh_i_vzero(), k = sslh_i_vset(scale);
     for (size_t i = 0; i < n; i += 16) {
-        sslh_i_v t = sslh_i_vadd(sslh_i_vload(s + i), sslh_i_vload(bias + i));
+        sslh_i_v t = sslh_i_vfma(sslh_i_vload(s + i), k, sslh_i_vload(bias + i));
         sslh_i_vstore(s + i, t);
         m = sslh_i_vmax(m, t);
     }
     sslh_real most = sslh_i_vhmax(m);
-    if (most < -SSLH_I_MASKED / 2) {
+    if (most < SSLH_I_R(-1e20)) {
         memset(s, 0, n * sizeof *s);
         *lse = SSLH_I_MASKED;
         *inverse = 0;
@@ -4873,12 +4881,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, const sslh_real *bias, siz
     *inverse = 1 / total;
 }
 
-/* p = exp(s + bias - lse) in s, ds = scale p (dp - delta) in dp */
-SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse, sslh_real delta,
-                                            sslh_real scale) {
+/* p = exp(scale s + bias - lse) in s, ds = scale p (dp - delta) in dp */
+SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
+                                            sslh_real delta) {
     sslh_i_v vl = sslh_i_vset(lse), vd = sslh_i_vset(delta), vs = sslh_i_vset(scale);
     for (size_t i = 0; i < n; i += 16) {
-        sslh_i_v p = sslh_i_vexp(sslh_i_vsub(sslh_i_vadd(sslh_i_vload(s + i), sslh_i_vload(bias + i)), vl));
+        sslh_i_v p = sslh_i_vexp(sslh_i_vsub(sslh_i_vfma(sslh_i_vload(s + i), vs, sslh_i_vload(bias + i)), vl));
         sslh_i_v d = sslh_i_vmul(sslh_i_vmul(p, sslh_i_vsub(sslh_i_vload(dp + i), vd)), vs);
         sslh_i_vstore(s + i, p);
         sslh_i_vstore(dp + i, d);
@@ -4948,7 +4956,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_P(sslh_i_softmax_), SSLH_I_P(sslh_i_softmax_back_), SSLH_I_P(sslh_i_layer_norm_), SSLH_I_P(sslh_i_layer_norm_back_),
     SSLH_I_P(sslh_i_l2_), SSLH_I_P(sslh_i_l2_back_), SSLH_I_P(sslh_i_col_sum_), SSLH_I_P(sslh_i_col_moments_),
     SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_),
-    SSLH_I_P(sslh_i_attend_), SSLH_I_P(sslh_i_attend_back_), SSLH_I_P(sslh_i_gru_), SSLH_I_P(sslh_i_gru_back_)
+    SSLH_I_P(sslh_i_attend_), SSLH_I_P(sslh_i_attend_back_), SSLH_I_P(sslh_i_gru_), SSLH_I_P(sslh_i_gru_back_),
+    SSLH_I_P(sslh_i_dot_), SSLH_I_P(sslh_i_max_row_)
 };
 
 /* what the next pass defines anew */
@@ -9270,25 +9279,6 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     return a[0];
 }
 
-/* x . y in 16 lanes and a fixed tree. */
-SSLH_I_FN sslh_real sslh_i_lane_dot(const sslh_real *x, const sslh_real *y, size_t n) {
-    sslh_real a[16], t;
-    size_t i, j, w;
-    for (j = 0; j < 16; j++) a[j] = 0;
-    for (i = 0; i + 16 <= n; i += 16)
-        for (j = 0; j < 16; j++) {
-            t = x[i + j] * y[i + j];
-            a[j] += t;
-        }
-    for (j = 0; i < n; i++, j++) {
-        t = x[i] * y[i];
-        a[j] += t;
-    }
-    for (w = 8; w > 0; w /= 2)
-        for (j = 0; j < w; j++) a[j] += a[j + w];
-    return a[0];
-}
-
 /* The adjoint of a broadcast: src (of the large shape, contiguous) is added up into dst, where axes with stride 0 fall
    together. Tasks own slices of the longest axis that stays, so every sum is in row-major order of src. */
 typedef struct sslh_i_fold { sslh_i_strided s; size_t step; } sslh_i_fold;
@@ -9921,7 +9911,8 @@ SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *
     for (j = 0; j < p->width; j++) bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
 }
 
-/* (1) for the queries q0 .. q0+rows: without the bias of padded keys, with the causal mask; returns the columns in use. */
+/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns the
+   columns in use. */
 SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0, size_t rows, size_t *keys) {
     size_t r, j, width;
     *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
@@ -9929,7 +9920,6 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     sslh_i_seq_product(p->kern, q + q0 * p->ldq, p->ldq, rows, p->d, b->kt, 0, b->s, p->width, width, 0);
     for (r = 0; r < rows; r++) {
         sslh_real *s = b->s + r * p->width;
-        for (j = 0; j < width; j++) s[j] = s[j] * p->scale;
         for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
     }
     return width;
@@ -9945,7 +9935,7 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
-        for (r = 0; r < rows; r++) p->kern->attend(b->s + r * p->width, b->bias, width, lse + q0 + r, b->row + r); /* (2) */
+        for (r = 0; r < rows; r++) p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r); /* (1), (2) */
         sslh_i_seq_product(p->kern, b->s, p->width, rows, keys, v, ldv, o + q0 * p->ldo, p->ldo, p->d, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
@@ -9979,8 +9969,8 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
         sslh_i_seq_product(p->kern, g + q0 * p->ldo, p->ldo, rows, p->d, b->vt, 0, b->dp, p->width, width, 0); /* dP */
         for (r = 0; r < rows; r++) { /* (2), (4) */
-            sslh_real delta = sslh_i_lane_dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
-            p->kern->attend_back(b->s + r * p->width, b->dp + r * p->width, b->bias, width, lse[q0 + r], delta, p->scale);
+            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
+            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r], delta);
         }
         if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d); /* (5) */
         if (dq) sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
@@ -10073,6 +10063,10 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1], Tk = in[1] ? in[1]->shape[1] : Tq;
     if (heads < 1 || D % heads != 0) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
+        return sslh_i_dummy(c);
+    }
+    if (desc.scale < 0 || desc.scale != desc.scale) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: scale %g: it must be above 0 (0: the default)", op, (double)desc.scale);
         return sslh_i_dummy(c);
     }
     if (in[3] && (in[3]->type != SSLH_U8 || in[3]->ndim != 2 || in[3]->shape[0] != N || in[3]->shape[1] != Tk)) {
@@ -10409,7 +10403,7 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
         sslh_real loss, t;
         if (p->t) { /* (1) */
             loss = p->k->sum(p->t + r * K, K) * p->lse[r];
-            loss -= sslh_i_lane_dot(p->t + r * K, x, K);
+            loss -= p->k->dot(p->t + r * K, x, K);
         } else if (sslh_i_xent_skips(p, r)) {
             loss = 0;
         } else {
@@ -10821,9 +10815,9 @@ SSLH_I_FN void sslh_i_ntx_unit_task(void *arg, int task, int worker) { /* (1): s
 
 /* s_i of one row, self (and for the decoupled form the positive) taken out of every sum; returns s_ip */
 SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) {
-    size_t j, n = 2 * p->N, pos = i < p->N ? i + p->N : i - p->N;
+    size_t pos = i < p->N ? i + p->N : i - p->N;
     sslh_real positive, none = (sslh_real)-HUGE_VAL;
-    for (j = 0; j < n; j++) s[j] = s[j] * p->tau_inverse;
+    p->k->unary(SSLH_I_U_SCALE, s, s, 2 * p->N, p->tau_inverse, 0);
     positive = s[pos];
     s[i] = none;
     if (p->decoupled) s[pos] = none;
@@ -10832,15 +10826,15 @@ SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) 
 
 SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N, j;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N;
     (void)worker;
     for (; r < end; r++) {
         size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
-        sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s), hit = 1;
+        sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s);
         p->k->lse_rows(s, p->lse + i, 1, n);
         p->loss[i] = p->lse[i] - positive; /* (2) */
-        for (j = 0; j < n; j++) hit = j != pos && s[j] >= positive ? 0 : hit; /* a tie, as after a collapse, is no hit */
-        p->hit[i] = hit;
+        s[pos] = s[i];
+        p->hit[i] = positive > p->k->max(s, n) ? SSLH_I_R(1) : SSLH_I_R(0); /* a tie, as after a collapse, is no hit */
     }
 }
 
@@ -11002,9 +10996,8 @@ SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
 }
 
 SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
-    size_t j;
-    if (p->n) x[0] = sslh_i_lane_dot(p->q + i * p->D, p->k + i * p->D, p->D);
-    for (j = 0; j < p->columns; j++) x[j] = x[j] * p->tau_inverse;
+    if (p->n) x[0] = p->kern->dot(p->q + i * p->D, p->k + i * p->D, p->D);
+    p->kern->unary(SSLH_I_U_SCALE, x, x, p->columns, p->tau_inverse, 0);
     return p->n ? 0 : i;
 }
 
