@@ -312,6 +312,27 @@ static void memory(void) {
     remove(FILE_NAME);
 }
 
+/* The bits of a float build, anywhere. */
+static void known_bits(void) {
+#if !SSLH_I_DOUBLE
+    sslh_ctx *c = context(2);
+    sslh_tensor *x = sslh_normal(c, sslh_dim2(203, 20), 0, 1), *p, *y;
+    sslh_tsne_desc d;
+    int i;
+    unsigned long long h;
+    memset(&d, 0, sizeof d);
+    d.iterations = 100;
+    for (i = 0; i < 203; i++) x->data[i * 20 + i % 4] += 8;
+    p = sslh_pca(c, x, 3);
+    y = sslh_tsne(c, x, d);
+    h = test_hash_floats(p->data, p->count, 0);
+    CHECK(h == 0xb5c90057b22ba44bull, "PCA: 0x%016llx", h);
+    h = test_hash_floats(y->data, y->count, 0);
+    CHECK(h == 0x45f15fc2a66d4fb5ull, "t-SNE: 0x%016llx", h);
+    sslh_destroy(c);
+#endif
+}
+
 TESTS_BEGIN
     TEST(grid)
     TEST(filters)
@@ -323,4 +344,5 @@ TESTS_BEGIN
     TEST(tsne_keeps_clusters)
     TEST(tsne_small)
     TEST(memory)
+    TEST(known_bits)
 TESTS_END
