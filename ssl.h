@@ -3095,6 +3095,13 @@ struct sslh_i_kernels {
     void      (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du, size_t D);
     sslh_real (*dot)(const sslh_real *x, const sslh_real *y, size_t n);
     sslh_real (*max)(const sslh_real *x, size_t n);
+    /* views: n is a multiple of 16 */
+    void      (*mix_rows)(const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out, size_t n);
+    void      (*scale_clip)(sslh_real *p, size_t n, sslh_real f, sslh_real rest);
+    void      (*blend_clip)(sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest);
+    void      (*luma)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n);
+    void      (*hue)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn);
+    void      (*solarize)(sslh_real *p, size_t n, sslh_real threshold);
 };
 
 /* --- passes: the kernel text is compiled once per instruction set ---
@@ -4932,6 +4939,82 @@ SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates,
     }
 }
 
+/* --- kernels: views --- */
+
+#define sslh_i_vclip SSLH_I_P(sslh_i_vclip_)
+SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN becomes 0 */
+    return sslh_i_vmin(sslh_i_vmax(x, sslh_i_vzero()), sslh_i_vset(SSLH_I_R(1)));
+}
+
+/* out = sum over k of w[k] times the row in + k stride, in the order of k, products rounded: the same bits without FMA.
+   Resampling and blur, down the columns (stride a row) and along a row (stride 1). */
+SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out, size_t n) {
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v s = sslh_i_vmul(sslh_i_vset(w[0]), sslh_i_vload(in + i));
+        for (int k = 1; k < count; k++) s = sslh_i_vadd(s, sslh_i_vmul(sslh_i_vset(w[k]), sslh_i_vload(in + (size_t)k * stride + i)));
+        sslh_i_vstore(out + i, s);
+    }
+}
+
+/* p = clip(f p + rest): brightness; contrast with rest = (1-f) times the mean */
+SSLH_I_FN void SSLH_I_P(sslh_i_scale_clip_)(sslh_real *p, size_t n, sslh_real f, sslh_real rest) {
+    sslh_i_v a = sslh_i_vset(f), b = sslh_i_vset(rest);
+    for (size_t i = 0; i < n; i += 16) sslh_i_vstore(p + i, sslh_i_vclip(sslh_i_vadd(sslh_i_vmul(a, sslh_i_vload(p + i)), b)));
+}
+
+/* p = clip(f p + rest grey): saturation with rest = 1-f */
+SSLH_I_FN void SSLH_I_P(sslh_i_blend_clip_)(sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest) {
+    sslh_i_v a = sslh_i_vset(f), b = sslh_i_vset(rest);
+    for (size_t i = 0; i < n; i += 16)
+        sslh_i_vstore(p + i, sslh_i_vclip(sslh_i_vadd(sslh_i_vmul(a, sslh_i_vload(p + i)), sslh_i_vmul(b, sslh_i_vload(grey + i)))));
+}
+
+SSLH_I_FN void SSLH_I_P(sslh_i_luma_)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n) {
+    sslh_i_v x = sslh_i_vset(SSLH_I_R(0.299f)), y = sslh_i_vset(SSLH_I_R(0.587f)), z = sslh_i_vset(SSLH_I_R(0.114f));
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v s = sslh_i_vadd(sslh_i_vmul(x, sslh_i_vload(r + i)), sslh_i_vmul(y, sslh_i_vload(g + i)));
+        sslh_i_vstore(out + i, sslh_i_vadd(s, sslh_i_vmul(z, sslh_i_vload(b + i))));
+    }
+}
+
+/* One channel from the hue h in sixths of a turn: top - chroma clip(min(k, 4 - k)), k = (offset + h) mod 6. */
+#define sslh_i_hue_channel SSLH_I_P(sslh_i_hue_channel_)
+SSLH_I_INLINE sslh_i_v sslh_i_hue_channel(sslh_i_v h, sslh_i_v top, sslh_i_v chroma, sslh_real offset) {
+    sslh_i_v six = sslh_i_vset(SSLH_I_R(6)), k = sslh_i_vadd(h, sslh_i_vset(offset));
+    k = sslh_i_vselect(sslh_i_vge(k, six), sslh_i_vsub(k, six), k);
+    k = sslh_i_vclip(sslh_i_vmin(sslh_i_vsub(sslh_i_vset(SSLH_I_R(4)), k), k));
+    return sslh_i_vclip(sslh_i_vsub(top, sslh_i_vmul(chroma, k)));
+}
+
+/* Turns the hue by turn sixths, 0 .. 6. Value top = max, chroma = max - min, and the hue in sixths:
+   max = r: (g-b)/chroma;  max = g: 2 + (b-r)/chroma;  max = b: 4 + (r-g)/chroma. */
+SSLH_I_FN void SSLH_I_P(sslh_i_hue_)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn) {
+    sslh_i_v zero = sslh_i_vzero(), one = sslh_i_vset(SSLH_I_R(1)), two = sslh_i_vset(SSLH_I_R(2)), four = sslh_i_vset(SSLH_I_R(4));
+    sslh_i_v six = sslh_i_vset(SSLH_I_R(6)), shift = sslh_i_vset(turn);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v x = sslh_i_vload(r + i), y = sslh_i_vload(g + i), z = sslh_i_vload(b + i);
+        sslh_i_v top = sslh_i_vmax(sslh_i_vmax(x, y), z), chroma = sslh_i_vsub(top, sslh_i_vmin(sslh_i_vmin(x, y), z));
+        sslh_i_m red = sslh_i_veq(top, x), green = sslh_i_veq(top, y);
+        sslh_i_v h = sslh_i_vselect(red, sslh_i_vsub(y, z), sslh_i_vselect(green, sslh_i_vsub(z, x), sslh_i_vsub(x, y)));
+        h = sslh_i_vdiv(h, sslh_i_vselect(sslh_i_vgt(chroma, zero), chroma, one));
+        h = sslh_i_vadd(h, sslh_i_vselect(red, zero, sslh_i_vselect(green, two, four)));
+        h = sslh_i_vselect(sslh_i_vgt(zero, h), sslh_i_vadd(h, six), h);
+        h = sslh_i_vadd(h, shift);
+        h = sslh_i_vselect(sslh_i_vge(h, six), sslh_i_vsub(h, six), h);
+        sslh_i_vstore(r + i, sslh_i_hue_channel(h, top, chroma, SSLH_I_R(5)));
+        sslh_i_vstore(g + i, sslh_i_hue_channel(h, top, chroma, SSLH_I_R(3)));
+        sslh_i_vstore(b + i, sslh_i_hue_channel(h, top, chroma, SSLH_I_R(1)));
+    }
+}
+
+SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real threshold) {
+    sslh_i_v one = sslh_i_vset(SSLH_I_R(1)), t = sslh_i_vset(threshold);
+    for (size_t i = 0; i < n; i += 16) {
+        sslh_i_v v = sslh_i_vload(p + i);
+        sslh_i_vstore(p + i, sslh_i_vselect(sslh_i_vge(v, t), sslh_i_vsub(one, v), v));
+    }
+}
+
 /* --- the table of this pass --- */
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
@@ -4957,7 +5040,9 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_P(sslh_i_l2_), SSLH_I_P(sslh_i_l2_back_), SSLH_I_P(sslh_i_col_sum_), SSLH_I_P(sslh_i_col_moments_),
     SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_),
     SSLH_I_P(sslh_i_attend_), SSLH_I_P(sslh_i_attend_back_), SSLH_I_P(sslh_i_gru_), SSLH_I_P(sslh_i_gru_back_),
-    SSLH_I_P(sslh_i_dot_), SSLH_I_P(sslh_i_max_row_)
+    SSLH_I_P(sslh_i_dot_), SSLH_I_P(sslh_i_max_row_),
+    SSLH_I_P(sslh_i_mix_rows_), SSLH_I_P(sslh_i_scale_clip_), SSLH_I_P(sslh_i_blend_clip_), SSLH_I_P(sslh_i_luma_), SSLH_I_P(sslh_i_hue_),
+    SSLH_I_P(sslh_i_solarize_)
 };
 
 /* what the next pass defines anew */
@@ -16982,9 +17067,8 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on its neighbours in the batch. The loops run over whole planes, in blocks of
-   SSLH_I_LANES values whose trip count the compiler knows, without branches: they vectorise at -O2.
-   The computation is in float, one rounding per statement, in double builds too: views are data. */
+   others, and no view depends on its neighbours in the batch. The loops run over whole planes, padded to SSLH_I_LANES, and
+   are kernels. */
 
 #define SSLH_I_LANES 16
 #define SSLH_I_VIEW_SIDE 32767 /* largest height or width of an image or view */
@@ -16995,23 +17079,23 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
 /* Weights of a one-dimensional resampling: output i is the sum over k < count[i] of weight[i taps + k] times input
    start[i] + k. */
 typedef struct sslh_i_taps {
-    int    n;      /* outputs */
-    int    taps;   /* room for each */
-    int   *start;  /* n */
-    int   *count;  /* n */
-    float *weight; /* n x taps */
+    int        n;      /* outputs */
+    int        taps;   /* room for each */
+    int       *start;  /* n */
+    int       *count;  /* n */
+    sslh_real *weight; /* n x taps */
 } sslh_i_taps;
 
 /* Bytes that the taps for in -> out need. A support of 2 s (s = in/out > 1) has at most 4 s + 3 taps, otherwise 5. */
 SSLH_I_FN size_t sslh_i_taps_bytes(int in, int out) {
-    return (size_t)out * 2 * sizeof(int) + (4 * (size_t)in + 5 * (size_t)out + SSLH_I_LANES) * sizeof(float);
+    return (size_t)out * 2 * sizeof(int) + (4 * (size_t)in + 5 * (size_t)out + SSLH_I_LANES) * sizeof(sslh_real);
 }
 
 SSLH_I_FN void sslh_i_taps_place(sslh_i_taps *t, char *memory, int out) {
     t->n = out;
     t->start = (int *)(void *)memory;
     t->count = t->start + out;
-    t->weight = (float *)(void *)(t->count + out);
+    t->weight = (sslh_real *)(void *)(t->count + out);
 }
 
 /* Keys' cubic with a = -1/2 (PIL's BICUBIC), and the triangle; x >= 0. */
@@ -17045,7 +17129,7 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
     t->taps = 2 * (int)ceil(support) + 1;
     for (i = 0; i < t->n; i++) {
         int k, lo, hi;
-        float *w = t->weight + (size_t)i * (size_t)t->taps, sum = 0.0f;
+        sslh_real *w = t->weight + (size_t)i * (size_t)t->taps, sum = 0;
         double centre = ((double)i + 0.5) * scale;
         centre = centre + begin;
         lo = (int)(centre - support + 0.5);
@@ -17060,40 +17144,24 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
         for (k = 0; k < hi - lo; k++) {
             double away = fabs((double)(lo + k) + 0.5 - centre);
             away = away / stretch;
-            w[k] = sslh_i_filter((float)away, bilinear);
+            w[k] = (sslh_real)sslh_i_filter((float)away, bilinear);
             sum = sum + w[k];
         }
-        for (k = 0; k < hi - lo; k++) w[k] = sum != 0.0f ? w[k] / sum : k == 0 ? 1.0f : 0.0f;
+        for (k = 0; k < hi - lo; k++) w[k] = sum != 0 ? w[k] / sum : (sslh_real)(k == 0);
     }
 }
 
-/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of SSLH_I_LANES.
-   Summed in the order of k. */
-SSLH_I_FN void sslh_i_taps_rows(const sslh_i_taps *t, const float *in, float *out, size_t in_stride, size_t out_stride, size_t width) {
-    int i, k, j;
-    size_t x;
-    for (i = 0; i < t->n; i++) {
-        const float *w = t->weight + (size_t)i * (size_t)t->taps, *row = in + (size_t)t->start[i] * in_stride;
-        float *o = out + (size_t)i * out_stride;
-        int count = t->count[i];
-        for (x = 0; x < width; x += SSLH_I_LANES) {
-            float acc[SSLH_I_LANES];
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = w[0] * row[x + (size_t)j];
-            for (k = 1; k < count; k++) {
-                const float *p = row + (size_t)k * in_stride + x;
-                float f = w[k];
-                for (j = 0; j < SSLH_I_LANES; j++) {
-                    float m = f * p[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < SSLH_I_LANES; j++) o[x + (size_t)j] = acc[j];
-        }
-    }
+/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of SSLH_I_LANES. */
+SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in, sslh_real *out, size_t in_stride,
+                                size_t out_stride, size_t width) {
+    int i;
+    for (i = 0; i < t->n; i++)
+        k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps, t->count[i],
+                    out + (size_t)i * out_stride, width);
 }
 
 /* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
-SSLH_I_FN void sslh_i_transpose(const float *in, float *out, int h, int w, ptrdiff_t in_stride, size_t out_stride) {
+SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride, size_t out_stride) {
     int y0, x0, y, x;
     for (y0 = 0; y0 < h; y0 += 8)
         for (x0 = 0; x0 < w; x0 += 8) {
@@ -17109,36 +17177,37 @@ SSLH_I_FN void sslh_i_transpose(const float *in, float *out, int h, int w, ptrdi
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width, channels; } sslh_i_pixels;
 
 /* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1]. */
-SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, float *out, ptrdiff_t ystep, ptrdiff_t xstep) {
+SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out, ptrdiff_t ystep, ptrdiff_t xstep) {
     int x, y;
     size_t step = (size_t)s->channels;
     for (y = 0; y < h; y++) {
         size_t at = ((size_t)(top + y) * (size_t)s->width + (size_t)left) * step + (size_t)ch;
-        float *o = out + (ptrdiff_t)y * ystep;
+        sslh_real *o = out + (ptrdiff_t)y * ystep;
         if (s->bytes) {
             const uint8_t *p = s->bytes + at;
-            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (float)p[(size_t)x * step] / 255.0f;
+            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (sslh_real)((float)p[(size_t)x * step] / 255.0f);
         } else if (s->reals) {
             const sslh_real *p = s->reals + at;
-            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (float)p[(size_t)x * step];
+            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = p[(size_t)x * step];
         } else {
             const float *p = s->floats + at;
-            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = p[(size_t)x * step];
+            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (sslh_real)p[(size_t)x * step];
         }
     }
 }
 
 /* A worker's scratch for one image. */
 typedef struct sslh_i_view_work {
-    float *a;          /* max(in_w hp, in_h wp): the box, transposed: W rows of H values; later H rows of out_W */
-    float *b;          /* out_W rows of H values; later shifted or turned planes, blur */
-    float *planes;     /* C x plane: the view */
-    size_t plane;      /* out_H out_W, rounded up, and room for a whole block behind the last row */
-    float *row;        /* one row or line with its reflected ends */
-    char  *taps_x, *taps_y;
+    const struct sslh_i_kernels *k;
+    sslh_real *a;      /* the box, transposed: W rows of H values; later H rows of out_W */
+    sslh_real *b;      /* out_W rows of H values; later shifted, turned or blurred planes, grey */
+    sslh_real *planes; /* C x plane: the view */
+    size_t     plane;  /* out_H out_W, rounded up, and room for a whole block behind the last row */
+    sslh_real *row;    /* blur: the kernel, one row with its reflected ends */
+    char      *taps_x, *taps_y;
 } sslh_i_view_work;
 
-/* sizes of the parts above in floats */
+/* sizes of the parts above in values */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 
 /* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in size_t. */
@@ -17146,17 +17215,18 @@ SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int o
     size_t hp = SSLH_I_ROUND_UP((size_t)h), wp = SSLH_I_ROUND_UP((size_t)ow), n, m, out;
     if (!sslh_i_mul(hp, (size_t)w, &n) || !sslh_i_mul((size_t)h, wp, &m)) return 0;
     s->a = SSLH_I_MAX(n, m);
-    if (!sslh_i_mul((size_t)oh, (size_t)ow, &out) || !sslh_i_mul(hp, (size_t)ow, &n)) return 0;
+    if (!sslh_i_mul((size_t)oh, (size_t)ow, &out) || !sslh_i_mul(hp, (size_t)ow, &n) || out > (size_t)-1 / 64) return 0;
     s->plane = SSLH_I_ROUND_UP(out) + SSLH_I_LANES;
-    s->b = SSLH_I_MAX(n, s->plane);
+    s->b = SSLH_I_MAX(n, 3 * s->plane); /* a blur reflects up to a side at the top and at the bottom */
     if (!sslh_i_mul(s->plane, (size_t)channels, &s->planes)) return 0;
-    s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 4 * SSLH_I_LANES;
-    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) + sizeof(float)) / sizeof(float));
+    s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 8 * SSLH_I_LANES;
+    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) + sizeof(sslh_real)) / sizeof(sslh_real));
     s->total = s->a + s->b + s->planes + s->row + 2 * s->taps;
     return s->total <= (size_t)-1 / 4096; /* 256 workers, 16 bytes */
 }
 
-SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const sslh_i_view_sizes *s, float *memory) {
+SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernels *k, const sslh_i_view_sizes *s, sslh_real *memory) {
+    w->k = k;
     w->a = memory;
     w->b = w->a + s->a;
     w->planes = w->b + s->b;
@@ -17173,15 +17243,15 @@ SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, i
     size_t hp = SSLH_I_ROUND_UP((size_t)h), ow = (size_t)tx->n, wp = SSLH_I_ROUND_UP(ow), y;
     int ch;
     for (ch = 0; ch < s->channels; ch++) {
-        float *out = work->planes + (size_t)ch * work->plane;
+        sslh_real *out = work->planes + (size_t)ch * work->plane;
         sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp);             /* (w, hp) */
-        for (y = 0; y < (size_t)w && hp > (size_t)h; y++) memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(float));
-        sslh_i_taps_rows(tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
+        for (y = 0; y < (size_t)w && hp > (size_t)h; y++) memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
+        sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
         if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
         else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
-        for (y = 0; y < (size_t)h && wp > ow; y++) memset(work->a + y * wp + ow, 0, (wp - ow) * sizeof(float));
+        for (y = 0; y < (size_t)h && wp > ow; y++) memset(work->a + y * wp + ow, 0, (wp - ow) * sizeof(sslh_real));
         /* rows lie without gaps: the zeros that a row writes behind its end are overwritten by the next row */
-        sslh_i_taps_rows(ty, work->a, out, wp, ow, wp);                                 /* (oh, ow) */
+        sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp);                                 /* (oh, ow) */
     }
 }
 
@@ -17195,7 +17265,7 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     sslh_i_view_work work;
     sslh_i_pixels s;
     sslh_i_taps tx, ty;
-    float *memory;
+    sslh_real *memory;
     int ch;
     size_t i, n;
     if (SSLH_I_BAD(c)) return;
@@ -17214,9 +17284,9 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
         sslh_fail(c, SSLH_E_MEMORY, "sslh_resize: (%d,%d,%d) is too large", height, width, channels);
         return;
     }
-    memory = (float *)sslh_i_scratch(c, size.total * sizeof(float));
+    memory = (sslh_real *)sslh_i_scratch(c, size.total * sizeof(sslh_real));
     if (!memory) return;
-    sslh_i_view_carve(&work, &size, memory);
+    sslh_i_view_carve(&work, c->k, &size, memory);
     memset(&s, 0, sizeof s);
     s.floats = in;
     s.height = height;
@@ -17229,7 +17299,7 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     sslh_i_resample(&work, &s, 0, 0, height, width, &tx, &ty, 0);
     n = (size_t)out_height * (size_t)out_width;
     for (ch = 0; ch < channels; ch++)
-        for (i = 0; i < n; i++) out[i * (size_t)channels + (size_t)ch] = work.planes[(size_t)ch * work.plane + i];
+        for (i = 0; i < n; i++) out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
     sslh_i_unscratch(c, memory);
 }
 
@@ -17537,13 +17607,13 @@ SSLH_I_FN void sslh_i_view_turn(sslh_i_view_work *w, int channels, int n, int q)
     size_t count = (size_t)n * (size_t)n;
     int ch, y, x, fy, fx;
     for (ch = 0; ch < channels; ch++) {
-        float *p = w->planes + (size_t)ch * w->plane;
+        sslh_real *p = w->planes + (size_t)ch * w->plane;
         for (y = 0; y < n; y++)
             for (x = 0; x < n; x++) {
                 sslh_i_turn(q, n, y, x, &fy, &fx);
                 w->b[(size_t)y * (size_t)n + (size_t)x] = p[(size_t)fy * (size_t)n + (size_t)fx];
             }
-        memcpy(p, w->b, count * sizeof(float));
+        memcpy(p, w->b, count * sizeof *p);
     }
 }
 
@@ -17552,201 +17622,75 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
     size_t count = (size_t)height * (size_t)width;
     int ch, y, from = SSLH_I_MAX(0, -dx), to = SSLH_I_MIN(width, width - dx);
     for (ch = 0; ch < channels; ch++) {
-        float *p = w->planes + (size_t)ch * w->plane;
-        memset(w->b, 0, count * sizeof(float));
+        sslh_real *p = w->planes + (size_t)ch * w->plane;
+        memset(w->b, 0, count * sizeof *p);
         for (y = SSLH_I_MAX(0, -dy); y < SSLH_I_MIN(height, height - dy) && from < to; y++)
-            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx, (size_t)(to - from) * sizeof(float));
-        memcpy(p, w->b, count * sizeof(float));
+            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx, (size_t)(to - from) * sizeof *p);
+        memcpy(p, w->b, count * sizeof *p);
     }
 }
 
 /* --- 3. colour --------------------------------------------------------------------------------------------------- */
-/* Planes r, g, b of n values, n a multiple of SSLH_I_LANES (what lies behind the image is computed and ignored). Formulas of
-   torchvision's tensor code, luma 0.299, 0.587, 0.114. */
-
-#define SSLH_I_CLIP(v) ((v) < 0.0f ? 0.0f : (v) > 1.0f ? 1.0f : (v))
-
-SSLH_I_FN void sslh_i_clip_plane(float *p, size_t n) {
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) {
-            float v = p[i + (size_t)j];
-            p[i + (size_t)j] = SSLH_I_CLIP(v);
-        }
-}
-
-/* p = clip(f p + rest), f p + (1-f) m with a constant m */
-SSLH_I_FN void sslh_i_scale_plane(float *p, size_t n, float f, float rest) {
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) {
-            float v = f * p[i + (size_t)j];
-            v = v + rest;
-            p[i + (size_t)j] = SSLH_I_CLIP(v);
-        }
-}
-
-SSLH_I_FN void sslh_i_luma_plane(const float *r, const float *g, const float *b, float *out, size_t n) {
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) {
-            float x = 0.299f * r[i + (size_t)j], y = 0.587f * g[i + (size_t)j], z = 0.114f * b[i + (size_t)j];
-            x = x + y;
-            out[i + (size_t)j] = x + z;
-        }
-}
-
-/* p = clip(f p + (1-f) grey) */
-SSLH_I_FN void sslh_i_blend_plane(float *p, const float *grey, size_t n, float f) {
-    float g = 1.0f - f;
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) {
-            float v = f * p[i + (size_t)j], w = g * grey[i + (size_t)j];
-            v = v + w;
-            p[i + (size_t)j] = SSLH_I_CLIP(v);
-        }
-}
-
-/* Mean of the first count of n values: SSLH_I_LANES running sums and a fixed tree. Overwrites what lies behind count. */
-SSLH_I_FN float sslh_i_mean_plane(float *p, size_t count, size_t n) {
-    float lane[SSLH_I_LANES];
-    size_t i;
-    int j, half;
-    for (i = count; i < n; i++) p[i] = 0.0f;
-    for (j = 0; j < SSLH_I_LANES; j++) lane[j] = 0.0f;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) lane[j] = lane[j] + p[i + (size_t)j];
-    for (half = SSLH_I_LANES / 2; half > 0; half /= 2)
-        for (j = 0; j < half; j++) lane[j] = lane[j] + lane[j + half];
-    return lane[0] / (float)count;
-}
-
-/* One channel from hue: v - c clip(min(k, 4 - k)), k = (offset + h) mod 6, h in sixths of a turn. */
-#define SSLH_I_HUE_CHANNEL(out, offset)        \
-    do {                                       \
-        float k = h + (offset), m;             \
-        k = k >= 6.0f ? k - 6.0f : k;          \
-        m = 4.0f - k;                          \
-        m = m < k ? m : k;                     \
-        m = SSLH_I_CLIP(m);                    \
-        m = chroma * m;                        \
-        m = top - m;                           \
-        (out) = SSLH_I_CLIP(m);                \
-    } while (0)
-
-/* Turns the hue by shift turns, -0.5 .. 0.5. Value V = max, chroma c = max - min, and h in sixths:
-   max = r: (g-b)/c;  max = g: 2 + (b-r)/c;  max = b: 4 + (r-g)/c. */
-SSLH_I_FN void sslh_i_hue_planes(float *r, float *g, float *b, size_t n, float shift) {
-    float turn = 6.0f * (shift < 0.0f ? shift + 1.0f : shift);
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) {
-            float R = r[i + (size_t)j], G = g[i + (size_t)j], B = b[i + (size_t)j];
-            float top = R > G ? R : G, low = R > G ? G : R, chroma, divisor, h, base;
-            top = top > B ? top : B;
-            low = low < B ? low : B;
-            chroma = top - low;
-            divisor = chroma > 0.0f ? chroma : 1.0f;
-            h = top == R ? G - B : top == G ? B - R : R - G;
-            base = top == R ? 0.0f : top == G ? 2.0f : 4.0f;
-            h = h / divisor;
-            h = h + base;
-            h = h < 0.0f ? h + 6.0f : h;
-            h = h + turn;
-            h = h >= 6.0f ? h - 6.0f : h;
-            SSLH_I_HUE_CHANNEL(r[i + (size_t)j], 5.0f);
-            SSLH_I_HUE_CHANNEL(g[i + (size_t)j], 3.0f);
-            SSLH_I_HUE_CHANNEL(b[i + (size_t)j], 1.0f);
-        }
-}
+/* Planes of n values, n a multiple of SSLH_I_LANES (what lies behind the image is computed and ignored). Formulas of
+   torchvision's tensor code, luma 0.299, 0.587, 0.114; the loops are in the kernels. */
 
 /* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix with
    the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
 SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colours, size_t count, size_t n) {
-    float *p[3], mean, rest;
+    const struct sslh_i_kernels *k = w->k;
+    sslh_real *p[3], mean, factor = (sslh_real)f, rest = SSLH_I_R(1) - factor;
     int i;
     for (i = 0; i < 3; i++) p[i] = w->planes + (size_t)(i < colours ? i : 0) * w->plane;
     if (which == 0) {
-        for (i = 0; i < colours; i++) sslh_i_scale_plane(p[i], n, f, 0.0f);
+        for (i = 0; i < colours; i++) k->scale_clip(p[i], n, factor, 0);
     } else if (which == 1) {
-        if (colours == 3) sslh_i_luma_plane(p[0], p[1], p[2], w->b, n);
-        else memcpy(w->b, p[0], n * sizeof(float));
-        mean = sslh_i_mean_plane(w->b, count, n);
-        rest = 1.0f - f;
+        if (colours == 3) k->luma(p[0], p[1], p[2], w->b, n);
+        mean = k->sum(colours == 3 ? w->b : p[0], count) / (sslh_real)count;
         rest = rest * mean;
-        for (i = 0; i < colours; i++) sslh_i_scale_plane(p[i], n, f, rest);
+        for (i = 0; i < colours; i++) k->scale_clip(p[i], n, factor, rest);
     } else if (which == 2 && colours == 3) {
-        sslh_i_luma_plane(p[0], p[1], p[2], w->b, n);
-        for (i = 0; i < 3; i++) sslh_i_blend_plane(p[i], w->b, n, f);
+        k->luma(p[0], p[1], p[2], w->b, n);
+        for (i = 0; i < 3; i++) k->blend_clip(p[i], w->b, n, factor, rest);
     } else if (which == 3 && colours == 3) {
-        sslh_i_hue_planes(p[0], p[1], p[2], n, f);
+        k->hue(p[0], p[1], p[2], n, 6 * (factor < 0 ? factor + 1 : factor));
     }
 }
 
-/* Index i outside 0 .. n-1 reflected without repeating the edge (numpy's and torch's "reflect"); |i| < n. */
-SSLH_I_FN int sslh_i_reflect(int i, int n) { return i < 0 ? -i : i >= n ? 2 * (n - 1) - i : i; }
-
 /* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds the
-   kernel, row a padded row, tmp a plane. */
-SSLH_I_FN void sslh_i_blur_plane(float *p, float *tmp, float *row, const float *weight, int radius, int height, int width) {
-    size_t w = (size_t)width, x;
-    int y, k, j;
-    for (y = 0; y < height; y++) { /* along the rows, into tmp */
-        for (k = -radius; k < width + radius; k++) row[k + radius] = p[(size_t)y * w + (size_t)sslh_i_reflect(k, width)];
-        for (x = 0; x < w; x++) {
-            float acc = weight[0] * row[x];
-            for (k = 1; k <= 2 * radius; k++) {
-                float m = weight[k] * row[x + (size_t)k];
-                acc = acc + m;
-            }
-            tmp[(size_t)y * w + x] = acc;
-        }
+   kernel, row a padded row; tmp (H + 2 radius, W) starts radius rows above the image. Whole blocks are written, what lies
+   behind a row is overwritten by the next. */
+SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row, const sslh_real *weight, int radius,
+                                 int height, int width) {
+    size_t w = (size_t)width, block = SSLH_I_ROUND_UP(w), bytes = w * sizeof *p;
+    sslh_real *image = tmp + (size_t)radius * w;
+    int y, x;
+    for (y = 0; y < height; y++) { /* along the rows */
+        const sslh_real *from = p + (size_t)y * w;
+        for (x = -radius; x < 0; x++) row[x + radius] = from[-x];
+        memcpy(row + radius, from, bytes);
+        for (x = width; x < width + radius; x++) row[x + radius] = from[2 * (width - 1) - x];
+        k->mix_rows(row, 1, weight, 2 * radius + 1, image + (size_t)y * w, block);
     }
-    for (y = 0; y < height; y++) /* down the columns, back */
-        for (x = 0; x < w; x += SSLH_I_LANES) {
-            float acc[SSLH_I_LANES];
-            int n = (int)SSLH_I_MIN((size_t)SSLH_I_LANES, w - x);
-            for (j = 0; j < SSLH_I_LANES; j++) acc[j] = 0.0f;
-            for (k = 0; k <= 2 * radius; k++) {
-                const float *q = tmp + (size_t)sslh_i_reflect(y + k - radius, height) * w + x;
-                for (j = 0; j < SSLH_I_LANES; j++) { /* tmp has room for a block behind its last value */
-                    float m = weight[k] * q[j];
-                    acc[j] = acc[j] + m;
-                }
-            }
-            for (j = 0; j < n; j++) p[(size_t)y * w + x + (size_t)j] = acc[j];
-        }
+    for (y = 1; y <= radius; y++) {
+        memcpy(image - (size_t)y * w, image + (size_t)y * w, bytes);
+        memcpy(image + (size_t)(height - 1 + y) * w, image + (size_t)(height - 1 - y) * w, bytes);
+    }
+    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block); /* down */
 }
 
 SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int width, int kernel, float sigma) {
     int radius = kernel / 2, k, ch;
-    float *weight = w->row, *row = w->row + SSLH_I_ROUND_UP(kernel), sum = 0.0f;
+    sslh_real *weight = w->row, *row = w->row + SSLH_I_ROUND_UP(kernel), sum = 0;
     if (radius < 1) return;
     for (k = 0; k < kernel; k++) {
         float x = (float)(k - radius) / sigma;
         x = x * x;
         x = -0.5f * x;
-        weight[k] = x < -80.0f ? 0.0f : (float)sslh_i_exp((sslh_real)x);
+        weight[k] = x < -80.0f ? 0 : sslh_i_exp((sslh_real)x);
         sum = sum + weight[k];
     }
     for (k = 0; k < kernel; k++) weight[k] = weight[k] / sum;
-    for (ch = 0; ch < colours; ch++) sslh_i_blur_plane(w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
-}
-
-SSLH_I_FN void sslh_i_solarize_plane(float *p, size_t n, float threshold) {
-    size_t i;
-    int j;
-    for (i = 0; i < n; i += SSLH_I_LANES)
-        for (j = 0; j < SSLH_I_LANES; j++) {
-            float v = p[i + (size_t)j], inverse = 1.0f - v;
-            p[i + (size_t)j] = v >= threshold ? inverse : v;
-        }
+    for (ch = 0; ch < colours; ch++) sslh_i_blur_plane(w->k, w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
 }
 
 /* DeVries & Taylor 2017: the centre is anywhere in the image, so the square may hang over the edge. */
@@ -17755,7 +17699,7 @@ SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int w
     int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx - half + side;
     for (ch = 0; ch < colours; ch++)
         for (y = y0; y < y1; y++)
-            for (x = x0; x < x1; x++) w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = 0.5f;
+            for (x = x0; x < x1; x++) w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = SSLH_I_R(0.5);
 }
 
 /* --- 4. store, and the whole ------------------------------------------------------------------------------------- */
@@ -17765,17 +17709,15 @@ SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r
     int ch;
     size_t i;
     for (ch = 0; ch < channels; ch++) {
-        const float *p = w->planes + (size_t)ch * w->plane;
-        sslh_real *o = out + ch;
-        float mean = r->mean[ch], std = r->std[ch];
-        if (std == 0.0f) {
-            for (i = 0; i < count; i++) o[i * (size_t)channels] = (sslh_real)p[i];
+        const sslh_real *p = w->planes + (size_t)ch * w->plane;
+        sslh_real *o = out + ch, mean = (sslh_real)r->mean[ch], std = (sslh_real)r->std[ch];
+        if (std == 0) {
+            for (i = 0; i < count; i++) o[i * (size_t)channels] = p[i];
             continue;
         }
         for (i = 0; i < count; i++) {
-            float v = p[i] - mean;
-            v = v / std;
-            o[i * (size_t)channels] = (sslh_real)v;
+            sslh_real v = p[i] - mean;
+            o[i * (size_t)channels] = v / std;
         }
     }
 }
@@ -17783,8 +17725,9 @@ SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r
 /* All tasks of one call read this. */
 typedef struct sslh_i_view_job {
     sslh_recipe       recipe;      /* resolved */
+    const struct sslh_i_kernels *k;
     sslh_i_view_sizes size;
-    float            *memory;      /* threads x size.total: the workers' scratch */
+    sslh_real        *memory;      /* threads x size.total: the workers' scratch */
     sslh_i_taps      *tables;      /* taps of every crop length 1 .. length, or NULL: one table serves both axes */
     int               length;
     int               height, width, channels, n, per_task;
@@ -17804,7 +17747,7 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
     size_t count = (size_t)h * (size_t)width, n = SSLH_I_ROUND_UP(count);
     if (d->height == h && d->width == width) {
         for (ch = 0; ch < channels; ch++) {
-            float *p = w->planes + (size_t)ch * w->plane;
+            sslh_real *p = w->planes + (size_t)ch * w->plane;
             sslh_i_load_box(s, d->top, d->left, h, width, ch, d->flip ? p + (width - 1) : p, width, d->flip ? -1 : 1);
         }
     } else {
@@ -17817,7 +17760,7 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         else sslh_i_taps_fill(&ty, 0.0, (double)d->height, d->height, r->bilinear, r->no_antialias);
         sslh_i_resample(w, s, d->top, d->left, d->height, d->width, &tx, &ty, d->flip);
         if (!r->bilinear) /* the cubic overshoots */
-            for (ch = 0; ch < channels; ch++) sslh_i_clip_plane(w->planes + (size_t)ch * w->plane, n);
+            for (ch = 0; ch < channels; ch++) w->k->scale_clip(w->planes + (size_t)ch * w->plane, n, 1, 0);
     }
     /* mirrored after the shift: the mirror is already done, so the shift goes the other way */
     if (d->dy || d->dx) sslh_i_view_shift(w, channels, h, width, d->dy, d->flip ? -d->dx : d->dx);
@@ -17828,11 +17771,11 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         if (range > 0) sslh_i_jitter(w, which, d->factor[which], colours, count, n);
     }
     if (d->grey && colours == 3) {
-        sslh_i_luma_plane(w->planes, w->planes + w->plane, w->planes + 2 * w->plane, w->b, n);
-        for (ch = 0; ch < 3; ch++) memcpy(w->planes + (size_t)ch * w->plane, w->b, n * sizeof(float));
+        w->k->luma(w->planes, w->planes + w->plane, w->planes + 2 * w->plane, w->b, n);
+        for (ch = 0; ch < 3; ch++) memcpy(w->planes + (size_t)ch * w->plane, w->b, n * sizeof *w->b);
     }
     if (d->sigma > 0) sslh_i_blur(w, colours, h, width, r->blur_kernel, d->sigma);
-    for (ch = 0; ch < colours && d->solarize; ch++) sslh_i_solarize_plane(w->planes + (size_t)ch * w->plane, n, r->solarize_threshold);
+    for (ch = 0; ch < colours && d->solarize; ch++) w->k->solarize(w->planes + (size_t)ch * w->plane, n, (sslh_real)r->solarize_threshold);
     if (r->cutout > 0) sslh_i_cutout(w, colours, h, width, SSLH_I_MIN(r->cutout, 2 * SSLH_I_VIEW_SIDE), d->cut_y, d->cut_x);
     sslh_i_view_store(w, r, channels, count, out);
 }
@@ -17843,7 +17786,7 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
     size_t view = (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels;
     int i, begin = task * job->per_task, end = SSLH_I_MIN(job->n, begin + job->per_task);
     sslh_i_view_work w;
-    sslh_i_view_carve(&w, &job->size, job->memory + (size_t)worker * job->size.total);
+    sslh_i_view_carve(&w, job->k, &job->size, job->memory + (size_t)worker * job->size.total);
     for (i = begin; i < end; i++) {
         sslh_i_pixels s;
         sslh_i_draw d;
@@ -17878,11 +17821,12 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     int64_t pixels = (int64_t)r->height * r->width;
     int i, longest = SSLH_I_MAX(job->height, job->width);
     if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
-        !sslh_i_mul(job->size.total * sizeof(float), (size_t)c->threads, &bytes)) {
+        !sslh_i_mul(job->size.total * sizeof(sslh_real), (size_t)c->threads, &bytes)) {
         sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large", op, job->height, job->width, job->channels);
         return 0;
     }
-    job->memory = (float *)sslh_i_scratch(c, bytes);
+    job->k = c->k;
+    job->memory = (sslh_real *)sslh_i_scratch(c, bytes);
     if (!job->memory) return 0;
     memset(job->memory, 0, bytes); /* what lies behind a plane is computed on too, and must be numbers */
     if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES && job->n >= 16) {
