@@ -3050,12 +3050,12 @@ struct sslh_i_kernels {
     void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
     /* element-wise, norms, softmax, optimisers */
     void      (*unary)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q);
-    void      (*unary_back)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
-                            sslh_real p, sslh_real q, int fresh);
+    void (*unary_back)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
+                       sslh_real p, sslh_real q, int fresh);
     /* sa, sb: 1 for an array, 0 for one number */
     void      (*binary)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n);
-    void      (*binary_back)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb, const sslh_real *y,
-                             const sslh_real *dy, sslh_real *dx, size_t n, int fresh);
+    void (*binary_back)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb, const sslh_real *y,
+                        const sslh_real *dy, sslh_real *dx, size_t n, int fresh);
     void      (*axpby)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b);
     void      (*sgd)(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s);
     void      (*adam)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s);
@@ -3063,30 +3063,33 @@ struct sslh_i_kernels {
     sslh_real (*squares)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b);
     /* rows of D */
     void      (*variance_rows)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D);
-    void      (*variance_back)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx, size_t n,
-                               sslh_real factor, int fresh);
+    void (*variance_back)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx,
+                          size_t n, sslh_real factor, int fresh);
     void      (*max_rows)(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D);
     void      (*lse_rows)(const sslh_real *x, sslh_real *y, size_t rows, size_t D);
-    void      (*lse_back)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh);
+    void (*lse_back)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n,
+                     int fresh);
     void      (*softmax)(const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log);
-    void      (*softmax_back)(const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log, int fresh);
-    void      (*layer_norm)(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y, sslh_real *stats,
-                            size_t rows, size_t D, sslh_real eps);
-    void      (*layer_norm_back)(const sslh_real *x, const sslh_real *dy, const sslh_real *gamma, const sslh_real *stats,
-                                 sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh);
+    void (*softmax_back)(const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log,
+                         int fresh);
+    void (*layer_norm)(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,
+                       sslh_real *stats, size_t rows, size_t D, sslh_real eps);
+    void (*layer_norm_back)(const sslh_real *x, const sslh_real *dy, const sslh_real *gamma, const sslh_real *stats,
+                            sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh);
     void      (*l2)(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps);
-    void      (*l2_back)(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,
-                         sslh_real eps, int fresh);
+    void (*l2_back)(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx, size_t rows,
+                    size_t D, sslh_real eps, int fresh);
     /* columns: rows of C that lie ld apart */
     void      (*col_sum)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out);
     void      (*col_moments)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2);
-    void      (*norm)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C, int relu);
+    void (*norm)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C,
+                 int relu);
     void      (*norm_sums)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
                            sslh_real *s1, sslh_real *s2);
-    void      (*norm_back)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
-                           const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu, int fresh);
-    void      (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
-                         sslh_real factor, int fresh);
+    void (*norm_back)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
+                      const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu, int fresh);
+    void (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
+                    sslh_real factor, int fresh);
     /* attention, recurrent gates: one row */
     void      (*attend)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
     void      (*attend_back)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
@@ -4252,8 +4255,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
         if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
         sslh_i_vput(dx + i, g, n - i); \
     }
-SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
-                                           size_t n, sslh_real p, sslh_real q, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy,
+                                            sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
     sslh_i_v zero = sslh_i_vzero(), vp = sslh_i_vset(p), vq = sslh_i_vset(q);
     if (!x) x = dy; /* whichever the derivative does not need may be NULL */
     if (!y) y = dy;
@@ -4293,7 +4296,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
     case SSLH_I_U_LOG: SSLH_I_MAP_BACK(sslh_i_vdiv(g, v)) break;
     case SSLH_I_U_SQUARE: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vadd(v, v))) break;
     case SSLH_I_U_ABS: /* the slope at 0 is 0 */
-        SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vselect(sslh_i_vgt(zero, v), sslh_i_vneg(g), zero)))
+        SSLH_I_MAP_BACK(
+            sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vselect(sslh_i_vgt(zero, v), sslh_i_vneg(g), zero)))
         break;
     case SSLH_I_U_POW:
         if (p == 0) SSLH_I_MAP_BACK(zero)
@@ -4318,14 +4322,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
         sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
         sslh_i_vput(y + i, E, n - i); \
     }
-SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n) {
+SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y,
+                                        size_t n) {
     sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]);
     switch (op) {
     case SSLH_I_B_ADD: SSLH_I_MAP2(sslh_i_vadd(v, w)) break;
     case SSLH_I_B_SUB: SSLH_I_MAP2(sslh_i_vsub(v, w)) break;
     case SSLH_I_B_MUL: SSLH_I_MAP2(sslh_i_vmul(v, w)) break;
     case SSLH_I_B_DIV: SSLH_I_MAP2(sslh_i_vdiv(v, w)) break;
-    case SSLH_I_B_MIN: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmin(v, w))) break; /* NaN of either stays */
+    case SSLH_I_B_MIN:
+        SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmin(v, w))) break; /* NaN of either stays */
     case SSLH_I_B_MAX: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmax(v, w))) break;
     default: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vgt(v, w), sslh_i_vone, sslh_i_vzero())) break;
     }
@@ -4342,7 +4348,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, cons
         sslh_i_vput(dx + i, g, n - i); \
     }
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
-                                            const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n, int fresh) {
+                                             const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
+                                             int fresh) {
     sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]), zero = sslh_i_vzero(), half = SSLH_I_K(0.5);
     if (op == SSLH_I_B_MUL && side == 0) SSLH_I_MAP2_BACK(sslh_i_vmul(g, w))
     else if (op == SSLH_I_B_MUL) SSLH_I_MAP2_BACK(sslh_i_vmul(g, v))
@@ -4352,9 +4359,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *
     else if (op == SSLH_I_B_SUB && side == 1) SSLH_I_MAP2_BACK(sslh_i_vneg(g))
     else if (op == SSLH_I_B_MIN || op == SSLH_I_B_MAX) {
         if ((op == SSLH_I_B_MAX) == (side == 0)) /* the side that is taken when a > b */
-            SSLH_I_MAP2_BACK(sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(v, w), g, zero)))
+            SSLH_I_MAP2_BACK(
+                sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(v, w), g, zero)))
         else
-            SSLH_I_MAP2_BACK(sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(w, v), g, zero)))
+            SSLH_I_MAP2_BACK(
+                sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(w, v), g, zero)))
     } else SSLH_I_MAP2_BACK(g)
 }
 
@@ -4388,7 +4397,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_sgd_)(sslh_real *p, sslh_real *g, sslh_real *mu, 
 
 /* m = beta1 m + (1-beta1) g,  v = beta2 v + (1-beta2) g^2,  p -= lr/bias1 m / (sqrt(v) / sqrt(bias2) + eps)
    Kingma & Ba 2015, alg. 1; Loshchilov & Hutter 2019, alg. 2 for the decoupled decay. */
-SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s) {
+SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
+                                      const sslh_i_adam *s) {
     sslh_real shrink = s->lr * s->decoupled, rate = s->lr / s->bias1, root = sslh_i_sqrt(s->bias2);
     sslh_i_v beta1 = sslh_i_vset(s->beta1), beta2 = sslh_i_vset(s->beta2), eps = sslh_i_vset(s->eps);
     sslh_i_v rest1 = sslh_i_vset(1 - s->beta1), rest2 = sslh_i_vset(1 - s->beta2), decay = sslh_i_vset(s->decay);
@@ -4448,24 +4458,28 @@ SSLH_I_FN sslh_real sslh_i_max_row(const sslh_real *x, size_t n) {
 }
 
 /* sum of (a x + b y)^2; y NULL: of (a x)^2 */
-SSLH_I_FN sslh_real SSLH_I_P(sslh_i_squares_)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b) {
+SSLH_I_FN sslh_real SSLH_I_P(sslh_i_squares_)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
+                                              sslh_real b) {
     sslh_i_v va = sslh_i_vset(a), vb = sslh_i_vset(b);
     sslh_real sum;
-    if (y) SSLH_I_SUM(sum, sslh_i_vfma(sslh_i_vget(y + i, n - i), vb, sslh_i_vmul(sslh_i_vget(x + i, n - i), va)), sslh_i_vfma(t, t, s0))
+    if (y)
+        SSLH_I_SUM(sum, sslh_i_vfma(sslh_i_vget(y + i, n - i), vb, sslh_i_vmul(sslh_i_vget(x + i, n - i), va)),
+                   sslh_i_vfma(t, t, s0))
     else SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), va), sslh_i_vfma(t, t, s0))
     return sum;
 }
 
 /* Of each row: the mean and the sum of squared distances from it. */
-SSLH_I_FN void SSLH_I_P(sslh_i_variance_rows_)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
+SSLH_I_FN void SSLH_I_P(sslh_i_variance_rows_)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
+                                               size_t D) {
     for (size_t r = 0; r < rows; r++) {
         mean[r] = sslh_i_sum_row(x + r * D, D) / (sslh_real)D;
         m2[r] = sslh_i_spread_row(x + r * D, D, mean[r]);
     }
 }
 /* dx (+)= factor (x - mean) dy; s = 0: one mean and dy for all n, 1: arrays */
-SSLH_I_FN void SSLH_I_P(sslh_i_variance_back_)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx,
-                                              size_t n, sslh_real factor, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_variance_back_)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,
+                                               sslh_real *dx, size_t n, sslh_real factor, int fresh) {
     sslh_i_v vf = sslh_i_vset(factor), m0 = sslh_i_vset(mean[0]), g0 = sslh_i_vset(dy[0]);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v m = s ? sslh_i_vget(mean + i, n - i) : m0, g = s ? sslh_i_vget(dy + i, n - i) : g0;
@@ -4499,13 +4513,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *y, siz
             y[r] = most;
             continue;
         }
-        SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
+        SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
+                   sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
         y[r] = most + sslh_i_log(sum);
     }
 }
 /* dx (+)= dy exp(x - lse): the gradient of log sum exp and, with lse of a row, of cross-entropy */
-SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n,
-                                         int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s,
+                                          sslh_real *dx, size_t n, int fresh) {
     sslh_i_v l0 = sslh_i_vset(lse[0]), g0 = sslh_i_vset(dy[0]);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v l = s ? sslh_i_vget(lse + i, n - i) : l0, g = s ? sslh_i_vget(dy + i, n - i) : g0;
@@ -4523,7 +4538,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_)(const sslh_real *xs, sslh_real *ys, siz
         size_t n = D;
         sslh_i_v vm = sslh_i_vset(sslh_i_max_row(x, n)), zero = sslh_i_vzero();
         if (log) {
-            SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
+            SSLH_I_SUM(sum, sslh_i_vexp(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
+                       sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
             sslh_i_v l = sslh_i_vset(sslh_i_log(sum));
             SSLH_I_MAP(sslh_i_vsub(sslh_i_vsub(v, vm), l))
         } else {
@@ -4536,8 +4552,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_)(const sslh_real *xs, sslh_real *ys, siz
     }
 }
 /* softmax: dx (+)= y (dy - sum y dy);  log-softmax: dx (+)= dy - e^y sum dy.  dx may be dy. */
-SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_real *gs, sslh_real *dxs, size_t rows, size_t D, int log,
-                                             int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_real *gs, sslh_real *dxs, size_t rows,
+                                              size_t D, int log, int fresh) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *y = ys + r * D, *dy = gs + r * D;
         sslh_real *dx = dxs + r * D, sum;
@@ -4555,8 +4571,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_re
 }
 
 /* y = (x - mean) / sqrt(var + eps) gamma + beta; stats (rows,2): mean and 1 / sqrt(var + eps). Ba et al. 2016, eq. 4 */
-SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta, sslh_real *ys,
-                                           sslh_real *stats, size_t rows, size_t D, sslh_real eps) {
+SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta,
+                                            sslh_real *ys, sslh_real *stats, size_t rows, size_t D, sslh_real eps) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
         sslh_real *y = ys + r * D, mean = sslh_i_sum_row(x, D) / (sslh_real)D;
@@ -4576,8 +4592,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real
 }
 /* With h = (x - mean) inv, g = dy gamma:  dx = inv (g - mean(g) - h mean(g h)),  dgamma += dy h,  dbeta += dy.
    dx, dgamma, dbeta may be NULL. dx may be dy. */
-SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh_real *gs, const sslh_real *gamma, const sslh_real *stats,
-                                                sslh_real *dxs, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh_real *gs, const sslh_real *gamma,
+                                                 const sslh_real *stats, sslh_real *dxs, sslh_real *dgamma,
+                                                 sslh_real *dbeta, size_t rows, size_t D, int fresh) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D, *dy = gs + r * D;
         sslh_i_v vm = sslh_i_vset(stats[2 * r]), vi = sslh_i_vset(stats[2 * r + 1]);
@@ -4608,7 +4625,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh
 }
 
 /* y = x / max(|x|, eps) by rows; norm (rows) receives |x| */
-SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_real *norm, size_t rows, size_t D, sslh_real eps) {
+SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_real *norm, size_t rows, size_t D,
+                                    sslh_real eps) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
         sslh_real *y = ys + r * D, sum;
@@ -4620,8 +4638,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_rea
     }
 }
 /* dx (+)= (dy - y (y . dy)) / |x|, or dy / eps where |x| < eps. dx may be dy. */
-SSLH_I_FN void SSLH_I_P(sslh_i_l2_back_)(const sslh_real *ys, const sslh_real *norm, const sslh_real *gs, sslh_real *dxs, size_t rows,
-                                        size_t D, sslh_real eps, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_l2_back_)(const sslh_real *ys, const sslh_real *norm, const sslh_real *gs,
+                                         sslh_real *dxs, size_t rows, size_t D, sslh_real eps, int fresh) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *y = ys + r * D, *dy = gs + r * D;
         sslh_real *dx = dxs + r * D, sum;
@@ -4662,7 +4680,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_col_sum_)(const sslh_real *x, size_t ld, size_t r
 }
 
 /* Column means and sums of squared distances from them, of one block of rows that fits the cache: two passes. */
-SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2) {
+SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean,
+                                             sslh_real *m2) {
     sslh_i_v count = sslh_i_vset((sslh_real)rows);
     size_t j = 0;
     SSLH_I_P(sslh_i_col_sum_)(x, C, rows, C, mean);
@@ -4695,11 +4714,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, si
 /* The value before residual and ReLU: one expression, so that the backward pass finds the same sign. */
 #define sslh_i_norm_at SSLH_I_P(sslh_i_norm_at_)
 SSLH_I_INLINE sslh_i_v sslh_i_norm_at(sslh_i_v x, sslh_i_affine a, size_t j, size_t m) {
-    return sslh_i_vfma(sslh_i_vsub(x, sslh_i_vget(a.mean + j, m)), sslh_i_vget(a.scale + j, m), sslh_i_vget(a.shift + j, m));
+    return sslh_i_vfma(sslh_i_vsub(x, sslh_i_vget(a.mean + j, m)), sslh_i_vget(a.scale + j, m),
+                       sslh_i_vget(a.shift + j, m));
 }
 /* y = (x - mean) scale + shift (+ residual), cut at 0 with relu */
-SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C,
-                                     int relu) {
+SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
+                                      size_t rows, size_t C, int relu) {
     sslh_i_v zero = sslh_i_vzero();
     for (size_t r = 0; r < rows; r++) {
         for (size_t j = 0; j < C; j += 16) {
@@ -4714,12 +4734,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *resid
     }
 }
 /* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0 */
-SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
-                                          sslh_real *s1, sslh_real *s2) {
+SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
+                                           size_t C, int relu, sslh_real *s1, sslh_real *s2) {
     sslh_i_v zero = sslh_i_vzero();
     size_t j = 0;
     for (; j + 32 <= C; j += 32) {
-        sslh_i_v mean0 = sslh_i_vload(a.mean + j), mean1 = sslh_i_vload(a.mean + j + 16), u0 = zero, u1 = zero, w0 = zero, w1 = zero;
+        sslh_i_v mean0 = sslh_i_vload(a.mean + j), mean1 = sslh_i_vload(a.mean + j + 16), u0 = zero, u1 = zero,
+                 w0 = zero, w1 = zero;
         for (size_t r = 0; r < rows; r++) {
             const sslh_real *p = x + r * C + j, *d = dy + r * C + j;
             sslh_i_v d0 = sslh_i_vsub(sslh_i_vload(p), mean0), d1 = sslh_i_vsub(sslh_i_vload(p + 16), mean1);
@@ -4742,7 +4763,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *
     }
     for (; j < C; j += 16) {
         size_t m = C - j;
-        sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m), shift = sslh_i_vget(a.shift + j, m);
+        sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m),
+                 shift = sslh_i_vget(a.shift + j, m);
         sslh_i_v u = zero, w = zero;
         for (size_t r = 0; r < rows; r++) {
             sslh_i_v d = sslh_i_vsub(sslh_i_vget(x + r * C + j, m), mean), g = sslh_i_vget(dy + r * C + j, m);
@@ -4755,15 +4777,18 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *
     }
 }
 /* dx (+)= p dz + q (x - mean) + r, vectors of C. dx may be dy. */
-SSLH_I_FN void SSLH_I_P(sslh_i_norm_back_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
-                                          const sslh_real *rest, sslh_real *dx, size_t rows, size_t C, int relu, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_norm_back_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p,
+                                           const sslh_real *q, const sslh_real *rest, sslh_real *dx, size_t rows,
+                                           size_t C, int relu, int fresh) {
     sslh_i_v zero = sslh_i_vzero();
     for (size_t r = 0; r < rows; r++) {
         for (size_t j = 0; j < C; j += 16) {
             size_t m = C - j;
             sslh_i_v d = sslh_i_vsub(sslh_i_vget(x + j, m), sslh_i_vget(a.mean + j, m)), g = sslh_i_vget(dy + j, m);
             if (relu)
-                g = sslh_i_vselect(sslh_i_vgt(sslh_i_vfma(d, sslh_i_vget(a.scale + j, m), sslh_i_vget(a.shift + j, m)), zero), g, zero);
+                g = sslh_i_vselect(
+                    sslh_i_vgt(sslh_i_vfma(d, sslh_i_vget(a.scale + j, m), sslh_i_vget(a.shift + j, m)), zero), g,
+                    zero);
             g = sslh_i_vfma(g, sslh_i_vget(p + j, m), sslh_i_vfma(d, sslh_i_vget(q + j, m), sslh_i_vget(rest + j, m)));
             if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + j, m));
             sslh_i_vput(dx + j, g, m);
@@ -4774,11 +4799,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_back_)(const sslh_real *x, const sslh_real *
     }
 }
 
-/* y (+)= x factor where the draw of element first + i is at least p, else 0; first is a multiple of 64. Element i takes word
-   i / 16 mod 4 of Philox block 16 (i / 64) + i mod 16, so that 16 counters in a vector give 64 elements in order. */
+/* y (+)= x factor where the draw of element first + i is at least p, else 0; first is a multiple of 64. Element i takes
+   word i / 16 mod 4 of Philox block 16 (i / 64) + i mod 16, so that 16 counters in a vector give 64 elements in order.
+   */
 #if SSLH_I_W == 1
-SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
-                                        sslh_real factor, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
+                                         size_t n, float p, sslh_real factor, int fresh) {
     for (size_t i = 0; i < n; i += 64) {
         uint32_t word[16][4];
         for (int q = 0; q < 16; q++) sslh_i_philox_at(seed, stream, (uint64_t)((first + i) / 4) + (uint64_t)q, word[q]);
@@ -4801,7 +4827,8 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
     *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
     return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
 #elif SSLH_I_PASS == SSLH_I_PASS_SSE2
-    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b), odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
+    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
+            odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
     *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
     return _mm_or_si128(_mm_and_si128(low, even), _mm_slli_epi64(odd, 32));
 #else
@@ -4822,8 +4849,8 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
         OP.d.q = s; \
     }
 #define SSLH_I_DRAW(OP, q) r.q = SSLH_I_NTOREAL(SSLH_I_NISHR8(OP.q));
-SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
-                                        sslh_real factor, int fresh) {
+SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y,
+                                         size_t n, float p, sslh_real factor, int fresh) {
     sslh_i_v limit = sslh_i_vset(p * 16777216.0f), vf = sslh_i_vset(factor), zero = sslh_i_vzero();
     sslh_i_vi lanes = sslh_i_vtoint(sslh_i_vload(sslh_i_iota));
     SSLH_I_NI m0 = SSLH_I_NISET((int32_t)0xD2511F53u), m1 = SSLH_I_NISET((int32_t)0xCD9E8D57u);
@@ -5690,9 +5717,10 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 /*  >>elementwise   element-wise operations, activations                                                             */
 /* ================================================================================================================== */
 
-/* --- flat passes: over n values without shape, cut into tasks of one fixed size, so that no result depends on the number
-   of threads. Optimisers, momentum encoders and the element-wise operations run on these. */
-#define SSLH_I_FLAT 16384u /* values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel */
+/* --- flat passes: over n values without shape, cut into tasks of one fixed size, so that no result depends on the
+   number of threads. Optimisers, momentum encoders and the element-wise operations run on these. */
+/* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
+#define SSLH_I_FLAT 16384u
 
 typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
     const struct sslh_i_kernels *k;
@@ -5711,7 +5739,9 @@ SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
     return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
 }
 SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
-SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) { return SSLH_I_MIN(f->n - sslh_i_flat_begin(task), SSLH_I_FLAT); }
+SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) {
+    return SSLH_I_MIN(f->n - sslh_i_flat_begin(task), SSLH_I_FLAT);
+}
 SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     sslh_i_flat f;
     memset(&f, 0, sizeof f);
@@ -5719,7 +5749,9 @@ SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     f.n = n;
     return f;
 }
-SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) { sslh_i_parallel(c, sslh_i_tasks(f->n, SSLH_I_FLAT), fn, f); }
+SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) {
+    sslh_i_parallel(c, sslh_i_tasks(f->n, SSLH_I_FLAT), fn, f);
+}
 
 /* y = op(x; p, q); y may be x */
 SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
@@ -5728,7 +5760,8 @@ SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->unary(f->op, f->x + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b);
 }
-SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
+SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
+                            sslh_real q) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.op = (int)op;
     f.x = x;
@@ -5737,17 +5770,17 @@ SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x,
     f.b = q;
     sslh_i_flat_run(c, &f, sslh_i_unary_task);
 }
-/* dx = dy op'(x) when fresh, else added. x may be NULL for the ops up to SSLH_I_U_SHIFT, y for the others and LINEAR, SCALE,
-   SHIFT; dx may be dy. */
+/* dx = dy op'(x) when fresh, else added. x may be NULL for the ops up to SSLH_I_U_SHIFT, y for the others and LINEAR,
+   SCALE, SHIFT; dx may be dy. */
 SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
     (void)worker;
-    f->k->unary_back(f->op, f->x ? f->x + at : NULL, f->y ? f->y + at : NULL, f->g + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b,
-                     f->fresh);
+    f->k->unary_back(f->op, f->x ? f->x + at : NULL, f->y ? f->y + at : NULL, f->g + at, f->out + at,
+                     sslh_i_flat_size(f, task), f->a, f->b, f->fresh);
 }
-SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
-                                 size_t n, sslh_real p, sslh_real q, int fresh) {
+SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, const sslh_real *y,
+                                 const sslh_real *dy, sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.op = (int)op;
     f.x = x;
@@ -5781,7 +5814,8 @@ SSLH_I_FN void sslh_i_adam_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->adam(f->p + at, f->w + at, f->m + at, f->v + at, sslh_i_flat_size(f, task), &f->adam);
 }
-SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, sslh_i_adam s) {
+SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
+                                  sslh_i_adam s) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.p = p;
     f.w = g;
@@ -5822,7 +5856,8 @@ SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     (void)worker;
     f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, sslh_i_flat_size(f, task), f->a, f->b);
 }
-SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b) {
+SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
+                                        sslh_real b) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     size_t tasks = (size_t)sslh_i_tasks(n, SSLH_I_FLAT);
     sslh_real sum;
@@ -5837,18 +5872,24 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
     sslh_i_unscratch(c, f.out);
     return sum;
 }
-SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) { return sslh_i_sum_squares2(c, x, NULL, n, 1, 0); }
+SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) {
+    return sslh_i_sum_squares2(c, x, NULL, n, 1, 0);
+}
 
 /* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares. */
-SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) { return sslh_i_sum_squares2(c, x, NULL, n, 0, 0) == 0; }
+SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
+    return sslh_i_sum_squares2(c, x, NULL, n, 0, 0) == 0;
+}
 
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
 
 /* The gradient of in, written where out's was when nobody needs that any more: dx = dy, *fresh = 1. For operations that
    read dy[i] before they write dx[i], as their last reading of out->grad. */
-SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy, int *fresh) {
+SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
+                                       int *fresh) {
     *dy = out->grad;
-    if (sslh_i_needs(c, in) && !in->grad && in->count == out->count && !(out->flags & SSLH_I_KEPT) && !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
+    if (sslh_i_needs(c, in) && !in->grad && in->count == out->count && !(out->flags & SSLH_I_KEPT) &&
+        !(in->flags & (SSLH_I_PARAM | SSLH_I_LONG))) {
         in->grad = out->grad;
         out->grad = NULL;
         *fresh = 1;
@@ -5861,10 +5902,13 @@ SSLH_I_FN void sslh_i_map_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     const sslh_real *dy;
     sslh_real *dx = sslh_i_grad_reuse(c, n->out, n->in[0], &dy, &fresh);
-    if (dx) sslh_i_unary_back(c, (sslh_i_unary_op)n->i[0], n->in[0]->data, n->out->data, dy, dx, n->out->count, n->f[0], n->f[1], fresh);
+    if (dx)
+        sslh_i_unary_back(c, (sslh_i_unary_op)n->i[0], n->in[0]->data, n->out->data, dy, dx, n->out->count, n->f[0],
+                          n->f[1], fresh);
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op op, sslh_tensor *x, sslh_real p, sslh_real q) {
+SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op op, sslh_tensor *x, sslh_real p,
+                                  sslh_real q) {
     sslh_tensor *out;
     sslh_i_node *node;
     if (!sslh_i_begin(c, name, &x, 1, 1)) return sslh_i_dummy(c);
@@ -5886,11 +5930,17 @@ SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor) {
 SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend) {
     return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, (sslh_real)addend, 0);
 }
-SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_neg", SSLH_I_U_SCALE, x, -1, 0); }
+SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_neg", SSLH_I_U_SCALE, x, -1, 0);
+}
 SSLH_DEF sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_exp", SSLH_I_U_EXP, x, 0, 0); }
 SSLH_DEF sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_log", SSLH_I_U_LOG, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_sqrt", SSLH_I_U_SQRT, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_sqrt", SSLH_I_U_SQRT, x, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0);
+}
 SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
 SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent) {
     if (exponent == 2.0f) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
@@ -5900,19 +5950,33 @@ SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float h
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, (sslh_real)low, (sslh_real)high);
 }
-SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0);
+}
 SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope) {
     return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, (sslh_real)slope, 0);
 }
 SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha) {
     return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, (sslh_real)alpha, 0);
 }
-SSLH_DEF sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_gelu", SSLH_I_U_GELU, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_gelu_tanh", SSLH_I_U_GELU_TANH, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_silu", SSLH_I_U_SILU, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_sigmoid", SSLH_I_U_SIGMOID, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_tanh(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_tanh", SSLH_I_U_TANH, x, 0, 0); }
-SSLH_DEF sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_softplus", SSLH_I_U_SOFTPLUS, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_gelu", SSLH_I_U_GELU, x, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_gelu_tanh", SSLH_I_U_GELU_TANH, x, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_silu", SSLH_I_U_SILU, x, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_sigmoid", SSLH_I_U_SIGMOID, x, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_tanh(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_tanh", SSLH_I_U_TANH, x, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x) {
+    return sslh_i_map(c, "sslh_softplus", SSLH_I_U_SOFTPLUS, x, 0, 0);
+}
 
 /* The kernel's number of a public activation; an unknown one is an error of op. */
 SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh_activation a) {
@@ -5933,15 +5997,16 @@ SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation
     return sslh_i_map(c, "sslh_activate", op, x, 0, 0);
 }
 
-/* --- broadcasting -------------------------------------------------------------------------------------------------- */
-/* Operands are walked as rows: the last axis (after merging axes that lie together in every operand) is one kernel call,
-   in which an operand is either an array or one repeated number. */
+/* --- broadcasting ------------------------------------------------------------------------------------------------- */
+/* Operands are walked as rows: the last axis (after merging axes that lie together in every operand) is one kernel
+   call, in which an operand is either an array or one repeated number. */
 typedef struct sslh_i_plan {
     int    nd;                          /* axes left, outermost first; at least 1 */
     size_t size[SSLH_MAX_DIMS];
     size_t step[3][SSLH_MAX_DIMS];      /* of each operand: values from one index to the next, 0 where it is repeated */
     size_t rows, n, count;              /* rows of n values */
-    size_t pieces, per_task;            /* long rows are cut into pieces, short ones put together: about SSLH_I_FLAT values a task */
+    /* long rows are cut into pieces, short ones put together: about SSLH_I_FLAT values a task */
+    size_t pieces, per_task;
     int    tasks;
 } sslh_i_plan;
 
@@ -5997,8 +6062,8 @@ SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, in
             if (size != 1 && s != size) {
                 char a[96], b[96];
                 sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s do not broadcast: sizes %d and %d meet in axis %d", op,
-                          sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])), sslh_i_str(b, sizeof b, sslh_shape_of(in[k])), size, s,
-                          axis - out->ndim);
+                          sslh_i_str(a, sizeof a, sslh_shape_of(in[k - 1])),
+                          sslh_i_str(b, sizeof b, sslh_shape_of(in[k])), size, s, axis - out->ndim);
                 return 0;
             }
             size = s;
@@ -6024,8 +6089,8 @@ SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
         at[2] += q * p->step[2][i];
     }
 }
-/* The runs of a task, one after the other: call with *unit = 0 first. Gives the place in the operands, in the result, and
-   the length; 0 at the end. */
+/* The runs of a task, one after the other: call with *unit = 0 first. Gives the place in the operands, in the result,
+   and the length; 0 at the end. */
 SSLH_I_FN size_t sslh_i_plan_run(const sslh_i_plan *p, int task, size_t *unit, size_t at[3], size_t *out) {
     size_t u = (size_t)task * p->per_task + *unit, row = u / p->pieces, begin = u % p->pieces * SSLH_I_FLAT;
     int k;
@@ -6054,13 +6119,16 @@ SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     size_t unit = 0, at[3], to, n;
     (void)worker;
     while ((n = sslh_i_plan_run(p, task, &unit, at, &to)) > 0) {
-        if (f->g) f->k->binary_back(f->op, f->side, f->a + at[0], sa, f->b + at[1], sb, f->y + to, f->g + to, f->out + to, n, f->fresh);
+        if (f->g)
+            f->k->binary_back(f->op, f->side, f->a + at[0], sa, f->b + at[1], sb, f->y + to, f->g + to, f->out + to, n,
+                              f->fresh);
         else f->k->binary(f->op, f->a + at[0], sa, f->b + at[1], sb, f->out + to, n);
     }
 }
 
 /* dst (+)= scale * the sum of x over the axes that operand k of the plan repeats, see >>reductions */
-SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst, sslh_real scale, int fresh);
+SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
+                                   sslh_real scale, int fresh);
 
 SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *out = n->out;
@@ -6070,7 +6138,8 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     if (!sslh_i_broadcast(c, n->name, n->in, 2, &shape, &plan)) return;
     for (side = 1; side >= 0; side--) { /* a comes last and may take over dy's memory */
         sslh_tensor *in = n->in[side];
-        int last = side == 0 || !sslh_i_needs(c, n->in[0]), fresh, linear = n->i[0] == SSLH_I_B_ADD || n->i[0] == SSLH_I_B_SUB;
+        int last = side == 0 || !sslh_i_needs(c, n->in[0]), fresh,
+            linear = n->i[0] == SSLH_I_B_ADD || n->i[0] == SSLH_I_B_SUB;
         sslh_real sign = n->i[0] == SSLH_I_B_SUB && side == 1 ? SSLH_I_R(-1) : SSLH_I_R(1), *dx, *t = NULL;
         const sslh_real *dy = out->grad;
         sslh_i_pair f;
@@ -6105,7 +6174,8 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     }
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_binary_op op, sslh_tensor *a, sslh_tensor *b) {
+SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_binary_op op, sslh_tensor *a,
+                                      sslh_tensor *b) {
     sslh_tensor *in[2], *out;
     sslh_shape shape;
     sslh_i_plan plan;
@@ -6128,10 +6198,18 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_bina
     if (node) node->i[0] = (int)op;
     return sslh_i_end(c, name, in, 2, out);
 }
-SSLH_DEF sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_add", SSLH_I_B_ADD, a, b); }
-SSLH_DEF sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_sub", SSLH_I_B_SUB, a, b); }
-SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_mul", SSLH_I_B_MUL, a, b); }
-SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) { return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b); }
+SSLH_DEF sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_add", SSLH_I_B_ADD, a, b);
+}
+SSLH_DEF sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_sub", SSLH_I_B_SUB, a, b);
+}
+SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_mul", SSLH_I_B_MUL, a, b);
+}
+SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
+    return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b);
+}
 SSLH_DEF sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
 }
@@ -6155,7 +6233,8 @@ SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
     const sslh_i_choice *f = (const sslh_i_choice *)arg;
     const sslh_tensor *t = f->condition;
     const sslh_i_plan *p = f->plan;
-    size_t s0 = p->step[0][p->nd - 1], s1 = p->step[1][p->nd - 1], s2 = p->step[2][p->nd - 1], unit = 0, at[3], to, n, i;
+    size_t s0 = p->step[0][p->nd - 1], s1 = p->step[1][p->nd - 1], s2 = p->step[2][p->nd - 1], unit = 0, at[3], to, n,
+           i;
     (void)worker;
     while ((n = sslh_i_plan_run(p, task, &unit, at, &to)) > 0)
         for (i = 0; i < n; i++) {
@@ -6205,7 +6284,8 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
     in[2] = b;
     if (!sslh_i_begin(c, "sslh_where", in, 3, 0)) return sslh_i_dummy(c);
     if (a->type != SSLH_F32 || b->type != SSLH_F32) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_where: input %d is an integer tensor, only the condition may be one", a->type != SSLH_F32 ? 2 : 3);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_where: input %d is an integer tensor, only the condition may be one",
+                  a->type != SSLH_F32 ? 2 : 3);
         return sslh_i_dummy(c);
     }
     if (!sslh_i_broadcast(c, "sslh_where", in, 3, &shape, &plan)) return sslh_i_dummy(c);
@@ -6227,8 +6307,8 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
 /* ================================================================================================================== */
 
 /* --- sums: (O,R,I) over R --------------------------------------------------------------------------------------------
-   I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up column by
-   column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way. */
+   I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up
+   column by column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way. */
 typedef struct sslh_i_sum3 {
     const struct sslh_i_kernels *k;
     const sslh_real *x;
@@ -6245,7 +6325,8 @@ SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
     (void)worker;
     for (; u < end; u++) {
         size_t w = u % f->widths, b = u / f->widths % f->blocks, o = u / f->widths / f->blocks;
-        size_t r = b * f->block, rows = SSLH_I_MIN(f->block, f->R - r), i = w * f->width, cols = SSLH_I_MIN(f->width, f->I - i);
+        size_t r = b * f->block, rows = SSLH_I_MIN(f->block, f->R - r), i = w * f->width,
+               cols = SSLH_I_MIN(f->width, f->I - i);
         const sslh_real *x = f->x + (o * f->R + r) * f->I + i;
         sslh_real *out = f->out + (o * f->blocks + b) * f->I + i;
         if (f->I == 1) *out = f->k->sum(x, rows);
@@ -6280,9 +6361,10 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
     sslh_i_unscratch(c, partial);
 }
 
-/* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order. */
-SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const size_t *sizes, const int *flags, sslh_real *out, sslh_real scale,
-                                 int fresh) {
+/* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order.
+   */
+SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const size_t *sizes, const int *flags,
+                                 sslh_real *out, sslh_real scale, int fresh) {
     size_t size[SSLH_MAX_DIMS + 1], kept = 1;
     int reduced[SSLH_MAX_DIMS + 1], m = 0, i, left = 0;
     sslh_real *from = NULL, *to;
@@ -6320,13 +6402,14 @@ SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const 
     } else if (scale != 1) sslh_i_scale_array(c, out, kept, scale);
 }
 
-SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst, sslh_real scale, int fresh) {
+SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
+                                   sslh_real scale, int fresh) {
     int repeated[SSLH_MAX_DIMS], i;
     for (i = 0; i < p->nd; i++) repeated[i] = p->step[k][i] == 0 && p->size[i] > 1;
     sslh_i_sum_groups(c, x, p->nd, p->size, repeated, dst, scale, fresh);
 }
 
-/* --- what is reduced ------------------------------------------------------------------------------------------------ */
+/* --- what is reduced ---------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_axes {
     int        reduced[SSLH_MAX_DIMS];  /* flag of each axis of x */
@@ -6367,7 +6450,8 @@ SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, 
             int axis = i < 16 ? i : x->ndim + 15 - i; /* bit 16 is axis -1 */
             if (!(axes >> i & 1)) continue;
             if (axis < 0 || axis >= x->ndim) {
-                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, i < 16 ? i : 15 - i, x->ndim);
+                sslh_fail(c, SSLH_E_SHAPE, "%s: axis %d of a tensor of %d dimensions", op, i < 16 ? i : 15 - i,
+                          x->ndim);
                 return 0;
             }
             a->reduced[axis] = 1;
@@ -6399,7 +6483,8 @@ SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, 
     return 1;
 }
 
-SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_axes *a, sslh_real scale, sslh_real *out) {
+SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_axes *a, sslh_real scale,
+                               sslh_real *out) {
     size_t size[SSLH_MAX_DIMS];
     int i;
     for (i = 0; i < x->ndim; i++) size[i] = (size_t)x->shape[i];
@@ -6407,7 +6492,13 @@ SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_a
 }
 
 /* Copies between x and rows (K,R) when the reduced axes do not come last. */
-typedef struct sslh_i_copy_job { const sslh_i_axes *a; const sslh_real *from; sslh_real *to; size_t per_task; int back, fresh; } sslh_i_copy_job;
+typedef struct sslh_i_copy_job {
+    const sslh_i_axes *a;
+    const sslh_real *from;
+    sslh_real *to;
+    size_t per_task;
+    int back, fresh;
+} sslh_i_copy_job;
 SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
     const sslh_i_copy_job *f = (const sslh_i_copy_job *)arg;
     const sslh_i_axes *a = f->a;
@@ -6424,7 +6515,8 @@ SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
         }
     }
 }
-SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *from, sslh_real *to, int back, int fresh) {
+SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *from, sslh_real *to, int back,
+                                int fresh) {
     sslh_i_copy_job f;
     f.a = a;
     f.from = from;
@@ -6443,9 +6535,17 @@ SSLH_I_FN const sslh_real *sslh_i_rows_of(sslh_ctx *c, const sslh_i_axes *a, con
     return *copy;
 }
 
-/* --- row kernels, threaded ------------------------------------------------------------------------------------------ */
-enum { SSLH_I_R_VARIANCE = 0, SSLH_I_R_LSE, SSLH_I_R_MAX, SSLH_I_R_SOFTMAX, SSLH_I_R_SOFTMAX_BACK, SSLH_I_R_LAYER_NORM, SSLH_I_R_L2,
-       SSLH_I_R_L2_BACK };
+/* --- row kernels, threaded ---------------------------------------------------------------------------------------- */
+enum {
+    SSLH_I_R_VARIANCE = 0,
+    SSLH_I_R_LSE,
+    SSLH_I_R_MAX,
+    SSLH_I_R_SOFTMAX,
+    SSLH_I_R_SOFTMAX_BACK,
+    SSLH_I_R_LAYER_NORM,
+    SSLH_I_R_L2,
+    SSLH_I_R_L2_BACK
+};
 typedef struct sslh_i_row_job {
     const struct sslh_i_kernels *k;
     int kind, log, fresh;
@@ -6463,10 +6563,16 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     switch (f->kind) {
     case SSLH_I_R_VARIANCE: f->k->variance_rows(f->x + r * D, f->y + r, f->stats + r, rows, D); break;
     case SSLH_I_R_LSE: f->k->lse_rows(f->x + r * D, f->y + r, rows, D); break;
-    case SSLH_I_R_MAX: f->k->max_rows(f->x + r * D, f->y ? f->y + r : NULL, f->index ? f->index + r : NULL, rows, D); break;
+    case SSLH_I_R_MAX:
+        f->k->max_rows(f->x + r * D, f->y ? f->y + r : NULL, f->index ? f->index + r : NULL, rows, D);
+        break;
     case SSLH_I_R_SOFTMAX: f->k->softmax(f->x + r * D, f->y + r * D, rows, D, f->log); break;
-    case SSLH_I_R_SOFTMAX_BACK: f->k->softmax_back(f->x + r * D, f->g + r * D, f->y + r * D, rows, D, f->log, f->fresh); break;
-    case SSLH_I_R_LAYER_NORM: f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 2 * r, rows, D, f->eps); break;
+    case SSLH_I_R_SOFTMAX_BACK:
+        f->k->softmax_back(f->x + r * D, f->g + r * D, f->y + r * D, rows, D, f->log, f->fresh);
+        break;
+    case SSLH_I_R_LAYER_NORM:
+        f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 2 * r, rows, D, f->eps);
+        break;
     case SSLH_I_R_L2: f->k->l2(f->x + r * D, f->y + r * D, f->stats + r, rows, D, f->eps); break;
     default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
     }
@@ -6481,7 +6587,9 @@ SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t r
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / 2 / D, (size_t)1);
     return f;
 }
-SSLH_I_FN void sslh_i_row_run(sslh_ctx *c, sslh_i_row_job *f) { sslh_i_parallel(c, sslh_i_tasks(f->rows, f->per_task), sslh_i_row_task, f); }
+SSLH_I_FN void sslh_i_row_run(sslh_ctx *c, sslh_i_row_job *f) {
+    sslh_i_parallel(c, sslh_i_tasks(f->rows, f->per_task), sslh_i_row_task, f);
+}
 
 /* y = softmax or log-softmax of each row; y may be x */
 SSLH_I_FN void sslh_i_softmax_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log) {
@@ -6492,8 +6600,8 @@ SSLH_I_FN void sslh_i_softmax_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y
     sslh_i_row_run(c, &f);
 }
 /* dx (+)= gradient through it, from its result y */
-SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log,
-                                        int fresh) {
+SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dx,
+                                        size_t rows, size_t D, int log, int fresh) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_SOFTMAX_BACK, rows, D);
     f.x = y;
     f.g = dy;
@@ -6512,7 +6620,8 @@ SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, si
 
 /* Mean and sum of squared distances of each row. Long rows in pieces that are combined (Chan et al. 1979):
    d = mean_b - mean_a,  mean = mean_a + d n_b / n,  m2 = m2_a + m2_b + d^2 n_a n_b / n */
-SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh_real mean_b, sslh_real m2_b, sslh_real nb) {
+SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh_real mean_b, sslh_real m2_b,
+                              sslh_real nb) {
     sslh_real n = na + nb, share = nb / n, d = mean_b - *mean, t = d * share;
     *mean = *mean + t;
     t = t * d;
@@ -6520,9 +6629,11 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
     t = t + m2_b;
     *m2 = *m2 + t;
 }
-SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean, sslh_real *m2); /* >>norms */
+SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
+                                     sslh_real *m2); /* >>norms */
 
-SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D) {
+SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
+                                    size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_VARIANCE, rows, D);
     f.x = x;
     f.y = mean;
@@ -6545,7 +6656,8 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
             mean[r] = part[0];
             m2[r] = part[pieces];
             for (p = 1; p < pieces; p++)
-                sslh_i_combine(mean + r, m2 + r, (sslh_real)(p * SSLH_I_FLAT), part[p], part[pieces + p], (sslh_real)SSLH_I_FLAT);
+                sslh_i_combine(mean + r, m2 + r, (sslh_real)(p * SSLH_I_FLAT), part[p], part[pieces + p],
+                               (sslh_real)SSLH_I_FLAT);
             if (rest == D) continue;
             f.x = x + r * D + rest;
             f.rows = 1;
@@ -6557,7 +6669,7 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
     }
 }
 
-/* --- backward of reductions: dx (+)= f(x, statistics spread over the reduced axes) ------------------------------------ */
+/* --- backward of reductions: dx (+)= f(x, statistics spread over the reduced axes) -------------------------------- */
 typedef struct sslh_i_stat {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan; /* operand 0: x, 1: the statistics */
@@ -6575,7 +6687,8 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
     while ((n = sslh_i_plan_run(p, task, &unit, at, &to)) > 0) {
         const sslh_real *g = f->g + at[1];
         sslh_real *dx = f->out + to, one = 1, v;
-        if (f->kind == SSLH_I_R_VARIANCE) f->k->variance_back(f->x + to, f->stat + at[1], g, s, dx, n, f->factor, f->fresh);
+        if (f->kind == SSLH_I_R_VARIANCE)
+            f->k->variance_back(f->x + to, f->stat + at[1], g, s, dx, n, f->factor, f->fresh);
         else if (f->kind == SSLH_I_R_LSE) f->k->lse_back(f->x + to, f->stat + at[1], g, s, dx, n, f->fresh);
         else if (s && f->fresh) f->k->unary(SSLH_I_U_SCALE, g, dx, n, f->factor, 0);
         else if (s) f->k->axpby(dx, g, n, 1, f->factor);
@@ -6617,7 +6730,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
     sslh_i_parallel(c, plan.tasks, sslh_i_stat_task, &f);
 }
 
-/* --- the operations ------------------------------------------------------------------------------------------------ */
+/* --- the operations ----------------------------------------------------------------------------------------------- */
 
 SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, NULL, n->f[0]); }
 
@@ -6638,11 +6751,17 @@ SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor 
     }
     return sslh_i_end(c, name, &x, 1, out);
 }
-SSLH_DEF sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep) { return sslh_i_sum_op(c, "sslh_sum", x, axes, keep, 0); }
-SSLH_DEF sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep) { return sslh_i_sum_op(c, "sslh_mean", x, axes, keep, 1); }
+SSLH_DEF sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    return sslh_i_sum_op(c, "sslh_sum", x, axes, keep, 0);
+}
+SSLH_DEF sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    return sslh_i_sum_op(c, "sslh_mean", x, axes, keep, 1);
+}
 
 /* d var / dx = 2 (x - mean) / (n - correction) */
-SSLH_I_FN void sslh_i_variance_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->saved[0]->data, n->f[0]); }
+SSLH_I_FN void sslh_i_variance_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->saved[0]->data, n->f[0]);
+}
 
 SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction) {
     sslh_tensor *out, *mean;
@@ -6650,7 +6769,8 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     sslh_i_node *node;
     sslh_real divisor, *copy;
     const sslh_real *rows;
-    if (!sslh_i_begin(c, "sslh_variance", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_variance", x, axes, keep, &a)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_variance", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_variance", x, axes, keep, &a))
+        return sslh_i_dummy(c);
     if (correction < 0 || (size_t)correction >= a.R) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_variance: %.0f value(s) with correction %d", (double)a.R, correction);
         return sslh_i_dummy(c);
@@ -6686,7 +6806,8 @@ SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int 
     sslh_i_node *node;
     sslh_real *copy;
     const sslh_real *rows;
-    if (!sslh_i_begin(c, "sslh_logsumexp", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_logsumexp", x, axes, keep, &a)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_logsumexp", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_logsumexp", x, axes, keep, &a))
+        return sslh_i_dummy(c);
     out = sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out);
     rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
@@ -6706,7 +6827,8 @@ SSLH_I_FN void sslh_i_max_back(sslh_ctx *c, sslh_i_node *n) {
     if (!dx || !sslh_i_axes_of(c, n->name, n->in[0], n->i[0], 0, &a)) return;
     if (fresh) memset(dx, 0, n->in[0]->count * sizeof *dx);
     for (k = 0; k < a.K; k++)
-        dx[sslh_i_offset(a.nk, a.ksize, a.kstep, k) + sslh_i_offset(a.nr, a.rsize, a.rstep, (size_t)n->saved[0]->ints[k])] += n->out->grad[k];
+        dx[sslh_i_offset(a.nk, a.ksize, a.kstep, k) +
+           sslh_i_offset(a.nr, a.rsize, a.rstep, (size_t)n->saved[0]->ints[k])] += n->out->grad[k];
 }
 SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_MAX, rows, D);
@@ -6721,7 +6843,8 @@ SSLH_DEF sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep) 
     sslh_i_node *node;
     sslh_real *copy;
     const sslh_real *rows;
-    if (!sslh_i_begin(c, "sslh_max", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_max", x, axes, keep, &a)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_max", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_max", x, axes, keep, &a))
+        return sslh_i_dummy(c);
     if (a.R > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "sslh_max: more than %d values in one maximum", INT_MAX);
     out = sslh_i_new(c, "sslh_max", SSLH_F32, a.out);
     index = out ? sslh_i_new(c, "sslh_max", SSLH_I32, a.out) : NULL;
@@ -6807,8 +6930,12 @@ SSLH_I_FN sslh_tensor *sslh_i_softmax_op(sslh_ctx *c, const char *name, sslh_ten
     }
     return sslh_i_end(c, name, &x, 1, out);
 }
-SSLH_DEF sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis) { return sslh_i_softmax_op(c, "sslh_softmax", x, axis, 0); }
-SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) { return sslh_i_softmax_op(c, "sslh_log_softmax", x, axis, 1); }
+SSLH_DEF sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
+    return sslh_i_softmax_op(c, "sslh_softmax", x, axis, 0);
+}
+SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
+    return sslh_i_softmax_op(c, "sslh_log_softmax", x, axis, 1);
+}
 
 /* ================================================================================================================== */
 /*  >>products      matmul, linear                                                                                   */
@@ -8632,11 +8759,11 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 
 SSLH_I_FN float sslh_i_default(float value, float fallback); /* 0: fallback, negative: 0; see >>optim */
 
-/* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels ---------------
-   batch norm: G = virtual groups, M = N/G H W.  group norm: G = N, M = H W.
-   Forward:  y = activation((x - mean) scale + shift (+ residual)),  scale = gamma inv, shift = beta, inv = 1/sqrt(var + eps)
-   Backward: dx = p dz + q (x - mean) + r with vectors p, q, r of C for each of the G parts.
-   Rows are cut into blocks by shape; partial results of the blocks are combined in their order. */
+/* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels -----------
+   batch norm: G = virtual groups, M = N/G H W.  group norm: G = N, M = H W. Forward:  y = activation((x - mean) scale +
+   shift (+ residual)),  scale = gamma inv, shift = beta, inv = 1/sqrt(var + eps) Backward: dx = p dz + q (x - mean) + r
+   with vectors p, q, r of C for each of the G parts. Rows are cut into blocks by shape; partial results of the blocks
+   are combined in their order. */
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
 typedef struct sslh_i_norm_job {
@@ -8656,7 +8783,8 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
     size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->G * f->blocks, u + f->per_task), C = f->C;
     (void)worker;
     for (; u < end; u++) {
-        size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r), at = (g * f->M + r) * C;
+        size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r),
+               at = (g * f->M + r) * C;
         sslh_real *partial = f->partial + u * 2 * C;
         sslh_i_affine a;
         if (f->phase == SSLH_I_N_MOMENTS) {
@@ -8666,8 +8794,10 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
         a.mean = f->table + g * 4 * C;
         a.scale = a.mean + C;
         a.shift = a.scale + C;
-        if (f->phase == SSLH_I_N_APPLY) f->k->norm(f->x + at, f->residual ? f->residual + at : NULL, a, f->out + at, rows, C, f->relu);
-        else if (f->phase == SSLH_I_N_SUMS) f->k->norm_sums(f->x + at, f->dy + at, a, rows, C, f->relu, partial, partial + C);
+        if (f->phase == SSLH_I_N_APPLY)
+            f->k->norm(f->x + at, f->residual ? f->residual + at : NULL, a, f->out + at, rows, C, f->relu);
+        else if (f->phase == SSLH_I_N_SUMS)
+            f->k->norm_sums(f->x + at, f->dy + at, a, rows, C, f->relu, partial, partial + C);
         else {
             const sslh_real *p = f->pqr + g * 3 * C;
             f->k->norm_back(f->x + at, f->dy + at, a, p, p + C, p + 2 * C, f->out + at, rows, C, f->relu, f->fresh);
@@ -8691,7 +8821,8 @@ SSLH_I_FN void sslh_i_norm_run(sslh_ctx *c, sslh_i_norm_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->G * f->blocks, f->per_task), sslh_i_norm_task, f);
 }
 
-/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel (see sslh_i_combine). */
+/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel (see sslh_i_combine).
+   */
 SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *mean, sslh_real *m2, size_t stride) {
     size_t g, b, j, C = f->C;
     f->partial = (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * C * sizeof *f->partial);
@@ -8722,14 +8853,16 @@ SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *me
 }
 
 /* The same for (G,M,C) without normalising: means and sums of squared distances (G,C). */
-SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean, sslh_real *m2) {
+SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
+                                     sslh_real *m2) {
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x, G, M, C);
     return sslh_i_norm_moments(c, &f, mean, m2, C);
 }
 
 /* sums (G,2,C): sum dz and sum dz (x - mean) over M */
 SSLH_I_FN int sslh_i_norm_sums(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *sums) {
-    f->partial = f->blocks > 1 ? (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * f->C * sizeof *f->partial) : sums;
+    f->partial =
+        f->blocks > 1 ? (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * f->C * sizeof *f->partial) : sums;
     if (!f->partial) return 0;
     f->phase = SSLH_I_N_SUMS;
     sslh_i_norm_run(c, f);
@@ -8741,7 +8874,8 @@ SSLH_I_FN int sslh_i_norm_sums(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *sums)
 }
 
 /* gamma or beta: NULL or C values. */
-SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v, const sslh_tensor *x) {
+SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, const sslh_tensor *v,
+                                 const sslh_tensor *x) {
     char a[96], b[96];
     if (!v || (v->type == SSLH_F32 && v->ndim == 1 && v->shape[0] == x->shape[x->ndim - 1])) return 1;
     sslh_fail(c, SSLH_E_SHAPE, "%s: %s of shape %s for x of shape %s (the last axis counts)", op, what,
@@ -8749,7 +8883,8 @@ SSLH_I_FN int sslh_i_norm_vector(sslh_ctx *c, const char *op, const char *what, 
     return 0;
 }
 /* Gathers the inputs that are there and checks them. */
-SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, sslh_tensor **in, int *n) {
+SSLH_I_FN int sslh_i_norm_begin(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
+                                sslh_tensor **in, int *n) {
     *n = 0;
     in[(*n)++] = x;
     if (gamma) in[(*n)++] = gamma;
@@ -8815,7 +8950,8 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
             dbeta[j] = dbeta[j] + s1[j];
             p[j] = scale[j];
         }
-        for (j = 0; j < C; j += span) { /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+        /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+        for (j = 0; j < C; j += span) {
             sslh_real a = 0, b = 0;
             for (i = j; i < j + span && statistics; i++) {
                 sslh_real w = gamma ? gamma[i] : SSLH_I_R(1), t = w * s1[i];
@@ -8852,7 +8988,8 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
 }
 
 /* inv and scale of a table row from its variance (in the place of inv) */
-SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta, sslh_real eps) {
+SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *gamma, const sslh_real *beta,
+                                 sslh_real eps) {
     size_t j;
     for (j = 0; j < C; j++) {
         sslh_real v = table[SSLH_I_N_INV * C + j] + eps, inv = SSLH_I_R(1) / sslh_i_sqrt(v);
@@ -8863,7 +9000,8 @@ SSLH_I_FN void sslh_i_norm_table(sslh_real *table, size_t C, const sslh_real *ga
 }
 
 /* running = (1 - momentum) running + momentum value, where value is the mean over the virtual groups */
-SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values, size_t G, size_t stride, sslh_real factor, sslh_real momentum) {
+SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values, size_t G, size_t stride,
+                                   sslh_real factor, sslh_real momentum) {
     size_t g, j;
     sslh_real keep = 1 - momentum;
     if (!running) return;
@@ -8878,8 +9016,9 @@ SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values
     }
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out, sslh_tensor *table, sslh_tensor **in,
-                                          int span, int statistics, sslh_tensor **present, int n) {
+SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out,
+                                          sslh_tensor *table, sslh_tensor **in, int span, int statistics,
+                                          sslh_tensor **present, int n) {
     sslh_i_node *node;
     f->table = table->data;
     f->out = out->data;
@@ -8898,8 +9037,9 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
-SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, sslh_tensor *running_mean,
-                                      sslh_tensor *running_var, sslh_tensor *residual, sslh_batch_norm_desc d) {
+SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
+                                      sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
+                                      sslh_batch_norm_desc d) {
     static const char op[] = "sslh_batch_norm";
     sslh_tensor *present[4], *in[4], *out, *table;
     sslh_i_norm_job f;
@@ -8907,25 +9047,30 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
     int n;
     char a[96], b[96];
-    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) || !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
-        !sslh_i_norm_vector(c, op, "running_var", running_var, x)) return sslh_i_dummy(c);
+    if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
+        !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
+        !sslh_i_norm_vector(c, op, "running_var", running_var, x))
+        return sslh_i_dummy(c);
     if (residual) {
         present[n] = residual;
         if (!sslh_i_begin(c, op, present + n++, 1, 1)) return sslh_i_dummy(c);
-        for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++) if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
+        for (j = 0; j < SSLH_MAX_DIMS && residual->ndim == x->ndim; j++)
+            if ((int)j < x->ndim && residual->shape[j] != x->shape[j]) break;
         if (residual->ndim != x->ndim || (int)j < x->ndim) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape", op, sslh_i_str(a, sizeof a, sslh_shape_of(residual)),
-                      sslh_i_str(b, sizeof b, sslh_shape_of(x)));
+            sslh_fail(c, SSLH_E_SHAPE, "%s: residual %s and x %s differ in shape", op,
+                      sslh_i_str(a, sizeof a, sslh_shape_of(residual)), sslh_i_str(b, sizeof b, sslh_shape_of(x)));
             return sslh_i_dummy(c);
         }
     }
     C = (size_t)x->shape[x->ndim - 1];
     if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .activation %d (SSLH_LINEAR and SSLH_RELU are possible)", op, (int)d.activation);
+        sslh_fail(c, SSLH_E_USAGE, "%s: .activation %d (SSLH_LINEAR and SSLH_RELU are possible)", op,
+                  (int)d.activation);
     else if (!d.training && (!running_mean || !running_var))
         sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
     else if (d.training && (x->ndim < 2 || (size_t)x->shape[0] % G != 0))
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d virtual groups do not divide the batch of %s", op, (int)G,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
     else if (d.training && x->count / C / G < 2)
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s has one value per channel%s, no statistics can be taken in training", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)), G > 1 ? " and group" : "");
@@ -8947,7 +9092,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         memcpy(table->data, running_mean->data, C * sizeof(sslh_real));
         memcpy(table->data + SSLH_I_N_INV * C, running_var->data, C * sizeof(sslh_real));
     }
-    for (g = 0; g < G; g++) sslh_i_norm_table(table->data + g * 4 * C, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, eps);
+    for (g = 0; g < G; g++)
+        sslh_i_norm_table(table->data + g * 4 * C, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, eps);
     in[0] = x;
     in[1] = gamma;
     in[2] = beta;
@@ -8957,7 +9103,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
 }
 
-SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups, float eps) {
+SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
+                                      float eps) {
     static const char op[] = "sslh_group_norm";
     sslh_tensor *present[3], *in[4], *out, *table;
     sslh_i_norm_job f;
@@ -8966,7 +9113,8 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     char a[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n)) return sslh_i_dummy(c);
     if (x->ndim < 2 || groups < 1 || x->shape[x->ndim - 1] % groups != 0) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups, sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d groups do not divide the channels of %s", op, groups,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     G = (size_t)x->shape[0];
@@ -8977,7 +9125,8 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     f = sslh_i_norm_job_of(c, x->data, G, M, C);
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     table = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3((int)G, 4, (int)C)) : NULL;
-    if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C)) return sslh_i_dummy(c);
+    if (!table || !sslh_i_norm_moments(c, &f, table->data, table->data + SSLH_I_N_INV * C, 4 * C))
+        return sslh_i_dummy(c);
     for (g = 0; g < G; g++) {
         sslh_real *mean = table->data + g * 4 * C, *m2 = mean + SSLH_I_N_INV * C;
         for (j = 0; j < C; j += span) { /* channels of a group have M values each */
@@ -8986,7 +9135,8 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
             s = s / (sslh_real)(M * span);
             for (i = j; i < j + span; i++) mean[i] = m, m2[i] = s;
         }
-        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL, (sslh_real)sslh_i_default(eps, 1e-5f));
+        sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
+                          (sslh_real)sslh_i_default(eps, 1e-5f));
     }
     in[0] = x;
     in[1] = gamma;
@@ -8995,7 +9145,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, (int)span, 1, present, n);
 }
 
-/* --- layer norm: rows of D; saved[0] (rows,2) holds mean and inv -------------------------------------------------------- */
+/* --- layer norm: rows of D; saved[0] (rows,2) holds mean and inv -------------------------------------------------- */
 typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
     const sslh_real *x, *dy, *gamma, *stats;
@@ -9009,8 +9159,8 @@ SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     sslh_real *part = f->partial ? f->partial + (size_t)task * 2 * D : NULL;
     (void)worker;
     if (part) memset(part, 0, 2 * D * sizeof *part);
-    f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 2 * r, f->dx ? f->dx + r * D : NULL, part, part ? part + D : NULL, rows, D,
-                          f->fresh);
+    f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 2 * r, f->dx ? f->dx + r * D : NULL, part,
+                          part ? part + D : NULL, rows, D, f->fresh);
 }
 SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
@@ -9027,7 +9177,8 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     f.gamma = n->in[1] ? n->in[1]->data : NULL;
     f.stats = n->saved[0]->data;
     if (affine) {
-        f.partial = (sslh_real *)sslh_i_scratch(c, (blocks + 1) * 2 * D * sizeof *f.partial); /* the last row takes the sums */
+        /* one pair of rows more takes the sums */
+        f.partial = (sslh_real *)sslh_i_scratch(c, (blocks + 1) * 2 * D * sizeof *f.partial);
         if (!f.partial) return;
     }
     f.dx = sslh_i_grad_reuse(c, n->out, x, &f.dy, &f.fresh);
@@ -9067,7 +9218,7 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_end(c, op, present, n, out);
 }
 
-/* --- unit rows; saved[0] (rows) holds |x| --------------------------------------------------------------------------------- */
+/* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
 SSLH_I_FN void sslh_i_l2_back(sslh_ctx *c, sslh_i_node *n) {
     size_t D = (size_t)n->out->shape[n->out->ndim - 1];
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_L2_BACK, n->out->count / D, D);
@@ -9102,14 +9253,16 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ---------------------- */
+/* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ------------- */
 SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
     (void)worker;
-    f->k->dropout(f->seed, f->stream, at, f->x + at, f->out + at, sslh_i_flat_size(f, task), (float)f->a, f->b, f->fresh);
+    f->k->dropout(f->seed, f->stream, at, f->x + at, f->out + at, sslh_i_flat_size(f, task), (float)f->a, f->b,
+                  f->fresh);
 }
-SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, int fresh) {
+SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
+                                  int fresh) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.seed = c->desc.seed;
     f.stream = stream;
@@ -9155,7 +9308,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_shape shape;
     uint64_t stream;
     int i;
-    if (!sslh_i_begin(c, "sslh_drop_path", &x, 1, 1) || !sslh_i_probability(c, "sslh_drop_path", p)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, "sslh_drop_path", &x, 1, 1) || !sslh_i_probability(c, "sslh_drop_path", p))
+        return sslh_i_dummy(c);
     if (p == 0.0f) return x;
     shape = sslh_shape_of(x);
     for (i = 1; i < shape.ndim; i++) shape.size[i] = 1;
@@ -9163,7 +9317,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     if (!mask) return sslh_i_dummy(c);
     stream = sslh_next_stream(c);
     for (i = 0; i < (int)mask->count; i++)
-        mask->data[i] = sslh_random_uniform(c->desc.seed, stream, (uint64_t)i) < p ? 0 : SSLH_I_R(1) / (1 - (sslh_real)p);
+        mask->data[i] =
+            sslh_random_uniform(c->desc.seed, stream, (uint64_t)i) < p ? 0 : SSLH_I_R(1) / (1 - (sslh_real)p);
     return sslh_i_pair_op(c, "sslh_drop_path", SSLH_I_B_MUL, x, mask);
 }
 
