@@ -1,6 +1,6 @@
 /* One SimCLR run for tests/torch/simclr_compare.py, and the probe that both sides are judged by.
 
-       simclr_run train TRAIN TEST SEED EPOCHS BATCH LR OUT [threads]
+       simclr_run train TRAIN TEST SEED EPOCHS BATCH LR TEMPERATURE OUT [threads]
            trains sslh_convnet (32-64-128-256) by sslh_simclr with plain SGD (momentum 0.9, decay 1e-4 on matrices, one
            epoch of warm-up, cosine to 0); writes OUT/init.safetensors (encoder and head before the first step),
            OUT/train.npy and OUT/test.npy (features), OUT/train_labels.npy, OUT/test_labels.npy; prints the mean loss of
@@ -45,8 +45,9 @@ static int train(sslh_ctx *c, char **argv) {
     sslh_net *encoder = sslh_convnet(c, net);
     sslh_simclr_desc simclr;
     memset(&simclr, 0, sizeof simclr);
+    simclr.temperature = (float)atof(argv[8]);
     sslh_method method = sslh_simclr(c, encoder, simclr);
-    sslh_save_net(method.net, join(path, sizeof path, argv[8], "init.safetensors"));
+    sslh_save_net(method.net, join(path, sizeof path, argv[9], "init.safetensors"));
 
     float losses[1000];
     sslh_train_desc t;
@@ -64,8 +65,8 @@ static int train(sslh_ctx *c, char **argv) {
     if (t.epochs > 1000) sslh_fail(c, SSLH_E_USAGE, "simclr_run: at most 1000 epochs");
     sslh_train(c, method, data, t);
     for (int i = 0; i < t.epochs && !sslh_error(c); i++) printf("epoch %d loss %.4f\n", i, (double)losses[i]);
-    save_features(c, encoder, data, argv[8], "train");
-    save_features(c, encoder, test, argv[8], "test");
+    save_features(c, encoder, data, argv[9], "train");
+    save_features(c, encoder, test, argv[9], "test");
     return 0;
 }
 
@@ -95,16 +96,16 @@ static int probe(sslh_ctx *c, char **argv) {
 }
 
 int main(int argc, char **argv) {
-    int training = argc >= 9 && !strcmp(argv[1], "train");
+    int training = argc >= 10 && !strcmp(argv[1], "train");
     if (!training && !(argc == 3 && !strcmp(argv[1], "probe"))) {
-        fprintf(stderr, "usage: simclr_run train TRAIN TEST SEED EPOCHS BATCH LR OUT [threads]\n"
+        fprintf(stderr, "usage: simclr_run train TRAIN TEST SEED EPOCHS BATCH LR TEMPERATURE OUT [threads]\n"
                         "       simclr_run probe FOLDER\n");
         return 2;
     }
     sslh_desc desc;
     memset(&desc, 0, sizeof desc);
     if (training) desc.seed = strtoull(argv[4], NULL, 10);
-    if (argc > 9) desc.threads = atoi(argv[9]);
+    if (argc > 10) desc.threads = atoi(argv[10]);
     sslh_ctx *c = sslh_create(desc);
     if (training) train(c, argv);
     else probe(c, argv);

@@ -125,7 +125,7 @@ def run_torch(row, seed, folder):
 
 def run_ours(seed, folder):
     text = subprocess.run([os.path.join(args.tools, 'simclr_run'), 'train', train_path, test_path, str(seed), str(args.epochs),
-                           str(args.batch), str(args.lr), folder, str(args.threads)], check=True, stdout=subprocess.PIPE).stdout.decode()
+                           str(args.batch), str(args.lr), str(args.temperature), folder, str(args.threads)], check=True, stdout=subprocess.PIPE).stdout.decode()
     for line in text.splitlines(): print('  ours seed %d %s' % (seed, line), flush=True)
 
 table = {}
