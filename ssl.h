@@ -5734,14 +5734,17 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends
     sslh_i_adam      adam;
 } sslh_i_flat;
 
+/* Number of tasks when each takes `each` of n things: a function of the size only, never of the number of threads. */
 SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
     size_t tasks = n / each + (n % each != 0);
     return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
 }
+/* The stretch of task number `task`: SSLH_I_FLAT values, the last one fewer. */
 SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
 SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) {
     return SSLH_I_MIN(f->n - sslh_i_flat_begin(task), SSLH_I_FLAT);
 }
+/* Arguments with everything unset but the kernels and n; the callers below fill in what their pass uses. */
 SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     sslh_i_flat f;
     memset(&f, 0, sizeof f);
@@ -5808,6 +5811,7 @@ SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_r
     f.sgd = s;
     sslh_i_flat_run(c, &f, sslh_i_sgd_task);
 }
+/* Adam and AdamW; m, v: first and second moment. The bias corrections of the step are in s. */
 SSLH_I_FN void sslh_i_adam_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -5856,6 +5860,8 @@ SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     (void)worker;
     f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, sslh_i_flat_size(f, task), f->a, f->b);
 }
+/* Partial sums by task, then the kernel's tree over them: the same bits for any number of threads. The two-array form
+   gives LARS the norm of g + decay p without storing it. */
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
                                         sslh_real b) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -5898,6 +5904,8 @@ SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tenso
     return sslh_i_grad(c, in, fresh);
 }
 
+/* dx = dy op'(x). The input and the result of an operation stay in memory until its backward pass, so nothing is saved.
+   */
 SSLH_I_FN void sslh_i_map_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     const sslh_real *dy;
@@ -5907,6 +5915,7 @@ SSLH_I_FN void sslh_i_map_back(sslh_ctx *c, sslh_i_node *n) {
                           n->f[1], fresh);
 }
 
+/* All operations of one argument: i[0] is the kernel's number, f[0], f[1] its parameters. */
 SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op op, sslh_tensor *x, sslh_real p,
                                   sslh_real q) {
     sslh_tensor *out;
@@ -5942,6 +5951,8 @@ SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0);
 }
 SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
+/* x^2 has its own kernel; other small multiples of 1/2 are products and a square root, the rest goes through
+   sslh_i_pow. */
 SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent) {
     if (exponent == 2.0f) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
     return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, (sslh_real)exponent, 0);
@@ -5991,6 +6002,7 @@ SSLH_I_FN sslh_i_unary_op sslh_i_activation_op(sslh_ctx *c, const char *op, sslh
     default: sslh_fail(c, SSLH_E_USAGE, "%s: %d is not an activation", op, (int)a); return SSLH_I_U_LINEAR;
     }
 }
+/* A linear activation is no operation: the tensor itself. */
 SSLH_DEF sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation) {
     sslh_i_unary_op op = sslh_i_activation_op(c, "sslh_activate", activation);
     if (op == SSLH_I_U_LINEAR) return sslh_i_begin(c, "sslh_activate", &x, 1, 1) ? x : sslh_i_dummy(c);
@@ -6104,6 +6116,8 @@ SSLH_I_FN size_t sslh_i_plan_run(const sslh_i_plan *p, int task, size_t *unit, s
 
 /* --- operations of two arguments ---------------------------------------------------------------------------------- */
 
+/* A broadcast operation: forward when g is NULL, otherwise the gradient of operand `side` before it is summed over the
+   axes along which that operand was repeated. */
 typedef struct sslh_i_pair {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan;
@@ -6130,6 +6144,8 @@ SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh);
 
+/* Gradients of both operands. Of add and sub they are dy itself: passed on, or summed over repeated axes; of the others
+   an operand that was repeated needs a scratch array of the result's size for the sum. */
 SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *out = n->out;
     sslh_shape shape;
@@ -6174,6 +6190,7 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     }
 }
 
+/* All operations of two arguments; i[0] is the kernel's number. */
 SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_binary_op op, sslh_tensor *a,
                                       sslh_tensor *b) {
     sslh_tensor *in[2], *out;
@@ -6229,6 +6246,7 @@ typedef struct sslh_i_choice {
     int taken, fresh;
 } sslh_i_choice;
 
+/* Plain loops: the condition may be of any type, and a mask is rarely where the time goes. */
 SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
     const sslh_i_choice *f = (const sslh_i_choice *)arg;
     const sslh_tensor *t = f->condition;
@@ -6247,6 +6265,7 @@ SSLH_I_FN void sslh_i_where_task(void *arg, int task, int worker) {
         }
 }
 
+/* da = condition ? dy : 0, db = condition ? 0 : dy, each summed over the axes along which it was repeated. */
 SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_shape shape;
     sslh_i_plan plan;
@@ -6319,6 +6338,7 @@ typedef struct sslh_i_sum3 {
     size_t units, per_task; /* a unit is one block of one o and one width */
 } sslh_i_sum3;
 
+/* The blocks of one task, each into its own place of partial (or out): no two tasks write the same value. */
 SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
     const sslh_i_sum3 *f = (const sslh_i_sum3 *)arg;
     size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->units, u + f->per_task);
@@ -6333,6 +6353,8 @@ SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
         else f->k->col_sum(x, f->I, rows, cols, out);
     }
 }
+/* At most 128 blocks in columns, so that the partial sums stay small; blocks of at least 16 rows. Partial sums
+   (O,blocks,I) have the shape of the same problem and are summed by a second call. */
 SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out) {
     sslh_i_sum3 f;
     sslh_real *partial = NULL;
@@ -6411,6 +6433,7 @@ SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i
 
 /* --- what is reduced ---------------------------------------------------------------------------------------------- */
 
+/* What a mask of axes means for one tensor: the kept and the reduced axes with sizes and strides, outermost first. */
 typedef struct sslh_i_axes {
     int        reduced[SSLH_MAX_DIMS];  /* flag of each axis of x */
     sslh_shape out;
@@ -6420,6 +6443,7 @@ typedef struct sslh_i_axes {
     int        rows;                    /* 1: x already is (K,R) */
 } sslh_i_axes;
 
+/* Place of number `index` in row-major order over axes that lie apart by step[]. */
 SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, size_t index) {
     size_t at = 0;
     while (n-- > 0) {
@@ -6429,6 +6453,7 @@ SSLH_I_FN size_t sslh_i_offset(int n, const size_t *size, const size_t *step, si
     return at;
 }
 
+/* Takes one more axis, or merges it with the one before when they lie together. */
 SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, size_t stride) { /* from the outside in */
     if (s == 1) return;
     if (*n && step[*n - 1] == s * stride) {
@@ -6483,6 +6508,7 @@ SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, 
     return 1;
 }
 
+/* out (K) = scale * sum of x over the reduced axes */
 SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_axes *a, sslh_real scale,
                                sslh_real *out) {
     size_t size[SSLH_MAX_DIMS];
@@ -6499,6 +6525,7 @@ typedef struct sslh_i_copy_job {
     size_t per_task;
     int back, fresh;
 } sslh_i_copy_job;
+/* One kept index at a time; the innermost reduced axis is the inner loop. */
 SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
     const sslh_i_copy_job *f = (const sslh_i_copy_job *)arg;
     const sslh_i_axes *a = f->a;
@@ -6515,6 +6542,7 @@ SSLH_I_FN void sslh_i_copy_rows_task(void *arg, int task, int worker) {
         }
     }
 }
+/* x -> rows (back = 0) or rows -> x (back = 1, written when fresh, otherwise added). */
 SSLH_I_FN void sslh_i_copy_rows(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *from, sslh_real *to, int back,
                                 int fresh) {
     sslh_i_copy_job f;
@@ -6546,6 +6574,7 @@ enum {
     SSLH_I_R_L2,
     SSLH_I_R_L2_BACK
 };
+/* Arguments of a pass over rows of D; which are used depends on the kind. */
 typedef struct sslh_i_row_job {
     const struct sslh_i_kernels *k;
     int kind, log, fresh;
@@ -6577,6 +6606,7 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
     }
 }
+/* Whole rows go to one task, so that a row's sum has one shape whatever its neighbours. */
 SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t rows, size_t D) {
     sslh_i_row_job f;
     memset(&f, 0, sizeof f);
@@ -6678,6 +6708,7 @@ typedef struct sslh_i_stat {
     sslh_real *out, factor;
 } sslh_i_stat;
 
+/* A run has either one statistic for all its values (s = 0) or one for each (s = 1). */
 SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
     const sslh_i_stat *f = (const sslh_i_stat *)arg;
     const sslh_i_plan *p = f->plan;
@@ -6699,6 +6730,7 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
         }
     }
 }
+/* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1. */
 SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const sslh_real *stat, sslh_real factor) {
     const sslh_tensor *x = n->in[0];
     size_t total = 1, kept = 1;
@@ -6732,6 +6764,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
 
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
+/* d sum / dx = 1, d mean / dx = 1/R: f[0]. */
 SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, NULL, n->f[0]); }
 
 SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
@@ -6763,6 +6796,7 @@ SSLH_I_FN void sslh_i_variance_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->saved[0]->data, n->f[0]);
 }
 
+/* Two passes, so that a large mean costs no digits; the mean (K) is saved for the backward pass. */
 SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction) {
     sslh_tensor *out, *mean;
     sslh_i_axes a;
@@ -6798,6 +6832,7 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     return sslh_i_end(c, "sslh_variance", &x, 1, out);
 }
 
+/* d lse / dx = exp(x - lse): the softmax, from the result alone. */
 SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, n->out->data, 1); }
 
 SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
@@ -6830,6 +6865,7 @@ SSLH_I_FN void sslh_i_max_back(sslh_ctx *c, sslh_i_node *n) {
         dx[sslh_i_offset(a.nk, a.ksize, a.kstep, k) +
            sslh_i_offset(a.nr, a.rsize, a.rstep, (size_t)n->saved[0]->ints[k])] += n->out->grad[k];
 }
+/* Maxima and their places; y or index may be NULL. */
 SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_MAX, rows, D);
     f.x = x;
@@ -6907,6 +6943,7 @@ SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_unscratch(c, y_copy);
 }
 
+/* y = exp(x - max) / sum, or its logarithm, along one axis; i[0] is the axis as a mask, i[1] the logarithm. */
 SSLH_I_FN sslh_tensor *sslh_i_softmax_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axis, int log) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -8778,6 +8815,7 @@ typedef struct sslh_i_norm_job {
     int relu, fresh;
 } sslh_i_norm_job;
 
+/* The blocks of one task: block u is rows [r, r + rows) of part g, values at .. at + rows C. */
 SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
     const sslh_i_norm_job *f = (const sslh_i_norm_job *)arg;
     size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->G * f->blocks, u + f->per_task), C = f->C;
@@ -8804,6 +8842,8 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
         }
     }
 }
+/* Blocks of about SSLH_I_FLAT values, at least 16 rows (the statistics of a block are two vectors) and at most 256
+   blocks. */
 SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C) {
     sslh_i_norm_job f;
     memset(&f, 0, sizeof f);
@@ -9016,6 +9056,8 @@ SSLH_I_FN void sslh_i_norm_running(sslh_tensor *running, const sslh_real *values
     }
 }
 
+/* The common end of batch and group norm: applies the table, records, saves the table. Of the size of x only x itself
+   is kept for the backward pass; the ReLU's mask is found again from x and the table. */
 SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_norm_job *f, sslh_tensor *out,
                                           sslh_tensor *table, sslh_tensor **in, int span, int statistics,
                                           sslh_tensor **present, int n) {
@@ -9037,6 +9079,7 @@ SSLH_I_FN sslh_tensor *sslh_i_norm_finish(sslh_ctx *c, const char *op, sslh_i_no
     return sslh_i_end(c, op, present, n, out);
 }
 
+/* Ioffe & Szegedy 2015, alg. 1: statistics of the G parts in training, the running ones otherwise (then G = 1). */
 SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc d) {
@@ -9103,6 +9146,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, 1, d.training != 0, present, n);
 }
 
+/* Wu & He 2018, eq. 5: statistics by channel first, then those of a group's channels combined (equal counts of M). */
 SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps) {
     static const char op[] = "sslh_group_norm";
@@ -9153,6 +9197,7 @@ typedef struct sslh_i_layer_job {
     size_t rows, D, block;
     int fresh;
 } sslh_i_layer_job;
+/* One block of rows: dx of its rows and its share of dgamma, dbeta. */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
     size_t r = (size_t)task * f->block, rows = SSLH_I_MIN(f->block, f->rows - r), D = f->D;
@@ -9162,6 +9207,7 @@ SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 2 * r, f->dx ? f->dx + r * D : NULL, part,
                           part ? part + D : NULL, rows, D, f->fresh);
 }
+/* At most 64 blocks of rows; their dgamma, dbeta are summed in order. */
 SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     sslh_i_layer_job f;
@@ -9191,6 +9237,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     }
     sslh_i_unscratch(c, f.partial);
 }
+/* Ba et al. 2016, eq. 4: each row with its own mean and variance. */
 SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
     static const char op[] = "sslh_layer_norm";
     sslh_tensor *present[3], *in[3], *out, *stats;
@@ -9228,6 +9275,7 @@ SSLH_I_FN void sslh_i_l2_back(sslh_ctx *c, sslh_i_node *n) {
     f.y = sslh_i_grad_reuse(c, n->out, n->in[0], &f.g, &f.fresh);
     if (f.y) sslh_i_row_run(c, &f);
 }
+/* Rows shorter than eps are divided by eps, as in PyTorch. */
 SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) {
     static const char op[] = "sslh_l2_normalize";
     sslh_tensor *out, *norm, *in[3];
@@ -9261,6 +9309,7 @@ SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     f->k->dropout(f->seed, f->stream, at, f->x + at, f->out + at, sslh_i_flat_size(f, task), (float)f->a, f->b,
                   f->fresh);
 }
+/* y (+)= mask x / (1-p); the same call with dy gives the gradient. */
 SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
                                   int fresh) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -9273,6 +9322,7 @@ SSLH_I_FN void sslh_i_dropout_run(sslh_ctx *c, uint64_t stream, const sslh_real 
     f.fresh = fresh;
     sslh_i_flat_run(c, &f, sslh_i_dropout_task);
 }
+/* The stream's number (64 bits) lies in i[0], i[1]. */
 SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     int fresh;
     uint64_t stream;
@@ -9286,6 +9336,7 @@ SSLH_I_FN int sslh_i_probability(sslh_ctx *c, const char *op, float p) {
     sslh_fail(c, SSLH_E_USAGE, "%s: p = %g is not in [0,1)", op, (double)p);
     return 0;
 }
+/* Srivastava et al. 2014, scaled in training. p = 0 is no operation and uses up no stream. */
 SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *out;
     sslh_i_node *node;
@@ -9303,6 +9354,7 @@ SSLH_DEF sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p) {
     }
     return sslh_i_end(c, "sslh_dropout", &x, 1, out);
 }
+/* Huang et al. 2016: one draw a sample, a product with a mask that is repeated over its values. */
 SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
     sslh_tensor *mask; /* (N,1,..): 0 or 1 / (1-p) */
     sslh_shape shape;
