@@ -20324,7 +20324,7 @@ SSLH_I_FN int sslh_i_finite2(const sslh_real *p) { return (double)p[0] - (double
 
 SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels, int classes,
                                    const char *const *names) {
-    enum { SIDE = 720, MARGIN = 24, LINE = 24 };
+    const int SIDE = 720, MARGIN = 24, LINE = 24;
     sslh_i_canvas v;
     double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
     int i, k, n, any = 0, legend, shown;
@@ -20419,7 +20419,7 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
 }
 
 SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n, const char *const *names, const char *title) {
-    enum { WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48 };
+    const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
     sslh_i_canvas v;
     uint8_t *mask;
     double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
