@@ -1691,6 +1691,7 @@ SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, 
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_cos(sslh_real x);
+SSLH_I_FN float sslh_i_sqrtf(float x);
 SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
 SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c);
 
@@ -2629,9 +2630,10 @@ SSLH_I_FN float sslh_i_box_muller(uint32_t a, uint32_t b) {
     float u = (float)((a >> 8) + 1) * (1.0f / 16777216.0f);
     float v = sslh_i_unit(b);
     float radius2 = -2.0f * (float)sslh_i_log((sslh_real)u);
-    float radius = sqrtf(radius2);
+    float radius = sslh_i_sqrtf(radius2);
     float angle = two_pi * v;
-    return radius * (float)sslh_i_cos((sslh_real)angle);
+    float y = radius * (float)sslh_i_cos((sslh_real)angle);
+    return y;
 }
 
 SSLH_DEF float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index) {
@@ -2705,6 +2707,14 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
    These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every machine. The
    polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf: Juffa). The double
    build, made for gradient checks, calls libm. */
+SSLH_I_FN float sslh_i_sqrtf(float x) {
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+    volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
+    return y;
+#else
+    return sqrtf(x);
+#endif
+}
 #if SSLH_I_DOUBLE
 SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x) { return (sslh_real)sqrt((double)x); }
 SSLH_I_FN sslh_real sslh_i_fabs(sslh_real x) { return (sslh_real)fabs((double)x); }
@@ -2717,7 +2727,7 @@ SSLH_I_FN sslh_real sslh_i_sin(sslh_real x) { return (sslh_real)sin((double)x); 
 SSLH_I_FN sslh_real sslh_i_cos(sslh_real x) { return (sslh_real)cos((double)x); }
 SSLH_I_FN sslh_real sslh_i_pow(sslh_real x, sslh_real y) { return (sslh_real)pow((double)x, (double)y); }
 #else
-SSLH_I_FN float sslh_i_sqrt(float x) { return sqrtf(x); }
+SSLH_I_FN float sslh_i_sqrt(float x) { return sslh_i_sqrtf(x); }
 SSLH_I_FN float sslh_i_fabs(float x) { return fabsf(x); }
 SSLH_I_FN float sslh_i_floor(float x) { return floorf(x); }
 
@@ -2807,7 +2817,8 @@ SSLH_I_FN float sslh_i_tanh(float x) {
         y = sslh_i_poly(p, 5, z);
         y = y * z;
         y = y * x;
-        return y + x;
+        y = y + x; /* stored before it is returned: x87 would return it unrounded */
+        return y;
     }
     if (a > 9.5f) {
         y = 1.0f;
@@ -2830,7 +2841,8 @@ SSLH_I_FN float sslh_i_erf(float x) {
         float z = x * x;
         y = sslh_i_poly(p, 6, z);
         y = y * x;
-        return y + x;
+        y = y + x;
+        return y;
     }
     if (a > 4.0f) return x < 0.0f ? -1.0f : 1.0f;
     y = sslh_i_poly(q, 7, a); /* erf a = 1 - exp(a Q(a) - a) */
@@ -2879,7 +2891,8 @@ SSLH_I_FN float sslh_i_sin_small(float r) { /* |r| <= pi/4 */
     float y = sslh_i_poly(p, 3, z);
     y = y * z;
     y = y * r;
-    return y + r;
+    y = y + r;
+    return y;
 }
 SSLH_I_FN float sslh_i_cos_small(float r) {
     static const float p[3] = { 2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f };
@@ -2889,7 +2902,8 @@ SSLH_I_FN float sslh_i_cos_small(float r) {
     y = y * z;
     float t = 0.5f * z;
     y = y - t;
-    return y + 1.0f;
+    y = y + 1.0f;
+    return y;
 }
 SSLH_I_FN float sslh_i_sin(float x) {
     int j;
@@ -2968,7 +2982,8 @@ SSLH_I_FN float sslh_i_pow(float x, float y) {
 /* a b + c with two roundings, also where the compiler would keep extra bits. */
 SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
     sslh_real t = a * b;
-    return t + c;
+    t = t + c;
+    return t;
 }
 
 #if SSLH_I_DOUBLE
@@ -3207,6 +3222,11 @@ struct sslh_i_kernels {
 
 /* [kernel text] */
 #define SSLH_I_MARK 1
+/* Kernels are optimised in debug builds too: without it they run at a twentieth of their speed. (clang has no such pragma.) */
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
+#pragma GCC push_options
+#pragma GCC optimize("O2", "fp-contract=off", "no-fast-math")
+#endif
 
 /* --- the vector layer ---
    Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: the SSLH_I_N... macros below are all that
@@ -5147,6 +5167,9 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_V2
 #undef SSLH_I_V3
 #undef SSLH_I_W
+#if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
+#pragma GCC pop_options
+#endif
 
 #ifndef SSLH_I_INNER /* the outer text goes on */
 
@@ -11692,14 +11715,14 @@ SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
         return;
     }
     if (e->init == SSLH_INIT_NORMAL || e->init == SSLH_INIT_KAIMING || e->init == SSLH_INIT_KAIMING_OUT) {
-        if (e->init == SSLH_INIT_KAIMING) scale *= sqrtf(2.0f / fan_in);
-        if (e->init == SSLH_INIT_KAIMING_OUT) scale *= sqrtf(2.0f / fan_out);
+        if (e->init == SSLH_INIT_KAIMING) scale *= sslh_i_sqrtf(2.0f / fan_in);
+        if (e->init == SSLH_INIT_KAIMING_OUT) scale *= sslh_i_sqrtf(2.0f / fan_out);
         sslh_i_random_fill(c, e->stream, e->t.data, n, 1, 0.0f, scale);
         return;
     }
     if (e->init == SSLH_INIT_UNIFORM) bound = scale;
-    if (e->init == SSLH_INIT_XAVIER) bound = scale * sqrtf(6.0f / (fan_in + fan_out));
-    if (e->init == SSLH_INIT_FAN_IN) bound = scale / sqrtf(fan_in);
+    if (e->init == SSLH_INIT_XAVIER) bound = scale * sslh_i_sqrtf(6.0f / (fan_in + fan_out));
+    if (e->init == SSLH_INIT_FAN_IN) bound = scale / sslh_i_sqrtf(fan_in);
     sslh_i_random_fill(c, e->stream, e->t.data, n, 0, -bound, 2.0f * bound);
 }
 
@@ -12284,7 +12307,7 @@ SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix
 /* PyTorch's default: weight and bias uniform in +-1/sqrt(fan_in). */
 SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_FAN_IN, 0);
-    if (!no_bias && first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sqrtf((float)in));
+    if (!no_bias && first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sslh_i_sqrtf((float)in));
     return first;
 }
 
@@ -12301,7 +12324,7 @@ SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, 
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
     if (!no_bias && first >= 0)
-        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sqrtf((float)kernel * (float)kernel * (float)(in / g)));
+        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
     return first;
 }
 
@@ -12780,7 +12803,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     /* Xavier on the projection as the matrix (D, p p C) that it is: +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
     sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels), SSLH_INIT_UNIFORM,
-                   sqrtf(6.0f / ((float)flat + (float)desc.width)));
+                   sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
     sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
     for (i = 0; i < desc.depth; i++) {
         snprintf(name, sizeof name, "blocks.%d", i);
@@ -17740,9 +17763,9 @@ SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int
         target = area * sslh_i_between(x[0], r->crop_min, r->crop_max);
         aspect = (float)sslh_i_exp((sslh_real)sslh_i_between(x[1], log_lo, log_hi));
         s = target * aspect;
-        fw = sqrtf(s);
+        fw = sslh_i_sqrtf(s);
         s = target / aspect;
-        fh = sqrtf(s);
+        fh = sslh_i_sqrtf(s);
         if (fw + 0.5f >= (float)w + 1.0f || fh + 0.5f >= (float)h + 1.0f) continue;
         d->width = (int)(fw + 0.5f);
         d->height = (int)(fh + 0.5f);
