@@ -7066,7 +7066,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     const struct sslh_i_kernels *kern = p->k;
     const int nr = kern->nr, mr = kern->mr, rows = i1 - i0;
     const sslh_real *a[SSLH_I_MC];
-    sslh_real *work_b = work + p->a_reals;
+    sslh_real *work_b = work ? work + p->a_reals : NULL;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.ldc = g->ldc;
