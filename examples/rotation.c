@@ -3,6 +3,24 @@
 #include "../ssl.h"
 #include "common.h"
 
+/* Eight images, each turned four ways: what the encoder is asked about. */
+static void picture_turns(sslh_ctx *c, sslh_data data, const char *path) {
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    ld.batch = 8;
+    ld.in_order = 1;
+    if (sslh_next_batch(sslh_loader_new(c, data, ld), &batch)) {
+        sslh_tensor *x = sslh_batch_images(c, batch), *turned[4];
+        int32_t quarter[8];
+        int r, i;
+        for (r = 0; r < 4; r++) {
+            for (i = 0; i < 8; i++) quarter[i] = r;
+            turned[r] = sslh_rotate90(c, x, quarter);
+        }
+        sslh_picture_grid(c, path, sslh_concat(c, turned, 4, 0), batch.count, 0);
+    }
+}
+
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Rotation prediction (Gidaris et al. 2018) with a small conv net; linear probe of every block.", NULL);
     sslh_ctx *c = options_create(&o);
@@ -13,8 +31,10 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
     sslh_method method;
+    char path[1024];
     int block;
     options_load(c, &o, &train, &test);
+    picture_turns(c, train, out_path(&o, path, sizeof path, "rotation_views.png"));
     e.channels = train.channels;
     encoder = sslh_convnet(c, e);
     untrained = sslh_clone(encoder);

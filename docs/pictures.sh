@@ -1,0 +1,19 @@
+#!/bin/sh
+# Draws the pictures of the pages anew: sh docs/pictures.sh FOLDER_OF_EXAMPLES. All from examples/data, seed 1.
+set -e
+bin=${1:-build/examples}
+out=build/pictures
+mkdir -p "$out" docs/img
+"$bin/rotation" --epochs 1 --out "$out"
+"$bin/simclr" --out "$out"
+"$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
+"$bin/mae" --epochs 60 --tune 1 --out "$out"
+cp "$out/rotation_views.png" docs/img/rotation_views.png
+cp "$out/views.png" docs/img/simclr_views.png
+cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
+cp "$out/map_untrained_pca.png" docs/img/untrained_map.png
+cp "$out/loss.png" docs/img/simclr_loss.png
+cp "$out/filters.png" docs/img/simclr_filters.png
+cp "$out/vae_manifold.png" docs/img/vae_manifold.png
+cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
+cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png
