@@ -7877,6 +7877,16 @@ SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
     return s->groups == 1 && s->dw == 1 && (s->pw == 0 || s->ci < 16);
 }
 
+/* Scratch for a b + more numbers; NULL and an error when that is too much. */
+SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more) {
+    size_t n;
+    if (!sslh_i_mul(a, b, &n) || n > (size_t)-1 / sizeof(sslh_real) - more) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return NULL;
+    }
+    return (sslh_real *)sslh_i_scratch(c, (n + more) * sizeof(sslh_real));
+}
+
 typedef struct sslh_i_pad_job { const sslh_i_conv *s; const sslh_real *x; sslh_real *to; size_t zeros; } sslh_i_pad_job;
 SSLH_I_FN void sslh_i_pad_task(void *arg, int task, int worker) { /* one image: (H,W,I) -> (H,W + 2 pw,I) */
     const sslh_i_pad_job *p = (const sslh_i_pad_job *)arg;
@@ -7894,10 +7904,10 @@ SSLH_I_FN void sslh_i_pad_task(void *arg, int task, int worker) { /* one image: 
 /* The width-padded copy, with 16 readable numbers behind it; scratch. */
 SSLH_I_FN sslh_real *sslh_i_conv_padded(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x) {
     sslh_i_pad_job p;
-    size_t count = (size_t)s->n * (size_t)s->h * (size_t)(s->w + 2 * s->pw) * (size_t)s->ci;
+    const size_t lines = (size_t)s->n * (size_t)s->h * (size_t)s->ci, count = lines * (size_t)(s->w + 2 * s->pw);
     p.s = s;
     p.x = x;
-    p.to = (sslh_real *)sslh_i_scratch(c, (count + 16) * sizeof(sslh_real));
+    p.to = sslh_i_scratch_reals(c, lines, (size_t)(s->w + 2 * s->pw), 16);
     if (!p.to) return NULL;
     memset(p.to + count, 0, 16 * sizeof *p.to);
     sslh_i_parallel(c, s->n, sslh_i_pad_task, &p);
@@ -8294,7 +8304,14 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by))); /* about 4 MB */
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
-    p->px = p->work ? (sslh_real *)sslh_i_scratch(c, (size_t)round * (bx + by) * sizeof(sslh_real)) : NULL;
+    if (s->groups > 1) { /* few channels a group become whole panels: the sums above may overflow */
+        size_t all;
+        if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images, &all) || all != bx) {
+            sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+            all = 0;
+        }
+    }
+    p->px = p->work && !SSLH_I_BAD(c) ? sslh_i_scratch_reals(c, (size_t)round, bx + by, 0) : NULL;
     if (p->px) {
         p->py = p->px + (size_t)round * bx;
         for (p->block0 = 0; p->block0 < blocks; p->block0 += round) {
@@ -8474,7 +8491,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw, sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), out_c);
         return sslh_i_dummy(c);
     }
-    if ((int64_t)oh * ow > INT_MAX / s.n || (int64_t)in_h * in_w > INT_MAX / s.n) {
+    if ((int64_t)oh * ow > INT_MAX / s.n || (int64_t)in_h * in_w > INT_MAX / s.n ||
+        (int64_t)s.kh * s.kw > INT_MAX / 4 / SSLH_I_MAX(s.ci, s.co)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: too many pixels", op, sx, sw);
         return sslh_i_dummy(c);
     }
