@@ -593,7 +593,6 @@ static void instruction_sets(void) {
             sslh_ctx *best = create(1, NULL, portable); /* anew: the random streams of both begin at the same number */
             sslh_ctx *b = create(1, sets[i], portable);
             int fused;
-            best = create(1, NULL, portable); /* a new one: both count their random streams from the start */
             if (sslh_error(b) || strcmp(sslh_query(b).cpu, sets[i]) != 0 || strcmp(sets[i], sslh_query(best).cpu) == 0) {
                 sslh_destroy(b);
                 sslh_destroy(best);
