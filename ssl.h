@@ -3131,6 +3131,15 @@ struct sslh_i_kernels {
 #define SSLH_I_PASS_AVX2 2
 #define SSLH_I_PASS_AVX512 3
 #define SSLH_I_PASS_NEON 4
+#define SSLH_I_PASS_FMA128 5 /* AVX2's bits in 128-bit registers */
+
+/* gcc for 64-bit Windows keeps wide registers on a stack that is aligned to 16 bytes only, and crashes (gcc bug 54412,
+   open since 2012): there AVX2 runs in narrow registers. Patched compilers may define SSLH_WIDE_STACK 1. */
+#if defined(_WIN64) && defined(__GNUC__) && !defined(__clang__) && !defined(SSLH_WIDE_STACK)
+#define SSLH_I_NARROW 1
+#elif !defined(SSLH_I_NARROW)
+#define SSLH_I_NARROW 0
+#endif
 
 #define SSLH_I_CAT_(a, b) a##b
 #define SSLH_I_CAT(a, b) SSLH_I_CAT_(a, b)
@@ -3164,6 +3173,25 @@ struct sslh_i_kernels {
 #undef SSLH_I_PASS
 #undef SSLH_I_SUFFIX
 
+#if SSLH_I_NARROW
+#define SSLH_I_PASS SSLH_I_PASS_FMA128
+#define SSLH_I_SUFFIX avx2
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#elif defined(__GNUC__)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,prefer-vector-width=128")
+#endif
+#include SSLH_FILE
+#if defined(__clang__)
+#pragma clang attribute pop
+#elif defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#undef SSLH_I_MARK
+#undef SSLH_I_PASS
+#undef SSLH_I_SUFFIX
+#else
 #define SSLH_I_PASS SSLH_I_PASS_AVX2
 #define SSLH_I_SUFFIX avx2
 #if defined(__clang__)
@@ -3199,6 +3227,7 @@ struct sslh_i_kernels {
 #undef SSLH_I_MARK
 #undef SSLH_I_PASS
 #undef SSLH_I_SUFFIX
+#endif
 
 #undef SSLH_I_INNER
 #elif SSLH_I_ARM
@@ -3324,10 +3353,16 @@ struct sslh_i_kernels {
 #define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
 
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
 
 #define SSLH_I_W 4
+#if SSLH_I_PASS == SSLH_I_PASS_SSE2
 #define SSLH_I_FMA 0
+#define SSLH_I_NFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
+#else
+#define SSLH_I_FMA 1
+#define SSLH_I_NFMA(a, b, c) _mm_fmadd_ps(a, b, c)
+#endif
 #define SSLH_I_N __m128
 #define SSLH_I_NM __m128
 #define SSLH_I_NI __m128i
@@ -3338,7 +3373,6 @@ struct sslh_i_kernels {
 #define SSLH_I_NSUB(a, b) _mm_sub_ps(a, b)
 #define SSLH_I_NMUL(a, b) _mm_mul_ps(a, b)
 #define SSLH_I_NDIV(a, b) _mm_div_ps(a, b)
-#define SSLH_I_NFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #define SSLH_I_NMAX(a, b) _mm_max_ps(a, b)
 #define SSLH_I_NMIN(a, b) _mm_min_ps(a, b)
 #define SSLH_I_NSQRT(a) _mm_sqrt_ps(a)
@@ -3949,7 +3983,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
 #define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
 #define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
@@ -4846,7 +4880,7 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
     __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
     *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
     return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
+#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
     __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
             odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
     *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
@@ -5066,7 +5100,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
     "avx512",
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+#elif SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
     "avx2",
 #elif SSLH_I_PASS == SSLH_I_PASS_SSE2
     "sse2",
@@ -5216,7 +5250,9 @@ SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
     static const struct { int pass; const struct sslh_i_kernels *table; } all[] = { /* best first */
 #if SSLH_I_X86
+#if !SSLH_I_NARROW
         { SSLH_I_PASS_AVX512, &sslh_i_table_avx512 },
+#endif
         { SSLH_I_PASS_AVX2, &sslh_i_table_avx2 },
         { SSLH_I_PASS_SSE2, &sslh_i_table_sse2 },
 #elif SSLH_I_ARM
@@ -5242,7 +5278,7 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
         return;
     }
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (c%s)", cpu ? cpu : "",
-              SSLH_I_X86 ? ", sse2, avx2, avx512" : SSLH_I_ARM ? ", neon" : "");
+              SSLH_I_X86 ? (SSLH_I_NARROW ? ", sse2, avx2" : ", sse2, avx2, avx512") : SSLH_I_ARM ? ", neon" : "");
 }
 
 /* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when ta),
