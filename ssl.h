@@ -3052,7 +3052,7 @@ struct sslh_i_kernels {
     const char *name;
     int         fma; /* products and sums are fused: the bits of AVX2, AVX-512, NEON; otherwise those of SSE2 and C */
     /* products and convolutions */
-    int mr, nr, w; /* rows and columns of a tile, lanes of a register */
+    int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
     void (*tile_rows)(const sslh_i_tile *t);
     void (*tile_runs)(const sslh_i_tile *t);
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
@@ -5110,7 +5110,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     "c",
 #endif
     SSLH_I_FMA,
-    SSLH_I_MR, SSLH_I_NR, SSLH_I_W,
+    SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
     SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
     SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
     SSLH_I_P(sslh_i_max_back_),

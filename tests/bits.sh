@@ -22,32 +22,33 @@ variant() {
 runs=build/bits/runs; : > $runs
 add_run() { echo "$1|$2|$3|$4|$5|$6" >> $runs; }
 
+# the first of both sets is the program of the unit stage, if it is there
 variant ref "$CC" "$CC -O2"
 add_run ref fma "" 1 best 0; add_run ref fma "" 3 best 0; add_run ref fma "" 2 avx2 0; add_run ref fma "" 1 avx512 0
 add_run ref portable "" 1 best 1; add_run ref portable "" 3 best 1
 for cpu in c sse2; do add_run ref portable "" 2 $cpu 1; done
-levels="-O0 -O3"; [ "$long" = 1 ] && levels="-O0 -O1 -O3"
-for compiler in gcc clang; do
-    for level in $levels; do
-        variant "$compiler$level" $compiler "$compiler $level"
-        add_run "$compiler$level" fma "" 2 best 0; add_run "$compiler$level" portable "" 2 best 1
-    done
+# gcc and clang from -O0 to -O3; levels in between only in the long run, as every build takes a while
+gcc_levels="-O0 -O3"; clang_levels="-O0 -O2"
+[ "$long" = 1 ] && gcc_levels="-O0 -O1 -O2 -O3 -Os" && clang_levels="-O0 -O1 -O2 -O3"
+for level in $gcc_levels; do
+    variant "gcc$level" gcc "gcc $level"; add_run "gcc$level" fma "" 2 best 0; add_run "gcc$level" portable "" 2 best 1
 done
-variant clang-O2 clang "clang -O2"; add_run clang-O2 fma "" 1 best 0; add_run clang-O2 portable "" 7 sse2 1
-variant g++ g++ "g++ -O2 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
-variant clang++ clang++ "clang++ -O1 -std=c++20 -x c++"; add_run clang++ fma "" 7 best 0
-variant native gcc "gcc -O2 -march=native -ffp-contract=fast"; add_run native fma "" 1 best 0
+for level in $clang_levels; do
+    variant "clang$level" clang "clang $level"; add_run "clang$level" fma "" 7 best 0; add_run "clang$level" portable "" 2 sse2 1
+done
+variant g++ g++ "g++ -O1 -std=c++11 -x c++"; add_run g++ fma "" 2 best 0
+variant clang++ clang++ "clang++ -O0 -std=c++20 -x c++"; add_run clang++ fma "" 7 best 0
+variant native gcc "gcc -O1 -march=native -ffp-contract=fast"; add_run native fma "" 1 best 0
 variant tcc tcc "tcc"; add_run tcc portable "" 1 best 1
-variant musl musl-gcc "musl-gcc -O2"; add_run musl fma "" 2 best 0; add_run musl portable "" 2 best 1
-variant aarch64 aarch64-linux-gnu-gcc "aarch64-linux-gnu-gcc -O2 -static"; add_run aarch64 fma qemu-aarch64 2 best 0; add_run aarch64 portable qemu-aarch64 1 best 1
-variant s390x s390x-linux-gnu-gcc "s390x-linux-gnu-gcc -O2 -static"; add_run s390x portable qemu-s390x 1 best 1
+variant musl musl-gcc "musl-gcc -O0"; add_run musl fma "" 2 best 0; add_run musl portable "" 2 best 1
+variant aarch64 aarch64-linux-gnu-gcc "aarch64-linux-gnu-gcc -O1 -static"; add_run aarch64 fma qemu-aarch64 2 best 0; add_run aarch64 portable qemu-aarch64 1 best 1
+variant s390x s390x-linux-gnu-gcc "s390x-linux-gnu-gcc -O1 -static"; add_run s390x portable qemu-s390x 1 best 1
 if compiles "gcc -m32" "-isystem /usr/include/x86_64-linux-gnu"; then
-    variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -std=c99"; add_run m32 portable "" 2 best 1
-    variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"; add_run m32-sse portable "" 1 best 1; add_run m32-sse fma "" 1 avx2 0
+    variant m32 gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O1 -std=c99"; add_run m32 portable "" 2 best 1
 else skip "bits m32" "gcc -m32 does not work (gcc-12-multilib)"; fi
 if [ "$long" = 1 ]; then
     variant clang-19 clang-19 "clang-19 -O3"; add_run clang-19 fma "" 2 best 0; add_run clang-19 portable "" 2 best 1
-    variant gcc-Os gcc "gcc -Os"; add_run gcc-Os fma "" 1 best 0
+    variant m32-sse gcc "gcc -m32 -isystem /usr/include/x86_64-linux-gnu -O2 -msse2 -mfpmath=sse"; add_run m32-sse portable "" 1 best 1; add_run m32-sse fma "" 1 avx2 0
     variant no-simd gcc "gcc -O2 -DSSLH_WITH_SIMD=0"; add_run no-simd portable "" 2 best 1
     variant no-threads gcc "gcc -O2 -DSSLH_WITH_THREADS=0"; add_run no-threads fma "" 1 best 0
 fi
@@ -63,6 +64,7 @@ rm -f build/bits/*.failed
 n=0
 while IFS='|' read -r name command; do
     rm -f "build/bits/$name"
+    if [ "$name" = ref ] && [ build/tests/bits -nt ssl.h ]; then cp build/tests/bits build/bits/ref; continue; fi
     build_one "$name" "$command" &
     n=$((n + 1))
     [ $((n % jobs)) = 0 ] && wait
