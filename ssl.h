@@ -1497,7 +1497,15 @@ extern "C" {
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #undef SSLH_I_X86
 #define SSLH_I_X86 1
+#if defined(__GNUC__) && !defined(__clang__) /* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #if defined(_MSC_VER)
 #include <intrin.h>
 #endif
@@ -15220,7 +15228,7 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
     return 1;
 }
 
-/* \uXXXX, a surrogate pair included, as UTF-8; never longer than its escape. */
+/* \u and four digits, a surrogate pair included, as UTF-8; never longer than its escape. */
 SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
     uint32_t u, low;
     char *o = s->pool;
