@@ -540,7 +540,7 @@ static void mark_rewind_flat(void) {
     memset(&m, 0, sizeof m);
     c = create_counted(&m, 1);
     outer = sslh_persist(sslh_full(c, sslh_dim1(10), 4));
-    for (i = 0; i < 1000; i++) {
+    for (i = 0; i < (test_small() ? 300 : 1000); i++) {
         int64_t mark = sslh_mark(c);
         sslh_tensor *p = sslh_persist(sslh_full(c, sslh_dim2(30, 1 + i % 7), (float)i));
         sslh_requires_grad(p);
@@ -594,10 +594,10 @@ static void every_allocation_fails(void) {
             m.fail_at = n;
             m.fail_all = all;
             c = create_counted(&m, 2);
-            for (i = 0; i < 3; i++) busy_step(c, 40);
+            for (i = 0; i < 3; i++) busy_step(c, test_small() ? 15 : 40);
             sslh_persist(sslh_zeros(c, sslh_dim1(77)));
             sslh_push(c);
-            busy_step(c, 60);
+            busy_step(c, test_small() ? 25 : 60);
             sslh_pop(c);
             sslh_rewind(c, 0);
             failed = m.calls >= n;
@@ -634,13 +634,13 @@ static void user_for(void *user, int tasks, sslh_task_fn fn, void *arg) {
 }
 
 static void parallel(void) {
-    int threads, i, r;
+    int threads, i, r, rounds = test_small() ? 20 : 200;
     static int result[1000];
     for (threads = 1; threads <= 7; threads += 2) {
         sslh_ctx *c = create(threads, 0);
         memset(result, 0, sizeof result);
-        for (r = 0; r < 200; r++) sslh_parallel(c, r % 2 ? 1000 : 3, square_task, result);
-        for (i = 0; i < 1000; i++) if (result[i] != (i < 3 ? 200 : 100) * i * i) break;
+        for (r = 0; r < rounds; r++) sslh_parallel(c, r % 2 ? 1000 : 3, square_task, result);
+        for (i = 0; i < 1000; i++) if (result[i] != (i < 3 ? rounds : rounds / 2) * i * i) break;
         CHECK(i == 1000, "threads %d: task %d ran wrongly", threads, i);
         CHECK(sslh_query(c).threads >= 1 && sslh_query(c).threads <= threads, "threads");
         sslh_parallel(c, 0, square_task, result);

@@ -3,7 +3,7 @@
 #include "../ssl.h"
 #include "harness.h"
 
-#define FILE_NAME "test_picture.png"
+#define FILE_NAME "build/test_picture.png"
 
 static sslh_ctx *context(int threads) {
     sslh_desc d;
