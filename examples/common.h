@@ -94,6 +94,20 @@ static sslh_ctx *options_create(const options *o) {
     return sslh_create(d);
 }
 
+/* The end of every example: 0, or the error sentence and 1. */
+static int finish(sslh_ctx *c) {
+    const char *error = sslh_error(c);
+    int code = error != NULL;
+    if (error) fprintf(stderr, "error: %s\n", error);
+    sslh_destroy(c);
+    return code;
+}
+
+/* After loading and after training: without this a program goes on with dummies and prints zeros before it names the cause. */
+static void stop_on_error(sslh_ctx *c) {
+    if (sslh_error(c)) exit(finish(c));
+}
+
 static int file_exists(const char *path) {
     FILE *f = fopen(path, "rb");
     if (f) fclose(f);
@@ -149,6 +163,7 @@ static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_d
         if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);
         if (test->count > 256) *test = sslh_data_range(*test, 0, 256);
     }
+    stop_on_error(c);
 }
 
 /* "out/name" in a buffer of the caller's. */
@@ -157,12 +172,4 @@ static const char *out_path(const options *o, char *buffer, size_t size, const c
     return buffer;
 }
 
-/* The end of every example: 0, or the error sentence and 1. */
-static int finish(sslh_ctx *c) {
-    const char *error = sslh_error(c);
-    int code = error != NULL;
-    if (error) fprintf(stderr, "error: %s\n", error);
-    sslh_destroy(c);
-    return code;
-}
 #endif

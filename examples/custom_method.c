@@ -72,6 +72,7 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
     t.batch = o.batch;
     sslh_train(c, barlow_twins(c, encoder), train, t);
+    stop_on_error(c);
     printf("linear probe %.1f %% -> %.1f %%\n", 100 * before, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     return finish(c);
 }

@@ -55,6 +55,7 @@ int main(int argc, char **argv) {
     t.batch = o.batch ? o.batch : 128;
     if (t.lr == 0.0f) t.lr = 1e-3f;
     sslh_train(c, mae, train, t);
+    stop_on_error(c);
     sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));
 
     ld.batch = 8;

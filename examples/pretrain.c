@@ -7,12 +7,12 @@
 #include "common.h"
 
 static const char *const help =
-    "  --method M     rotation, simclr, vae, mae (default simclr); none: only use --load\n"
-    "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default convnet; vae makes its own)\n"
+    "  --method M     rotation, simclr, vae, mae (default simclr); none: no training (the default with --load)\n"
+    "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default convnet, for mae vit; vae makes its own)\n"
     "  --lr X         peak learning rate (default: the method's)\n"
     "  --temperature X, --mask X    of simclr, mae\n"
     "  --checkpoint F everything a continuation needs, after every epoch;  --resume  continues from it if it is there\n"
-    "  --load F       start from an encoder saved with --save\n"
+    "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
     "  --save F       the encoder as safetensors (opens in PyTorch)\n"
     "  --features F   features of the test images as .npy\n"
     "  --probe --knn  evaluate: raw pixels, untrained, trained;  --tap NAME  an inner result instead of the output\n"
@@ -39,8 +39,6 @@ static settings settings_parse(int argc, char **argv) {
     settings s;
     int i;
     memset(&s, 0, sizeof s);
-    s.method = "simclr";
-    s.encoder = "convnet";
     for (i = 1; i < argc; i++) {
         const char *v;
         if ((v = option_value(argc, argv, &i, "--method")) != NULL) s.method = v;
@@ -63,6 +61,8 @@ static settings settings_parse(int argc, char **argv) {
             exit(2);
         }
     }
+    if (!s.method) s.method = s.load ? "none" : "simclr";
+    if (!s.encoder) s.encoder = !strcmp(s.method, "mae") ? "vit" : "convnet";
     return s;
 }
 
@@ -202,25 +202,24 @@ int main(int argc, char **argv) {
             sslh_train(c, m, train, t);
         }
     }
-    if (!sslh_error(c)) {
-        if (s.summary) {
-            sslh_summary(encoder, sslh_dim4(1, train.height, train.width, train.channels), text, sizeof text);
-            printf("%s", text);
-        }
-        if (s.probe || s.knn) {
-            evaluate(c, &s, "raw pixels", NULL, train, test);
-            if (untrained) evaluate(c, &s, "untrained", untrained, train, test);
-            evaluate(c, &s, run ? s.method : "loaded", encoder, train, test);
-        }
-        if (s.features) {
-            sslh_feature_desc f = {0};
-            sslh_tensor *x;
-            f.tap = s.tap;
-            x = sslh_features(c, encoder, test, f);
-            sslh_save_npy(c, s.features, sslh_shape_of(x), x->data);
-        }
-        if (s.save) sslh_save_net(encoder, s.save);
-        if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
+    stop_on_error(c);
+    if (s.summary) {
+        sslh_summary(encoder, sslh_dim4(1, train.height, train.width, train.channels), text, sizeof text);
+        printf("%s", text);
     }
+    if (s.probe || s.knn) {
+        evaluate(c, &s, "raw pixels", NULL, train, test);
+        if (untrained) evaluate(c, &s, "untrained", untrained, train, test);
+        evaluate(c, &s, run ? s.method : "loaded", encoder, train, test);
+    }
+    if (s.features) {
+        sslh_feature_desc f = {0};
+        sslh_tensor *x;
+        f.tap = s.tap;
+        x = sslh_features(c, encoder, test, f);
+        sslh_save_npy(c, s.features, sslh_shape_of(x), x->data);
+    }
+    if (s.save) sslh_save_net(encoder, s.save);
+    if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
     return finish(c);
 }

@@ -159,7 +159,8 @@ int main(int argc, char **argv) {
     }
     r.epochs = t.epochs;
     sslh_train(c, m, r.train, t);
-    if (!sslh_error(c)) printf("time method=%s seed=%lu epochs=%d seconds=%.0f\n", name, o.seed, t.epochs, seconds);
+    stop_on_error(c);
+    printf("time method=%s seed=%lu epochs=%d seconds=%.0f\n", name, o.seed, t.epochs, seconds);
     fflush(stdout);
     if (!strcmp(name, "rotation")) report_blocks(c, &r, encoder);
     else report(c, &r, encoder, "block4", 1); /* pooled, this is the output */

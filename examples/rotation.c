@@ -42,6 +42,7 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
     t.batch = o.batch;
     sslh_train(c, method, train, t);
+    stop_on_error(c);
     printf("linear probe, %d training images, %d test images\n", (int)train.count, (int)test.count);
     printf("  raw pixels        %5.1f %%\n", 100 * (double)sslh_linear_probe(c, NULL, train, test, p));
     printf("  block   untrained   rotation\n");

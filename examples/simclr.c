@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
     t.lr = 3.0f; /* a short run: more than the default, which is made for hundreds of epochs */
     t.losses = losses;
     sslh_train(c, method, train, t);
+    stop_on_error(c);
 
     printf("\n%-22s  linear probe                 nearest neighbours\n%-22s     1 %%     10 %%    100 %%     1 %%     10 %%    100 %%  of the labels\n", "", "");
     row(c, "raw pixels", NULL, train, test);

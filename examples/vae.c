@@ -39,6 +39,7 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
     t.batch = o.batch;
     sslh_train(c, vae, train, t);
+    stop_on_error(c);
     score = sslh_vae_evaluate(&vae, test);
     printf("test: %.2f nats per image = reconstruction %.2f + KL %.2f; %d code units active\n", (double)score.loss, (double)score.reconstruction,
            (double)score.kl, score.active_units);

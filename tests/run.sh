@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="unit pytorch asan tsan valgrind coverage portability bits readme"
+all="unit examples pytorch asan tsan valgrind coverage portability bits readme"
 long=0
 stages=
 for a in "$@"; do
@@ -53,6 +53,38 @@ names() { $MAKE -s test-names; }
 stage_unit() {
     build_config build "$CC" "$CFLAGS" programs || return
     for t in $(names); do program "$t" "build/tests/$t"; done
+}
+
+# Every example for a few seconds; what it says of a set that is not there and of an option that it does not know.
+stage_examples() {
+    build_config build "$CC" "$CFLAGS" examples || return
+    for f in examples/*.c; do
+        e=$(basename "$f" .c)
+        case $e in
+        bin2c) continue ;; # made the weights of embed
+        first) continue ;; # the README's program: the readme stage
+        embed) check "embed" build/examples/embed; continue ;;
+        results_cifar) set -- --data examples/data ;;
+        *) set -- ;;
+        esac
+        start_example=$(now)
+        check "$e --help" build/examples/"$e" --help
+        check "$e --smoke" build/examples/"$e" --smoke --seed 2 --threads 2 --epochs 1 --out build/smoke "$@"
+        check "$e says that a set is not there" sh -c "! build/examples/$e --data build/nothing.here > build/refused.txt 2>&1 &&
+            grep -q 'error: sslh_load_images: cannot open build/nothing.here' build/refused.txt && [ \$(wc -l < build/refused.txt) = 1 ]"
+        check "$e refuses an unknown option" sh -c "! build/examples/$e --no-such-option > build/refused.txt 2>&1 && grep -q 'try --help' build/refused.txt"
+        echo "   $e $(since "$start_example") s"
+    done
+    check "pictures are there" [ "$(find build/smoke -name '*.png' | wc -l)" -ge 8 ]
+    # train, interrupt, resume, probe, export, draw
+    rm -rf build/smoke/p; mkdir -p build/smoke/p
+    for m in rotation simclr vae mae; do
+        check "pretrain --method $m" build/examples/pretrain --smoke --method $m --out build/smoke/p --probe --knn --draw --summary \
+            --save build/smoke/p/$m.safetensors --features build/smoke/p/$m.npy
+        check "pretrain --method $m: weights" [ -s build/smoke/p/$m.safetensors ]
+        check "pretrain --method $m: features" [ -s build/smoke/p/$m.npy ]
+    done
+    check "pretrain loads what it saved" build/examples/pretrain --smoke --load build/smoke/p/simclr.safetensors --probe --out build/smoke/p
 }
 
 # AddressSanitizer, UndefinedBehaviorSanitizer and leaks
