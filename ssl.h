@@ -1626,9 +1626,9 @@ struct sslh_ctx {
     int64_t   allocs, steps;
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
     /* step heap: free ranges in ascending address order; activations from the low end, gradients from the high end */
-    char    **chunks;
-    size_t   *chunk_size;
+    sslh_i_range *chunks; /* as allocated */
     size_t    nchunks, chunks_cap;
+    size_t    heap_used, heap_high; /* bytes taken now; most that one step took */
     sslh_i_range *ranges;
     size_t    nranges, ranges_cap;
     /* records: tensor headers, nodes and buffer headers of the step, in chunks that are reused */
@@ -1869,6 +1869,7 @@ SSLH_I_FN void sslh_i_heap_give(sslh_ctx *c, char *start, size_t size) {
     size_t at = sslh_i_range_after(c, start);
     int left = at > 0 && c->ranges[at - 1].start + c->ranges[at - 1].size == start;
     int right = at < c->nranges && start + size == c->ranges[at].start;
+    c->heap_used -= size;
     if (left && right) {
         c->ranges[at - 1].size += size + c->ranges[at].size;
         sslh_i_range_remove(c, at);
@@ -1882,25 +1883,31 @@ SSLH_I_FN void sslh_i_heap_give(sslh_ctx *c, char *start, size_t size) {
     }
 }
 
-/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. */
+/* Gives back the chunks in which nothing is taken. */
+SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
+    size_t i, left = 0;
+    for (i = 0; i < c->nchunks; i++) {
+        char *start = sslh_i_align(c->chunks[i].start);
+        size_t at = sslh_i_range_after(c, start);
+        if (at > 0 && c->ranges[at - 1].start == start && c->ranges[at - 1].size == c->chunks[i].size - 2 * SSLH_I_ALIGN) {
+            sslh_i_range_remove(c, at - 1);
+            sslh_i_raw_free(c, c->chunks[i].start, c->chunks[i].size);
+        } else c->chunks[left++] = c->chunks[i];
+    }
+    c->nchunks = left;
+}
+
+/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too small for
+   what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever needed. */
 SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
-    size_t cap_a = c->chunks_cap, cap_b = c->chunks_cap, total = size + 2 * SSLH_I_ALIGN;
+    size_t total = size + 2 * SSLH_I_ALIGN;
     char *raw, *start;
     if (total < size) {
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
         return 0;
     }
-    if (c->nchunks == c->chunks_cap) {
-        if (!sslh_i_grow(c, (void **)(void *)&c->chunks, &cap_a, c->nchunks + 1, sizeof *c->chunks)) return 0;
-        if (!sslh_i_grow(c, (void **)(void *)&c->chunk_size, &cap_b, c->nchunks + 1, sizeof *c->chunk_size)) {
-            /* keep both arrays of one length: the longer one is harmless but must be accounted with its true size */
-            sslh_i_raw_free(c, c->chunks, cap_a * sizeof *c->chunks);
-            c->chunks = NULL;
-            c->nchunks = 0;
-            return 0;
-        }
-        c->chunks_cap = cap_a;
-    }
+    sslh_i_chunks_trim(c);
+    if (!sslh_i_grow(c, (void **)(void *)&c->chunks, &c->chunks_cap, c->nchunks + 1, sizeof *c->chunks)) return 0;
     raw = (char *)sslh_i_raw_alloc(c, total);
     if (!raw) return 0;
     start = sslh_i_align(raw);
@@ -1908,8 +1915,8 @@ SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
         sslh_i_raw_free(c, raw, total);
         return 0;
     }
-    c->chunks[c->nchunks] = raw;
-    c->chunk_size[c->nchunks++] = total;
+    c->chunks[c->nchunks].start = raw;
+    c->chunks[c->nchunks++].size = total;
     return 1;
 }
 
@@ -1929,6 +1936,8 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
             if (!high) r->start += size;
             r->size -= size;
             if (r->size == 0) sslh_i_range_remove(c, at);
+            c->heap_used += size;
+            if (c->heap_used > c->heap_high) c->heap_high = c->heap_used;
             return p;
         }
         if (attempt == 0 && !sslh_i_chunk_add(c, SSLH_I_MAX(size, (size_t)1 << 18))) return NULL;
@@ -1936,17 +1945,14 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     return NULL;
 }
 
-/* Begins with one chunk as large as all chunks of the steps before together. Only when the heap is empty. */
+/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took. Only when
+   the heap is empty. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
     size_t i, total = 0;
-    if (c->nchunks < 2) return;
-    for (i = 0; i < c->nchunks; i++) {
-        total += c->chunk_size[i] - 2 * SSLH_I_ALIGN;
-        sslh_i_raw_free(c, c->chunks[i], c->chunk_size[i]);
-    }
-    c->nchunks = 0;
-    c->nranges = 0;
-    sslh_i_chunk_add(c, total);
+    for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
+    if (c->nchunks < 2 && total >= c->heap_high) return;
+    sslh_i_chunks_trim(c);
+    sslh_i_chunk_add(c, SSLH_I_MAX(total, c->heap_high));
 }
 
 /* --- records: small things that live as long as the step --------------------------------------------------------- */
@@ -2565,10 +2571,9 @@ SSLH_DEF void sslh_destroy(sslh_ctx *c) {
     sslh_i_pool_stop(c);
 #endif
     sslh_i_free_blocks(c, -1);
-    for (i = 0; i < c->nchunks; i++) sslh_i_raw_free(c, c->chunks[i], c->chunk_size[i]);
+    for (i = 0; i < c->nchunks; i++) sslh_i_raw_free(c, c->chunks[i].start, c->chunks[i].size);
     for (i = 0; i < c->nrecords; i++) sslh_i_raw_free(c, c->records[i], SSLH_I_RECORD_CHUNK);
     sslh_i_raw_free(c, c->chunks, c->chunks_cap * sizeof *c->chunks);
-    sslh_i_raw_free(c, c->chunk_size, c->chunks_cap * sizeof *c->chunk_size);
     sslh_i_raw_free(c, c->ranges, c->ranges_cap * sizeof *c->ranges);
     sslh_i_raw_free(c, c->records, c->records_cap * sizeof *c->records);
     sslh_i_raw_free(c, c->tensors, c->tensors_cap * sizeof *c->tensors);
@@ -11527,6 +11532,7 @@ typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 /* One run of sslh_forward_ex; lives on its stack, the net points to the innermost. */
 typedef struct sslh_i_call {
     sslh_forward_desc desc;
+    size_t first;           /* number of the first tensor that this call makes */
     int  tapped;            /* the wanted inner result was offered */
     char offered[160];      /* names of the others, for the message when it was not */
 } sslh_i_call;
@@ -12081,23 +12087,28 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     return !SSLH_I_BAD(c);
 }
 
-/* Gives back all tensors made since number first, but the result and what a callback keeps. Memory is counted by its
-   users, so a result that shares memory with an inner tensor is safe. */
-SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *result) {
+/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users, so
+   a result that shares memory with an inner tensor is safe. */
+SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *a, const sslh_tensor *b) {
     size_t i, left = first;
     for (i = first; i < c->ntensors; i++) {
         sslh_tensor *t = c->tensors[i];
-        if (t == result || (t->flags & SSLH_I_KEPT)) c->tensors[left++] = t;
+        if (t == a || t == b || (t->flags & SSLH_I_KEPT)) c->tensors[left++] = t;
         else sslh_i_release(c, t);
     }
     c->ntensors = left;
+}
+
+/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call made
+   is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing happens. */
+SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
+    if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
 SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
     sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
     sslh_i_call call, *outer;
     sslh_tensor *y;
-    size_t first;
     if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
     if (!net->forward) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
@@ -12108,7 +12119,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     call.desc = desc;
     outer = net->call; /* a net that calls itself */
     net->call = &call;
-    first = c->ntensors;
+    call.first = c->ntensors;
     y = net->forward(net, x, net->self);
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
@@ -12116,7 +12127,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name, desc.tap,
                   call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    if (c->no_grad) sslh_i_release_since(c, first, y);
+    if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
     else y->flags |= SSLH_I_KEPT;
     return y;
 }
@@ -12558,7 +12569,9 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     conv.pad = 1;
     for (i = 0; i < 8 && d->widths[i]; i++) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
         x = sslh_layer_conv(net, 6 * i, x, 1, conv);
+        sslh_i_narrow(net, x, NULL);
         x = sslh_layer_batch_norm(net, 6 * i + 1, x, NULL, 0, SSLH_RELU);
+        sslh_i_narrow(net, x, NULL);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
     }
@@ -12596,19 +12609,23 @@ SSLH_I_FN const int *sslh_i_resnet_blocks(int depth) {
     return depth == 34 ? r34 : r18;
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad) {
+/* The two layers of every block; keep (or NULL) is what later layers still read. */
+SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad, const sslh_tensor *keep) {
     sslh_conv_desc conv;
     memset(&conv, 0, sizeof conv);
     conv.stride = stride;
     conv.pad = pad;
     x = sslh_layer_conv(net, *at, x, 1, conv);
     *at += 1;
+    sslh_i_narrow(net, x, keep);
     return x;
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act) {
+SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act,
+                                          const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
     *at += 5;
+    sslh_i_narrow(net, x, keep);
     return x;
 }
 
@@ -12616,16 +12633,16 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x
 SSLH_I_FN sslh_tensor *sslh_i_basic_block(sslh_net *net, int *at, sslh_tensor *x, int stride, int project) {
     sslh_tensor *shortcut = x, *y;
     int second;
-    y = sslh_i_resnet_conv(net, at, x, stride, 1);
-    y = sslh_i_resnet_norm(net, at, y, NULL, SSLH_RELU);
-    y = sslh_i_resnet_conv(net, at, y, 1, 1);
+    y = sslh_i_resnet_conv(net, at, x, stride, 1, x);
+    y = sslh_i_resnet_norm(net, at, y, NULL, SSLH_RELU, x);
+    y = sslh_i_resnet_conv(net, at, y, 1, 1, x);
     second = *at;
     *at += 5;
     if (project) { /* declared after the second batch norm, needed before it */
-        shortcut = sslh_i_resnet_conv(net, at, x, stride, 0);
-        shortcut = sslh_i_resnet_norm(net, at, shortcut, NULL, SSLH_LINEAR);
+        shortcut = sslh_i_resnet_conv(net, at, x, stride, 0, y);
+        shortcut = sslh_i_resnet_norm(net, at, shortcut, NULL, SSLH_LINEAR, y);
     }
-    return sslh_i_resnet_norm(net, &second, y, shortcut, SSLH_RELU);
+    return sslh_i_resnet_norm(net, &second, y, shortcut, SSLH_RELU, NULL);
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
@@ -12633,8 +12650,8 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, cons
     const int *blocks = sslh_i_resnet_blocks(d->depth);
     char tap[24];
     int stage, i, at = 0;
-    x = sslh_i_resnet_conv(net, &at, x, d->imagenet_stem ? 2 : 1, d->imagenet_stem ? 3 : 1);
-    x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU);
+    x = sslh_i_resnet_conv(net, &at, x, d->imagenet_stem ? 2 : 1, d->imagenet_stem ? 3 : 1, NULL);
+    x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU, NULL);
     if (d->imagenet_stem) x = sslh_max_pool2d(sslh_net_ctx(net), x, 3, 2, 1);
     if (sslh_tap(net, "stem", x)) return x;
     for (stage = 0; stage < 4; stage++) {
@@ -12711,8 +12728,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const v
     for (i = 0; i < d->blocks; i++) {
         for (j = 0; j < 3; j++) {
             sslh_i_nin_layer(d, i, j, &kernel, &width);
-            x = sslh_i_resnet_conv(net, &at, x, 1, (kernel - 1) / 2);
-            x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU);
+            x = sslh_i_resnet_conv(net, &at, x, 1, (kernel - 1) / 2, NULL);
+            x = sslh_i_resnet_norm(net, &at, x, NULL, SSLH_RELU, NULL);
         }
         if (i == 0) x = sslh_max_pool2d(c, x, 3, 2, 1);
         if (i == 1) x = sslh_avg_pool2d(c, x, 3, 2, 1);
@@ -12763,15 +12780,20 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
     a.key_mask = key_mask;
     y = sslh_layer_layer_norm(net, at, x, 1e-6f);
     y = sslh_layer_linear(net, at + 2, y, 0, SSLH_LINEAR); /* (N,T,3D) */
+    sslh_i_narrow(net, x, y);
     y = sslh_self_attention(c, y, a);
     y = sslh_layer_linear(net, at + 4, y, 0, SSLH_LINEAR);
     if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
     x = sslh_add(c, x, y);
+    sslh_i_narrow(net, x, NULL);
     y = sslh_layer_layer_norm(net, at + 6, x, 1e-6f);
     y = sslh_layer_linear(net, at + 8, y, 0, SSLH_GELU); /* (N,T,mlp) */
+    sslh_i_narrow(net, x, y);
     y = sslh_layer_linear(net, at + 10, y, 0, SSLH_LINEAR);
     if (drop > 0.0f) y = sslh_drop_path(c, y, drop);
-    return sslh_add(c, x, y);
+    x = sslh_add(c, x, y);
+    sslh_i_narrow(net, x, NULL);
+    return x;
 }
 
 /* Xavier weights and zero biases, as MAE and the ViT paper's code. */
@@ -12822,7 +12844,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     x = sslh_concat(c, two, 2, 1);                                           /* (N,1+P,D) */
     for (i = 0; i < d->depth; i++) {
         /* stochastic depth grows linearly with depth (Huang et al. 2016) */
-        float drop = net->training && d->depth > 1 ? call->drop_path * (float)i / (float)(d->depth - 1) : 0.0f;
+        float drop = net->training && d->depth > 1 ? call->drop_path * (float)i : 0.0f;
+        drop = drop / (float)SSLH_I_MAX(1, d->depth - 1);
         x = sslh_i_vit_block(net, 4 + 12 * i, x, d->heads, drop, call->mask);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -17944,7 +17967,9 @@ SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colour
         k->luma(p[0], p[1], p[2], w->b, n);
         for (i = 0; i < 3; i++) k->blend_clip(p[i], w->b, n, factor, rest);
     } else if (which == 3 && colours == 3) {
-        k->hue(p[0], p[1], p[2], n, 6 * (factor < 0 ? factor + 1 : factor));
+        if (factor < 0) factor = factor + 1; /* one rounding per statement: x87 */
+        factor = factor * 6;
+        k->hue(p[0], p[1], p[2], n, factor);
     }
 }
 

@@ -154,7 +154,7 @@ if have nm; then
     nm -g --defined-only $P/impl.o | awk '{ print $3 }' | grep '^sslh_i_' > $P/leaks.txt
     check "nm: no private name is exported: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
     # writable globals: data and common symbols
-    nm $P/impl.o | awk '$2 ~ /^[bBdDC]$/ { print $3 }' | grep -v '^\.' > $P/leaks.txt
+    nm -f sysv $P/impl.o | awk -F'|' '$7 ~ /^\.(data|bss|tdata|tbss)$/ || $3 ~ /C/ { print $1 }' > $P/leaks.txt
     check "nm: no writable global: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
     nm -u $P/impl.o | awk '{ print $2 }' | grep -E '^(abort|exit|_exit|printf|puts|__assert_fail|getenv|setlocale|signal)(@.*)?$' > $P/leaks.txt
     check "nm: no abort, exit, printf, assert, getenv: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
@@ -176,7 +176,7 @@ $CC -std=c99 -dM -E -I. $P/header.c | awk '{ print $2 }' | sort -u > $P/macros_a
 comm -13 $P/macros_before.txt $P/macros_after.txt | grep -v '^SSLH_' | grep -v '^sslh_' > $P/leaks.txt
 check "macros leak: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
 # every operation is in the table of tests/ops.c
-sed -n '/>>api-ops /,/>>api-nets /p' ssl.h | sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' | sort -u > $P/operations.txt
+sed -n '/^\/\*  >>api-ops /,/^\/\*  >>api-nets /p' ssl.h | sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' | sort -u > $P/operations.txt
 missing=
 while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(" tests/ops.c || missing="$missing $f"; done < $P/operations.txt
 check "operations that tests/ops.c does not know:$missing" [ -z "$missing" ]
