@@ -252,7 +252,7 @@
 #ifndef SSLH_INCLUDE_SSL_H
 #define SSLH_INCLUDE_SSL_H
 /* ================================================================================================================== */
-/*  >>config      version, switches, linkage                                                                           */
+/*  >>config      version, switches, linkage                                                                          */
 /* ================================================================================================================== */
 
 #define SSLH_VERSION_MAJOR 0
@@ -347,7 +347,7 @@ extern "C" {
 #endif
 
 /* ================================================================================================================== */
-/*  >>api-context   context, errors, steps                                                                             */
+/*  >>api-context   context, errors, steps                                                                            */
 /* ================================================================================================================== */
 
 /* In a descriptor zero means "the documented default". SSLH_OFF means "really zero". */
@@ -408,8 +408,8 @@ SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SS
 
 /* Starts a step: the tape and all tensors made by operations since the last start are given back. */
 SSLH_API void sslh_begin_step(sslh_ctx *c);
-/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so that
-   an evaluation in the middle of training leaves no trace. */
+/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so
+   that an evaluation in the middle of training leaves no trace. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
@@ -446,7 +446,7 @@ typedef struct sslh_trace_event {
 SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user);
 
 /* ================================================================================================================== */
-/*  >>api-random    counter-based random numbers                                                                       */
+/*  >>api-random    counter-based random numbers                                                                      */
 /* ================================================================================================================== */
 /* Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). A value is a function of
    (seed, stream, index): nothing depends on the order of calls or on threads. */
@@ -465,11 +465,11 @@ SSLH_API void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *o
 SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
 
 /* ================================================================================================================== */
-/*  >>api-tensor    tensors and the tape                                                                               */
+/*  >>api-tensor    tensors and the tape                                                                              */
 /* ================================================================================================================== */
 /* Row-major, contiguous, up to 6 dimensions, channels last. Shape letters used everywhere in this file:
      N batch   H W height, width   C channels   T tokens or time   D width of a vector   K classes or keys   P patches
-     O output channels   I input channels   B batch of matrices   M x K times K x N matrices in matmul                    */
+     O output channels   I input channels   B batch of matrices   M x K times K x N matrices in matmul */
 
 typedef enum sslh_type { SSLH_F32 = 0, SSLH_I32, SSLH_U8 } sslh_type; /* F32 is double under SSLH_REAL double */
 
@@ -559,7 +559,7 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
                                sslh_gradcheck_desc desc);
 
 /* ================================================================================================================== */
-/*  >>api-ops       operations                                                                                         */
+/*  >>api-ops       operations                                                                                        */
 /* ================================================================================================================== */
 
 /* --- element-wise; a and b broadcast as in NumPy --- */
@@ -630,7 +630,8 @@ typedef struct sslh_conv_desc {
     int output_pad;           /* transposed only: rows and columns added at the end */
     sslh_activation activation;
 } sslh_conv_desc;
-/* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride + 1 */
+/* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride
+   + 1 */
 SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
 /* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O) */
@@ -645,7 +646,8 @@ SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* --- pooling and resizing of N,H,W,C --- */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
-SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad); /* counts padding */
+/* counts padding */
+SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
@@ -678,7 +680,8 @@ SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
 
 /* --- shape --- */
-SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape); /* one size may be -1; shares memory */
+/* one size may be -1; shares memory */
+SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order); /* out axis i is x axis order[i] */
 SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b);
 SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
@@ -718,7 +721,8 @@ SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, ss
                                             int ignore);
 /* targets (..,K): a distribution per row; gradient to both. */
 SSLH_API sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
-SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets); /* targets: no gradient */
+/* targets: no gradient */
+SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
@@ -732,7 +736,7 @@ SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
                                     float temperature);
 
 /* ================================================================================================================== */
-/*  >>api-nets      nets, named parameters, layers                                                                     */
+/*  >>api-nets      nets, named parameters, layers                                                                    */
 /* ================================================================================================================== */
 
 typedef enum sslh_kind { SSLH_VECTOR = 0, SSLH_MAP, SSLH_TOKENS } sslh_kind; /* (N,D), (N,H,W,C), (N,T,D) */
@@ -766,19 +770,19 @@ typedef enum sslh_init {
     SSLH_INIT_KAIMING_OUT,    /* normal, std = sqrt(2 / fan_out) */
     SSLH_INIT_XAVIER,         /* uniform, +-scale sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010 */
     SSLH_INIT_FAN_IN,         /* uniform, +-1/sqrt(fan_in): PyTorch's default for linear and conv layers */
-    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions of a grid, row 0 zero (He et al. 2021) */
+    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions, row 0 zero (He et al. 2021) */
 } sslh_init;
 
-/* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out O
-   times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default above).
-   Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. */
+/* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
+   O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
+   above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state: saved in checkpoints and moved by clones, not trained. Starts at zero (fill it after). */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
 /* Puts a net inside this one: saved, cloned and counted with it, its names prefixed "name.". Returns child. */
 SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
-/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones have
-   children of their own. */
+/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones
+   have children of their own. */
 SSLH_API sslh_net *sslh_child_at(sslh_net *net, int i);
 
 SSLH_API sslh_tensor *sslh_param(sslh_net *net, int index);
@@ -847,13 +851,14 @@ SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
 /* Layers for nets of the caller's own: _new declares the parameters and returns the index of the first; the function
    without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
-SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_activation activation);
+SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
+                                        sslh_activation activation);
 SSLH_API int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc);
 /* gamma, beta, running_mean, running_var, num_batches_tracked. no_affine: 1 leaves gamma and beta out; 2 only beta. */
 SSLH_API int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine);
-SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual, int no_affine,
-                                            sslh_activation activation);
+SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
+                                            int no_affine, sslh_activation activation);
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
@@ -926,8 +931,8 @@ typedef struct sslh_load_desc {
    architecture and the preprocessing as metadata. Written to a temporary file and renamed. A parameter of three or more
    sizes whose name ends with "weight" is a convolution: (O,K..,I) in memory, (O,I,K..) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are converted.
-   Returns the number of tensors read. */
+/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are
+   converted. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture named in the file, then reads it. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
@@ -940,12 +945,12 @@ typedef struct sslh_preprocess {
 } sslh_preprocess;
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
-/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises, runs in
-   evaluation mode without a tape; allocates nothing after the first call with the same n. */
+/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises,
+   runs in evaluation mode without a tape; allocates nothing after the first call with the same n. */
 SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
 
 /* ================================================================================================================== */
-/*  >>api-optim     optimisers and schedules                                                                           */
+/*  >>api-optim     optimisers and schedules                                                                          */
 /* ================================================================================================================== */
 
 typedef enum sslh_optim_kind { SSLH_OPTIM_DEFAULT = 0, SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS } sslh_optim_kind;
@@ -956,15 +961,16 @@ typedef struct sslh_optimizer_desc {
     float beta1, beta2;    /* Adam: default 0.9, 0.999 */
     float eps;             /* Adam: default 1e-8 */
     int   no_bias_correction; /* Adam: BERT's variant */
-    float weight_decay;    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
+    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
+    float weight_decay;
     float lars_eta;        /* trust coefficient; default 0.001 */
     int   lars_clip;       /* 1: ratio/lr at most 1 (solo-learn's variant) */
     float clip;            /* norm of all gradients is cut to this before the update; 0: no */
     float    group_lr[16]; /* multiplier of parameter group g; 0 means 1 */
     unsigned constant_lr;  /* bit g: group g uses the peak given to sslh_optimizer_peak, not the schedule */
 } sslh_optimizer_desc;
-/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one dimension;
-   mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
+/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one
+   dimension; mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
@@ -980,17 +986,20 @@ SSLH_API float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float 
 SSLH_API float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak); /* half a cosine to 0 */
 SSLH_API float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak);
 /* peak times gamma for every milestone (a fraction of steps, ascending, ended by 0) that has passed. */
-SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones, float gamma);
+SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
+                          float gamma);
 
 /* ================================================================================================================== */
-/*  >>api-data      data, files, loaders                                                                               */
+/*  >>api-data      data, files, loaders                                                                              */
 /* ================================================================================================================== */
 
-typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS, SSLH_FIELD_LABEL } sslh_field_kind;
-/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the context's. */
+typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
+    SSLH_FIELD_LABEL } sslh_field_kind;
+/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
+   context's. */
 typedef struct sslh_field {
     sslh_field_kind kind;
-    sslh_type       type;    /* images U8 or F32 (in [0,1]); audio I32 as int16 is given by .int16, or F32; tokens, labels I32.
+    sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
                                 F32 values are float, in a double build too */
     int             int16;   /* 1: values are int16_t (audio) */
     sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
@@ -1016,15 +1025,17 @@ typedef struct sslh_data {
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary (fine
-   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test set), a
-   folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with an index.txt
-   (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this rule. */
+   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test
+   set), a folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with
+   an index.txt (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this
+   rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 /* 8-bit images (count,height,width,channels) in the caller's memory; labels NULL or count. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the view. */
+/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the
+   view. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share of every class (at least one sample of each), drawn with seed. */
@@ -1038,7 +1049,8 @@ SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
     int batch;        /* default 256, at most count */
-    int in_order;     /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
+    /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
+    int in_order;
     int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
 } sslh_loader_desc;
@@ -1068,23 +1080,26 @@ SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 /* --- single files, all readers treat the content as hostile --- */
 /* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
-SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width, int *channels);
+SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
+                                         int *channels);
 /* PNG of 8-bit pixels, 1 to 4 channels. */
 SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
-/* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit bytes. */
+/* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit
+   bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
-/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8, other
-   integers SSLH_I32. */
+/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
+   other integers SSLH_I32. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 
 /* ================================================================================================================== */
-/*  >>api-views     augmentation                                                                                       */
+/*  >>api-views     augmentation                                                                                      */
 /* ================================================================================================================== */
-/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample, view)
-   only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop the whole
-   image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness and contrast
-   only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep their values. */
+/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample,
+   view) only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop
+   the whole image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness
+   and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep
+   their values. */
 typedef struct sslh_recipe {
     float crop_min, crop_max;       /* random resized crop: share of the area; 0: no crop; crop_max default 1 */
     float ratio_min, ratio_max;     /* aspect, default 3/4 to 4/3 */
@@ -1138,7 +1153,7 @@ SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
 
 /* ================================================================================================================== */
-/*  >>api-methods   the methods                                                                                        */
+/*  >>api-methods   the methods                                                                                       */
 /* ================================================================================================================== */
 
 typedef struct sslh_method sslh_method;
@@ -1152,15 +1167,16 @@ typedef struct sslh_view_set {
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent */
 
-typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS, SSLH_LINEAR_DECAY } sslh_schedule;
+typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
+    SSLH_LINEAR_DECAY } sslh_schedule;
 /* Training settings; zero means the method's default. */
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* default 10 */
     int   batch;              /* default 256 */
     sslh_optimizer_desc optimizer; /* .kind 0: the method's optimiser with the method's settings */
-    float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256 for
-                                 those that scale) */
+    float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256
+                                 for those that scale) */
     sslh_schedule schedule;
     float warmup;             /* epochs; default the method's; SSLH_OFF: none */
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ended by 0 */
@@ -1205,19 +1221,22 @@ struct sslh_method {
     float       second;       /* set by loss: shows whether the method works */
     sslh_train_desc defaults; /* optimiser, rate, schedule */
     int         lr_scales;    /* 1: the default rate is multiplied by batch / 256 */
-    void         (*prepare)(sslh_method *m, sslh_data data); /* once, before training: checks, data statistics; NULL: nothing */
+    /* once, before training: checks, data statistics; NULL: nothing */
+    void         (*prepare)(sslh_method *m, sslh_data data);
     void         (*views)(sslh_method *m, const sslh_batch *batch, sslh_view_set *out);
     sslh_tensor *(*loss)(sslh_method *m, const sslh_view_set *v, int phase);
     void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
 };
 /* A method without callbacks but with a container that already holds the encoder. */
-SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self, size_t self_size);
+SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                     size_t self_size);
 /* Settings after defaults are filled in, as text; returns the length. */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
 #if SSLH_WITH_ROTATION
-/* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", 2018). */
+/* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations",
+   2018). */
 typedef struct sslh_rotation_desc {
     int   rotations;      /* 4 (default) or 2 (0 and 180 degrees) */
     int   one_per_image;  /* 1: one random rotation per image and step, the weaker variant */
@@ -1228,7 +1247,8 @@ SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
 #endif
 
 #if SSLH_WITH_SIMCLR
-/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", 2020). */
+/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations",
+   2020). */
 typedef struct sslh_simclr_desc {
     float temperature;    /* default 0.5 (CIFAR; ImageNet 0.1) */
     int   head_layers;    /* default 3 as released; 2 as in the paper's text */
@@ -1251,7 +1271,8 @@ typedef struct sslh_vae_desc {
     int   gaussian;                /* 1: squared error / 2 (unit variance) instead of Bernoulli cross-entropy */
     int   activation_tanh;         /* 1: tanh instead of ReLU */
 } sslh_vae_desc;
-/* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean (N,latent). */
+/* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean
+   (N,latent). */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* Posterior mean and log-variance (N,latent) of images (N,H,W,C) in [0,1]. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
@@ -1265,7 +1286,8 @@ SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 #endif
 
 #if SSLH_WITH_MAE
-/* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", 2021). */
+/* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners",
+   2021). */
 typedef struct sslh_mae_desc {
     float mask;             /* share of patches hidden; default 0.75 */
     int   decoder_width;    /* default 96 */
@@ -1280,19 +1302,20 @@ SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc des
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
 /* For a picture: images as the encoder sees them (hidden patches grey) and with hidden patches filled in. */
-SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked, sslh_tensor **filled);
+SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
+                                   sslh_tensor **filled);
 #endif
 
 /* ================================================================================================================== */
-/*  >>api-train     training                                                                                           */
+/*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
 
 /* Trains; returns the mean loss of the last epoch. Resumed training continues bit-identically. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
 /* One step of the trainer for loops of the caller's own: views, loss, backward, update, after. Returns the loss. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
-/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's moments
-   as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
+/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
+   moments as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
 /* Into the same method and optimiser, made anew. Returns the step to continue with; -1 when there is no such file (no
    error) or after an error, which changes nothing. */
@@ -1301,7 +1324,7 @@ SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
 SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 /* ================================================================================================================== */
-/*  >>api-eval      evaluation                                                                                         */
+/*  >>api-eval      evaluation                                                                                        */
 /* ================================================================================================================== */
 /* Wherever an encoder is asked for, NULL means raw pixels. */
 
@@ -1324,8 +1347,9 @@ typedef struct sslh_probe_desc {
 /* Linear probe: multinomial logistic regression on frozen, standardised features. Returns test accuracy in 0..1. */
 SSLH_API float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc desc);
 /* The same on features (n,D) that the caller has. */
-SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
-                                          const int32_t *test_labels, int classes, sslh_probe_desc desc);
+SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
+                                          sslh_tensor *test, const int32_t *test_labels, int classes,
+                                          sslh_probe_desc desc);
 
 typedef struct sslh_knn_desc {
     sslh_feature_desc features;
@@ -1352,18 +1376,20 @@ typedef struct sslh_finetune_desc {
     const sslh_recipe *views;    /* default crop 0.2-1 and flip */
     int   quiet;
 } sslh_finetune_desc;
-/* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test accuracy.
-   An untrained encoder gives the supervised baseline. */
+/* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
+   accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
 /* Collapse meters over features (n,D). */
-SSLH_API float sslh_feature_std(const sslh_tensor *x);      /* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
-SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x); /* exp of the entropy of normalised singular values */
+/* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
+SSLH_API float sslh_feature_std(const sslh_tensor *x);
+/* exp of the entropy of normalised singular values */
+SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
 SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b); /* mean squared distance of unit pairs */
 SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);     /* log mean exp(-2 squared distance) */
 
 /* ================================================================================================================== */
-/*  >>api-pictures  pictures                                                                                           */
+/*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
 /* Images (N,H,W,C) in [0,1] as a grid with columns columns, each pixel enlarged zoom times (0: chosen). */
@@ -1402,7 +1428,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #error "ssl.h: -ffast-math breaks the NaN tests and the same-bits promise; define SSLH_ALLOW_FAST_MATH to insist"
 #endif
 
-/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is meant. */
+/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is
+   meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__) && !defined(__TINYC__)
@@ -1411,7 +1438,7 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #endif
 
 /* ================================================================================================================== */
-/*  >>platform      system headers, clock, processors, threads                                                         */
+/*  >>platform      system headers, clock, processors, threads                                                        */
 /* ================================================================================================================== */
 
 #include <limits.h>
@@ -1489,15 +1516,17 @@ extern "C" {
 #define SSLH_I_INLINE static
 #endif
 
-/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start (>>kernels).
-   SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
+/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
+   (>>kernels). SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
-#if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
+#if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
+    (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #undef SSLH_I_X86
 #define SSLH_I_X86 1
-#if defined(__GNUC__) && !defined(__clang__) /* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+/* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -1561,7 +1590,7 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 }
 
 /* ================================================================================================================== */
-/*  >>core          the context: memory, errors, scopes, pool                                                          */
+/*  >>core          the context: memory, errors, scopes, pool                                                         */
 /* ================================================================================================================== */
 
 #define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
@@ -1607,7 +1636,8 @@ typedef struct sslh_i_block {
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
-typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream; int no_grad, dirty; } sslh_i_scope;
+typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
+    int no_grad, dirty; } sslh_i_scope;
 
 struct sslh_i_kernels; /* function table of one instruction set, see >>kernels */
 struct sslh_i_pool;
@@ -1657,7 +1687,7 @@ struct sslh_ctx {
 static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
-/* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL (and an error) on failure */
+/* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
@@ -1671,19 +1701,21 @@ SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t);
 /* A tensor with another shape on x's memory. */
 SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c);
-SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s); /* product of sizes; 0 and an error if bad */
+/* product of sizes; 0 and an error if bad */
+SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s);
 /* "(4,8)" into one of the caller's buffers, for messages. */
 SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
 
 /* --- the life of an operation:
-     in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);    all real, same context, no error
+     in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);   all real, one context, no error
      out = sslh_i_new(c, "sslh_relu", SSLH_F32, shape); if (!out) return sslh_i_dummy(c);
      ... compute ...
      node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no gradient is wanted
      if (node) { node->f[0] = slope; sslh_i_save(c, node, extra); } else sslh_i_release(c, extra);
-     return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                     */
+     return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                   */
 SSLH_I_FN int          sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real);
-SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out, sslh_tensor **in, int n);
+SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out,
+                                     sslh_tensor **in, int n);
 SSLH_I_FN void         sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t);
 SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out);
 /* 1 when t wants a gradient in the pass that is being recorded or run. */
@@ -1692,7 +1724,8 @@ SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
    0: add to it. The caller must write or add ALL of it. */
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
 
-/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else added */
+/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else
+   added */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
 /* --- scalar mathematics with the same bits everywhere, see >>kernels */
@@ -1723,7 +1756,9 @@ SSLH_DEF const char *sslh_error(const sslh_ctx *c) {
     return c->code == SSLH_OK ? NULL : c->message;
 }
 
-SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) { return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code; }
+SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
+    return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code;
+}
 
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
@@ -1740,12 +1775,14 @@ SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
     void *p;
     if (c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes)) {
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
-                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6, (double)c->desc.max_bytes / 1e6);
+                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
+                  (double)c->desc.max_bytes / 1e6);
         return NULL;
     }
     p = c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
     if (!p) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6, (double)c->bytes / 1e6);
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6,
+                  (double)c->bytes / 1e6);
         return NULL;
     }
     c->bytes += bytes;
@@ -1795,7 +1832,9 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
 /* Memory that belongs to an earlier block (a net's parameters, laid out at its first use): freed by the same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
     char *p = (char *)sslh_i_alloc(c, bytes);
-    if (p) ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial = ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
+    if (p)
+        ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial =
+            ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
     return p;
 }
 
@@ -1917,7 +1956,8 @@ SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
 SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     int attempt;
     /* a later give may need one range more than there are now */
-    if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors, sizeof *c->ranges)) return NULL;
+    if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors,
+                     sizeof *c->ranges)) return NULL;
     for (attempt = 0; attempt < 2; attempt++) {
         size_t i, n = c->nranges;
         for (i = 0; i < n; i++) {
@@ -1957,7 +1997,8 @@ SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     char *p;
     bytes = (bytes + 15) / 16 * 16;
     if (bytes > SSLH_I_RECORD_CHUNK) {
-        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs", (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
+        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs",
+                  (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
         return NULL;
     }
     if (c->nrecords && c->record_used + bytes > SSLH_I_RECORD_CHUNK) {
@@ -1966,7 +2007,8 @@ SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     }
     if (c->record_chunk >= c->nrecords) {
         char *fresh;
-        if (!sslh_i_grow(c, (void **)(void *)&c->records, &c->records_cap, c->nrecords + 1, sizeof *c->records)) return NULL;
+        if (!sslh_i_grow(c, (void **)(void *)&c->records, &c->records_cap, c->nrecords + 1, sizeof *c->records))
+            return NULL;
         fresh = (char *)sslh_i_raw_alloc(c, SSLH_I_RECORD_CHUNK);
         if (!fresh) return NULL;
         c->records[c->nrecords++] = fresh;
@@ -2014,7 +2056,8 @@ SSLH_I_FN size_t sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s) {
     }
     for (i = 0; i < s.ndim; i++) {
         if (s.size[i] <= 0) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: shape %s: every size must be at least 1", op, sslh_i_str(text, sizeof text, s));
+            sslh_fail(c, SSLH_E_SHAPE, "%s: shape %s: every size must be at least 1", op,
+                      sslh_i_str(text, sizeof text, s));
             return 0;
         }
         if (!sslh_i_mul(n, (size_t)s.size[i], &n) || n > (size_t)-1 / 16) {
@@ -2026,8 +2069,8 @@ SSLH_I_FN size_t sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s) {
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c) {
-    static const sslh_tensor dead = {(sslh_real *)(uintptr_t)sslh_i_dead_value, NULL, NULL, NULL, SSLH_F32, 0, {0, 0, 0, 0, 0, 0}, 1,
-                                     (sslh_ctx *)(uintptr_t)&sslh_i_dead, NULL, 0, 0};
+    static const sslh_tensor dead = {(sslh_real *)(uintptr_t)sslh_i_dead_value, NULL, NULL, NULL, SSLH_F32, 0,
+        {0, 0, 0, 0, 0, 0}, 1, (sslh_ctx *)(uintptr_t)&sslh_i_dead, NULL, 0, 0};
     sslh_tensor *d;
     if (!c || c == &sslh_i_dead) return (sslh_tensor *)(uintptr_t)&dead;
     d = &c->dummy;
@@ -2042,7 +2085,9 @@ SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c) {
     return d;
 }
 
-SSLH_I_FN size_t sslh_i_type_size(sslh_type type) { return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1; }
+SSLH_I_FN size_t sslh_i_type_size(sslh_type type) {
+    return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1;
+}
 
 SSLH_I_FN void sslh_i_set_data(sslh_tensor *t, void *p) {
     t->data = t->type == SSLH_F32 ? (sslh_real *)p : NULL;
@@ -2078,7 +2123,8 @@ SSLH_I_FN void sslh_i_buf_drop(sslh_ctx *c, sslh_i_buf *b) {
 /* A header of the step, entered in the list by which scopes free. */
 SSLH_I_FN sslh_tensor *sslh_i_header(sslh_ctx *c, sslh_type type, sslh_shape shape, size_t count) {
     sslh_tensor *t;
-    if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors)) return NULL;
+    if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors))
+        return NULL;
     t = (sslh_tensor *)sslh_i_record_alloc(c, sizeof *t);
     if (!t) return NULL;
     t->type = type;
@@ -2122,7 +2168,8 @@ SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
     if (!t->grad || (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) return;
     {
         char *start = (char *)t->grad - SSLH_I_GRAD_HEAD;
-        size_t size = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+        size_t size = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
+                       1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
         t->grad = NULL;
         sslh_i_heap_give(c, start, size);
     }
@@ -2372,8 +2419,8 @@ static void *sslh_i_pool_thread(void *arg) {
         }
         seen = (int)SSLH_I_LOAD(&p->generation);
         if (SSLH_I_LOAD(&p->stop)) break;
-        /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those inside. So
-           nobody waits for a worker that woke up late. */
+        /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those
+           inside. So nobody waits for a worker that woke up late. */
         SSLH_I_FETCH_ADD(&p->active, 1);
         if (SSLH_I_LOAD(&p->open)) sslh_i_pool_run(p, w->id);
         SSLH_I_FETCH_ADD(&p->active, -1);
@@ -2694,7 +2741,8 @@ SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
 }
 
 /* out = a + b * draw */
-SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a, float b) {
+SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
+                                  float b) {
     sslh_i_fill f;
     f.seed = c->desc.seed;
     f.stream = stream;
@@ -5433,7 +5481,8 @@ SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
 SSLH_DEF float sslh_item(const sslh_tensor *t) {
     if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
     if (t->count != 1 || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f", (double)t->count);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
+                  (double)t->count);
         return 0.0f;
     }
     return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
@@ -5446,7 +5495,8 @@ SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
         return;
     }
     if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count, (double)t->count);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count,
+                  (double)t->count);
         return;
     }
     for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
@@ -5456,7 +5506,8 @@ SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
     size_t i;
     if (!t || !values || SSLH_I_BAD(t->ctx)) return;
     if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count, (double)t->count);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count,
+                  (double)t->count);
         return;
     }
     for (i = 0; i < count; i++) {
@@ -5475,8 +5526,10 @@ SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n,
         if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL", op, i + 1);
         else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
         else if (!sslh_i_get_data(in[i]))
-            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use sslh_keep)", op, i + 1);
-        else if (all_real && in[i]->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use "
+                      "sslh_keep)", op, i + 1);
+        else if (all_real && in[i]->type != SSLH_F32)
+            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
         if (SSLH_I_BAD(c)) return 0;
     }
     return 1;
@@ -5486,7 +5539,8 @@ SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t) {
     return t && (t->flags & SSLH_I_NEEDS) && (t->group == 0 || (t->group & c->groups));
 }
 
-SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out, sslh_tensor **in, int n) {
+SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out,
+                                     sslh_tensor **in, int n) {
     sslh_i_node *node;
     int i, wanted = 0;
     if (c->no_grad || SSLH_I_BAD(c)) return NULL;
@@ -5559,7 +5613,8 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
     if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
     if (!t->grad) {
-        size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+        size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
+                        1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
         char *p = sslh_i_heap_take(c, bytes, 1);
         if (!p) return NULL;
         t->grad = (sslh_real *)(void *)(p + SSLH_I_GRAD_HEAD);
@@ -5594,15 +5649,18 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     if (!sslh_i_begin(c, "sslh_backward", &loss, 1, 1)) return;
     if (loss->count != 1) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s", sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
         return;
     }
     if (!sslh_i_needs(c, loss)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, detached or under sslh_no_grad?)");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, "
+                  "detached or under sslh_no_grad?)");
         return;
     }
     if (!sslh_i_finite(loss->data, 1)) {
-        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the operation)", (double)c->steps);
+        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the "
+                  "operation)", (double)c->steps);
         return;
     }
     loss->flags |= SSLH_I_KEPT;
@@ -5688,7 +5746,8 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     return value;
 }
 
-SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user, sslh_gradcheck_desc d) {
+SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user,
+                               sslh_gradcheck_desc d) {
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
     double floor_ = d.floor > 0 ? (double)d.floor : SSLH_I_DOUBLE ? 1e-3 : 1e-1;
     double tolerance = d.tolerance > 0 ? (double)d.tolerance : SSLH_I_DOUBLE ? 1e-6 : 2e-2;
@@ -5723,13 +5782,15 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
             if (error <= worst) continue;
             worst = error;
             if (d.report && d.report_size)
-                snprintf(d.report, d.report_size, "input %d element %.0f: analytic %.9g, numeric %.9g, relative error %.3g", i + 1, (double)j,
+                snprintf(d.report, d.report_size,
+                         "input %d element %.0f: analytic %.9g, numeric %.9g, relative error %.3g", i + 1, (double)j,
                          analytic, numeric, error);
         }
     }
     for (i = 0; i < n; i++) if (in[i]) sslh_i_release_grad(c, in[i]);
     sslh_pop(c);
-    if (!(worst <= tolerance)) sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
+    if (!(worst <= tolerance))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
     return worst;
 }
 
@@ -5752,9 +5813,9 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
 
 #define SSLH_I_BITS_FUSED 0xcc09d64aeba919d5u
 #define SSLH_I_BITS_PLAIN 0xb42c18c53fb5b51fu
-/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small calculation
-   that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the bits of the
-   results; one value with fused multiply-add, one without). */
+/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
+   calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
+   bits of the results; one value with fused multiply-add, one without). */
 SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
     uint64_t hash = 14695981039346656037u;
     sslh_tensor *a, *b, *y;
@@ -5768,7 +5829,8 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
     for (i = 0; i < b->count; i++) b->data[i] = (sslh_real)sslh_random_normal(1, 3, i);
     y = sslh_gelu(c, sslh_linear(c, a, b, NULL));                                                   /* (19,23) */
     y = sslh_add(c, y, sslh_log(c, sslh_shift(c, sslh_square(c, sslh_tanh(c, y)), 0.1f)));
-    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1))); /* (19,23) */
+    /* (19,23) */
+    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1)));
     for (i = 0; i < y->count && !SSLH_I_BAD(c); i++) {
         float v = (float)y->data[i];
         uint32_t u;
@@ -7046,13 +7108,13 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 /* ================================================================================================================== */
 
 /* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
-   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after block
-   into c. Tiles, packing, instruction set and threads change nothing in that order, so they change no bit (FMA apart). */
+   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after
+   block into c. Tiles, packing, instruction set and threads change nothing in that order, so no bit (FMA apart). */
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96,  /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; a multiple of all MR */
-    SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not fall into the same cache set */
+    SSLH_I_MC = 96,  /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; all MR divide it */
+    SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not share a cache set */
 };
 
 /* The same, plainly: the tests compare with it. Bit for bit equal to the passes without FMA. */
@@ -7105,8 +7167,8 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
 }
 
 /* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). first: c holds nothing yet. */
-SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1, int k0, int k1,
-                                 int accumulate, int last, sslh_real *work) {
+SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1,
+                                 int k0, int k1, int accumulate, int last, sslh_real *work) {
     const struct sslh_i_kernels *kern = p->k;
     const int nr = kern->nr, mr = kern->mr, rows = i1 - i0;
     const sslh_real *a[SSLH_I_MC];
@@ -7256,7 +7318,8 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MC || (size_t)g->k * (size_t)g->n <= 16384)) p.b_mode = SSLH_I_B_PLACE;
+    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MC || (size_t)g->k * (size_t)g->n <= 16384))
+        p.b_mode = SSLH_I_B_PLACE;
     else if (p.parts > 1 || p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
     p.copy_a = g->ta ? p.cols > nr : p.cols >= 4 * nr && g->lda >= 512;
@@ -7313,8 +7376,8 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 /* The product by the caller's BLAS (outside the same-bits promise); bias and relu in a second pass. */
 SSLH_I_FN void sslh_i_gemm_blas(const sslh_i_gemm_args *g) {
-    cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans, g->tb ? CblasTrans : CblasNoTrans, g->m, g->n, g->k, 1.0f, g->a,
-                (int)g->lda, g->b, (int)g->ldb, g->accumulate ? 1.0f : 0.0f, g->c, (int)g->ldc);
+    cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans, g->tb ? CblasTrans : CblasNoTrans, g->m, g->n, g->k,
+                1.0f, g->a, (int)g->lda, g->b, (int)g->ldb, g->accumulate ? 1.0f : 0.0f, g->c, (int)g->ldc);
     if (!g->bias && !g->relu) return;
     for (int i = 0; i < g->m; i++) {
         float *c = g->c + (size_t)i * g->ldc;
@@ -7363,7 +7426,7 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
 }
 
 /* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
-   y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                         */
+   y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                       */
 
 enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
 
@@ -7378,13 +7441,14 @@ SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
     size_t r = (size_t)task * SSLH_I_BIAS_ROWS, at = r * p->n;
     (void)worker;
-    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL, p->sums ? p->sums + (size_t)task * p->n : NULL,
-                    SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), p->n);
+    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL, p->sums ? p->sums +
+                    (size_t)task * p->n : NULL, SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), p->n);
 }
 
 /* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
    failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
-SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n, sslh_real **scratch) {
+SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n,
+                                            sslh_real **scratch) {
     sslh_i_bias_job p;
     sslh_real *dbias = NULL;
     int fresh = 0;
@@ -7434,7 +7498,8 @@ SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
         if (!d) continue;
         memset(&g, 0, sizeof g);
         const size_t sa = node->i[6] ? (size_t)m * (size_t)k : 0, sb = node->i[7] ? (size_t)k * (size_t)n : 0;
-        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n, sc = (size_t)m * (size_t)n;
+        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n,
+            sc = (size_t)m * (size_t)n;
         /* the factors of the gradient: dC and the other operand, in the order that gives the operand's own layout */
         int dc_first = side ? tb : !ta;
         const sslh_real *other = side ? a->data : b->data;
@@ -7491,8 +7556,8 @@ SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
     g.k = a->shape[a->ndim - 1 - ta];
     g.n = b->shape[b->ndim - 1 - tb];
     if (b->shape[b->ndim - 2 + tb] != g.k) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb, tb ? "'" : "", g.k,
-                  b->shape[b->ndim - 2 + tb]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb,
+                  tb ? "'" : "", g.k, b->shape[b->ndim - 2 + tb]);
         return sslh_i_dummy(c);
     }
     int fit = a->ndim == 2 || b->ndim == 2 || a->ndim == b->ndim;
@@ -7554,7 +7619,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_real *scratch, *d;
     sslh_i_gemm_args g;
     int fresh;
-    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o, &scratch);
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o,
+                                           &scratch);
     memset(&g, 0, sizeof g);
     g.a = dz;
     g.lda = (size_t)o;
@@ -7581,7 +7647,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
-SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_activation activation) {
+SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                     sslh_activation activation) {
     sslh_tensor *in[3];
     sslh_i_gemm_args g;
     char sx[96], sw[96], sb[96];
@@ -7592,12 +7659,13 @@ SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
     sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
     if (weight->ndim != 2 || x->ndim < 1 || x->shape[x->ndim - 1] != weight->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s, weight %s: the weight must be (O,I) with I the last size of x", sx, sw);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s, weight %s: the weight must be (O,I) with I the last size of x",
+                  sx, sw);
         return sslh_i_dummy(c);
     }
     if (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[0])) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: weight %s, bias %s: the bias must be (%d)", sw, sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)),
-                  weight->shape[0]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: weight %s, bias %s: the bias must be (%d)", sw,
+                  sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), weight->shape[0]);
         return sslh_i_dummy(c);
     }
     memset(&g, 0, sizeof g);
@@ -9463,8 +9531,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                              */
 /* ================================================================================================================== */
 
-/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or adds
-   the same runs the other way. Integer and byte tensors are moved as well, without a gradient. */
+/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or
+   adds the same runs the other way. Integer and byte tensors are moved as well, without a gradient. */
 
 #define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
 
@@ -9490,7 +9558,8 @@ SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
 
 /* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
 
-/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size bytes */
+/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size
+   bytes */
 typedef struct sslh_i_runs {
     const char *src;
     char *dst;
@@ -9522,8 +9591,8 @@ SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
         sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
 }
 
-SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride, size_t rows,
-                                size_t run, size_t size, int add) {
+SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
+                                size_t rows, size_t run, size_t size, int add) {
     sslh_i_runs p;
     p.src = (const char *)src;
     p.dst = (char *)dst;
@@ -9556,7 +9625,8 @@ typedef struct sslh_i_strided {
     size_t blocks, items, per_task; /* blocks of rows in a plane, blocks in all, blocks a task takes */
 } sslh_i_strided;
 
-/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become one. */
+/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become
+   one. */
 SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
     int i;
     p->n = 0;
@@ -9609,7 +9679,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
         }
         if (in_col == 1) {
             for (r = r0; r < r1; r++)
-                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size, size, cols, p->add);
+                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
+                           size, cols, p->add);
         } else if (p->add) {
             SSLH_I_STRIDED_TILE(sslh_real, s, d, +=);
         } else if (p->type == SSLH_F32) {
@@ -9623,7 +9694,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
 }
 
 /* dst (contiguous, of that shape) = or += src read with these strides */
-SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape, const size_t *stride, int add) {
+SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
+                                   const size_t *stride, int add) {
     sslh_i_strided p;
     int i;
     p.src = src;
@@ -9688,7 +9760,8 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
     }
 }
 
-SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape, const size_t *stride) {
+SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
+                               const size_t *stride) {
     sslh_i_fold f;
     size_t total = 1, longest = 0;
     int i;
@@ -9721,17 +9794,19 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
         if (shape.size[i] == -1) bad |= open >= 0, open = i;
         else if (shape.size[i] > 0) bad |= !sslh_i_mul(known, (size_t)shape.size[i], &known);
     }
-    if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX) shape.size[open] = (int)(x->count / known);
+    if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX)
+        shape.size[open] = (int)(x->count / known);
     if (bad || (open >= 0 && shape.size[open] < 1)) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, given),
-                  bad ? "at most one size may be -1" : "no size fits in place of -1");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, given), bad ? "at most one size may be -1" : "no size fits in place of -1");
         return sslh_i_dummy(c);
     }
     count = sslh_i_count(c, op, shape);
     if (!count) return sslh_i_dummy(c);
     if (count != x->count) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %.0f elements do not become %.0f", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, given), (double)x->count, (double)count);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %.0f elements do not become %.0f", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, given), (double)x->count,
+                  (double)count);
         return sslh_i_dummy(c);
     }
     out = sslh_i_alias(c, x, shape);
@@ -9743,7 +9818,8 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
 /* --- permute ------------------------------------------------------------------------------------------------------ */
 
 /* dst (shape of the result) = x with axis i of the result being axis order[i] of x (of shape xs) */
-SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs, const int *order, int add) {
+SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs,
+                                   const int *order, int add) {
     size_t stride[SSLH_MAX_DIMS], permuted[SSLH_MAX_DIMS], s = 1;
     sslh_shape shape = xs;
     int i;
@@ -9790,7 +9866,9 @@ SSLH_I_FN sslh_tensor *sslh_i_permute(sslh_ctx *c, const char *op, sslh_tensor *
         for (i = 0; i < x->ndim; i++) node->i[i] = order[i];
     return sslh_i_end(c, op, &x, 1, out);
 }
-SSLH_DEF sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order) { return sslh_i_permute(c, "sslh_permute", x, order); }
+SSLH_DEF sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order) {
+    return sslh_i_permute(c, "sslh_permute", x, order);
+}
 
 SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b) {
     const char *op = "sslh_transpose";
@@ -9841,8 +9919,9 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
         int bad = in[i]->ndim != shape.ndim || in[i]->type != in[0]->type;
         for (j = 0; j < shape.ndim && !bad; j++) bad = j != axis && in[i]->shape[j] != shape.size[j];
         if (bad || in[i]->shape[axis] > INT_MAX - sum) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d must be equal", op, i + 1,
-                      sslh_i_str(a, sizeof a, sslh_shape_of(in[i])), sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d "
+                      "must be equal", op, i + 1, sslh_i_str(a, sizeof a, sslh_shape_of(in[i])),
+                      sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);
             return sslh_i_dummy(c);
         }
         sum += in[i]->shape[axis];
@@ -9854,7 +9933,8 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
     whole = sslh_i_shape_span(out, axis, out->ndim);
     for (i = 0; i < n; i++) {
         size_t run = in[i]->count / outer, size = sslh_i_type_size(out->type);
-        sslh_i_runs_copy(c, (char *)sslh_i_get_data(out) + at * size, whole, sslh_i_get_data(in[i]), run, outer, run, size, 0);
+        sslh_i_runs_copy(c, (char *)sslh_i_get_data(out) + at * size, whole, sslh_i_get_data(in[i]), run, outer, run,
+                         size, 0);
         at += run;
     }
     node = sslh_i_record(c, op, sslh_i_concat_back, out, in, n);
@@ -9884,7 +9964,8 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     if (axis < 0) return sslh_i_dummy(c);
     if (begin < 0 || end <= begin || end > x->shape[axis]) {
         char a[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: [%d,%d) of axis %d of %s: 0 <= begin < end <= %d is needed", op, begin, end, axis,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: [%d,%d) of axis %d of %s: 0 <= begin < end <= %d is needed", op, begin, end,
+                  axis,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)), x->shape[axis]);
         return sslh_i_dummy(c);
     }
@@ -9897,7 +9978,8 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     whole = x->count / outer;
     run = out->count / outer;
     size = sslh_i_type_size(x->type);
-    sslh_i_runs_copy(c, sslh_i_get_data(out), run, (const char *)sslh_i_get_data(x) + (size_t)begin * inner * size, whole, outer, run, size, 0);
+    sslh_i_runs_copy(c, sslh_i_get_data(out), run, (const char *)sslh_i_get_data(x) + (size_t)begin * inner * size,
+                     whole, outer, run, size, 0);
     node = sslh_i_record(c, op, sslh_i_slice_back, out, &x, 1);
     if (node) {
         node->i[0] = axis;
@@ -9952,7 +10034,8 @@ SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before
 
 /* --- broadcast ---------------------------------------------------------------------------------------------------- */
 
-/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not fit. */
+/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not
+   fit. */
 SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, size_t *stride) {
     size_t s = 1;
     int i, shift = shape.ndim - x->ndim;
@@ -9993,14 +10076,15 @@ SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape sha
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* --- rows by index: embedding, gather ------------------------------------------------------------------------------ */
+/* --- rows by index: embedding, gather ----------------------------------------------------------------------------- */
 
 /* Every index in 0 .. limit-1, or an error that names the first that is not. */
 SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *index, int limit) {
     size_t i;
     for (i = 0; i < index->count; i++)
         if (index->ints[i] < 0 || index->ints[i] >= limit) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: index %d at position %.0f is outside 0..%d", op, (int)index->ints[i], (double)i, limit - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: index %d at position %.0f is outside 0..%d", op, (int)index->ints[i],
+                      (double)i, limit - 1);
             return 0;
         }
     return 1;
@@ -10018,9 +10102,11 @@ typedef struct sslh_i_pick {
 
 SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
-    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task), bytes = p->width * p->size;
+    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task),
+        bytes = p->width * p->size;
     (void)worker;
-    for (; j < end; j++) memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
+    for (; j < end; j++)
+        memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
 }
 
 #define SSLH_I_PICK_COLUMNS 64
@@ -10029,7 +10115,8 @@ SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
     size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
-    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS, wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
+    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS,
+        wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
     sslh_real *g = (sslh_real *)(void *)p->dst + n * p->rows * p->width + d0;
     const sslh_real *y = (const sslh_real *)(const void *)p->src + n * p->count * p->width + d0;
     (void)worker;
@@ -10043,7 +10130,8 @@ SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
 
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
     if (back) {
-        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)), sslh_i_pick_back_task, p);
+        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)),
+                        sslh_i_pick_back_task, p);
     } else {
         p->per_task = SSLH_I_COPY_TASK / p->width + 1;
         sslh_i_parallel(c, (int)((p->samples * p->count + p->per_task - 1) / p->per_task), sslh_i_pick_task, p);
@@ -10067,7 +10155,8 @@ SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_pick_rows(c, &p, 1);
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape, int grouped) {
+SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape,
+                                      int grouped) {
     sslh_tensor *in[2], *out;
     sslh_i_node *node;
     sslh_i_pick p;
@@ -10100,8 +10189,9 @@ SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
     in[1] = index;
     if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
     if (table->ndim != 2 || table->type != SSLH_F32 || index->type != SSLH_I32 || index->ndim >= SSLH_MAX_DIMS) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a real table (K,D) and I32 indices of at most %d dimensions are needed", op,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(table)), sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS - 1);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a real table (K,D) and I32 indices of at most %d "
+                  "dimensions are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(table)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS - 1);
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(index);
@@ -10118,8 +10208,8 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
     in[1] = index;
     if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
     if (x->ndim < 2 || index->type != SSLH_I32 || index->ndim != 2 || index->shape[0] != x->shape[0]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, index %s: x (N,T,..) and I32 indices (N,J) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(index)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, index %s: x (N,T,..) and I32 indices (N,J) are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(index)));
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(x);
@@ -10127,7 +10217,7 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
     return sslh_i_pick_op(c, op, x, index, shape, 1);
 }
 
-/* --- integers to real ---------------------------------------------------------------------------------------------- */
+/* --- integers to real --------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_real_arg { const sslh_tensor *x; sslh_tensor *out; sslh_real scale; } sslh_i_real_arg;
 
@@ -10160,15 +10250,16 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>sequences     attention, GRU                                                                                   */
 /* ================================================================================================================== */
 
-/* --- products of a task's own --------------------------------------------------------------------------------------- */
+/* --- products of a task's own ------------------------------------------------------------------------------------- */
 /* Small products that one task computes alone, on the tiles of >>products: every sum is one chain over k. */
 
 enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
 
-/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb is 0,
-   else it lies in rows that are readable up to a whole register. */
-SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows, size_t k, const sslh_real *b,
-                                  size_t ldb, sslh_real *c, size_t ldc, size_t cols, int accumulate) {
+/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb
+   is 0, else it lies in rows that are readable up to a whole register. */
+SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
+                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
+                                  int accumulate) {
     const sslh_real *row[SSLH_I_SEQ_ROWS];
     size_t nr = (size_t)kern->nr, j;
     sslh_i_tile t;
@@ -10190,8 +10281,8 @@ SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_
 }
 
 /* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
-SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows, size_t k, const sslh_real *b,
-                                    size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
+SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
+                                    size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
     const sslh_real *from = a, *panel;
     size_t nr = (size_t)kern->nr, j;
     int len = (int)k;
@@ -10215,19 +10306,21 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
 }
 
 /* x' of x (T,d) as panels of width columns in all (zeros behind T). */
-SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld, size_t T, size_t d, size_t width) {
+SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld,
+                                 size_t T, size_t d, size_t width) {
     size_t nr = (size_t)kern->nr, j;
     for (j = 0; j < width; j += nr)
-        kern->pack_t(to + j * d, kern->nr, x + SSLH_I_MIN(j, T - 1) * ld, ld, (int)(j < T ? SSLH_I_MIN(nr, T - j) : 0), (int)d);
+        kern->pack_t(to + j * d, kern->nr, x + SSLH_I_MIN(j, T - 1) * ld, ld, (int)(j < T ? SSLH_I_MIN(nr, T - j) : 0),
+                     (int)d);
 }
 
-/* --- attention ------------------------------------------------------------------------------------------------------ */
+/* --- attention ---------------------------------------------------------------------------------------------------- */
 /* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k, v (Tk,d), d = D / heads:
      S = scale q k'          (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
    Backward, with P computed again from the saved lse (Dao et al. 2022):
-     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                  (4)
+     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
    A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
 
@@ -10271,7 +10364,8 @@ SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, 
 }
 
 /* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors. */
-SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, sslh_real *pad, size_t *ld_out) {
+SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
+                                            sslh_real *pad, size_t *ld_out) {
     size_t t;
     *ld_out = ld;
     if (p->d % 16 == 0) return x;
@@ -10285,12 +10379,14 @@ SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const ssl
 
 SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
     size_t j;
-    for (j = 0; j < p->width; j++) bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
+    for (j = 0; j < p->width; j++)
+        bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
 }
 
-/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns the
-   columns in use. */
-SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0, size_t rows, size_t *keys) {
+/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
+   the columns in use. */
+SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0,
+                                    size_t rows, size_t *keys) {
     size_t r, j, width;
     *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
     width = (*keys + 15) / 16 * 16;
@@ -10311,8 +10407,11 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     sslh_i_head_bias(p, n, b->bias);
     v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
-        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
-        for (r = 0; r < rows; r++) p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r); /* (1), (2) */
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
+            width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+        /* (1), (2) */
+        for (r = 0; r < rows; r++)
+            p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
         sslh_i_seq_product(p->kern, b->s, p->width, rows, keys, v, ldv, o + q0 * p->ldo, p->ldo, p->d, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
@@ -10328,7 +10427,8 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
     const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
     const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
-    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk + h * p->d : NULL;
+    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
+        h * p->d : NULL;
     sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
     const sslh_real *rows_q, *rows_k, *rows_g;
     size_t ldq, ldk, ldg, q0, r, t, keys;
@@ -10343,14 +10443,19 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
         if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
     }
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
-        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
+            width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
         sslh_i_seq_product(p->kern, g + q0 * p->ldo, p->ldo, rows, p->d, b->vt, 0, b->dp, p->width, width, 0); /* dP */
         for (r = 0; r < rows; r++) { /* (2), (4) */
             sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
-            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r], delta);
+            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
+                                 delta);
         }
-        if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d); /* (5) */
-        if (dq) sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
+        /* (5) */
+        if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d);
+        if (dq)
+            sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d,
+                               !p->fresh_q);
         if (dk) sslh_i_seq_product_t(p->kern, b->dp, p->width, keys, rows, rows_q + q0 * ldq, ldq, dk, p->ldk, p->d);
     }
 }
@@ -10420,7 +10525,7 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = p.dq + p.ldo;
         p.dv = p.dk + p.ldo;
         p.fresh_k = p.fresh_v = p.fresh_q;
-    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor are added up */
+    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor add up */
         p.dq = sslh_grad(c, in[0]);
         p.dk = sslh_grad(c, in[1]);
         p.dv = sslh_grad(c, in[2]);
@@ -10433,11 +10538,13 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
 }
 
 /* in: q, k, v, mask; or qkv, NULL, NULL, mask. Shapes have been checked but for heads and mask. */
-SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, sslh_attention_desc desc) {
+SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D,
+                                           sslh_attention_desc desc) {
     sslh_tensor *out, *lse, *weights = NULL;
     sslh_i_node *node;
     sslh_i_attention p;
-    int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1], Tk = in[1] ? in[1]->shape[1] : Tq;
+    int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1],
+        Tk = in[1] ? in[1]->shape[1] : Tq;
     if (heads < 1 || D % heads != 0) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
         return sslh_i_dummy(c);
@@ -10476,7 +10583,8 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     return sslh_i_end(c, op, in, in[1] ? 3 : 1, out);
 }
 
-SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v, sslh_attention_desc desc) {
+SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
+                                     sslh_attention_desc desc) {
     const char *op = "sslh_attention";
     sslh_tensor *in[4];
     if (desc.weights) *desc.weights = sslh_i_dummy(c);
@@ -10485,10 +10593,12 @@ SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k
     in[2] = v;
     in[3] = desc.key_mask;
     if (!sslh_i_begin(c, op, in, 3, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
-    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] || q->shape[2] != k->shape[2]) {
+    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] ||
+        q->shape[2] != k->shape[2]) {
         char a[96], b[96], d[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(q)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(k)), sslh_i_str(d, sizeof d, sslh_shape_of(v)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(q)), sslh_i_str(b, sizeof b, sslh_shape_of(k)),
+                  sslh_i_str(d, sizeof d, sslh_shape_of(v)));
         return sslh_i_dummy(c);
     }
     return sslh_i_attention_op(c, op, in, q->shape[2], desc);
@@ -10504,16 +10614,17 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
     if (!sslh_i_begin(c, op, in, 1, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
     if (qkv->ndim != 3 || qkv->shape[2] % 3 != 0) {
         char a[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
         return sslh_i_dummy(c);
     }
     return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, desc);
 }
 
-/* --- gated recurrent unit ------------------------------------------------------------------------------------------- */
+/* --- gated recurrent unit ----------------------------------------------------------------------------------------- */
 /* Cho et al. 2014 in PyTorch's form, rows of the weights in the order r, z, n:
      a_t = W x_t + b,  u_t = U h_(t-1) + c                                                                           (1)
-     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)             (2)
+     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
    W x for all t is one product. The recurrence runs in tasks of a few samples, all steps in one task: samples do not
    meet, so nobody waits for anybody at a step. Backward likewise, then one product for each weight. */
 
@@ -10540,7 +10651,8 @@ SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, 
 
 SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r, j;
+    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
+        j;
     sslh_real *u = p->work + (size_t)worker * p->work_reals;
     for (t = 0; t < p->T; t++) {
         const sslh_real *before = sslh_i_gru_before(p, n0, t);
@@ -10548,29 +10660,34 @@ SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
         for (r = 0; r < rows; r++) {
             size_t at = (n0 + r) * p->T + t;
             for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
-            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D, p->gates + at * 4 * D, D);
+            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D,
+                         p->gates + at * 4 * D, D);
         }
     }
 }
 
 SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r, j;
+    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
+        j;
     sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
     memset(g, 0, rows * D * sizeof *g);
     for (t = p->T; t-- > 0;) {
         for (r = 0; r < rows; r++) {
             size_t at = (n0 + r) * p->T + t;
             for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
-            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D, p->du + at * 3 * D, D);
+            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D,
+                              p->du + at * 3 * D, D);
         }
-        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D, 1);
+        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D,
+                           1);
     }
     for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
 }
 
-SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda, const sslh_real *b,
-                                  size_t ldb, sslh_real *out, const sslh_real *bias, int accumulate) {
+SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
+                                  size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, const sslh_real *bias,
+                                  int accumulate) {
     sslh_i_gemm_args g;
     memset(&g, 0, sizeof g);
     g.ta = ta;
@@ -10612,7 +10729,8 @@ SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const ss
 }
 
 /* Columns' sums of x (rows,C) into the gradient of a bias, 64 columns a task. */
-typedef struct sslh_i_gru_bias { const struct sslh_i_kernels *kern; const sslh_real *x; sslh_real *g; size_t rows, C; int fresh; } sslh_i_gru_bias;
+typedef struct sslh_i_gru_bias { const struct sslh_i_kernels *kern; const sslh_real *x; sslh_real *g; size_t rows, C;
+    int fresh; } sslh_i_gru_bias;
 
 SSLH_I_FN void sslh_i_gru_bias_task(void *arg, int task, int worker) {
     const sslh_i_gru_bias *p = (const sslh_i_gru_bias *)arg;
@@ -10672,8 +10790,8 @@ SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.da);
 }
 
-SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
-                               sslh_tensor *h0) {
+SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                               sslh_tensor *b_hh, sslh_tensor *h0) {
     const char *op = "sslh_gru";
     sslh_tensor *in[6], *out, *gates, *a;
     sslh_i_node *node;
@@ -10700,8 +10818,9 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     if (!bad && h0) bad = h0->ndim != 2 || h0->shape[0] != N || h0->shape[1] != D;
     if (bad || (double)N * T > INT_MAX) {
         char q[96], r[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 (N,D) are needed", op,
-                  sslh_i_str(q, sizeof q, sslh_shape_of(x)), sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 "
+                  "(N,D) are needed", op, sslh_i_str(q, sizeof q, sslh_shape_of(x)),
+                  sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
@@ -10718,7 +10837,8 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     p.gates = gates->data;
     p.hidden_bias = b_hh ? b_hh->data : NULL;
     p.h0 = h0 ? h0->data : NULL;
-    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a, b_ih ? b_ih->data : NULL, 0);
+    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a,
+                       b_ih ? b_ih->data : NULL, 0);
     sslh_i_parallel(c, (N + SSLH_I_GRU_ROWS - 1) / SSLH_I_GRU_ROWS, sslh_i_gru_task, &p);
     sslh_i_unscratch(c, s);
     sslh_i_release(c, a);
@@ -10739,7 +10859,8 @@ SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
 
 SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
 
-/* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when fresh. */
+/* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when
+   fresh. */
 SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
 
 /* y += a x, product and sum rounded */
@@ -10857,16 +10978,20 @@ SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xe
     for (r = 0; r < p->rows; r++) {
         if (sslh_i_xent_skips(p, r)) continue;
         if (p->labels[r] < 0 || (size_t)p->labels[r] >= p->K) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r], (double)r, (double)p->K - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r],
+                      (double)r, (double)p->K - 1);
             return 0;
         }
         n++;
     }
-    if (!n) sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined", op, (double)p->rows, p->ignore);
+    if (!n)
+        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
+                  op, (double)p->rows, p->ignore);
     return n;
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing, int has_ignore, int ignore) {
+SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing,
+                                      int has_ignore, int ignore) {
     sslh_tensor *in[2], *out, *lse, *loss;
     sslh_i_node *node;
     sslh_i_xent p;
@@ -10880,8 +11005,9 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (x->type != SSLH_F32 || t->type == SSLH_U8 || x->ndim < 1 || t->ndim != lead.ndim ||
         memcmp(t->shape, lead.size, (size_t)lead.ndim * sizeof lead.size[0]) != 0) {
         char a[96], b[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, %s %s: real logits (..,K) and %s are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  t->data ? "targets" : "labels", sslh_i_str(b, sizeof b, sslh_shape_of(t)), t->data ? "targets of the same shape" : "I32 labels (..)");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, %s %s: real logits (..,K) and %s are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), t->data ? "targets" : "labels",
+                  sslh_i_str(b, sizeof b, sslh_shape_of(t)), t->data ? "targets of the same shape" : "I32 labels (..)");
         return sslh_i_dummy(c);
     }
     if (!(smoothing >= 0 && smoothing < 1)) {
@@ -10923,10 +11049,11 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
 }
 
 /* For the three public names: what the second input must be. */
-SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type, float smoothing,
-                                         int has_ignore, int ignore) {
+SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type,
+                                         float smoothing, int has_ignore, int ignore) {
     if (!SSLH_I_BAD(c) && t && t->type != type && t->ctx == c) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s", op, type == SSLH_I32 ? "the labels must be an I32 tensor" : "the targets must be real");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s", op,
+                  type == SSLH_I32 ? "the labels must be an I32 tensor" : "the targets must be real");
         return sslh_i_dummy(c);
     }
     return sslh_i_xent_op(c, op, x, t, smoothing, has_ignore, ignore);
@@ -10934,14 +11061,15 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tenso
 SSLH_DEF sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy", logits, labels, SSLH_I32, 0.0f, 0, 0);
 }
-SSLH_DEF sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing, int ignore) {
+SSLH_DEF sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
+                                            int ignore) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy_ex", logits, labels, SSLH_I32, smoothing, 1, ignore);
 }
 SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy_soft", logits, targets, SSLH_F32, 0.0f, 0, 0);
 }
 
-/* --- losses that compare two tensors element by element -------------------------------------------------------------- */
+/* --- losses that compare two tensors element by element ----------------------------------------------------------- */
 /* Of an element x with target t, d = x - t:
      mse    d^2                                          slope 2 d
      l1     |d|                                          slope sign d, 0 at 0
@@ -10949,7 +11077,8 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, 
      bce    softplus(x) - x t = -t log s - (1-t) log(1-s), s = sigmoid x;  slope s - t
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
-typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER, SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
+typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
+    SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
 
 enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 8 }; /* elements a chunk, chunks a task */
 
@@ -10962,7 +11091,8 @@ typedef struct sslh_i_pointwise {
     sslh_real delta, scale;
 } sslh_i_pointwise;
 
-SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
+                                       size_t n) {
     sslh_real d, half = SSLH_I_R(0.5) * p->delta, a;
     size_t i;
     switch (p->kind) {
@@ -10991,7 +11121,8 @@ SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
-SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
+                                       size_t n) {
     sslh_real d;
     size_t i;
     switch (p->kind) {
@@ -11058,7 +11189,8 @@ SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_run(c, &p);
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t, float delta) {
+SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t,
+                                             float delta) {
     sslh_tensor *in[2], *out;
     sslh_i_node *node;
     sslh_i_pointwise p;
@@ -11069,8 +11201,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
     if (!sslh_i_same_shape(x, t) || (kind == SSLH_I_POINTWISE_KL && x->ndim < 1)) {
         char a[96], b[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two tensors of one shape are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(t)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two tensors of one shape are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(t)));
         return sslh_i_dummy(c);
     }
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
@@ -11090,7 +11222,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     sslh_i_unscratch(c, p.part);
     node = sslh_i_record(c, op, sslh_i_pointwise_back, out, in, kind <= SSLH_I_POINTWISE_HUBER ? 2 : 1);
     if (node) {
-        node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in); /* bce and kl read the targets without a gradient */
+        /* bce and kl read the targets without a gradient */
+        node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in);
         if (!node->in) return sslh_i_dummy(c);
         memcpy(node->in, in, sizeof in);
         node->nin = 2;
@@ -11121,7 +11254,7 @@ SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tenso
     return sslh_i_pointwise_loss(c, "sslh_kl_div", SSLH_I_POINTWISE_KL, log_prob, target, 0.0f);
 }
 
-/* --- contrastive losses --------------------------------------------------------------------------------------------- */
+/* --- contrastive losses ------------------------------------------------------------------------------------------- */
 
 /* Rows of similarities computed at a time, so that a block stays within some MB: by the number of columns only. */
 SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
@@ -11130,8 +11263,9 @@ SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
 }
 
 /* c (m,n) = or += op(a) op(b) */
-SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
-                                       const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
+SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
+                                       size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc,
+                                       int accumulate) {
     sslh_i_gemm_args g;
     memset(&g, 0, sizeof g);
     g.ta = ta;
@@ -11149,26 +11283,30 @@ SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, si
     sslh_i_gemm(c, &g);
 }
 
-SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b, float temperature) {
+SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
+                                 float temperature) {
     if (a->ndim != 2 || !sslh_i_same_shape(a, b) || a->shape[0] > INT_MAX / 2) {
         char s[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op, sslh_i_str(s, sizeof s, sslh_shape_of(a)),
-                  sslh_i_str(t, sizeof t, sslh_shape_of(b)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op,
+                  sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
         return 0;
     }
-    if (!(temperature > 0)) sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
+    if (!(temperature > 0))
+        sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
     return !SSLH_I_BAD(c);
 }
 
-/* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the row
-   of the other view of i's image.
+/* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
+   row of the other view of i's image.
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
-     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                     (2)
+     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                   (2)
      L    = mean of l over the 2N rows                                                                              (3)
    s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
-     dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,  h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]       (4)
-   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the sum
-   in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N is kept. */
+     dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,                                                              (4)
+               h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]
+   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the
+   sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
+   is kept. */
 typedef struct sslh_i_ntx {
     const struct sslh_i_kernels *k;
     const sslh_real *z[2];  /* (N,D) */
@@ -11242,12 +11380,14 @@ SSLH_I_FN void sslh_i_ntx_unit_back_task(void *arg, int task, int worker) { /* d
         sslh_real *du = p->du + r * p->D;
         if (!p->dz[view]) continue;
         for (j = 0; j < p->D; j++) du[j] = du[j] * p->scale;
-        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D, SSLH_I_R(1e-12), 0);
+        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D,
+                      SSLH_I_R(1e-12), 0);
     }
 }
 
 SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
-    sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
+    sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N,
+                            0);
 }
 
 SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
@@ -11289,7 +11429,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
 
 /* The loss; decoupled: DCL. top1, when not NULL, receives the share of rows that are closer to their other view than to
    every other row: the contrastive accuracy that SimCLR reports beside the loss. */
-SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled, float *top1) {
+SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
+                                      float *top1) {
     const char *op = "sslh_nt_xent";
     sslh_tensor *in[2], *out, *u, *norm, *lse;
     sslh_i_node *node;
@@ -11300,7 +11441,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     in[1] = z1;
     if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_contrast_ok(c, op, z0, z1, temperature)) return sslh_i_dummy(c);
     if (z0->shape[0] < 2) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no negatives: contrastive learning needs at least 2 images, better hundreds", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no negatives: contrastive learning needs at least 2 images, "
+                  "better hundreds", op);
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
@@ -11352,11 +11494,12 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
     return sslh_i_nt_xent(c, z0, z1, temperature, 0, NULL);
 }
 
-/* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i are
-   its positive k_i and either the rows of negatives or the other rows of k:
-     x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                      (1)
+/* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i
+   are its positive k_i and either the rows of negatives or the other rows of k:
+     x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                (1)
      L   = mean over i of lse(x_i) - x_i,positive                                                                  (2)
-     G   = (softmax(x) - onehot) / (N tau);  dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q   (3) */
+     G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
+           dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q */
 typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern;
     const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
@@ -11369,7 +11512,8 @@ typedef struct sslh_i_nce {
 /* (1): x of a block of rows, before the division by tau; with negatives column 0 is left for the task below */
 SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     size_t own = p->n ? 1 : 0;
-    sslh_i_contrast_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k, p->D, p->x + own, p->columns, 0);
+    sslh_i_contrast_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k,
+                            p->D, p->x + own, p->columns, 0);
 }
 
 SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
@@ -11391,7 +11535,8 @@ SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
     }
 }
 
-SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) { /* G of (3) in place of x, and the positives' part */
+/* G of (3) in place of x, and the positives' part */
+SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
     const sslh_i_nce *p = (const sslh_i_nce *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
     (void)worker;
@@ -11436,14 +11581,17 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
         sslh_i_nce_products(c, &p);
         sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_nce_back_task, &p);
         if (p.dq)
-            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D, p.dq + p.first * p.D, p.D, 1);
+            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D,
+                                    p.dq + p.first * p.D, p.D, 1);
         if (dn)
-            sslh_i_contrast_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D, p.D, dn, p.D, 1);
+            sslh_i_contrast_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D,
+                                    p.D, dn, p.D, 1);
     }
     sslh_i_unscratch(c, p.x);
 }
 
-SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives, float temperature) {
+SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
+                                    float temperature) {
     const char *op = "sslh_info_nce";
     sslh_tensor *in[3], *out, *lse;
     sslh_i_node *node;
@@ -11502,10 +11650,10 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
 /*  >>nets          nets, parameters, layers                                                                         */
 /* ================================================================================================================== */
 
-/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same layout
-   as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants them: a
-   momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements and the
-   gaps hold zeros, so that update, average, clip and save are one loop over a block. */
+/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same
+   layout as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants
+   them: a momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements
+   and the gaps hold zeros, so that update, average, clip and save are one loop over a block. */
 
 #define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
 #define SSLH_I_MAX_NETS 64 /* nets reachable from one */
@@ -11567,7 +11715,8 @@ SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) 
 /* A dead net that is used in a context without an error: the error was cleared, the net is still not there. */
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
-    if (sslh_i_net_dead(net)) sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
+    if (sslh_i_net_dead(net))
+        sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
     return !sslh_i_net_bad(net);
 }
 
@@ -11590,7 +11739,8 @@ SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, i
 SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t size, const char *text) {
     size_t n = text ? strlen(text) : 0;
     if (n == 0 || n >= size) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a name of 1 to %d characters is needed, this has %.0f", op, (int)size - 1, (double)n);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a name of 1 to %d characters is needed, this has %.0f", op, (int)size - 1,
+                  (double)n);
         return 0;
     }
     memcpy(out, text, n + 1);
@@ -11602,7 +11752,8 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     net = (sslh_net *)sslh_i_alloc(c, sizeof *net);
     if (!net) return sslh_i_dummy_net(c);
-    if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net")) return sslh_i_dummy_net(c);
+    if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net"))
+        return sslh_i_dummy_net(c);
     if (desc.self && desc.self_size) {
         net->self = sslh_i_alloc_with(c, desc.self_size, net);
         if (!net->self) return sslh_i_dummy_net(c);
@@ -11620,14 +11771,16 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
 }
 
 /* What sslh_param_new and sslh_state_new share. */
-SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type, sslh_shape shape) {
+SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type,
+                                       sslh_shape shape) {
     sslh_ctx *c = net->ctx;
     sslh_i_entry **array, *e;
     size_t count = sslh_i_count(c, op, shape);
     int i;
     if (!count) return NULL;
     if (net->sealed) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' is declared after the net '%s' was used (declare everything first)", op, name ? name : "", net->name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' is declared after the net '%s' was used (declare everything first)", op,
+                  name ? name : "", net->name);
         return NULL;
     }
     array = (sslh_i_entry **)sslh_i_owned_grow(c, net, net->entry, net->entries, &net->entry_cap, sizeof *array);
@@ -11664,7 +11817,8 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
 }
 
 /* A state with an initial value other than zero. */
-SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape, sslh_init init, float scale) {
+SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape, sslh_init init,
+                               float scale) {
     sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_state_new", name, type, shape);
     if (!e) return -1;
     e->init = init;
@@ -11680,9 +11834,11 @@ SSLH_DEF int sslh_state_new(sslh_net *net, const char *name, sslh_type type, ssl
 SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) {
     sslh_i_link *array;
     int i;
-    if (sslh_i_net_bad(net) || !sslh_i_net_ok(net->ctx, "sslh_child", child)) return child ? child : sslh_i_dummy_net(NULL);
+    if (sslh_i_net_bad(net) || !sslh_i_net_ok(net->ctx, "sslh_child", child))
+        return child ? child : sslh_i_dummy_net(NULL);
     if (child->ctx != net->ctx) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: '%s' belongs to another context (sslh_clone_into moves it)", name ? name : "");
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: '%s' belongs to another context (sslh_clone_into moves it)",
+                  name ? name : "");
         return child;
     }
     for (i = 0; i < net->children; i++) {
@@ -11702,7 +11858,8 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
 SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
     if (sslh_i_net_dead(net)) return sslh_i_dummy_net(NULL);
     if (i < 0 || i >= net->children) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child_at: the net '%s' has %d children, number %d is asked for", net->name, net->children, i);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child_at: the net '%s' has %d children, number %d is asked for",
+                  net->name, net->children, i);
         return sslh_i_dummy_net(net->ctx);
     }
     return net->child[i].net;
@@ -11710,12 +11867,14 @@ SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
 
 /* --- initial values ---------------------------------------------------------------------------------------------- */
 
-/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the first
-   half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k / (D/4)). */
+/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the
+   first half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k /
+   (D/4)). */
 SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     int d = t->shape[2], quarter = d / 4, p, half, k;
     if (t->ndim != 3 || t->shape[1] != 1 + grid * grid || d % 4) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "SSLH_INIT_POSITIONS: the shape must be (1,1+%d*%d,D) with D a multiple of 4", grid, grid);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "SSLH_INIT_POSITIONS: the shape must be (1,1+%d*%d,D) with D a multiple of 4",
+                  grid, grid);
         return;
     }
     for (p = 0; p < grid * grid; p++) {
@@ -11803,7 +11962,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         if (!e->is_param) continue;
         e->offset = params;
         params += (e->t.count + SSLH_I_PAD - 1) / SSLH_I_PAD * SSLH_I_PAD;
-        if (params > (size_t)-1 / 32) sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+        if (params > (size_t)-1 / 32)
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
     }
     bytes = params * sizeof(sslh_real);
     for (i = 0; i < net->entries; i++) {
@@ -11811,7 +11971,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         if (e->is_param) continue;
         e->offset = bytes;
         bytes += (e->t.count * sslh_i_type_size(e->t.type) + align - 1) / align * align;
-        if (bytes > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+        if (bytes > (size_t)-1 / 4)
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
     }
     if (SSLH_I_BAD(c)) return 0;
     block = (char *)sslh_i_alloc_with(c, bytes, net);
@@ -11926,7 +12087,8 @@ SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
 SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index, int is_param) {
     if (sslh_i_net_dead(net)) return sslh_i_dummy(NULL);
     if (index < 0 || index >= net->entries || net->entry[index]->is_param != is_param) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name, is_param ? "parameter" : "state", index);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name,
+                  is_param ? "parameter" : "state", index);
         return sslh_i_dummy(net->ctx);
     }
     if (!net->sealed || !SSLH_I_BAD(net->ctx)) /* after an error what is there can still be read */
@@ -11973,7 +12135,8 @@ SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, ss
     }
     e->t.group = 1u << o.group;
     e->lr_scale = o.lr_scale == 0.0f ? 1.0f : o.lr_scale < 0.0f ? 0.0f : o.lr_scale;
-    e->decay_scale = o.decay_scale == 0.0f ? (e->t.ndim > 1 ? 1.0f : 0.0f) : o.decay_scale < 0.0f ? 0.0f : o.decay_scale;
+    e->decay_scale = o.decay_scale == 0.0f ? (e->t.ndim > 1 ? 1.0f : 0.0f) : o.decay_scale < 0.0f ? 0.0f
+        : o.decay_scale;
 }
 
 SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
@@ -12024,7 +12187,9 @@ SSLH_DEF sslh_net_info sslh_net_query(sslh_net *net) {
     return info;
 }
 
-SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) { return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx; }
+SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) {
+    return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx;
+}
 
 /* Modes can be set after an error too, so that whoever switched one can switch it back. */
 SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
@@ -12053,7 +12218,9 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
-SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) { return net && net->call ? &net->call->desc : &sslh_i_no_call; }
+SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
+    return net && net->call ? &net->call->desc : &sslh_i_no_call;
+}
 
 SSLH_DEF int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
@@ -12075,9 +12242,11 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
     sslh_i_str(text, sizeof text, sslh_shape_of(x));
     if (net->channels && channels != net->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d", net->name, net->channels, text, channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d",
+                  net->name, net->channels, text, channels);
     else if (net->image && (x->ndim != 4 || x->shape[1] != net->image || x->shape[2] != net->image))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s", net->name, net->image, net->image, text);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s",
+                  net->name, net->image, net->image, text);
     return !SSLH_I_BAD(c);
 }
 
@@ -12113,8 +12282,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
     if (desc.tap && !call.tapped)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name, desc.tap,
-                  call.offered[0] ? call.offered : "none");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
+                  desc.tap, call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (c->no_grad) sslh_i_release_since(c, first, y);
     else y->flags |= SSLH_I_KEPT;
@@ -12190,7 +12359,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     sslh_ctx *c = a ? a->ctx : NULL;
     int i, j;
     if (sslh_i_net_dead(a)) {
-        if (!sslh_i_net_bad(b)) sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
+        if (!sslh_i_net_bad(b))
+            sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
         return 0;
     }
     if (!sslh_i_net_ok(c, op, b) || !sslh_i_tree_ready(ta, a) || !sslh_i_tree_ready(tb, b)) return 0;
@@ -12200,14 +12370,18 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
             const sslh_tensor *p = &x->entry[j]->t, *q = &y->entry[j]->t;
             if (x->entry[j]->is_param == y->entry[j]->is_param && p->type == q->type && p->ndim == q->ndim &&
                 memcmp(p->shape, q->shape, (size_t)p->ndim * sizeof p->shape[0]) == 0) continue;
-            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name, x->entry[j]->name, y->entry[j]->name);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name,
+                      x->entry[j]->name, y->entry[j]->name);
             return 0;
         }
         if (x->entries == y->entries) continue;
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name, x->entries, y->entries);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name,
+                  x->entries, y->entries);
         return 0;
     }
-    if (ta->n != tb->n) sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n, tb->n);
+    if (ta->n != tb->n)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n,
+                  tb->n);
     return !SSLH_I_BAD(c);
 }
 
@@ -12228,7 +12402,8 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
     for (i = 0; i < a.n; i++) {
         for (j = 0; j < a.net[i]->entries; j++) {
             const sslh_tensor *from = &b.net[i]->entry[j]->t;
-            memmove(sslh_i_get_data(&a.net[i]->entry[j]->t), sslh_i_get_data(from), from->count * sslh_i_type_size(from->type));
+            memmove(sslh_i_get_data(&a.net[i]->entry[j]->t), sslh_i_get_data(from),
+                    from->count * sslh_i_type_size(from->type));
         }
     }
 }
@@ -12287,14 +12462,17 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     const sslh_tensor *a = e->inputs > 0 ? e->input[0] : NULL, *b = e->inputs > 1 ? e->input[1] : NULL;
     double out = (double)e->output->count;
     if (!a) return 0;
-    if (strstr(e->name, "transpose") && b && strstr(e->name, "conv")) return (double)a->count * (double)b->count / (double)b->shape[0];
-    if (b && (strstr(e->name, "conv") || strstr(e->name, "linear"))) return out * (double)b->count / (double)b->shape[0];
+    if (strstr(e->name, "transpose") && b && strstr(e->name, "conv"))
+        return (double)a->count * (double)b->count / (double)b->shape[0];
+    if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
+        return out * (double)b->count / (double)b->shape[0];
     if (b && strstr(e->name, "matmul")) /* (M,K) x (K,N): sqrt(MK KN MN) per matrix = M K N */
         return sqrt((double)a->count * (double)b->count / (out > 0 ? out : 1)) * out;
     if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
     if (b && strstr(e->name, "attention")) return 2 * out * (double)b->shape[1];
-    if (b && strstr(e->name, "gru")) return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim - 1] *
-                                            (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
+    if (b && strstr(e->name, "gru"))
+        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim -
+                1] * (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
     return 0;
 }
 
@@ -12312,7 +12490,8 @@ SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
         params += (double)e->input[i]->count;
     }
     s->macs += macs;
-    sslh_i_append(s->out, s->size, &s->used, "%-20s %-20s %12.0f %12.3f\n", name, sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
+    sslh_i_append(s->out, s->size, &s->used, "%-20s %-20s %12.0f %12.3f\n", name,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
 }
 
 SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
@@ -12348,49 +12527,61 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     sslh_no_grad(c, 0);
     sslh_pop(c);
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params, s.macs / 1e6);
+    sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params,
+                  s.macs / 1e6);
     return s.used;
 }
 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Declares "name.suffix"; the name may be empty. */
-SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type, sslh_shape shape,
-                             sslh_init init, float scale) {
+SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
+                             sslh_shape shape, sslh_init init, float scale) {
     char full[112];
     if (sslh_i_net_bad(net)) return -1;
-    if (snprintf(full, sizeof full, "%s%s%s", name ? name : "", name && name[0] ? "." : "", suffix) >= (int)sizeof full) {
+    if (snprintf(full, sizeof full, "%s%s%s", name ? name : "", name && name[0] ? "." : "",
+                 suffix) >= (int)sizeof full) {
         sslh_fail(net->ctx, SSLH_E_USAGE, "the name '%s' is too long", name);
         return -1;
     }
-    return is_param ? sslh_param_new(net, full, shape, init, scale) : sslh_i_state_new(net, full, type, shape, init, scale);
+    return is_param ? sslh_param_new(net, full, shape, init, scale) : sslh_i_state_new(net, full, type, shape, init,
+                                                                                       scale);
 }
 
 /* PyTorch's default: weight and bias uniform in +-1/sqrt(fan_in). */
 SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_FAN_IN, 0);
-    if (!no_bias && first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sslh_i_sqrtf((float)in));
+    if (!no_bias && first >= 0)
+        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
+                       1.0f / sslh_i_sqrtf((float)in));
     return first;
 }
 
-SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_activation activation) {
-    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1), activation);
+SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
+                                        sslh_activation activation) {
+    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1),
+                          activation);
 }
 
-SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias, sslh_init init) {
+SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
+                              sslh_init init) {
     int g = groups > 0 ? groups : 1, first;
     if (sslh_i_net_bad(net)) return -1;
     if (in < 1 || in % g || out % g) {
-        sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in, out);
+        sslh_fail(net->ctx, SSLH_E_SHAPE,
+                  "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in,
+                  out);
         return -1;
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
     if (!no_bias && first >= 0)
-        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
+        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
+                       1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
     return first;
 }
 
-SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias) {
+SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups,
+                                 int no_bias) {
     return sslh_i_conv_new(net, name, in, out, kernel, groups, no_bias, SSLH_INIT_FAN_IN);
 }
 
@@ -12409,13 +12600,15 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual, int no_affine,
-                                            sslh_activation activation) {
+SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
+                                            int no_affine, sslh_activation activation) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_batch_norm_desc d;
-    sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index), *beta = no_affine ? NULL : sslh_param(net, index + 1);
+    sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index),
+        *beta = no_affine ? NULL : sslh_param(net, index + 1);
     int state = index + (no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
-    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, state + 1), *batches = sslh_state(net, state + 2);
+    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, state + 1),
+        *batches = sslh_state(net, state + 2);
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
@@ -12448,8 +12641,8 @@ SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int v
     return 0;
 }
 
-SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self, size_t self_size,
-                                       sslh_kind kind, int width, int channels, int image) {
+SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
+                                       size_t self_size, sslh_kind kind, int width, int channels, int image) {
     sslh_net_desc d;
     memset(&d, 0, sizeof d);
     d.name = name;
@@ -12479,7 +12672,9 @@ SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths
 }
 
 /* Both ends of an encoder with a map: the map itself, or its average over all places. */
-SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) { return map_output ? x : sslh_global_avg_pool(c, x); }
+SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) {
+    return map_output ? x : sslh_global_avg_pool(c, x);
+}
 
 /* --- MLP --------------------------------------------------------------------------------------------------------- */
 
@@ -12490,7 +12685,9 @@ SSLH_I_FN int sslh_i_mlp_norm(const sslh_mlp_desc *d, int i, int n) {
 }
 
 /* A bias before a batch norm would be taken away again by its mean. */
-SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) { return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias); }
+SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) {
+    return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias);
+}
 
 SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
@@ -12499,7 +12696,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
     int n = 0, i, at = 0;
     while (n < 8 && d->widths[n]) n++;
     if (x->ndim < 1 || x->count / (size_t)x->shape[0] != (size_t)d->in) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name, d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name,
+                  d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in));
@@ -12540,9 +12738,10 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
         in = desc.widths[i];
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
-             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm, desc.last_batch_norm,
-             desc.last_activation, desc.last_no_bias);
+    snprintf(net->arch, sizeof net->arch,
+             "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
+             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm,
+             desc.last_batch_norm, desc.last_activation, desc.last_no_bias);
     return net;
 }
 
@@ -12574,9 +12773,10 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.widths[0]) memcpy(desc.widths, widths, sizeof widths);
     n = sslh_i_widths_count(c, "sslh_convnet", desc.widths);
-    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20)) return sslh_i_dummy_net(c);
-    net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
-                             desc.widths[n - 1], desc.channels, 0);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20))
+        return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc,
+                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, desc.widths[n - 1], desc.channels, 0);
     for (i = 0, in = desc.channels; i < n; in = desc.widths[i++]) {
         snprintf(name, sizeof name, "conv%d", i + 1);
         sslh_i_conv_new(net, name, in, desc.widths[i], 3, 1, 1, SSLH_INIT_KAIMING);
@@ -12584,7 +12784,8 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
         sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels, sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
+    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels,
+             sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
     return net;
 }
 
@@ -12606,7 +12807,8 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act) {
+SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual,
+                                          sslh_activation act) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
     *at += 5;
     return x;
@@ -12657,12 +12859,13 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.depth) desc.depth = 18;
     if (!desc.width) desc.width = 64;
-    if (desc.depth != 18 && desc.depth != 34) sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 and 34 are possible)", desc.depth);
+    if (desc.depth != 18 && desc.depth != 34)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 and 34 are possible)", desc.depth);
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_resnet", "channels", desc.channels, 1, 1 << 16) ||
         !sslh_i_within(c, "sslh_resnet", "width", desc.width, 1, 1 << 16)) return sslh_i_dummy_net(c);
     blocks = sslh_i_resnet_blocks(desc.depth);
-    net = sslh_i_encoder_new(c, "resnet", sslh_i_resnet_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
-                             8 * desc.width, desc.channels, 0);
+    net = sslh_i_encoder_new(c, "resnet", sslh_i_resnet_forward, &desc, sizeof desc,
+                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, 8 * desc.width, desc.channels, 0);
     sslh_i_conv_new(net, "conv1", desc.channels, desc.width, desc.imagenet_stem ? 7 : 3, 1, 1, SSLH_INIT_KAIMING_OUT);
     sslh_layer_batch_norm_new(net, "bn1", desc.width, 0);
     for (stage = 0, in = desc.width; stage < 4; stage++) {
@@ -12689,8 +12892,8 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d", desc.channels, desc.depth,
-             desc.imagenet_stem, desc.width, desc.map_output);
+    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d",
+             desc.channels, desc.depth, desc.imagenet_stem, desc.width, desc.map_output);
     return net;
 }
 
@@ -12730,10 +12933,11 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.blocks) desc.blocks = 4;
     if (!desc.divide) desc.divide = 1;
-    if (!sslh_i_within(c, "sslh_nin", "blocks", desc.blocks, 3, 5) || !sslh_i_within(c, "sslh_nin", "divide", desc.divide, 1, 96) ||
+    if (!sslh_i_within(c, "sslh_nin", "blocks", desc.blocks, 3, 5) ||
+        !sslh_i_within(c, "sslh_nin", "divide", desc.divide, 1, 96) ||
         !sslh_i_within(c, "sslh_nin", "channels", desc.channels, 1, 1 << 16)) return sslh_i_dummy_net(c);
-    net = sslh_i_encoder_new(c, "nin", sslh_i_nin_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR, 192 / desc.divide,
-                             desc.channels, 0);
+    net = sslh_i_encoder_new(c, "nin", sslh_i_nin_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
+                             192 / desc.divide, desc.channels, 0);
     for (i = 0, in = desc.channels; i < desc.blocks; i++) {
         for (j = 0; j < 3; j++) {
             sslh_i_nin_layer(&desc, i, j, &kernel, &width);
@@ -12745,7 +12949,8 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels, desc.blocks, desc.divide, desc.map_output);
+    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels,
+             desc.blocks, desc.divide, desc.map_output);
     return net;
 }
 
@@ -12753,8 +12958,9 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 
 /* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
    Also used by decoders: at is the index of norm1.weight.
-     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))                                   */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop, sslh_tensor *key_mask) {
+     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))) */
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+                                        sslh_tensor *key_mask) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_attention_desc a;
     sslh_tensor *y;
@@ -12800,7 +13006,8 @@ SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width,
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm. */
+/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then
+   norm. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -12845,27 +13052,35 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (!desc.width) desc.width = 192;
     if (!desc.depth) desc.depth = 12;
     if (!desc.heads) desc.heads = 3;
-    if (!sslh_i_within(c, "sslh_vit", "image", desc.image, 1, 1 << 14) || !sslh_i_within(c, "sslh_vit", "patch", desc.patch, 1, desc.image) ||
-        !sslh_i_within(c, "sslh_vit", "width", desc.width, 1, 1 << 16) || !sslh_i_within(c, "sslh_vit", "depth", desc.depth, 1, 512) ||
-        !sslh_i_within(c, "sslh_vit", "heads", desc.heads, 1, desc.width) || !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12))
+    if (!sslh_i_within(c, "sslh_vit", "image", desc.image, 1, 1 << 14) ||
+        !sslh_i_within(c, "sslh_vit", "patch", desc.patch, 1, desc.image) ||
+        !sslh_i_within(c, "sslh_vit", "width", desc.width, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_vit", "depth", desc.depth, 1, 512) ||
+        !sslh_i_within(c, "sslh_vit", "heads", desc.heads, 1, desc.width) ||
+        !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12))
         return sslh_i_dummy_net(c);
     if (!desc.mlp) desc.mlp = 4 * desc.width;
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
-    if (desc.image % desc.patch) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
-    if (desc.width % desc.heads) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
-    if (desc.fixed_positions && desc.width % 4) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d", desc.width);
+    if (desc.image % desc.patch)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
+    if (desc.width % desc.heads)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
+    if (desc.fixed_positions && desc.width % 4)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d",
+                  desc.width);
     patches = (desc.image / desc.patch) * (desc.image / desc.patch);
-    net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc, desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width,
-                             desc.channels, desc.image);
+    net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc,
+                             desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width, desc.channels, desc.image);
     sslh_param_new(net, "cls_token", sslh_dim3(1, 1, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
     if (desc.fixed_positions)
-        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS, (float)(desc.image / desc.patch));
+        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS,
+                       (float)(desc.image / desc.patch));
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
     /* Xavier on the projection as the matrix (D, p p C) that it is: +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
-    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels), SSLH_INIT_UNIFORM,
-                   sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
+    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
+                   SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
     sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
     for (i = 0; i < desc.depth; i++) {
         snprintf(name, sizeof name, "blocks.%d", i);
@@ -12877,8 +13092,10 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     token.decay_scale = (float)SSLH_OFF;
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
-    snprintf(net->arch, sizeof net->arch, "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d mean_pool=%d",
-             desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp, desc.fixed_positions, desc.token_output, desc.mean_pool);
+    snprintf(net->arch, sizeof net->arch,
+             "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d "
+             "mean_pool=%d", desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp,
+             desc.fixed_positions, desc.token_output, desc.mean_pool);
     return net;
 }
 
@@ -12887,8 +13104,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /*  >>optim         optimisers and schedules                                                                         */
 /* ================================================================================================================== */
 
-/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's two
-   moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
+/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
+   two moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
 
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v; } sslh_i_optim_net;
 
@@ -12907,7 +13124,9 @@ static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
 
 /* A setting with a default: 0 means it, SSLH_OFF means zero. */
-SSLH_I_FN float sslh_i_default(float value, float fallback) { return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value; }
+SSLH_I_FN float sslh_i_default(float value, float fallback) {
+    return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
+}
 
 SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
     sslh_optimizer *o;
@@ -12995,10 +13214,11 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             if (!sslh_i_optim_takes(net, e, groups)) continue;
             part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
             sum = sum + part;
-            if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue; /* large but finite gradients may overflow here */
+            /* large but finite gradients may overflow here */
+            if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
-            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no parameter was changed", text,
-                      (double)o->steps);
+            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no "
+                      "parameter was changed", text, (double)o->steps);
             return 0;
         }
     }
@@ -13006,7 +13226,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
 }
 
 /* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0. */
-SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale, sslh_real lr) {
+SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale,
+                                      sslh_real lr) {
     sslh_real p = sslh_i_sum_squares(o->ctx, t->data, t->count);
     sslh_real g = sslh_i_sum_squares2(o->ctx, t->grad, t->data, t->count, scale, decay), ratio;
     if (!(p > 0) || !(g > 0)) return 1;
@@ -13019,7 +13240,8 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor
     return ratio;
 }
 
-SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr, sslh_real scale) {
+SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr,
+                                   sslh_real scale) {
     const sslh_optimizer_desc *d = &o->desc;
     sslh_real decay = (sslh_real)(d->weight_decay * e->decay_scale);
     sslh_real *m = n->m ? n->m + e->offset : NULL, *v = n->v ? n->v + e->offset : NULL;
@@ -13066,7 +13288,8 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
-    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
+    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
+        scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
     o->steps++;
     o->power1 = o->power1 * (double)o->desc.beta1;
     o->power2 = o->power2 * (double)o->desc.beta2;
@@ -13129,7 +13352,8 @@ SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, fl
     return peak * t;
 }
 
-SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones, float gamma) {
+SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
+                          float gamma) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
     int i;
     if (t < 0.0f || !milestones) return rate;
@@ -13311,8 +13535,8 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #endif
 }
 
-/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be read.
-   The size the system tells is a hint only: pipes have none and files may grow. */
+/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
+   read. The size the system tells is a hint only: pipes have none and files may grow. */
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -13583,7 +13807,8 @@ typedef struct sslh_i_bits {
     int            count;    /* valid bits in hold */
 } sslh_i_bits;
 
-/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a header). */
+/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a
+   header). */
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
@@ -13839,8 +14064,8 @@ SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
     return NULL;
 }
 
-/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the caller's
-   to free in both cases. A partial sink that is full is success. */
+/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the
+   caller's to free in both cases. A partial sink that is full is success. */
 SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, sslh_i_sink *o, size_t *at) {
     sslh_i_bits b;
     const char *why = NULL;
@@ -13914,7 +14139,7 @@ SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
     return o.p;
 }
 
-/* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block -------------- */
+/* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block ------------- */
 
 #define SSLH_I_BLOCK 16384   /* symbols of a block */
 #define SSLH_I_WINDOW 32768u /* distances that deflate can express */
@@ -14021,7 +14246,8 @@ SSLH_I_FN int sslh_i_distance_symbol(int distance) {
     return 2 * s + 2 + (((distance - 1) >> s) & 1);
 }
 
-/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their number. */
+/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their
+   number. */
 SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
     int runs = 0;
     for (int i = 0; i < n;) {
@@ -14184,8 +14410,9 @@ SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, 
     d->head[h] = (uint32_t)i + 1;
 }
 
-/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than shortest
-   (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code space. */
+/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than
+   shortest (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code
+   space. */
 SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t shortest, size_t *size) {
     *size = 0;
     sslh_i_deflater *d = (sslh_i_deflater *)sslh_i_alloc(c, sizeof *d);
@@ -14333,7 +14560,8 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     return 1;
 }
 
-/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole pixel. */
+/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole
+   pixel. */
 SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
     for (size_t i = 0; i < n; i++) {
         int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step], add;
@@ -14433,8 +14661,9 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
     return 1;
 }
 
-/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit samples
-   are scaled by 255/65535 and rounded. 1 on success, then image->pixels is to be given back with sslh_i_free. */
+/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit
+   samples are scaled by 255/65535 and rounded. 1 on success, then image->pixels is to be given back with
+   sslh_i_free. */
 SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
     sslh_i_png h;
     size_t raw_size = 0, at = 0;
@@ -14491,8 +14720,8 @@ SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
     return ok;
 }
 
-/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of absolute
-   values (the heuristic of the PNG specification, 12.8); otherwise none. */
+/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of
+   absolute values (the heuristic of the PNG specification, 12.8); otherwise none. */
 SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive,
                                  uint8_t *raw) {
     for (size_t y = 0; y < rows; y++, raw += n + 1) {
@@ -14531,8 +14760,8 @@ SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     return p + 12 + n;
 }
 
-/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings do best
-   without filters, photographs with filters and long matches only. */
+/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings
+   do best without filters, photographs with filters and long matches only. */
 SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width,
                                      int channels, size_t *size) {
     static const uint8_t type[5] = {0, 0, 4, 2, 6};
@@ -14963,16 +15192,17 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
    convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
    "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
 
-   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch" and
-   "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
+   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch"
+   and "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
 
 /* dtypes of the format; the order is the order in which the reference writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
-enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
+enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7,
+    SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
 static const sslh_i_st_type sslh_i_st_types[] = {
-    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16}, {"F16", 16}, {"U16", 16}, {"I16", 16},
-    {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6},
-    {"F4", 4}, {"BOOL", 8}};
+    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16},
+        {"F16", 16}, {"U16", 16}, {"I16", 16}, {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8},
+        {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6}, {"F4", 4}, {"BOOL", 8}};
 #define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
 #define SSLH_I_ST_DIMS 8
 #define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
@@ -14996,7 +15226,8 @@ SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix, sslh_i_entry *e) {
+SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
+                                        sslh_i_entry *e) {
     sslh_i_st_item *it;
     size_t used = strlen(prefix);
     if (l->n == l->cap) return NULL;
@@ -15006,8 +15237,8 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     it->t = &e->t;
     it->moment = NULL;
     it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
-    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32)
-                : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
+    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
+            : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
     it->found = -1;
     return it;
 }
@@ -15096,7 +15327,8 @@ SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const ch
 }
 
 /* The JSON header, padded to a multiple of 8; data NULL: a dry run that gives the length. */
-SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data, char *out, size_t size) {
+SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
+                                  char *out, size_t size) {
     size_t used = 0;
     char name[320];
     int i, j;
@@ -15112,7 +15344,8 @@ SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta 
         snprintf(name, sizeof name, "crc32.%s", it->name);
         sslh_i_append(out, size, &used, ",");
         sslh_i_append_json(out, size, &used, name);
-        sslh_i_append(out, size, &used, ":\"%08lx\"", (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
+        sslh_i_append(out, size, &used, ":\"%08lx\"",
+                      (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
     }
     sslh_i_append(out, size, &used, "}");
     for (i = 0; i < l->n; i++) {
@@ -15121,14 +15354,16 @@ SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta 
         sslh_i_append_json(out, size, &used, it->name);
         sslh_i_append(out, size, &used, ":{\"dtype\":\"%s\",\"shape\":[", sslh_i_st_types[it->dtype].name);
         for (j = 0; j < it->t->ndim; j++) sslh_i_append(out, size, &used, j ? ",%d" : "%d", sslh_i_st_size(it, j));
-        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin, (unsigned long long)it->end);
+        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin,
+                      (unsigned long long)it->end);
     }
     sslh_i_append(out, size, &used, "}");
     while (used % 8) sslh_i_append(out, size, &used, " ");
     return used;
 }
 
-SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta) {
+SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l,
+                               const sslh_i_st_meta *meta, int nmeta) {
     size_t data = 0, head, total;
     uint8_t *file;
     int i;
@@ -15180,7 +15415,8 @@ typedef struct sslh_i_st {
 } sslh_i_st;
 
 SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why, (double)(s->at - s->start) + 8);
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why,
+              (double)(s->at - s->start) + 8);
     return 0;
 }
 
@@ -15221,7 +15457,8 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
     *out = 0;
     for (i = 0; i < 4; i++) {
         int ch = s->at < s->end ? *s->at++ : 0;
-        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' &&
+            ch <= 'F' ? ch - 'A' + 10 : -1;
         if (digit < 0) return 0;
         *out = *out << 4 | (uint32_t)digit;
     }
@@ -15385,7 +15622,8 @@ SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
         if (bit == 1) {
             const char *type = sslh_i_json_string(s);
             if (!type) return 0;
-            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0; t->dtype++) {}
+            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0;
+                 t->dtype++) {}
             if (t->dtype == SSLH_I_ST_TYPES) return sslh_i_st_bad(s, "an unknown dtype");
         } else if (bit == 2) {
             if (!sslh_i_json_uints(s, t->shape, SSLH_I_ST_DIMS, &t->ndim)) return 0;
@@ -15397,7 +15635,8 @@ SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
     } while (sslh_i_json_is(s, ','));
     if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "a tensor does not end");
     if (seen != 7) return sslh_i_st_bad(s, "dtype, shape or data_offsets is missing");
-    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size) return sslh_i_st_bad(s, "data_offsets lie outside of the file");
+    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size)
+        return sslh_i_st_bad(s, "data_offsets lie outside of the file");
     t->begin = (size_t)offsets[0];
     t->end = (size_t)offsets[1];
     s->n++;
@@ -15426,11 +15665,14 @@ SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
         at = t->end;
         for (j = 0; j < t->ndim; j++) {
             if (t->shape[j] == 0) empty = 1;
-            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count)) return sslh_i_st_bad(s, "a shape overflows");
+            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count))
+                return sslh_i_st_bad(s, "a shape overflows");
         }
-        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits)) return sslh_i_st_bad(s, "a shape overflows");
+        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits))
+            return sslh_i_st_bad(s, "a shape overflows");
         if (empty) bits = 0;
-        if (bits % 8 || bits / 8 != t->end - t->begin) return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
+        if (bits % 8 || bits / 8 != t->end - t->begin)
+            return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
     }
     if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
     qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
@@ -15449,7 +15691,8 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
 }
 
 /* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
-SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes, size_t size) {
+SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
+                             size_t size) {
     size_t head, i, braces = 0, colons = 0;
     memset(s, 0, sizeof *s);
     s->c = c;
@@ -15481,7 +15724,8 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
             const char *name = sslh_i_json_string(s);
             if (!name) return 0;
             if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name))) return 0;
+            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name)))
+                return 0;
         } while (sslh_i_json_is(s, ','));
         if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "the header does not end");
     }
@@ -15511,8 +15755,12 @@ SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char 
     return -1;
 }
 
-SSLH_I_FN int sslh_i_st_real(int dtype) { return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16; }
-SSLH_I_FN int sslh_i_st_int(int dtype) { return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8; }
+SSLH_I_FN int sslh_i_st_real(int dtype) {
+    return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
+}
+SSLH_I_FN int sslh_i_st_int(int dtype) {
+    return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8;
+}
 
 /* Value of an element as a double; exact but for 64-bit integers above 2^53. */
 SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
@@ -15539,7 +15787,8 @@ SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
 /* Why file tensor f cannot fill it; NULL when it can. */
 SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
     int i;
-    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype)) return "dtype";
+    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
+        return "dtype";
     if (f->ndim != it->t->ndim) return "shape";
     for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
     return NULL;
@@ -15581,14 +15830,16 @@ SSLH_I_FN int sslh_i_st_crc_ok(const sslh_i_st *s, const sslh_i_st_tensor *f) {
     want = sslh_i_st_meta_of(s, key);
     snprintf(text, sizeof text, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + f->begin, f->end - f->begin));
     if (!want || strcmp(want, text) == 0) return 1;
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file, f->name);
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file,
+              f->name);
     return 0;
 }
 
 /* --- filling a list from a file ---------------------------------------------------------------------------------- */
 
 /* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
-SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out, size_t size, size_t *used) {
+SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out,
+                               size_t size, size_t *used) {
     static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
     size_t n = strlen(prefix), at = *used;
     int i, j, count = 0, pass;
@@ -15608,9 +15859,11 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
                 if (which == 2) {
                     const sslh_i_st_tensor *f = &s->tensor[-2 - it->found];
                     sslh_i_append(text, sizeof text, &k, " (file %s (", sslh_i_st_types[f->dtype].name);
-                    for (j = 0; j < f->ndim; j++) sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
+                    for (j = 0; j < f->ndim; j++)
+                        sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
                     sslh_i_append(text, sizeof text, &k, "), net (");
-                    for (j = 0; j < it->t->ndim; j++) sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
+                    for (j = 0; j < it->t->ndim; j++)
+                        sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
                     sslh_i_append(text, sizeof text, &k, "))");
                 }
             }
@@ -15634,7 +15887,8 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_de
         sslh_i_st_item *it = &l->item[i];
         int at = sslh_i_st_find(s, prefix, it->name);
         if (at < 0) {
-            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked"); /* files of old PyTorch versions have none */
+            /* files of old PyTorch versions have none */
+            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
             continue;
         }
         s->tensor[at].used = 1;
@@ -15655,11 +15909,13 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_de
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s does not fit the net: %s", s->fn, s->file, text);
         return 0;
     }
-    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
+    for (i = 0; i < l->n; i++)
+        if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
     if (seal) {
         sslh_i_tree t;
         sslh_i_tree_of(&t, seal);
-        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0; /* no draws that the file overwrites */
+        /* no draws that the file overwrites */
+        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0;
     }
     for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
     return SSLH_I_BAD(s->c) ? 0 : matched;
@@ -15744,7 +16000,8 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_i_tree t;
     char preprocess[256];
     int n = 0;
-    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) return;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
+        return;
     sslh_i_st_add_net(&l, net, "");
     if (net->arch[0]) {
         meta[n].key = "sslh.arch";
@@ -15758,7 +16015,8 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
 }
 
 /* From bytes in memory into a net. */
-SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size, sslh_load_desc d) {
+SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size,
+                                sslh_load_desc d) {
     sslh_ctx *c = net->ctx;
     sslh_i_st s;
     sslh_i_st_list l;
@@ -15855,7 +16113,8 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
-SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes, size_t size) {
+SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
+                                          size_t size) {
     sslh_load_desc d;
     sslh_i_st s;
     sslh_net *net = NULL;
@@ -15863,7 +16122,9 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
         net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
-        if (!net) sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use sslh_load_weights", fn, file);
+        if (!net)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
+                      "sslh_load_weights", fn, file);
     }
     sslh_i_st_close(&s);
     if (!SSLH_I_BAD(c)) sslh_i_load_bytes(net, fn, file, bytes, size, d);
@@ -15915,8 +16176,8 @@ SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */
-/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments; the
-   counters are metadata. The position in the data follows from the step. */
+/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments;
+   the counters are metadata. The position in the data follows from the step. */
 
 SSLH_I_FN uint64_t sslh_i_double_bits(double d) {
     uint64_t u;
@@ -15950,7 +16211,9 @@ SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_opt
     for (k = 0; k < o->nets; k++) {
         for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
         if (i == t.n) {
-            sslh_fail(o->ctx, SSLH_E_USAGE, "checkpoint: the optimiser holds the net '%s', which is not inside the method's", o->net[k].net->name);
+            sslh_fail(o->ctx, SSLH_E_USAGE,
+                      "checkpoint: the optimiser holds the net '%s', which is not inside the method's",
+                      o->net[k].net->name);
             return;
         }
         for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
@@ -15968,8 +16231,10 @@ SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_opt
             sslh_i_entry *e = t.net[i]->entry[j];
             sslh_i_st_item *it;
             if (!e->is_param) continue;
-            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL) it->moment = o->net[k].m + e->offset;
-            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL) it->moment = o->net[k].v + e->offset;
+            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL)
+                it->moment = o->net[k].m + e->offset;
+            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL)
+                it->moment = o->net[k].v + e->offset;
         }
     }
 }
@@ -15980,9 +16245,8 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
 }
 
 #define SSLH_I_COUNTERS 9
-static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps", "sslh.optimizer",
-                                                                  "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2",
-                                                                  "sslh.optimizer.peak"};
+static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
+    "sslh.optimizer", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2", "sslh.optimizer.peak"};
 
 SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
     sslh_i_tree t;
@@ -16030,7 +16294,8 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_free(c, l.item);
 }
 
-SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file, const uint8_t *bytes, size_t size) {
+SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file,
+                                               const uint8_t *bytes, size_t size) {
     static const char fn[] = "sslh_load_checkpoint";
     sslh_ctx *c = o->ctx;
     sslh_i_st s;
@@ -16050,7 +16315,8 @@ SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o
         for (i = 0; i < SSLH_I_COUNTERS && good; i++) good = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], &value[i]);
         if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
         else if (name && m->name && strcmp(name, m->name) != 0)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name, m->name);
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name,
+                      m->name);
         else if (value[4] != (uint64_t)o->desc.kind)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
         else if (value[0] > (uint64_t)INT64_MAX || value[3] > (uint64_t)INT64_MAX || value[5] > (uint64_t)INT64_MAX)
@@ -16103,12 +16369,15 @@ SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
 }
 
 /* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
-SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, int h, int w) {
+SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
+                                          int channels, int h, int w) {
     sslh_ctx *c = net->ctx;
     const sslh_preprocess *p = &net->preprocess;
-    size_t each = (size_t)height * (size_t)width * (size_t)channels, out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
+    size_t each = (size_t)height * (size_t)width * (size_t)channels,
+        out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
     int resize = h != height || w != width, k;
-    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL, *out = in ? in + each : NULL;
+    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL,
+        *out = in ? in + each : NULL;
     sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
     float box[4];
     box[0] = box[1] = 0;
@@ -16142,11 +16411,13 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width, channels);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width,
+                  channels);
         return;
     }
     if (net->preprocess.channels && net->preprocess.channels != channels) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name, net->preprocess.channels, channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name,
+                  net->preprocess.channels, channels);
         return;
     }
     h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
@@ -16161,26 +16432,30 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_tensor *y;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count, height, width, channels, h, w);
+        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
+                               height, width, channels, h, w);
         y = sslh_forward(net, y);
         if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
         if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name, net->width, (double)y->count / count);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
+                      net->width, (double)y->count / count);
         if (!SSLH_I_BAD(c)) sslh_read(y, out + (size_t)begin * (size_t)net->width, y->count);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c); /* the next call finds one piece of memory */
+    /* the next call finds one piece of memory */
+    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
 
 /* ================================================================================================================== */
 /*  >>data          data sets, loaders                                                                               */
 /* ================================================================================================================== */
 
-/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in the
-   whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is the
-   whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came by. */
+/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in
+   the whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is
+   the whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came
+   by. */
 
 /* Streams of random numbers, far from those that sslh_next_stream counts up. */
 #define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
@@ -16343,7 +16618,8 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     }
     size_t n = (size_t)d.count;
     int classes = d.labels ? d.classes : 1;
-    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past it */
+    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past
+       it */
     int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
@@ -16688,8 +16964,8 @@ SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, sslh_i_idx *h) {
     return h->total > n;
 }
 
-/* The bytes of an IDX file, unpacked when it is gzipped. A look at its first bytes tells how much it unpacks to, so that a
-   small file cannot ask for much memory. NULL and an error on failure. */
+/* The bytes of an IDX file, unpacked when it is gzipped. A look at its first bytes tells how much it unpacks to, so
+   that a small file cannot ask for much memory. NULL and an error on failure. */
 SSLH_I_FN uint8_t *sslh_i_idx_unpack(const sslh_i_source *s, size_t *size) {
     sslh_i_idx h;
     size_t at;
@@ -16805,8 +17081,8 @@ SSLH_I_FN int sslh_i_idx_part(sslh_i_parts *set, const char *path, uint8_t *p, s
     return sslh_i_parts_add(set, path, part);
 }
 
-/* 10 for a CIFAR-10 file (label, 1024 R, 1024 G, 1024 B), 100 for CIFAR-100 (coarse label, fine label, ..), 0 for neither: the
-   size is a multiple of the record's and all labels are in range. */
+/* 10 for a CIFAR-10 file (label, 1024 R, 1024 G, 1024 B), 100 for CIFAR-100 (coarse label, fine label, ..), 0 for
+   neither: the size is a multiple of the record's and all labels are in range. */
 SSLH_I_FN int sslh_i_is_cifar(const uint8_t *p, size_t size) {
     for (int kind = 10; kind <= 100; kind += 90) {
         size_t record = kind == 10 ? 3073 : 3074, i = 0;
@@ -16954,8 +17230,8 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
     return classes;
 }
 
-/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a statement per
-   line, words separated by blanks, # to the end of the line is a comment:
+/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a
+   statement per line, words separated by blanks, # to the end of the line is a comment:
 
        cell 28 28                              height and width of one image; before the first sheet
        class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
@@ -17359,8 +17635,8 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on its neighbours in the batch. The loops run over whole planes, padded to SSLH_I_LANES, and
-   are kernels. */
+   others, and no view depends on its neighbours in the batch. The loops run over whole planes, padded to SSLH_I_LANES,
+   and are kernels. */
 
 #define SSLH_I_LANES 16
 #define SSLH_I_VIEW_SIDE 32767 /* largest height or width of an image or view */
@@ -17412,8 +17688,9 @@ SSLH_I_FN float sslh_i_filter(float x, int bilinear) {
     return 0.0f;
 }
 
-/* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights of
-   those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL does. */
+/* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights
+   of those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL
+   does. */
 SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias) {
     double scale = size / (double)t->n, stretch = scale < 1.0 || no_antialias ? 1.0 : scale, support;
     int i;
@@ -17443,17 +17720,19 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
     }
 }
 
-/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of SSLH_I_LANES. */
-SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in, sslh_real *out, size_t in_stride,
-                                size_t out_stride, size_t width) {
+/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of
+   SSLH_I_LANES. */
+SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in,
+                                sslh_real *out, size_t in_stride, size_t out_stride, size_t width) {
     int i;
     for (i = 0; i < t->n; i++)
-        k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps, t->count[i],
-                    out + (size_t)i * out_stride, width);
+        k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps,
+                    t->count[i], out + (size_t)i * out_stride, width);
 }
 
 /* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
-SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride, size_t out_stride) {
+SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride,
+                                size_t out_stride) {
     int y0, x0, y, x;
     for (y0 = 0; y0 < h; y0 += 8)
         for (x0 = 0; x0 < w; x0 += 8) {
@@ -17466,10 +17745,12 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 /* --- the source of an image -------------------------------------------------------------------------------------- */
 
 /* Pixels (H,W,C): one of the three. */
-typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width, channels; } sslh_i_pixels;
+typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
+    channels; } sslh_i_pixels;
 
 /* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1]. */
-SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out, ptrdiff_t ystep, ptrdiff_t xstep) {
+SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out,
+                               ptrdiff_t ystep, ptrdiff_t xstep) {
     int x, y;
     size_t step = (size_t)s->channels;
     for (y = 0; y < h; y++) {
@@ -17502,7 +17783,8 @@ typedef struct sslh_i_view_work {
 /* sizes of the parts above in values */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 
-/* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in size_t. */
+/* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in
+   size_t. */
 SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int ow, int channels) {
     size_t hp = SSLH_I_ROUND_UP((size_t)h), wp = SSLH_I_ROUND_UP((size_t)ow), n, m, out;
     if (!sslh_i_mul(hp, (size_t)w, &n) || !sslh_i_mul((size_t)h, wp, &m)) return 0;
@@ -17512,12 +17794,14 @@ SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int o
     s->b = SSLH_I_MAX(n, 3 * s->plane); /* a blur reflects up to a side at the top and at the bottom */
     if (!sslh_i_mul(s->plane, (size_t)channels, &s->planes)) return 0;
     s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 8 * SSLH_I_LANES;
-    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) + sizeof(sslh_real)) / sizeof(sslh_real));
+    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) +
+                               sizeof(sslh_real)) / sizeof(sslh_real));
     s->total = s->a + s->b + s->planes + s->row + 2 * s->taps;
     return s->total <= (size_t)-1 / 4096; /* 256 workers, 16 bytes */
 }
 
-SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernels *k, const sslh_i_view_sizes *s, sslh_real *memory) {
+SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernels *k, const sslh_i_view_sizes *s,
+                                 sslh_real *memory) {
     w->k = k;
     w->a = memory;
     w->b = w->a + s->a;
@@ -17537,7 +17821,8 @@ SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, i
     for (ch = 0; ch < s->channels; ch++) {
         sslh_real *out = work->planes + (size_t)ch * work->plane;
         sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp);             /* (w, hp) */
-        for (y = 0; y < (size_t)w && hp > (size_t)h; y++) memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
+        for (y = 0; y < (size_t)w && hp > (size_t)h; y++)
+            memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
         sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
         if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
         else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
@@ -17563,13 +17848,13 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     if (SSLH_I_BAD(c)) return;
     if (!in || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) || !sslh_i_side_ok(width) ||
         !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, arrays not NULL", height,
-                  width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, "
+                  "arrays not NULL", height, width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
         return;
     }
     if (!(top >= 0 && left >= 0 && h > 0 && w > 0 && top + h <= (double)height && left + w <= (double)width)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: the box top %g left %g height %g width %g is not inside the image (%d,%d)", top, left, h, w,
-                  height, width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: the box top %g left %g height %g width %g is not inside the image "
+                  "(%d,%d)", top, left, h, w, height, width);
         return;
     }
     if (!sslh_i_view_size(&size, height, width, out_height, out_width, channels)) {
@@ -17591,7 +17876,8 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     sslh_i_resample(&work, &s, 0, 0, height, width, &tx, &ty, 0);
     n = (size_t)out_height * (size_t)out_width;
     for (ch = 0; ch < channels; ch++)
-        for (i = 0; i < n; i++) out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
+        for (i = 0; i < n; i++)
+            out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
     sslh_i_unscratch(c, memory);
 }
 
@@ -17618,7 +17904,8 @@ SSLH_I_FN sslh_recipe sslh_i_recipe(float crop_min, float brightness, float cont
     return r;
 }
 
-/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur there). */
+/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur
+   there). */
 SSLH_DEF sslh_recipe sslh_recipe_simclr(void) { return sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.4f, 0.1f); }
 SSLH_DEF sslh_recipe sslh_recipe_simclr_large(void) {
     sslh_recipe r = sslh_i_recipe(0.08f, 0.8f, 0.8f, 0.8f, 0.2f);
@@ -17665,8 +17952,8 @@ SSLH_I_FN void sslh_i_require(const char **bad, int ok, const char *requirement)
     if (!ok && !*bad) *bad = requirement;
 }
 
-/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so that
-   NaN fails them. */
+/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so
+   that NaN fails them. */
 SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r, int h, int w, int channels) {
     const char *bad = NULL;
     float *chance[5];
@@ -17678,18 +17965,22 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     chance[4] = &r->solarize;
     if (r->height == 0) r->height = h;
     if (r->width == 0) r->width = w;
-    sslh_i_require(&bad, sslh_i_side_ok(h) && sslh_i_side_ok(w) && channels >= 1 && channels <= 4, "images have 1 to 4 channels and sides up to 32767");
-    sslh_i_require(&bad, sslh_i_side_ok(r->height) && sslh_i_side_ok(r->width), ".height and .width must be 1 to 32767");
+    sslh_i_require(&bad, sslh_i_side_ok(h) && sslh_i_side_ok(w) && channels >= 1 &&
+                   channels <= 4, "images have 1 to 4 channels and sides up to 32767");
+    sslh_i_require(&bad, sslh_i_side_ok(r->height) && sslh_i_side_ok(r->width),
+                   ".height and .width must be 1 to 32767");
     for (i = 0; i < 5; i++) {
         if (*chance[i] == (float)SSLH_OFF) *chance[i] = 0;
         sslh_i_require(&bad, *chance[i] >= 0 && *chance[i] <= 1, "every probability must be between 0 and 1");
     }
     if (r->crop_min == (float)SSLH_OFF) r->crop_min = 0;
     if (r->crop_max == 0) r->crop_max = 1;
-    sslh_i_require(&bad, r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1, "0 <= .crop_min <= .crop_max <= 1 must hold");
+    sslh_i_require(&bad, r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1,
+                   "0 <= .crop_min <= .crop_max <= 1 must hold");
     if (r->ratio_min == 0) r->ratio_min = 3.0f / 4.0f;
     if (r->ratio_max == 0) r->ratio_max = 4.0f / 3.0f;
-    sslh_i_require(&bad, r->ratio_min >= 0.001f && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000, "0.001 <= .ratio_min <= .ratio_max <= 1000 must hold");
+    sslh_i_require(&bad, r->ratio_min >= 0.001f && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000,
+                   "0.001 <= .ratio_min <= .ratio_max <= 1000 must hold");
     if (r->crop_tries == 0) r->crop_tries = 10;
     sslh_i_require(&bad, r->crop_tries >= 1 && r->crop_tries <= 1000, ".crop_tries must be 1 to 1000");
     side = SSLH_I_MIN(r->height, r->width);
@@ -17701,14 +17992,18 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     sslh_i_require(&bad, r->hue >= 0 && r->hue <= 0.5f, ".hue must be 0 to 0.5 turns");
     if (r->blur_min == 0) r->blur_min = 0.1f;
     if (r->blur_max == 0) r->blur_max = SSLH_I_MAX(2.0f, r->blur_min);
-    sslh_i_require(&bad, r->blur_min >= 0.001f && r->blur_min <= r->blur_max && r->blur_max <= 1000, "0.001 <= .blur_min <= .blur_max <= 1000 must hold");
+    sslh_i_require(&bad, r->blur_min >= 0.001f && r->blur_min <= r->blur_max && r->blur_max <= 1000,
+                   "0.001 <= .blur_min <= .blur_max <= 1000 must hold");
     if (r->blur_kernel == 0) r->blur_kernel = SSLH_I_MAX(0, side / 10 / 2) * 2 + 1;
-    sslh_i_require(&bad, r->blur_kernel >= 1 && r->blur_kernel % 2 == 1 && r->blur_kernel / 2 < side, ".blur_kernel must be odd and its half less than the side of the view");
+    sslh_i_require(&bad, r->blur_kernel >= 1 && r->blur_kernel % 2 == 1 && r->blur_kernel / 2 < side,
+                   ".blur_kernel must be odd and its half less than the side of the view");
     if (r->solarize_threshold == 0) r->solarize_threshold = 0.5f;
     if (r->solarize_threshold == (float)SSLH_OFF) r->solarize_threshold = 0;
     sslh_i_require(&bad, r->cutout >= 0, ".cutout must not be negative");
     for (i = 0; i < 4; i++) sslh_i_require(&bad, r->std[i] >= 0, ".std must not be negative");
-    if (bad) sslh_fail(c, SSLH_E_USAGE, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width, bad);
+    if (bad)
+        sslh_fail(c, SSLH_E_USAGE, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width,
+                  bad);
     return bad == NULL;
 }
 
@@ -17746,8 +18041,9 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     int i;
     if (out && size) out[0] = 0;
     if (r.crop_min > 0) {
-        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n", sslh_i_number(a, r.crop_min),
-                    sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f), sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
+        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
+                    sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
+                    sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
                     sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
                     r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
     }
@@ -17756,24 +18052,28 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     if (r.flip > 0) sslh_i_text(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
     if (r.rotate90) sslh_i_text(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
     if (r.jitter > 0) {
-        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue %s turns, shuffled\n",
-                    sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness), sslh_i_number(d, r.contrast),
-                    sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
+        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
+                    "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
+                    sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
     }
     if (r.grey > 0) sslh_i_text(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
     if (r.blur > 0) {
         sslh_i_text(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
-                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f), sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
+                    sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
         if (r.blur_kernel) sslh_i_text(out, size, &used, "kernel %d\n", r.blur_kernel);
         else sslh_i_text(out, size, &used, "kernel a tenth of the side\n");
     }
     if (r.solarize > 0) {
         sslh_i_text(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
-                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f : r.solarize_threshold));
+                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
+                                  : r.solarize_threshold));
     }
     if (r.cutout > 0) sslh_i_text(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
     for (i = 0; i < 4; i++)
-        if (r.std[i] > 0) sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]), sslh_i_number(b, r.std[i]));
+        if (r.std[i] > 0)
+            sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
+                        sslh_i_number(b, r.std[i]));
     if (used == 0) sslh_i_text(out, size, &used, "as it is\n");
     return used;
 }
@@ -17815,7 +18115,8 @@ SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
 /* Random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box, after .crop_tries misses
    the centre at the nearest allowed aspect. */
 SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
-    float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min), log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
+    float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min),
+        log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
     float in_ratio = (float)w / (float)h;
     int attempt;
     for (attempt = 0; attempt < r->crop_tries; attempt++) {
@@ -17917,7 +18218,8 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
         sslh_real *p = w->planes + (size_t)ch * w->plane;
         memset(w->b, 0, count * sizeof *p);
         for (y = SSLH_I_MAX(0, -dy); y < SSLH_I_MIN(height, height - dy) && from < to; y++)
-            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx, (size_t)(to - from) * sizeof *p);
+            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx,
+                   (size_t)(to - from) * sizeof *p);
         memcpy(p, w->b, count * sizeof *p);
     }
 }
@@ -17926,8 +18228,8 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
 /* Planes of n values, n a multiple of SSLH_I_LANES (what lies behind the image is computed and ignored). Formulas of
    torchvision's tensor code, luma 0.299, 0.587, 0.114; the loops are in the kernels. */
 
-/* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix with
-   the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
+/* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix
+   with the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
 SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colours, size_t count, size_t n) {
     const struct sslh_i_kernels *k = w->k;
     sslh_real *p[3], mean, factor = (sslh_real)f, rest = SSLH_I_R(1) - factor;
@@ -17948,11 +18250,11 @@ SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colour
     }
 }
 
-/* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds the
-   kernel, row a padded row; tmp (H + 2 radius, W) starts radius rows above the image. Whole blocks are written, what lies
-   behind a row is overwritten by the next. */
-SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row, const sslh_real *weight, int radius,
-                                 int height, int width) {
+/* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds
+   the kernel, row a padded row; tmp (H + 2 radius, W) starts radius rows above the image. Whole blocks are written,
+   what lies behind a row is overwritten by the next. */
+SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row,
+                                 const sslh_real *weight, int radius, int height, int width) {
     size_t w = (size_t)width, block = SSLH_I_ROUND_UP(w), bytes = w * sizeof *p;
     sslh_real *image = tmp + (size_t)radius * w;
     int y, x;
@@ -17967,7 +18269,8 @@ SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, s
         memcpy(image - (size_t)y * w, image + (size_t)y * w, bytes);
         memcpy(image + (size_t)(height - 1 + y) * w, image + (size_t)(height - 1 - y) * w, bytes);
     }
-    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block); /* down */
+    /* down */
+    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block);
 }
 
 SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int width, int kernel, float sigma) {
@@ -17982,22 +18285,26 @@ SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int wid
         sum = sum + weight[k];
     }
     for (k = 0; k < kernel; k++) weight[k] = weight[k] / sum;
-    for (ch = 0; ch < colours; ch++) sslh_i_blur_plane(w->k, w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
+    for (ch = 0; ch < colours; ch++)
+        sslh_i_blur_plane(w->k, w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
 }
 
 /* DeVries & Taylor 2017: the centre is anywhere in the image, so the square may hang over the edge. */
 SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int width, int side, int cy, int cx) {
     int half = side / 2, y0 = SSLH_I_MAX(0, cy - half), x0 = SSLH_I_MAX(0, cx - half), ch, y, x;
-    int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx - half + side;
+    int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx -
+        half + side;
     for (ch = 0; ch < colours; ch++)
         for (y = y0; y < y1; y++)
-            for (x = x0; x < x1; x++) w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = SSLH_I_R(0.5);
+            for (x = x0; x < x1; x++)
+                w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = SSLH_I_R(0.5);
 }
 
 /* --- 4. store, and the whole ------------------------------------------------------------------------------------- */
 
 /* Planes to (H,W,C), y = (x - mean) / std for channels with a std. */
-SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count, sslh_real *out) {
+SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count,
+                                 sslh_real *out) {
     int ch;
     size_t i;
     for (ch = 0; ch < channels; ch++) {
@@ -18033,7 +18340,8 @@ typedef struct sslh_i_view_job {
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
-SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s, const sslh_i_draw *d, sslh_real *out) {
+SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s,
+                                 const sslh_i_draw *d, sslh_real *out) {
     const sslh_recipe *r = &job->recipe;
     int h = r->height, width = r->width, channels = s->channels, colours = channels >= 3 ? 3 : 1, ch, i;
     size_t count = (size_t)h * (size_t)width, n = SSLH_I_ROUND_UP(count);
@@ -18067,8 +18375,10 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         for (ch = 0; ch < 3; ch++) memcpy(w->planes + (size_t)ch * w->plane, w->b, n * sizeof *w->b);
     }
     if (d->sigma > 0) sslh_i_blur(w, colours, h, width, r->blur_kernel, d->sigma);
-    for (ch = 0; ch < colours && d->solarize; ch++) w->k->solarize(w->planes + (size_t)ch * w->plane, n, (sslh_real)r->solarize_threshold);
-    if (r->cutout > 0) sslh_i_cutout(w, colours, h, width, SSLH_I_MIN(r->cutout, 2 * SSLH_I_VIEW_SIDE), d->cut_y, d->cut_x);
+    for (ch = 0; ch < colours && d->solarize; ch++)
+        w->k->solarize(w->planes + (size_t)ch * w->plane, n, (sslh_real)r->solarize_threshold);
+    if (r->cutout > 0)
+        sslh_i_cutout(w, colours, h, width, SSLH_I_MIN(r->cutout, 2 * SSLH_I_VIEW_SIDE), d->cut_y, d->cut_x);
     sslh_i_view_store(w, r, channels, count, out);
 }
 
@@ -18083,7 +18393,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         sslh_i_pixels s;
         sslh_i_draw d;
         sslh_i_key key;
-        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]] : job->index[i]);
+        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]]
+                                                         : job->index[i]);
         memset(&s, 0, sizeof s);
         if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
         else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
@@ -18121,7 +18432,8 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     job->memory = (sslh_real *)sslh_i_scratch(c, bytes);
     if (!job->memory) return 0;
     memset(job->memory, 0, bytes); /* what lies behind a plane is computed on too, and must be numbers */
-    if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES && job->n >= 16) {
+    if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES &&
+        job->n >= 16) {
         table_bytes = (sslh_i_taps_bytes(longest, r->height) + 63) / 64 * 64;
         tables = (char *)sslh_i_scratch(c, (size_t)longest * (table_bytes + sizeof(sslh_i_taps)));
         if (tables) {
@@ -18148,12 +18460,14 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < batch.data.fields && i < 4 && !field; i++)
         if (batch.data.field[i].kind == SSLH_FIELD_IMAGE) field = &batch.data.field[i];
-    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 || (field->type != SSLH_U8 && field->type != SSLH_F32)) {
+    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 ||
+        (field->type != SSLH_U8 && field->type != SSLH_F32)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_views: the batch has no image field");
         return sslh_i_dummy(c);
     }
     if (batch.count < 1 || !batch.index || view < 0) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the view must not be negative", batch.count, view);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the "
+                  "view must not be negative", batch.count, view);
         return sslh_i_dummy(c);
     }
     memset(&job, 0, sizeof job);
@@ -18161,13 +18475,16 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.height = field->shape.size[0];
     job.width = field->shape.size[1];
     job.channels = field->shape.size[2];
-    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels)) return sslh_i_dummy(c);
+    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels))
+        return sslh_i_dummy(c);
     for (i = 0; i < batch.count; i++)
         if (batch.index[i] < 0 || (int64_t)batch.index[i] >= batch.data.count) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i], (double)batch.data.count);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i],
+                      (double)batch.data.count);
             return sslh_i_dummy(c);
         }
-    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width, job.channels));
+    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width,
+                                                          job.channels));
     if (!out) return sslh_i_dummy(c);
     job.n = batch.count;
     job.seed = batch.seed;
@@ -18179,7 +18496,8 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.source = field->type == SSLH_U8 ? 0 : 1;
     job.out = out->data;
     if (!field->values) { /* the callback is called from this thread only */
-        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1 : sizeof(float)), total;
+        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1
+                                                                                        : sizeof(float)), total;
         fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
         if (!fetched) return sslh_i_dummy(c);
         for (i = 0; i < job.n; i++) {
@@ -18203,7 +18521,8 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     if (!sslh_i_begin(c, "sslh_augment", &x, 1, 0)) return sslh_i_dummy(c);
     if (x->ndim != 4 || x->type == SSLH_I32) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_augment: %s: images are (N,H,W,C), real or 8-bit", sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_augment: %s: images are (N,H,W,C), real or 8-bit",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     memset(&job, 0, sizeof job);
@@ -18212,7 +18531,8 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     job.height = x->shape[1];
     job.width = x->shape[2];
     job.channels = x->shape[3];
-    if (!sslh_i_recipe_resolve(c, "sslh_augment", &job.recipe, job.height, job.width, job.channels)) return sslh_i_dummy(c);
+    if (!sslh_i_recipe_resolve(c, "sslh_augment", &job.recipe, job.height, job.width, job.channels))
+        return sslh_i_dummy(c);
     out = sslh_i_new(c, "sslh_augment", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
     if (!out) return sslh_i_dummy(c);
     job.seed = c->desc.seed;
@@ -18225,7 +18545,8 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
 }
 
 /* Turns of a batch: whole pixels are copied. */
-typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel; } sslh_i_turn_job;
+typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel;
+    } sslh_i_turn_job;
 
 SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
     const sslh_i_turn_job *job = (const sslh_i_turn_job *)arg;
@@ -18239,7 +18560,8 @@ SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
     for (y = 0; y < job->side; y++)
         for (x = 0; x < job->side; x++) {
             sslh_i_turn(q, job->side, y, x, &fy, &fx);
-            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel, job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
+            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel,
+                   job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
         }
 }
 
@@ -18249,8 +18571,8 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
     if (!sslh_i_begin(c, "sslh_rotate90", &x, 1, 0)) return sslh_i_dummy(c);
     if (x->ndim != 4 || x->shape[1] != x->shape[2] || !quarter) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_rotate90: %s: images are (N,H,W,C) with H = W, and the list of turns must not be NULL",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_rotate90: %s: images are (N,H,W,C) with H = W, and the list of turns must not "
+                  "be NULL", sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     out = sslh_i_new(c, "sslh_rotate90", x->type, sslh_shape_of(x));
@@ -18287,10 +18609,12 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
 
 /* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
-    return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) | ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
+    return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
+           ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
 
-SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self, size_t self_size) {
+SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                     size_t self_size) {
     sslh_method m;
     sslh_net_desc d;
     memset(&m, 0, sizeof m);
@@ -18324,7 +18648,8 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     info = sslh_net_query(encoder);
     if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
     else if (kind >= 0 && (int)info.kind != kind)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name, kinds[(int)info.kind], kinds[kind]);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name,
+                  kinds[(int)info.kind], kinds[kind]);
     return !SSLH_I_BAD(c);
 }
 
@@ -18435,7 +18760,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     return x;
 }
 
-/* --- the settings of a run ------------------------------------------------------------------------------------------ */
+/* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
 /* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
 SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
@@ -18493,9 +18818,11 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
         return 0;
     }
     d = sslh_i_train_resolve(m, d);
-    n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, second number: %s", m->name,
-                 m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
-                 (double)d.lr, (double)d.optimizer.weight_decay, schedules[(int)d.schedule], (double)d.warmup, d.batch, m->second_name);
+    n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, "
+                 "second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
+                 (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind], (double)d.lr,
+                 (double)d.optimizer.weight_decay, schedules[(int)d.schedule], (double)d.warmup, d.batch,
+                 m->second_name);
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -18506,26 +18833,29 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
 #if SSLH_WITH_ROTATION
 /* Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", ICLR 2018.
 
-   Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has to
-   know what things look like.
+   Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has
+   to know what things look like.
 
        g(x, y)   = x turned by y quarters, y in {0,1,2,3}                                             (1)
        F(x)      = softmax( W f(x) + b ), f the encoder                                               (2)
        L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
 
-   Defaults: all four copies of an image in one batch (one random rotation per image is weaker); pad 4, crop, flip and the
-   data's mean and std; SGD 0.1, Nesterov 0.9, decay 5e-4, rate divided by 5 at 30, 60 and 80 % of the run (the authors'
-   code). ln 4 = 1.386 is the loss of knowing nothing.
-   Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images only);
-   the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a middle one
-   (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
+   Defaults: all four copies of an image in one batch (one random rotation per image is weaker); pad 4, crop, flip and
+   the data's mean and std; SGD 0.1, Nesterov 0.9, decay 5e-4, rate divided by 5 at 30, 60 and 80 % of the run (the
+   authors' code). ln 4 = 1.386 is the loss of knowing nothing.
+   Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images
+   only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
+   middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
 
-typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given; } sslh_i_rotation;
+typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
+    } sslh_i_rotation;
 
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)", data.height, data.width);
+        sslh_fail(m->ctx, SSLH_E_SHAPE,
+                  "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)",
+                  data.height, data.width);
     if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
 }
 
@@ -18540,12 +18870,13 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     if (!label) return;
     for (r = 0; r < k; r++)
         for (i = 0; i < n; i++)
-            label->ints[r * n + i] = !s->d.one_per_image ? r
-                : (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream('R', 0, batch->epoch, batch->index[i]), 0, (uint32_t)s->d.rotations);
+            label->ints[r * n + i] = !s->d.one_per_image ? r : (int32_t)sslh_random_below(c->desc.seed,
+                    sslh_i_sample_stream('R', 0, batch->epoch, batch->index[i]), 0, (uint32_t)s->d.rotations);
     for (r = 0; r < k; r++) {
         int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter);
         if (!quarter) return;
-        for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations); /* 2 classes: 0 and 180 degrees */
+        /* 2 classes: 0 and 180 degrees */
+        for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations);
         copies[r] = sslh_rotate90(c, x, quarter); /* (1) */
         sslh_i_unscratch(c, quarter);
     }
@@ -18573,7 +18904,8 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
     sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
     if (!d.rotations) d.rotations = 4;
-    if (d.rotations != 4 && d.rotations != 2) sslh_fail(c, SSLH_E_USAGE, "sslh_rotation: .rotations is %d (4 or 2)", d.rotations);
+    if (d.rotations != 4 && d.rotations != 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_rotation: .rotations is %d (4 or 2)", d.rotations);
     sslh_i_check_encoder(c, "sslh_rotation", encoder, -1);
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_rotation();
@@ -18611,8 +18943,8 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
 #if SSLH_WITH_SIMCLR
 /* Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", ICML 2020.
 
-   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come from
-   the same image, whatever crop, colour and mirror did to them.
+   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come
+   from the same image, whatever crop, colour and mirror did to them.
 
        h = f(view), z = g(h)                       encoder f, projection head g                       (1)
        s_ij = z_i . z_j / (|z_i| |z_j|)            cosine similarity                                  (2)
@@ -18620,12 +18952,13 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
        L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
 
    Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
-   Defaults (the released code; CIFAR settings for small images): t = 0.5; head of 3 layers with batch norm after each, the
-   last without shift; views: crop 0.08 to 1, flip, jitter (0.4, 0.4, 0.4, 0.1) with p 0.8, grey 0.2, no blur, pixels in
-   [0,1]; LARS with rate 1.0 x batch / 256 (0.3 for ImageNet), momentum 0.9, decay 1e-4, warm-up of 10 epochs, cosine, made
-   for hundreds of epochs: runs of minutes gain from a rate of 3. ln(2N-1) is the loss when every embedding is equal.
-   Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
-   colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
+   Defaults (the released code; CIFAR settings for small images): t = 0.5; head of 3 layers with batch norm after each,
+   the last without shift; views: crop 0.08 to 1, flip, jitter (0.4, 0.4, 0.4, 0.1) with p 0.8, grey 0.2, no blur,
+   pixels in [0,1]; LARS with rate 1.0 x batch / 256 (0.3 for ImageNet), momentum 0.9, decay 1e-4, warm-up of 10 epochs,
+   cosine, made for hundreds of epochs: runs of minutes gain from a rate of 3. ln(2N-1) is the loss when every embedding
+   is equal. Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives;
+   without colour jitter the histogram of colours solves the task; images of one class in a batch are false
+   negatives. */
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
@@ -18646,7 +18979,8 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     int n;
     (void)phase;
     /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views")))); /* (1): (2N,D) */
+    /* (1): (2N,D) */
+    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views"))));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);
@@ -18665,8 +18999,10 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     if (!d.head_layers) d.head_layers = 3;
     if (!d.head_out) d.head_out = 128;
     if (!(d.temperature > 0.0f)) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .temperature must be above 0");
-    if (d.head_layers < 1 || d.head_layers > 7) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .head_layers is %d (1 to 7)", d.head_layers);
-    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden) d.head_hidden = sslh_net_query(encoder).width;
+    if (d.head_layers < 1 || d.head_layers > 7)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .head_layers is %d (1 to 7)", d.head_layers);
+    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
+        d.head_hidden = sslh_net_query(encoder).width;
     s.views = d.views ? *d.views : sslh_recipe_simclr();
     s.d = d;
     s.d.views = NULL;
@@ -18701,8 +19037,8 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
 #if SSLH_WITH_VAE
 /* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014.
 
-   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it must
-   let the decoder rebuild the image, and the distributions together must look like a standard normal.
+   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it
+   must let the decoder rebuild the image, and the distributions together must look like a standard normal.
 
        q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
        z      = mu + sigma e, e ~ N(0, 1)            reparameterisation: gradients reach mu and sigma  (2)
@@ -18712,8 +19048,8 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
 
    Defaults: 784-400-20-400-784, ReLU, Adam 1e-3, batch 128 (pytorch/examples); grey values serve as Bernoulli targets.
    Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
-   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only with
-   the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
+   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only
+   with the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
 
 typedef struct sslh_i_vae_net { int in, hidden, latent, activation; } sslh_i_vae_net;
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
@@ -18764,14 +19100,15 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
-    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1])); /* (4), mean */
+    /* (4), mean */
+    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
 SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     if (data.height != s->d.height || data.width != s->d.width || data.channels != s->d.channels)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_vae: made for images of %d x %d x %d, the data has %d x %d x %d", s->d.height, s->d.width, s->d.channels,
-                  data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_vae: made for images of %d x %d x %d, the data has %d x %d x %d",
+                  s->d.height, s->d.width, s->d.channels, data.height, data.width, data.channels);
     sslh_i_note_size(m->encoder, data);
 }
 
@@ -18793,7 +19130,8 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     y = sslh_forward(s->decoder, z);
     flat = sslh_reshape(c, x, sslh_dim2(-1, in));
     /* mean over N and pixels, times the number of pixels: the sum of (3), mean over images */
-    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in) : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
+    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in)
+        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
 }
 
@@ -18819,8 +19157,11 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     if (!d.latent) d.latent = 20;
     if (d.beta == 0.0f) d.beta = 1.0f;
     if (d.beta < 0.0f) d.beta = 0.0f;
-    if (d.height <= 0 || d.width <= 0 || d.channels < 0 || d.hidden < 0 || d.latent < 0 || d.height > 4096 || d.width > 4096 || d.channels > 16)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_vae: images of %d x %d x %d, .hidden %d, .latent %d: sizes must be given and positive", d.height, d.width, d.channels, d.hidden, d.latent);
+    if (d.height <= 0 || d.width <= 0 || d.channels < 0 || d.hidden < 0 || d.latent < 0 || d.height > 4096 ||
+        d.width > 4096 || d.channels > 16) sslh_fail(c, SSLH_E_USAGE,
+                                                     "sslh_vae: images of %d x %d x %d, .hidden %d, .latent %d: sizes "
+                                                     "must be given and positive", d.height, d.width, d.channels,
+                                                     d.hidden, d.latent);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
     e.hidden = d.hidden;
@@ -18922,23 +19263,25 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
        t_p = (x_p - mean(x_p)) / sqrt(var(x_p) + 1e-6)   each patch by its own mean and variance      (5)
        L = mean over hidden patches p and their values of (y_p - t_p)^2                               (6)
 
-   Defaults: r = 0.75; decoder 4 blocks of width 96 (the paper's 8 of 512, for small images); positions fixed sine-cosine
-   in encoder (a flag of sslh_vit) and decoder; AdamW (0.9, 0.95), rate 1.5e-4 x batch / 256, decay 0.05, warm-up 40
-   epochs, cosine; views: crop 0.2 to 1 and flip, normalised by the data. Predicting 0 costs (n-1)/n for n values per patch,
-   because the variance in (5) is the unbiased one; the second number is 1 - L / ((n-1)/n), the share explained.
-   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
-   pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
+   Defaults: r = 0.75; decoder 4 blocks of width 96 (the paper's 8 of 512, for small images); positions fixed
+   sine-cosine in encoder (a flag of sslh_vit) and decoder; AdamW (0.9, 0.95), rate 1.5e-4 x batch / 256, decay 0.05,
+   warm-up 40 epochs, cosine; views: crop 0.2 to 1 and flip, normalised by the data. Predicting 0 costs (n-1)/n for n
+   values per patch, because the variance in (5) is the unbiased one; the second number is 1 - L / ((n-1)/n), the share
+   explained. Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a
+   32-pixel image; pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning
+   shows. */
 
 typedef struct sslh_i_mae_net { int width, depth, heads, patches, out, norm, blocks, pred; } sslh_i_mae_net;
-typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given; } sslh_i_mae;
+typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
+    } sslh_i_mae;
 
 SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,gh,p,gw,p,C -> N,gh,gw,p,p,C */
     char text[96];
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!x || x->ndim != 4 || patch < 1 || x->shape[1] % patch || x->shape[2] % patch) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_patchify: images (N,H,W,C) with sides divisible by the patch of %d are needed, not %s", patch,
-                  x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL");
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_patchify: images (N,H,W,C) with sides divisible by the patch of %d are "
+                  "needed, not %s", patch, x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL");
         return sslh_i_dummy(c);
     }
     {
@@ -18965,9 +19308,10 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     }
 }
 
-/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden (n,P)
-   1 for hidden patches. stream_of gives every image its own stream. */
-SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep, sslh_tensor **restore, sslh_tensor **hidden) {
+/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden
+   (n,P) 1 for hidden patches. stream_of gives every image its own stream. */
+SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep,
+                               sslh_tensor **restore, sslh_tensor **hidden) {
     int32_t *order;
     int i, p;
     *keep = sslh_i_new(c, "sslh_mae", SSLH_I32, sslh_dim2(n, s->visible));
@@ -19003,7 +19347,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     class_token = sslh_slice(c, y, 1, 0, 1);
     part[0] = sslh_slice(c, y, 1, 1, 1 + visible);
     part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width)); /* mask tokens */
-    part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);                  /* back in their places */
+    /* back in their places */
+    part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);
     part[0] = class_token;
     y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, s->pred + 2)); /* + decoder_pos_embed (1,1+P,Dd) */
     for (i = 0; i < s->depth; i++) y = sslh_i_vit_block(net, s->blocks + 12 * i, y, s->heads, 0.0f, NULL);
@@ -19059,7 +19404,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, s
 SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
-    sslh_tensor *x = sslh_view_get(v, "images"), *hidden = sslh_view_get(v, "hidden"), *y, *t, *mean, *std, *per_patch, *loss;
+    sslh_tensor *x = sslh_view_get(v, "images"), *hidden = sslh_view_get(v, "hidden"), *y, *t, *mean, *std, *per_patch,
+        *loss;
     float values;
     (void)phase;
     y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore"));
@@ -19073,7 +19419,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked, sslh_tensor **filled) {
+SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
+                                   sslh_tensor **filled) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
@@ -19099,7 +19446,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     if (!s->d.raw_pixels) y = sslh_add(c, sslh_mul(c, y, std), mean); /* (5) backwards */
     if (!SSLH_I_BAD(c)) {
         hidden = sslh_reshape(c, hidden, sslh_dim3(x->shape[0], s->patches, 1));
-        shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches); /* hidden patches: the mean of all */
+        /* hidden patches: the mean of all */
+        shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches);
         *masked = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
         *filled = sslh_unpatchify(c, sslh_where(c, hidden, y, patches), s->patch, x->shape[1], x->shape[2]);
     }
@@ -19126,7 +19474,9 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     if (sslh_i_check_encoder(c, "sslh_mae", encoder, -1)) {
         info = sslh_net_query(encoder);
         projection = sslh_find(encoder, "patch_embed.proj.weight");
-        if (!projection || !info.image) sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches (sslh_vit) is needed", info.name);
+        if (!projection || !info.image)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches "
+                      "(sslh_vit) is needed", info.name);
     }
     s.patch = 1;
     if (!SSLH_I_BAD(c)) {
@@ -19137,11 +19487,13 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     s.patches = grid * grid;
     s.visible = (int)((float)s.patches * (1.0f - d.mask));
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen and one hidden (smaller patches?)",
-                  (double)d.mask, s.visible, s.patches);
-    if (d.decoder_width < 4 || d.decoder_width % 4 || d.decoder_heads < 1 || d.decoder_width % d.decoder_heads || d.decoder_depth < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: decoder of width %d, %d heads, %d blocks: the width must be a multiple of 4 and of the heads", d.decoder_width,
-                  d.decoder_heads, d.decoder_depth);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
+                  "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
+    if (d.decoder_width < 4 || d.decoder_width % 4 || d.decoder_heads < 1 || d.decoder_width % d.decoder_heads ||
+        d.decoder_depth < 1) sslh_fail(c, SSLH_E_USAGE,
+                                       "sslh_mae: decoder of width %d, %d heads, %d blocks: the width must be a "
+                                       "multiple of 4 and of the heads", d.decoder_width, d.decoder_heads,
+                                       d.decoder_depth);
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_mae();
     s.d = d;
@@ -19151,7 +19503,8 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     n.heads = d.decoder_heads;
     n.patches = s.patches;
     n.out = s.patch * s.patch * channels;
-    /* declared below in this order: decoder_embed (2), mask_token, blocks (12 each), decoder_norm (2), decoder_pred (2), positions */
+    /* declared below in this order: decoder_embed (2), mask_token, blocks (12 each), decoder_norm (2), decoder_pred
+       (2), positions */
     n.blocks = 3;
     n.norm = n.blocks + 12 * n.depth;
     n.pred = n.norm + 2;
@@ -19172,7 +19525,8 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
         }
         sslh_layer_layer_norm_new(s.decoder, "decoder_norm", n.width);
         sslh_i_xavier_new(s.decoder, "decoder_pred", n.width, n.out);
-        sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width), SSLH_INIT_POSITIONS, (float)grid);
+        sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width),
+                       SSLH_INIT_POSITIONS, (float)grid);
     }
     m = sslh_method_new(c, "mae", encoder, &s, sizeof s);
     sslh_child(m.net, "decoder", s.decoder);
@@ -19196,7 +19550,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
 /*  >>eval          probe, kNN, fine-tuning, meters                                                                  */
 /* ================================================================================================================== */
 
-/* --- features ------------------------------------------------------------------------------------------------------- */
+/* --- features ----------------------------------------------------------------------------------------------------- */
 
 /* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over a grid, for probes of early maps. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
@@ -19204,7 +19558,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     if (SSLH_I_BAD(c)) return x;
     k = SSLH_I_MIN(x->shape[1], x->shape[2]) / grid;
     if (k < 1) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is finer than the map of %d x %d", grid, x->shape[1], x->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is finer than the map of %d x %d", grid, x->shape[1],
+                  x->shape[2]);
         return x;
     }
     return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
@@ -19240,11 +19595,14 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         if (encoder) {
             x = sslh_forward_ex(encoder, x, f);
             if (!SSLH_I_BAD(c) && x->ndim == 4 && d.pool_grid > 1) x = sslh_i_pool_grid(c, x, d.pool_grid);
-            else if (!SSLH_I_BAD(c) && x->ndim > 2) x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+            else if (!SSLH_I_BAD(c) && x->ndim > 2)
+                x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
         }
         x = sslh_reshape(c, x, sslh_dim2(n, -1)); /* (n,D) */
-        if (!SSLH_I_BAD(c) && !all) all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
-        if (all && !SSLH_I_BAD(c)) memcpy(all->data + (size_t)at * (size_t)all->shape[1], x->data, x->count * sizeof *x->data);
+        if (!SSLH_I_BAD(c) && !all)
+            all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
+        if (all && !SSLH_I_BAD(c))
+            memcpy(all->data + (size_t)at * (size_t)all->shape[1], x->data, x->count * sizeof *x->data);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -19255,11 +19613,14 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 /* Labels of a data set, checked. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
-    if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
-    else if (!train.labels || !test.labels) sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op, train.labels ? "test" : "training");
+    if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
+    else if (!train.labels || !test.labels)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op,
+                  train.labels ? "test" : "training");
     else if (train.height != test.height || train.width != test.width || train.channels != test.channels)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height, train.width, train.channels, test.height,
-                  test.width, test.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height,
+                  train.width, train.channels, test.height, test.width, test.channels);
     return !SSLH_I_BAD(c);
 }
 
@@ -19267,12 +19628,13 @@ SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t see
     return fraction > 0.0f && fraction < 1.0f ? sslh_data_fraction(d, (double)fraction, seed) : d;
 }
 
-/* --- linear probe --------------------------------------------------------------------------------------------------- */
+/* --- linear probe ------------------------------------------------------------------------------------------------- */
 /* Multinomial logistic regression on standardised features,
        L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
    minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
 
-typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n; int pairs, newest; } sslh_i_lbfgs;
+typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n;
+    int pairs, newest; } sslh_i_lbfgs;
 
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
     double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
@@ -19295,7 +19657,8 @@ SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
     memset(p->weight->grad, 0, p->weight->count * sizeof(sslh_real));
     memset(p->bias->grad, 0, p->bias->count * sizeof(sslh_real));
     loss = sslh_cross_entropy(c, sslh_linear(c, p->x, p->weight, p->bias), p->y);
-    if (p->l2 > 0.0f) loss = sslh_add(c, loss, sslh_scale(c, sslh_sum(c, sslh_square(c, p->weight), SSLH_ALL, 0), 0.5f * p->l2));
+    if (p->l2 > 0.0f)
+        loss = sslh_add(c, loss, sslh_scale(c, sslh_sum(c, sslh_square(c, p->weight), SSLH_ALL, 0), 0.5f * p->l2));
     sslh_backward(c, loss);
     value = (double)sslh_item(loss);
     sslh_pop(c);
@@ -19381,7 +19744,8 @@ SSLH_I_FN sslh_tensor *sslh_i_rows(sslh_ctx *c, const sslh_tensor *x, const int3
     sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_F32, sslh_dim2(n, x->shape[1]));
     size_t width = (size_t)x->shape[1];
     int i;
-    for (i = 0; t && i < n; i++) memcpy(t->data + (size_t)i * width, x->data + (size_t)index[i] * width, width * sizeof *t->data);
+    for (i = 0; t && i < n; i++)
+        memcpy(t->data + (size_t)i * width, x->data + (size_t)index[i] * width, width * sizeof *t->data);
     return t ? t : sslh_i_dummy(c);
 }
 
@@ -19404,16 +19768,19 @@ SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
             sum2 += v * v;
         }
         scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
-        for (i = 0; i < n; i++) train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
-        for (i = 0; i < m; i++) test->data[i * width + d] = (sslh_real)(((double)test->data[i * width + d] - mean) * scale);
+        for (i = 0; i < n; i++)
+            train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
+        for (i = 0; i < m; i++)
+            test->data[i * width + d] = (sslh_real)(((double)test->data[i * width + d] - mean) * scale);
     }
 }
 
 static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
 
-/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number last. */
-SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed, sslh_tensor *held_x,
-                                const int32_t *held_y, double *right) {
+/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number
+   last. */
+SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed,
+                                sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
     memset(b->x, 0, b->n * sizeof *b->x);
     if (fixed > 0.0f) {
@@ -19428,8 +19795,9 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     }
 }
 
-SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
-                                          const int32_t *test_labels, int classes, sslh_probe_desc d) {
+SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
+                                          sslh_tensor *test, const int32_t *test_labels, int classes,
+                                          sslh_probe_desc d) {
     sslh_i_probe p;
     sslh_i_lbfgs b;
     sslh_tensor *x, *t, *in[2], parameters[2];
@@ -19442,8 +19810,10 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_linear_probe", in, 2, 1)) return 0.0f;
-    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 2 || !train_labels || !test_labels) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear_probe: features (n,D) of one width, labels and at least 2 classes are needed");
+    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 2 || !train_labels ||
+        !test_labels) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear_probe: features (n,D) of one width, labels and at least 2 classes are "
+                  "needed");
         return 0.0f;
     }
     if (!d.iterations) d.iterations = 200;
@@ -19486,7 +19856,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         folds = n >= 2000 ? 1 : 5;
         sslh_random_permutation(d.seed, 0x70726f6265u, order, n);
         for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
-            int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0, held = to - from;
+            int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0,
+                held = to - from;
             int64_t inner = sslh_mark(c);
             int32_t *ids = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *ids);
             sslh_tensor *hx, *hy;
@@ -19526,8 +19897,9 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     return result;
 }
 
-/* --- nearest neighbours --------------------------------------------------------------------------------------------- */
-/* Wu et al. 2018: s_i = cosine of test and training feature; the k largest vote for their class with weight e^(s_i / T). */
+/* --- nearest neighbours ------------------------------------------------------------------------------------------- */
+/* Wu et al. 2018: s_i = cosine of test and training feature; the k largest vote for their class with weight e^(s_i /
+   T). */
 
 typedef struct sslh_i_knn_job {
     const sslh_real *similarity; /* (rows, n) */
@@ -19574,14 +19946,15 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
         who[at] = i;
     }
     for (k = 0; k < j->classes; k++) votes[k] = 0;
-    for (i = 0; i < used; i++) votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
+    for (i = 0; i < used; i++)
+        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
 
-SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test, const int32_t *test_labels,
-                                 int classes, sslh_knn_desc d) {
+SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
+                                 const int32_t *test_labels, int classes, sslh_knn_desc d) {
     sslh_tensor *in[2], *unit;
     sslh_i_knn_job j;
     int64_t mark;
@@ -19589,9 +19962,10 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
-    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 1 || !train_labels || !test_labels || d.k < 0 ||
-        d.temperature < 0.0f) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width, labels, k >= 1 and a temperature above 0 are needed");
+    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 1 || !train_labels ||
+        !test_labels || d.k < 0 || d.temperature < 0.0f) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width, labels, k >= 1 and a temperature above 0 "
+                  "are needed");
         return 0.0f;
     }
     memset(&j, 0, sizeof j);
@@ -19603,7 +19977,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.labels = train_labels;
     for (i = 0; i < j.n; i++)
         if (train_labels[i] < 0 || train_labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i, classes - 1);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i,
+                      classes - 1);
             return 0.0f;
         }
     mark = sslh_mark(c);
@@ -19619,7 +19994,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
         sslh_tensor *s;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        s = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_slice(c, test, 0, at, at + rows), 0.0f), unit, 0, 1); /* (rows,n) */
+        /* (rows,n) */
+        s = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_slice(c, test, 0, at, at + rows), 0.0f), unit, 0, 1);
         if (!SSLH_I_BAD(c)) {
             j.similarity = s->data;
             sslh_i_parallel(c, rows, sslh_i_knn_task, &j);
@@ -19649,7 +20025,7 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     return result;
 }
 
-/* --- fine-tuning ---------------------------------------------------------------------------------------------------- */
+/* --- fine-tuning -------------------------------------------------------------------------------------------------- */
 
 /* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B learns with rate
    lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer. */
@@ -19692,7 +20068,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     int64_t mark, step = 0, steps, warmup, at;
     int transformer, classes;
     double right = 0;
-    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1)) return 0.0f;
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1))
+        return 0.0f;
     mark = sslh_mark(c);
     classes = SSLH_I_MAX(train.classes, test.classes);
     train = sslh_i_label_share(train, d.fraction, d.seed);
@@ -19711,7 +20088,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     if (d.smoothing < 0.0f) d.smoothing = 0.0f;
     if (d.warmup == 0.0f) d.warmup = 1.0f;
     if (d.warmup < 0.0f) d.warmup = 0.0f;
-    if (d.epochs < 1 || d.batch < 1) sslh_fail(c, SSLH_E_USAGE, "sslh_finetune: epochs %d, batch %d: both must be positive", d.epochs, d.batch);
+    if (d.epochs < 1 || d.batch < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_finetune: epochs %d, batch %d: both must be positive", d.epochs, d.batch);
     sslh_i_layer_decay(net, d.layer_decay);
     p = sslh_get_preprocess(encoder);
     recipe = d.views ? *d.views : sslh_recipe_mae();
@@ -19752,7 +20130,10 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
         sslh_push(c);
         sslh_no_grad(c, 1);
-        right += n * (double)sslh_i_accuracy(sslh_forward(head, sslh_i_pool_features(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p)))), test.labels + at);
+        right += n * (double)sslh_i_accuracy(sslh_forward(head,
+                                                          sslh_i_pool_features(c, sslh_forward(net,
+                                                                  sslh_i_data_tensor(c, test, at, n, &p)))),
+                                                                  test.labels + at);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -19764,7 +20145,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     return (float)(right / (double)test.count);
 }
 
-/* --- collapse meters ------------------------------------------------------------------------------------------------ */
+/* --- collapse meters ---------------------------------------------------------------------------------------------- */
 
 SSLH_I_FN int sslh_i_check_features(const char *op, const sslh_tensor *x, int rows) {
     if (!x || SSLH_I_BAD(x->ctx)) return 0;
@@ -19811,13 +20192,15 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     double total = 0;
     if (!sslh_i_check_features("sslh_alignment", a, 1) || !sslh_i_check_features("sslh_alignment", b, 1)) return 0.0f;
     if (a->shape[0] != b->shape[0] || a->shape[1] != b->shape[1]) {
-        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1], b->shape[0], b->shape[1]);
+        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1],
+                  b->shape[0], b->shape[1]);
         return 0.0f;
     }
     n = (size_t)a->shape[0];
     width = (size_t)a->shape[1];
     for (i = 0; i < n; i++) {
-        double ia = sslh_i_inverse_norm(a->data + i * width, width), ib = sslh_i_inverse_norm(b->data + i * width, width);
+        double ia = sslh_i_inverse_norm(a->data + i * width, width),
+            ib = sslh_i_inverse_norm(b->data + i * width, width);
         for (d = 0; d < width; d++) {
             double v = (double)a->data[i * width + d] * ia - (double)b->data[i * width + d] * ib;
             total += v * v;
@@ -19843,7 +20226,8 @@ SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
         sslh_no_grad(c, 1);
         s = sslh_matmul_ex(c, sslh_slice(c, u, 0, (int)i, (int)(i + rows)), u, 0, 1); /* (rows,n) cosines */
         for (r = 0; r < rows && !SSLH_I_BAD(c); r++)
-            for (j = i + r + 1; j < n; j++) total += (double)sslh_i_exp(-4 * (1 - s->data[r * n + j])); /* |u-v|^2 = 2 - 2 cos */
+            /* |u-v|^2 = 2 - 2 cos */
+            for (j = i + r + 1; j < n; j++) total += (double)sslh_i_exp(-4 * (1 - s->data[r * n + j]));
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -19853,8 +20237,8 @@ SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
     return result;
 }
 
-/* Eigenvalues (descending) of a symmetric matrix a (n,n), which is destroyed; rows of vectors (n,n) are the eigenvectors when
-   not NULL. Cyclic Jacobi rotations: slow for n in the thousands, accurate and short. */
+/* Eigenvalues (descending) of a symmetric matrix a (n,n), which is destroyed; rows of vectors (n,n) are the
+   eigenvectors when not NULL. Cyclic Jacobi rotations: slow for n in the thousands, accurate and short. */
 SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
     int sweep, p, q, k;
     size_t w = (size_t)n;
@@ -19910,8 +20294,8 @@ SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
     }
 }
 
-/* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1, collapsed to a
-   line, and D. */
+/* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1,
+   collapsed to a line, and D. */
 SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     size_t n, width, i, d, e;
     double *gram, *values, total = 0, entropy = 0;
@@ -19947,7 +20331,7 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
 /*  >>train         trainer                                                                                          */
 /* ================================================================================================================== */
 
-/* --- one step ------------------------------------------------------------------------------------------------------- */
+/* --- one step ----------------------------------------------------------------------------------------------------- */
 
 /* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. */
 SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
@@ -19962,8 +20346,8 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         return 0.0f;
     }
     if (batch->count < m->min_batch) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch are the negatives", m->name,
-                  batch->count, m->min_batch);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch "
+                  "are the negatives", m->name, batch->count, m->min_batch);
         return 0.0f;
     }
     m->views(m, batch, &v);
@@ -19986,7 +20370,7 @@ SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_ba
     return sslh_i_method_step(m, o, batch, lr, 1);
 }
 
-/* --- progress ------------------------------------------------------------------------------------------------------- */
+/* --- progress ----------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_STDIO
 SSLH_I_FN int sslh_i_is_terminal(void) {
@@ -20016,7 +20400,8 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
     bar[24] = 0;
     if (terminal) fprintf(stderr, "\r\033[K%s [%s] ", t->method->name, bar);
     else fprintf(stderr, "%s ", t->method->name);
-    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps, (double)t->loss);
+    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps,
+            (double)t->loss);
     if (t->second_name[0]) fprintf(stderr, "  %s %.3f", t->second_name, (double)t->second);
     fprintf(stderr, "  %.0f images/s  %s %s", t->images_per_second, t->step == t->steps ? "took" : "left", left);
     if (!terminal || (t->epoch_end && t->step == t->steps)) fprintf(stderr, "\n");
@@ -20024,7 +20409,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
 }
 #endif
 
-/* --- the loop ------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
 
@@ -20058,7 +20443,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     }
     d = sslh_i_train_resolve(&m, d);
     if (d.epochs < 1 || d.batch < 1 || d.accumulate < 1 || !(d.lr > 0.0f) || d.checkpoint_every < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: epochs %d, batch %d, accumulate %d, lr %g: all must be positive", d.epochs, d.batch, d.accumulate, (double)d.lr);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: epochs %d, batch %d, accumulate %d, lr %g: all must be positive",
+                  d.epochs, d.batch, d.accumulate, (double)d.lr);
         return 0.0f;
     }
     if (m.prepare) m.prepare(&m, data);
@@ -20133,7 +20519,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
             stop |= sslh_i_train_call(&d, &t);
         }
         if (d.checkpoint && !SSLH_I_BAD(c) &&
-            (d.checkpoint_steps ? step % d.checkpoint_steps == 0 : step % (per_epoch * d.checkpoint_every) == 0 || step == t.steps))
+            (d.checkpoint_steps ? step % d.checkpoint_steps == 0 : step % (per_epoch * d.checkpoint_every) == 0 ||
+             step == t.steps))
             sslh_save_checkpoint(&m, o, step, d.checkpoint);
     }
     (void)shown;
@@ -20163,7 +20550,8 @@ typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas;
 SSLH_I_FN int sslh_i_canvas_new(sslh_ctx *c, const char *op, sslh_i_canvas *v, int64_t width, int64_t height) {
     size_t bytes;
     if (width < 1 || height < 1 || width > SSLH_I_PICTURE_SIDE || height > SSLH_I_PICTURE_SIDE) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: a picture of %.0f x %.0f pixels (at most %d a side)", op, (double)width, (double)height, SSLH_I_PICTURE_SIDE);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a picture of %.0f x %.0f pixels (at most %d a side)", op, (double)width,
+                  (double)height, SSLH_I_PICTURE_SIDE);
         return 0;
     }
     bytes = (size_t)width * (size_t)height * 3;
@@ -20215,8 +20603,10 @@ SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radiu
         }
 }
 
-/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not show. */
-SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by, double half) {
+/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not
+   show. */
+SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by,
+                               double half) {
     double ux = bx - ax, uy = by - ay, length2 = ux * ux + uy * uy;
     int x0 = (int)floor(SSLH_I_MIN(ax, bx) - half) - 1, x1 = (int)ceil(SSLH_I_MAX(ax, bx) + half) + 1;
     int y0 = (int)floor(SSLH_I_MIN(ay, by) - half) - 1, y1 = (int)ceil(SSLH_I_MAX(ay, by) + half) + 1, x, y;
@@ -20229,7 +20619,8 @@ SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, 
             dx = px - t * ux;
             dy = py - t * uy;
             cover = sslh_i_cover(sqrt(dx * dx + dy * dy), half);
-            if (cover > mask[(size_t)y * (size_t)width + (size_t)x]) mask[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)cover;
+            if (cover > mask[(size_t)y * (size_t)width + (size_t)x])
+                mask[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)cover;
         }
 }
 
@@ -20272,15 +20663,18 @@ SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int 
         bits = sslh_i_font[ch >= 32 && ch < 127 ? ch - 32 : '?' - 32];
         for (row = 0; row < 9; row++)
             for (col = 0; col < 5; col++)
-                if (bits >> (44 - 5 * row - col) & 1) sslh_i_ink_bar(v, x + (n * SSLH_I_GLYPH_WIDTH + col) * scale, y + row * scale, scale + bold, scale, colour);
+                if (bits >> (44 - 5 * row - col) & 1)
+                    sslh_i_ink_bar(v, x + (n * SSLH_I_GLYPH_WIDTH + col) * scale, y + row * scale, scale + bold, scale,
+                                   colour);
         n++;
     }
 }
 
 /* Twenty colours that stay apart: ten strong ones, then their light relatives. */
 SSLH_I_FN int sslh_i_colour(int i) {
-    static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f, 0xbcbd22, 0x17becf,
-                                   0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00, 0x8ee5ee};
+    static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f,
+        0xbcbd22, 0x17becf, 0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00,
+        0x8ee5ee};
     return colour[(unsigned)i % 20u];
 }
 
@@ -20291,7 +20685,9 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
     else if (t->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: an integer tensor, real values are needed", op);
-    else if (!t->data) sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use sslh_keep)", op);
+    else if (!t->data)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use "
+                  "sslh_keep)", op);
     return !SSLH_I_BAD(c);
 }
 
@@ -20299,21 +20695,26 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
 SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
 
 /* n tiles (H,W,3) of bytes in a grid. */
-SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w, int columns, int zoom) {
+SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w,
+                            int columns, int zoom) {
     sslh_i_canvas v;
     int64_t gap, margin, width;
     int i, x, y, rows;
     if (columns <= 0) /* about as wide as high, a little wider */
-        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;) columns++;
+        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;)
+            columns++;
     if (columns > n) columns = n;
     rows = (n - 1) / columns + 1;
     width = (int64_t)columns * w;
-    if (zoom <= 0) zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
+    if (zoom <= 0)
+        zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
     gap = 2 + zoom / 4;
     margin = 2 * gap;
-    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap, 2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
+    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap,
+                           2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
     for (i = 0; i < n; i++) {
-        int left = (int)(margin + (i % columns) * (w * zoom + gap)), top = (int)(margin + (i / columns) * (h * zoom + gap));
+        int left = (int)(margin + (i % columns) * (w * zoom + gap)),
+            top = (int)(margin + (i / columns) * (h * zoom + gap));
         for (y = 0; y < h * zoom; y++) {
             uint8_t *o = v.rgb + ((size_t)(top + y) * (size_t)v.width + (size_t)left) * 3;
             const uint8_t *p = tile + ((size_t)i * (size_t)h + (size_t)(y / zoom)) * (size_t)w * 3;
@@ -20326,7 +20727,8 @@ SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const
 /* Memory for n tiles, each side within the largest picture. */
 SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, int w) {
     size_t bytes;
-    if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE || !sslh_i_mul((size_t)h * (size_t)w * 3, (size_t)n, &bytes) || bytes > ((size_t)1 << 31) - 1) {
+    if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE ||
+        !sslh_i_mul((size_t)h * (size_t)w * 3, (size_t)n, &bytes) || bytes > ((size_t)1 << 31) - 1) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d images of %d x %d make too large a picture", op, n, h, w);
         return NULL;
     }
@@ -20340,8 +20742,8 @@ SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor
     char text[96];
     if (!sslh_i_readable(c, "sslh_picture_grid", images)) return;
     if (images->ndim != 4 || images->shape[3] > 4 || zoom > 1000) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s, zoom %d: images are (N,H,W,C) with 1 to 4 channels, zoom at most 1000",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(images)), zoom);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s, zoom %d: images are (N,H,W,C) with 1 to 4 channels, zoom at "
+                  "most 1000", sslh_i_str(text, sizeof text, sslh_shape_of(images)), zoom);
         return;
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_grid", images->shape[0], images->shape[1], images->shape[2]);
@@ -20349,8 +20751,10 @@ SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor
     channels = (size_t)images->shape[3];
     pixels = images->count / channels;
     for (i = 0; i < pixels; i++)
-        for (k = 0; k < 3; k++) tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
-    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns, zoom);
+        for (k = 0; k < 3; k++)
+            tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
+    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns,
+                 zoom);
     sslh_i_free(c, tile);
 }
 
@@ -20373,8 +20777,8 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         w = h;
     }
     if (n < 1 || (channels != 1 && channels != 3) || zoom > 1000) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s, zoom %d: weights are (O,H,W,1), (O,H,W,3) or (O,D) with D or D/3 a square, zoom at most 1000",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(weight)), zoom);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s, zoom %d: weights are (O,H,W,1), (O,H,W,3) or (O,D) with "
+                  "D or D/3 a square, zoom at most 1000", sslh_i_str(text, sizeof text, sslh_shape_of(weight)), zoom);
         return;
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
@@ -20390,9 +20794,11 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         range = hi > lo ? hi - lo : 1;
         for (i = 0; i < (size_t)h * (size_t)w; i++)
             for (k = 0; k < 3; k++)
-                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] = sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
+                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] =
+                    sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
     }
-    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0, zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
+    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0,
+                 zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
     sslh_i_free(c, tile);
 }
 
@@ -20405,10 +20811,12 @@ SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
     return 34 + SSLH_I_MIN(longest, 40) * SSLH_I_GLYPH_WIDTH * 2;
 }
 
-SSLH_I_FN int sslh_i_finite2(const sslh_real *p) { return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0; }
+SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
+    return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
+}
 
-SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels, int classes,
-                                   const char *const *names) {
+SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                   int classes, const char *const *names) {
     const int SIDE = 720, MARGIN = 24, LINE = 24;
     sslh_i_canvas v;
     double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
@@ -20416,7 +20824,8 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     if (!sslh_i_readable(c, "sslh_picture_scatter", points)) return;
     if (points->ndim != 2 || points->shape[1] != 2 || classes < 0) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s, %d classes: points are (n,2)", sslh_i_str(text, sizeof text, sslh_shape_of(points)), classes);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s, %d classes: points are (n,2)",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(points)), classes);
         return;
     }
     n = points->shape[0];
@@ -20450,7 +20859,8 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
         if (!sslh_i_finite2(p)) continue;
         x = x + ((double)p[0] - middle[0]) * unit;
         y = y - ((double)p[1] - middle[1]) * unit;
-        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_colour(0) : labels[i] < 0 || labels[i] >= classes ? 0xb0b0b0 : sslh_i_colour(labels[i]), 205);
+        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_colour(0) : labels[i] < 0 ||
+                       labels[i] >= classes ? 0xb0b0b0 : sslh_i_colour(labels[i]), 205);
     }
     for (i = 0; i < shown; i++) {
         char number[32];
@@ -20503,17 +20913,20 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power && used < size) snprintf(out + used, size - used, "e%d", power);
 }
 
-SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n, const char *const *names, const char *title) {
+SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                  const char *const *names, const char *title) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
     sslh_i_canvas v;
     uint8_t *mask;
     double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
     char text[48];
-    int i, j, any = 0, left = 0, top, legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
+    int i, j, any = 0, left = 0, top,
+        legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
     size_t k;
     if (SSLH_I_BAD(c)) return;
     if (!values || curves < 1 || n < 1 || curves > 100000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the values not NULL", curves, n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the "
+                  "values not NULL", curves, n);
         return;
     }
     for (k = 0; k < (size_t)curves * (size_t)n; k++) {
@@ -20549,16 +20962,19 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
         int y = top + HEIGHT - (int)(i * step / (hi - lo) * HEIGHT + 0.5);
         sslh_i_ink_bar(&v, left, y, WIDTH, 1, SSLH_I_FAINT);
         sslh_i_tick(text, sizeof text, lo + i * step, step);
-        sslh_i_write_text(&v, left - 10 - 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text), y - 6, 2, 0, SSLH_I_INK, text);
+        sslh_i_write_text(&v, left - 10 - 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text), y - 6, 2, 0, SSLH_I_INK,
+                          text);
     }
     tick = SSLH_I_MAX(1.0, sslh_i_nice((xhi - xlo) / 8));
     for (i = 0; i < 12; i++) { /* 1, then multiples of the tick */
         double x = i == 0 ? 1 : i * tick;
         int at = left + (int)((x - xlo) / (xhi - xlo) * WIDTH + 0.5);
-        if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue; /* behind the last, too near the first */
+        /* behind the last, too near the first */
+        if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue;
         sslh_i_ink_bar(&v, at, top + HEIGHT, 1, 6, SSLH_I_INK);
         sslh_i_tick(text, sizeof text, x, 1);
-        sslh_i_write_text(&v, at - SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text) + 1, top + HEIGHT + 12, 2, 0, SSLH_I_INK, text);
+        sslh_i_write_text(&v, at - SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text) + 1, top + HEIGHT + 12, 2, 0,
+                          SSLH_I_INK, text);
     }
     sslh_i_ink_bar(&v, left, top + HEIGHT, WIDTH + 1, 1, SSLH_I_INK);
     sslh_i_ink_bar(&v, left, top, 1, HEIGHT, SSLH_I_INK);
@@ -20578,7 +20994,8 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
             qx = (double)left + 0.5 + ((double)i + 1 - xlo) / (xhi - xlo) * WIDTH;
             qy = (double)top + 0.5 + (hi - (double)y[i]) / (hi - lo) * HEIGHT;
             if (pen) sslh_i_ink_line(mask, v.width, v.height, px, py, qx, qy, 1.1);
-            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0); /* few values: show where they are */
+            /* few values: show where they are */
+            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0);
             else if (!pen) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 1.1);
             px = qx;
             py = qy;
@@ -20594,10 +21011,10 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     sslh_i_canvas_save(c, path, &v);
 }
 
-/* --- principal components ------------------------------------------------------------------------------------------ */
+/* --- principal components ----------------------------------------------------------------------------------------- */
 /* Subspace iteration on the covariance C = X'X / (n-1) of the centred rows, never formed: W = X'(X Q), Rayleigh-Ritz in
-   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component k
-   converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
+   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component
+   k converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
 
 typedef struct sslh_i_pca {
     const sslh_real *x; /* n x d */
@@ -20645,7 +21062,8 @@ SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
                     acc[j] = acc[j] + m;
                 }
             }
-            for (j = 0; j < SSLH_I_LANES; j++) p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
+            for (j = 0; j < SSLH_I_LANES; j++)
+                p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
         }
 }
 
@@ -20692,8 +21110,10 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
         for (pass = 0; pass < 2; pass++)
             for (k = 0; k < j; k++) {
                 double dot = 0;
-                for (i = 0; i < d; i++) dot += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)k];
-                for (i = 0; i < d; i++) q[(size_t)i * (size_t)b + (size_t)j] -= dot * q[(size_t)i * (size_t)b + (size_t)k];
+                for (i = 0; i < d; i++)
+                    dot += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)k];
+                for (i = 0; i < d; i++)
+                    q[(size_t)i * (size_t)b + (size_t)j] -= dot * q[(size_t)i * (size_t)b + (size_t)k];
             }
         for (i = 0; i < d; i++) after += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)j];
         after = after > 1e-24 * before ? 1 / sqrt(after) : 0;
@@ -20705,7 +21125,8 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
 SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
     sslh_i_pca p;
     int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
-    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b + 3 * bb + (size_t)b;
+    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b +
+        3 * bb + (size_t)b;
     double *memory, *t, *v, *line, *last;
     memory = (double *)sslh_i_alloc(c, total * sizeof(double) + (size_t)b * sizeof(int));
     if (!memory) return 0;
@@ -20726,7 +21147,8 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         for (k = 0; k < d; k++) p.mean[k] += (double)x[(size_t)i * (size_t)d + (size_t)k];
     for (k = 0; k < d; k++) p.mean[k] /= (double)n;
     for (k = 0; k < d; k++) /* a fixed start that is orthogonal to nothing in particular */
-        for (j = 0; j < SSLH_I_MIN(b, d); j++) p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
+        for (j = 0; j < SSLH_I_MIN(b, d); j++)
+            p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
     sslh_i_orthonormal(p.q, d, b);
     for (round = 0; round < 300; round++) {
         double moved = 0;
@@ -20735,7 +21157,8 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         memset(t, 0, bb * sizeof *t);
         for (k = 0; k < d; k++) /* T = Q'W, the covariance in the subspace */
             for (i = 0; i < b; i++)
-                for (j = 0; j < b; j++) t[i * b + j] += p.q[(size_t)k * (size_t)b + (size_t)i] * p.w[(size_t)k * (size_t)b + (size_t)j];
+                for (j = 0; j < b; j++)
+                    t[i * b + j] += p.q[(size_t)k * (size_t)b + (size_t)i] * p.w[(size_t)k * (size_t)b + (size_t)j];
         for (i = 0; i < b; i++)
             for (j = 0; j < i; j++) t[i * b + j] = t[j * b + i] = (t[i * b + j] + t[j * b + i]) / 2;
         sslh_i_jacobi(t, v, b);
@@ -20759,12 +21182,15 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
     }
     for (j = 0; j < dims; j++) { /* the largest weight of a component is positive */
         double top = 0;
-        for (k = 0; k < d; k++) if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
-        for (k = 0; k < d && top < 0; k++) p.q[(size_t)k * (size_t)b + (size_t)j] = -p.q[(size_t)k * (size_t)b + (size_t)j];
+        for (k = 0; k < d; k++)
+            if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
+        for (k = 0; k < d && top < 0; k++)
+            p.q[(size_t)k * (size_t)b + (size_t)j] = -p.q[(size_t)k * (size_t)b + (size_t)j];
     }
     sslh_i_parallel(c, (n - 1) / 32 + 1, sslh_i_pca_project, &p);
     for (i = 0; i < n; i++)
-        for (j = 0; j < dims; j++) out[(size_t)i * (size_t)dims + (size_t)j] = (sslh_real)p.z[(size_t)i * (size_t)b + (size_t)j];
+        for (j = 0; j < dims; j++)
+            out[(size_t)i * (size_t)dims + (size_t)j] = (sslh_real)p.z[(size_t)i * (size_t)b + (size_t)j];
     sslh_i_free(c, memory);
     return 1;
 }
@@ -20774,7 +21200,8 @@ SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor
     char text[96];
     if (!sslh_i_readable(c, op, x)) return 0;
     if (x->ndim < 2 || x->count / (size_t)x->shape[0] > 1000000) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: features are (n,D), D at most a million", op, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: features are (n,D), D at most a million", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return 0;
     }
     if (!sslh_i_finite(x->data, x->count)) {
@@ -20799,14 +21226,15 @@ SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
     return out;
 }
 
-/* --- t-SNE --------------------------------------------------------------------------------------------------------- */
+/* --- t-SNE -------------------------------------------------------------------------------------------------------- */
 /* van der Maaten & Hinton, "Visualizing data using t-SNE", 2008.
      p_j|i = exp(-b_i |x_i-x_j|^2) / sum over k != i, with b_i such that the entropy is log perplexity         (1)
      p_ij  = (p_j|i + p_i|j) / 2n                                                                             (2)
      q_ij  = w_ij / sum of all w,  w_ij = 1 / (1 + |y_i-y_j|^2)                                               (4)
      dC/dy_i = 4 sum over j (p_ij - q_ij) (y_i - y_j) w_ij                                                    (5)
-   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it turns); p is
-   exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std 1e-4. */
+   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it
+   turns); p is exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std
+   1e-4. */
 
 typedef struct sslh_i_tsne {
     int n, np, d, dp;     /* points, rounded up; width, rounded up */
@@ -20961,12 +21389,14 @@ SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
 }
 
 /* One step of the descent; velocity and gain are 2 x np like y. */
-SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum, float rate) {
+SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum,
+                                float rate) {
     double z = 0;
     int i, k;
     for (i = 0; i < s->n; i++) z = z + (double)s->z[i];
     for (k = 0; k < 2; k++) {
-        float *y = s->y + (size_t)k * (size_t)s->np, *u = velocity + (size_t)k * (size_t)s->np, *g = gain + (size_t)k * (size_t)s->np;
+        float *y = s->y + (size_t)k * (size_t)s->np, *u = velocity + (size_t)k * (size_t)s->np,
+            *g = gain + (size_t)k * (size_t)s->np;
         double mean = 0;
         for (i = 0; i < s->n; i++) {
             float a = exaggeration * s->attract[2 * i + k], r = s->repel[2 * i + k] / (float)z, slope = a - r, m;
@@ -20995,7 +21425,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     memset(&s, 0, sizeof s);
     if (!sslh_i_feature_rows(c, "sslh_tsne", x, &s.n, &s.d)) return sslh_i_dummy(c);
     if (!(perplexity >= 1 && perplexity <= 10000) || iterations < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_tsne: perplexity %g, %d iterations: the first must be 1 to 10000, the second at least 1", (double)perplexity, iterations);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_tsne: perplexity %g, %d iterations: the first must be 1 to 10000, the second "
+                  "at least 1", (double)perplexity, iterations);
         return sslh_i_dummy(c);
     }
     np = SSLH_I_ROUND_UP((size_t)s.n);
@@ -21023,7 +21454,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     {
         float *copy = s.z + s.n;
         for (i = 0; i < s.n; i++)
-            for (k = 0; k < s.d; k++) copy[(size_t)i * (size_t)s.dp + (size_t)k] = (float)x->data[(size_t)i * (size_t)s.d + (size_t)k];
+            for (k = 0; k < s.d; k++)
+                copy[(size_t)i * (size_t)s.dp + (size_t)k] = (float)x->data[(size_t)i * (size_t)s.d + (size_t)k];
         s.x = copy;
     }
     tasks = (s.n - 1) / SSLH_I_TSNE_ROWS + 1;
@@ -21037,7 +21469,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     for (k = 0; k < 2; k++)
         for (i = 0; i < s.np; i++) {
             double v = i < s.n && spread > 0 ? (double)out->data[2 * i + k] / spread * 1e-4 : 0;
-            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does nothing */
+            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does
+               nothing */
             if (i < s.n) v = v + 1e-6 * ((double)sslh_random_uniform(0, (uint64_t)k, (uint64_t)i) - 0.5);
             s.y[(size_t)k * np + (size_t)i] = i < s.n ? (float)v : 1e15f;
             gain[(size_t)k * np + (size_t)i] = 1.0f;
@@ -21065,30 +21498,32 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #endif /* SSLH_IMPLEMENTATION */
 
 /* ================================================================================================================== */
-/*  >>history       what changed                                                                                       */
+/*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures                        */
+/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
-/*  >>licence       choose one                                                                                         */
+/*  >>licence       choose one                                                                                        */
 /* ================================================================================================================== */
 /*  A. Public domain (unlicense.org)
-       This is free and unencumbered software released into the public domain. Anyone is free to copy, modify, publish, use,
-       compile, sell, or distribute this software, either in source code form or as a compiled binary, for any purpose,
-       commercial or non-commercial, and by any means. In jurisdictions that recognize copyright laws, the author or authors of
-       this software dedicate any and all copyright interest in the software to the public domain. We make this dedication for
-       the benefit of the public at large and to the detriment of our heirs and successors. We intend this dedication to be an
-       overt act of relinquishment in perpetuity of all present and future rights to this software under copyright law. THE
-       SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
-       MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM,
-       DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
-       SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+       This is free and unencumbered software released into the public domain. Anyone is free to copy, modify, publish,
+       use, compile, sell, or distribute this software, either in source code form or as a compiled binary, for any
+       purpose, commercial or non-commercial, and by any means. In jurisdictions that recognize copyright laws, the
+       author or authors of this software dedicate any and all copyright interest in the software to the public domain.
+       We make this dedication for the benefit of the public at large and to the detriment of our heirs and successors.
+       We intend this dedication to be an overt act of relinquishment in perpetuity of all present and future rights to
+       this software under copyright law. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+       IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+       NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+       ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
+       OTHER DEALINGS IN THE SOFTWARE.
 
     B. MIT-0 (MIT No Attribution), Copyright 2026 the ssl.h authors
-       Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
-       files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy,
-       modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
-       Software is furnished to do so. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING
-       BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL
-       THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
-       OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
+       Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+       documentation files (the "Software"), to deal in the Software without restriction, including without limitation
+       the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and
+       to permit persons to whom the Software is furnished to do so. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY
+       OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A
+       PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY
+       CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR
+       IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
