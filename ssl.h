@@ -13,19 +13,26 @@
 
        cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
 
-   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks at run time.
-   Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (see 12 below).
+   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks at run
+   time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
 
-   ---------------------------------------------------------------------------------------------------------------------
+   ------------------------------------------------------------------------------------------------------------------
    MANUAL
-   ---------------------------------------------------------------------------------------------------------------------
-     1  Quick start                              8  Threads
-     2  Switches                                 9  What is deterministic
-     3  Descriptors and defaults                10  The methods
-     4  Context, steps, tensors, the tape       11  Writing your own: method, encoder, operation
-     5  Errors                                  12  Beside a TLS library; C++; several copies
-     6  Memory                                  13  Files
-     7  Randomness                              14  Where things are in this file
+   ------------------------------------------------------------------------------------------------------------------
+     1  Quick start                              12  Data and augmentation
+     2  Switches                                 13  The methods
+     3  Descriptors and defaults                 14  Training and checkpoints
+     4  Context, steps, tensors, the tape        15  Evaluation: what each number means
+     5  Errors                                   16  Writing your own: method, encoder, operation
+     6  Memory                                   17  Beside a TLS library; C++; several copies
+     7  Randomness                               18  Files
+     8  Threads                                  19  When something goes wrong
+     9  What is deterministic                    20  All options
+    10  Nets and encoders                        21  Where things are in this file
+    11  Optimisers and schedules
+
+   To use it: 1, 3, 5, 10, 12, 14, 15, 19. To study the methods: 13, then their sections in the code (21). To build on
+   it: 4 to 9, 11, 16.
 
    1  QUICK START
 
@@ -33,9 +40,9 @@
 
        sslh_ctx *c = sslh_create((sslh_desc){ .seed = 1 });
        sslh_tensor *x = sslh_requires_grad(sslh_scalar(c, 3)), *y = sslh_requires_grad(sslh_scalar(c, 2));
-       sslh_tensor *z = sslh_add(c, sslh_mul(c, x, x), sslh_mul(c, x, y));      z = x^2 + x y
+       sslh_tensor *z = sslh_add(c, sslh_mul(c, x, x), sslh_mul(c, x, y));      // z = x^2 + x y
        sslh_backward(c, z);
-       printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              15 8 3
+       printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              // 15 8 3
        sslh_destroy(c);
 
    Pretraining an encoder, then seeing what it is worth:
@@ -45,17 +52,19 @@
        sslh_data test     = sslh_load_images(c, "examples/data/test");
        sslh_net *encoder  = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
        sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.5f });
-       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5 });
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5, .lr = 3.0f });
        float accuracy     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
        sslh_save_net(encoder, "encoder.safetensors");
        if (sslh_error(c)) fprintf(stderr, "%s\n", sslh_error(c));
+       else printf("%.1f %% of the test images\n", 100 * accuracy);
        sslh_destroy(c);
 
    The same loop by hand (examples/by_hand.c has all of it):
 
        while (sslh_next_batch(loader, &batch)) {
            sslh_tensor *a = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), *b = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 1);
-           sslh_tensor *za = sslh_forward(head, sslh_forward(encoder, a)), *zb = sslh_forward(head, sslh_forward(encoder, b));
+           sslh_tensor *za = sslh_forward(head, sslh_forward(encoder, a));      // N x D
+           sslh_tensor *zb = sslh_forward(head, sslh_forward(encoder, b));
            sslh_backward(c, sslh_nt_xent(c, za, zb, 0.5f));
            sslh_optimizer_step(optimizer, sslh_cosine(step++, steps, warmup, 0.3f));
        }
@@ -63,11 +72,13 @@
    Using what was learnt, in another program (examples/embed.c compiles the weights in):
 
        sslh_net *encoder = sslh_load_net(c, "encoder.safetensors");
+       float *features = (float *)malloc((size_t)sslh_net_query(encoder).width * sizeof *features);
        sslh_embed(encoder, pixels, 1, height, width, channels, features);
 
    2  SWITCHES
 
-   Define them before the include that has SSLH_IMPLEMENTATION (methods: before every include). An empty define counts as 1.
+   Define them before the include that has SSLH_IMPLEMENTATION (methods: before every include). An empty define of a
+   method's switch counts as 1.
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
@@ -78,109 +89,286 @@
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
-     SSLH_USE_CBLAS          0        1: matrix products by cblas_sgemm of the cblas.h you link (outside the same-bits promise)
+     SSLH_USE_CBLAS          0        1: matrix products by the cblas_sgemm you link (outside the promise of 9)
      SSLH_STATIC             -        all functions static: private copies, one per file if you like
      SSLH_REAL               float    double: reference kernels in double, for gradient checks
      SSLH_FILE               "ssl.h"  the name under which the file includes itself, if you renamed it
-     SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the same-bits promise are void)
+     SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the promise of 9 are void)
      SSL_IMPLEMENTATION      -        alias of SSLH_IMPLEMENTATION
 
-   Methods use the core only, never one another, so any set of switches builds. A switch changes which functions exist, never
-   the layout of a struct.
+   Methods use the core only, never one another, so any set of switches builds. A switch changes which functions
+   exist, never the layout of a struct.
 
    3  DESCRIPTORS AND DEFAULTS
 
-   Settings are plain structs passed by value. A field that is 0 takes the default written beside it in the declaration (the
-   paper's, or its version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves computed values. New fields
-   are added at the end. In C: (sslh_simclr_desc){ .temperature = 0.2f }; in C++ before 20: sslh_simclr_desc d = {}; d.temperature =
-   0.2f; sslh_method_print and sslh_recipe_print tell what a run uses.
+   Settings are plain structs passed by value; 20 lists them all. A field that is 0 takes the default (the paper's, or
+   its version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves computed values:
+
+       sslh_simclr_desc d = { 0 };
+       d.temperature = 0.2f;
+       sslh_method m = sslh_simclr(c, encoder, d);                              // everything else as documented
+       sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
+
+   In C++ before 20 there are no designated initialisers: write sslh_simclr_desc d = {}; and fill in fields. New
+   fields are added at the end. sslh_method_print and sslh_recipe_print tell what a run uses.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything made with it; there are no globals. Use one per thread of yours; contexts know nothing of each
-   other, and an operation on tensors of two contexts is an error. Loaded data may be read by other contexts while its owner
-   lives; sslh_clone_into(other, net) moves a copy of a net, the way to infer in several threads.
+   A context owns everything made with it; there are no globals. Use one per thread of yours; contexts know nothing of
+   each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other contexts
+   while its owner lives; sslh_clone_into(other, net) moves a copy of a net, the way to infer in several threads.
 
-   Tensors are float, contiguous, row-major, up to 6 dimensions, channels last: images N,H,W,C, tokens N,T,D, audio N,T,C. Labels
-   and tokens are 32-bit integers, images and masks 8-bit. The struct is open: read t->data[i], t->shape, t->count. Element-wise
-   operations broadcast as NumPy does.
+   Tensors are float, contiguous, row-major, up to 6 dimensions, channels last: images N,H,W,C, tokens N,T,D, audio
+   N,T,C. Labels and tokens are 32-bit integers, images and masks 8-bit. The struct is open: read t->data[i],
+   t->shape, t->count. Element-wise operations broadcast as NumPy does.
 
-   Operations compute at once and are recorded unless sslh_no_grad is on or no input wants a gradient. sslh_backward(c, loss)
-   walks the record backwards and adds into .grad of what wants one: parameters of nets, and tensors marked by
-   sslh_requires_grad. Control flow is plain C. Derivatives are first order.
+   Operations compute at once and are recorded unless sslh_no_grad is on or no input wants a gradient.
+   sslh_backward(c, loss) walks the record backwards and adds into .grad of what wants one: parameters of nets, and
+   tensors marked by sslh_requires_grad. Control flow is plain C. Derivatives are first order.
 
-   A step begins with sslh_next_batch or sslh_begin_step: everything that operations made since the last one is given back.
-   Without a loader, call sslh_begin_step in your loop or memory grows. Copy out what must survive (sslh_read, sslh_item,
-   sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the middle of a training; the
-   trainer's callback runs in one, so that a run has the same bits with and without it.
+   A step begins with sslh_next_batch or sslh_begin_step: everything that operations made since the last one is given
+   back. Without a loader, call sslh_begin_step in your loop or memory grows. Copy out what must survive (sslh_read,
+   sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the middle of a
+   training; the trainer's callback runs in one, so that a run has the same bits with and without it.
 
-   After sslh_backward the inner results are gone; the loss, results of sslh_forward and tensors marked by sslh_keep stay
-   readable until the next step. sslh_backward_keep keeps the record for a second pass.
-
-   A net is an architecture with named parameters and buffers. Training or evaluation mode (sslh_train_mode: batch statistics,
-   stochastic depth) is apart from sslh_no_grad (recording) and sslh_freeze (which parameters collect gradients). Inner results
-   have names: sslh_forward_ex(net, x, (sslh_forward_desc){ .tap = "block2" }).
+   After sslh_backward the inner results are gone; the loss, results of sslh_forward and tensors marked by sslh_keep
+   stay readable until the next step. sslh_backward_keep keeps the record for a second pass.
 
    5  ERRORS
 
-   The first failure is kept in the context as a code and a sentence that names the function, the shapes and the reason:
+   The first failure is kept in the context as a code and a sentence that names the function, the shapes and the
+   reason:
 
-       sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
+     sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
 
-   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net), never NULL, so that one
-   check at the end finds the first cause. sslh_clear_error forgets it; parameters and data are as they were. Nothing here
-   aborts, exits, asserts or prints, except the trainer's progress line on stderr (.quiet, SSLH_WITH_STDIO 0). NaN or Inf in a loss
-   or a gradient is an error that names the step and changes no parameter; .check_nan in sslh_desc looks after every operation and
-   names the first that made one. Files are treated as hostile: every size is checked before it is believed.
+   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net), never NULL, so
+   that one check at the end finds the first cause. sslh_clear_error forgets it; parameters and data are as they were.
+   Nothing here aborts, exits, asserts or prints, except the trainer's progress line on stderr (.quiet,
+   SSLH_WITH_STDIO 0). NaN or Inf in a loss or a gradient is an error that names the step and changes no parameter;
+   .check_nan in sslh_desc looks after every operation and names the first that made one. Files are treated as
+   hostile: every size is checked before it is believed.
 
    6  MEMORY
 
-   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is an
-   ordinary error. sslh_destroy frees all; sslh_mark and sslh_rewind free everything made in between (sweeps, k-fold loops).
+   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is
+   an ordinary error. sslh_destroy frees all; sslh_mark and sslh_rewind free everything made in between (sweeps,
+   k-fold loops):
 
-   Steps have a heap of their own: activations from one end, gradients from the other. It grows while the first step shows what
-   a step needs and is then used again and again: from the third step on nothing is allocated. Each net is one block
-   (parameters | gradients | buffers), so that update, EMA, clipping and saving are single loops.
+       int64_t mark = sslh_mark(c);
+       for (int seed = 1; seed <= 3; seed++) {
+           sslh_net *net = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
+           printf("%d: %.3f\n", seed, sslh_linear_probe(c, net, train, test, (sslh_probe_desc){ 0 }));
+           sslh_rewind(c, mark);
+       }
+
+   Steps have a heap of their own: activations from one end, gradients from the other. It grows while the first step
+   shows what a step needs and is then used again and again: from the third step on nothing is allocated. Each net is
+   one block of parameters and buffers and one of gradients, so that update, EMA, clipping and saving are single
+   loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of 32 x 32 x 3, one
+   thread, data not counted): SimCLR on sslh_convnet, batch 256: 125 MB; on sslh_resnet (ResNet-18), batch 32: 536 MB;
+   MAE on the default sslh_vit, batch 64: 433 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
+   .max_bytes sets a limit, .batch is what to lower (for SimCLR that changes the task: fewer negatives).
 
    7  RANDOMNESS
 
-   Every random number is Philox 4x32-10 of (seed, stream, index). An augmentation depends on (seed, epoch, sample, view), the
-   order of an epoch on (seed, epoch), initial values on (seed, number of the parameter): on nothing that happened before, and
-   not on threads. Dropout, noise and sslh_uniform / sslh_normal take the context's next stream; it is saved in checkpoints.
+   Every random number is Philox 4x32-10 of (seed, stream, index). An augmentation depends on (seed, epoch, sample,
+   view), the order of an epoch on (seed, epoch), initial values on (seed, how many streams the context handed out
+   before): never on threads. Dropout, noise and sslh_uniform / sslh_normal take the context's next stream, which is
+   saved in checkpoints.
 
    8  THREADS
 
-   A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an operation,
-   over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the whole batch. Workers
-   spin for some microseconds between operations and then sleep. .parallel_for hands the work to a scheduler of yours: it must
-   call fn(arg, task, worker) once for every task, with worker below .threads and no worker in two calls at once.
+   A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an
+   operation, over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the
+   whole batch. Workers spin for some microseconds between operations and then sleep. .parallel_for hands the work to
+   a scheduler of yours: it must call fn(arg, task, worker) once for every task, with worker below .threads and no
+   worker in two calls at once.
 
    9  WHAT IS DETERMINISTIC
 
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
-     - after resuming from a checkpoint at any step,
+     - after resuming from a checkpoint at any step (with .accumulate: at any update),
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512, NEON give one result;
      - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where none is used (slower).
-   An image has the same features alone and in a batch. How: contraction is off, FMA is written where it is meant; reductions
-   have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by size; exp, log, tanh, erf, sin, cos are our
-   own. Outside the promise: SSLH_USE_CBLAS; compilers told to break arithmetic (-ffast-math is refused; clang's
-   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be refused: sslh_bits_ok(c) computes a known hash
-   and tells). Flush-to-zero that another library has set for the process is put aside while our code runs.
+   An image has the same features alone and in a batch. How: contraction is off, FMA is written where it is meant;
+   reductions have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by size; exp, log,
+   tanh, erf, sin, cos are our own. Outside the promise: SSLH_USE_CBLAS; compilers told to break arithmetic
+   (-ffast-math is refused; clang's -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be
+   refused: sslh_bits_ok(c) computes a known hash and tells). Flush-to-zero that another library has set for the
+   process is put aside while our code runs.
 
-   10  THE METHODS
+   10  NETS AND ENCODERS
 
-     method      paper                                     switch              function        pure loss          example
-     rotation    Gidaris et al. 2018                       SSLH_WITH_ROTATION  sslh_rotation   sslh_cross_entropy rotation.c
-     SimCLR      Chen et al. 2020                          SSLH_WITH_SIMCLR    sslh_simclr     sslh_nt_xent       simclr.c
-     VAE         Kingma & Welling 2014                     SSLH_WITH_VAE       sslh_vae        sslh_gaussian_kl   vae.c
-     MAE         He et al. 2021                            SSLH_WITH_MAE       sslh_mae        (sslh_mae)         mae.c
+     function       output            taps                     parameters by default   for
+     sslh_mlp       (N,D)             layer1 ..                266,752 (784 inputs)    flat inputs; projection heads
+     sslh_convnet   (N,C) or map      block1 ..                388,896                 small images, minutes on a CPU
+     sslh_resnet    (N,C) or map      stem, layer1 .. layer4   11,168,832 (depth 18)   SimCLR's and MoCo's encoder
+     sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
+     sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
 
-   Every method's section below (>>rotation, >>simclr, >>vae, >>mae) opens with authors, title, equations, defaults and known
-   traps; the code refers to the equation numbers. Beside the loss each reports a second number that tells whether it works.
+   .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
+   tap is an inner result by name; an unknown name is an error that lists those there are:
 
-   11  WRITING YOUR OWN
+       sslh_tensor *map = sslh_forward_ex(encoder, x, (sslh_forward_desc){ .tap = "block2" });    // (N,H/4,W/4,64)
+       sslh_tensor *features = sslh_global_avg_pool(c, map);                                      // (N,64)
+
+   Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
+   .max_pool takes the maximum instead, .pool_grid g cuts a map into g x g cells, averages each and lays them side by
+   side: g g C values, what one wants of early maps. A vision transformer's own vector is its class token, or with
+   .mean_pool the mean of its patch tokens.
+
+   Three switches that are easily confused:
+
+     sslh_train_mode(net, on)   on: statistics of the batch, stochastic depth; off: running statistics. A property of
+                                the net; nets start with it on; sslh_train leaves it off, evaluation puts it back
+     sslh_no_grad(c, on)        operations are not recorded. A property of the context; calls nest
+     sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
+                                running statistics still move in training mode
+
+   So a fixed feature extractor is sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
+
+       sslh_net *teacher = sslh_clone(encoder);                 // once: the same values, its own memory
+       sslh_no_grad(c, 1);                                      // each step
+       sslh_tensor *target = sslh_forward(teacher, x);
+       sslh_no_grad(c, 0);
+       sslh_ema_update(teacher, encoder, 0.99f);                // after the update; buffers stay each net's own
+
+   Parameters have the names of torchvision (ResNet) and timm (ViT). sslh_find(net, "layer1.0.conv1.weight") gives
+   one, sslh_summary the layers with shapes, parameters and multiply-adds.
+
+   11  OPTIMISERS AND SCHEDULES
+
+   g is the gradient, p the parameter, d the weight decay times the parameter's decay_scale, r the rate:
+     SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
+     Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+     AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
+     LARS    g += d p;  g *= .lars_eta |p| / |g|;  then as SGD; vectors get neither decay nor ratio (You et al. 2017)
+   Vectors (biases, gains of norms) and a ViT's class token and positions have decay_scale 0 unless you set it. The
+   rate of a parameter is that of the step, or the peak for groups in .constant_lr, times .group_lr[group], times its
+   lr_scale.
+
+       sslh_param_set_matching(head, "", (sslh_param_opts){ .group = 1 });
+       sslh_optimizer_desc od = { .kind = SSLH_SGD, .weight_decay = 5e-4f, .constant_lr = 1u << 1 };
+       od.group_lr[0] = 0.1f;                                   // the encoder learns ten times slower than the head
+       sslh_optimizer *o = sslh_optimizer_new(c, od);
+       sslh_optimizer_add(o, encoder);
+       sslh_optimizer_add(o, head);
+       sslh_optimizer_peak(o, 0.3f);                            // the rate of .constant_lr groups; sslh_train sets it
+
+   Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine to 0), sslh_linear_decay (to 0),
+   sslh_steps (times gamma at each milestone, a fraction of the run). All rise linearly over the first warmup steps.
+   Not calling sslh_optimizer_step after sslh_backward adds gradients up; they are summed, not averaged: for k
+   backward passes a step scale the loss by 1 / k, and note that sslh_train's .accumulate sums them too.
+
+   12  DATA AND AUGMENTATION
+
+   sslh_load_images(c, path) looks at what path is:
+     a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG or PNM image
+     a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
+                 class each; with images: no labels
+   Pixels in your memory: sslh_data_from_images; audio, tokens, several inputs a sample: sslh_data_from_fields. A
+   subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so that a sample's
+   augmentation does not depend on the subset it came by. Labels are used by probes only, never to pretrain.
+
+   A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
+   hue):
+
+     SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
+     NONE                  -         -     -                   -     -     the image            -
+     SIMCLR                .08-1     .5    .4 .4 .4 .1         .2    -                          Chen et al. 2020, CIFAR
+     SIMCLR_LARGE          .08-1     .5    .8 .8 .8 .2         .2    .5                         the same, ImageNet
+     MOCO                  .2-1      .5    .4 .4 .4 .1         .2    .5    bilinear             MoCo v2, SimSiam
+     BYOL_0, BYOL_1        .08-1     .5    .4 .4 .2 .1         .2    1,.1  solarise 0, .2       Grill et al. 2020
+     MAE                   .2-1      .5    -                   -     -                          He et al. 2022
+     ROTATION              -         .5    -                   -     -     pad 4 and crop       Gidaris et al. 2018
+
+   Change a copy and hand it in; look at what it does before training on it:
+
+       sslh_recipe r = SSLH_VIEWS_SIMCLR;
+       r.crop_min = 0.2f;                                       // gentler: short runs and small images
+       r.height = r.width = 24;
+       sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
+       sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
+
+   The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubic unless
+   .bilinear. Values are in [0,1]; .mean and .std normalise at the end (a recipe of yours is used as it is; the
+   default ones of rotation and MAE take the data's mean and deviation).
+
+   13  THE METHODS
+
+     method    paper                  switch              function       pure loss           second number  example
+     rotation  Gidaris et al. 2018    SSLH_WITH_ROTATION  sslh_rotation  sslh_cross_entropy  accuracy       rotation.c
+     SimCLR    Chen et al. 2020       SSLH_WITH_SIMCLR    sslh_simclr    sslh_nt_xent        top-1          simclr.c
+     VAE       Kingma & Welling 2014  SSLH_WITH_VAE       sslh_vae       sslh_gaussian_kl    KL             vae.c
+     MAE       He et al. 2022         SSLH_WITH_MAE       sslh_mae       -                   explained      mae.c
+
+   Every method's section below (>>rotation, >>simclr, >>vae, >>mae) opens with authors, title, equations, defaults
+   and known traps; the code refers to the equation numbers. Beside the loss each reports a second number that tells
+   whether it works. What each uses when sslh_train_desc leaves it at 0:
+
+     method      batch  optimiser                        rate                schedule, warm-up in epochs
+     rotation    128    SGD, Nesterov, decay 5e-4        0.1                 x 0.2 at 30, 60, 80 %, none
+     SimCLR      256    LARS, decay 1e-4                 1.0 x batch / 256   cosine, 10
+     VAE         128    Adam                             1e-3                constant, none
+     MAE         256    AdamW (0.9, 0.95), decay 0.05    1.5e-4 x batch/256  cosine, 40
+     your own    256    SGD                              0.03                cosine, none
+   A default warm-up is cut to a tenth of a short run. SimCLR's and MAE's rates are made for hundreds of epochs; runs
+   of minutes want more (SimCLR: .lr = 3 with LARS, or SGD with 0.1, temperature 0.2, crop from 0.2: docs/results.md).
+
+   14  TRAINING AND CHECKPOINTS
+
+   sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes views, loss,
+   gradients, the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0 the
+   method's optimiser is used, with your .momentum, .weight_decay and .clip where they are not 0; to set any other
+   field, set .kind and then all of them.
+
+       static int each(const sslh_train_info *t, void *user) {
+           if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
+           return t->epoch_end && t->loss < *(float *)user;     // not 0: stop
+       }
+
+       float enough = 4.5f;
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 100, .callback = each, .user = &enough, .quiet = 1,
+                                                       .checkpoint = "run.safetensors", .resume = 1 });
+
+   A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments,
+   step, seed and random stream. Written every epoch (.checkpoint_every, .checkpoint_steps) and at the end. With
+   .resume, the same program started again goes on where the file stands, bit for bit, or starts when there is none.
+   Make context, encoder and method the same way as before: a file of another method, optimiser or shape is refused
+   and changes nothing. The callback may evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the training.
+
+   15  EVALUATION: WHAT EACH NUMBER MEANS
+
+   Features are the encoder's output (or .tap) in evaluation mode, without augmentation, images normalised as in
+   training. NULL in place of the encoder: raw pixels. Always show the same protocol for raw pixels and for the
+   untrained encoder: a probe on random features does well on small images.
+
+     sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
+                         training set, L-BFGS from 0, up to 200 iterations. Strength: the best of 0.1, 0.01 .. 1e-5 on a
+                         held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
+     sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
+                         2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
+     sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
+                         0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
+                         and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
+                         settings). Last epoch. An untrained encoder gives the supervised baseline. Test accuracy
+     .fraction           the share of the training labels used, the same of every class, drawn with .seed
+     sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
+     sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
+     sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
+     sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
+     sslh_vae_evaluate   test loss, its two terms in nats per image, active units
+
+       float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
+       float ten = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ .fraction = 0.1f });
+       float mid = sslh_linear_probe(c, encoder, train, test,
+                                     (sslh_probe_desc){ .features = { .tap = "block3", .pool_grid = 2 } });
+       sslh_tensor *f = sslh_features(c, encoder, test, (sslh_feature_desc){ 0 });
+       printf("%.3f %.3f %.3f std %.3f rank %.1f\n", knn, ten, mid, sslh_feature_std(f), sslh_effective_rank(c, f));
+
+   16  WRITING YOUR OWN
 
    A method is a struct of callbacks (examples/custom_method.c is Barlow Twins in 30 lines):
 
@@ -189,66 +377,316 @@
            sslh_view_add(out, "b", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 1));
        }
        static sslh_tensor *my_loss(sslh_method *m, const sslh_view_set *v, int phase) {
-           sslh_tensor *a = sslh_forward(m->encoder, sslh_view_get(v, "a")), *b = sslh_forward(m->encoder, sslh_view_get(v, "b"));
-           return sslh_mse(m->ctx, a, sslh_detach(m->ctx, b));
+           sslh_tensor *a = sslh_l2_normalize(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "a")), 0);
+           sslh_tensor *b = sslh_l2_normalize(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "b")), 0);
+           (void)phase;                                         // one loss a step: always 0
+           return sslh_info_nce(m->ctx, a, b, NULL, 0.2f);      // (N,D): row i of b is the positive of row i of a
        }
+
        sslh_method m = sslh_method_new(c, "mine", encoder, NULL, 0);
        m.views = my_views;
        m.loss = my_loss;
+       m.min_batch = 2;
        sslh_train(c, m, data, (sslh_train_desc){ .epochs = 10 });
 
-   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new on m.net: what
-   is registered there is trained, saved and resumed. .phases above 1 runs several losses a step, each with its parameter groups
-   (.groups); .after runs when the parameters have moved (momentum encoders, queues).
+   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new
+   on m.net: what is registered there is trained, saved and resumed. .phases above 1 runs several losses a step, each
+   with its parameter groups (.groups); .after runs when the parameters have moved (momentum encoders, queues).
 
    An encoder is a callback over declared parameters (examples/by_hand.c):
 
        static sslh_tensor *forward(sslh_net *net, sslh_tensor *x, const void *self) {
-           return sslh_linear(sslh_net_ctx(net), x, sslh_param(net, 0), sslh_param(net, 1));
+           (void)self;                                          // constant settings, copied when the net was made
+           x = sslh_layer_linear(net, 0, x, 0, SSLH_RELU);      // by the number that its declaration returned
+           if (sslh_tap(net, "hidden", x)) return x;
+           return sslh_layer_linear(net, 2, x, 0, SSLH_LINEAR);
        }
+
        sslh_net *net = sslh_net_new(c, (sslh_net_desc){ .name = "mine", .forward = forward, .width = 64 });
-       sslh_param_new(net, "weight", sslh_dim2(64, 784), SSLH_INIT_KAIMING, 0);
-       sslh_param_new(net, "bias", sslh_dim1(64), SSLH_INIT_ZERO, 0);
+       sslh_layer_linear_new(net, "fc1", 784, 256, 0);          // parameters 0 (weight) and 1 (bias)
+       sslh_layer_linear_new(net, "fc2", 256, 64, 0);           // 2 and 3
 
-   An operation is a forward and a backward callback (sslh_custom_op); sslh_gradcheck tells whether they agree.
+   An operation is a forward and a backward callback; sslh_gradcheck tells whether they agree:
 
-   12  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
+       static void cube(sslh_ctx *ctx, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+           (void)ctx, (void)n, (void)user;
+           for (size_t i = 0; i < out->count; i++) out->data[i] = in[0]->data[i] * in[0]->data[i] * in[0]->data[i];
+       }
+       static void cube_back(sslh_ctx *ctx, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+           sslh_real *g = sslh_grad(ctx, in[0]);                // NULL when this input wants no gradient
+           (void)n, (void)user;
+           for (size_t i = 0; g && i < out->count; i++) g[i] += 3 * in[0]->data[i] * in[0]->data[i] * out->grad[i];
+       }
+       static sslh_tensor *cube_sum(sslh_ctx *ctx, sslh_tensor **in, int n, void *user) {
+           (void)n, (void)user;
+           sslh_op_desc op = { .name = "cube", .forward = cube, .backward = cube_back };
+           return sslh_sum(ctx, sslh_custom_op(ctx, op, in, 1, sslh_shape_of(in[0])), SSLH_ALL, 0);
+       }
 
-   OpenSSL's headers define over a thousand SSL_ macros and libssl exports ssl_ symbols; nothing here uses either prefix, and a
-   test includes <openssl/ssl.h> before and after this file and links libssl.a. NSS installs a header that is called ssl.h too:
-   put this file into a folder of your project and include it by a quoted path ("vendor/ssl.h"). If you got the other one,
-   SSLH_VERSION is not defined:
+       sslh_tensor *in[1] = { sslh_normal(c, sslh_dim2(3, 5), 0, 1) };
+       double worst = sslh_gradcheck(c, cube_sum, in, 1, NULL, (sslh_gradcheck_desc){ 0 });
+
+   17  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
+
+   OpenSSL's headers define over a thousand SSL_ macros and libssl exports ssl_ symbols; nothing here uses either
+   prefix, and a test includes <openssl/ssl.h> before and after this file and links libssl.a. NSS installs a header
+   that is called ssl.h too: put this file into a folder of your project and include it by a quoted path
+   ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is not defined:
 
        #ifndef SSLH_VERSION
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it got itself.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it
+   got itself.
 
    The text is C99 and C++11 to 20. An implementation compiled as C serves C++ callers and the other way round. With
    SSLH_STATIC any number of private copies can live in one program.
 
-   13  FILES
+   18  FILES
 
-   In: IDX (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PNM, NumPy .npy; folders of class folders; PNG
-   sheets with an index.txt (>>data describes it). Out: PNG, .npy, safetensors. Weights and checkpoints are safetensors with
-   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor; they are written to a temporary
-   file in the same folder, synced and renamed, so that a crash leaves the old file or the new one.
+   In: IDX (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PNM, NumPy .npy; folders of class
+   folders; PNG sheets with an index.txt (>>sheets describes it). Out: PNG, .npy, safetensors. Weights and checkpoints
+   are safetensors with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per
+   tensor; they are written to a temporary file in the same folder, synced and renamed, so that a crash leaves the old
+   file or the new one.
 
-   14  WHERE THINGS ARE (search for the tag)
+       sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
+       sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
+       char report[2000];
+       int read = sslh_load_weights(again, "from_pytorch.safetensors",          // into a net that is there
+                                    (sslh_load_desc){ .strip_prefix = "module.encoder_q.", .partial = 1, .optional = 1,
+                                                      .report = report, .report_size = sizeof report });
+
+   19  WHEN SOMETHING GOES WRONG
+
+   "the loss is NaN or Inf in step ..", "the gradient of '..' holds NaN": nothing was changed. Make the context with
+   .check_nan = 1 (slow): the error then names the first operation. Usual causes: the rate (LARS rates such as 3 given
+   to Adam or SGD), no warm-up, log or sqrt of 0 or a division in a loss of your own (sslh_shift(c, x, 1e-6f) first),
+   a method made for values in [0,1] given others.
+
+   The loss falls, the features are bad. The second number near 1 within an epoch: the task is solved by a shortcut
+   (SimCLR: no colour jitter, or crops too much alike; rotation: borders). Look at the views (sslh_picture_grid).
+   sslh_feature_std 0: collapse. Rotation: probe a middle block (.tap), not the last. MAE: fine-tune, a linear probe
+   shows little. VAE: KL near 0 is posterior collapse (lower .beta, more steps).
+
+   SimCLR does not learn: the loss stays near ln(2N-1), 6.24 for a batch of 256. The rate is too low for a short run
+   (see 13), the batch too small (negatives are the other views of the batch; .accumulate adds none), or the views too
+   strong (.crop_min 0.2). Compare top-1 with 1/(2N-1), not the loss: losses at other batch sizes or temperatures say
+   nothing.
+
+   The probe of the trained encoder equals the untrained one's: was the trained net probed (method.encoder for
+   sslh_vae)? An error? Everything after the first error does nothing, so check sslh_error(c) before believing a 0.
+
+   "#error ..", hundreds of unknown names: another library's ssl.h was found (17). "SSLH_FILE": the file was renamed.
+   Undefined references: no file, or a file compiled with other switches, has SSLH_IMPLEMENTATION; twice: two have it.
+
+   It is slow. The one file with SSLH_IMPLEMENTATION needs -O2. sslh_query(c).cpu tells the instruction set, .threads
+   the threads; other busy programs cost more than their share because each operation waits for its last thread: try
+   .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet takes 3.8
+   million multiply-adds for a 32 x 32 image, ResNet-18 555, the default ViT 365.
+
+   Memory grows: a loop without sslh_next_batch needs sslh_begin_step; a sweep needs sslh_mark and sslh_rewind (6).
+
+   20  ALL OPTIONS
+
+   Every field of every descriptor. "-" under default: 0 or NULL, which means no, none or not used. A number that
+   stands alone is what 0 becomes; SSLH_OFF makes it really 0 where that makes sense (rates, probabilities, pads,
+   warm-up).
+
+     field                 default       meaning
+   sslh_desc, for sslh_create
+     seed                  as given      0 is a seed like any other
+     threads               processors    threads of the pool, the caller's included; 1: no pool; at most 256
+     cpu                   best          "c", "sse2", "avx2", "avx512", "neon" lower the instruction set (tests)
+     portable_bits         -             1: no fused multiply-add, the same bits on CPUs without it too
+     check_nan             -             1: every operation's output is searched for NaN and Inf
+     max_bytes             -             most bytes held at once; above it SSLH_E_MEMORY
+     alloc, release        malloc, free  both or none; user is their first argument
+     parallel_for          own pool      runs fn(arg, task, worker) for all tasks; set .threads to its number of workers
+   sslh_simclr_desc
+     temperature           0.5           t of NT-Xent; ImageNet 0.1, short runs 0.2
+     head_layers           3             layers of the projection head, 1 to 7
+     head_hidden, head_out features, 128 widths of the head: hidden (width of the encoder's output) and last
+     no_head_norm          -             1: no batch norm in the head, a bias instead
+     decoupled             -             1: no positive in the denominator (DCL, Yeh et al. 2022)
+     views                 VIEWS_SIMCLR  recipe of both views
+   sslh_rotation_desc
+     rotations             4             or 2: 0 and 180 degrees
+     one_per_image         -             1: one random turn per image and step instead of all in one batch
+     tap                   output        inner result that the classifier reads
+     views                 VIEWS_ROTATION, normalised by the data's mean and deviation
+   sslh_vae_desc
+     height, width         required      of the images
+     channels              1
+     hidden, latent        400, 20       widths of the hidden layer and of the code
+     beta                  1             weight of the KL term; SSLH_OFF: none
+     gaussian              -             1: squared error / 2 instead of the Bernoulli cross-entropy
+     activation_tanh       -             1: tanh instead of ReLU
+   sslh_mae_desc
+     mask                  0.75          share of the patches hidden
+     decoder_width, _depth, _heads  96, 4, 3  the width a multiple of 4 and of the heads
+     raw_pixels            -             1: targets are pixels, not normalised per patch
+     views                 VIEWS_MAE, normalised by the data's mean and deviation
+   sslh_train_desc, for sslh_train; defaults are the method's where it has one (13)
+     epochs, batch         10, 256       passes over the data, images per step
+     optimizer             the method's  see 14
+     lr                    the method's  peak rate for this batch size
+     schedule              the method's  SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS, SSLH_LINEAR_DECAY
+     warmup                the method's  epochs of linear rise
+     milestones, gamma     -, 0.1        SSLH_STEPS: fractions of the run, ended by 0; factor at each
+     accumulate            1             batches per update; their gradients are summed
+     max_steps             -             stop here; the schedule is still that of all epochs
+     checkpoint            -             path
+     checkpoint_every      1             epochs between checkpoints; checkpoint_steps instead: steps
+     resume                -             1: go on from .checkpoint if it is there
+     quiet                 -             1: no progress line on stderr
+     callback, user        -             after every step and epoch; a value other than 0 stops
+     losses                -             receives the mean loss of each epoch (epochs values)
+   sslh_optimizer_desc, for sslh_optimizer_new
+     kind                  SSLH_SGD      SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS (in sslh_train_desc 0: the method's)
+     momentum, nesterov    0.9, -        SGD, LARS; nesterov: SGD only
+     beta1, beta2, eps     0.9, 0.999, 1e-8  Adam, AdamW
+     no_bias_correction    -             1: Adam as in BERT's code
+     weight_decay          -             see 11
+     lars_eta, lars_clip   0.001, -      trust coefficient; 1: ratio / rate at most 1
+     clip                  -             the norm of all gradients of the step is cut to this
+     group_lr[16]          1             rate multiplier of each parameter group; SSLH_OFF: the group rests
+     constant_lr           -             bit g: group g has the peak rate (sslh_optimizer_peak), not the schedule's
+   sslh_mlp_desc
+     in                    required      values per sample
+     widths[8]             256, 256      output width of each layer, ended by 0
+     activation            SSLH_RELU     between layers (SSLH_LINEAR, 0, means the default)
+     batch_norm            -             1: after each hidden layer
+     last_batch_norm       -             1: after the last layer too; 2: without shift; 3: without scale and shift
+     last_activation       -             1: activation after the last layer too (an encoder, not a head)
+     last_no_bias          -             1: the last layer has no bias (before a batch norm none ever has)
+   sslh_convnet_desc, sslh_resnet_desc, sslh_nin_desc
+     channels              3             of the input
+     map_output            -             1: (N,H,W,C) instead of the average
+     widths[8]             32,64,128,256 convnet: of the blocks, each halves the side
+     depth                 18            resnet: or 34
+     imagenet_stem         -             resnet, 1: 7x7 stride 2 and max-pool; 0: 3x3 for small images
+     width                 64            resnet: of the first stage; the features have 8 times as many
+     blocks                4             nin: 3, 4 or 5
+     divide                1             nin: widths 192, 160, 96, 192 divided by this
+   sslh_vit_desc
+     image, channels       32, 3         side and channels of the input
+     patch                 4             side, divides image
+     width, depth, heads   192, 12, 3    D, blocks, heads (divide D)
+     mlp                   4 D           hidden width of the MLP
+     fixed_positions       -             1: sine-cosine positions that are not trained (MAE); D a multiple of 4
+     token_output          -             1: (N,1+P,D)
+     mean_pool             -             vector output, 1: mean of the patch tokens; 0: class token
+   sslh_feature_desc, for sslh_features, and .features of the next two
+     tap                   output        inner result
+     max_pool              -             1: maximum over the places instead of the mean
+     pool_grid             1             maps: g x g cells
+     batch                 256           images at a time; changes memory, not results
+   sslh_probe_desc
+     l2                    chosen        strength of the penalty
+     iterations            200           of L-BFGS
+     fraction, seed        1, 0          share of the training labels, and the seed of its draw and of the held-out part
+   sslh_knn_desc
+     k                     200           20 when there are fewer than 5,000 training samples; at most all
+     temperature           0.1
+     fraction, seed        1, 0          as above
+   sslh_finetune_desc
+     epochs, batch         10, 128
+     lr                    1e-3 x batch/256  peak
+     weight_decay          0.05          SSLH_OFF: none
+     layer_decay           0.75, else 1  ViT: rate of each earlier block is multiplied by this
+     drop_path             0.1, else 0   ViT: stochastic depth at the last block
+     smoothing             0.1           of the labels
+     warmup                1             epochs
+     fraction, seed        1, 0          share of the training labels
+     views                 VIEWS_MAE     .mean and .std are always those that the encoder was trained with
+     quiet                 -             not used: sslh_finetune prints nothing
+   sslh_loader_desc, for sslh_loader_new
+     batch                 256           at most the number of samples
+     in_order              -             1: no shuffling, the smaller last batch included
+     epochs                1             SSLH_OFF: for ever
+     keep_last             -             1: shuffled, with the smaller last batch too
+   sslh_recipe, for sslh_views and sslh_augment; in this order
+     crop_min, crop_max    -, 1          share of the area of a random resized crop; crop_min 0: none
+     ratio_min, ratio_max  3/4, 4/3      its aspect
+     crop_tries            10            then a crop from the centre
+     height, width         image         of the view
+     bilinear              -             1: instead of bicubic
+     no_antialias          -             1: no wider filter when shrinking
+     pad_crop              -             zeros added all around before a crop of the view's size
+     flip                  -             probability of a mirror
+     rotate90              -             1: a random number of quarter turns
+     jitter                -             probability; strengths: brightness, contrast, saturation (factors in 1 +- a)
+                                         and hue (in +- h turns, at most 0.5), in random order
+     grey, blur, solarize  -             probabilities
+     blur_min, blur_max    0.1, 2        standard deviation in pixels
+     blur_kernel           side/10, odd
+     solarize_threshold    0.5           values from it on are inverted
+     cutout                -             side of a grey square
+     mean[4], std[4]       -             y = (x - mean) / std; std 0: the channel stays
+   sslh_load_desc, for sslh_load_weights
+     strip_prefix          -             removed from the names in the file
+     partial               -             1: missing and unexpected names are no errors
+     optional              -             1: no error when there is no file
+     report, report_size   -             what matched, as text
+   sslh_preprocess, for sslh_set_preprocess (methods set it when training begins)
+     height, width, channels  as given   sslh_embed resizes to them
+     mean[4], std[4]       0, 1          of values in [0,1]
+   sslh_conv_desc, for sslh_conv2d and its kin
+     stride, dilation, groups  1, 1, 1   stride_w, dilation_w: the same unless given; 1-D reads stride, or stride_w
+     pad                   0             zeros on both sides; pad_w: the same unless given
+     output_pad            -             transposed only, below the stride
+     activation            SSLH_LINEAR   in the same pass
+   sslh_batch_norm_desc
+     training              -             1: statistics of the batch, running ones are updated
+     momentum, eps         0.1, 1e-5
+     virtual_groups        1             parts of the batch with statistics of their own (SplitBN)
+     activation            SSLH_LINEAR   or SSLH_RELU
+   sslh_attention_desc
+     heads                 1             divide D
+     causal                -             1: a token sees itself and those before it
+     scale                 1/sqrt(D/heads)
+     key_mask              -             (N,Tk) 8-bit, 1: padding
+     weights               -             receives (N,heads,Tq,Tk)
+   sslh_forward_desc, for sslh_forward_ex
+     tap                   output
+     keep                  all           (N,J) patch tokens that a ViT keeps
+     mask                  -             (N,T) 8-bit, 1: in sslh_vit a token (the class token counts) not attended to
+     drop_path             -             stochastic depth at the last block of a ViT, in training mode
+   sslh_net_desc, for sslh_net_new
+     name                  "net"
+     forward               -             NULL: a container
+     self, self_size       -             settings, copied
+     kind, width           SSLH_VECTOR, - of the output
+     channels, image       any           of the input, checked when given
+   sslh_param_opts, for sslh_param_set
+     group, lr_scale       0, 1          parameter group 0..15; factor of the rate; SSLH_OFF: 0
+     decay_scale           1, vectors 0  factor of the weight decay
+   sslh_gradcheck_desc (in a double build)
+     step, floor           1e-2 (1e-5), 0.1 (1e-3)  difference; least denominator of the relative error
+     tolerance             2e-2 (1e-6)   above it: an error
+     max_checks            200           elements per input
+     report, report_size   -             the worst element as text
+   sslh_tsne_desc
+     perplexity, iterations  30, 500     the perplexity at most (n-1)/3
+   sslh_field, sslh_op_desc: see their declarations (>>api-data, >>api-tensor)
+
+   21  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-optim
                       >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>core-impl >>random >>kernels >>tape
      operations       >>elementwise >>reductions >>products >>conv >>norms >>shapes >>sequences >>losses
-     nets             >>nets >>encoders >>optim >>weights
-     data             >>files >>data >>views
+     nets             >>nets >>encoders >>optim
+     files and data   >>files >>weights >>data >>sheets >>views
      methods          >>method (shared) >>rotation >>simclr >>vae >>mae
      around them      >>eval >>train >>pictures
      end              >>history >>licence
 
-   Shape letters, the same in every comment: N batch, H W height and width, C channels, T tokens or time, D width of a vector, K classes
-   or keys, P patches, O output and I input channels, Kh Kw kernel. A buffer's comment gives its shape in them. */
+   Shape letters, the same in every comment: N batch, H W height and width, C channels, T tokens or time, D width of a
+   vector, K classes or keys, P patches, O output and I input channels, Kh Kw kernel. A buffer's comment gives its
+   shape in them. */
 #ifndef SSLH_INCLUDE_SSL_H
 #define SSLH_INCLUDE_SSL_H
 /* ================================================================================================================== */
