@@ -791,7 +791,7 @@ extern "C" {
 /* In a descriptor zero means "the documented default". SSLH_OFF means "really zero". */
 #define SSLH_OFF (-1)
 
-/* x, or SSLH_OFF when x is zero: for values that a program computes, where 0 must mean 0. */
+/* x, or SSLH_OFF when x is zero: for values that a program computes, where 0 must mean 0 and not "the default". */
 SSLH_API float sslh_or_off(float x);
 
 typedef struct sslh_ctx sslh_ctx;             /* owns everything made with it */
@@ -816,12 +816,16 @@ typedef struct sslh_desc {
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
-   every function does nothing. One context per thread of the caller's; contexts are independent of each other. */
+   every function does nothing. One context per thread of the caller's; contexts are independent of each other. Errors:
+   a .cpu that this machine or build has not, one of .alloc and .release without the other, more than 256 threads. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
-/* Frees the context and everything made with it. */
+/* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
+   after. */
 SSLH_API void sslh_destroy(sslh_ctx *c);
 
-/* Everything made since sslh_mark (nets, data, optimisers, persistent tensors) is freed by sslh_rewind. */
+/* Everything made since sslh_mark (nets, data, loaders, optimisers, methods, persistent tensors) is freed by
+   sslh_rewind, and outside of sslh_push so are the tensors of the step. Marks may be rewound to again and again; a
+   number that is no mark of this context is an error. */
 SSLH_API int64_t sslh_mark(sslh_ctx *c);
 SSLH_API void    sslh_rewind(sslh_ctx *c, int64_t mark);
 
@@ -838,20 +842,24 @@ typedef enum sslh_code {
 /* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared
    every other call does nothing and returns a valid dummy, so that checking once at the end is enough. */
 SSLH_API const char *sslh_error(const sslh_ctx *c);
+/* Its kind, for programs that react to it; SSLH_OK when there is none. */
 SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
-/* Forgets the error and drops the tape; parameters, data and optimisers stay as they are. */
+/* Forgets the error and drops the tape and the step's tensors; parameters, data and optimisers stay as they are. */
 SSLH_API void sslh_clear_error(sslh_ctx *c);
-/* Records a failure (only the first is kept): for the caller's own operations, methods and encoders. */
+/* Records a failure as printf would write it (only the first is kept, at most 511 characters): for the caller's own
+   operations, methods and encoders. Not from tasks of sslh_parallel. */
 SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SSLH_I_PRINTF(3, 4);
 
-/* Starts a step: the tape and all tensors made by operations since the last start are given back. */
+/* Starts a step: the tape and all tensors made by operations since the last start are given back (inside sslh_push:
+   since that). sslh_next_batch calls it; a loop without a loader calls it itself. */
 SSLH_API void sslh_begin_step(sslh_ctx *c);
 /* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so
-   that an evaluation in the middle of training leaves no trace. */
+   that an evaluation in the middle of training leaves no trace. Recording is on inside whatever it was outside. At most
+   16 deep; every sslh_push needs its sslh_pop, after an error too. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
-/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest. */
+/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest; one 0 too many is an error. */
 SSLH_API void sslh_no_grad(sslh_ctx *c, int on);
 
 typedef struct sslh_info {
@@ -863,11 +871,15 @@ typedef struct sslh_info {
     int64_t     steps;    /* calls of sslh_begin_step so far */
     uint64_t    seed;
 } sslh_info;
+/* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
-/* 1 when this build computes the bits that every build computes (see the manual: "What is deterministic"). */
+/* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
+   error. Runs a small calculation and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
-/* Runs fn(arg, task, worker) for every task below tasks, on the context's threads. */
+/* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
+   done. A task must call no function that takes the context; results that must not depend on the number of threads go
+   to a place of their own per task, never per worker. */
 SSLH_API void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
 /* What sslh_trace reports after each operation. */
@@ -880,7 +892,8 @@ typedef struct sslh_trace_event {
     double      ms;                         /* time since the operation before it */
     size_t      bytes;                      /* of the output */
 } sslh_trace_event;
-/* Calls back after every operation; NULL stops it. For looking, not for speed. */
+/* Calls back after every operation, with what the event points to valid during the call; NULL stops it. For looking,
+   not for speed: mean and deviation are computed each time. */
 SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user);
 
 /* ================================================================================================================== */
@@ -889,15 +902,17 @@ SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
 /* Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). A value is a function of
    (seed, stream, index): nothing depends on the order of calls or on threads. */
 
+/* The generator itself: 10 rounds on a 128-bit counter under a 64-bit key. */
 SSLH_API void     sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+/* Word index % 4 of the block with key = seed and counter = (index / 4, stream). */
 SSLH_API uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index);
 /* In [0, 1), a multiple of 2^-24. */
 SSLH_API float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);
-/* Standard normal (Box-Muller on two uniforms of the same counter, own log, sqrt, cos). */
+/* Standard normal: sqrt(-2 log u) cos(2 pi v), Box & Muller 1958, u and v from one counter; own log and cos. */
 SSLH_API float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
 /* In 0 .. n-1, unbiased to 2^-32 (multiply-shift). */
 SSLH_API uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t n);
-/* A permutation of 0 .. n-1 (Fisher-Yates). */
+/* A permutation of 0 .. n-1 into out (Fisher & Yates, Durstenfeld's form). */
 SSLH_API void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n);
 /* A new stream number of this context; each call gives the next. Operations that draw (dropout, noise) use it. */
 SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
@@ -923,7 +938,9 @@ SSLH_API sslh_shape sslh_dim5(int a, int b, int c, int d, int e);
 SSLH_API sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f);
 
 /* Open, to be read only. A tensor made by an operation lives until the next step begins; parameters and persistent
-   tensors live as long as their net or context. Exactly one of data, ints, bytes is set. */
+   tensors live as long as their net or context. Exactly one of data, ints, bytes is set; none once the memory was given
+   back (after sslh_backward, see sslh_keep), and using such a tensor is an error. Only the caller's own tensors may be
+   written to, through .data or sslh_write, and not between an operation on them and its backward pass. */
 typedef struct sslh_tensor {
     sslh_real *data;                  /* SSLH_F32 */
     int32_t   *ints;                  /* SSLH_I32: labels, tokens, indices */
@@ -939,32 +956,39 @@ typedef struct sslh_tensor {
     unsigned   group;                 /* private: bit of the parameter group, 0 for other tensors */
 } sslh_tensor;
 
+/* Real tensors of the step filled with 0, with value, and one of no dimensions with value. A size below 1 is an
+   error. */
 SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value);
 SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, float value);
-/* Copies count(shape) values from the caller's array. */
+/* Copy as many values as the shape has from the caller's array, row by row: SSLH_F32, SSLH_I32, SSLH_U8. */
 SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
 SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values);
-/* Random tensors from the context's next stream. */
+/* Random tensors from the context's next stream: uniform in [low, high), normal with mean and standard deviation. */
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
-/* Marks a tensor that no operation made as one that wants a gradient; returns it. */
+/* Marks a tensor that no operation made as one that wants a gradient; returns it. Integer tensors: an error. Its .grad
+   is NULL until a backward pass reaches it, and later passes of the step add to it. */
 SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
 /* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
 SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
-/* A copy that lives until sslh_rewind or sslh_destroy. */
+/* A copy of the values, without history, that lives until sslh_rewind or sslh_destroy. */
 SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
 
 /* Value of a tensor with one element (0 after an error). */
 SSLH_API float sslh_item(const sslh_tensor *t);
-/* Copy all values out or in; count must be the tensor's count. Integer tensors are converted. */
+/* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted. After an
+   error sslh_read gives zeros. */
 SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
 SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
+/* Its shape as a value; no dimensions for NULL. */
 SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
 
 /* Walks the tape backwards from a scalar, adds to the gradients of everything that wants one, and gives back what the
-   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing. */
+   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that has more
+   than one element or depends on nothing that wants a gradient. Inside sslh_push only what was recorded there is
+   walked. */
 SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
 /* The same but keeps the tape for a second backward pass. */
 SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
@@ -972,18 +996,23 @@ SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
 SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
 
 /* Operation of the caller's own. forward fills out->data; backward reads out->grad and calls sslh_grad(c, in[i]) for
-   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. */
+   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. Without a backward
+   the result has no gradient. Inputs and result keep their values until the backward pass. */
 typedef struct sslh_op_desc {
     const char *name;
     void (*forward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
     void (*backward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
     void *user; /* must stay valid until the backward pass */
 } sslh_op_desc;
+/* Runs it on in[0..n-1] (any types) and records it; the result is real, of shape out. */
 SSLH_API sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor **in, int n, sslh_shape out);
+/* For backward callbacks only, see above; zeros when nothing has been added yet. */
 SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
 
 /* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
-   in[i] wants a gradient. Returns the largest relative error, |analytic - numeric| / max(|a|, |n|, floor). */
+   in[i] (real, n of them) is marked as wanting a gradient. Returns the largest relative error,
+   |analytic - numeric| / max(|analytic|, |numeric|, floor). Random draws inside function repeat, so dropout can be
+   checked. Choose inputs away from the kinks of relu, abs, max. */
 typedef struct sslh_gradcheck_desc {
     float step;      /* default 1e-2 in float, 1e-5 in double */
     float floor;     /* denominator never below this; default 1e-1 in float, 1e-3 in double */
@@ -1000,7 +1029,10 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
 /*  >>api-ops       operations                                                                                        */
 /* ================================================================================================================== */
 
-/* --- element-wise; a and b broadcast as in NumPy --- */
+/* All operations: inputs real unless said otherwise, of this context, never NULL unless "or NULL" stands there; the
+   result is a new tensor of the step; shapes that do not fit are SSLH_E_SHAPE and name the sizes. */
+
+/* --- element-wise; a and b broadcast as in NumPy: shapes are aligned at the last axis, sizes are equal or 1 --- */
 SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 SSLH_API sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 SSLH_API sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
@@ -1015,29 +1047,31 @@ SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor); /* 
 SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend); /* x + addend */
 SSLH_API sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf at 0, NaN below: no error by itself */
+SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent);
-SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high);
-SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope);
-SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);
-SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf */
+SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high); /* low <= high */
+SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
+SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope); /* x > 0 ? x : slope x */
+SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);        /* x > 0 ? x : alpha (e^x - 1) */
+SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf (Hendrycks & Gimpel 2016) */
 SSLH_API sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x); /* the tanh approximation */
-SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);      /* x sigmoid(x) */
+SSLH_API sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x);   /* 1 / (1 + e^-x) */
 SSLH_API sslh_tensor *sslh_tanh(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);  /* log(1 + e^x), without overflow */
 
 /* Activations that other operations can apply in the same pass. */
 typedef enum sslh_activation {
     SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
 } sslh_activation;
+/* The activation as an operation of its own; SSLH_LINEAR gives x itself. */
 SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
 
-/* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1 --- */
+/* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1. Sums
+   have one fixed shape (16 lanes, then a tree), whatever the threads and the instruction set --- */
 #define SSLH_AXIS(i) ((i) >= 0 ? 1 << (i) : 1 << (15 - (i)))
 #define SSLH_ALL 0x3f
 SSLH_API sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
@@ -1045,8 +1079,9 @@ SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 /* sum (x - mean)^2 / (n - correction): correction 0 is the biased, 1 the unbiased estimate. */
 SSLH_API sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction);
 SSLH_API sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* first maximum gets the gradient */
-SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
+SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* max + log sum e^(x - max) */
 SSLH_API sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first maximum */
+/* e^x / sum e^x along one axis (negative: from the end), and its logarithm; the maximum is taken away first. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 
@@ -1058,7 +1093,7 @@ SSLH_API sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
 /* x (..,I) weight (O,I) bias (O) or NULL -> activation(x weight' + bias) (..,O) */
 SSLH_API sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias);
 SSLH_API sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
-                                     sslh_activation activation);
+                                     sslh_activation activation); /* ReLU in the same pass, others in a second one */
 
 typedef struct sslh_conv_desc {
     int stride, stride_w;     /* default 1; _w defaults to the other */
@@ -1072,7 +1107,8 @@ typedef struct sslh_conv_desc {
    + 1 */
 SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
-/* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O) */
+/* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O), T' as H' above; reads stride, pad, dilation (or the
+   _w). */
 SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
 /* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) as the
@@ -1082,12 +1118,13 @@ SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
 
-/* --- pooling and resizing of N,H,W,C --- */
+/* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them --- */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 /* counts padding */
 SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
-SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
-SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
+SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
+SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
+/* (N,H,W,C) -> (N,height,width,C), as PyTorch's interpolate (no antialiasing; sslh_resize has it, without gradient). */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
 SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width); /* half-pixel centres */
 
@@ -1105,30 +1142,38 @@ typedef struct sslh_batch_norm_desc {
 SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc desc);
-/* Over the last axis; gamma, beta (D) or NULL. Ba et al. 2016. eps default 1e-5 when 0. */
+/* gamma (x - mean) / sqrt(var + eps) + beta over the last axis of (..,D), biased variance; gamma, beta (D) or NULL. Ba
+   et al. 2016. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps);
-/* x (N,..,C), groups divides C; gamma, beta (C) or NULL. Wu & He 2018. */
+/* x (N,..,C), groups divides C; gamma, beta (C) or NULL: mean and variance of each sample over all places and the
+   C/groups channels of a group. Wu & He 2018. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps);
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
-/* Each value is zeroed with probability p, the others divided by 1-p. Always active: call it in training only. */
+/* Each value is zeroed with probability p in [0,1), the others divided by 1-p (Srivastava et al. 2014), by the
+   context's next stream. Always active: call it in training only. */
 SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 /* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
 
-/* --- shape --- */
-/* one size may be -1; shares memory */
+/* --- shape: any type; integer tensors without gradient --- */
+/* The same values in the same order under another shape; one size may be -1: what is left. Shares memory. */
 SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order); /* out axis i is x axis order[i] */
-SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b);
+SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b); /* the two change places */
+/* n tensors of one type that differ in size along axis only, one behind the other. Negative axes count from the end. */
 SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
+/* Indices begin .. end-1 of an axis, 0 <= begin < end <= size: a copy. */
 SSLH_API sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end);
+/* before and after entries of value along an axis. */
 SSLH_API sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value);
+/* x repeated to the shape by the rules of element-wise operations: a copy. Its gradient is summed over the repeats. */
 SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 /* Rows of table (K,D) by index (any shape, I32) -> index shape + D. An index outside 0..K-1 is an error. */
 SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index);
-/* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. */
+/* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
+   outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
@@ -1151,25 +1196,30 @@ SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 SSLH_API sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                sslh_tensor *b_hh, sslh_tensor *h0);
 
-/* --- losses: each returns one number, the mean --- */
-/* logits (..,K), labels (..) I32. */
+/* --- losses: each returns one number, the mean; by e, not by 2: nats --- */
+/* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
+   equal. */
 SSLH_API sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels);
 /* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore count for nothing. */
 SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
                                             int ignore);
-/* targets (..,K): a distribution per row; gradient to both. */
+/* -sum over k of target log softmax(logits): targets (..,K), a distribution per row; gradient to both. */
 SSLH_API sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
-/* targets: no gradient */
+/* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first.
+   bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
+   mse: (x - t)^2;  l1: |x - t|;  huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = x - t. */
 SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
 /* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */
 SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target);
-/* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), rows are normalised inside. */
+/* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), row n of both from one image; rows are normalised inside.
+   temperature above 0; N = 1 is an error (no negatives). ln(2N-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature);
 /* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D): the logits are
-   [q.k, q.negatives']; NULL: the other rows of k are the negatives. Rows are not normalised here. */
+   [q.k, q.negatives'] / temperature; NULL: the other rows of k are the negatives (N > 1). Rows are not normalised here:
+   sslh_l2_normalize first, as the papers do. Gradients to q and k, and to negatives if they want one. */
 SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature);
 
@@ -1195,7 +1245,7 @@ typedef struct sslh_net_desc {
 } sslh_net_desc;
 
 /* A net is made by declaring its parameters, then used. Its parameters, gradients and buffers are one block of memory,
-   laid out at the first use; declaring after that is an error. */
+   laid out at the first use; declaring after that is an error. Freed by sslh_rewind and sslh_destroy, as all nets. */
 SSLH_API sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc);
 
 typedef enum sslh_init {
@@ -1213,21 +1263,27 @@ typedef enum sslh_init {
 
 /* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
    O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
-   above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. */
+   above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. Errors,
+   with -1 as the result: a name that is taken, empty or longer than 111 characters, a net that was used already. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
-/* Declares a state: saved in checkpoints and moved by clones, not trained. Starts at zero (fill it after). */
+/* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
+   zero (fill it after the declarations, through sslh_state). */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
-/* Puts a net inside this one: saved, cloned and counted with it, its names prefixed "name.". Returns child. */
+/* Puts a net inside this one: saved, cloned, trained and counted with it, its names prefixed "name.". Returns child.
+   One context for both; at most 64 nets in one. A child that hangs at two places is one net. */
 SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
 /* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones
    have children of their own. */
 SSLH_API sslh_net *sslh_child_at(sslh_net *net, int i);
 
+/* The parameter or state with the index that its declaration returned; lives as long as the net. */
 SSLH_API sslh_tensor *sslh_param(sslh_net *net, int index);
 SSLH_API sslh_tensor *sslh_state(sslh_net *net, int index);
-/* By full name ("layer1.0.conv1.weight"), parameters and states, children included; NULL when there is none. */
+/* By full name ("layer1.0.conv1.weight"), parameters and states, children included; NULL, and no error, when there is
+   none. */
 SSLH_API sslh_tensor *sslh_find(sslh_net *net, const char *name);
-/* Number of parameters and states, children included, and the i-th in order of declaration (name may be NULL). */
+/* Number of parameters and states, children included, and the i-th in order of declaration (name, is_param may be
+   NULL): for loops over everything that a net holds. */
 SSLH_API int          sslh_count_tensors(sslh_net *net);
 SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
 
@@ -1236,6 +1292,7 @@ typedef struct sslh_param_opts {
     float lr_scale;    /* multiplies the learning rate; default 1 */
     float decay_scale; /* multiplies the weight decay; default 1 for matrices, 0 (SSLH_OFF) for vectors */
 } sslh_param_opts;
+/* Sets all three of one parameter, by its index. */
 SSLH_API void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts);
 /* Applies opts to every parameter, children included, whose full name contains pattern ("" = all). */
 SSLH_API void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts);
@@ -1248,55 +1305,70 @@ typedef struct sslh_net_info {
     int64_t     states;  /* values of buffers, children included */
     int         training, frozen;
 } sslh_net_info;
+/* Facts about a net, and its context: what a forward callback hands to operations. */
 SSLH_API sslh_net_info sslh_net_query(sslh_net *net);
 SSLH_API sslh_ctx     *sslh_net_ctx(sslh_net *net);
 
-/* Training mode (batch statistics, dropout) or evaluation mode; children included. Nets start in training mode. */
+/* Training mode (batch statistics, stochastic depth, what your callback asks sslh_is_training for) or evaluation mode;
+   children included. Nets start in training mode. */
 SSLH_API void sslh_train_mode(sslh_net *net, int training);
 SSLH_API int  sslh_is_training(const sslh_net *net);
-/* Frozen parameters collect no gradient and are not updated; running statistics still move (use sslh_train_mode). */
+/* Frozen parameters collect no gradient and are not updated, but pass gradients on to what came before them; running
+   statistics still move (use sslh_train_mode). Children included. */
 SSLH_API void sslh_freeze(sslh_net *net, int frozen);
 
-/* Runs the net. Under sslh_no_grad everything but the result is given back at once. */
+/* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is given back at
+   once. Errors: channels or sides other than the net declared, a container without a forward function. */
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
     const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
-    sslh_tensor *mask;   /* (N,T) U8: tokens replaced by the mask token or not attended to; NULL: none */
+    sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
     float        drop_path; /* stochastic depth rate at the deepest block, in training mode */
 } sslh_forward_desc;
+/* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
-/* Inside a forward callback: the description of this call. */
+/* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
 /* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
    the callback may return x at once. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x);
 
-/* A deep copy with the same values (children included): a momentum encoder, a snapshot. */
+/* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
+   snapshot; sslh_clone_into: in another context, which no other thread may be using at that moment. */
 SSLH_API sslh_net *sslh_clone(sslh_net *net);
 SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
-/* target = m target + (1-m) source, parameters only; buffers of the target stay its own. */
+/* target = m target + (1-m) source, parameters only; buffers of the target stay its own, as in MoCo and BYOL. Nets of
+   one architecture; children that both share stay. */
 SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
 /* Copies parameters and states of source, which has the same architecture. */
 SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
+/* Gradients to zero, children included (sslh_optimizer_step has done it already). */
 SSLH_API void sslh_zero_grad(sslh_net *net);
-/* Scales all gradients so that their common norm is at most max_norm; returns the norm before. */
+/* Scales all gradients so that their common Euclidean norm is at most max_norm; returns the norm before. */
 SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
-/* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text. */
+/* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text of at most
+   size bytes; returns the length of all of it, as snprintf. Runs the net once, in evaluation mode, and leaves no
+   trace. */
 SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
 
 /* Layers for nets of the caller's own: _new declares the parameters and returns the index of the first; the function
-   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). */
+   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). Weights and biases start
+   uniform in +-1/sqrt(fan_in), PyTorch's default; norms at 1 and 0. x (..,in) -> (..,out); conv: (N,H,W,in) ->
+   (N,H',W',out) with kernel x kernel weights, desc.groups the same as groups (0: 1). */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation);
 SSLH_API int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc);
-/* gamma, beta, running_mean, running_var, num_batches_tracked. no_affine: 1 leaves gamma and beta out; 2 only beta. */
+/* gamma, beta, running_mean, running_var, num_batches_tracked: 5 indices. no_affine: 1 leaves gamma and beta out (3); 2
+   only beta (4). Batch statistics while the net trains, else running ones; momentum 0.1, eps 1e-5. residual, added
+   before the activation (SSLH_LINEAR or SSLH_RELU), may be NULL. */
 SSLH_API int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine);
 SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
                                             int no_affine, sslh_activation activation);
+/* weight and bias (width); eps 0: 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
@@ -1311,7 +1383,8 @@ typedef struct sslh_mlp_desc {
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
     int last_no_bias;
 } sslh_mlp_desc;
-/* A flat encoder or a head; x (N,..) is flattened. Taps: layer1, layer2, .. */
+/* A flat encoder or a head; x (N,..) is flattened to (N,in) -> (N, last width). At most 8 layers; weights as PyTorch's.
+   Taps: layer1, layer2, .. */
 SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
 
 typedef struct sslh_convnet_desc {
@@ -1319,7 +1392,8 @@ typedef struct sslh_convnet_desc {
     int widths[8];  /* of the blocks, ended by 0; default 32, 64, 128, 256 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_convnet_desc;
-/* Blocks of 3x3 convolution with stride 2, batch norm, ReLU; global average pool. Taps: block1 .. */
+/* Blocks of 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm, ReLU; global average pool. He et al. 2015's
+   initial values. Taps: block1 .. */
 SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
 
 typedef struct sslh_resnet_desc {
@@ -1329,7 +1403,8 @@ typedef struct sslh_resnet_desc {
     int width;         /* of the first stage; default 64 */
     int map_output;
 } sslh_resnet_desc;
-/* He et al. 2016, basic blocks; names as in torchvision. Taps: stem, layer1 .. layer4. */
+/* He et al. 2016, basic blocks; (N,H,W,C) -> (N, 8 width); names and initial values as in torchvision. Taps: stem,
+   layer1 .. layer4, maps with sides H, H, H/2, H/4, H/8 (with .imagenet_stem a quarter of these). */
 SSLH_API sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc);
 
 typedef struct sslh_nin_desc {
@@ -1338,7 +1413,8 @@ typedef struct sslh_nin_desc {
     int divide;     /* widths 192/160/96/192 divided by this; default 1 */
     int map_output;
 } sslh_nin_desc;
-/* Network in network as RotNet uses it (Gidaris et al. 2018). Taps: block1 .. */
+/* Network in network as RotNet uses it (Gidaris et al. 2018): blocks of a 5x5 (the first two) or 3x3 and two 1x1
+   convolutions with batch norm and ReLU, 3x3 pooling with stride 2 after the first two. Taps: block1 .. */
 SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
 
 typedef struct sslh_vit_desc {
@@ -1354,7 +1430,8 @@ typedef struct sslh_vit_desc {
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
 /* Dosovitskiy et al. 2021, pre-norm, exact GELU, layer norm eps 1e-6; names as in timm. Taps: block1 .., tokens.
-   sslh_forward_desc.keep drops all other patch tokens before the first block. */
+   sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not divide the
+   image, heads that do not divide the width; images of another size than .image. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 /* --- files: weights --- */
@@ -1374,6 +1451,7 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture named in the file, then reads it. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
+/* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
 
 /* Preprocessing that sslh_embed repeats; saved with the net. */
@@ -1381,10 +1459,13 @@ typedef struct sslh_preprocess {
     int   height, width, channels; /* that the encoder was trained on; 0: as given */
     float mean[4], std[4];         /* of values in [0,1]; std 0 means 1 */
 } sslh_preprocess;
+/* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
-/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises,
-   runs in evaluation mode without a tape; allocates nothing after the first call with the same n. */
+/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises
+   (bilinear, antialiased), runs in evaluation mode without a tape, averages maps and tokens over their places;
+   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error:
+   zeros. */
 SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
 
 /* ================================================================================================================== */
@@ -1409,17 +1490,21 @@ typedef struct sslh_optimizer_desc {
 } sslh_optimizer_desc;
 /* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one
    dimension; mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
+/* Momentum and betas must be below 1. Memory for the moments is taken at the first step. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
-/* One update with this learning rate; then the gradients are zero again. NaN or Inf in a gradient is an error that
-   changes no parameter. Not calling it after sslh_backward accumulates gradients. */
+/* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
+   error that names the parameter and changes none. Not calling it after sslh_backward accumulates gradients: their
+   sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
+/* The rate of the groups in .constant_lr, which stand still without it. sslh_train sets it to the peak. */
 SSLH_API void sslh_optimizer_peak(sslh_optimizer *o, float lr);
 
-/* Learning rates. warmup steps rise linearly from 0 (step 0 gets peak/warmup). */
+/* Learning rates of step number step (from 0) out of steps. warmup steps rise linearly (step 0 gets peak/warmup), the
+   rest follows the name: peak; peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017); peak (1 - t); t from 0 to 1. */
 SSLH_API float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak);
 SSLH_API float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak); /* half a cosine to 0 */
 SSLH_API float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak);
@@ -1468,21 +1553,26 @@ typedef struct sslh_data {
    an index.txt (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this
    rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
-/* 8-bit images (count,height,width,channels) in the caller's memory; labels NULL or count. */
+/* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
+   count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
+/* n fields (1 to 4) of count samples each; .values or .fetch of each must stay valid. Height, width, channels and
+   labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the
    view. */
+/* Samples begin .. end-1, and those with the numbers index[0..n-1] (copied; repeats are allowed). */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
-/* The same share of every class (at least one sample of each), drawn with seed. */
+/* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
+   order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* Second data set behind the first (same shapes): a copy of both. */
+/* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* Mean and standard deviation per channel of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
-/* Pixels of one sample (H,W,C) as 8-bit. */
+/* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
@@ -1492,6 +1582,8 @@ typedef struct sslh_loader_desc {
     int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
 } sslh_loader_desc;
+/* Batches of sample numbers; pixels are read when a tensor is made of them. The order of an epoch is a function of
+   (seed, epoch). NULL, which every function below accepts, after an error. */
 SSLH_API sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc);
 
 typedef struct sslh_batch {
@@ -1509,24 +1601,26 @@ SSLH_API int     sslh_next_batch(sslh_loader *l, sslh_batch *batch);
 SSLH_API int64_t sslh_loader_steps(const sslh_loader *l); /* batches per epoch */
 /* Continues at batch number step, as after a resume. */
 SSLH_API void    sslh_loader_seek(sslh_loader *l, int64_t step);
-/* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32. */
+/* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32, an error when there are none. */
 SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 /* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context. NULL on error. */
+/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context, freed by
+   sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
                                          int *channels);
-/* PNG of 8-bit pixels, 1 to 4 channels. */
+/* PNG of 8-bit pixels (height,width,channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA. Written aside and
+   renamed. */
 SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
 /* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit
    bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
 /* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
-   other integers SSLH_I32. */
+   other integers SSLH_I32 (an error when a value does not fit). sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 
@@ -1577,17 +1671,22 @@ SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
 #define SSLH_VIEWS_MAE          sslh_recipe_mae()
 #define SSLH_VIEWS_ROTATION     sslh_recipe_rotation()
 
-/* View number view of every image of the batch: (N,height,width,C) real. */
+/* View number view (from 0; views of one number are equal) of every image of the batch: (N,height,width,C) real,
+   without history. Uses the first image field. A recipe that makes no sense is an error that says which field. */
 SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
-/* The recipe as text; returns the length. */
+/* The recipe as text of at most size bytes, a line per step that it does; returns the length of all of it. */
 SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
 
-/* The steps of a recipe on a batch (N,H,W,C) that the caller holds, one draw per image from (seed, stream, n). */
+/* The steps of a recipe on a batch (N,H,W,C), real in [0,1] or 8-bit, that the caller holds; one draw per image from
+   (seed, stream, n). No gradient. */
 SSLH_API sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream);
-/* One image: box (top, left, height, width in pixels, fractions allowed) resized to (out_h,out_w), as PIL does. */
+/* One image (height,width,channels): box (top, left, height, width in pixels, fractions allowed) resized to
+   (out_height,out_width,channels), as PIL does: bicubic (a = -1/2) or bilinear, the filter widened when shrinking.
+   Bicubic values may leave [0,1]. */
 SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
                           float *out, int out_height, int out_width, int bilinear, int no_antialias);
-/* (N,H,W,C) turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only. */
+/* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
+   gradient. */
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
 
 /* ================================================================================================================== */
@@ -1602,6 +1701,7 @@ typedef struct sslh_view_set {
     const char  *name[16];
     sslh_tensor *x[16];
 } sslh_view_set;
+/* Adds x under a name that must stay valid; more than 16 are an error. */
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent */
 
@@ -1612,15 +1712,15 @@ typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* default 10 */
     int   batch;              /* default 256 */
-    sslh_optimizer_desc optimizer; /* .kind 0: the method's optimiser with the method's settings */
+    sslh_optimizer_desc optimizer; /* .kind 0: the method's, with .momentum, .weight_decay, .clip from here if not 0 */
     float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256
                                  for those that scale) */
     sslh_schedule schedule;
     float warmup;             /* epochs; default the method's; SSLH_OFF: none */
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ended by 0 */
     float gamma;              /* SSLH_STEPS: factor at each; default 0.1 */
-    int   accumulate;         /* batches per update; default 1 */
-    int64_t max_steps;        /* stop early; 0: no */
+    int   accumulate;         /* batches per update, their gradients summed; default 1 */
+    int64_t max_steps;        /* stop early (the schedule is still that of all epochs); 0: no */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
     int   checkpoint_every;   /* epochs between checkpoints; default 1 */
     int64_t checkpoint_steps; /* instead: steps between checkpoints */
@@ -1645,7 +1745,8 @@ struct sslh_train_info {
     int      epoch_end;
 };
 
-/* A method is callbacks over the core. Fill one in to add a method: see the manual, "Writing a method". */
+/* A method is callbacks over the core. Fill one in to add a method: see the manual, 16. Passed by value; net, encoder
+   and self belong to the context. */
 struct sslh_method {
     const char *name;
     sslh_ctx   *ctx;
@@ -1666,10 +1767,11 @@ struct sslh_method {
     void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
 };
-/* A method without callbacks but with a container that already holds the encoder. */
+/* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
+   copy of self. name must stay valid; it is written into checkpoints. */
 SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size);
-/* Settings after defaults are filled in, as text; returns the length. */
+/* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
 #if SSLH_WITH_ROTATION
@@ -1681,6 +1783,8 @@ typedef struct sslh_rotation_desc {
     const char *tap;      /* inner result that the classifier reads; NULL: the output */
     const sslh_recipe *views;   /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and std */
 } sslh_rotation_desc;
+/* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
+   inside. Second number: accuracy of the pretext task, 1/rotations at the start. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
 
@@ -1696,6 +1800,8 @@ typedef struct sslh_simclr_desc {
     int   decoupled;      /* 1: DCL, no positive in the denominator (Yeh et al. 2022) */
     const sslh_recipe *views;   /* default SSLH_VIEWS_SIMCLR */
 } sslh_simclr_desc;
+/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
+   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
@@ -1711,15 +1817,18 @@ typedef struct sslh_vae_desc {
 } sslh_vae_desc;
 /* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean
    (N,latent). */
+/* Taps: "posterior", mean and log-variance (N,2 latent). Second number: the KL term in nats per image. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
-/* Posterior mean and log-variance (N,latent) of images (N,H,W,C) in [0,1]. */
+/* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
+   sslh_no_grad. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
-/* Images (N,H,W,C) in [0,1] (means) from codes (N,latent). */
+/* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
 /* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): eq. 10 of appendix B. */
 SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
 typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units; } sslh_vae_score;
-/* Per-image test numbers in nats; active: units whose posterior mean varies by more than 0.01 over the data. */
+/* Test numbers in nats per image, one code drawn for each: reconstruction, KL, and loss = reconstruction + beta KL;
+   active: units whose posterior mean has a variance above 0.01 over the data (Burda et al. 2016). Evaluation mode. */
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 #endif
 
@@ -1734,12 +1843,15 @@ typedef struct sslh_mae_desc {
     int   raw_pixels;       /* 1: targets are pixels, not patch-normalised */
     const sslh_recipe *views;     /* default SSLH_VIEWS_MAE */
 } sslh_mae_desc;
-/* encoder: sslh_vit with any output. */
+/* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
+   error. Second number: the share of the hidden patches' variance that is explained (meaningful without
+   .raw_pixels). */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
-/* For a picture: images as the encoder sees them (hidden patches grey) and with hidden patches filled in. */
+/* For a picture: x (N,H,W,C), normalised as in training, as the encoder sees it (hidden patches grey) and with hidden
+   patches filled in, both (N,H,W,C). Which patches are hidden depends on (seed, stream). */
 SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled);
 #endif
@@ -1748,9 +1860,13 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 /*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
 
-/* Trains; returns the mean loss of the last epoch. Resumed training continues bit-identically. */
+/* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
+   continues bit-identically (with .accumulate from checkpoints that lie at an update). Errors, for example NaN, name
+   method and step, and the run ends. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
-/* One step of the trainer for loops of the caller's own: views, loss, backward, update, after. Returns the loss. */
+/* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
+   after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls .prepare
+   once. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
 /* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
    moments as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
@@ -1758,7 +1874,8 @@ SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
 /* Into the same method and optimiser, made anew. Returns the step to continue with; -1 when there is no such file (no
    error) or after an error, which changes nothing. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
-/* 64-bit hash (FNV-1a) of all parameters and states, children included: two runs are the same or not. */
+/* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: two runs are the same
+   or not, on any machine. */
 SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 /* ================================================================================================================== */
@@ -1772,19 +1889,22 @@ typedef struct sslh_feature_desc {
     int   pool_grid;    /* maps: average pool to g x g and flatten; default 1 */
     int   batch;        /* default 256 */
 } sslh_feature_desc;
-/* Features (count,D) in evaluation mode, no augmentation: persistent. */
+/* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
     sslh_feature_desc features;
-    float l2;         /* fixed strength; 0: chosen from 5 values on a tenth of the training set held out */
+    float l2;         /* fixed strength; 0: the best of 0.1, 0.01 .. 1e-5 on a tenth held out (under 2,000: 5 folds) */
     int   iterations; /* of L-BFGS; default 200 */
     float fraction;   /* share of the labels used; default 1 */
-    uint64_t seed;    /* of the draw of the fraction */
+    uint64_t seed;    /* of the draw of the fraction and of the held-out part */
 } sslh_probe_desc;
-/* Linear probe: multinomial logistic regression on frozen, standardised features. Returns test accuracy in 0..1. */
+/* Linear probe: multinomial logistic regression (L-BFGS) on frozen features standardised by the training set; the
+   strength is chosen on training data only, then the probe is fitted to all of it. Returns test accuracy in 0..1. Data
+   without labels is an error. Leaves the net as it was. */
 SSLH_API float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc desc);
-/* The same on features (n,D) that the caller has. */
+/* The same on features (n,D) that the caller has, labels in 0 .. classes-1; .features and .fraction are not looked
+   at. */
 SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc desc);
@@ -1798,6 +1918,7 @@ typedef struct sslh_knn_desc {
 } sslh_knn_desc;
 /* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
 SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
+/* The same on features (n,D) that the caller has; .features and .fraction are not looked at. */
 SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc desc);
 
@@ -1811,26 +1932,30 @@ typedef struct sslh_finetune_desc {
     float warmup;          /* epochs; default 1 */
     float fraction;        /* share of the labels used; default 1 */
     uint64_t seed;
-    const sslh_recipe *views;    /* default crop 0.2-1 and flip */
-    int   quiet;
+    const sslh_recipe *views;    /* default crop 0.2-1 and flip; .mean and .std are those of the encoder's training */
+    int   quiet;                 /* not used: nothing is printed */
 } sslh_finetune_desc;
 /* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
    accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
-/* Collapse meters over features (n,D). */
+/* Collapse meters over features (n,D), n at least 2; rows are made unit vectors inside, but for the rank. */
 /* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
-/* exp of the entropy of normalised singular values */
+/* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
 SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
-SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b); /* mean squared distance of unit pairs */
-SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);     /* log mean exp(-2 squared distance) */
+/* Wang & Isola 2020: mean squared distance of row n of a and row n of b (positive pairs); log of the mean over all pairs
+   of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
+SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
+SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
 
 /* ================================================================================================================== */
 /*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
-/* Images (N,H,W,C) in [0,1] as a grid with columns columns, each pixel enlarged zoom times (0: chosen). */
+/* Images (N,H,W,C) in [0,1] (cut to it), 1 to 4 channels, as a grid with columns columns, row by row, each pixel
+   enlarged zoom times (0: chosen). All pictures are PNG files, written aside and renamed; a folder that is not there is
+   an error. */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
 /* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
    D/3 a square), each stretched to [0,1] for itself. */
@@ -1843,7 +1968,8 @@ SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
    none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title);
-/* Maps of features (n,D): persistent (n,dims). PCA keeps signs fixed (largest weight positive). */
+/* Principal components of features (n,D): the centred rows times the dims leading axes, persistent (n,dims). Signs are
+   fixed: the largest weight of each axis is positive. */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
 typedef struct sslh_tsne_desc { float perplexity; int iterations; } sslh_tsne_desc; /* default 30, 500 */
 /* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA: persistent (n,2). A perplexity above
