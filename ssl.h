@@ -13,19 +13,26 @@
 
        cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
 
-   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks at run time.
-   Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (see 12 below).
+   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks at run
+   time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
 
-   ---------------------------------------------------------------------------------------------------------------------
+   ------------------------------------------------------------------------------------------------------------------
    MANUAL
-   ---------------------------------------------------------------------------------------------------------------------
-     1  Quick start                              8  Threads
-     2  Switches                                 9  What is deterministic
-     3  Descriptors and defaults                10  The methods
-     4  Context, steps, tensors, the tape       11  Writing your own: method, encoder, operation
-     5  Errors                                  12  Beside a TLS library; C++; several copies
-     6  Memory                                  13  Files
-     7  Randomness                              14  Where things are in this file
+   ------------------------------------------------------------------------------------------------------------------
+     1  Quick start                              12  Data and augmentation
+     2  Switches                                 13  The methods
+     3  Descriptors and defaults                 14  Training and checkpoints
+     4  Context, steps, tensors, the tape        15  Evaluation: what each number means
+     5  Errors                                   16  Writing your own: method, encoder, operation
+     6  Memory                                   17  Beside a TLS library; C++; several copies
+     7  Randomness                               18  Files
+     8  Threads                                  19  When something goes wrong
+     9  What is deterministic                    20  All options
+    10  Nets and encoders                        21  Where things are in this file
+    11  Optimisers and schedules
+
+   To use it: 1, 3, 5, 10, 12, 14, 15, 19. To study the methods: 13, then their sections in the code (21). To build on
+   it: 4 to 9, 11, 16.
 
    1  QUICK START
 
@@ -33,9 +40,9 @@
 
        sslh_ctx *c = sslh_create((sslh_desc){ .seed = 1 });
        sslh_tensor *x = sslh_requires_grad(sslh_scalar(c, 3)), *y = sslh_requires_grad(sslh_scalar(c, 2));
-       sslh_tensor *z = sslh_add(c, sslh_mul(c, x, x), sslh_mul(c, x, y));      z = x^2 + x y
+       sslh_tensor *z = sslh_add(c, sslh_mul(c, x, x), sslh_mul(c, x, y));      // z = x^2 + x y
        sslh_backward(c, z);
-       printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              15 8 3
+       printf("%g %g %g\n", sslh_item(z), x->grad[0], y->grad[0]);              // 15 8 3
        sslh_destroy(c);
 
    Pretraining an encoder, then seeing what it is worth:
@@ -45,17 +52,19 @@
        sslh_data test     = sslh_load_images(c, "examples/data/test");
        sslh_net *encoder  = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
        sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.5f });
-       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5 });
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5, .lr = 3.0f });
        float accuracy     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
        sslh_save_net(encoder, "encoder.safetensors");
        if (sslh_error(c)) fprintf(stderr, "%s\n", sslh_error(c));
+       else printf("%.1f %% of the test images\n", 100 * accuracy);
        sslh_destroy(c);
 
    The same loop by hand (examples/by_hand.c has all of it):
 
        while (sslh_next_batch(loader, &batch)) {
            sslh_tensor *a = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), *b = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 1);
-           sslh_tensor *za = sslh_forward(head, sslh_forward(encoder, a)), *zb = sslh_forward(head, sslh_forward(encoder, b));
+           sslh_tensor *za = sslh_forward(head, sslh_forward(encoder, a));      // N x D
+           sslh_tensor *zb = sslh_forward(head, sslh_forward(encoder, b));
            sslh_backward(c, sslh_nt_xent(c, za, zb, 0.5f));
            sslh_optimizer_step(optimizer, sslh_cosine(step++, steps, warmup, 0.3f));
        }
@@ -63,11 +72,13 @@
    Using what was learnt, in another program (examples/embed.c compiles the weights in):
 
        sslh_net *encoder = sslh_load_net(c, "encoder.safetensors");
+       float *features = (float *)malloc((size_t)sslh_net_query(encoder).width * sizeof *features);
        sslh_embed(encoder, pixels, 1, height, width, channels, features);
 
    2  SWITCHES
 
-   Define them before the include that has SSLH_IMPLEMENTATION (methods: before every include). An empty define counts as 1.
+   Define them before the include that has SSLH_IMPLEMENTATION (methods: before every include). An empty define of a
+   method's switch counts as 1.
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
@@ -78,109 +89,286 @@
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
-     SSLH_USE_CBLAS          0        1: matrix products by cblas_sgemm of the cblas.h you link (outside the same-bits promise)
+     SSLH_USE_CBLAS          0        1: matrix products by the cblas_sgemm you link (outside the promise of 9)
      SSLH_STATIC             -        all functions static: private copies, one per file if you like
      SSLH_REAL               float    double: reference kernels in double, for gradient checks
      SSLH_FILE               "ssl.h"  the name under which the file includes itself, if you renamed it
-     SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the same-bits promise are void)
+     SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the promise of 9 are void)
      SSL_IMPLEMENTATION      -        alias of SSLH_IMPLEMENTATION
 
-   Methods use the core only, never one another, so any set of switches builds. A switch changes which functions exist, never
-   the layout of a struct.
+   Methods use the core only, never one another, so any set of switches builds. A switch changes which functions
+   exist, never the layout of a struct.
 
    3  DESCRIPTORS AND DEFAULTS
 
-   Settings are plain structs passed by value. A field that is 0 takes the default written beside it in the declaration (the
-   paper's, or its version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves computed values. New fields
-   are added at the end. In C: (sslh_simclr_desc){ .temperature = 0.2f }; in C++ before 20: sslh_simclr_desc d = {}; d.temperature =
-   0.2f; sslh_method_print and sslh_recipe_print tell what a run uses.
+   Settings are plain structs passed by value; 20 lists them all. A field that is 0 takes the default (the paper's, or
+   its version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves computed values:
+
+       sslh_simclr_desc d = { 0 };
+       d.temperature = 0.2f;
+       sslh_method m = sslh_simclr(c, encoder, d);                              // everything else as documented
+       sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
+
+   In C++ before 20 there are no designated initialisers: write sslh_simclr_desc d = {}; and fill in fields. New
+   fields are added at the end. sslh_method_print and sslh_recipe_print tell what a run uses.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything made with it; there are no globals. Use one per thread of yours; contexts know nothing of each
-   other, and an operation on tensors of two contexts is an error. Loaded data may be read by other contexts while its owner
-   lives; sslh_clone_into(other, net) moves a copy of a net, the way to infer in several threads.
+   A context owns everything made with it; there are no globals. Use one per thread of yours; contexts know nothing of
+   each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other contexts
+   while its owner lives; sslh_clone_into(other, net) moves a copy of a net, the way to infer in several threads.
 
-   Tensors are float, contiguous, row-major, up to 6 dimensions, channels last: images N,H,W,C, tokens N,T,D, audio N,T,C. Labels
-   and tokens are 32-bit integers, images and masks 8-bit. The struct is open: read t->data[i], t->shape, t->count. Element-wise
-   operations broadcast as NumPy does.
+   Tensors are float, contiguous, row-major, up to 6 dimensions, channels last: images N,H,W,C, tokens N,T,D, audio
+   N,T,C. Labels and tokens are 32-bit integers, images and masks 8-bit. The struct is open: read t->data[i],
+   t->shape, t->count. Element-wise operations broadcast as NumPy does.
 
-   Operations compute at once and are recorded unless sslh_no_grad is on or no input wants a gradient. sslh_backward(c, loss)
-   walks the record backwards and adds into .grad of what wants one: parameters of nets, and tensors marked by
-   sslh_requires_grad. Control flow is plain C. Derivatives are first order.
+   Operations compute at once and are recorded unless sslh_no_grad is on or no input wants a gradient.
+   sslh_backward(c, loss) walks the record backwards and adds into .grad of what wants one: parameters of nets, and
+   tensors marked by sslh_requires_grad. Control flow is plain C. Derivatives are first order.
 
-   A step begins with sslh_next_batch or sslh_begin_step: everything that operations made since the last one is given back.
-   Without a loader, call sslh_begin_step in your loop or memory grows. Copy out what must survive (sslh_read, sslh_item,
-   sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the middle of a training; the
-   trainer's callback runs in one, so that a run has the same bits with and without it.
+   A step begins with sslh_next_batch or sslh_begin_step: everything that operations made since the last one is given
+   back. Without a loader, call sslh_begin_step in your loop or memory grows. Copy out what must survive (sslh_read,
+   sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the middle of a
+   training; the trainer's callback runs in one, so that a run has the same bits with and without it.
 
-   After sslh_backward the inner results are gone; the loss, results of sslh_forward and tensors marked by sslh_keep stay
-   readable until the next step. sslh_backward_keep keeps the record for a second pass.
-
-   A net is an architecture with named parameters and buffers. Training or evaluation mode (sslh_train_mode: batch statistics,
-   stochastic depth) is apart from sslh_no_grad (recording) and sslh_freeze (which parameters collect gradients). Inner results
-   have names: sslh_forward_ex(net, x, (sslh_forward_desc){ .tap = "block2" }).
+   After sslh_backward the inner results are gone; the loss, results of sslh_forward and tensors marked by sslh_keep
+   stay readable until the next step. sslh_backward_keep keeps the record for a second pass.
 
    5  ERRORS
 
-   The first failure is kept in the context as a code and a sentence that names the function, the shapes and the reason:
+   The first failure is kept in the context as a code and a sentence that names the function, the shapes and the
+   reason:
 
-       sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
+     sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
 
-   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net), never NULL, so that one
-   check at the end finds the first cause. sslh_clear_error forgets it; parameters and data are as they were. Nothing here
-   aborts, exits, asserts or prints, except the trainer's progress line on stderr (.quiet, SSLH_WITH_STDIO 0). NaN or Inf in a loss
-   or a gradient is an error that names the step and changes no parameter; .check_nan in sslh_desc looks after every operation and
-   names the first that made one. Files are treated as hostile: every size is checked before it is believed.
+   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net), never NULL, so
+   that one check at the end finds the first cause. sslh_clear_error forgets it; parameters and data are as they were.
+   Nothing here aborts, exits, asserts or prints, except the trainer's progress line on stderr (.quiet,
+   SSLH_WITH_STDIO 0). NaN or Inf in a loss or a gradient is an error that names the step and changes no parameter;
+   .check_nan in sslh_desc looks after every operation and names the first that made one. Files are treated as
+   hostile: every size is checked before it is believed.
 
    6  MEMORY
 
-   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is an
-   ordinary error. sslh_destroy frees all; sslh_mark and sslh_rewind free everything made in between (sweeps, k-fold loops).
+   All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is
+   an ordinary error. sslh_destroy frees all; sslh_mark and sslh_rewind free everything made in between (sweeps,
+   k-fold loops):
 
-   Steps have a heap of their own: activations from one end, gradients from the other. It grows while the first step shows what
-   a step needs and is then used again and again: from the third step on nothing is allocated. Each net is one block
-   (parameters | gradients | buffers), so that update, EMA, clipping and saving are single loops.
+       int64_t mark = sslh_mark(c);
+       for (int seed = 1; seed <= 3; seed++) {
+           sslh_net *net = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
+           printf("%d: %.3f\n", seed, sslh_linear_probe(c, net, train, test, (sslh_probe_desc){ 0 }));
+           sslh_rewind(c, mark);
+       }
+
+   Steps have a heap of their own: activations from one end, gradients from the other. It grows while the first step
+   shows what a step needs and is then used again and again: from the third step on nothing is allocated. Each net is
+   one block of parameters and buffers and one of gradients, so that update, EMA, clipping and saving are single
+   loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of 32 x 32 x 3, one
+   thread, data not counted): SimCLR on sslh_convnet, batch 256: 125 MB; on sslh_resnet (ResNet-18), batch 32: 536 MB;
+   MAE on the default sslh_vit, batch 64: 433 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
+   .max_bytes sets a limit, .batch is what to lower (for SimCLR that changes the task: fewer negatives).
 
    7  RANDOMNESS
 
-   Every random number is Philox 4x32-10 of (seed, stream, index). An augmentation depends on (seed, epoch, sample, view), the
-   order of an epoch on (seed, epoch), initial values on (seed, number of the parameter): on nothing that happened before, and
-   not on threads. Dropout, noise and sslh_uniform / sslh_normal take the context's next stream; it is saved in checkpoints.
+   Every random number is Philox 4x32-10 of (seed, stream, index). An augmentation depends on (seed, epoch, sample,
+   view), the order of an epoch on (seed, epoch), initial values on (seed, how many streams the context handed out
+   before): never on threads. Dropout, noise and sslh_uniform / sslh_normal take the context's next stream, which is
+   saved in checkpoints.
 
    8  THREADS
 
-   A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an operation,
-   over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the whole batch. Workers
-   spin for some microseconds between operations and then sleep. .parallel_for hands the work to a scheduler of yours: it must
-   call fn(arg, task, worker) once for every task, with worker below .threads and no worker in two calls at once.
+   A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an
+   operation, over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the
+   whole batch. Workers spin for some microseconds between operations and then sleep. .parallel_for hands the work to
+   a scheduler of yours: it must call fn(arg, task, worker) once for every task, with worker below .threads and no
+   worker in two calls at once.
 
    9  WHAT IS DETERMINISTIC
 
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
-     - after resuming from a checkpoint at any step,
+     - after resuming from a checkpoint at any step (with .accumulate: at any update),
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512, NEON give one result;
      - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where none is used (slower).
-   An image has the same features alone and in a batch. How: contraction is off, FMA is written where it is meant; reductions
-   have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by size; exp, log, tanh, erf, sin, cos are our
-   own. Outside the promise: SSLH_USE_CBLAS; compilers told to break arithmetic (-ffast-math is refused; clang's
-   -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be refused: sslh_bits_ok(c) computes a known hash
-   and tells). Flush-to-zero that another library has set for the process is put aside while our code runs.
+   An image has the same features alone and in a batch. How: contraction is off, FMA is written where it is meant;
+   reductions have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by size; exp, log,
+   tanh, erf, sin, cos are our own. Outside the promise: SSLH_USE_CBLAS; compilers told to break arithmetic
+   (-ffast-math is refused; clang's -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be
+   refused: sslh_bits_ok(c) computes a known hash and tells). Flush-to-zero that another library has set for the
+   process is put aside while our code runs.
 
-   10  THE METHODS
+   10  NETS AND ENCODERS
 
-     method      paper                                     switch              function        pure loss          example
-     rotation    Gidaris et al. 2018                       SSLH_WITH_ROTATION  sslh_rotation   sslh_cross_entropy rotation.c
-     SimCLR      Chen et al. 2020                          SSLH_WITH_SIMCLR    sslh_simclr     sslh_nt_xent       simclr.c
-     VAE         Kingma & Welling 2014                     SSLH_WITH_VAE       sslh_vae        sslh_gaussian_kl   vae.c
-     MAE         He et al. 2021                            SSLH_WITH_MAE       sslh_mae        (sslh_mae)         mae.c
+     function       output            taps                     parameters by default   for
+     sslh_mlp       (N,D)             layer1 ..                266,752 (784 inputs)    flat inputs; projection heads
+     sslh_convnet   (N,C) or map      block1 ..                388,896                 small images, minutes on a CPU
+     sslh_resnet    (N,C) or map      stem, layer1 .. layer4   11,168,832 (depth 18)   SimCLR's and MoCo's encoder
+     sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
+     sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
 
-   Every method's section below (>>rotation, >>simclr, >>vae, >>mae) opens with authors, title, equations, defaults and known
-   traps; the code refers to the equation numbers. Beside the loss each reports a second number that tells whether it works.
+   .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
+   tap is an inner result by name; an unknown name is an error that lists those there are:
 
-   11  WRITING YOUR OWN
+       sslh_tensor *map = sslh_forward_ex(encoder, x, (sslh_forward_desc){ .tap = "block2" });    // (N,H/4,W/4,64)
+       sslh_tensor *features = sslh_global_avg_pool(c, map);                                      // (N,64)
+
+   Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
+   .max_pool takes the maximum instead, .pool_grid g cuts a map into g x g cells, averages each and lays them side by
+   side: g g C values, what one wants of early maps. A vision transformer's own vector is its class token, or with
+   .mean_pool the mean of its patch tokens.
+
+   Three switches that are easily confused:
+
+     sslh_train_mode(net, on)   on: statistics of the batch, stochastic depth; off: running statistics. A property of
+                                the net; nets start with it on; sslh_train leaves it off, evaluation puts it back
+     sslh_no_grad(c, on)        operations are not recorded. A property of the context; calls nest
+     sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
+                                running statistics still move in training mode
+
+   So a fixed feature extractor is sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
+
+       sslh_net *teacher = sslh_clone(encoder);                 // once: the same values, its own memory
+       sslh_no_grad(c, 1);                                      // each step
+       sslh_tensor *target = sslh_forward(teacher, x);
+       sslh_no_grad(c, 0);
+       sslh_ema_update(teacher, encoder, 0.99f);                // after the update; buffers stay each net's own
+
+   Parameters have the names of torchvision (ResNet) and timm (ViT). sslh_find(net, "layer1.0.conv1.weight") gives
+   one, sslh_summary the layers with shapes, parameters and multiply-adds.
+
+   11  OPTIMISERS AND SCHEDULES
+
+   g is the gradient, p the parameter, d the weight decay times the parameter's decay_scale, r the rate:
+     SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
+     Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+     AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
+     LARS    g += d p;  g *= .lars_eta |p| / |g|;  then as SGD; vectors get neither decay nor ratio (You et al. 2017)
+   Vectors (biases, gains of norms) and a ViT's class token and positions have decay_scale 0 unless you set it. The
+   rate of a parameter is that of the step, or the peak for groups in .constant_lr, times .group_lr[group], times its
+   lr_scale.
+
+       sslh_param_set_matching(head, "", (sslh_param_opts){ .group = 1 });
+       sslh_optimizer_desc od = { .kind = SSLH_SGD, .weight_decay = 5e-4f, .constant_lr = 1u << 1 };
+       od.group_lr[0] = 0.1f;                                   // the encoder learns ten times slower than the head
+       sslh_optimizer *o = sslh_optimizer_new(c, od);
+       sslh_optimizer_add(o, encoder);
+       sslh_optimizer_add(o, head);
+       sslh_optimizer_peak(o, 0.3f);                            // the rate of .constant_lr groups; sslh_train sets it
+
+   Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine to 0), sslh_linear_decay (to 0),
+   sslh_steps (times gamma at each milestone, a fraction of the run). All rise linearly over the first warmup steps.
+   Not calling sslh_optimizer_step after sslh_backward adds gradients up; they are summed, not averaged: for k
+   backward passes a step scale the loss by 1 / k, and note that sslh_train's .accumulate sums them too.
+
+   12  DATA AND AUGMENTATION
+
+   sslh_load_images(c, path) looks at what path is:
+     a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG or PNM image
+     a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
+                 class each; with images: no labels
+   Pixels in your memory: sslh_data_from_images; audio, tokens, several inputs a sample: sslh_data_from_fields. A
+   subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so that a sample's
+   augmentation does not depend on the subset it came by. Labels are used by probes only, never to pretrain.
+
+   A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
+   hue):
+
+     SSLH_VIEWS_           crop of   flip  jitter (p 0.8)      grey  blur  other                source
+     NONE                  -         -     -                   -     -     the image            -
+     SIMCLR                .08-1     .5    .4 .4 .4 .1         .2    -                          Chen et al. 2020, CIFAR
+     SIMCLR_LARGE          .08-1     .5    .8 .8 .8 .2         .2    .5                         the same, ImageNet
+     MOCO                  .2-1      .5    .4 .4 .4 .1         .2    .5    bilinear             MoCo v2, SimSiam
+     BYOL_0, BYOL_1        .08-1     .5    .4 .4 .2 .1         .2    1,.1  solarise 0, .2       Grill et al. 2020
+     MAE                   .2-1      .5    -                   -     -                          He et al. 2022
+     ROTATION              -         .5    -                   -     -     pad 4 and crop       Gidaris et al. 2018
+
+   Change a copy and hand it in; look at what it does before training on it:
+
+       sslh_recipe r = SSLH_VIEWS_SIMCLR;
+       r.crop_min = 0.2f;                                       // gentler: short runs and small images
+       r.height = r.width = 24;
+       sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
+       sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
+
+   The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubic unless
+   .bilinear. Values are in [0,1]; .mean and .std normalise at the end (a recipe of yours is used as it is; the
+   default ones of rotation and MAE take the data's mean and deviation).
+
+   13  THE METHODS
+
+     method    paper                  switch              function       pure loss           second number  example
+     rotation  Gidaris et al. 2018    SSLH_WITH_ROTATION  sslh_rotation  sslh_cross_entropy  accuracy       rotation.c
+     SimCLR    Chen et al. 2020       SSLH_WITH_SIMCLR    sslh_simclr    sslh_nt_xent        top-1          simclr.c
+     VAE       Kingma & Welling 2014  SSLH_WITH_VAE       sslh_vae       sslh_gaussian_kl    KL             vae.c
+     MAE       He et al. 2022         SSLH_WITH_MAE       sslh_mae       -                   explained      mae.c
+
+   Every method's section below (>>rotation, >>simclr, >>vae, >>mae) opens with authors, title, equations, defaults
+   and known traps; the code refers to the equation numbers. Beside the loss each reports a second number that tells
+   whether it works. What each uses when sslh_train_desc leaves it at 0:
+
+     method      batch  optimiser                        rate                schedule, warm-up in epochs
+     rotation    128    SGD, Nesterov, decay 5e-4        0.1                 x 0.2 at 30, 60, 80 %, none
+     SimCLR      256    LARS, decay 1e-4                 1.0 x batch / 256   cosine, 10
+     VAE         128    Adam                             1e-3                constant, none
+     MAE         256    AdamW (0.9, 0.95), decay 0.05    1.5e-4 x batch/256  cosine, 40
+     your own    256    SGD                              0.03                cosine, none
+   A default warm-up is cut to a tenth of a short run. SimCLR's and MAE's rates are made for hundreds of epochs; runs
+   of minutes want more (SimCLR: .lr = 3 with LARS, or SGD with 0.1, temperature 0.2, crop from 0.2: docs/results.md).
+
+   14  TRAINING AND CHECKPOINTS
+
+   sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes views, loss,
+   gradients, the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0 the
+   method's optimiser is used, with your .momentum, .weight_decay and .clip where they are not 0; to set any other
+   field, set .kind and then all of them.
+
+       static int each(const sslh_train_info *t, void *user) {
+           if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
+           return t->epoch_end && t->loss < *(float *)user;     // not 0: stop
+       }
+
+       float enough = 4.5f;
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 100, .callback = each, .user = &enough, .quiet = 1,
+                                                       .checkpoint = "run.safetensors", .resume = 1 });
+
+   A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments,
+   step, seed and random stream. Written every epoch (.checkpoint_every, .checkpoint_steps) and at the end. With
+   .resume, the same program started again goes on where the file stands, bit for bit, or starts when there is none.
+   Make context, encoder and method the same way as before: a file of another method, optimiser or shape is refused
+   and changes nothing. The callback may evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the training.
+
+   15  EVALUATION: WHAT EACH NUMBER MEANS
+
+   Features are the encoder's output (or .tap) in evaluation mode, without augmentation, images normalised as in
+   training. NULL in place of the encoder: raw pixels. Always show the same protocol for raw pixels and for the
+   untrained encoder: a probe on random features does well on small images.
+
+     sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
+                         training set, L-BFGS from 0, up to 200 iterations. Strength: the best of 0.1, 0.01 .. 1e-5 on a
+                         held-out tenth (2,000 samples or more) or in 5 folds (fewer), then fitted to all. Test accuracy
+     sslh_knn            unit features, cosine s, the k = 200 nearest vote with weight exp(s / T), T = 0.1 (Wu et al.
+                         2018); k = 20 when the training set has fewer than 5,000 samples. Test accuracy
+     sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
+                         0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
+                         and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
+                         settings). Last epoch. An untrained encoder gives the supervised baseline. Test accuracy
+     .fraction           the share of the training labels used, the same of every class, drawn with .seed
+     sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
+     sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
+     sslh_alignment      mean squared distance of the unit features of positive pairs: low is good (Wang & Isola 2020)
+     sslh_uniformity     log of the mean of exp(-2 squared distance) over all pairs: low is spread out
+     sslh_vae_evaluate   test loss, its two terms in nats per image, active units
+
+       float knn = sslh_knn(c, encoder, train, test, (sslh_knn_desc){ .k = 20, .temperature = 0.07f });
+       float ten = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ .fraction = 0.1f });
+       float mid = sslh_linear_probe(c, encoder, train, test,
+                                     (sslh_probe_desc){ .features = { .tap = "block3", .pool_grid = 2 } });
+       sslh_tensor *f = sslh_features(c, encoder, test, (sslh_feature_desc){ 0 });
+       printf("%.3f %.3f %.3f std %.3f rank %.1f\n", knn, ten, mid, sslh_feature_std(f), sslh_effective_rank(c, f));
+
+   16  WRITING YOUR OWN
 
    A method is a struct of callbacks (examples/custom_method.c is Barlow Twins in 30 lines):
 
@@ -189,70 +377,320 @@
            sslh_view_add(out, "b", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 1));
        }
        static sslh_tensor *my_loss(sslh_method *m, const sslh_view_set *v, int phase) {
-           sslh_tensor *a = sslh_forward(m->encoder, sslh_view_get(v, "a")), *b = sslh_forward(m->encoder, sslh_view_get(v, "b"));
-           return sslh_mse(m->ctx, a, sslh_detach(m->ctx, b));
+           sslh_tensor *a = sslh_l2_normalize(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "a")), 0);
+           sslh_tensor *b = sslh_l2_normalize(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "b")), 0);
+           (void)phase;                                         // one loss a step: always 0
+           return sslh_info_nce(m->ctx, a, b, NULL, 0.2f);      // (N,D): row i of b is the positive of row i of a
        }
+
        sslh_method m = sslh_method_new(c, "mine", encoder, NULL, 0);
        m.views = my_views;
        m.loss = my_loss;
+       m.min_batch = 2;
        sslh_train(c, m, data, (sslh_train_desc){ .epochs = 10 });
 
-   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new on m.net: what
-   is registered there is trained, saved and resumed. .phases above 1 runs several losses a step, each with its parameter groups
-   (.groups); .after runs when the parameters have moved (momentum encoders, queues).
+   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new
+   on m.net: what is registered there is trained, saved and resumed. .phases above 1 runs several losses a step, each
+   with its parameter groups (.groups); .after runs when the parameters have moved (momentum encoders, queues).
 
    An encoder is a callback over declared parameters (examples/by_hand.c):
 
        static sslh_tensor *forward(sslh_net *net, sslh_tensor *x, const void *self) {
-           return sslh_linear(sslh_net_ctx(net), x, sslh_param(net, 0), sslh_param(net, 1));
+           (void)self;                                          // constant settings, copied when the net was made
+           x = sslh_layer_linear(net, 0, x, 0, SSLH_RELU);      // by the number that its declaration returned
+           if (sslh_tap(net, "hidden", x)) return x;
+           return sslh_layer_linear(net, 2, x, 0, SSLH_LINEAR);
        }
+
        sslh_net *net = sslh_net_new(c, (sslh_net_desc){ .name = "mine", .forward = forward, .width = 64 });
-       sslh_param_new(net, "weight", sslh_dim2(64, 784), SSLH_INIT_KAIMING, 0);
-       sslh_param_new(net, "bias", sslh_dim1(64), SSLH_INIT_ZERO, 0);
+       sslh_layer_linear_new(net, "fc1", 784, 256, 0);          // parameters 0 (weight) and 1 (bias)
+       sslh_layer_linear_new(net, "fc2", 256, 64, 0);           // 2 and 3
 
-   An operation is a forward and a backward callback (sslh_custom_op); sslh_gradcheck tells whether they agree.
+   An operation is a forward and a backward callback; sslh_gradcheck tells whether they agree:
 
-   12  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
+       static void cube(sslh_ctx *ctx, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+           (void)ctx, (void)n, (void)user;
+           for (size_t i = 0; i < out->count; i++) out->data[i] = in[0]->data[i] * in[0]->data[i] * in[0]->data[i];
+       }
+       static void cube_back(sslh_ctx *ctx, sslh_tensor **in, int n, sslh_tensor *out, void *user) {
+           sslh_real *g = sslh_grad(ctx, in[0]);                // NULL when this input wants no gradient
+           (void)n, (void)user;
+           for (size_t i = 0; g && i < out->count; i++) g[i] += 3 * in[0]->data[i] * in[0]->data[i] * out->grad[i];
+       }
+       static sslh_tensor *cube_sum(sslh_ctx *ctx, sslh_tensor **in, int n, void *user) {
+           (void)n, (void)user;
+           sslh_op_desc op = { .name = "cube", .forward = cube, .backward = cube_back };
+           return sslh_sum(ctx, sslh_custom_op(ctx, op, in, 1, sslh_shape_of(in[0])), SSLH_ALL, 0);
+       }
 
-   OpenSSL's headers define over a thousand SSL_ macros and libssl exports ssl_ symbols; nothing here uses either prefix, and a
-   test includes <openssl/ssl.h> before and after this file and links libssl.a. NSS installs a header that is called ssl.h too:
-   put this file into a folder of your project and include it by a quoted path ("vendor/ssl.h"). If you got the other one,
-   SSLH_VERSION is not defined:
+       sslh_tensor *in[1] = { sslh_normal(c, sslh_dim2(3, 5), 0, 1) };
+       double worst = sslh_gradcheck(c, cube_sum, in, 1, NULL, (sslh_gradcheck_desc){ 0 });
+
+   17  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
+
+   OpenSSL's headers define over a thousand SSL_ macros and libssl exports ssl_ symbols; nothing here uses either
+   prefix, and a test includes <openssl/ssl.h> before and after this file and links libssl.a. NSS installs a header
+   that is called ssl.h too: put this file into a folder of your project and include it by a quoted path
+   ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is not defined:
 
        #ifndef SSLH_VERSION
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it got itself.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it
+   got itself.
 
    The text is C99 and C++11 to 20. An implementation compiled as C serves C++ callers and the other way round. With
    SSLH_STATIC any number of private copies can live in one program.
 
-   13  FILES
+   18  FILES
 
-   In: IDX (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PNM, NumPy .npy; folders of class folders; PNG
-   sheets with an index.txt (>>data describes it). Out: PNG, .npy, safetensors. Weights and checkpoints are safetensors with
-   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor; they are written to a temporary
-   file in the same folder, synced and renamed, so that a crash leaves the old file or the new one.
+   In: IDX (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PNM, NumPy .npy; folders of class
+   folders; PNG sheets with an index.txt (>>sheets describes it). Out: PNG, .npy, safetensors. Weights and checkpoints
+   are safetensors with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per
+   tensor; they are written to a temporary file in the same folder, synced and renamed, so that a crash leaves the old
+   file or the new one.
 
-   14  WHERE THINGS ARE (search for the tag)
+       sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
+       sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
+       char report[2000];
+       int read = sslh_load_weights(again, "from_pytorch.safetensors",          // into a net that is there
+                                    (sslh_load_desc){ .strip_prefix = "module.encoder_q.", .partial = 1, .optional = 1,
+                                                      .report = report, .report_size = sizeof report });
+
+   19  WHEN SOMETHING GOES WRONG
+
+   "the loss is NaN or Inf in step ..", "the gradient of '..' holds NaN": nothing was changed. Make the context with
+   .check_nan = 1 (slow): the error then names the first operation. Usual causes: the rate (LARS rates such as 3 given
+   to Adam or SGD), no warm-up, log or sqrt of 0 or a division in a loss of your own (sslh_shift(c, x, 1e-6f) first),
+   a method made for values in [0,1] given others.
+
+   The loss falls, the features are bad. The second number near 1 within an epoch: the task is solved by a shortcut
+   (SimCLR: no colour jitter, or crops too much alike; rotation: borders). Look at the views (sslh_picture_grid).
+   sslh_feature_std 0: collapse. Rotation: probe a middle block (.tap), not the last. MAE: fine-tune, a linear probe
+   shows little. VAE: KL near 0 is posterior collapse (lower .beta, more steps).
+
+   SimCLR does not learn: the loss stays near ln(2N-1), 6.24 for a batch of 256. The rate is too low for a short run
+   (see 13), the batch too small (negatives are the other views of the batch; .accumulate adds none), or the views too
+   strong (.crop_min 0.2). Compare top-1 with 1/(2N-1), not the loss: losses at other batch sizes or temperatures say
+   nothing.
+
+   The probe of the trained encoder equals the untrained one's: was the trained net probed (method.encoder for
+   sslh_vae)? An error? Everything after the first error does nothing, so check sslh_error(c) before believing a 0.
+
+   "#error ..", hundreds of unknown names: another library's ssl.h was found (17). "SSLH_FILE": the file was renamed.
+   Undefined references: no file, or a file compiled with other switches, has SSLH_IMPLEMENTATION; twice: two have it.
+
+   It is slow. The one file with SSLH_IMPLEMENTATION needs -O2. sslh_query(c).cpu tells the instruction set, .threads
+   the threads; other busy programs cost more than their share because each operation waits for its last thread: try
+   .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet takes 3.8
+   million multiply-adds for a 32 x 32 image, ResNet-18 555, the default ViT 365.
+
+   Memory grows: a loop without sslh_next_batch needs sslh_begin_step; a sweep needs sslh_mark and sslh_rewind (6).
+
+   20  ALL OPTIONS
+
+   Every field of every descriptor. "-" under default: 0 or NULL, which means no, none or not used. A number that
+   stands alone is what 0 becomes; SSLH_OFF makes it really 0 where that makes sense (rates, probabilities, pads,
+   warm-up).
+
+     field                 default       meaning
+   sslh_desc, for sslh_create
+     seed                  as given      0 is a seed like any other
+     threads               processors    threads of the pool, the caller's included; 1: no pool; at most 256
+     cpu                   best          "c", "sse2", "avx2", "avx512", "neon" lower the instruction set (tests)
+     portable_bits         -             1: no fused multiply-add, the same bits on CPUs without it too
+     check_nan             -             1: every operation's output is searched for NaN and Inf
+     max_bytes             -             most bytes held at once; above it SSLH_E_MEMORY
+     alloc, release        malloc, free  both or none; user is their first argument
+     parallel_for          own pool      runs fn(arg, task, worker) for all tasks; set .threads to its number of workers
+   sslh_simclr_desc
+     temperature           0.5           t of NT-Xent; ImageNet 0.1, short runs 0.2
+     head_layers           3             layers of the projection head, 1 to 7
+     head_hidden, head_out features, 128 widths of the head: hidden (width of the encoder's output) and last
+     no_head_norm          -             1: no batch norm in the head, a bias instead
+     decoupled             -             1: no positive in the denominator (DCL, Yeh et al. 2022)
+     views                 VIEWS_SIMCLR  recipe of both views
+   sslh_rotation_desc
+     rotations             4             or 2: 0 and 180 degrees
+     one_per_image         -             1: one random turn per image and step instead of all in one batch
+     tap                   output        inner result that the classifier reads
+     views                 VIEWS_ROTATION, normalised by the data's mean and deviation
+   sslh_vae_desc
+     height, width         required      of the images
+     channels              1
+     hidden, latent        400, 20       widths of the hidden layer and of the code
+     beta                  1             weight of the KL term; SSLH_OFF: none
+     gaussian              -             1: squared error / 2 instead of the Bernoulli cross-entropy
+     activation_tanh       -             1: tanh instead of ReLU
+   sslh_mae_desc
+     mask                  0.75          share of the patches hidden
+     decoder_width, _depth, _heads  96, 4, 3  the width a multiple of 4 and of the heads
+     raw_pixels            -             1: targets are pixels, not normalised per patch
+     views                 VIEWS_MAE, normalised by the data's mean and deviation
+   sslh_train_desc, for sslh_train; defaults are the method's where it has one (13)
+     epochs, batch         10, 256       passes over the data, images per step
+     optimizer             the method's  see 14
+     lr                    the method's  peak rate for this batch size
+     schedule              the method's  SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS, SSLH_LINEAR_DECAY
+     warmup                the method's  epochs of linear rise
+     milestones, gamma     -, 0.1        SSLH_STEPS: fractions of the run, ended by 0; factor at each
+     accumulate            1             batches per update; their gradients are summed
+     max_steps             -             stop here; the schedule is still that of all epochs
+     checkpoint            -             path
+     checkpoint_every      1             epochs between checkpoints; checkpoint_steps instead: steps
+     resume                -             1: go on from .checkpoint if it is there
+     quiet                 -             1: no progress line on stderr
+     callback, user        -             after every step and epoch; a value other than 0 stops
+     losses                -             receives the mean loss of each epoch (epochs values)
+   sslh_optimizer_desc, for sslh_optimizer_new
+     kind                  SSLH_SGD      SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS (in sslh_train_desc 0: the method's)
+     momentum, nesterov    0.9, -        SGD, LARS; nesterov: SGD only
+     beta1, beta2, eps     0.9, 0.999, 1e-8  Adam, AdamW
+     no_bias_correction    -             1: Adam as in BERT's code
+     weight_decay          -             see 11
+     lars_eta, lars_clip   0.001, -      trust coefficient; 1: ratio / rate at most 1
+     clip                  -             the norm of all gradients of the step is cut to this
+     group_lr[16]          1             rate multiplier of each parameter group; SSLH_OFF: the group rests
+     constant_lr           -             bit g: group g has the peak rate (sslh_optimizer_peak), not the schedule's
+   sslh_mlp_desc
+     in                    required      values per sample
+     widths[8]             256, 256      output width of each layer, ended by 0
+     activation            SSLH_RELU     between layers (SSLH_LINEAR, 0, means the default)
+     batch_norm            -             1: after each hidden layer
+     last_batch_norm       -             1: after the last layer too; 2: without shift; 3: without scale and shift
+     last_activation       -             1: activation after the last layer too (an encoder, not a head)
+     last_no_bias          -             1: the last layer has no bias (before a batch norm none ever has)
+   sslh_convnet_desc, sslh_resnet_desc, sslh_nin_desc
+     channels              3             of the input
+     map_output            -             1: (N,H,W,C) instead of the average
+     widths[8]             32,64,128,256 convnet: of the blocks, each halves the side
+     depth                 18            resnet: or 34
+     imagenet_stem         -             resnet, 1: 7x7 stride 2 and max-pool; 0: 3x3 for small images
+     width                 64            resnet: of the first stage; the features have 8 times as many
+     blocks                4             nin: 3, 4 or 5
+     divide                1             nin: widths 192, 160, 96, 192 divided by this
+   sslh_vit_desc
+     image, channels       32, 3         side and channels of the input
+     patch                 4             side, divides image
+     width, depth, heads   192, 12, 3    D, blocks, heads (divide D)
+     mlp                   4 D           hidden width of the MLP
+     fixed_positions       -             1: sine-cosine positions that are not trained (MAE); D a multiple of 4
+     token_output          -             1: (N,1+P,D)
+     mean_pool             -             vector output, 1: mean of the patch tokens; 0: class token
+   sslh_feature_desc, for sslh_features, and .features of the next two
+     tap                   output        inner result
+     max_pool              -             1: maximum over the places instead of the mean
+     pool_grid             1             maps: g x g cells
+     batch                 256           images at a time; changes memory, not results
+   sslh_probe_desc
+     l2                    chosen        strength of the penalty
+     iterations            200           of L-BFGS
+     fraction, seed        1, 0          share of the training labels, and the seed of its draw and of the held-out part
+   sslh_knn_desc
+     k                     200           20 when there are fewer than 5,000 training samples; at most all
+     temperature           0.1
+     fraction, seed        1, 0          as above
+   sslh_finetune_desc
+     epochs, batch         10, 128
+     lr                    1e-3 x batch/256  peak
+     weight_decay          0.05          SSLH_OFF: none
+     layer_decay           0.75, else 1  ViT: rate of each earlier block is multiplied by this
+     drop_path             0.1, else 0   ViT: stochastic depth at the last block
+     smoothing             0.1           of the labels
+     warmup                1             epochs
+     fraction, seed        1, 0          share of the training labels
+     views                 VIEWS_MAE     .mean and .std are always those that the encoder was trained with
+     quiet                 -             not used: sslh_finetune prints nothing
+   sslh_loader_desc, for sslh_loader_new
+     batch                 256           at most the number of samples
+     in_order              -             1: no shuffling, the smaller last batch included
+     epochs                1             SSLH_OFF: for ever
+     keep_last             -             1: shuffled, with the smaller last batch too
+   sslh_recipe, for sslh_views and sslh_augment; in this order
+     crop_min, crop_max    -, 1          share of the area of a random resized crop; crop_min 0: none
+     ratio_min, ratio_max  3/4, 4/3      its aspect
+     crop_tries            10            then a crop from the centre
+     height, width         image         of the view
+     bilinear              -             1: instead of bicubic
+     no_antialias          -             1: no wider filter when shrinking
+     pad_crop              -             zeros added all around before a crop of the view's size
+     flip                  -             probability of a mirror
+     rotate90              -             1: a random number of quarter turns
+     jitter                -             probability; strengths: brightness, contrast, saturation (factors in 1 +- a)
+                                         and hue (in +- h turns, at most 0.5), in random order
+     grey, blur, solarize  -             probabilities
+     blur_min, blur_max    0.1, 2        standard deviation in pixels
+     blur_kernel           side/10, odd
+     solarize_threshold    0.5           values from it on are inverted
+     cutout                -             side of a grey square
+     mean[4], std[4]       -             y = (x - mean) / std; std 0: the channel stays
+   sslh_load_desc, for sslh_load_weights
+     strip_prefix          -             removed from the names in the file
+     partial               -             1: missing and unexpected names are no errors
+     optional              -             1: no error when there is no file
+     report, report_size   -             what matched, as text
+   sslh_preprocess, for sslh_set_preprocess (methods set it when training begins)
+     height, width, channels  as given   sslh_embed resizes to them
+     mean[4], std[4]       0, 1          of values in [0,1]
+   sslh_conv_desc, for sslh_conv2d and its kin
+     stride, dilation, groups  1, 1, 1   stride_w, dilation_w: the same unless given; 1-D reads stride, or stride_w
+     pad                   0             zeros on both sides; pad_w: the same unless given
+     output_pad            -             transposed only, below the stride
+     activation            SSLH_LINEAR   in the same pass
+   sslh_batch_norm_desc
+     training              -             1: statistics of the batch, running ones are updated
+     momentum, eps         0.1, 1e-5
+     virtual_groups        1             parts of the batch with statistics of their own (SplitBN)
+     activation            SSLH_LINEAR   or SSLH_RELU
+   sslh_attention_desc
+     heads                 1             divide D
+     causal                -             1: a token sees itself and those before it
+     scale                 1/sqrt(D/heads)
+     key_mask              -             (N,Tk) 8-bit, 1: padding
+     weights               -             receives (N,heads,Tq,Tk)
+   sslh_forward_desc, for sslh_forward_ex
+     tap                   output
+     keep                  all           (N,J) patch tokens that a ViT keeps
+     mask                  -             (N,T) 8-bit, 1: in sslh_vit a token (the class token counts) not attended to
+     drop_path             -             stochastic depth at the last block of a ViT, in training mode
+   sslh_net_desc, for sslh_net_new
+     name                  "net"
+     forward               -             NULL: a container
+     self, self_size       -             settings, copied
+     kind, width           SSLH_VECTOR, - of the output
+     channels, image       any           of the input, checked when given
+   sslh_param_opts, for sslh_param_set
+     group, lr_scale       0, 1          parameter group 0..15; factor of the rate; SSLH_OFF: 0
+     decay_scale           1, vectors 0  factor of the weight decay
+   sslh_gradcheck_desc (in a double build)
+     step, floor           1e-2 (1e-5), 0.1 (1e-3)  difference; least denominator of the relative error
+     tolerance             2e-2 (1e-6)   above it: an error
+     max_checks            200           elements per input
+     report, report_size   -             the worst element as text
+   sslh_tsne_desc
+     perplexity, iterations  30, 500     the perplexity at most (n-1)/3
+   sslh_field, sslh_op_desc: see their declarations (>>api-data, >>api-tensor)
+
+   21  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-optim
                       >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>core-impl >>random >>kernels >>tape
      operations       >>elementwise >>reductions >>products >>conv >>norms >>shapes >>sequences >>losses
-     nets             >>nets >>encoders >>optim >>weights
-     data             >>files >>data >>views
+     nets             >>nets >>encoders >>optim
+     files and data   >>files >>weights >>data >>sheets >>views
      methods          >>method (shared) >>rotation >>simclr >>vae >>mae
      around them      >>eval >>train >>pictures
      end              >>history >>licence
 
-   Shape letters, the same in every comment: N batch, H W height and width, C channels, T tokens or time, D width of a vector, K classes
-   or keys, P patches, O output and I input channels, Kh Kw kernel. A buffer's comment gives its shape in them. */
+   Shape letters, the same in every comment: N batch, H W height and width, C channels, T tokens or time, D width of a
+   vector, K classes or keys, P patches, O output and I input channels, Kh Kw kernel. A buffer's comment gives its
+   shape in them. */
 #ifndef SSLH_INCLUDE_SSL_H
 #define SSLH_INCLUDE_SSL_H
 /* ================================================================================================================== */
-/*  >>config      version, switches, linkage                                                                           */
+/*  >>config      version, switches, linkage                                                                          */
 /* ================================================================================================================== */
 
 #define SSLH_VERSION_MAJOR 0
@@ -347,13 +785,13 @@ extern "C" {
 #endif
 
 /* ================================================================================================================== */
-/*  >>api-context   context, errors, steps                                                                             */
+/*  >>api-context   context, errors, steps                                                                            */
 /* ================================================================================================================== */
 
 /* In a descriptor zero means "the documented default". SSLH_OFF means "really zero". */
 #define SSLH_OFF (-1)
 
-/* x, or SSLH_OFF when x is zero: for values that a program computes, where 0 must mean 0. */
+/* x, or SSLH_OFF when x is zero: for values that a program computes, where 0 must mean 0 and not "the default". */
 SSLH_API float sslh_or_off(float x);
 
 typedef struct sslh_ctx sslh_ctx;             /* owns everything made with it */
@@ -378,12 +816,16 @@ typedef struct sslh_desc {
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
-   every function does nothing. One context per thread of the caller's; contexts are independent of each other. */
+   every function does nothing. One context per thread of the caller's; contexts are independent of each other. Errors:
+   a .cpu that this machine or build has not, one of .alloc and .release without the other, more than 256 threads. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
-/* Frees the context and everything made with it. */
+/* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
+   after. */
 SSLH_API void sslh_destroy(sslh_ctx *c);
 
-/* Everything made since sslh_mark (nets, data, optimisers, persistent tensors) is freed by sslh_rewind. */
+/* Everything made since sslh_mark (nets, data, loaders, optimisers, methods, persistent tensors) is freed by
+   sslh_rewind, and outside of sslh_push so are the tensors of the step. Marks may be rewound to again and again; a
+   number that is no mark of this context is an error. */
 SSLH_API int64_t sslh_mark(sslh_ctx *c);
 SSLH_API void    sslh_rewind(sslh_ctx *c, int64_t mark);
 
@@ -400,20 +842,24 @@ typedef enum sslh_code {
 /* The first failure since creation or sslh_clear_error, as one sentence; NULL when there is none. Until it is cleared
    every other call does nothing and returns a valid dummy, so that checking once at the end is enough. */
 SSLH_API const char *sslh_error(const sslh_ctx *c);
+/* Its kind, for programs that react to it; SSLH_OK when there is none. */
 SSLH_API sslh_code   sslh_error_code(const sslh_ctx *c);
-/* Forgets the error and drops the tape; parameters, data and optimisers stay as they are. */
+/* Forgets the error and drops the tape and the step's tensors; parameters, data and optimisers stay as they are. */
 SSLH_API void sslh_clear_error(sslh_ctx *c);
-/* Records a failure (only the first is kept): for the caller's own operations, methods and encoders. */
+/* Records a failure as printf would write it (only the first is kept, at most 511 characters): for the caller's own
+   operations, methods and encoders. Not from tasks of sslh_parallel. */
 SSLH_API void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) SSLH_I_PRINTF(3, 4);
 
-/* Starts a step: the tape and all tensors made by operations since the last start are given back. */
+/* Starts a step: the tape and all tensors made by operations since the last start are given back (inside sslh_push:
+   since that). sslh_next_batch calls it; a loop without a loader calls it itself. */
 SSLH_API void sslh_begin_step(sslh_ctx *c);
-/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so that
-   an evaluation in the middle of training leaves no trace. */
+/* A nested scope: sslh_pop gives back what was made since the matching sslh_push and restores the random stream, so
+   that an evaluation in the middle of training leaves no trace. Recording is on inside whatever it was outside. At most
+   16 deep; every sslh_push needs its sslh_pop, after an error too. */
 SSLH_API void sslh_push(sslh_ctx *c);
 SSLH_API void sslh_pop(sslh_ctx *c);
 
-/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest. */
+/* sslh_no_grad(c, 1): operations record nothing until sslh_no_grad(c, 0). Calls nest; one 0 too many is an error. */
 SSLH_API void sslh_no_grad(sslh_ctx *c, int on);
 
 typedef struct sslh_info {
@@ -425,11 +871,15 @@ typedef struct sslh_info {
     int64_t     steps;    /* calls of sslh_begin_step so far */
     uint64_t    seed;
 } sslh_info;
+/* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
-/* 1 when this build computes the bits that every build computes (see the manual: "What is deterministic"). */
+/* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
+   error. Runs a small calculation and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
-/* Runs fn(arg, task, worker) for every task below tasks, on the context's threads. */
+/* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
+   done. A task must call no function that takes the context; results that must not depend on the number of threads go
+   to a place of their own per task, never per worker. */
 SSLH_API void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
 
 /* What sslh_trace reports after each operation. */
@@ -442,34 +892,37 @@ typedef struct sslh_trace_event {
     double      ms;                         /* time since the operation before it */
     size_t      bytes;                      /* of the output */
 } sslh_trace_event;
-/* Calls back after every operation; NULL stops it. For looking, not for speed. */
+/* Calls back after every operation, with what the event points to valid during the call; NULL stops it. For looking,
+   not for speed: mean and deviation are computed each time. */
 SSLH_API void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *event, void *user), void *user);
 
 /* ================================================================================================================== */
-/*  >>api-random    counter-based random numbers                                                                       */
+/*  >>api-random    counter-based random numbers                                                                      */
 /* ================================================================================================================== */
 /* Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011). A value is a function of
    (seed, stream, index): nothing depends on the order of calls or on threads. */
 
+/* The generator itself: 10 rounds on a 128-bit counter under a 64-bit key. */
 SSLH_API void     sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+/* Word index % 4 of the block with key = seed and counter = (index / 4, stream). */
 SSLH_API uint32_t sslh_random_u32(uint64_t seed, uint64_t stream, uint64_t index);
 /* In [0, 1), a multiple of 2^-24. */
 SSLH_API float sslh_random_uniform(uint64_t seed, uint64_t stream, uint64_t index);
-/* Standard normal (Box-Muller on two uniforms of the same counter, own log, sqrt, cos). */
+/* Standard normal: sqrt(-2 log u) cos(2 pi v), Box & Muller 1958, u and v from one counter; own log and cos. */
 SSLH_API float sslh_random_normal(uint64_t seed, uint64_t stream, uint64_t index);
 /* In 0 .. n-1, unbiased to 2^-32 (multiply-shift). */
 SSLH_API uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t index, uint32_t n);
-/* A permutation of 0 .. n-1 (Fisher-Yates). */
+/* A permutation of 0 .. n-1 into out (Fisher & Yates, Durstenfeld's form). */
 SSLH_API void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n);
 /* A new stream number of this context; each call gives the next. Operations that draw (dropout, noise) use it. */
 SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
 
 /* ================================================================================================================== */
-/*  >>api-tensor    tensors and the tape                                                                               */
+/*  >>api-tensor    tensors and the tape                                                                              */
 /* ================================================================================================================== */
 /* Row-major, contiguous, up to 6 dimensions, channels last. Shape letters used everywhere in this file:
      N batch   H W height, width   C channels   T tokens or time   D width of a vector   K classes or keys   P patches
-     O output channels   I input channels   B batch of matrices   M x K times K x N matrices in matmul                    */
+     O output channels   I input channels   B batch of matrices   M x K times K x N matrices in matmul */
 
 typedef enum sslh_type { SSLH_F32 = 0, SSLH_I32, SSLH_U8 } sslh_type; /* F32 is double under SSLH_REAL double */
 
@@ -485,7 +938,9 @@ SSLH_API sslh_shape sslh_dim5(int a, int b, int c, int d, int e);
 SSLH_API sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f);
 
 /* Open, to be read only. A tensor made by an operation lives until the next step begins; parameters and persistent
-   tensors live as long as their net or context. Exactly one of data, ints, bytes is set. */
+   tensors live as long as their net or context. Exactly one of data, ints, bytes is set; none once the memory was given
+   back (after sslh_backward, see sslh_keep), and using such a tensor is an error. Only the caller's own tensors may be
+   written to, through .data or sslh_write, and not between an operation on them and its backward pass. */
 typedef struct sslh_tensor {
     sslh_real *data;                  /* SSLH_F32 */
     int32_t   *ints;                  /* SSLH_I32: labels, tokens, indices */
@@ -501,32 +956,39 @@ typedef struct sslh_tensor {
     unsigned   group;                 /* private: bit of the parameter group, 0 for other tensors */
 } sslh_tensor;
 
+/* Real tensors of the step filled with 0, with value, and one of no dimensions with value. A size below 1 is an
+   error. */
 SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value);
 SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, float value);
-/* Copies count(shape) values from the caller's array. */
+/* Copy as many values as the shape has from the caller's array, row by row: SSLH_F32, SSLH_I32, SSLH_U8. */
 SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
 SSLH_API sslh_tensor *sslh_from_bytes(sslh_ctx *c, sslh_shape shape, const uint8_t *values);
-/* Random tensors from the context's next stream. */
+/* Random tensors from the context's next stream: uniform in [low, high), normal with mean and standard deviation. */
 SSLH_API sslh_tensor *sslh_uniform(sslh_ctx *c, sslh_shape shape, float low, float high);
 SSLH_API sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, float std);
-/* Marks a tensor that no operation made as one that wants a gradient; returns it. */
+/* Marks a tensor that no operation made as one that wants a gradient; returns it. Integer tensors: an error. Its .grad
+   is NULL until a backward pass reaches it, and later passes of the step add to it. */
 SSLH_API sslh_tensor *sslh_requires_grad(sslh_tensor *t);
 /* Keeps a tensor's values and gradient readable after sslh_backward, until the next step; returns it. */
 SSLH_API sslh_tensor *sslh_keep(sslh_tensor *t);
-/* A copy that lives until sslh_rewind or sslh_destroy. */
+/* A copy of the values, without history, that lives until sslh_rewind or sslh_destroy. */
 SSLH_API sslh_tensor *sslh_persist(sslh_tensor *t);
 
 /* Value of a tensor with one element (0 after an error). */
 SSLH_API float sslh_item(const sslh_tensor *t);
-/* Copy all values out or in; count must be the tensor's count. Integer tensors are converted. */
+/* Copy all values out or in, row by row; count must be the tensor's count. Integer tensors are converted. After an
+   error sslh_read gives zeros. */
 SSLH_API void sslh_read(const sslh_tensor *t, float *out, size_t count);
 SSLH_API void sslh_write(sslh_tensor *t, const float *values, size_t count);
+/* Its shape as a value; no dimensions for NULL. */
 SSLH_API sslh_shape sslh_shape_of(const sslh_tensor *t);
 
 /* Walks the tape backwards from a scalar, adds to the gradients of everything that wants one, and gives back what the
-   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing. */
+   operations had saved. NaN or Inf in the loss is an error (SSLH_E_NAN) and changes nothing; so is a loss that has more
+   than one element or depends on nothing that wants a gradient. Inside sslh_push only what was recorded there is
+   walked. */
 SSLH_API void sslh_backward(sslh_ctx *c, sslh_tensor *loss);
 /* The same but keeps the tape for a second backward pass. */
 SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
@@ -534,18 +996,23 @@ SSLH_API void sslh_backward_keep(sslh_ctx *c, sslh_tensor *loss);
 SSLH_API sslh_tensor *sslh_detach(sslh_ctx *c, sslh_tensor *x);
 
 /* Operation of the caller's own. forward fills out->data; backward reads out->grad and calls sslh_grad(c, in[i]) for
-   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. */
+   each input: NULL when that input wants no gradient, otherwise an array of in[i]->count to ADD to. Without a backward
+   the result has no gradient. Inputs and result keep their values until the backward pass. */
 typedef struct sslh_op_desc {
     const char *name;
     void (*forward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
     void (*backward)(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, void *user);
     void *user; /* must stay valid until the backward pass */
 } sslh_op_desc;
+/* Runs it on in[0..n-1] (any types) and records it; the result is real, of shape out. */
 SSLH_API sslh_tensor *sslh_custom_op(sslh_ctx *c, sslh_op_desc op, sslh_tensor **in, int n, sslh_shape out);
+/* For backward callbacks only, see above; zeros when nothing has been added yet. */
 SSLH_API sslh_real   *sslh_grad(sslh_ctx *c, sslh_tensor *t);
 
 /* Compares the gradients of a function with central differences. function builds a scalar from in[0..n-1]; every
-   in[i] wants a gradient. Returns the largest relative error, |analytic - numeric| / max(|a|, |n|, floor). */
+   in[i] (real, n of them) is marked as wanting a gradient. Returns the largest relative error,
+   |analytic - numeric| / max(|analytic|, |numeric|, floor). Random draws inside function repeat, so dropout can be
+   checked. Choose inputs away from the kinks of relu, abs, max. */
 typedef struct sslh_gradcheck_desc {
     float step;      /* default 1e-2 in float, 1e-5 in double */
     float floor;     /* denominator never below this; default 1e-1 in float, 1e-3 in double */
@@ -559,10 +1026,13 @@ SSLH_API double sslh_gradcheck(sslh_ctx *c, sslh_function function, sslh_tensor 
                                sslh_gradcheck_desc desc);
 
 /* ================================================================================================================== */
-/*  >>api-ops       operations                                                                                         */
+/*  >>api-ops       operations                                                                                        */
 /* ================================================================================================================== */
 
-/* --- element-wise; a and b broadcast as in NumPy --- */
+/* All operations: inputs real unless said otherwise, of this context, never NULL unless "or NULL" stands there; the
+   result is a new tensor of the step; shapes that do not fit are SSLH_E_SHAPE and name the sizes. */
+
+/* --- element-wise; a and b broadcast as in NumPy: shapes are aligned at the last axis, sizes are equal or 1 --- */
 SSLH_API sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 SSLH_API sslh_tensor *sslh_sub(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 SSLH_API sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
@@ -577,29 +1047,31 @@ SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor); /* 
 SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend); /* x + addend */
 SSLH_API sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf at 0, NaN below: no error by itself */
+SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent);
-SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high);
-SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope);
-SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);
-SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf */
+SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high); /* low <= high */
+SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
+SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope); /* x > 0 ? x : slope x */
+SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);        /* x > 0 ? x : alpha (e^x - 1) */
+SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf (Hendrycks & Gimpel 2016) */
 SSLH_API sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x); /* the tanh approximation */
-SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);      /* x sigmoid(x) */
+SSLH_API sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x);   /* 1 / (1 + e^-x) */
 SSLH_API sslh_tensor *sslh_tanh(sslh_ctx *c, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);
+SSLH_API sslh_tensor *sslh_softplus(sslh_ctx *c, sslh_tensor *x);  /* log(1 + e^x), without overflow */
 
 /* Activations that other operations can apply in the same pass. */
 typedef enum sslh_activation {
     SSLH_LINEAR = 0, SSLH_RELU, SSLH_GELU, SSLH_GELU_TANH, SSLH_SILU, SSLH_SIGMOID, SSLH_TANH
 } sslh_activation;
+/* The activation as an operation of its own; SSLH_LINEAR gives x itself. */
 SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation activation);
 
-/* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1 --- */
+/* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1. Sums
+   have one fixed shape (16 lanes, then a tree), whatever the threads and the instruction set --- */
 #define SSLH_AXIS(i) ((i) >= 0 ? 1 << (i) : 1 << (15 - (i)))
 #define SSLH_ALL 0x3f
 SSLH_API sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
@@ -607,8 +1079,9 @@ SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 /* sum (x - mean)^2 / (n - correction): correction 0 is the biased, 1 the unbiased estimate. */
 SSLH_API sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction);
 SSLH_API sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* first maximum gets the gradient */
-SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
+SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* max + log sum e^(x - max) */
 SSLH_API sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first maximum */
+/* e^x / sum e^x along one axis (negative: from the end), and its logarithm; the maximum is taken away first. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 
@@ -620,7 +1093,7 @@ SSLH_API sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
 /* x (..,I) weight (O,I) bias (O) or NULL -> activation(x weight' + bias) (..,O) */
 SSLH_API sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias);
 SSLH_API sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
-                                     sslh_activation activation);
+                                     sslh_activation activation); /* ReLU in the same pass, others in a second one */
 
 typedef struct sslh_conv_desc {
     int stride, stride_w;     /* default 1; _w defaults to the other */
@@ -630,10 +1103,12 @@ typedef struct sslh_conv_desc {
     int output_pad;           /* transposed only: rows and columns added at the end */
     sslh_activation activation;
 } sslh_conv_desc;
-/* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride + 1 */
+/* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride
+   + 1 */
 SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
-/* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O) */
+/* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O), T' as H' above; reads stride, pad, dilation (or the
+   _w). */
 SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
 /* The gradient of sslh_conv2d with respect to its input, as an operation: x (N,H,W,I), weight (I,Kh,Kw,O/groups) as the
@@ -643,11 +1118,13 @@ SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
 
-/* --- pooling and resizing of N,H,W,C --- */
+/* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them --- */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
-SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad); /* counts padding */
-SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
-SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* N,..,C -> N,C */
+/* counts padding */
+SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
+SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
+SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
+/* (N,H,W,C) -> (N,height,width,C), as PyTorch's interpolate (no antialiasing; sslh_resize has it, without gradient). */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
 SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width); /* half-pixel centres */
 
@@ -665,29 +1142,38 @@ typedef struct sslh_batch_norm_desc {
 SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta,
                                       sslh_tensor *running_mean, sslh_tensor *running_var, sslh_tensor *residual,
                                       sslh_batch_norm_desc desc);
-/* Over the last axis; gamma, beta (D) or NULL. Ba et al. 2016. eps default 1e-5 when 0. */
+/* gamma (x - mean) / sqrt(var + eps) + beta over the last axis of (..,D), biased variance; gamma, beta (D) or NULL. Ba
+   et al. 2016. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps);
-/* x (N,..,C), groups divides C; gamma, beta (C) or NULL. Wu & He 2018. */
+/* x (N,..,C), groups divides C; gamma, beta (C) or NULL: mean and variance of each sample over all places and the
+   C/groups channels of a group. Wu & He 2018. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps);
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
-/* Each value is zeroed with probability p, the others divided by 1-p. Always active: call it in training only. */
+/* Each value is zeroed with probability p in [0,1), the others divided by 1-p (Srivastava et al. 2014), by the
+   context's next stream. Always active: call it in training only. */
 SSLH_API sslh_tensor *sslh_dropout(sslh_ctx *c, sslh_tensor *x, float p);
 /* The same for whole samples (rows of the first axis): stochastic depth, Huang et al. 2016. */
 SSLH_API sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p);
 
-/* --- shape --- */
-SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape); /* one size may be -1; shares memory */
+/* --- shape: any type; integer tensors without gradient --- */
+/* The same values in the same order under another shape; one size may be -1: what is left. Shares memory. */
+SSLH_API sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_API sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order); /* out axis i is x axis order[i] */
-SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b);
+SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b); /* the two change places */
+/* n tensors of one type that differ in size along axis only, one behind the other. Negative axes count from the end. */
 SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
+/* Indices begin .. end-1 of an axis, 0 <= begin < end <= size: a copy. */
 SSLH_API sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end);
+/* before and after entries of value along an axis. */
 SSLH_API sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value);
+/* x repeated to the shape by the rules of element-wise operations: a copy. Its gradient is summed over the repeats. */
 SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 /* Rows of table (K,D) by index (any shape, I32) -> index shape + D. An index outside 0..K-1 is an error. */
 SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index);
-/* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. */
+/* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
+   outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
@@ -710,29 +1196,35 @@ SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 SSLH_API sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                sslh_tensor *b_hh, sslh_tensor *h0);
 
-/* --- losses: each returns one number, the mean --- */
-/* logits (..,K), labels (..) I32. */
+/* --- losses: each returns one number, the mean; by e, not by 2: nats --- */
+/* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
+   equal. */
 SSLH_API sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels);
 /* smoothing in [0,1) mixes the target with the uniform distribution; entries with label == ignore count for nothing. */
 SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
                                             int ignore);
-/* targets (..,K): a distribution per row; gradient to both. */
+/* -sum over k of target log softmax(logits): targets (..,K), a distribution per row; gradient to both. */
 SSLH_API sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
-SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets); /* targets: no gradient */
+/* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first.
+   bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
+   mse: (x - t)^2;  l1: |x - t|;  huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = x - t. */
+SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
 SSLH_API sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target);
 SSLH_API sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta);
 /* sum over the last axis of target (log target - log_prob), mean over rows; 0 log 0 = 0; target: no gradient. */
 SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tensor *target);
-/* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), rows are normalised inside. */
+/* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), row n of both from one image; rows are normalised inside.
+   temperature above 0; N = 1 is an error (no negatives). ln(2N-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature);
 /* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D): the logits are
-   [q.k, q.negatives']; NULL: the other rows of k are the negatives. Rows are not normalised here. */
+   [q.k, q.negatives'] / temperature; NULL: the other rows of k are the negatives (N > 1). Rows are not normalised here:
+   sslh_l2_normalize first, as the papers do. Gradients to q and k, and to negatives if they want one. */
 SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature);
 
 /* ================================================================================================================== */
-/*  >>api-nets      nets, named parameters, layers                                                                     */
+/*  >>api-nets      nets, named parameters, layers                                                                    */
 /* ================================================================================================================== */
 
 typedef enum sslh_kind { SSLH_VECTOR = 0, SSLH_MAP, SSLH_TOKENS } sslh_kind; /* (N,D), (N,H,W,C), (N,T,D) */
@@ -753,7 +1245,7 @@ typedef struct sslh_net_desc {
 } sslh_net_desc;
 
 /* A net is made by declaring its parameters, then used. Its parameters, gradients and buffers are one block of memory,
-   laid out at the first use; declaring after that is an error. */
+   laid out at the first use; declaring after that is an error. Freed by sslh_rewind and sslh_destroy, as all nets. */
 SSLH_API sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc);
 
 typedef enum sslh_init {
@@ -766,26 +1258,32 @@ typedef enum sslh_init {
     SSLH_INIT_KAIMING_OUT,    /* normal, std = sqrt(2 / fan_out) */
     SSLH_INIT_XAVIER,         /* uniform, +-scale sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010 */
     SSLH_INIT_FAN_IN,         /* uniform, +-1/sqrt(fan_in): PyTorch's default for linear and conv layers */
-    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions of a grid, row 0 zero (He et al. 2021) */
+    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions, row 0 zero (He et al. 2021) */
 } sslh_init;
 
-/* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out O
-   times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default above).
-   Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. */
+/* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
+   O times the product of the sizes between O and I (the kernel's area). scale multiplies (0 means 1, or the default
+   above). Vectors get no weight decay unless sslh_param_set says so. Parameters and states share one numbering. Errors,
+   with -1 as the result: a name that is taken, empty or longer than 111 characters, a net that was used already. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
-/* Declares a state: saved in checkpoints and moved by clones, not trained. Starts at zero (fill it after). */
+/* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
+   zero (fill it after the declarations, through sslh_state). */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
-/* Puts a net inside this one: saved, cloned and counted with it, its names prefixed "name.". Returns child. */
+/* Puts a net inside this one: saved, cloned, trained and counted with it, its names prefixed "name.". Returns child.
+   One context for both; at most 64 nets in one. A child that hangs at two places is one net. */
 SSLH_API sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child);
-/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones have
-   children of their own. */
+/* The i-th child, in the order of sslh_child: what a forward callback over several nets must use, because its clones
+   have children of their own. */
 SSLH_API sslh_net *sslh_child_at(sslh_net *net, int i);
 
+/* The parameter or state with the index that its declaration returned; lives as long as the net. */
 SSLH_API sslh_tensor *sslh_param(sslh_net *net, int index);
 SSLH_API sslh_tensor *sslh_state(sslh_net *net, int index);
-/* By full name ("layer1.0.conv1.weight"), parameters and states, children included; NULL when there is none. */
+/* By full name ("layer1.0.conv1.weight"), parameters and states, children included; NULL, and no error, when there is
+   none. */
 SSLH_API sslh_tensor *sslh_find(sslh_net *net, const char *name);
-/* Number of parameters and states, children included, and the i-th in order of declaration (name may be NULL). */
+/* Number of parameters and states, children included, and the i-th in order of declaration (name, is_param may be
+   NULL): for loops over everything that a net holds. */
 SSLH_API int          sslh_count_tensors(sslh_net *net);
 SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
 
@@ -794,6 +1292,7 @@ typedef struct sslh_param_opts {
     float lr_scale;    /* multiplies the learning rate; default 1 */
     float decay_scale; /* multiplies the weight decay; default 1 for matrices, 0 (SSLH_OFF) for vectors */
 } sslh_param_opts;
+/* Sets all three of one parameter, by its index. */
 SSLH_API void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts);
 /* Applies opts to every parameter, children included, whose full name contains pattern ("" = all). */
 SSLH_API void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts);
@@ -806,54 +1305,70 @@ typedef struct sslh_net_info {
     int64_t     states;  /* values of buffers, children included */
     int         training, frozen;
 } sslh_net_info;
+/* Facts about a net, and its context: what a forward callback hands to operations. */
 SSLH_API sslh_net_info sslh_net_query(sslh_net *net);
 SSLH_API sslh_ctx     *sslh_net_ctx(sslh_net *net);
 
-/* Training mode (batch statistics, dropout) or evaluation mode; children included. Nets start in training mode. */
+/* Training mode (batch statistics, stochastic depth, what your callback asks sslh_is_training for) or evaluation mode;
+   children included. Nets start in training mode. */
 SSLH_API void sslh_train_mode(sslh_net *net, int training);
 SSLH_API int  sslh_is_training(const sslh_net *net);
-/* Frozen parameters collect no gradient and are not updated; running statistics still move (use sslh_train_mode). */
+/* Frozen parameters collect no gradient and are not updated, but pass gradients on to what came before them; running
+   statistics still move (use sslh_train_mode). Children included. */
 SSLH_API void sslh_freeze(sslh_net *net, int frozen);
 
-/* Runs the net. Under sslh_no_grad everything but the result is given back at once. */
+/* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is given back at
+   once. Errors: channels or sides other than the net declared, a container without a forward function. */
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
 
 typedef struct sslh_forward_desc {
     const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
-    sslh_tensor *mask;   /* (N,T) U8: tokens replaced by the mask token or not attended to; NULL: none */
+    sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
     float        drop_path; /* stochastic depth rate at the deepest block, in training mode */
 } sslh_forward_desc;
+/* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
-/* Inside a forward callback: the description of this call. */
+/* Inside a forward callback: the description of this call, never NULL. */
 SSLH_API const sslh_forward_desc *sslh_call(const sslh_net *net);
 /* Inside a forward callback: offers x as the inner result called name; returns 1 when the caller asked for it, and then
    the callback may return x at once. */
 SSLH_API int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x);
 
-/* A deep copy with the same values (children included): a momentum encoder, a snapshot. */
+/* A deep copy with the same values, modes and settings (children included), gradients not: a momentum encoder, a
+   snapshot; sslh_clone_into: in another context, which no other thread may be using at that moment. */
 SSLH_API sslh_net *sslh_clone(sslh_net *net);
 SSLH_API sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net);
-/* target = m target + (1-m) source, parameters only; buffers of the target stay its own. */
+/* target = m target + (1-m) source, parameters only; buffers of the target stay its own, as in MoCo and BYOL. Nets of
+   one architecture; children that both share stay. */
 SSLH_API void sslh_ema_update(sslh_net *target, sslh_net *source, float m);
 /* Copies parameters and states of source, which has the same architecture. */
 SSLH_API void sslh_copy_values(sslh_net *target, sslh_net *source);
+/* Gradients to zero, children included (sslh_optimizer_step has done it already). */
 SSLH_API void sslh_zero_grad(sslh_net *net);
-/* Scales all gradients so that their common norm is at most max_norm; returns the norm before. */
+/* Scales all gradients so that their common Euclidean norm is at most max_norm; returns the norm before. */
 SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
-/* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text. */
+/* A table of operations, output shapes, parameters and multiply-adds for one input of shape (1, ..), as text of at most
+   size bytes; returns the length of all of it, as snprintf. Runs the net once, in evaluation mode, and leaves no
+   trace. */
 SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
 
 /* Layers for nets of the caller's own: _new declares the parameters and returns the index of the first; the function
-   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). */
+   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). Weights and biases start
+   uniform in +-1/sqrt(fan_in), PyTorch's default; norms at 1 and 0. x (..,in) -> (..,out); conv: (N,H,W,in) ->
+   (N,H',W',out) with kernel x kernel weights, desc.groups the same as groups (0: 1). */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
-SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_activation activation);
+SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
+                                        sslh_activation activation);
 SSLH_API int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc);
-/* gamma, beta, running_mean, running_var, num_batches_tracked. no_affine: 1 leaves gamma and beta out; 2 only beta. */
+/* gamma, beta, running_mean, running_var, num_batches_tracked: 5 indices. no_affine: 1 leaves gamma and beta out (3); 2
+   only beta (4). Batch statistics while the net trains, else running ones; momentum 0.1, eps 1e-5. residual, added
+   before the activation (SSLH_LINEAR or SSLH_RELU), may be NULL. */
 SSLH_API int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine);
-SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual, int no_affine,
-                                            sslh_activation activation);
+SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
+                                            int no_affine, sslh_activation activation);
+/* weight and bias (width); eps 0: 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
@@ -868,7 +1383,8 @@ typedef struct sslh_mlp_desc {
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
     int last_no_bias;
 } sslh_mlp_desc;
-/* A flat encoder or a head; x (N,..) is flattened. Taps: layer1, layer2, .. */
+/* A flat encoder or a head; x (N,..) is flattened to (N,in) -> (N, last width). At most 8 layers; weights as PyTorch's.
+   Taps: layer1, layer2, .. */
 SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
 
 typedef struct sslh_convnet_desc {
@@ -876,7 +1392,8 @@ typedef struct sslh_convnet_desc {
     int widths[8];  /* of the blocks, ended by 0; default 32, 64, 128, 256 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_convnet_desc;
-/* Blocks of 3x3 convolution with stride 2, batch norm, ReLU; global average pool. Taps: block1 .. */
+/* Blocks of 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm, ReLU; global average pool. He et al. 2015's
+   initial values. Taps: block1 .. */
 SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
 
 typedef struct sslh_resnet_desc {
@@ -886,7 +1403,8 @@ typedef struct sslh_resnet_desc {
     int width;         /* of the first stage; default 64 */
     int map_output;
 } sslh_resnet_desc;
-/* He et al. 2016, basic blocks; names as in torchvision. Taps: stem, layer1 .. layer4. */
+/* He et al. 2016, basic blocks; (N,H,W,C) -> (N, 8 width); names and initial values as in torchvision. Taps: stem,
+   layer1 .. layer4, maps with sides H, H, H/2, H/4, H/8 (with .imagenet_stem a quarter of these). */
 SSLH_API sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc);
 
 typedef struct sslh_nin_desc {
@@ -895,7 +1413,8 @@ typedef struct sslh_nin_desc {
     int divide;     /* widths 192/160/96/192 divided by this; default 1 */
     int map_output;
 } sslh_nin_desc;
-/* Network in network as RotNet uses it (Gidaris et al. 2018). Taps: block1 .. */
+/* Network in network as RotNet uses it (Gidaris et al. 2018): blocks of a 5x5 (the first two) or 3x3 and two 1x1
+   convolutions with batch norm and ReLU, 3x3 pooling with stride 2 after the first two. Taps: block1 .. */
 SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
 
 typedef struct sslh_vit_desc {
@@ -911,7 +1430,8 @@ typedef struct sslh_vit_desc {
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
 /* Dosovitskiy et al. 2021, pre-norm, exact GELU, layer norm eps 1e-6; names as in timm. Taps: block1 .., tokens.
-   sslh_forward_desc.keep drops all other patch tokens before the first block. */
+   sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not divide the
+   image, heads that do not divide the width; images of another size than .image. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 /* --- files: weights --- */
@@ -926,11 +1446,12 @@ typedef struct sslh_load_desc {
    architecture and the preprocessing as metadata. Written to a temporary file and renamed. A parameter of three or more
    sizes whose name ends with "weight" is a convolution: (O,K..,I) in memory, (O,I,K..) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are converted.
-   Returns the number of tensors read. */
+/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are
+   converted. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture named in the file, then reads it. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
+/* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
 
 /* Preprocessing that sslh_embed repeats; saved with the net. */
@@ -938,14 +1459,17 @@ typedef struct sslh_preprocess {
     int   height, width, channels; /* that the encoder was trained on; 0: as given */
     float mean[4], std[4];         /* of values in [0,1]; std 0 means 1 */
 } sslh_preprocess;
+/* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
-/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises, runs in
-   evaluation mode without a tape; allocates nothing after the first call with the same n. */
+/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises
+   (bilinear, antialiased), runs in evaluation mode without a tape, averages maps and tokens over their places;
+   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error:
+   zeros. */
 SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
 
 /* ================================================================================================================== */
-/*  >>api-optim     optimisers and schedules                                                                           */
+/*  >>api-optim     optimisers and schedules                                                                          */
 /* ================================================================================================================== */
 
 typedef enum sslh_optim_kind { SSLH_OPTIM_DEFAULT = 0, SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS } sslh_optim_kind;
@@ -956,41 +1480,49 @@ typedef struct sslh_optimizer_desc {
     float beta1, beta2;    /* Adam: default 0.9, 0.999 */
     float eps;             /* Adam: default 1e-8 */
     int   no_bias_correction; /* Adam: BERT's variant */
-    float weight_decay;    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
+    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
+    float weight_decay;
     float lars_eta;        /* trust coefficient; default 0.001 */
     int   lars_clip;       /* 1: ratio/lr at most 1 (solo-learn's variant) */
     float clip;            /* norm of all gradients is cut to this before the update; 0: no */
     float    group_lr[16]; /* multiplier of parameter group g; 0 means 1 */
     unsigned constant_lr;  /* bit g: group g uses the peak given to sslh_optimizer_peak, not the schedule */
 } sslh_optimizer_desc;
-/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one dimension;
-   mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
+/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one
+   dimension; mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
+/* Momentum and betas must be below 1. Memory for the moments is taken at the first step. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
-/* One update with this learning rate; then the gradients are zero again. NaN or Inf in a gradient is an error that
-   changes no parameter. Not calling it after sslh_backward accumulates gradients. */
+/* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
+   error that names the parameter and changes none. Not calling it after sslh_backward accumulates gradients: their
+   sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
+/* The rate of the groups in .constant_lr, which stand still without it. sslh_train sets it to the peak. */
 SSLH_API void sslh_optimizer_peak(sslh_optimizer *o, float lr);
 
-/* Learning rates. warmup steps rise linearly from 0 (step 0 gets peak/warmup). */
+/* Learning rates of step number step (from 0) out of steps. warmup steps rise linearly (step 0 gets peak/warmup), the
+   rest follows the name: peak; peak (1 + cos(pi t)) / 2 (Loshchilov & Hutter 2017); peak (1 - t); t from 0 to 1. */
 SSLH_API float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak);
 SSLH_API float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak); /* half a cosine to 0 */
 SSLH_API float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak);
 /* peak times gamma for every milestone (a fraction of steps, ascending, ended by 0) that has passed. */
-SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones, float gamma);
+SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
+                          float gamma);
 
 /* ================================================================================================================== */
-/*  >>api-data      data, files, loaders                                                                               */
+/*  >>api-data      data, files, loaders                                                                              */
 /* ================================================================================================================== */
 
-typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS, SSLH_FIELD_LABEL } sslh_field_kind;
-/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the context's. */
+typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
+    SSLH_FIELD_LABEL } sslh_field_kind;
+/* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
+   context's. */
 typedef struct sslh_field {
     sslh_field_kind kind;
-    sslh_type       type;    /* images U8 or F32 (in [0,1]); audio I32 as int16 is given by .int16, or F32; tokens, labels I32.
+    sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
                                 F32 values are float, in a double build too */
     int             int16;   /* 1: values are int16_t (audio) */
     sslh_shape      shape;   /* of one sample: (H,W,C), (T,C), (T), () */
@@ -1016,32 +1548,42 @@ typedef struct sslh_data {
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary (fine
-   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test set), a
-   folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with an index.txt
-   (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this rule. */
+   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test
+   set), a folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with
+   an index.txt (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this
+   rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
-/* 8-bit images (count,height,width,channels) in the caller's memory; labels NULL or count. */
+/* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
+   count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
+/* n fields (1 to 4) of count samples each; .values or .fetch of each must stay valid. Height, width, channels and
+   labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the view. */
+/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the
+   view. */
+/* Samples begin .. end-1, and those with the numbers index[0..n-1] (copied; repeats are allowed). */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
-/* The same share of every class (at least one sample of each), drawn with seed. */
+/* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
+   order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* Second data set behind the first (same shapes): a copy of both. */
+/* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* Mean and standard deviation per channel of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
-/* Pixels of one sample (H,W,C) as 8-bit. */
+/* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
     int batch;        /* default 256, at most count */
-    int in_order;     /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
+    /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
+    int in_order;
     int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
 } sslh_loader_desc;
+/* Batches of sample numbers; pixels are read when a tensor is made of them. The order of an epoch is a function of
+   (seed, epoch). NULL, which every function below accepts, after an error. */
 SSLH_API sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc);
 
 typedef struct sslh_batch {
@@ -1059,32 +1601,37 @@ SSLH_API int     sslh_next_batch(sslh_loader *l, sslh_batch *batch);
 SSLH_API int64_t sslh_loader_steps(const sslh_loader *l); /* batches per epoch */
 /* Continues at batch number step, as after a resume. */
 SSLH_API void    sslh_loader_seek(sslh_loader *l, int64_t step);
-/* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32. */
+/* The batch as tensors: images (N,H,W,C) real in [0,1]; labels (N) I32, an error when there are none. */
 SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 /* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context. NULL on error. */
+/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context, freed by
+   sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
-SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width, int *channels);
-/* PNG of 8-bit pixels, 1 to 4 channels. */
+SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
+                                         int *channels);
+/* PNG of 8-bit pixels (height,width,channels), 1 to 4 channels: grey, grey and alpha, RGB, RGBA. Written aside and
+   renamed. */
 SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels, int height, int width, int channels);
-/* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit bytes. */
+/* Inflate (RFC 1951) of a raw, zlib or gzip stream; format 0 raw, 1 zlib, 2 gzip. Memory of the context, at most limit
+   bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
-/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8, other
-   integers SSLH_I32. */
+/* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
+   other integers SSLH_I32 (an error when a value does not fit). sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 
 /* ================================================================================================================== */
-/*  >>api-views     augmentation                                                                                       */
+/*  >>api-views     augmentation                                                                                      */
 /* ================================================================================================================== */
-/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample, view)
-   only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop the whole
-   image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness and contrast
-   only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep their values. */
+/* A recipe says how an image becomes a view. Zero fields do nothing. What is drawn depends on (seed, epoch, sample,
+   view) only. Order: crop, pad-crop, flip, rotate90, jitter, grey, blur, solarise, cutout, normalise. Without a crop
+   the whole image is resized to height and width. Colour needs 3 or 4 channels: with 1 or 2 jitter changes brightness
+   and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep
+   their values. */
 typedef struct sslh_recipe {
     float crop_min, crop_max;       /* random resized crop: share of the area; 0: no crop; crop_max default 1 */
     float ratio_min, ratio_max;     /* aspect, default 3/4 to 4/3 */
@@ -1124,21 +1671,26 @@ SSLH_API sslh_recipe sslh_recipe_rotation(void);/* pad 4, crop, flip */
 #define SSLH_VIEWS_MAE          sslh_recipe_mae()
 #define SSLH_VIEWS_ROTATION     sslh_recipe_rotation()
 
-/* View number view of every image of the batch: (N,height,width,C) real. */
+/* View number view (from 0; views of one number are equal) of every image of the batch: (N,height,width,C) real,
+   without history. Uses the first image field. A recipe that makes no sense is an error that says which field. */
 SSLH_API sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view);
-/* The recipe as text; returns the length. */
+/* The recipe as text of at most size bytes, a line per step that it does; returns the length of all of it. */
 SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
 
-/* The steps of a recipe on a batch (N,H,W,C) that the caller holds, one draw per image from (seed, stream, n). */
+/* The steps of a recipe on a batch (N,H,W,C), real in [0,1] or 8-bit, that the caller holds; one draw per image from
+   (seed, stream, n). No gradient. */
 SSLH_API sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream);
-/* One image: box (top, left, height, width in pixels, fractions allowed) resized to (out_h,out_w), as PIL does. */
+/* One image (height,width,channels): box (top, left, height, width in pixels, fractions allowed) resized to
+   (out_height,out_width,channels), as PIL does: bicubic (a = -1/2) or bilinear, the filter widened when shrinking.
+   Bicubic values may leave [0,1]. */
 SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
                           float *out, int out_height, int out_width, int bilinear, int no_antialias);
-/* (N,H,W,C) turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only. */
+/* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
+   gradient. */
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
 
 /* ================================================================================================================== */
-/*  >>api-methods   the methods                                                                                        */
+/*  >>api-methods   the methods                                                                                       */
 /* ================================================================================================================== */
 
 typedef struct sslh_method sslh_method;
@@ -1149,24 +1701,26 @@ typedef struct sslh_view_set {
     const char  *name[16];
     sslh_tensor *x[16];
 } sslh_view_set;
+/* Adds x under a name that must stay valid; more than 16 are an error. */
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent */
 
-typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS, SSLH_LINEAR_DECAY } sslh_schedule;
+typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
+    SSLH_LINEAR_DECAY } sslh_schedule;
 /* Training settings; zero means the method's default. */
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* default 10 */
     int   batch;              /* default 256 */
-    sslh_optimizer_desc optimizer; /* .kind 0: the method's optimiser with the method's settings */
-    float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256 for
-                                 those that scale) */
+    sslh_optimizer_desc optimizer; /* .kind 0: the method's, with .momentum, .weight_decay, .clip from here if not 0 */
+    float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256
+                                 for those that scale) */
     sslh_schedule schedule;
     float warmup;             /* epochs; default the method's; SSLH_OFF: none */
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ended by 0 */
     float gamma;              /* SSLH_STEPS: factor at each; default 0.1 */
-    int   accumulate;         /* batches per update; default 1 */
-    int64_t max_steps;        /* stop early; 0: no */
+    int   accumulate;         /* batches per update, their gradients summed; default 1 */
+    int64_t max_steps;        /* stop early (the schedule is still that of all epochs); 0: no */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
     int   checkpoint_every;   /* epochs between checkpoints; default 1 */
     int64_t checkpoint_steps; /* instead: steps between checkpoints */
@@ -1191,7 +1745,8 @@ struct sslh_train_info {
     int      epoch_end;
 };
 
-/* A method is callbacks over the core. Fill one in to add a method: see the manual, "Writing a method". */
+/* A method is callbacks over the core. Fill one in to add a method: see the manual, 16. Passed by value; net, encoder
+   and self belong to the context. */
 struct sslh_method {
     const char *name;
     sslh_ctx   *ctx;
@@ -1205,30 +1760,37 @@ struct sslh_method {
     float       second;       /* set by loss: shows whether the method works */
     sslh_train_desc defaults; /* optimiser, rate, schedule */
     int         lr_scales;    /* 1: the default rate is multiplied by batch / 256 */
-    void         (*prepare)(sslh_method *m, sslh_data data); /* once, before training: checks, data statistics; NULL: nothing */
+    /* once, before training: checks, data statistics; NULL: nothing */
+    void         (*prepare)(sslh_method *m, sslh_data data);
     void         (*views)(sslh_method *m, const sslh_batch *batch, sslh_view_set *out);
     sslh_tensor *(*loss)(sslh_method *m, const sslh_view_set *v, int phase);
     void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
 };
-/* A method without callbacks but with a container that already holds the encoder. */
-SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self, size_t self_size);
-/* Settings after defaults are filled in, as text; returns the length. */
+/* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
+   copy of self. name must stay valid; it is written into checkpoints. */
+SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                     size_t self_size);
+/* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
 #if SSLH_WITH_ROTATION
-/* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", 2018). */
+/* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations",
+   2018). */
 typedef struct sslh_rotation_desc {
     int   rotations;      /* 4 (default) or 2 (0 and 180 degrees) */
     int   one_per_image;  /* 1: one random rotation per image and step, the weaker variant */
     const char *tap;      /* inner result that the classifier reads; NULL: the output */
     const sslh_recipe *views;   /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and std */
 } sslh_rotation_desc;
+/* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
+   inside. Second number: accuracy of the pretext task, 1/rotations at the start. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
 
 #if SSLH_WITH_SIMCLR
-/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", 2020). */
+/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations",
+   2020). */
 typedef struct sslh_simclr_desc {
     float temperature;    /* default 0.5 (CIFAR; ImageNet 0.1) */
     int   head_layers;    /* default 3 as released; 2 as in the paper's text */
@@ -1238,6 +1800,8 @@ typedef struct sslh_simclr_desc {
     int   decoupled;      /* 1: DCL, no positive in the denominator (Yeh et al. 2022) */
     const sslh_recipe *views;   /* default SSLH_VIEWS_SIMCLR */
 } sslh_simclr_desc;
+/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
+   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
@@ -1251,21 +1815,26 @@ typedef struct sslh_vae_desc {
     int   gaussian;                /* 1: squared error / 2 (unit variance) instead of Bernoulli cross-entropy */
     int   activation_tanh;         /* 1: tanh instead of ReLU */
 } sslh_vae_desc;
-/* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean (N,latent). */
+/* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean
+   (N,latent). */
+/* Taps: "posterior", mean and log-variance (N,2 latent). Second number: the KL term in nats per image. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
-/* Posterior mean and log-variance (N,latent) of images (N,H,W,C) in [0,1]. */
+/* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
+   sslh_no_grad. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
-/* Images (N,H,W,C) in [0,1] (means) from codes (N,latent). */
+/* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
 /* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): eq. 10 of appendix B. */
 SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
 typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units; } sslh_vae_score;
-/* Per-image test numbers in nats; active: units whose posterior mean varies by more than 0.01 over the data. */
+/* Test numbers in nats per image, one code drawn for each: reconstruction, KL, and loss = reconstruction + beta KL;
+   active: units whose posterior mean has a variance above 0.01 over the data (Burda et al. 2016). Evaluation mode. */
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 #endif
 
 #if SSLH_WITH_MAE
-/* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners", 2021). */
+/* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners",
+   2021). */
 typedef struct sslh_mae_desc {
     float mask;             /* share of patches hidden; default 0.75 */
     int   decoder_width;    /* default 96 */
@@ -1274,34 +1843,43 @@ typedef struct sslh_mae_desc {
     int   raw_pixels;       /* 1: targets are pixels, not patch-normalised */
     const sslh_recipe *views;     /* default SSLH_VIEWS_MAE */
 } sslh_mae_desc;
-/* encoder: sslh_vit with any output. */
+/* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
+   error. Second number: the share of the hidden patches' variance that is explained (meaningful without
+   .raw_pixels). */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
-/* For a picture: images as the encoder sees them (hidden patches grey) and with hidden patches filled in. */
-SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked, sslh_tensor **filled);
+/* For a picture: x (N,H,W,C), normalised as in training, as the encoder sees it (hidden patches grey) and with hidden
+   patches filled in, both (N,H,W,C). Which patches are hidden depends on (seed, stream). */
+SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
+                                   sslh_tensor **filled);
 #endif
 
 /* ================================================================================================================== */
-/*  >>api-train     training                                                                                           */
+/*  >>api-train     training                                                                                          */
 /* ================================================================================================================== */
 
-/* Trains; returns the mean loss of the last epoch. Resumed training continues bit-identically. */
+/* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
+   continues bit-identically (with .accumulate from checkpoints that lie at an update). Errors, for example NaN, name
+   method and step, and the run ends. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
-/* One step of the trainer for loops of the caller's own: views, loss, backward, update, after. Returns the loss. */
+/* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
+   after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls .prepare
+   once. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
-/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's moments
-   as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
+/* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
+   moments as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
 /* Into the same method and optimiser, made anew. Returns the step to continue with; -1 when there is no such file (no
    error) or after an error, which changes nothing. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
-/* 64-bit hash (FNV-1a) of all parameters and states, children included: two runs are the same or not. */
+/* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: two runs are the same
+   or not, on any machine. */
 SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 /* ================================================================================================================== */
-/*  >>api-eval      evaluation                                                                                         */
+/*  >>api-eval      evaluation                                                                                        */
 /* ================================================================================================================== */
 /* Wherever an encoder is asked for, NULL means raw pixels. */
 
@@ -1311,21 +1889,25 @@ typedef struct sslh_feature_desc {
     int   pool_grid;    /* maps: average pool to g x g and flatten; default 1 */
     int   batch;        /* default 256 */
 } sslh_feature_desc;
-/* Features (count,D) in evaluation mode, no augmentation: persistent. */
+/* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
     sslh_feature_desc features;
-    float l2;         /* fixed strength; 0: chosen from 5 values on a tenth of the training set held out */
+    float l2;         /* fixed strength; 0: the best of 0.1, 0.01 .. 1e-5 on a tenth held out (under 2,000: 5 folds) */
     int   iterations; /* of L-BFGS; default 200 */
     float fraction;   /* share of the labels used; default 1 */
-    uint64_t seed;    /* of the draw of the fraction */
+    uint64_t seed;    /* of the draw of the fraction and of the held-out part */
 } sslh_probe_desc;
-/* Linear probe: multinomial logistic regression on frozen, standardised features. Returns test accuracy in 0..1. */
+/* Linear probe: multinomial logistic regression (L-BFGS) on frozen features standardised by the training set; the
+   strength is chosen on training data only, then the probe is fitted to all of it. Returns test accuracy in 0..1. Data
+   without labels is an error. Leaves the net as it was. */
 SSLH_API float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc desc);
-/* The same on features (n,D) that the caller has. */
-SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
-                                          const int32_t *test_labels, int classes, sslh_probe_desc desc);
+/* The same on features (n,D) that the caller has, labels in 0 .. classes-1; .features and .fraction are not looked
+   at. */
+SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
+                                          sslh_tensor *test, const int32_t *test_labels, int classes,
+                                          sslh_probe_desc desc);
 
 typedef struct sslh_knn_desc {
     sslh_feature_desc features;
@@ -1336,6 +1918,7 @@ typedef struct sslh_knn_desc {
 } sslh_knn_desc;
 /* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
 SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
+/* The same on features (n,D) that the caller has; .features and .fraction are not looked at. */
 SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc desc);
 
@@ -1349,24 +1932,30 @@ typedef struct sslh_finetune_desc {
     float warmup;          /* epochs; default 1 */
     float fraction;        /* share of the labels used; default 1 */
     uint64_t seed;
-    const sslh_recipe *views;    /* default crop 0.2-1 and flip */
-    int   quiet;
+    const sslh_recipe *views;    /* default crop 0.2-1 and flip; .mean and .std are those of the encoder's training */
+    int   quiet;                 /* not used: nothing is printed */
 } sslh_finetune_desc;
-/* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test accuracy.
-   An untrained encoder gives the supervised baseline. */
+/* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
+   accuracy. An untrained encoder gives the supervised baseline. */
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
-/* Collapse meters over features (n,D). */
-SSLH_API float sslh_feature_std(const sslh_tensor *x);      /* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
-SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x); /* exp of the entropy of normalised singular values */
-SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b); /* mean squared distance of unit pairs */
-SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);     /* log mean exp(-2 squared distance) */
+/* Collapse meters over features (n,D), n at least 2; rows are made unit vectors inside, but for the rank. */
+/* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
+SSLH_API float sslh_feature_std(const sslh_tensor *x);
+/* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
+SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
+/* Wang & Isola 2020: mean squared distance of row n of a and row n of b (positive pairs); log of the mean over all pairs
+   of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
+SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
+SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
 
 /* ================================================================================================================== */
-/*  >>api-pictures  pictures                                                                                           */
+/*  >>api-pictures  pictures                                                                                          */
 /* ================================================================================================================== */
 
-/* Images (N,H,W,C) in [0,1] as a grid with columns columns, each pixel enlarged zoom times (0: chosen). */
+/* Images (N,H,W,C) in [0,1] (cut to it), 1 to 4 channels, as a grid with columns columns, row by row, each pixel
+   enlarged zoom times (0: chosen). All pictures are PNG files, written aside and renamed; a folder that is not there is
+   an error. */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
 /* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
    D/3 a square), each stretched to [0,1] for itself. */
@@ -1379,7 +1968,8 @@ SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
    none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title);
-/* Maps of features (n,D): persistent (n,dims). PCA keeps signs fixed (largest weight positive). */
+/* Principal components of features (n,D): the centred rows times the dims leading axes, persistent (n,dims). Signs are
+   fixed: the largest weight of each axis is positive. */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
 typedef struct sslh_tsne_desc { float perplexity; int iterations; } sslh_tsne_desc; /* default 30, 500 */
 /* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA: persistent (n,2). A perplexity above
@@ -1402,7 +1992,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #error "ssl.h: -ffast-math breaks the NaN tests and the same-bits promise; define SSLH_ALLOW_FAST_MATH to insist"
 #endif
 
-/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is meant. */
+/* Contraction of a*b+c into a fused operation changes bits between compilers: off here, FMA is written where it is
+   meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #elif defined(__GNUC__) && !defined(__TINYC__)
@@ -1411,7 +2002,7 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #endif
 
 /* ================================================================================================================== */
-/*  >>platform      system headers, clock, processors, threads                                                         */
+/*  >>platform      system headers, clock, processors, threads                                                        */
 /* ================================================================================================================== */
 
 #include <limits.h>
@@ -1489,15 +2080,17 @@ extern "C" {
 #define SSLH_I_INLINE static
 #endif
 
-/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start (>>kernels).
-   SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
+/* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
+   (>>kernels). SSLH_I_SIMD 0: the portable C kernels only, and the file never includes itself. */
 #define SSLH_I_X86 0
 #define SSLH_I_ARM 0
-#if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
+#if SSLH_WITH_SIMD && !SSLH_I_DOUBLE && !defined(__TINYC__) && \
+    (defined(__GNUC__) || defined(__clang__) || defined(_MSC_VER))
 #if defined(__x86_64__) || defined(__i386__) || defined(_M_X64) || defined(_M_IX86)
 #undef SSLH_I_X86
 #define SSLH_I_X86 1
-#if defined(__GNUC__) && !defined(__clang__) /* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+/* gcc 12 warns in its own header (bug 105593) where the caller has -Wextra */
+#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -1561,7 +2154,7 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
 }
 
 /* ================================================================================================================== */
-/*  >>core          the context: memory, errors, scopes, pool                                                          */
+/*  >>core          the context: memory, errors, scopes, pool                                                         */
 /* ================================================================================================================== */
 
 #define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
@@ -1607,7 +2200,8 @@ typedef struct sslh_i_block {
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
-typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream; int no_grad, dirty; } sslh_i_scope;
+typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
+    int no_grad, dirty; } sslh_i_scope;
 
 struct sslh_i_kernels; /* function table of one instruction set, see >>kernels */
 struct sslh_i_pool;
@@ -1657,7 +2251,7 @@ struct sslh_ctx {
 static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
-/* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL (and an error) on failure */
+/* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
@@ -1671,19 +2265,21 @@ SSLH_I_FN void sslh_i_release(sslh_ctx *c, sslh_tensor *t);
 /* A tensor with another shape on x's memory. */
 SSLH_I_FN sslh_tensor *sslh_i_alias(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c);
-SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s); /* product of sizes; 0 and an error if bad */
+/* product of sizes; 0 and an error if bad */
+SSLH_I_FN size_t       sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s);
 /* "(4,8)" into one of the caller's buffers, for messages. */
 SSLH_I_FN const char *sslh_i_str(char *buffer, size_t size, sslh_shape s);
 
 /* --- the life of an operation:
-     in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);    all real, same context, no error
+     in[] = {..}; if (!sslh_i_begin(c, "sslh_relu", in, 1, 1)) return sslh_i_dummy(c);   all real, one context, no error
      out = sslh_i_new(c, "sslh_relu", SSLH_F32, shape); if (!out) return sslh_i_dummy(c);
      ... compute ...
      node = sslh_i_record(c, "sslh_relu", sslh_i_relu_back, out, in, 1);    NULL when no gradient is wanted
      if (node) { node->f[0] = slope; sslh_i_save(c, node, extra); } else sslh_i_release(c, extra);
-     return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                     */
+     return sslh_i_end(c, "sslh_relu", in, 1, out);                                                                   */
 SSLH_I_FN int          sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real);
-SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out, sslh_tensor **in, int n);
+SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out,
+                                     sslh_tensor **in, int n);
 SSLH_I_FN void         sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t);
 SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out);
 /* 1 when t wants a gradient in the pass that is being recorded or run. */
@@ -1692,7 +2288,8 @@ SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t);
    0: add to it. The caller must write or add ALL of it. */
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
 
-/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else added */
+/* out's gradient goes on to in unchanged: moved when last (nobody reads out->grad after this) and possible, else
+   added */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
 /* --- scalar mathematics with the same bits everywhere, see >>kernels */
@@ -1723,7 +2320,9 @@ SSLH_DEF const char *sslh_error(const sslh_ctx *c) {
     return c->code == SSLH_OK ? NULL : c->message;
 }
 
-SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) { return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code; }
+SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
+    return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code;
+}
 
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
@@ -1740,12 +2339,14 @@ SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
     void *p;
     if (c->desc.max_bytes && (bytes > c->desc.max_bytes || c->bytes > c->desc.max_bytes - bytes)) {
         sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.1f MB more than the limit of %.1f MB given as .max_bytes",
-                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6, (double)c->desc.max_bytes / 1e6);
+                  ((double)c->bytes + (double)bytes - (double)c->desc.max_bytes) / 1e6,
+                  (double)c->desc.max_bytes / 1e6);
         return NULL;
     }
     p = c->desc.alloc ? c->desc.alloc(c->desc.user, bytes) : malloc(bytes);
     if (!p) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6, (double)c->bytes / 1e6);
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: %.3f MB asked for with %.1f MB in use", (double)bytes / 1e6,
+                  (double)c->bytes / 1e6);
         return NULL;
     }
     c->bytes += bytes;
@@ -1795,7 +2396,9 @@ SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes) {
 /* Memory that belongs to an earlier block (a net's parameters, laid out at its first use): freed by the same rewind. */
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner) {
     char *p = (char *)sslh_i_alloc(c, bytes);
-    if (p) ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial = ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
+    if (p)
+        ((sslh_i_block *)(void *)(p - SSLH_I_BLOCK_HEAD))->serial =
+            ((const sslh_i_block *)(const void *)((const char *)owner - SSLH_I_BLOCK_HEAD))->serial;
     return p;
 }
 
@@ -1924,7 +2527,8 @@ SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
 SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     int attempt;
     /* a later give may need one range more than there are now */
-    if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors, sizeof *c->ranges)) return NULL;
+    if (!sslh_i_grow(c, (void **)(void *)&c->ranges, &c->ranges_cap, c->nranges + 64 + 2 * c->ntensors,
+                     sizeof *c->ranges)) return NULL;
     for (attempt = 0; attempt < 2; attempt++) {
         size_t i, n = c->nranges;
         for (i = 0; i < n; i++) {
@@ -1963,7 +2567,8 @@ SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     char *p;
     bytes = (bytes + 15) / 16 * 16;
     if (bytes > SSLH_I_RECORD_CHUNK) {
-        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs", (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
+        sslh_fail(c, SSLH_E_USAGE, "an operation with more than %d inputs",
+                  (int)(SSLH_I_RECORD_CHUNK / sizeof(void *)));
         return NULL;
     }
     if (c->nrecords && c->record_used + bytes > SSLH_I_RECORD_CHUNK) {
@@ -1972,7 +2577,8 @@ SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes) {
     }
     if (c->record_chunk >= c->nrecords) {
         char *fresh;
-        if (!sslh_i_grow(c, (void **)(void *)&c->records, &c->records_cap, c->nrecords + 1, sizeof *c->records)) return NULL;
+        if (!sslh_i_grow(c, (void **)(void *)&c->records, &c->records_cap, c->nrecords + 1, sizeof *c->records))
+            return NULL;
         fresh = (char *)sslh_i_raw_alloc(c, SSLH_I_RECORD_CHUNK);
         if (!fresh) return NULL;
         c->records[c->nrecords++] = fresh;
@@ -2020,7 +2626,8 @@ SSLH_I_FN size_t sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s) {
     }
     for (i = 0; i < s.ndim; i++) {
         if (s.size[i] <= 0) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: shape %s: every size must be at least 1", op, sslh_i_str(text, sizeof text, s));
+            sslh_fail(c, SSLH_E_SHAPE, "%s: shape %s: every size must be at least 1", op,
+                      sslh_i_str(text, sizeof text, s));
             return 0;
         }
         if (!sslh_i_mul(n, (size_t)s.size[i], &n) || n > (size_t)-1 / 16) {
@@ -2032,8 +2639,8 @@ SSLH_I_FN size_t sslh_i_count(sslh_ctx *c, const char *op, sslh_shape s) {
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c) {
-    static const sslh_tensor dead = {(sslh_real *)(uintptr_t)sslh_i_dead_value, NULL, NULL, NULL, SSLH_F32, 0, {0, 0, 0, 0, 0, 0}, 1,
-                                     (sslh_ctx *)(uintptr_t)&sslh_i_dead, NULL, 0, 0};
+    static const sslh_tensor dead = {(sslh_real *)(uintptr_t)sslh_i_dead_value, NULL, NULL, NULL, SSLH_F32, 0,
+        {0, 0, 0, 0, 0, 0}, 1, (sslh_ctx *)(uintptr_t)&sslh_i_dead, NULL, 0, 0};
     sslh_tensor *d;
     if (!c || c == &sslh_i_dead) return (sslh_tensor *)(uintptr_t)&dead;
     d = &c->dummy;
@@ -2048,7 +2655,9 @@ SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c) {
     return d;
 }
 
-SSLH_I_FN size_t sslh_i_type_size(sslh_type type) { return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1; }
+SSLH_I_FN size_t sslh_i_type_size(sslh_type type) {
+    return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1;
+}
 
 SSLH_I_FN void sslh_i_set_data(sslh_tensor *t, void *p) {
     t->data = t->type == SSLH_F32 ? (sslh_real *)p : NULL;
@@ -2084,7 +2693,8 @@ SSLH_I_FN void sslh_i_buf_drop(sslh_ctx *c, sslh_i_buf *b) {
 /* A header of the step, entered in the list by which scopes free. */
 SSLH_I_FN sslh_tensor *sslh_i_header(sslh_ctx *c, sslh_type type, sslh_shape shape, size_t count) {
     sslh_tensor *t;
-    if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors)) return NULL;
+    if (!sslh_i_grow(c, (void **)(void *)&c->tensors, &c->tensors_cap, c->ntensors + 1, sizeof *c->tensors))
+        return NULL;
     t = (sslh_tensor *)sslh_i_record_alloc(c, sizeof *t);
     if (!t) return NULL;
     t->type = type;
@@ -2128,7 +2738,8 @@ SSLH_I_FN void sslh_i_release_grad(sslh_ctx *c, sslh_tensor *t) {
     if (!t->grad || (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) return;
     {
         char *start = (char *)t->grad - SSLH_I_GRAD_HEAD;
-        size_t size = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+        size_t size = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
+                       1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
         t->grad = NULL;
         sslh_i_heap_give(c, start, size);
     }
@@ -2378,8 +2989,8 @@ static void *sslh_i_pool_thread(void *arg) {
         }
         seen = (int)SSLH_I_LOAD(&p->generation);
         if (SSLH_I_LOAD(&p->stop)) break;
-        /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those inside. So
-           nobody waits for a worker that woke up late. */
+        /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those
+           inside. So nobody waits for a worker that woke up late. */
         SSLH_I_FETCH_ADD(&p->active, 1);
         if (SSLH_I_LOAD(&p->open)) sslh_i_pool_run(p, w->id);
         SSLH_I_FETCH_ADD(&p->active, -1);
@@ -2699,7 +3310,8 @@ SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
 }
 
 /* out = a + b * draw */
-SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a, float b) {
+SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
+                                  float b) {
     sslh_i_fill f;
     f.seed = c->desc.seed;
     f.stream = stream;
@@ -5438,7 +6050,8 @@ SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
 SSLH_DEF float sslh_item(const sslh_tensor *t) {
     if (!t || SSLH_I_BAD(t->ctx)) return 0.0f;
     if (t->count != 1 || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f", (double)t->count);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_item: a tensor of one element is needed, this one has %.0f",
+                  (double)t->count);
         return 0.0f;
     }
     return t->data ? (float)t->data[0] : t->ints ? (float)t->ints[0] : (float)t->bytes[0];
@@ -5451,7 +6064,8 @@ SSLH_DEF void sslh_read(const sslh_tensor *t, float *out, size_t count) {
         return;
     }
     if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count, (double)t->count);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_read: %.0f values asked for, the tensor has %.0f", (double)count,
+                  (double)t->count);
         return;
     }
     for (i = 0; i < count; i++) out[i] = t->data ? (float)t->data[i] : t->ints ? (float)t->ints[i] : (float)t->bytes[i];
@@ -5461,7 +6075,8 @@ SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
     size_t i;
     if (!t || !values || SSLH_I_BAD(t->ctx)) return;
     if (count != t->count || !sslh_i_get_data(t)) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count, (double)t->count);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "sslh_write: %.0f values given, the tensor has %.0f", (double)count,
+                  (double)t->count);
         return;
     }
     for (i = 0; i < count; i++) {
@@ -5480,8 +6095,10 @@ SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n,
         if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL", op, i + 1);
         else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
         else if (!sslh_i_get_data(in[i]))
-            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use sslh_keep)", op, i + 1);
-        else if (all_real && in[i]->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use "
+                      "sslh_keep)", op, i + 1);
+        else if (all_real && in[i]->type != SSLH_F32)
+            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
         if (SSLH_I_BAD(c)) return 0;
     }
     return 1;
@@ -5491,7 +6108,8 @@ SSLH_I_FN int sslh_i_needs(sslh_ctx *c, const sslh_tensor *t) {
     return t && (t->flags & SSLH_I_NEEDS) && (t->group == 0 || (t->group & c->groups));
 }
 
-SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out, sslh_tensor **in, int n) {
+SSLH_I_FN sslh_i_node *sslh_i_record(sslh_ctx *c, const char *op, sslh_i_backward_fn fn, sslh_tensor *out,
+                                     sslh_tensor **in, int n) {
     sslh_i_node *node;
     int i, wanted = 0;
     if (c->no_grad || SSLH_I_BAD(c)) return NULL;
@@ -5564,7 +6182,8 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
     if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
     if (!t->grad) {
-        size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
+        size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
+                        1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
         char *p = sslh_i_heap_take(c, bytes, 1);
         if (!p) return NULL;
         t->grad = (sslh_real *)(void *)(p + SSLH_I_GRAD_HEAD);
@@ -5599,15 +6218,18 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
     if (!sslh_i_begin(c, "sslh_backward", &loss, 1, 1)) return;
     if (loss->count != 1) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s", sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_backward: the loss must be one number, this has shape %s",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(loss)));
         return;
     }
     if (!sslh_i_needs(c, loss)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, detached or under sslh_no_grad?)");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_backward: the loss does not depend on anything that wants a gradient (frozen, "
+                  "detached or under sslh_no_grad?)");
         return;
     }
     if (!sslh_i_finite(loss->data, 1)) {
-        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the operation)", (double)c->steps);
+        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the "
+                  "operation)", (double)c->steps);
         return;
     }
     loss->flags |= SSLH_I_KEPT;
@@ -5693,7 +6315,8 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     return value;
 }
 
-SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user, sslh_gradcheck_desc d) {
+SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user,
+                               sslh_gradcheck_desc d) {
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
     double floor_ = d.floor > 0 ? (double)d.floor : SSLH_I_DOUBLE ? 1e-3 : 1e-1;
     double tolerance = d.tolerance > 0 ? (double)d.tolerance : SSLH_I_DOUBLE ? 1e-6 : 2e-2;
@@ -5728,13 +6351,15 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
             if (error <= worst) continue;
             worst = error;
             if (d.report && d.report_size)
-                snprintf(d.report, d.report_size, "input %d element %.0f: analytic %.9g, numeric %.9g, relative error %.3g", i + 1, (double)j,
+                snprintf(d.report, d.report_size,
+                         "input %d element %.0f: analytic %.9g, numeric %.9g, relative error %.3g", i + 1, (double)j,
                          analytic, numeric, error);
         }
     }
     for (i = 0; i < n; i++) if (in[i]) sslh_i_release_grad(c, in[i]);
     sslh_pop(c);
-    if (!(worst <= tolerance)) sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
+    if (!(worst <= tolerance))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
     return worst;
 }
 
@@ -5757,9 +6382,9 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
 
 #define SSLH_I_BITS_FUSED 0xcc09d64aeba919d5u
 #define SSLH_I_BITS_PLAIN 0xb42c18c53fb5b51fu
-/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small calculation
-   that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the bits of the
-   results; one value with fused multiply-add, one without). */
+/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
+   calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
+   bits of the results; one value with fused multiply-add, one without). */
 SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
     uint64_t hash = 14695981039346656037u;
     sslh_tensor *a, *b, *y;
@@ -5773,7 +6398,8 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
     for (i = 0; i < b->count; i++) b->data[i] = (sslh_real)sslh_random_normal(1, 3, i);
     y = sslh_gelu(c, sslh_linear(c, a, b, NULL));                                                   /* (19,23) */
     y = sslh_add(c, y, sslh_log(c, sslh_shift(c, sslh_square(c, sslh_tanh(c, y)), 0.1f)));
-    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1))); /* (19,23) */
+    /* (19,23) */
+    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1)));
     for (i = 0; i < y->count && !SSLH_I_BAD(c); i++) {
         float v = (float)y->data[i];
         uint32_t u;
@@ -7051,13 +7677,13 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 /* ================================================================================================================== */
 
 /* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
-   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after block
-   into c. Tiles, packing, instruction set and threads change nothing in that order, so they change no bit (FMA apart). */
+   Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after
+   block into c. Tiles, packing, instruction set and threads change nothing in that order, so no bit (FMA apart). */
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96,  /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; a multiple of all MR */
-    SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not fall into the same cache set */
+    SSLH_I_MC = 96,  /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; all MR divide it */
+    SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not share a cache set */
 };
 
 /* The same, plainly: the tests compare with it. Bit for bit equal to the passes without FMA. */
@@ -7110,8 +7736,8 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
 }
 
 /* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). first: c holds nothing yet. */
-SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1, int k0, int k1,
-                                 int accumulate, int last, sslh_real *work) {
+SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1,
+                                 int k0, int k1, int accumulate, int last, sslh_real *work) {
     const struct sslh_i_kernels *kern = p->k;
     const int nr = kern->nr, mr = kern->mr, rows = i1 - i0;
     const sslh_real *a[SSLH_I_MC];
@@ -7261,7 +7887,8 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MC || (size_t)g->k * (size_t)g->n <= 16384)) p.b_mode = SSLH_I_B_PLACE;
+    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MC || (size_t)g->k * (size_t)g->n <= 16384))
+        p.b_mode = SSLH_I_B_PLACE;
     else if (p.parts > 1 || p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
     p.copy_a = g->ta ? p.cols > nr : p.cols >= 4 * nr && g->lda >= 512;
@@ -7318,8 +7945,8 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 /* The product by the caller's BLAS (outside the same-bits promise); bias and relu in a second pass. */
 SSLH_I_FN void sslh_i_gemm_blas(const sslh_i_gemm_args *g) {
-    cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans, g->tb ? CblasTrans : CblasNoTrans, g->m, g->n, g->k, 1.0f, g->a,
-                (int)g->lda, g->b, (int)g->ldb, g->accumulate ? 1.0f : 0.0f, g->c, (int)g->ldc);
+    cblas_sgemm(CblasRowMajor, g->ta ? CblasTrans : CblasNoTrans, g->tb ? CblasTrans : CblasNoTrans, g->m, g->n, g->k,
+                1.0f, g->a, (int)g->lda, g->b, (int)g->ldb, g->accumulate ? 1.0f : 0.0f, g->c, (int)g->ldc);
     if (!g->bias && !g->relu) return;
     for (int i = 0; i < g->m; i++) {
         float *c = g->c + (size_t)i * g->ldc;
@@ -7368,7 +7995,7 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
 }
 
 /* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
-   y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                         */
+   y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                       */
 
 enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
 
@@ -7383,13 +8010,14 @@ SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
     size_t r = (size_t)task * SSLH_I_BIAS_ROWS, at = r * p->n;
     (void)worker;
-    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL, p->sums ? p->sums + (size_t)task * p->n : NULL,
-                    SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), p->n);
+    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL, p->sums ? p->sums +
+                    (size_t)task * p->n : NULL, SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), p->n);
 }
 
 /* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
    failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
-SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n, sslh_real **scratch) {
+SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n,
+                                            sslh_real **scratch) {
     sslh_i_bias_job p;
     sslh_real *dbias = NULL;
     int fresh = 0;
@@ -7439,7 +8067,8 @@ SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
         if (!d) continue;
         memset(&g, 0, sizeof g);
         const size_t sa = node->i[6] ? (size_t)m * (size_t)k : 0, sb = node->i[7] ? (size_t)k * (size_t)n : 0;
-        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n, sc = (size_t)m * (size_t)n;
+        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n,
+            sc = (size_t)m * (size_t)n;
         /* the factors of the gradient: dC and the other operand, in the order that gives the operand's own layout */
         int dc_first = side ? tb : !ta;
         const sslh_real *other = side ? a->data : b->data;
@@ -7496,8 +8125,8 @@ SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
     g.k = a->shape[a->ndim - 1 - ta];
     g.n = b->shape[b->ndim - 1 - tb];
     if (b->shape[b->ndim - 2 + tb] != g.k) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb, tb ? "'" : "", g.k,
-                  b->shape[b->ndim - 2 + tb]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb,
+                  tb ? "'" : "", g.k, b->shape[b->ndim - 2 + tb]);
         return sslh_i_dummy(c);
     }
     int fit = a->ndim == 2 || b->ndim == 2 || a->ndim == b->ndim;
@@ -7559,7 +8188,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_real *scratch, *d;
     sslh_i_gemm_args g;
     int fresh;
-    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o, &scratch);
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o,
+                                           &scratch);
     memset(&g, 0, sizeof g);
     g.a = dz;
     g.lda = (size_t)o;
@@ -7586,7 +8216,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
-SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_activation activation) {
+SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                     sslh_activation activation) {
     sslh_tensor *in[3];
     sslh_i_gemm_args g;
     char sx[96], sw[96], sb[96];
@@ -7597,12 +8228,13 @@ SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
     sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
     if (weight->ndim != 2 || x->ndim < 1 || x->shape[x->ndim - 1] != weight->shape[1]) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s, weight %s: the weight must be (O,I) with I the last size of x", sx, sw);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s, weight %s: the weight must be (O,I) with I the last size of x",
+                  sx, sw);
         return sslh_i_dummy(c);
     }
     if (bias && (bias->ndim != 1 || bias->shape[0] != weight->shape[0])) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: weight %s, bias %s: the bias must be (%d)", sw, sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)),
-                  weight->shape[0]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: weight %s, bias %s: the bias must be (%d)", sw,
+                  sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), weight->shape[0]);
         return sslh_i_dummy(c);
     }
     memset(&g, 0, sizeof g);
@@ -9468,8 +10100,8 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                              */
 /* ================================================================================================================== */
 
-/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or adds
-   the same runs the other way. Integer and byte tensors are moved as well, without a gradient. */
+/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or
+   adds the same runs the other way. Integer and byte tensors are moved as well, without a gradient. */
 
 #define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
 
@@ -9495,7 +10127,8 @@ SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
 
 /* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
 
-/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size bytes */
+/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size
+   bytes */
 typedef struct sslh_i_runs {
     const char *src;
     char *dst;
@@ -9527,8 +10160,8 @@ SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
         sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
 }
 
-SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride, size_t rows,
-                                size_t run, size_t size, int add) {
+SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
+                                size_t rows, size_t run, size_t size, int add) {
     sslh_i_runs p;
     p.src = (const char *)src;
     p.dst = (char *)dst;
@@ -9561,7 +10194,8 @@ typedef struct sslh_i_strided {
     size_t blocks, items, per_task; /* blocks of rows in a plane, blocks in all, blocks a task takes */
 } sslh_i_strided;
 
-/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become one. */
+/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become
+   one. */
 SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
     int i;
     p->n = 0;
@@ -9614,7 +10248,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
         }
         if (in_col == 1) {
             for (r = r0; r < r1; r++)
-                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size, size, cols, p->add);
+                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
+                           size, cols, p->add);
         } else if (p->add) {
             SSLH_I_STRIDED_TILE(sslh_real, s, d, +=);
         } else if (p->type == SSLH_F32) {
@@ -9628,7 +10263,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
 }
 
 /* dst (contiguous, of that shape) = or += src read with these strides */
-SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape, const size_t *stride, int add) {
+SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
+                                   const size_t *stride, int add) {
     sslh_i_strided p;
     int i;
     p.src = src;
@@ -9693,7 +10329,8 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
     }
 }
 
-SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape, const size_t *stride) {
+SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
+                               const size_t *stride) {
     sslh_i_fold f;
     size_t total = 1, longest = 0;
     int i;
@@ -9726,17 +10363,19 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
         if (shape.size[i] == -1) bad |= open >= 0, open = i;
         else if (shape.size[i] > 0) bad |= !sslh_i_mul(known, (size_t)shape.size[i], &known);
     }
-    if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX) shape.size[open] = (int)(x->count / known);
+    if (open >= 0 && !bad && known && x->count % known == 0 && x->count / known <= INT_MAX)
+        shape.size[open] = (int)(x->count / known);
     if (bad || (open >= 0 && shape.size[open] < 1)) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, given),
-                  bad ? "at most one size may be -1" : "no size fits in place of -1");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %s", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, given), bad ? "at most one size may be -1" : "no size fits in place of -1");
         return sslh_i_dummy(c);
     }
     count = sslh_i_count(c, op, shape);
     if (!count) return sslh_i_dummy(c);
     if (count != x->count) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %.0f elements do not become %.0f", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, given), (double)x->count, (double)count);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s to %s: %.0f elements do not become %.0f", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, given), (double)x->count,
+                  (double)count);
         return sslh_i_dummy(c);
     }
     out = sslh_i_alias(c, x, shape);
@@ -9748,7 +10387,8 @@ SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape
 /* --- permute ------------------------------------------------------------------------------------------------------ */
 
 /* dst (shape of the result) = x with axis i of the result being axis order[i] of x (of shape xs) */
-SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs, const int *order, int add) {
+SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape xs,
+                                   const int *order, int add) {
     size_t stride[SSLH_MAX_DIMS], permuted[SSLH_MAX_DIMS], s = 1;
     sslh_shape shape = xs;
     int i;
@@ -9795,7 +10435,9 @@ SSLH_I_FN sslh_tensor *sslh_i_permute(sslh_ctx *c, const char *op, sslh_tensor *
         for (i = 0; i < x->ndim; i++) node->i[i] = order[i];
     return sslh_i_end(c, op, &x, 1, out);
 }
-SSLH_DEF sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order) { return sslh_i_permute(c, "sslh_permute", x, order); }
+SSLH_DEF sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order) {
+    return sslh_i_permute(c, "sslh_permute", x, order);
+}
 
 SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b) {
     const char *op = "sslh_transpose";
@@ -9846,8 +10488,9 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
         int bad = in[i]->ndim != shape.ndim || in[i]->type != in[0]->type;
         for (j = 0; j < shape.ndim && !bad; j++) bad = j != axis && in[i]->shape[j] != shape.size[j];
         if (bad || in[i]->shape[axis] > INT_MAX - sum) {
-            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d must be equal", op, i + 1,
-                      sslh_i_str(a, sizeof a, sslh_shape_of(in[i])), sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: input %d of shape %s beside %s: type and all sizes but that of axis %d "
+                      "must be equal", op, i + 1, sslh_i_str(a, sizeof a, sslh_shape_of(in[i])),
+                      sslh_i_str(b, sizeof b, sslh_shape_of(in[0])), axis);
             return sslh_i_dummy(c);
         }
         sum += in[i]->shape[axis];
@@ -9859,7 +10502,8 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
     whole = sslh_i_shape_span(out, axis, out->ndim);
     for (i = 0; i < n; i++) {
         size_t run = in[i]->count / outer, size = sslh_i_type_size(out->type);
-        sslh_i_runs_copy(c, (char *)sslh_i_get_data(out) + at * size, whole, sslh_i_get_data(in[i]), run, outer, run, size, 0);
+        sslh_i_runs_copy(c, (char *)sslh_i_get_data(out) + at * size, whole, sslh_i_get_data(in[i]), run, outer, run,
+                         size, 0);
         at += run;
     }
     node = sslh_i_record(c, op, sslh_i_concat_back, out, in, n);
@@ -9889,7 +10533,8 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     if (axis < 0) return sslh_i_dummy(c);
     if (begin < 0 || end <= begin || end > x->shape[axis]) {
         char a[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: [%d,%d) of axis %d of %s: 0 <= begin < end <= %d is needed", op, begin, end, axis,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: [%d,%d) of axis %d of %s: 0 <= begin < end <= %d is needed", op, begin, end,
+                  axis,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)), x->shape[axis]);
         return sslh_i_dummy(c);
     }
@@ -9902,7 +10547,8 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     whole = x->count / outer;
     run = out->count / outer;
     size = sslh_i_type_size(x->type);
-    sslh_i_runs_copy(c, sslh_i_get_data(out), run, (const char *)sslh_i_get_data(x) + (size_t)begin * inner * size, whole, outer, run, size, 0);
+    sslh_i_runs_copy(c, sslh_i_get_data(out), run, (const char *)sslh_i_get_data(x) + (size_t)begin * inner * size,
+                     whole, outer, run, size, 0);
     node = sslh_i_record(c, op, sslh_i_slice_back, out, &x, 1);
     if (node) {
         node->i[0] = axis;
@@ -9957,7 +10603,8 @@ SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before
 
 /* --- broadcast ---------------------------------------------------------------------------------------------------- */
 
-/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not fit. */
+/* Strides with which x is read as a tensor of that shape, axes aligned at the end; 0 where x repeats. 0 if it does not
+   fit. */
 SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, size_t *stride) {
     size_t s = 1;
     int i, shift = shape.ndim - x->ndim;
@@ -9998,14 +10645,15 @@ SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape sha
     return sslh_i_end(c, op, &x, 1, out);
 }
 
-/* --- rows by index: embedding, gather ------------------------------------------------------------------------------ */
+/* --- rows by index: embedding, gather ----------------------------------------------------------------------------- */
 
 /* Every index in 0 .. limit-1, or an error that names the first that is not. */
 SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *index, int limit) {
     size_t i;
     for (i = 0; i < index->count; i++)
         if (index->ints[i] < 0 || index->ints[i] >= limit) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: index %d at position %.0f is outside 0..%d", op, (int)index->ints[i], (double)i, limit - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: index %d at position %.0f is outside 0..%d", op, (int)index->ints[i],
+                      (double)i, limit - 1);
             return 0;
         }
     return 1;
@@ -10023,9 +10671,11 @@ typedef struct sslh_i_pick {
 
 SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
-    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task), bytes = p->width * p->size;
+    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task),
+        bytes = p->width * p->size;
     (void)worker;
-    for (; j < end; j++) memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
+    for (; j < end; j++)
+        memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
 }
 
 #define SSLH_I_PICK_COLUMNS 64
@@ -10034,7 +10684,8 @@ SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
     size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
-    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS, wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
+    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS,
+        wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
     sslh_real *g = (sslh_real *)(void *)p->dst + n * p->rows * p->width + d0;
     const sslh_real *y = (const sslh_real *)(const void *)p->src + n * p->count * p->width + d0;
     (void)worker;
@@ -10048,7 +10699,8 @@ SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
 
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
     if (back) {
-        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)), sslh_i_pick_back_task, p);
+        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)),
+                        sslh_i_pick_back_task, p);
     } else {
         p->per_task = SSLH_I_COPY_TASK / p->width + 1;
         sslh_i_parallel(c, (int)((p->samples * p->count + p->per_task - 1) / p->per_task), sslh_i_pick_task, p);
@@ -10072,7 +10724,8 @@ SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_pick_rows(c, &p, 1);
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape, int grouped) {
+SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape,
+                                      int grouped) {
     sslh_tensor *in[2], *out;
     sslh_i_node *node;
     sslh_i_pick p;
@@ -10105,8 +10758,9 @@ SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
     in[1] = index;
     if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
     if (table->ndim != 2 || table->type != SSLH_F32 || index->type != SSLH_I32 || index->ndim >= SSLH_MAX_DIMS) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a real table (K,D) and I32 indices of at most %d dimensions are needed", op,
-                  sslh_i_str(a, sizeof a, sslh_shape_of(table)), sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS - 1);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a real table (K,D) and I32 indices of at most %d "
+                  "dimensions are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(table)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS - 1);
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(index);
@@ -10123,8 +10777,8 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
     in[1] = index;
     if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
     if (x->ndim < 2 || index->type != SSLH_I32 || index->ndim != 2 || index->shape[0] != x->shape[0]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, index %s: x (N,T,..) and I32 indices (N,J) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(index)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, index %s: x (N,T,..) and I32 indices (N,J) are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(index)));
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(x);
@@ -10132,7 +10786,7 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
     return sslh_i_pick_op(c, op, x, index, shape, 1);
 }
 
-/* --- integers to real ---------------------------------------------------------------------------------------------- */
+/* --- integers to real --------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_real_arg { const sslh_tensor *x; sslh_tensor *out; sslh_real scale; } sslh_i_real_arg;
 
@@ -10165,15 +10819,16 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>sequences     attention, GRU                                                                                   */
 /* ================================================================================================================== */
 
-/* --- products of a task's own --------------------------------------------------------------------------------------- */
+/* --- products of a task's own ------------------------------------------------------------------------------------- */
 /* Small products that one task computes alone, on the tiles of >>products: every sum is one chain over k. */
 
 enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
 
-/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb is 0,
-   else it lies in rows that are readable up to a whole register. */
-SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows, size_t k, const sslh_real *b,
-                                  size_t ldb, sslh_real *c, size_t ldc, size_t cols, int accumulate) {
+/* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb
+   is 0, else it lies in rows that are readable up to a whole register. */
+SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
+                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
+                                  int accumulate) {
     const sslh_real *row[SSLH_I_SEQ_ROWS];
     size_t nr = (size_t)kern->nr, j;
     sslh_i_tile t;
@@ -10195,8 +10850,8 @@ SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_
 }
 
 /* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
-SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows, size_t k, const sslh_real *b,
-                                    size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
+SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
+                                    size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
     const sslh_real *from = a, *panel;
     size_t nr = (size_t)kern->nr, j;
     int len = (int)k;
@@ -10220,19 +10875,21 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
 }
 
 /* x' of x (T,d) as panels of width columns in all (zeros behind T). */
-SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld, size_t T, size_t d, size_t width) {
+SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld,
+                                 size_t T, size_t d, size_t width) {
     size_t nr = (size_t)kern->nr, j;
     for (j = 0; j < width; j += nr)
-        kern->pack_t(to + j * d, kern->nr, x + SSLH_I_MIN(j, T - 1) * ld, ld, (int)(j < T ? SSLH_I_MIN(nr, T - j) : 0), (int)d);
+        kern->pack_t(to + j * d, kern->nr, x + SSLH_I_MIN(j, T - 1) * ld, ld, (int)(j < T ? SSLH_I_MIN(nr, T - j) : 0),
+                     (int)d);
 }
 
-/* --- attention ------------------------------------------------------------------------------------------------------ */
+/* --- attention ---------------------------------------------------------------------------------------------------- */
 /* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k, v (Tk,d), d = D / heads:
      S = scale q k'          (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
    Backward, with P computed again from the saved lse (Dao et al. 2022):
-     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                  (4)
+     dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
    A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
 
@@ -10276,7 +10933,8 @@ SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, 
 }
 
 /* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors. */
-SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, sslh_real *pad, size_t *ld_out) {
+SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
+                                            sslh_real *pad, size_t *ld_out) {
     size_t t;
     *ld_out = ld;
     if (p->d % 16 == 0) return x;
@@ -10290,12 +10948,14 @@ SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const ssl
 
 SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
     size_t j;
-    for (j = 0; j < p->width; j++) bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
+    for (j = 0; j < p->width; j++)
+        bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
 }
 
-/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns the
-   columns in use. */
-SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0, size_t rows, size_t *keys) {
+/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
+   the columns in use. */
+SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0,
+                                    size_t rows, size_t *keys) {
     size_t r, j, width;
     *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
     width = (*keys + 15) / 16 * 16;
@@ -10316,8 +10976,11 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     sslh_i_head_bias(p, n, b->bias);
     v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
-        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
-        for (r = 0; r < rows; r++) p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r); /* (1), (2) */
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
+            width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+        /* (1), (2) */
+        for (r = 0; r < rows; r++)
+            p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
         sslh_i_seq_product(p->kern, b->s, p->width, rows, keys, v, ldv, o + q0 * p->ldo, p->ldo, p->d, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
@@ -10333,7 +10996,8 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
     const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
     const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
-    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk + h * p->d : NULL;
+    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
+        h * p->d : NULL;
     sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
     const sslh_real *rows_q, *rows_k, *rows_g;
     size_t ldq, ldk, ldg, q0, r, t, keys;
@@ -10348,14 +11012,19 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
         if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
     }
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
-        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0), width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
+            width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
         sslh_i_seq_product(p->kern, g + q0 * p->ldo, p->ldo, rows, p->d, b->vt, 0, b->dp, p->width, width, 0); /* dP */
         for (r = 0; r < rows; r++) { /* (2), (4) */
             sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
-            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r], delta);
+            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
+                                 delta);
         }
-        if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d); /* (5) */
-        if (dq) sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
+        /* (5) */
+        if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d);
+        if (dq)
+            sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d,
+                               !p->fresh_q);
         if (dk) sslh_i_seq_product_t(p->kern, b->dp, p->width, keys, rows, rows_q + q0 * ldq, ldq, dk, p->ldk, p->d);
     }
 }
@@ -10425,7 +11094,7 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = p.dq + p.ldo;
         p.dv = p.dk + p.ldo;
         p.fresh_k = p.fresh_v = p.fresh_q;
-    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor are added up */
+    } else if (in[0] == in[1] || in[1] == in[2] || in[0] == in[2]) { /* gradients that meet in one tensor add up */
         p.dq = sslh_grad(c, in[0]);
         p.dk = sslh_grad(c, in[1]);
         p.dv = sslh_grad(c, in[2]);
@@ -10438,11 +11107,13 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
 }
 
 /* in: q, k, v, mask; or qkv, NULL, NULL, mask. Shapes have been checked but for heads and mask. */
-SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, sslh_attention_desc desc) {
+SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D,
+                                           sslh_attention_desc desc) {
     sslh_tensor *out, *lse, *weights = NULL;
     sslh_i_node *node;
     sslh_i_attention p;
-    int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1], Tk = in[1] ? in[1]->shape[1] : Tq;
+    int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1],
+        Tk = in[1] ? in[1]->shape[1] : Tq;
     if (heads < 1 || D % heads != 0) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
         return sslh_i_dummy(c);
@@ -10481,7 +11152,8 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     return sslh_i_end(c, op, in, in[1] ? 3 : 1, out);
 }
 
-SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v, sslh_attention_desc desc) {
+SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
+                                     sslh_attention_desc desc) {
     const char *op = "sslh_attention";
     sslh_tensor *in[4];
     if (desc.weights) *desc.weights = sslh_i_dummy(c);
@@ -10490,10 +11162,12 @@ SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k
     in[2] = v;
     in[3] = desc.key_mask;
     if (!sslh_i_begin(c, op, in, 3, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
-    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] || q->shape[2] != k->shape[2]) {
+    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] ||
+        q->shape[2] != k->shape[2]) {
         char a[96], b[96], d[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(q)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(k)), sslh_i_str(d, sizeof d, sslh_shape_of(v)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(q)), sslh_i_str(b, sizeof b, sslh_shape_of(k)),
+                  sslh_i_str(d, sizeof d, sslh_shape_of(v)));
         return sslh_i_dummy(c);
     }
     return sslh_i_attention_op(c, op, in, q->shape[2], desc);
@@ -10509,16 +11183,17 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
     if (!sslh_i_begin(c, op, in, 1, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
     if (qkv->ndim != 3 || qkv->shape[2] % 3 != 0) {
         char a[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
         return sslh_i_dummy(c);
     }
     return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, desc);
 }
 
-/* --- gated recurrent unit ------------------------------------------------------------------------------------------- */
+/* --- gated recurrent unit ----------------------------------------------------------------------------------------- */
 /* Cho et al. 2014 in PyTorch's form, rows of the weights in the order r, z, n:
      a_t = W x_t + b,  u_t = U h_(t-1) + c                                                                           (1)
-     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)             (2)
+     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
    W x for all t is one product. The recurrence runs in tasks of a few samples, all steps in one task: samples do not
    meet, so nobody waits for anybody at a step. Backward likewise, then one product for each weight. */
 
@@ -10545,7 +11220,8 @@ SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, 
 
 SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r, j;
+    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
+        j;
     sslh_real *u = p->work + (size_t)worker * p->work_reals;
     for (t = 0; t < p->T; t++) {
         const sslh_real *before = sslh_i_gru_before(p, n0, t);
@@ -10553,29 +11229,34 @@ SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
         for (r = 0; r < rows; r++) {
             size_t at = (n0 + r) * p->T + t;
             for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
-            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D, p->gates + at * 4 * D, D);
+            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D,
+                         p->gates + at * 4 * D, D);
         }
     }
 }
 
 SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r, j;
+    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
+        j;
     sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
     memset(g, 0, rows * D * sizeof *g);
     for (t = p->T; t-- > 0;) {
         for (r = 0; r < rows; r++) {
             size_t at = (n0 + r) * p->T + t;
             for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
-            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D, p->du + at * 3 * D, D);
+            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D,
+                              p->du + at * 3 * D, D);
         }
-        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D, 1);
+        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D,
+                           1);
     }
     for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
 }
 
-SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda, const sslh_real *b,
-                                  size_t ldb, sslh_real *out, const sslh_real *bias, int accumulate) {
+SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
+                                  size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, const sslh_real *bias,
+                                  int accumulate) {
     sslh_i_gemm_args g;
     memset(&g, 0, sizeof g);
     g.ta = ta;
@@ -10617,7 +11298,8 @@ SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const ss
 }
 
 /* Columns' sums of x (rows,C) into the gradient of a bias, 64 columns a task. */
-typedef struct sslh_i_gru_bias { const struct sslh_i_kernels *kern; const sslh_real *x; sslh_real *g; size_t rows, C; int fresh; } sslh_i_gru_bias;
+typedef struct sslh_i_gru_bias { const struct sslh_i_kernels *kern; const sslh_real *x; sslh_real *g; size_t rows, C;
+    int fresh; } sslh_i_gru_bias;
 
 SSLH_I_FN void sslh_i_gru_bias_task(void *arg, int task, int worker) {
     const sslh_i_gru_bias *p = (const sslh_i_gru_bias *)arg;
@@ -10677,8 +11359,8 @@ SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.da);
 }
 
-SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
-                               sslh_tensor *h0) {
+SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                               sslh_tensor *b_hh, sslh_tensor *h0) {
     const char *op = "sslh_gru";
     sslh_tensor *in[6], *out, *gates, *a;
     sslh_i_node *node;
@@ -10705,8 +11387,9 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     if (!bad && h0) bad = h0->ndim != 2 || h0->shape[0] != N || h0->shape[1] != D;
     if (bad || (double)N * T > INT_MAX) {
         char q[96], r[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 (N,D) are needed", op,
-                  sslh_i_str(q, sizeof q, sslh_shape_of(x)), sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 "
+                  "(N,D) are needed", op, sslh_i_str(q, sizeof q, sslh_shape_of(x)),
+                  sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
@@ -10723,7 +11406,8 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     p.gates = gates->data;
     p.hidden_bias = b_hh ? b_hh->data : NULL;
     p.h0 = h0 ? h0->data : NULL;
-    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a, b_ih ? b_ih->data : NULL, 0);
+    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a,
+                       b_ih ? b_ih->data : NULL, 0);
     sslh_i_parallel(c, (N + SSLH_I_GRU_ROWS - 1) / SSLH_I_GRU_ROWS, sslh_i_gru_task, &p);
     sslh_i_unscratch(c, s);
     sslh_i_release(c, a);
@@ -10744,7 +11428,8 @@ SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
 
 SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
 
-/* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when fresh. */
+/* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when
+   fresh. */
 SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
 
 /* y += a x, product and sum rounded */
@@ -10862,16 +11547,20 @@ SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xe
     for (r = 0; r < p->rows; r++) {
         if (sslh_i_xent_skips(p, r)) continue;
         if (p->labels[r] < 0 || (size_t)p->labels[r] >= p->K) {
-            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r], (double)r, (double)p->K - 1);
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)p->labels[r],
+                      (double)r, (double)p->K - 1);
             return 0;
         }
         n++;
     }
-    if (!n) sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined", op, (double)p->rows, p->ignore);
+    if (!n)
+        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
+                  op, (double)p->rows, p->ignore);
     return n;
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing, int has_ignore, int ignore) {
+SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing,
+                                      int has_ignore, int ignore) {
     sslh_tensor *in[2], *out, *lse, *loss;
     sslh_i_node *node;
     sslh_i_xent p;
@@ -10885,8 +11574,9 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (x->type != SSLH_F32 || t->type == SSLH_U8 || x->ndim < 1 || t->ndim != lead.ndim ||
         memcmp(t->shape, lead.size, (size_t)lead.ndim * sizeof lead.size[0]) != 0) {
         char a[96], b[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, %s %s: real logits (..,K) and %s are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  t->data ? "targets" : "labels", sslh_i_str(b, sizeof b, sslh_shape_of(t)), t->data ? "targets of the same shape" : "I32 labels (..)");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, %s %s: real logits (..,K) and %s are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), t->data ? "targets" : "labels",
+                  sslh_i_str(b, sizeof b, sslh_shape_of(t)), t->data ? "targets of the same shape" : "I32 labels (..)");
         return sslh_i_dummy(c);
     }
     if (!(smoothing >= 0 && smoothing < 1)) {
@@ -10928,10 +11618,11 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
 }
 
 /* For the three public names: what the second input must be. */
-SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type, float smoothing,
-                                         int has_ignore, int ignore) {
+SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type,
+                                         float smoothing, int has_ignore, int ignore) {
     if (!SSLH_I_BAD(c) && t && t->type != type && t->ctx == c) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s", op, type == SSLH_I32 ? "the labels must be an I32 tensor" : "the targets must be real");
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s", op,
+                  type == SSLH_I32 ? "the labels must be an I32 tensor" : "the targets must be real");
         return sslh_i_dummy(c);
     }
     return sslh_i_xent_op(c, op, x, t, smoothing, has_ignore, ignore);
@@ -10939,14 +11630,15 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tenso
 SSLH_DEF sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy", logits, labels, SSLH_I32, 0.0f, 0, 0);
 }
-SSLH_DEF sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing, int ignore) {
+SSLH_DEF sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, float smoothing,
+                                            int ignore) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy_ex", logits, labels, SSLH_I32, smoothing, 1, ignore);
 }
 SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy_soft", logits, targets, SSLH_F32, 0.0f, 0, 0);
 }
 
-/* --- losses that compare two tensors element by element -------------------------------------------------------------- */
+/* --- losses that compare two tensors element by element ----------------------------------------------------------- */
 /* Of an element x with target t, d = x - t:
      mse    d^2                                          slope 2 d
      l1     |d|                                          slope sign d, 0 at 0
@@ -10954,7 +11646,8 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, 
      bce    softplus(x) - x t = -t log s - (1-t) log(1-s), s = sigmoid x;  slope s - t
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
-typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER, SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
+typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
+    SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
 
 enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 8 }; /* elements a chunk, chunks a task */
 
@@ -10967,7 +11660,8 @@ typedef struct sslh_i_pointwise {
     sslh_real delta, scale;
 } sslh_i_pointwise;
 
-SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
+                                       size_t n) {
     sslh_real d, half = SSLH_I_R(0.5) * p->delta, a;
     size_t i;
     switch (p->kind) {
@@ -10996,7 +11690,8 @@ SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
-SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v, size_t n) {
+SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
+                                       size_t n) {
     sslh_real d;
     size_t i;
     switch (p->kind) {
@@ -11063,7 +11758,8 @@ SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_run(c, &p);
 }
 
-SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t, float delta) {
+SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t,
+                                             float delta) {
     sslh_tensor *in[2], *out;
     sslh_i_node *node;
     sslh_i_pointwise p;
@@ -11074,8 +11770,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
     if (!sslh_i_same_shape(x, t) || (kind == SSLH_I_POINTWISE_KL && x->ndim < 1)) {
         char a[96], b[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two tensors of one shape are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(t)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two tensors of one shape are needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(t)));
         return sslh_i_dummy(c);
     }
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
@@ -11095,7 +11791,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     sslh_i_unscratch(c, p.part);
     node = sslh_i_record(c, op, sslh_i_pointwise_back, out, in, kind <= SSLH_I_POINTWISE_HUBER ? 2 : 1);
     if (node) {
-        node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in); /* bce and kl read the targets without a gradient */
+        /* bce and kl read the targets without a gradient */
+        node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in);
         if (!node->in) return sslh_i_dummy(c);
         memcpy(node->in, in, sizeof in);
         node->nin = 2;
@@ -11126,7 +11823,7 @@ SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tenso
     return sslh_i_pointwise_loss(c, "sslh_kl_div", SSLH_I_POINTWISE_KL, log_prob, target, 0.0f);
 }
 
-/* --- contrastive losses --------------------------------------------------------------------------------------------- */
+/* --- contrastive losses ------------------------------------------------------------------------------------------- */
 
 /* Rows of similarities computed at a time, so that a block stays within some MB: by the number of columns only. */
 SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
@@ -11135,8 +11832,9 @@ SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
 }
 
 /* c (m,n) = or += op(a) op(b) */
-SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
-                                       const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
+SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
+                                       size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc,
+                                       int accumulate) {
     sslh_i_gemm_args g;
     memset(&g, 0, sizeof g);
     g.ta = ta;
@@ -11154,26 +11852,30 @@ SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, si
     sslh_i_gemm(c, &g);
 }
 
-SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b, float temperature) {
+SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
+                                 float temperature) {
     if (a->ndim != 2 || !sslh_i_same_shape(a, b) || a->shape[0] > INT_MAX / 2) {
         char s[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op, sslh_i_str(s, sizeof s, sslh_shape_of(a)),
-                  sslh_i_str(t, sizeof t, sslh_shape_of(b)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op,
+                  sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
         return 0;
     }
-    if (!(temperature > 0)) sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
+    if (!(temperature > 0))
+        sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
     return !SSLH_I_BAD(c);
 }
 
-/* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the row
-   of the other view of i's image.
+/* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
+   row of the other view of i's image.
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
-     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                     (2)
+     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                   (2)
      L    = mean of l over the 2N rows                                                                              (3)
    s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
-     dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,  h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]       (4)
-   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the sum
-   in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N is kept. */
+     dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,                                                              (4)
+               h_ij = exp(s_ij - lse_i) + exp(s_ij - lse_j) - 2 [j = p(i)]
+   and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the
+   sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
+   is kept. */
 typedef struct sslh_i_ntx {
     const struct sslh_i_kernels *k;
     const sslh_real *z[2];  /* (N,D) */
@@ -11247,12 +11949,14 @@ SSLH_I_FN void sslh_i_ntx_unit_back_task(void *arg, int task, int worker) { /* d
         sslh_real *du = p->du + r * p->D;
         if (!p->dz[view]) continue;
         for (j = 0; j < p->D; j++) du[j] = du[j] * p->scale;
-        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D, SSLH_I_R(1e-12), 0);
+        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D,
+                      SSLH_I_R(1e-12), 0);
     }
 }
 
 SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
-    sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
+    sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N,
+                            0);
 }
 
 SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
@@ -11294,7 +11998,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
 
 /* The loss; decoupled: DCL. top1, when not NULL, receives the share of rows that are closer to their other view than to
    every other row: the contrastive accuracy that SimCLR reports beside the loss. */
-SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled, float *top1) {
+SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
+                                      float *top1) {
     const char *op = "sslh_nt_xent";
     sslh_tensor *in[2], *out, *u, *norm, *lse;
     sslh_i_node *node;
@@ -11305,7 +12010,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     in[1] = z1;
     if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_contrast_ok(c, op, z0, z1, temperature)) return sslh_i_dummy(c);
     if (z0->shape[0] < 2) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no negatives: contrastive learning needs at least 2 images, better hundreds", op);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no negatives: contrastive learning needs at least 2 images, "
+                  "better hundreds", op);
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
@@ -11357,11 +12063,12 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
     return sslh_i_nt_xent(c, z0, z1, temperature, 0, NULL);
 }
 
-/* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i are
-   its positive k_i and either the rows of negatives or the other rows of k:
-     x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                      (1)
+/* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i
+   are its positive k_i and either the rows of negatives or the other rows of k:
+     x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                (1)
      L   = mean over i of lse(x_i) - x_i,positive                                                                  (2)
-     G   = (softmax(x) - onehot) / (N tau);  dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q   (3) */
+     G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
+           dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q */
 typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern;
     const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
@@ -11374,7 +12081,8 @@ typedef struct sslh_i_nce {
 /* (1): x of a block of rows, before the division by tau; with negatives column 0 is left for the task below */
 SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     size_t own = p->n ? 1 : 0;
-    sslh_i_contrast_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k, p->D, p->x + own, p->columns, 0);
+    sslh_i_contrast_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k,
+                            p->D, p->x + own, p->columns, 0);
 }
 
 SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
@@ -11396,7 +12104,8 @@ SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
     }
 }
 
-SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) { /* G of (3) in place of x, and the positives' part */
+/* G of (3) in place of x, and the positives' part */
+SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
     const sslh_i_nce *p = (const sslh_i_nce *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
     (void)worker;
@@ -11441,14 +12150,17 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
         sslh_i_nce_products(c, &p);
         sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_nce_back_task, &p);
         if (p.dq)
-            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D, p.dq + p.first * p.D, p.D, 1);
+            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D,
+                                    p.dq + p.first * p.D, p.D, 1);
         if (dn)
-            sslh_i_contrast_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D, p.D, dn, p.D, 1);
+            sslh_i_contrast_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D,
+                                    p.D, dn, p.D, 1);
     }
     sslh_i_unscratch(c, p.x);
 }
 
-SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives, float temperature) {
+SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
+                                    float temperature) {
     const char *op = "sslh_info_nce";
     sslh_tensor *in[3], *out, *lse;
     sslh_i_node *node;
@@ -11507,10 +12219,10 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
 /*  >>nets          nets, parameters, layers                                                                         */
 /* ================================================================================================================== */
 
-/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same layout
-   as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants them: a
-   momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements and the
-   gaps hold zeros, so that update, average, clip and save are one loop over a block. */
+/* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same
+   layout as the parameters. The blocks are made at the first use ("sealing"), the gradients only when something wants
+   them: a momentum encoder that runs under sslh_no_grad never has any. Every tensor begins at a multiple of 16 elements
+   and the gaps hold zeros, so that update, average, clip and save are one loop over a block. */
 
 #define SSLH_I_PAD 16      /* elements; one vector of the kernels' virtual lanes */
 #define SSLH_I_MAX_NETS 64 /* nets reachable from one */
@@ -11573,7 +12285,8 @@ SSLH_I_FN int sslh_i_net_bad(const sslh_net *net) { return sslh_i_net_dead(net) 
 /* A dead net that is used in a context without an error: the error was cleared, the net is still not there. */
 SSLH_I_FN int sslh_i_net_ok(sslh_ctx *c, const char *op, const sslh_net *net) {
     if (SSLH_I_BAD(c)) return 0;
-    if (sslh_i_net_dead(net)) sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
+    if (sslh_i_net_dead(net))
+        sslh_fail(c, SSLH_E_USAGE, "%s: this net could not be made (NULL, or an error that was cleared)", op);
     return !sslh_i_net_bad(net);
 }
 
@@ -11596,7 +12309,8 @@ SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, i
 SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t size, const char *text) {
     size_t n = text ? strlen(text) : 0;
     if (n == 0 || n >= size) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a name of 1 to %d characters is needed, this has %.0f", op, (int)size - 1, (double)n);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a name of 1 to %d characters is needed, this has %.0f", op, (int)size - 1,
+                  (double)n);
         return 0;
     }
     memcpy(out, text, n + 1);
@@ -11608,7 +12322,8 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     net = (sslh_net *)sslh_i_alloc(c, sizeof *net);
     if (!net) return sslh_i_dummy_net(c);
-    if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net")) return sslh_i_dummy_net(c);
+    if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net"))
+        return sslh_i_dummy_net(c);
     if (desc.self && desc.self_size) {
         net->self = sslh_i_alloc_with(c, desc.self_size, net);
         if (!net->self) return sslh_i_dummy_net(c);
@@ -11626,14 +12341,16 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
 }
 
 /* What sslh_param_new and sslh_state_new share. */
-SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type, sslh_shape shape) {
+SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type,
+                                       sslh_shape shape) {
     sslh_ctx *c = net->ctx;
     sslh_i_entry **array, *e;
     size_t count = sslh_i_count(c, op, shape);
     int i;
     if (!count) return NULL;
     if (net->sealed) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' is declared after the net '%s' was used (declare everything first)", op, name ? name : "", net->name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' is declared after the net '%s' was used (declare everything first)", op,
+                  name ? name : "", net->name);
         return NULL;
     }
     array = (sslh_i_entry **)sslh_i_owned_grow(c, net, net->entry, net->entries, &net->entry_cap, sizeof *array);
@@ -11670,7 +12387,8 @@ SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, s
 }
 
 /* A state with an initial value other than zero. */
-SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape, sslh_init init, float scale) {
+SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape, sslh_init init,
+                               float scale) {
     sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_state_new", name, type, shape);
     if (!e) return -1;
     e->init = init;
@@ -11686,9 +12404,11 @@ SSLH_DEF int sslh_state_new(sslh_net *net, const char *name, sslh_type type, ssl
 SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) {
     sslh_i_link *array;
     int i;
-    if (sslh_i_net_bad(net) || !sslh_i_net_ok(net->ctx, "sslh_child", child)) return child ? child : sslh_i_dummy_net(NULL);
+    if (sslh_i_net_bad(net) || !sslh_i_net_ok(net->ctx, "sslh_child", child))
+        return child ? child : sslh_i_dummy_net(NULL);
     if (child->ctx != net->ctx) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: '%s' belongs to another context (sslh_clone_into moves it)", name ? name : "");
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child: '%s' belongs to another context (sslh_clone_into moves it)",
+                  name ? name : "");
         return child;
     }
     for (i = 0; i < net->children; i++) {
@@ -11708,7 +12428,8 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
 SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
     if (sslh_i_net_dead(net)) return sslh_i_dummy_net(NULL);
     if (i < 0 || i >= net->children) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child_at: the net '%s' has %d children, number %d is asked for", net->name, net->children, i);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_child_at: the net '%s' has %d children, number %d is asked for",
+                  net->name, net->children, i);
         return sslh_i_dummy_net(net->ctx);
     }
     return net->child[i].net;
@@ -11716,12 +12437,14 @@ SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
 
 /* --- initial values ---------------------------------------------------------------------------------------------- */
 
-/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the first
-   half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k / (D/4)). */
+/* 2-D sine-cosine positions (1, 1+G G, D) of a G x G grid (MAE): row 0 is the class token's zero; of the others the
+   first half of D encodes the column, the second the row, each as D/4 sines and D/4 cosines of position / 10000^(k /
+   (D/4)). */
 SSLH_I_FN void sslh_i_sincos_fill(const sslh_tensor *t, int grid) {
     int d = t->shape[2], quarter = d / 4, p, half, k;
     if (t->ndim != 3 || t->shape[1] != 1 + grid * grid || d % 4) {
-        sslh_fail(t->ctx, SSLH_E_SHAPE, "SSLH_INIT_POSITIONS: the shape must be (1,1+%d*%d,D) with D a multiple of 4", grid, grid);
+        sslh_fail(t->ctx, SSLH_E_SHAPE, "SSLH_INIT_POSITIONS: the shape must be (1,1+%d*%d,D) with D a multiple of 4",
+                  grid, grid);
         return;
     }
     for (p = 0; p < grid * grid; p++) {
@@ -11809,7 +12532,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         if (!e->is_param) continue;
         e->offset = params;
         params += (e->t.count + SSLH_I_PAD - 1) / SSLH_I_PAD * SSLH_I_PAD;
-        if (params > (size_t)-1 / 32) sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+        if (params > (size_t)-1 / 32)
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
     }
     bytes = params * sizeof(sslh_real);
     for (i = 0; i < net->entries; i++) {
@@ -11817,7 +12541,8 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
         if (e->is_param) continue;
         e->offset = bytes;
         bytes += (e->t.count * sslh_i_type_size(e->t.type) + align - 1) / align * align;
-        if (bytes > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
+        if (bytes > (size_t)-1 / 4)
+            sslh_fail(c, SSLH_E_MEMORY, "the net '%s' is too large for this machine's addresses", net->name);
     }
     if (SSLH_I_BAD(c)) return 0;
     block = (char *)sslh_i_alloc_with(c, bytes, net);
@@ -11932,7 +12657,8 @@ SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
 SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index, int is_param) {
     if (sslh_i_net_dead(net)) return sslh_i_dummy(NULL);
     if (index < 0 || index >= net->entries || net->entry[index]->is_param != is_param) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name, is_param ? "parameter" : "state", index);
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: the net '%s' has no %s number %d", op, net->name,
+                  is_param ? "parameter" : "state", index);
         return sslh_i_dummy(net->ctx);
     }
     if (!net->sealed || !SSLH_I_BAD(net->ctx)) /* after an error what is there can still be read */
@@ -11979,7 +12705,8 @@ SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, ss
     }
     e->t.group = 1u << o.group;
     e->lr_scale = o.lr_scale == 0.0f ? 1.0f : o.lr_scale < 0.0f ? 0.0f : o.lr_scale;
-    e->decay_scale = o.decay_scale == 0.0f ? (e->t.ndim > 1 ? 1.0f : 0.0f) : o.decay_scale < 0.0f ? 0.0f : o.decay_scale;
+    e->decay_scale = o.decay_scale == 0.0f ? (e->t.ndim > 1 ? 1.0f : 0.0f) : o.decay_scale < 0.0f ? 0.0f
+        : o.decay_scale;
 }
 
 SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
@@ -12030,7 +12757,9 @@ SSLH_DEF sslh_net_info sslh_net_query(sslh_net *net) {
     return info;
 }
 
-SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) { return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx; }
+SSLH_DEF sslh_ctx *sslh_net_ctx(sslh_net *net) {
+    return sslh_i_net_dead(net) ? (sslh_ctx *)(uintptr_t)&sslh_i_dead : net->ctx;
+}
 
 /* Modes can be set after an error too, so that whoever switched one can switch it back. */
 SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
@@ -12059,7 +12788,9 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
-SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) { return net && net->call ? &net->call->desc : &sslh_i_no_call; }
+SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
+    return net && net->call ? &net->call->desc : &sslh_i_no_call;
+}
 
 SSLH_DEF int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
@@ -12081,9 +12812,11 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     int channels = x->ndim ? x->shape[x->ndim - 1] : 1;
     sslh_i_str(text, sizeof text, sslh_shape_of(x));
     if (net->channels && channels != net->channels)
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d", net->name, net->channels, text, channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d channels (the last axis), the input %s has %d",
+                  net->name, net->channels, text, channels);
     else if (net->image && (x->ndim != 4 || x->shape[1] != net->image || x->shape[2] != net->image))
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s", net->name, net->image, net->image, text);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants images of %d x %d (N,H,W,C), the input is %s",
+                  net->name, net->image, net->image, text);
     return !SSLH_I_BAD(c);
 }
 
@@ -12124,8 +12857,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
     if (desc.tap && !call.tapped)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name, desc.tap,
-                  call.offered[0] ? call.offered : "none");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
+                  desc.tap, call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
     else y->flags |= SSLH_I_KEPT;
@@ -12201,7 +12934,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     sslh_ctx *c = a ? a->ctx : NULL;
     int i, j;
     if (sslh_i_net_dead(a)) {
-        if (!sslh_i_net_bad(b)) sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
+        if (!sslh_i_net_bad(b))
+            sslh_fail(b->ctx, SSLH_E_USAGE, "%s: the target could not be made (an error that was cleared)", op);
         return 0;
     }
     if (!sslh_i_net_ok(c, op, b) || !sslh_i_tree_ready(ta, a) || !sslh_i_tree_ready(tb, b)) return 0;
@@ -12211,14 +12945,18 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
             const sslh_tensor *p = &x->entry[j]->t, *q = &y->entry[j]->t;
             if (x->entry[j]->is_param == y->entry[j]->is_param && p->type == q->type && p->ndim == q->ndim &&
                 memcmp(p->shape, q->shape, (size_t)p->ndim * sizeof p->shape[0]) == 0) continue;
-            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name, x->entry[j]->name, y->entry[j]->name);
+            sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' differ in '%s' / '%s'", op, a->name, b->name,
+                      x->entry[j]->name, y->entry[j]->name);
             return 0;
         }
         if (x->entries == y->entries) continue;
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name, x->entries, y->entries);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' have %d and %d tensors", op, x->name, y->name,
+                  x->entries, y->entries);
         return 0;
     }
-    if (ta->n != tb->n) sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n, tb->n);
+    if (ta->n != tb->n)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the nets '%s' and '%s' contain %d and %d nets", op, a->name, b->name, ta->n,
+                  tb->n);
     return !SSLH_I_BAD(c);
 }
 
@@ -12239,7 +12977,8 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
     for (i = 0; i < a.n; i++) {
         for (j = 0; j < a.net[i]->entries; j++) {
             const sslh_tensor *from = &b.net[i]->entry[j]->t;
-            memmove(sslh_i_get_data(&a.net[i]->entry[j]->t), sslh_i_get_data(from), from->count * sslh_i_type_size(from->type));
+            memmove(sslh_i_get_data(&a.net[i]->entry[j]->t), sslh_i_get_data(from),
+                    from->count * sslh_i_type_size(from->type));
         }
     }
 }
@@ -12298,14 +13037,17 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     const sslh_tensor *a = e->inputs > 0 ? e->input[0] : NULL, *b = e->inputs > 1 ? e->input[1] : NULL;
     double out = (double)e->output->count;
     if (!a) return 0;
-    if (strstr(e->name, "transpose") && b && strstr(e->name, "conv")) return (double)a->count * (double)b->count / (double)b->shape[0];
-    if (b && (strstr(e->name, "conv") || strstr(e->name, "linear"))) return out * (double)b->count / (double)b->shape[0];
+    if (strstr(e->name, "transpose") && b && strstr(e->name, "conv"))
+        return (double)a->count * (double)b->count / (double)b->shape[0];
+    if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
+        return out * (double)b->count / (double)b->shape[0];
     if (b && strstr(e->name, "matmul")) /* (M,K) x (K,N): sqrt(MK KN MN) per matrix = M K N */
         return sqrt((double)a->count * (double)b->count / (out > 0 ? out : 1)) * out;
     if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
     if (b && strstr(e->name, "attention")) return 2 * out * (double)b->shape[1];
-    if (b && strstr(e->name, "gru")) return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim - 1] *
-                                            (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
+    if (b && strstr(e->name, "gru"))
+        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim -
+                1] * (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
     return 0;
 }
 
@@ -12323,7 +13065,8 @@ SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
         params += (double)e->input[i]->count;
     }
     s->macs += macs;
-    sslh_i_append(s->out, s->size, &s->used, "%-20s %-20s %12.0f %12.3f\n", name, sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
+    sslh_i_append(s->out, s->size, &s->used, "%-20s %-20s %12.0f %12.3f\n", name,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
 }
 
 SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
@@ -12359,49 +13102,61 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
     sslh_no_grad(c, 0);
     sslh_pop(c);
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params, s.macs / 1e6);
+    sslh_i_append(out, size, &s.used, "%-20s %-20s %12.0f %12.3f\n", "total", "", (double)sslh_net_query(net).params,
+                  s.macs / 1e6);
     return s.used;
 }
 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
 /* Declares "name.suffix"; the name may be empty. */
-SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type, sslh_shape shape,
-                             sslh_init init, float scale) {
+SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
+                             sslh_shape shape, sslh_init init, float scale) {
     char full[112];
     if (sslh_i_net_bad(net)) return -1;
-    if (snprintf(full, sizeof full, "%s%s%s", name ? name : "", name && name[0] ? "." : "", suffix) >= (int)sizeof full) {
+    if (snprintf(full, sizeof full, "%s%s%s", name ? name : "", name && name[0] ? "." : "",
+                 suffix) >= (int)sizeof full) {
         sslh_fail(net->ctx, SSLH_E_USAGE, "the name '%s' is too long", name);
         return -1;
     }
-    return is_param ? sslh_param_new(net, full, shape, init, scale) : sslh_i_state_new(net, full, type, shape, init, scale);
+    return is_param ? sslh_param_new(net, full, shape, init, scale) : sslh_i_state_new(net, full, type, shape, init,
+                                                                                       scale);
 }
 
 /* PyTorch's default: weight and bias uniform in +-1/sqrt(fan_in). */
 SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_FAN_IN, 0);
-    if (!no_bias && first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sslh_i_sqrtf((float)in));
+    if (!no_bias && first >= 0)
+        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
+                       1.0f / sslh_i_sqrtf((float)in));
     return first;
 }
 
-SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_activation activation) {
-    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1), activation);
+SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
+                                        sslh_activation activation) {
+    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1),
+                          activation);
 }
 
-SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias, sslh_init init) {
+SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
+                              sslh_init init) {
     int g = groups > 0 ? groups : 1, first;
     if (sslh_i_net_bad(net)) return -1;
     if (in < 1 || in % g || out % g) {
-        sslh_fail(net->ctx, SSLH_E_SHAPE, "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in, out);
+        sslh_fail(net->ctx, SSLH_E_SHAPE,
+                  "sslh_layer_conv_new: '%s': %d groups do not divide %d input and %d output channels", name, g, in,
+                  out);
         return -1;
     }
     first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(out, kernel, kernel, in / g), init, 0);
     if (!no_bias && first >= 0)
-        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM, 1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
+        sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_UNIFORM,
+                       1.0f / sslh_i_sqrtf((float)kernel * (float)kernel * (float)(in / g)));
     return first;
 }
 
-SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias) {
+SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups,
+                                 int no_bias) {
     return sslh_i_conv_new(net, name, in, out, kernel, groups, no_bias, SSLH_INIT_FAN_IN);
 }
 
@@ -12420,13 +13175,15 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual, int no_affine,
-                                            sslh_activation activation) {
+SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
+                                            int no_affine, sslh_activation activation) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_batch_norm_desc d;
-    sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index), *beta = no_affine ? NULL : sslh_param(net, index + 1);
+    sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index),
+        *beta = no_affine ? NULL : sslh_param(net, index + 1);
     int state = index + (no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
-    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, state + 1), *batches = sslh_state(net, state + 2);
+    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, state + 1),
+        *batches = sslh_state(net, state + 2);
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
@@ -12459,8 +13216,8 @@ SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int v
     return 0;
 }
 
-SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self, size_t self_size,
-                                       sslh_kind kind, int width, int channels, int image) {
+SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
+                                       size_t self_size, sslh_kind kind, int width, int channels, int image) {
     sslh_net_desc d;
     memset(&d, 0, sizeof d);
     d.name = name;
@@ -12490,7 +13247,9 @@ SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths
 }
 
 /* Both ends of an encoder with a map: the map itself, or its average over all places. */
-SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) { return map_output ? x : sslh_global_avg_pool(c, x); }
+SSLH_I_FN sslh_tensor *sslh_i_map_end(sslh_ctx *c, sslh_tensor *x, int map_output) {
+    return map_output ? x : sslh_global_avg_pool(c, x);
+}
 
 /* --- MLP --------------------------------------------------------------------------------------------------------- */
 
@@ -12501,7 +13260,9 @@ SSLH_I_FN int sslh_i_mlp_norm(const sslh_mlp_desc *d, int i, int n) {
 }
 
 /* A bias before a batch norm would be taken away again by its mean. */
-SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) { return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias); }
+SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) {
+    return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias);
+}
 
 SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
@@ -12510,7 +13271,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
     int n = 0, i, at = 0;
     while (n < 8 && d->widths[n]) n++;
     if (x->ndim < 1 || x->count / (size_t)x->shape[0] != (size_t)d->in) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name, d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_forward: the net '%s' wants %d values per sample, the input is %s", net->name,
+                  d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in));
@@ -12551,9 +13313,10 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
         in = desc.widths[i];
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
-             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm, desc.last_batch_norm,
-             desc.last_activation, desc.last_no_bias);
+    snprintf(net->arch, sizeof net->arch,
+             "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
+             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm,
+             desc.last_batch_norm, desc.last_activation, desc.last_no_bias);
     return net;
 }
 
@@ -12587,9 +13350,10 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.widths[0]) memcpy(desc.widths, widths, sizeof widths);
     n = sslh_i_widths_count(c, "sslh_convnet", desc.widths);
-    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20)) return sslh_i_dummy_net(c);
-    net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
-                             desc.widths[n - 1], desc.channels, 0);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20))
+        return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc,
+                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, desc.widths[n - 1], desc.channels, 0);
     for (i = 0, in = desc.channels; i < n; in = desc.widths[i++]) {
         snprintf(name, sizeof name, "conv%d", i + 1);
         sslh_i_conv_new(net, name, in, desc.widths[i], 3, 1, 1, SSLH_INIT_KAIMING);
@@ -12597,7 +13361,8 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
         sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels, sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
+    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels,
+             sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
     return net;
 }
 
@@ -12674,12 +13439,13 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.depth) desc.depth = 18;
     if (!desc.width) desc.width = 64;
-    if (desc.depth != 18 && desc.depth != 34) sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 and 34 are possible)", desc.depth);
+    if (desc.depth != 18 && desc.depth != 34)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 and 34 are possible)", desc.depth);
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_resnet", "channels", desc.channels, 1, 1 << 16) ||
         !sslh_i_within(c, "sslh_resnet", "width", desc.width, 1, 1 << 16)) return sslh_i_dummy_net(c);
     blocks = sslh_i_resnet_blocks(desc.depth);
-    net = sslh_i_encoder_new(c, "resnet", sslh_i_resnet_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
-                             8 * desc.width, desc.channels, 0);
+    net = sslh_i_encoder_new(c, "resnet", sslh_i_resnet_forward, &desc, sizeof desc,
+                             desc.map_output ? SSLH_MAP : SSLH_VECTOR, 8 * desc.width, desc.channels, 0);
     sslh_i_conv_new(net, "conv1", desc.channels, desc.width, desc.imagenet_stem ? 7 : 3, 1, 1, SSLH_INIT_KAIMING_OUT);
     sslh_layer_batch_norm_new(net, "bn1", desc.width, 0);
     for (stage = 0, in = desc.width; stage < 4; stage++) {
@@ -12706,8 +13472,8 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d", desc.channels, desc.depth,
-             desc.imagenet_stem, desc.width, desc.map_output);
+    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d",
+             desc.channels, desc.depth, desc.imagenet_stem, desc.width, desc.map_output);
     return net;
 }
 
@@ -12747,10 +13513,11 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.blocks) desc.blocks = 4;
     if (!desc.divide) desc.divide = 1;
-    if (!sslh_i_within(c, "sslh_nin", "blocks", desc.blocks, 3, 5) || !sslh_i_within(c, "sslh_nin", "divide", desc.divide, 1, 96) ||
+    if (!sslh_i_within(c, "sslh_nin", "blocks", desc.blocks, 3, 5) ||
+        !sslh_i_within(c, "sslh_nin", "divide", desc.divide, 1, 96) ||
         !sslh_i_within(c, "sslh_nin", "channels", desc.channels, 1, 1 << 16)) return sslh_i_dummy_net(c);
-    net = sslh_i_encoder_new(c, "nin", sslh_i_nin_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR, 192 / desc.divide,
-                             desc.channels, 0);
+    net = sslh_i_encoder_new(c, "nin", sslh_i_nin_forward, &desc, sizeof desc, desc.map_output ? SSLH_MAP : SSLH_VECTOR,
+                             192 / desc.divide, desc.channels, 0);
     for (i = 0, in = desc.channels; i < desc.blocks; i++) {
         for (j = 0; j < 3; j++) {
             sslh_i_nin_layer(&desc, i, j, &kernel, &width);
@@ -12762,7 +13529,8 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels, desc.blocks, desc.divide, desc.map_output);
+    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels,
+             desc.blocks, desc.divide, desc.map_output);
     return net;
 }
 
@@ -12770,8 +13538,9 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 
 /* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
    Also used by decoders: at is the index of norm1.weight.
-     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x)))))                                   */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop, sslh_tensor *key_mask) {
+     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))) */
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+                                        sslh_tensor *key_mask) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_attention_desc a;
     sslh_tensor *y;
@@ -12822,7 +13591,8 @@ SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width,
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
-/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then norm. */
+/* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then
+   norm. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -12868,27 +13638,35 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (!desc.width) desc.width = 192;
     if (!desc.depth) desc.depth = 12;
     if (!desc.heads) desc.heads = 3;
-    if (!sslh_i_within(c, "sslh_vit", "image", desc.image, 1, 1 << 14) || !sslh_i_within(c, "sslh_vit", "patch", desc.patch, 1, desc.image) ||
-        !sslh_i_within(c, "sslh_vit", "width", desc.width, 1, 1 << 16) || !sslh_i_within(c, "sslh_vit", "depth", desc.depth, 1, 512) ||
-        !sslh_i_within(c, "sslh_vit", "heads", desc.heads, 1, desc.width) || !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12))
+    if (!sslh_i_within(c, "sslh_vit", "image", desc.image, 1, 1 << 14) ||
+        !sslh_i_within(c, "sslh_vit", "patch", desc.patch, 1, desc.image) ||
+        !sslh_i_within(c, "sslh_vit", "width", desc.width, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_vit", "depth", desc.depth, 1, 512) ||
+        !sslh_i_within(c, "sslh_vit", "heads", desc.heads, 1, desc.width) ||
+        !sslh_i_within(c, "sslh_vit", "channels", desc.channels, 1, 1 << 12))
         return sslh_i_dummy_net(c);
     if (!desc.mlp) desc.mlp = 4 * desc.width;
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
-    if (desc.image % desc.patch) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
-    if (desc.width % desc.heads) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
-    if (desc.fixed_positions && desc.width % 4) sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d", desc.width);
+    if (desc.image % desc.patch)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
+    if (desc.width % desc.heads)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: %d heads do not divide the width %d", desc.heads, desc.width);
+    if (desc.fixed_positions && desc.width % 4)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d",
+                  desc.width);
     patches = (desc.image / desc.patch) * (desc.image / desc.patch);
-    net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc, desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width,
-                             desc.channels, desc.image);
+    net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc,
+                             desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width, desc.channels, desc.image);
     sslh_param_new(net, "cls_token", sslh_dim3(1, 1, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
     if (desc.fixed_positions)
-        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS, (float)(desc.image / desc.patch));
+        sslh_i_sub_new(net, "", "pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_POSITIONS,
+                       (float)(desc.image / desc.patch));
     else
         sslh_param_new(net, "pos_embed", sslh_dim3(1, 1 + patches, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
     /* Xavier on the projection as the matrix (D, p p C) that it is: +-sqrt(6 / (D + p p C)) */
     flat = desc.patch * desc.patch * desc.channels;
-    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels), SSLH_INIT_UNIFORM,
-                   sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
+    sslh_param_new(net, "patch_embed.proj.weight", sslh_dim4(desc.width, desc.patch, desc.patch, desc.channels),
+                   SSLH_INIT_UNIFORM, sslh_i_sqrtf(6.0f / ((float)flat + (float)desc.width)));
     sslh_param_new(net, "patch_embed.proj.bias", sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
     for (i = 0; i < desc.depth; i++) {
         snprintf(name, sizeof name, "blocks.%d", i);
@@ -12900,8 +13678,10 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     token.decay_scale = (float)SSLH_OFF;
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
-    snprintf(net->arch, sizeof net->arch, "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d mean_pool=%d",
-             desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp, desc.fixed_positions, desc.token_output, desc.mean_pool);
+    snprintf(net->arch, sizeof net->arch,
+             "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d "
+             "mean_pool=%d", desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp,
+             desc.fixed_positions, desc.token_output, desc.mean_pool);
     return net;
 }
 
@@ -12910,8 +13690,8 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /*  >>optim         optimisers and schedules                                                                         */
 /* ================================================================================================================== */
 
-/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's two
-   moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
+/* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
+   two moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
 
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v; } sslh_i_optim_net;
 
@@ -12930,7 +13710,9 @@ static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
 
 /* A setting with a default: 0 means it, SSLH_OFF means zero. */
-SSLH_I_FN float sslh_i_default(float value, float fallback) { return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value; }
+SSLH_I_FN float sslh_i_default(float value, float fallback) {
+    return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
+}
 
 SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
     sslh_optimizer *o;
@@ -13018,10 +13800,11 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             if (!sslh_i_optim_takes(net, e, groups)) continue;
             part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
             sum = sum + part;
-            if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue; /* large but finite gradients may overflow here */
+            /* large but finite gradients may overflow here */
+            if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
-            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no parameter was changed", text,
-                      (double)o->steps);
+            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no "
+                      "parameter was changed", text, (double)o->steps);
             return 0;
         }
     }
@@ -13029,7 +13812,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
 }
 
 /* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0. */
-SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale, sslh_real lr) {
+SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale,
+                                      sslh_real lr) {
     sslh_real p = sslh_i_sum_squares(o->ctx, t->data, t->count);
     sslh_real g = sslh_i_sum_squares2(o->ctx, t->grad, t->data, t->count, scale, decay), ratio;
     if (!(p > 0) || !(g > 0)) return 1;
@@ -13042,7 +13826,8 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor
     return ratio;
 }
 
-SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr, sslh_real scale) {
+SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr,
+                                   sslh_real scale) {
     const sslh_optimizer_desc *d = &o->desc;
     sslh_real decay = (sslh_real)(d->weight_decay * e->decay_scale);
     sslh_real *m = n->m ? n->m + e->offset : NULL, *v = n->v ? n->v + e->offset : NULL;
@@ -13089,7 +13874,8 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
-    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip) scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
+    if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
+        scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
     o->steps++;
     o->power1 = o->power1 * (double)o->desc.beta1;
     o->power2 = o->power2 * (double)o->desc.beta2;
@@ -13152,7 +13938,8 @@ SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, fl
     return peak * t;
 }
 
-SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones, float gamma) {
+SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
+                          float gamma) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
     int i;
     if (t < 0.0f || !milestones) return rate;
@@ -13334,8 +14121,8 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #endif
 }
 
-/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be read.
-   The size the system tells is a hint only: pipes have none and files may grow. */
+/* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
+   read. The size the system tells is a hint only: pipes have none and files may grow. */
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -13606,7 +14393,8 @@ typedef struct sslh_i_bits {
     int            count;    /* valid bits in hold */
 } sslh_i_bits;
 
-/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a header). */
+/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a
+   header). */
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
@@ -13862,8 +14650,8 @@ SSLH_I_FN const char *sslh_i_gzip_header(sslh_i_bits *b) {
     return NULL;
 }
 
-/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the caller's
-   to free in both cases. A partial sink that is full is success. */
+/* Inflates a whole stream of the given format into o. NULL, or what is wrong at byte *at. The sink's memory is the
+   caller's to free in both cases. A partial sink that is full is success. */
 SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, sslh_i_sink *o, size_t *at) {
     sslh_i_bits b;
     const char *why = NULL;
@@ -13937,7 +14725,7 @@ SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
     return o.p;
 }
 
-/* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block -------------- */
+/* --- deflate: LZ77 with hash chains, then the cheapest of stored, fixed and dynamic Huffman per block ------------- */
 
 #define SSLH_I_BLOCK 16384   /* symbols of a block */
 #define SSLH_I_WINDOW 32768u /* distances that deflate can express */
@@ -14044,7 +14832,8 @@ SSLH_I_FN int sslh_i_distance_symbol(int distance) {
     return 2 * s + 2 + (((distance - 1) >> s) & 1);
 }
 
-/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their number. */
+/* The lengths of both codes as run-length symbols: low 5 bits the symbol, above them the extra bits. Returns their
+   number. */
 SSLH_I_FN int sslh_i_length_runs(const uint8_t *length, int n, uint16_t *run) {
     int runs = 0;
     for (int i = 0; i < n;) {
@@ -14207,8 +14996,9 @@ SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, 
     d->head[h] = (uint32_t)i + 1;
 }
 
-/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than shortest
-   (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code space. */
+/* A zlib stream of n < 2^31 bytes, to be given back with sslh_i_free; NULL when memory is out. Matches shorter than
+   shortest (3 or more) are not used: noise, like the differences that filters leave, has many that only cost code
+   space. */
 SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size_t shortest, size_t *size) {
     *size = 0;
     sslh_i_deflater *d = (sslh_i_deflater *)sslh_i_alloc(c, sizeof *d);
@@ -14356,7 +15146,8 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     return 1;
 }
 
-/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole pixel. */
+/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole
+   pixel. */
 SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
     for (size_t i = 0; i < n; i++) {
         int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step], add;
@@ -14456,8 +15247,9 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
     return 1;
 }
 
-/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit samples
-   are scaled by 255/65535 and rounded. 1 on success, then image->pixels is to be given back with sslh_i_free. */
+/* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit
+   samples are scaled by 255/65535 and rounded. 1 on success, then image->pixels is to be given back with
+   sslh_i_free. */
 SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
     sslh_i_png h;
     size_t raw_size = 0, at = 0;
@@ -14514,8 +15306,8 @@ SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
     return ok;
 }
 
-/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of absolute
-   values (the heuristic of the PNG specification, 12.8); otherwise none. */
+/* Filters all rows of (H, W C) bytes into raw (H, 1 + W C). adaptive: per row the filter with the smallest sum of
+   absolute values (the heuristic of the PNG specification, 12.8); otherwise none. */
 SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, size_t step, int adaptive,
                                  uint8_t *raw) {
     for (size_t y = 0; y < rows; y++, raw += n + 1) {
@@ -14554,8 +15346,8 @@ SSLH_I_FN uint8_t *sslh_i_png_chunk(uint8_t *p, const char *tag, size_t n) {
     return p + 12 + n;
 }
 
-/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings do best
-   without filters, photographs with filters and long matches only. */
+/* A PNG file in memory, to be given back with sslh_i_free. Three ways are tried and the smallest file is kept: drawings
+   do best without filters, photographs with filters and long matches only. */
 SSLH_I_FN uint8_t *sslh_i_png_encode(sslh_ctx *c, const char *fn, const uint8_t *pixels, int height, int width,
                                      int channels, size_t *size) {
     static const uint8_t type[5] = {0, 0, 4, 2, 6};
@@ -14986,16 +15778,17 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
    convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
    "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
 
-   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch" and
-   "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
+   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch"
+   and "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
 
 /* dtypes of the format; the order is the order in which the reference writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
-enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
+enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7,
+    SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
 static const sslh_i_st_type sslh_i_st_types[] = {
-    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16}, {"F16", 16}, {"U16", 16}, {"I16", 16},
-    {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6},
-    {"F4", 4}, {"BOOL", 8}};
+    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16},
+        {"F16", 16}, {"U16", 16}, {"I16", 16}, {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8},
+        {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6}, {"F4", 4}, {"BOOL", 8}};
 #define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
 #define SSLH_I_ST_DIMS 8
 #define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
@@ -15019,7 +15812,8 @@ SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix, sslh_i_entry *e) {
+SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
+                                        sslh_i_entry *e) {
     sslh_i_st_item *it;
     size_t used = strlen(prefix);
     if (l->n == l->cap) return NULL;
@@ -15029,8 +15823,8 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     it->t = &e->t;
     it->moment = NULL;
     it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
-    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64 : SSLH_I_ST_F32)
-                : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
+    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
+            : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
     it->found = -1;
     return it;
 }
@@ -15119,7 +15913,8 @@ SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const ch
 }
 
 /* The JSON header, padded to a multiple of 8; data NULL: a dry run that gives the length. */
-SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data, char *out, size_t size) {
+SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
+                                  char *out, size_t size) {
     size_t used = 0;
     char name[320];
     int i, j;
@@ -15135,7 +15930,8 @@ SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta 
         snprintf(name, sizeof name, "crc32.%s", it->name);
         sslh_i_append(out, size, &used, ",");
         sslh_i_append_json(out, size, &used, name);
-        sslh_i_append(out, size, &used, ":\"%08lx\"", (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
+        sslh_i_append(out, size, &used, ":\"%08lx\"",
+                      (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
     }
     sslh_i_append(out, size, &used, "}");
     for (i = 0; i < l->n; i++) {
@@ -15144,14 +15940,16 @@ SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta 
         sslh_i_append_json(out, size, &used, it->name);
         sslh_i_append(out, size, &used, ":{\"dtype\":\"%s\",\"shape\":[", sslh_i_st_types[it->dtype].name);
         for (j = 0; j < it->t->ndim; j++) sslh_i_append(out, size, &used, j ? ",%d" : "%d", sslh_i_st_size(it, j));
-        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin, (unsigned long long)it->end);
+        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin,
+                      (unsigned long long)it->end);
     }
     sslh_i_append(out, size, &used, "}");
     while (used % 8) sslh_i_append(out, size, &used, " ");
     return used;
 }
 
-SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta) {
+SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l,
+                               const sslh_i_st_meta *meta, int nmeta) {
     size_t data = 0, head, total;
     uint8_t *file;
     int i;
@@ -15203,7 +16001,8 @@ typedef struct sslh_i_st {
 } sslh_i_st;
 
 SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why, (double)(s->at - s->start) + 8);
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why,
+              (double)(s->at - s->start) + 8);
     return 0;
 }
 
@@ -15244,7 +16043,8 @@ SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
     *out = 0;
     for (i = 0; i < 4; i++) {
         int ch = s->at < s->end ? *s->at++ : 0;
-        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10 : -1;
+        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' &&
+            ch <= 'F' ? ch - 'A' + 10 : -1;
         if (digit < 0) return 0;
         *out = *out << 4 | (uint32_t)digit;
     }
@@ -15408,7 +16208,8 @@ SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
         if (bit == 1) {
             const char *type = sslh_i_json_string(s);
             if (!type) return 0;
-            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0; t->dtype++) {}
+            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0;
+                 t->dtype++) {}
             if (t->dtype == SSLH_I_ST_TYPES) return sslh_i_st_bad(s, "an unknown dtype");
         } else if (bit == 2) {
             if (!sslh_i_json_uints(s, t->shape, SSLH_I_ST_DIMS, &t->ndim)) return 0;
@@ -15420,7 +16221,8 @@ SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
     } while (sslh_i_json_is(s, ','));
     if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "a tensor does not end");
     if (seen != 7) return sslh_i_st_bad(s, "dtype, shape or data_offsets is missing");
-    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size) return sslh_i_st_bad(s, "data_offsets lie outside of the file");
+    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size)
+        return sslh_i_st_bad(s, "data_offsets lie outside of the file");
     t->begin = (size_t)offsets[0];
     t->end = (size_t)offsets[1];
     s->n++;
@@ -15449,11 +16251,14 @@ SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
         at = t->end;
         for (j = 0; j < t->ndim; j++) {
             if (t->shape[j] == 0) empty = 1;
-            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count)) return sslh_i_st_bad(s, "a shape overflows");
+            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count))
+                return sslh_i_st_bad(s, "a shape overflows");
         }
-        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits)) return sslh_i_st_bad(s, "a shape overflows");
+        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits))
+            return sslh_i_st_bad(s, "a shape overflows");
         if (empty) bits = 0;
-        if (bits % 8 || bits / 8 != t->end - t->begin) return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
+        if (bits % 8 || bits / 8 != t->end - t->begin)
+            return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
     }
     if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
     qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
@@ -15472,7 +16277,8 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
 }
 
 /* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
-SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes, size_t size) {
+SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
+                             size_t size) {
     size_t head, i, braces = 0, colons = 0;
     memset(s, 0, sizeof *s);
     s->c = c;
@@ -15504,7 +16310,8 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
             const char *name = sslh_i_json_string(s);
             if (!name) return 0;
             if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name))) return 0;
+            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name)))
+                return 0;
         } while (sslh_i_json_is(s, ','));
         if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "the header does not end");
     }
@@ -15534,8 +16341,12 @@ SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char 
     return -1;
 }
 
-SSLH_I_FN int sslh_i_st_real(int dtype) { return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16; }
-SSLH_I_FN int sslh_i_st_int(int dtype) { return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8; }
+SSLH_I_FN int sslh_i_st_real(int dtype) {
+    return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
+}
+SSLH_I_FN int sslh_i_st_int(int dtype) {
+    return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8;
+}
 
 /* Value of an element as a double; exact but for 64-bit integers above 2^53. */
 SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
@@ -15562,7 +16373,8 @@ SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
 /* Why file tensor f cannot fill it; NULL when it can. */
 SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
     int i;
-    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype)) return "dtype";
+    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
+        return "dtype";
     if (f->ndim != it->t->ndim) return "shape";
     for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
     return NULL;
@@ -15604,14 +16416,16 @@ SSLH_I_FN int sslh_i_st_crc_ok(const sslh_i_st *s, const sslh_i_st_tensor *f) {
     want = sslh_i_st_meta_of(s, key);
     snprintf(text, sizeof text, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + f->begin, f->end - f->begin));
     if (!want || strcmp(want, text) == 0) return 1;
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file, f->name);
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file,
+              f->name);
     return 0;
 }
 
 /* --- filling a list from a file ---------------------------------------------------------------------------------- */
 
 /* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
-SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out, size_t size, size_t *used) {
+SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out,
+                               size_t size, size_t *used) {
     static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
     size_t n = strlen(prefix), at = *used;
     int i, j, count = 0, pass;
@@ -15631,9 +16445,11 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
                 if (which == 2) {
                     const sslh_i_st_tensor *f = &s->tensor[-2 - it->found];
                     sslh_i_append(text, sizeof text, &k, " (file %s (", sslh_i_st_types[f->dtype].name);
-                    for (j = 0; j < f->ndim; j++) sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
+                    for (j = 0; j < f->ndim; j++)
+                        sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
                     sslh_i_append(text, sizeof text, &k, "), net (");
-                    for (j = 0; j < it->t->ndim; j++) sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
+                    for (j = 0; j < it->t->ndim; j++)
+                        sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
                     sslh_i_append(text, sizeof text, &k, "))");
                 }
             }
@@ -15657,7 +16473,8 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_de
         sslh_i_st_item *it = &l->item[i];
         int at = sslh_i_st_find(s, prefix, it->name);
         if (at < 0) {
-            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked"); /* files of old PyTorch versions have none */
+            /* files of old PyTorch versions have none */
+            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
             continue;
         }
         s->tensor[at].used = 1;
@@ -15678,11 +16495,13 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_de
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s does not fit the net: %s", s->fn, s->file, text);
         return 0;
     }
-    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
+    for (i = 0; i < l->n; i++)
+        if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
     if (seal) {
         sslh_i_tree t;
         sslh_i_tree_of(&t, seal);
-        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0; /* no draws that the file overwrites */
+        /* no draws that the file overwrites */
+        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0;
     }
     for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
     return SSLH_I_BAD(s->c) ? 0 : matched;
@@ -15767,7 +16586,8 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_i_tree t;
     char preprocess[256];
     int n = 0;
-    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) return;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
+        return;
     sslh_i_st_add_net(&l, net, "");
     if (net->arch[0]) {
         meta[n].key = "sslh.arch";
@@ -15781,7 +16601,8 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
 }
 
 /* From bytes in memory into a net. */
-SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size, sslh_load_desc d) {
+SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size,
+                                sslh_load_desc d) {
     sslh_ctx *c = net->ctx;
     sslh_i_st s;
     sslh_i_st_list l;
@@ -15878,7 +16699,8 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
-SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes, size_t size) {
+SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
+                                          size_t size) {
     sslh_load_desc d;
     sslh_i_st s;
     sslh_net *net = NULL;
@@ -15886,7 +16708,9 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
         net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
-        if (!net) sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use sslh_load_weights", fn, file);
+        if (!net)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
+                      "sslh_load_weights", fn, file);
     }
     sslh_i_st_close(&s);
     if (!SSLH_I_BAD(c)) sslh_i_load_bytes(net, fn, file, bytes, size, d);
@@ -15938,8 +16762,8 @@ SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */
-/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments; the
-   counters are metadata. The position in the data follows from the step. */
+/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments;
+   the counters are metadata. The position in the data follows from the step. */
 
 SSLH_I_FN uint64_t sslh_i_double_bits(double d) {
     uint64_t u;
@@ -15973,7 +16797,9 @@ SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_opt
     for (k = 0; k < o->nets; k++) {
         for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
         if (i == t.n) {
-            sslh_fail(o->ctx, SSLH_E_USAGE, "checkpoint: the optimiser holds the net '%s', which is not inside the method's", o->net[k].net->name);
+            sslh_fail(o->ctx, SSLH_E_USAGE,
+                      "checkpoint: the optimiser holds the net '%s', which is not inside the method's",
+                      o->net[k].net->name);
             return;
         }
         for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
@@ -15991,8 +16817,10 @@ SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_opt
             sslh_i_entry *e = t.net[i]->entry[j];
             sslh_i_st_item *it;
             if (!e->is_param) continue;
-            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL) it->moment = o->net[k].m + e->offset;
-            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL) it->moment = o->net[k].v + e->offset;
+            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL)
+                it->moment = o->net[k].m + e->offset;
+            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL)
+                it->moment = o->net[k].v + e->offset;
         }
     }
 }
@@ -16003,9 +16831,8 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
 }
 
 #define SSLH_I_COUNTERS 9
-static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps", "sslh.optimizer",
-                                                                  "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2",
-                                                                  "sslh.optimizer.peak"};
+static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
+    "sslh.optimizer", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2", "sslh.optimizer.peak"};
 
 SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
     sslh_i_tree t;
@@ -16053,7 +16880,8 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_free(c, l.item);
 }
 
-SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file, const uint8_t *bytes, size_t size) {
+SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file,
+                                               const uint8_t *bytes, size_t size) {
     static const char fn[] = "sslh_load_checkpoint";
     sslh_ctx *c = o->ctx;
     sslh_i_st s;
@@ -16073,7 +16901,8 @@ SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o
         for (i = 0; i < SSLH_I_COUNTERS && good; i++) good = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], &value[i]);
         if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
         else if (name && m->name && strcmp(name, m->name) != 0)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name, m->name);
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name,
+                      m->name);
         else if (value[4] != (uint64_t)o->desc.kind)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
         else if (value[0] > (uint64_t)INT64_MAX || value[3] > (uint64_t)INT64_MAX || value[5] > (uint64_t)INT64_MAX)
@@ -16126,12 +16955,15 @@ SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
 }
 
 /* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
-SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, int h, int w) {
+SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
+                                          int channels, int h, int w) {
     sslh_ctx *c = net->ctx;
     const sslh_preprocess *p = &net->preprocess;
-    size_t each = (size_t)height * (size_t)width * (size_t)channels, out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
+    size_t each = (size_t)height * (size_t)width * (size_t)channels,
+        out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
     int resize = h != height || w != width, k;
-    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL, *out = in ? in + each : NULL;
+    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL,
+        *out = in ? in + each : NULL;
     sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
     float box[4];
     box[0] = box[1] = 0;
@@ -16165,11 +16997,13 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
     if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width, channels);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width,
+                  channels);
         return;
     }
     if (net->preprocess.channels && net->preprocess.channels != channels) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name, net->preprocess.channels, channels);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name,
+                  net->preprocess.channels, channels);
         return;
     }
     h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
@@ -16184,26 +17018,30 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
         sslh_tensor *y;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count, height, width, channels, h, w);
+        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
+                               height, width, channels, h, w);
         y = sslh_forward(net, y);
         if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
         if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name, net->width, (double)y->count / count);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
+                      net->width, (double)y->count / count);
         if (!SSLH_I_BAD(c)) sslh_read(y, out + (size_t)begin * (size_t)net->width, y->count);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
     for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c); /* the next call finds one piece of memory */
+    /* the next call finds one piece of memory */
+    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
 
 /* ================================================================================================================== */
 /*  >>data          data sets, loaders                                                                               */
 /* ================================================================================================================== */
 
-/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in the
-   whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is the
-   whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came by. */
+/* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in
+   the whole data set, .labels their labels in the order of the subset. A batch counts in the whole set again (.data is
+   the whole set, .index are numbers in it), so that what is drawn for a sample does not depend on the subset it came
+   by. */
 
 /* Streams of random numbers, far from those that sslh_next_stream counts up. */
 #define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
@@ -16366,7 +17204,8 @@ SSLH_DEF sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t see
     }
     size_t n = (size_t)d.count;
     int classes = d.labels ? d.classes : 1;
-    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past it */
+    /* samples sorted by class | a permutation of one class | chosen samples | where each class begins, and one past
+       it */
     int32_t *members = (int32_t *)sslh_i_alloc(c, (3 * n + (size_t)classes + 2) * sizeof *members);
     if (!members) return sslh_i_no_data(c);
     int32_t *permutation = members + n, *chosen = permutation + n, *first = chosen + n;
@@ -16711,8 +17550,8 @@ SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, sslh_i_idx *h) {
     return h->total > n;
 }
 
-/* The bytes of an IDX file, unpacked when it is gzipped. A look at its first bytes tells how much it unpacks to, so that a
-   small file cannot ask for much memory. NULL and an error on failure. */
+/* The bytes of an IDX file, unpacked when it is gzipped. A look at its first bytes tells how much it unpacks to, so
+   that a small file cannot ask for much memory. NULL and an error on failure. */
 SSLH_I_FN uint8_t *sslh_i_idx_unpack(const sslh_i_source *s, size_t *size) {
     sslh_i_idx h;
     size_t at;
@@ -16828,8 +17667,8 @@ SSLH_I_FN int sslh_i_idx_part(sslh_i_parts *set, const char *path, uint8_t *p, s
     return sslh_i_parts_add(set, path, part);
 }
 
-/* 10 for a CIFAR-10 file (label, 1024 R, 1024 G, 1024 B), 100 for CIFAR-100 (coarse label, fine label, ..), 0 for neither: the
-   size is a multiple of the record's and all labels are in range. */
+/* 10 for a CIFAR-10 file (label, 1024 R, 1024 G, 1024 B), 100 for CIFAR-100 (coarse label, fine label, ..), 0 for
+   neither: the size is a multiple of the record's and all labels are in range. */
 SSLH_I_FN int sslh_i_is_cifar(const uint8_t *p, size_t size) {
     for (int kind = 10; kind <= 100; kind += 90) {
         size_t record = kind == 10 ? 3073 : 3074, i = 0;
@@ -16977,8 +17816,8 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
     return classes;
 }
 
-/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a statement per
-   line, words separated by blanks, # to the end of the line is a comment:
+/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a
+   statement per line, words separated by blanks, # to the end of the line is a comment:
 
        cell 28 28                              height and width of one image; before the first sheet
        class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
@@ -17382,8 +18221,8 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on its neighbours in the batch. The loops run over whole planes, padded to SSLH_I_LANES, and
-   are kernels. */
+   others, and no view depends on its neighbours in the batch. The loops run over whole planes, padded to SSLH_I_LANES,
+   and are kernels. */
 
 #define SSLH_I_LANES 16
 #define SSLH_I_VIEW_SIDE 32767 /* largest height or width of an image or view */
@@ -17435,8 +18274,9 @@ SSLH_I_FN float sslh_i_filter(float x, int bilinear) {
     return 0.0f;
 }
 
-/* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights of
-   those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL does. */
+/* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights
+   of those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL
+   does. */
 SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias) {
     double scale = size / (double)t->n, stretch = scale < 1.0 || no_antialias ? 1.0 : scale, support;
     int i;
@@ -17466,17 +18306,19 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
     }
 }
 
-/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of SSLH_I_LANES. */
-SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in, sslh_real *out, size_t in_stride,
-                                size_t out_stride, size_t width) {
+/* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of
+   SSLH_I_LANES. */
+SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in,
+                                sslh_real *out, size_t in_stride, size_t out_stride, size_t width) {
     int i;
     for (i = 0; i < t->n; i++)
-        k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps, t->count[i],
-                    out + (size_t)i * out_stride, width);
+        k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps,
+                    t->count[i], out + (size_t)i * out_stride, width);
 }
 
 /* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
-SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride, size_t out_stride) {
+SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int w, ptrdiff_t in_stride,
+                                size_t out_stride) {
     int y0, x0, y, x;
     for (y0 = 0; y0 < h; y0 += 8)
         for (x0 = 0; x0 < w; x0 += 8) {
@@ -17489,10 +18331,12 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 /* --- the source of an image -------------------------------------------------------------------------------------- */
 
 /* Pixels (H,W,C): one of the three. */
-typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width, channels; } sslh_i_pixels;
+typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
+    channels; } sslh_i_pixels;
 
 /* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1]. */
-SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out, ptrdiff_t ystep, ptrdiff_t xstep) {
+SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out,
+                               ptrdiff_t ystep, ptrdiff_t xstep) {
     int x, y;
     size_t step = (size_t)s->channels;
     for (y = 0; y < h; y++) {
@@ -17525,7 +18369,8 @@ typedef struct sslh_i_view_work {
 /* sizes of the parts above in values */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 
-/* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in size_t. */
+/* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in
+   size_t. */
 SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int ow, int channels) {
     size_t hp = SSLH_I_ROUND_UP((size_t)h), wp = SSLH_I_ROUND_UP((size_t)ow), n, m, out;
     if (!sslh_i_mul(hp, (size_t)w, &n) || !sslh_i_mul((size_t)h, wp, &m)) return 0;
@@ -17535,12 +18380,14 @@ SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int o
     s->b = SSLH_I_MAX(n, 3 * s->plane); /* a blur reflects up to a side at the top and at the bottom */
     if (!sslh_i_mul(s->plane, (size_t)channels, &s->planes)) return 0;
     s->row = SSLH_I_ROUND_UP((size_t)SSLH_I_MAX(oh, ow)) * 5 + 8 * SSLH_I_LANES;
-    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) + sizeof(sslh_real)) / sizeof(sslh_real));
+    s->taps = SSLH_I_ROUND_UP((sslh_i_taps_bytes(SSLH_I_MAX(h, w), SSLH_I_MAX(oh, ow)) +
+                               sizeof(sslh_real)) / sizeof(sslh_real));
     s->total = s->a + s->b + s->planes + s->row + 2 * s->taps;
     return s->total <= (size_t)-1 / 4096; /* 256 workers, 16 bytes */
 }
 
-SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernels *k, const sslh_i_view_sizes *s, sslh_real *memory) {
+SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernels *k, const sslh_i_view_sizes *s,
+                                 sslh_real *memory) {
     w->k = k;
     w->a = memory;
     w->b = w->a + s->a;
@@ -17560,7 +18407,8 @@ SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, i
     for (ch = 0; ch < s->channels; ch++) {
         sslh_real *out = work->planes + (size_t)ch * work->plane;
         sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp);             /* (w, hp) */
-        for (y = 0; y < (size_t)w && hp > (size_t)h; y++) memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
+        for (y = 0; y < (size_t)w && hp > (size_t)h; y++)
+            memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
         sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
         if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
         else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
@@ -17586,13 +18434,13 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     if (SSLH_I_BAD(c)) return;
     if (!in || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) || !sslh_i_side_ok(width) ||
         !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, arrays not NULL", height,
-                  width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, "
+                  "arrays not NULL", height, width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
         return;
     }
     if (!(top >= 0 && left >= 0 && h > 0 && w > 0 && top + h <= (double)height && left + w <= (double)width)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: the box top %g left %g height %g width %g is not inside the image (%d,%d)", top, left, h, w,
-                  height, width);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: the box top %g left %g height %g width %g is not inside the image "
+                  "(%d,%d)", top, left, h, w, height, width);
         return;
     }
     if (!sslh_i_view_size(&size, height, width, out_height, out_width, channels)) {
@@ -17614,7 +18462,8 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     sslh_i_resample(&work, &s, 0, 0, height, width, &tx, &ty, 0);
     n = (size_t)out_height * (size_t)out_width;
     for (ch = 0; ch < channels; ch++)
-        for (i = 0; i < n; i++) out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
+        for (i = 0; i < n; i++)
+            out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
     sslh_i_unscratch(c, memory);
 }
 
@@ -17641,7 +18490,8 @@ SSLH_I_FN sslh_recipe sslh_i_recipe(float crop_min, float brightness, float cont
     return r;
 }
 
-/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur there). */
+/* Chen et al. 2020: (0.8, 0.8, 0.8, 0.2) times the strength, which is 1 for ImageNet and 0.5 for CIFAR (no blur
+   there). */
 SSLH_DEF sslh_recipe sslh_recipe_simclr(void) { return sslh_i_recipe(0.08f, 0.4f, 0.4f, 0.4f, 0.1f); }
 SSLH_DEF sslh_recipe sslh_recipe_simclr_large(void) {
     sslh_recipe r = sslh_i_recipe(0.08f, 0.8f, 0.8f, 0.8f, 0.2f);
@@ -17688,8 +18538,8 @@ SSLH_I_FN void sslh_i_require(const char **bad, int ok, const char *requirement)
     if (!ok && !*bad) *bad = requirement;
 }
 
-/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so that
-   NaN fails them. */
+/* Defaults filled in for images (h,w); 0 and an error when the recipe makes no sense. The comparisons are written so
+   that NaN fails them. */
 SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r, int h, int w, int channels) {
     const char *bad = NULL;
     float *chance[5];
@@ -17701,18 +18551,22 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     chance[4] = &r->solarize;
     if (r->height == 0) r->height = h;
     if (r->width == 0) r->width = w;
-    sslh_i_require(&bad, sslh_i_side_ok(h) && sslh_i_side_ok(w) && channels >= 1 && channels <= 4, "images have 1 to 4 channels and sides up to 32767");
-    sslh_i_require(&bad, sslh_i_side_ok(r->height) && sslh_i_side_ok(r->width), ".height and .width must be 1 to 32767");
+    sslh_i_require(&bad, sslh_i_side_ok(h) && sslh_i_side_ok(w) && channels >= 1 &&
+                   channels <= 4, "images have 1 to 4 channels and sides up to 32767");
+    sslh_i_require(&bad, sslh_i_side_ok(r->height) && sslh_i_side_ok(r->width),
+                   ".height and .width must be 1 to 32767");
     for (i = 0; i < 5; i++) {
         if (*chance[i] == (float)SSLH_OFF) *chance[i] = 0;
         sslh_i_require(&bad, *chance[i] >= 0 && *chance[i] <= 1, "every probability must be between 0 and 1");
     }
     if (r->crop_min == (float)SSLH_OFF) r->crop_min = 0;
     if (r->crop_max == 0) r->crop_max = 1;
-    sslh_i_require(&bad, r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1, "0 <= .crop_min <= .crop_max <= 1 must hold");
+    sslh_i_require(&bad, r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1,
+                   "0 <= .crop_min <= .crop_max <= 1 must hold");
     if (r->ratio_min == 0) r->ratio_min = 3.0f / 4.0f;
     if (r->ratio_max == 0) r->ratio_max = 4.0f / 3.0f;
-    sslh_i_require(&bad, r->ratio_min >= 0.001f && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000, "0.001 <= .ratio_min <= .ratio_max <= 1000 must hold");
+    sslh_i_require(&bad, r->ratio_min >= 0.001f && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000,
+                   "0.001 <= .ratio_min <= .ratio_max <= 1000 must hold");
     if (r->crop_tries == 0) r->crop_tries = 10;
     sslh_i_require(&bad, r->crop_tries >= 1 && r->crop_tries <= 1000, ".crop_tries must be 1 to 1000");
     side = SSLH_I_MIN(r->height, r->width);
@@ -17724,14 +18578,18 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     sslh_i_require(&bad, r->hue >= 0 && r->hue <= 0.5f, ".hue must be 0 to 0.5 turns");
     if (r->blur_min == 0) r->blur_min = 0.1f;
     if (r->blur_max == 0) r->blur_max = SSLH_I_MAX(2.0f, r->blur_min);
-    sslh_i_require(&bad, r->blur_min >= 0.001f && r->blur_min <= r->blur_max && r->blur_max <= 1000, "0.001 <= .blur_min <= .blur_max <= 1000 must hold");
+    sslh_i_require(&bad, r->blur_min >= 0.001f && r->blur_min <= r->blur_max && r->blur_max <= 1000,
+                   "0.001 <= .blur_min <= .blur_max <= 1000 must hold");
     if (r->blur_kernel == 0) r->blur_kernel = SSLH_I_MAX(0, side / 10 / 2) * 2 + 1;
-    sslh_i_require(&bad, r->blur_kernel >= 1 && r->blur_kernel % 2 == 1 && r->blur_kernel / 2 < side, ".blur_kernel must be odd and its half less than the side of the view");
+    sslh_i_require(&bad, r->blur_kernel >= 1 && r->blur_kernel % 2 == 1 && r->blur_kernel / 2 < side,
+                   ".blur_kernel must be odd and its half less than the side of the view");
     if (r->solarize_threshold == 0) r->solarize_threshold = 0.5f;
     if (r->solarize_threshold == (float)SSLH_OFF) r->solarize_threshold = 0;
     sslh_i_require(&bad, r->cutout >= 0, ".cutout must not be negative");
     for (i = 0; i < 4; i++) sslh_i_require(&bad, r->std[i] >= 0, ".std must not be negative");
-    if (bad) sslh_fail(c, SSLH_E_USAGE, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width, bad);
+    if (bad)
+        sslh_fail(c, SSLH_E_USAGE, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width,
+                  bad);
     return bad == NULL;
 }
 
@@ -17769,8 +18627,9 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     int i;
     if (out && size) out[0] = 0;
     if (r.crop_min > 0) {
-        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n", sslh_i_number(a, r.crop_min),
-                    sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f), sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
+        sslh_i_text(out, size, &used, "crop: %s to %s of the area, aspect %s to %s, %d tries, %s%s\n",
+                    sslh_i_number(a, r.crop_min), sslh_i_number(b, r.crop_max > 0 ? r.crop_max : 1.0f),
+                    sslh_i_number(d, r.ratio_min > 0 ? r.ratio_min : 0.75f),
                     sslh_i_number(e, r.ratio_max > 0 ? r.ratio_max : 4.0f / 3.0f), r.crop_tries ? r.crop_tries : 10,
                     r.bilinear ? "bilinear" : "bicubic", r.no_antialias ? ", no antialiasing" : "");
     }
@@ -17779,24 +18638,28 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     if (r.flip > 0) sslh_i_text(out, size, &used, "mirror: probability %s\n", sslh_i_number(a, r.flip));
     if (r.rotate90) sslh_i_text(out, size, &used, "rotation: 0, 90, 180 or 270 degrees\n");
     if (r.jitter > 0) {
-        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue %s turns, shuffled\n",
-                    sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness), sslh_i_number(d, r.contrast),
-                    sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
+        sslh_i_text(out, size, &used, "colour jitter: probability %s, brightness %s, contrast %s, saturation %s, hue "
+                    "%s turns, shuffled\n", sslh_i_number(a, r.jitter), sslh_i_number(b, r.brightness),
+                    sslh_i_number(d, r.contrast), sslh_i_number(e, r.saturation), sslh_i_number(f, r.hue));
     }
     if (r.grey > 0) sslh_i_text(out, size, &used, "grey: probability %s\n", sslh_i_number(a, r.grey));
     if (r.blur > 0) {
         sslh_i_text(out, size, &used, "blur: probability %s, sigma %s to %s, ", sslh_i_number(a, r.blur),
-                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f), sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
+                    sslh_i_number(b, r.blur_min > 0 ? r.blur_min : 0.1f),
+                    sslh_i_number(d, r.blur_max > 0 ? r.blur_max : 2.0f));
         if (r.blur_kernel) sslh_i_text(out, size, &used, "kernel %d\n", r.blur_kernel);
         else sslh_i_text(out, size, &used, "kernel a tenth of the side\n");
     }
     if (r.solarize > 0) {
         sslh_i_text(out, size, &used, "solarise: probability %s, threshold %s\n", sslh_i_number(a, r.solarize),
-                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f : r.solarize_threshold));
+                    sslh_i_number(b, r.solarize_threshold == 0 ? 0.5f : r.solarize_threshold < 0 ? 0.0f
+                                  : r.solarize_threshold));
     }
     if (r.cutout > 0) sslh_i_text(out, size, &used, "cutout: a square of %d pixels\n", r.cutout);
     for (i = 0; i < 4; i++)
-        if (r.std[i] > 0) sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]), sslh_i_number(b, r.std[i]));
+        if (r.std[i] > 0)
+            sslh_i_text(out, size, &used, "normalise channel %d: mean %s, std %s\n", i, sslh_i_number(a, r.mean[i]),
+                        sslh_i_number(b, r.std[i]));
     if (used == 0) sslh_i_text(out, size, &used, "as it is\n");
     return used;
 }
@@ -17838,7 +18701,8 @@ SSLH_I_FN float sslh_i_between(uint32_t x, float lo, float hi) {
 /* Random resized crop as torchvision draws it: area uniform, aspect log-uniform, integer box, after .crop_tries misses
    the centre at the nearest allowed aspect. */
 SSLH_I_FN void sslh_i_draw_crop(const sslh_recipe *r, const sslh_i_key *key, int h, int w, sslh_i_draw *d) {
-    float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min), log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
+    float area = (float)h * (float)w, log_lo = (float)sslh_i_log((sslh_real)r->ratio_min),
+        log_hi = (float)sslh_i_log((sslh_real)r->ratio_max);
     float in_ratio = (float)w / (float)h;
     int attempt;
     for (attempt = 0; attempt < r->crop_tries; attempt++) {
@@ -17940,7 +18804,8 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
         sslh_real *p = w->planes + (size_t)ch * w->plane;
         memset(w->b, 0, count * sizeof *p);
         for (y = SSLH_I_MAX(0, -dy); y < SSLH_I_MIN(height, height - dy) && from < to; y++)
-            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx, (size_t)(to - from) * sizeof *p);
+            memcpy(w->b + (size_t)y * (size_t)width + (size_t)from, p + (ptrdiff_t)(y + dy) * width + from + dx,
+                   (size_t)(to - from) * sizeof *p);
         memcpy(p, w->b, count * sizeof *p);
     }
 }
@@ -17949,8 +18814,8 @@ SSLH_I_FN void sslh_i_view_shift(sslh_i_view_work *w, int channels, int height, 
 /* Planes of n values, n a multiple of SSLH_I_LANES (what lies behind the image is computed and ignored). Formulas of
    torchvision's tensor code, luma 0.299, 0.587, 0.114; the loops are in the kernels. */
 
-/* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix with
-   the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
+/* Steps of the jitter: which 0 brightness (x f), 1 contrast (mix with the mean of the grey image), 2 saturation (mix
+   with the grey image), 3 hue. colours 3, or 1: then only the first two do anything. count values, padded to n. */
 SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colours, size_t count, size_t n) {
     const struct sslh_i_kernels *k = w->k;
     sslh_real *p[3], mean, factor = (sslh_real)f, rest = SSLH_I_R(1) - factor;
@@ -17973,11 +18838,11 @@ SSLH_I_FN void sslh_i_jitter(sslh_i_view_work *w, int which, float f, int colour
     }
 }
 
-/* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds the
-   kernel, row a padded row; tmp (H + 2 radius, W) starts radius rows above the image. Whole blocks are written, what lies
-   behind a row is overwritten by the next. */
-SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row, const sslh_real *weight, int radius,
-                                 int height, int width) {
+/* Gaussian blur of one plane (H,W), separable: exp(-(x/sigma)^2 / 2), normalised, reflected at the edge. weight holds
+   the kernel, row a padded row; tmp (H + 2 radius, W) starts radius rows above the image. Whole blocks are written,
+   what lies behind a row is overwritten by the next. */
+SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, sslh_real *tmp, sslh_real *row,
+                                 const sslh_real *weight, int radius, int height, int width) {
     size_t w = (size_t)width, block = SSLH_I_ROUND_UP(w), bytes = w * sizeof *p;
     sslh_real *image = tmp + (size_t)radius * w;
     int y, x;
@@ -17992,7 +18857,8 @@ SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, s
         memcpy(image - (size_t)y * w, image + (size_t)y * w, bytes);
         memcpy(image + (size_t)(height - 1 + y) * w, image + (size_t)(height - 1 - y) * w, bytes);
     }
-    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block); /* down */
+    /* down */
+    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block);
 }
 
 SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int width, int kernel, float sigma) {
@@ -18007,22 +18873,26 @@ SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int wid
         sum = sum + weight[k];
     }
     for (k = 0; k < kernel; k++) weight[k] = weight[k] / sum;
-    for (ch = 0; ch < colours; ch++) sslh_i_blur_plane(w->k, w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
+    for (ch = 0; ch < colours; ch++)
+        sslh_i_blur_plane(w->k, w->planes + (size_t)ch * w->plane, w->b, row, weight, radius, height, width);
 }
 
 /* DeVries & Taylor 2017: the centre is anywhere in the image, so the square may hang over the edge. */
 SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int width, int side, int cy, int cx) {
     int half = side / 2, y0 = SSLH_I_MAX(0, cy - half), x0 = SSLH_I_MAX(0, cx - half), ch, y, x;
-    int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx - half + side;
+    int y1 = side - half >= height - cy ? height : cy - half + side, x1 = side - half >= width - cx ? width : cx -
+        half + side;
     for (ch = 0; ch < colours; ch++)
         for (y = y0; y < y1; y++)
-            for (x = x0; x < x1; x++) w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = SSLH_I_R(0.5);
+            for (x = x0; x < x1; x++)
+                w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = SSLH_I_R(0.5);
 }
 
 /* --- 4. store, and the whole ------------------------------------------------------------------------------------- */
 
 /* Planes to (H,W,C), y = (x - mean) / std for channels with a std. */
-SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count, sslh_real *out) {
+SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count,
+                                 sslh_real *out) {
     int ch;
     size_t i;
     for (ch = 0; ch < channels; ch++) {
@@ -18058,7 +18928,8 @@ typedef struct sslh_i_view_job {
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
-SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s, const sslh_i_draw *d, sslh_real *out) {
+SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s,
+                                 const sslh_i_draw *d, sslh_real *out) {
     const sslh_recipe *r = &job->recipe;
     int h = r->height, width = r->width, channels = s->channels, colours = channels >= 3 ? 3 : 1, ch, i;
     size_t count = (size_t)h * (size_t)width, n = SSLH_I_ROUND_UP(count);
@@ -18092,8 +18963,10 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         for (ch = 0; ch < 3; ch++) memcpy(w->planes + (size_t)ch * w->plane, w->b, n * sizeof *w->b);
     }
     if (d->sigma > 0) sslh_i_blur(w, colours, h, width, r->blur_kernel, d->sigma);
-    for (ch = 0; ch < colours && d->solarize; ch++) w->k->solarize(w->planes + (size_t)ch * w->plane, n, (sslh_real)r->solarize_threshold);
-    if (r->cutout > 0) sslh_i_cutout(w, colours, h, width, SSLH_I_MIN(r->cutout, 2 * SSLH_I_VIEW_SIDE), d->cut_y, d->cut_x);
+    for (ch = 0; ch < colours && d->solarize; ch++)
+        w->k->solarize(w->planes + (size_t)ch * w->plane, n, (sslh_real)r->solarize_threshold);
+    if (r->cutout > 0)
+        sslh_i_cutout(w, colours, h, width, SSLH_I_MIN(r->cutout, 2 * SSLH_I_VIEW_SIDE), d->cut_y, d->cut_x);
     sslh_i_view_store(w, r, channels, count, out);
 }
 
@@ -18108,7 +18981,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         sslh_i_pixels s;
         sslh_i_draw d;
         sslh_i_key key;
-        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]] : job->index[i]);
+        size_t at = job->in_order ? (size_t)i : (size_t)(job->data->order ? job->data->order[job->index[i]]
+                                                         : job->index[i]);
         memset(&s, 0, sizeof s);
         if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
         else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
@@ -18146,7 +19020,8 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     job->memory = (sslh_real *)sslh_i_scratch(c, bytes);
     if (!job->memory) return 0;
     memset(job->memory, 0, bytes); /* what lies behind a plane is computed on too, and must be numbers */
-    if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES && job->n >= 16) {
+    if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES &&
+        job->n >= 16) {
         table_bytes = (sslh_i_taps_bytes(longest, r->height) + 63) / 64 * 64;
         tables = (char *)sslh_i_scratch(c, (size_t)longest * (table_bytes + sizeof(sslh_i_taps)));
         if (tables) {
@@ -18173,12 +19048,14 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < batch.data.fields && i < 4 && !field; i++)
         if (batch.data.field[i].kind == SSLH_FIELD_IMAGE) field = &batch.data.field[i];
-    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 || (field->type != SSLH_U8 && field->type != SSLH_F32)) {
+    if (!field || (!field->values && !field->fetch) || field->shape.ndim != 3 ||
+        (field->type != SSLH_U8 && field->type != SSLH_F32)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_views: the batch has no image field");
         return sslh_i_dummy(c);
     }
     if (batch.count < 1 || !batch.index || view < 0) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the view must not be negative", batch.count, view);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_views: a batch of %d samples, view %d: the batch must come from a loader, the "
+                  "view must not be negative", batch.count, view);
         return sslh_i_dummy(c);
     }
     memset(&job, 0, sizeof job);
@@ -18186,13 +19063,16 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.height = field->shape.size[0];
     job.width = field->shape.size[1];
     job.channels = field->shape.size[2];
-    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels)) return sslh_i_dummy(c);
+    if (!sslh_i_recipe_resolve(c, "sslh_views", &job.recipe, job.height, job.width, job.channels))
+        return sslh_i_dummy(c);
     for (i = 0; i < batch.count; i++)
         if (batch.index[i] < 0 || (int64_t)batch.index[i] >= batch.data.count) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i], (double)batch.data.count);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_views: sample %d of a data set of %.0f", (int)batch.index[i],
+                      (double)batch.data.count);
             return sslh_i_dummy(c);
         }
-    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width, job.channels));
+    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width,
+                                                          job.channels));
     if (!out) return sslh_i_dummy(c);
     job.n = batch.count;
     job.seed = batch.seed;
@@ -18204,7 +19084,8 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.source = field->type == SSLH_U8 ? 0 : 1;
     job.out = out->data;
     if (!field->values) { /* the callback is called from this thread only */
-        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1 : sizeof(float)), total;
+        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1
+                                                                                        : sizeof(float)), total;
         fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
         if (!fetched) return sslh_i_dummy(c);
         for (i = 0; i < job.n; i++) {
@@ -18228,7 +19109,8 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     if (!sslh_i_begin(c, "sslh_augment", &x, 1, 0)) return sslh_i_dummy(c);
     if (x->ndim != 4 || x->type == SSLH_I32) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_augment: %s: images are (N,H,W,C), real or 8-bit", sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_augment: %s: images are (N,H,W,C), real or 8-bit",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     memset(&job, 0, sizeof job);
@@ -18237,7 +19119,8 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     job.height = x->shape[1];
     job.width = x->shape[2];
     job.channels = x->shape[3];
-    if (!sslh_i_recipe_resolve(c, "sslh_augment", &job.recipe, job.height, job.width, job.channels)) return sslh_i_dummy(c);
+    if (!sslh_i_recipe_resolve(c, "sslh_augment", &job.recipe, job.height, job.width, job.channels))
+        return sslh_i_dummy(c);
     out = sslh_i_new(c, "sslh_augment", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
     if (!out) return sslh_i_dummy(c);
     job.seed = c->desc.seed;
@@ -18250,7 +19133,8 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
 }
 
 /* Turns of a batch: whole pixels are copied. */
-typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel; } sslh_i_turn_job;
+typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel;
+    } sslh_i_turn_job;
 
 SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
     const sslh_i_turn_job *job = (const sslh_i_turn_job *)arg;
@@ -18264,7 +19148,8 @@ SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
     for (y = 0; y < job->side; y++)
         for (x = 0; x < job->side; x++) {
             sslh_i_turn(q, job->side, y, x, &fy, &fx);
-            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel, job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
+            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel,
+                   job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
         }
 }
 
@@ -18274,8 +19159,8 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
     if (!sslh_i_begin(c, "sslh_rotate90", &x, 1, 0)) return sslh_i_dummy(c);
     if (x->ndim != 4 || x->shape[1] != x->shape[2] || !quarter) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_rotate90: %s: images are (N,H,W,C) with H = W, and the list of turns must not be NULL",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_rotate90: %s: images are (N,H,W,C) with H = W, and the list of turns must not "
+                  "be NULL", sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
     out = sslh_i_new(c, "sslh_rotate90", x->type, sslh_shape_of(x));
@@ -18312,10 +19197,12 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
 
 /* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
-    return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) | ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
+    return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
+           ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
 
-SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self, size_t self_size) {
+SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                     size_t self_size) {
     sslh_method m;
     sslh_net_desc d;
     memset(&m, 0, sizeof m);
@@ -18349,7 +19236,8 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     info = sslh_net_query(encoder);
     if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
     else if (kind >= 0 && (int)info.kind != kind)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name, kinds[(int)info.kind], kinds[kind]);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name,
+                  kinds[(int)info.kind], kinds[kind]);
     return !SSLH_I_BAD(c);
 }
 
@@ -18460,7 +19348,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     return x;
 }
 
-/* --- the settings of a run ------------------------------------------------------------------------------------------ */
+/* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
 /* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
 SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
@@ -18518,9 +19406,11 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
         return 0;
     }
     d = sslh_i_train_resolve(m, d);
-    n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, second number: %s", m->name,
-                 m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
-                 (double)d.lr, (double)d.optimizer.weight_decay, schedules[(int)d.schedule], (double)d.warmup, d.batch, m->second_name);
+    n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, "
+                 "second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
+                 (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind], (double)d.lr,
+                 (double)d.optimizer.weight_decay, schedules[(int)d.schedule], (double)d.warmup, d.batch,
+                 m->second_name);
     return n < 0 ? 0 : (size_t)n;
 }
 
@@ -18531,26 +19421,29 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
 #if SSLH_WITH_ROTATION
 /* Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations", ICLR 2018.
 
-   Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has to
-   know what things look like.
+   Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has
+   to know what things look like.
 
        g(x, y)   = x turned by y quarters, y in {0,1,2,3}                                             (1)
        F(x)      = softmax( W f(x) + b ), f the encoder                                               (2)
        L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
 
-   Defaults: all four copies of an image in one batch (one random rotation per image is weaker); pad 4, crop, flip and the
-   data's mean and std; SGD 0.1, Nesterov 0.9, decay 5e-4, rate divided by 5 at 30, 60 and 80 % of the run (the authors'
-   code). ln 4 = 1.386 is the loss of knowing nothing.
-   Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images only);
-   the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a middle one
-   (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
+   Defaults: all four copies of an image in one batch (one random rotation per image is weaker); pad 4, crop, flip and
+   the data's mean and std; SGD 0.1, Nesterov 0.9, decay 5e-4, rate divided by 5 at 30, 60 and 80 % of the run (the
+   authors' code). ln 4 = 1.386 is the loss of knowing nothing.
+   Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images
+   only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
+   middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
 
-typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given; } sslh_i_rotation;
+typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
+    } sslh_i_rotation;
 
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)", data.height, data.width);
+        sslh_fail(m->ctx, SSLH_E_SHAPE,
+                  "sslh_rotation: images of %d x %d; only square images can be turned without a trace (crop them)",
+                  data.height, data.width);
     if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
 }
 
@@ -18565,12 +19458,13 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     if (!label) return;
     for (r = 0; r < k; r++)
         for (i = 0; i < n; i++)
-            label->ints[r * n + i] = !s->d.one_per_image ? r
-                : (int32_t)sslh_random_below(c->desc.seed, sslh_i_sample_stream('R', 0, batch->epoch, batch->index[i]), 0, (uint32_t)s->d.rotations);
+            label->ints[r * n + i] = !s->d.one_per_image ? r : (int32_t)sslh_random_below(c->desc.seed,
+                    sslh_i_sample_stream('R', 0, batch->epoch, batch->index[i]), 0, (uint32_t)s->d.rotations);
     for (r = 0; r < k; r++) {
         int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter);
         if (!quarter) return;
-        for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations); /* 2 classes: 0 and 180 degrees */
+        /* 2 classes: 0 and 180 degrees */
+        for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations);
         copies[r] = sslh_rotate90(c, x, quarter); /* (1) */
         sslh_i_unscratch(c, quarter);
     }
@@ -18598,7 +19492,8 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
     sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
     if (!d.rotations) d.rotations = 4;
-    if (d.rotations != 4 && d.rotations != 2) sslh_fail(c, SSLH_E_USAGE, "sslh_rotation: .rotations is %d (4 or 2)", d.rotations);
+    if (d.rotations != 4 && d.rotations != 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_rotation: .rotations is %d (4 or 2)", d.rotations);
     sslh_i_check_encoder(c, "sslh_rotation", encoder, -1);
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_rotation();
@@ -18636,8 +19531,8 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
 #if SSLH_WITH_SIMCLR
 /* Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", ICML 2020.
 
-   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come from
-   the same image, whatever crop, colour and mirror did to them.
+   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come
+   from the same image, whatever crop, colour and mirror did to them.
 
        h = f(view), z = g(h)                       encoder f, projection head g                       (1)
        s_ij = z_i . z_j / (|z_i| |z_j|)            cosine similarity                                  (2)
@@ -18645,12 +19540,13 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
        L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
 
    Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
-   Defaults (the released code; CIFAR settings for small images): t = 0.5; head of 3 layers with batch norm after each, the
-   last without shift; views: crop 0.08 to 1, flip, jitter (0.4, 0.4, 0.4, 0.1) with p 0.8, grey 0.2, no blur, pixels in
-   [0,1]; LARS with rate 1.0 x batch / 256 (0.3 for ImageNet), momentum 0.9, decay 1e-4, warm-up of 10 epochs, cosine, made
-   for hundreds of epochs: runs of minutes gain from a rate of 3. ln(2N-1) is the loss when every embedding is equal.
-   Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
-   colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
+   Defaults (the released code; CIFAR settings for small images): t = 0.5; head of 3 layers with batch norm after each,
+   the last without shift; views: crop 0.08 to 1, flip, jitter (0.4, 0.4, 0.4, 0.1) with p 0.8, grey 0.2, no blur,
+   pixels in [0,1]; LARS with rate 1.0 x batch / 256 (0.3 for ImageNet), momentum 0.9, decay 1e-4, warm-up of 10 epochs,
+   cosine, made for hundreds of epochs: runs of minutes gain from a rate of 3. ln(2N-1) is the loss when every embedding
+   is equal. Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives;
+   without colour jitter the histogram of colours solves the task; images of one class in a batch are false
+   negatives. */
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
@@ -18671,7 +19567,8 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     int n;
     (void)phase;
     /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views")))); /* (1): (2N,D) */
+    /* (1): (2N,D) */
+    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views"))));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);
@@ -18690,8 +19587,10 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     if (!d.head_layers) d.head_layers = 3;
     if (!d.head_out) d.head_out = 128;
     if (!(d.temperature > 0.0f)) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .temperature must be above 0");
-    if (d.head_layers < 1 || d.head_layers > 7) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .head_layers is %d (1 to 7)", d.head_layers);
-    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden) d.head_hidden = sslh_net_query(encoder).width;
+    if (d.head_layers < 1 || d.head_layers > 7)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .head_layers is %d (1 to 7)", d.head_layers);
+    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
+        d.head_hidden = sslh_net_query(encoder).width;
     s.views = d.views ? *d.views : sslh_recipe_simclr();
     s.d = d;
     s.d.views = NULL;
@@ -18726,8 +19625,8 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
 #if SSLH_WITH_VAE
 /* Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014.
 
-   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it must
-   let the decoder rebuild the image, and the distributions together must look like a standard normal.
+   Learns from: the images themselves. The encoder gives a distribution over codes for each image; a code drawn from it
+   must let the decoder rebuild the image, and the distributions together must look like a standard normal.
 
        q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
        z      = mu + sigma e, e ~ N(0, 1)            reparameterisation: gradients reach mu and sigma  (2)
@@ -18737,8 +19636,8 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
 
    Defaults: 784-400-20-400-784, ReLU, Adam 1e-3, batch 128 (pytorch/examples); grey values serve as Bernoulli targets.
    Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
-   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only with
-   the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
+   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only
+   with the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
 
 typedef struct sslh_i_vae_net { int in, hidden, latent, activation; } sslh_i_vae_net;
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
@@ -18789,14 +19688,15 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
-    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1])); /* (4), mean */
+    /* (4), mean */
+    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
 SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     if (data.height != s->d.height || data.width != s->d.width || data.channels != s->d.channels)
-        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_vae: made for images of %d x %d x %d, the data has %d x %d x %d", s->d.height, s->d.width, s->d.channels,
-                  data.height, data.width, data.channels);
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_vae: made for images of %d x %d x %d, the data has %d x %d x %d",
+                  s->d.height, s->d.width, s->d.channels, data.height, data.width, data.channels);
     sslh_i_note_size(m->encoder, data);
 }
 
@@ -18818,7 +19718,8 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     y = sslh_forward(s->decoder, z);
     flat = sslh_reshape(c, x, sslh_dim2(-1, in));
     /* mean over N and pixels, times the number of pixels: the sum of (3), mean over images */
-    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in) : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
+    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in)
+        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
 }
 
@@ -18844,8 +19745,11 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     if (!d.latent) d.latent = 20;
     if (d.beta == 0.0f) d.beta = 1.0f;
     if (d.beta < 0.0f) d.beta = 0.0f;
-    if (d.height <= 0 || d.width <= 0 || d.channels < 0 || d.hidden < 0 || d.latent < 0 || d.height > 4096 || d.width > 4096 || d.channels > 16)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_vae: images of %d x %d x %d, .hidden %d, .latent %d: sizes must be given and positive", d.height, d.width, d.channels, d.hidden, d.latent);
+    if (d.height <= 0 || d.width <= 0 || d.channels < 0 || d.hidden < 0 || d.latent < 0 || d.height > 4096 ||
+        d.width > 4096 || d.channels > 16) sslh_fail(c, SSLH_E_USAGE,
+                                                     "sslh_vae: images of %d x %d x %d, .hidden %d, .latent %d: sizes "
+                                                     "must be given and positive", d.height, d.width, d.channels,
+                                                     d.hidden, d.latent);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
     e.hidden = d.hidden;
@@ -18947,23 +19851,25 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
        t_p = (x_p - mean(x_p)) / sqrt(var(x_p) + 1e-6)   each patch by its own mean and variance      (5)
        L = mean over hidden patches p and their values of (y_p - t_p)^2                               (6)
 
-   Defaults: r = 0.75; decoder 4 blocks of width 96 (the paper's 8 of 512, for small images); positions fixed sine-cosine
-   in encoder (a flag of sslh_vit) and decoder; AdamW (0.9, 0.95), rate 1.5e-4 x batch / 256, decay 0.05, warm-up 40
-   epochs, cosine; views: crop 0.2 to 1 and flip, normalised by the data. Predicting 0 costs (n-1)/n for n values per patch,
-   because the variance in (5) is the unbiased one; the second number is 1 - L / ((n-1)/n), the share explained.
-   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
-   pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
+   Defaults: r = 0.75; decoder 4 blocks of width 96 (the paper's 8 of 512, for small images); positions fixed
+   sine-cosine in encoder (a flag of sslh_vit) and decoder; AdamW (0.9, 0.95), rate 1.5e-4 x batch / 256, decay 0.05,
+   warm-up 40 epochs, cosine; views: crop 0.2 to 1 and flip, normalised by the data. Predicting 0 costs (n-1)/n for n
+   values per patch, because the variance in (5) is the unbiased one; the second number is 1 - L / ((n-1)/n), the share
+   explained. Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a
+   32-pixel image; pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning
+   shows. */
 
 typedef struct sslh_i_mae_net { int width, depth, heads, patches, out, norm, blocks, pred; } sslh_i_mae_net;
-typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given; } sslh_i_mae;
+typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
+    } sslh_i_mae;
 
 SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,gh,p,gw,p,C -> N,gh,gw,p,p,C */
     char text[96];
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!x || x->ndim != 4 || patch < 1 || x->shape[1] % patch || x->shape[2] % patch) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_patchify: images (N,H,W,C) with sides divisible by the patch of %d are needed, not %s", patch,
-                  x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL");
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_patchify: images (N,H,W,C) with sides divisible by the patch of %d are "
+                  "needed, not %s", patch, x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL");
         return sslh_i_dummy(c);
     }
     {
@@ -18990,9 +19896,10 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     }
 }
 
-/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden (n,P)
-   1 for hidden patches. stream_of gives every image its own stream. */
-SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep, sslh_tensor **restore, sslh_tensor **hidden) {
+/* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden
+   (n,P) 1 for hidden patches. stream_of gives every image its own stream. */
+SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep,
+                               sslh_tensor **restore, sslh_tensor **hidden) {
     int32_t *order;
     int i, p;
     *keep = sslh_i_new(c, "sslh_mae", SSLH_I32, sslh_dim2(n, s->visible));
@@ -19028,7 +19935,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     class_token = sslh_slice(c, y, 1, 0, 1);
     part[0] = sslh_slice(c, y, 1, 1, 1 + visible);
     part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width)); /* mask tokens */
-    part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);                  /* back in their places */
+    /* back in their places */
+    part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);
     part[0] = class_token;
     y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, s->pred + 2)); /* + decoder_pos_embed (1,1+P,Dd) */
     for (i = 0; i < s->depth; i++) y = sslh_i_vit_block(net, s->blocks + 12 * i, y, s->heads, 0.0f, NULL);
@@ -19084,7 +19992,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, s
 SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
-    sslh_tensor *x = sslh_view_get(v, "images"), *hidden = sslh_view_get(v, "hidden"), *y, *t, *mean, *std, *per_patch, *loss;
+    sslh_tensor *x = sslh_view_get(v, "images"), *hidden = sslh_view_get(v, "hidden"), *y, *t, *mean, *std, *per_patch,
+        *loss;
     float values;
     (void)phase;
     y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore"));
@@ -19098,7 +20007,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     return loss;
 }
 
-SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked, sslh_tensor **filled) {
+SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
+                                   sslh_tensor **filled) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
@@ -19124,7 +20034,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     if (!s->d.raw_pixels) y = sslh_add(c, sslh_mul(c, y, std), mean); /* (5) backwards */
     if (!SSLH_I_BAD(c)) {
         hidden = sslh_reshape(c, hidden, sslh_dim3(x->shape[0], s->patches, 1));
-        shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches); /* hidden patches: the mean of all */
+        /* hidden patches: the mean of all */
+        shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches);
         *masked = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
         *filled = sslh_unpatchify(c, sslh_where(c, hidden, y, patches), s->patch, x->shape[1], x->shape[2]);
     }
@@ -19151,7 +20062,9 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     if (sslh_i_check_encoder(c, "sslh_mae", encoder, -1)) {
         info = sslh_net_query(encoder);
         projection = sslh_find(encoder, "patch_embed.proj.weight");
-        if (!projection || !info.image) sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches (sslh_vit) is needed", info.name);
+        if (!projection || !info.image)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_mae: the encoder \"%s\" has no patches; a transformer on patches "
+                      "(sslh_vit) is needed", info.name);
     }
     s.patch = 1;
     if (!SSLH_I_BAD(c)) {
@@ -19162,11 +20075,13 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     s.patches = grid * grid;
     s.visible = (int)((float)s.patches * (1.0f - d.mask));
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen and one hidden (smaller patches?)",
-                  (double)d.mask, s.visible, s.patches);
-    if (d.decoder_width < 4 || d.decoder_width % 4 || d.decoder_heads < 1 || d.decoder_width % d.decoder_heads || d.decoder_depth < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: decoder of width %d, %d heads, %d blocks: the width must be a multiple of 4 and of the heads", d.decoder_width,
-                  d.decoder_heads, d.decoder_depth);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
+                  "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
+    if (d.decoder_width < 4 || d.decoder_width % 4 || d.decoder_heads < 1 || d.decoder_width % d.decoder_heads ||
+        d.decoder_depth < 1) sslh_fail(c, SSLH_E_USAGE,
+                                       "sslh_mae: decoder of width %d, %d heads, %d blocks: the width must be a "
+                                       "multiple of 4 and of the heads", d.decoder_width, d.decoder_heads,
+                                       d.decoder_depth);
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_mae();
     s.d = d;
@@ -19176,7 +20091,8 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     n.heads = d.decoder_heads;
     n.patches = s.patches;
     n.out = s.patch * s.patch * channels;
-    /* declared below in this order: decoder_embed (2), mask_token, blocks (12 each), decoder_norm (2), decoder_pred (2), positions */
+    /* declared below in this order: decoder_embed (2), mask_token, blocks (12 each), decoder_norm (2), decoder_pred
+       (2), positions */
     n.blocks = 3;
     n.norm = n.blocks + 12 * n.depth;
     n.pred = n.norm + 2;
@@ -19197,7 +20113,8 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
         }
         sslh_layer_layer_norm_new(s.decoder, "decoder_norm", n.width);
         sslh_i_xavier_new(s.decoder, "decoder_pred", n.width, n.out);
-        sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width), SSLH_INIT_POSITIONS, (float)grid);
+        sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width),
+                       SSLH_INIT_POSITIONS, (float)grid);
     }
     m = sslh_method_new(c, "mae", encoder, &s, sizeof s);
     sslh_child(m.net, "decoder", s.decoder);
@@ -19221,7 +20138,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
 /*  >>eval          probe, kNN, fine-tuning, meters                                                                  */
 /* ================================================================================================================== */
 
-/* --- features ------------------------------------------------------------------------------------------------------- */
+/* --- features ----------------------------------------------------------------------------------------------------- */
 
 /* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over a grid, for probes of early maps. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
@@ -19229,7 +20146,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     if (SSLH_I_BAD(c)) return x;
     k = SSLH_I_MIN(x->shape[1], x->shape[2]) / grid;
     if (k < 1) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is finer than the map of %d x %d", grid, x->shape[1], x->shape[2]);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is finer than the map of %d x %d", grid, x->shape[1],
+                  x->shape[2]);
         return x;
     }
     return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
@@ -19265,11 +20183,14 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         if (encoder) {
             x = sslh_forward_ex(encoder, x, f);
             if (!SSLH_I_BAD(c) && x->ndim == 4 && d.pool_grid > 1) x = sslh_i_pool_grid(c, x, d.pool_grid);
-            else if (!SSLH_I_BAD(c) && x->ndim > 2) x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+            else if (!SSLH_I_BAD(c) && x->ndim > 2)
+                x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
         }
         x = sslh_reshape(c, x, sslh_dim2(n, -1)); /* (n,D) */
-        if (!SSLH_I_BAD(c) && !all) all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
-        if (all && !SSLH_I_BAD(c)) memcpy(all->data + (size_t)at * (size_t)all->shape[1], x->data, x->count * sizeof *x->data);
+        if (!SSLH_I_BAD(c) && !all)
+            all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
+        if (all && !SSLH_I_BAD(c))
+            memcpy(all->data + (size_t)at * (size_t)all->shape[1], x->data, x->count * sizeof *x->data);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -19280,11 +20201,14 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 /* Labels of a data set, checked. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
-    if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1) sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
-    else if (!train.labels || !test.labels) sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op, train.labels ? "test" : "training");
+    if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a data set is empty", op);
+    else if (!train.labels || !test.labels)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the %s data has no labels, a probe needs them", op,
+                  train.labels ? "test" : "training");
     else if (train.height != test.height || train.width != test.width || train.channels != test.channels)
-        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height, train.width, train.channels, test.height,
-                  test.width, test.channels);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: training images of %d x %d x %d, test images of %d x %d x %d", op, train.height,
+                  train.width, train.channels, test.height, test.width, test.channels);
     return !SSLH_I_BAD(c);
 }
 
@@ -19292,12 +20216,13 @@ SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t see
     return fraction > 0.0f && fraction < 1.0f ? sslh_data_fraction(d, (double)fraction, seed) : d;
 }
 
-/* --- linear probe --------------------------------------------------------------------------------------------------- */
+/* --- linear probe ------------------------------------------------------------------------------------------------- */
 /* Multinomial logistic regression on standardised features,
        L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
    minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
 
-typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n; int pairs, newest; } sslh_i_lbfgs;
+typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n;
+    int pairs, newest; } sslh_i_lbfgs;
 
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
     double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
@@ -19320,7 +20245,8 @@ SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
     memset(p->weight->grad, 0, p->weight->count * sizeof(sslh_real));
     memset(p->bias->grad, 0, p->bias->count * sizeof(sslh_real));
     loss = sslh_cross_entropy(c, sslh_linear(c, p->x, p->weight, p->bias), p->y);
-    if (p->l2 > 0.0f) loss = sslh_add(c, loss, sslh_scale(c, sslh_sum(c, sslh_square(c, p->weight), SSLH_ALL, 0), 0.5f * p->l2));
+    if (p->l2 > 0.0f)
+        loss = sslh_add(c, loss, sslh_scale(c, sslh_sum(c, sslh_square(c, p->weight), SSLH_ALL, 0), 0.5f * p->l2));
     sslh_backward(c, loss);
     value = (double)sslh_item(loss);
     sslh_pop(c);
@@ -19406,7 +20332,8 @@ SSLH_I_FN sslh_tensor *sslh_i_rows(sslh_ctx *c, const sslh_tensor *x, const int3
     sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_F32, sslh_dim2(n, x->shape[1]));
     size_t width = (size_t)x->shape[1];
     int i;
-    for (i = 0; t && i < n; i++) memcpy(t->data + (size_t)i * width, x->data + (size_t)index[i] * width, width * sizeof *t->data);
+    for (i = 0; t && i < n; i++)
+        memcpy(t->data + (size_t)i * width, x->data + (size_t)index[i] * width, width * sizeof *t->data);
     return t ? t : sslh_i_dummy(c);
 }
 
@@ -19429,16 +20356,19 @@ SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
             sum2 += v * v;
         }
         scale = sum2 > 1e-20 * (double)n ? 1.0 / sqrt(sum2 / (double)n) : 0.0;
-        for (i = 0; i < n; i++) train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
-        for (i = 0; i < m; i++) test->data[i * width + d] = (sslh_real)(((double)test->data[i * width + d] - mean) * scale);
+        for (i = 0; i < n; i++)
+            train->data[i * width + d] = (sslh_real)(((double)train->data[i * width + d] - mean) * scale);
+        for (i = 0; i < m; i++)
+            test->data[i * width + d] = (sslh_real)(((double)test->data[i * width + d] - mean) * scale);
     }
 }
 
 static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
 
-/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number last. */
-SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed, sslh_tensor *held_x,
-                                const int32_t *held_y, double *right) {
+/* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number
+   last. */
+SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed,
+                                sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
     memset(b->x, 0, b->n * sizeof *b->x);
     if (fixed > 0.0f) {
@@ -19453,8 +20383,9 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     }
 }
 
-SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
-                                          const int32_t *test_labels, int classes, sslh_probe_desc d) {
+SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
+                                          sslh_tensor *test, const int32_t *test_labels, int classes,
+                                          sslh_probe_desc d) {
     sslh_i_probe p;
     sslh_i_lbfgs b;
     sslh_tensor *x, *t, *in[2], parameters[2];
@@ -19467,8 +20398,10 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_linear_probe", in, 2, 1)) return 0.0f;
-    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 2 || !train_labels || !test_labels) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear_probe: features (n,D) of one width, labels and at least 2 classes are needed");
+    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 2 || !train_labels ||
+        !test_labels) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_linear_probe: features (n,D) of one width, labels and at least 2 classes are "
+                  "needed");
         return 0.0f;
     }
     if (!d.iterations) d.iterations = 200;
@@ -19511,7 +20444,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
         folds = n >= 2000 ? 1 : 5;
         sslh_random_permutation(d.seed, 0x70726f6265u, order, n);
         for (fold = 0; fold < folds && n >= 10 && !SSLH_I_BAD(c); fold++) {
-            int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0, held = to - from;
+            int from = (int)((int64_t)n * fold / parts), to = (int)((int64_t)n * (fold + 1) / parts), kept = 0,
+                held = to - from;
             int64_t inner = sslh_mark(c);
             int32_t *ids = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *ids);
             sslh_tensor *hx, *hy;
@@ -19551,8 +20485,9 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     return result;
 }
 
-/* --- nearest neighbours --------------------------------------------------------------------------------------------- */
-/* Wu et al. 2018: s_i = cosine of test and training feature; the k largest vote for their class with weight e^(s_i / T). */
+/* --- nearest neighbours ------------------------------------------------------------------------------------------- */
+/* Wu et al. 2018: s_i = cosine of test and training feature; the k largest vote for their class with weight e^(s_i /
+   T). */
 
 typedef struct sslh_i_knn_job {
     const sslh_real *similarity; /* (rows, n) */
@@ -19599,14 +20534,15 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
         who[at] = i;
     }
     for (k = 0; k < j->classes; k++) votes[k] = 0;
-    for (i = 0; i < used; i++) votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
+    for (i = 0; i < used; i++)
+        votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
 
-SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test, const int32_t *test_labels,
-                                 int classes, sslh_knn_desc d) {
+SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
+                                 const int32_t *test_labels, int classes, sslh_knn_desc d) {
     sslh_tensor *in[2], *unit;
     sslh_i_knn_job j;
     int64_t mark;
@@ -19614,9 +20550,10 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     in[0] = train;
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
-    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 1 || !train_labels || !test_labels || d.k < 0 ||
-        d.temperature < 0.0f) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width, labels, k >= 1 and a temperature above 0 are needed");
+    if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 1 || !train_labels ||
+        !test_labels || d.k < 0 || d.temperature < 0.0f) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width, labels, k >= 1 and a temperature above 0 "
+                  "are needed");
         return 0.0f;
     }
     memset(&j, 0, sizeof j);
@@ -19628,7 +20565,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.labels = train_labels;
     for (i = 0; i < j.n; i++)
         if (train_labels[i] < 0 || train_labels[i] >= classes) {
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i, classes - 1);
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: label %d of sample %d is outside 0 .. %d", (int)train_labels[i], i,
+                      classes - 1);
             return 0.0f;
         }
     mark = sslh_mark(c);
@@ -19644,7 +20582,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
         sslh_tensor *s;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        s = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_slice(c, test, 0, at, at + rows), 0.0f), unit, 0, 1); /* (rows,n) */
+        /* (rows,n) */
+        s = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_slice(c, test, 0, at, at + rows), 0.0f), unit, 0, 1);
         if (!SSLH_I_BAD(c)) {
             j.similarity = s->data;
             sslh_i_parallel(c, rows, sslh_i_knn_task, &j);
@@ -19674,7 +20613,7 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     return result;
 }
 
-/* --- fine-tuning ---------------------------------------------------------------------------------------------------- */
+/* --- fine-tuning -------------------------------------------------------------------------------------------------- */
 
 /* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B learns with rate
    lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer. */
@@ -19717,7 +20656,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     int64_t mark, step = 0, steps, warmup, at;
     int transformer, classes;
     double right = 0;
-    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1)) return 0.0f;
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1))
+        return 0.0f;
     mark = sslh_mark(c);
     classes = SSLH_I_MAX(train.classes, test.classes);
     train = sslh_i_label_share(train, d.fraction, d.seed);
@@ -19736,7 +20676,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     if (d.smoothing < 0.0f) d.smoothing = 0.0f;
     if (d.warmup == 0.0f) d.warmup = 1.0f;
     if (d.warmup < 0.0f) d.warmup = 0.0f;
-    if (d.epochs < 1 || d.batch < 1) sslh_fail(c, SSLH_E_USAGE, "sslh_finetune: epochs %d, batch %d: both must be positive", d.epochs, d.batch);
+    if (d.epochs < 1 || d.batch < 1)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_finetune: epochs %d, batch %d: both must be positive", d.epochs, d.batch);
     sslh_i_layer_decay(net, d.layer_decay);
     p = sslh_get_preprocess(encoder);
     recipe = d.views ? *d.views : sslh_recipe_mae();
@@ -19777,7 +20718,10 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
         sslh_push(c);
         sslh_no_grad(c, 1);
-        right += n * (double)sslh_i_accuracy(sslh_forward(head, sslh_i_pool_features(c, sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p)))), test.labels + at);
+        right += n * (double)sslh_i_accuracy(sslh_forward(head,
+                                                          sslh_i_pool_features(c, sslh_forward(net,
+                                                                  sslh_i_data_tensor(c, test, at, n, &p)))),
+                                                                  test.labels + at);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -19789,7 +20733,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     return (float)(right / (double)test.count);
 }
 
-/* --- collapse meters ------------------------------------------------------------------------------------------------ */
+/* --- collapse meters ---------------------------------------------------------------------------------------------- */
 
 SSLH_I_FN int sslh_i_check_features(const char *op, const sslh_tensor *x, int rows) {
     if (!x || SSLH_I_BAD(x->ctx)) return 0;
@@ -19836,13 +20780,15 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     double total = 0;
     if (!sslh_i_check_features("sslh_alignment", a, 1) || !sslh_i_check_features("sslh_alignment", b, 1)) return 0.0f;
     if (a->shape[0] != b->shape[0] || a->shape[1] != b->shape[1]) {
-        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1], b->shape[0], b->shape[1]);
+        sslh_fail(a->ctx, SSLH_E_SHAPE, "sslh_alignment: (%d,%d) and (%d,%d) are not pairs", a->shape[0], a->shape[1],
+                  b->shape[0], b->shape[1]);
         return 0.0f;
     }
     n = (size_t)a->shape[0];
     width = (size_t)a->shape[1];
     for (i = 0; i < n; i++) {
-        double ia = sslh_i_inverse_norm(a->data + i * width, width), ib = sslh_i_inverse_norm(b->data + i * width, width);
+        double ia = sslh_i_inverse_norm(a->data + i * width, width),
+            ib = sslh_i_inverse_norm(b->data + i * width, width);
         for (d = 0; d < width; d++) {
             double v = (double)a->data[i * width + d] * ia - (double)b->data[i * width + d] * ib;
             total += v * v;
@@ -19868,7 +20814,8 @@ SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
         sslh_no_grad(c, 1);
         s = sslh_matmul_ex(c, sslh_slice(c, u, 0, (int)i, (int)(i + rows)), u, 0, 1); /* (rows,n) cosines */
         for (r = 0; r < rows && !SSLH_I_BAD(c); r++)
-            for (j = i + r + 1; j < n; j++) total += (double)sslh_i_exp(-4 * (1 - s->data[r * n + j])); /* |u-v|^2 = 2 - 2 cos */
+            /* |u-v|^2 = 2 - 2 cos */
+            for (j = i + r + 1; j < n; j++) total += (double)sslh_i_exp(-4 * (1 - s->data[r * n + j]));
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
@@ -19878,8 +20825,8 @@ SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
     return result;
 }
 
-/* Eigenvalues (descending) of a symmetric matrix a (n,n), which is destroyed; rows of vectors (n,n) are the eigenvectors when
-   not NULL. Cyclic Jacobi rotations: slow for n in the thousands, accurate and short. */
+/* Eigenvalues (descending) of a symmetric matrix a (n,n), which is destroyed; rows of vectors (n,n) are the
+   eigenvectors when not NULL. Cyclic Jacobi rotations: slow for n in the thousands, accurate and short. */
 SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
     int sweep, p, q, k;
     size_t w = (size_t)n;
@@ -19935,8 +20882,8 @@ SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
     }
 }
 
-/* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1, collapsed to a
-   line, and D. */
+/* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1,
+   collapsed to a line, and D. */
 SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     size_t n, width, i, d, e;
     double *gram, *values, total = 0, entropy = 0;
@@ -19972,7 +20919,7 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
 /*  >>train         trainer                                                                                          */
 /* ================================================================================================================== */
 
-/* --- one step ------------------------------------------------------------------------------------------------------- */
+/* --- one step ----------------------------------------------------------------------------------------------------- */
 
 /* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. */
 SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
@@ -19987,8 +20934,8 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         return 0.0f;
     }
     if (batch->count < m->min_batch) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch are the negatives", m->name,
-                  batch->count, m->min_batch);
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of %d; at least %d are needed, because the other samples of the batch "
+                  "are the negatives", m->name, batch->count, m->min_batch);
         return 0.0f;
     }
     m->views(m, batch, &v);
@@ -20011,7 +20958,7 @@ SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_ba
     return sslh_i_method_step(m, o, batch, lr, 1);
 }
 
-/* --- progress ------------------------------------------------------------------------------------------------------- */
+/* --- progress ----------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_STDIO
 SSLH_I_FN int sslh_i_is_terminal(void) {
@@ -20041,7 +20988,8 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
     bar[24] = 0;
     if (terminal) fprintf(stderr, "\r\033[K%s [%s] ", t->method->name, bar);
     else fprintf(stderr, "%s ", t->method->name);
-    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps, (double)t->loss);
+    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps,
+            (double)t->loss);
     if (t->second_name[0]) fprintf(stderr, "  %s %.3f", t->second_name, (double)t->second);
     fprintf(stderr, "  %.0f images/s  %s %s", t->images_per_second, t->step == t->steps ? "took" : "left", left);
     if (!terminal || (t->epoch_end && t->step == t->steps)) fprintf(stderr, "\n");
@@ -20049,7 +20997,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
 }
 #endif
 
-/* --- the loop ------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
 
@@ -20083,7 +21031,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     }
     d = sslh_i_train_resolve(&m, d);
     if (d.epochs < 1 || d.batch < 1 || d.accumulate < 1 || !(d.lr > 0.0f) || d.checkpoint_every < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: epochs %d, batch %d, accumulate %d, lr %g: all must be positive", d.epochs, d.batch, d.accumulate, (double)d.lr);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: epochs %d, batch %d, accumulate %d, lr %g: all must be positive",
+                  d.epochs, d.batch, d.accumulate, (double)d.lr);
         return 0.0f;
     }
     if (m.prepare) m.prepare(&m, data);
@@ -20158,7 +21107,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
             stop |= sslh_i_train_call(&d, &t);
         }
         if (d.checkpoint && !SSLH_I_BAD(c) &&
-            (d.checkpoint_steps ? step % d.checkpoint_steps == 0 : step % (per_epoch * d.checkpoint_every) == 0 || step == t.steps))
+            (d.checkpoint_steps ? step % d.checkpoint_steps == 0 : step % (per_epoch * d.checkpoint_every) == 0 ||
+             step == t.steps))
             sslh_save_checkpoint(&m, o, step, d.checkpoint);
     }
     (void)shown;
@@ -20188,7 +21138,8 @@ typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas;
 SSLH_I_FN int sslh_i_canvas_new(sslh_ctx *c, const char *op, sslh_i_canvas *v, int64_t width, int64_t height) {
     size_t bytes;
     if (width < 1 || height < 1 || width > SSLH_I_PICTURE_SIDE || height > SSLH_I_PICTURE_SIDE) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: a picture of %.0f x %.0f pixels (at most %d a side)", op, (double)width, (double)height, SSLH_I_PICTURE_SIDE);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: a picture of %.0f x %.0f pixels (at most %d a side)", op, (double)width,
+                  (double)height, SSLH_I_PICTURE_SIDE);
         return 0;
     }
     bytes = (size_t)width * (size_t)height * 3;
@@ -20240,8 +21191,10 @@ SSLH_I_FN void sslh_i_ink_dot(sslh_i_canvas *v, double x, double y, double radiu
         }
 }
 
-/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not show. */
-SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by, double half) {
+/* The line from a to b into a mask of the canvas's size: the larger share wins, so that joints of a polyline do not
+   show. */
+SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, double ay, double bx, double by,
+                               double half) {
     double ux = bx - ax, uy = by - ay, length2 = ux * ux + uy * uy;
     int x0 = (int)floor(SSLH_I_MIN(ax, bx) - half) - 1, x1 = (int)ceil(SSLH_I_MAX(ax, bx) + half) + 1;
     int y0 = (int)floor(SSLH_I_MIN(ay, by) - half) - 1, y1 = (int)ceil(SSLH_I_MAX(ay, by) + half) + 1, x, y;
@@ -20254,7 +21207,8 @@ SSLH_I_FN void sslh_i_ink_line(uint8_t *mask, int width, int height, double ax, 
             dx = px - t * ux;
             dy = py - t * uy;
             cover = sslh_i_cover(sqrt(dx * dx + dy * dy), half);
-            if (cover > mask[(size_t)y * (size_t)width + (size_t)x]) mask[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)cover;
+            if (cover > mask[(size_t)y * (size_t)width + (size_t)x])
+                mask[(size_t)y * (size_t)width + (size_t)x] = (uint8_t)cover;
         }
 }
 
@@ -20297,15 +21251,18 @@ SSLH_I_FN void sslh_i_write_text(sslh_i_canvas *v, int x, int y, int scale, int 
         bits = sslh_i_font[ch >= 32 && ch < 127 ? ch - 32 : '?' - 32];
         for (row = 0; row < 9; row++)
             for (col = 0; col < 5; col++)
-                if (bits >> (44 - 5 * row - col) & 1) sslh_i_ink_bar(v, x + (n * SSLH_I_GLYPH_WIDTH + col) * scale, y + row * scale, scale + bold, scale, colour);
+                if (bits >> (44 - 5 * row - col) & 1)
+                    sslh_i_ink_bar(v, x + (n * SSLH_I_GLYPH_WIDTH + col) * scale, y + row * scale, scale + bold, scale,
+                                   colour);
         n++;
     }
 }
 
 /* Twenty colours that stay apart: ten strong ones, then their light relatives. */
 SSLH_I_FN int sslh_i_colour(int i) {
-    static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f, 0xbcbd22, 0x17becf,
-                                   0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00, 0x8ee5ee};
+    static const int colour[20] = {0x1f77b4, 0xff7f0e, 0x2ca02c, 0xd62728, 0x9467bd, 0x8c564b, 0xe377c2, 0x7f7f7f,
+        0xbcbd22, 0x17becf, 0x0b3d66, 0xffc48a, 0x9be08f, 0xff9d9a, 0xcdb9e8, 0xd2a994, 0x8f1d78, 0x000000, 0x5c5f00,
+        0x8ee5ee};
     return colour[(unsigned)i % 20u];
 }
 
@@ -20316,7 +21273,9 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
     else if (t->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: an integer tensor, real values are needed", op);
-    else if (!t->data) sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use sslh_keep)", op);
+    else if (!t->data)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use "
+                  "sslh_keep)", op);
     return !SSLH_I_BAD(c);
 }
 
@@ -20324,21 +21283,26 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
 SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
 
 /* n tiles (H,W,3) of bytes in a grid. */
-SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w, int columns, int zoom) {
+SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w,
+                            int columns, int zoom) {
     sslh_i_canvas v;
     int64_t gap, margin, width;
     int i, x, y, rows;
     if (columns <= 0) /* about as wide as high, a little wider */
-        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;) columns++;
+        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;)
+            columns++;
     if (columns > n) columns = n;
     rows = (n - 1) / columns + 1;
     width = (int64_t)columns * w;
-    if (zoom <= 0) zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
+    if (zoom <= 0)
+        zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
     gap = 2 + zoom / 4;
     margin = 2 * gap;
-    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap, 2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
+    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap,
+                           2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
     for (i = 0; i < n; i++) {
-        int left = (int)(margin + (i % columns) * (w * zoom + gap)), top = (int)(margin + (i / columns) * (h * zoom + gap));
+        int left = (int)(margin + (i % columns) * (w * zoom + gap)),
+            top = (int)(margin + (i / columns) * (h * zoom + gap));
         for (y = 0; y < h * zoom; y++) {
             uint8_t *o = v.rgb + ((size_t)(top + y) * (size_t)v.width + (size_t)left) * 3;
             const uint8_t *p = tile + ((size_t)i * (size_t)h + (size_t)(y / zoom)) * (size_t)w * 3;
@@ -20351,7 +21315,8 @@ SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const
 /* Memory for n tiles, each side within the largest picture. */
 SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, int w) {
     size_t bytes;
-    if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE || !sslh_i_mul((size_t)h * (size_t)w * 3, (size_t)n, &bytes) || bytes > ((size_t)1 << 31) - 1) {
+    if (h > SSLH_I_PICTURE_SIDE || w > SSLH_I_PICTURE_SIDE ||
+        !sslh_i_mul((size_t)h * (size_t)w * 3, (size_t)n, &bytes) || bytes > ((size_t)1 << 31) - 1) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d images of %d x %d make too large a picture", op, n, h, w);
         return NULL;
     }
@@ -20365,8 +21330,8 @@ SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor
     char text[96];
     if (!sslh_i_readable(c, "sslh_picture_grid", images)) return;
     if (images->ndim != 4 || images->shape[3] > 4 || zoom > 1000) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s, zoom %d: images are (N,H,W,C) with 1 to 4 channels, zoom at most 1000",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(images)), zoom);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s, zoom %d: images are (N,H,W,C) with 1 to 4 channels, zoom at "
+                  "most 1000", sslh_i_str(text, sizeof text, sslh_shape_of(images)), zoom);
         return;
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_grid", images->shape[0], images->shape[1], images->shape[2]);
@@ -20374,8 +21339,10 @@ SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor
     channels = (size_t)images->shape[3];
     pixels = images->count / channels;
     for (i = 0; i < pixels; i++)
-        for (k = 0; k < 3; k++) tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
-    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns, zoom);
+        for (k = 0; k < 3; k++)
+            tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
+    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns,
+                 zoom);
     sslh_i_free(c, tile);
 }
 
@@ -20398,8 +21365,8 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         w = h;
     }
     if (n < 1 || (channels != 1 && channels != 3) || zoom > 1000) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s, zoom %d: weights are (O,H,W,1), (O,H,W,3) or (O,D) with D or D/3 a square, zoom at most 1000",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(weight)), zoom);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s, zoom %d: weights are (O,H,W,1), (O,H,W,3) or (O,D) with "
+                  "D or D/3 a square, zoom at most 1000", sslh_i_str(text, sizeof text, sslh_shape_of(weight)), zoom);
         return;
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
@@ -20415,9 +21382,11 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         range = hi > lo ? hi - lo : 1;
         for (i = 0; i < (size_t)h * (size_t)w; i++)
             for (k = 0; k < 3; k++)
-                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] = sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
+                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] =
+                    sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
     }
-    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0, zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
+    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0,
+                 zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
     sslh_i_free(c, tile);
 }
 
@@ -20430,10 +21399,12 @@ SSLH_I_FN int sslh_i_legend_width(const char *const *names, int n) {
     return 34 + SSLH_I_MIN(longest, 40) * SSLH_I_GLYPH_WIDTH * 2;
 }
 
-SSLH_I_FN int sslh_i_finite2(const sslh_real *p) { return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0; }
+SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
+    return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
+}
 
-SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels, int classes,
-                                   const char *const *names) {
+SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                   int classes, const char *const *names) {
     const int SIDE = 720, MARGIN = 24, LINE = 24;
     sslh_i_canvas v;
     double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
@@ -20441,7 +21412,8 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     if (!sslh_i_readable(c, "sslh_picture_scatter", points)) return;
     if (points->ndim != 2 || points->shape[1] != 2 || classes < 0) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s, %d classes: points are (n,2)", sslh_i_str(text, sizeof text, sslh_shape_of(points)), classes);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s, %d classes: points are (n,2)",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(points)), classes);
         return;
     }
     n = points->shape[0];
@@ -20475,7 +21447,8 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
         if (!sslh_i_finite2(p)) continue;
         x = x + ((double)p[0] - middle[0]) * unit;
         y = y - ((double)p[1] - middle[1]) * unit;
-        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_colour(0) : labels[i] < 0 || labels[i] >= classes ? 0xb0b0b0 : sslh_i_colour(labels[i]), 205);
+        sslh_i_ink_dot(&v, x, y, radius, !labels ? sslh_i_colour(0) : labels[i] < 0 ||
+                       labels[i] >= classes ? 0xb0b0b0 : sslh_i_colour(labels[i]), 205);
     }
     for (i = 0; i < shown; i++) {
         char number[32];
@@ -20528,17 +21501,20 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power && used < size) snprintf(out + used, size - used, "e%d", power);
 }
 
-SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n, const char *const *names, const char *title) {
+SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                  const char *const *names, const char *title) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
     sslh_i_canvas v;
     uint8_t *mask;
     double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
     char text[48];
-    int i, j, any = 0, left = 0, top, legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
+    int i, j, any = 0, left = 0, top,
+        legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
     size_t k;
     if (SSLH_I_BAD(c)) return;
     if (!values || curves < 1 || n < 1 || curves > 100000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the values not NULL", curves, n);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the "
+                  "values not NULL", curves, n);
         return;
     }
     for (k = 0; k < (size_t)curves * (size_t)n; k++) {
@@ -20574,16 +21550,19 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
         int y = top + HEIGHT - (int)(i * step / (hi - lo) * HEIGHT + 0.5);
         sslh_i_ink_bar(&v, left, y, WIDTH, 1, SSLH_I_FAINT);
         sslh_i_tick(text, sizeof text, lo + i * step, step);
-        sslh_i_write_text(&v, left - 10 - 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text), y - 6, 2, 0, SSLH_I_INK, text);
+        sslh_i_write_text(&v, left - 10 - 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text), y - 6, 2, 0, SSLH_I_INK,
+                          text);
     }
     tick = SSLH_I_MAX(1.0, sslh_i_nice((xhi - xlo) / 8));
     for (i = 0; i < 12; i++) { /* 1, then multiples of the tick */
         double x = i == 0 ? 1 : i * tick;
         int at = left + (int)((x - xlo) / (xhi - xlo) * WIDTH + 0.5);
-        if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue; /* behind the last, too near the first */
+        /* behind the last, too near the first */
+        if (x > (double)n || (i > 0 && (x - 1) / (xhi - xlo) * WIDTH < 50)) continue;
         sslh_i_ink_bar(&v, at, top + HEIGHT, 1, 6, SSLH_I_INK);
         sslh_i_tick(text, sizeof text, x, 1);
-        sslh_i_write_text(&v, at - SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text) + 1, top + HEIGHT + 12, 2, 0, SSLH_I_INK, text);
+        sslh_i_write_text(&v, at - SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text) + 1, top + HEIGHT + 12, 2, 0,
+                          SSLH_I_INK, text);
     }
     sslh_i_ink_bar(&v, left, top + HEIGHT, WIDTH + 1, 1, SSLH_I_INK);
     sslh_i_ink_bar(&v, left, top, 1, HEIGHT, SSLH_I_INK);
@@ -20603,7 +21582,8 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
             qx = (double)left + 0.5 + ((double)i + 1 - xlo) / (xhi - xlo) * WIDTH;
             qy = (double)top + 0.5 + (hi - (double)y[i]) / (hi - lo) * HEIGHT;
             if (pen) sslh_i_ink_line(mask, v.width, v.height, px, py, qx, qy, 1.1);
-            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0); /* few values: show where they are */
+            /* few values: show where they are */
+            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0);
             else if (!pen) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 1.1);
             px = qx;
             py = qy;
@@ -20619,10 +21599,10 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     sslh_i_canvas_save(c, path, &v);
 }
 
-/* --- principal components ------------------------------------------------------------------------------------------ */
+/* --- principal components ----------------------------------------------------------------------------------------- */
 /* Subspace iteration on the covariance C = X'X / (n-1) of the centred rows, never formed: W = X'(X Q), Rayleigh-Ritz in
-   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component k
-   converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
+   the subspace, orthonormalise, repeat. The block is wider than the components asked for, which speeds it up: component
+   k converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
 
 typedef struct sslh_i_pca {
     const sslh_real *x; /* n x d */
@@ -20670,7 +21650,8 @@ SSLH_I_FN void sslh_i_pca_back(void *arg, int task, int worker) {
                     acc[j] = acc[j] + m;
                 }
             }
-            for (j = 0; j < SSLH_I_LANES; j++) p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
+            for (j = 0; j < SSLH_I_LANES; j++)
+                p->w[(size_t)k * (size_t)p->b + (size_t)(j0 + j)] = acc[j] / (double)SSLH_I_MAX(1, p->n - 1);
         }
 }
 
@@ -20717,8 +21698,10 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
         for (pass = 0; pass < 2; pass++)
             for (k = 0; k < j; k++) {
                 double dot = 0;
-                for (i = 0; i < d; i++) dot += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)k];
-                for (i = 0; i < d; i++) q[(size_t)i * (size_t)b + (size_t)j] -= dot * q[(size_t)i * (size_t)b + (size_t)k];
+                for (i = 0; i < d; i++)
+                    dot += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)k];
+                for (i = 0; i < d; i++)
+                    q[(size_t)i * (size_t)b + (size_t)j] -= dot * q[(size_t)i * (size_t)b + (size_t)k];
             }
         for (i = 0; i < d; i++) after += q[(size_t)i * (size_t)b + (size_t)j] * q[(size_t)i * (size_t)b + (size_t)j];
         after = after > 1e-24 * before ? 1 / sqrt(after) : 0;
@@ -20730,7 +21713,8 @@ SSLH_I_FN void sslh_i_orthonormal(double *q, int d, int b) {
 SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int dims, sslh_real *out) {
     sslh_i_pca p;
     int b = SSLH_I_ROUND_UP(dims + 8), i, j, k, round, *order;
-    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b + 3 * bb + (size_t)b;
+    size_t bb = (size_t)b * (size_t)b, db = (size_t)d * (size_t)b, total = (size_t)d + 2 * db + (size_t)n * (size_t)b +
+        3 * bb + (size_t)b;
     double *memory, *t, *v, *line, *last;
     memory = (double *)sslh_i_alloc(c, total * sizeof(double) + (size_t)b * sizeof(int));
     if (!memory) return 0;
@@ -20751,7 +21735,8 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         for (k = 0; k < d; k++) p.mean[k] += (double)x[(size_t)i * (size_t)d + (size_t)k];
     for (k = 0; k < d; k++) p.mean[k] /= (double)n;
     for (k = 0; k < d; k++) /* a fixed start that is orthogonal to nothing in particular */
-        for (j = 0; j < SSLH_I_MIN(b, d); j++) p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
+        for (j = 0; j < SSLH_I_MIN(b, d); j++)
+            p.q[(size_t)k * (size_t)b + (size_t)j] = (double)sslh_random_uniform(0, (uint64_t)j, (uint64_t)k) - 0.5;
     sslh_i_orthonormal(p.q, d, b);
     for (round = 0; round < 300; round++) {
         double moved = 0;
@@ -20760,7 +21745,8 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
         memset(t, 0, bb * sizeof *t);
         for (k = 0; k < d; k++) /* T = Q'W, the covariance in the subspace */
             for (i = 0; i < b; i++)
-                for (j = 0; j < b; j++) t[i * b + j] += p.q[(size_t)k * (size_t)b + (size_t)i] * p.w[(size_t)k * (size_t)b + (size_t)j];
+                for (j = 0; j < b; j++)
+                    t[i * b + j] += p.q[(size_t)k * (size_t)b + (size_t)i] * p.w[(size_t)k * (size_t)b + (size_t)j];
         for (i = 0; i < b; i++)
             for (j = 0; j < i; j++) t[i * b + j] = t[j * b + i] = (t[i * b + j] + t[j * b + i]) / 2;
         sslh_i_jacobi(t, v, b);
@@ -20784,12 +21770,15 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
     }
     for (j = 0; j < dims; j++) { /* the largest weight of a component is positive */
         double top = 0;
-        for (k = 0; k < d; k++) if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
-        for (k = 0; k < d && top < 0; k++) p.q[(size_t)k * (size_t)b + (size_t)j] = -p.q[(size_t)k * (size_t)b + (size_t)j];
+        for (k = 0; k < d; k++)
+            if (fabs(p.q[(size_t)k * (size_t)b + (size_t)j]) > fabs(top)) top = p.q[(size_t)k * (size_t)b + (size_t)j];
+        for (k = 0; k < d && top < 0; k++)
+            p.q[(size_t)k * (size_t)b + (size_t)j] = -p.q[(size_t)k * (size_t)b + (size_t)j];
     }
     sslh_i_parallel(c, (n - 1) / 32 + 1, sslh_i_pca_project, &p);
     for (i = 0; i < n; i++)
-        for (j = 0; j < dims; j++) out[(size_t)i * (size_t)dims + (size_t)j] = (sslh_real)p.z[(size_t)i * (size_t)b + (size_t)j];
+        for (j = 0; j < dims; j++)
+            out[(size_t)i * (size_t)dims + (size_t)j] = (sslh_real)p.z[(size_t)i * (size_t)b + (size_t)j];
     sslh_i_free(c, memory);
     return 1;
 }
@@ -20799,7 +21788,8 @@ SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor
     char text[96];
     if (!sslh_i_readable(c, op, x)) return 0;
     if (x->ndim < 2 || x->count / (size_t)x->shape[0] > 1000000) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: features are (n,D), D at most a million", op, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: features are (n,D), D at most a million", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return 0;
     }
     if (!sslh_i_finite(x->data, x->count)) {
@@ -20824,14 +21814,15 @@ SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {
     return out;
 }
 
-/* --- t-SNE --------------------------------------------------------------------------------------------------------- */
+/* --- t-SNE -------------------------------------------------------------------------------------------------------- */
 /* van der Maaten & Hinton, "Visualizing data using t-SNE", 2008.
      p_j|i = exp(-b_i |x_i-x_j|^2) / sum over k != i, with b_i such that the entropy is log perplexity         (1)
      p_ij  = (p_j|i + p_i|j) / 2n                                                                             (2)
      q_ij  = w_ij / sum of all w,  w_ij = 1 / (1 + |y_i-y_j|^2)                                               (4)
      dC/dy_i = 4 sum over j (p_ij - q_ij) (y_i - y_j) w_ij                                                    (5)
-   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it turns); p is
-   exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std 1e-4. */
+   Gradient descent with momentum 0.5, then 0.8, and a gain per coordinate (+0.2 when the sign stays, x0.8 when it
+   turns); p is exaggerated 12 times for the first quarter; learning rate n/48, at least 50; start: PCA with std
+   1e-4. */
 
 typedef struct sslh_i_tsne {
     int n, np, d, dp;     /* points, rounded up; width, rounded up */
@@ -20986,12 +21977,14 @@ SSLH_I_FN void sslh_i_tsne_forces(void *arg, int task, int worker) {
 }
 
 /* One step of the descent; velocity and gain are 2 x np like y. */
-SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum, float rate) {
+SSLH_I_FN void sslh_i_tsne_step(sslh_i_tsne *s, float *velocity, float *gain, float exaggeration, float momentum,
+                                float rate) {
     double z = 0;
     int i, k;
     for (i = 0; i < s->n; i++) z = z + (double)s->z[i];
     for (k = 0; k < 2; k++) {
-        float *y = s->y + (size_t)k * (size_t)s->np, *u = velocity + (size_t)k * (size_t)s->np, *g = gain + (size_t)k * (size_t)s->np;
+        float *y = s->y + (size_t)k * (size_t)s->np, *u = velocity + (size_t)k * (size_t)s->np,
+            *g = gain + (size_t)k * (size_t)s->np;
         double mean = 0;
         for (i = 0; i < s->n; i++) {
             float a = exaggeration * s->attract[2 * i + k], r = s->repel[2 * i + k] / (float)z, slope = a - r, m;
@@ -21020,7 +22013,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     memset(&s, 0, sizeof s);
     if (!sslh_i_feature_rows(c, "sslh_tsne", x, &s.n, &s.d)) return sslh_i_dummy(c);
     if (!(perplexity >= 1 && perplexity <= 10000) || iterations < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_tsne: perplexity %g, %d iterations: the first must be 1 to 10000, the second at least 1", (double)perplexity, iterations);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_tsne: perplexity %g, %d iterations: the first must be 1 to 10000, the second "
+                  "at least 1", (double)perplexity, iterations);
         return sslh_i_dummy(c);
     }
     np = SSLH_I_ROUND_UP((size_t)s.n);
@@ -21048,7 +22042,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     {
         float *copy = s.z + s.n;
         for (i = 0; i < s.n; i++)
-            for (k = 0; k < s.d; k++) copy[(size_t)i * (size_t)s.dp + (size_t)k] = (float)x->data[(size_t)i * (size_t)s.d + (size_t)k];
+            for (k = 0; k < s.d; k++)
+                copy[(size_t)i * (size_t)s.dp + (size_t)k] = (float)x->data[(size_t)i * (size_t)s.d + (size_t)k];
         s.x = copy;
     }
     tasks = (s.n - 1) / SSLH_I_TSNE_ROWS + 1;
@@ -21062,7 +22057,8 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     for (k = 0; k < 2; k++)
         for (i = 0; i < s.np; i++) {
             double v = i < s.n && spread > 0 ? (double)out->data[2 * i + k] / spread * 1e-4 : 0;
-            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does nothing */
+            /* equal points get a hair's breadth, or they could never part; what is behind n is so far away that it does
+               nothing */
             if (i < s.n) v = v + 1e-6 * ((double)sslh_random_uniform(0, (uint64_t)k, (uint64_t)i) - 0.5);
             s.y[(size_t)k * np + (size_t)i] = i < s.n ? (float)v : 1e15f;
             gain[(size_t)k * np + (size_t)i] = 1.0f;
@@ -21090,30 +22086,32 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #endif /* SSLH_IMPLEMENTATION */
 
 /* ================================================================================================================== */
-/*  >>history       what changed                                                                                       */
+/*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures                        */
+/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
-/*  >>licence       choose one                                                                                         */
+/*  >>licence       choose one                                                                                        */
 /* ================================================================================================================== */
 /*  A. Public domain (unlicense.org)
-       This is free and unencumbered software released into the public domain. Anyone is free to copy, modify, publish, use,
-       compile, sell, or distribute this software, either in source code form or as a compiled binary, for any purpose,
-       commercial or non-commercial, and by any means. In jurisdictions that recognize copyright laws, the author or authors of
-       this software dedicate any and all copyright interest in the software to the public domain. We make this dedication for
-       the benefit of the public at large and to the detriment of our heirs and successors. We intend this dedication to be an
-       overt act of relinquishment in perpetuity of all present and future rights to this software under copyright law. THE
-       SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF
-       MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM,
-       DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE
-       SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE.
+       This is free and unencumbered software released into the public domain. Anyone is free to copy, modify, publish,
+       use, compile, sell, or distribute this software, either in source code form or as a compiled binary, for any
+       purpose, commercial or non-commercial, and by any means. In jurisdictions that recognize copyright laws, the
+       author or authors of this software dedicate any and all copyright interest in the software to the public domain.
+       We make this dedication for the benefit of the public at large and to the detriment of our heirs and successors.
+       We intend this dedication to be an overt act of relinquishment in perpetuity of all present and future rights to
+       this software under copyright law. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+       IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND
+       NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN
+       ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR
+       OTHER DEALINGS IN THE SOFTWARE.
 
     B. MIT-0 (MIT No Attribution), Copyright 2026 the ssl.h authors
-       Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated documentation
-       files (the "Software"), to deal in the Software without restriction, including without limitation the rights to use, copy,
-       modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and to permit persons to whom the
-       Software is furnished to do so. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING
-       BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL
-       THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR
-       OTHERWISE, ARISING FROM, OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
+       Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
+       documentation files (the "Software"), to deal in the Software without restriction, including without limitation
+       the rights to use, copy, modify, merge, publish, distribute, sublicense, and/or sell copies of the Software, and
+       to permit persons to whom the Software is furnished to do so. THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY
+       OF ANY KIND, EXPRESS OR IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY, FITNESS FOR A
+       PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY
+       CLAIM, DAMAGES OR OTHER LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM, OUT OF OR
+       IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN THE SOFTWARE. */
