@@ -12239,6 +12239,7 @@ typedef struct sslh_i_entry {
     size_t      offset;     /* parameters: elements from the start of the block */
 } sslh_i_entry;
 
+/* A child: its name below this net, and the net, which another net may share. */
 typedef struct sslh_i_link { char name[64]; sslh_net *net; } sslh_i_link;
 
 /* One run of sslh_forward_ex; lives on its stack, the net points to the innermost. */
@@ -12249,6 +12250,9 @@ typedef struct sslh_i_call {
     char offered[160];      /* names of the others, for the message when it was not */
 } sslh_i_call;
 
+/* What the blocks hold, in elements of sslh_real:
+     values   | parameter 0 | gap | parameter 1 | gap | .. | state 0 | gap | ..     (nvalues, then the states in bytes)
+     grads    | gradient 0  | gap | gradient 1  | gap | ..                          (nvalues) */
 struct sslh_net {
     sslh_ctx       *ctx;    /* NULL: the dead net, what functions return after an error; constant */
     char            name[64];
@@ -12270,7 +12274,9 @@ struct sslh_net {
     sslh_preprocess preprocess;
 };
 
+/* What functions return when a net could not be made: every function recognises it and does nothing. */
 static const sslh_net sslh_i_dead_net = SSLH_I_ZERO;
+/* What sslh_call says outside of a forward callback: no wish. */
 static const sslh_forward_desc sslh_i_no_call = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c) {
@@ -12317,6 +12323,7 @@ SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t si
     return 1;
 }
 
+/* Only the header: parameters are declared next, memory for their values comes with the first use. */
 SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     sslh_net *net;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
@@ -12340,7 +12347,8 @@ SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     return net;
 }
 
-/* What sslh_param_new and sslh_state_new share. */
+/* What sslh_param_new and sslh_state_new share.
+   The net's tensors are numbered in the order of declaration; a name may occur once, because files go by names. */
 SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char *name, sslh_type type,
                                        sslh_shape shape) {
     sslh_ctx *c = net->ctx;
@@ -12372,6 +12380,7 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     return e;
 }
 
+/* A stream of its own for each parameter, taken now: initial values do not depend on which net is used first. */
 SSLH_DEF int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale) {
     sslh_i_entry *e = sslh_i_net_bad(net) ? NULL : sslh_i_declare(net, "sslh_param_new", name, SSLH_F32, shape);
     if (!e) return -1;
@@ -12397,10 +12406,12 @@ SSLH_I_FN int sslh_i_state_new(sslh_net *net, const char *name, sslh_type type, 
     return net->entries - 1;
 }
 
+/* As an entry without gradient: buffers, queues, counters. */
 SSLH_DEF int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape) {
     return sslh_i_state_new(net, name, type, shape, SSLH_INIT_ZERO, 0);
 }
 
+/* A link, not a copy. Names may repeat in different nets, not below one. */
 SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) {
     sslh_i_link *array;
     int i;
@@ -12425,6 +12436,7 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
     return child;
 }
 
+/* By number, not by name: it is called in every forward pass. */
 SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
     if (sslh_i_net_dead(net)) return sslh_i_dummy_net(NULL);
     if (i < 0 || i >= net->children) {
@@ -12487,6 +12499,8 @@ SSLH_I_FN void sslh_i_fans(const sslh_tensor *t, float *fan_in, float *fan_out) 
     }
 }
 
+/* Value j of a parameter is a function of (seed, stream, j); see the table at sslh_init for the formulas. States
+   keep to the deterministic ones. */
 SSLH_I_FN void sslh_i_init_fill(sslh_ctx *c, const sslh_i_entry *e) {
     float fan_in, fan_out, scale = e->scale != 0.0f ? e->scale : 1.0f, bound = 0;
     size_t j, n = e->t.count;
@@ -12558,6 +12572,7 @@ SSLH_I_FN int sslh_i_net_seal(sslh_net *net, int fill) {
     return 1;
 }
 
+/* Zeros, in the layout of the parameters; .grad of each parameter points into them from now on. */
 SSLH_I_FN int sslh_i_net_grads(sslh_net *net) {
     int i;
     if (net->grads || net->nvalues == 0) return 1;
@@ -12585,6 +12600,7 @@ typedef struct sslh_i_tree {
     const char *name[SSLH_I_MAX_NETS]; /* under its parent */
 } sslh_i_tree;
 
+/* Depth first; a net that is met a second time is left out, so that nothing is updated, saved or counted twice. */
 SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const char *name) {
     int i, me = t->n;
     for (i = 0; i < t->n; i++) if (t->net[i] == net) return;
@@ -12599,6 +12615,7 @@ SSLH_I_FN void sslh_i_tree_add(sslh_i_tree *t, sslh_net *net, int parent, const 
     for (i = 0; i < net->children; i++) sslh_i_tree_add(t, net->child[i].net, me, net->child[i].name);
 }
 
+/* t is empty for a dead net. */
 SSLH_I_FN void sslh_i_tree_of(sslh_i_tree *t, sslh_net *net) {
     t->n = 0;
     if (!sslh_i_net_dead(net)) sslh_i_tree_add(t, net, -1, "");
@@ -12630,6 +12647,7 @@ SSLH_I_FN size_t sslh_i_full_name(const sslh_i_tree *t, int i, const char *leaf,
     return used + part;
 }
 
+/* Own tensors first, then the child whose name the text begins with; *owner is the net that has it. */
 SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_net **owner) {
     int i;
     for (i = 0; i < net->entries; i++) {
@@ -12647,6 +12665,7 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
     return NULL;
 }
 
+/* Whoever asks may want to read or write it: its memory must be there. */
 SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     sslh_net *owner = NULL;
     sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
@@ -12668,6 +12687,7 @@ SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index
 SSLH_DEF sslh_tensor *sslh_param(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_param", index, 1); }
 SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_state", index, 0); }
 
+/* The number that loops with sslh_tensor_at run to. */
 SSLH_DEF int sslh_count_tensors(sslh_net *net) {
     sslh_i_tree t;
     int i, n = 0;
@@ -12676,6 +12696,7 @@ SSLH_DEF int sslh_count_tensors(sslh_net *net) {
     return n;
 }
 
+/* Parents before children, in the order of sslh_child: the order of the rows in files. */
 SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_t name_size, int *is_param) {
     sslh_i_tree t;
     int i, at = index;
@@ -12698,6 +12719,8 @@ SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_
 
 /* --- settings ---------------------------------------------------------------------------------------------------- */
 
+/* The group is kept as a bit, so that "belongs to one of these groups" is one AND. The defaults of decay are those
+   of the papers: weights of products and convolutions, not biases and norms. */
 SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, sslh_param_opts o) {
     if (o.group < 0 || o.group > 15) {
         sslh_fail(c, SSLH_E_USAGE, "%s: '%s': group %d (0 to 15 are possible)", op, e->name, o.group);
@@ -12717,6 +12740,7 @@ SSLH_DEF void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts) {
         sslh_i_entry_set(net->ctx, "sslh_param_set", net->entry[index], opts);
 }
 
+/* Patterns are parts of full names, not expressions: "norm", "blocks.11.", "bias". */
 SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_param_opts opts) {
     sslh_i_tree t;
     char name[256];
@@ -12732,6 +12756,7 @@ SSLH_DEF void sslh_param_set_matching(sslh_net *net, const char *pattern, sslh_p
     }
 }
 
+/* A shared child counts once. */
 SSLH_DEF sslh_net_info sslh_net_query(sslh_net *net) {
     sslh_net_info info;
     sslh_i_tree t;
@@ -12771,6 +12796,8 @@ SSLH_DEF void sslh_train_mode(sslh_net *net, int training) {
 
 SSLH_DEF int sslh_is_training(const sslh_net *net) { return net ? net->training : 0; }
 
+/* The flag that operations ask (sslh_i_needs) goes from every parameter; what is recorded afterwards has no way to
+   them. */
 SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     sslh_i_tree t;
     int i, j;
@@ -12788,10 +12815,12 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
 
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
+/* Asked in every forward callback that knows tokens, masks or taps. */
 SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
     return net && net->call ? &net->call->desc : &sslh_i_no_call;
 }
 
+/* The wish is compared by name; names that were not wanted are collected for the error sentence. */
 SSLH_DEF int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
     size_t used;
@@ -12838,6 +12867,8 @@ SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_ten
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
+/* check -> memory -> callback -> give back what was only needed on the way. Recorded operations need their inputs
+   until the backward pass, so there only sslh_no_grad can give back. */
 SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
     sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
     sslh_i_call call, *outer;
@@ -12860,6 +12891,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
                   desc.tap, call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    /* A result of a net is what callers hold on to: it outlives sslh_backward. */
     if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
     else y->flags |= SSLH_I_KEPT;
     return y;
@@ -12869,6 +12901,7 @@ SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_
 
 /* --- copies and averages ----------------------------------------------------------------------------------------- */
 
+/* One net without its links. The copy is sealed at once; it draws no initial values and takes no gradients. */
 SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     sslh_net *copy;
     sslh_net_desc d;
@@ -12909,6 +12942,8 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     return copy;
 }
 
+/* Each net of the tree once, then the links between the copies: what was shared in the original is shared in the
+   copy. */
 SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     sslh_i_tree t;
     sslh_net *copy[SSLH_I_MAX_NETS];
@@ -12960,6 +12995,8 @@ SSLH_I_FN int sslh_i_tree_pair(const char *op, sslh_net *a, sslh_net *b, sslh_i_
     return !SSLH_I_BAD(c);
 }
 
+/* One loop over each block of parameters, gaps included (they are zero in both). Grill et al. 2020; He et al. 2020,
+   eq. 2. */
 SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     sslh_i_tree a, b;
     int i;
@@ -12970,6 +13007,7 @@ SSLH_DEF void sslh_ema_update(sslh_net *target, sslh_net *source, float m) {
     }
 }
 
+/* Tensor by tensor: the blocks of states may differ in their gaps. */
 SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
     sslh_i_tree a, b;
     int i, j;
@@ -12985,6 +13023,7 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
 
 /* --- gradients --------------------------------------------------------------------------------------------------- */
 
+/* Nets that never had gradients need nothing. */
 SSLH_DEF void sslh_zero_grad(sslh_net *net) {
     sslh_i_tree t;
     int i;
@@ -12993,6 +13032,8 @@ SSLH_DEF void sslh_zero_grad(sslh_net *net) {
     for (i = 0; i < t.n; i++) if (t.net[i]->grads) memset(t.net[i]->grads, 0, t.net[i]->nvalues * sizeof(sslh_real));
 }
 
+/* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, |g| over all parameters together (Pascanu et al. 2013), as
+   PyTorch's clip_grad_norm_. */
 SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
     sslh_i_tree t;
     sslh_real sum = 0, norm, factor;
@@ -13013,6 +13054,7 @@ SSLH_DEF float sslh_clip_grad(sslh_net *net, float max_norm) {
 
 /* --- summary ----------------------------------------------------------------------------------------------------- */
 
+/* What the trace callback below fills in, row by row. */
 typedef struct sslh_i_summary {
     char  *out;
     size_t size, used;
@@ -13051,6 +13093,7 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     return 0;
 }
 
+/* One operation: name, output, parameters that it reads for the first time, multiply-adds. */
 SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
     sslh_i_summary *s = (sslh_i_summary *)user;
     double params = 0, macs = sslh_i_macs(e);
@@ -13069,6 +13112,7 @@ SSLH_I_FN void sslh_i_summary_row(const sslh_trace_event *e, void *user) {
                   sslh_i_str(text, sizeof text, sslh_shape_of(e->output)), params, macs / 1e6);
 }
 
+/* The net runs once on zeros while every operation reports itself: so it also works for nets of the caller's own. */
 SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size) {
     sslh_i_summary s;
     sslh_i_tree t;
@@ -13132,12 +13176,14 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
     return first;
 }
 
+/* (..,I) -> (..,O); bias, if any, is the entry behind the weight. */
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
     return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1),
                           activation);
 }
 
+/* (O,K,K,I/groups), any initial values; the bias uniform in +-1/sqrt(fan_in) as PyTorch's. */
 SSLH_I_FN int sslh_i_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias,
                               sslh_init init) {
     int g = groups > 0 ? groups : 1, first;
@@ -13160,10 +13206,12 @@ SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int ou
     return sslh_i_conv_new(net, name, in, out, kernel, groups, no_bias, SSLH_INIT_FAN_IN);
 }
 
+/* (N,H,W,I) -> (N,H',W',O) */
 SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc) {
     return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1), desc);
 }
 
+/* Names as PyTorch's; num_batches_tracked is only counted, because files there have it. */
 SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine) {
     sslh_shape s = sslh_dim1(width);
     int first = sslh_i_net_dead(net) ? -1 : net->entries;
@@ -13175,6 +13223,7 @@ SSLH_DEF int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int widt
     return sslh_i_net_bad(net) ? -1 : first;
 }
 
+/* The net's mode decides which statistics are used; running ones get no gradient. */
 SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
                                             int no_affine, sslh_activation activation) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -13192,12 +13241,14 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     return sslh_batch_norm(c, x, gamma, beta, mean, var, residual, d);
 }
 
+/* gamma and beta (D). */
 SSLH_DEF int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim1(width), SSLH_INIT_ONE, 0);
     if (first >= 0) sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(width), SSLH_INIT_ZERO, 0);
     return first;
 }
 
+/* (..,D) -> (..,D) */
 SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
     return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, index + 1), eps);
 }
@@ -13216,6 +13267,7 @@ SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int v
     return 0;
 }
 
+/* A description from its parts, for all encoders below. */
 SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
                                        size_t self_size, sslh_kind kind, int width, int channels, int image) {
     sslh_net_desc d;
@@ -13240,6 +13292,7 @@ SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t si
     return out;
 }
 
+/* Number of layers; each width is checked on the way. */
 SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths) {
     int n = 0;
     while (n < 8 && widths[n] && sslh_i_within(c, op, "widths[]", widths[n], 1, 1 << 20)) n++;
@@ -13264,6 +13317,8 @@ SSLH_I_FN int sslh_i_mlp_no_bias(const sslh_mlp_desc *d, int i, int n) {
     return sslh_i_mlp_norm(d, i, n) >= 0 || (i == n - 1 && d->last_no_bias);
 }
 
+/* linear -> batch norm -> activation, n times; at is the number of the next parameter. What can be one pass is one:
+   the activation with the product, or ReLU with the batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_mlp_desc *d = (const sslh_mlp_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -13275,7 +13330,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
                   d->in, sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return sslh_i_dummy(c);
     }
-    if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in));
+    if (x->ndim != 2) x = sslh_reshape(c, x, sslh_dim2(x->shape[0], d->in)); /* (N,in) */
     for (i = 0; i < n; i++) {
         int norm = sslh_i_mlp_norm(d, i, n), no_bias = sslh_i_mlp_no_bias(d, i, n);
         sslh_activation act = i < n - 1 || d->last_activation ? d->activation : SSLH_LINEAR;
@@ -13293,6 +13348,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
     return x;
 }
 
+/* Entries: fcI.weight, fcI.bias if it has one, then bnI.* if it has one, for I = 1, 2, .. */
 SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
     sslh_net *net;
     char name[24], text[96];
@@ -13322,6 +13378,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
 
 /* --- small convolutional net ------------------------------------------------------------------------------------- */
 
+/* Each block is 6 entries: the weight and 5 of its batch norm. */
 SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
     sslh_conv_desc conv;
@@ -13341,6 +13398,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     return sslh_i_map_end(sslh_net_ctx(net), x, d->map_output);
 }
 
+/* No bias before a batch norm; He et al. 2015's initial values, for ReLU behind it. */
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
@@ -13374,8 +13432,9 @@ SSLH_I_FN const int *sslh_i_resnet_blocks(int depth) {
     return depth == 34 ? r34 : r18;
 }
 
-/* The two layers of every block; keep (or NULL) is what later layers still read. */
-SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad, const sslh_tensor *keep) {
+/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the result. */
+SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad,
+                                          const sslh_tensor *keep) {
     sslh_conv_desc conv;
     memset(&conv, 0, sizeof conv);
     conv.stride = stride;
@@ -13386,6 +13445,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
     return x;
 }
 
+/* Batch norm (5 entries), sum with the residual and activation in one pass. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act,
                                           const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
@@ -13410,6 +13470,7 @@ SSLH_I_FN sslh_tensor *sslh_i_basic_block(sslh_net *net, int *at, sslh_tensor *x
     return sslh_i_resnet_norm(net, &second, y, shortcut, SSLH_RELU, NULL);
 }
 
+/* stem -> 4 stages of basic blocks, each but the first halves the side and doubles the width -> average. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_resnet_desc *d = (const sslh_resnet_desc *)self;
     const int *blocks = sslh_i_resnet_blocks(d->depth);
@@ -13430,6 +13491,7 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_forward(sslh_net *net, sslh_tensor *x, cons
     return sslh_i_map_end(sslh_net_ctx(net), x, d->map_output);
 }
 
+/* torchvision's names and order of declaration: a state dictionary of either side loads in the other. */
 SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     sslh_net *net;
     const int *blocks;
@@ -13486,6 +13548,8 @@ SSLH_I_FN void sslh_i_nin_layer(const sslh_nin_desc *d, int i, int j, int *kerne
     *width = (i == 0 ? first[j] : 192) / d->divide;
 }
 
+/* Blocks of three convolutions; the side is halved after the first (maximum) and the second (average), as in the
+   authors' code. */
 SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_nin_desc *d = (const sslh_nin_desc *)self;
     sslh_ctx *c = sslh_net_ctx(net);
@@ -13505,6 +13569,7 @@ SSLH_I_FN sslh_tensor *sslh_i_nin_forward(sslh_net *net, sslh_tensor *x, const v
     return sslh_i_map_end(c, x, d->map_output);
 }
 
+/* Widths are divided for machines without time: .divide 4 is a sixteenth of the work. */
 SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
     sslh_net *net;
     char name[40];
@@ -13538,7 +13603,9 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
 
 /* One pre-norm block has 12 parameters: norm1 (2), attn.qkv (2), attn.proj (2), norm2 (2), mlp.fc1 (2), mlp.fc2 (2).
    Also used by decoders: at is the index of norm1.weight.
-     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))) */
+     x = x + drop(proj(attention(norm1(x))));   x = x + drop(fc2(gelu(fc1(norm2(x))))).
+   Pre-norm: the residual stream x is never normalised itself, which keeps deep stacks trainable without warm-up
+   tricks. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
                                         sslh_tensor *key_mask) {
     sslh_ctx *c = sslh_net_ctx(net);
@@ -13592,7 +13659,9 @@ SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width,
 }
 
 /* Position of the entries: 0 cls_token, 1 pos_embed, 2 patch_embed.proj.weight, 3 its bias, 4 + 12 i block i, then
-   norm. */
+   norm.
+   Tokens that are not kept are dropped before the first block, which is where MAE saves its time. The class token is
+   no patch and is always kept. */
 SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_vit_desc *d = (const sslh_vit_desc *)self;
     const sslh_forward_desc *call = sslh_call(net);
@@ -13626,6 +13695,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     return sslh_reshape(c, sslh_slice(c, x, 1, 0, 1), sslh_dim2(n, d->width));
 }
 
+/* timm's names. Fixed positions are a state, so that no optimiser sees them, but files hold them. */
 SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_net *net;
     sslh_param_opts token;
@@ -13693,8 +13763,11 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
    two moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
 
+/* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. */
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v; } sslh_i_optim_net;
 
+/* steps counts updates, for the bias correction; its powers are kept as products, because pow differs between
+   platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
     sslh_optimizer_desc desc;
@@ -13705,6 +13778,7 @@ struct sslh_optimizer {
     float               peak;
 };
 
+/* Returned when memory is out or the settings make no sense; every function recognises it. */
 static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
@@ -13714,6 +13788,7 @@ SSLH_I_FN float sslh_i_default(float value, float fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
 }
 
+/* Defaults are filled in once; from here on a 0 in the description is a 0. */
 SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
     sslh_optimizer *o;
     int g;
@@ -13743,8 +13818,10 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     return o;
 }
 
+/* 1 when something may be done with it. */
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o) { return o && o->ctx && !SSLH_I_BAD(o->ctx); }
 
+/* The net and all below it, each once; a container without parameters of its own needs no moments. */
 SSLH_DEF void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net) {
     sslh_i_tree t;
     sslh_i_optim_net *array;
@@ -13787,7 +13864,9 @@ SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, uns
     return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
 }
 
-/* Norm of all gradients of the step; a NaN or Inf among them is an error that names the parameter. */
+/* Norm of all gradients of the step; a NaN or Inf among them is an error that names the parameter.
+   Clipping needs the norm, and checking needs one look at every gradient: both are this one pass, before anything
+   moves. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
     char text[256];
@@ -13811,7 +13890,9 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     return (sslh_real)sqrt((double)sum);
 }
 
-/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0. */
+/* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0.
+   The layer moves by eta of its own length whatever the size of its gradient. With .lars_clip the factor lr x ratio
+   is at most lr (solo-learn's LARC). */
 SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale,
                                       sslh_real lr) {
     sslh_real p = sslh_i_sum_squares(o->ctx, t->data, t->count);
@@ -13826,6 +13907,7 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor
     return ratio;
 }
 
+/* One tensor (count values at e->offset of the blocks): picks the kernel's arguments. scale: of clipping. */
 SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr,
                                    sslh_real scale) {
     const sslh_optimizer_desc *d = &o->desc;
@@ -13863,6 +13945,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
+/* memory -> check and norm -> update. Up to the third nothing has changed, so an error leaves everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
     int i, j, g;
@@ -13876,7 +13959,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     if (SSLH_I_BAD(o->ctx)) return;
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
         scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
-    o->steps++;
+    o->steps++; /* t of Adam's bias corrections 1 - beta^t */
     o->power1 = o->power1 * (double)o->desc.beta1;
     o->power2 = o->power2 * (double)o->desc.beta2;
     for (i = 0; i < o->nets; i++) {
@@ -13885,6 +13968,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
             const sslh_i_entry *e = net->entry[j];
             float rate;
             if (!sslh_i_optim_takes(net, e, groups)) continue;
+            /* The group is kept as a bit: its number. */
             for (g = 0; g < 15 && !(e->t.group >> g & 1u); g++) {}
             rate = o->desc.constant_lr >> g & 1u ? o->peak : lr;
             rate = rate * o->desc.group_lr[g];
@@ -13894,15 +13978,18 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     }
 }
 
+/* All groups. */
 SSLH_DEF void sslh_optimizer_step(sslh_optimizer *o, float lr) { sslh_optimizer_step_groups(o, lr, ~0u); }
 
+/* A number that only groups in .constant_lr look at (SimSiam's predictor keeps its rate). */
 SSLH_DEF void sslh_optimizer_peak(sslh_optimizer *o, float lr) {
     if (sslh_i_optimizer_ok(o)) o->peak = lr;
 }
 
 /* --- schedules --------------------------------------------------------------------------------------------------- */
 
-/* Progress after the warm-up in 0..1; -1 during it, with the rate in *rate. */
+/* Progress after the warm-up in 0..1; -1 during it, with the rate in *rate.
+   t = (step - warmup) / (steps - warmup). Division in double, one rounding to float: the same rate on every machine. */
 SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, float peak, float *rate) {
     int64_t left = steps - warmup, done = step - warmup;
     *rate = peak;
@@ -13914,6 +14001,7 @@ SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, flo
     return (float)((double)done / (double)left);
 }
 
+/* peak after the warm-up */
 SSLH_DEF float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak) {
     float rate;
     sslh_i_schedule(step, steps, warmup, peak, &rate);
@@ -13931,6 +14019,7 @@ SSLH_DEF float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float pe
     return rate * peak;
 }
 
+/* peak (1 - t) */
 SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, float peak) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
     if (t < 0.0f) return rate;
@@ -13938,6 +14027,8 @@ SSLH_DEF float sslh_linear_decay(int64_t step, int64_t steps, int64_t warmup, fl
     return peak * t;
 }
 
+/* peak gamma^m, m milestones passed. Milestones are fractions of the whole run, warm-up included, so that a shorter
+   run of the same recipe drops its rate at the same places. */
 SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float peak, const float *milestones,
                           float gamma) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate);
@@ -19178,6 +19269,7 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
 /*  >>method        what all methods share                                                                           */
 /* ================================================================================================================== */
 
+/* Names are compared, not copied: string constants serve. The order in which views are added means nothing. */
 SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) {
     if (!v || !x) return;
     if (v->n == 16) {
@@ -19195,12 +19287,17 @@ SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     return NULL;
 }
 
-/* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers. */
+/* Stream number of a draw that belongs to a sample: tag names the purpose, so that purposes never share numbers.
+   A checkpoint need not store what was drawn: it is a function of these numbers, which follow from the step. Layout
+   of the 64 bits: 1 | tag (7) | view (4) | epoch (20) | sample (32). The highest bit keeps them apart from the
+   numbers that sslh_next_stream hands out. */
 SSLH_I_FN uint64_t sslh_i_sample_stream(int tag, int view, int epoch, int32_t sample) {
     return ((uint64_t)(0x80 | (tag & 0x7f)) << 56) | ((uint64_t)(view & 0xf) << 52) |
            ((uint64_t)(epoch & 0xfffff) << 32) | (uint32_t)sample;
 }
 
+/* The container m.net is what the trainer optimises and what a checkpoint holds, so whatever a method adds later has
+   to hang below it. The encoder comes first: its names begin with "encoder.". */
 SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size) {
     sslh_method m;
@@ -19216,10 +19313,10 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
     d.name = name;
     m.net = sslh_net_new(c, d);
     if (SSLH_I_BAD(c)) return m;
-    if (encoder) sslh_child(m.net, "encoder", encoder);
+    if (encoder) sslh_child(m.net, "encoder", encoder); /* "encoder.NAME" in checkpoints */
     if (self && self_size) {
         m.self = sslh_i_alloc(c, self_size);
-        if (m.self) memcpy(m.self, self, self_size);
+        if (m.self) memcpy(m.self, self, self_size); /* the caller's copy may be on its stack */
     }
     return m;
 }
@@ -19234,6 +19331,7 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
         return 0;
     }
     info = sslh_net_query(encoder);
+    /* Both would fail later, but with a message about some inner operation. */
     if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
     else if (kind >= 0 && (int)info.kind != kind)
         sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name,
@@ -19241,7 +19339,8 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
     return !SSLH_I_BAD(c);
 }
 
-/* Mean and standard deviation of the data into a recipe, and into the encoder for everything that uses it later. */
+/* Mean and standard deviation of the data into a recipe, and into the encoder for everything that uses it later.
+   Probes, sslh_embed and a file loaded in another program then normalise as the training did. */
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
@@ -19264,7 +19363,8 @@ SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
     sslh_set_preprocess(encoder, p);
 }
 
-/* Share of rows of logits (N,K) whose largest entry is the label. */
+/* Share of rows of logits (N,K) whose largest entry is the label.
+   Ties go to the lower class, as sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
     size_t n, k, rows, width;
     int right = 0;
@@ -19306,15 +19406,15 @@ SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, c
     side = info.image ? info.image : 32;
     memset(&f, 0, sizeof f);
     f.tap = tap;
-    sslh_train_mode(encoder, 0);
-    sslh_push(c);
+    sslh_train_mode(encoder, 0); /* one image has no batch statistics to speak of */
+    sslh_push(c); /* the blank image leaves no tensors and no random numbers behind */
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, side, side, info.channels ? info.channels : 3)), f);
     if (!SSLH_I_BAD(c)) width = y->shape[y->ndim - 1];
     else sslh_i_context(c, op);
     sslh_no_grad(c, 0);
     sslh_pop(c);
-    sslh_train_mode(encoder, info.training);
+    sslh_train_mode(encoder, info.training); /* as it was found */
     return width;
 }
 
@@ -19338,6 +19438,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     if (SSLH_I_BAD(c) || !p) return x;
     ch = (size_t)data.channels;
     for (k = 0; k < ch && k < 4; k++) {
+        /* y = (x - mean) / std, channel by channel; channels that stay as they are cost nothing. */
         sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
         if (mean == 0 && inverse == 1) continue;
         for (j = k; j < x->count; j += ch) {
@@ -19355,6 +19456,8 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     const sslh_train_desc *b = &m->defaults;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : 10;
     if (!d.batch) d.batch = b->batch ? b->batch : 256;
+    /* The method's optimiser as a whole, because its numbers belong together (a decay for LARS is none for AdamW);
+       the three that people change in runs of their own may be given without it. */
     if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) {
         sslh_optimizer_desc given = d.optimizer;
         d.optimizer = b->optimizer;
@@ -19363,16 +19466,19 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
         if (given.momentum != 0.0f) d.optimizer.momentum = given.momentum;
         if (given.clip != 0.0f) d.optimizer.clip = given.clip;
     }
+    /* Goyal et al. 2017: a batch k times as large takes steps k times as long. */
     if (d.lr == 0.0f) {
         d.lr = b->lr != 0.0f ? b->lr : 0.03f;
         if (m->lr_scales) d.lr = d.lr * (float)d.batch / 256.0f;
     }
+    /* Milestones that the caller gave are kept even when the schedule is the method's. */
     if (d.schedule == SSLH_SCHEDULE_DEFAULT) {
         d.schedule = b->schedule != SSLH_SCHEDULE_DEFAULT ? b->schedule : SSLH_COSINE;
         if (d.milestones[0] == 0.0f) memcpy(d.milestones, b->milestones, sizeof d.milestones);
         if (d.gamma == 0.0f) d.gamma = b->gamma;
     }
     if (d.gamma == 0.0f) d.gamma = 0.1f;
+    /* Only a default is cut: who asks for 40 epochs of warm-up gets them. */
     if (d.warmup == 0.0f) {
         d.warmup = b->warmup;
         /* defaults of long runs: at most a tenth of a short one */
@@ -19384,6 +19490,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     return d;
 }
 
+/* Rate of step number step (from 0) out of steps, of which warmup are the warm-up. */
 SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t steps, int64_t warmup) {
     switch (d->schedule) {
     case SSLH_CONSTANT: return sslh_constant(step, steps, warmup, d->lr);
@@ -19395,6 +19502,7 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
     }
 }
 
+/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints. */
 SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
     static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
     static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
@@ -19435,9 +19543,11 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
    only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
    middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
 
+/* given: the caller's recipe is used as it is, not normalised by the data. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
     } sslh_i_rotation;
 
+/* Before the first batch: is (1) possible, and what are mean and deviation of the data? */
 SSLH_I_FN void sslh_i_rotation_prepare(sslh_method *m, sslh_data data) {
     sslh_i_rotation *s = (sslh_i_rotation *)m->self;
     if (data.height != data.width)
@@ -19472,6 +19582,7 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_view_add(out, "labels", label);                                            /* (kN) */
 }
 
+/* Classifier on the pooled features; one cross-entropy over all k N copies is the double mean of (3). */
 SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_rotation *s = (const sslh_i_rotation *)m->self;
@@ -19560,6 +19671,7 @@ SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh
     sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
 }
 
+/* z stays un-normalised here: (2) divides by the norms inside the fused loss. */
 SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
@@ -19639,19 +19751,23 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
    Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only
    with the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
 
+/* What the forward functions of both halves read: in = H W C, the width of the hidden layer, of the code, and the
+   activation. */
 typedef struct sslh_i_vae_net { int in, hidden, latent, activation; } sslh_i_vae_net;
+/* The method's own copy of the settings, defaults filled in. */
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
 
-/* fc1, fc21, fc22: (N,H,W,C) -> posterior mean (N,latent); tap "posterior": mean and log-variance (N,2 latent) */
+/* fc1, fc21, fc22: (N,H,W,C) -> posterior mean (N,latent); tap "posterior": mean and log-variance (N,2 latent).
+   Names as in pytorch/examples. Without a tap only the mean is computed: what probes and sslh_embed want. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *h, *p[2], *both;
-    x = sslh_reshape(c, x, sslh_dim2(-1, s->in));
-    h = sslh_layer_linear(net, 0, x, 0, (sslh_activation)s->activation);
-    p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR);
+    x = sslh_reshape(c, x, sslh_dim2(-1, s->in)); /* (N,H W C) */
+    h = sslh_layer_linear(net, 0, x, 0, (sslh_activation)s->activation); /* (N,hidden) */
+    p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR); /* mu (N,latent) */
     if (!sslh_call(net)->tap) return p[0];
-    p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR);
+    p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR); /* log sigma^2 (N,latent) */
     both = sslh_concat(c, p, 2, 1);
     if (sslh_tap(net, "posterior", both)) return both;
     return p[0];
@@ -19663,6 +19779,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const v
     return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, (sslh_activation)s->activation), 0, SSLH_LINEAR);
 }
 
+/* (1): the two halves of the tap, slices that carry gradients back into it. */
 SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     sslh_forward_desc f;
@@ -19676,6 +19793,8 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
 }
 
+/* The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a Gaussian pixel the number
+   itself. */
 SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     sslh_tensor *y;
@@ -19685,6 +19804,8 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
 }
 
+/* (4), from pieces, so that it reads like the equation: t = (1 + logvar) - (mu^2 + e^logvar), summed over everything
+   and divided by the number of rows, not of values. */
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
@@ -19692,6 +19813,7 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
     return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
+/* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
 SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     if (data.height != s->d.height || data.width != s->d.width || data.channels != s->d.channels)
@@ -19700,6 +19822,7 @@ SSLH_I_FN void sslh_i_vae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_note_size(m->encoder, data);
 }
 
+/* No augmentation: the target is the image itself. Pixels in [0,1] serve as Bernoulli means. */
 SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_view_add(out, "images", sslh_batch_images(m->ctx, *batch)); /* (N,H,W,C) in [0,1] */
 }
@@ -19723,6 +19846,7 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
 }
 
+/* (5). The noise of (2) comes from the context's stream: the same in a repeated and in a resumed run. */
 SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     sslh_tensor *reconstruction, *kl;
@@ -19732,6 +19856,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
 }
 
+/* Linear layers start as PyTorch's, so that the published losses can be compared with. */
 SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
@@ -19787,6 +19912,7 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     return m;
 }
 
+/* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
 SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     sslh_vae_score score;
     sslh_ctx *c = m->ctx;
@@ -19797,7 +19923,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     double *sum, *sum2;
     memset(&score, 0, sizeof score);
     if (SSLH_I_BAD(c)) return score;
-    sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum);
+    sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
     was_training = sslh_is_training(m->net);
@@ -19805,7 +19931,7 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += batch) {
         int n = (int)SSLH_I_MIN((int64_t)batch, data.count - at), i;
         sslh_tensor *x, *rt, *kt, *mu, *logvar;
-        sslh_push(c);
+        sslh_push(c); /* memory of one batch at a time */
         sslh_no_grad(c, 1);
         c->stream += (uint64_t)at; /* other noise for every batch; sslh_pop puts the stream back */
         x = sslh_i_data_tensor(c, data, at, n, NULL);
@@ -19859,10 +19985,15 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
    32-pixel image; pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning
    shows. */
 
+/* The decoder's settings; blocks, norm and pred are the numbers of its parameters: of the first block, the last
+   norm, and the projection to pixels, behind which the positions stand. */
 typedef struct sslh_i_mae_net { int width, depth, heads, patches, out, norm, blocks, pred; } sslh_i_mae_net;
+/* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, not normalised by the data. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
     } sslh_i_mae;
 
+/* An image is a grid of gh x gw patches; exchanging the axes "row in the patch" and "column of the grid" makes each
+   patch one run of p p C values. A permutation, hence with the inverse permutation as its gradient. */
 SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,gh,p,gw,p,C -> N,gh,gw,p,p,C */
     char text[96];
@@ -19879,6 +20010,7 @@ SSLH_DEF sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch) {
     }
 }
 
+/* The same exchange back: the permutation is its own inverse. */
 SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width) {
     static const int order[6] = {0, 1, 3, 2, 4, 5};
     char text[96];
@@ -19912,10 +20044,10 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
         return;
     }
     for (i = 0; i < n; i++) {
-        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches);
+        sslh_random_permutation(c->desc.seed, streams[i], order, s->patches); /* every image its own */
         for (p = 0; p < s->patches; p++) {
-            if (p < s->visible) (*keep)->ints[i * s->visible + p] = order[p];
-            (*restore)->ints[i * s->patches + order[p]] = p;
+            if (p < s->visible) (*keep)->ints[i * s->visible + p] = order[p]; /* the first V are seen */
+            (*restore)->ints[i * s->patches + order[p]] = p; /* the inverse of order */
             (*hidden)->data[i * s->patches + order[p]] = p >= s->visible;
         }
     }
@@ -19932,8 +20064,8 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     if (SSLH_I_BAD(c)) return y;
     n = y->shape[0];
     visible = y->shape[1] - 1;
-    class_token = sslh_slice(c, y, 1, 0, 1);
-    part[0] = sslh_slice(c, y, 1, 1, 1 + visible);
+    class_token = sslh_slice(c, y, 1, 0, 1); /* (N,1,Dd) */
+    part[0] = sslh_slice(c, y, 1, 1, 1 + visible); /* (N,V,Dd), in their random order */
     part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width)); /* mask tokens */
     /* back in their places */
     part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);
@@ -19945,11 +20077,13 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     return sslh_slice(c, y, 1, 1, 1 + s->patches);
 }
 
+/* Targets of (5) do not depend on it, the encoder's input does. */
 SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_mae *s = (sslh_i_mae *)m->self;
     if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
 }
 
+/* The mask is drawn here, not in the loss, from (seed, epoch, sample) like the augmentation. */
 SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -19989,6 +20123,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, s
     return s->d.raw_pixels ? patches : sslh_div(c, sslh_sub(c, patches, *mean), *std);
 }
 
+/* The decoder predicts all P patches, as the authors' code does, but only hidden ones count. */
 SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -19996,17 +20131,19 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
         *loss;
     float values;
     (void)phase;
-    y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore"));
+    y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore")); /* (N,P,n) */
     t = sslh_i_mae_target(m, sslh_patchify(c, x, s->patch), &mean, &std);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
                       1.0f / (float)(x->shape[0] * (s->patches - s->visible))); /* (6) */
+    /* Share of the variance explained: predicting 0 costs (n-1)/n because (5) divides by the unbiased variance. */
     values = (float)t->shape[2];
     m->second = 1.0f - sslh_item(loss) * values / (values - 1.0f);
     return loss;
 }
 
+/* A tag of its own ('P') for the masks, so that pictures never take the training's draws. */
 SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled) {
     sslh_ctx *c = m->ctx;
@@ -20043,6 +20180,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     sslh_train_mode(m->net, was_training);
 }
 
+/* Everything about the patches is read off the encoder's projection (D,p,p,C); nothing has to be said twice. */
 SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     sslh_i_mae s;
     sslh_i_mae_net n;
@@ -20140,7 +20278,9 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over a grid, for probes of early maps. */
+/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over a grid, for probes of early maps.
+   Cells of k x k places; what is left over at the right and lower edge is not looked at when g does not divide the
+   side (then there are more than g x g cells if the rest holds a whole one). */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     int k;
     if (SSLH_I_BAD(c)) return x;
@@ -20153,6 +20293,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
+/* Batch by batch in a scope of its own, without a tape: memory does not grow with the data, the caller's step is
+   untouched, and an image's features do not depend on .batch. all (count,D) is made when the first batch has told D. */
 SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
     sslh_tensor *all = NULL;
     sslh_preprocess p;
@@ -20168,7 +20310,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     if (!d.pool_grid) d.pool_grid = 1;
     memset(&f, 0, sizeof f);
     memset(&p, 0, sizeof p);
-    f.tap = d.tap;
+    f.tap = d.tap; /* NULL: the output */
     if (encoder) {
         p = sslh_get_preprocess(encoder);
         training = sslh_is_training(encoder);
@@ -20181,7 +20323,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_no_grad(c, 1);
         x = sslh_i_data_tensor(c, data, at, n, encoder ? &p : NULL); /* (n,H,W,C) */
         if (encoder) {
-            x = sslh_forward_ex(encoder, x, f);
+            x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
             if (!SSLH_I_BAD(c) && x->ndim == 4 && d.pool_grid > 1) x = sslh_i_pool_grid(c, x, d.pool_grid);
             else if (!SSLH_I_BAD(c) && x->ndim > 2)
                 x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
@@ -20198,7 +20340,8 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     return all && !SSLH_I_BAD(c) ? all : sslh_i_dummy(c);
 }
 
-/* Labels of a data set, checked. */
+/* Labels of a data set, checked.
+   One function for all evaluations, so that they refuse the same things with the same words. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
     if (SSLH_I_BAD(c)) return 0;
     if (train.ctx == NULL || test.ctx == NULL || train.count < 1 || test.count < 1)
@@ -20212,6 +20355,7 @@ SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, 
     return !SSLH_I_BAD(c);
 }
 
+/* 0 and 1 both mean all labels; otherwise the same share of every class. */
 SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t seed) {
     return fraction > 0.0f && fraction < 1.0f ? sslh_data_fraction(d, (double)fraction, seed) : d;
 }
@@ -20221,9 +20365,13 @@ SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t see
        L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
    minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
 
+/* x, g (n) parameters and gradient; d (n) direction; x0, g0 (n) where the step began; s, y (10,n) the last steps and
+   changes of the gradient; rho = 1 / (s . y). */
 typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n;
     int pairs, newest; } sslh_i_lbfgs;
 
+/* Eight chains, so that the compiler may use vectors and the sum still has one fixed shape; in double, because
+   L-BFGS subtracts numbers that are nearly equal. */
 SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
     double part[8] = {0, 0, 0, 0, 0, 0, 0, 0};
     size_t i;
@@ -20237,7 +20385,8 @@ SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
 /* A probe in work: data, parameters (one flat array: weight (K,D), then bias (K)), its gradient. */
 typedef struct sslh_i_probe { sslh_tensor *x, *y, *weight, *bias; float l2; } sslh_i_probe;
 
-/* Loss; the gradient goes to the tensors' .grad. */
+/* Loss; the gradient goes to the tensors' .grad.
+   The same recorded operations as in training: a probe's gradient needs no code of its own. */
 SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
     double value;
     sslh_tensor *loss;
@@ -20253,7 +20402,11 @@ SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
     return value;
 }
 
-/* -H g by the two-loop recursion. */
+/* -H g by the two-loop recursion.
+   With s_i, y_i the pairs from the newest to the oldest (Nocedal & Wright, algorithm 7.4):
+     a_i = rho_i s_i . d,   d -= a_i y_i         newest first, from d = -g
+     d *= (s . y) / (y . y) of the newest        the scale of the inverse Hessian
+     b = rho_i y_i . d,     d += (a_i - b) s_i   oldest first */
 SSLH_I_FN void sslh_i_lbfgs_direction(sslh_i_lbfgs *b) {
     int i, used = b->pairs;
     size_t j, n = b->n;
@@ -20282,21 +20435,24 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
     double loss = sslh_i_probe_loss(c, p), slope, step, next;
     size_t bytes = b->n * sizeof(sslh_real), j;
     int it, tries;
+    /* No memory of an earlier strength's curvature. */
     b->pairs = 0;
     b->newest = 9;
     for (it = 0; it < iterations && !SSLH_I_BAD(c); it++) {
         double before = loss, sy;
         sslh_i_lbfgs_direction(b);
         slope = sslh_i_dot(b->d, b->g, b->n);
-        if (!(slope < 0)) break;
+        if (!(slope < 0)) break; /* no way down, or NaN */
         memcpy(b->x0, b->x, bytes);
         memcpy(b->g0, b->g, bytes);
+        /* Without pairs d is just -g: a first step of length 1 at most. Later 1 is the Newton step. */
         step = b->pairs ? 1.0 : SSLH_I_MIN(1.0, 1.0 / sqrt(-slope));
         for (tries = 0; tries < 20; tries++, step *= 0.5) { /* Armijo: enough of the promised fall */
             for (j = 0; j < b->n; j++) b->x[j] = (sslh_real)((double)b->x0[j] + step * (double)b->d[j]);
             next = sslh_i_probe_loss(c, p);
             if (next <= loss + 1e-4 * step * slope) break;
         }
+        /* Rounding has the last word: the best point is where we stand. */
         if (tries == 20) {
             memcpy(b->x, b->x0, bytes);
             break;
@@ -20311,8 +20467,9 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
         if (sy > 1e-12) {
             b->rho[b->newest] = 1.0 / sy;
             if (b->pairs < 10) b->pairs++;
+        /* Curvature that is not positive would make the next direction lead upwards: start afresh. */
         } else b->pairs = 0;
-        if (before - loss < 1e-6 * fabs(before)) break;
+        if (before - loss < 1e-6 * fabs(before)) break; /* six digits of the loss decide no label */
     }
 }
 
@@ -20337,6 +20494,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rows(sslh_ctx *c, const sslh_tensor *x, const int3
     return t ? t : sslh_i_dummy(c);
 }
 
+/* The labels of those rows. */
 SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, const int32_t *index, int n) {
     sslh_tensor *t = sslh_i_persistent(c, "sslh_linear_probe", SSLH_I32, sslh_dim1(n));
     int i;
@@ -20344,7 +20502,9 @@ SSLH_I_FN sslh_tensor *sslh_i_label_rows(sslh_ctx *c, const int32_t *labels, con
     return t ? t : sslh_i_dummy(c);
 }
 
-/* Zero mean and unit variance per column, by the training rows. */
+/* Zero mean and unit variance per column, by the training rows.
+   The penalty treats all columns alike, so they must be alike. A constant column becomes 0 and has no say; test rows
+   take mean and deviation of the training rows. */
 SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     size_t d, width = (size_t)train->shape[1], n = (size_t)train->shape[0], m = (size_t)test->shape[0], i;
     for (d = 0; d < width; d++) {
@@ -20363,10 +20523,14 @@ SSLH_I_FN void sslh_i_standardise(sslh_tensor *train, sslh_tensor *test) {
     }
 }
 
+/* Candidates for the strength of the penalty, strong to weak. */
 static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
 
 /* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number
-   last. */
+   last.
+   Warm starts: a strong penalty is solved in few iterations, and each weaker one begins near its solution. The walk
+   repeats on all data up to the chosen strength, so that both see the same path. right[i] counts held-out rows that
+   strength i gets right. */
 SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed,
                                 sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
@@ -20383,6 +20547,8 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
     }
 }
 
+/* Copies are standardised, one flat block of 25 arrays of K D + K values holds what L-BFGS needs (5, and 10 pairs of
+   s and y), and weight and bias are tensors that look into it. */
 SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels,
                                           sslh_tensor *test, const int32_t *test_labels, int classes,
                                           sslh_probe_desc d) {
@@ -20439,6 +20605,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     }
     p.weight = &parameters[0];
     p.bias = &parameters[1];
+    /* The test set has no part in this. Below 2,000 rows a tenth is too few to choose by, so every fifth is held out
+       in turn. */
     if (d.l2 == 0.0f) { /* choose the strength: one tenth held out, five folds when there are few samples */
         int parts = n >= 2000 ? 10 : 5;
         folds = n >= 2000 ? 1 : 5;
@@ -20459,6 +20627,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
             if (!SSLH_I_BAD(c)) sslh_i_probe_fit(c, &p, &b, 4, d.iterations, 0.0f, hx, hy->ints, right);
             sslh_i_free_blocks(c, inner);
         }
+        /* A tie goes to the stronger penalty. */
         for (i = best = 0; i < 5; i++)
             if (right[i] > right[best]) best = i;
     }
@@ -20471,6 +20640,7 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
     return SSLH_I_BAD(c) ? 0.0f : result;
 }
 
+/* The net is run over both sets once; everything the probe made is freed again. */
 SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_probe_desc d) {
     int64_t mark;
     sslh_tensor *a, *b;
@@ -20489,6 +20659,7 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
 /* Wu et al. 2018: s_i = cosine of test and training feature; the k largest vote for their class with weight e^(s_i /
    T). */
 
+/* n training rows; a task takes one test row, a worker has scratch of its own. */
 typedef struct sslh_i_knn_job {
     const sslh_real *similarity; /* (rows, n) */
     const int32_t *labels;
@@ -20535,12 +20706,15 @@ SSLH_I_FN void sslh_i_knn_task(void *arg, int row, int worker) {
     }
     for (k = 0; k < j->classes; k++) votes[k] = 0;
     for (i = 0; i < used; i++)
+        /* The exponent is at most 0, so that small temperatures do not overflow; a common factor of all votes
+           changes nothing. */
         votes[j->labels[who[i]]] += (double)sslh_i_exp((best[i] - 1) / (sslh_real)j->temperature);
     for (k = 1; k < j->classes; k++)
         if (votes[k] > votes[top]) top = k;
     j->answer[row] = top;
 }
 
+/* All similarities of 256 test rows at a time are one matrix product of unit rows. */
 SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t *train_labels, sslh_tensor *test,
                                  const int32_t *test_labels, int classes, sslh_knn_desc d) {
     sslh_tensor *in[2], *unit;
@@ -20599,6 +20773,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     return (float)right / (float)test->shape[0];
 }
 
+/* As the linear probe: features of both sets, then the vote. */
 SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc d) {
     int64_t mark;
     sslh_tensor *a, *b;
@@ -20616,7 +20791,8 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
 /* --- fine-tuning -------------------------------------------------------------------------------------------------- */
 
 /* Layer-wise decay (Clark et al. 2020, as MAE uses it): block b of a transformer of depth B learns with rate
-   lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer. */
+   lr x decay^(B - b), the patch projection with decay^(B + 1), the classifier with lr. Returns 1 for a transformer.
+   Early layers hold what transfers, late layers what has to change. */
 SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     char name[64];
     int depth = 0, i;
@@ -20642,6 +20818,8 @@ SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     return 1;
 }
 
+/* A copy of the encoder and a new linear classifier on its pooled output, both trained by AdamW on cross-entropy
+   with smoothed labels; the test set is looked at once, at the end. */
 SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc d) {
     sslh_net *net, *head;
     sslh_mlp_desc hd;
@@ -20662,7 +20840,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     classes = SSLH_I_MAX(train.classes, test.classes);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
-    sslh_freeze(net, 0);
+    sslh_freeze(net, 0); /* a frozen encoder's copy is to be trained all the same */
     transformer = sslh_find(net, "blocks.0.norm1.weight") != NULL;
     if (!d.epochs) d.epochs = 10;
     if (!d.batch) d.batch = 128;
@@ -20735,6 +20913,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 
 /* --- collapse meters ---------------------------------------------------------------------------------------------- */
 
+/* 1 when x can be measured: (n,D) with at least that many rows. */
 SSLH_I_FN int sslh_i_check_features(const char *op, const sslh_tensor *x, int rows) {
     if (!x || SSLH_I_BAD(x->ctx)) return 0;
     if (x->ndim != 2 || x->shape[0] < rows || !x->data) {
@@ -20750,6 +20929,8 @@ SSLH_I_FN double sslh_i_inverse_norm(const sslh_real *row, size_t width) {
     return n > 0 ? 1.0 / sqrt(n) : 0.0;
 }
 
+/* u = x / |x| row by row; mean over d of sqrt(E[u_d^2] - E[u_d]^2). Directions spread evenly over the sphere give
+   1/sqrt(D) (Chen & He 2021, sec. 4.1). */
 SSLH_DEF float sslh_feature_std(const sslh_tensor *x) {
     size_t n, width, i, d;
     double total = 0, *sum, *sum2;
@@ -20775,6 +20956,8 @@ SSLH_DEF float sslh_feature_std(const sslh_tensor *x) {
     return (float)(total / (double)width);
 }
 
+/* mean over n of |a_n / |a_n| - b_n / |b_n||^2: 0 when positives coincide, 2 when they are unrelated, 4 at opposite
+   poles. */
 SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     size_t n, width, i, d;
     double total = 0;
@@ -20797,7 +20980,8 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
     return (float)(total / (double)n);
 }
 
-/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u unit rows (Wang & Isola 2020) */
+/* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u unit rows (Wang & Isola 2020).
+   0 when all points coincide. Blocks of 256 rows of cosines at a time. */
 SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
     sslh_tensor *u, *s;
     size_t n, i, j;
@@ -20841,6 +21025,8 @@ SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
         if (off <= 1e-22 * diagonal) break;
         for (p = 0; p < n; p++)
             for (q = p + 1; q < n; q++) {
+                /* The rotation by the angle that makes a_pq 0: t = tan, the smaller root of t^2 + 2 theta t - 1 = 0,
+                   theta = (a_qq - a_pp) / 2 a_pq. */
                 double *rp = a + (size_t)p * w, *rq = a + (size_t)q * w, apq = rp[q], theta, t, co, si;
                 if (apq * apq <= 1e-30 * fabs(rp[p] * rq[q])) continue;
                 theta = 0.5 * (rq[q] - rp[p]) / apq;
@@ -20883,7 +21069,9 @@ SSLH_I_FN void sslh_i_eigen(double *a, double *vectors, double *values, int n) {
 }
 
 /* exp of the entropy of the normalised singular values (RankMe: Garrido et al. 2023; Roy & Vetterli 2007): between 1,
-   collapsed to a line, and D. */
+   collapsed to a line, and D.
+   Rows are neither centred nor normalised, as in the paper. Through the D x D matrix x'x: half the digits of an SVD,
+   enough for an entropy. */
 SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     size_t n, width, i, d, e;
     double *gram, *values, total = 0, entropy = 0;
@@ -20921,7 +21109,9 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
 
 /* --- one step ----------------------------------------------------------------------------------------------------- */
 
-/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups. */
+/* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups.
+   Gradients of parameters outside the phase's groups are not even computed. The batch's views are made once for all
+   phases. With update 0 gradients only pile up (.accumulate). */
 SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
     sslh_ctx *c = m->ctx;
     sslh_view_set v;
@@ -20954,6 +21144,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     return total;
 }
 
+/* What sslh_train does inside its loop, for callers who write the loop. */
 SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr) {
     return sslh_i_method_step(m, o, batch, lr, 1);
 }
@@ -20961,6 +21152,7 @@ SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_ba
 /* --- progress ----------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_STDIO
+/* Is the progress line drawn over, or are lines collected in a file? */
 SSLH_I_FN int sslh_i_is_terminal(void) {
 #if defined(_WIN32)
     DWORD mode;
@@ -20972,6 +21164,7 @@ SSLH_I_FN int sslh_i_is_terminal(void) {
 #endif
 }
 
+/* "12s", "3m05s", "2h10m": two units say enough. */
 SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     int s = seconds < 0 ? 0 : seconds > 359999 ? 359999 : (int)(seconds + 0.5);
     if (s >= 3600) snprintf(out, 16, "%dh%02dm", s / 3600, s / 60 % 60);
@@ -20999,9 +21192,11 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
+/* Sums over the epoch so far, for its means. */
 typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
 
-/* The callback sees the run but leaves no trace in it: nested scope, own random stream, train mode put back. */
+/* The callback sees the run but leaves no trace in it: nested scope, own random stream, train mode put back.
+   What it makes with operations is given back; nets and persistent tensors that it makes stay. */
 SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info *t) {
     int stop, training;
     if (!d->callback || SSLH_I_BAD(t->ctx)) return 0;
@@ -21013,6 +21208,10 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
+/* resolve settings -> prepare -> loader and optimiser -> resume -> for every batch: rate, step, meters, callback,
+   progress; at the end of an epoch: means, callback, checkpoint. Everything that the state of the run consists of is
+   in the net, the optimiser, the context's stream and the number of the step: that is why a checkpoint of these
+   continues it bit for bit. */
 SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     sslh_loader_desc ld;
     sslh_loader *loader;
@@ -21035,6 +21234,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
                   d.epochs, d.batch, d.accumulate, (double)d.lr);
         return 0.0f;
     }
+    /* Before the mark: what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser go away at the end */
     memset(&ld, 0, sizeof ld);
@@ -21048,7 +21248,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     if (d.checkpoint && d.resume) {
         step = sslh_load_checkpoint(&m, o, d.checkpoint);
         if (step < 0) step = 0; /* no file yet */
-        sslh_loader_seek(loader, step);
+        sslh_loader_seek(loader, step); /* the order of an epoch follows from its number */
     }
     if (SSLH_I_BAD(c)) return 0.0f;
     memset(&t, 0, sizeof t);
@@ -21066,6 +21266,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     terminal = !d.quiet && sslh_i_is_terminal();
 #endif
     while (!stop && step < t.steps && sslh_next_batch(loader, &batch)) {
+        /* The last batches of a run are used even when they are fewer than .accumulate. */
         int update = (step + 1) % d.accumulate == 0 || step + 1 == t.steps;
         t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
@@ -21085,6 +21286,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         t.second = m.second;
         t.seconds = sslh_i_now() - start;
         t.images_per_second = t.seconds > 0 ? images / t.seconds : 0;
+        /* Steps done before a resume took no time of this run. */
         t.seconds_left = t.seconds / (double)(step - first) * (double)(t.steps - step);
         t.epoch_end = 0;
         stop = sslh_i_train_call(&d, &t);
@@ -21094,6 +21296,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
             sslh_i_progress(&t, 1);
         }
 #endif
+        /* The callback of the last step came first; now the epoch's means. */
         if (step % per_epoch == 0 || step == t.steps) {
             result = (float)(meter.loss / (double)meter.steps);
             t.loss = result;
@@ -21114,6 +21317,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     (void)shown;
     (void)terminal;
     sslh_train_mode(m.net, 0); /* ready for use */
+    /* Inside a scope of the caller's the tensors of his step must live on, so the memory is given back with his own
+       rewind. */
     if (c->depth == 0) sslh_rewind(c, mark);
     return result;
 }
