@@ -51,8 +51,8 @@
        sslh_data train    = sslh_load_images(c, "examples/data/train");
        sslh_data test     = sslh_load_images(c, "examples/data/test");
        sslh_net *encoder  = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
-       sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.5f });
-       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5, .lr = 3.0f });
+       sslh_method method = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.2f });
+       sslh_train(c, method, train, (sslh_train_desc){ .epochs = 5, .lr = 0.3f, .optimizer = { .kind = SSLH_SGD } });
        float accuracy     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
        sslh_save_net(encoder, "encoder.safetensors");
        if (sslh_error(c)) fprintf(stderr, "%s\n", sslh_error(c));
@@ -315,7 +315,7 @@
      MAE         256    AdamW (0.9, 0.95), decay 0.05    1.5e-4 x batch/256  cosine, 40
      your own    256    SGD                              0.03                cosine, none
    A default warm-up is cut to a tenth of a short run. SimCLR's and MAE's rates are made for hundreds of epochs; runs
-   of minutes want more (SimCLR: .lr = 3 with LARS, or SGD with 0.1, temperature 0.2, crop from 0.2: docs/results.md).
+   of minutes want more (SimCLR: SGD with 0.1 to 0.3, temperature 0.2, crop from 0.2: docs/results.md).
 
    14  TRAINING AND CHECKPOINTS
 
@@ -744,15 +744,27 @@
 
 #ifndef SSLH_WITH_THREADS
 #define SSLH_WITH_THREADS 1
+#elif SSLH_I_EMPTY(SSLH_WITH_THREADS)
+#undef SSLH_WITH_THREADS
+#define SSLH_WITH_THREADS 1
 #endif
 #ifndef SSLH_WITH_SIMD
+#define SSLH_WITH_SIMD 1
+#elif SSLH_I_EMPTY(SSLH_WITH_SIMD)
+#undef SSLH_WITH_SIMD
 #define SSLH_WITH_SIMD 1
 #endif
 #ifndef SSLH_WITH_STDIO
 #define SSLH_WITH_STDIO 1
+#elif SSLH_I_EMPTY(SSLH_WITH_STDIO)
+#undef SSLH_WITH_STDIO
+#define SSLH_WITH_STDIO 1
 #endif
 #ifndef SSLH_USE_CBLAS
 #define SSLH_USE_CBLAS 0
+#elif SSLH_I_EMPTY(SSLH_USE_CBLAS)
+#undef SSLH_USE_CBLAS
+#define SSLH_USE_CBLAS 1
 #endif
 
 /* SSLH_REAL double builds the same text in double precision with the reference kernels: for gradient checks. The
@@ -2111,6 +2123,12 @@ extern "C" {
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 #include <cblas.h>
+#endif
+/* <complex.h>, which OpenBLAS's header includes, makes I a macro; below it is the number of input channels. */
+#ifdef I
+#define SSLH_I_HAD_I
+#pragma push_macro("I")
+#undef I
 #endif
 
 #define SSLH_I_MIN(a, b) ((a) < (b) ? (a) : (b))
@@ -22282,6 +22300,10 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 
 #ifdef __cplusplus
 }
+#endif
+#ifdef SSLH_I_HAD_I
+#undef SSLH_I_HAD_I
+#pragma pop_macro("I")
 #endif
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)

@@ -76,6 +76,7 @@ int main(int argc, char **argv) {
     untrained = sslh_clone(encoder);
     recipe.crop_min = 0.3f; /* milder than the default 0.08: these images are small and what they show fills them */
     s.views = &recipe;
+    s.temperature = 0.2f;
     method = sslh_simclr(c, encoder, s);
     sslh_method_print(&method, text, sizeof text);
     printf("%s\n%d training images without labels, %d test images\n\n", text, (int)train.count, (int)test.count);
@@ -85,7 +86,8 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     if (t.epochs > MAX_EPOCHS) t.epochs = MAX_EPOCHS;
     t.batch = o.batch;
-    t.lr = 3.0f; /* a short run: more than the default, which is made for hundreds of epochs */
+    t.optimizer.kind = SSLH_SGD; /* LARS, the default, is made for large batches and hundreds of epochs */
+    t.lr = 0.3f;
     t.losses = losses;
     sslh_train(c, method, train, t);
     stop_on_error(c);

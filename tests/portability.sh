@@ -96,6 +96,8 @@ collect
 # an empty define counts as 1
 printf '#define SSLH_WITH_ALL 0\n#define SSLH_WITH_SIMCLR\n#include "ssl.h"\n#if !SSLH_WITH_SIMCLR || SSLH_WITH_VAE\n#error wrong\n#endif\n' > $P/empty.c
 bg "an empty switch is 1" $CC -std=c99 -fsyntax-only -I. $P/empty.c
+printf '#define SSLH_WITH_THREADS\n#define SSLH_WITH_SIMD\n#define SSLH_WITH_STDIO\n#define SSLH_USE_CBLAS\n#include "ssl.h"\n#if SSLH_WITH_THREADS + SSLH_WITH_SIMD + SSLH_WITH_STDIO + SSLH_USE_CBLAS != 4\n#error wrong\n#endif\n' > $P/empty2.c
+bg "an empty switch is 1, all kinds" $CC -std=c99 -fsyntax-only -I. $P/empty2.c
 # linked and run: none, all, each alone
 cat > $P/run.c <<'END'
 #define SSLH_IMPLEMENTATION
@@ -121,7 +123,7 @@ name=$1; shift
 "$@" -I. build/port/run.c -o "build/port/$name" -lm -lpthread && "build/port/$name"
 END
 n=0
-for s in -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0 $(for m in $methods; do echo "-DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_$m=1"; done) -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0; do
+for s in -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0 $(for m in $methods; do echo "-DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_$m=1"; done) -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0,-DSSLH_WITH_SIMD=0; do
     n=$((n + 1))
     # shellcheck disable=SC2046
     bg "linked and run: $s" sh $P/link.sh run$n "$CC" -std=c99 -O0 -w $(echo "$s" | tr ',' ' ')
@@ -181,6 +183,26 @@ missing=
 while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(" tests/ops.c || missing="$missing $f"; done < $P/operations.txt
 check "operations that tests/ops.c does not know:$missing" [ -z "$missing" ]
 check "there are operations" [ "$(wc -l < $P/operations.txt)" -gt 60 ]
+
+# without stdio: no file and no stream is touched
+$CC -std=c99 -O0 -w -DSSLH_WITH_STDIO=0 -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/silent.o
+nm -u $P/silent.o 2>/dev/null | awk '{ print $2 }' | grep -E '^(f?open(64)?|fread|fwrite|fputs|fputc|fprintf|vfprintf|stderr|stdout|write|read|rename|opendir)(@.*)?$' > $P/leaks.txt
+check "SSLH_WITH_STDIO 0 touches no file: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s $P/leaks.txt ]
+
+# --- beside <complex.h>, which makes I a macro, and BLAS ------------------------------------------------------------
+printf '#include <complex.h>\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint main(void) { double complex z = 2 + 3 * I; return !(cimag(z) == 3); }\n' > $P/complex.c
+check "complex.h before" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. $P/complex.c -o $P/complex -lm -lpthread
+check "complex.h before, I is as it was" $P/complex
+blas=
+for l in -lopenblas -lblas; do
+    [ -z "$blas" ] && printf '#include <cblas.h>\nint main(void) { cblas_sgemm; return 0; }\n' > $P/blas.c &&
+        $CC -w $P/blas.c -o $P/blas $l > /dev/null 2>&1 && blas=$l
+done
+if [ -n "$blas" ]; then
+    check "SSLH_USE_CBLAS" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -DSSLH_USE_CBLAS -I. -c $P/impl.c -o $P/cblas.o
+    check "SSLH_USE_CBLAS, operations" $CC -std=c99 -O0 -w -I. -Itests tests/ops.c $P/cblas.o -o $P/ops_cblas $blas -lm -lpthread
+    check "SSLH_USE_CBLAS, operations agree with PyTorch" env SSLH_TEST_SMALL=1 $P/ops_cblas
+else skip cblas "no cblas.h with a library (libopenblas-dev)"; fi
 
 # --- beside a TLS library ---------------------------------------------------------------------------------------------
 if echo '#include <openssl/ssl.h>' | $CC -E - > /dev/null 2>&1; then
