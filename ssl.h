@@ -1944,8 +1944,8 @@ SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
 /* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
 SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
-/* Wang & Isola 2020: mean squared distance of row n of a and row n of b (positive pairs); log of the mean over all pairs
-   of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
+/* Wang & Isola 2020: mean squared distance of row n of a and row n of b (positive pairs); log of the mean over all
+   pairs of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
 SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
 SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
 
@@ -2492,7 +2492,8 @@ SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     for (i = 0; i < c->nchunks; i++) {
         char *start = sslh_i_align(c->chunks[i].start);
         size_t at = sslh_i_range_after(c, start);
-        if (at > 0 && c->ranges[at - 1].start == start && c->ranges[at - 1].size == c->chunks[i].size - 2 * SSLH_I_ALIGN) {
+        if (at > 0 && c->ranges[at - 1].start == start &&
+            c->ranges[at - 1].size == c->chunks[i].size - 2 * SSLH_I_ALIGN) {
             sslh_i_range_remove(c, at - 1);
             sslh_i_raw_free(c, c->chunks[i].start, c->chunks[i].size);
         } else c->chunks[left++] = c->chunks[i];
@@ -2500,8 +2501,9 @@ SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     c->nchunks = left;
 }
 
-/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too small for
-   what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever needed. */
+/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too
+   small for what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever
+   needed. */
 SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
     size_t total = size + 2 * SSLH_I_ALIGN;
     char *raw, *start;
@@ -2549,8 +2551,8 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     return NULL;
 }
 
-/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took. Only when
-   the heap is empty. */
+/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took. Only
+   when the heap is empty. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
     size_t i, total = 0;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
@@ -13011,8 +13013,8 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     return !SSLH_I_BAD(c);
 }
 
-/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users, so
-   a result that shares memory with an inner tensor is safe. */
+/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users,
+   so a result that shares memory with an inner tensor is safe. */
 SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *a, const sslh_tensor *b) {
     size_t i, left = first;
     for (i = first; i < c->ntensors; i++) {
@@ -13023,8 +13025,9 @@ SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor
     c->ntensors = left;
 }
 
-/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call made
-   is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing happens. */
+/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call
+   made is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing
+   happens. */
 SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
@@ -13454,6 +13457,47 @@ SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t si
     return out;
 }
 
+/* The settings of each encoder, by which .arch names it: written when it is made, read when sslh_load_net makes it
+   again (sslh_i_arch_read), so the two cannot disagree. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
+typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
+#define SSLH_I_INT(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_INT}
+#define SSLH_I_LIST(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_LIST}
+
+static const sslh_i_setting sslh_i_mlp_settings[] = {
+    SSLH_I_INT(mlp, in), SSLH_I_LIST(mlp, widths),
+    {"activation", offsetof(sslh_mlp_desc, activation), SSLH_I_SET_ACTIVATION}, SSLH_I_INT(mlp, batch_norm),
+    SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_convnet_settings[] = {
+    SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_resnet_settings[] = {
+    SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
+    SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_nin_settings[] = {
+    SSLH_I_INT(nin, channels), SSLH_I_INT(nin, blocks), SSLH_I_INT(nin, divide), SSLH_I_INT(nin, map_output),
+    {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_vit_settings[] = {
+    SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch), SSLH_I_INT(vit, width),
+    SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp), SSLH_I_INT(vit, fixed_positions),
+    SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
+
+/* "vit image=32 channels=3 .." into net->arch, from the resolved description. */
+SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc) {
+    size_t used = 0, size = sizeof net->arch;
+    char text[96];
+    sslh_i_append(net->arch, size, &used, "%s", net->name);
+    for (; s->name; s++) {
+        const char *at = (const char *)desc + s->at;
+        if (s->kind == SSLH_I_SET_LIST)
+            sslh_i_append(net->arch, size, &used, " %s=%s", s->name,
+                          sslh_i_widths_text((const int *)(const void *)at, text, sizeof text));
+        else
+            sslh_i_append(net->arch, size, &used, " %s=%d", s->name,
+                          s->kind == SSLH_I_SET_INT ? *(const int *)(const void *)at
+                                                    : (int)*(const sslh_activation *)(const void *)at);
+    }
+}
+
 /* Number of layers; each width is checked on the way. */
 SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths) {
     int n = 0;
@@ -13513,7 +13557,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
 /* Entries: fcI.weight, fcI.bias if it has one, then bnI.* if it has one, for I = 1, 2, .. */
 SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
     sslh_net *net;
-    char name[24], text[96];
+    char name[24];
     int n, i, in = desc.in;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.widths[0]) desc.widths[0] = desc.widths[1] = 256;
@@ -13531,10 +13575,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
         in = desc.widths[i];
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch,
-             "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
-             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm,
-             desc.last_batch_norm, desc.last_activation, desc.last_no_bias);
+    sslh_i_arch_write(net, sslh_i_mlp_settings, &desc);
     return net;
 }
 
@@ -13564,7 +13605,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
-    char name[24], text[96];
+    char name[24];
     int n, i, in;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.channels) desc.channels = 3;
@@ -13581,8 +13622,7 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
         sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels,
-             sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
+    sslh_i_arch_write(net, sslh_i_convnet_settings, &desc);
     return net;
 }
 
@@ -13594,7 +13634,8 @@ SSLH_I_FN const int *sslh_i_resnet_blocks(int depth) {
     return depth == 34 ? r34 : r18;
 }
 
-/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the result. */
+/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the
+   result. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad,
                                           const sslh_tensor *keep) {
     sslh_conv_desc conv;
@@ -13608,8 +13649,8 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
 }
 
 /* Batch norm (5 entries), sum with the residual and activation in one pass. */
-SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act,
-                                          const sslh_tensor *keep) {
+SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual,
+                                          sslh_activation act, const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
     *at += 5;
     sslh_i_narrow(net, x, keep);
@@ -13696,8 +13737,7 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d",
-             desc.channels, desc.depth, desc.imagenet_stem, desc.width, desc.map_output);
+    sslh_i_arch_write(net, sslh_i_resnet_settings, &desc);
     return net;
 }
 
@@ -13756,8 +13796,7 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels,
-             desc.blocks, desc.divide, desc.map_output);
+    sslh_i_arch_write(net, sslh_i_nin_settings, &desc);
     return net;
 }
 
@@ -13910,10 +13949,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     token.decay_scale = (float)SSLH_OFF;
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
-    snprintf(net->arch, sizeof net->arch,
-             "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d "
-             "mean_pool=%d", desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp,
-             desc.fixed_positions, desc.token_output, desc.mean_pool);
+    sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
     return net;
 }
 
@@ -16885,70 +16921,44 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     return read;
 }
 
-/* The widths of an architecture text into eight places. */
-SSLH_I_FN void sslh_i_arch_widths(const char *arch, int *widths) {
-    double w[8];
-    int i, n = sslh_i_text_numbers(arch, "widths", w, 8);
-    for (i = 0; i < n; i++) widths[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+/* The settings of an architecture text into a description that is all zeros; what the text does not name stays 0. */
+SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void *desc) {
+    for (; s->name; s++) {
+        char *at = (char *)desc + s->at;
+        int value = sslh_i_text_int(arch, s->name);
+        if (s->kind == SSLH_I_SET_LIST) {
+            double w[8];
+            int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
+            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+        } else if (s->kind == SSLH_I_SET_INT) {
+            *(int *)(void *)at = value;
+        } else {
+            *(sslh_activation *)(void *)at =
+                value > 0 && value <= (int)SSLH_TANH ? (sslh_activation)value : SSLH_RELU;
+        }
+    }
 }
 
-/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. */
+/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
+   the text names no encoder of ours. */
 SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
-    if (strncmp(a, "mlp ", 4) == 0) {
-        sslh_mlp_desc d;
-        int act = sslh_i_text_int(a, "activation");
-        memset(&d, 0, sizeof d);
-        d.in = sslh_i_text_int(a, "in");
-        sslh_i_arch_widths(a, d.widths);
-        d.activation = act > 0 && act <= (int)SSLH_TANH ? (sslh_activation)act : SSLH_RELU;
-        d.batch_norm = sslh_i_text_int(a, "batch_norm");
-        d.last_batch_norm = sslh_i_text_int(a, "last_batch_norm");
-        d.last_activation = sslh_i_text_int(a, "last_activation");
-        d.last_no_bias = sslh_i_text_int(a, "last_no_bias");
-        return sslh_mlp(c, d);
+    sslh_mlp_desc mlp;
+    sslh_convnet_desc convnet;
+    sslh_resnet_desc resnet;
+    sslh_nin_desc nin;
+    sslh_vit_desc vit;
+#define SSLH_I_FROM_ARCH(kind) \
+    if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
+        memset(&kind, 0, sizeof kind); \
+        sslh_i_arch_read(a, sslh_i_##kind##_settings, &kind); \
+        return sslh_##kind(c, kind); \
     }
-    if (strncmp(a, "convnet ", 8) == 0) {
-        sslh_convnet_desc d;
-        memset(&d, 0, sizeof d);
-        d.channels = sslh_i_text_int(a, "channels");
-        sslh_i_arch_widths(a, d.widths);
-        d.map_output = sslh_i_text_int(a, "map_output");
-        return sslh_convnet(c, d);
-    }
-    if (strncmp(a, "resnet ", 7) == 0) {
-        sslh_resnet_desc d;
-        memset(&d, 0, sizeof d);
-        d.channels = sslh_i_text_int(a, "channels");
-        d.depth = sslh_i_text_int(a, "depth");
-        d.imagenet_stem = sslh_i_text_int(a, "imagenet_stem");
-        d.width = sslh_i_text_int(a, "width");
-        d.map_output = sslh_i_text_int(a, "map_output");
-        return sslh_resnet(c, d);
-    }
-    if (strncmp(a, "nin ", 4) == 0) {
-        sslh_nin_desc d;
-        memset(&d, 0, sizeof d);
-        d.channels = sslh_i_text_int(a, "channels");
-        d.blocks = sslh_i_text_int(a, "blocks");
-        d.divide = sslh_i_text_int(a, "divide");
-        d.map_output = sslh_i_text_int(a, "map_output");
-        return sslh_nin(c, d);
-    }
-    if (strncmp(a, "vit ", 4) == 0) {
-        sslh_vit_desc d;
-        memset(&d, 0, sizeof d);
-        d.image = sslh_i_text_int(a, "image");
-        d.channels = sslh_i_text_int(a, "channels");
-        d.patch = sslh_i_text_int(a, "patch");
-        d.width = sslh_i_text_int(a, "width");
-        d.depth = sslh_i_text_int(a, "depth");
-        d.heads = sslh_i_text_int(a, "heads");
-        d.mlp = sslh_i_text_int(a, "mlp");
-        d.fixed_positions = sslh_i_text_int(a, "fixed_positions");
-        d.token_output = sslh_i_text_int(a, "token_output");
-        d.mean_pool = sslh_i_text_int(a, "mean_pool");
-        return sslh_vit(c, d);
-    }
+    SSLH_I_FROM_ARCH(mlp)
+    SSLH_I_FROM_ARCH(convnet)
+    SSLH_I_FROM_ARCH(resnet)
+    SSLH_I_FROM_ARCH(nin)
+    SSLH_I_FROM_ARCH(vit)
+#undef SSLH_I_FROM_ARCH
     return NULL;
 }
 
