@@ -165,8 +165,8 @@
    shows what a step needs and is then used again and again: from the third step on nothing is allocated. Each net is
    one block of parameters and buffers and one of gradients, so that update, EMA, clipping and saving are single
    loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of 32 x 32 x 3, one
-   thread, data not counted): SimCLR on sslh_convnet, batch 256: 125 MB; on sslh_resnet (ResNet-18), batch 32: 536 MB;
-   MAE on the default sslh_vit, batch 64: 433 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
+   thread, data not counted): SimCLR on sslh_convnet, batch 256: 111 MB; on sslh_resnet (ResNet-18), batch 32: 481 MB;
+   MAE on the default sslh_vit, batch 64: 426 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
    .max_bytes sets a limit, .batch is what to lower (for SimCLR that changes the task: fewer negatives).
 
    7  RANDOMNESS
@@ -7739,7 +7739,7 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96, /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; all MR divide it */
+    SSLH_I_MC = 96, /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; MR divides it */
     SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not share a cache set */
 };
 
