@@ -165,8 +165,8 @@
    shows what a step needs and is then used again and again: from the third step on nothing is allocated. Each net is
    one block of parameters and buffers and one of gradients, so that update, EMA, clipping and saving are single
    loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of 32 x 32 x 3, one
-   thread, data not counted): SimCLR on sslh_convnet, batch 256: 125 MB; on sslh_resnet (ResNet-18), batch 32: 536 MB;
-   MAE on the default sslh_vit, batch 64: 433 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
+   thread, data not counted): SimCLR on sslh_convnet, batch 256: 111 MB; on sslh_resnet (ResNet-18), batch 32: 481 MB;
+   MAE on the default sslh_vit, batch 64: 426 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
    .max_bytes sets a limit, .batch is what to lower (for SimCLR that changes the task: fewer negatives).
 
    7  RANDOMNESS
@@ -1956,8 +1956,8 @@ SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
 /* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
 SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
-/* Wang & Isola 2020: mean squared distance of row n of a and row n of b (positive pairs); log of the mean over all pairs
-   of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
+/* Wang & Isola 2020: mean squared distance of row n of a and row n of b (positive pairs); log of the mean over all
+   pairs of rows of exp(-2 squared distance). Lower is better for both, and only both together mean something. */
 SSLH_API float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b);
 SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
 
@@ -2510,7 +2510,8 @@ SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     for (i = 0; i < c->nchunks; i++) {
         char *start = sslh_i_align(c->chunks[i].start);
         size_t at = sslh_i_range_after(c, start);
-        if (at > 0 && c->ranges[at - 1].start == start && c->ranges[at - 1].size == c->chunks[i].size - 2 * SSLH_I_ALIGN) {
+        if (at > 0 && c->ranges[at - 1].start == start &&
+            c->ranges[at - 1].size == c->chunks[i].size - 2 * SSLH_I_ALIGN) {
             sslh_i_range_remove(c, at - 1);
             sslh_i_raw_free(c, c->chunks[i].start, c->chunks[i].size);
         } else c->chunks[left++] = c->chunks[i];
@@ -2518,8 +2519,9 @@ SSLH_I_FN void sslh_i_chunks_trim(sslh_ctx *c) {
     c->nchunks = left;
 }
 
-/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too small for
-   what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever needed. */
+/* A chunk has 64 bytes that are never used at its end, so that two chunks never look adjacent. Empty chunks were too
+   small for what is asked now: they go first, or a first step would hold scratch areas of all sizes that it ever
+   needed. */
 SSLH_I_FN int sslh_i_chunk_add(sslh_ctx *c, size_t size) {
     size_t total = size + 2 * SSLH_I_ALIGN;
     char *raw, *start;
@@ -2567,8 +2569,8 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     return NULL;
 }
 
-/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took. Only when
-   the heap is empty. */
+/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took. Only
+   when the heap is empty. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
     size_t i, total = 0;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
@@ -6438,6 +6440,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 /* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
 #define SSLH_I_FLAT 16384u
 
+/* One struct for all passes, so that a pass is a task function of four lines and a caller of six. */
 typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
     const struct sslh_i_kernels *k;
     const sslh_real *x, *y, *g; /* read */
@@ -6468,6 +6471,7 @@ SSLH_I_FN sslh_i_flat sslh_i_flat_of(const sslh_ctx *c, size_t n) {
     f.n = n;
     return f;
 }
+/* Tasks are cut by n alone: the same cut, and so the same partial sums, for any number of threads. */
 SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) {
     sslh_i_parallel(c, sslh_i_tasks(f->n, SSLH_I_FLAT), fn, f);
 }
@@ -6479,6 +6483,7 @@ SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->unary(f->op, f->x + at, f->out + at, sslh_i_flat_size(f, task), f->a, f->b);
 }
+/* y = op(x; p, q) over n values without shape: the forward pass of every operation of one argument. */
 SSLH_I_FN void sslh_i_unary(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p,
                             sslh_real q) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -6498,6 +6503,8 @@ SSLH_I_FN void sslh_i_unary_back_task(void *arg, int task, int worker) {
     f->k->unary_back(f->op, f->x ? f->x + at : NULL, f->y ? f->y + at : NULL, f->g + at, f->out + at,
                      sslh_i_flat_size(f, task), f->a, f->b, f->fresh);
 }
+/* dx = or += dy op'(x; p, q). Which of x and y the slope is computed from is the kernel's choice: y where that is
+   cheaper (sigmoid: y (1 - y), tanh: 1 - y^2). */
 SSLH_I_FN void sslh_i_unary_back(sslh_ctx *c, sslh_i_unary_op op, const sslh_real *x, const sslh_real *y,
                                  const sslh_real *dy, sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -6519,6 +6526,7 @@ SSLH_I_FN void sslh_i_sgd_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->sgd(f->p + at, f->w + at, f->m ? f->m + at : NULL, sslh_i_flat_size(f, task), &f->sgd);
 }
+/* p, g, mu (n): u = momentum mu + ratio (scale g + decay p), p -= lr u; the gradient is cleared in the same pass. */
 SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, sslh_i_sgd s) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.p = p;
@@ -6534,6 +6542,7 @@ SSLH_I_FN void sslh_i_adam_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->adam(f->p + at, f->w + at, f->m + at, f->v + at, sslh_i_flat_size(f, task), &f->adam);
 }
+/* p, g, m, v (n); see the kernel for the equations. */
 SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                   sslh_i_adam s) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
@@ -6552,6 +6561,7 @@ SSLH_I_FN void sslh_i_axpby_task(void *arg, int task, int worker) {
     (void)worker;
     f->k->axpby(f->out + at, f->x + at, sslh_i_flat_size(f, task), f->a, f->b);
 }
+/* a = 1 adds, b = 1 - a averages. */
 SSLH_I_FN void sslh_i_axpby(sslh_ctx *c, sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     f.out = y;
@@ -6594,6 +6604,7 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
     sslh_i_unscratch(c, f.out);
     return sum;
 }
+/* sum of x^2: norms of gradients and parameters. */
 SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) {
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0);
 }
@@ -6649,20 +6660,26 @@ SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op
     return sslh_i_end(c, name, &x, 1, out);
 }
 
+/* x p, slope p */
 SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor) {
     return sslh_i_map(c, "sslh_scale", SSLH_I_U_SCALE, x, (sslh_real)factor, 0);
 }
+/* x + p, slope 1 */
 SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend) {
     return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, (sslh_real)addend, 0);
 }
+/* -x is a scaling by -1: the same bits. */
 SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_neg", SSLH_I_U_SCALE, x, -1, 0);
 }
+/* slope y: read off the result. log: slope 1 / x. */
 SSLH_DEF sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_exp", SSLH_I_U_EXP, x, 0, 0); }
 SSLH_DEF sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_log", SSLH_I_U_LOG, x, 0, 0); }
+/* slope 1 / (2 y); infinite at 0, where a caller adds an eps first. */
 SSLH_DEF sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_sqrt", SSLH_I_U_SQRT, x, 0, 0);
 }
+/* slope 2 x; abs: slope sign x, 0 at 0. */
 SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_square", SSLH_I_U_SQUARE, x, 0, 0);
 }
@@ -6673,28 +6690,35 @@ SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent) {
     if (exponent == 2.0f) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
     return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, (sslh_real)exponent, 0);
 }
+/* min(max(x, low), high); slope 1 inside and at the ends, 0 outside: as PyTorch. */
 SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high) {
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, (sslh_real)low, (sslh_real)high);
 }
+/* Slope 1 where x > 0, else 0. */
 SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0);
 }
 SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope) {
     return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, (sslh_real)slope, 0);
 }
+/* Clevert et al. 2016: slope 1, below 0 alpha e^x = y + alpha. */
 SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha) {
     return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, (sslh_real)alpha, 0);
 }
+/* x Phi(x); slope Phi(x) + x phi(x), Phi and phi of the standard normal. */
 SSLH_DEF sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_gelu", SSLH_I_U_GELU, x, 0, 0);
 }
+/* x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2: GPT-2's form. */
 SSLH_DEF sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_gelu_tanh", SSLH_I_U_GELU_TANH, x, 0, 0);
 }
+/* x s, s = sigmoid(x); slope s (1 + x (1 - s)). */
 SSLH_DEF sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_silu", SSLH_I_U_SILU, x, 0, 0);
 }
+/* slope y (1 - y); tanh: 1 - y^2; softplus: sigmoid(x). */
 SSLH_DEF sslh_tensor *sslh_sigmoid(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_sigmoid", SSLH_I_U_SIGMOID, x, 0, 0);
 }
@@ -6738,7 +6762,9 @@ typedef struct sslh_i_plan {
     int    tasks;
 } sslh_i_plan;
 
-/* Takes one more axis on the outside, or merges it. */
+/* Takes one more axis on the outside, or merges it.
+   Two axes merge when in every operand a step of the outer one is the inner one's step times its size: then they are
+   one longer axis. Most calls end up with one or two. */
 SSLH_I_FN void sslh_i_plan_axis(sslh_i_plan *p, size_t size, const size_t *step) {
     int k, merge = p->nd > 0, at = p->nd - 1;
     if (size == 1) return;
@@ -6774,7 +6800,8 @@ SSLH_I_FN void sslh_i_plan_end(sslh_i_plan *p) {
     p->tasks = sslh_i_tasks(p->rows * p->pieces, p->per_task);
 }
 
-/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none. */
+/* The common shape of up to three operands by NumPy's rules; 0 and an error when there is none.
+   The plan is made again in the backward pass, which is cheaper than keeping it. */
 SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_shape *out, sslh_i_plan *p) {
     size_t total[3] = { 1, 1, 1 };
     int k, axis;
@@ -6805,7 +6832,8 @@ SSLH_I_FN int sslh_i_broadcast(sslh_ctx *c, const char *op, sslh_tensor **in, in
     return 1;
 }
 
-/* Where a row begins in each operand. */
+/* Where a row begins in each operand.
+   The digits of row in the mixed base of the outer sizes. */
 SSLH_I_FN void sslh_i_plan_row(const sslh_i_plan *p, size_t row, size_t at[3]) {
     int i;
     at[0] = at[1] = at[2] = 0;
@@ -6842,6 +6870,7 @@ typedef struct sslh_i_pair {
     sslh_real *out;
 } sslh_i_pair;
 
+/* Forward and backward walk the same runs; sa, sb tell whether a run of an operand is an array or one number. */
 SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     const sslh_i_pair *f = (const sslh_i_pair *)arg;
     const sslh_i_plan *p = f->plan;
@@ -6931,6 +6960,8 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_bina
     if (node) node->i[0] = (int)op;
     return sslh_i_end(c, name, in, 2, out);
 }
+/* da = dy, db = dy; sub: db = -dy; mul: da = dy b, db = dy a; div: da = dy / b, db = -dy y / b. Each is then summed
+   over the axes along which its operand was repeated. */
 SSLH_DEF sslh_tensor *sslh_add(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_add", SSLH_I_B_ADD, a, b);
 }
@@ -6943,12 +6974,14 @@ SSLH_DEF sslh_tensor *sslh_mul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
 SSLH_DEF sslh_tensor *sslh_div(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_div", SSLH_I_B_DIV, a, b);
 }
+/* The gradient goes to the smaller (maximum: the larger) one, half to each where they are equal. */
 SSLH_DEF sslh_tensor *sslh_minimum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_minimum", SSLH_I_B_MIN, a, b);
 }
 SSLH_DEF sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_maximum", SSLH_I_B_MAX, a, b);
 }
+/* A step function has no gradient: not recorded. */
 SSLH_DEF sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b) {
     return sslh_i_pair_op(c, "sslh_greater", SSLH_I_B_GREATER, a, b);
 }
@@ -7009,6 +7042,7 @@ SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
     }
 }
 
+/* The condition is the plan's first operand and may be of any type. */
 SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tensor *a, sslh_tensor *b) {
     sslh_tensor *in[3], *out;
     sslh_shape shape;
@@ -7043,7 +7077,8 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
 
 /* --- sums: (O,R,I) over R --------------------------------------------------------------------------------------------
    I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up
-   column by column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way. */
+   column by column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way.
+   Any set of axes is walked in such three-axis problems, see sslh_i_sum_groups. */
 typedef struct sslh_i_sum3 {
     const struct sslh_i_kernels *k;
     const sslh_real *x;
@@ -7070,7 +7105,8 @@ SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
     }
 }
 /* At most 128 blocks in columns, so that the partial sums stay small; blocks of at least 16 rows. Partial sums
-   (O,blocks,I) have the shape of the same problem and are summed by a second call. */
+   (O,blocks,I) have the shape of the same problem and are summed by a second call.
+   The recursion ends: each round divides R by the size of a block. */
 SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out) {
     sslh_i_sum3 f;
     sslh_real *partial = NULL;
@@ -7100,7 +7136,9 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
 }
 
 /* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order.
-   */
+
+   A reduction over scattered axes is one sum per group of neighbouring axes, the last group first, because then the
+   later sums are over fewer values. Intermediate results are scratch. */
 SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const size_t *sizes, const int *flags,
                                  sslh_real *out, sslh_real scale, int fresh) {
     size_t size[SSLH_MAX_DIMS + 1], kept = 1;
@@ -7140,6 +7178,7 @@ SSLH_I_FN void sslh_i_sum_groups(sslh_ctx *c, const sslh_real *x, int nd, const 
     } else if (scale != 1) sslh_i_scale_array(c, out, kept, scale);
 }
 
+/* The adjoint of broadcasting: where an operand was read again and again, its gradients add up. */
 SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
                                    sslh_real scale, int fresh) {
     int repeated[SSLH_MAX_DIMS], i;
@@ -7181,7 +7220,9 @@ SSLH_I_FN void sslh_i_axes_add(int *n, size_t *size, size_t *step, size_t s, siz
     }
 }
 
-/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x has not. */
+/* Reads a mask of axes (see SSLH_AXIS); 0 and an error when it names an axis that x has not.
+   SSLH_AXIS(i) is bit i for i >= 0 and bit 15 - i for i < 0, so that -1 needs no number of dimensions: bits 0..5 and
+   16..21. */
 SSLH_I_FN int sslh_i_axes_of(sslh_ctx *c, const char *op, const sslh_tensor *x, int axes, int keep, sslh_i_axes *a) {
     size_t stride[SSLH_MAX_DIMS], total = 1;
     int i;
@@ -7233,7 +7274,8 @@ SSLH_I_FN void sslh_i_sum_into(sslh_ctx *c, const sslh_tensor *x, const sslh_i_a
     sslh_i_sum_groups(c, x->data, x->ndim, size, a->reduced, out, scale, 1);
 }
 
-/* Copies between x and rows (K,R) when the reduced axes do not come last. */
+/* Copies between x and rows (K,R) when the reduced axes do not come last.
+   Row kernels want the reduced values side by side; other layouts are turned, at the price of one copy. */
 typedef struct sslh_i_copy_job {
     const sslh_i_axes *a;
     const sslh_real *from;
@@ -7301,6 +7343,7 @@ typedef struct sslh_i_row_job {
     sslh_real eps;
 } sslh_i_row_job;
 
+/* rows rows from row r; stats and y are per row or per value, as the kind has it. */
 SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     const sslh_i_row_job *f = (const sslh_i_row_job *)arg;
     size_t r = (size_t)task * f->per_task, rows = SSLH_I_MIN(f->per_task, f->rows - r), D = f->D;
@@ -7333,6 +7376,7 @@ SSLH_I_FN sslh_i_row_job sslh_i_row_job_of(const sslh_ctx *c, int kind, size_t r
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / 2 / D, (size_t)1);
     return f;
 }
+/* Row kernels of every kind on all threads. */
 SSLH_I_FN void sslh_i_row_run(sslh_ctx *c, sslh_i_row_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->rows, f->per_task), sslh_i_row_task, f);
 }
@@ -7378,12 +7422,15 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
 SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
                                      sslh_real *m2); /* >>norms */
 
+/* mean (rows) and m2 (rows), the sum of squared distances: the caller divides by n or n - 1. Two passes over a row
+   (or a piece), never sum of x^2 minus square of sum, which loses all digits when the mean is large. */
 SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
                                     size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_VARIANCE, rows, D);
     f.x = x;
     f.y = mean;
     f.stats = m2;
+    /* Short rows: whole rows to one task each. */
     if (D < 2 * SSLH_I_FLAT) {
         sslh_i_row_run(c, &f);
     } else {
@@ -7391,6 +7438,8 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
         sslh_real *part = (sslh_real *)sslh_i_scratch(c, 2 * pieces * sizeof *part);
         if (!part) return;
         for (r = 0; r < rows; r++) {
+            /* One long row at a time, its pieces in parallel, combined from left to right; what is left over comes
+               last. */
             size_t rest = pieces * SSLH_I_FLAT;
             f.x = x + r * D;
             f.rows = pieces;
@@ -7446,7 +7495,8 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
         }
     }
 }
-/* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1. */
+/* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1.
+   Nothing of the size of x is made: the statistic is read with step 0. */
 SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const sslh_real *stat, sslh_real factor) {
     const sslh_tensor *x = n->in[0];
     size_t total = 1, kept = 1;
@@ -7483,6 +7533,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
 /* d sum / dx = 1, d mean / dx = 1/R: f[0]. */
 SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, NULL, n->f[0]); }
 
+/* mean: the sum times 1/R, one rounding more than the sum. */
 SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -7500,6 +7551,7 @@ SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor 
     }
     return sslh_i_end(c, name, &x, 1, out);
 }
+/* dx = dy at every value that was summed. */
 SSLH_DEF sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
     return sslh_i_sum_op(c, "sslh_sum", x, axes, keep, 0);
 }
@@ -7551,6 +7603,7 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
 /* d lse / dx = exp(x - lse): the softmax, from the result alone. */
 SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, n->out->data, 1); }
 
+/* m + log sum e^(x - m), m the maximum: no overflow. */
 SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -7589,6 +7642,7 @@ SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, in
     f.index = index;
     sslh_i_row_run(c, &f);
 }
+/* Of equal maxima the first wins, in the result's gradient as well. */
 SSLH_DEF sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
     sslh_tensor *out, *index;
     sslh_i_axes a;
@@ -7617,6 +7671,7 @@ SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x,
     return 0;
 }
 
+/* Indices (I32) along the axis, which is gone from the shape; no gradient. */
 SSLH_DEF sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis) {
     sslh_tensor *out;
     sslh_i_axes a;
@@ -7634,7 +7689,8 @@ SSLH_DEF sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_end(c, "sslh_argmax", &x, 1, out);
 }
 
-/* --- softmax: along the last axis in place, along others on a turned copy --- */
+/* --- softmax: along the last axis in place, along others on a turned copy ---
+   Backward, from the result: softmax dx = y (dy - sum y dy), log-softmax dx = dy - e^y sum dy. */
 SSLH_I_FN void sslh_i_softmax_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out;
     sslh_real *dx, *y_copy, *g_copy = NULL;
@@ -7683,6 +7739,7 @@ SSLH_I_FN sslh_tensor *sslh_i_softmax_op(sslh_ctx *c, const char *name, sslh_ten
     }
     return sslh_i_end(c, name, &x, 1, out);
 }
+/* Both read their own result in the backward pass, not x. */
 SSLH_DEF sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_softmax_op(c, "sslh_softmax", x, axis, 0);
 }
@@ -7700,7 +7757,7 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96,  /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; all MR divide it */
+    SSLH_I_MC = 96, /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; MR divides it */
     SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not share a cache set */
 };
 
@@ -7732,6 +7789,8 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
 /* How b is read: rows of b as they are; all of it packed before by everybody; or packed block by block by each task. */
 enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
 
+/* c (M,N) is cut into row_tasks x col_tasks blocks of rows x cols; a long sum with few outputs is cut along K as
+   well. */
 typedef struct sslh_i_gemm_job {
     const struct sslh_i_kernels *k;
     sslh_i_gemm_args g;          /* of one matrix of the batch; the strides lead to the others */
@@ -7835,6 +7894,8 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) { /* one p
     sslh_i_gemm_pack_b(p, p->g.b, p->packed + (size_t)j * (size_t)kn, j, p->k0, kn);
 }
 
+/* Task number -> part of K, block of rows, block of columns; columns fastest, so that neighbours share the rows of
+   a. */
 SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_i_gemm_args g = p->g;
@@ -7982,6 +8043,8 @@ SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 
     (void)worker;
 }
 
+/* small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
+   other, each over all threads. The choice depends on sizes alone. */
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
     if (SSLH_I_BAD(c) || g.m <= 0 || g.n <= 0 || g.batch < 0) return;
@@ -8017,6 +8080,7 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
 
 enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
 
+/* One pass gives dz and the columns' sums of a block of rows. */
 typedef struct sslh_i_bias_job {
     const struct sslh_i_kernels *k;
     const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
@@ -8024,6 +8088,7 @@ typedef struct sslh_i_bias_job {
     size_t           rows, n;
 } sslh_i_bias_job;
 
+/* The kernel does both: the mask of the ReLU and the sum. */
 SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
     size_t r = (size_t)task * SSLH_I_BIAS_ROWS, at = r * p->n;
@@ -8074,7 +8139,10 @@ SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int r
 
 /* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
 
-/* node->i: 0 transpose_a, 1 transpose_b, 2 M, 3 N, 4 K, 5 batch, 6 a has the batch axes, 7 b has them */
+/* node->i: 0 transpose_a, 1 transpose_b, 2 M, 3 N, 4 K, 5 batch, 6 a has the batch axes, 7 b has them.
+   Each gradient is itself a product, written in the layout of its operand:
+     no transposition   dA = dC B',  dB = A' dC          a'       dA = B dC',  dB = A dC
+     b'                 dA = dC B,   dB = dC' A          a', b'   dA = B' dC', dB = dC' A' */
 SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
     const int ta = node->i[0], tb = node->i[1], m = node->i[2], n = node->i[3], k = node->i[4], batch = node->i[5];
     sslh_tensor *a = node->in[0], *b = node->in[1], *out = node->out;
@@ -8122,6 +8190,8 @@ SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
     }
 }
 
+/* a (..,M,K), b (..,K,N); a leading batch on both sides, or on one: then the other matrix serves all. Without a' and
+   with one b the batch is just more rows of a: one tall product. */
 SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b) {
     sslh_tensor *in[2];
     sslh_i_gemm_args g;
@@ -8234,6 +8304,8 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
+/* Leading axes of x are rows: M = x.count / I. Bias and ReLU ride along with the last block of K; other activations
+   need the value before them for their gradient and are an operation of their own. */
 SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                      sslh_activation activation) {
     sslh_tensor *in[3];
@@ -9543,6 +9615,7 @@ SSLH_I_FN float sslh_i_default(float value, float fallback); /* 0: fallback, neg
    are combined in their order. */
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
+/* One struct for the four passes over x: moments, apply, the two sums of the backward pass, dx. */
 typedef struct sslh_i_norm_job {
     const struct sslh_i_kernels *k;
     int phase;
@@ -9597,12 +9670,14 @@ SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real 
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * C), (size_t)1);
     return f;
 }
+/* All blocks of all parts. */
 SSLH_I_FN void sslh_i_norm_run(sslh_ctx *c, sslh_i_norm_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->G * f->blocks, f->per_task), sslh_i_norm_task, f);
 }
 
 /* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel (see sslh_i_combine).
-   */
+
+   Blocks are combined in their order: d = m_b - m_a, m += d n_b / n, s += s_b + d^2 n_a n_b / n. */
 SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *mean, sslh_real *m2, size_t stride) {
     size_t g, b, j, C = f->C;
     f->partial = (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * C * sizeof *f->partial);
@@ -9686,7 +9761,11 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
 }
 
 /* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
-   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu. */
+   i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu.
+   With u = (x - mean) inv and M values a statistic (times span channels), in training
+     dbeta = sum dz,  dgamma = sum dz u
+     dx = inv (gamma dz - mean(gamma dz) - u mean(gamma dz u)) = p dz + q (x - mean) + r
+   so p = gamma inv, r = -inv a, q = -inv^2 b, a and b the two means. With running statistics only p is left. */
 SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
     size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g, i, j;
@@ -9703,6 +9782,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
         f.relu = 0;
     }
     f.dy = dz;
+    /* sums (G,2,C) | p, q, r (G,3,C) | dgamma (C) | dbeta (C) */
     work = (sslh_real *)sslh_i_scratch(c, (5 * G + 2) * C * sizeof *work);
     if (!work) {
         sslh_i_unscratch(c, copy);
@@ -9751,6 +9831,7 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     }
     sslh_i_give(c, n->in[1], dgamma);
     sslh_i_give(c, n->in[2], dbeta);
+    /* dx may take over dy's memory when nobody else reads dy afterwards. */
     if (need_x) {
         const sslh_real *dy = dz;
         int reuse = !copy && !sslh_i_needs(c, residual);
@@ -9872,6 +9953,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
         sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum);
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
     } else {
+        /* Evaluation: one part, and the table comes from the running statistics. */
         memcpy(table->data, running_mean->data, C * sizeof(sslh_real));
         memcpy(table->data + SSLH_I_N_INV * C, running_var->data, C * sizeof(sslh_real));
     }
@@ -9937,7 +10019,9 @@ typedef struct sslh_i_layer_job {
     size_t rows, D, block;
     int fresh;
 } sslh_i_layer_job;
-/* One block of rows: dx of its rows and its share of dgamma, dbeta. */
+/* One block of rows: dx of its rows and its share of dgamma, dbeta.
+   dx = inv (gamma dy - mean(gamma dy) - u mean(gamma dy u)) over the D values of a row; dgamma = sum dy u, dbeta =
+   sum dy over rows. */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
     size_t r = (size_t)task * f->block, rows = SSLH_I_MIN(f->block, f->rows - r), D = f->D;
@@ -9990,6 +10074,7 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
     stats = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)(x->count / D), 2)) : NULL;
     if (!stats) return sslh_i_dummy(c);
+    /* Rows are independent: no blocks, no partial results. */
     f = sslh_i_row_job_of(c, SSLH_I_R_LAYER_NORM, x->count / D, D);
     f.x = x->data;
     f.gamma = gamma ? gamma->data : NULL;
@@ -10006,6 +10091,7 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 }
 
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
+/* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. */
 SSLH_I_FN void sslh_i_l2_back(sslh_ctx *c, sslh_i_node *n) {
     size_t D = (size_t)n->out->shape[n->out->ndim - 1];
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_L2_BACK, n->out->count / D, D);
@@ -10042,6 +10128,7 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
 }
 
 /* --- dropout: the mask is a function of (seed, stream, index) and is drawn again in the backward pass ------------- */
+/* Element i's draw is number at + i of the stream, whoever computes it. */
 SSLH_I_FN void sslh_i_dropout_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -10071,6 +10158,7 @@ SSLH_I_FN void sslh_i_dropout_back(sslh_ctx *c, sslh_i_node *n) {
     memcpy(&stream, n->i, sizeof stream);
     if (dx) sslh_i_dropout_run(c, stream, dy, dx, n->out->count, n->f[0], fresh);
 }
+/* p = 1 would divide by 0. */
 SSLH_I_FN int sslh_i_probability(sslh_ctx *c, const char *op, float p) {
     if (p >= 0.0f && p < 1.0f) return 1;
     sslh_fail(c, SSLH_E_USAGE, "%s: p = %g is not in [0,1)", op, (double)p);
@@ -10139,6 +10227,7 @@ SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last) {
     return n;
 }
 
+/* No broadcasting here. */
 SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
     return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
 }
@@ -10154,6 +10243,7 @@ typedef struct sslh_i_runs {
     int add;
 } sslh_i_runs;
 
+/* n elements of size bytes; adding is for gradients, hence real. */
 SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int add) {
     if (!add) {
         memcpy(dst, src, n * size);
@@ -10165,6 +10255,7 @@ SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int
     }
 }
 
+/* Some rows; adding never meets itself, because the runs of dst do not overlap. */
 SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
     const sslh_i_runs *p = (const sslh_i_runs *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
@@ -10178,6 +10269,7 @@ SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
         sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
 }
 
+/* When both sides are gapless the rows are joined, so that a single long run is shared out too. */
 SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
                                 size_t rows, size_t run, size_t size, int add) {
     sslh_i_runs p;
@@ -10246,6 +10338,7 @@ SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const si
             for (j = j0; j < SSLH_I_MIN(cols, j0 + 16); j++)                                                   \
                 ((T *)p->dst)[d + r * out_row + j] op ((const T *)p->src)[s + r * in_row + j * in_col]
 
+/* An item is a block of up to 32 rows of one plane; the other axes' indices are the digits of its number. */
 SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
     const sslh_i_strided *p = (const sslh_i_strided *)arg;
     size_t item = (size_t)task * p->per_task, end = SSLH_I_MIN(p->items, item + p->per_task);
@@ -10264,6 +10357,7 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
             s += at * p->in[i];
             d += at * p->out[i];
         }
+        /* Lines lie together on both sides: copied as they are. Otherwise element by element, in tiles. */
         if (in_col == 1) {
             for (r = r0; r < r1; r++)
                 sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
@@ -10280,7 +10374,8 @@ SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
     }
 }
 
-/* dst (contiguous, of that shape) = or += src read with these strides */
+/* dst (contiguous, of that shape) = or += src read with these strides.
+   Used forwards with = and backwards, with the inverse order, with +=. */
 SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
                                    const size_t *stride, int add) {
     sslh_i_strided p;
@@ -10319,6 +10414,7 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
    together. Tasks own slices of the longest axis that stays, so every sum is in row-major order of src. */
 typedef struct sslh_i_fold { sslh_i_strided s; size_t step; } sslh_i_fold;
 
+/* An odometer over the axes but the last; the last is summed (stride 0) or added element by element. */
 SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
     const sslh_i_fold *f = (const sslh_i_fold *)arg;
     const sslh_i_strided *p = &f->s;
@@ -10347,6 +10443,7 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
     }
 }
 
+/* If no axis stays, a single task sums everything: one number. */
 SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
                                const size_t *stride) {
     sslh_i_fold f;
@@ -10367,8 +10464,10 @@ SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src
 
 /* --- reshape ------------------------------------------------------------------------------------------------------ */
 
+/* The gradient has the same values in the same order: it moves on. */
 SSLH_I_FN void sslh_i_reshape_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_grad_pass(c, n->out, n->in[0], 1); }
 
+/* No copy: a second header on x's memory, which is counted by its users. */
 SSLH_DEF sslh_tensor *sslh_reshape(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
     const char *op = "sslh_reshape";
     sslh_tensor *out;
@@ -10421,6 +10520,7 @@ SSLH_I_FN void sslh_i_permute_copy(sslh_ctx *c, void *dst, const void *src, sslh
     sslh_i_strided_copy(c, dst, src, type, shape, permuted, add);
 }
 
+/* dx = dy with the inverse order. */
 SSLH_I_FN void sslh_i_permute_back(sslh_ctx *c, sslh_i_node *n) {
     int inverse[SSLH_MAX_DIMS], i, fresh;
     sslh_real *g = sslh_i_grad(c, n->in[0], &fresh);
@@ -10429,6 +10529,7 @@ SSLH_I_FN void sslh_i_permute_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_permute_copy(c, g, n->out->grad, SSLH_F32, sslh_shape_of(n->out), inverse, !fresh);
 }
 
+/* A copy: tensors here are always contiguous, and the next operation is the faster for it. */
 SSLH_I_FN sslh_tensor *sslh_i_permute(sslh_ctx *c, const char *op, sslh_tensor *x, const int *order) {
     sslh_tensor *out;
     sslh_i_node *node;
@@ -10457,6 +10558,7 @@ SSLH_DEF sslh_tensor *sslh_permute(sslh_ctx *c, sslh_tensor *x, const int *order
     return sslh_i_permute(c, "sslh_permute", x, order);
 }
 
+/* The permutation that exchanges two axes. */
 SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, int axis_b) {
     const char *op = "sslh_transpose";
     int order[SSLH_MAX_DIMS], i, a, b;
@@ -10470,6 +10572,7 @@ SSLH_DEF sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, in
 
 /* --- concat, slice, pad: x seen as (outer, axis, inner) ----------------------------------------------------------- */
 
+/* Each input gets its own stretch of dy. */
 SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
     int axis = n->i[0], i;
     size_t outer = sslh_i_shape_span(n->out, 0, axis), whole = sslh_i_shape_span(n->out, axis, n->out->ndim), at = 0;
@@ -10482,6 +10585,7 @@ SSLH_I_FN void sslh_i_concat_back(sslh_ctx *c, sslh_i_node *n) {
     }
 }
 
+/* Seen as (outer, whole): each input fills run = its own whole of every row of the result. */
 SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, int axis) {
     const char *op = "sslh_concat";
     sslh_tensor **in, *out;
@@ -10529,6 +10633,7 @@ SSLH_DEF sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *list, int n, 
     return sslh_i_end(c, op, in, n, out);
 }
 
+/* dy goes to its place; the rest of a fresh gradient is 0. */
 SSLH_I_FN void sslh_i_slice_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     int axis = n->i[0], fresh;
@@ -10540,6 +10645,7 @@ SSLH_I_FN void sslh_i_slice_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_runs_copy(c, g + (size_t)n->i[1] * inner, whole, n->out->grad, run, outer, run, sizeof *g, !fresh);
 }
 
+/* x as (outer, whole), the result as (outer, run): runs of (end - begin) inner neighbours. */
 SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end) {
     const char *op = "sslh_slice";
     sslh_tensor *out;
@@ -10575,6 +10681,7 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     return sslh_i_end(c, op, &x, 1, out);
 }
 
+/* The padding's share of dy is dropped. */
 SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     int axis = n->i[0], fresh;
@@ -10584,6 +10691,7 @@ SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     if (g) sslh_i_runs_copy(c, g, run, n->out->grad + (size_t)n->i[1] * inner, whole, outer, run, sizeof *g, !fresh);
 }
 
+/* The frame is written first, then x into its middle. */
 SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value) {
     const char *op = "sslh_pad";
     sslh_tensor *out;
@@ -10636,6 +10744,7 @@ SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, s
     return 1;
 }
 
+/* dx = sum of dy over all places that one value went to. */
 SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
     size_t stride[SSLH_MAX_DIMS];
     int fresh;
@@ -10645,6 +10754,7 @@ SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_fold_add(c, g, n->out->grad, sslh_shape_of(n->out), stride);
 }
 
+/* A copy; element-wise operations need none, because they broadcast on the way. */
 SSLH_DEF sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape) {
     const char *op = "sslh_broadcast";
     sslh_tensor *out;
@@ -10687,6 +10797,7 @@ typedef struct sslh_i_pick {
     int fresh;
 } sslh_i_pick;
 
+/* Copies whole rows; group n = j / count, row index[n][j % count]. */
 SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
     size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task),
@@ -10699,6 +10810,7 @@ SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
 #define SSLH_I_PICK_COLUMNS 64
 
 /* Task: one group, 64 columns. Here dst is the gradient of the source rows, src the gradient of the picked rows. */
+/* Rows that were never picked get 0. */
 SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
     size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
@@ -10715,6 +10827,7 @@ SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     }
 }
 
+/* Backward tasks own columns, not rows: two picks of one row then meet in one task, in a fixed order. */
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
     if (back) {
         sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)),
@@ -10742,6 +10855,7 @@ SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_pick_rows(c, &p, 1);
 }
 
+/* x is (samples, rows, width) with one group for embedding, a group per sample for gather. */
 SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, sslh_shape shape,
                                       int grouped) {
     sslh_tensor *in[2], *out;
@@ -10767,6 +10881,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *
     return sslh_i_end(c, op, in, 2, out);
 }
 
+/* table (K,D), index of any shape -> index's shape + (D) */
 SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index) {
     const char *op = "sslh_embedding";
     sslh_tensor *in[2];
@@ -10786,6 +10901,7 @@ SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
     return sslh_i_pick_op(c, op, table, index, shape, 0);
 }
 
+/* x (N,T,..), index (N,J) -> (N,J,..): what MAE keeps of its tokens, and what puts them back. */
 SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index) {
     const char *op = "sslh_gather";
     sslh_tensor *in[2];
@@ -10806,6 +10922,7 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
 
 /* --- integers to real --------------------------------------------------------------------------------------------- */
 
+/* What a task needs: SSLH_I_COPY_TASK values each. */
 typedef struct sslh_i_real_arg { const sslh_tensor *x; sslh_tensor *out; sslh_real scale; } sslh_i_real_arg;
 
 SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
@@ -10821,6 +10938,7 @@ SSLH_I_FN void sslh_i_to_real_task(void *arg, int task, int worker) {
         for (; i < end; i++) o[i] = p->x->data[i] * k;
 }
 
+/* y = scale x, x of any type: 8-bit pixels with scale 1/255. */
 SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
     const char *op = "sslh_to_real";
     sslh_i_real_arg p;
@@ -10911,6 +11029,8 @@ SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *t
      dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
    A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
 
+/* Everything a task reads; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their
+   own. */
 typedef struct sslh_i_attention {
     const struct sslh_i_kernels *kern;
     const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d */
@@ -10964,6 +11084,7 @@ SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const ssl
     return pad;
 }
 
+/* Added to the scores of (1): what is masked then weighs e^(-large) = 0. */
 SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
     size_t j;
     for (j = 0; j < p->width; j++)
@@ -10985,6 +11106,8 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     return width;
 }
 
+/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on d
+   values of o instead of Tk values of P. */
 SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
     const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
@@ -11010,6 +11133,7 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     }
 }
 
+/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. */
 SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
     const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
@@ -11047,6 +11171,7 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     }
 }
 
+/* Heads n, h from number i; a worker's buffers are laid out once per task. */
 SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)arg;
     size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
@@ -11058,6 +11183,7 @@ SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     }
 }
 
+/* About 2^18 multiply-adds a task, a whole head at least. */
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
@@ -11097,6 +11223,7 @@ SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, ss
     p->mask = in[3] ? in[3]->bytes : NULL;
 }
 
+/* From qkv the three gradients are thirds of one gradient, as the inputs were. */
 SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_attention p;
     sslh_tensor **in = n->in;
@@ -11170,6 +11297,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     return sslh_i_end(c, op, in, in[1] ? 3 : 1, out);
 }
 
+/* Three tensors: cross attention, or self attention with projections of one's own. */
 SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc) {
     const char *op = "sslh_attention";
@@ -11191,6 +11319,7 @@ SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k
     return sslh_i_attention_op(c, op, in, q->shape[2], desc);
 }
 
+/* One tensor, no copies: rows of q, k and v are 3D apart. */
 SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc) {
     const char *op = "sslh_self_attention";
     sslh_tensor *in[4];
@@ -11217,6 +11346,7 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 
 enum { SSLH_I_GRU_ROWS = 12 }; /* samples a task: the height of a tile */
 
+/* Buffers of both directions; gates holds r, z, n and U h + c of n, which the backward pass needs. */
 typedef struct sslh_i_gru_run {
     const struct sslh_i_kernels *kern;
     const sslh_real *panels;       /* forward: U' (D,3D); backward: U (3D,D); packed */
@@ -11236,6 +11366,7 @@ SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, 
     return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
 }
 
+/* Twelve samples through all T steps: (1) for the hidden part, then (2). */
 SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
     size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
@@ -11253,6 +11384,9 @@ SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
     }
 }
 
+/* From the last step to the first: g (12,D) = dL/dh_t gathers what the step itself and all later ones want.
+     dn = g (1 - z) (1 - n^2),  dz = g (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)
+     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = g z + U' du */
 SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
     size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
@@ -11272,6 +11406,7 @@ SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
     for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
 }
 
+/* out (m,n) = or += op(a) op(b) + bias */
 SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
                                   size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, const sslh_real *bias,
                                   int accumulate) {
@@ -11328,6 +11463,7 @@ SSLH_I_FN void sslh_i_gru_bias_task(void *arg, int task, int worker) {
     for (j = 0; j < n; j++) p->g[at + j] = p->fresh ? sum[j] : p->g[at + j] + sum[j];
 }
 
+/* db = sum of da, dc = sum of du over all samples and steps. */
 SSLH_I_FN void sslh_i_gru_bias_grad(sslh_ctx *c, sslh_tensor *bias, const sslh_real *x, size_t rows, size_t C) {
     sslh_i_gru_bias p;
     p.g = bias ? sslh_i_grad(c, bias, &p.fresh) : NULL;
@@ -11339,6 +11475,7 @@ SSLH_I_FN void sslh_i_gru_bias_grad(sslh_ctx *c, sslh_tensor *bias, const sslh_r
     sslh_i_parallel(c, (int)((C + 63) / 64), sslh_i_gru_bias_task, &p);
 }
 
+/* The recurrence gives da and du (N,T,3D); everything else is a product over N T rows. */
 SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *x = node->in[0], *W = node->in[1], *U = node->in[2], *h0 = node->in[5];
     sslh_i_gru_run p;
@@ -11377,6 +11514,7 @@ SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.da);
 }
 
+/* Optional inputs are NULL; all states are returned, the last of them is out[:, T-1]. */
 SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                sslh_tensor *b_hh, sslh_tensor *h0) {
     const char *op = "sslh_gru";
@@ -11444,6 +11582,7 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
 /* Rows per task, so that a task handles some thousand elements. */
 SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
 
+/* A function of the sizes, as everywhere. */
 SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
 
 /* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when
@@ -11465,6 +11604,7 @@ SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, s
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
    A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7). */
 
+/* t or labels, never both. Ignored rows have loss 0, gradient 0 and do not count in the mean. */
 typedef struct sslh_i_xent {
     const struct sslh_i_kernels *k;
     const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
@@ -11476,8 +11616,10 @@ typedef struct sslh_i_xent {
     int ignore, has_ignore, fresh_x, fresh_t;
 } sslh_i_xent;
 
+/* Only sslh_cross_entropy_ex ignores a label; any value may be the one. */
 SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
 
+/* The log-sum-exp of each row is kept: the backward pass turns it into the softmax by one exponential a logit. */
 SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
@@ -11505,6 +11647,7 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     }
 }
 
+/* scale (p - t) row by row, p = e^(x - lse). */
 SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
@@ -11534,6 +11677,7 @@ SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
     }
 }
 
+/* The same job from what the node saved. */
 SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_xent p;
@@ -11577,6 +11721,7 @@ SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xe
     return n;
 }
 
+/* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing,
                                       int has_ignore, int ignore) {
     sslh_tensor *in[2], *out, *lse, *loss;
@@ -11645,6 +11790,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tenso
     }
     return sslh_i_xent_op(c, op, x, t, smoothing, has_ignore, ignore);
 }
+/* No smoothing, nothing ignored: a label outside 0..K-1 is an error. */
 SSLH_DEF sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy", logits, labels, SSLH_I32, 0.0f, 0, 0);
 }
@@ -11667,8 +11813,10 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, 
 typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
     SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
 
+/* A chunk fits on a task's stack; its sum is one of the partial sums. */
 enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 8 }; /* elements a chunk, chunks a task */
 
+/* part set: forward; otherwise backward into dx, dt. */
 typedef struct sslh_i_pointwise {
     const struct sslh_i_kernels *k;
     int kind, fresh_x, fresh_t;
@@ -11678,6 +11826,7 @@ typedef struct sslh_i_pointwise {
     sslh_real delta, scale;
 } sslh_i_pointwise;
 
+/* v (n): the terms above. */
 SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
                                        size_t n) {
     sslh_real d, half = SSLH_I_R(0.5) * p->delta, a;
@@ -11708,6 +11857,7 @@ SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
+/* v (n): the slopes above; with respect to t they are the negatives. */
 SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
                                        size_t n) {
     sslh_real d;
@@ -11732,6 +11882,7 @@ SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
+/* Eight chunks, one after the other. */
 SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
     sslh_real v[SSLH_I_POINTWISE_CHUNK];
@@ -11754,12 +11905,14 @@ SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
     }
 }
 
+/* Both directions. */
 SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
     size_t per_task = (size_t)SSLH_I_POINTWISE_CHUNK * SSLH_I_POINTWISE_CHUNKS;
     p->k = c->k;
     sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
 }
 
+/* x and t may be one tensor: then the two gradients add up to 0, as they must. */
 SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_pointwise p;
@@ -11776,6 +11929,7 @@ SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_run(c, &p);
 }
 
+/* Mean of the terms; the chunks' sums are added in 16 lanes and a tree. */
 SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t,
                                              float delta) {
     sslh_tensor *in[2], *out;
@@ -11821,6 +11975,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     return sslh_i_end(c, op, in, 2, out);
 }
 
+/* From logits, not probabilities: softplus neither overflows nor takes the log of 0. */
 SSLH_DEF sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_pointwise_loss(c, "sslh_bce_with_logits", SSLH_I_POINTWISE_BCE, logits, targets, 0.0f);
 }
@@ -11830,6 +11985,7 @@ SSLH_DEF sslh_tensor *sslh_mse(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target)
 SSLH_DEF sslh_tensor *sslh_l1(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target) {
     return sslh_i_pointwise_loss(c, "sslh_l1", SSLH_I_POINTWISE_L1, x, target, 0.0f);
 }
+/* Huber 1964; delta 1 is PyTorch's default. */
 SSLH_DEF sslh_tensor *sslh_huber(sslh_ctx *c, sslh_tensor *x, sslh_tensor *target, float delta) {
     if (!SSLH_I_BAD(c) && !(delta > 0)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_huber: delta %g: it must be above 0", (double)delta);
@@ -11870,6 +12026,7 @@ SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, si
     sslh_i_gemm(c, &g);
 }
 
+/* What NT-Xent and InfoNCE both ask of their inputs. */
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
     if (a->ndim != 2 || !sslh_i_same_shape(a, b) || a->shape[0] > INT_MAX / 2) {
@@ -11926,6 +12083,8 @@ SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) 
     return positive;
 }
 
+/* Rows i of the block: s_i becomes the logits of row i, the loss (2), and whether the positive beats every other
+   row. */
 SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
     const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N;
@@ -11972,11 +12131,13 @@ SSLH_I_FN void sslh_i_ntx_unit_back_task(void *arg, int task, int worker) { /* d
     }
 }
 
+/* u_i . u_j for the rows of a block and all 2N columns: the whole of u is one operand. */
 SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
     sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N,
                             0);
 }
 
+/* Block by block: similarities again, h of (4) in their place, du = h u, then through the norms to dz of the view. */
 SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_ntx p;
     size_t block, j;
@@ -12109,6 +12270,7 @@ SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /
     return p->n ? 0 : i;
 }
 
+/* (1) and (2) for some rows of a block. */
 SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
     const sslh_i_nce *p = (const sslh_i_nce *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
@@ -12139,6 +12301,7 @@ SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
     }
 }
 
+/* Block by block, as NT-Xent; dn gathers over the blocks in their order. */
 SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *neg = node->nin > 2 ? node->in[2] : NULL;
     sslh_i_nce p;
@@ -12177,6 +12340,7 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
+/* One log-sum-exp a row is all that is kept. */
 SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature) {
     const char *op = "sslh_info_nce";
@@ -12867,8 +13031,8 @@ SSLH_I_FN int sslh_i_check_input(sslh_ctx *c, const sslh_net *net, const sslh_te
     return !SSLH_I_BAD(c);
 }
 
-/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users, so
-   a result that shares memory with an inner tensor is safe. */
+/* Gives back all tensors made since number first, but a, b and what a callback keeps. Memory is counted by its users,
+   so a result that shares memory with an inner tensor is safe. */
 SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor *a, const sslh_tensor *b) {
     size_t i, left = first;
     for (i = first; i < c->ntensors; i++) {
@@ -12879,8 +13043,9 @@ SSLH_I_FN void sslh_i_release_since(sslh_ctx *c, size_t first, const sslh_tensor
     c->ntensors = left;
 }
 
-/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call made
-   is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing happens. */
+/* Inside an encoder, after a layer: without a tape only a and b (or NULL) are still read, and all else that this call
+   made is given back, so that evaluation needs the memory of a block, not of a net. A tape needs everything: nothing
+   happens. */
 SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_tensor *b) {
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
@@ -13310,6 +13475,47 @@ SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t si
     return out;
 }
 
+/* The settings of each encoder, by which .arch names it: written when it is made, read when sslh_load_net makes it
+   again (sslh_i_arch_read), so the two cannot disagree. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
+typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
+#define SSLH_I_INT(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_INT}
+#define SSLH_I_LIST(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_LIST}
+
+static const sslh_i_setting sslh_i_mlp_settings[] = {
+    SSLH_I_INT(mlp, in), SSLH_I_LIST(mlp, widths),
+    {"activation", offsetof(sslh_mlp_desc, activation), SSLH_I_SET_ACTIVATION}, SSLH_I_INT(mlp, batch_norm),
+    SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_convnet_settings[] = {
+    SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_resnet_settings[] = {
+    SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
+    SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_nin_settings[] = {
+    SSLH_I_INT(nin, channels), SSLH_I_INT(nin, blocks), SSLH_I_INT(nin, divide), SSLH_I_INT(nin, map_output),
+    {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_vit_settings[] = {
+    SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch), SSLH_I_INT(vit, width),
+    SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp), SSLH_I_INT(vit, fixed_positions),
+    SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
+
+/* "vit image=32 channels=3 .." into net->arch, from the resolved description. */
+SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc) {
+    size_t used = 0, size = sizeof net->arch;
+    char text[96];
+    sslh_i_append(net->arch, size, &used, "%s", net->name);
+    for (; s->name; s++) {
+        const char *at = (const char *)desc + s->at;
+        if (s->kind == SSLH_I_SET_LIST)
+            sslh_i_append(net->arch, size, &used, " %s=%s", s->name,
+                          sslh_i_widths_text((const int *)(const void *)at, text, sizeof text));
+        else
+            sslh_i_append(net->arch, size, &used, " %s=%d", s->name,
+                          s->kind == SSLH_I_SET_INT ? *(const int *)(const void *)at
+                                                    : (int)*(const sslh_activation *)(const void *)at);
+    }
+}
+
 /* Number of layers; each width is checked on the way. */
 SSLH_I_FN int sslh_i_widths_count(sslh_ctx *c, const char *op, const int *widths) {
     int n = 0;
@@ -13369,7 +13575,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mlp_forward(sslh_net *net, sslh_tensor *x, const v
 /* Entries: fcI.weight, fcI.bias if it has one, then bnI.* if it has one, for I = 1, 2, .. */
 SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
     sslh_net *net;
-    char name[24], text[96];
+    char name[24];
     int n, i, in = desc.in;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.widths[0]) desc.widths[0] = desc.widths[1] = 256;
@@ -13387,10 +13593,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
         in = desc.widths[i];
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch,
-             "mlp in=%d widths=%s activation=%d batch_norm=%d last_batch_norm=%d last_activation=%d last_no_bias=%d",
-             desc.in, sslh_i_widths_text(desc.widths, text, sizeof text), (int)desc.activation, desc.batch_norm,
-             desc.last_batch_norm, desc.last_activation, desc.last_no_bias);
+    sslh_i_arch_write(net, sslh_i_mlp_settings, &desc);
     return net;
 }
 
@@ -13420,7 +13623,7 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
-    char name[24], text[96];
+    char name[24];
     int n, i, in;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.channels) desc.channels = 3;
@@ -13437,8 +13640,7 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
         sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "convnet channels=%d widths=%s map_output=%d", desc.channels,
-             sslh_i_widths_text(desc.widths, text, sizeof text), desc.map_output);
+    sslh_i_arch_write(net, sslh_i_convnet_settings, &desc);
     return net;
 }
 
@@ -13450,7 +13652,8 @@ SSLH_I_FN const int *sslh_i_resnet_blocks(int depth) {
     return depth == 34 ? r34 : r18;
 }
 
-/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the result. */
+/* Convolution without bias, entry *at; moves *at on. keep (or NULL) is what later layers still read beside the
+   result. */
 SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x, int stride, int pad,
                                           const sslh_tensor *keep) {
     sslh_conv_desc conv;
@@ -13464,8 +13667,8 @@ SSLH_I_FN sslh_tensor *sslh_i_resnet_conv(sslh_net *net, int *at, sslh_tensor *x
 }
 
 /* Batch norm (5 entries), sum with the residual and activation in one pass. */
-SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual, sslh_activation act,
-                                          const sslh_tensor *keep) {
+SSLH_I_FN sslh_tensor *sslh_i_resnet_norm(sslh_net *net, int *at, sslh_tensor *x, sslh_tensor *residual,
+                                          sslh_activation act, const sslh_tensor *keep) {
     x = sslh_layer_batch_norm(net, *at, x, residual, 0, act);
     *at += 5;
     sslh_i_narrow(net, x, keep);
@@ -13552,8 +13755,7 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "resnet channels=%d depth=%d imagenet_stem=%d width=%d map_output=%d",
-             desc.channels, desc.depth, desc.imagenet_stem, desc.width, desc.map_output);
+    sslh_i_arch_write(net, sslh_i_resnet_settings, &desc);
     return net;
 }
 
@@ -13612,8 +13814,7 @@ SSLH_DEF sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc) {
         }
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
-    snprintf(net->arch, sizeof net->arch, "nin channels=%d blocks=%d divide=%d map_output=%d", desc.channels,
-             desc.blocks, desc.divide, desc.map_output);
+    sslh_i_arch_write(net, sslh_i_nin_settings, &desc);
     return net;
 }
 
@@ -13766,10 +13967,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     token.decay_scale = (float)SSLH_OFF;
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
-    snprintf(net->arch, sizeof net->arch,
-             "vit image=%d channels=%d patch=%d width=%d depth=%d heads=%d mlp=%d fixed_positions=%d token_output=%d "
-             "mean_pool=%d", desc.image, desc.channels, desc.patch, desc.width, desc.depth, desc.heads, desc.mlp,
-             desc.fixed_positions, desc.token_output, desc.mean_pool);
+    sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
     return net;
 }
 
@@ -16741,70 +16939,44 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     return read;
 }
 
-/* The widths of an architecture text into eight places. */
-SSLH_I_FN void sslh_i_arch_widths(const char *arch, int *widths) {
-    double w[8];
-    int i, n = sslh_i_text_numbers(arch, "widths", w, 8);
-    for (i = 0; i < n; i++) widths[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+/* The settings of an architecture text into a description that is all zeros; what the text does not name stays 0. */
+SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void *desc) {
+    for (; s->name; s++) {
+        char *at = (char *)desc + s->at;
+        int value = sslh_i_text_int(arch, s->name);
+        if (s->kind == SSLH_I_SET_LIST) {
+            double w[8];
+            int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
+            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+        } else if (s->kind == SSLH_I_SET_INT) {
+            *(int *)(void *)at = value;
+        } else {
+            *(sslh_activation *)(void *)at =
+                value > 0 && value <= (int)SSLH_TANH ? (sslh_activation)value : SSLH_RELU;
+        }
+    }
 }
 
-/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. */
+/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
+   the text names no encoder of ours. */
 SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
-    if (strncmp(a, "mlp ", 4) == 0) {
-        sslh_mlp_desc d;
-        int act = sslh_i_text_int(a, "activation");
-        memset(&d, 0, sizeof d);
-        d.in = sslh_i_text_int(a, "in");
-        sslh_i_arch_widths(a, d.widths);
-        d.activation = act > 0 && act <= (int)SSLH_TANH ? (sslh_activation)act : SSLH_RELU;
-        d.batch_norm = sslh_i_text_int(a, "batch_norm");
-        d.last_batch_norm = sslh_i_text_int(a, "last_batch_norm");
-        d.last_activation = sslh_i_text_int(a, "last_activation");
-        d.last_no_bias = sslh_i_text_int(a, "last_no_bias");
-        return sslh_mlp(c, d);
+    sslh_mlp_desc mlp;
+    sslh_convnet_desc convnet;
+    sslh_resnet_desc resnet;
+    sslh_nin_desc nin;
+    sslh_vit_desc vit;
+#define SSLH_I_FROM_ARCH(kind) \
+    if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
+        memset(&kind, 0, sizeof kind); \
+        sslh_i_arch_read(a, sslh_i_##kind##_settings, &kind); \
+        return sslh_##kind(c, kind); \
     }
-    if (strncmp(a, "convnet ", 8) == 0) {
-        sslh_convnet_desc d;
-        memset(&d, 0, sizeof d);
-        d.channels = sslh_i_text_int(a, "channels");
-        sslh_i_arch_widths(a, d.widths);
-        d.map_output = sslh_i_text_int(a, "map_output");
-        return sslh_convnet(c, d);
-    }
-    if (strncmp(a, "resnet ", 7) == 0) {
-        sslh_resnet_desc d;
-        memset(&d, 0, sizeof d);
-        d.channels = sslh_i_text_int(a, "channels");
-        d.depth = sslh_i_text_int(a, "depth");
-        d.imagenet_stem = sslh_i_text_int(a, "imagenet_stem");
-        d.width = sslh_i_text_int(a, "width");
-        d.map_output = sslh_i_text_int(a, "map_output");
-        return sslh_resnet(c, d);
-    }
-    if (strncmp(a, "nin ", 4) == 0) {
-        sslh_nin_desc d;
-        memset(&d, 0, sizeof d);
-        d.channels = sslh_i_text_int(a, "channels");
-        d.blocks = sslh_i_text_int(a, "blocks");
-        d.divide = sslh_i_text_int(a, "divide");
-        d.map_output = sslh_i_text_int(a, "map_output");
-        return sslh_nin(c, d);
-    }
-    if (strncmp(a, "vit ", 4) == 0) {
-        sslh_vit_desc d;
-        memset(&d, 0, sizeof d);
-        d.image = sslh_i_text_int(a, "image");
-        d.channels = sslh_i_text_int(a, "channels");
-        d.patch = sslh_i_text_int(a, "patch");
-        d.width = sslh_i_text_int(a, "width");
-        d.depth = sslh_i_text_int(a, "depth");
-        d.heads = sslh_i_text_int(a, "heads");
-        d.mlp = sslh_i_text_int(a, "mlp");
-        d.fixed_positions = sslh_i_text_int(a, "fixed_positions");
-        d.token_output = sslh_i_text_int(a, "token_output");
-        d.mean_pool = sslh_i_text_int(a, "mean_pool");
-        return sslh_vit(c, d);
-    }
+    SSLH_I_FROM_ARCH(mlp)
+    SSLH_I_FROM_ARCH(convnet)
+    SSLH_I_FROM_ARCH(resnet)
+    SSLH_I_FROM_ARCH(nin)
+    SSLH_I_FROM_ARCH(vit)
+#undef SSLH_I_FROM_ARCH
     return NULL;
 }
 
