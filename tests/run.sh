@@ -30,29 +30,47 @@ build_config() {
     return $code
 }
 
-# runs a program of tests and adds its last line to the tally; the output is shown when something failed
-program() {
-    label=$1; shift
-    program_start=$(now)
-    "$@" > build/output.txt 2>&1
-    code=$?
-    last=$(tail -n 1 build/output.txt)
-    grep -E '^(note|skipped)' build/output.txt
+# report LABEL FILE CODE SECONDS: adds the last line of a program's output to the tally; shows the output when something failed
+report() {
+    last=$(tail -n 1 "$2")
+    grep -E '^(note|skipped)' "$2"
     case $last in
     *" passed, "*" failed")
         add "$last"
-        if [ $code != 0 ]; then grep -v -E '^(note|skipped)' build/output.txt | tail -n 60; fi
-        case $last in *" 0 failed") [ $code = 0 ] || fail "$label: exit code $code";; esac ;;
-    *) tail -n 60 build/output.txt; fail "$label: exit code $code, no result line" ;;
+        if [ "$3" != 0 ]; then grep -v -E '^(note|skipped)' "$2" | tail -n 60; fi
+        case $last in *" 0 failed") [ "$3" = 0 ] || fail "$1: exit code $3";; esac ;;
+    *) tail -n 60 "$2"; fail "$1: exit code $3, no result line" ;;
     esac
-    printf '   %-28s %s  %s s\n' "$label" "$last" "$(since "$program_start")"
+    printf '   %-28s %s  %s s\n' "$1" "$last" "$4"
+}
+program() { # program LABEL COMMAND..: runs it
+    label=$1; shift
+    program_start=$(now)
+    "$@" > build/output.txt 2>&1
+    report "$label" build/output.txt $? "$(since "$program_start")"
+}
+# every PREFIX FOLDER NAMES COMMAND..: COMMAND FOLDER/NAME for all names, as many at a time as there are processors
+every() {
+    prefix=$1; folder=$2; list=$3; shift 3
+    rm -rf build/every; mkdir -p build/every
+    n=0
+    for t in $list; do
+        ( begin=$(now); "$@" "$folder/$t" > "build/every/$t.txt" 2>&1; echo "$? $(since "$begin")" > "build/every/$t.end" ) &
+        n=$((n + 1))
+        [ $((n % jobs)) = 0 ] && wait
+    done
+    wait
+    for t in $list; do
+        read -r code seconds < "build/every/$t.end"
+        report "$prefix$t" "build/every/$t.txt" "$code" "$seconds"
+    done
 }
 
 names() { $MAKE -s test-names; }
 
 stage_unit() {
     build_config build "$CC" "$CFLAGS" programs || return
-    for t in $(names); do program "$t" "build/tests/$t"; done
+    every "" build/tests "$(names)" env
 }
 
 # Every example for a few seconds; what it says of a set that is not there and of an option that it does not know.
@@ -95,7 +113,7 @@ stage_asan() {
     if have gcov && compiles "$CC" "$flags --coverage"; then flags="$flags --coverage -fprofile-update=prefer-atomic"; fi
     find build/asan -name '*.gcda' -exec rm -f {} + 2>/dev/null
     build_config build/asan "$CC" "$flags" programs || return
-    for t in $(names); do SSLH_TEST_SMALL=1 program "asan $t" "build/asan/tests/$t"; done
+    every "asan " build/asan/tests "$(names)" env SSLH_TEST_SMALL=1
 }
 
 stage_tsan() {
@@ -108,19 +126,15 @@ stage_tsan() {
     done
     # shellcheck disable=SC2046
     build_config build/tsan "$CC" "$flags" $(for t in $list; do echo "build/tsan/tests/$t"; done) || return
-    for t in $list; do
-        TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1 program "tsan $t" "build/tsan/tests/$t"
-    done
+    every "tsan " build/tsan/tests "$list" env TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1
 }
 
 stage_valgrind() {
     if ! have valgrind; then skip valgrind "valgrind is not installed"; return; fi
     build_config build "$CC" "$CFLAGS" programs || return
-    list="core ops"
+    list="ops core"
     [ $long = 1 ] && list=$(names)
-    for t in $list; do
-        SSLH_TEST_SMALL=1 program "valgrind $t" valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite "build/tests/$t"
-    done
+    every "valgrind " build/tests "$list" env SSLH_TEST_SMALL=1 valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
 }
 
 # Share of the statements of ssl.h that the programs of the asan stage ran, the double build included: a line counts as run when
