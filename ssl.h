@@ -6436,7 +6436,8 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 /* ================================================================================================================== */
 
 /* --- flat passes: over n values without shape, cut into tasks of one fixed size, so that no result depends on the
-   number of threads. Optimisers, momentum encoders and the element-wise operations run on these. */
+   number of threads. Optimisers, momentum encoders and the element-wise operations run on these.
+   An optimiser step over ten million parameters is memory traffic, so each pass reads and writes every array once. */
 /* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
 #define SSLH_I_FLAT 16384u
 
@@ -6477,6 +6478,7 @@ SSLH_I_FN void sslh_i_flat_run(sslh_ctx *c, sslh_i_flat *f, sslh_task_fn fn) {
 }
 
 /* y = op(x; p, q); y may be x */
+/* A task: its stretch of x and y, one kernel call. */
 SSLH_I_FN void sslh_i_unary_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task);
@@ -6609,7 +6611,8 @@ SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n
     return sslh_i_sum_squares2(c, x, NULL, n, 1, 0);
 }
 
-/* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares. */
+/* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares.
+   Cheaper than a test of each value, and it uses a kernel that is there already. */
 SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
     return sslh_i_sum_squares2(c, x, NULL, n, 0, 0) == 0;
 }
@@ -6617,7 +6620,8 @@ SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
 
 /* The gradient of in, written where out's was when nobody needs that any more: dx = dy, *fresh = 1. For operations that
-   read dy[i] before they write dx[i], as their last reading of out->grad. */
+   read dy[i] before they write dx[i], as their last reading of out->grad.
+   This halves the memory of a chain of element-wise operations in the backward pass. */
 SSLH_I_FN sslh_real *sslh_i_grad_reuse(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, const sslh_real **dy,
                                        int *fresh) {
     *dy = out->grad;
@@ -6651,6 +6655,7 @@ SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op
     out = sslh_i_new(c, name, SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     sslh_i_unary(c, op, x->data, out->data, x->count, p, q);
+    /* NULL when nobody wants a gradient of x. */
     node = sslh_i_record(c, name, sslh_i_map_back, out, &x, 1);
     if (node) {
         node->i[0] = (int)op;
@@ -6890,7 +6895,8 @@ SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i
                                    sslh_real scale, int fresh);
 
 /* Gradients of both operands. Of add and sub they are dy itself: passed on, or summed over repeated axes; of the others
-   an operand that was repeated needs a scratch array of the result's size for the sum. */
+   an operand that was repeated needs a scratch array of the result's size for the sum.
+   Passed on means moved where possible: an addition costs nothing backwards. */
 SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *out = n->out;
     sslh_shape shape;
@@ -6909,6 +6915,7 @@ SSLH_I_FN void sslh_i_pair_back(sslh_ctx *c, sslh_i_node *n) {
             sslh_i_grad_pass(c, out, in, last);
             continue;
         }
+        /* Only the last side may overwrite dy: the other still has to read it. */
         dx = last ? sslh_i_grad_reuse(c, out, in, &dy, &fresh) : sslh_i_grad(c, in, &fresh);
         if (!dx) return;
         if (linear && in->count != out->count) {
@@ -6945,6 +6952,7 @@ SSLH_I_FN sslh_tensor *sslh_i_pair_op(sslh_ctx *c, const char *name, sslh_i_bina
     sslh_i_node *node;
     in[0] = a;
     in[1] = b;
+    /* Shapes are checked before memory is taken. */
     if (!sslh_i_begin(c, name, in, 2, 1) || !sslh_i_broadcast(c, name, in, 2, &shape, &plan)) return sslh_i_dummy(c);
     out = sslh_i_new(c, name, SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
@@ -7037,6 +7045,7 @@ SSLH_I_FN void sslh_i_where_back(sslh_ctx *c, sslh_i_node *n) {
         f.out = full ? dx : t;
         f.fresh = full ? fresh : 1;
         sslh_i_parallel(c, plan.tasks, sslh_i_where_task, &f);
+        /* t has the shape of the result. */
         if (!full) sslh_i_sum_repeated(c, t, &plan, k, dx, 1, fresh);
         sslh_i_unscratch(c, t);
     }
@@ -13139,6 +13148,7 @@ SSLH_DEF sslh_net *sslh_clone_into(sslh_ctx *c, sslh_net *net) {
     for (i = 0; i < t.n; i++) { /* the same links between the copies */
         for (j = 0; j < t.net[i]->children; j++) {
             for (k = 0; k < t.n; k++)
+                /* The copy of that child, by its place in the tree. */
                 if (t.net[k] == t.net[i]->child[j].net) sslh_child(copy[i], t.net[i]->child[j].name, copy[k]);
         }
     }
@@ -13580,7 +13590,7 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
     if (!desc.widths[0]) desc.widths[0] = desc.widths[1] = 256;
     if (desc.activation == SSLH_LINEAR) desc.activation = SSLH_RELU;
-    n = sslh_i_widths_count(c, "sslh_mlp", desc.widths);
+    n = sslh_i_widths_count(c, "sslh_mlp", desc.widths); /* layers */
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_mlp", "in", desc.in, 1, INT_MAX) ||
         !sslh_i_within(c, "sslh_mlp", "last_batch_norm", desc.last_batch_norm, 0, 3)) return sslh_i_dummy_net(c);
     net = sslh_i_encoder_new(c, "mlp", sslh_i_mlp_forward, &desc, sizeof desc, SSLH_VECTOR, desc.widths[n - 1], 0, 0);
@@ -13607,11 +13617,11 @@ SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, con
     int i;
     memset(&conv, 0, sizeof conv);
     conv.stride = 2;
-    conv.pad = 1;
+    conv.pad = 1; /* kernel 3 */
     for (i = 0; i < 8 && d->widths[i]; i++) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
         x = sslh_layer_conv(net, 6 * i, x, 1, conv);
         sslh_i_narrow(net, x, NULL);
-        x = sslh_layer_batch_norm(net, 6 * i + 1, x, NULL, 0, SSLH_RELU);
+        x = sslh_layer_batch_norm(net, 6 * i + 1, x, NULL, 0, SSLH_RELU); /* norm and ReLU in one pass */
         sslh_i_narrow(net, x, NULL);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
@@ -13732,7 +13742,7 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     sslh_i_conv_new(net, "conv1", desc.channels, desc.width, desc.imagenet_stem ? 7 : 3, 1, 1, SSLH_INIT_KAIMING_OUT);
     sslh_layer_batch_norm_new(net, "bn1", desc.width, 0);
     for (stage = 0, in = desc.width; stage < 4; stage++) {
-        out = desc.width << stage;
+        out = desc.width << stage; /* 1, 2, 4, 8 times the width */
         for (i = 0; i < blocks[stage]; i++) {
             int used = snprintf(name, sizeof name, "layer%d.%d.", stage + 1, i);
             char *part = name + used;
@@ -13745,6 +13755,7 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
             sslh_i_conv_new(net, name, out, out, 3, 1, 1, SSLH_INIT_KAIMING_OUT);
             snprintf(part, room, "bn2");
             sslh_layer_batch_norm_new(net, name, out, 0);
+            /* The shortcut has to change width and side as the block does. */
             if (i == 0 && stage > 0) {
                 snprintf(part, room, "downsample.0");
                 sslh_i_conv_new(net, name, in, out, 1, 1, 1, SSLH_INIT_KAIMING_OUT);
@@ -13851,7 +13862,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
     return x;
 }
 
-/* Xavier weights and zero biases, as MAE and the ViT paper's code. */
+/* Xavier weights and zero biases, as MAE and the ViT paper's code.
+   weight (out,in) uniform in +-sqrt(6 / (in + out)). */
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out) {
     int first = sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim2(out, in), SSLH_INIT_XAVIER, 0);
     sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(out), SSLH_INIT_ZERO, 0);
@@ -13910,6 +13922,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_forward(sslh_net *net, sslh_tensor *x, const v
     }
     x = sslh_layer_layer_norm(net, 4 + 12 * d->depth, x, 1e-6f);
     if (sslh_tap(net, "tokens", x) || d->token_output || SSLH_I_BAD(c)) return x;
+    /* All tokens but the class token, which no loss has trained then. */
     if (d->mean_pool) return sslh_mean(c, sslh_slice(c, x, 1, 1, x->shape[1]), SSLH_AXIS(1), 0);
     return sslh_reshape(c, sslh_slice(c, x, 1, 0, 1), sslh_dim2(n, d->width));
 }
@@ -13936,6 +13949,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
         return sslh_i_dummy_net(c);
     if (!desc.mlp) desc.mlp = 4 * desc.width;
     if (!sslh_i_within(c, "sslh_vit", "mlp", desc.mlp, 1, 1 << 18)) return sslh_i_dummy_net(c);
+    /* Each of these would be a wrong shape deep inside the forward pass. */
     if (desc.image % desc.patch)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: patches of %d do not divide images of %d", desc.patch, desc.image);
     if (desc.width % desc.heads)
@@ -13943,7 +13957,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (desc.fixed_positions && desc.width % 4)
         sslh_fail(c, SSLH_E_SHAPE, "sslh_vit: sine-cosine positions need a width that 4 divides, this is %d",
                   desc.width);
-    patches = (desc.image / desc.patch) * (desc.image / desc.patch);
+    patches = (desc.image / desc.patch) * (desc.image / desc.patch); /* P */
     net = sslh_i_encoder_new(c, "vit", sslh_i_vit_forward, &desc, sizeof desc,
                              desc.token_output ? SSLH_TOKENS : SSLH_VECTOR, desc.width, desc.channels, desc.image);
     sslh_param_new(net, "cls_token", sslh_dim3(1, 1, desc.width), SSLH_INIT_TRUNC_NORMAL, 0.02f);
@@ -13965,6 +13979,7 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     memset(&token, 0, sizeof token); /* token and positions are no weights: no decay, as timm's no_weight_decay */
     token.decay_scale = (float)SSLH_OFF;
+    /* Entries 0 and 1: the class token and, if trained, the positions. */
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
     sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
@@ -14113,7 +14128,7 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor
                                       sslh_real lr) {
     sslh_real p = sslh_i_sum_squares(o->ctx, t->data, t->count);
     sslh_real g = sslh_i_sum_squares2(o->ctx, t->grad, t->data, t->count, scale, decay), ratio;
-    if (!(p > 0) || !(g > 0)) return 1;
+    if (!(p > 0) || !(g > 0)) return 1; /* a layer of zeros could never move otherwise */
     ratio = (sslh_real)sqrt((double)p) / (sslh_real)sqrt((double)g);
     ratio = ratio * (sslh_real)o->desc.lars_eta;
     if (o->desc.lars_clip && lr > 0) {
@@ -14170,14 +14185,15 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
         sslh_fail(o->ctx, SSLH_E_USAGE, "sslh_optimizer_step: the learning rate %g is no rate", (double)lr);
         return;
     }
+    /* Nets without gradients so far stay without moments. */
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
         scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
     o->steps++; /* t of Adam's bias corrections 1 - beta^t */
-    o->power1 = o->power1 * (double)o->desc.beta1;
-    o->power2 = o->power2 * (double)o->desc.beta2;
+    o->power1 = o->power1 * (double)o->desc.beta1; /* beta1^t */
+    o->power2 = o->power2 * (double)o->desc.beta2; /* beta2^t */
     for (i = 0; i < o->nets; i++) {
         const sslh_net *net = o->net[i].net;
         for (j = 0; j < net->entries; j++) {
@@ -14188,7 +14204,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
             for (g = 0; g < 15 && !(e->t.group >> g & 1u); g++) {}
             rate = o->desc.constant_lr >> g & 1u ? o->peak : lr;
             rate = rate * o->desc.group_lr[g];
-            rate = rate * e->lr_scale;
+            rate = rate * e->lr_scale; /* layer-wise decay, for example */
             sslh_i_optim_tensor(o, &o->net[i], e, (sslh_real)rate, scale);
         }
     }
@@ -14213,6 +14229,7 @@ SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, flo
         *rate = (float)((double)peak * (double)(step < 0 ? 1 : step + 1) / (double)warmup);
         return -1.0f;
     }
+    /* Steps behind the end keep the last rate. */
     if (left <= 0 || done >= left) return 1.0f;
     return (float)((double)done / (double)left);
 }
@@ -14220,6 +14237,7 @@ SSLH_I_FN float sslh_i_schedule(int64_t step, int64_t steps, int64_t warmup, flo
 /* peak after the warm-up */
 SSLH_DEF float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float peak) {
     float rate;
+    /* *rate is the peak, or less during the warm-up. */
     sslh_i_schedule(step, steps, warmup, peak, &rate);
     return rate;
 }
@@ -14228,7 +14246,7 @@ SSLH_DEF float sslh_constant(int64_t step, int64_t steps, int64_t warmup, float 
 SSLH_DEF float sslh_cosine(int64_t step, int64_t steps, int64_t warmup, float peak) {
     float rate, t = sslh_i_schedule(step, steps, warmup, peak, &rate), angle;
     if (t < 0.0f) return rate;
-    if (t >= 1.0f) return 0.0f;
+    if (t >= 1.0f) return 0.0f; /* the cosine would leave a rounding error */
     angle = 3.14159265358979f * t;
     rate = 1.0f + (float)sslh_i_cos((sslh_real)angle);
     rate = rate * 0.5f;
@@ -19513,6 +19531,7 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
 
 /* An encoder that a method can use: there, and of the right output kind (-1: any). */
 SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encoder, int kind) {
+    /* In the order of sslh_kind. */
     static const char *const kinds[3] = {"a vector (N,D)", "a map (N,H,W,C)", "tokens (N,T,D)"};
     sslh_net_info info;
     if (SSLH_I_BAD(c)) return 0;
@@ -19572,7 +19591,7 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
 
 /* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
-    if (SSLH_I_BAD(c) || x->ndim <= 2) return x;
+    if (SSLH_I_BAD(c) || x->ndim <= 2) return x; /* (N,C) already */
     return sslh_global_avg_pool(c, x);
 }
 
@@ -19593,7 +19612,7 @@ SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, c
     if (SSLH_I_BAD(c)) return 1;
     info = sslh_net_query(encoder);
     if (!tap) return info.width;
-    side = info.image ? info.image : 32;
+    side = info.image ? info.image : 32; /* any size will do: only the width is asked for */
     memset(&f, 0, sizeof f);
     f.tap = tap;
     sslh_train_mode(encoder, 0); /* one image has no batch statistics to speak of */
@@ -19617,11 +19636,12 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     size_t j, k, ch;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memset(&b, 0, sizeof b);
+    /* A batch filled in by hand: samples in their order, epoch 0. */
     index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
     if (!index) return sslh_i_dummy(c);
     for (i = 0; i < n; i++) index[i] = (int32_t)(at + i);
     b.data = data;
-    b.count = n;
+    b.count = n; /* the only other fields that sslh_batch_images reads */
     b.index = index;
     x = sslh_batch_images(c, b);
     sslh_i_unscratch(c, index);
@@ -19703,6 +19723,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
         if (size) out[0] = 0;
         return 0;
     }
+    /* From an empty description: everything the method's. */
     d = sslh_i_train_resolve(m, d);
     n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, "
                  "second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
@@ -21428,13 +21449,13 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser go away at the end */
     memset(&ld, 0, sizeof ld);
-    ld.batch = d.batch;
+    ld.batch = d.batch; /* full batches only: batch norm and negatives want one size */
     ld.epochs = d.epochs;
     loader = sslh_loader_new(c, data, ld);
     o = sslh_optimizer_new(c, d.optimizer);
     sslh_optimizer_add(o, m.net);
     sslh_optimizer_peak(o, d.lr);
-    sslh_train_mode(m.net, 1);
+    sslh_train_mode(m.net, 1); /* heads and teachers too */
     if (d.checkpoint && d.resume) {
         step = sslh_load_checkpoint(&m, o, d.checkpoint);
         if (step < 0) step = 0; /* no file yet */
@@ -21446,11 +21467,11 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     t.ctx = c;
     t.method = &m;
     t.epochs = d.epochs;
-    t.steps = per_epoch * d.epochs;
+    t.steps = per_epoch * d.epochs; /* of the whole run, resumed or not */
     if (d.max_steps && d.max_steps < t.steps) t.steps = d.max_steps;
     t.second_name = m.second_name ? m.second_name : "";
     warmup = (int64_t)(d.warmup * (float)per_epoch + 0.5f);
-    start = sslh_i_now();
+    start = sslh_i_now(); /* the clock only feeds the progress line */
     first = step;
 #if SSLH_WITH_STDIO
     terminal = !d.quiet && sslh_i_is_terminal();
@@ -21458,6 +21479,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     while (!stop && step < t.steps && sslh_next_batch(loader, &batch)) {
         /* The last batches of a run are used even when they are fewer than .accumulate. */
         int update = (step + 1) % d.accumulate == 0 || step + 1 == t.steps;
+        /* The schedule is that of all epochs, also when .max_steps ends the run earlier. */
         t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
         if (SSLH_I_BAD(c)) {
@@ -21467,10 +21489,10 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
             break;
         }
         step++;
-        images += batch.count;
+        images += batch.count; /* samples, however many views each has */
         meter.loss += (double)t.loss;
         meter.second += (double)m.second;
-        meter.steps++;
+        meter.steps++; /* batches, also those without an update */
         t.step = step;
         t.epoch = batch.epoch;
         t.second = m.second;
@@ -21497,6 +21519,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #if SSLH_WITH_STDIO
             if (!d.quiet) sslh_i_progress(&t, terminal);
 #endif
+            /* After the progress line, so that what the callback prints stands below it. */
             stop |= sslh_i_train_call(&d, &t);
         }
         if (d.checkpoint && !SSLH_I_BAD(c) &&

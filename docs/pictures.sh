@@ -7,7 +7,7 @@ mkdir -p "$out" docs/img
 "$bin/rotation" --epochs 1 --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
-"$bin/mae" --epochs 60 --tune 1 --out "$out"
+"$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/views.png" docs/img/simclr_views.png
 cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
