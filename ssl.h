@@ -188,7 +188,7 @@
 
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
-     - after resuming from a checkpoint at any step (with .accumulate: at any update),
+     - after resuming from a checkpoint at any step (with .accumulate: at the end of an epoch),
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512, NEON give one result;
      - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where none is used (slower).
@@ -321,8 +321,8 @@
 
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes views, loss,
    gradients, the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0 the
-   method's optimiser is used, with your .momentum, .weight_decay and .clip where they are not 0; to set any other
-   field, set .kind and then all of them.
+   method's optimiser is used, with your other fields of .optimizer where they are not 0; with a .kind of yours none of
+   the method's numbers apply.
 
        static int each(const sslh_train_info *t, void *user) {
            if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
@@ -601,7 +601,6 @@
      warmup                1             epochs
      fraction, seed        1, 0          share of the training labels
      views                 VIEWS_MAE     .mean and .std are always those that the encoder was trained with
-     quiet                 -             not used: sslh_finetune prints nothing
    sslh_loader_desc, for sslh_loader_new
      batch                 256           at most the number of samples
      in_order              -             1: no shuffling, the smaller last batch included
@@ -1724,7 +1723,7 @@ typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* default 10 */
     int   batch;              /* default 256 */
-    sslh_optimizer_desc optimizer; /* .kind 0: the method's, with .momentum, .weight_decay, .clip from here if not 0 */
+    sslh_optimizer_desc optimizer; /* .kind 0: the method's, with the fields from here that are not 0 */
     float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256
                                  for those that scale) */
     sslh_schedule schedule;
@@ -1873,7 +1872,7 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 /* ================================================================================================================== */
 
 /* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
-   continues bit-identically (with .accumulate from checkpoints that lie at an update). Errors, for example NaN, name
+   continues bit-identically (with .accumulate from checkpoints at the end of an epoch). Errors, for example NaN, name
    method and step, and the run ends. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
 /* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
@@ -1898,7 +1897,7 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 typedef struct sslh_feature_desc {
     const char *tap;    /* inner result; NULL: the output */
     int   max_pool;     /* maps and tokens are averaged; 1: maximum instead */
-    int   pool_grid;    /* maps: average pool to g x g and flatten; default 1 */
+    int   pool_grid;    /* maps: average pool to g x g and flatten; must divide the side; default 1 */
     int   batch;        /* default 256 */
 } sslh_feature_desc;
 /* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
@@ -1906,7 +1905,8 @@ SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
 
 typedef struct sslh_probe_desc {
     sslh_feature_desc features;
-    float l2;         /* fixed strength; 0: the best of 0.1, 0.01 .. 1e-5 on a tenth held out (under 2,000: 5 folds) */
+    float l2;         /* fixed strength, SSLH_OFF: no penalty; default: the best of 0.1, 0.01 .. 1e-5 on a tenth held
+                         out (under 2,000: 5 folds) */
     int   iterations; /* of L-BFGS; default 200 */
     float fraction;   /* share of the labels used; default 1 */
     uint64_t seed;    /* of the draw of the fraction and of the held-out part */
@@ -1944,8 +1944,7 @@ typedef struct sslh_finetune_desc {
     float warmup;          /* epochs; default 1 */
     float fraction;        /* share of the labels used; default 1 */
     uint64_t seed;
-    const sslh_recipe *views;    /* default crop 0.2-1 and flip; .mean and .std are those of the encoder's training */
-    int   quiet;                 /* not used: nothing is printed */
+    const sslh_recipe *views; /* default crop 0.2-1 and flip; .mean, .std, unless given, of the encoder's training */
 } sslh_finetune_desc;
 /* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
    accuracy. An untrained encoder gives the supervised baseline. */
@@ -6335,6 +6334,12 @@ SSLH_I_FN double sslh_i_gradcheck_value(sslh_ctx *c, sslh_function f, sslh_tenso
     return value;
 }
 
+/* Gradients back to zero: a parameter keeps its place for them, other tensors give it back. */
+SSLH_I_FN void sslh_i_gradcheck_clear(sslh_ctx *c, sslh_tensor *t) {
+    if (t->grad && (t->flags & (SSLH_I_PARAM | SSLH_I_LONG))) memset(t->grad, 0, t->count * sizeof(sslh_real));
+    else sslh_i_release_grad(c, t);
+}
+
 SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, int n, void *user,
                                sslh_gradcheck_desc d) {
     double step = d.step > 0 ? (double)d.step : SSLH_I_DOUBLE ? 1e-5 : 1e-2, worst = 0;
@@ -6346,8 +6351,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     if (!sslh_i_begin(c, "sslh_gradcheck", in, n, 1)) return 0;
     for (i = 0; i < n; i++) {
         sslh_requires_grad(in[i]);
-        if (in[i]->flags & (SSLH_I_PARAM | SSLH_I_LONG)) memset(in[i]->grad, 0, in[i]->count * sizeof(sslh_real));
-        else sslh_i_release_grad(c, in[i]);
+        sslh_i_gradcheck_clear(c, in[i]);
     }
     sslh_push(c);
     sslh_backward(c, f(c, in, n, user));
@@ -6376,7 +6380,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
                          analytic, numeric, error);
         }
     }
-    for (i = 0; i < n; i++) if (in[i]) sslh_i_release_grad(c, in[i]);
+    for (i = 0; i < n; i++) if (in[i]) sslh_i_gradcheck_clear(c, in[i]);
     sslh_pop(c);
     if (!(worst <= tolerance))
         sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: relative error %.3g is above %.3g", worst, tolerance);
@@ -19667,14 +19671,24 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : 10;
     if (!d.batch) d.batch = b->batch ? b->batch : 256;
     /* The method's optimiser as a whole, because its numbers belong together (a decay for LARS is none for AdamW);
-       the three that people change in runs of their own may be given without it. */
+       those that the caller gives without naming another optimiser replace the method's. */
     if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) {
-        sslh_optimizer_desc given = d.optimizer;
-        d.optimizer = b->optimizer;
-        if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) d.optimizer.kind = SSLH_SGD;
-        if (given.weight_decay != 0.0f) d.optimizer.weight_decay = given.weight_decay;
-        if (given.momentum != 0.0f) d.optimizer.momentum = given.momentum;
-        if (given.clip != 0.0f) d.optimizer.clip = given.clip;
+        sslh_optimizer_desc o = b->optimizer;
+        int g;
+        if (o.kind == SSLH_OPTIM_DEFAULT) o.kind = SSLH_SGD;
+        d.optimizer.kind = o.kind;
+        if (d.optimizer.momentum == 0.0f) d.optimizer.momentum = o.momentum;
+        if (!d.optimizer.nesterov) d.optimizer.nesterov = o.nesterov;
+        if (d.optimizer.beta1 == 0.0f) d.optimizer.beta1 = o.beta1;
+        if (d.optimizer.beta2 == 0.0f) d.optimizer.beta2 = o.beta2;
+        if (d.optimizer.eps == 0.0f) d.optimizer.eps = o.eps;
+        if (!d.optimizer.no_bias_correction) d.optimizer.no_bias_correction = o.no_bias_correction;
+        if (d.optimizer.weight_decay == 0.0f) d.optimizer.weight_decay = o.weight_decay;
+        if (d.optimizer.lars_eta == 0.0f) d.optimizer.lars_eta = o.lars_eta;
+        if (!d.optimizer.lars_clip) d.optimizer.lars_clip = o.lars_clip;
+        if (d.optimizer.clip == 0.0f) d.optimizer.clip = o.clip;
+        for (g = 0; g < 16; g++) if (d.optimizer.group_lr[g] == 0.0f) d.optimizer.group_lr[g] = o.group_lr[g];
+        d.optimizer.constant_lr |= o.constant_lr;
     }
     /* Goyal et al. 2017: a batch k times as large takes steps k times as long. */
     if (d.lr == 0.0f) {
@@ -20489,15 +20503,13 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
 
 /* --- features ----------------------------------------------------------------------------------------------------- */
 
-/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over a grid, for probes of early maps.
-   Cells of k x k places; what is left over at the right and lower edge is not looked at when g does not divide the
-   side (then there are more than g x g cells if the rest holds a whole one). */
+/* (n,H,W,C) -> (n,g,g,C) -> (n, g g C): average over g x g cells of k x k places, for probes of early maps. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     int k;
     if (SSLH_I_BAD(c)) return x;
-    k = SSLH_I_MIN(x->shape[1], x->shape[2]) / grid;
-    if (k < 1) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d is finer than the map of %d x %d", grid, x->shape[1],
+    k = x->shape[1] / grid;
+    if (k < 1 || k * grid != x->shape[1] || x->shape[2] != x->shape[1]) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .pool_grid %d does not divide the map of %d x %d", grid, x->shape[1],
                   x->shape[2]);
         return x;
     }
@@ -20746,8 +20758,8 @@ SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, i
                                 sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
     memset(b->x, 0, b->n * sizeof *b->x);
-    if (fixed > 0.0f) {
-        p->l2 = fixed;
+    if (fixed != 0.0f) {
+        p->l2 = SSLH_I_MAX(0.0f, fixed);
         sslh_i_lbfgs_run(c, b, p, iterations);
         return;
     }
@@ -21070,8 +21082,10 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_i_layer_decay(net, d.layer_decay);
     p = sslh_get_preprocess(encoder);
     recipe = d.views ? *d.views : sslh_recipe_mae();
-    memcpy(recipe.mean, p.mean, sizeof p.mean);
-    memcpy(recipe.std, p.std, sizeof p.std);
+    if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
+        memcpy(recipe.mean, p.mean, sizeof p.mean);
+        memcpy(recipe.std, p.std, sizeof p.std);
+    }
     memset(&hd, 0, sizeof hd);
     hd.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
     hd.widths[0] = classes;
@@ -21477,8 +21491,10 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     terminal = !d.quiet && sslh_i_is_terminal();
 #endif
     while (!stop && step < t.steps && sslh_next_batch(loader, &batch)) {
-        /* The last batches of a run are used even when they are fewer than .accumulate. */
-        int update = (step + 1) % d.accumulate == 0 || step + 1 == t.steps;
+        /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two epochs,
+           and a checkpoint at the end of one misses no gradient. */
+        int64_t in_epoch = step % per_epoch + 1;
+        int update = in_epoch % d.accumulate == 0 || in_epoch == per_epoch || step + 1 == t.steps;
         /* The schedule is that of all epochs, also when .max_steps ends the run earlier. */
         t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);

@@ -311,6 +311,20 @@ static void resume(void) {
             p.resume = 1;
             CHECK(run(which, 1, p, 0, NULL) == h, "method %d: resume without a file", which);
         }
+        { /* updates of three batches do not span epochs of four: a checkpoint between two epochs misses no gradient */
+            sslh_train_desc p = d;
+            uint64_t whole;
+            p.accumulate = 3;
+            whole = run(which, 1, p, 0, NULL);
+            CHECK(whole != h, "method %d: .accumulate changes nothing", which);
+            remove(path);
+            p.checkpoint = path;
+            p.max_steps = 4;
+            run(which, 1, p, 0, NULL);
+            p.max_steps = 0;
+            p.resume = 1;
+            CHECK(run(which, 1, p, 0, NULL) == whole, "method %d: .accumulate, resumed after an epoch", which);
+        }
         remove(path);
     }
 }
