@@ -5,6 +5,7 @@
    are the thread's CPU time (other processes then matter little); with more they are wall-clock time. */
 #ifndef SSLH_BENCH_H
 #define SSLH_BENCH_H
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <math.h>
 #include <signal.h>
@@ -296,6 +297,8 @@ static int bench_start(bench_child *b, int threads, char *const *argv, char *con
         close(down[0]), close(down[1]);
         return 0;
     }
+    fcntl(down[1], F_SETFD, FD_CLOEXEC); /* not for later children: ours would then never see the end of its input */
+    fcntl(up[0], F_SETFD, FD_CLOEXEC);
     fflush(stdout);
     b->pid = fork();
     if (b->pid == 0) {
