@@ -7,7 +7,7 @@
        bench NAME/tTHREADS ours=.. peer=.. ratio=.. peak=..% unit=.. [by=PEER PEER=.. ..]
 
    and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses cases:
-   "conv/3x3", or a pattern in quotes: "matmul/*NT*". peak is the share of the machine's multiply-adds (matmul, conv, step; a
+   "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul, conv, step; a
    convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory bandwidth (memory).
    Both thread counts, 1 and 2, are measured unless one is given; with one thread times are CPU times. Nothing fails on a time. */
 #define _GNU_SOURCE 1
@@ -213,7 +213,7 @@ static void conv_case(sslh_ctx *c, int threads, int which, int pass) {
     s->groups = convs[which].groups;
     s->oh = (s->h + 2 * s->ph - s->kh) / s->sh + 1;
     s->ow = (s->w + 2 * s->pw - s->kw) / s->sw + 1;
-    snprintf(name, sizeof name, "conv/%s/%d->%d/%dx%d/b%d/%s", convs[which].name, convs[which].transposed ? s->co : s->ci,
+    snprintf(name, sizeof name, "conv/%s/%d-%d/%dx%d/b%d/%s", convs[which].name, convs[which].transposed ? s->co : s->ci,
              convs[which].transposed ? s->ci : s->co, convs[which].transposed ? s->oh : s->h, convs[which].transposed ? s->ow : s->w, s->n,
              pass_name[pass]);
     if (!bench_wanted(name) || (bench.quick && !convs[which].quick)) return;
@@ -299,6 +299,10 @@ int main(int argc, char **argv) {
     }
     sslh_destroy(c);
 
+    double load = 0;
+    if (getloadavg(&load, 1) == 1)
+        printf("machine processors=%ld load=%.1f%s\n", sysconf(_SC_NPROCESSORS_ONLN), load,
+               load > 0.5 ? " (busy: figures of two threads, in wall-clock time, mean little)" : "");
     for (int i = 0; i < 2 && bench.threads[i]; i++) {
         bench_ctx[i] = make_ctx(bench.threads[i]);
         bench_find_limits(bench_ctx[i], bench.threads[i]);
