@@ -10,7 +10,6 @@ AR     ?= ar
 
 TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
 EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
-BENCHES  := $(patsubst tests/bench/%.c,%,$(wildcard tests/bench/*.c))
 STD      := -std=c99
 
 help:
@@ -18,8 +17,8 @@ help:
 	@echo "make test-long      the slow stages too"
 	@echo "make demo           SimCLR on the images in examples/data: a table against honest baselines, pictures in out/ (3 minutes)"
 	@echo "make examples       builds all examples into build/examples"
-	@echo "make bench          speed, beside other libraries where they are installed"
-	@echo "make bench-quick    speed, a few cases"
+	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
+	@echo "make bench-quick    speed, a few cases (2 minutes)"
 	@echo "make docs-pictures  draws the pictures of the pages anew"
 	@echo "make clean"
 
@@ -83,14 +82,16 @@ $(B)/tools/%: tests/tools/%.c ssl.h $(B)/libsslh.a
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
 tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run
 
+# One program, tests/bench/bench.c, with an implementation of its own: it times private kernels.
+#   build/bench/bench [quick] [--threads N] [--cpu avx2] [conv/3x3_s1 ..]
 BENCH_FLAGS = $(shell sh tests/bench/flags.sh "$(CC)" 2>/dev/null)
-$(B)/bench/%: tests/bench/%.c ssl.h $(B)/libsslh.a
+$(B)/bench/bench: tests/bench/bench.c $(wildcard tests/bench/*.h) tests/bench/flags.sh ssl.h
 	@mkdir -p $(B)/bench
-	$(CC) $(STD) $(CFLAGS) -I. $< $(B)/libsslh.a $(BENCH_FLAGS) $(LDLIBS) -o $@
-bench: $(BENCHES:%=$(B)/bench/%)
-	@for b in $(BENCHES); do $(B)/bench/$$b || exit 1; done
-bench-quick: $(BENCHES:%=$(B)/bench/%)
-	@for b in $(BENCHES); do $(B)/bench/$$b quick || exit 1; done
+	$(CC) $(STD) $(CFLAGS) -I. $< $(BENCH_FLAGS) $(LDLIBS) -o $@
+bench: $(B)/bench/bench
+	@$(B)/bench/bench
+bench-quick: $(B)/bench/bench
+	@$(B)/bench/bench quick
 
 docs-pictures: examples
 	@sh docs/pictures.sh $(B)/examples

@@ -192,6 +192,44 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         }
         note_part("gru", hash_net(net, 0));
     }
+    {   /* convolutions of every kind, of odd sizes: few channels, Winograd's, stride, groups, depthwise */
+        sslh_net_desc nd;
+        sslh_net *net;
+        sslh_optimizer *o;
+        int s;
+        memset(&nd, 0, sizeof nd);
+        net = sslh_net_new(c, nd);
+        sslh_param_new(net, "a", sslh_dim4(20, 3, 3, 3), SSLH_INIT_KAIMING, 0);
+        sslh_param_new(net, "b", sslh_dim4(38, 3, 3, 20), SSLH_INIT_KAIMING, 0);
+        sslh_param_new(net, "c", sslh_dim4(38, 3, 3, 1), SSLH_INIT_KAIMING, 0);
+        sslh_param_new(net, "d", sslh_dim4(36, 3, 3, 19), SSLH_INIT_KAIMING, 0);
+        sslh_param_new(net, "e", sslh_dim4(17, 3, 3, 36), SSLH_INIT_KAIMING, 0);
+        o = sslh_optimizer_new(c, adam);
+        sslh_optimizer_add(o, net);
+        for (s = 0; s < 2; s++) {
+            float v[3 * 26 * 21 * 3];
+            sslh_conv_desc d;
+            sslh_tensor *x;
+            int t;
+            for (t = 0; t < (int)(sizeof v / sizeof v[0]); t++) v[t] = sslh_random_normal(5, (uint64_t)s, (uint64_t)t);
+            sslh_begin_step(c);
+            memset(&d, 0, sizeof d);
+            d.pad = 1;
+            x = sslh_from(c, sslh_dim4(3, 26, 21, 3), v);
+            x = sslh_relu(c, sslh_conv2d(c, x, sslh_param(net, 0), NULL, d));
+            x = sslh_relu(c, sslh_conv2d(c, x, sslh_param(net, 1), NULL, d));
+            d.groups = 38;
+            x = sslh_relu(c, sslh_conv2d(c, x, sslh_param(net, 2), NULL, d));
+            d.groups = 2;
+            d.stride = 2;
+            x = sslh_relu(c, sslh_conv2d(c, x, sslh_param(net, 3), NULL, d));
+            memset(&d, 0, sizeof d);
+            x = sslh_conv2d(c, x, sslh_param(net, 4), NULL, d);
+            sslh_backward(c, sslh_mean(c, sslh_square(c, x), SSLH_ALL, 0));
+            sslh_optimizer_step(o, 0.01f);
+        }
+        note_part("convolutions", hash_net(net, 0));
+    }
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));
     sslh_destroy(c);
     h = 0;

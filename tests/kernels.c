@@ -155,6 +155,9 @@ static const int convs[][14] = {
     {2, 16, 16, 3, 48, 4, 4, 4, 4, 0, 0, 1, 1, 1},  {2, 1, 200, 1, 40, 1, 10, 1, 5, 0, 3, 1, 1, 1}, {2, 1, 60, 600, 20, 1, 4, 1, 2, 0, 1, 1, 1, 1},
     {2, 1, 60, 64, 20, 1, 4, 1, 2, 0, 0, 1, 1, 1},  {20, 9, 9, 16, 20, 3, 3, 2, 2, 1, 1, 1, 1, 1}, {2, 15, 15, 3, 64, 7, 7, 2, 2, 3, 3, 1, 1, 1},
     {1, 5, 5, 1, 1, 3, 3, 1, 1, 1, 1, 1, 1, 1},     {2, 5, 6, 8, 16, 3, 3, 1, 1, 1, 1, 1, 1, 8},   {70, 4, 4, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    /* Winograd: paddings, odd sizes, many blocks of tiles, sums that are cut */
+    {2, 13, 7, 19, 50, 3, 3, 1, 1, 2, 0, 1, 1, 1},  {2, 9, 14, 33, 17, 3, 3, 1, 1, 3, 1, 1, 1, 1}, {3, 64, 63, 16, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1},
+    {1, 8, 8, 600, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {7, 17, 12, 48, 32, 3, 3, 1, 1, 0, 2, 1, 1, 1},
     {2, 3, 3, 4, 8, 3, 3, 1, 1, 4, 4, 1, 1, 1},     {2, 5, 5, 700, 40, 1, 1, 3, 3, 0, 0, 1, 1, 1}, {1, 2, 2, 5, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1}};
 enum { CONVS = (int)(sizeof convs / sizeof convs[0]) };
 
@@ -198,6 +201,69 @@ static void convolutions(void) {
                 for (i = 0; i < nctx; i++) free(all[i]);
                 free(x), free(y), free(w), free(old), free(ref);
             }
+    }
+}
+
+/* Rounding errors of 3x3 convolutions, root mean square over root mean square of the sums in double, with Winograd's filtering and
+   without: the bounds of the manual, section 9. */
+static void winograd_errors(void) {
+    static const int shapes[][5] = {{2, 32, 30, 64, 64}, {2, 15, 17, 128, 96}, {2, 8, 8, 256, 256}, {3, 4, 4, 512, 300}, {3, 13, 7, 19, 50}}; /* n h w ci co */
+    int q, which, plain, i;
+    for (q = 0; q < 5; q++) {
+        const int *v = shapes[q];
+        sslh_i_conv s = {0, 0, 0, 0, 0, 3, 3, 0, 0, 1, 1, 1, 1, 1, 1, 1};
+        size_t nx, ny, nw, j;
+        float *x, *y, *w;
+        double *sum;
+        s.n = v[0], s.h = s.oh = v[1], s.w = s.ow = v[2], s.ci = v[3], s.co = v[4];
+        nx = (size_t)(s.n * s.h * s.w * s.ci), ny = (size_t)(s.n * s.h * s.w * s.co), nw = (size_t)(s.co * 9 * s.ci);
+        x = filled(nx), y = filled(ny), w = filled(nw);
+        sum = (double *)malloc((nx + ny + nw) * sizeof *sum);
+        for (which = SSLH_I_CONV_FORWARD; which <= SSLH_I_CONV_WEIGHT; which++) {
+            const size_t count = which == SSLH_I_CONV_FORWARD ? ny : which == SSLH_I_CONV_DATA ? nx : nw;
+            float *to = (float *)malloc(count * sizeof *to);
+            double error[2], size = 0;
+            int n, h, k, o, a, b, c;
+            memset(sum, 0, count * sizeof *sum);
+            for (n = 0; n < s.n; n++)
+                for (h = 0; h < s.h; h++)
+                    for (k = 0; k < s.w; k++)
+                        for (a = 0; a < 3; a++)
+                            for (b = 0; b < 3; b++) {
+                                const int r = h + a - 1, p = k + b - 1;
+                                const size_t px = (size_t)(((n * s.h + r) * s.w + p) * s.ci), py = (size_t)(((n * s.h + h) * s.w + k) * s.co);
+                                if (r < 0 || r >= s.h || p < 0 || p >= s.w) continue;
+                                for (o = 0; o < s.co; o++) {
+                                    const size_t pw = (size_t)((o * 9 + a * 3 + b) * s.ci), oy = py + (size_t)o;
+                                    double t = 0;
+                                    if (which == SSLH_I_CONV_FORWARD) {
+                                        for (c = 0; c < s.ci; c++) t += (double)x[px + (size_t)c] * (double)w[pw + (size_t)c];
+                                        sum[oy] += t;
+                                    } else if (which == SSLH_I_CONV_DATA) {
+                                        for (c = 0; c < s.ci; c++) sum[px + (size_t)c] += (double)y[oy] * (double)w[pw + (size_t)c];
+                                    } else {
+                                        for (c = 0; c < s.ci; c++) sum[pw + (size_t)c] += (double)y[oy] * (double)x[px + (size_t)c];
+                                    }
+                                }
+                            }
+            for (j = 0; j < count; j++) size += sum[j] * sum[j];
+            for (i = 0; i < nctx; i += 2) {
+                for (plain = 0; plain < 2; plain++) {
+                    ctx[i]->desc.no_winograd = plain;
+                    if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(ctx[i], &s, x, w, NULL, 0, 0, to);
+                    else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(ctx[i], &s, y, w, to, 0);
+                    else sslh_i_conv_backward_weight(ctx[i], &s, x, y, to, 0);
+                    for (error[plain] = 0, j = 0; j < count; j++) error[plain] += ((double)to[j] - sum[j]) * ((double)to[j] - sum[j]);
+                    error[plain] = sqrt(error[plain] / size);
+                }
+                ctx[i]->desc.no_winograd = 0;
+                CHECK(error[0] < 2e-6, "Winograd, shape %d, pass %d, %s: error %g", q, which, ctx[i]->k->name, error[0]);
+                CHECK(error[1] < 1e-6, "direct, shape %d, pass %d, %s: error %g", q, which, ctx[i]->k->name, error[1]);
+                if (i == nctx - 2) printf("   convolution %d to %d channels, pass %d: error %.2g, without Winograd %.2g\n", s.ci, s.co, which, error[0], error[1]);
+            }
+            free(to);
+        }
+        free(x), free(y), free(w), free(sum);
     }
 }
 
@@ -260,6 +326,7 @@ TESTS_BEGIN
     make_contexts();
     TEST(products)
     TEST(rows_alone)
+    TEST(winograd_errors)
     TEST(convolutions)
     TEST(images_alone)
     TEST(elementary)

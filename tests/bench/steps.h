@@ -1,0 +1,530 @@
+/* The cases beside PyTorch: memory-bound operations, whole training steps, augmentation. Models, batches, losses and optimisers
+   are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
+
+/* ================================================================================================================== */
+/*  memory/                                                                                                            */
+/* ================================================================================================================== */
+/* An operation on x (and r, of the same shape) with arrays of parameters; the backward pass is timed alone, by calling the
+   recorded node. Reads and writes are what one pass over each array at a time must move, in arrays of x's size: statistics
+   are needed before x is normalised, so that batch norm reads x twice. Layer norm and softmax keep a row in the cache. */
+enum { OP_BATCH_NORM, OP_BATCH_NORM_ADD, OP_LAYER_NORM, OP_GELU, OP_SOFTMAX, OP_ATTENTION };
+static const struct { const char *name; int op, n, t, d; double read[2], write[2]; int quick; } memory_ops[] = {
+    {"batch_norm_relu", OP_BATCH_NORM, 128, 1024, 64, {2, 4}, {1, 1}, 1},
+    {"batch_norm_add_relu", OP_BATCH_NORM_ADD, 128, 1024, 64, {3, 6}, {1, 2}, 0},
+    {"batch_norm_relu_cached", OP_BATCH_NORM, 16, 256, 64, {0, 0}, {0, 0}, 0},
+    {"layer_norm", OP_LAYER_NORM, 512, 65, 192, {1, 2}, {1, 1}, 1},
+    {"gelu", OP_GELU, 128, 65, 768, {1, 2}, {1, 1}, 1},
+    {"softmax", OP_SOFTMAX, 1, 8192, 1000, {1, 2}, {1, 1}, 0},
+    {"attention_65", OP_ATTENTION, 64, 65, 192, {0, 0}, {0, 0}, 1},
+    {"attention_197", OP_ATTENTION, 16, 197, 192, {0, 0}, {0, 0}, 0},
+};
+typedef struct memory_op { sslh_ctx *c; int threads, op, backward; sslh_shape shape; size_t count; float *x, *r, *dy; sslh_tensor *v[4]; } memory_op;
+
+static double memory_run(void *self, int n) {
+    memory_op *p = (memory_op *)self;
+    sslh_batch_norm_desc norm;
+    sslh_attention_desc attention;
+    double sum = 0;
+    memset(&norm, 0, sizeof norm);
+    memset(&attention, 0, sizeof attention);
+    norm.training = 1;
+    norm.activation = SSLH_RELU;
+    attention.heads = 3;
+    for (int i = 0; i < n; i++) {
+        sslh_tensor *y, *r = NULL;
+        int fresh;
+        sslh_begin_step(p->c);
+        if (!p->backward) sslh_no_grad(p->c, 1);
+        sslh_tensor *x = sslh_requires_grad(sslh_from(p->c, p->shape, p->x));
+        if (p->op == OP_BATCH_NORM_ADD) r = sslh_requires_grad(sslh_from(p->c, p->shape, p->r));
+        double t = bench_now(p->threads);
+        if (p->op <= OP_BATCH_NORM_ADD) y = sslh_batch_norm(p->c, x, p->v[0], p->v[1], p->v[2], p->v[3], r, norm);
+        else if (p->op == OP_LAYER_NORM) y = sslh_layer_norm(p->c, x, p->v[0], p->v[1], 1e-5f);
+        else if (p->op == OP_GELU) y = sslh_gelu(p->c, x);
+        else if (p->op == OP_SOFTMAX) y = sslh_softmax(p->c, x, -1);
+        else y = sslh_self_attention(p->c, x, attention);
+        t = bench_now(p->threads) - t;
+        if (!p->backward) sslh_no_grad(p->c, 0);
+        if (sslh_error(p->c)) return -1;
+        if (p->backward) {
+            sslh_i_node *node = p->c->nodes[p->c->nnodes - 1];
+            sslh_real *g = sslh_i_grad(p->c, y, &fresh);
+            if (!g) return -1;
+            memcpy(g, p->dy, y->count * sizeof *g);
+            t = bench_now(p->threads);
+            node->backward(p->c, node);
+            t = bench_now(p->threads) - t;
+        }
+        sum += t;
+    }
+    return sum;
+}
+
+/* Update rules on one parameter of 10 M values, 42 MB an array. */
+typedef struct update { sslh_ctx *c; int threads, ema; sslh_net *net, *other; sslh_optimizer *o; } update;
+static double update_run(void *self, int n) {
+    update *p = (update *)self;
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        sslh_tensor *w = sslh_param(p->net, 0);
+        if (p->o) {
+            for (size_t j = 0; j < w->count; j++) w->grad[j] = 0.01f * (float)((j & 15) - 7);
+            const double t = bench_now(p->threads);
+            sslh_optimizer_step(p->o, 1e-3f);
+            sum += bench_now(p->threads) - t;
+        } else {
+            const double t = bench_now(p->threads);
+            sslh_ema_update(p->other, p->net, 0.99f);
+            sum += bench_now(p->threads) - t;
+        }
+        if (sslh_error(p->c)) return -1;
+    }
+    return sum;
+}
+static const struct { const char *name; sslh_optim_kind kind; float decay; double read, write; int quick; } updates[] = {
+    {"sgd", SSLH_SGD, 1e-4f, 3, 3, 1},     /* p, g, m; p, m and g = 0 */
+    {"adamw", SSLH_ADAMW, 0.05f, 4, 4, 1}, /* p, g, m, v; p, m, v and g = 0 */
+    {"lars", SSLH_LARS, 1e-4f, 5, 3, 0},   /* the norms of p and g first */
+    {"ema", SSLH_OPTIM_DEFAULT, 0, 2, 1, 0},
+};
+
+static void memory_cases(void) {
+    char name[128], ask[160];
+    for (int t = 0; t < 2 && bench.threads[t]; t++) {
+        const int threads = bench.threads[t];
+        bench_child torch;
+        sslh_ctx *c = make_ctx(threads);
+        bench_side side[BENCH_SIDES];
+        const int sides = bench_start_torch(&torch, threads, 0) ? 2 : 1;
+        memset(side, 0, sizeof side);
+        side[1].name = "pytorch";
+        side[1].run = bench_child_run;
+        side[1].self = &torch;
+        for (int i = 0; i < 2 * (int)(sizeof memory_ops / sizeof *memory_ops); i++) {
+            const int op = memory_ops[i / 2].op, n = memory_ops[i / 2].n, T = memory_ops[i / 2].t, d = memory_ops[i / 2].d;
+            memory_op p;
+            memset(&p, 0, sizeof p);
+            snprintf(name, sizeof name, "memory/%s/%s", memory_ops[i / 2].name, i % 2 ? "backward" : "forward");
+            snprintf(ask, sizeof ask, "memory/%s_%s", memory_ops[i / 2].name, i % 2 ? "bwd" : "fwd");
+            if (!bench_wanted(name) || (bench.quick && !memory_ops[i / 2].quick)) continue;
+            const int64_t mark = sslh_mark(c);
+            p.c = c;
+            p.threads = threads;
+            p.op = op;
+            p.backward = i % 2;
+            p.shape = sslh_dim3(n, T, op == OP_ATTENTION ? 3 * d : d);
+            p.count = (size_t)n * (size_t)T * (size_t)p.shape.size[2];
+            p.x = make_floats(p.count);
+            p.r = make_floats(p.count);
+            p.dy = make_floats(p.count);
+            for (int v = 0; v < 4; v++) p.v[v] = sslh_persist(sslh_full(c, sslh_dim1(d), v % 3 ? 0.0f : 1.0f));
+            sslh_requires_grad(p.v[0]), sslh_requires_grad(p.v[1]);
+            side[0].run = memory_run;
+            side[0].self = &p;
+            torch.ask = ask;
+            bench_measure(side, sides, threads, 0.01, bench.quick ? 5 : 9, bench.quick ? 0.1 : 0.3);
+            const double bytes = sizeof(float) * (double)p.count;
+            const double read = bytes * memory_ops[i / 2].read[i % 2], written = bytes * memory_ops[i / 2].write[i % 2];
+            if (op == OP_ATTENTION) { /* backward: the four products of the gradients; recomputed scores are not counted */
+                const double flop = (i % 2 ? 8.0 : 4.0) * n * T * T * d;
+                bench_line(name, "memory", threads, side, sides, flop, 1e9, bench_limit[threads].gflops, "GFLOP/s", NULL);
+            } else if (read > 0) {
+                bench_line(name, "memory", threads, side, sides, read + written, 1e9,
+                           1e-9 * (read + written) / bench_bytes_time(threads, read, written), "GB/s", NULL);
+            } else {
+                bench_line(name, "memory", threads, side, sides, (double)p.count, 1e9, 0, "Gvalues/s", NULL);
+            }
+            free(p.x), free(p.r), free(p.dy);
+            sslh_begin_step(c);
+            sslh_rewind(c, mark);
+        }
+        for (int i = 0; i < (int)(sizeof updates / sizeof *updates); i++) {
+            update p;
+            sslh_net_desc d;
+            sslh_optimizer_desc o;
+            memset(&p, 0, sizeof p);
+            memset(&d, 0, sizeof d);
+            memset(&o, 0, sizeof o);
+            snprintf(name, sizeof name, "memory/%s", updates[i].name);
+            if (!bench_wanted(name) || (bench.quick && !updates[i].quick)) continue;
+            const int64_t mark = sslh_mark(c);
+            p.c = c;
+            p.threads = threads;
+            p.net = sslh_net_new(c, d);
+            sslh_param_new(p.net, "w", sslh_dim2(4096, 2560), SSLH_INIT_FAN_IN, 0);
+            if (updates[i].kind == SSLH_OPTIM_DEFAULT) {
+                p.other = sslh_clone(p.net);
+            } else {
+                o.kind = updates[i].kind;
+                o.weight_decay = updates[i].decay;
+                p.o = sslh_optimizer_new(c, o);
+                sslh_optimizer_add(p.o, p.net);
+            }
+            side[0].run = update_run;
+            side[0].self = &p;
+            torch.ask = name;
+            bench_measure(side, sides, threads, 0.01, bench.quick ? 5 : 9, bench.quick ? 0.1 : 0.3);
+            const double bytes = sizeof(float) * 4096.0 * 2560.0, read = bytes * updates[i].read, written = bytes * updates[i].write;
+            bench_line(name, "memory", threads, side, sides, read + written, 1e9,
+                       1e-9 * (read + written) / bench_bytes_time(threads, read, written), "GB/s", NULL);
+            sslh_rewind(c, mark);
+        }
+        if (sslh_error(c)) fprintf(stderr, "memory/: %s\n", sslh_error(c));
+        bench_stop(&torch);
+        sslh_destroy(c);
+    }
+}
+
+/* ================================================================================================================== */
+/*  step/                                                                                                              */
+/* ================================================================================================================== */
+typedef struct step {
+    sslh_ctx *c;
+    sslh_net *net[2];
+    sslh_method m;
+    sslh_optimizer *o;
+    float lr;
+    sslh_tensor *x, *labels;
+    int layer[16]; /* CPC's parameters */
+    uint64_t draws;
+} step;
+
+static sslh_tensor *step_images(step *s, sslh_shape shape, int uniform) { /* kept for ever */
+    return sslh_persist(uniform ? sslh_uniform(s->c, shape, 0, 1) : sslh_normal(s->c, shape, 0, 1));
+}
+static void step_labels(step *s, int n, int of, int repeat) {
+    int32_t label[1024];
+    for (int i = 0; i < n; i++) label[i] = i / repeat % of;
+    s->labels = sslh_persist(sslh_from_ints(s->c, sslh_dim1(n), label));
+}
+static sslh_net *step_mlp(step *s, int in, int hidden, int out) {
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    d.in = in;
+    d.widths[0] = hidden ? hidden : out;
+    d.widths[1] = hidden ? out : 0;
+    return sslh_mlp(s->c, d);
+}
+static void step_optimizer(step *s, sslh_optim_kind kind, float lr, float beta2, float decay) {
+    sslh_optimizer_desc d;
+    memset(&d, 0, sizeof d);
+    d.kind = kind;
+    d.beta2 = beta2;
+    d.weight_decay = decay;
+    s->lr = lr;
+    s->o = sslh_optimizer_new(s->c, d);
+    for (int i = 0; i < 2; i++)
+        if (s->net[i]) sslh_optimizer_add(s->o, s->net[i]);
+}
+
+static void simclr_small_new(step *s) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    s->net[0] = sslh_convnet(s->c, d);
+    s->net[1] = step_mlp(s, 256, 256, 128);
+    s->x = step_images(s, sslh_dim4(256, 32, 32, 3), 0);
+    step_optimizer(s, SSLH_SGD, 0.03f, 0, 1e-4f);
+}
+static void simclr_resnet_new(step *s) {
+    sslh_resnet_desc d;
+    memset(&d, 0, sizeof d);
+    s->net[0] = sslh_resnet(s->c, d);
+    s->net[1] = step_mlp(s, 512, 512, 128);
+    s->x = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
+    step_optimizer(s, SSLH_SGD, 0.03f, 0, 1e-4f);
+}
+static sslh_tensor *simclr_loss(step *s) {
+    sslh_tensor *z = sslh_forward(s->net[1], sslh_forward(s->net[0], s->x));
+    const int n = s->x->shape[0] / 2;
+    return sslh_nt_xent(s->c, sslh_slice(s->c, z, 0, 0, n), sslh_slice(s->c, z, 0, n, 2 * n), 0.5f);
+}
+
+static void rotnet_new(step *s) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    s->net[0] = sslh_convnet(s->c, d);
+    s->net[1] = step_mlp(s, 256, 0, 4);
+    s->x = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
+    step_labels(s, 512, 4, 128);
+    step_optimizer(s, SSLH_SGD, 0.1f, 0, 5e-4f);
+}
+static sslh_tensor *rotnet_loss(step *s) {
+    sslh_tensor *turned[4];
+    int32_t quarter[128];
+    turned[0] = s->x;
+    for (int k = 1; k < 4; k++) {
+        for (int i = 0; i < 128; i++) quarter[i] = k;
+        turned[k] = sslh_rotate90(s->c, s->x, quarter);
+    }
+    return sslh_cross_entropy(s->c, sslh_forward(s->net[1], sslh_forward(s->net[0], sslh_concat(s->c, turned, 4, 0))), s->labels);
+}
+
+static void mae_new(step *s) {
+    sslh_vit_desc v;
+    sslh_mae_desc d;
+    memset(&v, 0, sizeof v);
+    memset(&d, 0, sizeof d);
+    s->m = sslh_mae(s->c, sslh_vit(s->c, v), d);
+    s->net[0] = s->m.net;
+    s->x = step_images(s, sslh_dim4(64, 32, 32, 3), 0);
+    step_optimizer(s, SSLH_ADAMW, 1.5e-4f, 0.95f, 0.05f);
+}
+static sslh_tensor *mae_loss(step *s) {
+    sslh_view_set v;
+    sslh_tensor *keep, *restore, *hidden;
+    uint64_t streams[64];
+    for (int i = 0; i < 64; i++) streams[i] = s->draws++;
+    memset(&v, 0, sizeof v);
+    sslh_i_mae_mask(s->c, (const sslh_i_mae *)s->m.self, streams, 64, &keep, &restore, &hidden);
+    sslh_view_add(&v, "images", s->x);
+    sslh_view_add(&v, "keep", keep);
+    sslh_view_add(&v, "restore", restore);
+    sslh_view_add(&v, "hidden", hidden);
+    return s->m.loss(&s->m, &v, 0);
+}
+
+static void vae_new(step *s) {
+    sslh_vae_desc d;
+    memset(&d, 0, sizeof d);
+    d.height = d.width = 28;
+    d.channels = 1;
+    s->m = sslh_vae(s->c, d);
+    s->net[0] = s->m.net;
+    s->x = step_images(s, sslh_dim4(128, 28, 28, 1), 1);
+    step_optimizer(s, SSLH_ADAM, 1e-3f, 0, 0);
+}
+static sslh_tensor *vae_loss(step *s) {
+    sslh_view_set v;
+    memset(&v, 0, sizeof v);
+    sslh_view_add(&v, "images", s->x);
+    return s->m.loss(&s->m, &v, 0);
+}
+
+/* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the frames
+   up to a random t, and for each of 12 frames ahead a linear prediction that must pick its own recording out of the batch. */
+static const int cpc_conv[5][3] = {{10, 5, 3}, {8, 4, 2}, {4, 2, 1}, {4, 2, 1}, {4, 2, 1}}; /* kernel, stride, pad */
+static void cpc_new(step *s) {
+    sslh_net_desc d;
+    char name[32];
+    memset(&d, 0, sizeof d);
+    sslh_net *net = s->net[0] = sslh_net_new(s->c, d);
+    for (int i = 0; i < 5; i++) {
+        snprintf(name, sizeof name, "conv%d.weight", i);
+        s->layer[2 * i] = sslh_param_new(net, name, sslh_dim3(128, cpc_conv[i][0], i ? 128 : 1), SSLH_INIT_FAN_IN, 0);
+        snprintf(name, sizeof name, "norm%d", i);
+        s->layer[2 * i + 1] = sslh_layer_batch_norm_new(net, name, 128, 0);
+    }
+    s->layer[10] = sslh_param_new(net, "gru.weight_ih", sslh_dim2(384, 128), SSLH_INIT_FAN_IN, 0);
+    s->layer[11] = sslh_param_new(net, "gru.weight_hh", sslh_dim2(384, 128), SSLH_INIT_FAN_IN, 0);
+    s->layer[12] = sslh_param_new(net, "gru.bias_ih", sslh_dim1(384), SSLH_INIT_ZERO, 0);
+    s->layer[13] = sslh_param_new(net, "gru.bias_hh", sslh_dim1(384), SSLH_INIT_ZERO, 0);
+    for (int k = 0; k < 12; k++) {
+        snprintf(name, sizeof name, "ahead%d", k);
+        const int layer = sslh_layer_linear_new(net, name, 128, 128, 0);
+        if (k < 2) s->layer[14 + k] = layer;
+    }
+    s->x = step_images(s, sslh_dim3(16, 20480, 1), 0);
+    step_labels(s, 16, 16, 1);
+    step_optimizer(s, SSLH_ADAM, 2e-4f, 0, 0);
+}
+static sslh_tensor *cpc_loss(step *s) {
+    sslh_net *net = s->net[0];
+    sslh_tensor *z = s->x, *loss = NULL; /* z (N,T,C) */
+    for (int i = 0; i < 5; i++) {
+        sslh_conv_desc d;
+        memset(&d, 0, sizeof d);
+        d.stride = cpc_conv[i][1];
+        d.pad = cpc_conv[i][2];
+        z = sslh_conv1d(s->c, z, sslh_param(net, s->layer[2 * i]), NULL, d);
+        z = sslh_layer_batch_norm(net, s->layer[2 * i + 1], z, NULL, 0, SSLH_RELU);
+    }
+    const int t = 40 + (int)sslh_random_below(7, 7, s->draws++, (uint32_t)(z->shape[1] - 52));
+    sslh_tensor *h = sslh_gru(s->c, sslh_slice(s->c, z, 1, 0, t + 1), sslh_param(net, s->layer[10]), sslh_param(net, s->layer[11]),
+                              sslh_param(net, s->layer[12]), sslh_param(net, s->layer[13]), NULL);
+    h = sslh_reshape(s->c, sslh_slice(s->c, h, 1, t, t + 1), sslh_dim2(16, 128)); /* the context c_t (N,C) */
+    for (int k = 0; k < 12; k++) {
+        sslh_tensor *ahead = sslh_layer_linear(net, s->layer[14] + k * (s->layer[15] - s->layer[14]), h, 0, SSLH_LINEAR);
+        sslh_tensor *there = sslh_reshape(s->c, sslh_slice(s->c, z, 1, t + 1 + k, t + 2 + k), sslh_dim2(16, 128));
+        sslh_tensor *l = sslh_cross_entropy(s->c, sslh_matmul_ex(s->c, there, ahead, 0, 1), s->labels);
+        loss = loss ? sslh_add(s->c, loss, l) : l;
+    }
+    return sslh_scale(s->c, loss, 1.0f / 12.0f);
+}
+
+static void mlp_new(step *s) {
+    s->net[0] = step_mlp(s, 784, 500, 10);
+    s->x = step_images(s, sslh_dim2(100, 784), 1);
+    step_labels(s, 100, 10, 1);
+    step_optimizer(s, SSLH_ADAMW, 1e-3f, 0, 0.01f);
+}
+static sslh_tensor *mlp_loss(step *s) { return sslh_cross_entropy(s->c, sslh_forward(s->net[0], s->x), s->labels); }
+
+/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add of
+   convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient of the input. */
+static const struct { const char *name; void (*make)(step *); sslh_tensor *(*loss)(step *); int images; double flop; int quick; } steps[] = {
+    {"step/simclr_small", simclr_small_new, simclr_loss, 128, 45.416448e6, 1},
+    {"step/rotnet_small", rotnet_new, rotnet_loss, 128, 88.498176e6, 0},
+    {"step/mae_vit_tiny", mae_new, mae_loss, 64, 747.477504e6, 1},
+    {"step/vae_mlp", vae_new, vae_loss, 128, 3.28e6, 1},
+    {"step/cpc_audio", cpc_new, cpc_loss, 16, 1226.227712e6, 0}, /* the mean over t */
+    {"step/simclr_resnet18", simclr_resnet_new, simclr_loss, 64, 6661.865472e6, 0},
+    {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, 1.598e6, 1},
+};
+#define STEPS ((int)(sizeof steps / sizeof *steps))
+
+/* A child: "NAME N" on standard input runs N steps, as in torch_steps.py. To look into a step: echo "step/vae_mlp 1000" |
+   perf record build/bench/bench --threads 1 --serve */
+static int serve_steps(int threads) {
+    char line[256], name[200];
+    int n, made = -1;
+    step s;
+    while (fgets(line, sizeof line, stdin)) {
+        int which = 0;
+        struct rusage usage;
+        if (sscanf(line, "%199s %d", name, &n) != 2) return 2;
+        while (which < STEPS && strcmp(steps[which].name, name)) which++;
+        if (which == STEPS || (made >= 0 && made != which)) { /* one a child: its memory is measured */
+            printf("skipped\n");
+            fflush(stdout);
+            continue;
+        }
+        if (made < 0) {
+            memset(&s, 0, sizeof s);
+            s.c = make_ctx(threads);
+            steps[which].make(&s);
+        }
+        double wall = bench_wall(), cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
+        for (int i = made < 0 ? -3 : 0; i < n && !sslh_error(s.c); i++) {
+            if (i == 0) wall = bench_wall(), cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
+            sslh_begin_step(s.c);
+            sslh_backward(s.c, steps[which].loss(&s));
+            sslh_optimizer_step(s.o, s.lr);
+        }
+        made = which;
+        wall = bench_wall() - wall;
+        cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+        getrusage(RUSAGE_SELF, &usage);
+        if (sslh_error(s.c)) {
+            fprintf(stderr, "%s: %s\n", name, sslh_error(s.c));
+            printf("skipped\n");
+        } else {
+            printf("%.9f %.9f %ld\n", wall, cpu, (long)usage.ru_maxrss);
+        }
+        fflush(stdout);
+    }
+    if (made >= 0) sslh_destroy(s.c);
+    return 0;
+}
+
+static void step_cases(void) {
+    for (int i = 0; i < 2 * STEPS; i++) {
+        const int which = i / 2, threads = bench.threads[i % 2];
+        bench_child ours, torch, plain;
+        bench_side side[BENCH_SIDES];
+        char count[16], more[128];
+        char *argv[7];
+        int sides = 1;
+        if (!threads || !bench_wanted(steps[which].name) || (bench.quick && !steps[which].quick)) continue;
+        snprintf(count, sizeof count, "%d", threads);
+        argv[0] = (char *)bench.self;
+        argv[1] = (char *)"--serve";
+        argv[2] = (char *)"--threads";
+        argv[3] = count;
+        argv[4] = bench.cpu ? (char *)"--cpu" : NULL;
+        argv[5] = (char *)bench.cpu;
+        argv[6] = NULL;
+        memset(side, 0, sizeof side);
+        memset(&torch, 0, sizeof torch);
+        memset(&plain, 0, sizeof plain);
+        if (!bench_start(&ours, threads, argv, NULL)) return;
+        side[0].run = side[1].run = side[2].run = bench_child_run;
+        side[0].self = &ours;
+        if (bench_start_torch(&torch, threads, 0)) {
+            side[sides].name = "pytorch";
+            side[sides++].self = &torch;
+        }
+        if (!bench.quick && bench_start_torch(&plain, threads, 1)) { /* PyTorch as it comes, for comparison */
+            side[sides].name = "pytorch_untuned";
+            side[sides++].self = &plain;
+        }
+        ours.ask = torch.ask = plain.ask = steps[which].name;
+        bench_measure(side, sides, threads, bench.quick ? 0.15 : 0.3, bench.quick ? 4 : 7, bench.quick ? 0.6 : 2.0);
+        snprintf(more, sizeof more, "rss=%.0fMB", ours.rss / 1024);
+        if (torch.rss > 0) snprintf(more + strlen(more), sizeof more - strlen(more), " peer_rss=%.0fMB", torch.rss / 1024);
+        if (plain.rss > 0) snprintf(more + strlen(more), sizeof more - strlen(more), " untuned_rss=%.0fMB", plain.rss / 1024);
+        bench_line(steps[which].name, "step", threads, side, sides, steps[which].images, 1,
+                   bench_limit[threads].gflops * 1e9 / steps[which].flop, "images/s", more);
+        bench_stop(&ours), bench_stop(&torch), bench_stop(&plain);
+    }
+}
+
+/* ================================================================================================================== */
+/*  augment/                                                                                                           */
+/* ================================================================================================================== */
+/* SimCLR's recipe with blur on 64 images: crop 0.2-1 (bilinear, antialiased), flip, jitter 0.4 0.4 0.4 0.1, grey, blur, normalise.
+   torchvision's run is 8 views by the faster of PIL and tensors, in as many processes as threads. */
+static const struct { const char *name; int size, height, width, blur; } augments[] = {
+    {"augment/simclr_32", 32, 32, 32, 3},
+    {"augment/simclr_224", 224, 375, 500, 23},
+};
+typedef struct augment { sslh_ctx *c; int threads; sslh_recipe r; sslh_batch b; } augment;
+static double augment_run(void *self, int n) {
+    augment *p = (augment *)self;
+    const double t = bench_now(p->threads);
+    for (int i = 0; i < n; i++) {
+        sslh_begin_step(p->c);
+        p->b.epoch++;
+        sslh_views(p->c, p->b, p->r, 0);
+        if (sslh_error(p->c)) return -1;
+    }
+    return bench_now(p->threads) - t;
+}
+static void augment_cases(void) {
+    for (int i = 0; i < 4; i++) {
+        const int which = i / 2, threads = bench.threads[i % 2], h = augments[which].height, w = augments[which].width;
+        augment p;
+        bench_child torch;
+        bench_side side[BENCH_SIDES];
+        int32_t index[64];
+        if (!threads || !bench_wanted(augments[which].name)) continue;
+        const size_t bytes = (size_t)h * (size_t)w * 3;
+        uint8_t *pixels = (uint8_t *)malloc(64 * bytes);
+        if (!pixels) return;
+        for (size_t j = 0; j < 64 * bytes; j++) { /* waves and noise */
+            const double x = (double)(j / 3 % (size_t)w), y = (double)(j / 3 / (size_t)w % (size_t)h);
+            pixels[j] = (uint8_t)(128 + 90 * sin(x / 9 + (double)(j % 3)) * cos(y / 7) + (double)((uint32_t)(j * 2654435761u) >> 27));
+        }
+        memset(&p, 0, sizeof p);
+        memset(side, 0, sizeof side);
+        p.c = make_ctx(threads);
+        p.threads = threads;
+        p.r.crop_min = 0.2f;
+        p.r.bilinear = 1;
+        p.r.height = p.r.width = augments[which].size;
+        p.r.flip = p.r.blur = 0.5f;
+        p.r.jitter = 0.8f;
+        p.r.brightness = p.r.contrast = p.r.saturation = 0.4f;
+        p.r.hue = 0.1f;
+        p.r.grey = 0.2f;
+        p.r.blur_kernel = augments[which].blur;
+        for (int k = 0; k < 3; k++) p.r.mean[k] = 0.5f, p.r.std[k] = 0.25f;
+        for (int k = 0; k < 64; k++) index[k] = k;
+        p.b.data = sslh_data_from_images(p.c, pixels, 64, h, w, 3, NULL);
+        p.b.count = 64;
+        p.b.index = index;
+        side[0].run = augment_run;
+        side[0].self = &p;
+        side[1].name = "torchvision";
+        side[1].run = bench_child_run;
+        side[1].self = &torch;
+        const int sides = bench_start_torch(&torch, threads, 0) ? 2 : 1;
+        torch.ask = augments[which].name;
+        bench_measure(side, sides, threads, bench.quick ? 0.1 : 0.2, bench.quick ? 3 : 7, bench.quick ? 0.2 : 0.5);
+        side[1].median *= 64.0 / (8.0 * threads);
+        bench_line(augments[which].name, "augment", threads, side, sides, 64, 1, 0, "views/s", NULL);
+        if (sslh_error(p.c)) fprintf(stderr, "%s: %s\n", augments[which].name, sslh_error(p.c));
+        bench_stop(&torch);
+        sslh_destroy(p.c);
+        free(pixels);
+    }
+}
