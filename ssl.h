@@ -3726,6 +3726,8 @@ struct sslh_i_kernels {
     void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
     void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
     void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
+    void (*unfold)(const sslh_real *const *lines, int kh, size_t len, size_t xstep, int count, sslh_real *to, size_t step);
+    void (*fold)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c, sslh_real *y);
     void (*wino_input)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane);
     void (*wino_grad)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane);
     void (*wino_output)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p, const sslh_real *bias, int relu, int accumulate);
@@ -4762,6 +4764,33 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, s
             else sslh_i_vstore(d[t] + j, old);
         }
     }
+}
+
+/* Windows of one row of output pixels, side by side: to (count,step) = for every pixel the kh lines of len numbers that its
+   filter sees; the next pixel's begin xstep further. Whole vectors: what is too much is overwritten by the next line or
+   lies behind the window, where nobody reads; 15 numbers behind the last one are written, and read behind each line. */
+SSLH_I_FN void SSLH_I_P(sslh_i_unfold_)(const sslh_real *const *lines, int kh, size_t len, size_t xstep, int count, sslh_real *to,
+                                        size_t step) {
+    for (size_t m = 0; m < (size_t)count; m++, to += step)
+        for (int r = 0; r < kh; r++) {
+            const sslh_real *from = lines[r] + m * xstep;
+            sslh_real *at = to + (size_t)r * len;
+            if (len <= 4) memcpy(at, from, 4 * sizeof *at);
+            else if (len <= 8) memcpy(at, from, 8 * sizeof *at);
+            else for (size_t u = 0; u < len; u += 16) sslh_i_vstore(at + u, sslh_i_vload(from + u));
+        }
+}
+/* And back: a row of n pixels of c channels, y[j] = sum over the lines r and e = start[j] .. start[j+1] - 1 of lines[r][off[e]];
+   numbers behind the last pixel are written, and read behind each sum's parts. */
+SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,
+                                      sslh_real *y) {
+    for (int j = 0; j < n; j++, y += c)
+        for (size_t u = 0; u < c; u += SSLH_I_W) {
+            SSLH_I_N sum = SSLH_I_NSET(SSLH_I_R(0));
+            for (int r = 0; r < count; r++)
+                for (int e = start[j]; e < start[j + 1]; e++) sum = SSLH_I_NADD(sum, SSLH_I_NLOAD(lines[r] + off[e] + u));
+            SSLH_I_NSTORE(y + u, sum);
+        }
 }
 
 /* --- kernels: Winograd's minimal filtering, F(4x4,3x3) ---
@@ -5989,7 +6018,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
     SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
     SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
-    SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
+    SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_unfold_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
     SSLH_I_P(sslh_i_wino_weight_), SSLH_I_P(sslh_i_wino_dweight_),
     SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
     SSLH_I_P(sslh_i_axpby_), SSLH_I_P(sslh_i_sgd_), SSLH_I_P(sslh_i_adam_), sslh_i_sum_row, SSLH_I_P(sslh_i_squares_),
@@ -8924,17 +8953,26 @@ SSLH_I_FN void sslh_i_pad_task(void *arg, int task, int worker) { /* one image: 
         to += row + 2 * edge;
     }
 }
-/* The width-padded copy, with 16 readable numbers behind it; scratch. */
+/* The width-padded copy, behind it a line of zeros, and 16 more readable numbers; scratch. */
 SSLH_I_FN sslh_real *sslh_i_conv_padded(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x) {
     sslh_i_pad_job p;
-    const size_t lines = (size_t)s->n * (size_t)s->h * (size_t)s->ci, count = lines * (size_t)(s->w + 2 * s->pw);
+    const size_t line = (size_t)(s->w + 2 * s->pw) * (size_t)s->ci, lines = (size_t)s->n * (size_t)s->h;
     p.s = s;
     p.x = x;
-    p.to = sslh_i_scratch_reals(c, lines, (size_t)(s->w + 2 * s->pw), 16);
+    p.to = sslh_i_scratch_reals(c, lines + 1, line, 16);
     if (!p.to) return NULL;
-    memset(p.to + count, 0, 16 * sizeof *p.to);
+    memset(p.to + lines * line, 0, (line + 16) * sizeof *p.to);
     sslh_i_parallel(c, s->n, sslh_i_pad_task, &p);
     return p.to;
+}
+
+/* n numbers into the second-level cache, to be read or written. */
+SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
+    const char *line = (const char *)x;
+    for (size_t b = 0; b < n * sizeof *x; b += 64) {
+        if (write) SSLH_I_PREFETCH(line + b, 1);
+        else SSLH_I_PREFETCH(line + b, 0);
+    }
 }
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
@@ -8996,18 +9034,13 @@ SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const sslh_i_conv *s, int h, i
 
 SSLH_I_FN size_t sslh_i_wino_row(int channels) { return (size_t)((channels + 15) / 16 * 16 + SSLH_I_WINO_PAD); }
 
-/* The pixels of the 4 x 4 block of a tile into the cache: `bytes` of each from x on, h x w x c numbers an image. */
-SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real *x, int h, int w, int c, size_t bytes, int write) {
+/* The pixels of the 4 x 4 block of a tile into the cache: count numbers of each from x on, h x w x c numbers an image. */
+SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real *x, int h, int w, int c, int count, int write) {
     const int n = t / (p->th * p->tw), h0 = t / p->tw % p->th * 4, w0 = t % p->tw * 4;
     if (t >= p->tiles) return;
     for (int i = h0; i < SSLH_I_MIN(h, h0 + 4); i++)
-        for (int j = w0; j < SSLH_I_MIN(w, w0 + 4); j++) {
-            const char *line = (const char *)(x + (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c);
-            for (size_t b = 0; b < bytes; b += 64) {
-                if (write) SSLH_I_PREFETCH(line + b, 1);
-                else SSLH_I_PREFETCH(line + b, 0);
-            }
-        }
+        for (int j = w0; j < SSLH_I_MIN(w, w0 + 4); j++)
+            sslh_i_prefetch(x + (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c, (size_t)count, write);
 }
 
 /* v[point][tile][row] of tiles first .. first + count - 1 */
@@ -9018,7 +9051,7 @@ SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side 
     for (int t = first; t < first + count; t++, v += s->row) {
         const int n = t / (p->th * p->tw), h0 = t / p->tw % p->th * 4 - s->top, w0 = t % p->tw * 4 - s->left;
         const sslh_real **to = pixel;
-        sslh_i_wino_prefetch(p, t + SSLH_I_WINO_AHEAD, s->x, s->h, s->w, s->c, (size_t)s->c * sizeof *s->x, 0);
+        sslh_i_wino_prefetch(p, t + SSLH_I_WINO_AHEAD, s->x, s->h, s->w, s->c, s->c, 0);
         if (h0 >= 0 && w0 >= 0 && h0 + s->size <= s->h && w0 + s->size <= s->w) {
             const sslh_real *line = s->x + (((size_t)n * (size_t)s->h + (size_t)h0) * (size_t)s->w + (size_t)w0) * (size_t)s->c;
             for (int h = 0; h < s->size; h++, line += (size_t)s->w * (size_t)s->c)
@@ -9083,7 +9116,7 @@ SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, i
     memset(part, 0, sizeof part);
     for (int t = first; t < first + count; t++, m += nr) {
         const int n = t / (p->th * p->tw), h0 = t / p->tw % p->th * 4, w0 = t % p->tw * 4;
-        sslh_i_wino_prefetch(p, t + 4, p->y + j, p->h, p->w, p->co, (size_t)cols * sizeof *p->y, 1);
+        sslh_i_wino_prefetch(p, t + 4, p->y + j, p->h, p->w, p->co, cols, 1);
         for (int q = 0; q < 16; q++) {
             const int h = h0 + q / 4, w = w0 + q % 4;
             to[q] = h < p->h && w < p->w
@@ -9303,6 +9336,223 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     if (shared) sslh_i_unscratch(c, shared);
 }
 
+/* --- few input channels: windows side by side, so that a filter is one run of Kh Kw I numbers --- */
+
+/* The windows of output pixels first .. first + count - 1, to (count,step); padded: see sslh_i_conv_padded. */
+SSLH_I_FN void sslh_i_unfold(const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *padded, const sslh_real **lines, int first,
+                             int count, sslh_real *to, size_t step) {
+    const size_t line = (size_t)(s->w + 2 * s->pw) * (size_t)s->ci, xstep = (size_t)(s->sw * s->ci);
+    for (int m = 0; m < count;) { /* a row of the output, or what is left of it */
+        const int at = first + m, j = at % s->ow, i = at / s->ow % s->oh, n = at / s->ow / s->oh, part = SSLH_I_MIN(count - m, s->ow - j);
+        for (int r = 0; r < s->kh; r++) {
+            const int h = i * s->sh - s->ph + r * s->dh, inside = h >= 0 && h < s->h;
+            lines[r] = padded + (inside ? (size_t)n * (size_t)s->h + (size_t)h : (size_t)s->n * (size_t)s->h) * line + (inside ? (size_t)j * xstep : 0);
+        }
+        k->unfold(lines, s->kh, (size_t)(s->kw * s->ci), xstep, part, to + (size_t)m * step, step);
+        m += part;
+    }
+}
+
+typedef struct sslh_i_unfolded {
+    const struct sslh_i_kernels *k;
+    const sslh_i_conv *s;
+    const sslh_real   *padded, *weight, *bias;
+    sslh_real         *packed, *y;  /* [panel][Kh Kw I][NR] */
+    int                relu, accumulate;
+    char              *work;        /* per worker: windows of a task (SSLH_I_MC,step), pointers to lines */
+    size_t             work_bytes, step;
+} sslh_i_unfolded;
+
+SSLH_I_FN void sslh_i_unfolded_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_unfolded *p = (const sslh_i_unfolded *)arg;
+    const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
+    (void)worker;
+    p->k->pack_t(p->packed + (size_t)j * (size_t)k, nr, p->weight + (size_t)j * (size_t)k, (size_t)k, SSLH_I_MIN(nr, p->s->co - j), k);
+}
+SSLH_I_FN void sslh_i_unfolded_task(void *arg, int task, int worker) { /* SSLH_I_MC pixels */
+    const sslh_i_unfolded *p = (const sslh_i_unfolded *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, first = task * SSLH_I_MC;
+    sslh_real *windows = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
+    const sslh_real *a[SSLH_I_MC], **lines = (const sslh_real **)(void *)(windows + (size_t)SSLH_I_MC * p->step + 16);
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.rows = SSLH_I_MIN(SSLH_I_MC, s->n * s->oh * s->ow - first);
+    sslh_i_unfold(p->k, s, p->padded, lines, first, t.rows, windows, p->step);
+    for (int r = 0; r < t.rows; r++) a[r] = windows + (size_t)r * p->step;
+    sslh_i_prefetch(p->y + (size_t)(first + t.rows) * (size_t)s->co, (size_t)(SSLH_I_MIN(SSLH_I_MC, s->n * s->oh * s->ow - first - t.rows) * s->co), 1);
+    t.segs = 1;
+    t.len = k;
+    t.a = a;
+    t.bstep = (size_t)nr;
+    t.ldc = (size_t)s->co;
+    t.relu = p->relu;
+    t.accumulate = p->accumulate;
+    for (int j = 0; j < s->co; j += nr) {
+        t.cols = SSLH_I_MIN(nr, s->co - j);
+        t.b = p->packed + (size_t)j * (size_t)k;
+        t.bias = p->bias ? p->bias + j : NULL;
+        t.c = p->y + (size_t)first * (size_t)s->co + (size_t)j;
+        p->k->tile_rows(&t);
+    }
+}
+SSLH_I_FN int sslh_i_conv_unfolds(const sslh_i_conv *s) {
+    return s->groups == 1 && s->dw == 1 && s->ci < 16 && s->kh * s->kw * s->ci <= SSLH_I_SEGMENT;
+}
+SSLH_I_FN void sslh_i_conv_unfolded(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
+                                    int relu, int accumulate, sslh_real *y) {
+    sslh_i_unfolded p;
+    const int k = s->kh * s->kw * s->ci, nr = c->k->nr, panels = (s->co + nr - 1) / nr;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.s = s;
+    p.weight = weight;
+    p.bias = bias;
+    p.relu = relu;
+    p.accumulate = accumulate;
+    p.y = y;
+    p.step = (size_t)((k + 15) / 16 * 16);
+    p.work_bytes = ((((size_t)SSLH_I_MC * p.step + 16) * sizeof(sslh_real) + (size_t)s->kh * sizeof(sslh_real *)) + 63) / 64 * 64;
+    sslh_real *padded = sslh_i_conv_padded(c, s, x);
+    p.padded = padded;
+    if (padded) p.packed = sslh_i_scratch_reals(c, (size_t)panels * (size_t)nr, (size_t)k, 0);
+    if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+    if (p.work) {
+        sslh_i_parallel(c, panels, sslh_i_unfolded_pack_task, &p);
+        sslh_i_parallel(c, (s->n * s->oh * s->ow + SSLH_I_MC - 1) / SSLH_I_MC, sslh_i_unfolded_task, &p);
+        sslh_i_unscratch(c, p.work);
+    }
+    if (p.packed) sslh_i_unscratch(c, p.packed);
+    if (padded) sslh_i_unscratch(c, padded);
+}
+
+/* The gradient of the data for few channels. As a gather, (2) would use 3 of 16 lanes; so first every pixel of dy gives its
+   share of the pixels around it, and then each pixel of x adds up its shares, tap by tap:
+       p[i,j,(a,b,c)] = sum over o of dy[i,j,o] weight[o,a,b,c]       x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..] (6)
+   where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by both. */
+typedef struct sslh_i_shares {
+    const struct sslh_i_kernels *k;
+    const sslh_i_conv *s;
+    const sslh_real   *dy, *weight, *bias;
+    sslh_real         *packed, *x;    /* [panel][O][NR] */
+    int               *start, *off;   /* of column w: places of its shares in a row of p, from start[w] on */
+    int                relu, accumulate, panels, band, bands; /* rows of x in a band; bands of an image */
+    size_t             row;           /* numbers of p for one pixel */
+    char              *work;          /* per worker: p of a band, one row of x, pointers to lines */
+    size_t             work_bytes, p_reals;
+} sslh_i_shares;
+
+SSLH_I_FN void sslh_i_shares_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_shares *p = (const sslh_i_shares *)arg;
+    const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
+    (void)worker;
+    p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j), p->s->co);
+}
+/* Rows of x that dy's row i reaches are i sh - ph .. + (kh - 1) dh; the first and last i that reach rows h0 .. h1 - 1. */
+SSLH_I_FN int sslh_i_shares_first(const sslh_i_conv *s, int h0) {
+    const int least = h0 + s->ph - (s->kh - 1) * s->dh;
+    return least <= 0 ? 0 : (least + s->sh - 1) / s->sh;
+}
+SSLH_I_FN int sslh_i_shares_last(const sslh_i_conv *s, int h1) { return SSLH_I_MIN(s->oh - 1, (h1 - 1 + s->ph) / s->sh); }
+
+SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
+    const sslh_i_shares *p = (const sslh_i_shares *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, n = task / p->bands, h0 = task % p->bands * p->band, h1 = SSLH_I_MIN(s->h, h0 + p->band);
+    const int i0 = sslh_i_shares_first(s, h0), pixels = (sslh_i_shares_last(s, h1) + 1 - i0) * s->ow;
+    const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
+    sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
+    const sslh_real *a[SSLH_I_MC], **lines = (const sslh_real **)(void *)(line + (width + 31) / 16 * 16);
+    const sslh_real *dy = p->dy + ((size_t)n * (size_t)s->oh + (size_t)i0) * (size_t)s->ow * co;
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.segs = 1;
+    t.a = a;
+    t.bstep = (size_t)nr;
+    t.ldc = p->row;
+    for (int m = 0; m < pixels; m += SSLH_I_MC) { /* p */
+        t.rows = SSLH_I_MIN(SSLH_I_MC, pixels - m);
+        sslh_i_prefetch(dy + (size_t)(m + t.rows) * co, (size_t)SSLH_I_MIN(SSLH_I_MC, pixels - m - t.rows) * co, 0);
+        for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) {
+            t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
+            t.accumulate = o > 0;
+            for (int r = 0; r < t.rows; r++) a[r] = dy + (size_t)(m + r) * co + o;
+            for (int j = 0; j < k; j += nr) {
+                t.cols = k - j > p->k->w ? nr : p->k->w;
+                t.b = p->packed + (size_t)j * co + (size_t)o * (size_t)nr;
+                t.c = shares + (size_t)m * p->row + j;
+                p->k->tile_rows(&t);
+            }
+        }
+    }
+    for (int h = h0; h < h1; h++) { /* x */
+        sslh_real *x = p->x + ((size_t)n * (size_t)s->h + (size_t)h) * width;
+        int count = 0;
+        for (int u = 0; u < s->kh; u++) {
+            const int i = h + s->ph - u * s->dh;
+            if (i < 0 || i % s->sh || i / s->sh >= s->oh) continue;
+            lines[count++] = shares + (size_t)(i / s->sh - i0) * (size_t)s->ow * p->row + (size_t)(u * s->kw * s->ci);
+        }
+        p->k->fold(lines, count, p->start, p->off, s->w, (size_t)s->ci, line);
+        if (!p->accumulate && !p->bias && !p->relu) {
+            memcpy(x, line, width * sizeof *x);
+            continue;
+        }
+        for (size_t q = 0; q < width; q++) {
+            sslh_real y = p->accumulate ? x[q] + line[q] : line[q];
+            if (p->bias) y = y + p->bias[q % (size_t)s->ci];
+            x[q] = p->relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
+        }
+    }
+}
+SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, const sslh_real *bias,
+                                  int relu, int accumulate, sslh_real *x) {
+    sslh_i_shares p;
+    const int nr = c->k->nr, k = s->kh * s->kw * s->ci;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.s = s;
+    p.dy = dy;
+    p.weight = weight;
+    p.bias = bias;
+    p.relu = relu;
+    p.accumulate = accumulate;
+    p.x = x;
+    p.panels = (k + nr - 1) / nr;
+    p.row = (size_t)p.panels * (size_t)nr;
+    /* bands: about 256 KB of p, but at least as many rows as two bands share */
+    const size_t p_row = (size_t)s->ow * p.row;
+    const int rows = (int)SSLH_I_MIN((size_t)s->oh, SSLH_I_MAX(((size_t)1 << 16) / p_row, (size_t)(2 * ((s->kh - 1) * s->dh / s->sh + 1))));
+    p.band = SSLH_I_MIN(s->h, SSLH_I_MAX(1, (rows - (s->kh - 1) * s->dh / s->sh) * s->sh));
+    p.bands = (s->h + p.band - 1) / p.band;
+    int most = 1;
+    for (int b = 0; b < p.bands; b++)
+        most = SSLH_I_MAX(most, sslh_i_shares_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 - sslh_i_shares_first(s, b * p.band));
+    p.p_reals = (size_t)most * p_row + 16;
+    p.work_bytes = (p.p_reals + (size_t)s->w * (size_t)s->ci + 32) * sizeof(sslh_real) + (size_t)s->kh * sizeof(sslh_real *);
+    p.work_bytes = (p.work_bytes + 63) / 64 * 64;
+    p.start = (int *)sslh_i_scratch(c, ((size_t)s->w * (size_t)(s->kw + 1) + 1) * sizeof(int));
+    if (p.start) p.packed = (sslh_real *)sslh_i_scratch(c, p.row * (size_t)s->co * sizeof(sslh_real));
+    if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+    if (p.work) {
+        int count = 0;
+        p.off = p.start + s->w + 1;
+        for (int w = 0; w < s->w; w++) {
+            p.start[w] = count;
+            for (int b = 0; b < s->kw; b++) {
+                const int j = w + s->pw - b * s->dw;
+                if (j >= 0 && j % s->sw == 0 && j / s->sw < s->ow) p.off[count++] = j / s->sw * (int)p.row + b * s->ci;
+            }
+        }
+        p.start[s->w] = count;
+        sslh_i_parallel(c, p.panels, sslh_i_shares_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands, sslh_i_shares_task, &p);
+        sslh_i_unscratch(c, p.work);
+    }
+    if (p.packed) sslh_i_unscratch(c, p.packed);
+    if (p.start) sslh_i_unscratch(c, p.start);
+}
+
 /* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
    depthwise with the constant (average pooling). */
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, sslh_real constant,
@@ -9380,6 +9630,7 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
                                    int relu, int accumulate, sslh_real *y) {
     if (SSLH_I_BAD(c)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
+    else if (sslh_i_conv_unfolds(s)) sslh_i_conv_unfolded(c, s, x, weight, bias, relu, accumulate, y);
     else sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
 }
 
@@ -9408,6 +9659,10 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     }
     if (weight && sslh_i_wino_fits(c, s, s->h, s->w)) {
         sslh_i_wino_data(c, s, dy, weight, bias, relu, accumulate, x);
+        return;
+    }
+    if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
+        sslh_i_conv_shares(c, s, dy, weight, bias, relu, accumulate, x);
         return;
     }
     memset(&p, 0, sizeof p);
@@ -9490,7 +9745,7 @@ typedef struct sslh_i_wgrad {
     size_t             work_bytes;
     /* unfolded */
     const sslh_real   *padded;
-    int                width, piece, parts, step;
+    int                piece, parts, step;
     sslh_real         *sums;
 } sslh_i_wgrad;
 
@@ -9576,56 +9831,40 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     }
 }
 
-/* Unfolded: part `task` sums its pieces of pixels into sums[task] (O, Kh Kw I). */
+/* Unfolded: part `task` sums its pieces of pixels into sums[task], (Kh Kw I, O): windows' . dy, so that no lane of a register
+   is idle with three input channels. */
 SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, len = s->kw * s->ci;
-    const int pixels = s->n * s->oh * s->ow, pieces = (pixels + p->piece - 1) / p->piece;
-    const int each = (pieces + p->parts - 1) / p->parts;
-    sslh_real *cols = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
-    sslh_real *dw = p->sums + (size_t)task * (size_t)s->co * (size_t)k;
+    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, pieces = (pixels + p->piece - 1) / p->piece;
+    const int each = (pieces + p->parts - 1) / p->parts, copied = s->co % 16, row = (s->co + 15) / 16 * 16;
+    sslh_real *windows = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes); /* (piece,step), behind it dy (piece,row) */
+    sslh_real *padded_dy = windows + (size_t)p->piece * (size_t)p->step + 16, *dw = p->sums + (size_t)task * (size_t)k * (size_t)s->co;
+    const sslh_real **lines = (const sslh_real **)(void *)(padded_dy + (copied ? p->piece * row : 0));
     if (task * each >= pieces) memset(dw, 0, (size_t)s->co * (size_t)k * sizeof *dw);
     for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
         const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first);
-        int j = first % s->ow, i = first / s->ow % s->oh, n = first / s->ow / s->oh;
-        sslh_real *to = cols;
-        for (int m = 0; m < count; m++, to += p->step) { /* cols (count, step): the filter's window of each pixel */
-            for (int r = 0; r < s->kh; r++) {
-                const int h = i * s->sh - s->ph + r * s->dh;
-                sslh_real *row = to + r * len;
-                if (h < 0 || h >= s->h) {
-                    for (int u = 0; u < len; u += 16) memset(row + u, 0, 16 * sizeof *row);
-                    continue;
-                }
-                const sslh_real *from = p->padded +
-                                        (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)p->width + (size_t)(j * s->sw)) * (size_t)s->ci;
-                /* whole vectors: what is too much is overwritten by the next row, or lies in columns that nobody reads */
-                for (int u = 0; u < len; u += 16) memcpy(row + u, from + u, 16 * sizeof *row);
-            }
-            if (++j == s->ow) {
-                j = 0;
-                if (++i == s->oh) {
-                    i = 0;
-                    n++;
-                }
-            }
-        }
+        const sslh_real *a = windows, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
-        const sslh_real *a = p->dy + (size_t)first * (size_t)s->co, *b = cols;
+        sslh_i_prefetch(b + (size_t)count * (size_t)s->co, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)s->co, 0);
+        sslh_i_unfold(p->k, s, p->padded, lines, first, count, windows, (size_t)p->step);
+        if (copied) {
+            p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
+            b = padded_dy;
+        }
         memset(&t, 0, sizeof t);
         t.segs = 1;
         t.a = &a;
         t.bs = &b;
         t.lens = &count;
-        t.rows = s->co;
-        t.astep = (size_t)s->co;
-        t.bstep = (size_t)p->step;
-        t.ldc = (size_t)k;
+        t.rows = k;
+        t.astep = (size_t)p->step;
+        t.bstep = (size_t)(copied ? row : s->co);
+        t.ldc = (size_t)s->co;
         t.accumulate = q > task * each;
-        for (int u = 0; u < k; u += nr, b += nr) {
-            t.cols = SSLH_I_MIN(nr, k - u);
-            t.c = dw + u;
+        for (int j = 0; j < s->co; j += nr, b += nr) {
+            t.cols = SSLH_I_MIN(nr, s->co - j);
+            t.c = dw + j;
             p->k->tile_runs(&t);
         }
     }
@@ -9653,11 +9892,11 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
             }
 }
 
-/* dw = [dw +] the parts in order. depthwise: (taps,C) -> (C,taps). */
+/* dw = [dw +] the parts in order, (taps,channels) -> (channels,taps). */
 SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t channels) {
-    const size_t taps = channels ? count / channels : 0;
+    const size_t taps = count / channels;
     for (size_t i = 0; i < count; i++) {
-        size_t from = channels ? i % taps * channels + i / taps : i;
+        size_t from = i % taps * channels + i / taps;
         sslh_real y = p->accumulate ? p->dw[i] + p->sums[from] : p->sums[from];
         for (int q = 1; q < p->parts; q++) y = y + p->sums[(size_t)q * count + from];
         p->dw[i] = y;
@@ -9667,19 +9906,20 @@ SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t chan
 SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
     const sslh_i_conv *s = p->s;
     const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow;
-    sslh_real *padded = sslh_i_conv_padded(c, s, p->x); /* also without padding: reads go 16 numbers beyond a row */
+    sslh_real *padded = sslh_i_conv_padded(c, s, p->x);
     if (!padded) return;
     p->padded = padded;
-    p->width = s->w + 2 * s->pw;
-    p->step = (k + 31) / 32 * 32;
-    p->piece = SSLH_I_MAX(64, SSLH_I_MIN(1024, 32768 / p->step));
+    p->step = (k + 15) / 16 * 16;
+    /* a piece of windows and dy in the first-level cache */
+    p->piece = SSLH_I_MAX(48, SSLH_I_MIN(512, 10240 / (p->step + s->co)));
     p->parts = SSLH_I_MIN(16, (pixels + p->piece - 1) / p->piece);
-    p->work_bytes = ((size_t)p->piece * (size_t)p->step + 64) * sizeof(sslh_real);
+    const size_t reals = (size_t)p->piece * (size_t)(p->step + (s->co % 16 ? (s->co + 15) / 16 * 16 : 0)) + 32;
+    p->work_bytes = (reals * sizeof(sslh_real) + (size_t)s->kh * sizeof(sslh_real *) + 63) / 64 * 64;
     p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
     if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
         sslh_i_parallel(c, p->parts, sslh_i_wgrad_part_task, p);
-        sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, 0);
+        sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, (size_t)s->co);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);

@@ -172,8 +172,8 @@ static void bench_line(const char *name, const char *group, int threads, const b
 }
 
 /* --- the machine's limits ------------------------------------------------------------------------------------------------- */
-/* GFLOP/s of fused multiply-adds, GB/s of reading and copying more than the caches hold; [1]: one thread, [2]: two .. */
-typedef struct bench_limits { double gflops, read, copy; } bench_limits;
+/* GFLOP/s of fused multiply-adds; GB/s of reading, copying, updating in place more than the caches hold; [1]: one thread .. */
+typedef struct bench_limits { double gflops, read, copy, update; } bench_limits;
 static bench_limits bench_limit[65];
 
 static volatile float bench_sink;
@@ -210,7 +210,7 @@ static double bench_fma_basic(long n) { BENCH_CHAINS(float, BENCH_SCALAR, BENCH_
 static double (*bench_fma)(long n) = bench_fma_basic;
 
 typedef struct bench_stream { sslh_ctx *c; int threads, what; float *a, *b; size_t n; double flop[64]; } bench_stream;
-enum { BENCH_FMA, BENCH_READ, BENCH_COPY };
+enum { BENCH_FMA, BENCH_READ, BENCH_COPY, BENCH_UPDATE };
 static void bench_stream_task(void *arg, int task, int worker) { /* one share of the arrays for each thread */
     bench_stream *p = (bench_stream *)arg;
     const size_t share = p->n / (size_t)p->threads & ~(size_t)63;
@@ -226,6 +226,8 @@ static void bench_stream_task(void *arg, int task, int worker) { /* one share of
             __asm__ volatile("" ::: "memory");
 #endif
         }
+    } else if (p->what == BENCH_UPDATE) {
+        for (size_t i = 0; i < share; i++) b[i] = b[i] * 0.5f + 0.25f;
     } else {
         float s[64] = {0};
         for (size_t i = 0; i < share; i += 64)
@@ -271,18 +273,34 @@ static void bench_find_limits(sslh_ctx *c, int threads) {
         memset(p.b, 0, p.n * sizeof(float));
         l->read = 4e-9 * (double)p.n / bench_stream_best(&p, BENCH_READ);
         l->copy = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_COPY);
+        l->update = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_UPDATE);
     }
     free(p.a);
     free(p.b);
-    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s (%.0f MB arrays; copy counts both directions)\n", threads,
-           cpu, l->gflops, l->read, l->copy, 4e-6 * (double)p.n);
+    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)\n",
+           threads, cpu, l->gflops, l->read, l->copy, l->update, 4e-6 * (double)p.n);
     fflush(stdout);
 }
-/* Least seconds for so many bytes read and written: a copied byte costs one read and one write, writing by plain stores. */
-static double bench_bytes_time(int threads, double read, double written) {
+/* Least seconds for so many bytes read and written at the measured rates. Writing elsewhere costs what a copied byte costs beyond
+   its reading (the line is fetched first), writing in place what an updated byte costs beyond it. */
+static double bench_bytes_time(int threads, double read, double written, int in_place) {
     const bench_limits *l = &bench_limit[threads];
-    const double r = 1 / l->read, w = 2 / l->copy - r;
-    return 1e-9 * (read * r + written * (w > r ? w : r));
+    const double r = 1 / l->read, w = 2 / (in_place ? l->update : l->copy) - r;
+    return 1e-9 * (read * r + written * (w > 0 ? w : 0));
+}
+
+/* Most memory this process ever held, in kB: of this program alone, which getrusage's figure after an exec is not. */
+static long bench_peak_memory(void) {
+    char line[256];
+    long kb = 0;
+    struct rusage usage;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "VmHWM: %ld", &kb) == 1) break;
+    if (f) fclose(f);
+    if (kb) return kb;
+    getrusage(RUSAGE_SELF, &usage);
+    return (long)usage.ru_maxrss;
 }
 
 /* --- children: another process that runs cases by name. It reads "NAME N" and answers "wall cpu kB" -------------------------- */
