@@ -209,7 +209,7 @@ static void convolutions(void) {
 static void winograd_errors(void) {
     static const int shapes[][5] = {{2, 32, 30, 64, 64}, {2, 15, 17, 128, 96}, {2, 8, 8, 256, 256}, {3, 4, 4, 512, 300}, {3, 13, 7, 19, 50}}; /* n h w ci co */
     int q, which, plain, i;
-    for (q = 0; q < 5; q++) {
+    for (q = test_small() ? 4 : 0; q < 5; q++) {
         const int *v = shapes[q];
         sslh_i_conv s = {0, 0, 0, 0, 0, 3, 3, 0, 0, 1, 1, 1, 1, 1, 1, 1};
         size_t nx, ny, nw, j;

@@ -110,7 +110,7 @@ stage_asan() {
     flags="-O0 -g -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
     if ! compiles "$CC" "$flags"; then skip asan "$CC has no -fsanitize=address,undefined"; return; fi
     # the same run counts statements for the coverage stage
-    if have gcov && compiles "$CC" "$flags --coverage"; then flags="$flags --coverage -fprofile-update=prefer-atomic"; fi
+    if have gcov && compiles "$CC" "$flags --coverage"; then flags="$flags --coverage"; fi
     find build/asan -name '*.gcda' -exec rm -f {} + 2>/dev/null
     build_config build/asan "$CC" "$flags" programs || return
     every "asan " build/asan/tests "$(names)" env SSLH_TEST_SMALL=1
