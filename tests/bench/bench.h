@@ -30,16 +30,11 @@ typedef struct bench_options {
     char      **filter;     /* prefixes or patterns of names */
     int         filters;
     const char *self;       /* path of this program */
+    double      start;      /* bench_wall() */
+    int         late;       /* cases that quick left out, because time was up */
 } bench_options;
 static bench_options bench;
 
-/* Whether to run the cases of this name: given "conv/3x3" or a pattern with * and ?. */
-static int bench_wanted(const char *name) {
-    if (!bench.filters) return 1;
-    for (int i = 0; i < bench.filters; i++)
-        if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0) return 1;
-    return 0;
-}
 /* Whether any name of a family may be wanted. */
 static int bench_family(const char *family) {
     if (!bench.filters) return 1;
@@ -59,6 +54,14 @@ static double bench_seconds(clockid_t id) {
 static double bench_wall(void) { return bench_seconds(CLOCK_MONOTONIC); }
 static double bench_now(int threads) { return bench_seconds(threads == 1 ? CLOCK_THREAD_CPUTIME_ID : CLOCK_MONOTONIC); }
 
+/* Whether to run the cases of this name: given "conv/3x3" or a pattern with * and ?. quick ends in time on a busy machine too. */
+static int bench_wanted(const char *name) {
+    if (bench.quick && bench_wall() > bench.start + 85) return bench.late++, 0;
+    if (!bench.filters) return 1;
+    for (int i = 0; i < bench.filters; i++)
+        if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0) return 1;
+    return 0;
+}
 #define BENCH_SIDES 4
 #define BENCH_SAMPLES 64
 typedef struct bench_side {
@@ -86,9 +89,10 @@ static void bench_settle(int threads) {
     if (threads > 1) nanosleep(&t, NULL);
 }
 /* Runs the sides in turn: blocks of at least `block` seconds, at least `rounds` of them, and `budget` seconds for each side.
-   A side whose run fails (negative seconds) drops out. */
+   A side whose run fails (negative seconds) drops out. On a busy machine the rounds end after some wall-clock time. */
 static void bench_measure(bench_side *side, int sides, int threads, double block, int rounds, double budget) {
     double used = 0;
+    const double end = bench_wall() + 0.5 + 4 * budget * sides;
     for (int s = 0; s < sides; s++) {
         side[s].n = 0;
         side[s].median = 0;
@@ -97,11 +101,12 @@ static void bench_measure(bench_side *side, int sides, int threads, double block
         for (int reps = 1; t >= 0 && reps < 1 << 20; reps *= 2) { /* how many make a block */
             t = side[s].run(side[s].self, reps);
             side[s].reps = t > 0 ? (int)ceil(block * reps / t) : reps;
-            if (t > block / 4) break;
+            if (t > block / 4 || bench_wall() > end) break;
         }
         if (t < 0) side[s].reps = 0;
     }
-    for (int round = 0; round < BENCH_SAMPLES && (round < rounds || used < budget * sides); round++)
+    for (int round = 0; round < BENCH_SAMPLES && (round < rounds || used < budget * sides); round++) {
+        if (round && bench_wall() > end) break;
         for (int s = 0; s < sides; s++) {
             if (!side[s].reps) continue;
             bench_settle(threads);
@@ -112,6 +117,7 @@ static void bench_measure(bench_side *side, int sides, int threads, double block
             side[s].sample[side[s].n++] = t / side[s].reps;
             used += t;
         }
+    }
     for (int s = 0; s < sides; s++) side[s].median = side[s].reps ? bench_median(side[s].sample, side[s].n) : 0;
 }
 
