@@ -291,10 +291,11 @@ int main(int argc, char **argv) {
     }
     /* OpenBLAS and oneDNN read these when they are loaded: set them and start again. */
     const char *cpu = sslh_query(c).cpu;
-    if (!getenv("SSLH_BENCH_AGAIN") && (!strcmp(cpu, "avx512") || !strcmp(cpu, "avx2"))) {
+    const int wide = !strcmp(cpu, "avx512"), narrow = !strcmp(cpu, "sse2");
+    if (!getenv("SSLH_BENCH_AGAIN") && (wide || narrow || !strcmp(cpu, "avx2"))) {
         setenv("SSLH_BENCH_AGAIN", "1", 1);
-        setenv("OPENBLAS_CORETYPE", !strcmp(cpu, "avx512") ? "SkylakeX" : "Haswell", 1);
-        if (!strcmp(cpu, "avx2")) setenv("DNNL_MAX_CPU_ISA", "AVX2", 1);
+        setenv("OPENBLAS_CORETYPE", wide ? "SkylakeX" : narrow ? "Core2" : "Haswell", 1);
+        if (!wide) setenv("DNNL_MAX_CPU_ISA", narrow ? "SSE41" : "AVX2", 1);
         setenv("OPENBLAS_THREAD_TIMEOUT", "20", 0); /* workers rest after 2^20 cycles: the sides of a case take turns */
         execv(bench.self, argv);
     }
