@@ -91,7 +91,7 @@ static const struct { const char *name; sslh_optim_kind kind; float decay; doubl
 
 static void memory_cases(void) {
     char name[128], ask[160];
-    for (int t = 0; t < 2 && bench.threads[t]; t++) {
+    for (int t = 0; t < (bench.quick ? 1 : 2) && bench.threads[t]; t++) {
         const int threads = bench.threads[t];
         bench_child torch;
         sslh_ctx *c = make_ctx(threads);
@@ -107,7 +107,7 @@ static void memory_cases(void) {
             memset(&p, 0, sizeof p);
             snprintf(name, sizeof name, "memory/%s/%s", memory_ops[i / 2].name, i % 2 ? "backward" : "forward");
             snprintf(ask, sizeof ask, "memory/%s_%s", memory_ops[i / 2].name, i % 2 ? "bwd" : "fwd");
-            if (!bench_wanted(name) || (bench.quick && !memory_ops[i / 2].quick)) continue;
+            if ((bench.quick && !memory_ops[i / 2].quick) || !bench_wanted(name)) continue;
             const int64_t mark = sslh_mark(c);
             p.c = c;
             p.threads = threads;
@@ -123,7 +123,7 @@ static void memory_cases(void) {
             side[0].run = memory_run;
             side[0].self = &p;
             torch.ask = ask;
-            bench_measure(side, sides, threads, 0.01, bench.quick ? 5 : 9, bench.quick ? 0.1 : 0.3);
+            bench_measure(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * (double)p.count;
             const double read = bytes * memory_ops[i / 2].read[i % 2], written = bytes * memory_ops[i / 2].write[i % 2];
             if (op == OP_ATTENTION) { /* backward: the four products of the gradients; recomputed scores are not counted */
@@ -147,7 +147,7 @@ static void memory_cases(void) {
             memset(&d, 0, sizeof d);
             memset(&o, 0, sizeof o);
             snprintf(name, sizeof name, "memory/%s", updates[i].name);
-            if (!bench_wanted(name) || (bench.quick && !updates[i].quick)) continue;
+            if ((bench.quick && !updates[i].quick) || !bench_wanted(name)) continue;
             const int64_t mark = sslh_mark(c);
             p.c = c;
             p.threads = threads;
@@ -164,7 +164,7 @@ static void memory_cases(void) {
             side[0].run = update_run;
             side[0].self = &p;
             torch.ask = name;
-            bench_measure(side, sides, threads, 0.01, bench.quick ? 5 : 9, bench.quick ? 0.1 : 0.3);
+            bench_measure(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * 4096.0 * 2560.0, read = bytes * updates[i].read, written = bytes * updates[i].write;
             bench_line(name, "memory", threads, side, sides, read + written, 1e9,
                        1e-9 * (read + written) / bench_bytes_time(threads, read, written, 1), "GB/s", NULL);
@@ -369,7 +369,7 @@ static const struct { const char *name; void (*make)(step *); sslh_tensor *(*los
     {"step/vae_mlp", vae_new, vae_loss, 128, 3.28e6, 1},
     {"step/cpc_audio", cpc_new, cpc_loss, 16, 1226.227712e6, 0}, /* the mean over t */
     {"step/simclr_resnet18", simclr_resnet_new, simclr_loss, 64, 6661.865472e6, 0},
-    {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, 1.598e6, 1},
+    {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, 1.598e6, 0},
 };
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
@@ -423,7 +423,7 @@ static void step_cases(void) {
         char count[16], more[128];
         char *argv[7];
         int sides = 1;
-        if (!threads || !bench_wanted(steps[which].name) || (bench.quick && !steps[which].quick)) continue;
+        if (!threads || (bench.quick && !steps[which].quick) || !bench_wanted(steps[which].name)) continue;
         snprintf(count, sizeof count, "%d", threads);
         argv[0] = (char *)bench.self;
         argv[1] = (char *)"--serve";
@@ -447,7 +447,7 @@ static void step_cases(void) {
             side[sides++].self = &plain;
         }
         ours.ask = torch.ask = plain.ask = steps[which].name;
-        bench_measure(side, sides, threads, bench.quick ? 0.15 : 0.3, bench.quick ? 4 : 7, bench.quick ? 0.6 : 2.0);
+        bench_measure(side, sides, threads, bench.quick ? 0.1 : 0.3, bench.quick ? 3 : 7, bench.quick ? 0.4 : 2.0);
         snprintf(more, sizeof more, "rss=%.0fMB", ours.rss / 1024);
         if (torch.rss > 0) snprintf(more + strlen(more), sizeof more - strlen(more), " peer_rss=%.0fMB", torch.rss / 1024);
         if (plain.rss > 0) snprintf(more + strlen(more), sizeof more - strlen(more), " untuned_rss=%.0fMB", plain.rss / 1024);
@@ -462,9 +462,9 @@ static void step_cases(void) {
 /* ================================================================================================================== */
 /* SimCLR's recipe with blur on 64 images: crop 0.2-1 (bilinear, antialiased), flip, jitter 0.4 0.4 0.4 0.1, grey, blur, normalise.
    torchvision's run is 8 views by the faster of PIL and tensors, in as many processes as threads. */
-static const struct { const char *name; int size, height, width, blur; } augments[] = {
-    {"augment/simclr_32", 32, 32, 32, 3},
-    {"augment/simclr_224", 224, 375, 500, 23},
+static const struct { const char *name; int size, height, width, blur, quick; } augments[] = {
+    {"augment/simclr_32", 32, 32, 32, 3, 1},
+    {"augment/simclr_224", 224, 375, 500, 23, 0},
 };
 typedef struct augment { sslh_ctx *c; int threads; sslh_recipe r; sslh_batch b; } augment;
 static double augment_run(void *self, int n) {
@@ -485,7 +485,7 @@ static void augment_cases(void) {
         bench_child torch;
         bench_side side[BENCH_SIDES];
         int32_t index[64];
-        if (!threads || !bench_wanted(augments[which].name)) continue;
+        if (!threads || (bench.quick && !augments[which].quick) || !bench_wanted(augments[which].name)) continue;
         const size_t bytes = (size_t)h * (size_t)w * 3;
         uint8_t *pixels = (uint8_t *)malloc(64 * bytes);
         if (!pixels) return;

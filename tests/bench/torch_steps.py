@@ -336,6 +336,7 @@ def build(name):
     elif name in singles:
         made[name] = singles[name]()
     elif name in views:
+        torch.set_num_threads(1)  # OpenMP's threads would not survive the fork in in_processes
         made[name] = views[name]()
     elif name[:-4] in pairs:
         made[name[:-4] + '_fwd'], made[name[:-4] + '_bwd'] = pairs[name[:-4]]()
