@@ -11,7 +11,6 @@ mkdir -p "$out" docs/img
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/views.png" docs/img/simclr_views.png
 cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
-cp "$out/map_untrained_pca.png" docs/img/untrained_map.png
 cp "$out/loss.png" docs/img/simclr_loss.png
 cp "$out/filters.png" docs/img/simclr_filters.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
