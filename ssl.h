@@ -3660,6 +3660,7 @@ typedef struct sslh_i_tile {
     int                     rows, cols;    /* any number of rows; at most NR columns */
     int                     segs, len;     /* rows: segments of len */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
+    size_t                  shift;         /* rows: added to every pointer */
     const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments */
     const sslh_real *const *bs;            /* runs: [segs] */
     const int              *lens;          /* runs: [segs] */
@@ -4406,7 +4407,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #if SSLH_I_PASS != SSLH_I_PASS_C
 #define SSLH_I_NR (2 * SSLH_I_W)
 
-#define SSLH_I_POINT(r) const float *p##r = a[r];
+#define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
 #define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
 #define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
 #define SSLH_I_MADD2(r, value)                                                                                           \
@@ -4430,7 +4431,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep) {\
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                      \
         const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep;                                                       \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                          \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
             for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
@@ -4443,7 +4444,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep) {\
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                      \
         const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep;                                                       \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                          \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
             for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
@@ -4537,11 +4538,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
         for (int k = 0; k < t->len; k++, b += t->bstep) {
-            SSLH_I_P(sslh_i_madd_)(y, b, a[0][k]);
+            const size_t at = t->shift + (size_t)k;
+            SSLH_I_P(sslh_i_madd_)(y, b, a[0][at]);
             if (!four) continue;
-            SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1][k]);
-            SSLH_I_P(sslh_i_madd_)(y + 2 * ystep, b, a[2][k]);
-            SSLH_I_P(sslh_i_madd_)(y + 3 * ystep, b, a[3][k]);
+            SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1][at]);
+            SSLH_I_P(sslh_i_madd_)(y + 2 * ystep, b, a[2][at]);
+            SSLH_I_P(sslh_i_madd_)(y + 3 * ystep, b, a[3][at]);
         }
     }
 }
@@ -8802,7 +8804,8 @@ typedef struct sslh_i_gather {
 
 typedef struct sslh_i_gather_job {
     const struct sslh_i_kernels *k;
-    const sslh_i_conv *s;
+    const sslh_i_conv *s;    /* with the groups as they are computed: */
+    int                merge; /* this many of them as one, between which weights are 0, so that registers are filled */
     sslh_i_gather     *list; /* classes */
     int                n;
     int                tasks, pack_tasks;
@@ -8827,7 +8830,7 @@ SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
 }
 
 /* Cuts a gather into segments, blocks and tasks: by shape only. images = N. */
-SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int groups, int nr) {
+SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int nr) {
     g->sub = 1;
     while (g->len / g->sub > SSLH_I_SEGMENT || g->len % g->sub) {
         if (++g->sub > 64) { /* no fitting divisor */
@@ -8845,14 +8848,14 @@ SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int groups, int 
     g->rows = pixels >= 8 * SSLH_I_MC ? SSLH_I_MC : pixels >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     g->row_tasks = (pixels + g->rows - 1) / g->rows;
     g->cols = (g->yg + 31) / 32 * 32;
-    while (g->cols > 64 && groups * g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
+    while (g->cols > 64 && g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
     g->col_tasks = (g->yg + g->cols - 1) / g->cols;
     g->panels = (g->yg + nr - 1) / nr;
 }
 
-/* Pointers of `rows` output pixels from number first on, of one group: table[(r / mr segs + s) mr + r % mr] and out[r].
+/* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and out[r].
    at: room for the distances of the taps, [taps]. */
-SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int group, int first, int rows, int mr,
+SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int first, int rows, int mr,
                                   const sslh_real **table, sslh_real **out, ptrdiff_t *at) {
     const ptrdiff_t x_pixel = g->xc, x_row = x_pixel * g->xw, y_pixel = g->yc;
     int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
@@ -8861,8 +8864,8 @@ SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros
         const int end = SSLH_I_MIN(rows, r + g->gw - j), h = i * g->step_h;
         const int inside_h = h + g->min_h >= 0 && h + g->max_h < g->xh;
         /* where the window of column 0 begins; may lie before the image, so it is a number and not a pointer */
-        ptrdiff_t x = ((ptrdiff_t)n * g->xh + h) * x_row + (ptrdiff_t)group * g->xg;
-        sslh_real *y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0) * y_pixel + (ptrdiff_t)group * g->yg;
+        ptrdiff_t x = ((ptrdiff_t)n * g->xh + h) * x_row;
+        sslh_real *y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0) * y_pixel;
         for (; r < end; r++, j++) {
             const int w = j * g->step_w, inside = inside_h && w + g->min_w >= 0 && w + g->max_w < g->xw;
             const sslh_real **to = table + (ptrdiff_t)(r / mr) * g->segs * mr + r % mr;
@@ -8898,49 +8901,73 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     const size_t group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
     sslh_real *to = g->packed + (size_t)task * (size_t)g->taps * (size_t)g->len * nr;
     const int cols = SSLH_I_MIN((int)nr, g->yg - (int)j);
-    if (!p->back) {
+    if (p->merge > 1) { /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
+        const size_t mi = gi / (size_t)p->merge, mo = go / (size_t)p->merge, filter = k / (size_t)p->merge;
+        memset(to, 0, (size_t)g->taps * (size_t)g->len * nr * sizeof *to);
+        for (size_t t = 0; t < (size_t)g->taps; t++)
+            for (size_t a = 0; a < (size_t)g->len; a++)
+                for (size_t b = j; b < j + (size_t)cols; b++) {
+                    const size_t in = p->back ? b : a, out = p->back ? a : b;
+                    if (in / mi == out / mo)
+                        to[(t * (size_t)g->len + a) * nr + b - j] = p->weight[(group * go + out) * filter + (size_t)g->tap[t] * mi + in % mi];
+                }
+    } else if (p->back) {
+        for (int t = 0; t < g->taps; t++)
+            p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k, cols, (int)go);
+    } else {
         p->k->pack_t(to, (int)nr, p->weight + (group * go + j) * k, k, cols, (int)k);
-        return;
     }
-    for (int t = 0; t < g->taps; t++)
-        p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k, cols, (int)go);
 }
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_gather *g = p->list;
-    const int nr = p->k->nr, groups = p->s->groups;
-    while (task >= g->first_task + groups * g->row_tasks * g->col_tasks) g++;
+    while (task >= g->first_task + g->row_tasks * g->col_tasks) g++;
     task -= g->first_task;
-    const int mr = p->k->mr;
-    const int col0 = task % g->col_tasks * g->cols, group = task / g->col_tasks / g->row_tasks;
-    const int first = task / g->col_tasks % g->row_tasks * g->rows, cols = SSLH_I_MIN(g->yg, col0 + g->cols);
-    const int rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
+    const int nr = p->k->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
+    const int cols = SSLH_I_MIN(g->yg, col0 + g->cols), rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
+    const int whole = g->ys == 1 && g->xs == 1; /* all pixels of y follow each other */
     const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
     sslh_real **out = (sslh_real **)(void *)(table + (size_t)(g->rows + mr) * (size_t)g->segs);
-    sslh_i_gather_rows(g, p->zeros, group, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
+    sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.len = g->seg_len;
     t.bstep = (size_t)nr;
-    for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
-        const int last = seg + g->per_block >= g->segs;
-        t.segs = SSLH_I_MIN(g->per_block, g->segs - seg);
-        t.accumulate = p->accumulate || seg > 0;
-        t.relu = last && p->relu;
-        for (int j = col0; j < cols; j += nr) {
-            t.cols = SSLH_I_MIN(nr, cols - j);
-            t.col = (size_t)j;
-            t.bias = last && p->bias ? p->bias + group * g->yg + j : NULL;
-            t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) * (size_t)g->seg_len * (size_t)nr;
-            for (int r = 0; r < rows; r += mr) {
-                t.rows = SSLH_I_MIN(mr, rows - r);
-                t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
-                t.cs = out + r;
-                p->k->tile_rows(&t);
+    t.ldc = (size_t)g->yc;
+    /* groups: few pixels at a time, so that whole lines of x and y are used while they are near */
+    const int span = p->s->groups > 1 ? mr : rows;
+    for (int part = 0; part < rows; part += span)
+        for (int group = 0; group < p->s->groups; group++) {
+            t.shift = (size_t)group * (size_t)g->xg;
+            for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
+                const int last = seg + g->per_block >= g->segs;
+                t.segs = SSLH_I_MIN(g->per_block, g->segs - seg);
+                t.accumulate = p->accumulate || seg > 0;
+                t.relu = last && p->relu;
+                for (int j = col0; j < cols; j += nr) {
+                    t.cols = SSLH_I_MIN(nr, cols - j);
+                    t.col = (size_t)(group * g->yg + j);
+                    t.bias = last && p->bias ? p->bias + t.col : NULL;
+                    t.b = g->packed +
+                          ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) * (size_t)g->seg_len * (size_t)nr;
+                    for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
+                        t.rows = SSLH_I_MIN(mr, rows - r);
+                        t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
+                        if (whole) t.c = out[r] + t.col;
+                        else t.cs = out + r;
+                        p->k->tile_rows(&t);
+                    }
+                }
             }
         }
-    }
+}
+
+/* How many groups are computed as one: up to 16 channels. */
+SSLH_I_FN int sslh_i_conv_merge(const sslh_i_conv *s) {
+    int merge = 1;
+    while (s->groups % (2 * merge) == 0 && SSLH_I_MAX(s->ci, s->co) / s->groups * 2 * merge <= 16) merge *= 2;
+    return merge;
 }
 
 /* Plans, packs and runs the gathers of p->list. */
@@ -8950,12 +8977,12 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     p->tasks = p->pack_tasks = 0;
     for (int i = 0; i < p->n; i++) {
         sslh_i_gather *g = &p->list[i];
-        sslh_i_gather_plan(g, s->n, s->groups, p->k->nr);
+        sslh_i_gather_plan(g, s->n, p->k->nr);
         g->first_task = p->tasks;
-        p->tasks += s->groups * g->row_tasks * g->col_tasks;
+        p->tasks += g->row_tasks * g->col_tasks;
         p->pack_tasks += s->groups * g->panels;
         reals += (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
-        zeros = SSLH_I_MAX(zeros, (size_t)g->len);
+        zeros = SSLH_I_MAX(zeros, SSLH_I_MAX((size_t)g->len, (size_t)g->xc));
         size_t bytes = ((size_t)(g->rows + p->k->mr) * (size_t)g->segs + (size_t)g->rows) * sizeof(sslh_real *) +
                        (size_t)g->taps * sizeof(ptrdiff_t);
         largest = SSLH_I_MAX(largest, bytes);
@@ -9672,6 +9699,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
+    sslh_i_conv one = *s;
     sslh_real *padded = NULL;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
@@ -9700,6 +9728,8 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     if (!g.off_h) return;
     g.off_w = g.off_h + taps;
     g.tap = g.off_w + taps;
+    p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
+    one.groups /= p.merge;
     g.x = x;
     g.xh = s->h;
     g.xw = s->w;
@@ -9708,7 +9738,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
         g.x = padded = sslh_i_conv_padded(c, s, x);
         g.xw = s->w + 2 * s->pw;
     }
-    g.xg = s->ci / s->groups;
+    g.xg = one.ci / one.groups;
     g.len = merged ? s->kw * s->ci : g.xg;
     g.taps = taps;
     for (int t = 0; t < taps; t++) {
@@ -9722,10 +9752,10 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     g.yh = g.gh = s->oh;
     g.yw = g.gw = s->ow;
     g.yc = s->co;
-    g.yg = s->co / s->groups;
+    g.yg = one.co / one.groups;
     g.ys = g.xs = 1;
     p.k = c->k;
-    p.s = s;
+    p.s = &one;
     p.list = &g;
     p.n = 1;
     p.weight = weight;
@@ -9751,6 +9781,7 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, sslh_real constant,
                                 const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
     sslh_i_gather_job p;
+    sslh_i_conv one = *s;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_gemm_args m;
@@ -9785,6 +9816,8 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     memset(p.list, 0, classes * sizeof *p.list);
     int *next = (int *)(void *)(p.list + classes);
     const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
+    one.groups /= p.merge;
     for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
         for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
             sslh_i_gather *g = &p.list[p.n++];
@@ -9805,14 +9838,14 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
             g->xh = s->oh;
             g->xw = s->ow;
             g->xc = s->co;
-            g->xg = s->co / s->groups;
+            g->xg = one.co / one.groups;
             g->len = g->xg;
             g->step_h = g->step_w = 1;
             g->y = x;
             g->yh = s->h;
             g->yw = s->w;
             g->yc = s->ci;
-            g->yg = s->ci / s->groups;
+            g->yg = one.ci / one.groups;
             g->y0 = u;
             g->x0 = v;
             g->ys = s->sh;
@@ -9822,7 +9855,7 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
         }
     }
     p.k = c->k;
-    p.s = s;
+    p.s = &one;
     p.weight = weight;
     p.bias = bias;
     p.relu = relu;
