@@ -3660,6 +3660,7 @@ typedef struct sslh_i_tile {
     int                     rows, cols;    /* any number of rows; at most NR columns */
     int                     segs, len;     /* rows: segments of len */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
+    size_t                  shift;         /* rows: added to every pointer */
     const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments */
     const sslh_real *const *bs;            /* runs: [segs] */
     const int              *lens;          /* runs: [segs] */
@@ -3721,8 +3722,10 @@ struct sslh_i_kernels {
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
-    void (*depthwise)(int taps, const sslh_real *const *p, const sslh_real *w, size_t n, sslh_real *y, const sslh_real *bias, int relu,
-                      int accumulate);
+    void (*depthwise)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *const *w, size_t n, int count, sslh_real *y,
+                      size_t ystep, const sslh_real *bias, int relu, int accumulate);
+    void (*depth_sums)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *dy, size_t ystep, size_t n, int count,
+                       sslh_real *const *sums);
     void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
     void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
     void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
@@ -4392,16 +4395,19 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_MR 6 /* 16 registers: 12 sums, 2 of b, 1 of a, 1 for a product */
 #endif
 
-#if SSLH_I_PASS != SSLH_I_PASS_C
-#define SSLH_I_NR (2 * SSLH_I_W)
 #define SSLH_I_REP1(X) X(0)
 #define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
-#define SSLH_I_REP4(X) SSLH_I_REP2(X) X(2) X(3)
+#define SSLH_I_REP3(X) SSLH_I_REP2(X) X(2)
+#define SSLH_I_REP4(X) SSLH_I_REP3(X) X(3)
 #define SSLH_I_REP6(X) SSLH_I_REP4(X) X(4) X(5)
 #define SSLH_I_REP8(X) SSLH_I_REP6(X) X(6) X(7)
-#define SSLH_I_REP12(X) SSLH_I_REP8(X) X(8) X(9) X(10) X(11)
+#define SSLH_I_REP9(X) SSLH_I_REP8(X) X(8)
+#define SSLH_I_REP12(X) SSLH_I_REP9(X) X(9) X(10) X(11)
 
-#define SSLH_I_POINT(r) const float *p##r = a[r];
+#if SSLH_I_PASS != SSLH_I_PASS_C
+#define SSLH_I_NR (2 * SSLH_I_W)
+
+#define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
 #define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
 #define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
 #define SSLH_I_MADD2(r, value)                                                                                           \
@@ -4425,7 +4431,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep) {\
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                      \
         const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep;                                                       \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                          \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
             for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
@@ -4438,7 +4444,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep) {\
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                      \
         const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep;                                                       \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                          \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
             for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
@@ -4532,11 +4538,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
         for (int k = 0; k < t->len; k++, b += t->bstep) {
-            SSLH_I_P(sslh_i_madd_)(y, b, a[0][k]);
+            const size_t at = t->shift + (size_t)k;
+            SSLH_I_P(sslh_i_madd_)(y, b, a[0][at]);
             if (!four) continue;
-            SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1][k]);
-            SSLH_I_P(sslh_i_madd_)(y + 2 * ystep, b, a[2][k]);
-            SSLH_I_P(sslh_i_madd_)(y + 3 * ystep, b, a[3][k]);
+            SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1][at]);
+            SSLH_I_P(sslh_i_madd_)(y + 2 * ystep, b, a[2][at]);
+            SSLH_I_P(sslh_i_madd_)(y + 3 * ystep, b, a[3][at]);
         }
     }
 }
@@ -4705,21 +4712,89 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-/* One pixel of a depthwise convolution: y[c] = relu(bias[c] + sum over t of p[t][c] w[t][c]), c < n; w (taps,n). */
-SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(int taps, const sslh_real *const *p, const sslh_real *w, size_t n, sslh_real *y,
-                                           const sslh_real *bias, int relu, int accumulate) {
-    for (size_t j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? (int)(n - j) : 0;
-        sslh_i_v s = sslh_i_vzero();
-        for (int t = 0; t < taps; t++) {
-            const sslh_real *a = p[t] + j, *b = w + (size_t)t * n + j;
-            s = part ? sslh_i_vfma(sslh_i_vloadn(a, part), sslh_i_vloadn(b, part), s) : sslh_i_vfma(sslh_i_vload(a), sslh_i_vload(b), s);
+/* A row of a depthwise convolution: y[j][c] = relu([y +] sum over t of x[t][j xstep + c] w[t][c] + bias[c]), j < count, c < n;
+   pixels of y lie ystep apart. Eight pixels at a time share the weights' loads and hide the latency of the sums. */
+SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *const *w, size_t n, int count,
+                                           sslh_real *y, size_t ystep, const sslh_real *bias, int relu, int accumulate) {
+    const SSLH_I_N low = SSLH_I_NSET(relu ? SSLH_I_R(0) : SSLH_I_NONE);
+    for (int j = 0, step; j < count; j += step, y += (size_t)step * ystep) {
+        const size_t at = (size_t)j * xstep;
+        size_t c = 0;
+        step = count - j >= 8 ? 8 : count - j >= 4 ? 4 : count - j >= 2 ? 2 : 1;
+        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
+            const SSLH_I_N b = bias ? SSLH_I_NLOAD(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));
+#define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
+#define SSLH_I_TAP(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(p + (r)*xstep), v, s##r);
+#define SSLH_I_END(r)                                                                        \
+    if (accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);              \
+    s##r = SSLH_I_NADD(s##r, b);                                                             \
+    s##r = SSLH_I_NMAX(low, s##r);                                                           \
+    SSLH_I_NSTORE(y + (r)*ystep + c, s##r);
+#define SSLH_I_PIXELS(R)                                                                     \
+    SSLH_I_REP##R(SSLH_I_START)                                                               \
+    for (int t = 0; t < taps; t++) {                                                         \
+        const sslh_real *p = x[t] + at + c;                                                  \
+        const SSLH_I_N v = SSLH_I_NLOAD(w[t] + c);                                           \
+        SSLH_I_REP##R(SSLH_I_TAP)                                                            \
+    }                                                                                        \
+    SSLH_I_REP##R(SSLH_I_END)
+            if (step == 8) {
+                SSLH_I_PIXELS(8)
+            } else if (step == 4) {
+                SSLH_I_PIXELS(4)
+            } else if (step == 2) {
+                SSLH_I_PIXELS(2)
+            } else {
+                SSLH_I_PIXELS(1)
+            }
         }
-        if (accumulate) s = sslh_i_vadd(part ? sslh_i_vloadn(y + j, part) : sslh_i_vload(y + j), s);
-        if (bias) s = sslh_i_vadd(s, part ? sslh_i_vloadn(bias + j, part) : sslh_i_vload(bias + j));
-        if (relu) s = sslh_i_vmax(sslh_i_vzero(), s);
-        if (part) sslh_i_vstoren(y + j, s, part);
-        else sslh_i_vstore(y + j, s);
+        for (int r = 0; c < n && r < step; r++) { /* channels that fill no register */
+            const int part = (int)(n - c);
+            sslh_i_v v = sslh_i_vzero();
+            sslh_real *to = y + (size_t)r * ystep + c;
+            for (int t = 0; t < taps; t++)
+                v = sslh_i_vfma(sslh_i_vloadn(x[t] + at + (size_t)r * xstep + c, part), sslh_i_vloadn(w[t] + c, part), v);
+            if (accumulate) v = sslh_i_vadd(sslh_i_vloadn(to, part), v);
+            if (bias) v = sslh_i_vadd(v, sslh_i_vloadn(bias + c, part));
+            if (relu) v = sslh_i_vmax(sslh_i_vzero(), v);
+            sslh_i_vstoren(to, v, part);
+        }
+    }
+}
+/* Its gradient of the weights: sums[t][c] += sum over j of x[t][j xstep + c] dy[j ystep + c], in the order of j. As many taps as
+   there are registers at a time. */
+SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *dy, size_t ystep, size_t n,
+                                            int count, sslh_real *const *sums) {
+    for (int t = 0, some; t < taps; t += some, x += some, sums += some) {
+        size_t c = 0;
+        some = taps - t >= 9 ? 9 : taps - t >= 3 ? 3 : 1;
+        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
+            const sslh_real *g = dy + c;
+#define SSLH_I_OPEN(r) SSLH_I_N s##r = SSLH_I_NLOAD(sums[r] + c); const sslh_real *p##r = x[r] + c;
+#define SSLH_I_ADD(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r), v, s##r); p##r += xstep;
+#define SSLH_I_CLOSE(r) SSLH_I_NSTORE(sums[r] + c, s##r);
+#define SSLH_I_SUMS(R)                                                                       \
+    SSLH_I_REP##R(SSLH_I_OPEN)                                                               \
+    for (int j = 0; j < count; j++, g += ystep) {                                            \
+        const SSLH_I_N v = SSLH_I_NLOAD(g);                                                  \
+        SSLH_I_REP##R(SSLH_I_ADD)                                                            \
+    }                                                                                        \
+    SSLH_I_REP##R(SSLH_I_CLOSE)
+            if (some == 9) {
+                SSLH_I_SUMS(9)
+            } else if (some == 3) {
+                SSLH_I_SUMS(3)
+            } else {
+                SSLH_I_SUMS(1)
+            }
+        }
+        for (int r = 0; c < n && r < some; r++) {
+            const int part = (int)(n - c);
+            sslh_i_v v = sslh_i_vloadn(sums[r] + c, part);
+            for (size_t j = 0; j < (size_t)count; j++)
+                v = sslh_i_vfma(sslh_i_vloadn(x[r] + j * xstep + c, part), sslh_i_vloadn(dy + j * ystep + c, part), v);
+            sslh_i_vstoren(sums[r] + c, v, part);
+        }
     }
 }
 /* y[i] += a[i] b[i] (b NULL: y[i] += f a[i]), i < n */
@@ -6017,7 +6092,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_FMA,
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
     SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
-    SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
+    SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_depth_sums_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
     SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_unfold_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
     SSLH_I_P(sslh_i_wino_weight_), SSLH_I_P(sslh_i_wino_dweight_),
     SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
@@ -6048,9 +6123,19 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_REP1
 #undef SSLH_I_REP12
 #undef SSLH_I_REP2
+#undef SSLH_I_REP3
 #undef SSLH_I_REP4
 #undef SSLH_I_REP6
 #undef SSLH_I_REP8
+#undef SSLH_I_REP9
+#undef SSLH_I_ADD
+#undef SSLH_I_CLOSE
+#undef SSLH_I_END
+#undef SSLH_I_OPEN
+#undef SSLH_I_PIXELS
+#undef SSLH_I_SUMS
+#undef SSLH_I_START
+#undef SSLH_I_TAP
 #undef SSLH_I_ROUND
 #undef SSLH_I_ROW1
 #undef SSLH_I_ROW2
@@ -8682,6 +8767,15 @@ SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real 
                         }
 }
 
+/* n numbers into the second-level cache, to be read or written. */
+SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
+    const char *line = (const char *)x;
+    for (size_t b = 0; b < n * sizeof *x; b += 64) {
+        if (write) SSLH_I_PREFETCH(line + b, 1);
+        else SSLH_I_PREFETCH(line + b, 0);
+    }
+}
+
 /* --- forward and gradient of the data: an implicit matrix product ---
    A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of the
    source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
@@ -8704,27 +8798,39 @@ typedef struct sslh_i_gather {
     int              sub, seg_len, segs, per_block; /* taps cut into sub segments of seg_len; segments per block of the sum */
     int              rows, cols;       /* of a task */
     int              row_tasks, col_tasks, first_task, panels;
-    sslh_real       *packed;     /* [group][panel][taps len][NR] */
+    sslh_real       *packed;     /* [group][panel][taps len][NR]; depthwise: (taps,C) */
     const int       *tap;        /* [taps] which (a,b) of the weight, in the gradient of x */
 } sslh_i_gather;
 
 typedef struct sslh_i_gather_job {
     const struct sslh_i_kernels *k;
-    const sslh_i_conv *s;
+    const sslh_i_conv *s;    /* with the groups as they are computed: */
+    int                merge; /* this many of them as one, between which weights are 0, so that registers are filled */
     sslh_i_gather     *list; /* classes */
     int                n;
     int                tasks, pack_tasks;
     const sslh_real   *weight, *bias, *zeros;
-    int                relu, accumulate, back, depthwise;
-    const sslh_real   *depth_weight; /* depthwise: (taps,C) */
+    int                relu, accumulate, back;
     char              *work;
     size_t             work_bytes;
 } sslh_i_gather_job;
 
 enum { SSLH_I_SEGMENT = 512 }; /* longest chain of a sum; then it is added to y */
 
+/* The smallest and largest offsets. */
+SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
+    g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
+    g->min_w = g->max_w = g->taps ? g->off_w[0] : 0;
+    for (int t = 1; t < g->taps; t++) {
+        g->min_h = SSLH_I_MIN(g->min_h, g->off_h[t]);
+        g->max_h = SSLH_I_MAX(g->max_h, g->off_h[t]);
+        g->min_w = SSLH_I_MIN(g->min_w, g->off_w[t]);
+        g->max_w = SSLH_I_MAX(g->max_w, g->off_w[t]);
+    }
+}
+
 /* Cuts a gather into segments, blocks and tasks: by shape only. images = N. */
-SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int groups, int nr) {
+SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int nr) {
     g->sub = 1;
     while (g->len / g->sub > SSLH_I_SEGMENT || g->len % g->sub) {
         if (++g->sub > 64) { /* no fitting divisor */
@@ -8737,26 +8843,19 @@ SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int groups, int 
     int per = SSLH_I_MAX(1, SSLH_I_SEGMENT / g->seg_len);
     int blocks = (g->segs + per - 1) / per;
     g->per_block = blocks ? (g->segs + blocks - 1) / blocks : 1;
-    g->min_h = g->max_h = g->taps ? g->off_h[0] : 0;
-    g->min_w = g->max_w = g->taps ? g->off_w[0] : 0;
-    for (int t = 1; t < g->taps; t++) {
-        g->min_h = SSLH_I_MIN(g->min_h, g->off_h[t]);
-        g->max_h = SSLH_I_MAX(g->max_h, g->off_h[t]);
-        g->min_w = SSLH_I_MIN(g->min_w, g->off_w[t]);
-        g->max_w = SSLH_I_MAX(g->max_w, g->off_w[t]);
-    }
+    sslh_i_gather_reach(g);
     int pixels = images * g->gh * g->gw; /* fits: checked with the output's shape */
     g->rows = pixels >= 8 * SSLH_I_MC ? SSLH_I_MC : pixels >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     g->row_tasks = (pixels + g->rows - 1) / g->rows;
     g->cols = (g->yg + 31) / 32 * 32;
-    while (g->cols > 64 && groups * g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
+    while (g->cols > 64 && g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
     g->col_tasks = (g->yg + g->cols - 1) / g->cols;
     g->panels = (g->yg + nr - 1) / nr;
 }
 
-/* Pointers of `rows` output pixels from number first on, of one group: table[(r / mr segs + s) mr + r % mr] and out[r].
+/* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and out[r].
    at: room for the distances of the taps, [taps]. */
-SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int group, int first, int rows, int mr,
+SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int first, int rows, int mr,
                                   const sslh_real **table, sslh_real **out, ptrdiff_t *at) {
     const ptrdiff_t x_pixel = g->xc, x_row = x_pixel * g->xw, y_pixel = g->yc;
     int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
@@ -8765,8 +8864,8 @@ SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros
         const int end = SSLH_I_MIN(rows, r + g->gw - j), h = i * g->step_h;
         const int inside_h = h + g->min_h >= 0 && h + g->max_h < g->xh;
         /* where the window of column 0 begins; may lie before the image, so it is a number and not a pointer */
-        ptrdiff_t x = ((ptrdiff_t)n * g->xh + h) * x_row + (ptrdiff_t)group * g->xg;
-        sslh_real *y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0) * y_pixel + (ptrdiff_t)group * g->yg;
+        ptrdiff_t x = ((ptrdiff_t)n * g->xh + h) * x_row;
+        sslh_real *y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0) * y_pixel;
         for (; r < end; r++, j++) {
             const int w = j * g->step_w, inside = inside_h && w + g->min_w >= 0 && w + g->max_w < g->xw;
             const sslh_real **to = table + (ptrdiff_t)(r / mr) * g->segs * mr + r % mr;
@@ -8802,87 +8901,88 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     const size_t group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
     sslh_real *to = g->packed + (size_t)task * (size_t)g->taps * (size_t)g->len * nr;
     const int cols = SSLH_I_MIN((int)nr, g->yg - (int)j);
-    if (!p->back) {
+    if (p->merge > 1) { /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
+        const size_t mi = gi / (size_t)p->merge, mo = go / (size_t)p->merge, filter = k / (size_t)p->merge;
+        memset(to, 0, (size_t)g->taps * (size_t)g->len * nr * sizeof *to);
+        for (size_t t = 0; t < (size_t)g->taps; t++)
+            for (size_t a = 0; a < (size_t)g->len; a++)
+                for (size_t b = j; b < j + (size_t)cols; b++) {
+                    const size_t in = p->back ? b : a, out = p->back ? a : b;
+                    if (in / mi == out / mo)
+                        to[(t * (size_t)g->len + a) * nr + b - j] = p->weight[(group * go + out) * filter + (size_t)g->tap[t] * mi + in % mi];
+                }
+    } else if (p->back) {
+        for (int t = 0; t < g->taps; t++)
+            p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k, cols, (int)go);
+    } else {
         p->k->pack_t(to, (int)nr, p->weight + (group * go + j) * k, k, cols, (int)k);
-        return;
     }
-    for (int t = 0; t < g->taps; t++)
-        p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k, cols, (int)go);
 }
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_gather *g = p->list;
-    const int nr = p->k->nr, groups = p->s->groups;
-    while (task >= g->first_task + groups * g->row_tasks * g->col_tasks) g++;
+    while (task >= g->first_task + g->row_tasks * g->col_tasks) g++;
     task -= g->first_task;
-    const int mr = p->depthwise ? 1 : p->k->mr;
-    const int col0 = task % g->col_tasks * g->cols, group = task / g->col_tasks / g->row_tasks;
-    const int first = task / g->col_tasks % g->row_tasks * g->rows, cols = SSLH_I_MIN(g->yg, col0 + g->cols);
-    const int rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
+    const int nr = p->k->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
+    const int cols = SSLH_I_MIN(g->yg, col0 + g->cols), rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
+    const int whole = g->ys == 1 && g->xs == 1; /* all pixels of y follow each other */
     const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
     sslh_real **out = (sslh_real **)(void *)(table + (size_t)(g->rows + mr) * (size_t)g->segs);
-    sslh_i_gather_rows(g, p->zeros, group, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
-    if (p->depthwise) {
-        for (int r = 0; r < rows; r++)
-            p->k->depthwise(g->taps, table + (size_t)r * (size_t)g->taps, g->packed, (size_t)g->yc, out[r], p->bias, p->relu,
-                            p->accumulate);
-        return;
-    }
+    sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.len = g->seg_len;
     t.bstep = (size_t)nr;
-    for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
-        const int last = seg + g->per_block >= g->segs;
-        t.segs = SSLH_I_MIN(g->per_block, g->segs - seg);
-        t.accumulate = p->accumulate || seg > 0;
-        t.relu = last && p->relu;
-        for (int j = col0; j < cols; j += nr) {
-            t.cols = SSLH_I_MIN(nr, cols - j);
-            t.col = (size_t)j;
-            t.bias = last && p->bias ? p->bias + group * g->yg + j : NULL;
-            t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) * (size_t)g->seg_len * (size_t)nr;
-            for (int r = 0; r < rows; r += mr) {
-                t.rows = SSLH_I_MIN(mr, rows - r);
-                t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
-                t.cs = out + r;
-                p->k->tile_rows(&t);
+    t.ldc = (size_t)g->yc;
+    /* groups: few pixels at a time, so that whole lines of x and y are used while they are near */
+    const int span = p->s->groups > 1 ? mr : rows;
+    for (int part = 0; part < rows; part += span)
+        for (int group = 0; group < p->s->groups; group++) {
+            t.shift = (size_t)group * (size_t)g->xg;
+            for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
+                const int last = seg + g->per_block >= g->segs;
+                t.segs = SSLH_I_MIN(g->per_block, g->segs - seg);
+                t.accumulate = p->accumulate || seg > 0;
+                t.relu = last && p->relu;
+                for (int j = col0; j < cols; j += nr) {
+                    t.cols = SSLH_I_MIN(nr, cols - j);
+                    t.col = (size_t)(group * g->yg + j);
+                    t.bias = last && p->bias ? p->bias + t.col : NULL;
+                    t.b = g->packed +
+                          ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) * (size_t)g->seg_len * (size_t)nr;
+                    for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
+                        t.rows = SSLH_I_MIN(mr, rows - r);
+                        t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
+                        if (whole) t.c = out[r] + t.col;
+                        else t.cs = out + r;
+                        p->k->tile_rows(&t);
+                    }
+                }
             }
         }
-    }
 }
 
-/* Depthwise weights (C,taps) -> (taps of the class, C). */
-SSLH_I_FN void sslh_i_depthwise_weights(const sslh_i_conv *s, const sslh_i_gather *g, const sslh_real *weight) {
-    const size_t all = (size_t)s->kh * (size_t)s->kw, channels = (size_t)s->ci;
-    for (int t = 0; t < g->taps; t++)
-        for (size_t c = 0; c < channels; c++) g->packed[(size_t)t * channels + c] = weight[c * all + (size_t)g->tap[t]];
+/* How many groups are computed as one: up to 16 channels. */
+SSLH_I_FN int sslh_i_conv_merge(const sslh_i_conv *s) {
+    int merge = 1;
+    while (s->groups % (2 * merge) == 0 && SSLH_I_MAX(s->ci, s->co) / s->groups * 2 * merge <= 16) merge *= 2;
+    return merge;
 }
 
-/* Plans, packs and runs the gathers of p->list. weight NULL: the packed depthwise weights are all `constant`. */
-SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
+/* Plans, packs and runs the gathers of p->list. */
+SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     const sslh_i_conv *s = p->s;
     size_t reals = 0, zeros = 1, largest = 0;
     p->tasks = p->pack_tasks = 0;
     for (int i = 0; i < p->n; i++) {
         sslh_i_gather *g = &p->list[i];
-        int groups = p->depthwise ? 1 : s->groups;
-        sslh_i_gather_plan(g, s->n, groups, p->k->nr);
+        sslh_i_gather_plan(g, s->n, p->k->nr);
         g->first_task = p->tasks;
-        if (p->depthwise) { /* a pixel is a row of one column */
-            g->cols = g->yg;
-            g->col_tasks = 1;
-            g->sub = 1;
-            g->seg_len = g->len;
-            g->segs = g->taps;
-        }
-        p->tasks += groups * g->row_tasks * g->col_tasks;
-        p->pack_tasks += groups * g->panels;
-        size_t need = p->depthwise ? (size_t)g->taps * (size_t)g->yc
-                                   : (size_t)groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
-        reals += (need + 15) / 16 * 16;
-        zeros = SSLH_I_MAX(zeros, (size_t)g->len);
+        p->tasks += g->row_tasks * g->col_tasks;
+        p->pack_tasks += s->groups * g->panels;
+        reals += (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
+        zeros = SSLH_I_MAX(zeros, SSLH_I_MAX((size_t)g->len, (size_t)g->xc));
         size_t bytes = ((size_t)(g->rows + p->k->mr) * (size_t)g->segs + (size_t)g->rows) * sizeof(sslh_real *) +
                        (size_t)g->taps * sizeof(ptrdiff_t);
         largest = SSLH_I_MAX(largest, bytes);
@@ -8898,21 +8998,70 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real co
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
             g->packed = next;
-            size_t need = p->depthwise ? (size_t)g->taps * (size_t)g->yc
-                                       : (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
-            next += (need + 15) / 16 * 16;
-            if (!p->depthwise) continue;
-            if (p->weight) sslh_i_depthwise_weights(s, g, p->weight);
-            else for (size_t q = 0; q < need; q++) g->packed[q] = constant;
+            next += (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
         }
-        if (!p->depthwise) sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
-        sslh_i_conv one = *s; /* depthwise: all channels are one row, the task numbers know no groups */
-        if (p->depthwise) {
-            one.groups = 1;
-            p->s = &one;
-        }
+        sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
         sslh_i_parallel(c, p->tasks, sslh_i_gather_task, p);
-        p->s = s;
+        sslh_i_unscratch(c, p->work);
+    }
+    if (packed) sslh_i_unscratch(c, packed);
+}
+
+/* --- depthwise: every channel by itself, whole rows of the output at a time --- */
+
+/* Row `row` of all N gh rows of a gather: the columns whose taps all lie inside the image at once, others one by one. */
+SSLH_I_FN void sslh_i_depth_row(const sslh_i_gather_job *p, const sslh_i_gather *g, int row, const sslh_real **x, const sslh_real **w) {
+    const int n = row / g->gh, i = row % g->gh;
+    const size_t channels = (size_t)g->yc;
+    sslh_real *y = g->y + (((size_t)n * (size_t)g->yh + (size_t)(g->y0 + i * g->ys)) * (size_t)g->yw + (size_t)g->x0) * channels;
+    const int next = (i + 1) * g->step_h + g->max_h; /* the row of x that the next row needs first */
+    if (next < g->xh)
+        sslh_i_prefetch(g->x + ((size_t)n * (size_t)g->xh + (size_t)next) * (size_t)g->xw * channels, (size_t)g->xw * channels, 0);
+    if (i + 1 < g->gh && g->xs == 1) sslh_i_prefetch(y + (size_t)(g->ys * g->yw) * channels, (size_t)g->gw * channels, 1);
+    for (int j = 0; j < g->gw;) {
+        const int left = j * g->step_w + g->min_w, right = j * g->step_w + g->max_w;
+        const int count = left >= 0 && right < g->xw ? SSLH_I_MIN(g->gw - j, (g->xw - 1 - right) / g->step_w + 1) : 1;
+        int taps = 0;
+        for (int t = 0; t < g->taps; t++) {
+            const int a = i * g->step_h + g->off_h[t], b = j * g->step_w + g->off_w[t];
+            if (a < 0 || a >= g->xh || b < 0 || b >= g->xw) continue;
+            x[taps] = g->x + (((size_t)n * (size_t)g->xh + (size_t)a) * (size_t)g->xw + (size_t)b) * channels;
+            w[taps++] = g->packed + (size_t)t * channels;
+        }
+        p->k->depthwise(taps, x, (size_t)g->step_w * channels, w, channels, count, y + (size_t)(j * g->xs) * channels,
+                        (size_t)g->xs * channels, p->bias, p->relu, p->accumulate);
+        j += count;
+    }
+}
+SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows rows */
+    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
+    const sslh_i_gather *g = p->list;
+    const sslh_real **x = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
+    while (task >= g->first_task + g->row_tasks) g++;
+    task -= g->first_task;
+    for (int r = task * g->rows; r < SSLH_I_MIN(p->s->n * g->gh, (task + 1) * g->rows); r++) sslh_i_depth_row(p, g, r, x, x + g->taps);
+}
+/* weight (C,Kh,Kw), or NULL: all weights are `constant`. */
+SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
+    const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
+    p->tasks = 0;
+    p->work_bytes = (all * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
+    sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
+    p->work = packed ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
+    if (p->work) {
+        for (int i = 0; i < p->n; i++) {
+            sslh_i_gather *g = &p->list[i];
+            g->packed = packed + (size_t)i * all * channels; /* (taps of the class, C) */
+            for (size_t t = 0; t < (size_t)g->taps; t++)
+                for (size_t q = 0; q < channels; q++)
+                    g->packed[t * channels + q] = p->weight ? p->weight[q * all + (size_t)g->tap[t]] : constant;
+            sslh_i_gather_reach(g);
+            g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 15) / ((size_t)g->gw * channels + 1)); /* about 128 KB of y */
+            g->row_tasks = (p->s->n * g->gh + g->rows - 1) / g->rows;
+            g->first_task = p->tasks;
+            p->tasks += g->row_tasks;
+        }
+        sslh_i_parallel(c, p->tasks, sslh_i_depth_task, p);
         sslh_i_unscratch(c, p->work);
     }
     if (packed) sslh_i_unscratch(c, packed);
@@ -8964,15 +9113,6 @@ SSLH_I_FN sslh_real *sslh_i_conv_padded(sslh_ctx *c, const sslh_i_conv *s, const
     memset(p.to + lines * line, 0, (line + 16) * sizeof *p.to);
     sslh_i_parallel(c, s->n, sslh_i_pad_task, &p);
     return p.to;
-}
-
-/* n numbers into the second-level cache, to be read or written. */
-SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
-    const char *line = (const char *)x;
-    for (size_t b = 0; b < n * sizeof *x; b += 64) {
-        if (write) SSLH_I_PREFETCH(line + b, 1);
-        else SSLH_I_PREFETCH(line + b, 0);
-    }
 }
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
@@ -9559,6 +9699,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
+    sslh_i_conv one = *s;
     sslh_real *padded = NULL;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
@@ -9587,6 +9728,8 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     if (!g.off_h) return;
     g.off_w = g.off_h + taps;
     g.tap = g.off_w + taps;
+    p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
+    one.groups /= p.merge;
     g.x = x;
     g.xh = s->h;
     g.xw = s->w;
@@ -9595,7 +9738,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
         g.x = padded = sslh_i_conv_padded(c, s, x);
         g.xw = s->w + 2 * s->pw;
     }
-    g.xg = s->ci / s->groups;
+    g.xg = one.ci / one.groups;
     g.len = merged ? s->kw * s->ci : g.xg;
     g.taps = taps;
     for (int t = 0; t < taps; t++) {
@@ -9609,19 +9752,18 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     g.yh = g.gh = s->oh;
     g.yw = g.gw = s->ow;
     g.yc = s->co;
-    g.yg = s->co / s->groups;
+    g.yg = one.co / one.groups;
     g.ys = g.xs = 1;
     p.k = c->k;
-    p.s = s;
+    p.s = &one;
     p.list = &g;
     p.n = 1;
     p.weight = weight;
     p.bias = bias;
     p.relu = relu;
     p.accumulate = accumulate;
-    p.depthwise = depthwise;
-    if (p.depthwise) g.len = g.yg = g.yc, g.xg = 0;
-    if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p, constant);
+    if (!SSLH_I_BAD(c) && depthwise) sslh_i_depth_run(c, &p, constant);
+    else if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p);
     if (padded) sslh_i_unscratch(c, padded);
     sslh_i_unscratch(c, g.off_h);
 }
@@ -9639,6 +9781,7 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, sslh_real constant,
                                 const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
     sslh_i_gather_job p;
+    sslh_i_conv one = *s;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_gemm_args m;
@@ -9672,7 +9815,9 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
     int *next = (int *)(void *)(p.list + classes);
-    p.depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
+    one.groups /= p.merge;
     for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
         for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
             sslh_i_gather *g = &p.list[p.n++];
@@ -9693,31 +9838,31 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
             g->xh = s->oh;
             g->xw = s->ow;
             g->xc = s->co;
-            g->xg = s->co / s->groups;
+            g->xg = one.co / one.groups;
             g->len = g->xg;
             g->step_h = g->step_w = 1;
             g->y = x;
             g->yh = s->h;
             g->yw = s->w;
             g->yc = s->ci;
-            g->yg = s->ci / s->groups;
+            g->yg = one.ci / one.groups;
             g->y0 = u;
             g->x0 = v;
             g->ys = s->sh;
             g->xs = s->sw;
             g->gh = (s->h - u + s->sh - 1) / s->sh;
             g->gw = (s->w - v + s->sw - 1) / s->sw;
-            if (p.depthwise) g->len = g->yg = g->yc, g->xg = 0;
         }
     }
     p.k = c->k;
-    p.s = s;
+    p.s = &one;
     p.weight = weight;
     p.bias = bias;
     p.relu = relu;
     p.accumulate = accumulate;
     p.back = 1;
-    sslh_i_gather_run(c, &p, constant);
+    if (depthwise) sslh_i_depth_run(c, &p, constant);
+    else sslh_i_gather_run(c, &p);
     sslh_i_unscratch(c, p.list);
 }
 
@@ -9870,26 +10015,35 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     }
 }
 
-/* Depthwise: part `task` of the pixels; sums[task] (taps,C) += x dy. */
+/* Depthwise: part `task` of the images; sums[task] (taps,C) += x dy, a row of dy at a time as in sslh_i_depth_row. */
 SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
-    const size_t channels = (size_t)s->ci, taps = (size_t)s->kh * (size_t)s->kw;
-    sslh_real *sums = p->sums + (size_t)task * taps * channels;
-    (void)worker;
-    memset(sums, 0, taps * channels * sizeof *sums);
-    for (int n = task * p->images; n < SSLH_I_MIN(s->n, (task + 1) * p->images); n++)
-        for (int i = 0; i < s->oh; i++)
-            for (int j = 0; j < s->ow; j++) {
-                const sslh_real *dy = p->dy + (((size_t)n * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * channels;
-                for (int r = 0; r < s->kh; r++)
-                    for (int v = 0; v < s->kw; v++) {
-                        const int h = i * s->sh - s->ph + r * s->dh, w = j * s->sw - s->pw + v * s->dw;
-                        if (h < 0 || h >= s->h || w < 0 || w >= s->w) continue;
-                        const sslh_real *x = p->x + (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)w) * channels;
-                        p->k->madd_row(sums + (size_t)(r * s->kw + v) * channels, x, dy, SSLH_I_R(0), channels);
-                    }
+    const size_t channels = (size_t)s->ci, all = (size_t)s->kh * (size_t)s->kw;
+    const sslh_real **x = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
+    sslh_real **to = (sslh_real **)(void *)(x + all), *sums = p->sums + (size_t)task * all * channels;
+    memset(sums, 0, all * channels * sizeof *sums);
+    const int row0 = task * p->images * s->oh, row1 = SSLH_I_MIN(s->n, (task + 1) * p->images) * s->oh;
+    for (int row = row0; row < row1; row++) {
+        const int n = row / s->oh, h0 = row % s->oh * s->sh - s->ph, next = h0 + (s->kh - 1) * s->dh + s->sh;
+        if (next < s->h)
+            sslh_i_prefetch(p->x + ((size_t)n * (size_t)s->h + (size_t)next) * (size_t)s->w * channels, (size_t)s->w * channels, 0);
+        if (row + 1 < row1) sslh_i_prefetch(p->dy + (size_t)(row + 1) * (size_t)s->ow * channels, (size_t)s->ow * channels, 0);
+        for (int j = 0; j < s->ow;) {
+            const int left = j * s->sw - s->pw, right = left + (s->kw - 1) * s->dw;
+            const int count = left >= 0 && right < s->w ? SSLH_I_MIN(s->ow - j, (s->w - 1 - right) / s->sw + 1) : 1;
+            int taps = 0;
+            for (int t = 0; t < s->kh * s->kw; t++) {
+                const int h = h0 + t / s->kw * s->dh, w = left + t % s->kw * s->dw;
+                if (h < 0 || h >= s->h || w < 0 || w >= s->w) continue;
+                x[taps] = p->x + (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)w) * channels;
+                to[taps++] = sums + (size_t)t * channels;
             }
+            p->k->depth_sums(taps, x, (size_t)s->sw * channels, p->dy + ((size_t)row * (size_t)s->ow + (size_t)j) * channels, channels, channels,
+                             count, to);
+            j += count;
+        }
+    }
 }
 
 /* dw = [dw +] the parts in order, (taps,channels) -> (channels,taps). */
@@ -9992,10 +10146,14 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         p.images = (s->n + 15) / 16;
         p.parts = (s->n + p.images - 1) / p.images;
         p.sums = (sslh_real *)sslh_i_scratch(c, (size_t)p.parts * count * sizeof(sslh_real));
-        if (!p.sums) return;
-        sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
-        sslh_i_wgrad_sum(&p, count, (size_t)s->ci);
-        sslh_i_unscratch(c, p.sums);
+        p.work_bytes = ((size_t)s->kh * (size_t)s->kw * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
+        p.work = p.sums ? (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads) : NULL;
+        if (p.work) {
+            sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
+            sslh_i_wgrad_sum(&p, count, (size_t)s->ci);
+            sslh_i_unscratch(c, p.work);
+        }
+        if (p.sums) sslh_i_unscratch(c, p.sums);
     } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) { /* dw (O,I) = dy' x over the pixels used */
         sslh_i_gemm_args m;
         sslh_real *used = NULL;
