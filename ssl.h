@@ -4660,6 +4660,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
     for (; k > 0; k--, to += step, from += ld) {
         int j = 0;
         for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
+        for (; j + 4 <= cols; j += 4) memcpy(to + j, from + j, 4 * sizeof *to); /* rows of a tile are 12 or 6 */
         for (; j < cols; j++) to[j] = from[j];
         for (; j < step; j++) to[j] = SSLH_I_R(0);
     }
@@ -8202,10 +8203,16 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                     a[r] = to;
                 }
             }
-        } else if (p->copy_a) { /* panels of a: [panel][kn][MR] */
-            for (int r = 0; r < rows; r += mr)
-                kern->pack_n(work + (size_t)r * (size_t)kn, mr, g->a + (size_t)k * g->lda + (size_t)(i0 + r), g->lda,
-                             SSLH_I_MIN(mr, rows - r), kn);
+        } else if (p->copy_a) { /* panels of a: [panel][kn][MR]; 16 lines of a for all panels before the next 16 */
+            for (int l = 0; l < kn; l += 16) {
+                /* lines far apart are not foreseen by the processor: ask for the 16 after these */
+                for (int q = k + l + 16; q < SSLH_I_MIN(k + l + 32, g->k); q++)
+                    for (int r = 0; r < rows; r += 16) SSLH_I_PREFETCH(g->a + (size_t)q * g->lda + (size_t)(i0 + r), 0);
+                for (int r = 0; r < rows; r += mr)
+                    kern->pack_n(work + (size_t)r * (size_t)kn + (size_t)l * (size_t)mr, mr,
+                                 g->a + (size_t)(k + l) * g->lda + (size_t)(i0 + r), g->lda, SSLH_I_MIN(mr, rows - r),
+                                 SSLH_I_MIN(16, kn - l));
+            }
         }
         if (p->b_mode == SSLH_I_B_LOCAL)
             for (int j = j0; j < j1; j += nr)
@@ -8324,7 +8331,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.rows = g->m >= 4 * SSLH_I_MC ? SSLH_I_MC : g->m >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     p.row_tasks = (g->m + p.rows - 1) / p.rows;
     p.cols = (g->n + 31) / 32 * 32;
-    while (p.cols > 128 && p.row_tasks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = (p.cols / 2 + 31) / 32 * 32;
+    while (p.cols > 256 && p.row_tasks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = (p.cols / 2 + 31) / 32 * 32;
     p.col_tasks = (g->n + p.cols - 1) / p.cols;
     if (g->split && p.row_tasks * p.col_tasks < 16 && g->k >= 8 * SSLH_I_KC) { /* long sums into few outputs */
         int blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
