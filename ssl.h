@@ -9981,8 +9981,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     }
 }
 
-/* Unfolded: part `task` sums its pieces of pixels into sums[task], (Kh Kw I, O): windows' . dy, so that no lane of a register
-   is idle with three input channels. */
+/* Unfolded (or x as it is, for a 1 x 1 kernel): part `task` sums its pieces of pixels into sums[task], (Kh Kw I, O):
+   windows' . dy, so that no lane of a register is idle with three input channels. */
 SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -9997,7 +9997,11 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
         const sslh_real *a = windows, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
         sslh_i_prefetch(b + (size_t)count * (size_t)s->co, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)s->co, 0);
-        sslh_i_unfold(p->k, s, p->padded, lines, first, count, windows, (size_t)p->step);
+        if (p->padded) sslh_i_unfold(p->k, s, p->padded, lines, first, count, windows, (size_t)p->step);
+        else {
+            a = p->x + (size_t)first * (size_t)k;
+            sslh_i_prefetch(a + (size_t)count * (size_t)k, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)k, 0);
+        }
         if (copied) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
             b = padded_dy;
@@ -10008,7 +10012,7 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
         t.bs = &b;
         t.lens = &count;
         t.rows = k;
-        t.astep = (size_t)p->step;
+        t.astep = (size_t)(p->padded ? p->step : k);
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)s->co;
         t.accumulate = q > task * each;
@@ -10064,9 +10068,9 @@ SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t chan
 
 SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
     const sslh_i_conv *s = p->s;
-    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow;
-    sslh_real *padded = sslh_i_conv_padded(c, s, p->x);
-    if (!padded) return;
+    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, product = s->kh == 1 && s->kw == 1;
+    sslh_real *padded = product ? NULL : sslh_i_conv_padded(c, s, p->x);
+    if (!padded && !product) return;
     p->padded = padded;
     p->step = (k + 15) / 16 * 16;
     /* a piece of windows and dy in the first-level cache */
@@ -10082,7 +10086,7 @@ SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);
-    sslh_i_unscratch(c, padded);
+    if (padded) sslh_i_unscratch(c, padded);
 }
 
 SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
@@ -10168,6 +10172,13 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
             if (!used) return;
             p.dw = used;
             sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, &p);
+        }
+        if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels: as with unfolded windows */
+            p.dw = dw;
+            if (used) p.x = used;
+            sslh_i_wgrad_unfolded(c, &p);
+            if (used) sslh_i_unscratch(c, used);
+            return;
         }
         memset(&m, 0, sizeof m);
         m.ta = 1;
