@@ -6939,17 +6939,19 @@ SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real
     sslh_i_unary(c, SSLH_I_U_SCALE, x, x, n, factor, 0);
 }
 
-/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. */
+/* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. With m: also the
+   sum of y^2, while y is in the cache. */
 SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
-    size_t at = sslh_i_flat_begin(task);
+    size_t at = sslh_i_flat_begin(task), n = sslh_i_flat_size(f, task);
     (void)worker;
-    f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, sslh_i_flat_size(f, task), f->a, f->b);
+    f->out[task] = f->k->squares(f->x + at, f->y ? f->y + at : NULL, n, f->a, f->b);
+    if (f->m) f->m[task] = f->k->squares(f->y + at, NULL, n, 1, 0);
 }
 /* Partial sums by task, then the kernel's tree over them: the same bits for any number of threads. The two-array form
-   gives LARS the norm of g + decay p without storing it. */
+   gives LARS the norm of g + decay p without storing it, and that of p from the same reading: *y2, unless NULL. */
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
-                                        sslh_real b) {
+                                        sslh_real b, sslh_real *y2) {
     sslh_i_flat f = sslh_i_flat_of(c, n);
     size_t tasks = (size_t)sslh_i_tasks(n, SSLH_I_FLAT);
     sslh_real sum;
@@ -6957,22 +6959,25 @@ SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const s
     f.y = y;
     f.a = a;
     f.b = b;
-    f.out = n ? (sslh_real *)sslh_i_scratch(c, tasks * sizeof *f.out) : NULL;
+    if (y2) *y2 = 0;
+    f.out = n ? (sslh_real *)sslh_i_scratch(c, 2 * tasks * sizeof *f.out) : NULL;
     if (!f.out) return 0;
+    f.m = y2 ? f.out + tasks : NULL;
     sslh_i_flat_run(c, &f, sslh_i_squares_task);
     sum = c->k->sum(f.out, tasks);
+    if (y2) *y2 = c->k->sum(f.m, tasks);
     sslh_i_unscratch(c, f.out);
     return sum;
 }
 /* sum of x^2: norms of gradients and parameters. */
 SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n) {
-    return sslh_i_sum_squares2(c, x, NULL, n, 1, 0);
+    return sslh_i_sum_squares2(c, x, NULL, n, 1, 0, NULL);
 }
 
 /* 1 when no value is NaN or Inf: 0 x is then 0, and so is the sum of its squares.
    Cheaper than a test of each value, and it uses a kernel that is there already. */
 SSLH_I_FN int sslh_i_all_finite(sslh_ctx *c, const sslh_real *x, size_t n) {
-    return sslh_i_sum_squares2(c, x, NULL, n, 0, 0) == 0;
+    return sslh_i_sum_squares2(c, x, NULL, n, 0, 0, NULL) == 0;
 }
 
 /* --- operations of one argument ----------------------------------------------------------------------------------- */
@@ -9983,8 +9988,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     }
 }
 
-/* Unfolded: part `task` sums its pieces of pixels into sums[task], (Kh Kw I, O): windows' . dy, so that no lane of a register
-   is idle with three input channels. */
+/* Unfolded (or x as it is, for a 1 x 1 kernel): part `task` sums its pieces of pixels into sums[task], (Kh Kw I, O):
+   windows' . dy, so that no lane of a register is idle with three input channels. */
 SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
@@ -9999,7 +10004,11 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
         const sslh_real *a = windows, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
         sslh_i_prefetch(b + (size_t)count * (size_t)s->co, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)s->co, 0);
-        sslh_i_unfold(p->k, s, p->padded, lines, first, count, windows, (size_t)p->step);
+        if (p->padded) sslh_i_unfold(p->k, s, p->padded, lines, first, count, windows, (size_t)p->step);
+        else {
+            a = p->x + (size_t)first * (size_t)k;
+            sslh_i_prefetch(a + (size_t)count * (size_t)k, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)k, 0);
+        }
         if (copied) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
             b = padded_dy;
@@ -10010,7 +10019,7 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
         t.bs = &b;
         t.lens = &count;
         t.rows = k;
-        t.astep = (size_t)p->step;
+        t.astep = (size_t)(p->padded ? p->step : k);
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)s->co;
         t.accumulate = q > task * each;
@@ -10066,9 +10075,9 @@ SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t chan
 
 SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
     const sslh_i_conv *s = p->s;
-    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow;
-    sslh_real *padded = sslh_i_conv_padded(c, s, p->x);
-    if (!padded) return;
+    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, product = s->kh == 1 && s->kw == 1;
+    sslh_real *padded = product ? NULL : sslh_i_conv_padded(c, s, p->x);
+    if (!padded && !product) return;
     p->padded = padded;
     p->step = (k + 15) / 16 * 16;
     /* a piece of windows and dy in the first-level cache */
@@ -10084,7 +10093,7 @@ SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);
-    sslh_i_unscratch(c, padded);
+    if (padded) sslh_i_unscratch(c, padded);
 }
 
 SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
@@ -10170,6 +10179,13 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
             if (!used) return;
             p.dw = used;
             sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, &p);
+        }
+        if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels: as with unfolded windows */
+            p.dw = dw;
+            if (used) p.x = used;
+            sslh_i_wgrad_unfolded(c, &p);
+            if (used) sslh_i_unscratch(c, used);
+            return;
         }
         memset(&m, 0, sizeof m);
         m.ta = 1;
@@ -15016,10 +15032,12 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* ================================================================================================================== */
 
 /* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
-   two moments. They are made at the first step. One pass per tensor reads the gradient, updates and clears it. */
+   two moments. They are made at the first step. One pass looks at all gradients (NaN, norms), a second updates and
+   clears them. The second goes through the tensors backwards: those that the first met last are still in the cache. */
 
-/* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. */
-typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v; } sslh_i_optim_net;
+/* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
+   LARS: |g + wd p|^2 and |p|^2 of this step. */
+typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
 
 /* steps counts updates, for the bias correction; its powers are kept as products, because pow differs between
    platforms. */
@@ -15111,6 +15129,13 @@ SSLH_I_FN int sslh_i_optim_ready(sslh_optimizer *o, int i) {
         n->v = (sslh_real *)sslh_i_alloc_with(o->ctx, bytes, o);
         if (!n->v) return 0;
     }
+    if (o->desc.kind == SSLH_LARS && n->entries < n->net->entries) {
+        sslh_i_free(o->ctx, n->norms);
+        n->entries = 0;
+        n->norms = (sslh_real *)sslh_i_alloc_with(o->ctx, 2 * (size_t)n->net->entries * sizeof(sslh_real), o);
+        if (!n->norms) return 0;
+        n->entries = n->net->entries;
+    }
     return 1;
 }
 
@@ -15119,9 +15144,15 @@ SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, uns
     return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
 }
 
-/* Norm of all gradients of the step; a NaN or Inf among them is an error that names the parameter.
-   Clipping needs the norm, and checking needs one look at every gradient: both are this one pass, before anything
-   moves. */
+/* What is subtracted besides the gradient. LARS leaves biases and norms alone. */
+SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_entry *e) {
+    if (o->desc.kind == SSLH_LARS && e->t.ndim < 2) return 0;
+    return (sslh_real)(o->desc.weight_decay * e->decay_scale);
+}
+
+/* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
+   names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every gradient:
+   all are this one pass, before anything moves. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
     char text[256];
@@ -15132,7 +15163,13 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             const sslh_i_entry *e = net->entry[j];
             sslh_real part;
             if (!sslh_i_optim_takes(net, e, groups)) continue;
-            part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
+            if (o->desc.kind == SSLH_LARS && o->desc.clip <= 0.0f && e->t.ndim > 1) {
+                sslh_real *norms = o->net[i].norms + 2 * j;
+                part = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, 1, sslh_i_optim_decay(o, e), &norms[1]);
+                norms[0] = part;
+            } else {
+                part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
+            }
             sum = sum + part;
             /* large but finite gradients may overflow here */
             if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
@@ -15148,10 +15185,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
 /* LARS (You, Gitman, Ginsburg 2017): eta |p| / |g + wd p|, 1 when either norm is 0.
    The layer moves by eta of its own length whatever the size of its gradient. With .lars_clip the factor lr x ratio
    is at most lr (solo-learn's LARC). */
-SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor *t, sslh_real decay, sslh_real scale,
-                                      sslh_real lr) {
-    sslh_real p = sslh_i_sum_squares(o->ctx, t->data, t->count);
-    sslh_real g = sslh_i_sum_squares2(o->ctx, t->grad, t->data, t->count, scale, decay), ratio;
+SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *norms, sslh_real lr) {
+    sslh_real g = norms[0], p = norms[1], ratio;
     if (!(p > 0) || !(g > 0)) return 1; /* a layer of zeros could never move otherwise */
     ratio = (sslh_real)sqrt((double)p) / (sslh_real)sqrt((double)g);
     ratio = ratio * (sslh_real)o->desc.lars_eta;
@@ -15162,11 +15197,11 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_tensor
     return ratio;
 }
 
-/* One tensor (count values at e->offset of the blocks): picks the kernel's arguments. scale: of clipping. */
-SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, const sslh_i_entry *e, sslh_real lr,
-                                   sslh_real scale) {
+/* One tensor (entry j: count values at e->offset of the blocks): picks the kernel's arguments. scale: of clipping. */
+SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, int j, sslh_real lr, sslh_real scale) {
+    const sslh_i_entry *e = n->net->entry[j];
     const sslh_optimizer_desc *d = &o->desc;
-    sslh_real decay = (sslh_real)(d->weight_decay * e->decay_scale);
+    sslh_real decay = sslh_i_optim_decay(o, e);
     sslh_real *m = n->m ? n->m + e->offset : NULL, *v = n->v ? n->v + e->offset : NULL;
     if (v) {
         sslh_i_adam a;
@@ -15193,8 +15228,10 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         s.nesterov = d->nesterov && d->kind == SSLH_SGD;
         s.zero_grad = 1;
         if (d->kind == SSLH_LARS) {
-            if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, &e->t, decay, scale, lr);
-            else s.decay = 0;
+            sslh_real *norms = n->norms + 2 * j;
+            if (e->t.ndim > 1 && d->clip > 0.0f) /* of the clipped gradient */
+                norms[0] = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, scale, decay, &norms[1]);
+            if (e->t.ndim > 1) s.ratio = sslh_i_lars_ratio(o, norms, lr);
         }
         sslh_i_sgd_update(o->ctx, e->t.data, e->t.grad, m, e->t.count, s);
     }
@@ -15218,9 +15255,9 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     o->steps++; /* t of Adam's bias corrections 1 - beta^t */
     o->power1 = o->power1 * (double)o->desc.beta1; /* beta1^t */
     o->power2 = o->power2 * (double)o->desc.beta2; /* beta2^t */
-    for (i = 0; i < o->nets; i++) {
+    for (i = o->nets - 1; i >= 0; i--) {
         const sslh_net *net = o->net[i].net;
-        for (j = 0; j < net->entries; j++) {
+        for (j = net->entries - 1; j >= 0; j--) {
             const sslh_i_entry *e = net->entry[j];
             float rate;
             if (!sslh_i_optim_takes(net, e, groups)) continue;
@@ -15229,7 +15266,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
             rate = o->desc.constant_lr >> g & 1u ? o->peak : lr;
             rate = rate * o->desc.group_lr[g];
             rate = rate * e->lr_scale; /* layer-wise decay, for example */
-            sslh_i_optim_tensor(o, &o->net[i], e, (sslh_real)rate, scale);
+            sslh_i_optim_tensor(o, &o->net[i], j, (sslh_real)rate, scale);
         }
     }
 }
