@@ -6822,8 +6822,8 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     return i;
 }
 
-#define SSLH_I_BITS_FUSED 0xcc09d64aeba919d5u
-#define SSLH_I_BITS_PLAIN 0xb42c18c53fb5b51fu
+#define SSLH_I_BITS_FUSED 0x41127ca6bcc0bc15u
+#define SSLH_I_BITS_PLAIN 0xa748291ec278b7f0u
 /* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
    calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
    bits of the results; one value with fused multiply-add, one without). */
