@@ -831,6 +831,7 @@ typedef struct sslh_desc {
     void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg); /* NULL: own pool of .threads */
     void   *user;              /* passed to the callbacks above */
     int     no_winograd;       /* 1: 3x3 convolutions by their definition: a third of the rounding error, slower */
+    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9) */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -888,6 +889,7 @@ typedef struct sslh_info {
     int64_t     allocs;   /* calls of the allocator so far */
     int64_t     steps;    /* calls of sslh_begin_step so far */
     uint64_t    seed;
+    int         bfloat16; /* 0: off, 1: by the processor's instruction, 2: emulated, with the same bits */
 } sslh_info;
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
@@ -2097,6 +2099,13 @@ extern "C" {
 #define SSLH_I_RESTRICT
 #define SSLH_I_INLINE static
 #endif
+#if defined(__GNUC__) || defined(__clang__)
+#define SSLH_I_APART static SSLH_I_UNUSED __attribute__((noinline))
+#elif defined(_MSC_VER)
+#define SSLH_I_APART static __declspec(noinline)
+#else
+#define SSLH_I_APART static
+#endif
 /* Before a loop of few and constant turns: clang writes them all out by itself, gcc has to be told. */
 #if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(SSLH_I_KEEP_CALLS)
 #define SSLH_I_UNROLL _Pragma("GCC unroll 16")
@@ -2139,6 +2148,12 @@ extern "C" {
 #endif
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
+/* This compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is asked at start. */
+#if SSLH_I_X86 && ((defined(__clang__) && __clang_major__ >= 11) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
+#define SSLH_I_BF16 1
+#else
+#define SSLH_I_BF16 0
+#endif
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 #include <cblas.h>
 #endif
@@ -2247,6 +2262,7 @@ struct sslh_ctx {
     char      message[512];
     sslh_desc desc;
     const struct sslh_i_kernels *k;
+    struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; see >>products */
     struct sslh_i_pool          *pool;
     int       threads;
     uint64_t  stream;      /* next stream number */
@@ -3154,6 +3170,7 @@ SSLH_DEF void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) 
 /* --- creation ---------------------------------------------------------------------------------------------------- */
 
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* >>kernels: sets c->k */
+SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* and c->pairs */
 
 SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     sslh_ctx *c;
@@ -3172,6 +3189,7 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
     if (c->threads > 256) sslh_fail(c, SSLH_E_USAGE, "sslh_create: %d threads (at most 256)", c->threads);
     sslh_i_kernels_choose(c);
+    if (desc.bfloat16) sslh_i_pairs_choose(c);
 #if SSLH_I_THREADS
     if (c->threads > 1 && !desc.parallel_for && !SSLH_I_BAD(c)) {
         struct sslh_i_pool *p = (struct sslh_i_pool *)sslh_i_alloc(c, sizeof *p);
@@ -3711,6 +3729,42 @@ SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) &&
 
 static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
+/* --- bfloat16: the high half of a float, rounded to nearest even; subnormal numbers become 0 ---
+   A pair is two of them in the 4 bytes of a float, the first in the low half. Arrays of pairs go through the same tables,
+   panels and cuts as arrays of numbers; only the tiles below look inside. */
+#if !SSLH_I_DOUBLE
+SSLH_I_FN uint32_t sslh_i_bfloat16(float x) {
+    const uint32_t u = sslh_i_bits_of(x);
+    if ((u & 0x7f800000u) == 0) return u >> 31 << 15;
+    if ((u & 0x7fffffffu) > 0x7f800000u) return u >> 16 | 0x40u; /* a NaN stays one */
+    return (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
+}
+/* s + a b as the processor's vdpbf16ps does it: one rounding, results below the smallest normal number are 0. The product
+   of two bfloat16 is exact in double, and rounding a sum of such numbers to double first changes nothing. */
+SSLH_I_FN float sslh_i_bfloat16_madd(float a, float b, float s) {
+    static const double least = 1.1754943157898259e-38; /* 2^-126 - 2^-151: what rounds below 2^-126 */
+    double t = (double)a * (double)b;
+    t = t + (double)s;
+    if (t < least && t > -least && (t > 0 || t < 0)) return t < 0 ? -0.0f : 0.0f;
+    return (float)t;
+}
+SSLH_I_FN float sslh_i_pair_of(float x, float z) { return sslh_i_of_bits(sslh_i_bfloat16(x) | sslh_i_bfloat16(z) << 16); }
+/* n numbers that follow each other -> (n + 1) / 2 pairs; and two rows of n, z NULL for zeros -> n pairs */
+SSLH_I_FN void sslh_i_pairs_along(const float *x, size_t n, float *to) {
+    for (; n > 1; n -= 2, x += 2) *to++ = sslh_i_pair_of(x[0], x[1]);
+    if (n) *to = sslh_i_pair_of(x[0], 0.0f);
+}
+SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float *to) {
+    for (size_t j = 0; j < n; j++) to[j] = sslh_i_pair_of(x[j], z ? z[j] : 0.0f);
+}
+#endif
+typedef struct sslh_i_pair_kernels {
+    void (*rows)(const sslh_i_tile *t); /* in place of tile_rows and tile_runs */
+    void (*runs)(const sslh_i_tile *t);
+    void (*along)(const sslh_real *x, size_t n, sslh_real *to);
+    void (*down)(const sslh_real *x, const sslh_real *z, size_t n, sslh_real *to);
+} sslh_i_pair_kernels;
+
 /* --- the function table of one instruction set --- */
 struct sslh_i_kernels {
     const char *name;
@@ -3793,6 +3847,7 @@ struct sslh_i_kernels {
     void      (*luma)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n);
     void      (*hue)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn);
     void      (*solarize)(sslh_real *p, size_t n, sslh_real threshold);
+    sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
 };
 
 /* --- passes: the kernel text is compiled once per instruction set ---
@@ -3885,8 +3940,13 @@ struct sslh_i_kernels {
 
 #define SSLH_I_PASS SSLH_I_PASS_AVX512
 #define SSLH_I_SUFFIX avx512
-#if defined(__clang__)
+#if defined(__clang__) && SSLH_I_BF16
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"))), apply_to = function)
+#elif defined(__clang__)
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
+#elif SSLH_I_BF16 /* adds intrinsics only: no compiler makes bfloat16 of floats by itself */
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16")
 #elif defined(__GNUC__)
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
@@ -3980,6 +4040,7 @@ struct sslh_i_kernels {
 #define SSLH_I_NIAND(a, b) _mm512_and_si512(a, b)
 #define SSLH_I_NIOR(a, b) _mm512_or_si512(a, b)
 #define SSLH_I_NISHL23(a) _mm512_slli_epi32(a, 23)
+#define SSLH_I_NISHL16(a) _mm512_slli_epi32(a, 16)
 #define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm512_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm512_xor_si512(a, b)
@@ -4022,6 +4083,7 @@ struct sslh_i_kernels {
 #define SSLH_I_NIAND(a, b) _mm256_and_si256(a, b)
 #define SSLH_I_NIOR(a, b) _mm256_or_si256(a, b)
 #define SSLH_I_NISHL23(a) _mm256_slli_epi32(a, 23)
+#define SSLH_I_NISHL16(a) _mm256_slli_epi32(a, 16)
 #define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
@@ -4069,6 +4131,7 @@ struct sslh_i_kernels {
 #define SSLH_I_NIAND(a, b) _mm_and_si128(a, b)
 #define SSLH_I_NIOR(a, b) _mm_or_si128(a, b)
 #define SSLH_I_NISHL23(a) _mm_slli_epi32(a, 23)
+#define SSLH_I_NISHL16(a) _mm_slli_epi32(a, 16)
 #define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm_xor_si128(a, b)
@@ -4632,6 +4695,128 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
+
+/* --- kernels: products of pairs, bfloat16 x bfloat16 -> float ---
+   The same two forms, one core each of MR rows; rows that are missing repeat the first (rows) or are whatever follows in
+   memory (runs: arrays of pairs end in some more bytes), and are not stored. For x, b pairs and s a float, in this order:
+       s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                          (B1)
+   each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
+#if !SSLH_I_DOUBLE
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512 || SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
+#define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
+#define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
+#define SSLH_I_DOT_emulated(x, b, s) SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
+#define SSLH_I_DOT_native(x, b, s) _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
+/* flush-to-zero and denormals-are-zero while emulating; vdpbf16ps does so by itself */
+#define SSLH_I_FLUSH_emulated(call) { const unsigned csr = _mm_getcsr(); _mm_setcsr(csr | 0x8040u); call; _mm_setcsr(csr); }
+#define SSLH_I_FLUSH_native(call) call;
+#define SSLH_I_ALL SSLH_I_CAT(SSLH_I_REP, SSLH_I_MR)
+#define SSLH_I_PAIR_POINT(r) const float *p##r = a[r < n ? r : 0] + shift;
+#define SSLH_I_PAIR_DOT(r, value)                                                                                        \
+    {                                                                                                                    \
+        const SSLH_I_N x = SSLH_I_NSET(value);                                                                           \
+        u##r = SSLH_I_DOT(x, b0, u##r);                                                                                  \
+        v##r = SSLH_I_DOT(x, b1, v##r);                                                                                  \
+    }
+#define SSLH_I_PAIR_ROW(r) SSLH_I_PAIR_DOT(r, p##r[k])
+#define SSLH_I_PAIR_RUN(r) SSLH_I_PAIR_DOT(r, a[r])
+#define SSLH_I_PAIR_TILES(kind)                                                                                          \
+    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y) {    \
+        const float *b = t->b;                                                                                           \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift, ystep = SSLH_I_NR;       \
+        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                         \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
+            SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                                \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
+                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                    \
+                SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                              \
+            }                                                                                                            \
+        }                                                                                                                \
+        SSLH_I_ALL(SSLH_I_PUT2)                                                                                          \
+    }                                                                                                                    \
+    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y) {                         \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, ystep = SSLH_I_NR;                     \
+        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                         \
+        for (int s = 0; s < t->segs; s++) {                                                                              \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                               \
+                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                    \
+                SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                              \
+            }                                                                                                            \
+        }                                                                                                                \
+        SSLH_I_ALL(SSLH_I_PUT2)                                                                                          \
+    }
+#else /* numbers one by one */
+#define SSLH_I_FLUSH_emulated(call) call;
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair) {
+    const uint32_t x = sslh_i_bits_of(pair);
+    const float high = sslh_i_of_bits(x & 0xffff0000u), low = sslh_i_of_bits(x << 16);
+    for (int j = 0; j < SSLH_I_NR; j++) {
+        const uint32_t z = sslh_i_bits_of(b[j]);
+        y[j] = sslh_i_bfloat16_madd(high, sslh_i_of_bits(z & 0xffff0000u), y[j]);
+        y[j] = sslh_i_bfloat16_madd(low, sslh_i_of_bits(z << 16), y[j]);
+    }
+}
+#define SSLH_I_PAIR_TILES(kind)                                                                                          \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y) {       \
+        const float *b = t->b;                                                                                           \
+        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                                 \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR)                                                                \
+            for (int k = 0; k < t->len; k++, b += t->bstep)                                                              \
+                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][t->shift + (size_t)k]); \
+    }                                                                                                                    \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y) {                            \
+        const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                              \
+        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                                 \
+        for (int s = 0; s < t->segs; s++) {                                                                              \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
+            for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)                                           \
+                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);                     \
+        }                                                                                                                \
+    }
+#endif
+#define SSLH_I_PAIR_KERNELS(kind)                                                                                        \
+    SSLH_I_PAIR_TILES(kind)                                                                                              \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_rows_)(const sslh_i_tile *t) {                                          \
+        float y[SSLH_I_MR * SSLH_I_NR];                                                                                  \
+        for (int row = 0, n; row < t->rows; row += n) {                                                                  \
+            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                    \
+            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, y))                                    \
+            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                         \
+        }                                                                                                                \
+    }                                                                                                                    \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                          \
+        float y[SSLH_I_MR * SSLH_I_NR];                                                                                  \
+        for (int row = 0, n; row < t->rows; row += n) {                                                                  \
+            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                    \
+            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_runs_)(t, row, y))                                              \
+            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                         \
+        }                                                                                                                \
+    }
+#define SSLH_I_DOT SSLH_I_DOT_emulated
+SSLH_I_PAIR_KERNELS(emulated)
+#undef SSLH_I_DOT
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
+#define SSLH_I_DOT SSLH_I_DOT_native
+SSLH_I_PAIR_KERNELS(native)
+#undef SSLH_I_DOT
+SSLH_I_FN void SSLH_I_P(sslh_i_pairs_along_)(const float *x, size_t n, float *to) {
+    for (; n >= 32; n -= 32, x += 32, to += 16)
+        _mm512_storeu_ps(to, _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x))));
+    sslh_i_pairs_along(x, n, to);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size_t n, float *to) {
+    size_t j = 0;
+    for (; j + 16 <= n; j += 16) {
+        const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + j)));
+        const __m512 second = z ? _mm512_loadu_ps(z + j) : _mm512_setzero_ps();
+        const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second)), 16);
+        _mm512_storeu_ps(to + j, _mm512_castsi512_ps(_mm512_or_si512(low, high)));
+    }
+    sslh_i_pairs_down(x + j, z ? z + j : NULL, n - j, to + j);
+}
+#endif
+#endif
 
 /* dz = dy where y > 0, else 0 (y NULL: dz is not written, dy is used as it is); sum[j] = sum over rows of dz[.][j].
    y, dy, dz (rows,n); dz may be dy; sum NULL: not wanted. Columns outside, so that sums stay in a register. */
@@ -6169,7 +6354,17 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_P(sslh_i_attend_), SSLH_I_P(sslh_i_attend_back_), SSLH_I_P(sslh_i_gru_), SSLH_I_P(sslh_i_gru_back_),
     SSLH_I_P(sslh_i_dot_), SSLH_I_P(sslh_i_max_row_),
     SSLH_I_P(sslh_i_mix_rows_), SSLH_I_P(sslh_i_scale_clip_), SSLH_I_P(sslh_i_blend_clip_), SSLH_I_P(sslh_i_luma_), SSLH_I_P(sslh_i_hue_),
-    SSLH_I_P(sslh_i_solarize_)
+    SSLH_I_P(sslh_i_solarize_),
+#if SSLH_I_DOUBLE
+    { NULL, NULL, NULL, NULL }, { NULL, NULL, NULL, NULL }
+#else
+    { SSLH_I_P(sslh_i_emulated_tile_rows_), SSLH_I_P(sslh_i_emulated_tile_runs_), sslh_i_pairs_along, sslh_i_pairs_down },
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
+    { SSLH_I_P(sslh_i_native_tile_rows_), SSLH_I_P(sslh_i_native_tile_runs_), SSLH_I_P(sslh_i_pairs_along_), SSLH_I_P(sslh_i_pairs_down_) }
+#else
+    { NULL, NULL, NULL, NULL }
+#endif
+#endif
 };
 
 /* what the next pass defines anew */
@@ -6182,6 +6377,20 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NR
 #undef SSLH_I_PAIR
 #undef SSLH_I_POINT
+#undef SSLH_I_ALL
+#undef SSLH_I_DOT_emulated
+#undef SSLH_I_DOT_native
+#undef SSLH_I_FLUSH_emulated
+#undef SSLH_I_FLUSH_native
+#undef SSLH_I_HIGH
+#undef SSLH_I_LOW
+#undef SSLH_I_NISHL16
+#undef SSLH_I_PAIR_DOT
+#undef SSLH_I_PAIR_KERNELS
+#undef SSLH_I_PAIR_POINT
+#undef SSLH_I_PAIR_ROW
+#undef SSLH_I_PAIR_RUN
+#undef SSLH_I_PAIR_TILES
 #undef SSLH_I_PUT1
 #undef SSLH_I_PUT2
 #undef SSLH_I_QUAD
@@ -6342,6 +6551,29 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (c%s)", cpu ? cpu : "",
               SSLH_I_X86 ? (SSLH_I_NARROW ? ", sse2, avx2" : ", sse2, avx2, avx512") : SSLH_I_ARM ? ", neon" : "");
 }
+
+/* The table for products of pairs: that of c->k with other tiles. */
+SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
+#if SSLH_I_DOUBLE
+    sslh_fail(c, SSLH_E_USAGE, "sslh_create: bfloat16: a double build has no products of less than double precision");
+#else
+    int native = c->k->native.rows != NULL;
+#if SSLH_I_BF16
+    __builtin_cpu_init();
+    native = native && __builtin_cpu_supports("avx512bf16");
+#endif
+    if (SSLH_I_BAD(c)) return;
+    c->pairs = (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *c->pairs);
+    if (!c->pairs) return;
+    *c->pairs = *c->k;
+    const sslh_i_pair_kernels *p = native ? &c->k->native : &c->k->emulated;
+    c->pairs->tile_rows = p->rows;
+    c->pairs->tile_runs = p->runs;
+    c->pairs->native = *p; /* its conversions */
+#endif
+}
+/* 1 while the running product or convolution reads pairs. */
+SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
 
 /* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when ta),
    op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: long sums may be cut into parts
@@ -6819,6 +7051,7 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     i.allocs = c->allocs;
     i.steps = c->steps;
     i.seed = c->desc.seed;
+    i.bfloat16 = !c->pairs ? 0 : c->pairs->tile_rows == c->k->emulated.rows ? 2 : 1;
     return i;
 }
 
@@ -8485,12 +8718,106 @@ SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 
     (void)worker;
 }
 
+SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more); /* >>conv */
+
+/* --- bfloat16 products (.bfloat16 in sslh_desc) ---
+   Both operands are rounded and laid in pairs along k (see >>kernels); then the product of pairs is an ordinary product with
+   half as many terms, by the table c->pairs in place of c->k. Sums, bias, activation and results are float. */
+
+/* An operand: batch matrices (rows,cols), `stride` apart. Pairs are neighbours in a row: (rows,(cols+1)/2); or down: a row
+   and the next, ((rows+1)/2,cols). */
+typedef struct sslh_i_pairs_job {
+    const sslh_i_pair_kernels *k;
+    const sslh_real *x;
+    sslh_real *to;
+    size_t ld, rows, cols, stride;
+    size_t lines, width, all, per; /* of the result: rows of a matrix, pairs in a row, rows in all; rows of a task */
+    size_t last;                   /* cols of the very last row */
+    int    down;
+} sslh_i_pairs_job;
+
+SSLH_I_FN void sslh_i_pairs_task(void *arg, int task, int worker) {
+    const sslh_i_pairs_job *p = (const sslh_i_pairs_job *)arg;
+    const size_t first = (size_t)task * p->per, end = SSLH_I_MIN(p->all, first + p->per);
+    (void)worker;
+    for (size_t q = first; q < end; q++) {
+        const size_t r = q % p->lines;
+        const sslh_real *x = p->x + q / p->lines * p->stride + (p->down ? 2 * r : r) * p->ld;
+        sslh_real *to = p->to + q * p->width;
+        if (p->down) p->k->down(x, 2 * r + 1 < p->rows ? x + p->ld : NULL, p->cols, to);
+        else p->k->along(x, q + 1 < p->all ? p->cols : p->last, to);
+    }
+}
+
+/* The operand as pairs, in scratch, with some bytes behind it that may be read; NULL on failure. */
+SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, size_t rows, size_t cols, int down,
+                                  size_t batch, size_t stride) {
+    enum { PIECE = 8192 };
+    sslh_i_pairs_job p;
+    memset(&p, 0, sizeof p);
+    if (stride == 0) batch = 1;
+    p.last = cols;
+    if (!down && cols % 2 == 0 && ld == cols && (batch == 1 || stride == rows * cols)) { /* one long row, in pieces */
+        const size_t n = batch * rows * cols;
+        batch = 1;
+        cols = ld = PIECE;
+        rows = (n + PIECE - 1) / PIECE;
+        p.last = n - (rows - 1) * PIECE;
+    }
+    p.k = &c->pairs->native;
+    p.x = x;
+    p.ld = ld;
+    p.rows = rows;
+    p.cols = cols;
+    p.stride = stride;
+    p.down = down;
+    p.lines = down ? (rows + 1) / 2 : rows;
+    p.width = down ? cols : (cols + 1) / 2;
+    p.all = batch * p.lines;
+    p.per = (PIECE - 1) / p.width + 1;
+    p.to = sslh_i_scratch_reals(c, p.all, p.width, 64);
+    if (!p.to) return NULL;
+    memset(p.to + p.all * p.width, 0, 64 * sizeof *p.to);
+    sslh_i_parallel(c, (int)((p.all + p.per - 1) / p.per), sslh_i_pairs_task, &p);
+    return p.to;
+}
+
+/* Which products: by the sizes that belong to layers, so that a result does not depend on the batch size. */
+SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) { return g->n >= 32 && g->k >= 32 && (!g->split || g->m >= 12); }
+
+SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args);
+/* The product by pairs; 0 when it is to be done in float. */
+SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
+    sslh_i_gemm_args g = *args;
+    if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_gemm_fits_pairs(args)) return 0;
+    const size_t m = (size_t)g.m, n = (size_t)g.n, k = (size_t)g.k, half = (k + 1) / 2, batch = (size_t)g.batch;
+    sslh_real *a = sslh_i_pairs(c, g.a, g.lda, g.ta ? k : m, g.ta ? m : k, g.ta, batch, g.stride_a);
+    sslh_real *b = a ? sslh_i_pairs(c, g.b, g.ldb, g.tb ? n : k, g.tb ? k : n, !g.tb, batch, g.stride_b) : NULL;
+    if (b) {
+        const struct sslh_i_kernels *own = c->k;
+        g.a = a;
+        g.b = b;
+        g.k = (int)half;
+        g.lda = g.ta ? m : half;
+        g.ldb = g.tb ? half : n;
+        g.stride_a = g.stride_a ? m * half : 0;
+        g.stride_b = g.stride_b ? n * half : 0;
+        c->k = c->pairs;
+        sslh_i_gemm(c, &g);
+        c->k = own;
+        sslh_i_unscratch(c, b);
+    }
+    if (a) sslh_i_unscratch(c, a);
+    return 1;
+}
+
 /* small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
    other, each over all threads. The choice depends on sizes alone. */
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
     if (SSLH_I_BAD(c) || g.m <= 0 || g.n <= 0 || g.batch < 0) return;
     if (g.batch == 0) g.batch = 1;
+    if (sslh_i_gemm_pairs(c, &g)) return;
     if (g.k <= 0) {
         sslh_i_parallel(c, 1, sslh_i_gemm_empty_task, &g);
         return;
@@ -8498,7 +8825,8 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
     size_t work = (size_t)g.m * (size_t)g.n * (size_t)g.k;
     int small = g.n <= 512 && work <= (g.batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
-    small = 0;
+    const int blas = !sslh_i_in_pairs(c);
+    small = small && !blas;
 #endif
     if (small) {
         sslh_i_gemm_items(c, &g);
@@ -8510,10 +8838,12 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
         g.b = args->b + (size_t)i * g.stride_b;
         g.c = args->c + (size_t)i * g.stride_c;
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
-        sslh_i_gemm_blas(&g);
-#else
-        sslh_i_gemm_one(c, &g);
+        if (blas) {
+            sslh_i_gemm_blas(&g);
+            continue;
+        }
 #endif
+        sslh_i_gemm_one(c, &g);
     }
 }
 
@@ -9244,7 +9574,7 @@ typedef struct sslh_i_wino {
 /* Worth it by shape: a tile costs 36 products for at most 144, and the transforms take channels to pay off. h, w: outputs */
 SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const sslh_i_conv *s, int h, int w) {
     const double tiles = (double)((h + 3) / 4) * (double)((w + 3) / 4);
-    return !c->desc.no_winograd && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 && s->dw == 1 && s->groups == 1 &&
+    return !c->desc.no_winograd && !sslh_i_in_pairs(c) && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 && s->dw == 1 && s->groups == 1 &&
            s->ci >= 16 && s->co >= 16 && 9.0 * h * w >= 36.0 * 2.0 * tiles && tiles * (double)s->n <= (double)INT_MAX;
 }
 
@@ -9769,6 +10099,62 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     if (p.start) sslh_i_unscratch(c, p.start);
 }
 
+/* --- bfloat16 (.bfloat16 in sslh_desc): pairs along the sum, see >>products ---
+     forward                  pairs of input channels: x (N,H,W,I/2), weight (O,Kh,Kw,I/2)
+     gradient of the data     pairs of output channels: dy (N,OH,OW,O/2), weight (O/2,Kh,Kw,I)
+     gradient of the weights  pairs of images: x (N/2,H,W,I), dy (N/2,OH,OW,O)
+   Then it is the float algorithm with half the channels or images. Where Winograd's in float is faster, that is kept. */
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
+                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
+                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x);
+SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
+                                           sslh_real *dw, int accumulate);
+
+/* Which: those with channels to share a sum. 3 x 3 with stride 1 stays with Winograd's in float, which is as fast or faster,
+   but for maps of at most 8 x 8 that its tiles do not fit, and but for gradients of many weights over such small maps. */
+SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
+    const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
+    const int small = h <= 8 && w <= 8, whole = h % 4 == 0 && w % 4 == 0;
+    if (s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
+    if (!sslh_i_wino_fits(c, s, h, w)) return 1;
+    if (which != SSLH_I_CONV_WEIGHT) return small && !whole;
+    return (small || !whole) && (size_t)s->ci * (size_t)s->co >= 128 * 128;
+}
+/* y = x * w in the sense of which: x (data), weight -> y;  dy, weight -> x;  x, dy -> dw. 0: to be done in float. */
+SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
+                                sslh_real *y, const sslh_real *bias, int relu, int accumulate) {
+    sslh_i_conv half = *s;
+    const struct sslh_i_kernels *own = c->k;
+    sslh_real *px, *pw = NULL;
+    if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
+    const size_t n = (size_t)s->n, ci = (size_t)s->ci, co = (size_t)s->co, taps = (size_t)s->kh * (size_t)s->kw;
+    const size_t in = (size_t)s->h * (size_t)s->w, out = (size_t)s->oh * (size_t)s->ow;
+    if (which == SSLH_I_CONV_FORWARD) {
+        half.ci = (s->ci + 1) / 2;
+        px = sslh_i_pairs(c, x, ci, n * in, ci, 0, 1, 0);
+        if (px) pw = sslh_i_pairs(c, w, ci, co * taps, ci, 0, 1, 0);
+    } else if (which == SSLH_I_CONV_DATA) {
+        half.co = (s->co + 1) / 2;
+        px = sslh_i_pairs(c, x, co, n * out, co, 0, 1, 0);
+        if (px) pw = sslh_i_pairs(c, w, taps * ci, co, taps * ci, 1, 1, 0);
+    } else {
+        half.n = (s->n + 1) / 2;
+        px = sslh_i_pairs(c, x, in * ci, n, in * ci, 1, 1, 0);
+        if (px) pw = sslh_i_pairs(c, w, out * co, n, out * co, 1, 1, 0);
+    }
+    if (pw) {
+        c->k = c->pairs;
+        if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_gather(c, &half, px, pw, SSLH_I_R(0), bias, relu, accumulate, y);
+        else if (which == SSLH_I_CONV_DATA) sslh_i_conv_data(c, &half, px, pw, SSLH_I_R(0), bias, relu, accumulate, y);
+        else sslh_i_conv_backward_weight(c, &half, px, pw, y, accumulate);
+        c->k = own;
+        sslh_i_unscratch(c, pw);
+    }
+    if (px) sslh_i_unscratch(c, px);
+    return 1;
+}
+
 /* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
    depthwise with the constant (average pooling). */
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, sslh_real constant,
@@ -9846,7 +10232,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
 
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
                                    int relu, int accumulate, sslh_real *y) {
-    if (SSLH_I_BAD(c)) return;
+    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_FORWARD, x, weight, y, bias, relu, accumulate)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
     else if (sslh_i_conv_unfolds(s)) sslh_i_conv_unfolded(c, s, x, weight, bias, relu, accumulate, y);
     else sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
@@ -9859,6 +10245,7 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     sslh_i_gather_job p;
     sslh_i_conv one = *s;
     if (SSLH_I_BAD(c)) return;
+    if (weight && sslh_i_conv_pairs(c, s, SSLH_I_CONV_DATA, dy, weight, x, bias, relu, accumulate)) return;
     if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_gemm_args m;
         memset(&m, 0, sizeof m);
@@ -10209,7 +10596,7 @@ SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy, sslh_real *dw,
                                            int accumulate) {
     sslh_i_wgrad p;
-    if (SSLH_I_BAD(c)) return;
+    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_WEIGHT, x, dy, dw, NULL, 0, accumulate)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) {
         sslh_i_wino_weights(c, s, x, dy, dw, accumulate);
         return;

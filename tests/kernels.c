@@ -291,6 +291,206 @@ static void images_alone(void) {
     }
 }
 
+/* --- bfloat16: contexts with .bfloat16 = 1, and AVX-512's emulation beside its instruction --- */
+static sslh_ctx *half[2 * MOST + 2];
+static int nhalf;
+
+static sslh_ctx *half_context(const char *cpu, int threads) {
+    sslh_desc d;
+    sslh_ctx *c;
+    memset(&d, 0, sizeof d);
+    d.cpu = cpu;
+    d.threads = threads;
+    d.bfloat16 = 1;
+    c = sslh_create(d);
+    if (!sslh_error(c)) return half[nhalf++] = c;
+    sslh_destroy(c);
+    return NULL;
+}
+static void half_emulate(sslh_ctx *c) {
+    c->pairs->tile_rows = c->k->emulated.rows;
+    c->pairs->tile_runs = c->k->emulated.runs;
+    c->pairs->native = c->k->emulated;
+}
+static void bfloat16_contexts(void) {
+    int i, threads;
+    for (i = 0; i < MOST; i++)
+        for (threads = 1; threads <= 2; threads++) {
+            sslh_ctx *c = half_context(names[i], threads);
+            if (!c || c->pairs->tile_rows == c->k->emulated.rows) continue;
+            CHECK(sslh_query(c).bfloat16 == 1, "native");
+            half_emulate(half_context(names[i], threads));
+        }
+    CHECK(nhalf >= 2 && sslh_query(half[0]).bfloat16 == 2, "emulated by plain C");
+    CHECK(sslh_query(ctx[0]).bfloat16 == 0, "off");
+}
+/* Bits that are anything: subnormal, infinite, NaN, and products around the smallest normal number. */
+static float *wild(size_t n, int kind) {
+    float *x = (float *)malloc(n * sizeof *x);
+    size_t i;
+    for (i = 0; i < n; i++) {
+        uint32_t u = sslh_random_u32(3, 4, counter++);
+        if (kind == 1) u = (u & 0x83ffffffu) | 0x1e000000u; /* 2^-67 .. 2^-60: products around 2^-127 */
+        if (kind == 2) u = (u & 0x80ffffffu) | 0x3f000000u; /* around 1, sums that cancel */
+        if (kind == 3 && u % 64 == 0) u = u % 128 ? 0x7f800000u | (u & 0x80000000u) : 0x7fa00001u;
+        if (kind == 3 && u % 64 == 1) u &= 0x807fffffu;
+        x[i] = sslh_i_of_bits(u);
+    }
+    return x;
+}
+static int same_or_nan(const float *x, const float *y, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++)
+        if (sslh_i_bits_of(x[i]) != sslh_i_bits_of(y[i]) && (x[i] == x[i] || y[i] == y[i])) return 0;
+    return 1;
+}
+static void bfloat16_rounding(void) {
+    int kind, i;
+    CHECK(sslh_i_bfloat16(1.00390625f) == 0x3f80 && sslh_i_bfloat16(1.01171875f) == 0x3f82, "ties to even");
+    CHECK(sslh_i_bfloat16(3.4e38f) == 0x7f80 && sslh_i_bfloat16(-1e-40f) == 0x8000, "ends of the range");
+    for (kind = 0; kind < 4; kind++)
+        for (i = 0; i < nhalf; i++) {
+            enum { N = 1017 };
+            float *x = wild(2 * N, kind), y[N + 1], z[N + 1];
+            sslh_i_pairs_along(x, 2 * N - 1, y);
+            half[i]->pairs->native.along(x, 2 * N - 1, z);
+            CHECK(memcmp(y, z, N * sizeof *y) == 0, "pairs along rows, kind %d, %s", kind, half[i]->k->name);
+            sslh_i_pairs_down(x, x + N, N, y);
+            half[i]->pairs->native.down(x, x + N, N, z);
+            CHECK(memcmp(y, z, N * sizeof *y) == 0, "pairs of rows, kind %d, %s", kind, half[i]->k->name);
+            sslh_i_pairs_down(x, NULL, N, y);
+            half[i]->pairs->native.down(x, NULL, N, z);
+            CHECK(memcmp(y, z, N * sizeof *y) == 0, "pairs with zeros, kind %d, %s", kind, half[i]->k->name);
+            free(x);
+        }
+}
+static float rounded(float x) { return sslh_i_of_bits(sslh_i_bfloat16(x) << 16); }
+/* Products by the definition (B1), pairs in blocks of SSLH_I_KC: every context gives these bits. */
+static void bfloat16_products(void) {
+    static const int shapes[][4] = {{3, 32, 33, 1}, {1, 64, 64, 1}, {13, 33, 65, 1}, {65, 65, 64, 3}, {50, 100, 301, 1}, {30, 48, 1100, 1}, {100, 70, 35, 1}};
+    int s, t, i, j, k, r;
+    for (s = 0; s < (int)(sizeof shapes / sizeof shapes[0]); s++)
+        for (t = 0; t < 16; t++) {
+            sslh_i_gemm_args g;
+            float *a, *b, *c, *ref, *bias;
+            size_t count;
+            int p;
+            memset(&g, 0, sizeof g);
+            g.m = shapes[s][0], g.n = shapes[s][1], g.k = shapes[s][2], g.batch = shapes[s][3];
+            g.ta = t & 1, g.tb = t >> 1 & 1, g.accumulate = t >> 2 & 1, g.relu = s % 2;
+            g.lda = (size_t)(g.ta ? g.m : g.k) + (size_t)(s % 2) * 3;
+            g.ldb = (size_t)(g.tb ? g.k : g.n) + (size_t)(s % 2);
+            g.ldc = (size_t)g.n + (size_t)(s % 2) * 2;
+            g.stride_a = g.lda * (size_t)(g.ta ? g.k : g.m);
+            g.stride_b = g.ldb * (size_t)(g.tb ? g.n : g.k);
+            g.stride_c = g.ldc * (size_t)g.m;
+            count = g.stride_c * (size_t)g.batch;
+            a = t < 8 ? filled(g.stride_a * (size_t)g.batch) : wild(g.stride_a * (size_t)g.batch, t % 4);
+            b = t < 8 ? filled(g.stride_b * (size_t)g.batch) : wild(g.stride_b * (size_t)g.batch, t % 4);
+            c = filled(count);
+            bias = filled((size_t)g.n);
+            ref = copied(c, count);
+            for (p = 0; p < g.batch; p++)
+                for (i = 0; i < g.m; i++)
+                    for (j = 0; j < g.n; j++) {
+                        const float *pa = a + (size_t)p * g.stride_a, *pb = b + (size_t)p * g.stride_b;
+                        float *to = ref + (size_t)p * g.stride_c + (size_t)i * g.ldc + (size_t)j, y = *to;
+                        for (k = 0; k < g.k; k += 2 * SSLH_I_KC) {
+                            float sum = 0;
+                            for (r = 0; r < SSLH_I_KC && k + 2 * r < g.k; r++) {
+                                int q, h;
+                                for (h = 1; h >= 0; h--) { /* the second of the pair first */
+                                    q = k + 2 * r + h;
+                                    sum = sslh_i_bfloat16_madd(q < g.k ? rounded(g.ta ? pa[(size_t)q * g.lda + (size_t)i] : pa[(size_t)i * g.lda + (size_t)q]) : 0,
+                                                               q < g.k ? rounded(g.tb ? pb[(size_t)j * g.ldb + (size_t)q] : pb[(size_t)q * g.ldb + (size_t)j]) : 0, sum);
+                                }
+                            }
+                            y = k || g.accumulate ? y + sum : sum;
+                        }
+                        if (t % 3) y = y + bias[j];
+                        *to = g.relu && 0 > y ? 0 : y;
+                    }
+            g.a = a, g.b = b, g.bias = t % 3 ? bias : NULL;
+            for (i = 0; i < nhalf; i++) {
+                float *y = g.c = copied(c, count);
+                sslh_i_gemm(half[i], &g);
+                CHECK(same_or_nan(y, ref, count), "(%d,%d,%d) x %d, case %d, %s, %d threads%s: not the reference's bits", g.m, g.n, g.k, g.batch, t,
+                      half[i]->k->name, half[i]->threads, half[i]->pairs->tile_rows == half[i]->k->emulated.rows ? ", emulated" : "");
+                free(y);
+            }
+            free(a), free(b), free(c), free(ref), free(bias);
+        }
+}
+/* Every pass gives the same bits in all contexts; root mean square error over that of the sums in float: 3e-3. */
+static void bfloat16_convolutions(void) {
+    static const int which_convs[] = {3, 5, 6, 7, 10, 11, 16, 28, 33, 2, 36};
+    int q, which, i;
+    for (q = 0; q < (int)(sizeof which_convs / sizeof which_convs[0]); q++) {
+        const sslh_i_conv s = conv_at(which_convs[q]);
+        const size_t nx = (size_t)(s.n * s.h * s.w * s.ci), ny = (size_t)(s.n * s.oh * s.ow * s.co), nw = (size_t)(s.co * s.kh * s.kw * s.ci);
+        float *x = filled(nx), *y = filled(ny), *w = filled(nw), *bias = filled((size_t)s.co);
+        if (test_small() && q > 3) break;
+        for (which = SSLH_I_CONV_FORWARD; which <= SSLH_I_CONV_WEIGHT; which++) {
+            const size_t n = which == SSLH_I_CONV_FORWARD ? ny : which == SSLH_I_CONV_DATA ? nx : nw;
+            float *ref = NULL;
+            for (i = -1; i < nhalf; i++) { /* first in float */
+                sslh_ctx *c = i < 0 ? ctx[0] : half[i];
+                float *to = filled(n);
+                double e = 0, size = 0;
+                size_t j;
+                if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(c, &s, x, w, bias, 0, 0, to);
+                else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(c, &s, y, w, to, 0);
+                else sslh_i_conv_backward_weight(c, &s, x, y, to, 0);
+                for (j = 0; ref && j < n; j++) e += ((double)to[j] - (double)ref[j]) * ((double)to[j] - (double)ref[j]), size += (double)ref[j] * (double)ref[j];
+                if (i == 0) CHECK(e <= 9e-6 * size, "convolution %d, pass %d: error %g", which_convs[q], which, sqrt(e / size));
+                if (i == 0) free(ref), ref = NULL;
+                if (i > 0 && sslh_i_conv_fits_pairs(c, &s, which)) {
+                    CHECK(memcmp(ref, to, n * sizeof *to) == 0, "convolution %d, pass %d, %s, %d threads: other bits", which_convs[q], which, c->k->name, c->threads);
+                }
+                if (!ref) ref = to;
+                else free(to);
+            }
+            free(ref);
+        }
+        free(x), free(y), free(w), free(bias);
+    }
+}
+/* Operations through the public functions: gradients stay near those in float, losses finite. */
+static void bfloat16_operations(void) {
+    int i, j, p;
+    float *grad[2] = {NULL, NULL};
+    sslh_ctx *both[2];
+    const size_t nw = 48 * 40;
+    both[0] = ctx[nctx - 1];
+    both[1] = half[nhalf - 1];
+    for (i = 0; i < 2; i++) {
+        sslh_ctx *c = both[i];
+        float *x = (float *)malloc(60 * 40 * sizeof *x), *w = (float *)malloc(nw * sizeof *w);
+        int32_t labels[60];
+        sslh_tensor *tx, *tw, *loss;
+        for (j = 0; j < 60 * 40; j++) x[j] = sslh_random_normal(5, 1, (uint64_t)j);
+        for (j = 0; j < (int)nw; j++) w[j] = 0.2f * sslh_random_normal(5, 2, (uint64_t)j);
+        for (j = 0; j < 60; j++) labels[j] = j % 48;
+        sslh_begin_step(c);
+        tx = sslh_from(c, sslh_dim2(60, 40), x);
+        tw = sslh_requires_grad(sslh_from(c, sslh_dim2(48, 40), w));
+        loss = sslh_cross_entropy(c, sslh_linear(c, tx, tw, NULL), sslh_from_ints(c, sslh_dim1(60), labels));
+        CHECK(sslh_item(loss) > 2 && sslh_item(loss) < 10, "loss %g", (double)sslh_item(loss));
+        sslh_backward(c, loss);
+        CHECK_OK(c);
+        grad[i] = copied(tw->grad, nw);
+        free(x), free(w);
+    }
+    double e = 0, size = 0;
+    for (p = 0; p < (int)nw; p++) e += ((double)grad[0][p] - (double)grad[1][p]) * ((double)grad[0][p] - (double)grad[1][p]), size += (double)grad[0][p] * (double)grad[0][p];
+    CHECK(e > 0 && e < 1e-4 * size, "gradient: error %g", sqrt(e / size));
+    free(grad[0]), free(grad[1]);
+    for (i = 0; i < nhalf; i++) {
+        CHECK_OK(half[i]);
+        sslh_destroy(half[i]);
+    }
+}
+
 /* Against double libm, in units in the last place. */
 static double ulps(float got, double want) {
     double size = fabs(want) > 1.2e-38 ? fabs(want) * 1.1920929e-7 : 1.4e-45;
@@ -334,6 +534,11 @@ TESTS_BEGIN
     TEST(winograd_errors)
     TEST(convolutions)
     TEST(images_alone)
+    TEST(bfloat16_contexts)
+    TEST(bfloat16_rounding)
+    TEST(bfloat16_products)
+    TEST(bfloat16_convolutions)
+    TEST(bfloat16_operations)
     TEST(elementary)
     TEST(end)
 TESTS_END
