@@ -20,6 +20,7 @@ typedef struct options {
     unsigned long seed;
     int threads, epochs, batch;
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
+    int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
 } options;
 
 static const char *const options_help =
@@ -29,7 +30,8 @@ static const char *const options_help =
     "  --test PATH    test images; default: found beside the training images, else a tenth of them\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
-    "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n";
+    "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
+    "  --bfloat16     products of rounded operands, faster where the processor has AVX-512 BF16\n";
 
 /* Text after "--name" or "--name=", moving *i; NULL when argv[*i] is another option. */
 static const char *option_value(int argc, char **argv, int *i, const char *name) {
@@ -66,6 +68,7 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
             exit(0);
         }
         if (!strcmp(argv[i], "--smoke")) o.smoke = 1;
+        else if (!strcmp(argv[i], "--bfloat16")) o.bfloat16 = 1;
         else if ((v = option_value(*argc, argv, &i, "--data")) != NULL) o.data = v;
         else if ((v = option_value(*argc, argv, &i, "--test")) != NULL) o.test = v;
         else if ((v = option_value(*argc, argv, &i, "--out")) != NULL) o.out = v;
@@ -90,6 +93,7 @@ static sslh_ctx *options_create(const options *o) {
     memset(&d, 0, sizeof d);
     d.seed = o->seed;
     d.threads = o->threads;
+    d.bfloat16 = o->bfloat16;
     d.cpu = getenv("SSLH_CPU");
     return sslh_create(d);
 }

@@ -1,6 +1,6 @@
 /* Speed, beside other libraries where they are installed (OpenBLAS, oneDNN 2, PyTorch, torchvision).
 
-       bench [quick] [--threads N] [--cpu NAME] [PREFIX ..]
+       bench [quick] [--threads N] [--cpu NAME] [--bfloat16] [PREFIX ..]
 
    Prints the machine's limits, then a line for each case:
 
@@ -9,7 +9,8 @@
    and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses cases:
    "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul, conv, step; a
    convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory bandwidth (memory).
-   Both thread counts, 1 and 2, are measured unless one is given; with one thread times are CPU times. Nothing fails on a time. */
+   --bfloat16: our side rounds operands to bfloat16, in matmul/, conv/ and step/; peers stay in float. matmul/bfloat16/ has
+   some of these cases beside our own in float. Both thread counts, 1 and 2, are measured unless one is given; with one thread times are CPU times. Nothing fails on a time. */
 #define _GNU_SOURCE 1
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
@@ -24,6 +25,7 @@ static sslh_ctx *make_ctx(int threads) {
     d.seed = 1;
     d.threads = threads;
     d.cpu = bench.cpu;
+    d.bfloat16 = bench.bfloat16;
     return sslh_create(d);
 }
 static float *make_floats(size_t n) { /* in [-1/2,1/2), 64-byte aligned; never freed by hand: see drop_floats */
@@ -146,6 +148,42 @@ static void matmul_case(sslh_ctx *c, int threads, int which) {
     free(b.a), free(b.b), free(b.c);
 }
 
+/* Products of operands rounded to bfloat16, beside ours in float; quick shapes of the table above. */
+static void bfloat16_case(int threads, int which) {
+    bench_side side[BENCH_SIDES];
+    product run[2];
+    char name[128];
+    sslh_desc d;
+    memset(side, 0, sizeof side);
+    memset(run, 0, sizeof run);
+    memset(&d, 0, sizeof d);
+    const int ta = shapes[which].ta, tb = shapes[which].tb, m = shapes[which].m, n = shapes[which].n, k = shapes[which].k;
+    snprintf(name, sizeof name, "matmul/bfloat16/%s/%c%c/%dx%dx%d", shapes[which].name, ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k);
+    if (shapes[which].batch > 1 || n < 32 || !bench_wanted(name)) return;
+    float *a = make_floats((size_t)m * (size_t)k), *b = make_floats((size_t)k * (size_t)n), *c = make_floats((size_t)m * (size_t)n);
+    d.threads = threads;
+    d.cpu = bench.cpu;
+    for (int i = 0; i < 2; i++) {
+        sslh_i_gemm_args *g = &run[i].g;
+        d.bfloat16 = !i;
+        run[i].c = sslh_create(d);
+        run[i].threads = threads;
+        g->ta = ta, g->tb = tb;
+        g->m = m, g->n = n, g->k = k;
+        g->a = a, g->lda = (size_t)(ta ? m : k);
+        g->b = b, g->ldb = (size_t)(tb ? k : n);
+        g->c = c, g->ldc = (size_t)n;
+        g->split = strstr(shapes[which].name, "_dw") != NULL;
+        side[i].run = product_run;
+        side[i].self = &run[i];
+    }
+    side[1].name = "float";
+    bench_measure(side, 2, threads, bench.quick ? 0.002 : 0.004, bench.quick ? 5 : 11, bench.quick ? 0.02 : 0.1);
+    bench_line(name, "matmul/bfloat16", threads, side, 2, 2.0 * m * (double)n * k, 1e9, 0, "GFLOP/s", NULL);
+    for (int i = 0; i < 2; i++) sslh_destroy(run[i].c);
+    free(a), free(b), free(c);
+}
+
 /* ================================================================================================================== */
 /*  conv/                                                                                                              */
 /* ================================================================================================================== */
@@ -257,7 +295,7 @@ static void conv_case(sslh_ctx *c, int threads, int which, int pass) {
 #include "steps.h"
 
 static int usage(void) {
-    fprintf(stderr, "usage: bench [quick] [--threads N] [--cpu NAME] [PREFIX ..]\n"
+    fprintf(stderr, "usage: bench [quick] [--threads N] [--cpu NAME] [--bfloat16] [PREFIX ..]\n"
                     "       PREFIX: of the names of cases (conv/3x3_s1) or a pattern (\"matmul/*NT*\")\n");
     return 2;
 }
@@ -275,6 +313,7 @@ int main(int argc, char **argv) {
         if (!strcmp(argv[i], "quick")) bench.quick = 1;
         else if (!strcmp(argv[i], "--threads") && i + 1 < argc) bench.threads[0] = atoi(argv[++i]), bench.threads[1] = 0;
         else if (!strcmp(argv[i], "--cpu") && i + 1 < argc) bench.cpu = argv[++i];
+        else if (!strcmp(argv[i], "--bfloat16")) bench.bfloat16 = 1;
         else if (!strcmp(argv[i], "--serve")) serve = 1; /* a child: cases by name on standard input, see steps.h */
         else if (argv[i][0] == '-') return usage();
         else filter[bench.filters++] = argv[i];
@@ -323,6 +362,8 @@ int main(int argc, char **argv) {
     if (bench_family("augment/")) augment_cases();
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && bench_family("matmul/"); i++)
         for (int t = 0; t < 2 && bench.threads[t]; t++) matmul_case(bench_ctx[t], bench.threads[t], i);
+    for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && bench_family("matmul/") && !bench.bfloat16; i++)
+        for (int t = 0; t < 2 && bench.threads[t] && (shapes[i].quick || strstr(shapes[i].name, "vit")); t++) bfloat16_case(bench.threads[t], i);
     for (int i = 0; i < 3 * (int)(sizeof convs / sizeof *convs) && bench_family("conv/"); i++)
         for (int t = 0; t < 2 && bench.threads[t]; t++) conv_case(bench_ctx[t], bench.threads[t], i / 3, i % 3);
     if (bench_family("memory/")) memory_cases();

@@ -27,6 +27,7 @@ typedef struct bench_options {
     int         quick;      /* few cases, short */
     int         threads[2]; /* thread counts to measure; 0: none */
     const char *cpu;        /* instruction set for everybody; NULL: the best */
+    int         bfloat16;   /* --bfloat16 */
     char      **filter;     /* prefixes or patterns of names */
     int         filters;
     const char *self;       /* path of this program */

@@ -421,7 +421,7 @@ static void step_cases(void) {
         bench_child ours, torch, plain;
         bench_side side[BENCH_SIDES];
         char count[16], more[128];
-        char *argv[7];
+        char *argv[8];
         int sides = 1;
         if (!threads || (bench.quick && !steps[which].quick) || !bench_wanted(steps[which].name)) continue;
         snprintf(count, sizeof count, "%d", threads);
@@ -429,9 +429,11 @@ static void step_cases(void) {
         argv[1] = (char *)"--serve";
         argv[2] = (char *)"--threads";
         argv[3] = count;
-        argv[4] = bench.cpu ? (char *)"--cpu" : NULL;
-        argv[5] = (char *)bench.cpu;
-        argv[6] = NULL;
+        argv[4] = argv[7] = NULL;
+        if (bench.bfloat16) argv[4] = (char *)"--bfloat16";
+        argv[bench.bfloat16 ? 5 : 4] = bench.cpu ? (char *)"--cpu" : NULL;
+        argv[bench.bfloat16 ? 6 : 5] = (char *)bench.cpu;
+        if (!bench.bfloat16) argv[6] = NULL;
         memset(side, 0, sizeof side);
         memset(&torch, 0, sizeof torch);
         memset(&plain, 0, sizeof plain);
