@@ -86,7 +86,7 @@ static int timing(const sslh_train_info *info, void *user) {
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "The CIFAR-10 table: one method, one seed.",
-                              "  --method M     raw, untrained, rotation, simclr (default), supervised\n"
+                              "  --method M     raw, untrained, rotation, simclr (default), mae, supervised\n"
                               "  --optimizer K  sgd, adam, adamw or lars, with --lr R and --decay R; default: the method's\n"
                               "  --temperature T, --crop-min A, --hidden N   of SimCLR\n");
     sslh_ctx *c = options_create(&o);
@@ -143,6 +143,21 @@ int main(int argc, char **argv) {
         if (!t.epochs) t.epochs = o.smoke ? 1 : 40;
         simclr.views = &views;
         m = sslh_simclr(c, encoder, simclr);
+    } else if (!strcmp(name, "mae")) { /* its encoder: a small vision transformer */
+        sslh_mae_desc mae = {0};
+        sslh_vit_desc vit = {0};
+        vit.image = r.train.height;
+        vit.channels = r.train.channels;
+        vit.patch = 4;
+        vit.width = 96;
+        vit.depth = 6;
+        vit.heads = 3;
+        vit.fixed_positions = 1;
+        vit.mean_pool = 1;
+        encoder = sslh_vit(c, vit);
+        if (!t.epochs) t.epochs = o.smoke ? 1 : 20;
+        if (t.lr == 0.0f) t.lr = 1e-3f;
+        m = sslh_mae(c, encoder, mae);
     } else if (!strcmp(name, "supervised")) {
         sslh_preprocess p = {0, 0, 0, {0}, {0}};
         supervised *s;
@@ -154,15 +169,15 @@ int main(int argc, char **argv) {
         memcpy(s->views.std, p.std, sizeof p.std);
         sslh_set_preprocess(encoder, p);
     } else {
-        fprintf(stderr, "--method %s: raw, untrained, rotation, simclr or supervised\n", name);
+        fprintf(stderr, "--method %s: raw, untrained, rotation, simclr, mae or supervised\n", name);
         return 2;
     }
     r.epochs = t.epochs;
-    sslh_train(c, m, r.train, t);
+    const double loss = (double)sslh_train(c, m, r.train, t);
     stop_on_error(c);
-    printf("time method=%s seed=%lu epochs=%d seconds=%.0f\n", name, o.seed, t.epochs, seconds);
+    printf("time method=%s seed=%lu epochs=%d seconds=%.0f loss=%.4f\n", name, o.seed, t.epochs, seconds, loss);
     fflush(stdout);
     if (!strcmp(name, "rotation")) report_blocks(c, &r, encoder);
-    else report(c, &r, encoder, "block4", 1); /* pooled, this is the output */
+    else report(c, &r, encoder, strcmp(name, "mae") ? "block4" : "tokens", 1); /* pooled, this is the output */
     return finish(c);
 }
