@@ -2115,8 +2115,10 @@ extern "C" {
 /* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. */
 #if defined(__GNUC__) || defined(__clang__)
 #define SSLH_I_PREFETCH(p, write) __builtin_prefetch(p, write, 2)
+#define SSLH_I_PREFETCH1(p) __builtin_prefetch(p, 0, 3) /* into the first level */
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
+#define SSLH_I_PREFETCH1(p) ((void)(p))
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
@@ -3774,6 +3776,7 @@ struct sslh_i_kernels {
     void (*tile_rows)(const sslh_i_tile *t);
     void (*tile_runs)(const sslh_i_tile *t);
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
+    void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
     void (*depthwise)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *const *w, size_t n, int count, sslh_real *y,
@@ -4488,58 +4491,74 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_NSTORE(y + r * ystep, u##r);                                                                                  \
     SSLH_I_NSTORE(y + r * ystep + SSLH_I_W, v##r);
 #define SSLH_I_PUT1(r) SSLH_I_NSTORE(y + r * ystep, u##r);
+#define SSLH_I_MORE2(r)                                                                                                  \
+    u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);                                                               \
+    v##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep + SSLH_I_W), v##r);
+#define SSLH_I_MORE1(r) u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);
 
-/* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart. */
-#define SSLH_I_CORES(R)                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep) {\
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                      \
-        const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                          \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                          \
-                SSLH_I_REP##R(SSLH_I_ROW2)                                                                               \
-            }                                                                                                            \
-        }                                                                                                                \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                       \
-    }                                                                                                                    \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep) {\
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                      \
-        const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                          \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                  \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                           \
-                SSLH_I_REP##R(SSLH_I_ROW1)                                                                               \
-            }                                                                                                            \
-        }                                                                                                                \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                       \
-    }                                                                                                                    \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep) {              \
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                      \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                        \
-        for (int s = 0; s < t->segs; s++) {                                                                              \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                               \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                          \
-                SSLH_I_REP##R(SSLH_I_RUN2)                                                                               \
-            }                                                                                                            \
-        }                                                                                                                \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                       \
-    }                                                                                                                    \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep) {              \
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                      \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                        \
-        for (int s = 0; s < t->segs; s++) {                                                                              \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                               \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                           \
-                SSLH_I_REP##R(SSLH_I_RUN1)                                                                               \
-            }                                                                                                            \
-        }                                                                                                                \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                       \
+/* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are added to it. */
+#define SSLH_I_CORES(R)                                                                                                 \
+    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
+        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
+        const float *b = t->b;                                                                                          \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                         \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
+            SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
+                SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
+            }                                                                                                           \
+        }                                                                                                               \
+        if (more) {                                                                                                     \
+            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                 \
+        }                                                                                                               \
+        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                      \
+    }                                                                                                                   \
+    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
+        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
+        const float *b = t->b;                                                                                          \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                         \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
+            SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
+                SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
+            }                                                                                                           \
+        }                                                                                                               \
+        if (more) {                                                                                                     \
+            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                 \
+        }                                                                                                               \
+        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                      \
+    }                                                                                                                   \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {  \
+        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                       \
+        for (int s = 0; s < t->segs; s++) {                                                                             \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                              \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                              \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
+                SSLH_I_REP##R(SSLH_I_RUN2)                                                                              \
+            }                                                                                                           \
+        }                                                                                                               \
+        if (more) {                                                                                                     \
+            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                 \
+        }                                                                                                               \
+        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                      \
+    }                                                                                                                   \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {  \
+        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                       \
+        for (int s = 0; s < t->segs; s++) {                                                                             \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                              \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                              \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
+                SSLH_I_REP##R(SSLH_I_RUN1)                                                                              \
+            }                                                                                                           \
+        }                                                                                                               \
+        if (more) {                                                                                                     \
+            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                 \
+        }                                                                                                               \
+        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                      \
     }
 SSLH_I_CORES(1)
 SSLH_I_CORES(2)
@@ -4555,32 +4574,32 @@ SSLH_I_CORES(12)
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n) {
     return n >= SSLH_I_MR ? SSLH_I_MR : SSLH_I_MR > 8 && n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep) {
+SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {
     const float *const *a = t->a + row;
     int wide = t->cols > SSLH_I_W;
     switch (SSLH_I_P(sslh_i_core_)(t->rows - row)) {
-    case 1: (wide ? SSLH_I_P(sslh_i_rows2x1_) : SSLH_I_P(sslh_i_rows1x1_))(t, a, y, ystep); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_rows2x2_) : SSLH_I_P(sslh_i_rows1x2_))(t, a, y, ystep); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_rows2x4_) : SSLH_I_P(sslh_i_rows1x4_))(t, a, y, ystep); break;
+    case 1: (wide ? SSLH_I_P(sslh_i_rows2x1_) : SSLH_I_P(sslh_i_rows1x1_))(t, a, y, ystep, more); break;
+    case 2: (wide ? SSLH_I_P(sslh_i_rows2x2_) : SSLH_I_P(sslh_i_rows1x2_))(t, a, y, ystep, more); break;
+    case 4: (wide ? SSLH_I_P(sslh_i_rows2x4_) : SSLH_I_P(sslh_i_rows1x4_))(t, a, y, ystep, more); break;
 #if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_rows2x6_) : SSLH_I_P(sslh_i_rows1x6_))(t, a, y, ystep); break;
+    default: (wide ? SSLH_I_P(sslh_i_rows2x6_) : SSLH_I_P(sslh_i_rows1x6_))(t, a, y, ystep, more); break;
 #else
-    case 8: (wide ? SSLH_I_P(sslh_i_rows2x8_) : SSLH_I_P(sslh_i_rows1x8_))(t, a, y, ystep); break;
-    default: (wide ? SSLH_I_P(sslh_i_rows2x12_) : SSLH_I_P(sslh_i_rows1x12_))(t, a, y, ystep); break;
+    case 8: (wide ? SSLH_I_P(sslh_i_rows2x8_) : SSLH_I_P(sslh_i_rows1x8_))(t, a, y, ystep, more); break;
+    default: (wide ? SSLH_I_P(sslh_i_rows2x12_) : SSLH_I_P(sslh_i_rows1x12_))(t, a, y, ystep, more); break;
 #endif
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {
     int wide = t->cols > SSLH_I_W;
     switch (SSLH_I_P(sslh_i_core_)(t->rows - row)) {
-    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, row, y, ystep); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, row, y, ystep); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, row, y, ystep); break;
+    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, row, y, ystep, more); break;
+    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, row, y, ystep, more); break;
+    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, row, y, ystep, more); break;
 #if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, row, y, ystep); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, row, y, ystep, more); break;
 #else
-    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, row, y, ystep); break;
-    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, row, y, ystep); break;
+    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, row, y, ystep, more); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, row, y, ystep, more); break;
 #endif
     }
 }
@@ -4595,7 +4614,8 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const ss
         y[j] = y[j] + t;
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *y, ptrdiff_t ystep) {
+SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *y, ptrdiff_t ystep, int more) {
+    (void)more; /* never set here, see plain below */
     const sslh_real *const *a = t->a + row, *b = t->b;
     int four = t->rows - row >= 4;
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
@@ -4610,7 +4630,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *
         }
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, sslh_real *y, ptrdiff_t ystep) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, sslh_real *y, ptrdiff_t ystep, int more) {
+    (void)more; /* never set here, see plain below */
     int four = t->rows - row >= 4;
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++) {
@@ -4667,7 +4688,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
 /* The sums are the result, in whole registers: they need not be collected first. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_plain_)(const sslh_i_tile *t) {
     const int whole = t->cols == SSLH_I_NR || (SSLH_I_W > 1 && t->cols == SSLH_I_W);
-    return whole && !t->cs && !t->accumulate && !t->bias && !t->relu;
+    return whole && !t->cs && !(SSLH_I_PASS == SSLH_I_PASS_C && t->accumulate) && !t->bias && !t->relu;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
@@ -4675,10 +4696,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_P(sslh_i_core_)(t->rows - row);
         if (plain) {
-            SSLH_I_P(sslh_i_rows_)(t, row, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc);
+            SSLH_I_P(sslh_i_rows_)(t, row, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
-        SSLH_I_P(sslh_i_rows_)(t, row, y, SSLH_I_NR);
+        SSLH_I_P(sslh_i_rows_)(t, row, y, SSLH_I_NR, 0);
         SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
@@ -4688,10 +4709,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     for (int row = 0, n; row < t->rows; row += n) {
         n = SSLH_I_P(sslh_i_core_)(t->rows - row);
         if (plain) {
-            SSLH_I_P(sslh_i_runs_)(t, row, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc);
+            SSLH_I_P(sslh_i_runs_)(t, row, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
-        SSLH_I_P(sslh_i_runs_)(t, row, y, SSLH_I_NR);
+        SSLH_I_P(sslh_i_runs_)(t, row, y, SSLH_I_NR, 0);
         SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
@@ -4841,21 +4862,43 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
 
 /* Packs a panel of cols <= step columns, zeros behind them: to[k][step].
    _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in registers. */
+SSLH_I_FN void SSLH_I_P(sslh_i_pack_row_)(sslh_real *to, int step, const sslh_real *from, int cols) {
+    int j = 0;
+    for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
+    for (; j + 4 <= cols; j += 4) memcpy(to + j, from + j, 4 * sizeof *to); /* rows of a tile are 12 or 6 */
+    for (; j < cols; j++) to[j] = from[j];
+    for (; j < step; j++) to[j] = SSLH_I_R(0);
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k) {
-    for (; k > 0; k--, to += step, from += ld) {
-        int j = 0;
-        for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
-        for (; j + 4 <= cols; j += 4) memcpy(to + j, from + j, 4 * sizeof *to); /* rows of a tile are 12 or 6 */
-        for (; j < cols; j++) to[j] = from[j];
-        for (; j < step; j++) to[j] = SSLH_I_R(0);
+    for (; k > 0; k--, to += step, from += ld) SSLH_I_P(sslh_i_pack_row_)(to, step, from, cols);
+}
+/* Many panels side by side, `panel` apart: from is read line after line, four at a time, so that memory is. */
+SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k) {
+    for (int some; k > 0; k -= some, to += 4 * step, from += 4 * ld) {
+        sslh_real *q = to;
+        some = k < 4 ? k : 4;
+        for (int j = 0; j < cols; j += step, q += panel) {
+            const sslh_real *p = from + j;
+            const int wide = cols - j < step ? cols - j : step;
+            if (k >= 8)
+                for (size_t r = 4; r < 8; r++)
+                    for (int l = 0; l < step; l += 16) SSLH_I_PREFETCH1(p + r * ld + l);
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+            if (some == 4 && step == 12 && wide == 12) { /* four rows are three registers, stored along lines of the cache */
+                const float *p1 = p + ld, *p2 = p1 + ld, *p3 = p2 + ld;
+                SSLH_I_NSTORE(q, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x0fff, p), 0xf000, p1 - 12));
+                SSLH_I_NSTORE(q + 16, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x00ff, p1 + 4), 0xff00, p2 - 8));
+                SSLH_I_NSTORE(q + 32, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x000f, p2 + 8), 0xfff0, p3 - 4));
+                continue;
+            }
+#endif
+            for (int r = 0; r < some; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
+        }
     }
 }
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_QUAD(i)                                                                                                   \
-    _mm512_insertf32x4(_mm512_insertf32x4(_mm512_insertf32x4(_mm512_castps128_ps512(_mm_loadu_ps(p + (i)*ld)),           \
-                                                             _mm_loadu_ps(p + (4 + (i)) * ld), 1),                       \
-                                          _mm_loadu_ps(p + (8 + (i)) * ld), 2),                                          \
-                       _mm_loadu_ps(p + (12 + (i)) * ld), 3)
+#define SSLH_I_TRIO(i) _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)), _mm_loadu_ps(p + (8 + (i)) * ld), 2)
+#define SSLH_I_HALVES(i, l) _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), _mm256_loadu_ps(p + (l)*ld), 1)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
@@ -4874,7 +4917,48 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
 #endif
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+    if (step < SSLH_I_W && cols == step && kn >= 4) {
+        const float *p = from;
+        float *q = to;
+        int k = 0;
+        for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
+            __m512 r0 = SSLH_I_TRIO(0), r1 = SSLH_I_TRIO(1), r2 = SSLH_I_TRIO(2), r3 = SSLH_I_TRIO(3);
+            SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
+            SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
+            SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
+            SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1));
+            SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0));
+            SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1));
+        }
+        for (; k < kn; k++, p++, q += step)
+            for (int i = 0; i < step; i++) q[i] = p[(size_t)i * ld];
+        return;
+    }
+    for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
+        const float *p = from + (size_t)j * ld;
+        float *q = to + j;
+        int k = 0;
+        for (; k + 8 <= kn; k += 8, p += 8, q += 8 * step) {
+            __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6), a3 = SSLH_I_HALVES(3, 7);
+            __m512 b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13), b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15);
+            __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1);
+            __m512 m0 = SSLH_I_ZIP(b0, b1, 0), m1 = SSLH_I_ZIP(b2, b3, 0), g0 = SSLH_I_ZIP(b0, b1, 1), g1 = SSLH_I_ZIP(b2, b3, 1);
+            a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1), a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1);
+            b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1), b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
+            SSLH_I_NSTORE(q, _mm512_shuffle_f32x4(a0, b0, 0x88));
+            SSLH_I_NSTORE(q + step, _mm512_shuffle_f32x4(a1, b1, 0x88));
+            SSLH_I_NSTORE(q + 2 * step, _mm512_shuffle_f32x4(a2, b2, 0x88));
+            SSLH_I_NSTORE(q + 3 * step, _mm512_shuffle_f32x4(a3, b3, 0x88));
+            SSLH_I_NSTORE(q + 4 * step, _mm512_shuffle_f32x4(a0, b0, 0xdd));
+            SSLH_I_NSTORE(q + 5 * step, _mm512_shuffle_f32x4(a1, b1, 0xdd));
+            SSLH_I_NSTORE(q + 6 * step, _mm512_shuffle_f32x4(a2, b2, 0xdd));
+            SSLH_I_NSTORE(q + 7 * step, _mm512_shuffle_f32x4(a3, b3, 0xdd));
+        }
+        for (; k < kn; k++, p++, q += step)
+            for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
+    }
+#elif SSLH_I_PASS != SSLH_I_PASS_C
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
@@ -6341,7 +6425,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #endif
     SSLH_I_FMA,
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_t_),
+    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_lines_), SSLH_I_P(sslh_i_pack_t_),
     SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_depth_sums_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
     SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_unfold_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
     SSLH_I_P(sslh_i_wino_weight_), SSLH_I_P(sslh_i_wino_dweight_),
@@ -8426,8 +8510,9 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96, /* most rows of a task: a block of a, 96 x 256 floats, stays in the second level; MR divides it */
-    SSLH_I_KPAD = 16 /* added to the stride of a copied block of a, so that its rows do not share a cache set */
+    SSLH_I_MC = 96, /* rows of a task in convolutions: a block of a, 96 x 256 floats, stays in the second level; MR divides it */
+    SSLH_I_MROWS = 256, /* most rows of a task: 256 x 256 floats of a stay in the second level as well */
+    SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
 };
 
 /* The same, plainly: the tests compare with it. Bit for bit equal to the passes without FMA. */
@@ -8465,13 +8550,17 @@ typedef struct sslh_i_gemm_job {
     sslh_i_gemm_args g;          /* of one matrix of the batch; the strides lead to the others */
     int        rows, cols;       /* of a task */
     int        row_tasks, col_tasks, parts, items;
-    int        part_k, k0, k1;   /* k of a part; the k range that is packed now */
+    int        part_k, step_k;   /* k of a part; of a round, which is what is packed at a time */
+    int        k0;               /* where in its part the round starts */
     int        b_mode, copy_a;
-    sslh_real *packed;           /* SSLH_I_B_SHARED: [panel][k1-k0][NR] */
+    sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
     size_t     work_bytes, a_reals;
 } sslh_i_gemm_job;
+
+/* Reals from a shared panel of b to the next: not a multiple of a page, or they would share a cache set. */
+SSLH_I_FN size_t sslh_i_gemm_panel(const sslh_i_gemm_job *p) { return (size_t)p->step_k * (size_t)p->k->nr + SSLH_I_KPAD; }
 
 /* Columns j .. of op(b), rows k .. k+kn, as a panel. */
 SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, sslh_real *to, int j, int k, int kn) {
@@ -8481,12 +8570,26 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). first: c holds nothing yet. */
+/* Rows i0 .. of op(a), columns k .. k+kn of it, as panels [panel][kn][MR], KPAD after each. */
+SSLH_I_FN void sslh_i_gemm_pack_a(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, sslh_real *to, int i0, int rows, int k, int kn) {
+    const int mr = p->k->mr;
+    const size_t panel = (size_t)mr * (size_t)kn + SSLH_I_KPAD;
+    if (g->ta) {
+        p->k->pack_lines(to, mr, panel, g->a + (size_t)k * g->lda + (size_t)i0, g->lda, rows, kn);
+        return;
+    }
+    for (int r = 0; r < rows; r += mr, to += panel)
+        p->k->pack_t(to, mr, g->a + (size_t)(i0 + r) * g->lda + (size_t)k, g->lda, SSLH_I_MIN(mr, rows - r), kn);
+}
+
+/* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already; last:
+   bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1,
-                                 int k0, int k1, int accumulate, int last, sslh_real *work) {
+                                 int k0, int k1, int accumulate, int last, const sslh_real *packed, sslh_real *work) {
     const struct sslh_i_kernels *kern = p->k;
     const int nr = kern->nr, mr = kern->mr, rows = i1 - i0;
-    const sslh_real *a[SSLH_I_MC];
+    const int tiles = (rows + mr - 1) / mr;
+    const sslh_real *a[SSLH_I_MROWS];
     sslh_real *work_b = work ? work + p->a_reals : NULL;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
@@ -8496,77 +8599,80 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
         int kn = SSLH_I_MIN(SSLH_I_KC, k1 - k), final = last && k + kn == k1;
         t.accumulate = accumulate || k > k0;
         t.relu = final && g->relu;
-        if (!g->ta) { /* rows of a, in place or copied side by side (work: rows x (KC + KPAD)) */
-            for (int r = 0; r < rows; r++) {
-                a[r] = g->a + (size_t)(i0 + r) * g->lda + (size_t)k;
-                if (p->copy_a) {
-                    sslh_real *to = work + (size_t)r * (SSLH_I_KC + SSLH_I_KPAD);
-                    memcpy(to, a[r], (size_t)kn * sizeof *to);
-                    a[r] = to;
-                }
-            }
-        } else if (p->copy_a) { /* panels of a: [panel][kn][MR]; 16 lines of a for all panels before the next 16 */
-            for (int l = 0; l < kn; l += 16) {
-                /* lines far apart are not foreseen by the processor: ask for the 16 after these */
-                for (int q = k + l + 16; q < SSLH_I_MIN(k + l + 32, g->k); q++)
-                    for (int r = 0; r < rows; r += 16) SSLH_I_PREFETCH(g->a + (size_t)q * g->lda + (size_t)(i0 + r), 0);
-                for (int r = 0; r < rows; r += mr)
-                    kern->pack_n(work + (size_t)r * (size_t)kn + (size_t)l * (size_t)mr, mr,
-                                 g->a + (size_t)(k + l) * g->lda + (size_t)(i0 + r), g->lda, SSLH_I_MIN(mr, rows - r),
-                                 SSLH_I_MIN(16, kn - l));
-            }
+        if (p->copy_a) {
+            sslh_i_gemm_pack_a(p, g, work, i0, rows, k, kn);
+        } else if (!g->ta) {
+            for (int r = 0; r < rows; r++) a[r] = g->a + (size_t)(i0 + r) * g->lda + (size_t)k;
         }
-        if (p->b_mode == SSLH_I_B_LOCAL)
-            for (int j = j0; j < j1; j += nr)
-                sslh_i_gemm_pack_b(p, g->b, work_b + (size_t)(j - j0) * (size_t)kn, j, k, kn);
         for (int j = j0; j < j1; j += nr) {
-            const sslh_real *b;
+            const sslh_real *b, *next = NULL;
             t.cols = SSLH_I_MIN(nr, j1 - j);
             t.bstep = (size_t)nr;
             if (p->b_mode == SSLH_I_B_SHARED) {
-                b = p->packed + (size_t)j * (size_t)(p->k1 - p->k0) + (size_t)(k - p->k0) * (size_t)nr;
+                b = packed + (size_t)(j / nr) * sslh_i_gemm_panel(p) + (size_t)(k - k0) * (size_t)nr;
+                if (j + nr < j1) next = b + sslh_i_gemm_panel(p);
             } else if (p->b_mode == SSLH_I_B_LOCAL) {
-                b = work_b + (size_t)(j - j0) * (size_t)kn;
+                sslh_i_gemm_pack_b(p, g->b, work_b, j, k, kn);
+                b = work_b;
             } else {
                 b = g->b + (size_t)k * g->ldb + (size_t)j;
                 t.bstep = g->ldb;
             }
             t.bias = final && g->bias ? g->bias + j : NULL;
             t.c = g->c + (size_t)i0 * g->ldc + (size_t)j;
-            if (!g->ta) {
-                t.rows = rows;
-                t.len = kn;
-                t.a = a;
-                t.b = b;
-                kern->tile_rows(&t);
-                continue;
-            }
             t.bs = &b;
             t.lens = &kn;
+            t.len = kn;
             t.a = a;
+            t.b = b;
             if (!p->copy_a) {
-                a[0] = g->a + (size_t)k * g->lda + (size_t)i0;
-                t.astep = g->lda;
                 t.rows = rows;
-                kern->tile_runs(&t);
+                t.astep = g->lda;
+                if (!g->ta) {
+                    kern->tile_rows(&t);
+                } else {
+                    a[0] = g->a + (size_t)k * g->lda + (size_t)i0;
+                    kern->tile_runs(&t);
+                }
                 continue;
             }
             t.astep = (size_t)mr;
             for (int r = 0; r < rows; r += mr) {
-                a[0] = work + (size_t)r * (size_t)kn;
+                /* while this tile is worked on, its place in c and a share of the next panel of b move nearer */
+                a[0] = work + (size_t)(r / mr) * ((size_t)mr * (size_t)kn + SSLH_I_KPAD);
                 t.rows = SSLH_I_MIN(mr, rows - r);
                 t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
+                for (int q = 0; q < t.rows && t.accumulate; q++) {
+                    SSLH_I_PREFETCH(t.c + (size_t)q * g->ldc, 0);
+                    SSLH_I_PREFETCH(t.c + (size_t)q * g->ldc + (t.cols - 1), 0);
+                }
+                if (next)
+                    for (int q = r / mr * kn / tiles * nr; q < (r / mr + 1) * kn / tiles * nr; q += 16) SSLH_I_PREFETCH(next + q, 0);
                 kern->tile_runs(&t);
             }
         }
     }
 }
 
-SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) { /* one panel */
+enum { SSLH_I_PACK = 8 }; /* panels of b packed by a task, side by side, so that its lines are read far along */
+
+/* b for all: a part of K, KC of the round, some panels. */
+SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
-    int j = task * p->k->nr, kn = p->k1 - p->k0;
+    const sslh_i_gemm_args *g = &p->g;
+    const int nr = p->k->nr, panels = (g->n + nr - 1) / nr, groups = (panels + SSLH_I_PACK - 1) / SSLH_I_PACK;
+    const int blocks = (p->step_k + SSLH_I_KC - 1) / SSLH_I_KC, part = task / (groups * blocks);
+    const int at = task / groups % blocks * SSLH_I_KC, j0 = task % groups * SSLH_I_PACK * nr, j1 = SSLH_I_MIN(g->n, j0 + SSLH_I_PACK * nr);
+    const int k = part * p->part_k + p->k0 + at, end = SSLH_I_MIN(g->k, (part + 1) * p->part_k);
+    const int kn = SSLH_I_MIN(SSLH_I_MIN(SSLH_I_KC, p->step_k - at), end - k);
+    const size_t panel = sslh_i_gemm_panel(p);
+    sslh_real *to = p->packed + (size_t)part * (size_t)panels * panel + (size_t)at * (size_t)nr;
     (void)worker;
-    sslh_i_gemm_pack_b(p, p->g.b, p->packed + (size_t)j * (size_t)kn, j, p->k0, kn);
+    if (kn <= 0) return;
+    to += (size_t)(j0 / nr) * panel;
+    if (!g->tb) p->k->pack_lines(to, nr, panel, g->b + (size_t)k * g->ldb + (size_t)j0, g->ldb, j1 - j0, kn);
+    else
+        for (int j = j0; j < j1; j += nr, to += panel) sslh_i_gemm_pack_b(p, g->b, to, j, k, kn);
 }
 
 /* Task number -> part of K, block of rows, block of columns; columns fastest, so that neighbours share the rows of
@@ -8575,19 +8681,20 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_i_gemm_args g = p->g;
     sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
+    const size_t panels = (size_t)((g.n + p->k->nr - 1) / p->k->nr);
     int tasks = p->row_tasks * p->col_tasks;
     int part = task / tasks, i0 = task % tasks / p->col_tasks * p->rows, j0 = task % p->col_tasks * p->cols;
     int i1 = SSLH_I_MIN(g.m, i0 + p->rows), j1 = SSLH_I_MIN(g.n, j0 + p->cols);
-    int k0 = p->k0, k1 = p->k1;
+    int k0 = part * p->part_k + p->k0, end = SSLH_I_MIN(g.k, (part + 1) * p->part_k), k1 = SSLH_I_MIN(end, k0 + p->step_k);
+    const sslh_real *packed = p->packed ? p->packed + (size_t)part * panels * sslh_i_gemm_panel(p) : NULL;
+    if (k0 >= k1) return;
     if (p->parts > 1) { /* a part has its own sums; they are added up in order afterwards */
-        k0 = part * p->part_k;
-        k1 = SSLH_I_MIN(g.k, k0 + p->part_k);
         g.c = p->sums + (size_t)part * (size_t)g.m * (size_t)g.n;
         g.ldc = (size_t)g.n;
-        sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, 0, 0, work);
+        sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, p->k0 > 0, 0, packed, work);
         return;
     }
-    sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, g.accumulate || k0 > 0, k1 == g.k, work);
+    sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, g.accumulate || k0 > 0, k1 == g.k, packed, work);
 }
 
 SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
@@ -8598,26 +8705,29 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
         g.a += (size_t)item * g.stride_a;
         g.b += (size_t)item * g.stride_b;
         g.c += (size_t)item * g.stride_c;
-        for (int i = 0; i < g.m; i += SSLH_I_MC)
-            sslh_i_gemm_block(p, &g, i, SSLH_I_MIN(g.m, i + SSLH_I_MC), 0, g.n, 0, g.k, g.accumulate, 1, work);
+        for (int i = 0; i < g.m; i += SSLH_I_MROWS)
+            sslh_i_gemm_block(p, &g, i, SSLH_I_MIN(g.m, i + SSLH_I_MROWS), 0, g.n, 0, g.k, g.accumulate, 1, NULL, work);
     }
 }
 
-SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts -> c, one row */
+enum { SSLH_I_SUM_ROWS = 16 };
+SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts -> c, some rows */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     const sslh_i_gemm_args *g = &p->g;
-    size_t n = (size_t)g->n, mn = (size_t)g->m * n;
-    sslh_real *c = g->c + (size_t)task * g->ldc;
-    const sslh_real *s = p->sums + (size_t)task * n;
+    const size_t n = (size_t)g->n, mn = (size_t)g->m * n;
     (void)worker;
-    for (size_t j = 0; j < n; j++) {
-        sslh_real y = g->accumulate ? c[j] + s[j] : s[j];
-        for (int q = 1; q < p->parts; q++) y = y + s[(size_t)q * mn + j];
-        if (g->bias) y = y + g->bias[j];
-        if (g->relu) y = SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
-        c[j] = y;
+    for (int r = task * SSLH_I_SUM_ROWS; r < SSLH_I_MIN(g->m, (task + 1) * SSLH_I_SUM_ROWS); r++) {
+        sslh_real *c = g->c + (size_t)r * g->ldc;
+        const sslh_real *s = p->sums + (size_t)r * n;
+        for (int q = g->accumulate ? 0 : 1; q < p->parts; q++)
+            p->k->binary(SSLH_I_B_ADD, q == 1 && !g->accumulate ? s : c, 1, s + (size_t)q * mn, 1, c, n);
+        for (size_t j = 0; j < n && g->bias; j++) c[j] = c[j] + g->bias[j];
+        for (size_t j = 0; j < n && g->relu; j++) c[j] = SSLH_I_R(0) > c[j] ? SSLH_I_R(0) : c[j];
     }
 }
+
+/* n in pieces, rounded up to whole units. */
+SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + pieces - 1) / pieces + unit - 1) / unit * unit; }
 
 /* One matrix product over all threads. */
 SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
@@ -8627,50 +8737,51 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     memset(&p, 0, sizeof p);
     p.k = c->k;
     p.g = *g;
-    p.k1 = g->k;
+    p.part_k = p.step_k = g->k;
     p.parts = 1;
-    /* cut c so that there is work for a dozen threads, by its size only */
-    p.rows = g->m >= 4 * SSLH_I_MC ? SSLH_I_MC : g->m >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
-    p.row_tasks = (g->m + p.rows - 1) / p.rows;
-    p.cols = (g->n + 31) / 32 * 32;
-    while (p.cols > 256 && p.row_tasks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = (p.cols / 2 + 31) / 32 * 32;
+    /* Cut c by its size only: blocks of rows while a panel of b stays near, or one block when there are few of them; then
+       columns, and rows again, so that several threads have work. */
+    int blocks = g->m <= SSLH_I_MROWS ? 1 : (g->m + 191) / 192, long_sums = g->split && g->k >= 8 * SSLH_I_KC;
+    p.rows = sslh_i_cut(g->m, blocks, 12);
+    p.cols = sslh_i_cut(g->n, 1, 32);
+    while (p.cols > (blocks > 1 ? 256 : 64) && blocks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = sslh_i_cut(p.cols, 2, 32);
     p.col_tasks = (g->n + p.cols - 1) / p.cols;
-    if (g->split && p.row_tasks * p.col_tasks < 16 && g->k >= 8 * SSLH_I_KC) { /* long sums into few outputs */
-        int blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
+    while (p.rows > 48 && !long_sums && (g->m + p.rows - 1) / p.rows * p.col_tasks < 4) p.rows = sslh_i_cut(p.rows, 2, 12);
+    p.row_tasks = (g->m + p.rows - 1) / p.rows;
+    if (long_sums && p.row_tasks * p.col_tasks < 16) { /* into few outputs */
+        blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
         int parts = SSLH_I_MIN(blocks / 4, (15 + p.row_tasks * p.col_tasks) / (p.row_tasks * p.col_tasks));
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MC || (size_t)g->k * (size_t)g->n <= 16384))
+    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MROWS || (size_t)g->k * (size_t)g->n <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
-    else if (p.parts > 1 || p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
+    else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
     p.copy_a = g->ta ? p.cols > nr : p.cols >= 4 * nr && g->lda >= 512;
 
     p.a_reals = p.copy_a ? (size_t)(p.rows + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
     p.work_bytes = p.a_reals + (p.b_mode == SSLH_I_B_LOCAL ? (size_t)SSLH_I_KC * (size_t)(p.cols + 32) : 0);
     p.work_bytes = (p.work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
-    int step_k = g->k; /* k of a round of packing: about 4 MB, which a shared cache holds */
-    if (p.b_mode == SSLH_I_B_SHARED) {
-        size_t most = ((size_t)1 << 20) / ((size_t)panels * (size_t)nr) / SSLH_I_KC * SSLH_I_KC;
-        if ((size_t)step_k > most) step_k = (int)SSLH_I_MAX(most, (size_t)SSLH_I_KC);
+    if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 4 MB, which a shared cache holds */
+        size_t most = ((size_t)1 << 20) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
+        p.step_k = (int)SSLH_I_MIN((size_t)p.part_k, SSLH_I_MAX(most, (size_t)SSLH_I_KC));
+    } else {
+        p.step_k = p.part_k;
     }
+    const size_t packed = (size_t)p.parts * (size_t)panels * sslh_i_gemm_panel(&p);
     if (p.work_bytes) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
     if (p.b_mode == SSLH_I_B_SHARED)
-        p.packed = (sslh_real *)sslh_i_scratch(c, (size_t)panels * (size_t)nr * (size_t)step_k * sizeof(sslh_real));
+        p.packed = (sslh_real *)sslh_i_scratch(c, packed * sizeof(sslh_real));
     if (p.parts > 1)
         p.sums = (sslh_real *)sslh_i_scratch(c, (size_t)p.parts * (size_t)g->m * (size_t)g->n * sizeof(sslh_real));
     if ((!p.work_bytes || p.work) && (p.b_mode != SSLH_I_B_SHARED || p.packed) && (p.parts == 1 || p.sums)) {
-        if (p.b_mode == SSLH_I_B_SHARED) {
-            for (p.k0 = 0; p.k0 < g->k; p.k0 = p.k1) {
-                p.k1 = SSLH_I_MIN(g->k, p.k0 + step_k);
-                sslh_i_parallel(c, panels, sslh_i_gemm_pack_task, &p);
-                sslh_i_parallel(c, p.row_tasks * p.col_tasks, sslh_i_gemm_task, &p);
-            }
-        } else {
+        const int pieces = p.parts * ((p.step_k + SSLH_I_KC - 1) / SSLH_I_KC) * ((panels + SSLH_I_PACK - 1) / SSLH_I_PACK);
+        for (p.k0 = 0; p.k0 < p.part_k; p.k0 += p.step_k) {
+            if (p.b_mode == SSLH_I_B_SHARED) sslh_i_parallel(c, pieces, sslh_i_gemm_pack_task, &p);
             sslh_i_parallel(c, p.row_tasks * p.col_tasks * p.parts, sslh_i_gemm_task, &p);
         }
-        if (p.parts > 1) sslh_i_parallel(c, g->m, sslh_i_gemm_sum_task, &p);
+        if (p.parts > 1) sslh_i_parallel(c, (g->m + SSLH_I_SUM_ROWS - 1) / SSLH_I_SUM_ROWS, sslh_i_gemm_sum_task, &p);
     }
     if (p.sums) sslh_i_unscratch(c, p.sums);
     if (p.packed) sslh_i_unscratch(c, p.packed);
