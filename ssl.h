@@ -204,6 +204,21 @@
    definition (.no_winograd = 1 in the descriptor, about half as fast) below 6e-7. An Inf or NaN spreads over a tile of
    4 x 4 outputs.
 
+   .bfloat16 = 1 rounds the two operands of matrix products and convolutions to bfloat16 (8 significant bits, to
+   nearest even; subnormal numbers become 0), on the way into the kernel: parameters, activations, gradients and the
+   optimiser's state stay float, sums are float, and so is everything else. Rounding error of a sum, root mean square:
+   2e-3. CPUs with AVX-512 BF16 (Zen 4 and 5, Sapphire Rapids) multiply pairs by one instruction, 1.6 to 1.95 times as
+   fast as float; whole steps: SimCLR on sslh_convnet, MAE, VAE, MLP 1.5 to 1.65 times, ResNet-18 1.1 times
+   (docs/performance.md). It is for training where products dominate. All the promises above hold for it too: other
+   CPUs emulate the instruction with the same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float; without FMA
+   and on ARM at a twentieth: to reproduce a run, not to gain time). sslh_query(c).bfloat16 tells which. Still in
+   float, by shape only: products with fewer than 32 columns or 32 terms, convolutions with fewer than 16 channels or
+   with groups, 3 x 3 convolutions with stride 1 on maps where Winograd's float version is as fast or faster (all but
+   those up to 8 x 8 that tiles of 4 x 4 do not fit; for gradients of weights of 128 x 128 channels and more: all maps
+   up to 8 x 8 or that tiles do not fit), the inner products of attention, the recurrence of a GRU. SSLH_USE_CBLAS is
+   not used for products in bfloat16. A double build has no .bfloat16: sslh_create reports an error. Losses are not
+   scaled: bfloat16 has the range of float.
+
    10  NETS AND ENCODERS
 
      function       output            taps                     parameters by default   for
@@ -508,6 +523,7 @@
      check_nan             -             1: every operation's output is searched for NaN and Inf
      max_bytes             -             most bytes held at once; above it SSLH_E_MEMORY
      no_winograd           -             1: 3 x 3 convolutions by their definition (rounding: 9)
+     bfloat16              -             1: products and convolutions of operands rounded to bfloat16 (what it gives: 9)
      alloc, release        malloc, free  both or none; user is their first argument
      parallel_for          own pool      runs fn(arg, task, worker) for all tasks; set .threads to its number of workers
    sslh_simclr_desc

@@ -116,11 +116,11 @@ static void products(void) {
 }
 
 /* A row of a product is the same whatever the number of rows. */
-static void rows_alone(void) {
+static void rows_alone_in(sslh_ctx *const *in, int count) {
     static const int shapes[][3] = {{130, 65, 300}, {40, 700, 600}, {1000, 32, 64}, {9, 9, 2000}};
     int s, i, row;
     for (s = 0; s < 4; s++)
-        for (i = 0; i < nctx; i++) {
+        for (i = 0; i < count; i++) {
             sslh_i_gemm_args g;
             float *a, *b, *c, *one;
             memset(&g, 0, sizeof g);
@@ -134,17 +134,18 @@ static void rows_alone(void) {
             g.b = b = filled((size_t)g.n * (size_t)g.k);
             g.c = c = filled((size_t)g.m * (size_t)g.n);
             one = filled((size_t)g.n);
-            sslh_i_gemm(ctx[i], &g);
+            sslh_i_gemm(in[i], &g);
             g.m = 1;
             g.c = one;
             for (row = 0; row < shapes[s][0]; row += 7) {
                 g.a = a + (size_t)row * (size_t)g.k;
-                sslh_i_gemm(ctx[i], &g);
-                CHECK(memcmp(one, c + (size_t)row * (size_t)g.n, (size_t)g.n * sizeof *one) == 0, "shape %d, row %d, %s", s, row, ctx[i]->k->name);
+                sslh_i_gemm(in[i], &g);
+                CHECK(memcmp(one, c + (size_t)row * (size_t)g.n, (size_t)g.n * sizeof *one) == 0, "shape %d, row %d, %s", s, row, in[i]->k->name);
             }
             free(a), free(b), free(c), free(one);
         }
 }
+static void rows_alone(void) { rows_alone_in(ctx, nctx); }
 
 /* n h w ci co kh kw sh sw ph pw dh dw groups */
 static const int convs[][14] = {
@@ -273,7 +274,7 @@ static void winograd_errors(void) {
 }
 
 /* An image alone gives the bits it gives in a batch. */
-static void images_alone(void) {
+static void images_alone_in(sslh_ctx *const *in, int count) {
     int q, i;
     for (q = 0; q < CONVS; q++) {
         const sslh_i_conv s = conv_at(q);
@@ -282,14 +283,15 @@ static void images_alone(void) {
         float *x = filled(x1 * (size_t)s.n), *y = filled(y1 * (size_t)s.n), *w = filled((size_t)(s.co * s.kh * s.kw * (s.ci / s.groups)));
         float *alone = filled(y1), *bias = filled((size_t)s.co);
         one.n = 1;
-        for (i = 0; i < nctx; i++) {
-            sslh_i_conv_forward(ctx[i], &s, x, w, bias, 1, 0, y);
-            sslh_i_conv_forward(ctx[i], &one, x + x1 * last, w, bias, 1, 0, alone);
-            CHECK(memcmp(alone, y + y1 * last, y1 * sizeof *y) == 0, "convolution %d, %s", q, ctx[i]->k->name);
+        for (i = 0; i < count; i++) {
+            sslh_i_conv_forward(in[i], &s, x, w, bias, 1, 0, y);
+            sslh_i_conv_forward(in[i], &one, x + x1 * last, w, bias, 1, 0, alone);
+            CHECK(memcmp(alone, y + y1 * last, y1 * sizeof *y) == 0, "convolution %d, %s", q, in[i]->k->name);
         }
         free(x), free(y), free(w), free(alone), free(bias);
     }
 }
+static void images_alone(void) { images_alone_in(ctx, nctx); }
 
 /* --- bfloat16: contexts with .bfloat16 = 1, and AVX-512's emulation beside its instruction --- */
 static sslh_ctx *half[2 * MOST + 2];
@@ -455,6 +457,12 @@ static void bfloat16_convolutions(void) {
         free(x), free(y), free(w), free(bias);
     }
 }
+static void bfloat16_alone(void) { /* the fast ones; the others have the same bits */
+    int i = nhalf - 1;
+    while (i > 0 && !half[i]->k->fma) i--;
+    rows_alone_in(half + i, 1);
+    images_alone_in(half + i, 1);
+}
 /* Operations through the public functions: gradients stay near those in float, losses finite. */
 static void bfloat16_operations(void) {
     int i, j, p;
@@ -538,6 +546,7 @@ TESTS_BEGIN
     TEST(bfloat16_rounding)
     TEST(bfloat16_products)
     TEST(bfloat16_convolutions)
+    TEST(bfloat16_alone)
     TEST(bfloat16_operations)
     TEST(elementary)
     TEST(end)
