@@ -212,7 +212,7 @@
    (docs/performance.md). It is for training where products dominate. All the promises above hold for it too: other
    CPUs emulate the instruction with the same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float; without FMA
    and on ARM at a twentieth: to reproduce a run, not to gain time). sslh_query(c).bfloat16 tells which. Still in
-   float, by shape only: products with fewer than 32 columns or 32 terms, convolutions with fewer than 16 channels or
+   float, by shape only: products with fewer than 32 columns, 32 terms or 2,048 of both multiplied, convolutions with fewer than 16 channels or
    with groups, 3 x 3 convolutions with stride 1 on maps where Winograd's float version is as fast or faster (all but
    those up to 8 x 8 that tiles of 4 x 4 do not fit; for gradients of weights of 128 x 128 channels and more: all maps
    up to 8 x 8 or that tiles do not fit), the inner products of attention, the recurrence of a GRU. SSLH_USE_CBLAS is
@@ -2167,7 +2167,8 @@ extern "C" {
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
 /* This compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is asked at start. */
-#if SSLH_I_X86 && ((defined(__clang__) && __clang_major__ >= 11) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
+#if SSLH_I_X86 && \
+    ((defined(__clang__) && __clang_major__ >= 11) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
 #define SSLH_I_BF16 1
 #else
 #define SSLH_I_BF16 0
@@ -4742,49 +4743,68 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512 || SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
 #define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
 #define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
-#define SSLH_I_DOT_emulated(x, b, s) SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
-#define SSLH_I_DOT_native(x, b, s) _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
+#define SSLH_I_DOT_emulated(x, b, s) \
+    SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
+#define SSLH_I_DOT_native(x, b, s) \
+    _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
 /* flush-to-zero and denormals-are-zero while emulating; vdpbf16ps does so by itself */
-#define SSLH_I_FLUSH_emulated(call) { const unsigned csr = _mm_getcsr(); _mm_setcsr(csr | 0x8040u); call; _mm_setcsr(csr); }
+#define SSLH_I_FLUSH_emulated(call)           \
+    {                                         \
+        const unsigned csr = _mm_getcsr();    \
+        _mm_setcsr(csr | 0x8040u);            \
+        call;                                 \
+        _mm_setcsr(csr);                      \
+    }
 #define SSLH_I_FLUSH_native(call) call;
+/* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
+#define SSLH_I_STRAIGHT_native (t->cols == SSLH_I_NR)
+#define SSLH_I_STRAIGHT_emulated 0
 #define SSLH_I_ALL SSLH_I_CAT(SSLH_I_REP, SSLH_I_MR)
 #define SSLH_I_PAIR_POINT(r) const float *p##r = a[r < n ? r : 0] + shift;
-#define SSLH_I_PAIR_DOT(r, value)                                                                                        \
-    {                                                                                                                    \
-        const SSLH_I_N x = SSLH_I_NSET(value);                                                                           \
-        u##r = SSLH_I_DOT(x, b0, u##r);                                                                                  \
-        v##r = SSLH_I_DOT(x, b1, v##r);                                                                                  \
+#define SSLH_I_PAIR_DOT(r, value)                                                                                      \
+    {                                                                                                                  \
+        const SSLH_I_N x = SSLH_I_NSET(value);                                                                         \
+        u##r = SSLH_I_DOT(x, b0, u##r);                                                                                \
+        v##r = SSLH_I_DOT(x, b1, v##r);                                                                                \
     }
 #define SSLH_I_PAIR_ROW(r) SSLH_I_PAIR_DOT(r, p##r[k])
 #define SSLH_I_PAIR_RUN(r) SSLH_I_PAIR_DOT(r, a[r])
-#define SSLH_I_PAIR_TILES(kind)                                                                                          \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y) {    \
-        const float *b = t->b;                                                                                           \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift, ystep = SSLH_I_NR;       \
-        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                         \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                              \
-            SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                                \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                            \
-                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                    \
-                SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                              \
-            }                                                                                                            \
-        }                                                                                                                \
-        SSLH_I_ALL(SSLH_I_PUT2)                                                                                          \
-    }                                                                                                                    \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y) {                         \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, ystep = SSLH_I_NR;                     \
-        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                         \
-        for (int s = 0; s < t->segs; s++) {                                                                              \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                               \
-                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                    \
-                SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                              \
-            }                                                                                                            \
-        }                                                                                                                \
-        SSLH_I_ALL(SSLH_I_PUT2)                                                                                          \
+#define SSLH_I_PAIR_TILES(kind)                                                                                        \
+    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,    \
+                                                      ptrdiff_t ystep, int more) {                                     \
+        const float *b = t->b;                                                                                         \
+        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                        \
+        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                              \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                          \
+                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
+                SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (more) {                                                                                                    \
+            SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
+        }                                                                                                              \
+        SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
+    }                                                                                                                  \
+    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
+        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
+        for (int s = 0; s < t->segs; s++) {                                                                            \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
+                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
+                SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                            \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (more) {                                                                                                    \
+            SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
+        }                                                                                                              \
+        SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
     }
 #else /* numbers one by one */
 #define SSLH_I_FLUSH_emulated(call) call;
+#define SSLH_I_STRAIGHT_emulated 0
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair) {
     const uint32_t x = sslh_i_bits_of(pair);
     const float high = sslh_i_of_bits(x & 0xffff0000u), low = sslh_i_of_bits(x << 16);
@@ -4794,41 +4814,54 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
         y[j] = sslh_i_bfloat16_madd(low, sslh_i_of_bits(z << 16), y[j]);
     }
 }
-#define SSLH_I_PAIR_TILES(kind)                                                                                          \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y) {       \
-        const float *b = t->b;                                                                                           \
-        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                                 \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR)                                                                \
-            for (int k = 0; k < t->len; k++, b += t->bstep)                                                              \
+#define SSLH_I_PAIR_TILES(kind)                                                                                        \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,       \
+                                                   ptrdiff_t ystep, int more) {                                        \
+        (void)ystep, (void)more; /* NR, 0 */                                                                           \
+        const float *b = t->b;                                                                                         \
+        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR)                                                              \
+            for (int k = 0; k < t->len; k++, b += t->bstep)                                                            \
                 for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][t->shift + (size_t)k]); \
-    }                                                                                                                    \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y) {                            \
-        const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                              \
-        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                                 \
-        for (int s = 0; s < t->segs; s++) {                                                                              \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                               \
-            for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)                                           \
-                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);                     \
-        }                                                                                                                \
+    }                                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+        (void)ystep, (void)more;                                                                                       \
+        const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                            \
+        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
+        for (int s = 0; s < t->segs; s++) {                                                                            \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
+            for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)                                         \
+                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);                   \
+        }                                                                                                              \
     }
 #endif
-#define SSLH_I_PAIR_KERNELS(kind)                                                                                        \
-    SSLH_I_PAIR_TILES(kind)                                                                                              \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_rows_)(const sslh_i_tile *t) {                                          \
-        float y[SSLH_I_MR * SSLH_I_NR];                                                                                  \
-        for (int row = 0, n; row < t->rows; row += n) {                                                                  \
-            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                    \
-            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, y))                                    \
-            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                         \
-        }                                                                                                                \
-    }                                                                                                                    \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                          \
-        float y[SSLH_I_MR * SSLH_I_NR];                                                                                  \
-        for (int row = 0, n; row < t->rows; row += n) {                                                                  \
-            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                    \
-            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_runs_)(t, row, y))                                              \
-            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                         \
-        }                                                                                                                \
+#define SSLH_I_PAIR_KERNELS(kind)                                                                                      \
+    SSLH_I_PAIR_TILES(kind)                                                                                            \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_rows_)(const sslh_i_tile *t) {                                        \
+        float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
+        for (int row = 0, n; row < t->rows; row += n) {                                                                \
+            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
+            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t)) {                              \
+                float *c = t->c + (size_t)row * t->ldc;                                                                \
+                SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, c, (ptrdiff_t)t->ldc, t->accumulate);                \
+                continue;                                                                                              \
+            }                                                                                                          \
+            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, y, SSLH_I_NR, 0))                    \
+            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                        \
+        float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
+        for (int row = 0, n; row < t->rows; row += n) {                                                                \
+            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
+            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t)) {                              \
+                float *c = t->c + (size_t)row * t->ldc;                                                                \
+                SSLH_I_P(sslh_i_##kind##_runs_)(t, row, c, (ptrdiff_t)t->ldc, t->accumulate);                          \
+                continue;                                                                                              \
+            }                                                                                                          \
+            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_runs_)(t, row, y, SSLH_I_NR, 0))                              \
+            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
+        }                                                                                                              \
     }
 #define SSLH_I_DOT SSLH_I_DOT_emulated
 SSLH_I_PAIR_KERNELS(emulated)
@@ -6482,6 +6515,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_DOT_native
 #undef SSLH_I_FLUSH_emulated
 #undef SSLH_I_FLUSH_native
+#undef SSLH_I_STRAIGHT_emulated
+#undef SSLH_I_STRAIGHT_native
 #undef SSLH_I_HIGH
 #undef SSLH_I_LOW
 #undef SSLH_I_NISHL16
@@ -8910,7 +8945,9 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
 }
 
 /* Which products: by the sizes that belong to layers, so that a result does not depend on the batch size. */
-SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) { return g->n >= 32 && g->k >= 32 && (!g->split || g->m >= 12); }
+SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) {
+    return g->n >= 32 && g->k >= 32 && (size_t)g->n * (size_t)g->k >= 2048 && (!g->split || g->m >= 12);
+}
 
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args);
 /* The product by pairs; 0 when it is to be done in float. */

@@ -369,7 +369,7 @@ static void bfloat16_rounding(void) {
 static float rounded(float x) { return sslh_i_of_bits(sslh_i_bfloat16(x) << 16); }
 /* Products by the definition (B1), pairs in blocks of SSLH_I_KC: every context gives these bits. */
 static void bfloat16_products(void) {
-    static const int shapes[][4] = {{3, 32, 33, 1}, {1, 64, 64, 1}, {13, 33, 65, 1}, {65, 65, 64, 3}, {50, 100, 301, 1}, {30, 48, 1100, 1}, {100, 70, 35, 1}};
+    static const int shapes[][4] = {{3, 64, 33, 1}, {1, 64, 64, 1}, {13, 33, 65, 1}, {65, 65, 64, 3}, {50, 100, 301, 1}, {30, 48, 1100, 1}, {100, 70, 35, 1}};
     int s, t, i, j, k, r;
     for (s = 0; s < (int)(sizeof shapes / sizeof shapes[0]); s++)
         for (t = 0; t < 16; t++) {
