@@ -2128,13 +2128,17 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
-/* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. */
+/* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels that
+   walk through memory, what comes 32 KB behind p into the first level. One or two lines a step flow beside the sums; a burst
+   of prefetches before them does not, as the processor holds some fifty misses and then stalls. */
 #if defined(__GNUC__) || defined(__clang__)
 #define SSLH_I_PREFETCH(p, write) __builtin_prefetch(p, write, 2)
 #define SSLH_I_PREFETCH1(p) __builtin_prefetch(p, 0, 3) /* into the first level */
+#define SSLH_I_AHEAD(p) __builtin_prefetch((const void *)((uintptr_t)(p) + 32768), 0, 3)
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
+#define SSLH_I_AHEAD(p) ((void)(p))
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
@@ -3701,7 +3705,8 @@ typedef struct sslh_i_tile {
     const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments */
     const sslh_real *const *bs;            /* runs: [segs] */
     const int              *lens;          /* runs: [segs] */
-    size_t                  astep, bstep;
+    size_t                  astep, bstep;  /* rows: astep from one k to the next, 0 for 1 */
+    int                     spare;         /* rows: there are MR pointers, though fewer rows may be wanted */
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
     sslh_real *const       *cs;            /* or cs[r] + col */
@@ -3803,7 +3808,6 @@ struct sslh_i_kernels {
     void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
     void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
     void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
-    void (*unfold)(const sslh_real *const *lines, int kh, size_t len, size_t xstep, int count, sslh_real *to, size_t step);
     void (*fold)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c, sslh_real *y);
     void (*wino_input)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane);
     void (*wino_grad)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane);
@@ -4518,11 +4522,13 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                         \
+        const ptrdiff_t astep = t->astep ? (ptrdiff_t)t->astep : 1, end = t->len * astep, bstep = (ptrdiff_t)t->bstep;  \
+        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
+            for (ptrdiff_t k = 0; k < end; k += astep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
+                SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                                            \
                 SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
             }                                                                                                           \
         }                                                                                                               \
@@ -4534,10 +4540,11 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                         \
+        const ptrdiff_t astep = t->astep ? (ptrdiff_t)t->astep : 1, end = t->len * astep, bstep = (ptrdiff_t)t->bstep;  \
+        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
+            for (ptrdiff_t k = 0; k < end; k += astep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
             }                                                                                                           \
@@ -4554,6 +4561,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
             const float *a = t->a[s] + row, *b = t->bs[s];                                                              \
             for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                              \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
+                SSLH_I_AHEAD(a), SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                           \
                 SSLH_I_REP##R(SSLH_I_RUN2)                                                                              \
             }                                                                                                           \
         }                                                                                                               \
@@ -4587,14 +4595,15 @@ SSLH_I_CORES(8)
 SSLH_I_CORES(12)
 #endif
 
-/* The rows that one core takes of n that are left. */
-SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n) {
+/* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the pipeline. */
+SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
+    if (spare && n < SSLH_I_MR) n = (n + 3) / 4 * 4;
     return n >= SSLH_I_MR ? SSLH_I_MR : SSLH_I_MR > 8 && n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, float *y, ptrdiff_t ystep, int more) {
     const float *const *a = t->a + row;
     int wide = t->cols > SSLH_I_W;
-    switch (SSLH_I_P(sslh_i_core_)(t->rows - row)) {
+    switch (n) {
     case 1: (wide ? SSLH_I_P(sslh_i_rows2x1_) : SSLH_I_P(sslh_i_rows1x1_))(t, a, y, ystep, more); break;
     case 2: (wide ? SSLH_I_P(sslh_i_rows2x2_) : SSLH_I_P(sslh_i_rows1x2_))(t, a, y, ystep, more); break;
     case 4: (wide ? SSLH_I_P(sslh_i_rows2x4_) : SSLH_I_P(sslh_i_rows1x4_))(t, a, y, ystep, more); break;
@@ -4606,9 +4615,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, float *y, p
 #endif
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, int n, float *y, ptrdiff_t ystep, int more) {
     int wide = t->cols > SSLH_I_W;
-    switch (SSLH_I_P(sslh_i_core_)(t->rows - row)) {
+    switch (n) {
     case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, row, y, ystep, more); break;
     case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, row, y, ystep, more); break;
     case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, row, y, ystep, more); break;
@@ -4624,21 +4633,22 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, float *y, p
 #else /* portable C: loops of fixed length that compilers turn into vectors of whatever the target has */
 
 #define SSLH_I_NR 8
-SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n) { return n >= 4 ? 4 : 1; }
+SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) { return spare || n >= 4 ? 4 : 1; }
 SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b, sslh_real x) {
     for (int j = 0; j < SSLH_I_NR; j++) {
         sslh_real t = x * b[j];
         y[j] = y[j] + t;
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see plain below */
     const sslh_real *const *a = t->a + row, *b = t->b;
-    int four = t->rows - row >= 4;
+    const size_t astep = t->astep ? t->astep : 1;
+    const int four = n == 4;
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
         for (int k = 0; k < t->len; k++, b += t->bstep) {
-            const size_t at = t->shift + (size_t)k;
+            const size_t at = t->shift + (size_t)k * astep;
             SSLH_I_P(sslh_i_madd_)(y, b, a[0][at]);
             if (!four) continue;
             SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1][at]);
@@ -4647,9 +4657,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, sslh_real *
         }
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, sslh_real *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see plain below */
-    int four = t->rows - row >= 4;
+    const int four = n == 4;
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++) {
         const sslh_real *a = t->a[s] + row, *b = t->bs[s];
@@ -4711,25 +4721,26 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
     const int plain = SSLH_I_P(sslh_i_plain_)(t);
     for (int row = 0, n; row < t->rows; row += n) {
-        n = SSLH_I_P(sslh_i_core_)(t->rows - row);
-        if (plain) {
-            SSLH_I_P(sslh_i_rows_)(t, row, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+        const int left = t->rows - row;
+        n = SSLH_I_P(sslh_i_core_)(left, t->spare);
+        if (plain && n <= left) {
+            SSLH_I_P(sslh_i_rows_)(t, row, n, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
-        SSLH_I_P(sslh_i_rows_)(t, row, y, SSLH_I_NR, 0);
-        SSLH_I_P(sslh_i_put_)(t, row, n, y);
+        SSLH_I_P(sslh_i_rows_)(t, row, n, y, SSLH_I_NR, 0);
+        SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
     const int plain = SSLH_I_P(sslh_i_plain_)(t);
     for (int row = 0, n; row < t->rows; row += n) {
-        n = SSLH_I_P(sslh_i_core_)(t->rows - row);
+        n = SSLH_I_P(sslh_i_core_)(t->rows - row, 0);
         if (plain) {
-            SSLH_I_P(sslh_i_runs_)(t, row, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+            SSLH_I_P(sslh_i_runs_)(t, row, n, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
-        SSLH_I_P(sslh_i_runs_)(t, row, y, SSLH_I_NR, 0);
+        SSLH_I_P(sslh_i_runs_)(t, row, n, y, SSLH_I_NR, 0);
         SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
 }
@@ -5160,21 +5171,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, s
     }
 }
 
-/* Windows of one row of output pixels, side by side: to (count,step) = for every pixel the kh lines of len numbers that its
-   filter sees; the next pixel's begin xstep further. Whole vectors: what is too much is overwritten by the next line or
-   lies behind the window, where nobody reads; 15 numbers behind the last one are written, and read behind each line. */
-SSLH_I_FN void SSLH_I_P(sslh_i_unfold_)(const sslh_real *const *lines, int kh, size_t len, size_t xstep, int count, sslh_real *to,
-                                        size_t step) {
-    for (size_t m = 0; m < (size_t)count; m++, to += step)
-        for (int r = 0; r < kh; r++) {
-            const sslh_real *from = lines[r] + m * xstep;
-            sslh_real *at = to + (size_t)r * len;
-            if (len <= 4) memcpy(at, from, 4 * sizeof *at);
-            else if (len <= 8) memcpy(at, from, 8 * sizeof *at);
-            else for (size_t u = 0; u < len; u += 16) sslh_i_vstore(at + u, sslh_i_vload(from + u));
-        }
-}
-/* And back: a row of n pixels of c channels, y[j] = sum over the lines r and e = start[j] .. start[j+1] - 1 of lines[r][off[e]];
+/* Shares of pixels, added up: a row of n pixels of c channels, y[j] = sum over the lines r and e = start[j] .. start[j+1] - 1 of lines[r][off[e]];
    numbers behind the last pixel are written, and read behind each sum's parts. */
 SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,
                                       sslh_real *y) {
@@ -6476,7 +6473,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
     SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_lines_), SSLH_I_P(sslh_i_pack_t_),
     SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_depth_sums_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
-    SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_unfold_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
+    SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
     SSLH_I_P(sslh_i_wino_weight_), SSLH_I_P(sslh_i_wino_dweight_),
     SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
     SSLH_I_P(sslh_i_axpby_), SSLH_I_P(sslh_i_sgd_), SSLH_I_P(sslh_i_adam_), sslh_i_sum_row, SSLH_I_P(sslh_i_squares_),
@@ -9351,7 +9348,7 @@ SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
    source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
    pointers [tap][MR], padding points to zeros, and tile_rows runs over it. Used for
      forward        taps = (a, b), source x, stride of the source sh, sw
-     forward, few channels: taps = a, with b and the channels side by side in a width-padded copy of x
+     forward, no columns of padding: taps = a, with b and the channels side by side
      gradient of x  with stride s the pixels of x fall into s x s classes with their own taps; source dy, stride 1, and
                     output rows y0, y0 + s, ..                                                                             */
 typedef struct sslh_i_gather {
@@ -9643,9 +9640,9 @@ SSLH_I_FN int sslh_i_conv_is_product(const sslh_i_conv *s) {
     return s->kh == 1 && s->kw == 1 && s->sh == 1 && s->sw == 1 && !s->ph && !s->pw && s->groups == 1 &&
            (size_t)s->n * (size_t)s->h * (size_t)s->w <= INT_MAX;
 }
-/* Kernel rows can be read in one piece, (b, channel) side by side, in x itself or a width-padded copy of it. */
+/* Kernel rows can be read in one piece, (b, channel) side by side. */
 SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
-    return s->groups == 1 && s->dw == 1 && (s->pw == 0 || s->ci < 16);
+    return s->groups == 1 && s->dw == 1 && s->pw == 0;
 }
 
 /* Scratch for a b + more numbers; NULL and an error when that is too much. */
@@ -9656,33 +9653,6 @@ SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_
         return NULL;
     }
     return (sslh_real *)sslh_i_scratch(c, (n + more) * sizeof(sslh_real));
-}
-
-typedef struct sslh_i_pad_job { const sslh_i_conv *s; const sslh_real *x; sslh_real *to; size_t zeros; } sslh_i_pad_job;
-SSLH_I_FN void sslh_i_pad_task(void *arg, int task, int worker) { /* one image: (H,W,I) -> (H,W + 2 pw,I) */
-    const sslh_i_pad_job *p = (const sslh_i_pad_job *)arg;
-    const size_t row = (size_t)p->s->w * (size_t)p->s->ci, edge = (size_t)p->s->pw * (size_t)p->s->ci;
-    const sslh_real *x = p->x + (size_t)task * (size_t)p->s->h * row;
-    sslh_real *to = p->to + (size_t)task * (size_t)p->s->h * (row + 2 * edge);
-    (void)worker;
-    for (int h = 0; h < p->s->h; h++, x += row) {
-        memset(to, 0, edge * sizeof *to);
-        memcpy(to + edge, x, row * sizeof *to);
-        memset(to + edge + row, 0, edge * sizeof *to);
-        to += row + 2 * edge;
-    }
-}
-/* The width-padded copy, behind it a line of zeros, and 16 more readable numbers; scratch. */
-SSLH_I_FN sslh_real *sslh_i_conv_padded(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x) {
-    sslh_i_pad_job p;
-    const size_t line = (size_t)(s->w + 2 * s->pw) * (size_t)s->ci, lines = (size_t)s->n * (size_t)s->h;
-    p.s = s;
-    p.x = x;
-    p.to = sslh_i_scratch_reals(c, lines + 1, line, 16);
-    if (!p.to) return NULL;
-    memset(p.to + lines * line, 0, (line + 16) * sizeof *p.to);
-    sslh_i_parallel(c, s->n, sslh_i_pad_task, &p);
-    return p.to;
 }
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
@@ -10046,72 +10016,123 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     if (shared) sslh_i_unscratch(c, shared);
 }
 
-/* --- few input channels: windows side by side, so that a filter is one run of Kh Kw I numbers --- */
+/* --- few input channels: bands ---
+   A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of pointers and
+   borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to a place in the
+   first-level cache. There all windows have one shape, and one table of pointers serves every band. */
+typedef struct sslh_i_bands {
+    const sslh_i_conv *s;
+    const sslh_real   *x;
+    int                rows, cols;    /* of the output, in a band */
+    int                high, across;  /* bands in an image */
+    int                lines;         /* of x in a band, */
+    size_t             line, reals;   /* numbers in each, and in all of them */
+} sslh_i_bands;
+typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band; /* image, first row and column of the output, how many */
 
-/* The windows of output pixels first .. first + count - 1, to (count,step); padded: see sslh_i_conv_padded. */
-SSLH_I_FN void sslh_i_unfold(const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *padded, const sslh_real **lines, int first,
-                             int count, sslh_real *to, size_t step) {
-    const size_t line = (size_t)(s->w + 2 * s->pw) * (size_t)s->ci, xstep = (size_t)(s->sw * s->ci);
-    for (int m = 0; m < count;) { /* a row of the output, or what is left of it */
-        const int at = first + m, j = at % s->ow, i = at / s->ow % s->oh, n = at / s->ow / s->oh, part = SSLH_I_MIN(count - m, s->ow - j);
-        for (int r = 0; r < s->kh; r++) {
-            const int h = i * s->sh - s->ph + r * s->dh, inside = h >= 0 && h < s->h;
-            lines[r] = padded + (inside ? (size_t)n * (size_t)s->h + (size_t)h : (size_t)s->n * (size_t)s->h) * line + (inside ? (size_t)j * xstep : 0);
+/* Bands of about `pixels` outputs each. */
+SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const sslh_i_conv *s, const sslh_real *x, int pixels) {
+    b->s = s;
+    b->x = x;
+    b->across = (s->ow + pixels - 1) / pixels;
+    b->cols = b->across > 1 ? ((s->ow + b->across - 1) / b->across + 11) / 12 * 12 : s->ow;
+    b->across = (s->ow + b->cols - 1) / b->cols;
+    b->high = (s->oh + SSLH_I_MAX(1, pixels / b->cols) - 1) / SSLH_I_MAX(1, pixels / b->cols);
+    b->rows = (s->oh + b->high - 1) / b->high;
+    b->high = (s->oh + b->rows - 1) / b->rows;
+    b->lines = (b->rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
+    b->line = ((size_t)(b->cols - 1) * (size_t)s->sw + (size_t)(s->kw - 1) * (size_t)s->dw + 1) * (size_t)s->ci;
+    b->reals = ((size_t)b->lines * b->line + 15) / 16 * 16;
+}
+/* Copies band number `at` of all images to `to`, (lines, columns, I), reals numbers. */
+SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
+    const sslh_i_conv *s = b->s;
+    sslh_i_band d;
+    d.n = at / (b->high * b->across);
+    d.i = at / b->across % b->high * b->rows;
+    d.j = at % b->across * b->cols;
+    d.rows = SSLH_I_MIN(b->rows, s->oh - d.i);
+    d.cols = SSLH_I_MIN(b->cols, s->ow - d.j);
+    const int top = d.i * s->sh - s->ph;
+    const ptrdiff_t left = ((ptrdiff_t)d.j * s->sw - s->pw) * s->ci, row = (ptrdiff_t)s->w * s->ci, line = (ptrdiff_t)b->line;
+    const ptrdiff_t from = SSLH_I_MAX(0, SSLH_I_MIN(-left, line)), end = SSLH_I_MAX(from, SSLH_I_MIN(line, row - left));
+    for (int q = 0; q < b->lines; q++, to += line) {
+        if (top + q < 0 || top + q >= s->h) {
+            memset(to, 0, b->line * sizeof *to);
+            continue;
         }
-        k->unfold(lines, s->kh, (size_t)(s->kw * s->ci), xstep, part, to + (size_t)m * step, step);
-        m += part;
+        for (ptrdiff_t u = 0; u < from; u++) to[u] = SSLH_I_R(0);
+        memcpy(to + from, b->x + ((ptrdiff_t)d.n * s->h + top + q) * row + (left + from), (size_t)(end - from) * sizeof *to);
+        for (ptrdiff_t u = end; u < line; u++) to[u] = SSLH_I_R(0);
     }
+    return d;
 }
 
-typedef struct sslh_i_unfolded {
+typedef struct sslh_i_few {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
-    const sslh_real   *padded, *weight, *bias;
+    sslh_i_bands       bands;
+    const sslh_real   *weight, *bias;
     sslh_real         *packed, *y;  /* [panel][Kh Kw I][NR] */
     int                relu, accumulate;
-    char              *work;        /* per worker: windows of a task (SSLH_I_MC,step), pointers to lines */
-    size_t             work_bytes, step;
-} sslh_i_unfolded;
+    char              *work;        /* per worker: a band, pointers */
+    size_t             work_bytes;
+} sslh_i_few;
 
-SSLH_I_FN void sslh_i_unfolded_pack_task(void *arg, int task, int worker) { /* one panel */
-    const sslh_i_unfolded *p = (const sslh_i_unfolded *)arg;
+SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_few *p = (const sslh_i_few *)arg;
     const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
     (void)worker;
     p->k->pack_t(p->packed + (size_t)j * (size_t)k, nr, p->weight + (size_t)j * (size_t)k, (size_t)k, SSLH_I_MIN(nr, p->s->co - j), k);
 }
-SSLH_I_FN void sslh_i_unfolded_task(void *arg, int task, int worker) { /* SSLH_I_MC pixels */
-    const sslh_i_unfolded *p = (const sslh_i_unfolded *)arg;
+/* Pointers to filter row a of a band's output pixels: table[(m / MR Kh + a) MR + m % MR]. */
+SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, first = task * SSLH_I_MC;
-    sslh_real *windows = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
-    const sslh_real *a[SSLH_I_MC], **lines = (const sslh_real **)(void *)(windows + (size_t)SSLH_I_MC * p->step + 16);
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.rows = SSLH_I_MIN(SSLH_I_MC, s->n * s->oh * s->ow - first);
-    sslh_i_unfold(p->k, s, p->padded, lines, first, t.rows, windows, p->step);
-    for (int r = 0; r < t.rows; r++) a[r] = windows + (size_t)r * p->step;
-    sslh_i_prefetch(p->y + (size_t)(first + t.rows) * (size_t)s->co, (size_t)(SSLH_I_MIN(SSLH_I_MC, s->n * s->oh * s->ow - first - t.rows) * s->co), 1);
-    t.segs = 1;
-    t.len = k;
-    t.a = a;
-    t.bstep = (size_t)nr;
-    t.ldc = (size_t)s->co;
-    t.relu = p->relu;
-    t.accumulate = p->accumulate;
-    for (int j = 0; j < s->co; j += nr) {
-        t.cols = SSLH_I_MIN(nr, s->co - j);
-        t.b = p->packed + (size_t)j * (size_t)k;
-        t.bias = p->bias ? p->bias + j : NULL;
-        t.c = p->y + (size_t)first * (size_t)s->co + (size_t)j;
-        p->k->tile_rows(&t);
+    const int mr = p->k->mr, pixels = p->bands.rows * p->bands.cols;
+    for (int m = 0; m < (pixels + mr - 1) / mr * mr; m++) {
+        const int to = SSLH_I_MIN(m, pixels - 1), i = to / p->bands.cols, j = to % p->bands.cols;
+        for (int a = 0; a < s->kh; a++)
+            table[(m / mr * s->kh + a) * mr + m % mr] =
+                x + ((size_t)(i * s->sh + a * s->dh) * p->bands.line + (size_t)(j * s->sw * s->ci));
     }
 }
-SSLH_I_FN int sslh_i_conv_unfolds(const sslh_i_conv *s) {
+SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
+    const sslh_i_few *p = (const sslh_i_few *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, mr = p->k->mr;
+    const size_t k = (size_t)(s->kh * s->kw * s->ci), co = (size_t)s->co;
+    sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
+    const sslh_i_band d = sslh_i_bands_copy(&p->bands, task, x);
+    const int pixels = d.rows * d.cols;
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.segs = s->kh;
+    t.len = s->kw * s->ci;
+    t.spare = 1;
+    t.bstep = (size_t)nr;
+    t.ldc = co;
+    t.relu = p->relu;
+    t.accumulate = p->accumulate;
+    t.a = (const sslh_real **)(void *)(x + p->bands.reals);
+    for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
+        sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)(d.j + m)) * co;
+        t.rows = SSLH_I_MIN(mr, pixels - m);
+        sslh_i_prefetch(y, (size_t)t.rows * co, 1);
+        for (size_t j = 0; j < co; j += (size_t)nr) {
+            t.cols = (int)SSLH_I_MIN((size_t)nr, co - j);
+            t.b = p->packed + j * k;
+            t.bias = p->bias ? p->bias + j : NULL;
+            t.c = y + j;
+            p->k->tile_rows(&t);
+        }
+    }
+}
+SSLH_I_FN int sslh_i_conv_is_few(const sslh_i_conv *s) {
     return s->groups == 1 && s->dw == 1 && s->ci < 16 && s->kh * s->kw * s->ci <= SSLH_I_SEGMENT;
 }
-SSLH_I_FN void sslh_i_conv_unfolded(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
-                                    int relu, int accumulate, sslh_real *y) {
-    sslh_i_unfolded p;
+SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
+                               int relu, int accumulate, sslh_real *y) {
+    sslh_i_few p;
     const int k = s->kh * s->kw * s->ci, nr = c->k->nr, panels = (s->co + nr - 1) / nr;
     memset(&p, 0, sizeof p);
     p.k = c->k;
@@ -10121,19 +10142,22 @@ SSLH_I_FN void sslh_i_conv_unfolded(sslh_ctx *c, const sslh_i_conv *s, const ssl
     p.relu = relu;
     p.accumulate = accumulate;
     p.y = y;
-    p.step = (size_t)((k + 15) / 16 * 16);
-    p.work_bytes = ((((size_t)SSLH_I_MC * p.step + 16) * sizeof(sslh_real) + (size_t)s->kh * sizeof(sslh_real *)) + 63) / 64 * 64;
-    sslh_real *padded = sslh_i_conv_padded(c, s, x);
-    p.padded = padded;
-    if (padded) p.packed = sslh_i_scratch_reals(c, (size_t)panels * (size_t)nr, (size_t)k, 0);
+    sslh_i_bands_plan(&p.bands, s, x, 256);
+    p.work_bytes = p.bands.reals * sizeof(sslh_real) +
+                   (size_t)(p.bands.rows * p.bands.cols + c->k->mr) * (size_t)s->kh * sizeof(sslh_real *);
+    p.work_bytes = (p.work_bytes + 63) / 64 * 64;
+    p.packed = sslh_i_scratch_reals(c, (size_t)panels * (size_t)nr, (size_t)k, 0);
     if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
     if (p.work) {
-        sslh_i_parallel(c, panels, sslh_i_unfolded_pack_task, &p);
-        sslh_i_parallel(c, (s->n * s->oh * s->ow + SSLH_I_MC - 1) / SSLH_I_MC, sslh_i_unfolded_task, &p);
+        for (int worker = 0; worker < c->threads; worker++) {
+            sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
+            sslh_i_few_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
+        }
+        sslh_i_parallel(c, panels, sslh_i_few_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_few_task, &p);
         sslh_i_unscratch(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
-    if (padded) sslh_i_unscratch(c, padded);
 }
 
 /* The gradient of the data for few channels. As a gather, (2) would use 3 of 16 lanes; so first every pixel of dy gives its
@@ -10326,7 +10350,6 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     sslh_i_gather_job p;
     sslh_i_gather g;
     sslh_i_conv one = *s;
-    sslh_real *padded = NULL;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
         sslh_i_gemm_args m;
@@ -10360,10 +10383,6 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     g.xh = s->h;
     g.xw = s->w;
     g.xc = s->ci;
-    if (merged && s->pw) {
-        g.x = padded = sslh_i_conv_padded(c, s, x);
-        g.xw = s->w + 2 * s->pw;
-    }
     g.xg = one.ci / one.groups;
     g.len = merged ? s->kw * s->ci : g.xg;
     g.taps = taps;
@@ -10390,7 +10409,6 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     p.accumulate = accumulate;
     if (!SSLH_I_BAD(c) && depthwise) sslh_i_depth_run(c, &p, constant);
     else if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p);
-    if (padded) sslh_i_unscratch(c, padded);
     sslh_i_unscratch(c, g.off_h);
 }
 
@@ -10398,7 +10416,7 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
                                    int relu, int accumulate, sslh_real *y) {
     if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_FORWARD, x, weight, y, bias, relu, accumulate)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
-    else if (sslh_i_conv_unfolds(s)) sslh_i_conv_unfolded(c, s, x, weight, bias, relu, accumulate, y);
+    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, s, x, weight, bias, relu, accumulate, y);
     else sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
 }
 
@@ -10502,7 +10520,8 @@ SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, cons
    Two ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a row of
    pixels of a whole block is one run: x -> [panel of NR channels][H][W][image][NR], dy -> [panel of MR][OH][OW][image][MR],
    the columns of x in the order (w mod sw, w / sw) so that a stride leaves runs together. The sum is one chain over a block,
-   then block after block. With fewer channels: unfolded pieces of x, (pixels, Kh Kw I), as one product. */
+   then block after block. With fewer channels every tap and channel has a pointer into a band of x: the sums are products of
+   (taps and channels) x pixels with pixels x outputs, in no more than 16 parts that are added up at the end. */
 typedef struct sslh_i_wgrad {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
@@ -10515,9 +10534,9 @@ typedef struct sslh_i_wgrad {
     sslh_real         *px, *py;         /* packed */
     char              *work;            /* per worker: run tables */
     size_t             work_bytes;
-    /* unfolded */
-    const sslh_real   *padded;
-    int                piece, parts, step;
+    /* in parts */
+    sslh_i_bands       bands;
+    int                piece, parts;
     sslh_real         *sums;
 } sslh_i_wgrad;
 
@@ -10603,27 +10622,72 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     }
 }
 
-/* Unfolded (or x as it is, for a 1 x 1 kernel): part `task` sums its pieces of pixels into sums[task], (Kh Kw I, O):
-   windows' . dy, so that no lane of a register is idle with three input channels. */
+/* Pointers to tap and channel e of row i of the output: table[(e / MR rows + i) MR + e % MR]. */
+SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
+    const sslh_i_conv *s = p->s;
+    const int mr = p->k->mr, k = s->kh * s->kw * s->ci, row = s->kw * s->ci;
+    for (int e = 0; e < (k + mr - 1) / mr * mr; e++) {
+        const int at = e < k ? e : 0, u = at / row, v = at % row;
+        const sslh_real *from = x + ((size_t)(u * s->dh) * p->bands.line + (size_t)(v / s->ci * s->dw * s->ci + v % s->ci));
+        for (int i = 0; i < p->bands.rows; i++)
+            table[(e / mr * p->bands.rows + i) * mr + e % mr] = from + (size_t)(i * s->sh) * p->bands.line;
+    }
+}
+/* Few channels: part `task` sums its bands into sums[task], (Kh Kw I, O): no lane of a register is idle with three channels. */
+SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const sslh_i_bands *bands = &p->bands;
+    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * s->ci, all = s->n * bands->high * bands->across;
+    const int each = (all + p->parts - 1) / p->parts, copied = s->co % 16, row = (s->co + 15) / 16 * 16;
+    const size_t co = (size_t)s->co;
+    sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *padded_dy = x + bands->reals; /* (pixels,row) */
+    sslh_real *dw = p->sums + (size_t)task * (size_t)k * co;
+    if (task * each >= all) memset(dw, 0, (size_t)k * co * sizeof *dw);
+    for (int at = task * each; at < SSLH_I_MIN(all, (task + 1) * each); at++) {
+        const sslh_i_band d = sslh_i_bands_copy(bands, at, x);
+        const sslh_real *b = p->dy + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
+        sslh_i_tile t;
+        if (copied) {
+            p->k->pack_n(padded_dy, row, b, co, s->co, d.rows * d.cols);
+            b = padded_dy;
+        }
+        memset(&t, 0, sizeof t);
+        t.segs = d.rows;
+        t.len = d.cols;
+        t.a = (const sslh_real **)(void *)(padded_dy + (copied ? bands->rows * bands->cols * row : 0));
+        t.spare = 1;
+        t.astep = (size_t)(s->sw * s->ci);
+        t.bstep = (size_t)(copied ? row : s->co);
+        t.ldc = co;
+        t.accumulate = at > task * each;
+        for (int q = 0; q < k; q += mr, t.a += bands->rows * mr) { /* taps and channels from number q on */
+            t.rows = SSLH_I_MIN(mr, k - q);
+            for (int j = 0; j < s->co; j += nr) {
+                t.cols = SSLH_I_MIN(nr, s->co - j);
+                t.b = b + j;
+                t.c = dw + (size_t)q * co + (size_t)j;
+                p->k->tile_rows(&t);
+            }
+        }
+    }
+}
+
+/* A 1 x 1 kernel: part `task` sums its pieces of pixels into sums[task], (I,O). */
 SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, pieces = (pixels + p->piece - 1) / p->piece;
+    const int nr = p->k->nr, k = s->ci, pixels = s->n * s->oh * s->ow, pieces = (pixels + p->piece - 1) / p->piece;
     const int each = (pieces + p->parts - 1) / p->parts, copied = s->co % 16, row = (s->co + 15) / 16 * 16;
-    sslh_real *windows = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes); /* (piece,step), behind it dy (piece,row) */
-    sslh_real *padded_dy = windows + (size_t)p->piece * (size_t)p->step + 16, *dw = p->sums + (size_t)task * (size_t)k * (size_t)s->co;
-    const sslh_real **lines = (const sslh_real **)(void *)(padded_dy + (copied ? p->piece * row : 0));
+    sslh_real *padded_dy = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes); /* (piece,row) */
+    sslh_real *dw = p->sums + (size_t)task * (size_t)k * (size_t)s->co;
     if (task * each >= pieces) memset(dw, 0, (size_t)s->co * (size_t)k * sizeof *dw);
     for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
-        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first);
-        const sslh_real *a = windows, *b = p->dy + (size_t)first * (size_t)s->co;
+        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first), next = SSLH_I_MIN(count, pixels - first - count);
+        const sslh_real *a = p->x + (size_t)first * (size_t)k, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
-        sslh_i_prefetch(b + (size_t)count * (size_t)s->co, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)s->co, 0);
-        if (p->padded) sslh_i_unfold(p->k, s, p->padded, lines, first, count, windows, (size_t)p->step);
-        else {
-            a = p->x + (size_t)first * (size_t)k;
-            sslh_i_prefetch(a + (size_t)count * (size_t)k, (size_t)SSLH_I_MIN(count, pixels - first - count) * (size_t)k, 0);
-        }
+        sslh_i_prefetch(a + (size_t)count * (size_t)k, (size_t)next * (size_t)k, 0);
+        sslh_i_prefetch(b + (size_t)count * (size_t)s->co, (size_t)next * (size_t)s->co, 0);
         if (copied) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
             b = padded_dy;
@@ -10634,7 +10698,7 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
         t.bs = &b;
         t.lens = &count;
         t.rows = k;
-        t.astep = (size_t)(p->padded ? p->step : k);
+        t.astep = (size_t)k;
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)s->co;
         t.accumulate = q > task * each;
@@ -10688,27 +10752,33 @@ SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t chan
     }
 }
 
-SSLH_I_FN void sslh_i_wgrad_unfolded(sslh_ctx *c, sslh_i_wgrad *p) {
+/* Few channels, or a 1 x 1 kernel over many pixels. */
+SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     const sslh_i_conv *s = p->s;
-    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, product = s->kh == 1 && s->kw == 1;
-    sslh_real *padded = product ? NULL : sslh_i_conv_padded(c, s, p->x);
-    if (!padded && !product) return;
-    p->padded = padded;
-    p->step = (k + 15) / 16 * 16;
-    /* a piece of windows and dy in the first-level cache */
-    p->piece = SSLH_I_MAX(48, SSLH_I_MIN(512, 10240 / (p->step + s->co)));
-    p->parts = SSLH_I_MIN(16, (pixels + p->piece - 1) / p->piece);
-    const size_t reals = (size_t)p->piece * (size_t)(p->step + (s->co % 16 ? (s->co + 15) / 16 * 16 : 0)) + 32;
-    p->work_bytes = (reals * sizeof(sslh_real) + (size_t)s->kh * sizeof(sslh_real *) + 63) / 64 * 64;
+    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
+    if (few) {
+        sslh_i_bands_plan(&p->bands, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
+        p->parts = SSLH_I_MIN(16, s->n * p->bands.high * p->bands.across);
+        p->work_bytes = (p->bands.reals + (size_t)(p->bands.rows * p->bands.cols) * (size_t)row) * sizeof(sslh_real) +
+                        (size_t)(p->bands.rows * (k + p->k->mr)) * sizeof(sslh_real *);
+    } else {
+        p->piece = SSLH_I_MAX(48, SSLH_I_MIN(512, 10240 / (k + s->co))); /* of x and dy in the first-level cache */
+        p->parts = SSLH_I_MIN(16, (pixels + p->piece - 1) / p->piece);
+        p->work_bytes = (size_t)p->piece * (size_t)row * sizeof(sslh_real);
+    }
+    p->work_bytes = (p->work_bytes + 127) / 64 * 64;
     p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
     if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
-        sslh_i_parallel(c, p->parts, sslh_i_wgrad_part_task, p);
+        for (int worker = 0; few && worker < c->threads; worker++) {
+            sslh_real *at = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *dy = at + p->bands.reals;
+            sslh_i_wgrad_few_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
+        }
+        sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
         sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, (size_t)s->co);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);
-    if (padded) sslh_i_unscratch(c, padded);
 }
 
 SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
@@ -10795,10 +10865,10 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
             p.dw = used;
             sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, &p);
         }
-        if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels: as with unfolded windows */
+        if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels */
             p.dw = dw;
             if (used) p.x = used;
-            sslh_i_wgrad_unfolded(c, &p);
+            sslh_i_wgrad_parts(c, &p, 0);
             if (used) sslh_i_unscratch(c, used);
             return;
         }
@@ -10816,8 +10886,8 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         m.split = 1;
         sslh_i_gemm(c, &m);
         if (used) sslh_i_unscratch(c, used);
-    } else if (s->groups == 1 && s->dw == 1 && s->ci < 16) {
-        sslh_i_wgrad_unfolded(c, &p);
+    } else if (s->groups == 1 && s->ci < 16) {
+        sslh_i_wgrad_parts(c, &p, 1);
     } else {
         sslh_i_wgrad_taps(c, &p);
     }
