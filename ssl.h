@@ -3705,7 +3705,8 @@ typedef struct sslh_i_tile {
     const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments */
     const sslh_real *const *bs;            /* runs: [segs] */
     const int              *lens;          /* runs: [segs] */
-    size_t                  astep, bstep;  /* rows: astep from one k to the next, 0 for 1 */
+    size_t                  astep, bstep;
+    size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
     int                     spare;         /* rows: there are MR pointers, though fewer rows may be wanted */
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
@@ -4522,11 +4523,11 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t astep = t->astep ? (ptrdiff_t)t->astep : 1, end = t->len * astep, bstep = (ptrdiff_t)t->bstep;  \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < end; k += astep, b += bstep) {                                                    \
+            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
                 SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                                            \
                 SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
@@ -4540,11 +4541,11 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t astep = t->astep ? (ptrdiff_t)t->astep : 1, end = t->len * astep, bstep = (ptrdiff_t)t->bstep;  \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < end; k += astep, b += bstep) {                                                    \
+            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
             }                                                                                                           \
@@ -4643,12 +4644,12 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const ss
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see plain below */
     const sslh_real *const *a = t->a + row, *b = t->b;
-    const size_t astep = t->astep ? t->astep : 1;
+    const size_t kstep = t->kstep ? t->kstep : 1;
     const int four = n == 4;
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
         for (int k = 0; k < t->len; k++, b += t->bstep) {
-            const size_t at = t->shift + (size_t)k * astep;
+            const size_t at = t->shift + (size_t)k * kstep;
             SSLH_I_P(sslh_i_madd_)(y, b, a[0][at]);
             if (!four) continue;
             SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1][at]);
@@ -10657,7 +10658,7 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
         t.len = d.cols;
         t.a = (const sslh_real **)(void *)(padded_dy + (copied ? bands->rows * bands->cols * row : 0));
         t.spare = 1;
-        t.astep = (size_t)(s->sw * s->ci);
+        t.kstep = (size_t)(s->sw * s->ci);
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = co;
         t.accumulate = at > task * each;
