@@ -204,19 +204,20 @@
    definition (.no_winograd = 1 in the descriptor, about half as fast) below 6e-7. An Inf or NaN spreads over a tile of
    4 x 4 outputs.
 
-   .bfloat16 = 1 rounds the two operands of matrix products and convolutions to bfloat16 (8 significant bits, to
-   nearest even; subnormal numbers become 0), on the way into the kernel: parameters, activations, gradients and the
-   optimiser's state stay float, sums are float, and so is everything else. Rounding error of a sum, root mean square:
-   2e-3. CPUs with AVX-512 BF16 (Zen 4 and 5, Sapphire Rapids) multiply pairs by one instruction, 1.6 to 1.95 times as
-   fast as float; whole steps: SimCLR on sslh_convnet, MAE, VAE, MLP 1.5 to 1.65 times, ResNet-18 1.1 times
-   (docs/performance.md). It is for training where products dominate. All the promises above hold for it too: other
-   CPUs emulate the instruction with the same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float; without FMA
-   and on ARM at a twentieth: to reproduce a run, not to gain time). sslh_query(c).bfloat16 tells which. Still in
-   float, by shape only: products with fewer than 32 columns, 32 terms or 2,048 of both multiplied, convolutions with fewer than 16 channels or
-   with groups, 3 x 3 convolutions with stride 1 on maps where Winograd's float version is as fast or faster (all but
-   those up to 8 x 8 that tiles of 4 x 4 do not fit; for gradients of weights of 128 x 128 channels and more: all maps
-   up to 8 x 8 or that tiles do not fit), the inner products of attention, the recurrence of a GRU. SSLH_USE_CBLAS is
-   not used for products in bfloat16. A double build has no .bfloat16: sslh_create reports an error. Losses are not
+   .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
+   significant bits, to nearest even; subnormal numbers become 0), on the way into the kernel: parameters,
+   activations, gradients and the optimiser's state stay float, sums are float, and so is everything else. Rounding
+   error of a sum, root mean square: 2e-3. CPUs with AVX-512 BF16 (Zen 4 and 5, Sapphire Rapids) multiply pairs by one
+   instruction, 1.6 to 1.95 times as fast as float; whole steps: SimCLR on sslh_convnet, MAE, VAE, MLP 1.5 to 1.65
+   times, ResNet-18 1.1 times (docs/performance.md). It is for training where products dominate. All the promises
+   above hold for it too: other CPUs emulate the instruction with the same bits (AVX2 and plain AVX-512 at 0.6 of the
+   speed of float; without FMA and on ARM at a twentieth: to reproduce a run, not to gain time).
+   sslh_query(c).bfloat16 tells which. Still in float, by shape only: products with fewer than 32 columns, 32 terms or
+   2,048 of both multiplied, convolutions with fewer than 16 channels or with groups, 3 x 3 convolutions with stride 1
+   on maps where Winograd's float version is as fast or faster (all but those up to 8 x 8 that tiles of 4 x 4 do not
+   fit; for gradients of weights of 128 x 128 channels and more: all maps up to 8 x 8 or that tiles do not fit),
+   attention with heads of fewer than 32 values or fewer than 32 keys, the recurrence of a GRU. SSLH_USE_CBLAS is not
+   used for products in bfloat16. A double build has no .bfloat16: sslh_create reports an error. Losses are not
    scaled: bfloat16 has the range of float.
 
    10  NETS AND ENCODERS
@@ -12775,6 +12776,8 @@ typedef struct sslh_i_attention {
     size_t ldq, ldk, ldv, ldo;
     size_t N, heads, Tq, Tk, d, width, wide, per_task; /* width: Tk in whole vectors; wide: d likewise */
     int causal, fresh_q, fresh_k, fresh_v;
+    int pairs;                               /* products of pairs: .bfloat16, see >>products */
+    size_t half;                             /* pairs of d numbers */
     sslh_real scale;
     sslh_real *work;                         /* per worker */
     size_t work_reals;
@@ -12787,6 +12790,9 @@ typedef struct sslh_i_head {
     sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
     sslh_real *row;          /* (48): 1 / sum, or delta */
     sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d is not a whole number of vectors */
+    /* with pairs: those of q, k, v, do along d, (T,half), and in pad those of two tokens; of s and dp along the keys,
+       (48,width/2), and of two queries, (24,width) */
+    sslh_real *along[4], *keys[2], *queries[2];
 } sslh_i_head;
 
 /* The buffers in work (counted when NULL); returns their size. */
@@ -12800,16 +12806,40 @@ SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, 
     SSLH_I_TAKE(dp, SSLH_I_SEQ_ROWS * p->width);
     SSLH_I_TAKE(bias, p->width);
     SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
-    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->d % 16 ? T * p->wide : 0);
+    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * p->wide : p->d % 16 ? T * p->wide : 0);
+    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * p->half);
+    for (i = 0; i < 2 && p->pairs; i++) {
+        SSLH_I_TAKE(keys[i], SSLH_I_SEQ_ROWS * p->width / 2);
+        SSLH_I_TAKE(queries[i], SSLH_I_SEQ_ROWS / 2 * p->width + 16); /* tiles read past the end of a row */
+    }
 #undef SSLH_I_TAKE
     return at;
 }
 
-/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors. */
+/* With pairs: rows x (T,n) as pairs along n, ld_out apart; without: x itself. The first factor of a product, or what
+   sslh_i_seq_pack_t takes. */
+SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n,
+                                             sslh_real *to, size_t *ld_out) {
+    *ld_out = p->pairs ? (n + 1) / 2 : ld;
+    if (!p->pairs) return x;
+    for (size_t t = 0; t < T; t++) p->kern->native.along(x + t * ld, n, to + t * *ld_out);
+    return to;
+}
+/* With pairs: each row and the next, (T/2,n), to_ld apart. */
+SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n, sslh_real *to,
+                                size_t to_ld) {
+    for (size_t t = 0; t < T; t += 2, to += to_ld) p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
+}
+/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
                                             sslh_real *pad, size_t *ld_out) {
     size_t t;
     *ld_out = ld;
+    if (p->pairs) {
+        *ld_out = p->wide;
+        sslh_i_head_down(p, x, ld, T, p->d, pad, p->wide);
+        return pad;
+    }
     if (p->d % 16 == 0) return x;
     *ld_out = p->wide;
     for (t = 0; t < T; t++) {
@@ -12828,12 +12858,12 @@ SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *
 
 /* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
    the columns in use. */
-SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, const sslh_i_head *b, size_t q0,
-                                    size_t rows, size_t *keys) {
+SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, size_t ldq, const sslh_i_head *b,
+                                    size_t q0, size_t rows, size_t *keys) {
     size_t r, j, width;
     *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
     width = (*keys + 15) / 16 * 16;
-    sslh_i_seq_product(p->kern, q + q0 * p->ldq, p->ldq, rows, p->d, b->kt, 0, b->s, p->width, width, 0);
+    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, p->half, b->kt, 0, b->s, p->width, width, 0);
     for (r = 0; r < rows; r++) {
         sslh_real *s = b->s + r * p->width;
         for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
@@ -12847,17 +12877,22 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
     const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
     sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
-    size_t ldv, q0, r, j, keys;
-    sslh_i_seq_pack_t(p->kern, b->kt, k, p->ldk, p->Tk, p->d, p->width);
+    const sslh_real *weights;
+    size_t ldq, ldk, ldv, lds, q0, r, j, keys;
+    q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &ldq);
+    k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &ldk);
+    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, p->half, p->width);
     sslh_i_head_bias(p, n, b->bias);
     v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
-            width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
+            width = sslh_i_head_scores(p, q, ldq, b, q0, rows, &keys);
         /* (1), (2) */
         for (r = 0; r < rows; r++)
             p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
-        sslh_i_seq_product(p->kern, b->s, p->width, rows, keys, v, ldv, o + q0 * p->ldo, p->ldo, p->d, 0); /* (3) */
+        weights = sslh_i_head_along(p, b->s, p->width, rows, width, b->keys[0], &lds);
+        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo, p->ldo,
+                           p->d, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
             for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
@@ -12876,10 +12911,14 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
         h * p->d : NULL;
     sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
-    const sslh_real *rows_q, *rows_k, *rows_g;
-    size_t ldq, ldk, ldg, q0, r, t, keys;
-    sslh_i_seq_pack_t(p->kern, b->kt, k, p->ldk, p->Tk, p->d, p->width);
-    sslh_i_seq_pack_t(p->kern, b->vt, v, p->ldv, p->Tk, p->d, p->width);
+    const sslh_real *rows_q, *rows_k, *rows_g, *left_q, *left_k, *left_v, *left_g;
+    size_t ldq, ldk, ldg, lq, lk, lv, lg, q0, r, t, keys;
+    left_q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &lq);
+    left_k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &lk);
+    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->d, b->along[2], &lv);
+    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->d, b->along[3], &lg);
+    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, p->half, p->width);
+    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, p->half, p->width);
     sslh_i_head_bias(p, n, b->bias);
     rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, b->pad[0], &ldq);
     rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, b->pad[1], &ldk);
@@ -12890,19 +12929,30 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
     }
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
-            width = sslh_i_head_scores(p, q, b, q0, rows, &keys);
-        sslh_i_seq_product(p->kern, g + q0 * p->ldo, p->ldo, rows, p->d, b->vt, 0, b->dp, p->width, width, 0); /* dP */
+            width = sslh_i_head_scores(p, left_q, lq, b, q0, rows, &keys);
+        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, p->half, b->vt, 0, b->dp, p->width, width, 0); /* dP */
         for (r = 0; r < rows; r++) { /* (2), (4) */
             sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
             p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
                                  delta);
         }
-        /* (5) */
-        if (dv) sslh_i_seq_product_t(p->kern, b->s, p->width, keys, rows, rows_g + q0 * ldg, ldg, dv, p->ldv, p->d);
+        /* (5); sums over queries begin at q0, an even number */
+        const sslh_real *weights = b->s, *ds = b->dp, *ds_t = b->dp;
+        size_t lds = p->width, sum_q = rows, sum_k = keys, at = q0;
+        if (p->pairs) {
+            ds = sslh_i_head_along(p, b->dp, p->width, rows, width, b->keys[0], &lds);
+            sslh_i_head_down(p, b->dp, p->width, rows, width, b->queries[0], p->width);
+            sslh_i_head_down(p, b->s, p->width, rows, width, b->queries[1], p->width);
+            ds_t = b->queries[0];
+            weights = b->queries[1];
+            sum_q = (rows + 1) / 2;
+            sum_k = (keys + 1) / 2;
+            at = q0 / 2;
+        }
+        if (dv) sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->d);
         if (dq)
-            sslh_i_seq_product(p->kern, b->dp, p->width, rows, keys, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d,
-                               !p->fresh_q);
-        if (dk) sslh_i_seq_product_t(p->kern, b->dp, p->width, keys, rows, rows_q + q0 * ldq, ldq, dk, p->ldk, p->d);
+            sslh_i_seq_product(p->kern, ds, lds, rows, sum_k, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
+        if (dk) sslh_i_seq_product_t(p->kern, ds_t, p->width, keys, sum_q, rows_q + at * ldq, ldq, dk, p->ldk, p->d);
     }
 }
 
@@ -12922,7 +12972,9 @@ SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
-    p->kern = c->k;
+    p->pairs = c->pairs && p->d >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
+    p->kern = p->pairs ? c->pairs : c->k;
+    p->half = p->pairs ? (p->d + 1) / 2 : p->d;
     p->width = (p->Tk + 15) / 16 * 16;
     p->wide = (p->d + 31) / 32 * 32;
     p->work_reals = sslh_i_head_layout(p, NULL, &b);

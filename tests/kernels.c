@@ -463,6 +463,42 @@ static void bfloat16_alone(void) { /* the fast ones; the others have the same bi
     rows_alone_in(half + i, 1);
     images_alone_in(half + i, 1);
 }
+/* Attention, forward and gradient: near float, and the same bits within FMA and within no FMA. */
+static void bfloat16_attention(void) {
+    static const int shapes[][4] = {{2, 65, 64, 0}, {1, 51, 66, 0}, {1, 64, 35, 1}, {2, 101, 32, 1}}; /* N T d causal; two heads */
+    int q, i;
+    for (q = 0; q < 4; q++) {
+        const int N = shapes[q][0], T = shapes[q][1], D = 2 * shapes[q][2];
+        const size_t n = (size_t)(N * T * D);
+        float *x = filled(3 * n), *weight = filled(n), *y[2] = {NULL, NULL}, *ref[2] = {NULL, NULL};
+        for (i = -1; i < nhalf; i++) {
+            sslh_ctx *c = i < 0 ? ctx[nctx - 1] : half[i];
+            const int fma = c->k->fma;
+            sslh_attention_desc d;
+            sslh_tensor *in, *out;
+            double e = 0, size = 0;
+            size_t j;
+            float *all = (float *)malloc(4 * n * sizeof *all);
+            memset(&d, 0, sizeof d);
+            d.heads = 2;
+            d.causal = shapes[q][3];
+            sslh_begin_step(c);
+            in = sslh_requires_grad(sslh_from(c, sslh_dim3(N, T, 3 * D), x));
+            out = sslh_keep(sslh_self_attention(c, in, d));
+            sslh_backward(c, sslh_sum(c, sslh_mul(c, out, sslh_from(c, sslh_dim3(N, T, D), weight)), SSLH_ALL, 0));
+            memcpy(all, out->data, n * sizeof *all);
+            memcpy(all + n, in->grad, 3 * n * sizeof *all);
+            CHECK_OK(c);
+            if (i < 0) ref[0] = copied(all, 4 * n);
+            for (j = 0; j < 4 * n; j++) e += ((double)all[j] - (double)ref[0][j]) * ((double)all[j] - (double)ref[0][j]), size += (double)ref[0][j] * (double)ref[0][j];
+            if (i >= 0) CHECK(e > 0 && e < 1e-4 * size, "attention %d, %s: error %g", q, c->k->name, sqrt(e / size));
+            if (i >= 0 && !y[fma]) y[fma] = copied(all, 4 * n);
+            if (i >= 0) CHECK(memcmp(y[fma], all, 4 * n * sizeof *all) == 0, "attention %d, %s, %d threads: other bits", q, c->k->name, c->threads);
+            free(all);
+        }
+        free(x), free(weight), free(y[0]), free(y[1]), free(ref[0]);
+    }
+}
 /* Operations through the public functions: gradients stay near those in float, losses finite. */
 static void bfloat16_operations(void) {
     int i, j, p;
@@ -547,6 +583,7 @@ TESTS_BEGIN
     TEST(bfloat16_products)
     TEST(bfloat16_convolutions)
     TEST(bfloat16_alone)
+    TEST(bfloat16_attention)
     TEST(bfloat16_operations)
     TEST(elementary)
     TEST(end)
