@@ -4786,11 +4786,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,    \
                                                       ptrdiff_t ystep, int more) {                                     \
         const float *b = t->b;                                                                                         \
-        const ptrdiff_t len = t->len, bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                        \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep;                              \
+        const ptrdiff_t bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                                      \
         SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
             SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                              \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                          \
+            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
                 const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
                 SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                            \
             }                                                                                                          \
@@ -4832,10 +4833,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
                                                    ptrdiff_t ystep, int more) {                                        \
         (void)ystep, (void)more; /* NR, 0 */                                                                           \
         const float *b = t->b;                                                                                         \
+        const size_t kstep = t->kstep ? t->kstep : 1;                                                                  \
         memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR)                                                              \
-            for (int k = 0; k < t->len; k++, b += t->bstep)                                                            \
-                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][t->shift + (size_t)k]); \
+            for (size_t k = t->shift; k < t->shift + (size_t)t->len * kstep; k += kstep, b += t->bstep)                \
+                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);                \
     }                                                                                                                  \
     SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
         (void)ystep, (void)more;                                                                                       \
