@@ -2133,8 +2133,9 @@ extern "C" {
    walk through memory, what comes 32 KB behind p into the first level. One or two lines a step flow beside the sums; a burst
    of prefetches before them does not, as the processor holds some fifty misses and then stalls. */
 #if defined(__GNUC__) || defined(__clang__)
-#define SSLH_I_PREFETCH(p, write) __builtin_prefetch(p, write, 2)
-#define SSLH_I_PREFETCH1(p) __builtin_prefetch(p, 0, 3) /* into the first level */
+/* Without the empty asm gcc leaves out calls of functions that do nothing else. */
+#define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
+#define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0) /* into the first level */
 #define SSLH_I_AHEAD(p) __builtin_prefetch((const void *)((uintptr_t)(p) + 32768), 0, 3)
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
@@ -4926,7 +4927,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
 
 /* Packs a panel of cols <= step columns, zeros behind them: to[k][step].
    _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in registers. */
-SSLH_I_FN void SSLH_I_P(sslh_i_pack_row_)(sslh_real *to, int step, const sslh_real *from, int cols) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_pack_row_)(sslh_real *to, int step, const sslh_real *from, int cols) {
     int j = 0;
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
     for (; j + 4 <= cols; j += 4) memcpy(to + j, from + j, 4 * sizeof *to); /* rows of a tile are 12 or 6 */
@@ -5040,9 +5041,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
             for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
     }
 #endif
+    if (step % SSLH_I_W == 0) /* zeros first, in whole registers */
+        for (int l = j; l < step; l += SSLH_I_W)
+            for (int k = 0; k < kn; k++) SSLH_I_NSTORE(to + (size_t)k * (size_t)step + (size_t)l, SSLH_I_NSET(SSLH_I_R(0)));
     for (; j < cols; j++)
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = from[(size_t)j * ld + (size_t)k];
-    for (; j < step; j++)
+    for (; step % SSLH_I_W != 0 && j < step; j++)
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
@@ -8563,7 +8567,7 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
     SSLH_I_MC = 96, /* rows of a task in convolutions: a block of a, 96 x 256 floats, stays in the second level; MR divides it */
-    SSLH_I_MROWS = 256, /* most rows of a task: 256 x 256 floats of a stay in the second level as well */
+    SSLH_I_MROWS = 288, /* most rows of a task: 288 x 256 floats of a stay in the second level as well */
     SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
 };
 
@@ -8604,7 +8608,7 @@ typedef struct sslh_i_gemm_job {
     int        row_tasks, col_tasks, parts, items;
     int        part_k, step_k;   /* k of a part; of a round, which is what is packed at a time */
     int        k0;               /* where in its part the round starts */
-    int        b_mode, copy_a;
+    int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
@@ -8617,9 +8621,17 @@ SSLH_I_FN size_t sslh_i_gemm_panel(const sslh_i_gemm_job *p) { return (size_t)p-
 /* Columns j .. of op(b), rows k .. k+kn, as a panel. */
 SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, sslh_real *to, int j, int k, int kn) {
     const sslh_i_gemm_args *g = &p->g;
-    int nr = p->k->nr, cols = SSLH_I_MIN(nr, g->n - j);
+    int nr = p->nr, cols = SSLH_I_MIN(nr, g->n - j);
     if (g->tb) p->k->pack_t(to, nr, b + (size_t)j * g->ldb + (size_t)k, g->ldb, cols, kn);
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
+}
+
+/* The processor fetches along a row by itself once it has seen some of it: ask for the first lines of the rows to come,
+   when a lies far away. */
+SSLH_I_FN void sslh_i_gemm_ask(const sslh_i_gemm_job *p, const sslh_real *a, size_t ld, int rows, int kn) {
+    if ((size_t)p->g.m * (size_t)p->g.k > (size_t)1 << 18)
+        for (; rows > 0; rows--, a += ld)
+            for (int l = 0; l < SSLH_I_MIN(kn, 128); l += 16) SSLH_I_PREFETCH(a + l, 0);
 }
 
 /* Rows i0 .. of op(a), columns k .. k+kn of it, as panels [panel][kn][MR], KPAD after each. */
@@ -8630,8 +8642,11 @@ SSLH_I_FN void sslh_i_gemm_pack_a(const sslh_i_gemm_job *p, const sslh_i_gemm_ar
         p->k->pack_lines(to, mr, panel, g->a + (size_t)k * g->lda + (size_t)i0, g->lda, rows, kn);
         return;
     }
-    for (int r = 0; r < rows; r += mr, to += panel)
-        p->k->pack_t(to, mr, g->a + (size_t)(i0 + r) * g->lda + (size_t)k, g->lda, SSLH_I_MIN(mr, rows - r), kn);
+    const sslh_real *a = g->a + (size_t)i0 * g->lda + (size_t)k;
+    for (int r = 0; r < rows; r += mr, to += panel, a += (size_t)mr * g->lda) {
+        sslh_i_gemm_ask(p, a + (size_t)mr * g->lda, g->lda, SSLH_I_MIN(mr, rows - r - mr), kn);
+        p->k->pack_t(to, mr, a, g->lda, SSLH_I_MIN(mr, rows - r), kn);
+    }
 }
 
 /* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already; last:
@@ -8639,8 +8654,7 @@ SSLH_I_FN void sslh_i_gemm_pack_a(const sslh_i_gemm_job *p, const sslh_i_gemm_ar
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1,
                                  int k0, int k1, int accumulate, int last, const sslh_real *packed, sslh_real *work) {
     const struct sslh_i_kernels *kern = p->k;
-    const int nr = kern->nr, mr = kern->mr, rows = i1 - i0;
-    const int tiles = (rows + mr - 1) / mr;
+    const int nr = p->nr, mr = kern->mr, rows = i1 - i0;
     const sslh_real *a[SSLH_I_MROWS];
     sslh_real *work_b = work ? work + p->a_reals : NULL;
     sslh_i_tile t;
@@ -8656,16 +8670,20 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
         } else if (!g->ta) {
             for (int r = 0; r < rows; r++) a[r] = g->a + (size_t)(i0 + r) * g->lda + (size_t)k;
         }
+        if (p->b_mode == SSLH_I_B_LOCAL && !g->tb)
+            kern->pack_lines(work_b, nr, (size_t)kn * (size_t)nr + SSLH_I_KPAD, g->b + (size_t)k * g->ldb + (size_t)j0, g->ldb,
+                             j1 - j0, kn);
         for (int j = j0; j < j1; j += nr) {
-            const sslh_real *b, *next = NULL;
+            const sslh_real *b;
             t.cols = SSLH_I_MIN(nr, j1 - j);
             t.bstep = (size_t)nr;
             if (p->b_mode == SSLH_I_B_SHARED) {
                 b = packed + (size_t)(j / nr) * sslh_i_gemm_panel(p) + (size_t)(k - k0) * (size_t)nr;
-                if (j + nr < j1) next = b + sslh_i_gemm_panel(p);
-            } else if (p->b_mode == SSLH_I_B_LOCAL) {
+            } else if (p->b_mode == SSLH_I_B_LOCAL && g->tb) { /* one panel, still in the first level when it is used */
                 sslh_i_gemm_pack_b(p, g->b, work_b, j, k, kn);
                 b = work_b;
+            } else if (p->b_mode == SSLH_I_B_LOCAL) {
+                b = work_b + (size_t)((j - j0) / nr) * ((size_t)kn * (size_t)nr + SSLH_I_KPAD);
             } else {
                 b = g->b + (size_t)k * g->ldb + (size_t)j;
                 t.bstep = g->ldb;
@@ -8681,7 +8699,13 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                 t.rows = rows;
                 t.astep = g->lda;
                 if (!g->ta) {
-                    kern->tile_rows(&t);
+                    for (int r = 0; r < rows; r += mr) {
+                        t.rows = SSLH_I_MIN(mr, rows - r);
+                        t.a = a + r;
+                        t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
+                        if (j == j0) sslh_i_gemm_ask(p, a[r] + (size_t)mr * g->lda, g->lda, SSLH_I_MIN(mr, rows - r - mr), kn);
+                        kern->tile_rows(&t);
+                    }
                 } else {
                     a[0] = g->a + (size_t)k * g->lda + (size_t)i0;
                     kern->tile_runs(&t);
@@ -8690,7 +8714,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
             }
             t.astep = (size_t)mr;
             for (int r = 0; r < rows; r += mr) {
-                /* while this tile is worked on, its place in c and a share of the next panel of b move nearer */
+                /* while this tile is worked on, its place in c moves nearer */
                 a[0] = work + (size_t)(r / mr) * ((size_t)mr * (size_t)kn + SSLH_I_KPAD);
                 t.rows = SSLH_I_MIN(mr, rows - r);
                 t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
@@ -8698,8 +8722,6 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                     SSLH_I_PREFETCH(t.c + (size_t)q * g->ldc, 0);
                     SSLH_I_PREFETCH(t.c + (size_t)q * g->ldc + (t.cols - 1), 0);
                 }
-                if (next)
-                    for (int q = r / mr * kn / tiles * nr; q < (r / mr + 1) * kn / tiles * nr; q += 16) SSLH_I_PREFETCH(next + q, 0);
                 kern->tile_runs(&t);
             }
         }
@@ -8749,6 +8771,10 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, g.accumulate || k0 > 0, k1 == g.k, packed, work);
 }
 
+SSLH_I_FN void sslh_i_gemm_ask_next(const sslh_real *x, size_t stride) { /* what follows x in a batch */
+    for (size_t l = stride; l < 2 * stride && stride <= 16384; l += 16) SSLH_I_PREFETCH(x + l, 0);
+}
+
 SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
@@ -8757,6 +8783,10 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
         g.a += (size_t)item * g.stride_a;
         g.b += (size_t)item * g.stride_b;
         g.c += (size_t)item * g.stride_c;
+        if (item + 1 < g.batch) { /* the next matrices */
+            sslh_i_gemm_ask_next(g.a, g.stride_a);
+            sslh_i_gemm_ask_next(g.b, g.stride_b);
+        }
         for (int i = 0; i < g.m; i += SSLH_I_MROWS)
             sslh_i_gemm_block(p, &g, i, SSLH_I_MIN(g.m, i + SSLH_I_MROWS), 0, g.n, 0, g.k, g.accumulate, 1, NULL, work);
     }
@@ -8791,29 +8821,33 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.g = *g;
     p.part_k = p.step_k = g->k;
     p.parts = 1;
+    p.nr = g->tb && g->m <= 8 ? p.k->w : nr; /* few rows: packing weighs most, and half a panel stays nearer */
     /* Cut c by its size only: blocks of rows while a panel of b stays near, or one block when there are few of them; then
        columns, and rows again, so that several threads have work. */
-    int blocks = g->m <= SSLH_I_MROWS ? 1 : (g->m + 191) / 192, long_sums = g->split && g->k >= 8 * SSLH_I_KC;
+    int blocks = g->m <= 256 ? 1 : SSLH_I_MAX(4, (g->m + 575) / 576 * 2), long_sums = g->split && g->k >= 8 * SSLH_I_KC;
+    if (long_sums && g->ta) blocks = (g->m + 767) / 768; /* lines of a as a whole, several parts of k */
     p.rows = sslh_i_cut(g->m, blocks, 12);
     p.cols = sslh_i_cut(g->n, 1, 32);
-    while (p.cols > (blocks > 1 ? 256 : 64) && blocks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = sslh_i_cut(p.cols, 2, 32);
+    const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : 64;
+    while (p.cols > least && blocks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = sslh_i_cut(p.cols, 2, 32);
     p.col_tasks = (g->n + p.cols - 1) / p.cols;
     while (p.rows > 48 && !long_sums && (g->m + p.rows - 1) / p.rows * p.col_tasks < 4) p.rows = sslh_i_cut(p.rows, 2, 12);
     p.row_tasks = (g->m + p.rows - 1) / p.rows;
-    if (long_sums && p.row_tasks * p.col_tasks < 16) { /* into few outputs */
+    if (long_sums && p.row_tasks * p.col_tasks < 8) { /* into few outputs */
         blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
-        int parts = SSLH_I_MIN(blocks / 4, (15 + p.row_tasks * p.col_tasks) / (p.row_tasks * p.col_tasks));
+        int parts = SSLH_I_MIN(blocks / 2, (7 + p.row_tasks * p.col_tasks) / (p.row_tasks * p.col_tasks));
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    if (!g->tb && g->n % p.k->w == 0 && (g->m <= SSLH_I_MROWS || (size_t)g->k * (size_t)g->n <= 16384))
+    if (!g->tb && g->n % p.k->w == 0 && (g->m <= 256 || (size_t)g->k * (size_t)g->n <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
     p.copy_a = g->ta ? p.cols > nr : p.cols >= 4 * nr && g->lda >= 512;
 
     p.a_reals = p.copy_a ? (size_t)(p.rows + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
-    p.work_bytes = p.a_reals + (p.b_mode == SSLH_I_B_LOCAL ? (size_t)SSLH_I_KC * (size_t)(p.cols + 32) : 0);
+    if (p.b_mode == SSLH_I_B_LOCAL) p.work_bytes = (size_t)(g->tb ? nr : p.cols + 32) * (SSLH_I_KC + SSLH_I_KPAD);
+    p.work_bytes += p.a_reals;
     p.work_bytes = (p.work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
     if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 4 MB, which a shared cache holds */
         size_t most = ((size_t)1 << 20) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
@@ -8846,9 +8880,10 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
     size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
     memset(&p, 0, sizeof p);
     p.k = c->k;
+    p.nr = c->k->nr;
     p.g = *g;
     p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_PLACE : SSLH_I_B_LOCAL;
-    p.work_bytes = p.b_mode == SSLH_I_B_LOCAL ? (size_t)SSLH_I_KC * (size_t)(g->n + 32) * sizeof(sslh_real) : 0;
+    p.work_bytes = p.b_mode == SSLH_I_B_LOCAL ? (SSLH_I_KC + SSLH_I_KPAD) * (size_t)(g->n + 32) * sizeof(sslh_real) : 0;
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
     if (p.work_bytes) {
