@@ -214,11 +214,11 @@
    speed of float; without FMA and on ARM at a twentieth: to reproduce a run, not to gain time).
    sslh_query(c).bfloat16 tells which. Still in float, by shape only: products with fewer than 32 columns, 32 terms or
    2,048 of both multiplied, convolutions with fewer than 16 channels or with groups, 3 x 3 convolutions with stride 1
-   on maps where Winograd's float version is as fast or faster (all but those up to 8 x 8 that tiles of 4 x 4 do not
-   fit; for gradients of weights of 128 x 128 channels and more: all maps up to 8 x 8 or that tiles do not fit),
-   attention with heads of fewer than 32 values or fewer than 32 keys, the recurrence of a GRU. SSLH_USE_CBLAS is not
-   used for products in bfloat16. A double build has no .bfloat16: sslh_create reports an error. Losses are not
-   scaled: bfloat16 has the range of float.
+   on maps where Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not
+   fit, and but for gradients of 256 x 256 channels and more on maps of 4 x 4), attention with heads of fewer than 32
+   values or fewer than 32 keys, the recurrence of a GRU. SSLH_USE_CBLAS is not used for products in bfloat16. A
+   double build has no .bfloat16: sslh_create reports an error. Losses are not scaled: bfloat16 has the range of
+   float.
 
    10  NETS AND ENCODERS
 
@@ -10339,14 +10339,13 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
                                            sslh_real *dw, int accumulate);
 
 /* Which: those with channels to share a sum. 3 x 3 with stride 1 stays with Winograd's in float, which is as fast or faster,
-   but for maps of at most 8 x 8 that its tiles do not fit, and but for gradients of many weights over such small maps. */
+   but for maps below 8 x 8 that its tiles do not fit, and for gradients of many weights over maps of 4 x 4. */
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
-    const int small = h <= 8 && w <= 8, whole = h % 4 == 0 && w % 4 == 0;
     if (s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
     if (!sslh_i_wino_fits(c, s, h, w)) return 1;
-    if (which != SSLH_I_CONV_WEIGHT) return small && !whole;
-    return (small || !whole) && (size_t)s->ci * (size_t)s->co >= 128 * 128;
+    if (which == SSLH_I_CONV_WEIGHT && h <= 4 && w <= 4) return (size_t)s->ci * (size_t)s->co >= 256 * 256;
+    return h <= 8 && w <= 8 && (h % 4 || w % 4);
 }
 /* y = x * w in the sense of which: x (data), weight -> y;  dy, weight -> x;  x, dy -> dw. 0: to be done in float. */
 SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
