@@ -2130,17 +2130,17 @@ extern "C" {
 #define SSLH_I_UNROLL
 #endif
 /* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels that
-   walk through memory, what comes 32 KB behind p into the first level. One or two lines a step flow beside the sums; a burst
+   walk through memory, what comes so many bytes (32 KB) behind p into the first level. One or two lines a step flow beside the sums; a burst
    of prefetches before them does not, as the processor holds some fifty misses and then stalls. */
 #if defined(__GNUC__) || defined(__clang__)
 /* Without the empty asm gcc leaves out calls of functions that do nothing else. */
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
 #define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0) /* into the first level */
-#define SSLH_I_AHEAD(p) __builtin_prefetch((const void *)((uintptr_t)(p) + 32768), 0, 3)
+#define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
-#define SSLH_I_AHEAD(p) ((void)(p))
+#define SSLH_I_AHEAD(p, by) ((void)(p))
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
@@ -3709,6 +3709,7 @@ typedef struct sslh_i_tile {
     const int              *lens;          /* runs: [segs] */
     size_t                  astep, bstep;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
+    int                     place;         /* rows: b is a matrix in place: what lies 32 KB further is not what comes next */
     int                     spare;         /* rows: there are MR pointers, though fewer rows may be wanted */
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
@@ -4524,6 +4525,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_CORES(R)                                                                                                 \
     SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
+        const uintptr_t ahead = t->place ? 0 : 32768;                                                                   \
         const float *b = t->b;                                                                                          \
         const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
@@ -4531,7 +4533,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
-                SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                                            \
+                SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                              \
                 SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
             }                                                                                                           \
         }                                                                                                               \
@@ -4564,7 +4566,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
             const float *a = t->a[s] + row, *b = t->bs[s];                                                              \
             for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                              \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
-                SSLH_I_AHEAD(a), SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                           \
+                SSLH_I_AHEAD(a, 32768), SSLH_I_AHEAD(b, 32768), SSLH_I_AHEAD(b + SSLH_I_W, 32768);                      \
                 SSLH_I_REP##R(SSLH_I_RUN2)                                                                              \
             }                                                                                                           \
         }                                                                                                               \
@@ -8660,6 +8662,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.ldc = g->ldc;
+    t.place = p->b_mode == SSLH_I_B_PLACE;
     t.segs = 1;
     for (int k = k0; k < k1; k += SSLH_I_KC) {
         int kn = SSLH_I_MIN(SSLH_I_KC, k1 - k), final = last && k + kn == k1;
