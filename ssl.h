@@ -8628,12 +8628,12 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* The processor fetches along a row by itself once it has seen some of it: ask for the first lines of the rows to come,
-   when a lies far away. */
+/* a lies far away. The processor fetches along a row by itself once it has seen some of it: ask for the first lines of the
+   rows to come. */
+SSLH_I_FN int sslh_i_gemm_far(const sslh_i_gemm_job *p) { return (size_t)p->g.m * (size_t)p->g.k > (size_t)1 << 18; }
 SSLH_I_FN void sslh_i_gemm_ask(const sslh_i_gemm_job *p, const sslh_real *a, size_t ld, int rows, int kn) {
-    if ((size_t)p->g.m * (size_t)p->g.k > (size_t)1 << 18)
-        for (; rows > 0; rows--, a += ld)
-            for (int l = 0; l < SSLH_I_MIN(kn, 128); l += 16) SSLH_I_PREFETCH(a + l, 0);
+    for (; rows > 0 && sslh_i_gemm_far(p); rows--, a += ld)
+        for (int l = 0; l < SSLH_I_MIN(kn, 128); l += 16) SSLH_I_PREFETCH(a + l, 0);
 }
 
 /* Rows i0 .. of op(a), columns k .. k+kn of it, as panels [panel][kn][MR], KPAD after each. */
@@ -8702,11 +8702,13 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                 t.rows = rows;
                 t.astep = g->lda;
                 if (!g->ta) {
-                    for (int r = 0; r < rows; r += mr) {
-                        t.rows = SSLH_I_MIN(mr, rows - r);
+                    const int some = j == j0 && sslh_i_gemm_far(p) ? mr : rows; /* of a new block: ask for the rows to come */
+                    for (int r = 0; r < rows; r += some) {
+                        t.rows = SSLH_I_MIN(some, rows - r);
                         t.a = a + r;
                         t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
-                        if (j == j0) sslh_i_gemm_ask(p, a[r] + (size_t)mr * g->lda, g->lda, SSLH_I_MIN(mr, rows - r - mr), kn);
+                        if (r + some < rows)
+                            sslh_i_gemm_ask(p, a[r] + (size_t)mr * g->lda, g->lda, SSLH_I_MIN(mr, rows - r - mr), kn);
                         kern->tile_rows(&t);
                     }
                 } else {
@@ -8774,10 +8776,6 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, g.accumulate || k0 > 0, k1 == g.k, packed, work);
 }
 
-SSLH_I_FN void sslh_i_gemm_ask_next(const sslh_real *x, size_t stride) { /* what follows x in a batch */
-    for (size_t l = stride; l < 2 * stride && stride <= 16384; l += 16) SSLH_I_PREFETCH(x + l, 0);
-}
-
 SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
@@ -8786,10 +8784,6 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
         g.a += (size_t)item * g.stride_a;
         g.b += (size_t)item * g.stride_b;
         g.c += (size_t)item * g.stride_c;
-        if (item + 1 < g.batch) { /* the next matrices */
-            sslh_i_gemm_ask_next(g.a, g.stride_a);
-            sslh_i_gemm_ask_next(g.b, g.stride_b);
-        }
         for (int i = 0; i < g.m; i += SSLH_I_MROWS)
             sslh_i_gemm_block(p, &g, i, SSLH_I_MIN(g.m, i + SSLH_I_MROWS), 0, g.n, 0, g.k, g.accumulate, 1, NULL, work);
     }
