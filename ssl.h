@@ -8846,8 +8846,8 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     if (p.b_mode == SSLH_I_B_LOCAL) p.work_bytes = (size_t)(g->tb ? nr : p.cols + 32) * (SSLH_I_KC + SSLH_I_KPAD);
     p.work_bytes += p.a_reals;
     p.work_bytes = (p.work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
-    if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 4 MB, which a shared cache holds */
-        size_t most = ((size_t)1 << 20) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
+    if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 2 MB, which a shared cache holds */
+        size_t most = ((size_t)1 << 19) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
         p.step_k = (int)SSLH_I_MIN((size_t)p.part_k, SSLH_I_MAX(most, (size_t)SSLH_I_KC));
     } else {
         p.step_k = p.part_k;
