@@ -2173,7 +2173,7 @@ extern "C" {
 #endif
 #define SSLH_I_SIMD (SSLH_I_X86 || SSLH_I_ARM)
 /* This compiler knows the bfloat16 instructions of AVX-512; whether the processor has them is asked at start. */
-#if SSLH_I_X86 && \
+#if SSLH_I_X86 && !defined(_MSC_VER) && \
     ((defined(__clang__) && __clang_major__ >= 11) || (!defined(__clang__) && defined(__GNUC__) && __GNUC__ >= 10))
 #define SSLH_I_BF16 1
 #else

@@ -499,6 +499,68 @@ static void bfloat16_attention(void) {
         free(x), free(weight), free(y[0]), free(y[1]), free(ref[0]);
     }
 }
+/* Two steps of training a convolutional and a transformer encoder: the same parameters in all contexts with FMA. */
+static void bfloat16_training(void) {
+    float *first = NULL;
+    size_t count = 0;
+    int i, step;
+    for (i = 0; i < nhalf; i++) {
+        sslh_ctx *c = half[i];
+        sslh_convnet_desc cd;
+        sslh_vit_desc vd;
+        sslh_optimizer_desc od;
+        sslh_net *net[2];
+        sslh_optimizer *o;
+        const int64_t mark = sslh_mark(c);
+        float *all;
+        int k, j, n = 0;
+        CHECK(sslh_bits_ok(c), "%s: the known hash, which is of float", c->k->name);
+        if (!c->k->fma) continue;
+        memset(&cd, 0, sizeof cd);
+        memset(&vd, 0, sizeof vd);
+        memset(&od, 0, sizeof od);
+        vd.image = 32;
+        vd.patch = 4;
+        vd.width = 64;
+        vd.depth = 1;
+        vd.heads = 2;
+        net[0] = sslh_convnet(c, cd);
+        net[1] = sslh_vit(c, vd);
+        od.kind = SSLH_SGD;
+        o = sslh_optimizer_new(c, od);
+        sslh_optimizer_add(o, net[0]);
+        sslh_optimizer_add(o, net[1]);
+        for (step = 0; step < 2; step++) {
+            sslh_tensor *x, *a, *b;
+            float *pixels = (float *)malloc(4 * 32 * 32 * 3 * sizeof *pixels);
+            for (j = 0; j < 4 * 32 * 32 * 3; j++) pixels[j] = sslh_random_normal(9, (uint64_t)step, (uint64_t)j);
+            sslh_begin_step(c);
+            x = sslh_from(c, sslh_dim4(4, 32, 32, 3), pixels);
+            a = sslh_l2_normalize(c, sslh_forward(net[0], x), 0);
+            b = sslh_l2_normalize(c, sslh_forward(net[1], x), 0);
+            sslh_backward(c, sslh_add(c, sslh_mean(c, sslh_square(c, sslh_matmul_ex(c, a, a, 0, 1)), SSLH_ALL, 0),
+                                      sslh_mean(c, sslh_square(c, sslh_matmul_ex(c, b, b, 0, 1)), SSLH_ALL, 0)));
+            sslh_optimizer_step(o, 0.1f);
+            free(pixels);
+        }
+        CHECK_OK(c);
+        all = (float *)calloc(2000000, sizeof *all);
+        for (k = 0; k < 2; k++)
+            for (j = 0; j < sslh_count_tensors(net[k]); j++) {
+                const sslh_tensor *t = sslh_tensor_at(net[k], j, NULL, 0, NULL);
+                if (!t->data) continue; /* a counter */
+                if (n + (int)t->count > 2000000) break;
+                memcpy(all + n, t->data, t->count * sizeof *all);
+                n += (int)t->count;
+            }
+        if (!first) first = copied(all, count = (size_t)n);
+        CHECK((size_t)n == count && count > 100000 && memcmp(first, all, count * sizeof *all) == 0, "%s, %d threads: other parameters", c->k->name, c->threads);
+        free(all);
+        sslh_begin_step(c);
+        sslh_rewind(c, mark);
+    }
+    free(first);
+}
 /* Operations through the public functions: gradients stay near those in float, losses finite. */
 static void bfloat16_operations(void) {
     int i, j, p;
@@ -584,6 +646,7 @@ TESTS_BEGIN
     TEST(bfloat16_convolutions)
     TEST(bfloat16_alone)
     TEST(bfloat16_attention)
+    TEST(bfloat16_training)
     TEST(bfloat16_operations)
     TEST(elementary)
     TEST(end)
