@@ -69,7 +69,7 @@ static double update_run(void *self, int n) {
     for (int i = 0; i < n; i++) {
         sslh_tensor *w = sslh_param(p->net, 0);
         if (p->o) {
-            for (size_t j = 0; j < w->count; j++) w->grad[j] = 0.01f * (float)((j & 15) - 7);
+            for (size_t j = 0; j < w->count; j++) w->grad[j] = 0.01f * (float)((int)(j & 15) - 7);
             const double t = bench_now(p->threads);
             sslh_optimizer_step(p->o, 1e-3f);
             sum += bench_now(p->threads) - t;
