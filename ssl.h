@@ -182,7 +182,9 @@
    operation, over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the
    whole batch. Workers spin for some microseconds between operations and then sleep. .parallel_for hands the work to
    a scheduler of yours: it must call fn(arg, task, worker) once for every task, with worker below .threads and no
-   worker in two calls at once.
+   worker in two calls at once. What sslh_views was asked for in one step, workers with nothing to do begin for the next
+   batch while the step is computed; so pixels in your memory must not change while a loader goes over them, or set
+   the loader's .no_ahead. Sources by callback, .parallel_for and one thread: made when asked for.
 
    9  WHAT IS DETERMINISTIC
 
@@ -629,6 +631,7 @@
      in_order              -             1: no shuffling, the smaller last batch included
      epochs                1             SSLH_OFF: for ever
      keep_last             -             1: shuffled, with the smaller last batch too
+     no_ahead              -             1: views of the next batch are not begun early (section 8)
    sslh_recipe, for sslh_views and sslh_augment; in this order
      crop_min, crop_max    -, 1          share of the area of a random resized crop; crop_min 0: none
      ratio_min, ratio_max  3/4, 4/3      its aspect
@@ -1618,6 +1621,7 @@ typedef struct sslh_loader_desc {
     int in_order;
     int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
+    int no_ahead;     /* 1: idle threads do not make the next batch's views early (for pixels that change meanwhile) */
 } sslh_loader_desc;
 /* Batches of sample numbers; pixels are read when a tensor is made of them. The order of an epoch is a function of
    (seed, epoch). NULL, which every function below accepts, after an error. */
@@ -1631,6 +1635,7 @@ typedef struct sslh_batch {
     uint64_t       seed;    /* of the context */
     const int32_t *index;   /* count sample numbers in .data: what is drawn for a sample depends on them */
     const int32_t *labels;  /* count labels or NULL */
+    sslh_loader   *loader;  /* that gave it; NULL in a batch filled in by hand */
 } sslh_batch;
 /* Starts a step (when something was computed since the last one) and gives the next batch; 0 at the end, and after an
    error. The batch is valid until the next call. Two loaders in one step: take both batches before making tensors. */
@@ -3000,6 +3005,10 @@ struct sslh_i_pool {
     int   stop;
     sslh_task_fn fn;
     void *arg;
+    /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. */
+    int ahead_next, ahead_tasks, ahead_active;
+    sslh_task_fn ahead_fn;
+    void *ahead_arg;
 };
 #endif
 
@@ -3045,6 +3054,30 @@ SSLH_I_FN void sslh_i_pool_run(struct sslh_i_pool *p, int worker) {
     sslh_i_fp_leave(env);
 }
 
+/* One task of the work ahead; 0 when there is none. */
+SSLH_I_FN int sslh_i_ahead_one(struct sslh_i_pool *p, int worker) {
+    sslh_i_fpenv env;
+    sslh_task_fn fn;
+    void *arg;
+    int t;
+    if ((int)SSLH_I_LOAD(&p->ahead_next) >= (int)SSLH_I_LOAD(&p->ahead_tasks)) return 0;
+    SSLH_I_LOCK(&p->mutex);
+    t = p->ahead_next < p->ahead_tasks ? p->ahead_next : -1;
+    fn = p->ahead_fn;
+    arg = p->ahead_arg;
+    if (t >= 0) {
+        SSLH_I_STORE(&p->ahead_next, t + 1);
+        SSLH_I_FETCH_ADD(&p->ahead_active, 1);
+    }
+    SSLH_I_UNLOCK(&p->mutex);
+    if (t < 0) return 0;
+    env = sslh_i_fp_enter();
+    fn(arg, t, worker);
+    sslh_i_fp_leave(env);
+    SSLH_I_FETCH_ADD(&p->ahead_active, -1);
+    return 1;
+}
+
 #if defined(_WIN32)
 static DWORD WINAPI sslh_i_pool_thread(LPVOID arg) {
 #else
@@ -3056,6 +3089,10 @@ static void *sslh_i_pool_thread(void *arg) {
     for (;;) {
         int spins = 0;
         while ((int)SSLH_I_LOAD(&p->generation) == seen && spins < SSLH_I_SPINS) {
+            if (sslh_i_ahead_one(p, w->id)) {
+                spins = 0;
+                continue;
+            }
             SSLH_I_RELAX();
             spins++;
         }
@@ -3087,6 +3124,8 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     p->sleeping = 0;
     p->open = 0;
     p->active = 0;
+    p->ahead_next = p->ahead_tasks = p->ahead_active = 0;
+    p->ahead_arg = NULL;
 #if defined(_WIN32)
     p->process = (long)GetCurrentProcessId();
     InitializeCriticalSection(&p->mutex);
@@ -3109,6 +3148,30 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     }
 }
 
+/* Spins until *count is 0; a worker that lost its processor gets ours. */
+SSLH_I_FN void sslh_i_pool_wait(int *count) {
+    int spins = 0;
+    while ((int)SSLH_I_LOAD(count) > 0) {
+        SSLH_I_RELAX();
+        if (++spins > SSLH_I_SPINS) {
+#if defined(_WIN32)
+            SwitchToThread();
+#else
+            sched_yield();
+#endif
+        }
+    }
+}
+
+/* 1 when the threads belong to this process and not to its parent before a fork. */
+SSLH_I_FN int sslh_i_pool_ours(const struct sslh_i_pool *p) {
+#if defined(_WIN32)
+    return p->process != 0;
+#else
+    return p->process == (long)getpid();
+#endif
+}
+
 SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
     /* The lock orders this with a worker that is about to sleep: it has either seen the new generation or is asleep. */
     SSLH_I_LOCK(&p->mutex);
@@ -3120,10 +3183,7 @@ SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
 SSLH_I_FN void sslh_i_pool_stop(sslh_ctx *c) {
     struct sslh_i_pool *p = c->pool;
     int i;
-    if (!p || p->process == 0) return;
-#if !defined(_WIN32)
-    if (p->process != (long)getpid()) return; /* a forked child: the threads are the parent's */
-#endif
+    if (!p || !sslh_i_pool_ours(p)) return;
     SSLH_I_STORE(&p->stop, 1);
     sslh_i_pool_publish(p);
     for (i = 0; i < p->started; i++) {
@@ -3154,10 +3214,7 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
 #if SSLH_I_THREADS
     if (tasks > 1 && c->pool) {
         struct sslh_i_pool *p = c->pool;
-        if (p->process == 0) sslh_i_pool_start(c);
-#if !defined(_WIN32)
-        else if (p->process != (long)getpid()) sslh_i_pool_start(c);
-#endif
+        if (!sslh_i_pool_ours(p)) sslh_i_pool_start(c);
         if (p->started > 0) {
             p->fn = fn;
             p->arg = arg;
@@ -3167,17 +3224,7 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
             sslh_i_pool_publish(p);
             sslh_i_pool_run(p, 0);
             SSLH_I_STORE(&p->open, 0);
-            t = 0;
-            while (SSLH_I_LOAD(&p->active) > 0) {
-                SSLH_I_RELAX();
-                if (++t > SSLH_I_SPINS) { /* a worker lost its processor: let it have ours */
-#if defined(_WIN32)
-                    SwitchToThread();
-#else
-                    sched_yield();
-#endif
-                }
-            }
+            sslh_i_pool_wait(&p->active);
             return;
         }
     }
@@ -3185,6 +3232,67 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
     env = sslh_i_fp_enter();
     for (t = 0; t < tasks; t++) fn(arg, t, 0);
     sslh_i_fp_leave(env);
+}
+
+/* --- work ahead of the step: the next batch's views ---
+   Tasks that only workers with nothing else to do take, one at a time, while the caller computes a step. One owner (arg)
+   at a time, which adds tasks and later waits for all of them. */
+
+/* Adds tasks; their numbers go on from the last one that was added since sslh_i_ahead_finish. 0: not possible (one
+   thread, the user's parallel_for, another owner), nothing was added. */
+SSLH_I_FN int sslh_i_ahead_add(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
+#if SSLH_I_THREADS
+    struct sslh_i_pool *p = c->pool;
+    if (!p || c->desc.parallel_for || !sslh_i_pool_ours(p) || p->started == 0) return 0;
+    if (p->ahead_arg && p->ahead_arg != arg) return 0;
+    SSLH_I_LOCK(&p->mutex);
+    p->ahead_fn = fn;
+    p->ahead_arg = arg;
+    SSLH_I_STORE(&p->ahead_tasks, p->ahead_tasks + tasks);
+    SSLH_I_UNLOCK(&p->mutex);
+    return 1;
+#else
+    (void)c, (void)tasks, (void)fn, (void)arg;
+    return 0;
+#endif
+}
+#if SSLH_I_THREADS
+SSLH_I_FN void sslh_i_ahead_help(void *arg, int task, int worker) {
+    (void)task;
+    sslh_i_ahead_one((struct sslh_i_pool *)arg, worker);
+}
+#endif
+/* Waits for all tasks of arg, with the help of this thread. 0 when they are lost: cancelled, or left behind by a fork. */
+SSLH_I_FN int sslh_i_ahead_finish(sslh_ctx *c, const void *arg) {
+#if SSLH_I_THREADS
+    struct sslh_i_pool *p = c->pool;
+    if (!p || !sslh_i_pool_ours(p) || p->ahead_arg != arg) return 0;
+    sslh_i_parallel(c, p->ahead_tasks - (int)SSLH_I_LOAD(&p->ahead_next), sslh_i_ahead_help, p);
+    sslh_i_pool_wait(&p->ahead_active);
+    SSLH_I_LOCK(&p->mutex);
+    SSLH_I_STORE(&p->ahead_next, 0);
+    SSLH_I_STORE(&p->ahead_tasks, 0);
+    SSLH_I_UNLOCK(&p->mutex);
+    return 1;
+#else
+    (void)c, (void)arg;
+    return 0;
+#endif
+}
+/* Nothing of it runs any more and there is no owner: before memory that it uses is freed. */
+SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
+#if SSLH_I_THREADS
+    struct sslh_i_pool *p = c->pool;
+    if (!p || !sslh_i_pool_ours(p) || !p->ahead_arg) return;
+    SSLH_I_LOCK(&p->mutex);
+    SSLH_I_STORE(&p->ahead_next, 0);
+    SSLH_I_STORE(&p->ahead_tasks, 0);
+    SSLH_I_UNLOCK(&p->mutex);
+    sslh_i_pool_wait(&p->ahead_active);
+    p->ahead_arg = NULL;
+#else
+    (void)c;
+#endif
 }
 
 SSLH_DEF void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
@@ -3247,6 +3355,7 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_rewind: this mark is not of this context");
         return;
     }
+    sslh_i_ahead_cancel(c);
     /* what is left of the step may refer to nets that go away */
     if (c->depth == 0) {
         sslh_i_unwind(c, 0, 0);
@@ -3259,6 +3368,7 @@ SSLH_DEF void sslh_destroy(sslh_ctx *c) {
     size_t i;
     sslh_desc desc;
     if (!c || c == &sslh_i_dead) return;
+    sslh_i_ahead_cancel(c);
 #if SSLH_I_THREADS
     sslh_i_pool_stop(c);
 #endif
@@ -20178,6 +20288,7 @@ struct sslh_loader {
     int32_t         *order;     /* data.count positions; NULL in order */
     int32_t         *index;     /* of the batch */
     int32_t         *labels;    /* of the batch, or NULL */
+    struct sslh_i_ahead *ahead; /* views of the next batch, see >>views; NULL until there are some */
 };
 
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
@@ -20204,29 +20315,37 @@ SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_d
     return l;
 }
 
-SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
-    if (!l || !batch || SSLH_I_BAD(l->c)) return 0;
-    int64_t epoch = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
-    if (l->desc.epochs != SSLH_OFF && epoch >= l->desc.epochs) return 0;
-    if (l->c->dirty) sslh_begin_step(l->c);
-    if (l->order && l->epoch != epoch) { /* a function of (seed, epoch): seeking costs one permutation */
-        sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)epoch, l->order,
-                                (int32_t)l->data.count);
-        l->epoch = epoch;
+/* The batch that comes next: its sample numbers, labels (may be NULL) and epoch. Returns its size, 0 at the end. */
+SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch) {
+    int64_t e = l->step / l->per_epoch, first = l->step % l->per_epoch * l->desc.batch;
+    if (l->desc.epochs != SSLH_OFF && e >= l->desc.epochs) return 0;
+    if (l->order && l->epoch != e) { /* a function of (seed, epoch): seeking costs one permutation */
+        sslh_random_permutation(l->c->desc.seed, SSLH_I_STREAM_SHUFFLE + (uint64_t)e, l->order, (int32_t)l->data.count);
+        l->epoch = e;
     }
     int n = (int)SSLH_I_MIN((int64_t)l->desc.batch, l->data.count - first);
     for (int i = 0; i < n; i++) {
         int64_t at = l->order ? l->order[first + i] : first + i;
-        l->index[i] = (int32_t)sslh_i_sample(&l->data, at);
-        if (l->labels) l->labels[i] = l->data.labels[at];
+        index[i] = (int32_t)sslh_i_sample(&l->data, at);
+        if (labels) labels[i] = l->data.labels[at];
     }
+    *epoch = (int)e;
+    return n;
+}
+
+SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
+    if (!l || !batch || SSLH_I_BAD(l->c)) return 0;
+    int epoch, n = sslh_i_loader_peek(l, l->index, l->labels, &epoch);
+    if (!n) return 0;
+    if (l->c->dirty) sslh_begin_step(l->c);
     batch->data = sslh_i_whole(l->data);
     batch->count = n;
-    batch->epoch = (int)epoch;
+    batch->epoch = epoch;
     batch->step = l->step++;
     batch->seed = l->c->desc.seed;
     batch->index = l->index;
     batch->labels = l->labels;
+    batch->loader = l;
     return 1;
 }
 
@@ -21140,45 +21259,188 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
 
 #define SSLH_I_VIEW_TABLES 64 /* up to this side, the taps of all crop lengths are computed once per call */
 
-/* Runs a job whose recipe, images and keys are set. 1 on success. */
-SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job) {
+/* Whether the job's crops are resampled by tables, and the bytes of one length's taps. */
+SSLH_I_FN int sslh_i_view_tabled(const sslh_i_view_job *job, int *longest, size_t *bytes) {
     const sslh_recipe *r = &job->recipe;
-    size_t bytes, table_bytes = 0;
-    char *tables = NULL;
-    int64_t pixels = (int64_t)r->height * r->width;
-    int i, longest = SSLH_I_MAX(job->height, job->width);
+    *longest = SSLH_I_MAX(job->height, job->width);
+    if (!(r->crop_min > 0) || r->height != r->width || *longest > SSLH_I_VIEW_TABLES || r->height > SSLH_I_VIEW_TABLES ||
+        job->n < 16) return 0;
+    *bytes = (sslh_i_taps_bytes(*longest, r->height) + 63) / 64 * 64;
+    return 1;
+}
+/* Fills the tables, longest x (bytes + sizeof(sslh_i_taps)) of memory. */
+SSLH_I_FN void sslh_i_view_tables(sslh_i_view_job *job, char *memory, int longest, size_t bytes) {
+    const sslh_recipe *r = &job->recipe;
+    job->tables = (sslh_i_taps *)(void *)(memory + (size_t)longest * bytes);
+    for (int i = 0; i < longest; i++) {
+        sslh_i_taps_place(&job->tables[i], memory + (size_t)i * bytes, r->height);
+        sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias);
+    }
+}
+/* Sizes, and the bytes of all workers' scratch; tasks of at most 8192 pixels or one view. 1 on success. */
+SSLH_I_FN int sslh_i_view_plan(sslh_ctx *c, const char *op, sslh_i_view_job *job, size_t *bytes, int *tasks) {
+    const sslh_recipe *r = &job->recipe;
     if (!sslh_i_view_size(&job->size, job->height, job->width, r->height, r->width, job->channels) ||
-        !sslh_i_mul(job->size.total * sizeof(sslh_real), (size_t)c->threads, &bytes)) {
+        !sslh_i_mul(job->size.total * sizeof(sslh_real), (size_t)c->threads, bytes)) {
         sslh_fail(c, SSLH_E_MEMORY, "%s: images (%d,%d,%d) are too large", op, job->height, job->width, job->channels);
         return 0;
     }
     job->k = c->k;
+    job->per_task = (int)SSLH_I_MAX((int64_t)1, 8192 / ((int64_t)r->height * r->width));
+    *tasks = (job->n - 1) / job->per_task + 1;
+    return 1;
+}
+
+/* Runs a job whose recipe, images and keys are set. 1 on success. */
+SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job) {
+    size_t bytes, table_bytes;
+    char *tables = NULL;
+    int tasks, longest;
+    if (!sslh_i_view_plan(c, op, job, &bytes, &tasks)) return 0;
     job->memory = (sslh_real *)sslh_i_scratch(c, bytes);
     if (!job->memory) return 0;
     memset(job->memory, 0, bytes); /* what lies behind a plane is computed on too, and must be numbers */
-    if (r->crop_min > 0 && r->height == r->width && longest <= SSLH_I_VIEW_TABLES && r->height <= SSLH_I_VIEW_TABLES &&
-        job->n >= 16) {
-        table_bytes = (sslh_i_taps_bytes(longest, r->height) + 63) / 64 * 64;
+    if (sslh_i_view_tabled(job, &longest, &table_bytes)) {
         tables = (char *)sslh_i_scratch(c, (size_t)longest * (table_bytes + sizeof(sslh_i_taps)));
-        if (tables) {
-            job->tables = (sslh_i_taps *)(void *)(tables + (size_t)longest * table_bytes);
-            for (i = 0; i < longest; i++) {
-                sslh_i_taps_place(&job->tables[i], tables + (size_t)i * table_bytes, r->height);
-                sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias);
-            }
-        }
+        if (tables) sslh_i_view_tables(job, tables, longest, table_bytes);
     }
-    job->per_task = (int)SSLH_I_MAX((int64_t)1, 8192 / pixels);
-    if (!SSLH_I_BAD(c)) sslh_i_parallel(c, (job->n - 1) / job->per_task + 1, sslh_i_view_task, job);
+    if (!SSLH_I_BAD(c)) sslh_i_parallel(c, tasks, sslh_i_view_task, job);
     if (tables) sslh_i_unscratch(c, tables);
     sslh_i_unscratch(c, job->memory);
     return !SSLH_I_BAD(c);
+}
+
+/* --- views ahead of the step ---
+   What sslh_views was asked for in this step it will be asked for in the next one: the same recipes and view numbers, for
+   the batch that the loader gives next. So those are begun at once, by workers that have nothing to do while the step
+   is computed, and are most often ready when they are asked for. A view is a function of (seed, epoch, sample, view):
+   nothing depends on who makes it or when. */
+#define SSLH_I_AHEAD_VIEWS 16 /* a step */
+
+/* One call of the next step. Memory is kept from step to step. */
+typedef struct sslh_i_ahead_slot {
+    sslh_recipe     asked; /* as given to sslh_views */
+    sslh_i_view_job job;
+    int             end;   /* number behind its last task */
+    int             ready; /* it is there and nobody has had it */
+    size_t          out_bytes, table_bytes;
+    sslh_real      *out;
+    char           *tables;
+} sslh_i_ahead_slot;
+
+/* Two banks by turns: the step reads the tensors of one while the other is filled. */
+struct sslh_i_ahead {
+    sslh_loader       *loader;
+    sslh_data          data;      /* the whole set */
+    int64_t            step[2];   /* number of the batch in each bank; -1: none */
+    int                slots[2];
+    sslh_i_ahead_slot  slot[2][SSLH_I_AHEAD_VIEWS];
+    int                count, epoch, filling; /* of the batch that is being made, and its bank */
+    int32_t           *index;     /* its samples */
+    sslh_real         *memory;    /* the workers' scratch */
+    size_t             bytes;
+};
+
+SSLH_I_FN void sslh_i_ahead_task(void *arg, int task, int worker) {
+    struct sslh_i_ahead *a = (struct sslh_i_ahead *)arg;
+    sslh_i_ahead_slot *s = a->slot[a->filling];
+    int begin = 0;
+    for (; task >= s->end; s++) begin = s->end;
+    sslh_i_view_task(&s->job, task - begin, worker);
+}
+
+/* Persistent memory of at least bytes that lives as long as the loader; old contents are lost. 1 on success. */
+SSLH_I_FN int sslh_i_ahead_room(sslh_loader *l, void **p, size_t *have, size_t bytes) {
+    if (*have >= bytes) return 1;
+    sslh_i_free(l->c, *p);
+    *have = 0;
+    *p = sslh_i_alloc_with(l->c, bytes, l);
+    if (*p) *have = bytes;
+    return *p != NULL;
+}
+
+/* The work ahead of a batch's loader, or NULL: it must be the loader's newest batch, untouched. */
+SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b) {
+    sslh_loader *l = b->loader;
+    if (!l || l->c != c || l->desc.no_ahead || b->index != l->index || b->step + 1 != l->step || c->threads < 2 ||
+        c->desc.parallel_for) return NULL;
+    if (l->ahead) return l->ahead;
+    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_with(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t), l);
+    if (!l->ahead) return NULL;
+    l->ahead->loader = l;
+    l->ahead->data = sslh_i_whole(l->data);
+    l->ahead->step[0] = l->ahead->step[1] = -1;
+    l->ahead->index = (int32_t *)(l->ahead + 1);
+    return l->ahead;
+}
+
+/* The view, if it was made ahead (once: a second call computes), else NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_batch *b,
+                                         const sslh_recipe *asked, int view) {
+    int bank = (int)(b->step & 1);
+    if (a->step[bank] != b->step) return NULL;
+    if (a->filling == bank && !sslh_i_ahead_finish(c, a)) a->step[bank] = -1;
+    for (int i = 0; i < a->slots[bank] && a->step[bank] == b->step; i++) {
+        sslh_i_ahead_slot *s = &a->slot[bank][i];
+        if (!s->ready || s->job.view != view || s->job.n != b->count || memcmp(&s->asked, asked, sizeof *asked)) continue;
+        s->ready = 0;
+        sslh_tensor t = SSLH_I_ZERO;
+        t.type = SSLH_F32;
+        t.data = s->job.out;
+        t.count = (size_t)s->job.n * (size_t)s->job.recipe.height * (size_t)s->job.recipe.width * (size_t)s->job.channels;
+        return sslh_i_alias(c, &t, sslh_dim4(s->job.n, s->job.recipe.height, s->job.recipe.width, s->job.channels));
+    }
+    return NULL;
+}
+
+/* Begins the same view of the batch that comes next. job: of this step's. Without success nothing is lost. */
+SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_i_view_job *job,
+                                  const sslh_recipe *asked) {
+    sslh_loader *l = a->loader;
+    int bank = (int)(l->step & 1), tasks, longest;
+    size_t bytes, table_bytes, out_bytes;
+    sslh_i_ahead_slot *s;
+    if (a->step[bank] != l->step) { /* the first of its step; what may still run belongs to a step that nobody took */
+        sslh_i_ahead_finish(c, a);
+        a->slots[bank] = 0;
+        a->step[bank] = -1;
+        a->filling = bank;
+        a->count = sslh_i_loader_peek(l, a->index, NULL, &a->epoch);
+        if (!a->count) return;
+        a->step[bank] = l->step;
+    }
+    if (a->slots[bank] == SSLH_I_AHEAD_VIEWS) return;
+    s = &a->slot[bank][a->slots[bank]];
+    s->asked = *asked;
+    s->job = *job;
+    s->job.tables = NULL;
+    s->job.n = a->count;
+    s->job.epoch = a->epoch;
+    s->job.index = a->index;
+    s->job.data = &a->data;
+    if (!sslh_i_view_plan(c, "sslh_views", &s->job, &bytes, &tasks)) return;
+    if (a->bytes < bytes) sslh_i_ahead_finish(c, a); /* the scratch is in use */
+    out_bytes = (size_t)s->job.n * (size_t)job->recipe.height * (size_t)job->recipe.width * (size_t)job->channels *
+                sizeof(sslh_real);
+    if (!sslh_i_ahead_room(l, (void **)&a->memory, &a->bytes, bytes) ||
+        !sslh_i_ahead_room(l, (void **)&s->out, &s->out_bytes, out_bytes)) return;
+    s->job.memory = a->memory;
+    s->job.out = s->out;
+    if (sslh_i_view_tabled(&s->job, &longest, &table_bytes)) {
+        if (!sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes, (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))
+            return;
+        sslh_i_view_tables(&s->job, s->tables, longest, table_bytes);
+    }
+    s->end = (a->slots[bank] ? s[-1].end : 0) + tasks;
+    s->ready = 1;
+    if (sslh_i_ahead_add(c, tasks, sslh_i_ahead_task, a)) a->slots[bank]++;
 }
 
 SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view) {
     sslh_i_view_job job;
     sslh_tensor *out;
     const sslh_field *field = NULL;
+    struct sslh_i_ahead *ahead;
     char *fetched = NULL;
     int i, ok;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
@@ -21207,9 +21469,6 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
                       (double)batch.data.count);
             return sslh_i_dummy(c);
         }
-    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width,
-                                                          job.channels));
-    if (!out) return sslh_i_dummy(c);
     job.n = batch.count;
     job.seed = batch.seed;
     job.epoch = batch.epoch;
@@ -21218,8 +21477,17 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.data = &batch.data;
     job.values = (const char *)field->values;
     job.source = field->type == SSLH_U8 ? 0 : 1;
+    ahead = field->values ? sslh_i_ahead_of(c, &batch) : NULL; /* callbacks are called from this thread only */
+    out = ahead ? sslh_i_ahead_take(c, ahead, &batch, &recipe, view) : NULL;
+    if (out) {
+        sslh_i_ahead_begin(c, ahead, &job, &recipe);
+        return sslh_i_end(c, "sslh_views", NULL, 0, out);
+    }
+    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width,
+                                                          job.channels));
+    if (!out) return sslh_i_dummy(c);
     job.out = out->data;
-    if (!field->values) { /* the callback is called from this thread only */
+    if (!field->values) {
         size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1
                                                                                         : sizeof(float)), total;
         fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
@@ -21236,7 +21504,8 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     }
     ok = sslh_i_view_run(c, "sslh_views", &job);
     if (fetched) sslh_i_unscratch(c, fetched);
-    return ok ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
+    if (ok && ahead) sslh_i_ahead_begin(c, ahead, &job, &recipe);
+    return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
 }
 
 SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream) {

@@ -471,7 +471,10 @@ static void fork_child(void) {
         sslh_ctx *own = create(NULL, 3);
         got = sslh_item(sslh_mean(own, sslh_exp(own, sslh_normal(own, sslh_dim1(200000), 0, 1)), SSLH_ALL, 0));
         sslh_normal(c, sslh_dim1(200000), 0, 1); /* the parent's context, its pool started again */
-        _exit(got == want && !sslh_error(c) ? 0 : 1);
+        const int ok = got == want && !sslh_error(c);
+        sslh_destroy(own);
+        sslh_destroy(c);
+        _exit(ok ? 0 : 1);
     }
     if (CHECK(child > 0, "fork")) waitpid(child, &status, 0);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the child ended with %d", status);

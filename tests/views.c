@@ -584,6 +584,87 @@ static void known_bits(void) {
 #endif
 }
 
+/* Work ahead of the step: whatever happens between the steps, the views are those that one thread makes when asked. */
+enum { AHEAD_SEEK = 1, AHEAD_SWEEP = 2, AHEAD_TWICE = 4, AHEAD_SOME = 8, AHEAD_LAST = 16, AHEAD_TWO = 32, AHEAD_OFF = 64 };
+static unsigned long long ahead_run(int threads, int what) {
+    enum { N = 90, SIDE = 24 };
+    static uint8_t pixels[N * SIDE * SIDE * 3];
+    static int32_t labels[N];
+    sslh_ctx *c = context(threads);
+    sslh_loader_desc d;
+    sslh_loader *l, *other = NULL;
+    sslh_batch b, b2;
+    sslh_recipe plain = SSLH_VIEWS_ROTATION;
+    unsigned long long h = 0;
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 2654435761u >> 13);
+    for (int i = 0; i < N; i++) labels[i] = i % 7;
+    sslh_data data = sslh_data_from_images(c, pixels, N, SIDE, SIDE, 3, labels);
+    memset(&d, 0, sizeof d);
+    d.batch = 20;
+    d.epochs = 3;
+    d.keep_last = (what & AHEAD_LAST) != 0;
+    d.no_ahead = (what & AHEAD_OFF) != 0;
+    l = sslh_loader_new(c, data, d);
+    if (what & AHEAD_TWO) other = sslh_loader_new(c, sslh_data_range(data, 10, 70), d);
+    for (int step = 0; sslh_next_batch(l, &b); step++) {
+        sslh_tensor *x[5], *w;
+        int n = 0;
+        if (other && !sslh_next_batch(other, &b2)) break;
+        if (!(what & AHEAD_SOME) || step % 3) x[n++] = sslh_views(c, b, everything(), 0);
+        if (!(what & AHEAD_SOME) || step % 4) x[n++] = sslh_views(c, b, everything(), 1);
+        x[n++] = sslh_views(c, b, plain, 1);
+        if (what & AHEAD_TWICE) x[n++] = sslh_views(c, b, everything(), 1);
+        if (other) x[n++] = sslh_views(c, b2, everything(), 0);
+        w = sslh_normal(c, sslh_dim2(200, 200), 0, 1); /* a step: workers join in and have gaps */
+        for (int i = 0; i < 4; i++) w = sslh_tanh(c, sslh_matmul(c, w, w));
+        for (int i = 0; i < n; i++) {
+            h = test_hash(x[i]->data, x[i]->count * sizeof *x[i]->data, h);
+            x[i]->data[0] = 7; /* nobody else has it */
+        }
+        if (what == AHEAD_TWICE) CHECK(x[1]->data[1] == x[3]->data[1] && x[1]->data != x[3]->data, "the same view twice");
+        if ((what & AHEAD_SWEEP) && step % 3 == 1) {
+            const int64_t mark = sslh_mark(c);
+            sslh_batch e;
+            d.epochs = 1;
+            for (sslh_loader *sweep = sslh_loader_new(c, data, d); sslh_next_batch(sweep, &e);)
+                h = test_hash(sslh_views(c, e, everything(), 0)->data, 1000, h);
+            sslh_rewind(c, mark);
+        }
+        if ((what & AHEAD_SEEK) && step == 3) sslh_loader_seek(l, 9);
+        if ((what & AHEAD_SEEK) && step == 5) sslh_loader_seek(l, 2);
+    }
+    CHECK_OK(c);
+    sslh_destroy(c); /* the views of a next batch may be on their way */
+    return h;
+}
+static void ahead_of_the_step(void) {
+    const int what[] = {0, AHEAD_SEEK, AHEAD_SWEEP, AHEAD_TWICE, AHEAD_SOME, AHEAD_LAST, AHEAD_TWO, AHEAD_OFF, 63};
+    for (int i = 0; i < (int)(sizeof what / sizeof *what); i++) {
+        const unsigned long long want = ahead_run(1, what[i]);
+        for (int threads = 2; threads <= 4; threads++)
+            CHECK(ahead_run(threads, what[i]) == want, "case %d, %d threads", what[i], threads);
+    }
+    /* a loop that is left in the middle, without waiting */
+    for (int i = 0; i < 30; i++) {
+        sslh_ctx *c = context(3);
+        const int64_t mark = sslh_mark(c);
+        static uint8_t pixels[64 * 16 * 16 * 3];
+        sslh_loader_desc d;
+        sslh_batch b;
+        memset(&d, 0, sizeof d);
+        d.batch = 32;
+        d.epochs = SSLH_OFF;
+        sslh_loader *l = sslh_loader_new(c, sslh_data_from_images(c, pixels, 64, 16, 16, 3, NULL), d);
+        for (int step = 0; step < 1 + i % 3; step++) {
+            CHECK(sslh_next_batch(l, &b), "a batch");
+            sslh_views(c, b, everything(), 0);
+        }
+        if (i % 2) sslh_rewind(c, mark);
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+
 TESTS_BEGIN
     TEST(resize_like_pillow)
     TEST(resize_like_pillow_bytes)
@@ -599,4 +680,5 @@ TESTS_BEGIN
     TEST(recipe_text)
     TEST(memory)
     TEST(known_bits)
+    TEST(ahead_of_the_step)
 TESTS_END
