@@ -12986,6 +12986,8 @@ SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const ssl
     if (p->pairs) {
         *ld_out = p->wide;
         sslh_i_head_down(p, x, ld, T, p->d, pad, p->wide);
+        for (t = 0; p->d < p->wide && t < (T + 1) / 2; t++)
+            memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
         return pad;
     }
     if (p->d % 16 == 0) return x;
