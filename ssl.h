@@ -5074,17 +5074,27 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
                 continue;
             }
 #endif
-            for (int r = 0; r < some; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
+            int r = 0;
+#if SSLH_I_PASS != SSLH_I_PASS_C /* what a register carries too many is of the next line, in memory and in the panel */
+            for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
+                for (int l = 0; l < step; l += SSLH_I_W) SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
+#endif
+            for (; r < some; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
         }
     }
 }
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_TRIO(i) _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)), _mm_loadu_ps(p + (8 + (i)) * ld), 2)
+#define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
+    _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
+                                                                   _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
+                       _mm_loadu_ps(p + (8 + (i)) * ld), 2)
 #define SSLH_I_HALVES(i, l) _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), _mm256_loadu_ps(p + (l)*ld), 1)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
 #define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
+#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */                                                      \
+    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
 #elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
@@ -5099,13 +5109,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 #endif
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    if (step < SSLH_I_W && cols == step && kn >= 4) {
+#ifdef SSLH_I_PANEL
+    if (cols == SSLH_I_MR && step == cols) { /* a panel narrower than a register: the next line overwrites what is too much */
         const float *p = from;
         float *q = to;
         int k = 0;
         for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
-            __m512 r0 = SSLH_I_TRIO(0), r1 = SSLH_I_TRIO(1), r2 = SSLH_I_TRIO(2), r3 = SSLH_I_TRIO(3);
+            SSLH_I_N r0 = SSLH_I_PANEL(0), r1 = SSLH_I_PANEL(1), r2 = SSLH_I_PANEL(2), r3 = SSLH_I_PANEL(3);
             SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
             SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
             SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
@@ -5117,6 +5127,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
             for (int i = 0; i < step; i++) q[i] = p[(size_t)i * ld];
         return;
     }
+#endif
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
@@ -6651,6 +6663,10 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_PUT1
 #undef SSLH_I_PUT2
 #undef SSLH_I_QUAD
+#undef SSLH_I_PANEL
+#undef SSLH_I_HALVES
+#undef SSLH_I_MORE1
+#undef SSLH_I_MORE2
 #undef SSLH_I_REP1
 #undef SSLH_I_REP12
 #undef SSLH_I_REP2
@@ -8933,7 +8949,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.g = *g;
     p.part_k = p.step_k = g->k;
     p.parts = 1;
-    p.nr = g->tb && g->m <= 8 ? p.k->w : nr; /* few rows: packing weighs most, and half a panel stays nearer */
+    p.nr = g->tb && g->m <= 8 && p.k->w == 16 ? 16 : nr; /* few rows: packing weighs most, and half a panel stays nearer */
     /* Cut c by its size only: blocks of rows while a panel of b stays near, or one block when there are few of them; then
        columns, and rows again, so that several threads have work. */
     int blocks = g->m <= 256 ? 1 : SSLH_I_MAX(4, (g->m + 575) / 576 * 2), long_sums = g->split && g->k >= 8 * SSLH_I_KC;
@@ -8951,11 +8967,11 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    if (!g->tb && g->n % p.k->w == 0 && (g->m <= 256 || (size_t)g->k * (size_t)g->n <= 16384))
+    if (!g->tb && g->n % p.k->w == 0 && ((g->m <= 256 && (p.k->w == 16 || g->ldb % 512 != 0)) || (size_t)g->k * (size_t)g->n <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
-    p.copy_a = g->ta ? p.cols > nr : p.cols >= 4 * nr && g->lda >= 512;
+    p.copy_a = g->ta ? p.cols > nr : p.cols >= 128 && g->lda >= 512;
 
     p.a_reals = p.copy_a ? (size_t)(p.rows + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
     if (p.b_mode == SSLH_I_B_LOCAL) p.work_bytes = (size_t)(g->tb ? nr : p.cols + 32) * (SSLH_I_KC + SSLH_I_KPAD);
