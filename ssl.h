@@ -20607,25 +20607,27 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
     channels; } sslh_i_pixels;
 
-/* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1]. */
+/* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1], in blocks of 16 x 16: whichever way
+   round they are written, a block's lines stay in the cache. */
 SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out,
-                               ptrdiff_t ystep, ptrdiff_t xstep) {
-    int x, y;
-    size_t step = (size_t)s->channels;
-    for (y = 0; y < h; y++) {
-        size_t at = ((size_t)(top + y) * (size_t)s->width + (size_t)left) * step + (size_t)ch;
-        sslh_real *o = out + (ptrdiff_t)y * ystep;
-        if (s->bytes) {
-            const uint8_t *p = s->bytes + at;
-            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (sslh_real)((float)p[(size_t)x * step] / 255.0f);
-        } else if (s->reals) {
-            const sslh_real *p = s->reals + at;
-            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = p[(size_t)x * step];
-        } else {
-            const float *p = s->floats + at;
-            for (x = 0; x < w; x++) o[(ptrdiff_t)x * xstep] = (sslh_real)p[(size_t)x * step];
+                               ptrdiff_t ystep, ptrdiff_t xstep, const sslh_real of_byte[256]) {
+    const size_t step = (size_t)s->channels, row = (size_t)s->width * step;
+    const size_t at = (size_t)top * row + (size_t)left * step + (size_t)ch;
+    for (int y0 = 0; y0 < h; y0 += 16)
+        for (int x0 = 0; x0 < w; x0 += 16) {
+            const int y1 = SSLH_I_MIN(h, y0 + 16), x1 = SSLH_I_MIN(w, x0 + 16);
+            for (int y = y1; y < SSLH_I_MIN(h, y1 + 16) && s->bytes; y++) /* sixteen rows are too many for the hardware */
+                SSLH_I_PREFETCH(s->bytes + at + (size_t)y * row + (size_t)x0 * step, 0);
+            for (int x = x0; x < x1; x++) {
+                size_t from = at + (size_t)y0 * row + (size_t)x * step;
+                sslh_real *o = out + (ptrdiff_t)x * xstep + (ptrdiff_t)y0 * ystep;
+                if (s->bytes)
+                    for (int y = y0; y < y1; y++, from += row, o += ystep) *o = of_byte[s->bytes[from]];
+                else
+                    for (int y = y0; y < y1; y++, from += row, o += ystep)
+                        *o = s->reals ? s->reals[from] : (sslh_real)s->floats[from];
+            }
         }
-    }
 }
 
 /* A worker's scratch for one image. */
@@ -20637,6 +20639,7 @@ typedef struct sslh_i_view_work {
     size_t     plane;  /* out_H out_W, rounded up, and room for a whole block behind the last row */
     sslh_real *row;    /* blur: the kernel, one row with its reflected ends */
     char      *taps_x, *taps_y;
+    sslh_real  of_byte[256]; /* v / 255 */
 } sslh_i_view_work;
 
 /* sizes of the parts above in values */
@@ -20669,6 +20672,7 @@ SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernel
     w->row = w->planes + s->planes;
     w->taps_x = (char *)(void *)(w->row + s->row);
     w->taps_y = (char *)(void *)(w->row + s->row + s->taps);
+    for (int v = 0; v < 256; v++) w->of_byte[v] = (sslh_real)((float)v / 255.0f);
 }
 
 /* The part of the source (top,left,h,w) through the taps to the planes of the work, mirrored when mirror is set; taps
@@ -20679,7 +20683,7 @@ SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, i
     int ch;
     for (ch = 0; ch < s->channels; ch++) {
         sslh_real *out = work->planes + (size_t)ch * work->plane;
-        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp);             /* (w, hp) */
+        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp, work->of_byte); /* (w, hp) */
         for (y = 0; y < (size_t)w && hp > (size_t)h; y++)
             memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
         sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
@@ -21166,20 +21170,24 @@ SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int w
 /* Planes to (H,W,C), y = (x - mean) / std for channels with a std. */
 SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count,
                                  sslh_real *out) {
-    int ch;
-    size_t i;
-    for (ch = 0; ch < channels; ch++) {
-        const sslh_real *p = w->planes + (size_t)ch * w->plane;
-        sslh_real *o = out + ch, mean = (sslh_real)r->mean[ch], std = (sslh_real)r->std[ch];
-        if (std == 0) {
-            for (i = 0; i < count; i++) o[i * (size_t)channels] = p[i];
-            continue;
-        }
-        for (i = 0; i < count; i++) {
-            sslh_real v = p[i] - mean;
-            o[i * (size_t)channels] = v / std;
+    for (int ch = 0; ch < channels; ch++) {
+        sslh_real *p = w->planes + (size_t)ch * w->plane;
+        const sslh_real mean = (sslh_real)r->mean[ch], std = (sslh_real)r->std[ch];
+        if (std != 0) {
+            w->k->binary(SSLH_I_B_SUB, p, 1, &mean, 0, p, count);
+            w->k->binary(SSLH_I_B_DIV, p, 1, &std, 0, p, count);
         }
     }
+    const sslh_real *p = w->planes;
+    if (channels == 3)
+        for (size_t i = 0; i < count; i++, out += 3) {
+            out[0] = p[i];
+            out[1] = p[w->plane + i];
+            out[2] = p[2 * w->plane + i];
+        }
+    else
+        for (size_t i = 0; i < count; i++)
+            for (int ch = 0; ch < channels; ch++) *out++ = p[(size_t)ch * w->plane + i];
 }
 
 /* All tasks of one call read this. */
@@ -21209,7 +21217,8 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
     if (d->height == h && d->width == width) {
         for (ch = 0; ch < channels; ch++) {
             sslh_real *p = w->planes + (size_t)ch * w->plane;
-            sslh_i_load_box(s, d->top, d->left, h, width, ch, d->flip ? p + (width - 1) : p, width, d->flip ? -1 : 1);
+            sslh_i_load_box(s, d->top, d->left, h, width, ch, d->flip ? p + (width - 1) : p, width, d->flip ? -1 : 1,
+                            w->of_byte);
         }
     } else {
         sslh_i_taps tx, ty;
