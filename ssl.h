@@ -4642,10 +4642,16 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
         const uintptr_t ahead = t->place ? 0 : 32768;                                                                   \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
+        const ptrdiff_t kstep = (ptrdiff_t)t->kstep, bstep = (ptrdiff_t)t->bstep;                                       \
+        const ptrdiff_t len = kstep ? 0 : t->len, end = t->len * kstep;                                                 \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
+                SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                                            \
+                SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
+            }                                                                                                           \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
                 SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                              \
@@ -4660,10 +4666,15 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
+        const ptrdiff_t kstep = (ptrdiff_t)t->kstep, bstep = (ptrdiff_t)t->bstep;                                       \
+        const ptrdiff_t len = kstep ? 0 : t->len, end = t->len * kstep;                                                 \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
+            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
+                SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
+            }                                                                                                           \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
@@ -9531,7 +9542,8 @@ typedef struct sslh_i_gather {
     int              gh, gw;           /* outputs per image: gh x gw */
     int              sub, seg_len, segs, per_block; /* taps cut into sub segments of seg_len; segments per block of the sum */
     int              rows, cols;       /* of a task */
-    int              row_tasks, col_tasks, first_task, panels;
+    int              row_tasks, col_tasks, first_task;
+    int              nr, panels;       /* columns of a panel: one register if they fit into it */
     sslh_real       *packed;     /* [group][panel][taps len][NR]; depthwise: (taps,C) */
     const int       *tap;        /* [taps] which (a,b) of the weight, in the gradient of x */
 } sslh_i_gather;
@@ -9564,7 +9576,7 @@ SSLH_I_FN void sslh_i_gather_reach(sslh_i_gather *g) {
 }
 
 /* Cuts a gather into segments, blocks and tasks: by shape only. images = N. */
-SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int nr) {
+SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather *g, int images) {
     g->sub = 1;
     while (g->len / g->sub > SSLH_I_SEGMENT || g->len % g->sub) {
         if (++g->sub > 64) { /* no fitting divisor */
@@ -9584,7 +9596,8 @@ SSLH_I_FN void sslh_i_gather_plan(sslh_i_gather *g, int images, int nr) {
     g->cols = (g->yg + 31) / 32 * 32;
     while (g->cols > 64 && g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
     g->col_tasks = (g->yg + g->cols - 1) / g->cols;
-    g->panels = (g->yg + nr - 1) / nr;
+    g->nr = g->yg <= k->w ? k->w : k->nr;
+    g->panels = (g->yg + g->nr - 1) / g->nr;
 }
 
 /* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and out[r].
@@ -9628,11 +9641,11 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_conv *s = p->s;
     const sslh_i_gather *g = p->list;
-    const size_t nr = (size_t)p->k->nr, gi = (size_t)(s->ci / s->groups), go = (size_t)(s->co / s->groups);
+    const size_t gi = (size_t)(s->ci / s->groups), go = (size_t)(s->co / s->groups);
     const size_t k = (size_t)s->kh * (size_t)s->kw * gi; /* length of a filter */
     (void)worker;
     while (task >= g->panels * s->groups) task -= g++->panels * s->groups;
-    const size_t group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
+    const size_t nr = (size_t)g->nr, group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
     sslh_real *to = g->packed + (size_t)task * (size_t)g->taps * (size_t)g->len * nr;
     const int cols = SSLH_I_MIN((int)nr, g->yg - (int)j);
     if (p->merge > 1) { /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
@@ -9658,7 +9671,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather *g = p->list;
     while (task >= g->first_task + g->row_tasks * g->col_tasks) g++;
     task -= g->first_task;
-    const int nr = p->k->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
+    const int nr = g->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
     const int cols = SSLH_I_MIN(g->yg, col0 + g->cols), rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
     const int whole = g->ys == 1 && g->xs == 1; /* all pixels of y follow each other */
     const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
@@ -9711,11 +9724,11 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     p->tasks = p->pack_tasks = 0;
     for (int i = 0; i < p->n; i++) {
         sslh_i_gather *g = &p->list[i];
-        sslh_i_gather_plan(g, s->n, p->k->nr);
+        sslh_i_gather_plan(p->k, g, s->n);
         g->first_task = p->tasks;
         p->tasks += g->row_tasks * g->col_tasks;
         p->pack_tasks += s->groups * g->panels;
-        reals += (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
+        reals += (size_t)s->groups * (size_t)g->panels * (size_t)g->nr * (size_t)g->taps * (size_t)g->len;
         zeros = SSLH_I_MAX(zeros, SSLH_I_MAX((size_t)g->len, (size_t)g->xc));
         size_t bytes = ((size_t)(g->rows + p->k->mr) * (size_t)g->segs + (size_t)g->rows) * sizeof(sslh_real *) +
                        (size_t)g->taps * sizeof(ptrdiff_t);
@@ -9732,7 +9745,7 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
             g->packed = next;
-            next += (size_t)s->groups * (size_t)g->panels * (size_t)p->k->nr * (size_t)g->taps * (size_t)g->len;
+            next += (size_t)s->groups * (size_t)g->panels * (size_t)g->nr * (size_t)g->taps * (size_t)g->len;
         }
         sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
         sslh_i_parallel(c, p->tasks, sslh_i_gather_task, p);
@@ -10183,22 +10196,25 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     if (shared) sslh_i_unscratch(c, shared);
 }
 
-/* --- few input channels: bands ---
+/* --- few input channels, or few in a group: bands ---
    A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of pointers and
    borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to a place in the
-   first-level cache. There all windows have one shape, and one table of pointers serves every band. */
+   caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one behind the other in
+   the copy: read from x itself they would take a line of memory here and there, which no prefetcher foresees. */
 typedef struct sslh_i_bands {
+    const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
     const sslh_real   *x;
-    int                rows, cols;    /* of the output, in a band */
-    int                high, across;  /* bands in an image */
-    int                lines;         /* of x in a band, */
-    size_t             line, reals;   /* numbers in each, and in all of them */
+    int                rows, cols;         /* of the output, in a band */
+    int                high, across;       /* bands in an image */
+    int                lines, xg;          /* of x in a band; channels of a group */
+    size_t             line, group, reals; /* numbers in a line of a group, in a group, in a band */
 } sslh_i_bands;
 typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band; /* image, first row and column of the output, how many */
 
 /* Bands of about `pixels` outputs each. */
-SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const sslh_i_conv *s, const sslh_real *x, int pixels) {
+SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x, int pixels) {
+    b->k = k;
     b->s = s;
     b->x = x;
     b->across = (s->ow + pixels - 1) / pixels;
@@ -10208,10 +10224,12 @@ SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const sslh_i_conv *s, const ss
     b->rows = (s->oh + b->high - 1) / b->high;
     b->high = (s->oh + b->rows - 1) / b->rows;
     b->lines = (b->rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-    b->line = ((size_t)(b->cols - 1) * (size_t)s->sw + (size_t)(s->kw - 1) * (size_t)s->dw + 1) * (size_t)s->ci;
-    b->reals = ((size_t)b->lines * b->line + 15) / 16 * 16;
+    b->xg = s->ci / s->groups;
+    b->line = ((size_t)(b->cols - 1) * (size_t)s->sw + (size_t)(s->kw - 1) * (size_t)s->dw + 1) * (size_t)b->xg;
+    b->group = (size_t)b->lines * b->line;
+    b->reals = (b->group * (size_t)s->groups + 15) / 16 * 16;
 }
-/* Copies band number `at` of all images to `to`, (lines, columns, I), reals numbers. */
+/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). */
 SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
     const sslh_i_conv *s = b->s;
     sslh_i_band d;
@@ -10220,27 +10238,37 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     d.j = at % b->across * b->cols;
     d.rows = SSLH_I_MIN(b->rows, s->oh - d.i);
     d.cols = SSLH_I_MIN(b->cols, s->ow - d.j);
-    const int top = d.i * s->sh - s->ph;
-    const ptrdiff_t left = ((ptrdiff_t)d.j * s->sw - s->pw) * s->ci, row = (ptrdiff_t)s->w * s->ci, line = (ptrdiff_t)b->line;
-    const ptrdiff_t from = SSLH_I_MAX(0, SSLH_I_MIN(-left, line)), end = SSLH_I_MAX(from, SSLH_I_MIN(line, row - left));
-    for (int q = 0; q < b->lines; q++, to += line) {
-        if (top + q < 0 || top + q >= s->h) {
-            memset(to, 0, b->line * sizeof *to);
-            continue;
+    /* columns left .. left + all - 1 of x, of which from .. end - 1 of these exist */
+    const int top = d.i * s->sh - s->ph, left = d.j * s->sw - s->pw, all = (int)(b->line / (size_t)b->xg);
+    const int from = SSLH_I_MAX(0, SSLH_I_MIN(-left, all)), end = SSLH_I_MAX(from, SSLH_I_MIN(all, s->w - left));
+    const size_t xg = (size_t)b->xg, head = (size_t)from * xg, inside = (size_t)(end - from) * xg;
+    for (int q = 0; q < b->lines; q++, to += b->line) {
+        const int h = top + q, there = h >= 0 && h < s->h;
+        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
+        for (int g = 0; g < s->groups; g++) {
+            sslh_real *line = to + (size_t)g * b->group;
+            if (!there) {
+                memset(line, 0, b->line * sizeof *line);
+                continue;
+            }
+            for (size_t u = 0; u < head; u++) line[u] = SSLH_I_R(0);
+            if (s->groups == 1) memcpy(line + head, x, inside * sizeof *line);
+            else b->k->pack_n(line + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
+            for (size_t u = head + inside; u < b->line; u++) line[u] = SSLH_I_R(0);
         }
-        for (ptrdiff_t u = 0; u < from; u++) to[u] = SSLH_I_R(0);
-        memcpy(to + from, b->x + ((ptrdiff_t)d.n * s->h + top + q) * row + (left + from), (size_t)(end - from) * sizeof *to);
-        for (ptrdiff_t u = end; u < line; u++) to[u] = SSLH_I_R(0);
     }
     return d;
 }
 
 typedef struct sslh_i_few {
     const struct sslh_i_kernels *k;
-    const sslh_i_conv *s;
+    const sslh_i_conv *s;           /* with the groups as they are computed: */
+    int                merge;       /* this many of them as one */
+    int                back;        /* the weights are those of the convolution whose gradient of the data this is */
     sslh_i_bands       bands;
     const sslh_real   *weight, *bias;
-    sslh_real         *packed, *y;  /* [panel][Kh Kw I][NR] */
+    int                nr, panels;  /* columns of a panel, panels of a group */
+    sslh_real         *packed, *y;  /* [group][panel][Kh Kw I][NR] */
     int                relu, accumulate;
     char              *work;        /* per worker: a band, pointers */
     size_t             work_bytes;
@@ -10248,9 +10276,28 @@ typedef struct sslh_i_few {
 
 SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one panel */
     const sslh_i_few *p = (const sslh_i_few *)arg;
-    const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->nr, group = task / p->panels, j = task % p->panels * nr, all = s->kh * s->kw;
+    const int xg = s->ci / s->groups, yg = s->co / s->groups, k = all * xg, cols = SSLH_I_MIN(nr, yg - j);
+    sslh_real *to = p->packed + (size_t)task * (size_t)k * (size_t)nr;
     (void)worker;
-    p->k->pack_t(p->packed + (size_t)j * (size_t)k, nr, p->weight + (size_t)j * (size_t)k, (size_t)k, SSLH_I_MIN(nr, p->s->co - j), k);
+    if (p->merge > 1) { /* between groups computed together weights are 0 */
+        const int mx = xg / p->merge, my = yg / p->merge;
+        memset(to, 0, (size_t)k * (size_t)nr * sizeof *to);
+        for (int e = 0; e < k; e++)
+            for (int b = 0; b < cols; b++) {
+                const int x = group * xg + e % xg, y = group * yg + j + b, t = e / xg; /* channels; tap */
+                if (x / mx != y / my) continue;
+                to[(size_t)e * (size_t)nr + (size_t)b] =
+                    p->back ? p->weight[((size_t)x * (size_t)all + (size_t)(all - 1 - t)) * (size_t)my + (size_t)(y % my)]
+                            : p->weight[((size_t)y * (size_t)all + (size_t)t) * (size_t)mx + (size_t)(x % mx)];
+            }
+    } else if (p->back) {
+        const sslh_real *from = p->weight + (size_t)(group * xg) * (size_t)(all * yg) + j;
+        for (int t = 0; t < all; t++, to += xg * nr) p->k->pack_n(to, nr, from + (all - 1 - t) * yg, (size_t)(all * yg), cols, xg);
+    } else {
+        p->k->pack_t(to, nr, p->weight + (size_t)(group * yg + j) * (size_t)k, (size_t)k, cols, k);
+    }
 }
 /* Pointers to filter row a of a band's output pixels: table[(m / MR Kh + a) MR + m % MR]. */
 SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_real **table) {
@@ -10260,67 +10307,80 @@ SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_re
         const int to = SSLH_I_MIN(m, pixels - 1), i = to / p->bands.cols, j = to % p->bands.cols;
         for (int a = 0; a < s->kh; a++)
             table[(m / mr * s->kh + a) * mr + m % mr] =
-                x + ((size_t)(i * s->sh + a * s->dh) * p->bands.line + (size_t)(j * s->sw * s->ci));
+                x + ((size_t)(i * s->sh + a * s->dh) * p->bands.line + (size_t)(j * s->sw * p->bands.xg));
     }
 }
 SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     const sslh_i_few *p = (const sslh_i_few *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, mr = p->k->mr;
-    const size_t k = (size_t)(s->kh * s->kw * s->ci), co = (size_t)s->co;
+    const int nr = p->nr, mr = p->k->mr, yg = s->co / s->groups;
+    const size_t co = (size_t)s->co, panel = (size_t)(s->kh * s->kw * p->bands.xg) * (size_t)nr;
     sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
     const sslh_i_band d = sslh_i_bands_copy(&p->bands, task, x);
     const int pixels = d.rows * d.cols;
+    sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.segs = s->kh;
-    t.len = s->kw * s->ci;
+    t.len = s->kw * p->bands.xg;
     t.spare = 1;
     t.bstep = (size_t)nr;
     t.ldc = co;
     t.relu = p->relu;
     t.accumulate = p->accumulate;
-    t.a = (const sslh_real **)(void *)(x + p->bands.reals);
-    for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
-        sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)(d.j + m)) * co;
-        t.rows = SSLH_I_MIN(mr, pixels - m);
-        sslh_i_prefetch(y, (size_t)t.rows * co, 1);
-        for (size_t j = 0; j < co; j += (size_t)nr) {
-            t.cols = (int)SSLH_I_MIN((size_t)nr, co - j);
-            t.b = p->packed + j * k;
-            t.bias = p->bias ? p->bias + j : NULL;
-            t.c = y + j;
-            p->k->tile_rows(&t);
+    for (int group = 0; group < s->groups; group++) {
+        t.a = (const sslh_real **)(void *)(x + p->bands.reals);
+        t.shift = (size_t)group * p->bands.group;
+        for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
+            t.rows = SSLH_I_MIN(mr, pixels - m);
+            if (!group) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
+            for (int j = 0; j < yg; j += nr) {
+                const size_t col = (size_t)(group * yg + j);
+                t.cols = SSLH_I_MIN(nr, yg - j);
+                t.b = p->packed + (size_t)(group * p->panels + j / nr) * panel;
+                t.bias = p->bias ? p->bias + col : NULL;
+                t.c = y + (size_t)m * co + col;
+                p->k->tile_rows(&t);
+            }
         }
     }
 }
 SSLH_I_FN int sslh_i_conv_is_few(const sslh_i_conv *s) {
-    return s->groups == 1 && s->dw == 1 && s->ci < 16 && s->kh * s->kw * s->ci <= SSLH_I_SEGMENT;
+    const int xg = s->ci / s->groups;
+    return s->dw == 1 && (s->groups == 1 ? xg < 16 : !sslh_i_conv_is_depthwise(s)) && xg <= 64 &&
+           s->kh * s->kw * xg * sslh_i_conv_merge(s) <= SSLH_I_SEGMENT;
 }
-SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
-                               int relu, int accumulate, sslh_real *y) {
+/* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its own. */
+SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, int back,
+                               const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_few p;
-    const int k = s->kh * s->kw * s->ci, nr = c->k->nr, panels = (s->co + nr - 1) / nr;
+    sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
+    p.merge = s->groups > 1 ? sslh_i_conv_merge(s) : 1;
+    one.groups /= p.merge;
     p.k = c->k;
-    p.s = s;
+    p.s = &one;
+    p.back = back;
     p.weight = weight;
     p.bias = bias;
     p.relu = relu;
     p.accumulate = accumulate;
     p.y = y;
-    sslh_i_bands_plan(&p.bands, s, x, 256);
+    const int yg = s->co / one.groups, k = s->kh * s->kw * (s->ci / one.groups);
+    p.nr = yg <= c->k->w ? c->k->w : c->k->nr;
+    p.panels = (yg + p.nr - 1) / p.nr;
+    sslh_i_bands_plan(&p.bands, c->k, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(256, 16384 / s->ci)));
     p.work_bytes = p.bands.reals * sizeof(sslh_real) +
                    (size_t)(p.bands.rows * p.bands.cols + c->k->mr) * (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
-    p.packed = sslh_i_scratch_reals(c, (size_t)panels * (size_t)nr, (size_t)k, 0);
+    p.packed = sslh_i_scratch_reals(c, (size_t)one.groups * (size_t)p.panels * (size_t)p.nr, (size_t)k, 0);
     if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
     if (p.work) {
         for (int worker = 0; worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
             sslh_i_few_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
         }
-        sslh_i_parallel(c, panels, sslh_i_few_pack_task, &p);
+        sslh_i_parallel(c, one.groups * p.panels, sslh_i_few_pack_task, &p);
         sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_few_task, &p);
         sslh_i_unscratch(c, p.work);
     }
@@ -10582,7 +10642,7 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
                                    int relu, int accumulate, sslh_real *y) {
     if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_FORWARD, x, weight, y, bias, relu, accumulate)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
-    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, s, x, weight, bias, relu, accumulate, y);
+    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, s, x, weight, 0, bias, relu, accumulate, y);
     else sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
 }
 
@@ -10618,6 +10678,17 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
         sslh_i_conv_shares(c, s, dy, weight, bias, relu, accumulate, x);
         return;
+    }
+    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && s->ph <= (s->kh - 1) * s->dh && s->pw <= s->kw - 1) {
+        one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
+        one.oh = s->h, one.ow = s->w, one.co = s->ci;
+        one.ph = (s->kh - 1) * s->dh - s->ph;
+        one.pw = s->kw - 1 - s->pw;
+        if (sslh_i_conv_is_few(&one)) {
+            sslh_i_conv_few(c, &one, dy, weight, 1, bias, relu, accumulate, x);
+            return;
+        }
+        one = *s;
     }
     memset(&p, 0, sizeof p);
     const size_t classes = (size_t)s->sh * (size_t)s->sw, taps = (size_t)s->kh * (size_t)s->kw;
@@ -10923,7 +10994,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     const sslh_i_conv *s = p->s;
     const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
     if (few) {
-        sslh_i_bands_plan(&p->bands, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
+        sslh_i_bands_plan(&p->bands, p->k, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
         p->parts = SSLH_I_MIN(16, s->n * p->bands.high * p->bands.across);
         p->work_bytes = (p->bands.reals + (size_t)(p->bands.rows * p->bands.cols) * (size_t)row) * sizeof(sslh_real) +
                         (size_t)(p->bands.rows * (k + p->k->mr)) * sizeof(sslh_real *);
