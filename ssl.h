@@ -4673,10 +4673,12 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
             for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
+                SSLH_I_AHEAD(b);                                                                                        \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
             }                                                                                                           \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
+                SSLH_I_AHEAD(b);                                                                                        \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
             }                                                                                                           \
         }                                                                                                               \
@@ -10245,16 +10247,11 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     for (int q = 0; q < b->lines; q++, to += b->line) {
         const int h = top + q, there = h >= 0 && h < s->h;
         const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
-        for (int g = 0; g < s->groups; g++) {
-            sslh_real *line = to + (size_t)g * b->group;
-            if (!there) {
-                memset(line, 0, b->line * sizeof *line);
-                continue;
-            }
-            for (size_t u = 0; u < head; u++) line[u] = SSLH_I_R(0);
-            if (s->groups == 1) memcpy(line + head, x, inside * sizeof *line);
-            else b->k->pack_n(line + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
-            for (size_t u = head + inside; u < b->line; u++) line[u] = SSLH_I_R(0);
+        if (there && s->groups == 1) memcpy(to + head, x, inside * sizeof *x);
+        else if (there) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
+        for (sslh_real *line = to; line < to + b->group * (size_t)s->groups; line += b->group) {
+            for (size_t u = 0; u < (there ? head : b->line); u++) line[u] = SSLH_I_R(0);
+            for (size_t u = head + inside; there && u < b->line; u++) line[u] = SSLH_I_R(0);
         }
     }
     return d;
@@ -10862,21 +10859,23 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
 /* Pointers to tap and channel e of row i of the output: table[(e / MR rows + i) MR + e % MR]. */
 SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
-    const int mr = p->k->mr, k = s->kh * s->kw * s->ci, row = s->kw * s->ci;
+    const int mr = p->k->mr, xg = p->bands.xg, row = s->kw * xg, k = s->kh * row;
     for (int e = 0; e < (k + mr - 1) / mr * mr; e++) {
         const int at = e < k ? e : 0, u = at / row, v = at % row;
-        const sslh_real *from = x + ((size_t)(u * s->dh) * p->bands.line + (size_t)(v / s->ci * s->dw * s->ci + v % s->ci));
+        const sslh_real *from = x + ((size_t)(u * s->dh) * p->bands.line + (size_t)(v / xg * s->dw * xg + v % xg));
         for (int i = 0; i < p->bands.rows; i++)
             table[(e / mr * p->bands.rows + i) * mr + e % mr] = from + (size_t)(i * s->sh) * p->bands.line;
     }
 }
-/* Few channels: part `task` sums its bands into sums[task], (Kh Kw I, O): no lane of a register is idle with three channels. */
+/* Few channels: part `task` sums its bands into sums[task], (group, Kh Kw I / groups, O / groups): the outputs are the columns, so
+   that no lane of a register is idle with three channels. */
 SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const sslh_i_bands *bands = &p->bands;
-    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * s->ci, all = s->n * bands->high * bands->across;
-    const int each = (all + p->parts - 1) / p->parts, copied = s->co % 16, row = (s->co + 15) / 16 * 16;
+    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * bands->xg, og = s->co / s->groups;
+    const int all = s->n * bands->high * bands->across, each = (all + p->parts - 1) / p->parts;
+    const int copied = s->co % 16, row = (s->co + 15) / 16 * 16; /* dy with whole registers a pixel */
     const size_t co = (size_t)s->co;
     sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *padded_dy = x + bands->reals; /* (pixels,row) */
     sslh_real *dw = p->sums + (size_t)task * (size_t)k * co;
@@ -10892,19 +10891,22 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
         memset(&t, 0, sizeof t);
         t.segs = d.rows;
         t.len = d.cols;
-        t.a = (const sslh_real **)(void *)(padded_dy + (copied ? bands->rows * bands->cols * row : 0));
         t.spare = 1;
-        t.kstep = (size_t)(s->sw * s->ci);
+        t.kstep = (size_t)(s->sw * bands->xg);
         t.bstep = (size_t)(copied ? row : s->co);
-        t.ldc = co;
+        t.ldc = (size_t)og;
         t.accumulate = at > task * each;
-        for (int q = 0; q < k; q += mr, t.a += bands->rows * mr) { /* taps and channels from number q on */
-            t.rows = SSLH_I_MIN(mr, k - q);
-            for (int j = 0; j < s->co; j += nr) {
-                t.cols = SSLH_I_MIN(nr, s->co - j);
-                t.b = b + j;
-                t.c = dw + (size_t)q * co + (size_t)j;
-                p->k->tile_rows(&t);
+        for (int group = 0; group < s->groups; group++) {
+            t.a = (const sslh_real **)(void *)(padded_dy + (copied ? bands->rows * bands->cols * row : 0));
+            t.shift = (size_t)group * bands->group;
+            for (int q = 0; q < k; q += mr, t.a += bands->rows * mr) { /* taps and channels from number q on */
+                t.rows = SSLH_I_MIN(mr, k - q);
+                for (int j = 0; j < og; j += nr) {
+                    t.cols = SSLH_I_MIN(nr, og - j);
+                    t.b = b + (group * og + j);
+                    t.c = dw + (size_t)(group * k + q) * (size_t)og + (size_t)j;
+                    p->k->tile_rows(&t);
+                }
             }
         }
     }
@@ -10978,11 +10980,11 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     }
 }
 
-/* dw = [dw +] the parts in order, (taps,channels) -> (channels,taps). */
-SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t channels) {
-    const size_t taps = count / channels;
+/* dw = [dw +] the parts in order, (groups,taps,channels) -> (groups,channels,taps). */
+SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t channels, size_t groups) {
+    const size_t taps = count / channels / groups;
     for (size_t i = 0; i < count; i++) {
-        size_t from = i % taps * channels + i / taps;
+        const size_t o = i / taps, from = (o / channels * taps + i % taps) * channels + o % channels;
         sslh_real y = p->accumulate ? p->dw[i] + p->sums[from] : p->sums[from];
         for (int q = 1; q < p->parts; q++) y = y + p->sums[(size_t)q * count + from];
         p->dw[i] = y;
@@ -10992,7 +10994,7 @@ SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t chan
 /* Few channels, or a 1 x 1 kernel over many pixels. */
 SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     const sslh_i_conv *s = p->s;
-    const int k = s->kh * s->kw * s->ci, pixels = s->n * s->oh * s->ow, row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
+    const int k = s->kh * s->kw * (s->ci / s->groups), pixels = s->n * s->oh * s->ow, row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
     if (few) {
         sslh_i_bands_plan(&p->bands, p->k, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
         p->parts = SSLH_I_MIN(16, s->n * p->bands.high * p->bands.across);
@@ -11012,7 +11014,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
             sslh_i_wgrad_few_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
         }
         sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
-        sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, (size_t)s->co);
+        sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);
@@ -11088,7 +11090,7 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         p.work = p.sums ? (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads) : NULL;
         if (p.work) {
             sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
-            sslh_i_wgrad_sum(&p, count, (size_t)s->ci);
+            sslh_i_wgrad_sum(&p, count, (size_t)s->ci, 1);
             sslh_i_unscratch(c, p.work);
         }
         if (p.sums) sslh_i_unscratch(c, p.sums);
@@ -11123,7 +11125,7 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         m.split = 1;
         sslh_i_gemm(c, &m);
         if (used) sslh_i_unscratch(c, used);
-    } else if (s->groups == 1 && s->ci < 16) {
+    } else if (s->groups == 1 ? s->ci < 16 : s->co / s->groups % 16 == 0 && s->ci / s->groups <= 64) {
         sslh_i_wgrad_parts(c, &p, 1);
     } else {
         sslh_i_wgrad_taps(c, &p);
