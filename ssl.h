@@ -4642,16 +4642,10 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
         const uintptr_t ahead = t->place ? 0 : 32768;                                                                   \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t kstep = (ptrdiff_t)t->kstep, bstep = (ptrdiff_t)t->bstep;                                       \
-        const ptrdiff_t len = kstep ? 0 : t->len, end = t->len * kstep;                                                 \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
-                SSLH_I_AHEAD(b), SSLH_I_AHEAD(b + SSLH_I_W);                                                            \
-                SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
-            }                                                                                                           \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
                 SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                              \
@@ -4666,19 +4660,13 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
         const float *b = t->b;                                                                                          \
-        const ptrdiff_t kstep = (ptrdiff_t)t->kstep, bstep = (ptrdiff_t)t->bstep;                                       \
-        const ptrdiff_t len = kstep ? 0 : t->len, end = t->len * kstep;                                                 \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < len; k++, b += bstep) {                                                           \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
-                SSLH_I_AHEAD(b);                                                                                        \
-                SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
-            }                                                                                                           \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
-                SSLH_I_AHEAD(b);                                                                                        \
+                SSLH_I_AHEAD(b, 32768);                                                                                 \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
             }                                                                                                           \
         }                                                                                                               \
@@ -10257,6 +10245,17 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     return d;
 }
 
+/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
+SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
+    const sslh_i_conv *s = b->s;
+    const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
+    const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row, part = step / (size_t)parts + 1;
+    const int h = SSLH_I_MIN(s->h - 1, d->i * s->sh - s->ph + (b->across > 1 ? 0 : b->lines));
+    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)SSLH_I_MAX(0, h)) * row + (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
+    const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
+    sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
+}
+
 typedef struct sslh_i_few {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;           /* with the groups as they are computed: */
@@ -10314,7 +10313,7 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     const size_t co = (size_t)s->co, panel = (size_t)(s->kh * s->kw * p->bands.xg) * (size_t)nr;
     sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
     const sslh_i_band d = sslh_i_bands_copy(&p->bands, task, x);
-    const int pixels = d.rows * d.cols;
+    const int pixels = d.rows * d.cols, tiles = (pixels + mr - 1) / mr;
     sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
@@ -10331,6 +10330,7 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
         for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
             t.rows = SSLH_I_MIN(mr, pixels - m);
             if (!group) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
+            if (s->groups > 1) sslh_i_bands_ahead(&p->bands, &d, group * tiles + m / mr, s->groups * tiles);
             for (int j = 0; j < yg; j += nr) {
                 const size_t col = (size_t)(group * yg + j);
                 t.cols = SSLH_I_MIN(nr, yg - j);
