@@ -210,7 +210,7 @@
    significant bits, to nearest even; subnormal numbers become 0), on the way into the kernel: parameters,
    activations, gradients and the optimiser's state stay float, sums are float, and so is everything else. Rounding
    error of a sum, root mean square: 2e-3. CPUs with AVX-512 BF16 (Zen 4 and 5, Sapphire Rapids) multiply pairs by one
-   instruction, 1.6 to 1.95 times as fast as float; whole steps: SimCLR on sslh_convnet, MAE, VAE, MLP 1.5 to 1.65
+   instruction, 1.6 to 1.95 times as fast as float; whole steps: SimCLR on sslh_convnet, MAE, VAE, MLP 1.5 to 1.7
    times, ResNet-18 1.1 times (docs/performance.md). It is for training where products dominate. All the promises
    above hold for it too: other CPUs emulate the instruction with the same bits (AVX2 and plain AVX-512 at 0.6 of the
    speed of float; without FMA and on ARM at a twentieth: to reproduce a run, not to gain time).
