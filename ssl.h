@@ -3647,28 +3647,6 @@ SSLH_I_FN float sslh_i_tanh(float x) {
     return x < 0.0f ? -y : y;
 }
 
-SSLH_I_FN float sslh_i_erf(float x) {
-    static const float p[6] = { -5.96761703e-4f, 4.99119423e-3f, -2.67681349e-2f, 1.12819925e-1f, -3.76125336e-1f,
-                                1.28379166e-1f };
-    static const float q[7] = { -1.72853470e-5f, 3.83197126e-4f, -3.88396438e-3f, 2.42546219e-2f, -1.06777877e-1f,
-                                -6.34846687e-1f, -1.28717512e-1f };
-    float a = fabsf(x), y;
-    if (a <= 0.921875f) { /* erf x = x + x P(x^2) */
-        float z = x * x;
-        y = sslh_i_poly(p, 6, z);
-        y = y * x;
-        y = y + x;
-        return y;
-    }
-    if (a > 4.0f) return x < 0.0f ? -1.0f : 1.0f;
-    y = sslh_i_poly(q, 7, a); /* erf a = 1 - exp(a Q(a) - a) */
-    y = y * a;
-    y = y - a;
-    y = sslh_i_exp(y);
-    y = 1.0f - y;
-    return x < 0.0f ? -y : y;
-}
-
 /* Octant of |x| and the rest in +-pi/4. Up to 8192 in float (three parts of pi/4), beyond in double. */
 SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
@@ -5533,7 +5511,8 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
     return sslh_i_vselect(sslh_i_vgt(sslh_i_vset((sslh_real)(int)m), sslh_i_vload(sslh_i_iota)), x, other);
 }
 
-/* Elementary functions on V: the algorithms and coefficients of the scalar ones above, with vfma. A few ulp. */
+/* Elementary functions on V: the algorithms and coefficients of the scalar ones above, with vfma. Over all floats (test
+   all_floats): exp within 0.72 ulp, log 0.65, tanh 1.12; gelu, which holds our erf, within 1.9e-7 |x|. */
 #define sslh_i_vexp SSLH_I_P(sslh_i_vexp_)
 #define sslh_i_vexp_neg SSLH_I_P(sslh_i_vexp_neg_)
 #define sslh_i_vlog SSLH_I_P(sslh_i_vlog_)
@@ -5647,27 +5626,6 @@ SSLH_I_BIG sslh_i_v sslh_i_vtanh(sslh_i_v x) {
     b = sslh_i_vsub(SSLH_I_K(1.0f), sslh_i_vdiv(SSLH_I_K(2.0f), b));
     b = sslh_i_vselect(sslh_i_vgt(sslh_i_vzero(), x), sslh_i_vneg(b), b);
     return sslh_i_vselect(sslh_i_vgt(SSLH_I_K(0.625f), a), y, b);
-}
-/* x + x P(x^2) near 0, else 1 - exp(a Q(a) - a), a = |x|; erf 4 = 1 in float */
-SSLH_I_BIG sslh_i_v sslh_i_verf(sslh_i_v x) {
-    sslh_i_v a = sslh_i_vmin(SSLH_I_K(4.0f), sslh_i_vabs(x)), z = sslh_i_vmul(x, x), y = SSLH_I_K(-5.96761703e-4f);
-    y = sslh_i_vfma(y, z, SSLH_I_K(4.99119423e-3f));
-    y = sslh_i_vfma(y, z, SSLH_I_K(-2.67681349e-2f));
-    y = sslh_i_vfma(y, z, SSLH_I_K(1.12819925e-1f));
-    y = sslh_i_vfma(y, z, SSLH_I_K(-3.76125336e-1f));
-    y = sslh_i_vfma(y, z, SSLH_I_K(1.28379166e-1f));
-    y = sslh_i_vfma(y, x, x);
-    sslh_i_v b = SSLH_I_K(-1.72853470e-5f);
-    b = sslh_i_vfma(b, a, SSLH_I_K(3.83197126e-4f));
-    b = sslh_i_vfma(b, a, SSLH_I_K(-3.88396438e-3f));
-    b = sslh_i_vfma(b, a, SSLH_I_K(2.42546219e-2f));
-    b = sslh_i_vfma(b, a, SSLH_I_K(-1.06777877e-1f));
-    b = sslh_i_vfma(b, a, SSLH_I_K(-6.34846687e-1f));
-    b = sslh_i_vfma(b, a, SSLH_I_K(-1.28717512e-1f));
-    b = sslh_i_vfma(b, a, sslh_i_vneg(a));
-    b = sslh_i_vsub(SSLH_I_K(1.0f), sslh_i_vexp(b));
-    b = sslh_i_vselect(sslh_i_vgt(sslh_i_vzero(), x), sslh_i_vneg(b), b);
-    return sslh_i_vselect(sslh_i_vgt(a, SSLH_I_K(0.921875f)), b, y); /* NaN: y */
 }
 #endif
 
