@@ -9507,6 +9507,8 @@ typedef struct sslh_i_gather_job {
     int                relu, accumulate, back;
     char              *work;
     size_t             work_bytes;
+    struct sslh_i_bands *bands; /* depthwise: of each class; and where they are in a worker's part of work */
+    size_t             band_at;
 } sslh_i_gather_job;
 
 enum { SSLH_I_SEGMENT = 512 }; /* longest chain of a sum; then it is added to y */
@@ -9702,6 +9704,78 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     if (packed) sslh_i_unscratch(c, packed);
 }
 
+/* --- bands: for few input channels, or few in a group, and depthwise ---
+   A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of pointers and
+   borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to a place in the
+   caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one behind the other in
+   the copy: read from x itself they would take a line of memory here and there, which no prefetcher foresees. */
+typedef struct sslh_i_bands {
+    const struct sslh_i_kernels *k;
+    const sslh_i_conv *s;
+    const sslh_real   *x;
+    int                rows, cols;         /* of the output, in a band */
+    int                high, across;       /* bands in an image */
+    int                lines, xg;          /* of x in a band; channels of a group */
+    size_t             line, group, reals; /* numbers in a line of a group, in a group, in a band */
+} sslh_i_bands;
+typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band; /* image, first row and column of the output, how many */
+
+/* Bands of about `pixels` outputs each. */
+SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x, int pixels) {
+    b->k = k;
+    b->s = s;
+    b->x = x;
+    b->across = (s->ow + pixels - 1) / pixels;
+    b->cols = b->across > 1 ? ((s->ow + b->across - 1) / b->across + 11) / 12 * 12 : s->ow;
+    b->across = (s->ow + b->cols - 1) / b->cols;
+    b->high = (s->oh + SSLH_I_MAX(1, pixels / b->cols) - 1) / SSLH_I_MAX(1, pixels / b->cols);
+    b->rows = (s->oh + b->high - 1) / b->high;
+    b->high = (s->oh + b->rows - 1) / b->rows;
+    b->lines = (b->rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
+    b->xg = s->ci / s->groups;
+    b->line = ((size_t)(b->cols - 1) * (size_t)s->sw + (size_t)(s->kw - 1) * (size_t)s->dw + 1) * (size_t)b->xg;
+    b->group = (size_t)b->lines * b->line;
+    b->reals = (b->group * (size_t)s->groups + 15) / 16 * 16;
+}
+/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). */
+SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
+    const sslh_i_conv *s = b->s;
+    sslh_i_band d;
+    d.n = at / (b->high * b->across);
+    d.i = at / b->across % b->high * b->rows;
+    d.j = at % b->across * b->cols;
+    d.rows = SSLH_I_MIN(b->rows, s->oh - d.i);
+    d.cols = SSLH_I_MIN(b->cols, s->ow - d.j);
+    /* columns left .. left + all - 1 of x, of which from .. end - 1 of these exist */
+    const int top = d.i * s->sh - s->ph, left = d.j * s->sw - s->pw, all = (int)(b->line / (size_t)b->xg);
+    const int from = SSLH_I_MAX(0, SSLH_I_MIN(-left, all)), end = SSLH_I_MAX(from, SSLH_I_MIN(all, s->w - left));
+    const size_t xg = (size_t)b->xg, head = (size_t)from * xg, inside = (size_t)(end - from) * xg;
+    for (int q = 0; q < b->lines; q++, to += b->line) {
+        const int h = top + q, there = h >= 0 && h < s->h;
+        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
+        if (there && s->groups == 1) memcpy(to + head, x, inside * sizeof *x);
+        else if (there && xg % 16 == 0) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
+        for (int g = 0; there && xg % 16 && s->groups > 1 && g < s->groups; g++) /* (_lines writes whole registers) */
+            b->k->pack_n(to + (size_t)g * b->group + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
+        for (sslh_real *line = to; line < to + b->group * (size_t)s->groups; line += b->group) {
+            for (size_t u = 0; u < (there ? head : b->line); u++) line[u] = SSLH_I_R(0);
+            for (size_t u = head + inside; there && u < b->line; u++) line[u] = SSLH_I_R(0);
+        }
+    }
+    return d;
+}
+
+/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
+SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
+    const sslh_i_conv *s = b->s;
+    const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
+    const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row, part = step / (size_t)parts + 1;
+    const int h = SSLH_I_MIN(s->h - 1, d->i * s->sh - s->ph + (b->across > 1 ? 0 : b->lines));
+    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)SSLH_I_MAX(0, h)) * row + (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
+    const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
+    sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
+}
+
 /* --- depthwise: every channel by itself, whole rows of the output at a time --- */
 
 /* Row `row` of all N gh rows of a gather: the columns whose taps all lie inside the image at once, others one by one. */
@@ -9728,6 +9802,27 @@ SSLH_I_FN void sslh_i_depth_row(const sslh_i_gather_job *p, const sslh_i_gather 
         j += count;
     }
 }
+/* The same from bands of the source, when windows hang over its left or right edge: eight pixels at a time, borders too. */
+SSLH_I_FN void sslh_i_depth_band_task(void *arg, int task, int worker) {
+    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
+    const sslh_i_gather *g = p->list;
+    while (task >= g->first_task + g->row_tasks) g++;
+    const size_t channels = (size_t)g->yc;
+    const sslh_real **x = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes), **w = x + g->taps;
+    sslh_real *band = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes + p->band_at);
+    const sslh_i_bands *bands = &p->bands[g - p->list];
+    const sslh_i_band d = sslh_i_bands_copy(bands, task - g->first_task, band);
+    for (int t = 0; t < g->taps; t++) w[t] = g->packed + (size_t)t * channels;
+    for (int i = 0; i < d.rows; i++) {
+        sslh_real *y = g->y + (((size_t)d.n * (size_t)g->yh + (size_t)(g->y0 + (d.i + i) * g->ys)) * (size_t)g->yw +
+                               (size_t)(g->x0 + d.j * g->xs)) * channels;
+        if (g->xs == 1) sslh_i_prefetch(y, (size_t)d.cols * channels, 1);
+        for (int t = 0; t < g->taps; t++)
+            x[t] = band + (size_t)(i * g->step_h + g->off_h[t] - g->min_h) * bands->line + (size_t)(g->off_w[t] - g->min_w) * channels;
+        p->k->depthwise(g->taps, x, (size_t)g->step_w * channels, w, channels, d.cols, y, (size_t)g->xs * channels, p->bias, p->relu,
+                        p->accumulate);
+    }
+}
 SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows rows */
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_gather *g = p->list;
@@ -9739,11 +9834,14 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows r
 /* weight (C,Kh,Kw), or NULL: all weights are `constant`. */
 SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
-    p->tasks = 0;
-    p->work_bytes = (all * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
+    size_t most = 0;
+    int edges = 0;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
-    p->work = packed ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
-    if (p->work) {
+    sslh_i_conv *source = packed ? (sslh_i_conv *)sslh_i_scratch(c, (size_t)p->n * (sizeof *source + sizeof *p->bands)) : NULL;
+    p->work = NULL;
+    p->tasks = 0;
+    if (source) {
+        p->bands = (sslh_i_bands *)(void *)(source + p->n);
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
             g->packed = packed + (size_t)i * all * channels; /* (taps of the class, C) */
@@ -9751,14 +9849,36 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
                 for (size_t q = 0; q < channels; q++)
                     g->packed[t * channels + q] = p->weight ? p->weight[q * all + (size_t)g->tap[t]] : constant;
             sslh_i_gather_reach(g);
-            g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 15) / ((size_t)g->gw * channels + 1)); /* about 128 KB of y */
-            g->row_tasks = (p->s->n * g->gh + g->rows - 1) / g->rows;
+            /* with a stride the copy costs more than it saves */
+            edges |= g->step_w == 1 && g->xs == 1 && (g->min_w < 0 || g->gw - 1 + g->max_w >= g->xw);
+        }
+        for (int i = 0; i < p->n; i++) { /* about 128 KB of y a task */
+            sslh_i_gather *g = &p->list[i];
             g->first_task = p->tasks;
+            if (edges) { /* the gather as a convolution whose kernel reaches from the smallest to the largest offset */
+                sslh_i_conv *s = &source[i];
+                memset(s, 0, sizeof *s);
+                s->n = p->s->n, s->h = g->xh, s->w = g->xw, s->ci = g->xc, s->oh = g->gh, s->ow = g->gw, s->groups = 1;
+                s->sh = g->step_h, s->sw = g->step_w, s->ph = -g->min_h, s->pw = -g->min_w, s->dh = s->dw = 1;
+                s->kh = g->max_h - g->min_h + 1, s->kw = g->max_w - g->min_w + 1;
+                sslh_i_bands_plan(&p->bands[i], p->k, s, g->x, (int)SSLH_I_MAX((size_t)8, ((size_t)1 << 15) / (channels + 1)));
+                g->row_tasks = s->n * p->bands[i].high * p->bands[i].across;
+                most = SSLH_I_MAX(most, p->bands[i].reals);
+            } else {
+                g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 15) / ((size_t)g->gw * channels + 1));
+                g->row_tasks = (p->s->n * g->gh + g->rows - 1) / g->rows;
+            }
             p->tasks += g->row_tasks;
         }
-        sslh_i_parallel(c, p->tasks, sslh_i_depth_task, p);
+        p->band_at = (all * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
+        p->work_bytes = p->band_at + (most * sizeof(sslh_real) + 63) / 64 * 64;
+        p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    }
+    if (p->work) {
+        sslh_i_parallel(c, p->tasks, edges ? sslh_i_depth_band_task : sslh_i_depth_task, p);
         sslh_i_unscratch(c, p->work);
     }
+    if (source) sslh_i_unscratch(c, source);
     if (packed) sslh_i_unscratch(c, packed);
 }
 
@@ -10144,75 +10264,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     if (shared) sslh_i_unscratch(c, shared);
 }
 
-/* --- few input channels, or few in a group: bands ---
-   A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of pointers and
-   borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to a place in the
-   caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one behind the other in
-   the copy: read from x itself they would take a line of memory here and there, which no prefetcher foresees. */
-typedef struct sslh_i_bands {
-    const struct sslh_i_kernels *k;
-    const sslh_i_conv *s;
-    const sslh_real   *x;
-    int                rows, cols;         /* of the output, in a band */
-    int                high, across;       /* bands in an image */
-    int                lines, xg;          /* of x in a band; channels of a group */
-    size_t             line, group, reals; /* numbers in a line of a group, in a group, in a band */
-} sslh_i_bands;
-typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band; /* image, first row and column of the output, how many */
-
-/* Bands of about `pixels` outputs each. */
-SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x, int pixels) {
-    b->k = k;
-    b->s = s;
-    b->x = x;
-    b->across = (s->ow + pixels - 1) / pixels;
-    b->cols = b->across > 1 ? ((s->ow + b->across - 1) / b->across + 11) / 12 * 12 : s->ow;
-    b->across = (s->ow + b->cols - 1) / b->cols;
-    b->high = (s->oh + SSLH_I_MAX(1, pixels / b->cols) - 1) / SSLH_I_MAX(1, pixels / b->cols);
-    b->rows = (s->oh + b->high - 1) / b->high;
-    b->high = (s->oh + b->rows - 1) / b->rows;
-    b->lines = (b->rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
-    b->xg = s->ci / s->groups;
-    b->line = ((size_t)(b->cols - 1) * (size_t)s->sw + (size_t)(s->kw - 1) * (size_t)s->dw + 1) * (size_t)b->xg;
-    b->group = (size_t)b->lines * b->line;
-    b->reals = (b->group * (size_t)s->groups + 15) / 16 * 16;
-}
-/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). */
-SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
-    const sslh_i_conv *s = b->s;
-    sslh_i_band d;
-    d.n = at / (b->high * b->across);
-    d.i = at / b->across % b->high * b->rows;
-    d.j = at % b->across * b->cols;
-    d.rows = SSLH_I_MIN(b->rows, s->oh - d.i);
-    d.cols = SSLH_I_MIN(b->cols, s->ow - d.j);
-    /* columns left .. left + all - 1 of x, of which from .. end - 1 of these exist */
-    const int top = d.i * s->sh - s->ph, left = d.j * s->sw - s->pw, all = (int)(b->line / (size_t)b->xg);
-    const int from = SSLH_I_MAX(0, SSLH_I_MIN(-left, all)), end = SSLH_I_MAX(from, SSLH_I_MIN(all, s->w - left));
-    const size_t xg = (size_t)b->xg, head = (size_t)from * xg, inside = (size_t)(end - from) * xg;
-    for (int q = 0; q < b->lines; q++, to += b->line) {
-        const int h = top + q, there = h >= 0 && h < s->h;
-        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
-        if (there && s->groups == 1) memcpy(to + head, x, inside * sizeof *x);
-        else if (there) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
-        for (sslh_real *line = to; line < to + b->group * (size_t)s->groups; line += b->group) {
-            for (size_t u = 0; u < (there ? head : b->line); u++) line[u] = SSLH_I_R(0);
-            for (size_t u = head + inside; there && u < b->line; u++) line[u] = SSLH_I_R(0);
-        }
-    }
-    return d;
-}
-
-/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
-SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
-    const sslh_i_conv *s = b->s;
-    const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
-    const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row, part = step / (size_t)parts + 1;
-    const int h = SSLH_I_MIN(s->h - 1, d->i * s->sh - s->ph + (b->across > 1 ? 0 : b->lines));
-    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)SSLH_I_MAX(0, h)) * row + (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
-    const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
-    sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
-}
+/* --- few input channels, or few in a group: from bands --- */
 
 typedef struct sslh_i_few {
     const struct sslh_i_kernels *k;
