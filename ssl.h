@@ -4605,84 +4605,87 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_ROW1(r) SSLH_I_MADD1(r, p##r[k])
 #define SSLH_I_RUN2(r) SSLH_I_MADD2(r, a[r])
 #define SSLH_I_RUN1(r) SSLH_I_MADD1(r, a[r])
-#define SSLH_I_PUT2(r)                                                                                                   \
-    SSLH_I_NSTORE(y + r * ystep, u##r);                                                                                  \
+#define SSLH_I_PUT2(r)                                                                                                 \
+    SSLH_I_NSTORE(y + r * ystep, u##r);                                                                                \
     SSLH_I_NSTORE(y + r * ystep + SSLH_I_W, v##r);
 #define SSLH_I_PUT1(r) SSLH_I_NSTORE(y + r * ystep, u##r);
-#define SSLH_I_MORE2(r)                                                                                                  \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);                                                               \
+#define SSLH_I_MORE2(r)                                                                                                \
+    u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);                                                             \
     v##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep + SSLH_I_W), v##r);
 #define SSLH_I_MORE1(r) u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);
 
-/* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are added to it. */
-#define SSLH_I_CORES(R)                                                                                                 \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
-        const uintptr_t ahead = t->place ? 0 : 32768;                                                                   \
-        const float *b = t->b;                                                                                          \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
-        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
-                SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                              \
-                SSLH_I_REP##R(SSLH_I_ROW2)                                                                              \
-            }                                                                                                           \
-        }                                                                                                               \
-        if (more) {                                                                                                     \
-            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                 \
-        }                                                                                                               \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                      \
-    }                                                                                                                   \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more) {\
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
-        const float *b = t->b;                                                                                          \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;  \
-        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                    \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                             \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                 \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                    \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
-                SSLH_I_AHEAD(b, 32768);                                                                                 \
-                SSLH_I_REP##R(SSLH_I_ROW1)                                                                              \
-            }                                                                                                           \
-        }                                                                                                               \
-        if (more) {                                                                                                     \
-            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                 \
-        }                                                                                                               \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                      \
-    }                                                                                                                   \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {  \
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                     \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                       \
-        for (int s = 0; s < t->segs; s++) {                                                                             \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                              \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                              \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                         \
-                SSLH_I_AHEAD(a, 32768), SSLH_I_AHEAD(b, 32768), SSLH_I_AHEAD(b + SSLH_I_W, 32768);                      \
-                SSLH_I_REP##R(SSLH_I_RUN2)                                                                              \
-            }                                                                                                           \
-        }                                                                                                               \
-        if (more) {                                                                                                     \
-            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                 \
-        }                                                                                                               \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                      \
-    }                                                                                                                   \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) {  \
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                     \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                       \
-        for (int s = 0; s < t->segs; s++) {                                                                             \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                              \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                              \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                          \
-                SSLH_I_REP##R(SSLH_I_RUN1)                                                                              \
-            }                                                                                                           \
-        }                                                                                                               \
-        if (more) {                                                                                                     \
-            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                 \
-        }                                                                                                               \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                      \
+/* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are
+   added to it. */
+#define SSLH_I_CORES(R)                                                                                                \
+    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y,                \
+                                            ptrdiff_t ystep, int more) {                                               \
+        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
+        const uintptr_t ahead = t->place ? 0 : 32768;                                                                  \
+        const float *b = t->b;                                                                                         \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
+        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
+            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
+                SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                             \
+                SSLH_I_REP##R(SSLH_I_ROW2)                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (more) {                                                                                                    \
+            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
+        }                                                                                                              \
+        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
+    }                                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y,                \
+                                            ptrdiff_t ystep, int more) {                                               \
+        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
+        const float *b = t->b;                                                                                         \
+        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
+        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
+            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
+                SSLH_I_AHEAD(b, 32768);                                                                                \
+                SSLH_I_REP##R(SSLH_I_ROW1)                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (more) {                                                                                                    \
+            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
+        }                                                                                                              \
+        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
+    }                                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
+        for (int s = 0; s < t->segs; s++) {                                                                            \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
+                SSLH_I_AHEAD(a, 32768), SSLH_I_AHEAD(b, 32768), SSLH_I_AHEAD(b + SSLH_I_W, 32768);                     \
+                SSLH_I_REP##R(SSLH_I_RUN2)                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (more) {                                                                                                    \
+            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
+        }                                                                                                              \
+        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
+    }                                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
+        for (int s = 0; s < t->segs; s++) {                                                                            \
+            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
+            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
+                SSLH_I_REP##R(SSLH_I_RUN1)                                                                             \
+            }                                                                                                          \
+        }                                                                                                              \
+        if (more) {                                                                                                    \
+            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
+        }                                                                                                              \
+        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
     }
 SSLH_I_CORES(1)
 SSLH_I_CORES(2)
@@ -5034,7 +5037,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
     for (; k > 0; k--, to += step, from += ld) SSLH_I_P(sslh_i_pack_row_)(to, step, from, cols);
 }
 /* Many panels side by side, `panel` apart: from is read line after line, four at a time, so that memory is. */
-SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k) {
+SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,
+                                            int k) {
     for (int some; k > 0; k -= some, to += 4 * step, from += 4 * ld) {
         sslh_real *q = to;
         some = k < 4 ? k : 4;
@@ -5045,7 +5049,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
                 for (size_t r = 4; r < 8; r++)
                     for (int l = 0; l < step; l += 16) SSLH_I_PREFETCH1(p + r * ld + l);
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
-            if (some == 4 && step == 12 && wide == 12) { /* four rows are three registers, stored along lines of the cache */
+            if (some == 4 && step == 12 && wide == 12) { /* four rows are three registers, whole lines of the cache */
                 const float *p1 = p + ld, *p2 = p1 + ld, *p3 = p2 + ld;
                 SSLH_I_NSTORE(q, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x0fff, p), 0xf000, p1 - 12));
                 SSLH_I_NSTORE(q + 16, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x00ff, p1 + 4), 0xff00, p2 - 8));
@@ -5056,7 +5060,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
             int r = 0;
 #if SSLH_I_PASS != SSLH_I_PASS_C /* what a register carries too many is of the next line, in memory and in the panel */
             for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
-                for (int l = 0; l < step; l += SSLH_I_W) SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
+                for (int l = 0; l < step; l += SSLH_I_W)
+                    SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
 #endif
             for (; r < some; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
         }
@@ -5067,7 +5072,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
     _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
                                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
                        _mm_loadu_ps(p + (8 + (i)) * ld), 2)
-#define SSLH_I_HALVES(i, l) _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), _mm256_loadu_ps(p + (l)*ld), 1)
+#define SSLH_I_HALVES(i, l) \
+    _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), _mm256_loadu_ps(p + (l)*ld), 1)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
@@ -5089,7 +5095,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
-    if (cols == SSLH_I_MR && step == cols) { /* a panel narrower than a register: the next line overwrites what is too much */
+    if (cols == SSLH_I_MR && step == cols) { /* narrower than a register: the next line overwrites what is too much */
         const float *p = from;
         float *q = to;
         int k = 0;
@@ -5113,12 +5119,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         float *q = to + j;
         int k = 0;
         for (; k + 8 <= kn; k += 8, p += 8, q += 8 * step) {
-            __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6), a3 = SSLH_I_HALVES(3, 7);
-            __m512 b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13), b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15);
-            __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1);
-            __m512 m0 = SSLH_I_ZIP(b0, b1, 0), m1 = SSLH_I_ZIP(b2, b3, 0), g0 = SSLH_I_ZIP(b0, b1, 1), g1 = SSLH_I_ZIP(b2, b3, 1);
-            a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1), a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1);
-            b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1), b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
+            __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6);
+            __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13);
+            __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15);
+            __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0);
+            __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1);
+            __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1);
+            a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1);
+            a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1);
+            b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1);
+            b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
             SSLH_I_NSTORE(q, _mm512_shuffle_f32x4(a0, b0, 0x88));
             SSLH_I_NSTORE(q + step, _mm512_shuffle_f32x4(a1, b1, 0x88));
             SSLH_I_NSTORE(q + 2 * step, _mm512_shuffle_f32x4(a2, b2, 0x88));
@@ -5151,7 +5161,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
 #endif
     if (step % SSLH_I_W == 0) /* zeros first, in whole registers */
         for (int l = j; l < step; l += SSLH_I_W)
-            for (int k = 0; k < kn; k++) SSLH_I_NSTORE(to + (size_t)k * (size_t)step + (size_t)l, SSLH_I_NSET(SSLH_I_R(0)));
+            for (int k = 0; k < kn; k++)
+                SSLH_I_NSTORE(to + (size_t)k * (size_t)step + (size_t)l, SSLH_I_NSET(SSLH_I_R(0)));
     for (; j < cols; j++)
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = from[(size_t)j * ld + (size_t)k];
     for (; step % SSLH_I_W != 0 && j < step; j++)
@@ -8658,8 +8669,8 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96, /* rows of a task in convolutions: a block of a, 96 x 256 floats, stays in the second level; MR divides it */
-    SSLH_I_MROWS = 288, /* most rows of a task: 288 x 256 floats of a stay in the second level as well */
+    SSLH_I_MC = 96, /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
+    SSLH_I_MROWS = 288, /* most rows of a task here: the block of a, packed, stays in the second level as well */
     SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
 };
 
@@ -8688,7 +8699,8 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
     }
 }
 
-/* How b is read: rows of b as they are; all of it packed before by everybody; or packed block by block by each task. */
+/* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows, packed
+   by each task for itself. */
 enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
 
 /* c (M,N) is cut into row_tasks x col_tasks blocks of rows x cols; a long sum with few outputs is cut along K as
@@ -8708,7 +8720,9 @@ typedef struct sslh_i_gemm_job {
 } sslh_i_gemm_job;
 
 /* Reals from a shared panel of b to the next: not a multiple of a page, or they would share a cache set. */
-SSLH_I_FN size_t sslh_i_gemm_panel(const sslh_i_gemm_job *p) { return (size_t)p->step_k * (size_t)p->k->nr + SSLH_I_KPAD; }
+SSLH_I_FN size_t sslh_i_gemm_panel(const sslh_i_gemm_job *p) {
+    return (size_t)p->step_k * (size_t)p->k->nr + SSLH_I_KPAD;
+}
 
 /* Columns j .. of op(b), rows k .. k+kn, as a panel. */
 SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, sslh_real *to, int j, int k, int kn) {
@@ -8718,8 +8732,8 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* a lies far away. The processor fetches along a row by itself once it has seen some of it: ask for the first lines of the
-   rows to come. */
+/* a is larger than the second level. The processor fetches along a row by itself once it has seen some of it: ask for
+   the first lines of the rows to come. */
 SSLH_I_FN int sslh_i_gemm_far(const sslh_i_gemm_job *p) { return (size_t)p->g.m * (size_t)p->g.k > (size_t)1 << 18; }
 SSLH_I_FN void sslh_i_gemm_ask(const sslh_i_gemm_job *p, const sslh_real *a, size_t ld, int rows, int kn) {
     for (; rows > 0 && sslh_i_gemm_far(p); rows--, a += ld)
@@ -8727,7 +8741,8 @@ SSLH_I_FN void sslh_i_gemm_ask(const sslh_i_gemm_job *p, const sslh_real *a, siz
 }
 
 /* Rows i0 .. of op(a), columns k .. k+kn of it, as panels [panel][kn][MR], KPAD after each. */
-SSLH_I_FN void sslh_i_gemm_pack_a(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, sslh_real *to, int i0, int rows, int k, int kn) {
+SSLH_I_FN void sslh_i_gemm_pack_a(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, sslh_real *to, int i0, int rows,
+                                  int k, int kn) {
     const int mr = p->k->mr;
     const size_t panel = (size_t)mr * (size_t)kn + SSLH_I_KPAD;
     if (g->ta) {
@@ -8764,8 +8779,8 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
             for (int r = 0; r < rows; r++) a[r] = g->a + (size_t)(i0 + r) * g->lda + (size_t)k;
         }
         if (p->b_mode == SSLH_I_B_LOCAL && !g->tb)
-            kern->pack_lines(work_b, nr, (size_t)kn * (size_t)nr + SSLH_I_KPAD, g->b + (size_t)k * g->ldb + (size_t)j0, g->ldb,
-                             j1 - j0, kn);
+            kern->pack_lines(work_b, nr, (size_t)kn * (size_t)nr + SSLH_I_KPAD, g->b + (size_t)k * g->ldb + (size_t)j0,
+                             g->ldb, j1 - j0, kn);
         for (int j = j0; j < j1; j += nr) {
             const sslh_real *b;
             t.cols = SSLH_I_MIN(nr, j1 - j);
@@ -8792,7 +8807,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                 t.rows = rows;
                 t.astep = g->lda;
                 if (!g->ta) {
-                    const int some = j == j0 && sslh_i_gemm_far(p) ? mr : rows; /* of a new block: ask for the rows to come */
+                    const int some = j == j0 && sslh_i_gemm_far(p) ? mr : rows; /* a new block: ask for rows to come */
                     for (int r = 0; r < rows; r += some) {
                         t.rows = SSLH_I_MIN(some, rows - r);
                         t.a = a + r;
@@ -8831,7 +8846,8 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     const sslh_i_gemm_args *g = &p->g;
     const int nr = p->k->nr, panels = (g->n + nr - 1) / nr, groups = (panels + SSLH_I_PACK - 1) / SSLH_I_PACK;
     const int blocks = (p->step_k + SSLH_I_KC - 1) / SSLH_I_KC, part = task / (groups * blocks);
-    const int at = task / groups % blocks * SSLH_I_KC, j0 = task % groups * SSLH_I_PACK * nr, j1 = SSLH_I_MIN(g->n, j0 + SSLH_I_PACK * nr);
+    const int at = task / groups % blocks * SSLH_I_KC, j0 = task % groups * SSLH_I_PACK * nr;
+    const int j1 = SSLH_I_MIN(g->n, j0 + SSLH_I_PACK * nr);
     const int k = part * p->part_k + p->k0 + at, end = SSLH_I_MIN(g->k, (part + 1) * p->part_k);
     const int kn = SSLH_I_MIN(SSLH_I_MIN(SSLH_I_KC, p->step_k - at), end - k);
     const size_t panel = sslh_i_gemm_panel(p);
@@ -8854,7 +8870,8 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     int tasks = p->row_tasks * p->col_tasks;
     int part = task / tasks, i0 = task % tasks / p->col_tasks * p->rows, j0 = task % p->col_tasks * p->cols;
     int i1 = SSLH_I_MIN(g.m, i0 + p->rows), j1 = SSLH_I_MIN(g.n, j0 + p->cols);
-    int k0 = part * p->part_k + p->k0, end = SSLH_I_MIN(g.k, (part + 1) * p->part_k), k1 = SSLH_I_MIN(end, k0 + p->step_k);
+    int k0 = part * p->part_k + p->k0, end = SSLH_I_MIN(g.k, (part + 1) * p->part_k);
+    int k1 = SSLH_I_MIN(end, k0 + p->step_k);
     const sslh_real *packed = p->packed ? p->packed + (size_t)part * panels * sslh_i_gemm_panel(p) : NULL;
     if (k0 >= k1) return;
     if (p->parts > 1) { /* a part has its own sums; they are added up in order afterwards */
@@ -8908,9 +8925,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.g = *g;
     p.part_k = p.step_k = g->k;
     p.parts = 1;
-    p.nr = g->tb && g->m <= 8 && p.k->w == 16 ? 16 : nr; /* few rows: packing weighs most, and half a panel stays nearer */
-    /* Cut c by its size only: blocks of rows while a panel of b stays near, or one block when there are few of them; then
-       columns, and rows again, so that several threads have work. */
+    p.nr = g->tb && g->m <= 8 && p.k->w == 16 ? 16 : nr; /* few rows: packing weighs most, half a panel stays nearer */
+    /* Cut c by its size only: blocks of rows for which a panel of b stays near, one block when there are few of them;
+       then columns, and rows again, so that several threads have work. a is packed once for each block of columns. */
     int blocks = g->m <= 256 ? 1 : SSLH_I_MAX(4, (g->m + 575) / 576 * 2), long_sums = g->split && g->k >= 8 * SSLH_I_KC;
     if (long_sums && g->ta) blocks = (g->m + 767) / 768; /* lines of a as a whole, several parts of k */
     p.rows = sslh_i_cut(g->m, blocks, 12);
@@ -8918,7 +8935,8 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : 64;
     while (p.cols > least && blocks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = sslh_i_cut(p.cols, 2, 32);
     p.col_tasks = (g->n + p.cols - 1) / p.cols;
-    while (p.rows > 48 && !long_sums && (g->m + p.rows - 1) / p.rows * p.col_tasks < 4) p.rows = sslh_i_cut(p.rows, 2, 12);
+    while (p.rows > 48 && !long_sums && (g->m + p.rows - 1) / p.rows * p.col_tasks < 4)
+        p.rows = sslh_i_cut(p.rows, 2, 12);
     p.row_tasks = (g->m + p.rows - 1) / p.rows;
     if (long_sums && p.row_tasks * p.col_tasks < 8) { /* into few outputs */
         blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
@@ -8926,7 +8944,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.part_k = (blocks + parts - 1) / parts * SSLH_I_KC;
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
-    if (!g->tb && g->n % p.k->w == 0 && ((g->m <= 256 && (p.k->w == 16 || g->ldb % 512 != 0)) || (size_t)g->k * (size_t)g->n <= 16384))
+    /* b in place pays for few rows; not where each line lies on a page of its own, half used */
+    const int few = g->m <= 256 && (p.k->w == 16 || g->ldb % 512 != 0);
+    if (!g->tb && g->n % p.k->w == 0 && (few || (size_t)g->k * (size_t)g->n <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
@@ -8949,7 +8969,8 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     if (p.parts > 1)
         p.sums = (sslh_real *)sslh_i_scratch(c, (size_t)p.parts * (size_t)g->m * (size_t)g->n * sizeof(sslh_real));
     if ((!p.work_bytes || p.work) && (p.b_mode != SSLH_I_B_SHARED || p.packed) && (p.parts == 1 || p.sums)) {
-        const int pieces = p.parts * ((p.step_k + SSLH_I_KC - 1) / SSLH_I_KC) * ((panels + SSLH_I_PACK - 1) / SSLH_I_PACK);
+        const int steps = (p.step_k + SSLH_I_KC - 1) / SSLH_I_KC;
+        const int pieces = p.parts * steps * ((panels + SSLH_I_PACK - 1) / SSLH_I_PACK);
         for (p.k0 = 0; p.k0 < p.part_k; p.k0 += p.step_k) {
             if (p.b_mode == SSLH_I_B_SHARED) sslh_i_parallel(c, pieces, sslh_i_gemm_pack_task, &p);
             sslh_i_parallel(c, p.row_tasks * p.col_tasks * p.parts, sslh_i_gemm_task, &p);
