@@ -19,6 +19,7 @@ help:
 	@echo "make examples       builds all examples into build/examples"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
+	@echo "make sizes          seconds of compiling, bytes of a program per method, start-up time and memory (6 minutes)"
 	@echo "make docs-pictures  draws the pictures of the pages anew"
 	@echo "make clean"
 
@@ -92,6 +93,8 @@ bench: $(B)/bench/bench
 	@$(B)/bench/bench
 bench-quick: $(B)/bench/bench
 	@$(B)/bench/bench quick
+sizes:
+	@sh tests/bench/sizes.sh
 
 docs-pictures: examples
 	@sh docs/pictures.sh $(B)/examples
@@ -99,5 +102,5 @@ docs-pictures: examples
 clean:
 	rm -rf build
 
-.PHONY: help programs test-names test test-long examples demo bench bench-quick docs-pictures clean
+.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs-pictures clean
 .SECONDARY:
