@@ -43,7 +43,7 @@ END
 cc -O1 -w $D/run.c -o $D/run || exit 1
 
 printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $D/impl.c
-for compiler in "$@"; do
+for compiler in "$@"; do # none: no compiling
     command -v "$compiler" > /dev/null || continue
     for flags in "-O2" "-O0" "-O2 -DSSLH_WITH_SIMD=0"; do
         # shellcheck disable=SC2086
@@ -51,13 +51,13 @@ for compiler in "$@"; do
     done
 done
 
-# a program that pretrains by each of the methods named; without one it only trains nothing and embeds
+# a program that pretrains by each of the methods named; with none it computes features
 methods=$(sed -n 's/^#ifndef SSLH_WITH_\([A-Z0-9_]*\)$/\1/p' ssl.h | grep -v -E '^(ALL|THREADS|SIMD|STDIO)$' | sort -u)
 program() {
     printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint main(void) {\n'
     printf 'sslh_desc cd; sslh_convnet_desc nd; sslh_vit_desc vd; sslh_train_desc td; memset(&cd, 0, sizeof cd); memset(&nd, 0, sizeof nd);\n'
-    printf 'memset(&vd, 0, sizeof vd); memset(&td, 0, sizeof td); sslh_ctx *c = sslh_create(cd); float x[3072] = {0}, y[1024];\n'
-    if [ $# = 0 ]; then echo 'sslh_embed(sslh_convnet(c, nd), x, 1, y);'; fi
+    printf 'memset(&vd, 0, sizeof vd); memset(&td, 0, sizeof td); sslh_ctx *c = sslh_create(cd); static uint8_t x[3072]; static float y[1024]; nd.channels = 3;\n'
+    if [ $# = 0 ]; then echo 'sslh_embed(sslh_convnet(c, nd), x, 1, 32, 32, 3, y);'; fi
     for m in "$@"; do
         low=$(echo "$m" | tr '[:upper:]' '[:lower:]')
         case $m in
