@@ -430,8 +430,8 @@ static void bfloat16_convolutions(void) {
     for (q = 0; q < (int)(sizeof which_convs / sizeof which_convs[0]); q++) {
         const sslh_i_conv s = conv_at(which_convs[q]);
         const size_t nx = (size_t)(s.n * s.h * s.w * s.ci), ny = (size_t)(s.n * s.oh * s.ow * s.co), nw = (size_t)(s.co * s.kh * s.kw * s.ci);
-        float *x = filled(nx), *y = filled(ny), *w = filled(nw), *bias = filled((size_t)s.co);
         if (test_small() && q > 3) break;
+        float *x = filled(nx), *y = filled(ny), *w = filled(nw), *bias = filled((size_t)s.co);
         for (which = SSLH_I_CONV_FORWARD; which <= SSLH_I_CONV_WEIGHT; which++) {
             const size_t n = which == SSLH_I_CONV_FORWARD ? ny : which == SSLH_I_CONV_DATA ? nx : nw;
             float *ref = NULL;
