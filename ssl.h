@@ -566,6 +566,7 @@
      checkpoint_every      1             epochs between checkpoints; checkpoint_steps instead: steps
      resume                -             1: go on from .checkpoint if it is there
      quiet                 -             1: no progress line on stderr
+     no_ahead              -             as in sslh_loader_desc: for a callback that changes pixels
      callback, user        -             after every step and epoch; a value other than 0 stops
      losses                -             receives the mean loss of each epoch (epochs values)
    sslh_optimizer_desc, for sslh_optimizer_new
@@ -1768,6 +1769,7 @@ typedef struct sslh_train_desc {
     int64_t checkpoint_steps; /* instead: steps between checkpoints */
     int   resume;             /* 1: continue from .checkpoint if it is there */
     int   quiet;              /* 1: no progress line */
+    int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
     /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
     int (*callback)(const sslh_train_info *info, void *user);
     void *user;
@@ -2638,14 +2640,14 @@ SSLH_I_FN char *sslh_i_heap_take(sslh_ctx *c, size_t size, int high) {
     return NULL;
 }
 
-/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took. Only
-   when the heap is empty. */
+/* Begins with one chunk, as large as all chunks of the steps before together and as the most that a step took with an
+   eighth more, because what is free lies in pieces. Only when the heap is empty. */
 SSLH_I_FN void sslh_i_heap_join(sslh_ctx *c) {
     size_t i, total = 0;
     for (i = 0; i < c->nchunks; i++) total += c->chunks[i].size - 2 * SSLH_I_ALIGN;
     if (c->nchunks < 2 && total >= c->heap_high) return;
     sslh_i_chunks_trim(c);
-    sslh_i_chunk_add(c, SSLH_I_MAX(total, c->heap_high));
+    sslh_i_chunk_add(c, SSLH_I_MAX(total, (c->heap_high + c->heap_high / 8) / SSLH_I_ALIGN * SSLH_I_ALIGN));
 }
 
 /* --- records: small things that live as long as the step --------------------------------------------------------- */
@@ -3292,9 +3294,9 @@ SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
     SSLH_I_LOCK(&p->mutex);
     SSLH_I_STORE(&p->ahead_next, 0);
     SSLH_I_STORE(&p->ahead_tasks, 0);
+    p->ahead_arg = NULL;
     SSLH_I_UNLOCK(&p->mutex);
     sslh_i_pool_wait(&p->ahead_active);
-    p->ahead_arg = NULL;
 #else
     (void)c;
 #endif
@@ -23703,6 +23705,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     memset(&ld, 0, sizeof ld);
     ld.batch = d.batch; /* full batches only: batch norm and negatives want one size */
     ld.epochs = d.epochs;
+    ld.no_ahead = d.no_ahead;
     loader = sslh_loader_new(c, data, ld);
     o = sslh_optimizer_new(c, d.optimizer);
     sslh_optimizer_add(o, m.net);
