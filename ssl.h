@@ -2996,17 +2996,23 @@ typedef pthread_t sslh_i_thread;
 
 #define SSLH_I_SPINS 4000 /* some 20 us */
 
-typedef struct sslh_i_worker { struct sslh_i_pool *pool; int id; } sslh_i_worker;
+/* A thread, on a cache line of its own. */
+typedef struct sslh_i_worker {
+    struct sslh_i_pool *pool;
+    int id;
+    int next; /* task of its share, see sslh_i_pool_first; a 32-bit atomic: others help when they are through */
+    char pad[SSLH_I_ALIGN - sizeof(struct sslh_i_pool *) - 2 * sizeof(int)];
+} sslh_i_worker;
 struct sslh_i_pool {
     sslh_i_thread *threads;
-    sslh_i_worker *workers;
+    sslh_i_worker *workers; /* [0] is the caller */
     int   started;      /* threads running besides the caller's */
     long  process;      /* its process id: after a fork the threads are gone and are started again */
     sslh_i_mutex mutex;
     sslh_i_cond  wake;  /* a job is there, or the end */
     int   generation;   /* number of the job; 32-bit atomics */
     int   open;         /* 1 while the job takes helpers */
-    int   next, tasks;  /* next task, number of tasks */
+    int   tasks;
     int   active;       /* workers inside the job */
     int   sleeping;
     int   stop;
@@ -3049,14 +3055,24 @@ SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
 #endif
 
 #if SSLH_I_THREADS
-/* Tasks until none are left. */
+/* The first task of thread i's share. Each gets as many neighbouring tasks, the same part of every job: what it wrote in one
+   operation (its rows, its images) it reads in the next from its own cache. Who computes a task changes no bit. */
+SSLH_I_FN int sslh_i_pool_first(const struct sslh_i_pool *p, int i) {
+    const int64_t n = p->started + 1;
+    return (int)((i * (int64_t)p->tasks + n - 1) / n);
+}
+
+/* The tasks of one's own share, then what the others have left. */
 SSLH_I_FN void sslh_i_pool_run(struct sslh_i_pool *p, int worker) {
     sslh_i_fpenv env = sslh_i_fp_enter();
-    int tasks = p->tasks;
-    for (;;) {
-        int t = (int)SSLH_I_FETCH_ADD(&p->next, 1);
-        if (t >= tasks) break;
-        p->fn(p->arg, t, worker);
+    const int n = p->started + 1;
+    for (int i = 0; i < n; i++) {
+        const int of = (worker + i) % n, end = sslh_i_pool_first(p, of + 1);
+        int *next = &p->workers[of].next;
+        while ((int)SSLH_I_LOAD(next) < end) {
+            int t = (int)SSLH_I_FETCH_ADD(next, 1);
+            if (t < end) p->fn(p->arg, t, worker);
+        }
     }
     sslh_i_fp_leave(env);
 }
@@ -3143,13 +3159,14 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     pthread_cond_init(&p->wake, NULL);
 #endif
     for (i = 0; i < c->threads - 1; i++) {
-        p->workers[i].pool = p;
-        p->workers[i].id = i + 1;
+        sslh_i_worker *w = &p->workers[i + 1];
+        w->pool = p;
+        w->id = i + 1;
 #if defined(_WIN32)
-        p->threads[i] = CreateThread(NULL, 0, sslh_i_pool_thread, &p->workers[i], 0, NULL);
+        p->threads[i] = CreateThread(NULL, 0, sslh_i_pool_thread, w, 0, NULL);
         if (!p->threads[i]) break;
 #else
-        if (pthread_create(&p->threads[i], NULL, sslh_i_pool_thread, &p->workers[i]) != 0) break;
+        if (pthread_create(&p->threads[i], NULL, sslh_i_pool_thread, w) != 0) break;
 #endif
         p->started++;
     }
@@ -3226,7 +3243,7 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
             p->fn = fn;
             p->arg = arg;
             p->tasks = tasks;
-            SSLH_I_STORE(&p->next, 0);
+            for (t = 0; t <= p->started; t++) SSLH_I_STORE(&p->workers[t].next, sslh_i_pool_first(p, t));
             SSLH_I_STORE(&p->open, 1);
             sslh_i_pool_publish(p);
             sslh_i_pool_run(p, 0);
@@ -3486,7 +3503,7 @@ SSLH_DEF uint64_t sslh_next_stream(sslh_ctx *c) {
 
 /* Bulk fills, threaded; value i is sslh_random_uniform / sslh_random_normal (seed, stream, i) scaled and shifted. */
 typedef struct sslh_i_fill { uint64_t seed, stream; sslh_real *out; size_t n; float a, b; int normal; } sslh_i_fill;
-#define SSLH_I_FILL_TASK 16384
+#define SSLH_I_FILL_TASK 256 /* some 10 us of normal values */
 SSLH_I_FN void sslh_i_fill_task(void *arg, int task, int worker) {
     const sslh_i_fill *f = (const sslh_i_fill *)arg;
     size_t begin = (size_t)task * SSLH_I_FILL_TASK, end = SSLH_I_MIN(f->n, begin + SSLH_I_FILL_TASK), i;
@@ -8867,6 +8884,13 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
         for (int j = j0; j < j1; j += nr, to += panel) sslh_i_gemm_pack_b(p, g->b, to, j, k, kn);
 }
 
+/* The longest of n's pieces in whole units, and where a piece begins: no two differ by more than a unit, so that threads finish
+   together. */
+SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + unit - 1) / unit + pieces - 1) / pieces * unit; }
+SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit) {
+    return (int)SSLH_I_MIN((int64_t)n, (int64_t)((n + unit - 1) / unit) * piece / pieces * unit);
+}
+
 /* Task number -> part of K, block of rows, block of columns; columns fastest, so that neighbours share the rows of
    a. */
 SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
@@ -8875,8 +8899,9 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
     const size_t panels = (size_t)((g.n + p->k->nr - 1) / p->k->nr);
     int tasks = p->row_tasks * p->col_tasks;
-    int part = task / tasks, i0 = task % tasks / p->col_tasks * p->rows, j0 = task % p->col_tasks * p->cols;
-    int i1 = SSLH_I_MIN(g.m, i0 + p->rows), j1 = SSLH_I_MIN(g.n, j0 + p->cols);
+    int part = task / tasks, row = task % tasks / p->col_tasks, col = task % p->col_tasks;
+    int i0 = sslh_i_cut_at(g.m, row, p->row_tasks, 12), i1 = sslh_i_cut_at(g.m, row + 1, p->row_tasks, 12);
+    int j0 = sslh_i_cut_at(g.n, col, p->col_tasks, 32), j1 = sslh_i_cut_at(g.n, col + 1, p->col_tasks, 32);
     int k0 = part * p->part_k + p->k0, end = SSLH_I_MIN(g.k, (part + 1) * p->part_k);
     int k1 = SSLH_I_MIN(end, k0 + p->step_k);
     const sslh_real *packed = p->packed ? p->packed + (size_t)part * panels * sslh_i_gemm_panel(p) : NULL;
@@ -8919,9 +8944,6 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
     }
 }
 
-/* n in pieces, rounded up to whole units. */
-SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + pieces - 1) / pieces + unit - 1) / unit * unit; }
-
 /* One matrix product over all threads. */
 SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
@@ -8940,11 +8962,11 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.rows = sslh_i_cut(g->m, blocks, 12);
     p.cols = sslh_i_cut(g->n, 1, 32);
     const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : 64;
-    while (p.cols > least && blocks * ((g->n + p.cols - 1) / p.cols) < 16) p.cols = sslh_i_cut(p.cols, 2, 32);
-    p.col_tasks = (g->n + p.cols - 1) / p.cols;
-    while (p.rows > 48 && !long_sums && (g->m + p.rows - 1) / p.rows * p.col_tasks < 4)
-        p.rows = sslh_i_cut(p.rows, 2, 12);
-    p.row_tasks = (g->m + p.rows - 1) / p.rows;
+    for (p.col_tasks = 1; p.cols > least && blocks * p.col_tasks < 16; p.cols = sslh_i_cut(g->n, p.col_tasks, 32))
+        p.col_tasks *= 2;
+    p.row_tasks = SSLH_I_MIN(blocks, (g->m + 11) / 12);
+    for (; p.rows > 48 && !long_sums && p.row_tasks * p.col_tasks < 4; p.rows = sslh_i_cut(g->m, p.row_tasks, 12))
+        p.row_tasks *= 2;
     if (long_sums && p.row_tasks * p.col_tasks < 8) { /* into few outputs */
         blocks = (g->k + SSLH_I_KC - 1) / SSLH_I_KC;
         int parts = SSLH_I_MIN(blocks / 2, (7 + p.row_tasks * p.col_tasks) / (p.row_tasks * p.col_tasks));
@@ -13408,7 +13430,7 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
    W x for all t is one product. The recurrence runs in tasks of a few samples, all steps in one task: samples do not
    meet, so nobody waits for anybody at a step. Backward likewise, then one product for each weight. */
 
-enum { SSLH_I_GRU_ROWS = 12 }; /* samples a task: the height of a tile */
+enum { SSLH_I_GRU_ROWS = 12 }; /* most samples a task: the height of a tile */
 
 /* Buffers of both directions; gates holds r, z, n and U h + c of n, which the backward pass needs. */
 typedef struct sslh_i_gru_run {
@@ -13422,7 +13444,7 @@ typedef struct sslh_i_gru_run {
     sslh_real *da, *du, *dh0;      /* (N,T,3D) (N,T,3D) (N,D) or NULL */
     sslh_real *work;               /* per worker: u of a step (12,3D), or dh (12,D) */
     size_t work_reals, N, T, D;
-    int fresh_h0;
+    int tasks, fresh_h0;
 } sslh_i_gru_run;
 
 /* The state before step t of sample n. */
@@ -13430,11 +13452,11 @@ SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, 
     return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
 }
 
-/* Twelve samples through all T steps: (1) for the hidden part, then (2). */
+/* Some samples through all T steps: (1) for the hidden part, then (2). */
 SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
-        j;
+    size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
+    size_t D = p->D, t, r, j;
     sslh_real *u = p->work + (size_t)worker * p->work_reals;
     for (t = 0; t < p->T; t++) {
         const sslh_real *before = sslh_i_gru_before(p, n0, t);
@@ -13453,8 +13475,8 @@ SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
      da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = g z + U' du */
 SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
     const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = (size_t)task * SSLH_I_GRU_ROWS, rows = SSLH_I_MIN((size_t)SSLH_I_GRU_ROWS, p->N - n0), D = p->D, t, r,
-        j;
+    size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
+    size_t D = p->D, t, r, j;
     sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
     memset(g, 0, rows * D * sizeof *g);
     for (t = p->T; t-- > 0;) {
@@ -13500,6 +13522,7 @@ SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const ss
     sslh_real *s;
     p->kern = c->k;
     p->work_reals = SSLH_I_GRU_ROWS * 3 * D;
+    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_GRU_ROWS - 1) / (2 * SSLH_I_GRU_ROWS) * 2); /* an even number */
     s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
     if (!s) return NULL;
     for (j = 0; j < cols; j += nr) {
@@ -13560,7 +13583,7 @@ SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     s = before ? sslh_i_gru_scratch(c, &p, U->data, 1) : NULL;
     if (s) {
         p.dh0 = h0 ? sslh_i_grad(c, h0, &p.fresh_h0) : NULL;
-        sslh_i_parallel(c, (int)((N + SSLH_I_GRU_ROWS - 1) / SSLH_I_GRU_ROWS), sslh_i_gru_back_task, &p);
+        sslh_i_parallel(c, p.tasks, sslh_i_gru_back_task, &p);
         for (n = 0; n < N; n++)
             for (t = 0; t < T; t++) memcpy(before + (n * T + t) * D, sslh_i_gru_before(&p, n, t), D * sizeof *before);
         g = sslh_i_grad(c, x, &fresh); /* dx = da W */
@@ -13628,7 +13651,7 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     p.h0 = h0 ? h0->data : NULL;
     sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a,
                        b_ih ? b_ih->data : NULL, 0);
-    sslh_i_parallel(c, (N + SSLH_I_GRU_ROWS - 1) / SSLH_I_GRU_ROWS, sslh_i_gru_task, &p);
+    sslh_i_parallel(c, p.tasks, sslh_i_gru_task, &p);
     sslh_i_unscratch(c, s);
     sslh_i_release(c, a);
     node = sslh_i_record(c, op, sslh_i_gru_back, out, in, 6);
