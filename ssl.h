@@ -9668,9 +9668,9 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
-    const sslh_i_gather *g = p->list;
-    while (task >= g->first_task + g->row_tasks * g->col_tasks) g++;
-    task -= g->first_task;
+    const sslh_i_gather *g = p->list + task % p->n; /* the classes take turns: what they read and write lies side by side */
+    task /= p->n;
+    if (task >= g->row_tasks * g->col_tasks) return;
     const int nr = g->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
     const int cols = SSLH_I_MIN(g->yg, col0 + g->cols), rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
     const int whole = g->ys == 1 && g->xs == 1; /* all pixels of y follow each other */
@@ -9725,8 +9725,7 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     for (int i = 0; i < p->n; i++) {
         sslh_i_gather *g = &p->list[i];
         sslh_i_gather_plan(p->k, g, s->n);
-        g->first_task = p->tasks;
-        p->tasks += g->row_tasks * g->col_tasks;
+        p->tasks = SSLH_I_MAX(p->tasks, p->n * g->row_tasks * g->col_tasks);
         p->pack_tasks += s->groups * g->panels;
         reals += (size_t)s->groups * (size_t)g->panels * (size_t)g->nr * (size_t)g->taps * (size_t)g->len;
         zeros = SSLH_I_MAX(zeros, SSLH_I_MAX((size_t)g->len, (size_t)g->xc));
@@ -10825,6 +10824,7 @@ typedef struct sslh_i_wgrad {
     int                images;          /* per block */
     int                blocks, block0;  /* packed now: blocks, the first */
     int                x_panels, y_panels; /* per group */
+    int                x_tasks, y_tasks;   /* that pack a block */
     sslh_real         *px, *py;         /* packed */
     char              *work;            /* per worker: run tables */
     size_t             work_bytes;
@@ -10834,35 +10834,42 @@ typedef struct sslh_i_wgrad {
     sslh_real         *sums;
 } sslh_i_wgrad;
 
-/* Packs one panel of one block: images b0.. of (H,W,C), channels j.. of it, into to[h][w][image][step]. */
-SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, int h, int w, int channels, size_t j, int cols, int b0,
-                                 int images, int sw, int step, sslh_real *to) {
+/* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C). Lines of
+   memory are read as a whole; with one image a block a row of pixels is packed at once. */
+SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, int h, int w, int channels, int panels, int b0,
+                                 int sw, int step, int first, int last, sslh_real *to) {
+    const int images = SSLH_I_MIN(p->images, p->s->n - b0), groups = p->s->groups, len = w / sw, more = w % sw;
     const size_t image = (size_t)h * (size_t)w * (size_t)channels, slot = (size_t)images * (size_t)step;
-    const sslh_real *base = from + (size_t)b0 * image + j;
-    for (int a = 0; a < h; a++)
-        for (int u = 0; u < sw && u < w; u++)
-            for (int b = u; b < w; b += sw, to += slot)
-                p->k->pack_n(to, step, base + ((size_t)a * (size_t)w + (size_t)b) * (size_t)channels, image, cols, images);
+    const size_t panel = (size_t)h * (size_t)w * (size_t)p->images * (size_t)step, next = (size_t)sw * (size_t)channels;
+    for (int q = first, n; q < last; q += n) {
+        const int i = q % w, split = more * (len + 1); /* the first of sw runs of columns are one longer */
+        const int u = i < split ? i / (len + 1) : more + (i - split) / len, b = i < split ? i % (len + 1) : (i - split) % len;
+        const sslh_real *pixel = from + (size_t)b0 * image + (size_t)(q - i + u + b * sw) * (size_t)channels;
+        n = SSLH_I_MIN(last - q, (u < more ? len + 1 : len) - b);
+        for (int g = 0; g < groups; g++, pixel += channels / groups) {
+            sslh_real *at = to + (size_t)(g * panels) * panel + (size_t)q * slot;
+            if (images == 1) p->k->pack_lines(at, step, panel, pixel, next, channels / groups, n);
+            for (size_t r = 0; r < (size_t)n && images > 1; r++)
+                p->k->pack_lines(at + r * slot, step, panel, pixel + r * next, image, channels / groups, images);
+        }
+    }
 }
-SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) {
+SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) { /* some pixels of x or dy */
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, mr = p->k->mr, gi = s->ci / s->groups, go = s->co / s->groups;
-    const int panels = (p->x_panels + p->y_panels) * s->groups, block = task / panels, b0 = (p->block0 + block) * p->images;
-    const int images = SSLH_I_MIN(p->images, s->n - b0);
-    int panel = task % panels;
+    const int nr = p->k->nr, mr = p->k->mr, block = task / (p->x_tasks + p->y_tasks), b0 = (p->block0 + block) * p->images;
+    const size_t images = (size_t)block * (size_t)s->groups * (size_t)p->images; /* of all panels, before this block */
     (void)worker;
-    if (panel < p->x_panels * s->groups) {
-        int group = panel / p->x_panels, j = panel % p->x_panels * nr;
-        size_t size = (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
-        sslh_real *to = p->px + ((size_t)block * (size_t)(p->x_panels * s->groups) + (size_t)panel) * size;
-        sslh_i_wgrad_pack(p, p->x, s->h, s->w, s->ci, (size_t)(group * gi + j), SSLH_I_MIN(nr, gi - j), b0, images, s->sw, nr, to);
+    task %= p->x_tasks + p->y_tasks;
+    if (task < p->x_tasks) {
+        const int all = s->h * s->w;
+        sslh_i_wgrad_pack(p, p->x, s->h, s->w, s->ci, p->x_panels, b0, s->sw, nr, sslh_i_cut_at(all, task, p->x_tasks, 1),
+                          sslh_i_cut_at(all, task + 1, p->x_tasks, 1), p->px + images * (size_t)p->x_panels * (size_t)all * (size_t)nr);
     } else {
-        panel -= p->x_panels * s->groups;
-        int group = panel / p->y_panels, j = panel % p->y_panels * mr;
-        size_t size = (size_t)s->oh * (size_t)s->ow * (size_t)p->images * (size_t)mr;
-        sslh_real *to = p->py + ((size_t)block * (size_t)(p->y_panels * s->groups) + (size_t)panel) * size;
-        sslh_i_wgrad_pack(p, p->dy, s->oh, s->ow, s->co, (size_t)(group * go + j), SSLH_I_MIN(mr, go - j), b0, images, 1, mr, to);
+        const int all = s->oh * s->ow;
+        task -= p->x_tasks;
+        sslh_i_wgrad_pack(p, p->dy, s->oh, s->ow, s->co, p->y_panels, b0, 1, mr, sslh_i_cut_at(all, task, p->y_tasks, 1),
+                          sslh_i_cut_at(all, task + 1, p->y_tasks, 1), p->py + images * (size_t)p->y_panels * (size_t)all * (size_t)mr);
     }
 }
 
@@ -11089,6 +11096,8 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     p->y_panels = (s->co / s->groups + mr - 1) / mr;
     const size_t bx = (size_t)(p->x_panels * s->groups) * (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
     const size_t by = (size_t)(p->y_panels * s->groups) * (size_t)pixels * (size_t)p->images * (size_t)mr;
+    p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB */
+    p->y_tasks = (int)SSLH_I_MIN((size_t)pixels, by / 32768 + 1);
     const int blocks = (s->n + p->images - 1) / p->images;
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by))); /* about 4 MB */
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
@@ -11105,7 +11114,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
         p->py = p->px + (size_t)round * bx;
         for (p->block0 = 0; p->block0 < blocks; p->block0 += round) {
             p->blocks = SSLH_I_MIN(round, blocks - p->block0);
-            sslh_i_parallel(c, p->blocks * (p->x_panels + p->y_panels) * s->groups, sslh_i_wgrad_pack_task, p);
+            sslh_i_parallel(c, p->blocks * (p->x_tasks + p->y_tasks), sslh_i_wgrad_pack_task, p);
             sslh_i_parallel(c, p->x_panels * p->y_panels * s->groups, sslh_i_wgrad_task, p);
         }
         sslh_i_unscratch(c, p->px);
