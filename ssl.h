@@ -10832,6 +10832,7 @@ typedef struct sslh_i_wgrad {
     sslh_i_bands       bands;
     int                piece, parts;
     sslh_real         *sums;
+    size_t             sum_taps, sum_channels, sum_groups;
 } sslh_i_wgrad;
 
 /* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C). Lines of
@@ -11047,15 +11048,25 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     }
 }
 
-/* dw = [dw +] the parts in order, (groups,taps,channels) -> (groups,channels,taps). */
-SSLH_I_FN void sslh_i_wgrad_sum(const sslh_i_wgrad *p, size_t count, size_t channels, size_t groups) {
-    const size_t taps = count / channels / groups;
-    for (size_t i = 0; i < count; i++) {
-        const size_t o = i / taps, from = (o / channels * taps + i % taps) * channels + o % channels;
-        sslh_real y = p->accumulate ? p->dw[i] + p->sums[from] : p->sums[from];
-        for (int q = 1; q < p->parts; q++) y = y + p->sums[(size_t)q * count + from];
-        p->dw[i] = y;
-    }
+/* dw = [dw +] the parts in order, (groups,taps,channels) -> (groups,channels,taps): some rows (group,tap). */
+SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const size_t taps = p->sum_taps, rows = p->sum_taps * p->sum_groups, channels = p->sum_channels;
+    (void)worker;
+    for (size_t row = (size_t)task * 16; row < SSLH_I_MIN(rows, (size_t)(task + 1) * 16); row++)
+        for (size_t o = 0; o < channels; o++) {
+            sslh_real *to = p->dw + (row / taps * channels + o) * taps + row % taps;
+            const sslh_real *from = p->sums + row * channels + o;
+            sslh_real y = p->accumulate ? *to + *from : *from;
+            for (int q = 1; q < p->parts; q++) y = y + from[(size_t)q * rows * channels];
+            *to = y;
+        }
+}
+SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_t channels, size_t groups) {
+    p->sum_taps = taps;
+    p->sum_channels = channels;
+    p->sum_groups = groups;
+    sslh_i_parallel(c, (int)((taps * groups + 15) / 16), sslh_i_wgrad_sum_task, p);
 }
 
 /* Few channels, or a 1 x 1 kernel over many pixels. */
@@ -11081,7 +11092,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
             sslh_i_wgrad_few_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
         }
         sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
-        sslh_i_wgrad_sum(p, (size_t)s->co * (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
+        sslh_i_wgrad_sum(c, p, (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);
@@ -11159,7 +11170,7 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         p.work = p.sums ? (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads) : NULL;
         if (p.work) {
             sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
-            sslh_i_wgrad_sum(&p, count, (size_t)s->ci, 1);
+            sslh_i_wgrad_sum(c, &p, count / (size_t)s->ci, (size_t)s->ci, 1);
             sslh_i_unscratch(c, p.work);
         }
         if (p.sums) sslh_i_unscratch(c, p.sums);
