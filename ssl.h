@@ -12334,7 +12334,7 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
     p.src_stride = src_stride;
     p.dst_stride = dst_stride;
     p.add = add;
-    if (src_stride == run && dst_stride == run) {
+    if (rows <= 1 || (src_stride == run && dst_stride == run)) {
         p.rows = rows * run;
         p.run = p.src_stride = p.dst_stride = 1;
     }
