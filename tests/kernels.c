@@ -366,11 +366,27 @@ static void bfloat16_rounding(void) {
             free(x);
         }
 }
+/* Whether subnormal results can be flushed to zero, which emulation by multiply-add needs: every processor that has it can,
+   valgrind cannot. */
+static int flushes(void) {
+#if (defined(__x86_64__) || defined(__i386__)) && SSLH_I_SIMD
+    const unsigned csr = _mm_getcsr();
+    volatile float x = 1.2e-38f;
+    _mm_setcsr(csr | 0x8040u);
+    x = x * 0.5f;
+    _mm_setcsr(csr);
+    return x == 0;
+#else
+    return 1;
+#endif
+}
 static float rounded(float x) { return sslh_i_of_bits(sslh_i_bfloat16(x) << 16); }
 /* Products by the definition (B1), pairs in blocks of SSLH_I_KC: every context gives these bits. */
 static void bfloat16_products(void) {
     static const int shapes[][4] = {{3, 64, 33, 1}, {1, 64, 64, 1}, {13, 33, 65, 1}, {65, 65, 64, 3}, {50, 100, 301, 1}, {30, 48, 1100, 1}, {100, 70, 35, 1}};
+    const int flushed = flushes();
     int s, t, i, j, k, r;
+    if (!flushed) printf("note: no flush-to-zero here (valgrind): subnormal products in bfloat16 not compared where they need it\n");
     for (s = 0; s < (test_small() ? 3 : (int)(sizeof shapes / sizeof shapes[0])); s++)
         for (t = 0; t < 16; t++) {
             sslh_i_gemm_args g;
@@ -414,7 +430,9 @@ static void bfloat16_products(void) {
                     }
             g.a = a, g.b = b, g.bias = t % 3 ? bias : NULL;
             for (i = 0; i < nhalf; i++) {
-                float *y = g.c = copied(c, count);
+                float *y;
+                if (!flushed && t >= 8 && t % 4 == 1 && half[i]->k->fma && half[i]->pairs->tile_rows == half[i]->k->emulated.rows) continue;
+                y = g.c = copied(c, count);
                 sslh_i_gemm(half[i], &g);
                 CHECK(same_or_nan(y, ref, count), "(%d,%d,%d) x %d, case %d, %s, %d threads%s: not the reference's bits", g.m, g.n, g.k, g.batch, t,
                       half[i]->k->name, half[i]->threads, half[i]->pairs->tile_rows == half[i]->k->emulated.rows ? ", emulated" : "");
