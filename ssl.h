@@ -2954,8 +2954,9 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
 }
 
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
-/* Workers take task numbers from a shared counter. A worker that finds nothing spins for some microseconds, because the
-   next operation is usually there by then, and then sleeps, so that a busy machine is not slowed down by waiting. */
+/* Every thread has a share of the task numbers, and takes of the others' when it is through. A worker that finds nothing
+   spins for some microseconds, because the next operation is usually there by then, and then sleeps, so that a busy
+   machine is not slowed down by waiting. */
 
 #if SSLH_I_THREADS
 #if defined(_WIN32)
@@ -2994,7 +2995,7 @@ typedef pthread_t sslh_i_thread;
 #endif
 #endif
 
-#define SSLH_I_SPINS 4000 /* some 20 us */
+#define SSLH_I_SPINS 4000 /* some 100 us */
 
 /* A thread, on a cache line of its own. */
 typedef struct sslh_i_worker {
