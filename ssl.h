@@ -13922,7 +13922,7 @@ typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, 
     SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
 
 /* A chunk fits on a task's stack; its sum is one of the partial sums. */
-enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 8 }; /* elements a chunk, chunks a task */
+enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements a chunk, chunks a task */
 
 /* part set: forward; otherwise backward into dx, dt. */
 typedef struct sslh_i_pointwise {
@@ -13937,11 +13937,12 @@ typedef struct sslh_i_pointwise {
 /* v (n): the terms above. */
 SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
                                        size_t n) {
-    sslh_real d, half = SSLH_I_R(0.5) * p->delta, a;
+    sslh_real d, half = SSLH_I_R(0.5) * p->delta, a, products[SSLH_I_POINTWISE_CHUNK];
     size_t i;
     switch (p->kind) {
     case SSLH_I_POINTWISE_MSE:
-        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d * d;
+        p->k->binary(SSLH_I_B_SUB, x, 1, t, 1, v, n);
+        p->k->binary(SSLH_I_B_MUL, v, 1, v, 1, v, n);
         break;
     case SSLH_I_POINTWISE_L1:
         for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d < 0 ? -d : d;
@@ -13956,7 +13957,8 @@ SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_rea
         break;
     case SSLH_I_POINTWISE_BCE:
         p->k->unary(SSLH_I_U_SOFTPLUS, x, v, n, 0, 0);
-        for (i = 0; i < n; i++) d = x[i] * t[i], v[i] -= d;
+        p->k->binary(SSLH_I_B_MUL, x, 1, t, 1, products, n);
+        p->k->binary(SSLH_I_B_SUB, v, 1, products, 1, v, n);
         break;
     default:
         p->k->unary(SSLH_I_U_LOG, t, v, n, 0, 0);
@@ -13972,7 +13974,8 @@ SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_rea
     size_t i;
     switch (p->kind) {
     case SSLH_I_POINTWISE_MSE:
-        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d + d;
+        p->k->binary(SSLH_I_B_SUB, x, 1, t, 1, v, n);
+        p->k->binary(SSLH_I_B_ADD, v, 1, v, 1, v, n);
         break;
     case SSLH_I_POINTWISE_L1:
         for (i = 0; i < n; i++) v[i] = x[i] > t[i] ? SSLH_I_R(1) : x[i] < t[i] ? SSLH_I_R(-1) : SSLH_I_R(0);
@@ -13982,7 +13985,7 @@ SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_rea
         break;
     case SSLH_I_POINTWISE_BCE:
         p->k->unary(SSLH_I_U_SIGMOID, x, v, n, 0, 0);
-        for (i = 0; i < n; i++) v[i] -= t[i];
+        p->k->binary(SSLH_I_B_SUB, v, 1, t, 1, v, n);
         break;
     default:
         for (i = 0; i < n; i++) v[i] = -t[i];
@@ -13990,7 +13993,7 @@ SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_rea
     }
 }
 
-/* Eight chunks, one after the other. */
+/* Some chunks, one after the other. */
 SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
     const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
     sslh_real v[SSLH_I_POINTWISE_CHUNK];
@@ -14004,10 +14007,9 @@ SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
             continue;
         }
         sslh_i_pointwise_slopes(p, p->x + at, p->t + at, v, n);
-        for (i = 0; i < n; i++) v[i] = v[i] * p->scale;
+        p->k->binary(SSLH_I_B_MUL, v, 1, &p->scale, 0, v, n);
         if (p->dx && p->fresh_x) memcpy(p->dx + at, v, n * sizeof *v);
-        else if (p->dx)
-            for (i = 0; i < n; i++) p->dx[at + i] += v[i];
+        else if (p->dx) p->k->binary(SSLH_I_B_ADD, p->dx + at, 1, v, 1, p->dx + at, n);
         if (!p->dt) continue;
         for (i = 0; i < n; i++) p->dt[at + i] = p->fresh_t ? -v[i] : p->dt[at + i] - v[i];
     }
