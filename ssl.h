@@ -3906,6 +3906,40 @@ typedef struct sslh_i_pair_kernels {
     void (*down)(const sslh_real *x, const sslh_real *z, size_t n, sslh_real *to);
 } sslh_i_pair_kernels;
 
+/* --- depthwise convolutions --- */
+
+/* Lines to be asked for while a kernel runs: `rows` pieces that begin `line` numbers apart from p on, any address, `per` numbers for
+   each channel. */
+typedef struct sslh_i_depth_next {
+    uintptr_t p;
+    int       rows;
+    size_t    line, per;
+} sslh_i_depth_next;
+/* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0 on: tap b of
+   output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1 - 1 exist. */
+typedef struct sslh_i_depth {
+    const sslh_real        *x;
+    const ptrdiff_t        *at;         /* [rows] */
+    const sslh_real *const *w;          /* [rows] (cols,n) */
+    int                     rows, cols; /* of the filter, without rows outside the image */
+    int                     step, dil, q0, q1, count;
+    size_t                  n, ystep;
+    sslh_real              *y;          /* outputs, ystep apart */
+    const sslh_real        *bias;
+    int                     relu, accumulate;
+    int                     fresh;      /* rows of x, the last ones, that the outputs before did not need: */
+    uintptr_t               ahead;      /* so many bytes behind them is what the row below will */
+} sslh_i_depth;
+/* Gradient of the weights, a row of outputs: those filter rows whose row of x exists, `row` numbers apart. */
+typedef struct sslh_i_depth_grad {
+    const sslh_real  *x, *dy; /* column 0 of the first row of x; dy (count,n) */
+    ptrdiff_t         row;
+    int               rows, cols, step, dil, pad, width, count; /* width: columns of x */
+    size_t            n;
+    sslh_real        *sums;    /* (rows,cols,n) */
+    sslh_i_depth_next next[2]; /* of x, of dy */
+} sslh_i_depth_grad;
+
 /* --- the function table of one instruction set --- */
 struct sslh_i_kernels {
     const char *name;
@@ -3918,10 +3952,8 @@ struct sslh_i_kernels {
     void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
-    void (*depthwise)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *const *w, size_t n, int count, sslh_real *y,
-                      size_t ystep, const sslh_real *bias, int relu, int accumulate);
-    void (*depth_sums)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *dy, size_t ystep, size_t n, int count,
-                       sslh_real *const *sums);
+    void (*depthwise)(const sslh_i_depth *d);
+    void (*depth_sums)(const sslh_i_depth_grad *d);
     void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
     void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
     void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
@@ -5194,88 +5226,212 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-/* A row of a depthwise convolution: y[j][c] = relu([y +] sum over t of x[t][j xstep + c] w[t][c] + bias[c]), j < count, c < n;
-   pixels of y lie ystep apart. Eight pixels at a time share the weights' loads and hide the latency of the sums. */
-SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *const *w, size_t n, int count,
-                                           sslh_real *y, size_t ystep, const sslh_real *bias, int relu, int accumulate) {
-    const SSLH_I_N low = SSLH_I_NSET(relu ? SSLH_I_R(0) : SSLH_I_NONE);
-    for (int j = 0, step; j < count; j += step, y += (size_t)step * ystep) {
-        const size_t at = (size_t)j * xstep;
-        size_t c = 0;
-        step = count - j >= 8 ? 8 : count - j >= 4 ? 4 : count - j >= 2 ? 2 : 1;
-        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
-            const SSLH_I_N b = bias ? SSLH_I_NLOAD(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));
-#define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
-#define SSLH_I_TAP(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(p + (r)*xstep), v, s##r);
-#define SSLH_I_END(r)                                                                        \
-    if (accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);              \
-    s##r = SSLH_I_NADD(s##r, b);                                                             \
-    s##r = SSLH_I_NMAX(low, s##r);                                                           \
-    SSLH_I_NSTORE(y + (r)*ystep + c, s##r);
-#define SSLH_I_PIXELS(R)                                                                     \
-    SSLH_I_REP##R(SSLH_I_START)                                                               \
-    for (int t = 0; t < taps; t++) {                                                         \
-        const sslh_real *p = x[t] + at + c;                                                  \
-        const SSLH_I_N v = SSLH_I_NLOAD(w[t] + c);                                           \
-        SSLH_I_REP##R(SSLH_I_TAP)                                                            \
-    }                                                                                        \
-    SSLH_I_REP##R(SSLH_I_END)
-            if (step == 8) {
-                SSLH_I_PIXELS(8)
-            } else if (step == 4) {
-                SSLH_I_PIXELS(4)
-            } else if (step == 2) {
-                SSLH_I_PIXELS(2)
-            } else {
-                SSLH_I_PIXELS(1)
-            }
+/* Asks for what a whole row's neighbours will need (see sslh_i_depth_next), the part of channels c .. c + W - 1 of n: lines beside
+   the sums rather than all at once. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, size_t c) {
+    const size_t width = next->per * SSLH_I_W * sizeof(sslh_real);
+    for (int q = 0; q < next->rows && SSLH_I_W > 1; q++) {
+        const uintptr_t at = ((size_t)q * next->line + c * next->per) * sizeof(sslh_real);
+        uintptr_t b = 0;
+        for (; b + 256 <= width; b += 256) {
+            SSLH_I_AHEAD(next->p, at + b), SSLH_I_AHEAD(next->p, at + b + 64);
+            SSLH_I_AHEAD(next->p, at + b + 128), SSLH_I_AHEAD(next->p, at + b + 192);
         }
-        for (int r = 0; c < n && r < step; r++) { /* channels that fill no register */
-            const int part = (int)(n - c);
-            sslh_i_v v = sslh_i_vzero();
-            sslh_real *to = y + (size_t)r * ystep + c;
-            for (int t = 0; t < taps; t++)
-                v = sslh_i_vfma(sslh_i_vloadn(x[t] + at + (size_t)r * xstep + c, part), sslh_i_vloadn(w[t] + c, part), v);
-            if (accumulate) v = sslh_i_vadd(sslh_i_vloadn(to, part), v);
-            if (bias) v = sslh_i_vadd(v, sslh_i_vloadn(bias + c, part));
-            if (relu) v = sslh_i_vmax(sslh_i_vzero(), v);
-            sslh_i_vstoren(to, v, part);
-        }
+        for (; b < width; b += 64) SSLH_I_AHEAD(next->p, at + b);
     }
 }
-/* Its gradient of the weights: sums[t][c] += sum over j of x[t][j xstep + c] dy[j ystep + c], in the order of j. As many taps as
-   there are registers at a time. */
-SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(int taps, const sslh_real *const *x, size_t xstep, const sslh_real *dy, size_t ystep, size_t n,
-                                            int count, sslh_real *const *sums) {
-    for (int t = 0, some; t < taps; t += some, x += some, sums += some) {
-        size_t c = 0;
-        some = taps - t >= 9 ? 9 : taps - t >= 3 ? 3 : 1;
-        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
-            const sslh_real *g = dy + c;
-#define SSLH_I_OPEN(r) SSLH_I_N s##r = SSLH_I_NLOAD(sums[r] + c); const sslh_real *p##r = x[r] + c;
-#define SSLH_I_ADD(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r), v, s##r); p##r += xstep;
-#define SSLH_I_CLOSE(r) SSLH_I_NSTORE(sums[r] + c, s##r);
-#define SSLH_I_SUMS(R)                                                                       \
-    SSLH_I_REP##R(SSLH_I_OPEN)                                                               \
-    for (int j = 0; j < count; j++, g += ystep) {                                            \
-        const SSLH_I_N v = SSLH_I_NLOAD(g);                                                  \
-        SSLH_I_REP##R(SSLH_I_ADD)                                                            \
-    }                                                                                        \
-    SSLH_I_REP##R(SSLH_I_CLOSE)
-            if (some == 9) {
-                SSLH_I_SUMS(9)
-            } else if (some == 3) {
-                SSLH_I_SUMS(3)
-            } else {
-                SSLH_I_SUMS(1)
+
+/* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every output is one
+   chain in that order; columns outside the image are left out. Three functions of one form: a tap at a time (any stride and
+   dilation), and for neighbouring taps and outputs, 3 or 5 across, each pixel of x once for all the sums it belongs to. */
+#define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
+#define SSLH_I_END(r)                                                                            \
+    if ((r) < count) {                                                                           \
+        if (d->accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);           \
+        SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
+    }
+#define SSLH_I_DEPTH(name, ROW)                                                                                         \
+    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                      \
+        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                  \
+        const size_t n = d->n, ystep = d->ystep;                                                                         \
+        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                            \
+        const sslh_real *x = d->x;                                                                                       \
+        sslh_real *y = d->y;                                                                                             \
+        size_t c = 0;                                                                                                    \
+        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                       \
+            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                     \
+            SSLH_I_REP8(SSLH_I_START)                                                                                    \
+            for (int a = 0; a < d->rows; a++) {                                                                          \
+                const sslh_real *w = d->w[a] + c;                                                                        \
+                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                  \
+                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                          \
+                ROW                                                                                                      \
+            }                                                                                                            \
+            SSLH_I_REP8(SSLH_I_END)                                                                                      \
+        }                                                                                                                \
+        return c;                                                                                                        \
+    }
+#define SSLH_I_TAP(r)                                            \
+    s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r);        \
+    SSLH_I_AHEAD(x + from, ahead);                              \
+    from += xstep;
+#define SSLH_I_TAP_IN(r)                                         \
+    if (in >= 0 && in < q1 - q0) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r); \
+    from += xstep, in += step;
+#define SSLH_I_ROW                                                                            \
+    const int step = d->step;                                                                \
+    const ptrdiff_t xstep = step * pixel;                                                    \
+    for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += n) {    \
+        const SSLH_I_N v = SSLH_I_NLOAD(w);                                                  \
+        ptrdiff_t from = at;                                                                 \
+        int in = q - q0;                                                                     \
+        if (in >= 0 && q + 7 * step < q1) {                                                  \
+            SSLH_I_REP8(SSLH_I_TAP)                                                           \
+        } else {                                                                             \
+            SSLH_I_REP8(SSLH_I_TAP_IN)                                                        \
+        }                                                                                    \
+    }
+SSLH_I_DEPTH(sslh_i_depth_taps_, SSLH_I_ROW)
+#undef SSLH_I_ROW
+#define SSLH_I_WEIGHT(b) const SSLH_I_N w##b = SSLH_I_NLOAD(w + (b)*n);
+#define SSLH_I_OUT(r, b) s##r = SSLH_I_NFMA(v, w##b, s##r);
+#define SSLH_I_COL(q, sums)                            \
+    if ((q) >= q0 && (q) < q1) {                      \
+        const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
+        SSLH_I_AHEAD(x + at, ahead);                  \
+        sums                                          \
+    }                                                 \
+    at += pixel;
+#define SSLH_I_OUT3(i, j, k) SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 1) SSLH_I_OUT(k, 0)
+#define SSLH_I_ROW                                    \
+    SSLH_I_REP3(SSLH_I_WEIGHT)                        \
+    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                   \
+    SSLH_I_COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))  \
+    SSLH_I_COL(2, SSLH_I_OUT3(0, 1, 2))               \
+    SSLH_I_COL(3, SSLH_I_OUT3(1, 2, 3))               \
+    SSLH_I_COL(4, SSLH_I_OUT3(2, 3, 4))               \
+    SSLH_I_COL(5, SSLH_I_OUT3(3, 4, 5))               \
+    SSLH_I_COL(6, SSLH_I_OUT3(4, 5, 6))               \
+    SSLH_I_COL(7, SSLH_I_OUT3(5, 6, 7))               \
+    SSLH_I_COL(8, SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))  \
+    SSLH_I_COL(9, SSLH_I_OUT(7, 2))
+SSLH_I_DEPTH(sslh_i_depth_row3_, SSLH_I_ROW)
+#undef SSLH_I_ROW
+#define SSLH_I_OUT2(q, i, j) SSLH_I_COL(q, SSLH_I_OUT(i, 1)) SSLH_I_COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
+#define SSLH_I_ROW                                              \
+    SSLH_I_REP3(SSLH_I_WEIGHT)                                  \
+    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                             \
+    SSLH_I_OUT2(1, 0, 1) SSLH_I_OUT2(3, 1, 2) SSLH_I_OUT2(5, 2, 3) SSLH_I_OUT2(7, 3, 4) \
+    SSLH_I_OUT2(9, 4, 5) SSLH_I_OUT2(11, 5, 6) SSLH_I_OUT2(13, 6, 7)                    \
+    SSLH_I_COL(15, SSLH_I_OUT(7, 1))                            \
+    SSLH_I_COL(16, SSLH_I_OUT(7, 2))
+SSLH_I_DEPTH(sslh_i_depth_half3_, SSLH_I_ROW)
+#undef SSLH_I_ROW
+#define SSLH_I_OUT5(i, j, k, l, m) SSLH_I_OUT(i, 4) SSLH_I_OUT(j, 3) SSLH_I_OUT3(k, l, m)
+#define SSLH_I_ROW                                                                           \
+    SSLH_I_REP4(SSLH_I_WEIGHT) SSLH_I_WEIGHT(4)                                              \
+    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
+    SSLH_I_COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))                                         \
+    SSLH_I_COL(2, SSLH_I_OUT3(0, 1, 2))                                                      \
+    SSLH_I_COL(3, SSLH_I_OUT(0, 3) SSLH_I_OUT3(1, 2, 3))                                     \
+    SSLH_I_COL(4, SSLH_I_OUT5(0, 1, 2, 3, 4))                                                \
+    SSLH_I_COL(5, SSLH_I_OUT5(1, 2, 3, 4, 5))                                                \
+    SSLH_I_COL(6, SSLH_I_OUT5(2, 3, 4, 5, 6))                                                \
+    SSLH_I_COL(7, SSLH_I_OUT5(3, 4, 5, 6, 7))                                                \
+    SSLH_I_COL(8, SSLH_I_OUT(4, 4) SSLH_I_OUT(5, 3) SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))       \
+    SSLH_I_COL(9, SSLH_I_OUT(5, 4) SSLH_I_OUT(6, 3) SSLH_I_OUT(7, 2))                        \
+    SSLH_I_COL(10, SSLH_I_OUT(6, 4) SSLH_I_OUT(7, 3))                                        \
+    SSLH_I_COL(11, SSLH_I_OUT(7, 4))
+SSLH_I_DEPTH(sslh_i_depth_row5_, SSLH_I_ROW)
+#undef SSLH_I_ROW
+SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
+    const int close = d->step == 1 && d->dil == 1;
+    const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1); /* columns that some output wants */
+    const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
+    const size_t c = (close && d->cols == 3 ? SSLH_I_P(sslh_i_depth_row3_) :
+                      close && d->cols == 5 ? SSLH_I_P(sslh_i_depth_row5_) :
+                      d->step == 2 && d->dil == 1 && d->cols == 3 ? SSLH_I_P(sslh_i_depth_half3_) : SSLH_I_P(sslh_i_depth_taps_))(d, q1, low);
+    for (int r = 0; c < d->n && r < d->count; r++) { /* channels that fill no register */
+        const int part = (int)(d->n - c);
+        sslh_i_v v = sslh_i_vzero();
+        sslh_real *y = d->y + ((size_t)r * d->ystep + c);
+        for (int a = 0; a < d->rows; a++)
+            for (int b = 0; b < d->cols; b++) {
+                const int q = r * d->step + b * d->dil;
+                const sslh_real *w = d->w[a] + ((size_t)b * d->n + c);
+                if (q < d->q0 || q >= q1) continue;
+                v = sslh_i_vfma(sslh_i_vloadn(d->x + (d->at[a] + q * (ptrdiff_t)d->n + (ptrdiff_t)c), part), sslh_i_vloadn(w, part), v);
             }
-        }
-        for (int r = 0; c < n && r < some; r++) {
-            const int part = (int)(n - c);
-            sslh_i_v v = sslh_i_vloadn(sums[r] + c, part);
-            for (size_t j = 0; j < (size_t)count; j++)
-                v = sslh_i_vfma(sslh_i_vloadn(x[r] + j * xstep + c, part), sslh_i_vloadn(dy + j * ystep + c, part), v);
-            sslh_i_vstoren(sums[r] + c, v, part);
+        if (d->accumulate) v = sslh_i_vadd(sslh_i_vloadn(y, part), v);
+        if (d->bias) v = sslh_i_vadd(v, sslh_i_vloadn(d->bias + c, part));
+        if (d->relu) v = sslh_i_vmax(sslh_i_vzero(), v);
+        sslh_i_vstoren(y, v, part);
+    }
+}
+/* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of j, over the
+   columns of x that exist. Three rows and three columns of the filter at a time, or one row; fewer columns come in three, too. */
+SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
+    const size_t n = d->n, across = (size_t)d->cols * n;
+    const ptrdiff_t pixel = (ptrdiff_t)n, xstep = d->step * pixel;
+    const int step = d->step, count = d->count;
+    const unsigned width = (unsigned)d->width;
+    for (int b = 0; b < d->cols; b += 3) {
+        const int cols = SSLH_I_MIN(3, d->cols - b), none = -(1 << 30);
+        const int col0 = b * d->dil - d->pad, next1 = cols > 1 ? d->dil : none, next2 = cols > 2 ? 2 * d->dil : none; /* of x */
+        const ptrdiff_t q0 = col0 * pixel, q1 = q0 + d->dil * pixel, q2 = q1 + d->dil * pixel;
+        const size_t o1 = cols > 1 ? n : 0, o2 = cols > 2 ? 2 * n : 0; /* a column that is missing loads and stores the first, unchanged */
+        for (int a = 0, some; a < d->rows; a += some) {
+            size_t c = 0;
+            some = d->rows - a >= 3 ? 3 : 1;
+            for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
+                const sslh_real *g = d->dy + c, *x = d->x + (a * d->row + (ptrdiff_t)c);
+                sslh_real *sums = d->sums + ((size_t)a * across + (size_t)b * n + c);
+                int col = col0;
+#define SSLH_I_OPEN(r)                                                                            \
+    const sslh_real *p##r = x + (r)*d->row;                                                       \
+    sslh_real *to##r = sums + (r)*across;                                                         \
+    SSLH_I_N s##r = SSLH_I_NLOAD(to##r), t##r = SSLH_I_NLOAD(to##r + o1), u##r = SSLH_I_NLOAD(to##r + o2);
+#define SSLH_I_ADD0(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r + q0), v, s##r);
+#define SSLH_I_ADD1(r) t##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r + q1), v, t##r);
+#define SSLH_I_ADD2(r) u##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r + q2), v, u##r);
+#define SSLH_I_STEP(r) p##r += xstep;
+#define SSLH_I_CLOSE(r)                                                                           \
+    SSLH_I_NSTORE(to##r + o2, u##r);                                                              \
+    SSLH_I_NSTORE(to##r + o1, t##r);                                                              \
+    SSLH_I_NSTORE(to##r, s##r);
+#define SSLH_I_SUMS(R)                                                                            \
+    SSLH_I_REP##R(SSLH_I_OPEN)                                                                    \
+    for (int j = 0; j < count; j++, col += step, g += n) {                                        \
+        const SSLH_I_N v = SSLH_I_NLOAD(g);                                                       \
+        if ((unsigned)col < width) {                                                              \
+            SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
+        }                                                                                         \
+        if ((unsigned)(col + next1) < width) {                                                    \
+            SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
+        }                                                                                         \
+        if ((unsigned)(col + next2) < width) {                                                    \
+            SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
+        }                                                                                         \
+        SSLH_I_REP##R(SSLH_I_STEP)                                                                \
+    }                                                                                             \
+    SSLH_I_REP##R(SSLH_I_CLOSE)
+                for (int q = 0; q < 2 && a + b == 0; q++) SSLH_I_P(sslh_i_depth_ahead_)(&d->next[q], c);
+                if (some == 3) {
+                    SSLH_I_SUMS(3)
+                } else {
+                    SSLH_I_SUMS(1)
+                }
+            }
+            for (int r = 0; c < n && r < some * cols; r++) {
+                const int part = (int)(n - c), k = r % cols;
+                const sslh_real *x = d->x + ((a + r / cols) * d->row + (ptrdiff_t)c);
+                sslh_real *to = d->sums + ((size_t)(a + r / cols) * across + (size_t)(b + k) * n + c);
+                sslh_i_v v = sslh_i_vloadn(to, part);
+                for (int j = 0, col = col0 + k * d->dil; j < count; j++, col += step)
+                    if ((unsigned)col < width)
+                        v = sslh_i_vfma(sslh_i_vloadn(x + col * pixel, part), sslh_i_vloadn(d->dy + ((size_t)j * n + c), part), v);
+                sslh_i_vstoren(to, v, part);
+            }
         }
     }
 }
@@ -6670,14 +6826,24 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_REP6
 #undef SSLH_I_REP8
 #undef SSLH_I_REP9
-#undef SSLH_I_ADD
+#undef SSLH_I_ADD0
+#undef SSLH_I_ADD1
+#undef SSLH_I_ADD2
 #undef SSLH_I_CLOSE
+#undef SSLH_I_COL
 #undef SSLH_I_END
 #undef SSLH_I_OPEN
-#undef SSLH_I_PIXELS
+#undef SSLH_I_DEPTH
+#undef SSLH_I_OUT
+#undef SSLH_I_OUT2
+#undef SSLH_I_OUT3
+#undef SSLH_I_OUT5
+#undef SSLH_I_WEIGHT
+#undef SSLH_I_STEP
 #undef SSLH_I_SUMS
 #undef SSLH_I_START
 #undef SSLH_I_TAP
+#undef SSLH_I_TAP_IN
 #undef SSLH_I_ROUND
 #undef SSLH_I_ROW1
 #undef SSLH_I_ROW2
@@ -9558,8 +9724,6 @@ typedef struct sslh_i_gather_job {
     int                relu, accumulate, back;
     char              *work;
     size_t             work_bytes;
-    struct sslh_i_bands *bands; /* depthwise: of each class; and where they are in a worker's part of work */
-    size_t             band_at;
 } sslh_i_gather_job;
 
 enum { SSLH_I_SEGMENT = 512 }; /* longest chain of a sum; then it is added to y */
@@ -9754,7 +9918,7 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     if (packed) sslh_i_unscratch(c, packed);
 }
 
-/* --- bands: for few input channels, or few in a group, and depthwise ---
+/* --- bands: for few input channels, or few in a group ---
    A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of pointers and
    borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to a place in the
    caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one behind the other in
@@ -9826,72 +9990,57 @@ SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, i
     sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
 }
 
-/* --- depthwise: every channel by itself, whole rows of the output at a time --- */
+/* --- depthwise: every channel by itself, eight outputs of a row at a time --- */
 
-/* Row `row` of all N gh rows of a gather: the columns whose taps all lie inside the image at once, others one by one. */
-SSLH_I_FN void sslh_i_depth_row(const sslh_i_gather_job *p, const sslh_i_gather *g, int row, const sslh_real **x, const sslh_real **w) {
-    const int n = row / g->gh, i = row % g->gh;
-    const size_t channels = (size_t)g->yc;
-    sslh_real *y = g->y + (((size_t)n * (size_t)g->yh + (size_t)(g->y0 + i * g->ys)) * (size_t)g->yw + (size_t)g->x0) * channels;
-    const int next = (i + 1) * g->step_h + g->max_h; /* the row of x that the next row needs first */
-    if (next < g->xh)
-        sslh_i_prefetch(g->x + ((size_t)n * (size_t)g->xh + (size_t)next) * (size_t)g->xw * channels, (size_t)g->xw * channels, 0);
-    if (i + 1 < g->gh && g->xs == 1) sslh_i_prefetch(y + (size_t)(g->ys * g->yw) * channels, (size_t)g->gw * channels, 1);
-    for (int j = 0; j < g->gw;) {
-        const int left = j * g->step_w + g->min_w, right = j * g->step_w + g->max_w;
-        const int count = left >= 0 && right < g->xw ? SSLH_I_MIN(g->gw - j, (g->xw - 1 - right) / g->step_w + 1) : 1;
-        int taps = 0;
-        for (int t = 0; t < g->taps; t++) {
-            const int a = i * g->step_h + g->off_h[t], b = j * g->step_w + g->off_w[t];
-            if (a < 0 || a >= g->xh || b < 0 || b >= g->xw) continue;
-            x[taps] = g->x + (((size_t)n * (size_t)g->xh + (size_t)a) * (size_t)g->xw + (size_t)b) * channels;
-            w[taps++] = g->packed + (size_t)t * channels;
+/* The taps of a gather are a grid: (taps / cols) rows of cols, of which the columns are dil apart, ascending. */
+SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows times eight outputs */
+    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
+    const sslh_i_gather *g = p->list;
+    while (task >= g->first_task + g->row_tasks) g++;
+    const int across = (g->gw + 7) / 8, all = p->s->n * g->gh * across, first = (task - g->first_task) * g->rows;
+    const ptrdiff_t channels = g->yc, line = channels * g->xw;
+    const sslh_real **w = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
+    ptrdiff_t *at = (ptrdiff_t *)(void *)(w + p->s->kh);
+    sslh_i_depth d;
+    memset(&d, 0, sizeof d);
+    while (d.cols < g->taps && g->off_h[d.cols] == g->off_h[0]) d.cols++;
+    d.x = g->x;
+    d.at = at;
+    d.w = w;
+    d.step = g->step_w;
+    d.dil = d.cols > 1 ? g->off_w[1] - g->off_w[0] : 1;
+    d.n = (size_t)channels;
+    d.ystep = (size_t)(g->xs * channels);
+    d.bias = p->bias;
+    d.relu = p->relu;
+    d.accumulate = p->accumulate;
+    d.fresh = g->step_h;
+    d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
+    for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
+        const int j = u % across * 8, i = u / across % g->gh, n = u / across / g->gh, left = j * g->step_w + g->min_w;
+        const ptrdiff_t image = (ptrdiff_t)n * g->xh, place = left * channels;
+        d.rows = 0;
+        for (int t = 0; t < g->taps; t += d.cols) {
+            const int h = i * g->step_h + g->off_h[t];
+            if (h < 0 || h >= g->xh) continue;
+            w[d.rows] = g->packed + (ptrdiff_t)t * channels;
+            at[d.rows++] = (image + h) * line + place;
         }
-        p->k->depthwise(taps, x, (size_t)g->step_w * channels, w, channels, count, y + (size_t)(j * g->xs) * channels,
-                        (size_t)g->xs * channels, p->bias, p->relu, p->accumulate);
-        j += count;
+        d.count = SSLH_I_MIN(8, g->gw - j);
+        d.q0 = SSLH_I_MAX(0, -left);
+        d.q1 = g->xw - left;
+        d.y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0 + (ptrdiff_t)j * g->xs) * channels;
+        p->k->depthwise(&d);
     }
-}
-/* The same from bands of the source, when windows hang over its left or right edge: eight pixels at a time, borders too. */
-SSLH_I_FN void sslh_i_depth_band_task(void *arg, int task, int worker) {
-    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
-    const sslh_i_gather *g = p->list;
-    while (task >= g->first_task + g->row_tasks) g++;
-    const size_t channels = (size_t)g->yc;
-    const sslh_real **x = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes), **w = x + g->taps;
-    sslh_real *band = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes + p->band_at);
-    const sslh_i_bands *bands = &p->bands[g - p->list];
-    const sslh_i_band d = sslh_i_bands_copy(bands, task - g->first_task, band);
-    for (int t = 0; t < g->taps; t++) w[t] = g->packed + (size_t)t * channels;
-    for (int i = 0; i < d.rows; i++) {
-        sslh_real *y = g->y + (((size_t)d.n * (size_t)g->yh + (size_t)(g->y0 + (d.i + i) * g->ys)) * (size_t)g->yw +
-                               (size_t)(g->x0 + d.j * g->xs)) * channels;
-        if (g->xs == 1) sslh_i_prefetch(y, (size_t)d.cols * channels, 1);
-        for (int t = 0; t < g->taps; t++)
-            x[t] = band + (size_t)(i * g->step_h + g->off_h[t] - g->min_h) * bands->line + (size_t)(g->off_w[t] - g->min_w) * channels;
-        p->k->depthwise(g->taps, x, (size_t)g->step_w * channels, w, channels, d.cols, y, (size_t)g->xs * channels, p->bias, p->relu,
-                        p->accumulate);
-    }
-}
-SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows rows */
-    const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
-    const sslh_i_gather *g = p->list;
-    const sslh_real **x = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
-    while (task >= g->first_task + g->row_tasks) g++;
-    task -= g->first_task;
-    for (int r = task * g->rows; r < SSLH_I_MIN(p->s->n * g->gh, (task + 1) * g->rows); r++) sslh_i_depth_row(p, g, r, x, x + g->taps);
 }
 /* weight (C,Kh,Kw), or NULL: all weights are `constant`. */
 SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real constant) {
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
-    size_t most = 0;
-    int edges = 0;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
-    sslh_i_conv *source = packed ? (sslh_i_conv *)sslh_i_scratch(c, (size_t)p->n * (sizeof *source + sizeof *p->bands)) : NULL;
-    p->work = NULL;
+    p->work_bytes = ((size_t)p->s->kh * (sizeof(sslh_real *) + sizeof(ptrdiff_t)) + 63) / 64 * 64;
+    p->work = packed ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
     p->tasks = 0;
-    if (source) {
-        p->bands = (sslh_i_bands *)(void *)(source + p->n);
+    if (p->work) {
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
             g->packed = packed + (size_t)i * all * channels; /* (taps of the class, C) */
@@ -9899,36 +10048,14 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
                 for (size_t q = 0; q < channels; q++)
                     g->packed[t * channels + q] = p->weight ? p->weight[q * all + (size_t)g->tap[t]] : constant;
             sslh_i_gather_reach(g);
-            /* with a stride the copy costs more than it saves */
-            edges |= g->step_w == 1 && g->xs == 1 && (g->min_w < 0 || g->gw - 1 + g->max_w >= g->xw);
-        }
-        for (int i = 0; i < p->n; i++) { /* about 128 KB of y a task */
-            sslh_i_gather *g = &p->list[i];
             g->first_task = p->tasks;
-            if (edges) { /* the gather as a convolution whose kernel reaches from the smallest to the largest offset */
-                sslh_i_conv *s = &source[i];
-                memset(s, 0, sizeof *s);
-                s->n = p->s->n, s->h = g->xh, s->w = g->xw, s->ci = g->xc, s->oh = g->gh, s->ow = g->gw, s->groups = 1;
-                s->sh = g->step_h, s->sw = g->step_w, s->ph = -g->min_h, s->pw = -g->min_w, s->dh = s->dw = 1;
-                s->kh = g->max_h - g->min_h + 1, s->kw = g->max_w - g->min_w + 1;
-                sslh_i_bands_plan(&p->bands[i], p->k, s, g->x, (int)SSLH_I_MAX((size_t)8, ((size_t)1 << 15) / (channels + 1)));
-                g->row_tasks = s->n * p->bands[i].high * p->bands[i].across;
-                most = SSLH_I_MAX(most, p->bands[i].reals);
-            } else {
-                g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 15) / ((size_t)g->gw * channels + 1));
-                g->row_tasks = (p->s->n * g->gh + g->rows - 1) / g->rows;
-            }
+            g->rows = (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 12) / (channels + 1)); /* about 128 KB of y a task */
+            g->row_tasks = (p->s->n * g->gh * ((g->gw + 7) / 8) + g->rows - 1) / g->rows;
             p->tasks += g->row_tasks;
         }
-        p->band_at = (all * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
-        p->work_bytes = p->band_at + (most * sizeof(sslh_real) + 63) / 64 * 64;
-        p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
-    }
-    if (p->work) {
-        sslh_i_parallel(c, p->tasks, edges ? sslh_i_depth_band_task : sslh_i_depth_task, p);
+        sslh_i_parallel(c, p->tasks, sslh_i_depth_task, p);
         sslh_i_unscratch(c, p->work);
     }
-    if (source) sslh_i_unscratch(c, source);
     if (packed) sslh_i_unscratch(c, packed);
 }
 
@@ -10765,14 +10892,14 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
             g->off_w = next + taps;
             g->tap = tap;
             next += 3 * taps;
-            for (int a = 0; a < s->kh; a++)
-                for (int b = 0; b < s->kw; b++) { /* output row i with i sh = u + (row) sh + ph - a dh */
-                    int h = u + s->ph - a * s->dh, w = v + s->pw - b * s->dw;
-                    if (h % s->sh || w % s->sw) continue;
-                    g->off_h[g->taps] = h / s->sh;
-                    g->off_w[g->taps] = w / s->sw;
-                    tap[g->taps++] = a * s->kw + b;
-                }
+            for (int q = 0; q < (int)taps; q++) { /* output row i with i sh = u + (row) sh + ph - a dh */
+                const int t = depthwise ? (int)taps - 1 - q : q; /* depthwise: rows and columns of dy ascend */
+                const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
+                if (h % s->sh || w % s->sw) continue;
+                g->off_h[g->taps] = h / s->sh;
+                g->off_w[g->taps] = w / s->sw;
+                tap[g->taps++] = t;
+            }
             g->x = dy;
             g->xh = s->oh;
             g->xw = s->ow;
@@ -10832,8 +10959,8 @@ typedef struct sslh_i_wgrad {
     /* in parts */
     sslh_i_bands       bands;
     int                piece, parts;
-    sslh_real         *sums;
-    size_t             sum_taps, sum_channels, sum_groups;
+    sslh_real         *sums; /* [parts][count] */
+    size_t             count;
 } sslh_i_wgrad;
 
 /* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C). Lines of
@@ -11018,56 +11145,70 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     }
 }
 
-/* Depthwise: part `task` of the images; sums[task] (taps,C) += x dy, a row of dy at a time as in sslh_i_depth_row. */
+/* Depthwise: part `task` of the images; sums[task] (taps,C) += x dy, a row of dy at a time. */
 SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
-    const size_t channels = (size_t)s->ci, all = (size_t)s->kh * (size_t)s->kw;
-    const sslh_real **x = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
-    sslh_real **to = (sslh_real **)(void *)(x + all), *sums = p->sums + (size_t)task * all * channels;
-    memset(sums, 0, all * channels * sizeof *sums);
+    const ptrdiff_t channels = s->ci, line = channels * s->w, filter = channels * s->kw;
+    sslh_real *sums = p->sums + (ptrdiff_t)task * s->kh * filter;
+    memset(sums, 0, (size_t)(s->kh * filter) * sizeof *sums);
     const int row0 = task * p->images * s->oh, row1 = SSLH_I_MIN(s->n, (task + 1) * p->images) * s->oh;
-    for (int row = row0; row < row1; row++) {
-        const int n = row / s->oh, h0 = row % s->oh * s->sh - s->ph, next = h0 + (s->kh - 1) * s->dh + s->sh;
-        if (next < s->h)
-            sslh_i_prefetch(p->x + ((size_t)n * (size_t)s->h + (size_t)next) * (size_t)s->w * channels, (size_t)s->w * channels, 0);
-        if (row + 1 < row1) sslh_i_prefetch(p->dy + (size_t)(row + 1) * (size_t)s->ow * channels, (size_t)s->ow * channels, 0);
-        for (int j = 0; j < s->ow;) {
-            const int left = j * s->sw - s->pw, right = left + (s->kw - 1) * s->dw;
-            const int count = left >= 0 && right < s->w ? SSLH_I_MIN(s->ow - j, (s->w - 1 - right) / s->sw + 1) : 1;
-            int taps = 0;
-            for (int t = 0; t < s->kh * s->kw; t++) {
-                const int h = h0 + t / s->kw * s->dh, w = left + t % s->kw * s->dw;
-                if (h < 0 || h >= s->h || w < 0 || w >= s->w) continue;
-                x[taps] = p->x + (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)w) * channels;
-                to[taps++] = sums + (size_t)t * channels;
-            }
-            p->k->depth_sums(taps, x, (size_t)s->sw * channels, p->dy + ((size_t)row * (size_t)s->ow + (size_t)j) * channels, channels, channels,
-                             count, to);
-            j += count;
-        }
+    sslh_i_depth_grad d;
+    (void)worker;
+    memset(&d, 0, sizeof d);
+    d.row = s->dh * line;
+    d.cols = s->kw;
+    d.step = s->sw;
+    d.dil = s->dw;
+    d.pad = s->pw;
+    d.width = s->w;
+    d.count = s->ow;
+    d.n = (size_t)channels;
+    d.next[0].rows = SSLH_I_MIN(s->sh, s->kh);
+    d.next[0].line = (size_t)line;
+    d.next[0].per = (size_t)s->w;
+    d.next[1].rows = 1;
+    d.next[1].per = (size_t)s->ow;
+    for (int row = row0, n = row0 / s->oh, i = 0; row < row1; row++) {
+        const int h0 = i * s->sh - s->ph, next = h0 + (s->kh - 1) * s->dh + s->sh + 1 - d.next[0].rows;
+        int first = 0, end = s->kh; /* filter rows inside the image */
+        while (first < end && h0 + first * s->dh < 0) first++;
+        while (first < end && h0 + (end - 1) * s->dh >= s->h) end--;
+        const sslh_real *image = p->x + (ptrdiff_t)n * s->h * line;
+        if (++i == s->oh) i = 0, n++;
+        if (first == end) continue;
+        d.rows = end - first;
+        d.x = image + (h0 + first * s->dh) * line;
+        d.dy = p->dy + (ptrdiff_t)row * s->ow * channels;
+        d.sums = sums + first * filter;
+        /* rows of x that the next row of dy needs for the first time; below an image follows another */
+        d.next[0].p = (uintptr_t)image + (uintptr_t)SSLH_I_MAX(0, next) * (uintptr_t)line * sizeof *image;
+        d.next[1].p = (uintptr_t)d.dy + (uintptr_t)(s->ow * channels) * sizeof *image;
+        p->k->depth_sums(&d);
     }
 }
 
-/* dw = [dw +] the parts in order, (groups,taps,channels) -> (groups,channels,taps): some rows (group,tap). */
+enum { SSLH_I_WGRAD_SUM = 4096 }; /* numbers of a task: one after the other the parts are added to the first */
 SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
-    const size_t taps = p->sum_taps, rows = p->sum_taps * p->sum_groups, channels = p->sum_channels;
+    const size_t first = (size_t)task * SSLH_I_WGRAD_SUM, n = SSLH_I_MIN((size_t)SSLH_I_WGRAD_SUM, p->count - first);
+    sslh_real *to = p->sums + first;
     (void)worker;
-    for (size_t row = (size_t)task * 16; row < SSLH_I_MIN(rows, (size_t)(task + 1) * 16); row++)
-        for (size_t o = 0; o < channels; o++) {
-            sslh_real *to = p->dw + (row / taps * channels + o) * taps + row % taps;
-            const sslh_real *from = p->sums + row * channels + o;
-            sslh_real y = p->accumulate ? *to + *from : *from;
-            for (int q = 1; q < p->parts; q++) y = y + from[(size_t)q * rows * channels];
-            *to = y;
-        }
+    for (int q = 1; q < p->parts; q++) p->k->binary(SSLH_I_B_ADD, to, 1, to + (size_t)q * p->count, 1, to, n);
 }
+/* dw = [dw +] all parts, (groups,taps,channels) -> (groups,channels,taps). */
 SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_t channels, size_t groups) {
-    p->sum_taps = taps;
-    p->sum_channels = channels;
-    p->sum_groups = groups;
-    sslh_i_parallel(c, (int)((taps * groups + 15) / 16), sslh_i_wgrad_sum_task, p);
+    const size_t count = taps * channels * groups;
+    const sslh_real *sums = p->sums;
+    sslh_real *dw = p->dw;
+    p->count = count;
+    sslh_i_parallel(c, (int)((count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
+    for (size_t g = 0; g < groups; g++, sums += taps * channels, dw += taps * channels) {
+        if (!p->accumulate) p->k->pack_t(dw, (int)taps, sums, channels, (int)taps, (int)channels);
+        else
+            for (size_t o = 0; o < channels; o++)
+                for (size_t t = 0; t < taps; t++) dw[o * taps + t] = dw[o * taps + t] + sums[t * channels + o];
+    }
 }
 
 /* Few channels, or a 1 x 1 kernel over many pixels. */
@@ -11167,14 +11308,11 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         p.images = (s->n + 15) / 16;
         p.parts = (s->n + p.images - 1) / p.images;
         p.sums = (sslh_real *)sslh_i_scratch(c, (size_t)p.parts * count * sizeof(sslh_real));
-        p.work_bytes = ((size_t)s->kh * (size_t)s->kw * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
-        p.work = p.sums ? (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads) : NULL;
-        if (p.work) {
+        if (p.sums) {
             sslh_i_parallel(c, p.parts, sslh_i_wgrad_depth_task, &p);
             sslh_i_wgrad_sum(c, &p, count / (size_t)s->ci, (size_t)s->ci, 1);
-            sslh_i_unscratch(c, p.work);
+            sslh_i_unscratch(c, p.sums);
         }
-        if (p.sums) sslh_i_unscratch(c, p.sums);
     } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) { /* dw (O,I) = dy' x over the pixels used */
         sslh_i_gemm_args m;
         sslh_real *used = NULL;
