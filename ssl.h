@@ -9705,6 +9705,7 @@ typedef struct sslh_i_gather {
     int              yh, yw, yc, yg;
     int              y0, x0, ys, xs;   /* first row and column of the output, and their distance */
     int              gh, gw;           /* outputs per image: gh x gw */
+    int              fill;             /* the pixels of y between them are 0: they are written as well */
     int              sub, seg_len, segs, per_block; /* taps cut into sub segments of seg_len; segments per block of the sum */
     int              rows, cols;       /* of a task */
     int              row_tasks, col_tasks, first_task;
@@ -9831,6 +9832,29 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     }
 }
 
+/* The outputs around those of a 1 x 1 kernel with stride, `rows` of them from number first on, are 0. */
+SSLH_I_FN void sslh_i_gather_fill(const sslh_i_gather *g, int first, int rows) {
+    const size_t pixel = (size_t)g->yc, line = pixel * (size_t)g->yw;
+    int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
+    for (int end; rows > 0; rows -= end - j, j = 0) {
+        end = SSLH_I_MIN(g->gw, j + rows);
+        const int j1 = SSLH_I_MIN(g->yw, end * g->xs), i1 = SSLH_I_MIN(g->yh - i * g->ys, g->ys);
+        sslh_real *y = g->y + ((size_t)n * (size_t)g->yh + (size_t)(i * g->ys)) * line;
+        for (int q = j * g->xs; q < j1; q += g->xs)
+            memset(y + (size_t)(q + 1) * pixel, 0, (size_t)(SSLH_I_MIN(j1, q + g->xs) - q - 1) * pixel * sizeof *y);
+        for (int q = 1; q < i1; q++)
+            memset(y + (size_t)q * line + (size_t)(j * g->xs) * pixel, 0, (size_t)(j1 - j * g->xs) * pixel * sizeof *y);
+        if (++i == g->gh) i = 0, n++;
+    }
+}
+/* For a tile with a short sum: the lines of y that it writes, and of a 1 x 1 kernel, part `at` of `parts` of what the next tile reads,
+   of the `left` rows after this one. */
+SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at, int parts, int left) {
+    const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, some = (next + parts - 1) / parts;
+    for (int r = 0; r < t->rows; r++) sslh_i_prefetch(out[r] + t->col, (size_t)t->cols, 1);
+    for (int r = at * some; r < SSLH_I_MIN(next, (at + 1) * some); r++) sslh_i_prefetch(t->a[t->rows + r], (size_t)g->seg_len, 0);
+}
+
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
     const sslh_i_gather *g = p->list + task % p->n; /* the classes take turns: what they read and write lies side by side */
@@ -9847,9 +9871,11 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     t.len = g->seg_len;
     t.bstep = (size_t)nr;
     t.ldc = (size_t)g->yc;
-    /* groups: few pixels at a time, so that whole lines of x and y are used while they are near */
-    const int span = p->s->groups > 1 ? mr : rows;
-    for (int part = 0; part < rows; part += span)
+    /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
+    const int near = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
+    const int span = p->s->groups > 1 || near ? mr : rows;
+    for (int part = 0; part < rows; part += span) {
+        if (g->fill) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
         for (int group = 0; group < p->s->groups; group++) {
             t.shift = (size_t)group * (size_t)g->xg;
             for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
@@ -9868,11 +9894,13 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                         t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
                         if (whole) t.c = out[r] + t.col;
                         else t.cs = out + r;
+                        if (near) sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr, rows - r - mr);
                         p->k->tile_rows(&t);
                     }
                 }
             }
         }
+    }
 }
 
 /* How many groups are computed as one: up to 16 channels. */
@@ -10927,6 +10955,10 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     p.relu = relu;
     p.accumulate = accumulate;
     p.back = 1;
+    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !bias && !relu) { /* only the first class has a tap */
+        p.n = 1;
+        p.list->fill = !accumulate;
+    }
     if (depthwise) sslh_i_depth_run(c, &p, constant);
     else sslh_i_gather_run(c, &p);
     sslh_i_unscratch(c, p.list);
