@@ -3813,7 +3813,7 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 
 /* One tile of a product, see "kernels: products" below. c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
-    int                     rows, cols;    /* any number of rows; at most NR columns */
+    int                     rows, cols;    /* any number of rows; at most NR columns (runs of one segment: any number) */
     int                     segs, len;     /* rows: segments of len */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
     size_t                  shift;         /* rows: added to every pointer */
@@ -3821,8 +3821,15 @@ typedef struct sslh_i_tile {
     const sslh_real *const *bs;            /* runs: [segs] */
     const int              *lens;          /* runs: [segs] */
     size_t                  astep, bstep;
+    size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
+    size_t                  anext, bnext;  /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
+    int                     far_c;         /* runs: c is not in the first-level cache */
+    const sslh_real        *ask, *ask2;    /* runs in place: what is wanted soon: with each k a line, ask_ld further, */
+    ptrdiff_t               ask_ld, ask_back; /* after every 16 also by ask_back; */
+    size_t                  ask_next;      /* and all of that so much further for the next rows of a, */
+    int                     ask_rows;      /* for so many. While the first NR columns are worked on; ask2: the next NR */
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
-    int                     place;         /* rows: b is a matrix in place: what lies 32 KB further is not what comes next */
+    int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
     int                     spare;         /* rows: there are MR pointers, though fewer rows may be wanted */
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
@@ -4625,7 +4632,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
    Accumulators are named variables written out by macros: an array indexed in a loop ends in memory in some compilers.
    The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
-     runs   a[s][k astep + r]: rows side by side (transposed matrices, gradients of weights), each run with its own b */
+     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b */
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
 #define SSLH_I_MR 12
 #elif SSLH_I_PASS == SSLH_I_PASS_NEON
@@ -4660,17 +4667,28 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
 #define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
 #define SSLH_I_ROW1(r) SSLH_I_MADD1(r, p##r[k])
-#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, a[r])
-#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, a[r])
+#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, q[(r) / 3][(r) % 3 * rstep])
+#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, q[(r) / 3][(r) % 3 * rstep])
+#define SSLH_I_ROWS_OF_Y float *z[4] = {y, y + 3 * ystep, y + 6 * ystep, y + 9 * ystep};
 #define SSLH_I_PUT2(r)                                                                                                 \
-    SSLH_I_NSTORE(y + r * ystep, u##r);                                                                                \
-    SSLH_I_NSTORE(y + r * ystep + SSLH_I_W, v##r);
-#define SSLH_I_PUT1(r) SSLH_I_NSTORE(y + r * ystep, u##r);
+    SSLH_I_NSTORE(z[(r) / 3] + (r) % 3 * ystep, u##r);                                                                 \
+    SSLH_I_NSTORE(z[(r) / 3] + (r) % 3 * ystep + SSLH_I_W, v##r);
+#define SSLH_I_PUT1(r) SSLH_I_NSTORE(z[(r) / 3] + (r) % 3 * ystep, u##r);
 #define SSLH_I_MORE2(r)                                                                                                \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);                                                             \
-    v##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep + SSLH_I_W), v##r);
-#define SSLH_I_MORE1(r) u##r = SSLH_I_NADD(SSLH_I_NLOAD(y + r * ystep), u##r);
+    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep), u##r);                                              \
+    v##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep + SSLH_I_W), v##r);
+#define SSLH_I_MORE1(r) u##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep), u##r);
 
+/* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers. With each k
+   a line of what is wanted soon moves nearer, 16 of them ask_ld apart, then those 16 numbers behind. */
+#define SSLH_I_RUN_START                                                                                               \
+    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                              \
+    if (!t->place) ask = a + 8192;
+#define SSLH_I_RUN_ASK                                                                                                 \
+    SSLH_I_AHEAD(ask, 0);                                                                                              \
+    ask += askstep;                                                                                                    \
+    if ((k & 15) == 1) ask += askback;
+#define SSLH_I_RUN_NEXT q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep
 /* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are
    added to it. */
 #define SSLH_I_CORES(R)                                                                                                \
@@ -4689,6 +4707,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
                 SSLH_I_REP##R(SSLH_I_ROW2)                                                                             \
             }                                                                                                          \
         }                                                                                                              \
+        SSLH_I_ROWS_OF_Y                                                                                               \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
         }                                                                                                              \
@@ -4708,37 +4727,60 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                             \
             }                                                                                                          \
         }                                                                                                              \
+        SSLH_I_ROWS_OF_Y                                                                                               \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,   \
+                                            float *y, ptrdiff_t ystep, int more) {                                     \
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
+        const uintptr_t ahead = t->place ? 0 : 32768;                                                                  \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        for (int s = 0; s < t->segs; s++) {                                                                            \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
+        const ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                    \
+        const ptrdiff_t askstep = !t->place ? astep : ask ? (ptrdiff_t)t->ask_ld : 0, askback = ask ? t->ask_back : 0; \
+        const float *const first = a;                                                                                  \
+        ask = ask ? ask : b;                                                                                           \
+        for (int s = 0;;) {                                                                                            \
+            SSLH_I_RUN_START                                                                                           \
+            for (int k = t->lens[s]; k > 0; k--, SSLH_I_RUN_NEXT) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
-                SSLH_I_AHEAD(a, 32768), SSLH_I_AHEAD(b, 32768), SSLH_I_AHEAD(b + SSLH_I_W, 32768);                     \
+                SSLH_I_AHEAD(b, ahead);                                                                                \
+                if (SSLH_I_W == 16) SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                                 \
+                SSLH_I_RUN_ASK                                                                                         \
                 SSLH_I_REP##R(SSLH_I_RUN2)                                                                             \
             }                                                                                                          \
+            if (++s >= t->segs) break;                                                                                 \
+            a = t->a[s] + (first - t->a[0]);                                                                           \
+            b = t->bs[s];                                                                                              \
         }                                                                                                              \
+        SSLH_I_ROWS_OF_Y                                                                                               \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,   \
+                                            float *y, ptrdiff_t ystep, int more) {                                     \
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        for (int s = 0; s < t->segs; s++) {                                                                            \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
+        const ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                    \
+        const ptrdiff_t askstep = !t->place ? astep : ask ? (ptrdiff_t)t->ask_ld : 0, askback = ask ? t->ask_back : 0; \
+        const float *const first = a;                                                                                  \
+        ask = ask ? ask : b;                                                                                           \
+        for (int s = 0;;) {                                                                                            \
+            SSLH_I_RUN_START                                                                                           \
+            for (int k = t->lens[s]; k > 0; k--, SSLH_I_RUN_NEXT) {                                                    \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
+                SSLH_I_RUN_ASK                                                                                         \
                 SSLH_I_REP##R(SSLH_I_RUN1)                                                                             \
             }                                                                                                          \
+            if (++s >= t->segs) break;                                                                                 \
+            a = t->a[s] + (first - t->a[0]);                                                                           \
+            b = t->bs[s];                                                                                              \
         }                                                                                                              \
+        SSLH_I_ROWS_OF_Y                                                                                               \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
         }                                                                                                              \
@@ -4774,17 +4816,17 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, floa
 #endif
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, int n, float *y, ptrdiff_t ystep, int more) {
-    int wide = t->cols > SSLH_I_W;
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask, int n, int wide, float *y,
+                                   ptrdiff_t ystep, int more) {
     switch (n) {
-    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, row, y, ystep, more); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, row, y, ystep, more); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, row, y, ystep, more); break;
+    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, ask, y, ystep, more); break;
+    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, ask, y, ystep, more); break;
+    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, a, b, ask, y, ystep, more); break;
 #if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, row, y, ystep, more); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, a, b, ask, y, ystep, more); break;
 #else
-    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, row, y, ystep, more); break;
-    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, row, y, ystep, more); break;
+    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, a, b, ask, y, ystep, more); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, a, b, ask, y, ystep, more); break;
 #endif
     }
 }
@@ -4816,18 +4858,22 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
         }
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, int row, int n, sslh_real *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b, const sslh_real *ask, int n, int wide,
+                                   sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see plain below */
+    (void)wide, (void)ask;
     const int four = n == 4;
+    const size_t rstep = t->rstep ? t->rstep : 1;
+    const ptrdiff_t from = a - t->a[0];
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++) {
-        const sslh_real *a = t->a[s] + row, *b = t->bs[s];
+        if (s) a = t->a[s] + from, b = t->bs[s];
         for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep) {
             SSLH_I_P(sslh_i_madd_)(y, b, a[0]);
             if (!four) continue;
-            SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[1]);
-            SSLH_I_P(sslh_i_madd_)(y + 2 * ystep, b, a[2]);
-            SSLH_I_P(sslh_i_madd_)(y + 3 * ystep, b, a[3]);
+            SSLH_I_P(sslh_i_madd_)(y + ystep, b, a[rstep]);
+            SSLH_I_P(sslh_i_madd_)(y + 2 * ystep, b, a[2 * rstep]);
+            SSLH_I_P(sslh_i_madd_)(y + 3 * ystep, b, a[3 * rstep]);
         }
     }
 }
@@ -4872,13 +4918,13 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
 }
 
 /* The sums are the result, in whole registers: they need not be collected first. */
-SSLH_I_INLINE int SSLH_I_P(sslh_i_plain_)(const sslh_i_tile *t) {
-    const int whole = t->cols == SSLH_I_NR || (SSLH_I_W > 1 && t->cols == SSLH_I_W);
+SSLH_I_INLINE int SSLH_I_P(sslh_i_plain_)(const sslh_i_tile *t, int cols) {
+    const int whole = cols == SSLH_I_NR || (SSLH_I_W > 1 && cols == SSLH_I_W);
     return whole && !t->cs && !(SSLH_I_PASS == SSLH_I_PASS_C && t->accumulate) && !t->bias && !t->relu;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
-    const int plain = SSLH_I_P(sslh_i_plain_)(t);
+    const int plain = SSLH_I_P(sslh_i_plain_)(t, t->cols);
     for (int row = 0, n; row < t->rows; row += n) {
         const int left = t->rows - row;
         n = SSLH_I_P(sslh_i_core_)(left, t->spare);
@@ -4890,17 +4936,49 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
+/* Some rows of one tile. */
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b, const sslh_real *ask, int rows,
+                                        int col, int cols, sslh_real *c, int plain) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
-    const int plain = SSLH_I_P(sslh_i_plain_)(t);
-    for (int row = 0, n; row < t->rows; row += n) {
-        n = SSLH_I_P(sslh_i_core_)(t->rows - row, 0);
+    const size_t rstep = t->rstep ? t->rstep : 1;
+    const int wide = cols > SSLH_I_W;
+    for (int row = 0, n; row < rows; row += n, a += (size_t)n * rstep) {
+        n = SSLH_I_P(sslh_i_core_)(rows - row, 0);
         if (plain) {
-            SSLH_I_P(sslh_i_runs_)(t, row, n, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+            SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
-        SSLH_I_P(sslh_i_runs_)(t, row, n, y, SSLH_I_NR, 0);
-        SSLH_I_P(sslh_i_put_)(t, row, n, y);
+        sslh_i_tile u = *t;
+        u.cols = cols;
+        u.c = c;
+        u.bias = t->bias ? t->bias + col : NULL;
+        SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, y, SSLH_I_NR, 0);
+        SSLH_I_P(sslh_i_put_)(&u, row, n, y);
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
+    const sslh_real *a = t->a[0];
+    const size_t anext = t->anext ? t->anext : SSLH_I_MR * (t->rstep ? t->rstep : 1);
+    for (int first = 0; first < t->rows; first += SSLH_I_MR, a += anext) {
+        const int rows = SSLH_I_MIN(SSLH_I_MR, t->rows - first);
+        const sslh_real *b = t->bs[0];
+        sslh_real *c = t->c + (size_t)first * t->ldc;
+        for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
+            const sslh_real *ask = first >= t->ask_rows ? NULL : col == 0 ? t->ask : col == SSLH_I_NR ? t->ask2 : NULL;
+            const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
+            if (ask) ask += (size_t)(first / SSLH_I_MR) * t->ask_next;
+            for (int r = 0; r < rows && t->far_c; r++) { /* while the tile is worked on, its place in c moves nearer */
+                SSLH_I_PREFETCH(c + (size_t)r * t->ldc, 0);
+                SSLH_I_PREFETCH(c + (size_t)r * t->ldc + (cols - 1), 0);
+            }
+#if SSLH_I_PASS != SSLH_I_PASS_C
+            if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
+                SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))(t, a, b, ask, c, (ptrdiff_t)t->ldc, t->accumulate);
+                continue;
+            }
+#endif
+            SSLH_I_P(sslh_i_runs_part_)(t, a, b, ask, rows, col, cols, c, plain);
+        }
     }
 }
 
@@ -4953,6 +5031,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
                 SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                            \
             }                                                                                                          \
         }                                                                                                              \
+        SSLH_I_ROWS_OF_Y                                                                                               \
         if (more) {                                                                                                    \
             SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
         }                                                                                                              \
@@ -4968,6 +5047,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
                 SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                            \
             }                                                                                                          \
         }                                                                                                              \
+        SSLH_I_ROWS_OF_Y                                                                                               \
         if (more) {                                                                                                    \
             SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
         }                                                                                                              \
@@ -5013,7 +5093,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
         float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
         for (int row = 0, n; row < t->rows; row += n) {                                                                \
             n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
-            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t)) {                              \
+            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t, t->cols)) {                   \
                 float *c = t->c + (size_t)row * t->ldc;                                                                \
                 SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, c, (ptrdiff_t)t->ldc, t->accumulate);                \
                 continue;                                                                                              \
@@ -5022,17 +5102,42 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
             SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
         }                                                                                                              \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                        \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_some_)(const sslh_i_tile *t) { /* packed rows */                           \
         float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
         for (int row = 0, n; row < t->rows; row += n) {                                                                \
             n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
-            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t)) {                              \
+            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t, t->cols)) {                     \
                 float *c = t->c + (size_t)row * t->ldc;                                                                \
                 SSLH_I_P(sslh_i_##kind##_runs_)(t, row, c, (ptrdiff_t)t->ldc, t->accumulate);                          \
                 continue;                                                                                              \
             }                                                                                                          \
             SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_runs_)(t, row, y, SSLH_I_NR, 0))                              \
             SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
+        }                                                                                                              \
+    }                                                                                                                  \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                        \
+        const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;                 \
+        const float *rows[SSLH_I_MR], *a = t->a[0], *b;                                                                \
+        sslh_i_tile u = *t;                                                                                            \
+        if (t->segs > 1) {                                                                                             \
+            SSLH_I_P(sslh_i_##kind##_some_)(t);                                                                        \
+            return;                                                                                                    \
+        }                                                                                                              \
+        u.a = rstep > 1 ? rows : &a;                                                                                   \
+        u.bs = &b;                                                                                                     \
+        u.len = t->lens[0];                                                                                            \
+        for (int first = 0; first < t->rows; first += SSLH_I_MR, a += anext) {                                         \
+            u.rows = SSLH_I_MIN(SSLH_I_MR, t->rows - first);                                                           \
+            for (int r = 0; r < u.rows; r++) rows[r] = a + (size_t)r * rstep;                                          \
+            b = t->bs[0];                                                                                              \
+            for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext) {                                        \
+                u.cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col);                                                         \
+                u.c = t->c + (size_t)first * t->ldc + (size_t)col;                                                     \
+                u.bias = t->bias ? t->bias + col : NULL;                                                               \
+                u.b = b;                                                                                               \
+                if (rstep > 1) SSLH_I_P(sslh_i_##kind##_tile_rows_)(&u); /* a matrix in place */                       \
+                else SSLH_I_P(sslh_i_##kind##_some_)(&u);                                                              \
+            }                                                                                                          \
         }                                                                                                              \
     }
 #define SSLH_I_DOT SSLH_I_DOT_emulated
@@ -8861,7 +8966,7 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
     SSLH_I_MC = 96, /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
-    SSLH_I_MROWS = 288, /* most rows of a task here: the block of a, packed, stays in the second level as well */
+    SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second level, half a megabyte */
     SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
 };
 
@@ -8904,6 +9009,7 @@ typedef struct sslh_i_gemm_job {
     int        part_k, step_k;   /* k of a part; of a round, which is what is packed at a time */
     int        k0;               /* where in its part the round starts */
     int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
+    int        near_k, near_n;     /* k and columns of b that stay in the second-level cache */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
@@ -8923,107 +9029,87 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* a is larger than the second level. The processor fetches along a row by itself once it has seen some of it: ask for
-   the first lines of the rows to come. */
-SSLH_I_FN int sslh_i_gemm_far(const sslh_i_gemm_job *p) { return (size_t)p->g.m * (size_t)p->g.k > (size_t)1 << 18; }
-SSLH_I_FN void sslh_i_gemm_ask(const sslh_i_gemm_job *p, const sslh_real *a, size_t ld, int rows, int kn) {
-    for (; rows > 0 && sslh_i_gemm_far(p); rows--, a += ld)
-        for (int l = 0; l < SSLH_I_MIN(kn, 128); l += 16) SSLH_I_PREFETCH(a + l, 0);
-}
-
-/* Rows i0 .. of op(a), columns k .. k+kn of it, as panels [panel][kn][MR], KPAD after each. */
-SSLH_I_FN void sslh_i_gemm_pack_a(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, sslh_real *to, int i0, int rows,
-                                  int k, int kn) {
-    const int mr = p->k->mr;
-    const size_t panel = (size_t)mr * (size_t)kn + SSLH_I_KPAD;
-    if (g->ta) {
-        p->k->pack_lines(to, mr, panel, g->a + (size_t)k * g->lda + (size_t)i0, g->lda, rows, kn);
-        return;
-    }
-    const sslh_real *a = g->a + (size_t)i0 * g->lda + (size_t)k;
-    for (int r = 0; r < rows; r += mr, to += panel, a += (size_t)mr * g->lda) {
-        sslh_i_gemm_ask(p, a + (size_t)mr * g->lda, g->lda, SSLH_I_MIN(mr, rows - r - mr), kn);
-        p->k->pack_t(to, mr, a, g->lda, SSLH_I_MIN(mr, rows - r), kn);
-    }
-}
-
 /* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already; last:
-   bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
+   bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on.
+   b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR at a time: these
+   MR x near_k numbers are in the first level while they meet the panels of the group, and while they meet the first one, the next are asked
+   for. Blocks of k that follow each other are added to a tile of c while it is near. */
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1,
                                  int k0, int k1, int accumulate, int last, const sslh_real *packed, sslh_real *work) {
     const struct sslh_i_kernels *kern = p->k;
-    const int nr = p->nr, mr = kern->mr, rows = i1 - i0;
-    const sslh_real *a[SSLH_I_MROWS];
+    const int nr = p->nr, mr = kern->mr, jit = p->copy_a && !g->ta, local = p->b_mode == SSLH_I_B_LOCAL;
+    const int rows = jit || p->near_k > SSLH_I_KC ? mr : i1 - i0; /* of a call */
+    const size_t panel = packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * (size_t)nr + SSLH_I_KPAD;
+    const size_t inext = (g->ta ? 1 : g->lda) * (size_t)mr;
     sslh_real *work_b = work ? work + p->a_reals : NULL;
+    const sslh_real *a, *b;
+    int kn;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.ldc = g->ldc;
-    t.place = p->b_mode == SSLH_I_B_PLACE;
     t.segs = 1;
-    for (int k = k0; k < k1; k += SSLH_I_KC) {
-        int kn = SSLH_I_MIN(SSLH_I_KC, k1 - k), final = last && k + kn == k1;
-        t.accumulate = accumulate || k > k0;
-        t.relu = final && g->relu;
-        if (p->copy_a) {
-            sslh_i_gemm_pack_a(p, g, work, i0, rows, k, kn);
-        } else if (!g->ta) {
-            for (int r = 0; r < rows; r++) a[r] = g->a + (size_t)(i0 + r) * g->lda + (size_t)k;
-        }
-        if (p->b_mode == SSLH_I_B_LOCAL && !g->tb)
-            kern->pack_lines(work_b, nr, (size_t)kn * (size_t)nr + SSLH_I_KPAD, g->b + (size_t)k * g->ldb + (size_t)j0,
-                             g->ldb, j1 - j0, kn);
-        for (int j = j0; j < j1; j += nr) {
-            const sslh_real *b;
-            t.cols = SSLH_I_MIN(nr, j1 - j);
-            t.bstep = (size_t)nr;
-            if (p->b_mode == SSLH_I_B_SHARED) {
-                b = packed + (size_t)(j / nr) * sslh_i_gemm_panel(p) + (size_t)(k - k0) * (size_t)nr;
-            } else if (p->b_mode == SSLH_I_B_LOCAL && g->tb) { /* one panel, still in the first level when it is used */
-                sslh_i_gemm_pack_b(p, g->b, work_b, j, k, kn);
-                b = work_b;
-            } else if (p->b_mode == SSLH_I_B_LOCAL) {
-                b = work_b + (size_t)((j - j0) / nr) * ((size_t)kn * (size_t)nr + SSLH_I_KPAD);
-            } else {
-                b = g->b + (size_t)k * g->ldb + (size_t)j;
-                t.bstep = g->ldb;
-            }
-            t.bias = final && g->bias ? g->bias + j : NULL;
-            t.c = g->c + (size_t)i0 * g->ldc + (size_t)j;
-            t.bs = &b;
-            t.lens = &kn;
-            t.len = kn;
-            t.a = a;
-            t.b = b;
-            if (!p->copy_a) {
-                t.rows = rows;
-                t.astep = g->lda;
-                if (!g->ta) {
-                    const int some = j == j0 && sslh_i_gemm_far(p) ? mr : rows; /* a new block: ask for rows to come */
-                    for (int r = 0; r < rows; r += some) {
-                        t.rows = SSLH_I_MIN(some, rows - r);
-                        t.a = a + r;
-                        t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
-                        if (r + some < rows)
-                            sslh_i_gemm_ask(p, a[r] + (size_t)mr * g->lda, g->lda, SSLH_I_MIN(mr, rows - r - mr), kn);
-                        kern->tile_rows(&t);
+    t.a = &a;
+    t.bs = &b;
+    t.lens = &kn;
+    t.place = 1;
+    t.far_c = (size_t)(i1 - i0) * (size_t)(j1 - j0) > 8192;
+    t.astep = p->copy_a ? (size_t)mr : g->ta ? g->lda : 1;
+    t.rstep = g->ta || p->copy_a ? 1 : g->lda;
+    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : (size_t)nr;
+    t.bnext = p->b_mode == SSLH_I_B_PLACE ? (size_t)nr : panel;
+    t.ask_ld = (ptrdiff_t)g->lda;
+    t.ask_back = g->ta ? 0 : 16 - 16 * (ptrdiff_t)g->lda;
+    t.ask_next = inext;
+    if (g->batch > 1) { /* the next matrices */
+        t.ask_ld = 16;
+        t.ask_back = 0;
+        t.ask_next = 16 * (size_t)SSLH_I_MIN(g->k, SSLH_I_KC);
+    } else if (p->near_n <= nr) {
+        t.ask_ld = local ? (ptrdiff_t)g->ldb : 16;
+        t.ask_back = local ? 16 - 16 * (ptrdiff_t)g->ldb : 0;
+        t.ask_next = local ? 16 * g->ldb : 16 * SSLH_I_KC;
+    }
+    for (int ka = k0; ka < k1; ka += p->near_k) {
+        const int kb = SSLH_I_MIN(k1, ka + p->near_k);
+        t.anext = p->copy_a ? (size_t)mr * (size_t)(kb - ka) + SSLH_I_KPAD : inext;
+        if (p->copy_a && g->ta)
+            kern->pack_lines(work, mr, t.anext, g->a + (size_t)ka * g->lda + (size_t)i0, g->lda, i1 - i0, kb - ka);
+        for (int ja = j0; ja < j1; ja += p->near_n) {
+            const int jb = SSLH_I_MIN(j1, ja + p->near_n);
+            if (local && !g->tb)
+                kern->pack_lines(work_b, nr, panel, g->b + (size_t)ka * g->ldb + (size_t)ja, g->ldb, jb - ja, kb - ka);
+            for (int j = ja; local && g->tb && j < jb; j += nr)
+                sslh_i_gemm_pack_b(p, g->b, work_b + (size_t)((j - ja) / nr) * panel, j, ka, kb - ka);
+            t.cols = jb - ja;
+            for (int i = i0; i < i1; i += rows) {
+                t.rows = SSLH_I_MIN(rows, i1 - i);
+                t.c = g->c + (size_t)i * g->ldc + (size_t)ja;
+                if (jit) kern->pack_t(work, mr, g->a + (size_t)i * g->lda + (size_t)ka, g->lda, t.rows, kb - ka);
+                for (int k = ka; k < kb; k += SSLH_I_KC) {
+                    kn = SSLH_I_MIN(SSLH_I_KC, kb - k);
+                    const int final = last && k + kn == k1;
+                    t.accumulate = accumulate || k > k0;
+                    t.relu = final && g->relu;
+                    t.bias = final && g->bias ? g->bias + ja : NULL;
+                    a = g->a + (g->ta ? (size_t)k * g->lda + (size_t)i : (size_t)i * g->lda + (size_t)k);
+                    if (g->batch > 1) {
+                        t.ask = (ja == j0 ? g->a + g->stride_a : g->b + g->stride_b) + (size_t)(i / mr) * t.ask_next;
+                        t.ask2 = g->b + g->stride_b + (size_t)(i / mr) * t.ask_next;
+                        t.ask_rows = ja <= j0 + nr ? t.rows : 0;
+                    } else if (p->near_n > nr) { /* the next rows of a, where they are whole */
+                        t.ask = a + inext;
+                        t.ask_rows = SSLH_I_MIN(t.rows, i1 - i - 2 * mr + 1);
+                    } else { /* the next panel of b, packed or not */
+                        t.ask = g->tb && local ? g->b + (size_t)jb * g->ldb + (size_t)k : packed + (size_t)(jb / nr) * panel + (size_t)(k - k0) * (size_t)nr;
+                        t.ask_rows = jb < j1 && (packed || g->tb) ? SSLH_I_MIN(t.rows, nr / 16 * mr) : 0;
                     }
-                } else {
-                    a[0] = g->a + (size_t)k * g->lda + (size_t)i0;
+                    if (jit) a = work + (size_t)(k - ka) * (size_t)mr;
+                    else if (p->copy_a) a = work + (size_t)((i - i0) / mr) * t.anext + (size_t)(k - ka) * (size_t)mr;
+                    if (packed) b = packed + (size_t)(ja / nr) * panel + (size_t)(k - k0) * (size_t)nr;
+                    else if (local) b = work_b + (size_t)(k - ka) * (size_t)nr;
+                    else b = g->b + (size_t)k * g->ldb + (size_t)ja;
                     kern->tile_runs(&t);
                 }
-                continue;
-            }
-            t.astep = (size_t)mr;
-            for (int r = 0; r < rows; r += mr) {
-                /* while this tile is worked on, its place in c moves nearer */
-                a[0] = work + (size_t)(r / mr) * ((size_t)mr * (size_t)kn + SSLH_I_KPAD);
-                t.rows = SSLH_I_MIN(mr, rows - r);
-                t.c = g->c + (size_t)(i0 + r) * g->ldc + (size_t)j;
-                for (int q = 0; q < t.rows && t.accumulate; q++) {
-                    SSLH_I_PREFETCH(t.c + (size_t)q * g->ldc, 0);
-                    SSLH_I_PREFETCH(t.c + (size_t)q * g->ldc + (t.cols - 1), 0);
-                }
-                kern->tile_runs(&t);
             }
         }
     }
@@ -9090,8 +9176,7 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
         g.a += (size_t)item * g.stride_a;
         g.b += (size_t)item * g.stride_b;
         g.c += (size_t)item * g.stride_c;
-        for (int i = 0; i < g.m; i += SSLH_I_MROWS)
-            sslh_i_gemm_block(p, &g, i, SSLH_I_MIN(g.m, i + SSLH_I_MROWS), 0, g.n, 0, g.k, g.accumulate, 1, NULL, work);
+        sslh_i_gemm_block(p, &g, 0, g.m, 0, g.n, 0, g.k, g.accumulate, 1, NULL, work);
     }
 }
 
@@ -9109,6 +9194,22 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
         for (size_t j = 0; j < n && g->bias; j++) c[j] = c[j] + g->bias[j];
         for (size_t j = 0; j < n && g->relu; j++) c[j] = SSLH_I_R(0) > c[j] ? SSLH_I_R(0) : c[j];
     }
+}
+
+/* Sizes of what is near, and of a worker's memory. */
+SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
+    /* one panel at a time, from the first level: just packed, or when the second holds a block of a */
+    const int panel = (p->b_mode == SSLH_I_B_LOCAL && p->g.tb) || (p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta);
+    const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC, whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR;
+    const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* lines far apart share few sets */
+    p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
+    p->near_n = panel ? p->nr : SSLH_I_NEAR / p->near_k / 32 * 32;
+    if (p->near_n < 32) p->near_n = p->nr;
+    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->rows : 0) + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
+    p->work_bytes = p->a_reals;
+    if (p->b_mode == SSLH_I_B_LOCAL)
+        p->work_bytes += (size_t)(p->near_k + SSLH_I_KPAD) * (size_t)(SSLH_I_MIN(p->near_n, p->cols) + 32);
+    p->work_bytes = (p->work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
 }
 
 /* One matrix product over all threads. */
@@ -9142,16 +9243,12 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     }
     /* b in place pays for few rows; not where each line lies on a page of its own, half used */
     const int few = g->m <= 256 && (p.k->w == 16 || g->ldb % 512 != 0);
-    if (!g->tb && g->n % p.k->w == 0 && (few || (size_t)g->k * (size_t)g->n <= 16384))
+    if (!g->tb && g->n % p.k->w == 0 && (few || g->n <= nr || (size_t)g->k * (size_t)g->n <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
-    p.copy_a = g->ta ? p.cols > nr : p.cols >= 128 && g->lda >= 512;
-
-    p.a_reals = p.copy_a ? (size_t)(p.rows + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
-    if (p.b_mode == SSLH_I_B_LOCAL) p.work_bytes = (size_t)(g->tb ? nr : p.cols + 32) * (SSLH_I_KC + SSLH_I_KPAD);
-    p.work_bytes += p.a_reals;
-    p.work_bytes = (p.work_bytes * sizeof(sslh_real) + 63) / 64 * 64;
+    p.copy_a = g->ta ? p.cols > nr && g->k > 128 : p.cols >= 128 && g->lda % 1024 == 0;
+    sslh_i_gemm_work(&p);
     if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 2 MB, which a shared cache holds */
         size_t most = ((size_t)1 << 19) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
         p.step_k = (int)SSLH_I_MIN((size_t)p.part_k, SSLH_I_MAX(most, (size_t)SSLH_I_KC));
@@ -9187,8 +9284,9 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.nr = c->k->nr;
     p.g = *g;
     p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_PLACE : SSLH_I_B_LOCAL;
-    p.work_bytes = p.b_mode == SSLH_I_B_LOCAL ? (SSLH_I_KC + SSLH_I_KPAD) * (size_t)(g->n + 32) * sizeof(sslh_real) : 0;
-    p.work_bytes = (p.work_bytes + 63) / 64 * 64;
+    p.rows = g->m;
+    p.cols = g->n;
+    sslh_i_gemm_work(&p);
     p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
     if (p.work_bytes) {
         p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
