@@ -5207,7 +5207,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
         for (int j = 0; j < cols; j += step, q += panel) {
             const sslh_real *p = from + j;
             const int wide = cols - j < step ? cols - j : step;
-            if (k >= 8)
+            if (k >= 8 && (step != 8 || j % 16 == 0))
                 for (size_t r = 4; r < 8; r++)
                     for (int l = 0; l < step; l += 16) SSLH_I_PREFETCH1(p + r * ld + l);
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
@@ -5220,6 +5220,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
             }
 #endif
             int r = 0;
+            for (; wide == step && step % SSLH_I_W == 0 && r < some; r++)
+                for (int l = 0; l < step; l += SSLH_I_W)
+                    SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
+            for (; wide == 8 && step == 8 && r < some; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
 #if SSLH_I_PASS != SSLH_I_PASS_C /* what a register carries too many is of the next line, in memory and in the panel */
             for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
@@ -10075,9 +10079,10 @@ SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k
     b->xg = s->ci / s->groups;
     b->line = ((size_t)(b->cols - 1) * (size_t)s->sw + (size_t)(s->kw - 1) * (size_t)s->dw + 1) * (size_t)b->xg;
     b->group = (size_t)b->lines * b->line;
-    b->reals = (b->group * (size_t)s->groups + 15) / 16 * 16;
+    b->reals = b->group * (size_t)s->groups / 16 * 16 + 32;
 }
-/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). */
+/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). What lies outside of the image becomes 0; when
+   bands are whole images, once: to's last number is 1 before. */
 SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
     const sslh_i_conv *s = b->s;
     sslh_i_band d;
@@ -10090,14 +10095,16 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     const int top = d.i * s->sh - s->ph, left = d.j * s->sw - s->pw, all = (int)(b->line / (size_t)b->xg);
     const int from = SSLH_I_MAX(0, SSLH_I_MIN(-left, all)), end = SSLH_I_MAX(from, SSLH_I_MIN(all, s->w - left));
     const size_t xg = (size_t)b->xg, head = (size_t)from * xg, inside = (size_t)(end - from) * xg;
+    const int fresh = b->high * b->across > 1 || to[b->reals - 1] > 0;
+    to[b->reals - 1] = SSLH_I_R(0);
     for (int q = 0; q < b->lines; q++, to += b->line) {
         const int h = top + q, there = h >= 0 && h < s->h;
         const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
         if (there && s->groups == 1) memcpy(to + head, x, inside * sizeof *x);
-        else if (there && xg % 16 == 0) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
-        for (int g = 0; there && xg % 16 && s->groups > 1 && g < s->groups; g++) /* (_lines writes whole registers) */
+        else if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
+        for (int g = 0; there && xg < 8 && s->groups > 1 && g < s->groups; g++) /* (_lines writes whole registers) */
             b->k->pack_n(to + (size_t)g * b->group + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
-        for (sslh_real *line = to; line < to + b->group * (size_t)s->groups; line += b->group) {
+        for (sslh_real *line = to; fresh && line < to + b->group * (size_t)s->groups; line += b->group) {
             for (size_t u = 0; u < (there ? head : b->line); u++) line[u] = SSLH_I_R(0);
             for (size_t u = head + inside; there && u < b->line; u++) line[u] = SSLH_I_R(0);
         }
@@ -10111,7 +10118,7 @@ SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, i
     const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
     const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row, part = step / (size_t)parts + 1;
     const int h = SSLH_I_MIN(s->h - 1, d->i * s->sh - s->ph + (b->across > 1 ? 0 : b->lines));
-    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)SSLH_I_MAX(0, h)) * row + (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
+    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)(b->high * b->across == 1 ? s->h : SSLH_I_MAX(0, h))) * row + (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
     const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
     sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
 }
@@ -10688,6 +10695,7 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
     if (p.work) {
         for (int worker = 0; worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
+            at[p.bands.reals - 1] = SSLH_I_R(1);
             sslh_i_few_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
         }
         sslh_i_parallel(c, one.groups * p.panels, sslh_i_few_pack_task, &p);
@@ -11199,7 +11207,7 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const sslh_i_bands *bands = &p->bands;
-    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * bands->xg, og = s->co / s->groups;
+    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * bands->xg, og = s->co / s->groups, tiles = (k + mr - 1) / mr;
     const int all = s->n * bands->high * bands->across, each = (all + p->parts - 1) / p->parts;
     const int copied = s->co % 16, row = (s->co + 15) / 16 * 16; /* dy with whole registers a pixel */
     const size_t co = (size_t)s->co;
@@ -11227,6 +11235,7 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
             t.shift = (size_t)group * bands->group;
             for (int q = 0; q < k; q += mr, t.a += bands->rows * mr) { /* taps and channels from number q on */
                 t.rows = SSLH_I_MIN(mr, k - q);
+                if (s->groups > 1) sslh_i_bands_ahead(bands, &d, group * tiles + q / mr, s->groups * tiles);
                 for (int j = 0; j < og; j += nr) {
                     t.cols = SSLH_I_MIN(nr, og - j);
                     t.b = b + (group * og + j);
@@ -11361,6 +11370,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     if (p->sums) {
         for (int worker = 0; few && worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *dy = at + p->bands.reals;
+            at[p->bands.reals - 1] = SSLH_I_R(1);
             sslh_i_wgrad_few_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
         }
         sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
