@@ -4906,7 +4906,22 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
         }
         return;
     }
-#endif
+    const sslh_i_v low = sslh_i_vset(t->relu ? 0.0f : none);
+    for (int j = 0; j < t->cols; j += 16) { /* columns that fill no register */
+        const int part = t->cols - j < 16 ? t->cols - j : 0;
+        sslh_i_v b = sslh_i_vset(-0.0f);
+        if (t->bias) b = part ? sslh_i_vloadn(t->bias + j, part) : sslh_i_vload(t->bias + j);
+        for (int r = 0; r < rows; r++) {
+            float *c = SSLH_I_P(sslh_i_row_)(t, row + r) + j;
+            const float *from = y + r * SSLH_I_NR + j;
+            sslh_i_v v = part ? sslh_i_vloadn(from, part) : sslh_i_vload(from);
+            if (t->accumulate) v = sslh_i_vadd(part ? sslh_i_vloadn(c, part) : sslh_i_vload(c), v);
+            v = sslh_i_vmax(low, sslh_i_vadd(v, b));
+            if (part) sslh_i_vstoren(c, v, part);
+            else sslh_i_vstore(c, v);
+        }
+    }
+#else
     for (int r = 0; r < rows; r++, y += SSLH_I_NR) {
         sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r), low = t->relu ? SSLH_I_R(0) : none;
         for (int j = 0; j < t->cols; j++) {
@@ -4915,6 +4930,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
             c[j] = low > x ? low : x;
         }
     }
+#endif
 }
 
 /* The sums are the result, in whole registers: they need not be collected first. */
