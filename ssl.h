@@ -9990,8 +9990,8 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     t.bstep = (size_t)nr;
     t.ldc = (size_t)g->yc;
     /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
-    const int near = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
-    const int span = p->s->groups > 1 || near ? mr : rows;
+    const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
+    const int span = p->s->groups > 1 || cached ? mr : rows;
     for (int part = 0; part < rows; part += span) {
         if (g->fill) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
         for (int group = 0; group < p->s->groups; group++) {
@@ -10012,7 +10012,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                         t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
                         if (whole) t.c = out[r] + t.col;
                         else t.cs = out + r;
-                        if (near) sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr, rows - r - mr);
+                        if (cached) sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr, rows - r - mr);
                         p->k->tile_rows(&t);
                     }
                 }

@@ -2,7 +2,6 @@
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
-#include <sys/stat.h>
 
 static sslh_ctx *create(uint64_t seed) {
     sslh_desc d;
@@ -12,38 +11,15 @@ static sslh_ctx *create(uint64_t seed) {
     return sslh_create(d);
 }
 
-static const char *golden(const char *name) {
-    static char path[512];
-    FILE *f = fopen("tests/golden/files/expected.txt", "rb");
-    snprintf(path, sizeof path, "%s/%s", f ? "tests/golden/files" : "golden/files", name);
-    if (f) fclose(f);
-    return path;
-}
-
-/* A folder of this run; temporary(c, "a", 1) makes the sub-folder too. */
-static const char *temporary(const char *name, int make) {
-    static char folder[256], path[4][512];
-    static int turn;
-    char *out = path[turn++ & 3];
-    if (!folder[0]) {
-        const char *root = getenv("TMPDIR");
-        snprintf(folder, sizeof folder, "%s/sslh_data_%lx", root ? root : "/tmp", (unsigned long)(uintptr_t)&folder ^ (unsigned long)sslh_i_now());
-        (void)mkdir(folder, 0777);
-    }
-    snprintf(out, 512, "%s/%s", folder, name);
-    if (make) (void)mkdir(out, 0777);
-    return out;
-}
-
 static void put(sslh_ctx *c, const char *name, const char *text) {
-    sslh_i_write_file(c, temporary(name, 0), text, strlen(text));
+    sslh_i_write_file(c, test_temporary(name), text, strlen(text));
 }
 
 /* A picture whose pixel k is first + k. */
 static void put_png(sslh_ctx *c, const char *name, int first, int height, int width, int channels) {
     uint8_t p[4096];
     for (int i = 0; i < height * width * channels; i++) p[i] = (uint8_t)(first + i);
-    sslh_save_png(c, temporary(name, 0), p, height, width, channels);
+    sslh_save_png(c, test_temporary(name), p, height, width, channels);
 }
 
 static void idx_files(void) {
@@ -51,48 +27,48 @@ static void idx_files(void) {
     sslh_ctx *c = create(0);
     static const char *const names[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz"};
     for (int i = 0; i < 2; i++) {
-        sslh_data d = sslh_load_images(c, golden(names[i]));
+        sslh_data d = sslh_load_images(c, test_golden(names[i]));
         CHECK_OK(c);
         CHECK(d.count == 6 && d.height == 4 && d.width == 5 && d.channels == 1 && d.classes == 4, "%s: %d images", names[i], (int)d.count);
         CHECK(d.labels && !memcmp(d.labels, want, sizeof want), "labels of %s", names[i]);
         char line[64] = "", last[64] = "";
-        FILE *f = fopen(golden("expected.txt"), "rb");
+        FILE *f = fopen(test_golden("expected.txt"), "rb");
         while (f && fgets(line, sizeof line, f)) memcpy(last, line, sizeof last);
         if (f) fclose(f);
         unsigned crc = 0;
         CHECK(sscanf(last, "idx %x", &crc) == 1 && d.field[0].values && sslh_i_crc32(0, d.field[0].values, 120) == crc, "pixels of %s", names[i]);
     }
     /* the folder holds both: with labels, twelve images */
-    sslh_data d = sslh_load_images(c, golden("idx"));
+    sslh_data d = sslh_load_images(c, test_golden("idx"));
     CHECK_OK(c);
     CHECK(d.count == 12 && d.labels && d.labels[6] == 3, "%d images in the folder", (int)d.count);
-    sslh_load_images(c, golden("idx/plain-labels-idx1-ubyte"));
+    sslh_load_images(c, test_golden("idx/plain-labels-idx1-ubyte"));
     CHECK_ERROR(c, "labels or vectors, not images");
 
     /* labels that do not fit */
     size_t size, before;
-    uint8_t *p = sslh_i_read_file(c, golden(names[0]), &size);
-    sslh_i_write_file(c, temporary("x-images-idx3-ubyte", 0), p, size);
+    uint8_t *p = sslh_i_read_file(c, test_golden(names[0]), &size);
+    sslh_i_write_file(c, test_temporary("x-images-idx3-ubyte"), p, size);
     before = sslh_query(c).bytes;
-    sslh_i_write_file(c, temporary("x-labels-idx1-ubyte", 0), "\0\0\10\1\0\0\0\5abcde", 13);
-    sslh_load_images(c, temporary("x-images-idx3-ubyte", 0));
+    sslh_i_write_file(c, test_temporary("x-labels-idx1-ubyte"), "\0\0\10\1\0\0\0\5abcde", 13);
+    sslh_load_images(c, test_temporary("x-images-idx3-ubyte"));
     CHECK_ERROR(c, "x-labels-idx1-ubyte: byte 4: 5 labels for 6 images");
-    sslh_i_write_file(c, temporary("x-labels-idx1-ubyte", 0), "\0\0\10\1\0\0\0\6abcde", 13);
-    sslh_load_images(c, temporary("x-images-idx3-ubyte", 0));
+    sslh_i_write_file(c, test_temporary("x-labels-idx1-ubyte"), "\0\0\10\1\0\0\0\6abcde", 13);
+    sslh_load_images(c, test_temporary("x-images-idx3-ubyte"));
     CHECK_ERROR(c, "not an IDX file of labels");
     CHECK(sslh_query(c).bytes == before, "memory is left");
-    (void)remove(temporary("x-labels-idx1-ubyte", 0));
-    d = sslh_load_images(c, temporary("x-images-idx3-ubyte", 0));
+    (void)test_remove(test_temporary("x-labels-idx1-ubyte"));
+    d = sslh_load_images(c, test_temporary("x-images-idx3-ubyte"));
     CHECK_OK(c);
     CHECK(d.count == 6 && !d.labels && d.classes == 0, "without labels");
-    (void)remove(temporary("x-images-idx3-ubyte", 0));
+    (void)test_remove(test_temporary("x-images-idx3-ubyte"));
     sslh_destroy(c);
 }
 
 static void cifar_files(void) {
     sslh_ctx *c = create(0);
     uint8_t *p = (uint8_t *)calloc(3, 3074);
-    temporary("cifar", 1);
+    test_temporary_folder("cifar");
     for (int kind = 10; kind <= 100; kind += 90) {
         size_t record = kind == 10 ? 3073 : 3074, head = record - 3072;
         for (size_t i = 0; i < 3; i++) {
@@ -100,45 +76,45 @@ static void cifar_files(void) {
             p[i * record + head - 1] = (uint8_t)(kind == 10 ? 7 + i : 97 + i);
             for (size_t k = 0; k < 3072; k++) p[i * record + head + k] = (uint8_t)(k / 1024 * 100 + k % 32 + i);
         }
-        sslh_i_write_file(c, temporary("cifar/test.bin", 0), p, record);
-        sslh_i_write_file(c, temporary("cifar/a.bin", 0), p, 3 * record);
-        sslh_data d = sslh_load_images(c, temporary("cifar", 0));
+        sslh_i_write_file(c, test_temporary("cifar/test.bin"), p, record);
+        sslh_i_write_file(c, test_temporary("cifar/a.bin"), p, 3 * record);
+        sslh_data d = sslh_load_images(c, test_temporary("cifar"));
         CHECK_OK(c);
         CHECK(d.count == 3 && d.height == 32 && d.channels == 3 && d.classes == kind, "%d images, %d classes", (int)d.count, d.classes);
         const uint8_t *q = (const uint8_t *)d.field[0].values;
         CHECK(q && q[0] == 0 && q[1] == 100 && q[2] == 200 && q[3 * 31 + 2] == 231 && q[2 * 3072 + 1] == 102, "planar to interleaved");
-        CHECK(sslh_load_images(c, temporary("cifar/test.bin", 0)).count == 1, "the test file itself");
+        CHECK(sslh_load_images(c, test_temporary("cifar/test.bin")).count == 1, "the test file itself");
         p[0] = 20;
-        sslh_i_write_file(c, temporary("cifar/a.bin", 0), p, 3 * record);
+        sslh_i_write_file(c, test_temporary("cifar/a.bin"), p, 3 * record);
         CHECK_OK(c);
-        sslh_load_images(c, temporary("cifar", 0));
+        sslh_load_images(c, test_temporary("cifar"));
         CHECK_ERROR(c, "none of the files");
     }
     free(p);
-    (void)remove(temporary("cifar/a.bin", 0));
-    sslh_data d = sslh_load_images(c, temporary("cifar", 0));
+    (void)test_remove(test_temporary("cifar/a.bin"));
+    sslh_data d = sslh_load_images(c, test_temporary("cifar"));
     CHECK_OK(c);
     CHECK(d.count == 1, "a folder with a test file only");
-    (void)remove(temporary("cifar/test.bin", 0));
-    sslh_load_images(c, temporary("cifar", 0));
+    (void)test_remove(test_temporary("cifar/test.bin"));
+    sslh_load_images(c, test_temporary("cifar"));
     CHECK_ERROR(c, "holds no images; wanted");
-    (void)remove(temporary("cifar", 0));
+    (void)test_remove(test_temporary("cifar"));
     sslh_destroy(c);
 }
 
 static void folders(void) {
     sslh_ctx *c = create(0);
-    temporary("classes", 1);
-    temporary("classes/dog", 1);
-    temporary("classes/cat", 1);
-    temporary("classes/empty", 1);
+    test_temporary_folder("classes");
+    test_temporary_folder("classes/dog");
+    test_temporary_folder("classes/cat");
+    test_temporary_folder("classes/empty");
     put_png(c, "classes/dog/b.png", 20, 2, 3, 1);
     put_png(c, "classes/dog/a.PNG", 10, 2, 3, 1);
     put_png(c, "classes/cat/z.png", 30, 2, 3, 3);
     put(c, "classes/cat/notes.txt", "not an image");
     put(c, "classes/dog/c.pgm", "P2 3 2 255 1 2 3 4 5 6\n");
     CHECK_OK(c);
-    sslh_data d = sslh_load_images(c, temporary("classes", 0));
+    sslh_data d = sslh_load_images(c, test_temporary("classes"));
     CHECK_OK(c);
     CHECK(d.count == 4 && d.height == 2 && d.width == 3 && d.channels == 3 && d.classes == 2, "%d images, %d channels, %d classes", (int)d.count, d.channels, d.classes);
     if (d.count == 4) {
@@ -149,25 +125,25 @@ static void folders(void) {
     }
     size_t before = sslh_query(c).bytes;
     put_png(c, "classes/dog/d.png", 0, 3, 2, 1);
-    sslh_load_images(c, temporary("classes", 0));
+    sslh_load_images(c, test_temporary("classes"));
     CHECK_ERROR(c, "classes/dog/d.png has images of 3 x 2 pixels, the files before it 2 x 3");
     CHECK(sslh_query(c).bytes == before, "memory is left");
     put(c, "classes/dog/d.png", "damaged");
-    sslh_load_images(c, temporary("classes", 0));
+    sslh_load_images(c, test_temporary("classes"));
     CHECK_ERROR(c, "d.png: byte 0: neither");
     CHECK(sslh_query(c).bytes == before, "memory is left");
-    (void)remove(temporary("classes/dog/d.png", 0));
-    d = sslh_load_images(c, temporary("classes/dog", 0));
+    (void)test_remove(test_temporary("classes/dog/d.png"));
+    d = sslh_load_images(c, test_temporary("classes/dog"));
     CHECK_OK(c);
     CHECK(d.count == 3 && !d.labels && d.channels == 1, "a folder of images without classes");
     put_png(c, "classes/alpha.png", 1, 2, 2, 4);
-    d = sslh_load_images(c, temporary("classes/alpha.png", 0));
+    d = sslh_load_images(c, test_temporary("classes/alpha.png"));
     CHECK_OK(c);
     CHECK(d.count == 1 && d.channels == 3 && ((const uint8_t *)d.field[0].values)[3] == 5, "alpha is left out");
     static const char *const files[] = {"classes/alpha.png", "classes/dog/a.PNG", "classes/dog/b.png", "classes/dog/c.pgm", "classes/cat/z.png",
                                         "classes/cat/notes.txt", "classes/dog", "classes/cat", "classes/empty", "classes"};
-    for (int i = 0; i < 10; i++) (void)remove(temporary(files[i], 0));
-    sslh_load_images(c, temporary("classes", 0));
+    for (int i = 0; i < 10; i++) (void)test_remove(test_temporary(files[i]));
+    sslh_load_images(c, test_temporary("classes"));
     CHECK_ERROR(c, "cannot open");
     sslh_load_images(c, NULL);
     CHECK_ERROR(c, "NULL");
@@ -190,14 +166,14 @@ static void sheets(void) {
         {"cell 2 2\nclass one\nsheet a.png columns 2 count 4\nlabels l.txt", "only 1 classes are named"},
     };
     sslh_ctx *c = create(0);
-    temporary("sheets", 1);
+    test_temporary_folder("sheets");
     put_png(c, "sheets/a.png", 0, 4, 5, 1); /* two columns of two pixels and one that is not used */
     put_png(c, "sheets/c.png", 100, 2, 2, 3);
     put(c, "sheets/l.txt", "0 2\r\n1\t0\n");
     put(c, "sheets/m.txt", "0 2 x 0\n");
     put(c, "sheets/index.txt", "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png columns 2 count 4\r\nlabels l.txt");
     CHECK_OK(c);
-    sslh_data d = sslh_load_images(c, temporary("sheets", 0));
+    sslh_data d = sslh_load_images(c, test_temporary("sheets"));
     CHECK_OK(c);
     CHECK(d.count == 4 && d.height == 2 && d.width == 2 && d.channels == 1 && d.classes == 3, "%d images %d classes", (int)d.count, d.classes);
     if (d.count == 4) {
@@ -207,18 +183,18 @@ static void sheets(void) {
         CHECK(!strcmp(d.class_names[0], "first class") && !strcmp(d.class_names[1], "2nd") && !strcmp(d.class_names[2], "third"), "names");
     }
     put(c, "sheets/index.txt", "cell 2 2\nsheet a.png columns 2 count 3\nsheet c.png columns 1 count 1\n");
-    d = sslh_load_images(c, temporary("sheets", 0));
+    d = sslh_load_images(c, test_temporary("sheets"));
     CHECK_OK(c);
     CHECK(d.count == 4 && d.channels == 3 && !d.labels && ((const uint8_t *)d.field[0].values)[3 * 12 + 1] == 101, "grey and colour sheets");
     size_t before = sslh_query(c).bytes;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(c, "sheets/index.txt", bad[i].text);
-        sslh_load_images(c, temporary("sheets", 0));
+        sslh_load_images(c, test_temporary("sheets"));
         CHECK_ERROR(c, bad[i].error);
         CHECK(sslh_query(c).bytes == before, "case %d: memory is left", (int)i);
     }
     static const char *const files[] = {"sheets/a.png", "sheets/c.png", "sheets/l.txt", "sheets/m.txt", "sheets/index.txt", "sheets"};
-    for (int i = 0; i < 6; i++) (void)remove(temporary(files[i], 0));
+    for (int i = 0; i < 6; i++) (void)test_remove(test_temporary(files[i]));
     sslh_destroy(c);
 }
 
@@ -574,12 +550,12 @@ static void counting_free(void *user, void *p) {
 
 static void no_memory(void) {
     sslh_ctx *w = create(0);
-    temporary("few", 1);
-    temporary("few/x", 1);
-    temporary("few/y", 1);
+    test_temporary_folder("few");
+    test_temporary_folder("few/x");
+    test_temporary_folder("few/y");
     put_png(w, "few/x/a.png", 1, 2, 2, 1);
     put_png(w, "few/y/b.png", 2, 2, 2, 3);
-    temporary("sheet", 1);
+    test_temporary_folder("sheet");
     put_png(w, "sheet/a.png", 1, 4, 4, 1);
     put(w, "sheet/l.txt", "0 1 0 1 1");
     put(w, "sheet/index.txt", "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
@@ -599,8 +575,8 @@ static void no_memory(void) {
             sslh_data d = small_set(c);
             size_t before = sslh_query(c).bytes;
             k.left = fail;
-            if (work == 0) sslh_load_images(c, temporary("few", 0));
-            else if (work == 1) sslh_load_images(c, temporary("sheet", 0));
+            if (work == 0) sslh_load_images(c, test_temporary("few"));
+            else if (work == 1) sslh_load_images(c, test_temporary("sheet"));
             else if (work == 2) sslh_data_join(sslh_data_fraction(d, 0.5, 1), sslh_data_range(d, 1, 3));
             else {
                 sslh_loader *l = sslh_loader_new(c, d, loader_desc(4, 0, 1, 0));
@@ -614,7 +590,7 @@ static void no_memory(void) {
             CHECK(k.live == 0, "%ld blocks are left", k.live);
         }
     static const char *const files[] = {"few/x/a.png", "few/y/b.png", "few/x", "few/y", "few", "sheet/a.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
-    for (int i = 0; i < 9; i++) (void)remove(temporary(files[i], 0));
+    for (int i = 0; i < 9; i++) (void)test_remove(test_temporary(files[i]));
 }
 
 TESTS_BEGIN

@@ -3,34 +3,12 @@
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
-#include <sys/stat.h>
 
 static sslh_ctx *create(void) {
     sslh_desc d;
     memset(&d, 0, sizeof d);
     d.threads = 1;
     return sslh_create(d);
-}
-
-/* Where the golden files are, from the top of the repository or from tests/. */
-static const char *golden(const char *name) {
-    static char path[512];
-    FILE *f = fopen("tests/golden/files/expected.txt", "rb");
-    snprintf(path, sizeof path, "%s/%s", f ? "tests/golden/files" : "golden/files", name);
-    if (f) fclose(f);
-    return path;
-}
-
-/* A folder of this run for files that are written. */
-static const char *temporary(const char *name) {
-    static char folder[256], path[512];
-    if (!folder[0]) {
-        const char *root = getenv("TMPDIR");
-        snprintf(folder, sizeof folder, "%s/sslh_files_%lx", root ? root : "/tmp", (unsigned long)(uintptr_t)&folder ^ (unsigned long)sslh_i_now());
-        (void)mkdir(folder, 0777);
-    }
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
 }
 
 static void checksums(void) {
@@ -136,7 +114,7 @@ static void golden_npy(sslh_ctx *c, const char *name, const char *line) {
     char kind[8], shape[64], text[64] = "";
     unsigned crc;
     CHECK(sscanf(line, "%*s %7s %63s %x", kind, shape, &crc) == 3, "expected.txt: %s", line);
-    sslh_tensor *t = sslh_load_npy(c, golden(name));
+    sslh_tensor *t = sslh_load_npy(c, test_golden(name));
     CHECK_OK(c);
     for (int i = 0; i < t->ndim; i++) snprintf(text + strlen(text), sizeof text - strlen(text), i ? ",%d" : "%d", t->shape[i]);
     CHECK(!strcmp(t->ndim ? text : "()", shape), "%s: shape %s instead of %s", name, text, shape);
@@ -149,7 +127,7 @@ static void golden_files(void) {
     char line[256], name[128];
     int images = 0, arrays = 0;
     sslh_ctx *c = create();
-    FILE *f = fopen(golden("expected.txt"), "rb");
+    FILE *f = fopen(test_golden("expected.txt"), "rb");
     CHECK(f != NULL, "tests/golden/files/expected.txt is not here");
     while (f && fgets(line, sizeof line, f) && sscanf(line, "%127s", name) == 1) {
         int height, width, channels, h, w, ch;
@@ -159,7 +137,7 @@ static void golden_files(void) {
             arrays++;
         } else if (strchr(name, '.')) {
             CHECK(sscanf(line, "%*s %d %d %d %x", &height, &width, &channels, &crc) == 4, "expected.txt: %s", line);
-            uint8_t *p = sslh_load_image(c, golden(name), &h, &w, &ch);
+            uint8_t *p = sslh_load_image(c, test_golden(name), &h, &w, &ch);
             CHECK_OK(c);
             CHECK(h == height && w == width && ch == channels, "%s: %d x %d x %d instead of %d x %d x %d", name, h, w, ch, height, width, channels);
             if (p) CHECK(sslh_i_crc32(0, p, (size_t)(h * w * ch)) == crc, "%s: pixels differ", name);
@@ -205,14 +183,14 @@ static void npy_round_trip(void) {
     char path[512];
     for (int ndim = 0; ndim <= 4; ndim++) {
         sslh_shape s = ndim == 0 ? sslh_dim0() : ndim == 1 ? sslh_dim1(24) : ndim == 2 ? sslh_dim2(4, 6) : ndim == 3 ? sslh_dim3(2, 3, 4) : sslh_dim4(1, 2, 3, 4);
-        snprintf(path, sizeof path, "%s", temporary("a.npy"));
+        snprintf(path, sizeof path, "%s", test_temporary("a.npy"));
         sslh_save_npy(c, path, s, values);
         sslh_tensor *t = sslh_load_npy(c, path);
         CHECK_OK(c);
         CHECK(t->ndim == ndim && t->count == (ndim ? 24u : 1u), "%d dimensions", t->ndim);
         for (size_t i = 0; i < t->count; i++) CHECK((float)t->data[i] == values[i], "value %d", (int)i);
     }
-    (void)remove(path);
+    (void)test_remove(path);
     /* numpy's own text, byte for byte */
     uint8_t head[128];
     CHECK(sslh_i_npy_header(sslh_dim2(3, 5), 15, head) == 128 + 60, "header size");
@@ -264,14 +242,14 @@ static void truncation_and_flips(void) {
     static const char *const more[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz"};
     sslh_ctx *c = create();
     int files = 0;
-    FILE *f = fopen(golden("expected.txt"), "rb");
+    FILE *f = fopen(test_golden("expected.txt"), "rb");
     for (int extra = 0; f; files++) {
         if (fgets(line, sizeof line, f)) {
             if (sscanf(line, "%127s", name) != 1 || !strchr(name, '.')) continue;
         } else if (extra < 2) snprintf(name, sizeof name, "%s", more[extra++]);
         else break;
         size_t size, before = sslh_query(c).bytes;
-        uint8_t *p = sslh_i_read_file(c, golden(name), &size);
+        uint8_t *p = sslh_i_read_file(c, test_golden(name), &size);
         CHECK_OK(c);
         if (!p) break;
         CHECK(read_any(c, name, p, size), "%s itself is refused", name);
@@ -412,8 +390,8 @@ static void whole_files(void) {
     size_t size, before = sslh_query(c).bytes;
     char path[512], folder[512];
     sslh_i_dir dir;
-    snprintf(path, sizeof path, "%s", temporary("whole.bin"));
-    snprintf(folder, sizeof folder, "%s", temporary(""));
+    snprintf(path, sizeof path, "%s", test_temporary("whole.bin"));
+    snprintf(folder, sizeof folder, "%s", test_temporary(""));
     for (int round = 0; round < 3; round++) { /* written anew over the old one */
         char text[64];
         int n = snprintf(text, sizeof text, "%.*s", round * 20, "the same bytes come back, also the shorter ones");
@@ -429,15 +407,15 @@ static void whole_files(void) {
     }
     sslh_i_dir_free(c, &dir);
     CHECK_OK(c);
-    CHECK(!sslh_i_read_file(c, temporary("missing"), &size), "a file that is not there");
+    CHECK(!sslh_i_read_file(c, test_temporary("missing"), &size), "a file that is not there");
     CHECK_ERROR(c, "cannot open");
     CHECK(!sslh_i_read_file(c, folder, &size), "a folder is not a file");
     CHECK_ERROR(c, "is a folder");
-    CHECK(!sslh_i_write_file(c, temporary("no/folder/here"), "x", 1), "no folder");
+    CHECK(!sslh_i_write_file(c, test_temporary("no/folder/here"), "x", 1), "no folder");
     CHECK_ERROR(c, "cannot write");
     CHECK(!sslh_i_write_file(c, folder, "x", 1), "onto a folder");
     CHECK_ERROR(c, "folder");
-    CHECK(!sslh_i_list_dir(c, "test", temporary("missing"), &dir), "list of nothing");
+    CHECK(!sslh_i_list_dir(c, "test", test_temporary("missing"), &dir), "list of nothing");
     CHECK_ERROR(c, "cannot list");
     CHECK(!sslh_load_image(c, NULL, NULL, NULL, NULL), "no path");
     CHECK_ERROR(c, "NULL");
@@ -446,7 +424,7 @@ static void whole_files(void) {
         CHECK_ERROR(c, "cannot write /dev/full");
         CHECK(sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER, "the device was replaced");
     }
-    (void)remove(path);
+    (void)test_remove(path);
     CHECK(sslh_query(c).bytes == before, "memory is left");
     sslh_destroy(c);
 }
@@ -480,13 +458,13 @@ static void no_memory(void) {
             sslh_ctx *c = sslh_create(d);
             size_t before = sslh_query(c).bytes;
             k.left = fail;
-            snprintf(path, sizeof path, "%s", golden(work[w]));
+            snprintf(path, sizeof path, "%s", test_golden(work[w]));
             if (strstr(work[w], ".npy")) sslh_load_npy(c, path);
             else if (strstr(work[w], "idx")) sslh_load_images(c, path);
             else if (!strcmp(work[w], "write")) {
-                snprintf(path, sizeof path, "%s", temporary("memory.png"));
+                snprintf(path, sizeof path, "%s", test_temporary("memory.png"));
                 sslh_save_png(c, path, (const uint8_t *)"abcdefgh", 2, 4, 1);
-                (void)remove(path);
+                (void)test_remove(path);
             } else sslh_load_image(c, path, NULL, NULL, NULL);
             int done = k.left >= 0;
             if (!done) {

@@ -25,6 +25,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#ifdef _WIN32
+#include <direct.h>
+#define test_make_folder(path) _mkdir(path)
+#define test_remove(path) (remove(path) && _rmdir(path)) /* a file, or an empty folder */
+#else
+#include <sys/stat.h>
+#define test_make_folder(path) mkdir(path, 0777)
+#define test_remove(path) remove(path)
+#endif
 
 #if defined(__GNUC__) || defined(__clang__)
 #define TEST_UNUSED __attribute__((unused))
@@ -40,6 +50,7 @@
 static int test_passed, test_failed, test_skipped; /* tests */
 static int test_checks_failed;                     /* checks of the running test */
 static const char *test_name = "";
+static char test_folder[256]; /* of test_temporary */
 
 /* Prints the place and the message; after twenty messages a test goes on silently. */
 static TEST_UNUSED TEST_PRINTF(4, 5) int test_check(int ok, const char *file, int line, const char *format, ...) {
@@ -104,6 +115,7 @@ static TEST_UNUSED void test_run(const char *name, void (*fn)(void), int argc, c
 }
 
 static TEST_UNUSED int test_end(void) {
+    if (test_folder[0]) (void)test_remove(test_folder);
     printf("%d passed, %d failed\n", test_passed, test_failed);
     return test_failed != 0;
 }
@@ -129,6 +141,37 @@ static TEST_UNUSED const char *test_data(const char *file) {
     f = fopen(path, "rb");
     if (!f) return NULL;
     fclose(f);
+    return path;
+}
+
+/* tests/golden/files/NAME, from the top of the repository or from tests/. Returns a static buffer. */
+static TEST_UNUSED const char *test_golden(const char *name) {
+    static char path[512];
+    FILE *f = fopen("tests/golden/files/expected.txt", "rb");
+    snprintf(path, sizeof path, "%s/%s", f ? "tests/golden/files" : "golden/files", name);
+    if (f) fclose(f);
+    return path;
+}
+
+/* NAME in a folder of this run, for files that are written. Returns one of four static buffers by turns. */
+static TEST_UNUSED const char *test_temporary(const char *name) {
+    static char path[4][512];
+    static int turn;
+    char *out = path[turn++ & 3];
+    if (!test_folder[0]) {
+        const char *root = getenv("TMPDIR");
+        if (!root) root = getenv("TEMP"); /* Windows */
+        snprintf(test_folder, sizeof test_folder, "%s/sslh_%lx_%lx", root ? root : "/tmp", (unsigned long)(size_t)(void *)&path,
+                 (unsigned long)time(NULL));
+        (void)test_make_folder(test_folder);
+    }
+    snprintf(out, 512, "%s/%s", test_folder, name);
+    return out;
+}
+/* NAME in it as a folder. */
+static TEST_UNUSED const char *test_temporary_folder(const char *name) {
+    const char *path = test_temporary(name);
+    (void)test_make_folder(path);
     return path;
 }
 

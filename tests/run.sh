@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="unit examples pytorch asan coverage tsan valgrind portability bits readme"
+all="unit examples pytorch asan coverage tsan valgrind portability windows bits readme"
 long=0
 stages=
 for a in "$@"; do
@@ -153,6 +153,17 @@ stage_coverage() {
 }
 
 stage_portability() { program portability sh tests/portability.sh; }
+# The branches for Windows, in narrow registers (gcc) under wine; in the long run every program.
+stage_windows() {
+    win=x86_64-w64-mingw32-gcc-posix
+    if ! have $win || ! have wine; then skip windows "$win or wine is not installed"; return; fi
+    list="bits core data files"
+    [ $long = 1 ] && list=$(names)
+    # shellcheck disable=SC2046
+    (LDLIBS=-lm; build_config build/windows $win "$CFLAGS" $(for t in $list; do echo "build/windows/tests/$t"; done)) || return
+    WINEDEBUG=-all wine cmd /c exit > /dev/null 2>&1 # its first start makes a folder, before several start at once
+    every "windows " build/windows/tests "$list" env SSLH_TEST_SMALL=1 sh tests/wine.sh
+}
 stage_bits() { program bits sh tests/bits.sh; }
 # Weights to torchvision and back.
 stage_pytorch() {
