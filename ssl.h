@@ -10531,7 +10531,7 @@ SSLH_I_FN void sslh_i_wino_own_task(void *arg, int task, int worker) {
 }
 SSLH_I_FN void sslh_i_wino_sum_task(void *arg, int task, int worker) { /* some filters at one point */
     const sslh_i_wino *p = (const sslh_i_wino *)arg;
-    const int point = task % 36, o = task / 36 * p->rows;
+    const int high = (p->grad.c + p->rows - 1) / p->rows, point = task / high, o = task % high * p->rows;
     (void)worker;
     sslh_i_wino_sums(p, point, o, SSLH_I_MIN(p->rows, p->grad.c - o), 0, (p->in.c + 15) / 16 * 16,
                      p->du + (size_t)point * p->du_plane + (size_t)o * p->du_row, p->du_row);
