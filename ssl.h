@@ -1113,7 +1113,7 @@ SSLH_API sslh_tensor *sslh_activate(sslh_ctx *c, sslh_tensor *x, sslh_activation
 
 /* --- reductions over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(-1), SSLH_ALL. keep: reduced axes stay as size 1. Sums
    have one fixed shape (16 lanes, then a tree), whatever the threads and the instruction set --- */
-#define SSLH_AXIS(i) ((i) >= 0 ? 1 << (i) : 1 << (15 - (i)))
+#define SSLH_AXIS(i) (1 << ((i) >= 0 ? (i) : 15 - (i)))
 #define SSLH_ALL 0x3f
 SSLH_API sslh_tensor *sslh_sum(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
 SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
@@ -2040,6 +2040,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
    meant. */
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
+#elif defined(_MSC_VER)
+#pragma fp_contract(off)
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
@@ -9445,12 +9447,12 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
         return;
     }
     size_t work = (size_t)g.m * (size_t)g.n * (size_t)g.k;
-    int small = g.n <= 512 && work <= (g.batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
+    int quick = g.n <= 512 && work <= (g.batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
     const int blas = !sslh_i_in_pairs(c);
-    small = small && !blas;
+    quick = quick && !blas;
 #endif
-    if (small) {
+    if (quick) {
         sslh_i_gemm_items(c, &g);
         return;
     }

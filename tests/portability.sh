@@ -140,6 +140,12 @@ if have aarch64-linux-gnu-gcc && have qemu-aarch64; then
     # shellcheck disable=SC2086
     bg "warnings aarch64" aarch64-linux-gnu-gcc -std=c99 $STRICT -fsyntax-only -I. $P/impl.c
 else skip aarch64 "aarch64-linux-gnu-gcc or qemu-aarch64 is not installed"; fi
+if have clang-19; then # Microsoft's compiler, as far as clang can play it
+    mkdir -p $P/msvc
+    for h in errno malloc math setjmp stdio stdlib string windows; do echo '#include "msvc.h"' > $P/msvc/$h.h; done
+    bg "Microsoft mode" clang-19 --target=x86_64-pc-windows-msvc -fms-compatibility-version=19.38 -U__clang__ -Wno-unknown-pragmas -Werror -nostdinc \
+        -isystem $P/msvc -isystem tests -isystem "$(clang-19 -print-resource-dir)/include" -fsyntax-only -I. $P/impl.c
+else skip "Microsoft mode" "clang-19 is not installed"; fi
 collect
 
 # --- the other programs of the repository: they compile ---------------------------------------------------------------
