@@ -4649,7 +4649,8 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
 #define SSLH_I_REP3(X) SSLH_I_REP2(X) X(2)
 #define SSLH_I_REP4(X) SSLH_I_REP3(X) X(3)
-#define SSLH_I_REP6(X) SSLH_I_REP4(X) X(4) X(5)
+#define SSLH_I_REP5(X) SSLH_I_REP4(X) X(4)
+#define SSLH_I_REP6(X) SSLH_I_REP5(X) X(5)
 #define SSLH_I_REP8(X) SSLH_I_REP6(X) X(6) X(7)
 #define SSLH_I_REP9(X) SSLH_I_REP8(X) X(8)
 #define SSLH_I_REP12(X) SSLH_I_REP9(X) X(9) X(10) X(11)
@@ -4734,7 +4735,8 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
             SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
-    }                                                                                                                  \
+    }
+#define SSLH_I_RUN_CORES(R)                                                                                            \
     SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,   \
                                             float *y, ptrdiff_t ystep, int more) {                                     \
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
@@ -4791,11 +4793,18 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 SSLH_I_CORES(1)
 SSLH_I_CORES(2)
 SSLH_I_CORES(4)
+SSLH_I_RUN_CORES(1)
+SSLH_I_RUN_CORES(2)
+SSLH_I_RUN_CORES(4)
+SSLH_I_RUN_CORES(5) /* 65 tokens */
 #if SSLH_I_MR == 6
 SSLH_I_CORES(6)
+SSLH_I_RUN_CORES(6)
 #else
 SSLH_I_CORES(8)
 SSLH_I_CORES(12)
+SSLH_I_RUN_CORES(8)
+SSLH_I_RUN_CORES(12)
 #endif
 
 /* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the pipeline. */
@@ -4824,6 +4833,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, cons
     case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, ask, y, ystep, more); break;
     case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, ask, y, ystep, more); break;
     case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, a, b, ask, y, ystep, more); break;
+    case 5: (wide ? SSLH_I_P(sslh_i_runs2x5_) : SSLH_I_P(sslh_i_runs1x5_))(t, a, b, ask, y, ystep, more); break;
 #if SSLH_I_MR == 6
     default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, a, b, ask, y, ystep, more); break;
 #else
@@ -4961,7 +4971,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
     const size_t rstep = t->rstep ? t->rstep : 1;
     const int wide = cols > SSLH_I_W;
     for (int row = 0, n; row < rows; row += n, a += (size_t)n * rstep) {
-        n = SSLH_I_P(sslh_i_core_)(rows - row, 0);
+        n = rows - row == 5 && SSLH_I_W > 1 ? 5 : SSLH_I_P(sslh_i_core_)(rows - row, 0);
         if (plain) {
             SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
@@ -5220,24 +5230,49 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,
                                             int k) {
     for (int some; k > 0; k -= some, to += 4 * step, from += 4 * ld) {
+        const sslh_real *p = from, *next = from + (k >= 8 ? 4 * ld : 0);
         sslh_real *q = to;
+        int j = 0;
         some = k < 4 ? k : 4;
-        for (int j = 0; j < cols; j += step, q += panel) {
-            const sslh_real *p = from + j;
-            const int wide = cols - j < step ? cols - j : step;
-            if (k >= 8 && (step != 8 || j % 16 == 0))
-                for (size_t r = 4; r < 8; r++)
-                    for (int l = 0; l < step; l += 16) SSLH_I_PREFETCH1(p + r * ld + l);
+#define SSLH_I_SOON(i)                                                                               \
+    do {                                                                                             \
+        SSLH_I_PREFETCH1(next + (i));                                                                \
+        SSLH_I_PREFETCH1(next + ld + (i));                                                           \
+        SSLH_I_PREFETCH1(next + 2 * ld + (i));                                                       \
+        SSLH_I_PREFETCH1(next + 3 * ld + (i));                                                       \
+    } while (0)
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
-            if (some == 4 && step == 12 && wide == 12) { /* four rows are three registers, whole lines of the cache */
-                const float *p1 = p + ld, *p2 = p1 + ld, *p3 = p2 + ld;
-                SSLH_I_NSTORE(q, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x0fff, p), 0xf000, p1 - 12));
-                SSLH_I_NSTORE(q + 16, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x00ff, p1 + 4), 0xff00, p2 - 8));
-                SSLH_I_NSTORE(q + 32, _mm512_mask_loadu_ps(_mm512_maskz_loadu_ps(0x000f, p2 + 8), 0xfff0, p3 - 4));
-                continue;
+        if (some == 4 && step == 12) { /* four rows are three registers, whole lines of the cache */
+            const __m512i l0 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19);
+            const __m512i l1 = _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23);
+            const __m512i l2 = _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
+            for (; j + 12 <= cols; j += 12, p += 12, next += 12, q += panel) {
+                const __m512 r0 = _mm512_maskz_loadu_ps(0x0fff, p), r1 = _mm512_maskz_loadu_ps(0x0fff, p + ld);
+                const __m512 r2 = _mm512_maskz_loadu_ps(0x0fff, p + 2 * ld), r3 = _mm512_maskz_loadu_ps(0x0fff, p + 3 * ld);
+                SSLH_I_SOON(0);
+                SSLH_I_NSTORE(q, _mm512_permutex2var_ps(r0, l0, r1));
+                SSLH_I_NSTORE(q + 16, _mm512_permutex2var_ps(r1, l1, r2));
+                SSLH_I_NSTORE(q + 32, _mm512_permutex2var_ps(r2, l2, r3));
+            }
+        }
+#endif
+#if SSLH_I_PASS != SSLH_I_PASS_C
+        if (some == 4 && step == SSLH_I_NR)
+            for (; j + SSLH_I_NR <= cols; j += SSLH_I_NR, p += SSLH_I_NR, next += SSLH_I_NR, q += panel) {
+#define SSLH_I_LINE(r)                                                                               \
+    SSLH_I_NSTORE(q + (r) * SSLH_I_NR, SSLH_I_NLOAD(p + (size_t)(r) * ld));                          \
+    SSLH_I_NSTORE(q + (r) * SSLH_I_NR + SSLH_I_W, SSLH_I_NLOAD(p + (size_t)(r) * ld + SSLH_I_W));
+                SSLH_I_SOON(0);
+                if (SSLH_I_W == 16) SSLH_I_SOON(16);
+                SSLH_I_REP4(SSLH_I_LINE)
+#undef SSLH_I_LINE
             }
 #endif
+        for (; j < cols; j += step, p += step, next += step, q += panel) {
+            const int wide = cols - j < step ? cols - j : step;
             int r = 0;
+            if (step != 8 || j % 16 == 0) SSLH_I_SOON(0);
+            if (step > 16) SSLH_I_SOON(16);
             for (; wide == step && step % SSLH_I_W == 0 && r < some; r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
@@ -5251,13 +5286,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
         }
     }
 }
+#undef SSLH_I_SOON
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
 #define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
     _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
                                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
                        _mm_loadu_ps(p + (8 + (i)) * ld), 2)
-#define SSLH_I_HALVES(i, l) \
-    _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), _mm256_loadu_ps(p + (l)*ld), 1)
+#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
+    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, _mm256_loadu_ps(p + (l)*ld))
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
@@ -9031,7 +9067,8 @@ typedef struct sslh_i_gemm_job {
     int        part_k, step_k;   /* k of a part; of a round, which is what is packed at a time */
     int        k0;               /* where in its part the round starts */
     int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
-    int        near_k, near_n;     /* k and columns of b that stay in the second-level cache */
+    int        near_k, near_n;     /* k and columns of b that stay in the second-level cache, */
+    int        near_m;             /* and rows of a transposed, packed */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
@@ -9051,87 +9088,107 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* Rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already; last:
-   bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on.
-   b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR at a time: these
-   MR x near_k numbers are in the first level while they meet the panels of the group, and while they meet the first one, the next are asked
-   for. Blocks of k that follow each other are added to a tile of c while it is near. */
-SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, int i0, int i1, int j0, int j1,
-                                 int k0, int k1, int accumulate, int last, const sslh_real *packed, sslh_real *work) {
+/* What the kernel fetches while it works on the first NR columns of each MR rows, `rows` of them: at, at + ld .., 16 times (a line for
+   every k), then the same lines further along; for the next rows `next` further. */
+SSLH_I_FN void sslh_i_gemm_ask(sslh_i_tile *t, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
+    t->ask = at;
+    t->ask_ld = (ptrdiff_t)ld;
+    t->ask_back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
+    t->ask_next = next;
+    t->ask_rows = rows;
+}
+
+/* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already; last:
+   bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
+typedef struct sslh_i_gemm_part {
+    int i0, i1, j0, j1, k0, k1, accumulate, last;
+    const sslh_real *packed;
+    sslh_real *work_a, *work_b;
+} sslh_i_gemm_part;
+
+/* All of it for the columns ja..jb and ka..kb, which b is near for, and the rows ia..ib. */
+SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s, int ia, int ib, int ja,
+                                int jb, int ka, int kb) {
     const struct sslh_i_kernels *kern = p->k;
-    const int nr = p->nr, mr = kern->mr, jit = p->copy_a && !g->ta, local = p->b_mode == SSLH_I_B_LOCAL;
-    const int rows = jit || p->near_k > SSLH_I_KC ? mr : i1 - i0; /* of a call */
-    const size_t panel = packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * (size_t)nr + SSLH_I_KPAD;
-    const size_t inext = (g->ta ? 1 : g->lda) * (size_t)mr;
-    sslh_real *work_b = work ? work + p->a_reals : NULL;
+    const int mr = kern->mr, jit = p->copy_a && !g->ta, one = p->near_n <= p->nr;
+    const int rows = jit || kb - ka > SSLH_I_KC ? mr : ib - ia; /* of a call */
+    const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
+    const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda, next = arow * (size_t)mr; /* of a in place */
     const sslh_real *a, *b;
     int kn;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.ldc = g->ldc;
     t.segs = 1;
+    t.place = 1;
     t.a = &a;
     t.bs = &b;
     t.lens = &kn;
-    t.place = 1;
-    t.far_c = (size_t)(i1 - i0) * (size_t)(j1 - j0) > 8192;
-    t.astep = p->copy_a ? (size_t)mr : g->ta ? g->lda : 1;
-    t.rstep = g->ta || p->copy_a ? 1 : g->lda;
-    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : (size_t)nr;
-    t.bnext = p->b_mode == SSLH_I_B_PLACE ? (size_t)nr : panel;
-    t.ask_ld = (ptrdiff_t)g->lda;
-    t.ask_back = g->ta ? 0 : 16 - 16 * (ptrdiff_t)g->lda;
-    t.ask_next = inext;
-    if (g->batch > 1) { /* the next matrices */
-        t.ask_ld = 16;
-        t.ask_back = 0;
-        t.ask_next = 16 * (size_t)SSLH_I_MIN(g->k, SSLH_I_KC);
-    } else if (p->near_n <= nr) {
-        t.ask_ld = local ? (ptrdiff_t)g->ldb : 16;
-        t.ask_back = local ? 16 - 16 * (ptrdiff_t)g->ldb : 0;
-        t.ask_next = local ? 16 * g->ldb : 16 * SSLH_I_KC;
+    t.ldc = g->ldc;
+    t.far_c = (size_t)(s->i1 - s->i0) * (size_t)(s->j1 - s->j0) > 8192;
+    t.cols = jb - ja;
+    t.astep = p->copy_a ? (size_t)mr : astep;
+    t.rstep = p->copy_a ? 1 : arow;
+    t.anext = p->copy_a ? (size_t)mr * (size_t)(kb - ka) + SSLH_I_KPAD : next;
+    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : nr;
+    t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
+    for (int i = ia; i < ib; i += rows) {
+        t.rows = SSLH_I_MIN(rows, ib - i);
+        t.c = g->c + (size_t)i * g->ldc + (size_t)ja;
+        if (jit) kern->pack_t(s->work_a, mr, g->a + (size_t)i * g->lda + (size_t)ka, g->lda, t.rows, kb - ka);
+        for (int k = ka; k < kb; k += SSLH_I_KC) {
+            const int final = s->last && SSLH_I_MIN(k + SSLH_I_KC, kb) == s->k1;
+            kn = SSLH_I_MIN(SSLH_I_KC, kb - k);
+            t.accumulate = s->accumulate || k > s->k0;
+            t.relu = final && g->relu;
+            t.bias = final && g->bias ? g->bias + ja : NULL;
+            a = g->a + (size_t)k * astep + (size_t)i * arow;
+            if (s->packed) b = s->packed + (size_t)ja / nr * panel + (size_t)(k - s->k0) * nr;
+            else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - ka) * nr;
+            else b = g->b + (size_t)k * g->ldb + (size_t)ja;
+            t.ask_rows = 0;
+            if (g->batch > 1) { /* the next matrices */
+                const size_t most = (size_t)kn * 16, far = (size_t)(i / mr) * most;
+                if (ja == s->j0) sslh_i_gemm_ask(&t, g->a + g->stride_a + far, 16, 256, most, t.rows);
+                else if (ja == s->j0 + p->nr) sslh_i_gemm_ask(&t, g->b + g->stride_b + far, 16, 256, most, t.rows);
+                t.ask2 = one ? NULL : g->b + g->stride_b + far;
+            } else if (p->copy_a && g->ta && ja == s->j0) { /* what of a is packed next, 256 columns of it */
+                if (ib < s->i1) sslh_i_gemm_ask(&t, g->a + (size_t)ka * g->lda + (size_t)ib, 16, g->lda, 16 * g->lda, t.rows);
+                else if (kb < s->k1) sslh_i_gemm_ask(&t, g->a + (size_t)kb * g->lda + (size_t)s->i0, 16, g->lda, 16 * g->lda, t.rows);
+            } else if (one && jb < s->j1 && s->packed) { /* the next panel of b */
+                sslh_i_gemm_ask(&t, b + panel, 16, 256, 16 * SSLH_I_KC, SSLH_I_MIN(t.rows, p->nr / 16 * mr));
+            } else if (one && jb < s->j1 && g->tb) { /* or where it comes from */
+                sslh_i_gemm_ask(&t, g->b + (size_t)jb * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, SSLH_I_MIN(t.rows, p->nr / 16 * mr));
+            } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
+                sslh_i_gemm_ask(&t, a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t.rows, s->i1 - i - 2 * mr + 1));
+            }
+            if (p->copy_a) a = s->work_a + (jit ? 0 : (size_t)((i - ia) / mr) * t.anext) + (size_t)(k - ka) * (size_t)mr;
+            kern->tile_runs(&t);
+        }
     }
-    for (int ka = k0; ka < k1; ka += p->near_k) {
-        const int kb = SSLH_I_MIN(k1, ka + p->near_k);
-        t.anext = p->copy_a ? (size_t)mr * (size_t)(kb - ka) + SSLH_I_KPAD : inext;
-        if (p->copy_a && g->ta)
-            kern->pack_lines(work, mr, t.anext, g->a + (size_t)ka * g->lda + (size_t)i0, g->lda, i1 - i0, kb - ka);
-        for (int ja = j0; ja < j1; ja += p->near_n) {
-            const int jb = SSLH_I_MIN(j1, ja + p->near_n);
-            if (local && !g->tb)
-                kern->pack_lines(work_b, nr, panel, g->b + (size_t)ka * g->ldb + (size_t)ja, g->ldb, jb - ja, kb - ka);
-            for (int j = ja; local && g->tb && j < jb; j += nr)
-                sslh_i_gemm_pack_b(p, g->b, work_b + (size_t)((j - ja) / nr) * panel, j, ka, kb - ka);
-            t.cols = jb - ja;
-            for (int i = i0; i < i1; i += rows) {
-                t.rows = SSLH_I_MIN(rows, i1 - i);
-                t.c = g->c + (size_t)i * g->ldc + (size_t)ja;
-                if (jit) kern->pack_t(work, mr, g->a + (size_t)i * g->lda + (size_t)ka, g->lda, t.rows, kb - ka);
-                for (int k = ka; k < kb; k += SSLH_I_KC) {
-                    kn = SSLH_I_MIN(SSLH_I_KC, kb - k);
-                    const int final = last && k + kn == k1;
-                    t.accumulate = accumulate || k > k0;
-                    t.relu = final && g->relu;
-                    t.bias = final && g->bias ? g->bias + ja : NULL;
-                    a = g->a + (g->ta ? (size_t)k * g->lda + (size_t)i : (size_t)i * g->lda + (size_t)k);
-                    if (g->batch > 1) {
-                        t.ask = (ja == j0 ? g->a + g->stride_a : g->b + g->stride_b) + (size_t)(i / mr) * t.ask_next;
-                        t.ask2 = g->b + g->stride_b + (size_t)(i / mr) * t.ask_next;
-                        t.ask_rows = ja <= j0 + nr ? t.rows : 0;
-                    } else if (p->near_n > nr) { /* the next rows of a, where they are whole */
-                        t.ask = a + inext;
-                        t.ask_rows = SSLH_I_MIN(t.rows, i1 - i - 2 * mr + 1);
-                    } else { /* the next panel of b, packed or not */
-                        t.ask = g->tb && local ? g->b + (size_t)jb * g->ldb + (size_t)k : packed + (size_t)(jb / nr) * panel + (size_t)(k - k0) * (size_t)nr;
-                        t.ask_rows = jb < j1 && (packed || g->tb) ? SSLH_I_MIN(t.rows, nr / 16 * mr) : 0;
-                    }
-                    if (jit) a = work + (size_t)(k - ka) * (size_t)mr;
-                    else if (p->copy_a) a = work + (size_t)((i - i0) / mr) * t.anext + (size_t)(k - ka) * (size_t)mr;
-                    if (packed) b = packed + (size_t)(ja / nr) * panel + (size_t)(k - k0) * (size_t)nr;
-                    else if (local) b = work_b + (size_t)(k - ka) * (size_t)nr;
-                    else b = g->b + (size_t)k * g->ldb + (size_t)ja;
-                    kern->tile_runs(&t);
-                }
+}
+
+/* b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR at a time: these
+   MR x near_k numbers are in the first level while they meet the panels of the group, and while they meet the first one, the next are asked
+   for. Blocks of k that follow each other are added to a tile of c while it is near. */
+SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s) {
+    const struct sslh_i_kernels *kern = p->k;
+    const int local = p->b_mode == SSLH_I_B_LOCAL;
+    const size_t panel = (size_t)p->near_k * (size_t)p->nr + SSLH_I_KPAD;
+    for (int ka = s->k0; ka < s->k1; ka += p->near_k) {
+        const int kb = SSLH_I_MIN(s->k1, ka + p->near_k);
+        for (int ia = s->i0; ia < s->i1; ia += p->near_m) {
+            const int ib = SSLH_I_MIN(s->i1, ia + p->near_m);
+            if (p->copy_a && g->ta)
+                kern->pack_lines(s->work_a, kern->mr, (size_t)kern->mr * (size_t)(kb - ka) + SSLH_I_KPAD,
+                                 g->a + (size_t)ka * g->lda + (size_t)ia, g->lda, ib - ia, kb - ka);
+            for (int ja = s->j0; ja < s->j1; ja += p->near_n) {
+                const int jb = SSLH_I_MIN(s->j1, ja + p->near_n), fresh = ia == s->i0 || s->j1 - s->j0 > p->near_n;
+                if (local && !g->tb && fresh)
+                    kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)ka * g->ldb + (size_t)ja, g->ldb, jb - ja, kb - ka);
+                if (local && g->tb && fresh)
+                    for (int j = ja; j < jb; j += p->nr)
+                        sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - ja) / p->nr) * panel, j, ka, kb - ka);
+                sslh_i_gemm_near(p, g, s, ia, ib, ja, jb, ka, kb);
             }
         }
     }
@@ -9170,35 +9227,44 @@ SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit) {
    a. */
 SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
+    const int tasks = p->row_tasks * p->col_tasks, part = task / tasks;
+    const int row = task % tasks / p->col_tasks, col = task % p->col_tasks;
     sslh_i_gemm_args g = p->g;
-    sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
-    const size_t panels = (size_t)((g.n + p->k->nr - 1) / p->k->nr);
-    int tasks = p->row_tasks * p->col_tasks;
-    int part = task / tasks, row = task % tasks / p->col_tasks, col = task % p->col_tasks;
-    int i0 = sslh_i_cut_at(g.m, row, p->row_tasks, 12), i1 = sslh_i_cut_at(g.m, row + 1, p->row_tasks, 12);
-    int j0 = sslh_i_cut_at(g.n, col, p->col_tasks, 32), j1 = sslh_i_cut_at(g.n, col + 1, p->col_tasks, 32);
-    int k0 = part * p->part_k + p->k0, end = SSLH_I_MIN(g.k, (part + 1) * p->part_k);
-    int k1 = SSLH_I_MIN(end, k0 + p->step_k);
-    const sslh_real *packed = p->packed ? p->packed + (size_t)part * panels * sslh_i_gemm_panel(p) : NULL;
-    if (k0 >= k1) return;
+    sslh_i_gemm_part s;
+    s.i0 = sslh_i_cut_at(g.m, row, p->row_tasks, 12);
+    s.i1 = sslh_i_cut_at(g.m, row + 1, p->row_tasks, 12);
+    s.j0 = sslh_i_cut_at(g.n, col, p->col_tasks, 32);
+    s.j1 = sslh_i_cut_at(g.n, col + 1, p->col_tasks, 32);
+    s.k0 = part * p->part_k + p->k0;
+    s.k1 = SSLH_I_MIN(SSLH_I_MIN(g.k, (part + 1) * p->part_k), s.k0 + p->step_k);
+    s.accumulate = p->k0 > 0 || (p->parts == 1 && g.accumulate);
+    s.last = p->parts == 1 && s.k1 == g.k;
+    s.packed = p->packed ? p->packed + (size_t)part * (size_t)((g.n + p->k->nr - 1) / p->k->nr) * sslh_i_gemm_panel(p) : NULL;
+    s.work_a = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
+    s.work_b = p->work ? s.work_a + p->a_reals : NULL;
     if (p->parts > 1) { /* a part has its own sums; they are added up in order afterwards */
         g.c = p->sums + (size_t)part * (size_t)g.m * (size_t)g.n;
         g.ldc = (size_t)g.n;
-        sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, p->k0 > 0, 0, packed, work);
-        return;
     }
-    sslh_i_gemm_block(p, &g, i0, i1, j0, j1, k0, k1, g.accumulate || k0 > 0, k1 == g.k, packed, work);
+    if (s.k0 < s.k1) sslh_i_gemm_block(p, &g, &s);
 }
 
 SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
-    sslh_real *work = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
+    sslh_i_gemm_part s;
+    memset(&s, 0, sizeof s);
+    s.i1 = p->g.m;
+    s.j1 = p->g.n;
+    s.k1 = p->g.k;
+    s.accumulate = p->g.accumulate;
+    s.last = 1;
+    s.work_b = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
     for (int item = task * p->items; item < SSLH_I_MIN(p->g.batch, (task + 1) * p->items); item++) {
         sslh_i_gemm_args g = p->g;
         g.a += (size_t)item * g.stride_a;
         g.b += (size_t)item * g.stride_b;
         g.c += (size_t)item * g.stride_c;
-        sslh_i_gemm_block(p, &g, 0, g.m, 0, g.n, 0, g.k, g.accumulate, 1, NULL, work);
+        sslh_i_gemm_block(p, &g, &s);
     }
 }
 
@@ -9208,11 +9274,15 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
     const sslh_i_gemm_args *g = &p->g;
     const size_t n = (size_t)g->n, mn = (size_t)g->m * n;
     (void)worker;
-    for (int r = task * SSLH_I_SUM_ROWS; r < SSLH_I_MIN(g->m, (task + 1) * SSLH_I_SUM_ROWS); r++) {
+    const int end = SSLH_I_MIN(g->m, (task + 1) * SSLH_I_SUM_ROWS), some = g->ldc == n ? SSLH_I_SUM_ROWS : 1;
+    for (int r = task * SSLH_I_SUM_ROWS; r < end; r += some) { /* rows that follow each other are one */
         sslh_real *c = g->c + (size_t)r * g->ldc;
         const sslh_real *s = p->sums + (size_t)r * n;
         for (int q = g->accumulate ? 0 : 1; q < p->parts; q++)
-            p->k->binary(SSLH_I_B_ADD, q == 1 && !g->accumulate ? s : c, 1, s + (size_t)q * mn, 1, c, n);
+            p->k->binary(SSLH_I_B_ADD, q == 1 && !g->accumulate ? s : c, 1, s + (size_t)q * mn, 1, c, (size_t)SSLH_I_MIN(some, end - r) * n);
+    }
+    for (int r = task * SSLH_I_SUM_ROWS; r < end; r++) {
+        sslh_real *c = g->c + (size_t)r * g->ldc;
         for (size_t j = 0; j < n && g->bias; j++) c[j] = c[j] + g->bias[j];
         for (size_t j = 0; j < n && g->relu; j++) c[j] = SSLH_I_R(0) > c[j] ? SSLH_I_R(0) : c[j];
     }
@@ -9227,7 +9297,8 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
     p->near_n = panel ? p->nr : SSLH_I_NEAR / p->near_k / 32 * 32;
     if (p->near_n < 32) p->near_n = p->nr;
-    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->rows : 0) + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
+    p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
+    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
     p->work_bytes = p->a_reals;
     if (p->b_mode == SSLH_I_B_LOCAL)
         p->work_bytes += (size_t)(p->near_k + SSLH_I_KPAD) * (size_t)(SSLH_I_MIN(p->near_n, p->cols) + 32);
@@ -9244,7 +9315,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.g = *g;
     p.part_k = p.step_k = g->k;
     p.parts = 1;
-    p.nr = g->tb && g->m <= 8 && p.k->w == 16 ? 16 : nr; /* few rows: packing weighs most, half a panel stays nearer */
+    p.nr = nr;
     /* Cut c by its size only: blocks of rows for which a panel of b stays near, one block when there are few of them;
        then columns, and rows again, so that several threads have work. a is packed once for each block of columns. */
     int blocks = g->m <= 256 ? 1 : SSLH_I_MAX(4, (g->m + 575) / 576 * 2), long_sums = g->split && g->k >= 8 * SSLH_I_KC;
@@ -9264,8 +9335,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.parts = (g->k + p.part_k - 1) / p.part_k;
     }
     /* b in place pays for few rows; not where each line lies on a page of its own, half used */
-    const int few = g->m <= 256 && (p.k->w == 16 || g->ldb % 512 != 0);
-    if (!g->tb && g->n % p.k->w == 0 && (few || g->n <= nr || (size_t)g->k * (size_t)g->n <= 16384))
+    const size_t kn = (size_t)g->k * (size_t)g->n;
+    const int few = (g->m <= 256 || (g->m <= 1024 && kn <= 2 * SSLH_I_NEAR)) && (p.k->w == 16 || g->ldb % 512 != 0);
+    if (!g->tb && g->n % p.k->w == 0 && (few || g->n <= nr || kn <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
