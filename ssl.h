@@ -9147,10 +9147,10 @@ SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args
             else b = g->b + (size_t)k * g->ldb + (size_t)ja;
             t.ask_rows = 0;
             if (g->batch > 1) { /* the next matrices */
-                const size_t most = (size_t)kn * 16, far = (size_t)(i / mr) * most;
-                if (ja == s->j0) sslh_i_gemm_ask(&t, g->a + g->stride_a + far, 16, 256, most, t.rows);
-                else if (ja == s->j0 + p->nr) sslh_i_gemm_ask(&t, g->b + g->stride_b + far, 16, 256, most, t.rows);
-                t.ask2 = one ? NULL : g->b + g->stride_b + far;
+                const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
+                if (ja == s->j0) sslh_i_gemm_ask(&t, g->a + g->stride_a + skip, 16, 256, most, t.rows);
+                else if (ja == s->j0 + p->nr) sslh_i_gemm_ask(&t, g->b + g->stride_b + skip, 16, 256, most, t.rows);
+                t.ask2 = one ? NULL : g->b + g->stride_b + skip;
             } else if (p->copy_a && g->ta && ja == s->j0) { /* what of a is packed next, 256 columns of it */
                 if (ib < s->i1) sslh_i_gemm_ask(&t, g->a + (size_t)ka * g->lda + (size_t)ib, 16, g->lda, 16 * g->lda, t.rows);
                 else if (kb < s->k1) sslh_i_gemm_ask(&t, g->a + (size_t)kb * g->lda + (size_t)s->i0, 16, g->lda, 16 * g->lda, t.rows);
