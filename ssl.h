@@ -4670,6 +4670,9 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
 #define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
 #define SSLH_I_ROW1(r) SSLH_I_MADD1(r, p##r[k])
+#define SSLH_I_ROW1TWICE(r)                                           \
+    u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), b0, u##r);              \
+    u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k + 1]), b1, u##r);
 #define SSLH_I_RUN2(r) SSLH_I_MADD2(r, q[(r) / 3][(r) % 3 * rstep])
 #define SSLH_I_RUN1(r) SSLH_I_MADD1(r, q[(r) / 3][(r) % 3 * rstep])
 #define SSLH_I_ROWS_OF_Y float *z[4] = {y, y + 3 * ystep, y + 6 * ystep, y + 9 * ystep};
@@ -4724,7 +4727,12 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
+            ptrdiff_t k = 0;                                                                                           \
+            for (; kstep == 1 && k + 1 < end; k += 2, b += 2 * bstep) {                                                \
+                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + bstep);                                           \
+                SSLH_I_REP##R(SSLH_I_ROW1TWICE)                                                                        \
+            }                                                                                                          \
+            for (; k < end; k += kstep, b += bstep) {                                                                  \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
                 SSLH_I_AHEAD(b, 32768);                                                                                \
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                             \
@@ -7009,6 +7017,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_TAP_IN
 #undef SSLH_I_ROUND
 #undef SSLH_I_ROW1
+#undef SSLH_I_ROW1TWICE
 #undef SSLH_I_ROW2
 #undef SSLH_I_RUN1
 #undef SSLH_I_RUN2
