@@ -3832,7 +3832,7 @@ typedef struct sslh_i_tile {
     int                     ask_rows;      /* for so many. While the first NR columns are worked on; ask2: the next NR */
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
     int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
-    int                     spare;         /* rows: there are MR pointers, though fewer rows may be wanted */
+    int                     spare;         /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
     sslh_real *const       *cs;            /* or cs[r] + col */
@@ -4979,8 +4979,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
     const size_t rstep = t->rstep ? t->rstep : 1;
     const int wide = cols > SSLH_I_W;
     for (int row = 0, n; row < rows; row += n, a += (size_t)n * rstep) {
-        n = rows - row == 5 && SSLH_I_W > 1 ? 5 : SSLH_I_P(sslh_i_core_)(rows - row, 0);
-        if (plain) {
+        const int left = rows - row;
+        n = left == 5 && SSLH_I_W > 1 ? 5 : SSLH_I_P(sslh_i_core_)(left, t->spare);
+        if (plain && n <= left) {
             SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
@@ -4989,7 +4990,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
         u.c = c;
         u.bias = t->bias ? t->bias + col : NULL;
         SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, y, SSLH_I_NR, 0);
-        SSLH_I_P(sslh_i_put_)(&u, row, n, y);
+        SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
@@ -11115,7 +11116,10 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     memset(p.list, 0, classes * sizeof *p.list);
     int *next = (int *)(void *)(p.list + classes);
     const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    /* groups that fill a register with channels of x, and up to two with those of dy: half the tiles for as many sums */
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
+    while (!depthwise && s->groups % (2 * p.merge) == 0 && s->ci / s->groups * 2 * p.merge <= 16 && s->co / s->groups * 2 * p.merge <= 32)
+        p.merge *= 2;
     one.groups /= p.merge;
     for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
         for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
@@ -11258,6 +11262,7 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     t.astep = (size_t)mr;
     t.bstep = (size_t)nr;
     t.ldc = k;
+    t.spare = 1;
     t.rows = SSLH_I_MIN(mr, go - yp * mr);
     t.cols = SSLH_I_MIN(nr, gi - xp * nr);
     for (int block = 0; block < p->blocks; block++) {
