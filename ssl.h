@@ -3957,6 +3957,7 @@ struct sslh_i_kernels {
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
     void (*tile_rows)(const sslh_i_tile *t);
     void (*tile_runs)(const sslh_i_tile *t);
+    void (*tile_dots)(const sslh_i_tile *t); /* or NULL */
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
@@ -5305,6 +5306,27 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
     _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, _mm256_loadu_ps(p + (l)*ld))
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
+/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
+#define SSLH_I_TRANSPOSE \
+    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
+    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
+    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
+    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
+    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
+    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
+    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
+    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
+    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
+    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
+#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
+#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
+#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
+#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
+#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
+#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
+#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
+#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
+#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
 #define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
 #define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */                                                      \
@@ -5348,24 +5370,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         float *q = to + j;
         int k = 0;
         for (; k + 8 <= kn; k += 8, p += 8, q += 8 * step) {
-            __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6);
-            __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13);
-            __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15);
-            __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0);
-            __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1);
-            __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1);
-            a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1);
-            a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1);
-            b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1);
-            b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
-            SSLH_I_NSTORE(q, _mm512_shuffle_f32x4(a0, b0, 0x88));
-            SSLH_I_NSTORE(q + step, _mm512_shuffle_f32x4(a1, b1, 0x88));
-            SSLH_I_NSTORE(q + 2 * step, _mm512_shuffle_f32x4(a2, b2, 0x88));
-            SSLH_I_NSTORE(q + 3 * step, _mm512_shuffle_f32x4(a3, b3, 0x88));
-            SSLH_I_NSTORE(q + 4 * step, _mm512_shuffle_f32x4(a0, b0, 0xdd));
-            SSLH_I_NSTORE(q + 5 * step, _mm512_shuffle_f32x4(a1, b1, 0xdd));
-            SSLH_I_NSTORE(q + 6 * step, _mm512_shuffle_f32x4(a2, b2, 0xdd));
-            SSLH_I_NSTORE(q + 7 * step, _mm512_shuffle_f32x4(a3, b3, 0xdd));
+            SSLH_I_TRANSPOSE
+            SSLH_I_NSTORE(q, SSLH_I_COLUMN(0));
+            SSLH_I_NSTORE(q + step, SSLH_I_COLUMN(1));
+            SSLH_I_NSTORE(q + 2 * step, SSLH_I_COLUMN(2));
+            SSLH_I_NSTORE(q + 3 * step, SSLH_I_COLUMN(3));
+            SSLH_I_NSTORE(q + 4 * step, SSLH_I_COLUMN(4));
+            SSLH_I_NSTORE(q + 5 * step, SSLH_I_COLUMN(5));
+            SSLH_I_NSTORE(q + 6 * step, SSLH_I_COLUMN(6));
+            SSLH_I_NSTORE(q + 7 * step, SSLH_I_COLUMN(7));
         }
         for (; k < kn; k++, p++, q += step)
             for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
@@ -5397,6 +5410,50 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
     for (; step % SSLH_I_W != 0 && j < step; j++)
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
+
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+/* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much as the product;
+   here it is transposed in registers and used at once. Whole groups of 16 columns. */
+SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
+    float y[8 * SSLH_I_NR];
+    const size_t ld = t->bstep;
+    const int kn = t->lens[0];
+#define SSLH_I_START(r) const float *p##r = t->a[0] + (r < t->rows ? r : 0) * t->rstep;
+    SSLH_I_REP8(SSLH_I_START)
+    sslh_i_tile one = *t;
+    one.cols = 16;
+    for (int j = 0; j < t->cols; j += 16, one.c += 16) {
+        const float *p = t->bs[0] + (size_t)j * ld, *const end = p + kn;
+        int k = 0;
+        SSLH_I_REP8(SSLH_I_ZERO1)
+#define SSLH_I_STEP(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), x, u##r);
+#define SSLH_I_TERM(i)                       \
+    {                                        \
+        const __m512 x = SSLH_I_COLUMN(i);   \
+        SSLH_I_REP8(SSLH_I_STEP)             \
+        k++;                                 \
+    }
+        for (; p + 8 <= end; p += 8) {
+            SSLH_I_TRANSPOSE
+            SSLH_I_TERM(0) SSLH_I_TERM(1) SSLH_I_TERM(2) SSLH_I_TERM(3)
+            SSLH_I_TERM(4) SSLH_I_TERM(5) SSLH_I_TERM(6) SSLH_I_TERM(7)
+        }
+        for (; p < end; p++, k++) {
+            for (int i = 0; i < 16; i++) y[i] = p[(size_t)i * ld];
+            const __m512 x = SSLH_I_NLOAD(y);
+            SSLH_I_REP8(SSLH_I_STEP)
+        }
+#define SSLH_I_END(r) SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);
+        SSLH_I_REP8(SSLH_I_END)
+        one.bias = t->bias ? t->bias + j : NULL;
+        SSLH_I_P(sslh_i_put_)(&one, 0, t->rows, y);
+    }
+#undef SSLH_I_START
+#undef SSLH_I_STEP
+#undef SSLH_I_TERM
+#undef SSLH_I_END
+}
+#endif
 
 /* Asks for what a whole row's neighbours will need (see sslh_i_depth_next), the part of channels c .. c + W - 1 of n: lines beside
    the sums rather than all at once. */
@@ -6931,7 +6988,13 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #endif
     SSLH_I_FMA,
     SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_), SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_lines_), SSLH_I_P(sslh_i_pack_t_),
+    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_),
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+    SSLH_I_P(sslh_i_tile_dots_),
+#else
+    NULL,
+#endif
+    SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_lines_), SSLH_I_P(sslh_i_pack_t_),
     SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_depth_sums_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
     SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
     SSLH_I_P(sslh_i_wino_weight_), SSLH_I_P(sslh_i_wino_dweight_),
@@ -7176,6 +7239,7 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     const sslh_i_pair_kernels *p = native ? &c->k->native : &c->k->emulated;
     c->pairs->tile_rows = p->rows;
     c->pairs->tile_runs = p->runs;
+    c->pairs->tile_dots = NULL;
     c->pairs->native = *p; /* its conversions */
 #endif
 }
@@ -9079,6 +9143,7 @@ typedef struct sslh_i_gemm_job {
     int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
     int        near_k, near_n;     /* k and columns of b that stay in the second-level cache, */
     int        near_m;             /* and rows of a transposed, packed */
+    int        dots;               /* few rows, see sslh_i_tile_dots_ */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
@@ -9120,7 +9185,7 @@ typedef struct sslh_i_gemm_part {
 SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s, int ia, int ib, int ja,
                                 int jb, int ka, int kb) {
     const struct sslh_i_kernels *kern = p->k;
-    const int mr = kern->mr, jit = p->copy_a && !g->ta, one = p->near_n <= p->nr;
+    const int mr = kern->mr, jit = p->copy_a && !g->ta, one = p->near_n <= p->nr, dots = p->dots && (jb - ja) % 16 == 0;
     const int rows = jit || kb - ka > SSLH_I_KC ? mr : ib - ia; /* of a call */
     const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda, next = arow * (size_t)mr; /* of a in place */
@@ -9139,7 +9204,7 @@ SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args
     t.astep = p->copy_a ? (size_t)mr : astep;
     t.rstep = p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(kb - ka) + SSLH_I_KPAD : next;
-    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : nr;
+    t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
     for (int i = ia; i < ib; i += rows) {
         t.rows = SSLH_I_MIN(rows, ib - i);
@@ -9153,6 +9218,7 @@ SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args
             t.bias = final && g->bias ? g->bias + ja : NULL;
             a = g->a + (size_t)k * astep + (size_t)i * arow;
             if (s->packed) b = s->packed + (size_t)ja / nr * panel + (size_t)(k - s->k0) * nr;
+            else if (dots) b = g->b + (size_t)ja * g->ldb + (size_t)k;
             else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - ka) * nr;
             else b = g->b + (size_t)k * g->ldb + (size_t)ja;
             t.ask_rows = 0;
@@ -9172,7 +9238,7 @@ SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args
                 sslh_i_gemm_ask(&t, a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t.rows, s->i1 - i - 2 * mr + 1));
             }
             if (p->copy_a) a = s->work_a + (jit ? 0 : (size_t)((i - ia) / mr) * t.anext) + (size_t)(k - ka) * (size_t)mr;
-            kern->tile_runs(&t);
+            (dots ? kern->tile_dots : kern->tile_runs)(&t);
         }
     }
 }
@@ -9195,7 +9261,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                 const int jb = SSLH_I_MIN(s->j1, ja + p->near_n), fresh = ia == s->i0 || s->j1 - s->j0 > p->near_n;
                 if (local && !g->tb && fresh)
                     kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)ka * g->ldb + (size_t)ja, g->ldb, jb - ja, kb - ka);
-                if (local && g->tb && fresh)
+                if (local && g->tb && fresh && !(p->dots && (jb - ja) % 16 == 0))
                     for (int j = ja; j < jb; j += p->nr)
                         sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - ja) / p->nr) * panel, j, ka, kb - ka);
                 sslh_i_gemm_near(p, g, s, ia, ib, ja, jb, ka, kb);
@@ -9308,6 +9374,8 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     p->near_n = panel ? p->nr : SSLH_I_NEAR / p->near_k / 32 * 32;
     if (p->near_n < 32) p->near_n = p->nr;
     p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
+    p->dots = p->b_mode == SSLH_I_B_LOCAL && p->g.tb && !p->g.ta && !p->copy_a && p->g.m > 4 && p->g.m <= 8 &&
+              p->k->tile_dots != NULL;
     p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
     p->work_bytes = p->a_reals;
     if (p->b_mode == SSLH_I_B_LOCAL)
@@ -9351,7 +9419,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
-    p.copy_a = g->ta ? p.cols > nr && g->k > 128 : p.cols >= 128 && g->lda % 1024 == 0;
+    p.copy_a = g->ta ? p.cols > nr && g->k > 128 : p.cols >= 128 && g->m > 8 && g->lda % 1024 == 0;
     sslh_i_gemm_work(&p);
     if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 2 MB, which a shared cache holds */
         size_t most = ((size_t)1 << 19) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
