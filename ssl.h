@@ -3936,8 +3936,9 @@ typedef struct sslh_i_depth {
     sslh_real              *y;          /* outputs, ystep apart */
     const sslh_real        *bias;
     int                     relu, accumulate;
-    int                     fresh;      /* rows of x, the last ones, that the outputs before did not need: */
-    uintptr_t               ahead;      /* so many bytes behind them is what the row below will */
+    sslh_i_depth_next       next;       /* for the outputs below: either as slices, */
+    int                     fresh;      /* or: rows of x, the last ones, that the outputs above did not need; */
+    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will */
 } sslh_i_depth;
 /* Gradient of the weights, a row of outputs: those filter rows whose row of x exists, `row` numbers apart. */
 typedef struct sslh_i_depth_grad {
@@ -5455,8 +5456,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 }
 #endif
 
-/* Asks for what a whole row's neighbours will need (see sslh_i_depth_next), the part of channels c .. c + W - 1 of n: lines beside
-   the sums rather than all at once. */
+/* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all at once. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, size_t c) {
     const size_t width = next->per * SSLH_I_W * sizeof(sslh_real);
     for (int q = 0; q < next->rows && SSLH_I_W > 1; q++) {
@@ -5471,15 +5471,16 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
 }
 
 /* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every output is one
-   chain in that order; columns outside the image are left out. Three functions of one form: a tap at a time (any stride and
-   dilation), and for neighbouring taps and outputs, 3 or 5 across, each pixel of x once for all the sums it belongs to. */
+   chain in that order; columns outside the image are left out. Four functions of one form: a tap at a time (any stride and
+   dilation); for neighbouring taps and outputs, 3 or 5 across, and for 3 across with stride 2, each pixel of x once for all the
+   sums it belongs to. What the outputs below will read is asked for pixel by pixel, with stride 2 (`slice`) in slices. */
 #define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
 #define SSLH_I_END(r)                                                                            \
     if ((r) < count) {                                                                           \
         if (d->accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);           \
         SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
     }
-#define SSLH_I_DEPTH(name, ROW)                                                                                         \
+#define SSLH_I_DEPTH(name, slice, ROW)                                                                                  \
     SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                      \
         const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                  \
         const size_t n = d->n, ystep = d->ystep;                                                                         \
@@ -5489,6 +5490,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
         size_t c = 0;                                                                                                    \
         for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                       \
             const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                     \
+            if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&d->next, c);                                                       \
             SSLH_I_REP8(SSLH_I_START)                                                                                    \
             for (int a = 0; a < d->rows; a++) {                                                                          \
                 const sslh_real *w = d->w[a] + c;                                                                        \
@@ -5520,14 +5522,15 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
             SSLH_I_REP8(SSLH_I_TAP_IN)                                                        \
         }                                                                                    \
     }
-SSLH_I_DEPTH(sslh_i_depth_taps_, SSLH_I_ROW)
+SSLH_I_DEPTH(sslh_i_depth_taps_, 0, SSLH_I_ROW)
 #undef SSLH_I_ROW
+#define SSLH_I_FLOW SSLH_I_AHEAD(x + at, ahead);
 #define SSLH_I_WEIGHT(b) const SSLH_I_N w##b = SSLH_I_NLOAD(w + (b)*n);
 #define SSLH_I_OUT(r, b) s##r = SSLH_I_NFMA(v, w##b, s##r);
 #define SSLH_I_COL(q, sums)                            \
     if ((q) >= q0 && (q) < q1) {                      \
         const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
-        SSLH_I_AHEAD(x + at, ahead);                  \
+        SSLH_I_FLOW                                   \
         sums                                          \
     }                                                 \
     at += pixel;
@@ -5544,17 +5547,7 @@ SSLH_I_DEPTH(sslh_i_depth_taps_, SSLH_I_ROW)
     SSLH_I_COL(7, SSLH_I_OUT3(5, 6, 7))               \
     SSLH_I_COL(8, SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))  \
     SSLH_I_COL(9, SSLH_I_OUT(7, 2))
-SSLH_I_DEPTH(sslh_i_depth_row3_, SSLH_I_ROW)
-#undef SSLH_I_ROW
-#define SSLH_I_OUT2(q, i, j) SSLH_I_COL(q, SSLH_I_OUT(i, 1)) SSLH_I_COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
-#define SSLH_I_ROW                                              \
-    SSLH_I_REP3(SSLH_I_WEIGHT)                                  \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                             \
-    SSLH_I_OUT2(1, 0, 1) SSLH_I_OUT2(3, 1, 2) SSLH_I_OUT2(5, 2, 3) SSLH_I_OUT2(7, 3, 4) \
-    SSLH_I_OUT2(9, 4, 5) SSLH_I_OUT2(11, 5, 6) SSLH_I_OUT2(13, 6, 7)                    \
-    SSLH_I_COL(15, SSLH_I_OUT(7, 1))                            \
-    SSLH_I_COL(16, SSLH_I_OUT(7, 2))
-SSLH_I_DEPTH(sslh_i_depth_half3_, SSLH_I_ROW)
+SSLH_I_DEPTH(sslh_i_depth_row3_, 0, SSLH_I_ROW)
 #undef SSLH_I_ROW
 #define SSLH_I_OUT5(i, j, k, l, m) SSLH_I_OUT(i, 4) SSLH_I_OUT(j, 3) SSLH_I_OUT3(k, l, m)
 #define SSLH_I_ROW                                                                           \
@@ -5571,8 +5564,21 @@ SSLH_I_DEPTH(sslh_i_depth_half3_, SSLH_I_ROW)
     SSLH_I_COL(9, SSLH_I_OUT(5, 4) SSLH_I_OUT(6, 3) SSLH_I_OUT(7, 2))                        \
     SSLH_I_COL(10, SSLH_I_OUT(6, 4) SSLH_I_OUT(7, 3))                                        \
     SSLH_I_COL(11, SSLH_I_OUT(7, 4))
-SSLH_I_DEPTH(sslh_i_depth_row5_, SSLH_I_ROW)
+SSLH_I_DEPTH(sslh_i_depth_row5_, 0, SSLH_I_ROW)
 #undef SSLH_I_ROW
+#undef SSLH_I_FLOW
+#define SSLH_I_FLOW (void)ahead;
+#define SSLH_I_OUT2(q, i, j) SSLH_I_COL(q, SSLH_I_OUT(i, 1)) SSLH_I_COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
+#define SSLH_I_ROW                                                                           \
+    SSLH_I_REP3(SSLH_I_WEIGHT)                                                               \
+    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
+    SSLH_I_OUT2(1, 0, 1) SSLH_I_OUT2(3, 1, 2) SSLH_I_OUT2(5, 2, 3) SSLH_I_OUT2(7, 3, 4)      \
+    SSLH_I_OUT2(9, 4, 5) SSLH_I_OUT2(11, 5, 6) SSLH_I_OUT2(13, 6, 7)                         \
+    SSLH_I_COL(15, SSLH_I_OUT(7, 1))                                                         \
+    SSLH_I_COL(16, SSLH_I_OUT(7, 2))
+SSLH_I_DEPTH(sslh_i_depth_half3_, 1, SSLH_I_ROW)
+#undef SSLH_I_ROW
+#undef SSLH_I_FLOW
 SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
     const int close = d->step == 1 && d->dil == 1;
     const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1); /* columns that some output wants */
@@ -5644,12 +5650,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
         SSLH_I_REP##R(SSLH_I_STEP)                                                                \
     }                                                                                             \
     SSLH_I_REP##R(SSLH_I_CLOSE)
-                for (int q = 0; q < 2 && a + b == 0; q++) SSLH_I_P(sslh_i_depth_ahead_)(&d->next[q], c);
                 if (some == 3) {
                     SSLH_I_SUMS(3)
                 } else {
                     SSLH_I_SUMS(1)
                 }
+                for (int q = 0; q < 2 && a + b == 0; q++) SSLH_I_P(sslh_i_depth_ahead_)(&d->next[q], c);
             }
             for (int r = 0; c < n && r < some * cols; r++) {
                 const int part = (int)(n - c), k = r % cols;
@@ -10316,6 +10322,9 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
     d.relu = p->relu;
     d.accumulate = p->accumulate;
     d.fresh = g->step_h;
+    d.next.rows = 2;
+    d.next.line = (size_t)line;
+    d.next.per = (size_t)(8 * g->step_w);
     d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
     for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
         const int j = u % across * 8, i = u / across % g->gh, n = u / across / g->gh, left = j * g->step_w + g->min_w;
@@ -10331,6 +10340,7 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
         d.q0 = SSLH_I_MAX(0, -left);
         d.q1 = g->xw - left;
         d.y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0 + (ptrdiff_t)j * g->xs) * channels;
+        d.next.p = (uintptr_t)g->x + (uintptr_t)((image + (i + 1) * g->step_h + g->max_h - 1) * line + place) * sizeof *g->x;
         p->k->depthwise(&d);
     }
 }
