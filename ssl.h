@@ -9169,8 +9169,19 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* What the kernel fetches while it works on the first NR columns of each MR rows, `rows` of them: at, at + ld .., 16 times (a line for
-   every k), then the same lines further along; for the next rows `next` further. */
+/* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already;
+   last: bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
+typedef struct sslh_i_gemm_part {
+    int i0, i1, j0, j1, k0, k1, accumulate, last;
+    const sslh_real *packed;
+    sslh_real *work_a, *work_b;
+} sslh_i_gemm_part;
+
+/* Rows i0..i1, columns j0..j1, k0..k1 of a part, for which b is in the second-level cache. */
+typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_range;
+
+/* What the kernel fetches while it works on the first NR columns of each MR rows, `rows` of them: with every k a line, at,
+   at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
 SSLH_I_FN void sslh_i_gemm_ask(sslh_i_tile *t, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
     t->ask = at;
     t->ask_ld = (ptrdiff_t)ld;
@@ -9179,22 +9190,39 @@ SSLH_I_FN void sslh_i_gemm_ask(sslh_i_tile *t, const sslh_real *at, size_t ld, s
     t->ask_rows = rows;
 }
 
-/* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already; last:
-   bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
-typedef struct sslh_i_gemm_part {
-    int i0, i1, j0, j1, k0, k1, accumulate, last;
-    const sslh_real *packed;
-    sslh_real *work_a, *work_b;
-} sslh_i_gemm_part;
+/* It is what comes after this call, rows i .. of a (where they are in place) and columns r->j0 .. from k on. */
+SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
+                                const sslh_i_gemm_range *r, sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
+                                int i, int k) {
+    const int mr = p->k->mr, one = p->near_n <= p->nr, kn = t->lens[0], some = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
+    const size_t next = (size_t)mr * (g->ta ? 1 : g->lda);
+    t->ask_rows = 0;
+    if (g->batch > 1) { /* the next matrices */
+        const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
+        if (r->j0 == s->j0) sslh_i_gemm_ask(t, g->a + g->stride_a + skip, 16, 256, most, t->rows);
+        else if (r->j0 == s->j0 + p->nr) sslh_i_gemm_ask(t, g->b + g->stride_b + skip, 16, 256, most, t->rows);
+        t->ask2 = one ? NULL : g->b + g->stride_b + skip;
+    } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* what of a is packed next, 256 columns of it */
+        const sslh_real *at = r->i1 < s->i1 ? g->a + (size_t)r->k0 * g->lda + (size_t)r->i1
+                                            : g->a + (size_t)r->k1 * g->lda + (size_t)s->i0;
+        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_ask(t, at, 16, g->lda, 16 * g->lda, t->rows);
+    } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
+        sslh_i_gemm_ask(t, b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
+    } else if (one && r->j1 < s->j1 && g->tb) { /* or where it comes from */
+        sslh_i_gemm_ask(t, g->b + (size_t)r->j1 * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, some);
+    } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
+        const int whole = s->i1 - i - 2 * mr + 1;
+        sslh_i_gemm_ask(t, a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t->rows, whole));
+    }
+}
 
-/* All of it for the columns ja..jb and ka..kb, which b is near for, and the rows ia..ib. */
-SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s, int ia, int ib, int ja,
-                                int jb, int ka, int kb) {
+SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
+                                 const sslh_i_gemm_range *r) {
     const struct sslh_i_kernels *kern = p->k;
-    const int mr = kern->mr, jit = p->copy_a && !g->ta, one = p->near_n <= p->nr, dots = p->dots && (jb - ja) % 16 == 0;
-    const int rows = jit || kb - ka > SSLH_I_KC ? mr : ib - ia; /* of a call */
+    const int mr = kern->mr, jit = p->copy_a && !g->ta, dots = p->dots && (r->j1 - r->j0) % 16 == 0;
+    const int rows = jit || r->k1 - r->k0 > SSLH_I_KC ? mr : r->i1 - r->i0; /* of a call */
     const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
-    const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda, next = arow * (size_t)mr; /* of a in place */
+    const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
     int kn;
     sslh_i_tile t;
@@ -9206,71 +9234,62 @@ SSLH_I_FN void sslh_i_gemm_near(const sslh_i_gemm_job *p, const sslh_i_gemm_args
     t.lens = &kn;
     t.ldc = g->ldc;
     t.far_c = (size_t)(s->i1 - s->i0) * (size_t)(s->j1 - s->j0) > 8192;
-    t.cols = jb - ja;
+    t.cols = r->j1 - r->j0;
     t.astep = p->copy_a ? (size_t)mr : astep;
     t.rstep = p->copy_a ? 1 : arow;
-    t.anext = p->copy_a ? (size_t)mr * (size_t)(kb - ka) + SSLH_I_KPAD : next;
+    t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
     t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
-    for (int i = ia; i < ib; i += rows) {
-        t.rows = SSLH_I_MIN(rows, ib - i);
-        t.c = g->c + (size_t)i * g->ldc + (size_t)ja;
-        if (jit) kern->pack_t(s->work_a, mr, g->a + (size_t)i * g->lda + (size_t)ka, g->lda, t.rows, kb - ka);
-        for (int k = ka; k < kb; k += SSLH_I_KC) {
-            const int final = s->last && SSLH_I_MIN(k + SSLH_I_KC, kb) == s->k1;
-            kn = SSLH_I_MIN(SSLH_I_KC, kb - k);
+    for (int i = r->i0; i < r->i1; i += rows) {
+        t.rows = SSLH_I_MIN(rows, r->i1 - i);
+        t.c = g->c + (size_t)i * g->ldc + (size_t)r->j0;
+        if (jit) /* just in time */
+            kern->pack_t(s->work_a, mr, g->a + (size_t)i * g->lda + (size_t)r->k0, g->lda, t.rows, r->k1 - r->k0);
+        for (int k = r->k0; k < r->k1; k += SSLH_I_KC) {
+            const int end = SSLH_I_MIN(k + SSLH_I_KC, r->k1), final = s->last && end == s->k1;
+            kn = end - k;
             t.accumulate = s->accumulate || k > s->k0;
             t.relu = final && g->relu;
-            t.bias = final && g->bias ? g->bias + ja : NULL;
+            t.bias = final && g->bias ? g->bias + r->j0 : NULL;
             a = g->a + (size_t)k * astep + (size_t)i * arow;
-            if (s->packed) b = s->packed + (size_t)ja / nr * panel + (size_t)(k - s->k0) * nr;
-            else if (dots) b = g->b + (size_t)ja * g->ldb + (size_t)k;
-            else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - ka) * nr;
-            else b = g->b + (size_t)k * g->ldb + (size_t)ja;
-            t.ask_rows = 0;
-            if (g->batch > 1) { /* the next matrices */
-                const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
-                if (ja == s->j0) sslh_i_gemm_ask(&t, g->a + g->stride_a + skip, 16, 256, most, t.rows);
-                else if (ja == s->j0 + p->nr) sslh_i_gemm_ask(&t, g->b + g->stride_b + skip, 16, 256, most, t.rows);
-                t.ask2 = one ? NULL : g->b + g->stride_b + skip;
-            } else if (p->copy_a && g->ta && ja == s->j0) { /* what of a is packed next, 256 columns of it */
-                if (ib < s->i1) sslh_i_gemm_ask(&t, g->a + (size_t)ka * g->lda + (size_t)ib, 16, g->lda, 16 * g->lda, t.rows);
-                else if (kb < s->k1) sslh_i_gemm_ask(&t, g->a + (size_t)kb * g->lda + (size_t)s->i0, 16, g->lda, 16 * g->lda, t.rows);
-            } else if (one && jb < s->j1 && s->packed) { /* the next panel of b */
-                sslh_i_gemm_ask(&t, b + panel, 16, 256, 16 * SSLH_I_KC, SSLH_I_MIN(t.rows, p->nr / 16 * mr));
-            } else if (one && jb < s->j1 && g->tb) { /* or where it comes from */
-                sslh_i_gemm_ask(&t, g->b + (size_t)jb * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, SSLH_I_MIN(t.rows, p->nr / 16 * mr));
-            } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
-                sslh_i_gemm_ask(&t, a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t.rows, s->i1 - i - 2 * mr + 1));
-            }
-            if (p->copy_a) a = s->work_a + (jit ? 0 : (size_t)((i - ia) / mr) * t.anext) + (size_t)(k - ka) * (size_t)mr;
+            if (s->packed) b = s->packed + (size_t)r->j0 / nr * panel + (size_t)(k - s->k0) * nr;
+            else if (dots) b = g->b + (size_t)r->j0 * g->ldb + (size_t)k;
+            else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - r->k0) * nr;
+            else b = g->b + (size_t)k * g->ldb + (size_t)r->j0;
+            sslh_i_gemm_soon(p, g, s, r, &t, a, b, i, k);
+            if (p->copy_a) a = s->work_a + (size_t)(k - r->k0) * (size_t)mr;
+            if (p->copy_a && !jit) a += (size_t)((i - r->i0) / mr) * t.anext;
             (dots ? kern->tile_dots : kern->tile_runs)(&t);
         }
     }
 }
 
-/* b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR at a time: these
-   MR x near_k numbers are in the first level while they meet the panels of the group, and while they meet the first one, the next are asked
-   for. Blocks of k that follow each other are added to a tile of c while it is near. */
+/* b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR at a
+   time: these MR x near_k numbers are in the first level while they meet the panels of the group, and while they meet the
+   first one, the next are asked for. Blocks of k that follow each other are added to a tile of c while it is near. */
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s) {
     const struct sslh_i_kernels *kern = p->k;
     const int local = p->b_mode == SSLH_I_B_LOCAL;
     const size_t panel = (size_t)p->near_k * (size_t)p->nr + SSLH_I_KPAD;
-    for (int ka = s->k0; ka < s->k1; ka += p->near_k) {
-        const int kb = SSLH_I_MIN(s->k1, ka + p->near_k);
-        for (int ia = s->i0; ia < s->i1; ia += p->near_m) {
-            const int ib = SSLH_I_MIN(s->i1, ia + p->near_m);
+    sslh_i_gemm_range r;
+    for (r.k0 = s->k0; r.k0 < s->k1; r.k0 = r.k1) {
+        r.k1 = SSLH_I_MIN(s->k1, r.k0 + p->near_k);
+        for (r.i0 = s->i0; r.i0 < s->i1; r.i0 = r.i1) {
+            const int kn = r.k1 - r.k0;
+            r.i1 = SSLH_I_MIN(s->i1, r.i0 + p->near_m);
             if (p->copy_a && g->ta)
-                kern->pack_lines(s->work_a, kern->mr, (size_t)kern->mr * (size_t)(kb - ka) + SSLH_I_KPAD,
-                                 g->a + (size_t)ka * g->lda + (size_t)ia, g->lda, ib - ia, kb - ka);
-            for (int ja = s->j0; ja < s->j1; ja += p->near_n) {
-                const int jb = SSLH_I_MIN(s->j1, ja + p->near_n), fresh = ia == s->i0 || s->j1 - s->j0 > p->near_n;
-                if (local && !g->tb && fresh)
-                    kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)ka * g->ldb + (size_t)ja, g->ldb, jb - ja, kb - ka);
-                if (local && g->tb && fresh && !(p->dots && (jb - ja) % 16 == 0))
-                    for (int j = ja; j < jb; j += p->nr)
-                        sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - ja) / p->nr) * panel, j, ka, kb - ka);
-                sslh_i_gemm_near(p, g, s, ia, ib, ja, jb, ka, kb);
+                kern->pack_lines(s->work_a, kern->mr, (size_t)kern->mr * (size_t)kn + SSLH_I_KPAD,
+                                 g->a + (size_t)r.k0 * g->lda + (size_t)r.i0, g->lda, r.i1 - r.i0, kn);
+            for (r.j0 = s->j0; r.j0 < s->j1; r.j0 = r.j1) {
+                const int fresh = local && (r.i0 == s->i0 || s->j1 - s->j0 > p->near_n);
+                r.j1 = SSLH_I_MIN(s->j1, r.j0 + p->near_n);
+                if (fresh && !g->tb)
+                    kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)r.k0 * g->ldb + (size_t)r.j0, g->ldb,
+                                     r.j1 - r.j0, kn);
+                if (fresh && g->tb && !(p->dots && (r.j1 - r.j0) % 16 == 0))
+                    for (int j = r.j0; j < r.j1; j += p->nr)
+                        sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - r.j0) / p->nr) * panel, j, r.k0, kn);
+                sslh_i_gemm_group(p, g, s, &r);
             }
         }
     }
@@ -9321,7 +9340,8 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     s.k1 = SSLH_I_MIN(SSLH_I_MIN(g.k, (part + 1) * p->part_k), s.k0 + p->step_k);
     s.accumulate = p->k0 > 0 || (p->parts == 1 && g.accumulate);
     s.last = p->parts == 1 && s.k1 == g.k;
-    s.packed = p->packed ? p->packed + (size_t)part * (size_t)((g.n + p->k->nr - 1) / p->k->nr) * sslh_i_gemm_panel(p) : NULL;
+    const size_t panels = (size_t)((g.n + p->k->nr - 1) / p->k->nr);
+    s.packed = p->packed ? p->packed + (size_t)part * panels * sslh_i_gemm_panel(p) : NULL;
     s.work_a = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
     s.work_b = p->work ? s.work_a + p->a_reals : NULL;
     if (p->parts > 1) { /* a part has its own sums; they are added up in order afterwards */
@@ -9361,7 +9381,8 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
         sslh_real *c = g->c + (size_t)r * g->ldc;
         const sslh_real *s = p->sums + (size_t)r * n;
         for (int q = g->accumulate ? 0 : 1; q < p->parts; q++)
-            p->k->binary(SSLH_I_B_ADD, q == 1 && !g->accumulate ? s : c, 1, s + (size_t)q * mn, 1, c, (size_t)SSLH_I_MIN(some, end - r) * n);
+            p->k->binary(SSLH_I_B_ADD, q == 1 && !g->accumulate ? s : c, 1, s + (size_t)q * mn, 1, c,
+                         (size_t)SSLH_I_MIN(some, end - r) * n);
     }
     for (int r = task * SSLH_I_SUM_ROWS; r < end; r++) {
         sslh_real *c = g->c + (size_t)r * g->ldc;
@@ -9373,8 +9394,9 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
 /* Sizes of what is near, and of a worker's memory. */
 SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     /* one panel at a time, from the first level: just packed, or when the second holds a block of a */
-    const int panel = (p->b_mode == SSLH_I_B_LOCAL && p->g.tb) || (p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta);
-    const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC, whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR;
+    const int panel = p->b_mode == SSLH_I_B_LOCAL ? p->g.tb : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
+    const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC;
+    const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR;
     const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* lines far apart share few sets */
     p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
     p->near_n = panel ? p->nr : SSLH_I_NEAR / p->near_k / 32 * 32;
