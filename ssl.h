@@ -204,7 +204,8 @@
    3 x 3 convolutions with stride 1 from 16 channels on, and their gradients, use Winograd's filtering F(4x4,3x3), the
    same everywhere. Rounding error, root mean square over that of the sums: below 2e-6 up to 512 channels; by the
    definition (.no_winograd = 1 in the descriptor, about half as fast) below 6e-7. An Inf or NaN spreads over a tile of
-   4 x 4 outputs; in grouped convolutions over the outputs of all groups that fit into 16 channels together.
+   4 x 4 outputs; in grouped convolutions over the outputs of all groups that fit into 16 channels together, in the
+   gradient of the data 32.
 
    .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
    significant bits, to nearest even; subnormal numbers become 0), on the way into the kernel: parameters,
