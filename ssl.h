@@ -3963,7 +3963,8 @@ struct sslh_i_kernels {
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
-    void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n);
+    void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n,
+                      size_t ld);
     void (*depthwise)(const sslh_i_depth *d);
     void (*depth_sums)(const sslh_i_depth_grad *d);
     void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
@@ -5206,13 +5207,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
 #endif
 
 /* dz = dy where y > 0, else 0 (y NULL: dz is not written, dy is used as it is); sum[j] = sum over rows of dz[.][j].
-   y, dy, dz (rows,n); dz may be dy; sum NULL: not wanted. Columns outside, so that sums stay in a register. */
-SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n) {
+   y, dy, dz (rows,n), rows ld apart; dz may be dy; sum NULL: not wanted. Columns outside, so that sums stay in a register. */
+SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
+                                           size_t rows, size_t n, size_t ld) {
     for (size_t j = 0; j < n; j += 16) {
         int part = n - j < 16 ? (int)(n - j) : 0;
         sslh_i_v s = sslh_i_vzero(), zero = sslh_i_vzero();
         for (size_t r = 0; r < rows; r++) {
-            size_t i = r * n + j;
+            size_t i = r * ld + j;
             sslh_i_v g = part ? sslh_i_vloadn(dy + i, part) : sslh_i_vload(dy + i);
             if (y) {
                 g = sslh_i_vselect(sslh_i_vgt(part ? sslh_i_vloadn(y + i, part) : sslh_i_vload(y + i), zero), g, zero);
@@ -9661,15 +9663,18 @@ typedef struct sslh_i_bias_job {
     const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
     sslh_real       *dz, *sums;  /* (rows,n), [task][n] */
     size_t           rows, n;
+    int              parts;      /* of the columns, a task each: of few rows a thread takes the columns it made */
 } sslh_i_bias_job;
 
 /* The kernel does both: the mask of the ReLU and the sum. */
 SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
-    size_t r = (size_t)task * SSLH_I_BIAS_ROWS, at = r * p->n;
+    size_t block = (size_t)(task / p->parts), r = block * SSLH_I_BIAS_ROWS;
+    size_t j = (size_t)sslh_i_cut_at((int)p->n, task % p->parts, p->parts, 16), at = r * p->n + j;
+    size_t end = (size_t)sslh_i_cut_at((int)p->n, task % p->parts + 1, p->parts, 16);
     (void)worker;
-    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL, p->sums ? p->sums +
-                    (size_t)task * p->n : NULL, SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), p->n);
+    p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL,
+                    p->sums ? p->sums + block * p->n + j : NULL, SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), end - j, p->n);
 }
 
 /* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
@@ -9700,7 +9705,8 @@ SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int r
         p.sums = (sslh_real *)sslh_i_scratch(c, tasks * n * sizeof(sslh_real));
         if (!p.sums) return NULL;
     }
-    sslh_i_parallel(c, (int)tasks, sslh_i_bias_task, &p);
+    p.parts = tasks < 8 ? (int)SSLH_I_MIN(n / 64 + 1, (size_t)8) : 1;
+    sslh_i_parallel(c, (int)tasks * p.parts, sslh_i_bias_task, &p);
     if (dbias) {
         for (size_t j = 0; j < n; j++) {
             sslh_real s = fresh ? p.sums[j] : dbias[j] + p.sums[j];
@@ -11965,7 +11971,7 @@ SSLH_I_FN void sslh_i_global_avg_task(void *arg, int task, int worker) {
     (void)worker;
     if (!p->dx) { /* y = sum over the places / their number */
         sslh_real *y = p->out + n * channels;
-        p->k->relu_bias(NULL, p->x + n * places * channels, NULL, y, places, channels);
+        p->k->relu_bias(NULL, p->x + n * places * channels, NULL, y, places, channels, channels);
         for (size_t j = 0; j < channels; j++) y[j] = y[j] / count;
         return;
     }
