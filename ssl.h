@@ -2046,7 +2046,8 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #elif defined(__GNUC__) && !defined(__TINYC__)
 #pragma GCC push_options
 #if defined(__OPTIMIZE__) && !defined(__OPTIMIZE_SIZE__)
-/* What takes time is in the kernels, which have their own setting. More than this costs a fifth of compiling for nothing. */
+/* What takes time is in the kernels, which have their own setting. More than this costs a fifth of compiling for
+   nothing. */
 #pragma GCC optimize("O1", "inline-small-functions", "fp-contract=off", "no-fast-math")
 #else
 #pragma GCC optimize("fp-contract=off", "no-fast-math")
@@ -2144,9 +2145,10 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
-/* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels that
-   walk through memory, what comes so many bytes (32 KB) behind p into the first level. One or two lines a step flow beside the sums; a burst
-   of prefetches before them does not, as the processor holds some fifty misses and then stalls. */
+/* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels
+   that walk through memory, what comes so many bytes (32 KB) behind p into the first level. One or two lines a step
+   flow beside the sums; a burst of prefetches before them does not, as the processor holds some fifty misses and then
+   stalls. */
 #if defined(__GNUC__) || defined(__clang__)
 /* Without the empty asm gcc leaves out calls of functions that do nothing else. */
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
@@ -2957,9 +2959,9 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
 }
 
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
-/* Every thread has a share of the task numbers, and takes of the others' when it is through. A worker that finds nothing
-   spins for some microseconds, because the next operation is usually there by then, and then sleeps, so that a busy
-   machine is not slowed down by waiting. */
+/* Every thread has a share of the task numbers, and takes of the others' when it is through. A worker that finds
+   nothing spins for some microseconds, because the next operation is usually there by then, and then sleeps, so that a
+   busy machine is not slowed down by waiting. */
 
 #if SSLH_I_THREADS
 #if defined(_WIN32)
@@ -3059,8 +3061,9 @@ SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
 #endif
 
 #if SSLH_I_THREADS
-/* The first task of thread i's share. Each gets as many neighbouring tasks, the same part of every job: what it wrote in one
-   operation (its rows, its images) it reads in the next from its own cache. Who computes a task changes no bit. */
+/* The first task of thread i's share. Each gets as many neighbouring tasks, the same part of every job: what it wrote
+   in one operation (its rows, its images) it reads in the next from its own cache. Who computes a task changes no
+   bit. */
 SSLH_I_FN int sslh_i_pool_first(const struct sslh_i_pool *p, int i) {
     const int64_t n = p->started + 1;
     return (int)((i * (int64_t)p->tasks + n - 1) / n);
@@ -3263,8 +3266,8 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
 }
 
 /* --- work ahead of the step: the next batch's views ---
-   Tasks that only workers with nothing else to do take, one at a time, while the caller computes a step. One owner (arg)
-   at a time, which adds tasks and later waits for all of them. */
+   Tasks that only workers with nothing else to do take, one at a time, while the caller computes a step. One owner
+   (arg) at a time, which adds tasks and later waits for all of them. */
 
 /* Adds tasks; their numbers go on from the last one that was added since sslh_i_ahead_finish. 0: not possible (one
    thread, the user's parallel_for, another owner), nothing was added. */
@@ -3290,7 +3293,8 @@ SSLH_I_FN void sslh_i_ahead_help(void *arg, int task, int worker) {
     sslh_i_ahead_one((struct sslh_i_pool *)arg, worker);
 }
 #endif
-/* Waits for all tasks of arg, with the help of this thread. 0 when they are lost: cancelled, or left behind by a fork. */
+/* Waits for all tasks of arg, with the help of this thread. 0 when they are lost: cancelled, or left behind by a
+   fork. */
 SSLH_I_FN int sslh_i_ahead_finish(sslh_ctx *c, const void *arg) {
 #if SSLH_I_THREADS
     struct sslh_i_pool *p = c->pool;
@@ -3547,10 +3551,10 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
 /* ================================================================================================================== */
 
 /* --- own elementary functions ---
-   libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and safe).
-   These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every machine. The
-   polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf: Juffa). The double
-   build, made for gradient checks, calls libm. */
+   libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and
+   safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
+   machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
+   Juffa). The double build, made for gradient checks, calls libm. */
 SSLH_I_FN float sslh_i_sqrtf(float x) {
 #if defined(__i386__) && !defined(__SSE2_MATH__)
     volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
@@ -3618,8 +3622,9 @@ SSLH_I_FN float sslh_i_exp(float x) {
 
 /* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. */
 SSLH_I_FN float sslh_i_log(float x) {
-    static const float p[9] = { 7.0376836292e-2f, -1.1514610310e-1f, 1.1676998740e-1f, -1.2420140846e-1f, 1.4249322787e-1f,
-                                -1.6668057665e-1f, 2.0000714765e-1f, -2.4999993993e-1f, 3.3333331174e-1f };
+    static const float p[9] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                               -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                               2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
     static const float c[3] = { 0.693359375f, -2.12194440e-4f, 0.707106781186547524f };
     if (x != x) return x;
     if (x < 0.0f) return SSLH_I_NAN;
@@ -3816,7 +3821,8 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 
 /* One tile of a product, see "kernels: products" below. c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
-    int                     rows, cols;    /* any number of rows; at most NR columns (runs of one segment: any number) */
+    /* any number of rows; at most NR columns (runs of one segment: any number) */
+    int                     rows, cols;
     int                     segs, len;     /* rows: segments of len */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
     size_t                  shift;         /* rows: added to every pointer */
@@ -3825,15 +3831,18 @@ typedef struct sslh_i_tile {
     const int              *lens;          /* runs: [segs] */
     size_t                  astep, bstep;
     size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
-    size_t                  anext, bnext;  /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
+    /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
+    size_t                  anext, bnext;
     int                     far_c;         /* runs: c is not in the first-level cache */
     const sslh_real        *ask, *ask2;    /* runs in place: what is wanted soon: with each k a line, ask_ld further, */
     ptrdiff_t               ask_ld, ask_back; /* after every 16 also by ask_back; */
     size_t                  ask_next;      /* and all of that so much further for the next rows of a, */
-    int                     ask_rows;      /* for so many. While the first NR columns are worked on; ask2: the next NR */
+    /* for so many. While the first NR columns are worked on; ask2: the next NR */
+    int                     ask_rows;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
     int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
-    int                     spare;         /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
+    /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
+    int                     spare;
     sslh_real              *c;             /* row r is c + r ldc, */
     size_t                  ldc;
     sslh_real *const       *cs;            /* or cs[r] + col */
@@ -3881,8 +3890,8 @@ SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) &&
 static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 /* --- bfloat16: the high half of a float, rounded to nearest even; subnormal numbers become 0 ---
-   A pair is two of them in the 4 bytes of a float, the first in the low half. Arrays of pairs go through the same tables,
-   panels and cuts as arrays of numbers; only the tiles below look inside. */
+   A pair is two of them in the 4 bytes of a float, the first in the low half. Arrays of pairs go through the same
+   tables, panels and cuts as arrays of numbers; only the tiles below look inside. */
 #if !SSLH_I_DOUBLE
 SSLH_I_FN uint32_t sslh_i_bfloat16(float x) {
     const uint32_t u = sslh_i_bits_of(x);
@@ -3890,8 +3899,8 @@ SSLH_I_FN uint32_t sslh_i_bfloat16(float x) {
     if ((u & 0x7fffffffu) > 0x7f800000u) return u >> 16 | 0x40u; /* a NaN stays one */
     return (u + 0x7fffu + (u >> 16 & 1u)) >> 16;
 }
-/* s + a b as the processor's vdpbf16ps does it: one rounding, results below the smallest normal number are 0. The product
-   of two bfloat16 is exact in double, and rounding a sum of such numbers to double first changes nothing. */
+/* s + a b as the processor's vdpbf16ps does it: one rounding, results below the smallest normal number are 0. The
+   product of two bfloat16 is exact in double, and rounding a sum of such numbers to double first changes nothing. */
 SSLH_I_FN float sslh_i_bfloat16_madd(float a, float b, float s) {
     static const double least = 1.1754943157898259e-38; /* 2^-126 - 2^-151: what rounds below 2^-126 */
     double t = (double)a * (double)b;
@@ -3899,7 +3908,9 @@ SSLH_I_FN float sslh_i_bfloat16_madd(float a, float b, float s) {
     if (t < least && t > -least && (t > 0 || t < 0)) return t < 0 ? -0.0f : 0.0f;
     return (float)t;
 }
-SSLH_I_FN float sslh_i_pair_of(float x, float z) { return sslh_i_of_bits(sslh_i_bfloat16(x) | sslh_i_bfloat16(z) << 16); }
+SSLH_I_FN float sslh_i_pair_of(float x, float z) {
+    return sslh_i_of_bits(sslh_i_bfloat16(x) | sslh_i_bfloat16(z) << 16);
+}
 /* n numbers that follow each other -> (n + 1) / 2 pairs; and two rows of n, z NULL for zeros -> n pairs */
 SSLH_I_FN void sslh_i_pairs_along(const float *x, size_t n, float *to) {
     for (; n > 1; n -= 2, x += 2) *to++ = sslh_i_pair_of(x[0], x[1]);
@@ -3918,15 +3929,16 @@ typedef struct sslh_i_pair_kernels {
 
 /* --- depthwise convolutions --- */
 
-/* Lines to be asked for while a kernel runs: `rows` pieces that begin `line` numbers apart from p on, any address, `per` numbers for
-   each channel. */
+/* Lines to be asked for while a kernel runs: `rows` pieces that begin `line` numbers apart from p on, any address,
+   `per` numbers for each channel. */
 typedef struct sslh_i_depth_next {
     uintptr_t p;
     int       rows;
     size_t    line, per;
 } sslh_i_depth_next;
-/* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0 on: tap b of
-   output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1 - 1 exist. */
+/* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0
+   on: tap b of output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1
+   - 1 exist. */
 typedef struct sslh_i_depth {
     const sslh_real        *x;
     const ptrdiff_t        *at;         /* [rows] */
@@ -3969,11 +3981,14 @@ struct sslh_i_kernels {
     void (*depth_sums)(const sslh_i_depth_grad *d);
     void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
     void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
-    void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy, sslh_real *const *d);
-    void (*fold)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c, sslh_real *y);
+    void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,
+                     sslh_real *const *d);
+    void (*fold)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,
+                 sslh_real *y);
     void (*wino_input)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane);
     void (*wino_grad)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane);
-    void (*wino_output)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p, const sslh_real *bias, int relu, int accumulate);
+    void (*wino_output)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p, const sslh_real *bias,
+                        int relu, int accumulate);
     void (*wino_weight)(const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane);
     void (*wino_dweight)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step, int accumulate);
     /* element-wise, norms, softmax, optimisers */
@@ -4019,11 +4034,13 @@ struct sslh_i_kernels {
     void (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
                     sslh_real factor, int fresh);
     /* attention, recurrent gates: one row */
-    void      (*attend)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
-    void      (*attend_back)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
-                             sslh_real delta);
-    void      (*gru)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates, size_t D);
-    void      (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du, size_t D);
+    void (*attend)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
+    void (*attend_back)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
+                        sslh_real delta);
+    void (*gru)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates,
+                size_t D);
+    void (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du,
+                     size_t D);
     sslh_real (*dot)(const sslh_real *x, const sslh_real *y, size_t n);
     sslh_real (*max)(const sslh_real *x, size_t n);
     /* views: n is a multiple of 16 */
@@ -4038,8 +4055,8 @@ struct sslh_i_kernels {
 
 /* --- passes: the kernel text is compiled once per instruction set ---
    Each pass sets SSLH_I_PASS, SSLH_I_SUFFIX (appended to every name, see SSLH_I_P) and the compiler's target, and
-   includes this very file again. The portable C pass needs no target and is compiled in place. Functions that inline each
-   other are in the same pass (always_inline does not work across targets); constants they share are macros. */
+   includes this very file again. The portable C pass needs no target and is compiled in place. Functions that inline
+   each other are in the same pass (always_inline does not work across targets); constants they share are macros. */
 #define SSLH_I_PASS_C 0
 #define SSLH_I_PASS_SSE2 1
 #define SSLH_I_PASS_AVX2 2
@@ -4170,8 +4187,9 @@ struct sslh_i_kernels {
 
 /* [kernel text] */
 #define SSLH_I_MARK 1
-/* Kernels are optimised in debug builds too: without it they run at a twentieth of their speed. (clang has no such pragma.)
-   In portable C gcc would take every V of 16 numbers apart, which costs 4 s of compiling for 10 to 20 % of the speed. */
+/* Kernels are optimised in debug builds too: without it they run at a twentieth of their speed. (clang has no such
+   pragma.) In portable C gcc would take every V of 16 numbers apart, which costs 4 s of compiling for 10 to 20 % of the
+   speed. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
 #if SSLH_I_PASS == SSLH_I_PASS_C
@@ -4183,8 +4201,9 @@ struct sslh_i_kernels {
 
 /* --- the vector layer ---
    Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: the SSLH_I_N... macros below are all that
-   an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on which
-   kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits everywhere.
+   an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on
+   which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits
+   everywhere.
 
      sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)      n of 16 values, n < 16; rest is 0
                  vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs vround(|x| < 2^22)
@@ -4453,8 +4472,8 @@ struct sslh_i_kernels {
 #define sslh_i_vsum SSLH_I_P(sslh_i_vsum_)
 #define sslh_i_vhmax SSLH_I_P(sslh_i_vhmax_)
 
-/* V as named registers (they stay in registers in every compiler; an array inside a struct does not). SSLH_I_EACH(S, OP)
-   writes S(OP, field) for every field. */
+/* V as named registers (they stay in registers in every compiler; an array inside a struct does not). SSLH_I_EACH(S,
+   OP) writes S(OP, field) for every field. */
 #if SSLH_I_W == 16
 typedef struct { SSLH_I_N a; } sslh_i_v;
 typedef struct { SSLH_I_NM a; } sslh_i_m;
@@ -4562,7 +4581,9 @@ SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
     r.a = _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
     return r;
 }
-SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), x.a); }
+SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), x.a);
+}
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
 SSLH_I_INLINE __m256i SSLH_I_P(sslh_i_first_)(int n) { /* all bits in the first n of 8 lanes */
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
@@ -4634,9 +4655,9 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #endif
 
 /* --- kernels: products and convolutions ---
-   Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR columns).
-   Accumulators are named variables written out by macros: an array indexed in a loop ends in memory in some compilers.
-   The two forms read b as rows of NR columns and differ in how they find a:
+   Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR
+   columns). Accumulators are named variables written out by macros: an array indexed in a loop ends in memory in some
+   compilers. The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
      runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b */
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
@@ -4689,8 +4710,8 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     v##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep + SSLH_I_W), v##r);
 #define SSLH_I_MORE1(r) u##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep), u##r);
 
-/* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers. With each k
-   a line of what is wanted soon moves nearer, 16 of them ask_ld apart, then those 16 numbers behind. */
+/* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers.
+   With each k a line of what is wanted soon moves nearer, 16 of them ask_ld apart, then those 16 numbers behind. */
 #define SSLH_I_RUN_START                                                                                               \
     const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                              \
     if (!t->place) ask = a + 8192;
@@ -4819,7 +4840,8 @@ SSLH_I_RUN_CORES(8)
 SSLH_I_RUN_CORES(12)
 #endif
 
-/* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the pipeline. */
+/* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the
+   pipeline. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
     if (spare && n < SSLH_I_MR) n = (n + 3) / 4 * 4;
     return n >= SSLH_I_MR ? SSLH_I_MR : SSLH_I_MR > 8 && n >= 8 ? 8 : n >= 4 ? 4 : n >= 2 ? 2 : 1;
@@ -4839,8 +4861,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, floa
 #endif
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask, int n, int wide, float *y,
-                                   ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask, int n,
+                                      int wide, float *y, ptrdiff_t ystep, int more) {
     switch (n) {
     case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, ask, y, ystep, more); break;
     case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, ask, y, ystep, more); break;
@@ -4859,7 +4881,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, cons
 
 #define SSLH_I_NR 8
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) { return spare || n >= 4 ? 4 : 1; }
-SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b, sslh_real x) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_madd_)(sslh_real *SSLH_I_RESTRICT y, const sslh_real *SSLH_I_RESTRICT b,
+                                          sslh_real x) {
     for (int j = 0; j < SSLH_I_NR; j++) {
         sslh_real t = x * b[j];
         y[j] = y[j] + t;
@@ -4882,8 +4905,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
         }
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b, const sslh_real *ask, int n, int wide,
-                                   sslh_real *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
+                                      const sslh_real *ask, int n, int wide, sslh_real *y, ptrdiff_t ystep, int more) {
     (void)more; /* never set here, see plain below */
     (void)wide, (void)ask;
     const int four = n == 4;
@@ -4903,8 +4926,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, 
 }
 #endif
 
-/* A finished tile y (rows,NR) into memory, row r to c[r]: c = relu(c + y + bias). Without a bias -0 is added and without
-   relu the bound is -inf: neither changes a bit, and the loop needs no branches. max(0, x) = 0 > x ? 0 : x keeps NaN. */
+/* A finished tile y (rows,NR) into memory, row r to c[r]: c = relu(c + y + bias). Without a bias -0 is added and
+   without relu the bound is -inf: neither changes a bit, and the loop needs no branches. max(0, x) = 0 > x ? 0 : x
+   keeps NaN. */
 SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
     return t->cs ? t->cs[r] + t->col : t->c + (size_t)r * t->ldc;
 }
@@ -4977,8 +5001,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     }
 }
 /* Some rows of one tile. */
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b, const sslh_real *ask, int rows,
-                                        int col, int cols, sslh_real *c, int plain) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
+                                           const sslh_real *ask, int rows, int col, int cols, sslh_real *c, int plain) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
     const size_t rstep = t->rstep ? t->rstep : 1;
     const int wide = cols > SSLH_I_W;
@@ -5014,7 +5038,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
             }
 #if SSLH_I_PASS != SSLH_I_PASS_C
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
-                SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))(t, a, b, ask, c, (ptrdiff_t)t->ldc, t->accumulate);
+                SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
+                (t, a, b, ask, c, (ptrdiff_t)t->ldc, t->accumulate);
                 continue;
             }
 #endif
@@ -5024,8 +5049,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
 }
 
 /* --- kernels: products of pairs, bfloat16 x bfloat16 -> float ---
-   The same two forms, one core each of MR rows; rows that are missing repeat the first (rows) or are whatever follows in
-   memory (runs: arrays of pairs end in some more bytes), and are not stored. For x, b pairs and s a float, in this order:
+   The same two forms, one core each of MR rows; rows that are missing repeat the first (rows) or are whatever follows
+   in memory (runs: arrays of pairs end in some more bytes), and are not stored. For x, b pairs and s a float, in this
+   order:
        s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                          (B1)
    each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
@@ -5190,7 +5216,8 @@ SSLH_I_PAIR_KERNELS(native)
 #undef SSLH_I_DOT
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_along_)(const float *x, size_t n, float *to) {
     for (; n >= 32; n -= 32, x += 32, to += 16)
-        _mm512_storeu_ps(to, _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x))));
+        _mm512_storeu_ps(
+            to, _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x))));
     sslh_i_pairs_along(x, n, to);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size_t n, float *to) {
@@ -5207,7 +5234,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
 #endif
 
 /* dz = dy where y > 0, else 0 (y NULL: dz is not written, dy is used as it is); sum[j] = sum over rows of dz[.][j].
-   y, dy, dz (rows,n), rows ld apart; dz may be dy; sum NULL: not wanted. Columns outside, so that sums stay in a register. */
+   y, dy, dz (rows,n), rows ld apart; dz may be dy; sum NULL: not wanted. Columns outside, so that sums stay in a
+   register. */
 SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                            size_t rows, size_t n, size_t ld) {
     for (size_t j = 0; j < n; j += 16) {
@@ -5229,7 +5257,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
 }
 
 /* Packs a panel of cols <= step columns, zeros behind them: to[k][step].
-   _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in registers. */
+   _n: column j of row k is from[k ld + j].  _t: it is from[j ld + k]: W rows x 4 columns are transposed in
+   registers. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_pack_row_)(sslh_real *to, int step, const sslh_real *from, int cols) {
     int j = 0;
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) SSLH_I_NSTORE(to + j, SSLH_I_NLOAD(from + j));
@@ -5241,8 +5270,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
     for (; k > 0; k--, to += step, from += ld) SSLH_I_P(sslh_i_pack_row_)(to, step, from, cols);
 }
 /* Many panels side by side, `panel` apart: from is read line after line, four at a time, so that memory is. */
-SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,
-                                            int k) {
+SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld,
+                                            int cols, int k) {
     for (int some; k > 0; k -= some, to += 4 * step, from += 4 * ld) {
         const sslh_real *p = from, *next = from + (k >= 8 ? 4 * ld : 0);
         sslh_real *q = to;
@@ -5262,7 +5291,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
             const __m512i l2 = _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
             for (; j + 12 <= cols; j += 12, p += 12, next += 12, q += panel) {
                 const __m512 r0 = _mm512_maskz_loadu_ps(0x0fff, p), r1 = _mm512_maskz_loadu_ps(0x0fff, p + ld);
-                const __m512 r2 = _mm512_maskz_loadu_ps(0x0fff, p + 2 * ld), r3 = _mm512_maskz_loadu_ps(0x0fff, p + 3 * ld);
+                const __m512 r2 = _mm512_maskz_loadu_ps(0x0fff, p + 2 * ld),
+                             r3 = _mm512_maskz_loadu_ps(0x0fff, p + 3 * ld);
                 SSLH_I_SOON(0);
                 SSLH_I_NSTORE(q, _mm512_permutex2var_ps(r0, l0, r1));
                 SSLH_I_NSTORE(q + 16, _mm512_permutex2var_ps(r1, l1, r2));
@@ -5307,7 +5337,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
                                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
                        _mm_loadu_ps(p + (8 + (i)) * ld), 2)
 #define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
-    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, _mm256_loadu_ps(p + (l)*ld))
+    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
+                                _mm256_loadu_ps(p + (l)*ld))
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
 /* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
@@ -5333,8 +5364,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 #define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
 #elif SSLH_I_PASS == SSLH_I_PASS_AVX2
 #define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
-#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */                                                      \
-    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
+#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */ \
+    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
+                         _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
 #elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
@@ -5416,8 +5448,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
 }
 
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
-/* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much as the product;
-   here it is transposed in registers and used at once. Whole groups of 16 columns. */
+/* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much
+   as the product; here it is transposed in registers and used at once. Whole groups of 16 columns. */
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
     float y[8 * SSLH_I_NR];
     const size_t ld = t->bstep;
@@ -5459,7 +5491,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 }
 #endif
 
-/* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all at once. */
+/* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all
+   at once. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, size_t c) {
     const size_t width = next->per * SSLH_I_W * sizeof(sslh_real);
     for (int q = 0; q < next->rows && SSLH_I_W > 1; q++) {
@@ -5473,10 +5506,11 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
     }
 }
 
-/* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every output is one
-   chain in that order; columns outside the image are left out. Four functions of one form: a tap at a time (any stride and
-   dilation); for neighbouring taps and outputs, 3 or 5 across, and for 3 across with stride 2, each pixel of x once for all the
-   sums it belongs to. What the outputs below will read is asked for pixel by pixel, with stride 2 (`slice`) in slices. */
+/* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every
+   output is one chain in that order; columns outside the image are left out. Four functions of one form: a tap at a
+   time (any stride and dilation); for neighbouring taps and outputs, 3 or 5 across, and for 3 across with stride 2,
+   each pixel of x once for all the sums it belongs to. What the outputs below will read is asked for pixel by pixel,
+   with stride 2 (`slice`) in slices. */
 #define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
 #define SSLH_I_END(r)                                                                            \
     if ((r) < count) {                                                                           \
@@ -5584,11 +5618,13 @@ SSLH_I_DEPTH(sslh_i_depth_half3_, 1, SSLH_I_ROW)
 #undef SSLH_I_FLOW
 SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
     const int close = d->step == 1 && d->dil == 1;
-    const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1); /* columns that some output wants */
+    /* columns that some output wants */
+    const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1);
     const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
-    const size_t c = (close && d->cols == 3 ? SSLH_I_P(sslh_i_depth_row3_) :
-                      close && d->cols == 5 ? SSLH_I_P(sslh_i_depth_row5_) :
-                      d->step == 2 && d->dil == 1 && d->cols == 3 ? SSLH_I_P(sslh_i_depth_half3_) : SSLH_I_P(sslh_i_depth_taps_))(d, q1, low);
+    const size_t c = (close && d->cols == 3                         ? SSLH_I_P(sslh_i_depth_row3_)
+                      : close && d->cols == 5                       ? SSLH_I_P(sslh_i_depth_row5_)
+                      : d->step == 2 && d->dil == 1 && d->cols == 3 ? SSLH_I_P(sslh_i_depth_half3_)
+                                                                    : SSLH_I_P(sslh_i_depth_taps_))(d, q1, low);
     for (int r = 0; c < d->n && r < d->count; r++) { /* channels that fill no register */
         const int part = (int)(d->n - c);
         sslh_i_v v = sslh_i_vzero();
@@ -5598,7 +5634,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
                 const int q = r * d->step + b * d->dil;
                 const sslh_real *w = d->w[a] + ((size_t)b * d->n + c);
                 if (q < d->q0 || q >= q1) continue;
-                v = sslh_i_vfma(sslh_i_vloadn(d->x + (d->at[a] + q * (ptrdiff_t)d->n + (ptrdiff_t)c), part), sslh_i_vloadn(w, part), v);
+                v = sslh_i_vfma(sslh_i_vloadn(d->x + (d->at[a] + q * (ptrdiff_t)d->n + (ptrdiff_t)c), part),
+                                sslh_i_vloadn(w, part), v);
             }
         if (d->accumulate) v = sslh_i_vadd(sslh_i_vloadn(y, part), v);
         if (d->bias) v = sslh_i_vadd(v, sslh_i_vloadn(d->bias + c, part));
@@ -5606,8 +5643,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
         sslh_i_vstoren(y, v, part);
     }
 }
-/* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of j, over the
-   columns of x that exist. Three rows and three columns of the filter at a time, or one row; fewer columns come in three, too. */
+/* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of
+   j, over the columns of x that exist. Three rows and three columns of the filter at a time, or one row; fewer columns
+   come in three, too. */
 SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
     const size_t n = d->n, across = (size_t)d->cols * n;
     const ptrdiff_t pixel = (ptrdiff_t)n, xstep = d->step * pixel;
@@ -5615,9 +5653,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
     const unsigned width = (unsigned)d->width;
     for (int b = 0; b < d->cols; b += 3) {
         const int cols = SSLH_I_MIN(3, d->cols - b), none = -(1 << 30);
-        const int col0 = b * d->dil - d->pad, next1 = cols > 1 ? d->dil : none, next2 = cols > 2 ? 2 * d->dil : none; /* of x */
+        /* of x */
+        const int col0 = b * d->dil - d->pad, next1 = cols > 1 ? d->dil : none, next2 = cols > 2 ? 2 * d->dil : none;
         const ptrdiff_t q0 = col0 * pixel, q1 = q0 + d->dil * pixel, q2 = q1 + d->dil * pixel;
-        const size_t o1 = cols > 1 ? n : 0, o2 = cols > 2 ? 2 * n : 0; /* a column that is missing loads and stores the first, unchanged */
+        /* a column that is missing loads and stores the first, unchanged */
+        const size_t o1 = cols > 1 ? n : 0, o2 = cols > 2 ? 2 * n : 0;
         for (int a = 0, some; a < d->rows; a += some) {
             size_t c = 0;
             some = d->rows - a >= 3 ? 3 : 1;
@@ -5667,7 +5707,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
                 sslh_i_v v = sslh_i_vloadn(to, part);
                 for (int j = 0, col = col0 + k * d->dil; j < count; j++, col += step)
                     if ((unsigned)col < width)
-                        v = sslh_i_vfma(sslh_i_vloadn(x + col * pixel, part), sslh_i_vloadn(d->dy + ((size_t)j * n + c), part), v);
+                        v = sslh_i_vfma(sslh_i_vloadn(x + col * pixel, part),
+                                        sslh_i_vloadn(d->dy + ((size_t)j * n + c), part), v);
                 sslh_i_vstoren(to, v, part);
             }
         }
@@ -5681,7 +5722,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_madd_row_)(sslh_real *y, const sslh_real *a, cons
         sslh_i_vstore(y + i, sslh_i_vfma(sslh_i_vload(a + i), b ? sslh_i_vload(b + i) : factor, sslh_i_vload(y + i)));
     if (i < n) {
         int part = (int)(n - i);
-        sslh_i_v v = sslh_i_vfma(sslh_i_vloadn(a + i, part), b ? sslh_i_vloadn(b + i, part) : factor, sslh_i_vloadn(y + i, part));
+        sslh_i_v v = sslh_i_vfma(sslh_i_vloadn(a + i, part), b ? sslh_i_vloadn(b + i, part) : factor,
+                                 sslh_i_vloadn(y + i, part));
         sslh_i_vstoren(y + i, v, part);
     }
 }
@@ -5699,8 +5741,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, 
     }
 }
 /* Its gradient: the first t with p[t][c] = y[c] receives dy[c] in d[t][c]. */
-SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,
-                                          sslh_real *const *d) {
+SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y,
+                                          const sslh_real *dy, sslh_real *const *d) {
     for (size_t j = 0; j < n; j += 16) {
         int part = n - j < 16 ? (int)(n - j) : 0;
         sslh_i_v v = part ? sslh_i_vloadn(y + j, part) : sslh_i_vload(y + j), zero = sslh_i_vzero();
@@ -5717,15 +5759,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, s
     }
 }
 
-/* Shares of pixels, added up: a row of n pixels of c channels, y[j] = sum over the lines r and e = start[j] .. start[j+1] - 1 of lines[r][off[e]];
-   numbers behind the last pixel are written, and read behind each sum's parts. */
-SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,
-                                      sslh_real *y) {
+/* Shares of pixels, added up: a row of n pixels of c channels, y[j] = sum over the lines r and e = start[j] ..
+   start[j+1] - 1 of lines[r][off[e]]; numbers behind the last pixel are written, and read behind each sum's parts. */
+SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, const int *start, const int *off, int n,
+                                      size_t c, sslh_real *y) {
     for (int j = 0; j < n; j++, y += c)
         for (size_t u = 0; u < c; u += SSLH_I_W) {
             SSLH_I_N sum = SSLH_I_NSET(SSLH_I_R(0));
             for (int r = 0; r < count; r++)
-                for (int e = start[j]; e < start[j + 1]; e++) sum = SSLH_I_NADD(sum, SSLH_I_NLOAD(lines[r] + off[e] + u));
+                for (int e = start[j]; e < start[j + 1]; e++)
+                    sum = SSLH_I_NADD(sum, SSLH_I_NLOAD(lines[r] + off[e] + u));
             SSLH_I_NSTORE(y + u, sum);
         }
 }
@@ -5745,15 +5788,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
             [ 0  a3 -a3  b3 -b3 1 ]        [  0   a2b2    0   -a2-b2  0  1 ]       m(x)                       [  0       0     1   ]
        N0 = a2b2 = 225/256,   Na = 2 a2 (a2-b2) = -2975/2048,   Nb = 2 b2 (b2-a2) = 1071/128     (a2 = a^2, a3 = a^3 ..)
    The pairs of points +-p share their even and odd halves. Each function below applies one matrix to six (four, three)
-   registers and writes the results s numbers apart; the two-dimensional transforms call it for rows, then for columns. */
+   registers and writes the results s numbers apart; the two-dimensional transforms call it for rows, then for
+   columns. */
 #define SSLH_I_WA SSLH_I_R(0.625)
 #define SSLH_I_WB SSLH_I_R(1.5)
 #define SSLH_I_WA2 SSLH_I_R(0.390625)
 #define SSLH_I_WB2 SSLH_I_R(2.25)
 #define SSLH_I_WN(x) SSLH_I_NSET(x)
 /* B' d */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(SSLH_I_N d0, SSLH_I_N d1, SSLH_I_N d2, SSLH_I_N d3, SSLH_I_N d4, SSLH_I_N d5,
-                                            sslh_real *v, size_t s) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(SSLH_I_N d0, SSLH_I_N d1, SSLH_I_N d2, SSLH_I_N d3, SSLH_I_N d4,
+                                            SSLH_I_N d5, sslh_real *v, size_t s) {
     const SSLH_I_N a2b2 = SSLH_I_WN(SSLH_I_WA2 * SSLH_I_WB2), sum = SSLH_I_WN(-SSLH_I_WA2 - SSLH_I_WB2);
     SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d2, d4), o = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d1, d3);
     SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d2, d4), p = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d1, d3);
@@ -5768,10 +5812,11 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(SSLH_I_N d0, SSLH_I_N d1, SSLH_I_N d
     SSLH_I_NSTORE(v + 5 * s, y);
 }
 /* A' m */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(SSLH_I_N m0, SSLH_I_N m1, SSLH_I_N m2, SSLH_I_N m3, SSLH_I_N m4, SSLH_I_N m5,
-                                            sslh_real *y, size_t s) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(SSLH_I_N m0, SSLH_I_N m1, SSLH_I_N m2, SSLH_I_N m3, SSLH_I_N m4,
+                                            SSLH_I_N m5, sslh_real *y, size_t s) {
     SSLH_I_N e = SSLH_I_NADD(m1, m2), o = SSLH_I_NSUB(m1, m2), f = SSLH_I_NADD(m3, m4), p = SSLH_I_NSUB(m3, m4);
-    SSLH_I_N y0 = SSLH_I_NADD(m0, e), y1 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA), o), y2 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA2), e);
+    SSLH_I_N y0 = SSLH_I_NADD(m0, e), y1 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA), o),
+             y2 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA2), e);
     SSLH_I_N y3 = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA * SSLH_I_WA2), o, m5);
     y0 = SSLH_I_NADD(y0, f);
     SSLH_I_NSTORE(y, y0);
@@ -5780,7 +5825,8 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(SSLH_I_N m0, SSLH_I_N m1, SSLH_I_N m
     SSLH_I_NSTORE(y + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB * SSLH_I_WB2), p, y3));
 }
 /* A y */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(SSLH_I_N y0, SSLH_I_N y1, SSLH_I_N y2, SSLH_I_N y3, sslh_real *e, size_t s) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(SSLH_I_N y0, SSLH_I_N y1, SSLH_I_N y2, SSLH_I_N y3, sslh_real *e,
+                                             size_t s) {
     SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y2, y0), o = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y3, y1);
     SSLH_I_N g = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y2, y0), p = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y3, y1);
     SSLH_I_NSTORE(e, y0);
@@ -5790,11 +5836,14 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(SSLH_I_N y0, SSLH_I_N y1, SSLH_I_N 
     SSLH_I_NSTORE(e + 4 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB), p, g));
     SSLH_I_NSTORE(e + 5 * s, y3);
 }
-/* G g: 1/N0 = 256/225, 1/Na = -2048/2975, a/Na = -256/595, a2/Na = -32/119, 1/Nb = 128/1071, b/Nb = 64/357, b2/Nb = 32/119 */
+/* G g: 1/N0 = 256/225, 1/Na = -2048/2975, a/Na = -256/595, a2/Na = -32/119, 1/Nb = 128/1071, b/Nb = 64/357, b2/Nb =
+   32/119 */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_g_)(SSLH_I_N g0, SSLH_I_N g1, SSLH_I_N g2, sslh_real *u, size_t s) {
-    const SSLH_I_N third = SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), oa = SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), ob = SSLH_I_WN(SSLH_I_R(64.0 / 357.0));
+    const SSLH_I_N third = SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), oa = SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)),
+                   ob = SSLH_I_WN(SSLH_I_R(64.0 / 357.0));
     SSLH_I_N x = SSLH_I_NMUL(third, g2), nx = SSLH_I_NNEG(x);
-    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), g0, nx), f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), g0, x);
+    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), g0, nx),
+             f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), g0, x);
     SSLH_I_NSTORE(u, SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), g0));
     SSLH_I_NSTORE(u + s, SSLH_I_NFMA(oa, g1, e));
     SSLH_I_NSTORE(u + 2 * s, SSLH_I_NFMA(SSLH_I_NNEG(oa), g1, e));
@@ -5803,10 +5852,11 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_g_)(SSLH_I_N g0, SSLH_I_N g1, SSLH_I_N g
     SSLH_I_NSTORE(u + 5 * s, g2);
 }
 /* G' u */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_N u0, SSLH_I_N u1, SSLH_I_N u2, SSLH_I_N u3, SSLH_I_N u4, SSLH_I_N u5,
-                                             sslh_real *g, size_t s) {
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_N u0, SSLH_I_N u1, SSLH_I_N u2, SSLH_I_N u3, SSLH_I_N u4,
+                                             SSLH_I_N u5, sslh_real *g, size_t s) {
     SSLH_I_N e = SSLH_I_NADD(u1, u2), o = SSLH_I_NSUB(u1, u2), f = SSLH_I_NADD(u3, u4), p = SSLH_I_NSUB(u3, u4);
-    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), u0), y = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), o);
+    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), u0),
+             y = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), o);
     SSLH_I_N z = SSLH_I_NSUB(f, e);
     x = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), e, x);
     SSLH_I_NSTORE(g, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), f, x));
@@ -5814,8 +5864,8 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_N u0, SSLH_I_N u1, SSLH_I_N 
     SSLH_I_NSTORE(g + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), z, u5));
 }
 
-/* The transforms in two dimensions, of n channels at a time (a multiple of W); t holds the result of the first step. Results
-   that belong to one of the 36 points lie `plane` apart. */
+/* The transforms in two dimensions, of n channels at a time (a multiple of W); t holds the result of the first step.
+   Results that belong to one of the 36 points lie `plane` apart. */
 #define SSLH_I_WL(p) SSLH_I_NLOAD(p)
 /* v = B' d B; p: the 6 x 6 pixels of the window */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_input_)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane) {
@@ -5824,13 +5874,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_input_)(const sslh_real *const *p, size_t n,
     for (size_t c = 0; c < n; c += W) {
         SSLH_I_UNROLL
         for (int i = 0; i < 36; i += 6)
-            SSLH_I_P(sslh_i_wino_b_)(SSLH_I_WL(p[i] + c), SSLH_I_WL(p[i + 1] + c), SSLH_I_WL(p[i + 2] + c), SSLH_I_WL(p[i + 3] + c),
-                                     SSLH_I_WL(p[i + 4] + c), SSLH_I_WL(p[i + 5] + c), t + i * W, W);
+            SSLH_I_P(sslh_i_wino_b_)
+            (SSLH_I_WL(p[i] + c), SSLH_I_WL(p[i + 1] + c), SSLH_I_WL(p[i + 2] + c), SSLH_I_WL(p[i + 3] + c),
+             SSLH_I_WL(p[i + 4] + c), SSLH_I_WL(p[i + 5] + c), t + i * W, W);
         SSLH_I_UNROLL
         for (int j = 0; j < 6; j++) {
             const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_b_)(SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 18 * W), SSLH_I_WL(q + 24 * W),
-                                     SSLH_I_WL(q + 30 * W), v + (size_t)j * plane + c, 6 * plane);
+            SSLH_I_P(sslh_i_wino_b_)
+            (SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 18 * W), SSLH_I_WL(q + 24 * W),
+             SSLH_I_WL(q + 30 * W), v + (size_t)j * plane + c, 6 * plane);
         }
     }
 }
@@ -5852,8 +5904,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_grad_)(const sslh_real *const *p, size_t n, 
     }
 }
 /* y = relu([y +] A' m A + bias); p: where the 4 x 4 pixels go */
-SSLH_I_FN void SSLH_I_P(sslh_i_wino_output_)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p, const sslh_real *bias,
-                                             int relu, int accumulate) {
+SSLH_I_FN void SSLH_I_P(sslh_i_wino_output_)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p,
+                                             const sslh_real *bias, int relu, int accumulate) {
     enum { W = SSLH_I_W };
     sslh_real t[24 * W];
     sslh_real y[16 * W];
@@ -5862,14 +5914,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_output_)(const sslh_real *m, size_t plane, s
         SSLH_I_UNROLL
         for (int i = 0; i < 6; i++) {
             const sslh_real *q = m + (size_t)(6 * i) * plane + c;
-            SSLH_I_P(sslh_i_wino_a_)(SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
-                                     SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 4 * i * W, W);
+            SSLH_I_P(sslh_i_wino_a_)
+            (SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
+             SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 4 * i * W, W);
         }
         SSLH_I_UNROLL
         for (int j = 0; j < 4; j++) {
             const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_a_)(SSLH_I_WL(q), SSLH_I_WL(q + 4 * W), SSLH_I_WL(q + 8 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 16 * W),
-                                     SSLH_I_WL(q + 20 * W), y + j * W, 4 * W);
+            SSLH_I_P(sslh_i_wino_a_)
+            (SSLH_I_WL(q), SSLH_I_WL(q + 4 * W), SSLH_I_WL(q + 8 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 16 * W),
+             SSLH_I_WL(q + 20 * W), y + j * W, 4 * W);
         }
         const SSLH_I_N b = bias ? SSLH_I_WL(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0)); /* adding -0 changes nothing */
         SSLH_I_UNROLL
@@ -5893,25 +5947,29 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_weight_)(const sslh_real *g, size_t step, si
         }
         for (int j = 0; j < 6; j++) {
             const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_g_)(SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), u + (size_t)j * plane + c, 6 * plane);
+            SSLH_I_P(sslh_i_wino_g_)
+            (SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), u + (size_t)j * plane + c, 6 * plane);
         }
     }
 }
 /* dg = [dg +] G' u G */
-SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step, int accumulate) {
+SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,
+                                              int accumulate) {
     enum { W = SSLH_I_W };
     sslh_real t[18 * W];
     sslh_real y[9 * W];
     for (size_t c = 0; c < n; c += W) {
         for (int i = 0; i < 6; i++) {
             const sslh_real *q = u + (size_t)(6 * i) * plane + c;
-            SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
-                                      SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 3 * i * W, W);
+            SSLH_I_P(sslh_i_wino_gt_)
+            (SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
+             SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 3 * i * W, W);
         }
         for (int j = 0; j < 3; j++) {
             const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_WL(q), SSLH_I_WL(q + 3 * W), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 9 * W), SSLH_I_WL(q + 12 * W),
-                                      SSLH_I_WL(q + 15 * W), y + j * W, 3 * W);
+            SSLH_I_P(sslh_i_wino_gt_)
+            (SSLH_I_WL(q), SSLH_I_WL(q + 3 * W), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 9 * W), SSLH_I_WL(q + 12 * W),
+             SSLH_I_WL(q + 15 * W), y + j * W, 3 * W);
         }
         for (int i = 0; i < 9; i++) {
             sslh_real *to = g + (size_t)i * step + c;
@@ -5997,7 +6055,8 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
     return sslh_i_vmul(y, sslh_i_vofbits(sslh_i_vishl23(sslh_i_viadd(sslh_i_vtoint(sslh_i_vsub(n, h)), one))));
 }
 /* e^x for x <= 0 (and a little above), as in softmax: 17 operations instead of 28. The low bits of x / ln 2 + 1.5 2^23
-   are n; added to the exponent of e^r they are the factor 2^n. Below -87, where that would leave the range, the result is
+   are n; added to the exponent of e^r they are the factor 2^n. Below -87, where that would leave the range, the result
+   is
    0 (e^-87 = 1.6e-38). NaN stays NaN. */
 SSLH_I_BIG sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
@@ -6083,7 +6142,8 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
     return sslh_i_vfma(e, SSLH_I_K(0.5), sslh_i_vadd(d, SSLH_I_K(0.5)));
 }
 #else
-/* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit of 7e-9 (times |x|) up to
+/* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit of 7e-9 (times |x|) up
+   to
    5.5; from there it is |x|/2 in float. Together within 2.2e-7 |x|, 2.5 ulp where x > 0. */
 SSLH_I_BIG sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     sslh_i_v half = sslh_i_vmul(x, SSLH_I_K(0.5)), a = sslh_i_vabs(x), z = sslh_i_vmul(x, x);
@@ -6828,9 +6888,10 @@ SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_)(const sslh_real *x, const sslh_real *y
     return sum;
 }
 
-/* One row of attention: s = exp(scale s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. Where everything is
-   masked the row becomes 0 and the log a number so large that the backward pass finds 0 as well. */
-SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse) {
+/* One row of attention: s = exp(scale s + bias - max), with log sum exp and 1 / sum; n is a multiple of 16. Where
+   everything is masked the row becomes 0 and the log a number so large that the backward pass finds 0 as well. */
+SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse,
+                                        sslh_real *inverse) {
     sslh_i_v m = sslh_i_vset(-4 * SSLH_I_MASKED), sum = sslh_i_vzero(), k = sslh_i_vset(scale);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v t = sslh_i_vfma(sslh_i_vload(s + i), k, sslh_i_vload(bias + i));
@@ -6856,8 +6917,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_attend_)(sslh_real *s, sslh_real scale, const ssl
 }
 
 /* p = exp(scale s + bias - lse) in s, ds = scale p (dp - delta) in dp */
-SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
-                                            sslh_real delta) {
+SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias,
+                                             size_t n, sslh_real lse, sslh_real delta) {
     sslh_i_v vl = sslh_i_vset(lse), vd = sslh_i_vset(delta), vs = sslh_i_vset(scale);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v p = sslh_i_vexp(sslh_i_vsub(sslh_i_vfma(sslh_i_vload(s + i), vs, sslh_i_vload(bias + i)), vl));
@@ -6869,7 +6930,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real scale, sslh
 
 /* One row of a GRU step from a = W x + b and u = U h + c, (3D) each: the new state h (D) and gates r, z, n, u_n (4D).
      r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h' = n + z (h - n)                      */
-SSLH_I_FN void SSLH_I_P(sslh_i_gru_)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates, size_t D) {
+SSLH_I_FN void SSLH_I_P(sslh_i_gru_)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
+                                     sslh_real *gates, size_t D) {
     for (size_t i = 0; i < D; i += 16) {
         size_t m = D - i;
         sslh_i_v un = sslh_i_vget(u + 2 * D + i, m), hp = sslh_i_vget(before + i, m);
@@ -6884,8 +6946,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_gru_)(const sslh_real *a, const sslh_real *u, con
     }
 }
 
-/* Its derivative: from dh (D) the gradients of a and u (3D each); dh becomes z dh, what goes to the state before directly. */
-SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du, size_t D) {
+/* Its derivative: from dh (D) the gradients of a and u (3D each); dh becomes z dh, what goes to the state before
+   directly. */
+SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,
+                                          sslh_real *du, size_t D) {
     sslh_i_v one = sslh_i_vset(1);
     for (size_t i = 0; i < D; i += 16) {
         size_t m = D - i;
@@ -6915,10 +6979,12 @@ SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN becomes 0 */
 
 /* out = sum over k of w[k] times the row in + k stride, in the order of k, products rounded: the same bits without FMA.
    Resampling and blur, down the columns (stride a row) and along a row (stride 1). */
-SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out, size_t n) {
+SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count,
+                                          sslh_real *out, size_t n) {
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v s = sslh_i_vmul(sslh_i_vset(w[0]), sslh_i_vload(in + i));
-        for (int k = 1; k < count; k++) s = sslh_i_vadd(s, sslh_i_vmul(sslh_i_vset(w[k]), sslh_i_vload(in + (size_t)k * stride + i)));
+        for (int k = 1; k < count; k++)
+            s = sslh_i_vadd(s, sslh_i_vmul(sslh_i_vset(w[k]), sslh_i_vload(in + (size_t)k * stride + i)));
         sslh_i_vstore(out + i, s);
     }
 }
@@ -6926,17 +6992,21 @@ SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, co
 /* p = clip(f p + rest): brightness; contrast with rest = (1-f) times the mean */
 SSLH_I_FN void SSLH_I_P(sslh_i_scale_clip_)(sslh_real *p, size_t n, sslh_real f, sslh_real rest) {
     sslh_i_v a = sslh_i_vset(f), b = sslh_i_vset(rest);
-    for (size_t i = 0; i < n; i += 16) sslh_i_vstore(p + i, sslh_i_vclip(sslh_i_vadd(sslh_i_vmul(a, sslh_i_vload(p + i)), b)));
+    for (size_t i = 0; i < n; i += 16)
+        sslh_i_vstore(p + i, sslh_i_vclip(sslh_i_vadd(sslh_i_vmul(a, sslh_i_vload(p + i)), b)));
 }
 
 /* p = clip(f p + rest grey): saturation with rest = 1-f */
-SSLH_I_FN void SSLH_I_P(sslh_i_blend_clip_)(sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest) {
+SSLH_I_FN void SSLH_I_P(sslh_i_blend_clip_)(sslh_real *p, const sslh_real *grey, size_t n, sslh_real f,
+                                            sslh_real rest) {
     sslh_i_v a = sslh_i_vset(f), b = sslh_i_vset(rest);
     for (size_t i = 0; i < n; i += 16)
-        sslh_i_vstore(p + i, sslh_i_vclip(sslh_i_vadd(sslh_i_vmul(a, sslh_i_vload(p + i)), sslh_i_vmul(b, sslh_i_vload(grey + i)))));
+        sslh_i_vstore(p + i, sslh_i_vclip(sslh_i_vadd(sslh_i_vmul(a, sslh_i_vload(p + i)),
+                                                      sslh_i_vmul(b, sslh_i_vload(grey + i)))));
 }
 
-SSLH_I_FN void SSLH_I_P(sslh_i_luma_)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n) {
+SSLH_I_FN void SSLH_I_P(sslh_i_luma_)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out,
+                                      size_t n) {
     sslh_i_v x = sslh_i_vset(SSLH_I_R(0.299f)), y = sslh_i_vset(SSLH_I_R(0.587f)), z = sslh_i_vset(SSLH_I_R(0.114f));
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v s = sslh_i_vadd(sslh_i_vmul(x, sslh_i_vload(r + i)), sslh_i_vmul(y, sslh_i_vload(g + i)));
@@ -6956,13 +7026,15 @@ SSLH_I_INLINE sslh_i_v sslh_i_hue_channel(sslh_i_v h, sslh_i_v top, sslh_i_v chr
 /* Turns the hue by turn sixths, 0 .. 6. Value top = max, chroma = max - min, and the hue in sixths:
    max = r: (g-b)/chroma;  max = g: 2 + (b-r)/chroma;  max = b: 4 + (r-g)/chroma. */
 SSLH_I_FN void SSLH_I_P(sslh_i_hue_)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn) {
-    sslh_i_v zero = sslh_i_vzero(), one = sslh_i_vset(SSLH_I_R(1)), two = sslh_i_vset(SSLH_I_R(2)), four = sslh_i_vset(SSLH_I_R(4));
+    sslh_i_v zero = sslh_i_vzero(), one = sslh_i_vset(SSLH_I_R(1)), two = sslh_i_vset(SSLH_I_R(2)),
+             four = sslh_i_vset(SSLH_I_R(4));
     sslh_i_v six = sslh_i_vset(SSLH_I_R(6)), shift = sslh_i_vset(turn);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v x = sslh_i_vload(r + i), y = sslh_i_vload(g + i), z = sslh_i_vload(b + i);
         sslh_i_v top = sslh_i_vmax(sslh_i_vmax(x, y), z), chroma = sslh_i_vsub(top, sslh_i_vmin(sslh_i_vmin(x, y), z));
         sslh_i_m red = sslh_i_veq(top, x), green = sslh_i_veq(top, y);
-        sslh_i_v h = sslh_i_vselect(red, sslh_i_vsub(y, z), sslh_i_vselect(green, sslh_i_vsub(z, x), sslh_i_vsub(x, y)));
+        sslh_i_v h = sslh_i_vselect(red, sslh_i_vsub(y, z),
+                                    sslh_i_vselect(green, sslh_i_vsub(z, x), sslh_i_vsub(x, y)));
         h = sslh_i_vdiv(h, sslh_i_vselect(sslh_i_vgt(chroma, zero), chroma, one));
         h = sslh_i_vadd(h, sslh_i_vselect(red, zero, sslh_i_vselect(green, two, four)));
         h = sslh_i_vselect(sslh_i_vgt(zero, h), sslh_i_vadd(h, six), h);
@@ -6996,35 +7068,79 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     "c",
 #endif
     SSLH_I_FMA,
-    SSLH_I_MR, SSLH_I_NR, SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_P(sslh_i_tile_rows_), SSLH_I_P(sslh_i_tile_runs_),
+    SSLH_I_MR,
+    SSLH_I_NR,
+    SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
+    SSLH_I_P(sslh_i_tile_rows_),
+    SSLH_I_P(sslh_i_tile_runs_),
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
     SSLH_I_P(sslh_i_tile_dots_),
 #else
     NULL,
 #endif
-    SSLH_I_P(sslh_i_pack_n_), SSLH_I_P(sslh_i_pack_lines_), SSLH_I_P(sslh_i_pack_t_),
-    SSLH_I_P(sslh_i_relu_bias_), SSLH_I_P(sslh_i_depthwise_), SSLH_I_P(sslh_i_depth_sums_), SSLH_I_P(sslh_i_madd_row_), SSLH_I_P(sslh_i_max_pixel_),
-    SSLH_I_P(sslh_i_max_back_), SSLH_I_P(sslh_i_fold_), SSLH_I_P(sslh_i_wino_input_), SSLH_I_P(sslh_i_wino_grad_), SSLH_I_P(sslh_i_wino_output_),
-    SSLH_I_P(sslh_i_wino_weight_), SSLH_I_P(sslh_i_wino_dweight_),
-    SSLH_I_P(sslh_i_unary_), SSLH_I_P(sslh_i_unary_back_), SSLH_I_P(sslh_i_binary_), SSLH_I_P(sslh_i_binary_back_),
-    SSLH_I_P(sslh_i_axpby_), SSLH_I_P(sslh_i_sgd_), SSLH_I_P(sslh_i_adam_), sslh_i_sum_row, SSLH_I_P(sslh_i_squares_),
-    SSLH_I_P(sslh_i_variance_rows_), SSLH_I_P(sslh_i_variance_back_), SSLH_I_P(sslh_i_max_rows_), SSLH_I_P(sslh_i_lse_rows_), SSLH_I_P(sslh_i_lse_back_),
-    SSLH_I_P(sslh_i_softmax_), SSLH_I_P(sslh_i_softmax_back_), SSLH_I_P(sslh_i_layer_norm_), SSLH_I_P(sslh_i_layer_norm_back_),
-    SSLH_I_P(sslh_i_l2_), SSLH_I_P(sslh_i_l2_back_), SSLH_I_P(sslh_i_col_sum_), SSLH_I_P(sslh_i_col_moments_),
-    SSLH_I_P(sslh_i_norm_), SSLH_I_P(sslh_i_norm_sums_), SSLH_I_P(sslh_i_norm_back_), SSLH_I_P(sslh_i_dropout_),
-    SSLH_I_P(sslh_i_attend_), SSLH_I_P(sslh_i_attend_back_), SSLH_I_P(sslh_i_gru_), SSLH_I_P(sslh_i_gru_back_),
-    SSLH_I_P(sslh_i_dot_), SSLH_I_P(sslh_i_max_row_),
-    SSLH_I_P(sslh_i_mix_rows_), SSLH_I_P(sslh_i_scale_clip_), SSLH_I_P(sslh_i_blend_clip_), SSLH_I_P(sslh_i_luma_), SSLH_I_P(sslh_i_hue_),
+    SSLH_I_P(sslh_i_pack_n_),
+    SSLH_I_P(sslh_i_pack_lines_),
+    SSLH_I_P(sslh_i_pack_t_),
+    SSLH_I_P(sslh_i_relu_bias_),
+    SSLH_I_P(sslh_i_depthwise_),
+    SSLH_I_P(sslh_i_depth_sums_),
+    SSLH_I_P(sslh_i_madd_row_),
+    SSLH_I_P(sslh_i_max_pixel_),
+    SSLH_I_P(sslh_i_max_back_),
+    SSLH_I_P(sslh_i_fold_),
+    SSLH_I_P(sslh_i_wino_input_),
+    SSLH_I_P(sslh_i_wino_grad_),
+    SSLH_I_P(sslh_i_wino_output_),
+    SSLH_I_P(sslh_i_wino_weight_),
+    SSLH_I_P(sslh_i_wino_dweight_),
+    SSLH_I_P(sslh_i_unary_),
+    SSLH_I_P(sslh_i_unary_back_),
+    SSLH_I_P(sslh_i_binary_),
+    SSLH_I_P(sslh_i_binary_back_),
+    SSLH_I_P(sslh_i_axpby_),
+    SSLH_I_P(sslh_i_sgd_),
+    SSLH_I_P(sslh_i_adam_),
+    sslh_i_sum_row,
+    SSLH_I_P(sslh_i_squares_),
+    SSLH_I_P(sslh_i_variance_rows_),
+    SSLH_I_P(sslh_i_variance_back_),
+    SSLH_I_P(sslh_i_max_rows_),
+    SSLH_I_P(sslh_i_lse_rows_),
+    SSLH_I_P(sslh_i_lse_back_),
+    SSLH_I_P(sslh_i_softmax_),
+    SSLH_I_P(sslh_i_softmax_back_),
+    SSLH_I_P(sslh_i_layer_norm_),
+    SSLH_I_P(sslh_i_layer_norm_back_),
+    SSLH_I_P(sslh_i_l2_),
+    SSLH_I_P(sslh_i_l2_back_),
+    SSLH_I_P(sslh_i_col_sum_),
+    SSLH_I_P(sslh_i_col_moments_),
+    SSLH_I_P(sslh_i_norm_),
+    SSLH_I_P(sslh_i_norm_sums_),
+    SSLH_I_P(sslh_i_norm_back_),
+    SSLH_I_P(sslh_i_dropout_),
+    SSLH_I_P(sslh_i_attend_),
+    SSLH_I_P(sslh_i_attend_back_),
+    SSLH_I_P(sslh_i_gru_),
+    SSLH_I_P(sslh_i_gru_back_),
+    SSLH_I_P(sslh_i_dot_),
+    SSLH_I_P(sslh_i_max_row_),
+    SSLH_I_P(sslh_i_mix_rows_),
+    SSLH_I_P(sslh_i_scale_clip_),
+    SSLH_I_P(sslh_i_blend_clip_),
+    SSLH_I_P(sslh_i_luma_),
+    SSLH_I_P(sslh_i_hue_),
     SSLH_I_P(sslh_i_solarize_),
 #if SSLH_I_DOUBLE
-    { NULL, NULL, NULL, NULL }, { NULL, NULL, NULL, NULL }
+    {NULL, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL}
 #else
-    { SSLH_I_P(sslh_i_emulated_tile_rows_), SSLH_I_P(sslh_i_emulated_tile_runs_), sslh_i_pairs_along, sslh_i_pairs_down },
+    {SSLH_I_P(sslh_i_emulated_tile_rows_), SSLH_I_P(sslh_i_emulated_tile_runs_), sslh_i_pairs_along, sslh_i_pairs_down},
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
-    { SSLH_I_P(sslh_i_native_tile_rows_), SSLH_I_P(sslh_i_native_tile_runs_), SSLH_I_P(sslh_i_pairs_along_), SSLH_I_P(sslh_i_pairs_down_) }
+    {SSLH_I_P(sslh_i_native_tile_rows_), SSLH_I_P(sslh_i_native_tile_runs_), SSLH_I_P(sslh_i_pairs_along_),
+     SSLH_I_P(sslh_i_pairs_down_)}
 #else
-    { NULL, NULL, NULL, NULL }
+    {NULL, NULL, NULL, NULL}
 #endif
 #endif
 };
@@ -7183,7 +7299,8 @@ SSLH_I_FN int sslh_i_cpu_has(int pass) {
     case SSLH_I_PASS_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case SSLH_I_PASS_AVX512:
         return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+               __builtin_cpu_supports("fma");
     default: return 0;
     }
 #elif SSLH_I_ARM
@@ -7221,7 +7338,8 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
             return;
         }
         if (c->desc.portable_bits && all[i].table->fma) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes", cpu);
+            sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes",
+                      cpu);
             return;
         }
         c->k = all[i].table;
@@ -7255,9 +7373,9 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 /* 1 while the running product or convolution reads pairs. */
 SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
 
-/* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when ta),
-   op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: long sums may be cut into parts
-   by (M, N, K), for gradients of weights; never for results that must not depend on the batch size. */
+/* A batch of products c = [c +] op(a) op(b) [+ bias per column] [relu], row-major: op(a) is M x K (stored K x M when
+   ta), op(b) is K x N (stored N x K when tb). Fill with zeros first; batch 0 means 1. split: long sums may be cut into
+   parts by (M, N, K), for gradients of weights; never for results that must not depend on the batch size. */
 typedef struct sslh_i_gemm_args {
     int              ta, tb, m, n, k;
     const sslh_real *a;
@@ -9106,7 +9224,8 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 
 enum {
     SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    SSLH_I_MC = 96, /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
+    /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
+    SSLH_I_MC = 96,
     SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second level, half a megabyte */
     SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
 };
@@ -9136,8 +9255,8 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
     }
 }
 
-/* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows, packed
-   by each task for itself. */
+/* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows,
+   packed by each task for itself. */
 enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
 
 /* c (M,N) is cut into row_tasks x col_tasks blocks of rows x cols; a long sum with few outputs is cut along K as
@@ -9172,8 +9291,8 @@ SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, 
     else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
 }
 
-/* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum already;
-   last: bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
+/* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum
+   already; last: bias and relu follow. packed: SSLH_I_B_SHARED, [panel][step_k][NR] from k0 on. */
 typedef struct sslh_i_gemm_part {
     int i0, i1, j0, j1, k0, k1, accumulate, last;
     const sslh_real *packed;
@@ -9183,8 +9302,8 @@ typedef struct sslh_i_gemm_part {
 /* Rows i0..i1, columns j0..j1, k0..k1 of a part, for which b is in the second-level cache. */
 typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_range;
 
-/* What the kernel fetches while it works on the first NR columns of each MR rows, `rows` of them: with every k a line, at,
-   at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
+/* What the kernel fetches while it works on the first NR columns of each MR rows, `rows` of them: with every k a line,
+   at, at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
 SSLH_I_FN void sslh_i_gemm_ask(sslh_i_tile *t, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
     t->ask = at;
     t->ask_ld = (ptrdiff_t)ld;
@@ -9267,9 +9386,10 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     }
 }
 
-/* b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR at a
-   time: these MR x near_k numbers are in the first level while they meet the panels of the group, and while they meet the
-   first one, the next are asked for. Blocks of k that follow each other are added to a tile of c while it is near. */
+/* b is taken in groups (near_k x near_n) that stay in the second-level cache. For every group all rows of a go by, MR
+   at a time: these MR x near_k numbers are in the first level while they meet the panels of the group, and while they
+   meet the first one, the next are asked for. Blocks of k that follow each other are added to a tile of c while it is
+   near. */
 SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s) {
     const struct sslh_i_kernels *kern = p->k;
     const int local = p->b_mode == SSLH_I_B_LOCAL;
@@ -9320,8 +9440,8 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
         for (int j = j0; j < j1; j += nr, to += panel) sslh_i_gemm_pack_b(p, g->b, to, j, k, kn);
 }
 
-/* The longest of n's pieces in whole units, and where a piece begins: no two differ by more than a unit, so that threads finish
-   together. */
+/* The longest of n's pieces in whole units, and where a piece begins: no two differ by more than a unit, so that
+   threads finish together. */
 SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + unit - 1) / unit + pieces - 1) / pieces * unit; }
 SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit) {
     return (int)SSLH_I_MIN((int64_t)n, (int64_t)((n + unit - 1) / unit) * piece / pieces * unit);
@@ -9524,11 +9644,11 @@ SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 
 SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more); /* >>conv */
 
 /* --- bfloat16 products (.bfloat16 in sslh_desc) ---
-   Both operands are rounded and laid in pairs along k (see >>kernels); then the product of pairs is an ordinary product with
-   half as many terms, by the table c->pairs in place of c->k. Sums, bias, activation and results are float. */
+   Both operands are rounded and laid in pairs along k (see >>kernels); then the product of pairs is an ordinary product
+   with half as many terms, by the table c->pairs in place of c->k. Sums, bias, activation and results are float. */
 
-/* An operand: batch matrices (rows,cols), `stride` apart. Pairs are neighbours in a row: (rows,(cols+1)/2); or down: a row
-   and the next, ((rows+1)/2,cols). */
+/* An operand: batch matrices (rows,cols), `stride` apart. Pairs are neighbours in a row: (rows,(cols+1)/2); or down: a
+   row and the next, ((rows+1)/2,cols). */
 typedef struct sslh_i_pairs_job {
     const sslh_i_pair_kernels *k;
     const sslh_real *x;
@@ -9674,7 +9794,8 @@ SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
     size_t end = (size_t)sslh_i_cut_at((int)p->n, task % p->parts + 1, p->parts, 16);
     (void)worker;
     p->k->relu_bias(p->y ? p->y + at : NULL, p->dy + at, p->dz ? p->dz + at : NULL,
-                    p->sums ? p->sums + block * p->n + j : NULL, SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS), end - j, p->n);
+                    p->sums ? p->sums + block * p->n + j : NULL, SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS),
+                    end - j, p->n);
 }
 
 /* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
@@ -9959,7 +10080,8 @@ typedef struct sslh_i_conv {
      y[n,i,j,o]   = sum over a,b,g  x[n, i sh - ph + a dh, j sw - pw + b dw, g] weight[o,a,b,g]          (1)
      dx, dw: the same sum, scattered (2), (3)                                                             */
 enum { SSLH_I_CONV_FORWARD, SSLH_I_CONV_DATA, SSLH_I_CONV_WEIGHT };
-/* which (1): y += .., (2): x += .., (3): w += .. from the two others. The target must hold zeros or what is added to. */
+/* which (1): y += .., (2): x += .., (3): w += .. from the two others. The target must hold zeros or what is added
+   to. */
 SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real *x, sslh_real *w, sslh_real *y) {
     const int g = s->ci / s->groups, og = s->co / s->groups;
     for (int n = 0; n < s->n; n++)
@@ -9970,10 +10092,16 @@ SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real 
                         for (int b = 0; b < s->kw; b++) {
                             int r = i * s->sh - s->ph + a * s->dh, q = j * s->sw - s->pw + b * s->dw;
                             if (r < 0 || r >= s->h || q < 0 || q >= s->w) continue;
-                            sslh_real *px = x + (((size_t)n * (size_t)s->h + (size_t)r) * (size_t)s->w + (size_t)q) * (size_t)s->ci +
+                            sslh_real *px = x +
+                                            (((size_t)n * (size_t)s->h + (size_t)r) * (size_t)s->w + (size_t)q) *
+                                                (size_t)s->ci +
                                             (size_t)(o / og * g);
-                            sslh_real *pw = w + (((size_t)o * (size_t)s->kh + (size_t)a) * (size_t)s->kw + (size_t)b) * (size_t)g;
-                            sslh_real *py = y + (((size_t)n * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * (size_t)s->co + o;
+                            sslh_real *pw = w + (((size_t)o * (size_t)s->kh + (size_t)a) * (size_t)s->kw + (size_t)b) *
+                                                    (size_t)g;
+                            sslh_real *py = y +
+                                            (((size_t)n * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) *
+                                                (size_t)s->co +
+                                            o;
                             for (int k = 0; k < g; k++) {
                                 if (which == SSLH_I_CONV_FORWARD) *py = sslh_i_muladd(px[k], pw[k], *py);
                                 else if (which == SSLH_I_CONV_DATA) px[k] = sslh_i_muladd(*py, pw[k], px[k]);
@@ -9992,8 +10120,8 @@ SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
 }
 
 /* --- forward and gradient of the data: an implicit matrix product ---
-   A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of the
-   source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
+   A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of
+   the source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
    pointers [tap][MR], padding points to zeros, and tile_rows runs over it. Used for
      forward        taps = (a, b), source x, stride of the source sh, sw
      forward, no columns of padding: taps = a, with b and the channels side by side
@@ -10011,7 +10139,8 @@ typedef struct sslh_i_gather {
     int              y0, x0, ys, xs;   /* first row and column of the output, and their distance */
     int              gh, gw;           /* outputs per image: gh x gw */
     int              fill;             /* the pixels of y between them are 0: they are written as well */
-    int              sub, seg_len, segs, per_block; /* taps cut into sub segments of seg_len; segments per block of the sum */
+    /* taps cut into sub segments of seg_len; segments per block of the sum */
+    int              sub, seg_len, segs, per_block;
     int              rows, cols;       /* of a task */
     int              row_tasks, col_tasks, first_task;
     int              nr, panels;       /* columns of a panel: one register if they fit into it */
@@ -10065,14 +10194,15 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
     g->rows = pixels >= 8 * SSLH_I_MC ? SSLH_I_MC : pixels >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     g->row_tasks = (pixels + g->rows - 1) / g->rows;
     g->cols = (g->yg + 31) / 32 * 32;
-    while (g->cols > 64 && g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16) g->cols = (g->cols / 2 + 31) / 32 * 32;
+    while (g->cols > 64 && g->row_tasks * ((g->yg + g->cols - 1) / g->cols) < 16)
+        g->cols = (g->cols / 2 + 31) / 32 * 32;
     g->col_tasks = (g->yg + g->cols - 1) / g->cols;
     g->nr = g->yg <= k->w ? k->w : k->nr;
     g->panels = (g->yg + g->nr - 1) / g->nr;
 }
 
-/* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and out[r].
-   at: room for the distances of the taps, [taps]. */
+/* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and
+   out[r]. at: room for the distances of the taps, [taps]. */
 SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros, int first, int rows, int mr,
                                   const sslh_real **table, sslh_real **out, ptrdiff_t *at) {
     const ptrdiff_t x_pixel = g->xc, x_row = x_pixel * g->xw, y_pixel = g->yc;
@@ -10119,7 +10249,8 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     const size_t nr = (size_t)g->nr, group = (size_t)(task / g->panels), j = (size_t)(task % g->panels) * nr;
     sslh_real *to = g->packed + (size_t)task * (size_t)g->taps * (size_t)g->len * nr;
     const int cols = SSLH_I_MIN((int)nr, g->yg - (int)j);
-    if (p->merge > 1) { /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
+    /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
+    if (p->merge > 1) {
         const size_t mi = gi / (size_t)p->merge, mo = go / (size_t)p->merge, filter = k / (size_t)p->merge;
         memset(to, 0, (size_t)g->taps * (size_t)g->len * nr * sizeof *to);
         for (size_t t = 0; t < (size_t)g->taps; t++)
@@ -10127,11 +10258,13 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
                 for (size_t b = j; b < j + (size_t)cols; b++) {
                     const size_t in = p->back ? b : a, out = p->back ? a : b;
                     if (in / mi == out / mo)
-                        to[(t * (size_t)g->len + a) * nr + b - j] = p->weight[(group * go + out) * filter + (size_t)g->tap[t] * mi + in % mi];
+                        to[(t * (size_t)g->len + a) * nr + b - j] =
+                            p->weight[(group * go + out) * filter + (size_t)g->tap[t] * mi + in % mi];
                 }
     } else if (p->back) {
         for (int t = 0; t < g->taps; t++)
-            p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k, cols, (int)go);
+            p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k,
+                         cols, (int)go);
     } else {
         p->k->pack_t(to, (int)nr, p->weight + (group * go + j) * k, k, cols, (int)k);
     }
@@ -10152,17 +10285,20 @@ SSLH_I_FN void sslh_i_gather_fill(const sslh_i_gather *g, int first, int rows) {
         if (++i == g->gh) i = 0, n++;
     }
 }
-/* For a tile with a short sum: the lines of y that it writes, and of a 1 x 1 kernel, part `at` of `parts` of what the next tile reads,
-   of the `left` rows after this one. */
-SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at, int parts, int left) {
+/* For a tile with a short sum: the lines of y that it writes, and of a 1 x 1 kernel, part `at` of `parts` of what the
+   next tile reads, of the `left` rows after this one. */
+SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at,
+                                   int parts, int left) {
     const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, some = (next + parts - 1) / parts;
     for (int r = 0; r < t->rows; r++) sslh_i_prefetch(out[r] + t->col, (size_t)t->cols, 1);
-    for (int r = at * some; r < SSLH_I_MIN(next, (at + 1) * some); r++) sslh_i_prefetch(t->a[t->rows + r], (size_t)g->seg_len, 0);
+    for (int r = at * some; r < SSLH_I_MIN(next, (at + 1) * some); r++)
+        sslh_i_prefetch(t->a[t->rows + r], (size_t)g->seg_len, 0);
 }
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
-    const sslh_i_gather *g = p->list + task % p->n; /* the classes take turns: what they read and write lies side by side */
+    /* the classes take turns: what they read and write lies side by side */
+    const sslh_i_gather *g = p->list + task % p->n;
     task /= p->n;
     if (task >= g->row_tasks * g->col_tasks) return;
     const int nr = g->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
@@ -10192,14 +10328,16 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                     t.cols = SSLH_I_MIN(nr, cols - j);
                     t.col = (size_t)(group * g->yg + j);
                     t.bias = last && p->bias ? p->bias + t.col : NULL;
-                    t.b = g->packed +
-                          ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) * (size_t)g->seg_len * (size_t)nr;
+                    t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) *
+                                          (size_t)g->seg_len * (size_t)nr;
                     for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
                         t.rows = SSLH_I_MIN(mr, rows - r);
                         t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
                         if (whole) t.c = out[r] + t.col;
                         else t.cs = out + r;
-                        if (cached) sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr, rows - r - mr);
+                        if (cached)
+                            sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr,
+                                                rows - r - mr);
                         p->k->tile_rows(&t);
                     }
                 }
@@ -10252,10 +10390,11 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
 }
 
 /* --- bands: for few input channels, or few in a group ---
-   A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of pointers and
-   borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to a place in the
-   caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one behind the other in
-   the copy: read from x itself they would take a line of memory here and there, which no prefetcher foresees. */
+   A filter row of Kw I numbers is one run in x, but a window of 3 x 3 x 3 gives sums of 27 terms only: tables of
+   pointers and borders would cost as much as the sums. So a task copies its part of x, a band, with zeros around it, to
+   a place in the caches. There all windows have one shape, and one table of pointers serves every band. Groups lie one
+   behind the other in the copy: read from x itself they would take a line of memory here and there, which no prefetcher
+   foresees. */
 typedef struct sslh_i_bands {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
@@ -10265,10 +10404,12 @@ typedef struct sslh_i_bands {
     int                lines, xg;          /* of x in a band; channels of a group */
     size_t             line, group, reals; /* numbers in a line of a group, in a group, in a band */
 } sslh_i_bands;
-typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band; /* image, first row and column of the output, how many */
+/* image, first row and column of the output, how many */
+typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band;
 
 /* Bands of about `pixels` outputs each. */
-SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x, int pixels) {
+SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                 const sslh_real *x, int pixels) {
     b->k = k;
     b->s = s;
     b->x = x;
@@ -10284,8 +10425,8 @@ SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k
     b->group = (size_t)b->lines * b->line;
     b->reals = b->group * (size_t)s->groups / 16 * 16 + 32;
 }
-/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). What lies outside of the image becomes 0; when
-   bands are whole images, once: to's last number is 1 before. */
+/* Copies band number `at` of all images to `to`, (group, lines, columns, I / groups). What lies outside of the image
+   becomes 0; when bands are whole images, once: to's last number is 1 before. */
 SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real *to) {
     const sslh_i_conv *s = b->s;
     sslh_i_band d;
@@ -10302,7 +10443,9 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     to[b->reals - 1] = SSLH_I_R(0);
     for (int q = 0; q < b->lines; q++, to += b->line) {
         const int h = top + q, there = h >= 0 && h < s->h;
-        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w + (size_t)(left + from)) * (size_t)s->ci;
+        const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w +
+                                     (size_t)(left + from)) *
+                                        (size_t)s->ci;
         if (there && s->groups == 1) memcpy(to + head, x, inside * sizeof *x);
         else if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
         for (int g = 0; there && xg < 8 && s->groups > 1 && g < s->groups; g++) /* (_lines writes whole registers) */
@@ -10319,9 +10462,12 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
 SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
     const sslh_i_conv *s = b->s;
     const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
-    const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row, part = step / (size_t)parts + 1;
+    const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row,
+                 part = step / (size_t)parts + 1;
     const int h = SSLH_I_MIN(s->h - 1, d->i * s->sh - s->ph + (b->across > 1 ? 0 : b->lines));
-    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)(b->high * b->across == 1 ? s->h : SSLH_I_MAX(0, h))) * row + (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
+    const size_t first = ((size_t)d->n * (size_t)s->h + (size_t)(b->high * b->across == 1 ? s->h : SSLH_I_MAX(0, h))) *
+                             row +
+                         (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
     const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
     sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
 }
@@ -10368,8 +10514,10 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
         d.count = SSLH_I_MIN(8, g->gw - j);
         d.q0 = SSLH_I_MAX(0, -left);
         d.q1 = g->xw - left;
-        d.y = g->y + (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0 + (ptrdiff_t)j * g->xs) * channels;
-        d.next.p = (uintptr_t)g->x + (uintptr_t)((image + (i + 1) * g->step_h + g->max_h - 1) * line + place) * sizeof *g->x;
+        d.y = g->y +
+              (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0 + (ptrdiff_t)j * g->xs) * channels;
+        d.next.p = (uintptr_t)g->x +
+                   (uintptr_t)((image + (i + 1) * g->step_h + g->max_h - 1) * line + place) * sizeof *g->x;
         p->k->depthwise(&d);
     }
 }
@@ -10399,7 +10547,9 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
     if (packed) sslh_i_unscratch(c, packed);
 }
 
-SSLH_I_FN int sslh_i_conv_is_depthwise(const sslh_i_conv *s) { return s->groups > 1 && s->groups == s->ci && s->ci == s->co; }
+SSLH_I_FN int sslh_i_conv_is_depthwise(const sslh_i_conv *s) {
+    return s->groups > 1 && s->groups == s->ci && s->ci == s->co;
+}
 /* A product of matrices as it stands: every pixel by itself. */
 SSLH_I_FN int sslh_i_conv_is_product(const sslh_i_conv *s) {
     return s->kh == 1 && s->kw == 1 && s->sh == 1 && s->sw == 1 && !s->ph && !s->pw && s->groups == 1 &&
@@ -10421,23 +10571,27 @@ SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_
 }
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
-   With u, v the transformed filter and window, the sum over channels of (1) becomes a matrix product at each of 36 points:
+   With u, v the transformed filter and window, the sum over channels of (1) becomes a matrix product at each of 36
+   points:
        m[t,o] = sum over c of v[t,c] u[c,o]       t: tiles, c: channels of the source, o: outputs                       (4)
    A block of tiles is transformed, and for each panel of NR outputs the 36 products and the transform back follow while
-   they are in the cache. The gradient of the data is the same with the filter turned by 180 degrees, its channels swapped
-   and 2 - pad for the padding. The gradient of the weights, (2), is at each point
+   they are in the cache. The gradient of the data is the same with the filter turned by 180 degrees, its channels
+   swapped and 2 - pad for the padding. The gradient of the weights, (2), is at each point
        du[o,c] = sum over tiles of e[t,o] v[t,c]                                                                        (5)
    No sum depends on the cutting into tasks, those of (4) neither on the number of images. */
 enum {
     SSLH_I_WINO_TILES = 96,  /* most tiles of a block of (4); half as many with few channels. Whole tiles of the product
                                 in every instruction set */
-    SSLH_I_WINO_KC = SSLH_I_KC, /* channels of a chain of (4): filters of one point, 256 x 32 numbers, stay in the first level */
+    /* channels of a chain of (4): filters of one point, 256 x 32 numbers, stay in the first level */
+    SSLH_I_WINO_KC = SSLH_I_KC,
     SSLH_I_WINO_CHAIN = 128, /* most tiles of a chain of (5); then it is added to what is there */
     SSLH_I_WINO_AHEAD = 16,  /* tiles by which reading runs ahead; writing: 4 */
-    SSLH_I_WINO_PAD = 16     /* numbers between rows and planes, so that the 36 points do not fall into the same cache sets */
+    /* numbers between rows and planes, so that the 36 points do not fall into the same cache sets */
+    SSLH_I_WINO_PAD = 16
 };
 
-/* Images whose windows of size x size pixels are transformed: the window of tile (i,j) begins at (4 i - top, 4 j - left). */
+/* Images whose windows of size x size pixels are transformed: the window of tile (i,j) begins at (4 i - top, 4 j -
+   left). */
 typedef struct sslh_i_wino_side {
     const sslh_real *x;            /* (N,H,W,C) */
     int              h, w, c;
@@ -10459,9 +10613,11 @@ typedef struct sslh_i_wino {
     int              h, w, co;
     const sslh_real *bias;
     int              relu, back;
-    int              block, blocks, panels, chunks; /* tiles of a block; blocks; panels of outputs; chains of channels */
+    /* tiles of a block; blocks; panels of outputs; chains of channels */
+    int              block, blocks, panels, chunks;
     size_t           u_plane, v_plane, m_plane;
-    sslh_real       *u, *v;          /* [panel][chunk][36][KC][NR], [block][36][tile][row]: one of them is for all tasks */
+    /* [panel][chunk][36][KC][NR], [block][36][tile][row]: one of them is for all tasks */
+    sslh_real       *u, *v;
     /* gradient of the weights */
     sslh_real       *dw;             /* (O,3,3,I) */
     int              round, first;   /* tiles that are transformed now, the first of them */
@@ -10470,26 +10626,32 @@ typedef struct sslh_i_wino {
     sslh_real       *e, *du;         /* [36][tile][row], [36][O][du_row] */
 } sslh_i_wino;
 
-/* Worth it by shape: a tile costs 36 products for at most 144, and the transforms take channels to pay off. h, w: outputs */
+/* Worth it by shape: a tile costs 36 products for at most 144, and the transforms take channels to pay off. h, w:
+   outputs */
 SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const sslh_i_conv *s, int h, int w) {
     const double tiles = (double)((h + 3) / 4) * (double)((w + 3) / 4);
-    return !c->desc.no_winograd && !sslh_i_in_pairs(c) && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 && s->dw == 1 && s->groups == 1 &&
-           s->ci >= 16 && s->co >= 16 && 9.0 * h * w >= 36.0 * 2.0 * tiles && tiles * (double)s->n <= (double)INT_MAX;
+    return !c->desc.no_winograd && !sslh_i_in_pairs(c) && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 &&
+           s->dh == 1 && s->dw == 1 && s->groups == 1 && s->ci >= 16 && s->co >= 16 &&
+           9.0 * h * w >= 36.0 * 2.0 * tiles && tiles * (double)s->n <= (double)INT_MAX;
 }
 
 SSLH_I_FN size_t sslh_i_wino_row(int channels) { return (size_t)((channels + 15) / 16 * 16 + SSLH_I_WINO_PAD); }
 
-/* The pixels of the 4 x 4 block of a tile into the cache: count numbers of each from x on, h x w x c numbers an image. */
-SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real *x, int h, int w, int c, int count, int write) {
+/* The pixels of the 4 x 4 block of a tile into the cache: count numbers of each from x on, h x w x c numbers an
+   image. */
+SSLH_I_FN void sslh_i_wino_prefetch(const sslh_i_wino *p, int t, const sslh_real *x, int h, int w, int c, int count,
+                                    int write) {
     const int n = t / (p->th * p->tw), h0 = t / p->tw % p->th * 4, w0 = t % p->tw * 4;
     if (t >= p->tiles) return;
     for (int i = h0; i < SSLH_I_MIN(h, h0 + 4); i++)
         for (int j = w0; j < SSLH_I_MIN(w, w0 + 4); j++)
-            sslh_i_prefetch(x + (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c, (size_t)count, write);
+            sslh_i_prefetch(x + (((size_t)n * (size_t)h + (size_t)i) * (size_t)w + (size_t)j) * (size_t)c,
+                            (size_t)count, write);
 }
 
 /* v[point][tile][row] of tiles first .. first + count - 1 */
-SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side *s, int first, int count, sslh_real *v, size_t plane) {
+SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side *s, int first, int count, sslh_real *v,
+                                   size_t plane) {
     const sslh_real *pixel[36], *rest[36];
     sslh_real tail[36 * 16]; /* the last channels where their number is no multiple of 16 */
     const int whole = s->c / 16 * 16, left = s->c - whole;
@@ -10498,7 +10660,8 @@ SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side 
         const sslh_real **to = pixel;
         sslh_i_wino_prefetch(p, t + SSLH_I_WINO_AHEAD, s->x, s->h, s->w, s->c, s->c, 0);
         if (h0 >= 0 && w0 >= 0 && h0 + s->size <= s->h && w0 + s->size <= s->w) {
-            const sslh_real *line = s->x + (((size_t)n * (size_t)s->h + (size_t)h0) * (size_t)s->w + (size_t)w0) * (size_t)s->c;
+            const sslh_real *line = s->x + (((size_t)n * (size_t)s->h + (size_t)h0) * (size_t)s->w + (size_t)w0) *
+                                               (size_t)s->c;
             for (int h = 0; h < s->size; h++, line += (size_t)s->w * (size_t)s->c)
                 for (int w = 0; w < s->size; w++) *to++ = line + (size_t)w * (size_t)s->c;
         } else {
@@ -10506,7 +10669,8 @@ SSLH_I_FN void sslh_i_wino_windows(const sslh_i_wino *p, const sslh_i_wino_side 
                 for (int w = w0; w < w0 + s->size; w++)
                     *to++ = h < 0 || h >= s->h || w < 0 || w >= s->w
                                 ? p->zeros
-                                : s->x + (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)w) * (size_t)s->c;
+                                : s->x + (((size_t)n * (size_t)s->h + (size_t)h) * (size_t)s->w + (size_t)w) *
+                                             (size_t)s->c;
         }
         (s->size == 6 ? p->k->wino_input : p->k->wino_grad)(pixel, (size_t)whole, v, plane);
         if (!left) continue;
@@ -10525,14 +10689,16 @@ SSLH_I_FN void sslh_i_wino_filters(const sslh_i_wino *p, int panel, int chunk, s
     const int kn = SSLH_I_MIN(SSLH_I_WINO_KC, p->in.c - k);
     const size_t step = (size_t)kn * (size_t)nr, ci = (size_t)p->in.c, co = (size_t)p->co;
     for (size_t t = 0; t < 9; t++) {
-        if (p->back) p->k->pack_n(packed + t * step, nr, p->weight + ((size_t)k * 9 + 8 - t) * co + (size_t)j, 9 * co, cols, kn);
+        if (p->back)
+            p->k->pack_n(packed + t * step, nr, p->weight + ((size_t)k * 9 + 8 - t) * co + (size_t)j, 9 * co, cols, kn);
         else p->k->pack_t(packed + t * step, nr, p->weight + ((size_t)j * 9 + t) * ci + (size_t)k, 9 * ci, cols, kn);
     }
     p->k->wino_weight(packed, step, step, u, p->u_plane);
 }
 
 /* (4) at all points, of one chain: m[point][tile][NR], += from the second chain on */
-SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, const sslh_real *u, const sslh_real *v, int count, sslh_real *m) {
+SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, const sslh_real *u, const sslh_real *v,
+                                    int count, sslh_real *m) {
     const sslh_real *a[SSLH_I_WINO_TILES];
     const int k = chunk * SSLH_I_WINO_KC;
     sslh_i_tile t;
@@ -10565,7 +10731,8 @@ SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, i
         for (int q = 0; q < 16; q++) {
             const int h = h0 + q / 4, w = w0 + q % 4;
             to[q] = h < p->h && w < p->w
-                        ? p->y + (((size_t)n * (size_t)p->h + (size_t)h) * (size_t)p->w + (size_t)w) * (size_t)p->co + (size_t)j
+                        ? p->y + (((size_t)n * (size_t)p->h + (size_t)h) * (size_t)p->w + (size_t)w) * (size_t)p->co +
+                              (size_t)j
                         : dropped;
             y[q] = cols == wide ? to[q] : part + 32 * q;
             if (cols < wide && p->accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
@@ -10588,7 +10755,8 @@ SSLH_I_FN void sslh_i_wino_window_task(void *arg, int task, int worker) { /* a q
                         p->v + (size_t)(task / 4) * 36 * p->v_plane + (size_t)at * p->in.row, p->v_plane);
 }
 /* All outputs of a block and a panel; u: the panel's filters [chunk][36][KC][NR], v: the block's windows */
-SSLH_I_FN void sslh_i_wino_tiles(const sslh_i_wino *p, int block, int panel, const sslh_real *u, const sslh_real *v, sslh_real *m) {
+SSLH_I_FN void sslh_i_wino_tiles(const sslh_i_wino *p, int block, int panel, const sslh_real *u, const sslh_real *v,
+                                 sslh_real *m) {
     const int first = block * p->block, count = SSLH_I_MIN(p->block, p->tiles - first);
     for (int q = 0; q < p->chunks; q++) sslh_i_wino_products(p, panel, q, u + (size_t)q * 36 * p->u_plane, v, count, m);
     sslh_i_wino_outputs(p, panel, first, count, m);
@@ -10598,17 +10766,20 @@ SSLH_I_FN void sslh_i_wino_block_task(void *arg, int task, int worker) { /* many
     const size_t u_panel = 36 * p->u_plane * (size_t)p->chunks;
     sslh_real *m = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *v = m + 36 * p->m_plane;
     sslh_i_wino_windows(p, &p->in, task * p->block, SSLH_I_MIN(p->block, p->tiles - task * p->block), v, p->v_plane);
-    for (int panel = 0; panel < p->panels; panel++) sslh_i_wino_tiles(p, task, panel, p->u + (size_t)panel * u_panel, v, m);
+    for (int panel = 0; panel < p->panels; panel++)
+        sslh_i_wino_tiles(p, task, panel, p->u + (size_t)panel * u_panel, v, m);
 }
 SSLH_I_FN void sslh_i_wino_panel_task(void *arg, int task, int worker) { /* few tiles: a panel, all blocks */
     const sslh_i_wino *p = (const sslh_i_wino *)arg;
     sslh_real *m = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *u = m + 36 * p->m_plane;
     sslh_real *packed = u + 36 * p->u_plane * (size_t)p->chunks;
     for (int q = 0; q < p->chunks; q++) sslh_i_wino_filters(p, task, q, packed, u + (size_t)q * 36 * p->u_plane);
-    for (int block = 0; block < p->blocks; block++) sslh_i_wino_tiles(p, block, task, u, p->v + (size_t)block * 36 * p->v_plane, m);
+    for (int block = 0; block < p->blocks; block++)
+        sslh_i_wino_tiles(p, block, task, u, p->v + (size_t)block * 36 * p->v_plane, m);
 }
 
-/* y = relu([y +] x * weight + bias); back: weight is (C,3,3,O), turned by 180 degrees. p->in, y, h, w, co, weight .. are set. */
+/* y = relu([y +] x * weight + bias); back: weight is (C,3,3,O), turned by 180 degrees. p->in, y, h, w, co, weight ..
+   are set. */
 SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     const size_t nr = (size_t)c->k->nr, channels = (size_t)p->in.c;
     p->k = c->k;
@@ -10636,15 +10807,16 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
         memset(zeros, 0, channels * sizeof *zeros);
         p->zeros = zeros;
         p->u = p->v = shared;
-        sslh_i_parallel(c, many ? p->panels * p->chunks : p->blocks * 4, many ? sslh_i_wino_filter_task : sslh_i_wino_window_task, p);
+        sslh_i_parallel(c, many ? p->panels * p->chunks : p->blocks * 4,
+                        many ? sslh_i_wino_filter_task : sslh_i_wino_window_task, p);
         sslh_i_parallel(c, many ? p->blocks : p->panels, many ? sslh_i_wino_block_task : sslh_i_wino_panel_task, p);
         sslh_i_unscratch(c, p->work);
     }
     if (shared) sslh_i_unscratch(c, shared);
 }
 
-SSLH_I_FN void sslh_i_wino_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
-                                   int relu, int accumulate, sslh_real *y) {
+SSLH_I_FN void sslh_i_wino_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
+                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_wino p;
     memset(&p, 0, sizeof p);
     p.in.x = x, p.in.h = s->h, p.in.w = s->w, p.in.c = s->ci;
@@ -10653,8 +10825,8 @@ SSLH_I_FN void sslh_i_wino_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.weight = weight, p.bias = bias, p.relu = relu, p.accumulate = accumulate;
     sslh_i_wino_run(c, &p, s->n);
 }
-SSLH_I_FN void sslh_i_wino_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, const sslh_real *bias,
-                                int relu, int accumulate, sslh_real *x) {
+SSLH_I_FN void sslh_i_wino_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
+                                const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
     sslh_i_wino p;
     memset(&p, 0, sizeof p);
     p.in.x = dy, p.in.h = s->oh, p.in.w = s->ow, p.in.c = s->co;
@@ -10670,10 +10842,12 @@ SSLH_I_FN void sslh_i_wino_round_task(void *arg, int task, int worker) { /* 16 t
     const sslh_i_wino_side *s = task & 1 ? &p->grad : &p->in;
     const int at = task / 2 * 16, count = SSLH_I_MIN(16, SSLH_I_MIN(p->round, p->tiles - p->first) - at);
     (void)worker;
-    sslh_i_wino_windows(p, s, p->first + at, count, (task & 1 ? p->e : p->v) + (size_t)at * s->row, task & 1 ? p->e_plane : p->v_plane);
+    sslh_i_wino_windows(p, s, p->first + at, count, (task & 1 ? p->e : p->v) + (size_t)at * s->row,
+                        task & 1 ? p->e_plane : p->v_plane);
 }
 /* (5) at one point: rows o .. and columns j .. of du (ldc), over the tiles of the round */
-SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows, int j, int cols, sslh_real *du, size_t ldc) {
+SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows, int j, int cols, sslh_real *du,
+                                size_t ldc) {
     const int count = SSLH_I_MIN(p->round, p->tiles - p->first), nr = p->k->nr;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
@@ -10698,7 +10872,8 @@ SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows
     }
 }
 /* dw of filter o, channels j .. j + cols - 1 (j a multiple of 16), from du at that place */
-SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, int cols, const sslh_real *du, size_t plane) {
+SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, int cols, const sslh_real *du,
+                                           size_t plane) {
     sslh_real *dw = p->dw + (size_t)o * 9 * (size_t)p->in.c + j, part[9 * 16];
     const int whole = cols / 16 * 16;
     p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->accumulate);
@@ -10718,7 +10893,8 @@ SSLH_I_FN void sslh_i_wino_own_task(void *arg, int task, int worker) {
     sslh_real *du = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes);
     for (int point = 0; point < 36; point++)
         sslh_i_wino_sums(p, point, o, rows, j, (cols + 15) / 16 * 16, du + (size_t)point * p->du_plane, p->du_row);
-    for (int r = 0; r < rows; r++) sslh_i_wino_filter_gradient(p, o + r, j, cols, du + (size_t)r * p->du_row, p->du_plane);
+    for (int r = 0; r < rows; r++)
+        sslh_i_wino_filter_gradient(p, o + r, j, cols, du + (size_t)r * p->du_row, p->du_plane);
 }
 SSLH_I_FN void sslh_i_wino_sum_task(void *arg, int task, int worker) { /* some filters at one point */
     const sslh_i_wino *p = (const sslh_i_wino *)arg;
@@ -10733,7 +10909,8 @@ SSLH_I_FN void sslh_i_wino_gradient_task(void *arg, int task, int worker) { /* o
     sslh_i_wino_filter_gradient(p, task, 0, p->in.c, p->du + (size_t)task * p->du_row, p->du_plane);
 }
 
-SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate) {
+SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
+                                   sslh_real *dw, int accumulate) {
     sslh_i_wino p;
     memset(&p, 0, sizeof p);
     p.k = c->k;
@@ -10748,8 +10925,8 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
     p.accumulate = accumulate;
-    /* Sums that exceed the caches (512 channels: 38 MB) are kept in parts, each until it is transformed back; all tiles must be
-       there for that. Otherwise rounds of about 4 MB of tiles, and one array of sums. */
+    /* Sums that exceed the caches (512 channels: 38 MB) are kept in parts, each until it is transformed back; all tiles
+       must be there for that. Otherwise rounds of about 4 MB of tiles, and one array of sums. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
     p.own_du = p.tiles <= 256 && (size_t)s->ci * (size_t)s->co > 320 * 320;
     p.round = p.own_du ? p.tiles : (int)SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (tile * 64)) * 64;
@@ -10760,7 +10937,8 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.v_plane = (size_t)p.round * p.in.row + SSLH_I_WINO_PAD;
     p.e_plane = (size_t)p.round * p.grad.row + SSLH_I_WINO_PAD;
     p.work_bytes = p.own_du ? 36 * p.du_plane * sizeof(sslh_real) : 64;
-    sslh_real *shared = (sslh_real *)sslh_i_scratch(c, (36 * (p.v_plane + p.e_plane + (p.own_du ? 0 : p.du_plane)) + zero) * sizeof(sslh_real));
+    sslh_real *shared = (sslh_real *)sslh_i_scratch(
+        c, (36 * (p.v_plane + p.e_plane + (p.own_du ? 0 : p.du_plane)) + zero) * sizeof(sslh_real));
     p.work = shared ? (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads) : NULL;
     if (p.work) {
         p.v = shared;
@@ -10812,12 +10990,14 @@ SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one pa
                 const int x = group * xg + e % xg, y = group * yg + j + b, t = e / xg; /* channels; tap */
                 if (x / mx != y / my) continue;
                 to[(size_t)e * (size_t)nr + (size_t)b] =
-                    p->back ? p->weight[((size_t)x * (size_t)all + (size_t)(all - 1 - t)) * (size_t)my + (size_t)(y % my)]
-                            : p->weight[((size_t)y * (size_t)all + (size_t)t) * (size_t)mx + (size_t)(x % mx)];
+                    p->back
+                        ? p->weight[((size_t)x * (size_t)all + (size_t)(all - 1 - t)) * (size_t)my + (size_t)(y % my)]
+                        : p->weight[((size_t)y * (size_t)all + (size_t)t) * (size_t)mx + (size_t)(x % mx)];
             }
     } else if (p->back) {
         const sslh_real *from = p->weight + (size_t)(group * xg) * (size_t)(all * yg) + j;
-        for (int t = 0; t < all; t++, to += xg * nr) p->k->pack_n(to, nr, from + (all - 1 - t) * yg, (size_t)(all * yg), cols, xg);
+        for (int t = 0; t < all; t++, to += xg * nr)
+            p->k->pack_n(to, nr, from + (all - 1 - t) * yg, (size_t)(all * yg), cols, xg);
     } else {
         p->k->pack_t(to, nr, p->weight + (size_t)(group * yg + j) * (size_t)k, (size_t)k, cols, k);
     }
@@ -10874,7 +11054,8 @@ SSLH_I_FN int sslh_i_conv_is_few(const sslh_i_conv *s) {
     return s->dw == 1 && (s->groups == 1 ? xg < 16 : !sslh_i_conv_is_depthwise(s)) && xg <= 64 &&
            s->kh * s->kw * xg * sslh_i_conv_merge(s) <= SSLH_I_SEGMENT;
 }
-/* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its own. */
+/* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its
+   own. */
 SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, int back,
                                const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_few p;
@@ -10912,10 +11093,11 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
     if (p.packed) sslh_i_unscratch(c, p.packed);
 }
 
-/* The gradient of the data for few channels. As a gather, (2) would use 3 of 16 lanes; so first every pixel of dy gives its
-   share of the pixels around it, and then each pixel of x adds up its shares, tap by tap:
+/* The gradient of the data for few channels. As a gather, (2) would use 3 of 16 lanes; so first every pixel of dy gives
+   its share of the pixels around it, and then each pixel of x adds up its shares, tap by tap:
        p[i,j,(a,b,c)] = sum over o of dy[i,j,o] weight[o,a,b,c]       x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..] (6)
-   where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by both. */
+   where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by
+   both. */
 typedef struct sslh_i_shares {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
@@ -10932,19 +11114,24 @@ SSLH_I_FN void sslh_i_shares_pack_task(void *arg, int task, int worker) { /* one
     const sslh_i_shares *p = (const sslh_i_shares *)arg;
     const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
     (void)worker;
-    p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j), p->s->co);
+    p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j),
+                 p->s->co);
 }
-/* Rows of x that dy's row i reaches are i sh - ph .. + (kh - 1) dh; the first and last i that reach rows h0 .. h1 - 1. */
+/* Rows of x that dy's row i reaches are i sh - ph .. + (kh - 1) dh; the first and last i that reach rows h0 .. h1 -
+   1. */
 SSLH_I_FN int sslh_i_shares_first(const sslh_i_conv *s, int h0) {
     const int least = h0 + s->ph - (s->kh - 1) * s->dh;
     return least <= 0 ? 0 : (least + s->sh - 1) / s->sh;
 }
-SSLH_I_FN int sslh_i_shares_last(const sslh_i_conv *s, int h1) { return SSLH_I_MIN(s->oh - 1, (h1 - 1 + s->ph) / s->sh); }
+SSLH_I_FN int sslh_i_shares_last(const sslh_i_conv *s, int h1) {
+    return SSLH_I_MIN(s->oh - 1, (h1 - 1 + s->ph) / s->sh);
+}
 
 SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
     const sslh_i_shares *p = (const sslh_i_shares *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, n = task / p->bands, h0 = task % p->bands * p->band, h1 = SSLH_I_MIN(s->h, h0 + p->band);
+    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, n = task / p->bands, h0 = task % p->bands * p->band,
+              h1 = SSLH_I_MIN(s->h, h0 + p->band);
     const int i0 = sslh_i_shares_first(s, h0), pixels = (sslh_i_shares_last(s, h1) + 1 - i0) * s->ow;
     const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
     sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
@@ -10991,8 +11178,8 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
         }
     }
 }
-SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, const sslh_real *bias,
-                                  int relu, int accumulate, sslh_real *x) {
+SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
+                                  const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
     sslh_i_shares p;
     const int nr = c->k->nr, k = s->kh * s->kw * s->ci;
     memset(&p, 0, sizeof p);
@@ -11008,14 +11195,17 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     p.row = (size_t)p.panels * (size_t)nr;
     /* bands: about 256 KB of p, but at least as many rows as two bands share */
     const size_t p_row = (size_t)s->ow * p.row;
-    const int rows = (int)SSLH_I_MIN((size_t)s->oh, SSLH_I_MAX(((size_t)1 << 16) / p_row, (size_t)(2 * ((s->kh - 1) * s->dh / s->sh + 1))));
+    const int rows = (int)SSLH_I_MIN(
+        (size_t)s->oh, SSLH_I_MAX(((size_t)1 << 16) / p_row, (size_t)(2 * ((s->kh - 1) * s->dh / s->sh + 1))));
     p.band = SSLH_I_MIN(s->h, SSLH_I_MAX(1, (rows - (s->kh - 1) * s->dh / s->sh) * s->sh));
     p.bands = (s->h + p.band - 1) / p.band;
     int most = 1;
     for (int b = 0; b < p.bands; b++)
-        most = SSLH_I_MAX(most, sslh_i_shares_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 - sslh_i_shares_first(s, b * p.band));
+        most = SSLH_I_MAX(most, sslh_i_shares_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
+                                    sslh_i_shares_first(s, b * p.band));
     p.p_reals = (size_t)most * p_row + 16;
-    p.work_bytes = (p.p_reals + (size_t)s->w * (size_t)s->ci + 32) * sizeof(sslh_real) + (size_t)s->kh * sizeof(sslh_real *);
+    p.work_bytes = (p.p_reals + (size_t)s->w * (size_t)s->ci + 32) * sizeof(sslh_real) +
+                   (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.start = (int *)sslh_i_scratch(c, ((size_t)s->w * (size_t)(s->kw + 1) + 1) * sizeof(int));
     if (p.start) p.packed = (sslh_real *)sslh_i_scratch(c, p.row * (size_t)s->co * sizeof(sslh_real));
@@ -11043,7 +11233,8 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
      forward                  pairs of input channels: x (N,H,W,I/2), weight (O,Kh,Kw,I/2)
      gradient of the data     pairs of output channels: dy (N,OH,OW,O/2), weight (O/2,Kh,Kw,I)
      gradient of the weights  pairs of images: x (N/2,H,W,I), dy (N/2,OH,OW,O)
-   Then it is the float algorithm with half the channels or images. Where Winograd's in float is faster, that is kept. */
+   Then it is the float algorithm with half the channels or images. Where Winograd's in float is faster, that is
+   kept. */
 SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
                                   sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
 SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
@@ -11051,8 +11242,8 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
                                            sslh_real *dw, int accumulate);
 
-/* Which: those with channels to share a sum. 3 x 3 with stride 1 stays with Winograd's in float, which is as fast or faster,
-   but for maps below 8 x 8 that its tiles do not fit, and for gradients of many weights over maps of 4 x 4. */
+/* Which: those with channels to share a sum. 3 x 3 with stride 1 stays with Winograd's in float, which is as fast or
+   faster, but for maps below 8 x 8 that its tiles do not fit, and for gradients of many weights over maps of 4 x 4. */
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
     if (s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
@@ -11096,8 +11287,8 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, co
 
 /* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
    depthwise with the constant (average pooling). */
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, sslh_real constant,
-                                  const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
+                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
     sslh_i_conv one = *s;
@@ -11163,8 +11354,8 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     sslh_i_unscratch(c, g.off_h);
 }
 
-SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, const sslh_real *bias,
-                                   int relu, int accumulate, sslh_real *y) {
+SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
+                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
     if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_FORWARD, x, weight, y, bias, relu, accumulate)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
     else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, s, x, weight, 0, bias, relu, accumulate, y);
@@ -11173,8 +11364,8 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
 
 /* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
    convolution (which has a bias). weight NULL: depthwise with the constant (average pooling). */
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, sslh_real constant,
-                                const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
+                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
     sslh_i_gather_job p;
     sslh_i_conv one = *s;
     if (SSLH_I_BAD(c)) return;
@@ -11223,9 +11414,11 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     memset(p.list, 0, classes * sizeof *p.list);
     int *next = (int *)(void *)(p.list + classes);
     const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
-    /* groups that fill a register with channels of x, and up to two with those of dy: half the tiles for as many sums */
+    /* groups that fill a register with channels of x, and up to two with those of dy: half the tiles for as many
+       sums */
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
-    while (!depthwise && s->groups % (2 * p.merge) == 0 && s->ci / s->groups * 2 * p.merge <= 16 && s->co / s->groups * 2 * p.merge <= 32)
+    while (!depthwise && s->groups % (2 * p.merge) == 0 && s->ci / s->groups * 2 * p.merge <= 16 &&
+           s->co / s->groups * 2 * p.merge <= 32)
         p.merge *= 2;
     one.groups /= p.merge;
     for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
@@ -11271,7 +11464,8 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     p.relu = relu;
     p.accumulate = accumulate;
     p.back = 1;
-    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !bias && !relu) { /* only the first class has a tap */
+    /* only the first class has a tap */
+    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !bias && !relu) {
         p.n = 1;
         p.list->fill = !accumulate;
     }
@@ -11280,16 +11474,17 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
     sslh_i_unscratch(c, p.list);
 }
 
-SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight, sslh_real *dx,
-                                         int accumulate) {
+SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy,
+                                         const sslh_real *weight, sslh_real *dx, int accumulate) {
     sslh_i_conv_data(c, s, dy, weight, SSLH_I_R(0), NULL, 0, accumulate, dx);
 }
 
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
-   Two ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a row of
-   pixels of a whole block is one run: x -> [panel of NR channels][H][W][image][NR], dy -> [panel of MR][OH][OW][image][MR],
-   the columns of x in the order (w mod sw, w / sw) so that a stride leaves runs together. The sum is one chain over a block,
-   then block after block. With fewer channels every tap and channel has a pointer into a band of x: the sums are products of
+   Two ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a
+   row of pixels of a whole block is one run: x -> [panel of NR channels][H][W][image][NR], dy -> [panel of
+   MR][OH][OW][image][MR], the columns of x in the order (w mod sw, w / sw) so that a stride leaves runs together. The
+   sum is one chain over a block, then block after block. With fewer channels every tap and channel has a pointer into a
+   band of x: the sums are products of
    (taps and channels) x pixels with pixels x outputs, in no more than 16 parts that are added up at the end. */
 typedef struct sslh_i_wgrad {
     const struct sslh_i_kernels *k;
@@ -11311,16 +11506,17 @@ typedef struct sslh_i_wgrad {
     size_t             count;
 } sslh_i_wgrad;
 
-/* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C). Lines of
-   memory are read as a whole; with one image a block a row of pixels is packed at once. */
-SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, int h, int w, int channels, int panels, int b0,
-                                 int sw, int step, int first, int last, sslh_real *to) {
+/* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C).
+   Lines of memory are read as a whole; with one image a block a row of pixels is packed at once. */
+SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, int h, int w, int channels, int panels,
+                                 int b0, int sw, int step, int first, int last, sslh_real *to) {
     const int images = SSLH_I_MIN(p->images, p->s->n - b0), groups = p->s->groups, len = w / sw, more = w % sw;
     const size_t image = (size_t)h * (size_t)w * (size_t)channels, slot = (size_t)images * (size_t)step;
     const size_t panel = (size_t)h * (size_t)w * (size_t)p->images * (size_t)step, next = (size_t)sw * (size_t)channels;
     for (int q = first, n; q < last; q += n) {
         const int i = q % w, split = more * (len + 1); /* the first of sw runs of columns are one longer */
-        const int u = i < split ? i / (len + 1) : more + (i - split) / len, b = i < split ? i % (len + 1) : (i - split) % len;
+        const int u = i < split ? i / (len + 1) : more + (i - split) / len,
+                  b = i < split ? i % (len + 1) : (i - split) % len;
         const sslh_real *pixel = from + (size_t)b0 * image + (size_t)(q - i + u + b * sw) * (size_t)channels;
         n = SSLH_I_MIN(last - q, (u < more ? len + 1 : len) - b);
         for (int g = 0; g < groups; g++, pixel += channels / groups) {
@@ -11334,19 +11530,22 @@ SSLH_I_FN void sslh_i_wgrad_pack(const sslh_i_wgrad *p, const sslh_real *from, i
 SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) { /* some pixels of x or dy */
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, mr = p->k->mr, block = task / (p->x_tasks + p->y_tasks), b0 = (p->block0 + block) * p->images;
+    const int nr = p->k->nr, mr = p->k->mr, block = task / (p->x_tasks + p->y_tasks),
+              b0 = (p->block0 + block) * p->images;
     const size_t images = (size_t)block * (size_t)s->groups * (size_t)p->images; /* of all panels, before this block */
     (void)worker;
     task %= p->x_tasks + p->y_tasks;
     if (task < p->x_tasks) {
         const int all = s->h * s->w;
-        sslh_i_wgrad_pack(p, p->x, s->h, s->w, s->ci, p->x_panels, b0, s->sw, nr, sslh_i_cut_at(all, task, p->x_tasks, 1),
-                          sslh_i_cut_at(all, task + 1, p->x_tasks, 1), p->px + images * (size_t)p->x_panels * (size_t)all * (size_t)nr);
+        sslh_i_wgrad_pack(p, p->x, s->h, s->w, s->ci, p->x_panels, b0, s->sw, nr,
+                          sslh_i_cut_at(all, task, p->x_tasks, 1), sslh_i_cut_at(all, task + 1, p->x_tasks, 1),
+                          p->px + images * (size_t)p->x_panels * (size_t)all * (size_t)nr);
     } else {
         const int all = s->oh * s->ow;
         task -= p->x_tasks;
-        sslh_i_wgrad_pack(p, p->dy, s->oh, s->ow, s->co, p->y_panels, b0, 1, mr, sslh_i_cut_at(all, task, p->y_tasks, 1),
-                          sslh_i_cut_at(all, task + 1, p->y_tasks, 1), p->py + images * (size_t)p->y_panels * (size_t)all * (size_t)mr);
+        sslh_i_wgrad_pack(p, p->dy, s->oh, s->ow, s->co, p->y_panels, b0, 1, mr,
+                          sslh_i_cut_at(all, task, p->y_tasks, 1), sslh_i_cut_at(all, task + 1, p->y_tasks, 1),
+                          p->py + images * (size_t)p->y_panels * (size_t)all * (size_t)mr);
     }
 }
 
@@ -11357,7 +11556,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, mr = p->k->mr, gi = s->ci / s->groups, go = s->co / s->groups;
-    const int group = task / (p->x_panels * p->y_panels), xp = task / p->y_panels % p->x_panels, yp = task % p->y_panels;
+    const int group = task / (p->x_panels * p->y_panels), xp = task / p->y_panels % p->x_panels,
+              yp = task % p->y_panels;
     const size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)gi;
     const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes), **b = a + s->oh;
     int *lens = (int *)(void *)(b + s->oh);
@@ -11374,15 +11574,18 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     t.cols = SSLH_I_MIN(nr, gi - xp * nr);
     for (int block = 0; block < p->blocks; block++) {
         const int images = SSLH_I_MIN(p->images, s->n - (p->block0 + block) * p->images);
-        const sslh_real *x = p->px + ((size_t)block * (size_t)(p->x_panels * s->groups) + (size_t)(group * p->x_panels + xp)) * (size_t)s->h *
-                                         (size_t)s->w * (size_t)p->images * (size_t)nr;
-        const sslh_real *y = p->py + ((size_t)block * (size_t)(p->y_panels * s->groups) + (size_t)(group * p->y_panels + yp)) * (size_t)s->oh *
-                                         (size_t)s->ow * (size_t)p->images * (size_t)mr;
+        const sslh_real *x = p->px +
+                             ((size_t)block * (size_t)(p->x_panels * s->groups) + (size_t)(group * p->x_panels + xp)) *
+                                 (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
+        const sslh_real *y = p->py +
+                             ((size_t)block * (size_t)(p->y_panels * s->groups) + (size_t)(group * p->y_panels + yp)) *
+                                 (size_t)s->oh * (size_t)s->ow * (size_t)p->images * (size_t)mr;
         t.accumulate = p->accumulate || p->block0 + block > 0;
         for (int v = 0; v < s->kw; v++) {
             /* columns j of dy whose input column j sw + v dw - pw exists, and where the first of them is packed */
             const int at = v * s->dw - s->pw;
-            const int j0 = SSLH_I_MAX(0, sslh_i_ceil_div(-at, s->sw)), j1 = SSLH_I_MIN(s->ow, sslh_i_ceil_div(s->w - at, s->sw));
+            const int j0 = SSLH_I_MAX(0, sslh_i_ceil_div(-at, s->sw)),
+                      j1 = SSLH_I_MIN(s->ow, sslh_i_ceil_div(s->w - at, s->sw));
             const int w0 = j0 * s->sw + at, u = w0 % s->sw;
             const int place = j1 > j0 ? u * (s->w / s->sw) + SSLH_I_MIN(u, s->w % s->sw) + w0 / s->sw : 0;
             for (int r = 0; r < s->kh; r++) {
@@ -11394,7 +11597,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
                     b[t.segs] = x + ((size_t)h * (size_t)s->w + (size_t)place) * (size_t)(images * nr);
                     lens[t.segs++] = (j1 - j0) * images;
                 }
-                t.c = p->dw + (size_t)(group * go + yp * mr) * k + (size_t)(r * s->kw + v) * (size_t)gi + (size_t)(xp * nr);
+                t.c = p->dw + (size_t)(group * go + yp * mr) * k + (size_t)(r * s->kw + v) * (size_t)gi +
+                      (size_t)(xp * nr);
                 p->k->tile_runs(&t);
             }
         }
@@ -11412,17 +11616,19 @@ SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const
             table[(e / mr * p->bands.rows + i) * mr + e % mr] = from + (size_t)(i * s->sh) * p->bands.line;
     }
 }
-/* Few channels: part `task` sums its bands into sums[task], (group, Kh Kw I / groups, O / groups): the outputs are the columns, so
-   that no lane of a register is idle with three channels. */
+/* Few channels: part `task` sums its bands into sums[task], (group, Kh Kw I / groups, O / groups): the outputs are the
+   columns, so that no lane of a register is idle with three channels. */
 SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const sslh_i_bands *bands = &p->bands;
-    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * bands->xg, og = s->co / s->groups, tiles = (k + mr - 1) / mr;
+    const int nr = p->k->nr, mr = p->k->mr, k = s->kh * s->kw * bands->xg, og = s->co / s->groups,
+              tiles = (k + mr - 1) / mr;
     const int all = s->n * bands->high * bands->across, each = (all + p->parts - 1) / p->parts;
     const int copied = s->co % 16, row = (s->co + 15) / 16 * 16; /* dy with whole registers a pixel */
     const size_t co = (size_t)s->co;
-    sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *padded_dy = x + bands->reals; /* (pixels,row) */
+    /* (pixels,row) */
+    sslh_real *x = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *padded_dy = x + bands->reals;
     sslh_real *dw = p->sums + (size_t)task * (size_t)k * co;
     if (task * each >= all) memset(dw, 0, (size_t)k * co * sizeof *dw);
     for (int at = task * each; at < SSLH_I_MIN(all, (task + 1) * each); at++) {
@@ -11468,7 +11674,8 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     sslh_real *dw = p->sums + (size_t)task * (size_t)k * (size_t)s->co;
     if (task * each >= pieces) memset(dw, 0, (size_t)s->co * (size_t)k * sizeof *dw);
     for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
-        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first), next = SSLH_I_MIN(count, pixels - first - count);
+        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first),
+                  next = SSLH_I_MIN(count, pixels - first - count);
         const sslh_real *a = p->x + (size_t)first * (size_t)k, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
         sslh_i_prefetch(a + (size_t)count * (size_t)k, (size_t)next * (size_t)k, 0);
@@ -11564,7 +11771,8 @@ SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_
 /* Few channels, or a 1 x 1 kernel over many pixels. */
 SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     const sslh_i_conv *s = p->s;
-    const int k = s->kh * s->kw * (s->ci / s->groups), pixels = s->n * s->oh * s->ow, row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
+    const int k = s->kh * s->kw * (s->ci / s->groups), pixels = s->n * s->oh * s->ow,
+              row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
     if (few) {
         sslh_i_bands_plan(&p->bands, p->k, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
         p->parts = SSLH_I_MIN(16, s->n * p->bands.high * p->bands.across);
@@ -11577,7 +11785,8 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     }
     p->work_bytes = (p->work_bytes + 127) / 64 * 64;
     p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
-    if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
+    if (p->work)
+        p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
         for (int worker = 0; few && worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *dy = at + p->bands.reals;
@@ -11603,12 +11812,15 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB */
     p->y_tasks = (int)SSLH_I_MIN((size_t)pixels, by / 32768 + 1);
     const int blocks = (s->n + p->images - 1) / p->images;
-    const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by))); /* about 4 MB */
+    /* about 4 MB */
+    const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by)));
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
     p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
     if (s->groups > 1) { /* few channels a group become whole panels: the sums above may overflow */
         size_t all;
-        if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images, &all) || all != bx) {
+        if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images,
+                        &all) ||
+            all != bx) {
             sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
             all = 0;
         }
@@ -11636,11 +11848,12 @@ SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
     (void)worker;
     for (int i = 0; i < s->oh; i++)
         for (int j = 0; j < s->ow; j++, to += channels)
-            memcpy(to, x + ((size_t)(i * s->sh) * (size_t)s->w + (size_t)(j * s->sw)) * channels, channels * sizeof *to);
+            memcpy(to, x + ((size_t)(i * s->sh) * (size_t)s->w + (size_t)(j * s->sw)) * channels,
+                   channels * sizeof *to);
 }
 
-SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy, sslh_real *dw,
-                                           int accumulate) {
+SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
+                                           sslh_real *dw, int accumulate) {
     sslh_i_wgrad p;
     if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_WEIGHT, x, dy, dw, NULL, 0, accumulate)) return;
     if (sslh_i_wino_fits(c, s, s->oh, s->ow)) {
@@ -11717,7 +11930,8 @@ SSLH_I_FN void sslh_i_conv_back(sslh_ctx *c, sslh_i_node *node) {
     int fresh;
     memcpy(&s, node->i, sizeof s);
     sslh_tensor *x = node->in[0], *w = node->in[1];
-    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL, (size_t)s.co, &scratch);
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL,
+                                           (size_t)s.co, &scratch);
     if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_backward_data(c, &s, dz, w->data, d, !fresh);
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, x->data, dz, d, !fresh);
     if (scratch) sslh_i_unscratch(c, scratch);
@@ -11729,15 +11943,16 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     int fresh;
     memcpy(&s, node->i, sizeof s);
     sslh_tensor *x = node->in[0], *w = node->in[1];
-    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL, (size_t)s.ci, &scratch);
+    const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL,
+                                           (size_t)s.ci, &scratch);
     if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_forward(c, &s, dz, w->data, NULL, 0, !fresh, d);
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, dz, x->data, d, !fresh);
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
 /* All four public functions. dims: 1 or 2. */
-SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
-                                      sslh_conv_desc desc, int dims, int transposed) {
+SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
+                                      sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
     sslh_tensor *in[3];
     sslh_i_conv s;
     char sx[96], sw[96], sb[96];
@@ -11749,14 +11964,18 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
     sslh_i_str(sw, sizeof sw, sslh_shape_of(weight));
     if (x->ndim != dims + 2 || weight->ndim != dims + 2) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: x must be %s, weight %s", op, sx, sw, dims == 2 ? "(N,H,W,C)" : "(N,T,C)",
-                  transposed ? (dims == 2 ? "(I,Kh,Kw,O/groups)" : "(I,K,O/groups)") : (dims == 2 ? "(O,Kh,Kw,I/groups)" : "(O,K,I/groups)"));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: x must be %s, weight %s", op, sx, sw,
+                  dims == 2 ? "(N,H,W,C)" : "(N,T,C)",
+                  transposed ? (dims == 2 ? "(I,Kh,Kw,O/groups)" : "(I,K,O/groups)")
+                             : (dims == 2 ? "(O,Kh,Kw,I/groups)" : "(O,K,I/groups)"));
         return sslh_i_dummy(c);
     }
-    if (desc.stride < 0 || desc.stride_w < 0 || desc.dilation < 0 || desc.dilation_w < 0 || desc.groups < 0 || desc.output_pad < 0 ||
-        desc.pad < SSLH_OFF || desc.pad_w < SSLH_OFF) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: stride %d, pad %d, dilation %d, groups %d, output_pad %d: none of them (nor their _w) may be negative", op,
-                  desc.stride, desc.pad, desc.dilation, desc.groups, desc.output_pad);
+    if (desc.stride < 0 || desc.stride_w < 0 || desc.dilation < 0 || desc.dilation_w < 0 || desc.groups < 0 ||
+        desc.output_pad < 0 || desc.pad < SSLH_OFF || desc.pad_w < SSLH_OFF) {
+        sslh_fail(
+            c, SSLH_E_USAGE,
+            "%s: stride %d, pad %d, dilation %d, groups %d, output_pad %d: none of them (nor their _w) may be negative",
+            op, desc.stride, desc.pad, desc.dilation, desc.groups, desc.output_pad);
         return sslh_i_dummy(c);
     }
     const int in_h = dims == 2 ? x->shape[1] : 1, in_w = x->shape[dims], in_c = x->shape[dims + 1];
@@ -11785,15 +12004,18 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
                                   : ((int64_t)in_h + 2 * (int64_t)s.ph - eh) / s.sh + 1;
     const int64_t ow = transposed ? (int64_t)(in_w - 1) * s.sw - 2 * (int64_t)s.pw + ew + extra
                                   : ((int64_t)in_w + 2 * (int64_t)s.pw - ew) / s.sw + 1;
-    const int fits = transposed ? oh >= 1 && ow >= 1 : (int64_t)in_h + 2 * (int64_t)s.ph >= eh && (int64_t)in_w + 2 * (int64_t)s.pw >= ew;
+    const int fits = transposed ? oh >= 1 && ow >= 1
+                                : (int64_t)in_h + 2 * (int64_t)s.ph >= eh && (int64_t)in_w + 2 * (int64_t)s.pw >= ew;
     if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s.pw > INT_MAX / 4 ||
         (int64_t)in_h + 2 * (int64_t)s.ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op, sx, sw,
-                  s.sw, s.pw, s.dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+        sslh_fail(c, SSLH_E_SHAPE,
+                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
+                  sx, sw, s.sw, s.pw, s.dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
         return sslh_i_dummy(c);
     }
     if (transposed && extra && (extra >= s.sw || (dims == 2 && extra >= s.sh))) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: output_pad %d must be smaller than the stride %d", op, extra, SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw));
+        sslh_fail(c, SSLH_E_SHAPE, "%s: output_pad %d must be smaller than the stride %d", op, extra,
+                  SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw));
         return sslh_i_dummy(c);
     }
     s.h = transposed ? (int)oh : in_h;
@@ -11802,7 +12024,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.ow = transposed ? in_w : (int)ow;
     const int out_c = transposed ? s.ci : s.co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw, sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), out_c);
+        sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw,
+                  sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), out_c);
         return sslh_i_dummy(c);
     }
     if ((int64_t)oh * ow > INT_MAX / s.n || (int64_t)in_h * in_w > INT_MAX / s.n ||
@@ -11810,7 +12033,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s: too many pixels", op, sx, sw);
         return sslh_i_dummy(c);
     }
-    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, dims == 2 ? sslh_dim4(s.n, (int)oh, (int)ow, out_c) : sslh_dim3(s.n, (int)ow, out_c));
+    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32,
+                                  dims == 2 ? sslh_dim4(s.n, (int)oh, (int)ow, out_c) : sslh_dim3(s.n, (int)ow, out_c));
     if (!out) return sslh_i_dummy(c);
     const int relu = desc.activation == SSLH_RELU;
     const sslh_real *b = bias ? bias->data : NULL;
@@ -11825,23 +12049,28 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     return desc.activation == SSLH_LINEAR || relu ? out : sslh_activate(c, out, desc.activation);
 }
 
-SSLH_DEF sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+SSLH_DEF sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                  sslh_conv_desc desc) {
     return sslh_i_conv_op(c, "sslh_conv2d", x, weight, bias, desc, 2, 0);
 }
-SSLH_DEF sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+SSLH_DEF sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                  sslh_conv_desc desc) {
     return sslh_i_conv_op(c, "sslh_conv1d", x, weight, bias, desc, 1, 0);
 }
-SSLH_DEF sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+SSLH_DEF sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                            sslh_conv_desc desc) {
     return sslh_i_conv_op(c, "sslh_conv2d_transpose", x, weight, bias, desc, 2, 1);
 }
-SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias, sslh_conv_desc desc) {
+SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
+                                            sslh_conv_desc desc) {
     return sslh_i_conv_op(c, "sslh_conv1d_transpose", x, weight, bias, desc, 1, 1);
 }
 
 /* --- pooling --- */
 
 /* Checks a pooling of x (N,H,W,C) and describes it as a depthwise convolution; 0 after an error. */
-SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, int kernel, int stride, int pad, sslh_i_conv *s) {
+SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, int kernel, int stride, int pad,
+                                sslh_i_conv *s) {
     char sx[96];
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
@@ -11851,8 +12080,9 @@ SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, int
         return 0;
     }
     if (kernel < 1 || stride < 1 || pad < 0 || pad > kernel / 2 || kernel > 4096) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: kernel %d, stride %d, pad %d: the first two must be positive, pad at most half the kernel", op, kernel,
-                  stride, pad);
+        sslh_fail(c, SSLH_E_USAGE,
+                  "%s: kernel %d, stride %d, pad %d: the first two must be positive, pad at most half the kernel", op,
+                  kernel, stride, pad);
         return 0;
     }
     if ((int64_t)x->shape[1] + 2 * pad < kernel || (int64_t)x->shape[2] + 2 * pad < kernel ||
@@ -11894,7 +12124,8 @@ SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
             const size_t at = (((size_t)task * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * channels;
             int taps = 0;
             for (int h = SSLH_I_MAX(0, i * s->sh - s->ph); h < SSLH_I_MIN(s->h, i * s->sh - s->ph + s->kh); h++)
-                for (int w = SSLH_I_MAX(0, j * s->sw - s->pw); w < SSLH_I_MIN(s->w, j * s->sw - s->pw + s->kw); w++, taps++) {
+                for (int w = SSLH_I_MAX(0, j * s->sw - s->pw); w < SSLH_I_MIN(s->w, j * s->sw - s->pw + s->kw);
+                     w++, taps++) {
                     const size_t from = image + ((size_t)h * (size_t)s->w + (size_t)w) * channels;
                     px[taps] = p->x + from;
                     if (p->dx) pd[taps] = p->dx + from;
@@ -11924,7 +12155,8 @@ SSLH_I_FN void sslh_i_max_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i
     p.dy = node->out->grad;
     sslh_i_max_pool_run(c, &p);
 }
-SSLH_I_FN sslh_tensor *sslh_i_max_pool(sslh_ctx *c, const char *op, sslh_tensor *x, const sslh_i_conv *s, sslh_shape shape) {
+SSLH_I_FN sslh_tensor *sslh_i_max_pool(sslh_ctx *c, const char *op, sslh_tensor *x, const sslh_i_conv *s,
+                                       sslh_shape shape) {
     sslh_i_pool_job p;
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
@@ -12083,7 +12315,8 @@ SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) { /* one imag
             if (!p->back) memset(p->y + to, 0, n * sizeof *p->y);
             for (int a = 0; a < 2; a++)
                 for (int b = 0; b < 2; b++) {
-                    const size_t from = (((size_t)task * (size_t)p->h + (size_t)r[a]) * (size_t)p->w + (size_t)q[b]) * n;
+                    const size_t from = (((size_t)task * (size_t)p->h + (size_t)r[a]) * (size_t)p->w + (size_t)q[b]) *
+                                        n;
                     sslh_real u = a ? fh : one - fh, v = b ? fw : one - fw;
                     sslh_real weight = u * v;
                     if (weight == SSLH_I_R(0)) continue;
@@ -12112,7 +12345,8 @@ SSLH_I_FN void sslh_i_resize_back(sslh_ctx *c, sslh_i_node *node) { /* node->i[0
     p.back = 1;
     sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
 }
-SSLH_I_FN sslh_tensor *sslh_i_resize_op(sslh_ctx *c, const char *op, sslh_tensor *x, int height, int width, int bilinear) {
+SSLH_I_FN sslh_tensor *sslh_i_resize_op(sslh_ctx *c, const char *op, sslh_tensor *x, int height, int width,
+                                        int bilinear) {
     sslh_i_resize_job p;
     char sx[96];
     if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
@@ -13625,17 +13859,18 @@ SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, 
 
 /* With pairs: rows x (T,n) as pairs along n, ld_out apart; without: x itself. The first factor of a product, or what
    sslh_i_seq_pack_t takes. */
-SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n,
-                                             sslh_real *to, size_t *ld_out) {
+SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
+                                             size_t n, sslh_real *to, size_t *ld_out) {
     *ld_out = p->pairs ? (n + 1) / 2 : ld;
     if (!p->pairs) return x;
     for (size_t t = 0; t < T; t++) p->kern->native.along(x + t * ld, n, to + t * *ld_out);
     return to;
 }
 /* With pairs: each row and the next, (T/2,n), to_ld apart. */
-SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n, sslh_real *to,
-                                size_t to_ld) {
-    for (size_t t = 0; t < T; t += 2, to += to_ld) p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
+SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n,
+                                sslh_real *to, size_t to_ld) {
+    for (size_t t = 0; t < T; t += 2, to += to_ld)
+        p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
 }
 /* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
@@ -13700,8 +13935,8 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
         for (r = 0; r < rows; r++)
             p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
         weights = sslh_i_head_along(p, b->s, p->width, rows, width, b->keys[0], &lds);
-        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo, p->ldo,
-                           p->d, 0); /* (3) */
+        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo,
+                           p->ldo, p->d, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
             for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
@@ -16701,8 +16936,8 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
 }
 
 /* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
-   names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every gradient:
-   all are this one pass, before anything moves. */
+   names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every
+   gradient: all are this one pass, before anything moves. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
     char text[256];
@@ -16715,7 +16950,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             if (!sslh_i_optim_takes(net, e, groups)) continue;
             if (o->desc.kind == SSLH_LARS && o->desc.clip <= 0.0f && e->t.ndim > 1) {
                 sslh_real *norms = o->net[i].norms + 2 * j;
-                part = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, 1, sslh_i_optim_decay(o, e), &norms[1]);
+                part = sslh_i_sum_squares2(o->ctx, e->t.grad, e->t.data, e->t.count, 1, sslh_i_optim_decay(o, e),
+                                           &norms[1]);
                 norms[0] = part;
             } else {
                 part = sslh_i_sum_squares(o->ctx, e->t.grad, e->t.count);
@@ -21253,8 +21489,8 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
     channels; } sslh_i_pixels;
 
-/* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1], in blocks of 16 x 16: whichever way
-   round they are written, a block's lines stay in the cache. */
+/* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1], in blocks of 16 x 16: whichever
+   way round they are written, a block's lines stay in the cache. */
 SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h, int w, int ch, sslh_real *out,
                                ptrdiff_t ystep, ptrdiff_t xstep, const sslh_real of_byte[256]) {
     const size_t step = (size_t)s->channels, row = (size_t)s->width * step;
@@ -21262,7 +21498,8 @@ SSLH_I_FN void sslh_i_load_box(const sslh_i_pixels *s, int top, int left, int h,
     for (int y0 = 0; y0 < h; y0 += 16)
         for (int x0 = 0; x0 < w; x0 += 16) {
             const int y1 = SSLH_I_MIN(h, y0 + 16), x1 = SSLH_I_MIN(w, x0 + 16);
-            for (int y = y1; y < SSLH_I_MIN(h, y1 + 16) && s->bytes; y++) /* sixteen rows are too many for the hardware */
+            /* sixteen rows are too many for the hardware */
+            for (int y = y1; y < SSLH_I_MIN(h, y1 + 16) && s->bytes; y++)
                 SSLH_I_PREFETCH(s->bytes + at + (size_t)y * row + (size_t)x0 * step, 0);
             for (int x = x0; x < x1; x++) {
                 size_t from = at + (size_t)y0 * row + (size_t)x * step;
@@ -21936,8 +22173,9 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
 SSLH_I_FN int sslh_i_view_tabled(const sslh_i_view_job *job, int *longest, size_t *bytes) {
     const sslh_recipe *r = &job->recipe;
     *longest = SSLH_I_MAX(job->height, job->width);
-    if (!(r->crop_min > 0) || r->height != r->width || *longest > SSLH_I_VIEW_TABLES || r->height > SSLH_I_VIEW_TABLES ||
-        job->n < 16) return 0;
+    if (!(r->crop_min > 0) || r->height != r->width || *longest > SSLH_I_VIEW_TABLES ||
+        r->height > SSLH_I_VIEW_TABLES || job->n < 16)
+        return 0;
     *bytes = (sslh_i_taps_bytes(*longest, r->height) + 63) / 64 * 64;
     return 1;
 }
@@ -21984,10 +22222,10 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
 }
 
 /* --- views ahead of the step ---
-   What sslh_views was asked for in this step it will be asked for in the next one: the same recipes and view numbers, for
-   the batch that the loader gives next. So those are begun at once, by workers that have nothing to do while the step
-   is computed, and are most often ready when they are asked for. A view is a function of (seed, epoch, sample, view):
-   nothing depends on who makes it or when. */
+   What sslh_views was asked for in this step it will be asked for in the next one: the same recipes and view numbers,
+   for the batch that the loader gives next. So those are begun at once, by workers that have nothing to do while the
+   step is computed, and are most often ready when they are asked for. A view is a function of (seed, epoch, sample,
+   view): nothing depends on who makes it or when. */
 #define SSLH_I_AHEAD_VIEWS 16 /* a step */
 
 /* One call of the next step. Memory is kept from step to step. */
@@ -22038,7 +22276,8 @@ SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b)
     if (!l || l->c != c || l->desc.no_ahead || b->index != l->index || b->step + 1 != l->step || c->threads < 2 ||
         c->desc.parallel_for) return NULL;
     if (l->ahead) return l->ahead;
-    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_with(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t), l);
+    l->ahead = (struct sslh_i_ahead *)sslh_i_alloc_with(c, sizeof *l->ahead + (size_t)l->desc.batch * sizeof(int32_t),
+                                                        l);
     if (!l->ahead) return NULL;
     l->ahead->loader = l;
     l->ahead->data = sslh_i_whole(l->data);
@@ -22055,12 +22294,14 @@ SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, co
     if (a->filling == bank && !sslh_i_ahead_finish(c, a)) a->step[bank] = -1;
     for (int i = 0; i < a->slots[bank] && a->step[bank] == b->step; i++) {
         sslh_i_ahead_slot *s = &a->slot[bank][i];
-        if (!s->ready || s->job.view != view || s->job.n != b->count || memcmp(&s->asked, asked, sizeof *asked)) continue;
+        if (!s->ready || s->job.view != view || s->job.n != b->count || memcmp(&s->asked, asked, sizeof *asked))
+            continue;
         s->ready = 0;
         sslh_tensor t = SSLH_I_ZERO;
         t.type = SSLH_F32;
         t.data = s->job.out;
-        t.count = (size_t)s->job.n * (size_t)s->job.recipe.height * (size_t)s->job.recipe.width * (size_t)s->job.channels;
+        t.count = (size_t)s->job.n * (size_t)s->job.recipe.height * (size_t)s->job.recipe.width *
+                  (size_t)s->job.channels;
         return sslh_i_alias(c, &t, sslh_dim4(s->job.n, s->job.recipe.height, s->job.recipe.width, s->job.channels));
     }
     return NULL;
@@ -22100,7 +22341,8 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     s->job.memory = a->memory;
     s->job.out = s->out;
     if (sslh_i_view_tabled(&s->job, &longest, &table_bytes)) {
-        if (!sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes, (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))
+        if (!sslh_i_ahead_room(l, (void **)&s->tables, &s->table_bytes,
+                               (size_t)longest * (table_bytes + sizeof(sslh_i_taps))))
             return;
         sslh_i_view_tables(&s->job, s->tables, longest, table_bytes);
     }
