@@ -10316,7 +10316,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
     const int span = p->s->groups > 1 || cached ? mr : rows;
     for (int part = 0; part < rows; part += span) {
-        if (g->fill) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
+        if (g->fill && col0 == 0) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
         for (int group = 0; group < p->s->groups; group++) {
             t.shift = (size_t)group * (size_t)g->xg;
             for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
