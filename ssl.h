@@ -3002,6 +3002,14 @@ typedef pthread_t sslh_i_thread;
 
 #define SSLH_I_SPINS 4000 /* some 100 us */
 
+/* mingw computes exp and its like in the x87, with 64 bits in the first thread; Windows starts others with 53. They matter
+   in double builds only. */
+#if defined(_WIN32) && defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+#define SSLH_I_X87 1
+#else
+#define SSLH_I_X87 0
+#endif
+
 /* A thread, on a cache line of its own. */
 typedef struct sslh_i_worker {
     struct sslh_i_pool *pool;
@@ -3022,6 +3030,9 @@ struct sslh_i_pool {
     int   active;       /* workers inside the job */
     int   sleeping;
     int   stop;
+#if SSLH_I_X87
+    unsigned short x87; /* control word of the caller's thread */
+#endif
     sslh_task_fn fn;
     void *arg;
     /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. */
@@ -3116,6 +3127,9 @@ static void *sslh_i_pool_thread(void *arg) {
     sslh_i_worker *w = (sslh_i_worker *)arg;
     struct sslh_i_pool *p = w->pool;
     int seen = 0;
+#if SSLH_I_X87
+    __asm__ __volatile__("fldcw %0" ::"m"(p->x87));
+#endif
     for (;;) {
         int spins = 0;
         while ((int)SSLH_I_LOAD(&p->generation) == seen && spins < SSLH_I_SPINS) {
@@ -3158,6 +3172,9 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     p->ahead_arg = NULL;
 #if defined(_WIN32)
     p->process = (long)GetCurrentProcessId();
+#if SSLH_I_X87
+    __asm__ __volatile__("fnstcw %0" : "=m"(p->x87));
+#endif
     InitializeCriticalSection(&p->mutex);
     InitializeConditionVariable(&p->wake);
 #else
