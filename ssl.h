@@ -180,7 +180,8 @@
 
    A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an
    operation, over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the
-   whole batch. Workers spin for some microseconds between operations and then sleep. .parallel_for hands the work to
+   whole batch. Workers spin for some 100 microseconds between operations and then sleep; Linux is asked to wake them on
+   other processors than the caller's, which virtual machines get wrong. .parallel_for hands the work to
    a scheduler of yours: it must call fn(arg, task, worker) once for every task, with worker below .threads and no
    worker in two calls at once. What sslh_views was asked for in one step, workers with nothing to do begin for the next
    batch while the step is computed; so pixels in your memory must not change while a loader goes over them, or set
@@ -2091,6 +2092,9 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #else
 #define SSLH_I_THREADS 0
 #endif
+#if SSLH_I_THREADS && defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 #if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
 #include <xmmintrin.h>
@@ -3002,6 +3006,20 @@ typedef pthread_t sslh_i_thread;
 
 #define SSLH_I_SPINS 4000 /* some 100 us */
 
+/* In a virtual machine Linux takes an idle processor for a busy one (the host has withdrawn it), and wakes a worker on
+   the processor of the caller that it should help. There it waits, and the balancer needs milliseconds to notice: half
+   the speed after every second pause, on two processors. So who wakes a worker forbids it its own processor first;
+   awake, the worker lifts that again. */
+#if defined(__linux__) && defined(SYS_getcpu) && defined(SYS_gettid) && defined(SYS_sched_setaffinity)
+#define SSLH_I_PLACE 1
+#if !defined(__cplusplus)
+extern long syscall(long number, ...); /* not declared under -std=c99 */
+#endif
+typedef struct sslh_i_cpus { unsigned long bit[1024 / (8 * sizeof(long))]; } sslh_i_cpus;
+#else
+#define SSLH_I_PLACE 0
+#endif
+
 /* mingw computes exp and its like in the x87, with 64 bits in the first thread; Windows starts others with 53. They matter
    in double builds only. */
 #if defined(_WIN32) && defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
@@ -3015,7 +3033,14 @@ typedef struct sslh_i_worker {
     struct sslh_i_pool *pool;
     int id;
     int next; /* task of its share, see sslh_i_pool_first; a 32-bit atomic: others help when they are through */
-    char pad[SSLH_I_ALIGN - sizeof(struct sslh_i_pool *) - 2 * sizeof(int)];
+#if SSLH_I_PLACE
+    /* under the mutex: */
+    int asleep;
+    int placed;          /* 1: `allowed` is to be restored */
+    long thread;         /* the kernel's number */
+    sslh_i_cpus allowed;
+#endif
+    char pad[SSLH_I_ALIGN]; /* `next` shares no cache line with another worker's */
 } sslh_i_worker;
 struct sslh_i_pool {
     sslh_i_thread *threads;
@@ -3095,6 +3120,46 @@ SSLH_I_FN void sslh_i_pool_run(struct sslh_i_pool *p, int worker) {
     sslh_i_fp_leave(env);
 }
 
+#if SSLH_I_PLACE
+/* Before sleeping workers are woken: none of them here. What the kernel refuses is left as it is. */
+SSLH_I_FN void sslh_i_pool_place(struct sslh_i_pool *p) {
+    unsigned here = 0;
+    if (syscall(SYS_getcpu, &here, NULL, NULL) != 0 || here >= 1024) return;
+    for (int i = 1; i <= p->started; i++) {
+        sslh_i_worker *w = &p->workers[i];
+        const unsigned bits = 8 * sizeof(long);
+        sslh_i_cpus elsewhere;
+        unsigned long any = 0;
+        if (!w->asleep || w->placed) continue;
+        memset(&w->allowed, 0, sizeof w->allowed);
+        if (syscall(SYS_sched_getaffinity, w->thread, sizeof w->allowed, &w->allowed) < 0) continue;
+        elsewhere = w->allowed;
+        elsewhere.bit[here / bits] &= ~(1ul << here % bits);
+        for (size_t j = 0; j < sizeof elsewhere.bit / sizeof *elsewhere.bit; j++) any |= elsewhere.bit[j];
+        w->placed = any && syscall(SYS_sched_setaffinity, w->thread, sizeof elsewhere, &elsewhere) == 0;
+    }
+}
+#endif
+
+/* A worker sleeps until there is another job than `seen`. */
+SSLH_I_FN void sslh_i_pool_sleep(struct sslh_i_pool *p, sslh_i_worker *w, int seen) {
+    SSLH_I_LOCK(&p->mutex);
+#if SSLH_I_PLACE
+    w->asleep = 1;
+#endif
+    if (SSLH_I_FETCH_ADD(&p->sleeping, 1) + 1 == p->started && seen == 0) SSLH_I_WAKE_ALL(&p->wake); /* sslh_i_pool_start */
+    while ((int)SSLH_I_LOAD(&p->generation) == seen) SSLH_I_WAIT(&p->wake, &p->mutex);
+    SSLH_I_FETCH_ADD(&p->sleeping, -1);
+#if SSLH_I_PLACE
+    w->asleep = 0;
+    if (w->placed) syscall(SYS_sched_setaffinity, w->thread, sizeof w->allowed, &w->allowed);
+    w->placed = 0;
+#else
+    (void)w;
+#endif
+    SSLH_I_UNLOCK(&p->mutex);
+}
+
 /* One task of the work ahead; 0 when there is none. */
 SSLH_I_FN int sslh_i_ahead_one(struct sslh_i_pool *p, int worker) {
     sslh_i_fpenv env;
@@ -3127,11 +3192,14 @@ static void *sslh_i_pool_thread(void *arg) {
     sslh_i_worker *w = (sslh_i_worker *)arg;
     struct sslh_i_pool *p = w->pool;
     int seen = 0;
+#if SSLH_I_PLACE
+    w->thread = syscall(SYS_gettid);
+#endif
 #if SSLH_I_X87
     __asm__ __volatile__("fldcw %0" ::"m"(p->x87));
 #endif
     for (;;) {
-        int spins = 0;
+        int spins = seen ? 0 : SSLH_I_SPINS; /* a new thread sleeps at once */
         while ((int)SSLH_I_LOAD(&p->generation) == seen && spins < SSLH_I_SPINS) {
             if (sslh_i_ahead_one(p, w->id)) {
                 spins = 0;
@@ -3140,13 +3208,7 @@ static void *sslh_i_pool_thread(void *arg) {
             SSLH_I_RELAX();
             spins++;
         }
-        if ((int)SSLH_I_LOAD(&p->generation) == seen) {
-            SSLH_I_LOCK(&p->mutex);
-            SSLH_I_FETCH_ADD(&p->sleeping, 1);
-            while ((int)SSLH_I_LOAD(&p->generation) == seen) SSLH_I_WAIT(&p->wake, &p->mutex);
-            SSLH_I_FETCH_ADD(&p->sleeping, -1);
-            SSLH_I_UNLOCK(&p->mutex);
-        }
+        if ((int)SSLH_I_LOAD(&p->generation) == seen) sslh_i_pool_sleep(p, w, seen);
         seen = (int)SSLH_I_LOAD(&p->generation);
         if (SSLH_I_LOAD(&p->stop)) break;
         /* Say that we are in, then look whether the job is still open; the caller closes it, then waits for those
@@ -3182,10 +3244,14 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     pthread_mutex_init(&p->mutex, NULL);
     pthread_cond_init(&p->wake, NULL);
 #endif
+    SSLH_I_LOCK(&p->mutex);
     for (i = 0; i < c->threads - 1; i++) {
         sslh_i_worker *w = &p->workers[i + 1];
         w->pool = p;
         w->id = i + 1;
+#if SSLH_I_PLACE
+        w->placed = 0;
+#endif
 #if defined(_WIN32)
         p->threads[i] = CreateThread(NULL, 0, sslh_i_pool_thread, w, 0, NULL);
         if (!p->threads[i]) break;
@@ -3194,6 +3260,9 @@ SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
 #endif
         p->started++;
     }
+    /* The first job finds all of them asleep, and wakes them on other processors than its own. */
+    while ((int)SSLH_I_LOAD(&p->sleeping) < p->started) SSLH_I_WAIT(&p->wake, &p->mutex);
+    SSLH_I_UNLOCK(&p->mutex);
 }
 
 /* Spins until *count is 0; a worker that lost its processor gets ours. */
@@ -3223,8 +3292,13 @@ SSLH_I_FN int sslh_i_pool_ours(const struct sslh_i_pool *p) {
 SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
     /* The lock orders this with a worker that is about to sleep: it has either seen the new generation or is asleep. */
     SSLH_I_LOCK(&p->mutex);
-    SSLH_I_STORE(&p->generation, p->generation + 1);
-    if (SSLH_I_LOAD(&p->sleeping)) SSLH_I_WAKE_ALL(&p->wake);
+    SSLH_I_STORE(&p->generation, (int)((unsigned)p->generation + 1));
+    if (SSLH_I_LOAD(&p->sleeping)) {
+#if SSLH_I_PLACE
+        sslh_i_pool_place(p);
+#endif
+        SSLH_I_WAKE_ALL(&p->wake);
+    }
     SSLH_I_UNLOCK(&p->mutex);
 }
 

@@ -1,6 +1,13 @@
 /* The core: errors, dead context, steps, scopes, memory, threads, random numbers, the tape, gradient check. */
 #include "../ssl.h"
 #include "harness.h"
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <time.h>
+#ifndef __cplusplus
+extern long syscall(long number, ...); /* not declared under -std=c99 */
+#endif
+#endif
 
 static sslh_desc desc_zero(void) {
     sslh_desc d;
@@ -668,6 +675,34 @@ static void parallel(void) {
     }
 }
 
+/* A worker is woken elsewhere than its caller runs; what processors it may use is its own again when a task runs. */
+#if defined(__linux__)
+static unsigned long task_mask[4][16];
+static int wrong_masks;
+static void mask_task(void *arg, int task, int worker) {
+    unsigned long mask[16] = {0};
+    (void)arg, (void)task;
+    if (syscall(SYS_sched_getaffinity, 0, sizeof mask, mask) < 0) return;
+    memcpy(task_mask[worker], mask, sizeof mask);
+}
+#endif
+static void affinity(void) {
+#if defined(__linux__)
+    sslh_ctx *c = create(4, 0);
+    unsigned long own[16] = {0};
+    if (syscall(SYS_sched_getaffinity, 0, sizeof own, own) > 0)
+        for (int r = 0; r < (test_small() ? 10 : 50); r++) {
+            for (const clock_t start = clock(); clock() - start < CLOCKS_PER_SEC / 2000;) {} /* the workers fall asleep */
+            for (int w = 0; w < 4; w++) memcpy(task_mask[w], own, sizeof own);
+            sslh_parallel(c, 64, mask_task, NULL);
+            for (int w = 0; w < 4; w++) wrong_masks += memcmp(task_mask[w], own, sizeof own) != 0;
+        }
+    CHECK(wrong_masks == 0, "%d tasks ran under another set of processors than their program's", wrong_masks);
+    CHECK_OK(c);
+    sslh_destroy(c);
+#endif
+}
+
 static void same_bits_self_test(void) {
     sslh_ctx *c = create(1, 0);
     CHECK(sslh_bits_ok(c) == 1, "sslh_bits_ok: this build computes other bits (cpu %s)", sslh_query(c).cpu);
@@ -697,5 +732,6 @@ TESTS_BEGIN
     TEST(limit_of_bytes)
     TEST(every_allocation_fails)
     TEST(parallel)
+    TEST(affinity)
     TEST(same_bits_self_test)
 TESTS_END

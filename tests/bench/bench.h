@@ -84,12 +84,20 @@ static double bench_median(const double *sample, int n) {
     qsort(sorted, (size_t)n, sizeof *sorted, bench_ascending);
     return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
 }
-/* Worker threads of the side before spin for some milliseconds; they shall not disturb the next. */
+/* Worker threads of the side before spin on (OpenMP's for 10 to 20 ms here) and shall not disturb the next: waits until this
+   process uses no processor, or for a tenth of a second. What a running thread used is added at clock ticks of 1 to 10 ms. */
 static void bench_settle(int threads) {
-    const struct timespec t = {0, 6000000};
-    if (threads > 1) nanosleep(&t, NULL);
+    const struct timespec nap = {0, 11000000};
+    const double end = bench_wall() + 0.1;
+    double used = 1;
+    while (threads > 1 && used > 2e-4 && bench_wall() < end) {
+        used = -bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
+        nanosleep(&nap, NULL);
+        used += bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
+    }
 }
 /* Runs the sides in turn: blocks of at least `block` seconds, at least `rounds` of them, and `budget` seconds for each side.
+   Several threads run 20 ms before they are timed: so long the kernel may keep two of them on one processor after a pause.
    A side whose run fails (negative seconds) drops out. On a busy machine the rounds end after some wall-clock time. */
 static void bench_measure(bench_side *side, int sides, int threads, double block, int rounds, double budget) {
     double used = 0;
@@ -112,6 +120,7 @@ static void bench_measure(bench_side *side, int sides, int threads, double block
             if (!side[s].reps) continue;
             bench_settle(threads);
             if (block < 0.1) side[s].run(side[s].self, 1);
+            for (double warm = bench_wall() + 0.02; threads > 1 && block < 0.1 && bench_wall() < warm;) side[s].run(side[s].self, 1);
             const double t = side[s].run(side[s].self, side[s].reps);
             if (t <= 0) side[s].reps = 0;
             if (t <= 0) continue;
