@@ -365,6 +365,8 @@ int main(int argc, char **argv) {
 #endif
     if (bench_family("step/")) step_cases();
     if (bench_family("augment/")) augment_cases();
+    for (int t = 0; t < 2 && bench.threads[t] && !bench.quick; t++)
+        if (bench_wanted("augment/in_simclr_step")) fed_case(bench.threads[t]);
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && bench_family("matmul/"); i++)
         for (int t = 0; t < 2 && bench.threads[t]; t++) matmul_case(bench_ctx[t], bench.threads[t], i);
     for (int i = 0; i < (int)(sizeof shapes / sizeof *shapes) && bench_family("matmul/") && !bench.bfloat16; i++)

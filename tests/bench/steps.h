@@ -468,6 +468,31 @@ static const struct { const char *name; int size, height, width, blur, quick; } 
     {"augment/simclr_32", 32, 32, 32, 3, 1},
     {"augment/simclr_224", 224, 375, 500, 23, 0},
 };
+static uint8_t *augment_pixels(size_t n, size_t h, size_t w) { /* (n,h,w,3): waves and noise */
+    const size_t count = n * h * w * 3;
+    uint8_t *pixels = (uint8_t *)malloc(count);
+    for (size_t j = 0; pixels && j < count; j++) {
+        const double x = (double)(j / 3 % w), y = (double)(j / 3 / w % h);
+        pixels[j] = (uint8_t)(128 + 90 * sin(x / 9 + (double)(j % 3)) * cos(y / 7) + (double)((uint32_t)(j * 2654435761u) >> 27));
+    }
+    return pixels;
+}
+static sslh_recipe augment_recipe(int size, int blur) {
+    sslh_recipe r;
+    memset(&r, 0, sizeof r);
+    r.crop_min = 0.2f;
+    r.bilinear = 1;
+    r.height = r.width = size;
+    r.flip = r.blur = 0.5f;
+    r.jitter = 0.8f;
+    r.brightness = r.contrast = r.saturation = 0.4f;
+    r.hue = 0.1f;
+    r.grey = 0.2f;
+    r.blur_kernel = blur;
+    for (int k = 0; k < 3; k++) r.mean[k] = 0.5f, r.std[k] = 0.25f;
+    return r;
+}
+
 typedef struct augment { sslh_ctx *c; int threads; sslh_recipe r; sslh_batch b; } augment;
 static double augment_run(void *self, int n) {
     augment *p = (augment *)self;
@@ -488,27 +513,13 @@ static void augment_cases(void) {
         bench_side side[BENCH_SIDES];
         int32_t index[64];
         if (!threads || (bench.quick && !augments[which].quick) || !bench_wanted(augments[which].name)) continue;
-        const size_t bytes = (size_t)h * (size_t)w * 3;
-        uint8_t *pixels = (uint8_t *)malloc(64 * bytes);
+        uint8_t *pixels = augment_pixels(64, (size_t)h, (size_t)w);
         if (!pixels) return;
-        for (size_t j = 0; j < 64 * bytes; j++) { /* waves and noise */
-            const double x = (double)(j / 3 % (size_t)w), y = (double)(j / 3 / (size_t)w % (size_t)h);
-            pixels[j] = (uint8_t)(128 + 90 * sin(x / 9 + (double)(j % 3)) * cos(y / 7) + (double)((uint32_t)(j * 2654435761u) >> 27));
-        }
         memset(&p, 0, sizeof p);
         memset(side, 0, sizeof side);
         p.c = make_ctx(threads);
         p.threads = threads;
-        p.r.crop_min = 0.2f;
-        p.r.bilinear = 1;
-        p.r.height = p.r.width = augments[which].size;
-        p.r.flip = p.r.blur = 0.5f;
-        p.r.jitter = 0.8f;
-        p.r.brightness = p.r.contrast = p.r.saturation = 0.4f;
-        p.r.hue = 0.1f;
-        p.r.grey = 0.2f;
-        p.r.blur_kernel = augments[which].blur;
-        for (int k = 0; k < 3; k++) p.r.mean[k] = 0.5f, p.r.std[k] = 0.25f;
+        p.r = augment_recipe(augments[which].size, augments[which].blur);
         for (int k = 0; k < 64; k++) index[k] = k;
         p.b.data = sslh_data_from_images(p.c, pixels, 64, h, w, 3, NULL);
         p.b.count = 64;
@@ -528,4 +539,58 @@ static void augment_cases(void) {
         sslh_destroy(p.c);
         free(pixels);
     }
+}
+
+/* What making views costs a training: steps of step/simclr_small whose 256 views are made ahead by waiting threads (ours), the
+   same on views that are kept (what is possible), and with views made when they are asked for. */
+typedef struct fed { step s; int threads, kept, no_ahead; sslh_recipe r; sslh_loader *loader; } fed;
+static double fed_run(void *self, int n) {
+    fed *p = (fed *)self;
+    sslh_tensor *kept = p->s.x;
+    const double t = bench_now(p->threads);
+    for (int i = 0; i < n && !sslh_error(p->s.c); i++) {
+        sslh_batch b;
+        sslh_next_batch(p->loader, &b);
+        if (!p->kept) {
+            sslh_tensor *v[2];
+            for (int k = 0; k < 2; k++) v[k] = sslh_views(p->s.c, b, p->r, k);
+            p->s.x = sslh_concat(p->s.c, v, 2, 0);
+        }
+        sslh_backward(p->s.c, simclr_loss(&p->s));
+        sslh_optimizer_step(p->s.o, p->s.lr);
+        p->s.x = kept;
+    }
+    return sslh_error(p->s.c) ? -1 : bench_now(p->threads) - t;
+}
+static void fed_case(int threads) {
+    static const char *const name = "augment/in_simclr_step";
+    fed p[3];
+    bench_side side[BENCH_SIDES];
+    uint8_t *pixels = augment_pixels(1024, 32, 32);
+    memset(p, 0, sizeof p);
+    memset(side, 0, sizeof side);
+    for (int i = 0; i < 3; i++) {
+        sslh_loader_desc d;
+        memset(&d, 0, sizeof d);
+        d.batch = 128;
+        d.epochs = SSLH_OFF;
+        d.no_ahead = i == 2;
+        p[i].s.c = make_ctx(threads);
+        simclr_small_new(&p[i].s);
+        p[i].threads = threads;
+        p[i].kept = i == 1;
+        p[i].r = augment_recipe(32, 3);
+        p[i].loader = sslh_loader_new(p[i].s.c, sslh_data_from_images(p[i].s.c, pixels, 1024, 32, 32, 3, NULL), d);
+        side[i].run = fed_run;
+        side[i].self = &p[i];
+    }
+    side[1].name = "kept_views";
+    side[2].name = "made_when_asked";
+    if (pixels) bench_measure(side, 3, threads, 0.3, 9, 2.0);
+    if (pixels) bench_line(name, NULL, threads, side, 3, 128, 1, 0, "images/s", NULL);
+    for (int i = 0; i < 3; i++) {
+        if (sslh_error(p[i].s.c)) fprintf(stderr, "%s: %s\n", name, sslh_error(p[i].s.c));
+        sslh_destroy(p[i].s.c);
+    }
+    free(pixels);
 }
