@@ -415,29 +415,36 @@ static int serve_steps(int threads) {
     return 0;
 }
 
+/* This program with --serve. */
+static int start_serving(bench_child *b, int threads) {
+    char count[16], *argv[8];
+    int n = 0;
+    snprintf(count, sizeof count, "%d", threads);
+    argv[n++] = (char *)bench.self;
+    argv[n++] = (char *)"--serve";
+    argv[n++] = (char *)"--threads";
+    argv[n++] = count;
+    if (bench.bfloat16) argv[n++] = (char *)"--bfloat16";
+    if (bench.cpu) {
+        argv[n++] = (char *)"--cpu";
+        argv[n++] = (char *)bench.cpu;
+    }
+    argv[n] = NULL;
+    return bench_start(b, threads, argv, NULL);
+}
+
 static void step_cases(void) {
     for (int i = 0; i < 2 * STEPS; i++) {
         const int which = i / 2, threads = bench.threads[i % 2];
         bench_child ours, torch, plain;
         bench_side side[BENCH_SIDES];
-        char count[16], more[128];
-        char *argv[8];
+        char more[128];
         int sides = 1;
         if (!threads || (bench.quick && !steps[which].quick) || !bench_wanted(steps[which].name)) continue;
-        snprintf(count, sizeof count, "%d", threads);
-        argv[0] = (char *)bench.self;
-        argv[1] = (char *)"--serve";
-        argv[2] = (char *)"--threads";
-        argv[3] = count;
-        argv[4] = argv[7] = NULL;
-        if (bench.bfloat16) argv[4] = (char *)"--bfloat16";
-        argv[bench.bfloat16 ? 5 : 4] = bench.cpu ? (char *)"--cpu" : NULL;
-        argv[bench.bfloat16 ? 6 : 5] = (char *)bench.cpu;
-        if (!bench.bfloat16) argv[6] = NULL;
         memset(side, 0, sizeof side);
         memset(&torch, 0, sizeof torch);
         memset(&plain, 0, sizeof plain);
-        if (!bench_start(&ours, threads, argv, NULL)) return;
+        if (!start_serving(&ours, threads)) return;
         side[0].run = side[1].run = side[2].run = bench_child_run;
         side[0].self = &ours;
         if (bench_start_torch(&torch, threads, 0)) {
@@ -456,6 +463,27 @@ static void step_cases(void) {
         bench_line(steps[which].name, "step", threads, side, sides, steps[which].images, 1,
                    bench_limit[threads].gflops * 1e9 / steps[which].flop, "images/s", more);
         bench_stop(&ours), bench_stop(&torch), bench_stop(&plain);
+    }
+    /* both counts of threads in turn, wall-clock for both: what the second thread brings */
+    for (int which = 0; which < STEPS && bench.threads[1] && !bench.quick; which++) {
+        bench_child ours[2];
+        bench_side side[BENCH_SIDES];
+        char name[128];
+        snprintf(name, sizeof name, "step/scaling/%s", steps[which].name + strlen("step/"));
+        if (!bench_wanted(name)) continue;
+        memset(ours, 0, sizeof ours);
+        memset(side, 0, sizeof side);
+        for (int i = 0; i < 2; i++) {
+            if (!start_serving(&ours[i], bench.threads[1 - i])) return;
+            ours[i].threads = bench.threads[1];
+            ours[i].ask = steps[which].name;
+            side[i].run = bench_child_run;
+            side[i].self = &ours[i];
+        }
+        side[1].name = "one_thread";
+        bench_measure(side, 2, bench.threads[1], 0.3, 9, 2.0);
+        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1, 0, "images/s", NULL);
+        bench_stop(&ours[0]), bench_stop(&ours[1]);
     }
 }
 
