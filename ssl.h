@@ -2990,11 +2990,13 @@ typedef pthread_t sslh_i_thread;
 #define SSLH_I_FETCH_ADD(p, v) InterlockedExchangeAdd((volatile long *)(p), (v))
 #define SSLH_I_LOAD(p) InterlockedExchangeAdd((volatile long *)(p), 0)
 #define SSLH_I_STORE(p, v) InterlockedExchange((volatile long *)(p), (v))
+#define SSLH_I_RELEASE(p, v) InterlockedExchange((volatile long *)(p), (v))
 #define SSLH_I_RELAX() YieldProcessor()
 #else
 #define SSLH_I_FETCH_ADD(p, v) __atomic_fetch_add((p), (v), __ATOMIC_SEQ_CST)
 #define SSLH_I_LOAD(p) __atomic_load_n((p), __ATOMIC_SEQ_CST)
-#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)
+#define SSLH_I_STORE(p, v) __atomic_store_n((p), (v), __ATOMIC_SEQ_CST)   /* no later load goes before it */
+#define SSLH_I_RELEASE(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE) /* costs nothing */
 #if defined(__x86_64__) || defined(__i386__)
 #define SSLH_I_RELAX() __asm__ __volatile__("pause" ::: "memory")
 #elif defined(__aarch64__)
@@ -3049,17 +3051,21 @@ struct sslh_i_pool {
     long  process;      /* its process id: after a fork the threads are gone and are started again */
     sslh_i_mutex mutex;
     sslh_i_cond  wake;  /* a job is there, or the end */
-    int   generation;   /* number of the job; 32-bit atomics */
-    int   open;         /* 1 while the job takes helpers */
-    int   tasks;
-    int   active;       /* workers inside the job */
-    int   sleeping;
-    int   stop;
+    int   sleeping;     /* 32-bit atomics from here on */
 #if SSLH_I_X87
     unsigned short x87; /* control word of the caller's thread */
 #endif
+    char  pad[SSLH_I_ALIGN];
+    /* A cache line that the caller writes once a job, and workers look at: */
+    int   generation;   /* number of the job */
+    int   open;         /* 1 while the job takes helpers */
+    int   tasks;
+    int   stop;
     sslh_task_fn fn;
     void *arg;
+    char  pad2[SSLH_I_ALIGN];
+    int   active;       /* workers inside the job */
+    char  pad3[SSLH_I_ALIGN];
     /* Work ahead of the step, see sslh_i_ahead_add; changed under the mutex. */
     int ahead_next, ahead_tasks, ahead_active;
     sslh_task_fn ahead_fn;
@@ -3290,15 +3296,15 @@ SSLH_I_FN int sslh_i_pool_ours(const struct sslh_i_pool *p) {
 }
 
 SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
-    /* The lock orders this with a worker that is about to sleep: it has either seen the new generation or is asleep. */
-    SSLH_I_LOCK(&p->mutex);
+    /* A worker counts itself as sleeping, under the lock, before it looks at the generation for the last time: either it
+       sees the new one, or we see it sleeping, and the lock lets us wake it only when it waits. */
     SSLH_I_STORE(&p->generation, (int)((unsigned)p->generation + 1));
-    if (SSLH_I_LOAD(&p->sleeping)) {
+    if (!SSLH_I_LOAD(&p->sleeping)) return;
+    SSLH_I_LOCK(&p->mutex);
 #if SSLH_I_PLACE
-        sslh_i_pool_place(p);
+    sslh_i_pool_place(p);
 #endif
-        SSLH_I_WAKE_ALL(&p->wake);
-    }
+    SSLH_I_WAKE_ALL(&p->wake);
     SSLH_I_UNLOCK(&p->mutex);
 }
 
@@ -3341,8 +3347,8 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
             p->fn = fn;
             p->arg = arg;
             p->tasks = tasks;
-            for (t = 0; t <= p->started; t++) SSLH_I_STORE(&p->workers[t].next, sslh_i_pool_first(p, t));
-            SSLH_I_STORE(&p->open, 1);
+            for (t = 0; t <= p->started; t++) SSLH_I_RELEASE(&p->workers[t].next, sslh_i_pool_first(p, t));
+            SSLH_I_RELEASE(&p->open, 1);
             sslh_i_pool_publish(p);
             sslh_i_pool_run(p, 0);
             SSLH_I_STORE(&p->open, 0);
