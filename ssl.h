@@ -2158,10 +2158,12 @@ extern "C" {
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
 #define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0) /* into the first level */
 #define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
+#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* here the compiler knows no more what x is, and how it came to be */
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
 #define SSLH_I_AHEAD(p, by) ((void)(p))
+#define SSLH_I_OPAQUE(x) ((void)(x))
 #endif
 
 /* Instruction sets that this compiler can produce for this processor family; which one runs is chosen at start
@@ -3930,7 +3932,6 @@ typedef struct sslh_i_tile {
     size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
     /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
     size_t                  anext, bnext;
-    int                     far_c;         /* runs: c is not in the first-level cache */
     const sslh_real        *ask, *ask2;    /* runs in place: what is wanted soon: with each k a line, ask_ld further, */
     ptrdiff_t               ask_ld, ask_back; /* after every 16 also by ask_back; */
     size_t                  ask_next;      /* and all of that so much further for the next rows of a, */
@@ -4797,26 +4798,62 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k + 1]), b1, u##r);
 #define SSLH_I_RUN2(r) SSLH_I_MADD2(r, q[(r) / 3][(r) % 3 * rstep])
 #define SSLH_I_RUN1(r) SSLH_I_MADD1(r, q[(r) / 3][(r) % 3 * rstep])
-#define SSLH_I_ROWS_OF_Y float *z[4] = {y, y + 3 * ystep, y + 6 * ystep, y + 9 * ystep};
+/* Rows of y one after the other. All their addresses at once are more than there are registers for them, and gcc keeps
+   what is too much in vector registers, which take part in the sums. */
 #define SSLH_I_PUT2(r)                                                                                                 \
-    SSLH_I_NSTORE(z[(r) / 3] + (r) % 3 * ystep, u##r);                                                                 \
-    SSLH_I_NSTORE(z[(r) / 3] + (r) % 3 * ystep + SSLH_I_W, v##r);
-#define SSLH_I_PUT1(r) SSLH_I_NSTORE(z[(r) / 3] + (r) % 3 * ystep, u##r);
+    SSLH_I_NSTORE(z, u##r);                                                                                            \
+    SSLH_I_NSTORE(z + SSLH_I_W, v##r);                                                                                 \
+    z += ystep;                                                                                                        \
+    SSLH_I_OPAQUE(z);
+#define SSLH_I_PUT1(r)                                                                                                 \
+    SSLH_I_NSTORE(z, u##r);                                                                                            \
+    z += ystep;                                                                                                        \
+    SSLH_I_OPAQUE(z);
 #define SSLH_I_MORE2(r)                                                                                                \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep), u##r);                                              \
-    v##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep + SSLH_I_W), v##r);
-#define SSLH_I_MORE1(r) u##r = SSLH_I_NADD(SSLH_I_NLOAD(z[(r) / 3] + (r) % 3 * ystep), u##r);
+    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
+    v##r = SSLH_I_NADD(SSLH_I_NLOAD(z + SSLH_I_W), v##r);                                                              \
+    z += ystep;
+#define SSLH_I_MORE1(r)                                                                                                \
+    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
+    z += ystep;
 
-/* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers.
-   With each k a line of what is wanted soon moves nearer, 16 of them ask_ld apart, then those 16 numbers behind. */
-#define SSLH_I_RUN_START                                                                                               \
-    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                              \
-    if (!t->place) ask = a + 8192;
-#define SSLH_I_RUN_ASK                                                                                                 \
-    SSLH_I_AHEAD(ask, 0);                                                                                              \
-    ask += askstep;                                                                                                    \
-    if ((k & 15) == 1) ask += askback;
+/* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers
+   (gcc is kept from making a sixth of twice the distance). Matrices in place: with each k a line of what is wanted soon
+   moves nearer, 16 of them ask_ld apart, then those ask_back behind. Where nothing is asked for, the tile's place in y
+   moves nearer: 12 or 16 rows 16 times, each time 4 numbers further, which is its lines and those of the next tile.
+   Otherwise: what lies 32 KB behind a and b. */
+#define SSLH_I_RUN_LOOP(LOAD, NEXT, ROWS)                                                                              \
+    for (int s = 0;;) {                                                                                                \
+        const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                          \
+        int k = t->lens[s];                                                                                            \
+        if (t->place)                                                                                                  \
+            while (k > 0) {                                                                                            \
+                LOAD                                                                                                   \
+                SSLH_I_OPAQUE(rstep);                                                                                  \
+                SSLH_I_AHEAD(ask, 0);                                                                                  \
+                ask += askstep;                                                                                        \
+                if ((--k & 15) == 0) ask += askback;                                                                   \
+                ROWS                                                                                                   \
+                SSLH_I_RUN_NEXT;                                                                                       \
+            }                                                                                                          \
+        else                                                                                                           \
+            for (; k > 0; k--) {                                                                                       \
+                LOAD                                                                                                   \
+                NEXT                                                                                                   \
+                SSLH_I_AHEAD(q[0], 32768);                                                                             \
+                ROWS                                                                                                   \
+                SSLH_I_RUN_NEXT;                                                                                       \
+            }                                                                                                          \
+        if (++s >= t->segs) break;                                                                                     \
+        a = t->a[s] + (first - t->a[0]);                                                                               \
+        b = t->bs[s];                                                                                                  \
+    }
 #define SSLH_I_RUN_NEXT q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep
+#define SSLH_I_RUN_LOAD2 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
+#define SSLH_I_RUN_LOAD1 SSLH_I_N b0 = SSLH_I_NLOAD(b);
+#define SSLH_I_RUN_NEXT2                                                                                               \
+    SSLH_I_AHEAD(b, 32768);                                                                                            \
+    if (SSLH_I_W == 16) SSLH_I_AHEAD(b + SSLH_I_W, 32768);
 /* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are
    added to it. */
 #define SSLH_I_CORES(R)                                                                                                \
@@ -4835,9 +4872,10 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
                 SSLH_I_REP##R(SSLH_I_ROW2)                                                                             \
             }                                                                                                          \
         }                                                                                                              \
-        SSLH_I_ROWS_OF_Y                                                                                               \
+        float *z = y;                                                                                                  \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
+            z = y;                                                                                                     \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
     }                                                                                                                  \
@@ -4860,63 +4898,43 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
                 SSLH_I_REP##R(SSLH_I_ROW1)                                                                             \
             }                                                                                                          \
         }                                                                                                              \
-        SSLH_I_ROWS_OF_Y                                                                                               \
+        float *z = y;                                                                                                  \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
+            z = y;                                                                                                     \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
     }
 #define SSLH_I_RUN_CORES(R)                                                                                            \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,   \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,\
                                             float *y, ptrdiff_t ystep, int more) {                                     \
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
-        const uintptr_t ahead = t->place ? 0 : 32768;                                                                  \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        const ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                    \
-        const ptrdiff_t askstep = !t->place ? astep : ask ? (ptrdiff_t)t->ask_ld : 0, askback = ask ? t->ask_back : 0; \
+        const ptrdiff_t askstep = ask ? (ptrdiff_t)t->ask_ld : ystep, askback = ask ? t->ask_back : 4 - 16 * ystep;    \
         const float *const first = a;                                                                                  \
-        ask = ask ? ask : b;                                                                                           \
-        for (int s = 0;;) {                                                                                            \
-            SSLH_I_RUN_START                                                                                           \
-            for (int k = t->lens[s]; k > 0; k--, SSLH_I_RUN_NEXT) {                                                    \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
-                SSLH_I_AHEAD(b, ahead);                                                                                \
-                if (SSLH_I_W == 16) SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                                 \
-                SSLH_I_RUN_ASK                                                                                         \
-                SSLH_I_REP##R(SSLH_I_RUN2)                                                                             \
-            }                                                                                                          \
-            if (++s >= t->segs) break;                                                                                 \
-            a = t->a[s] + (first - t->a[0]);                                                                           \
-            b = t->bs[s];                                                                                              \
-        }                                                                                                              \
-        SSLH_I_ROWS_OF_Y                                                                                               \
+        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                          \
+        float *z = y;                                                                                                  \
+        ask = ask ? ask : y;                                                                                           \
+        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD2, SSLH_I_RUN_NEXT2, SSLH_I_REP##R(SSLH_I_RUN2))                                \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
+            z = y;                                                                                                     \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,   \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,\
                                             float *y, ptrdiff_t ystep, int more) {                                     \
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        const ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                    \
-        const ptrdiff_t askstep = !t->place ? astep : ask ? (ptrdiff_t)t->ask_ld : 0, askback = ask ? t->ask_back : 0; \
+        const ptrdiff_t askstep = ask ? (ptrdiff_t)t->ask_ld : ystep, askback = ask ? t->ask_back : 4 - 16 * ystep;    \
         const float *const first = a;                                                                                  \
-        ask = ask ? ask : b;                                                                                           \
-        for (int s = 0;;) {                                                                                            \
-            SSLH_I_RUN_START                                                                                           \
-            for (int k = t->lens[s]; k > 0; k--, SSLH_I_RUN_NEXT) {                                                    \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
-                SSLH_I_RUN_ASK                                                                                         \
-                SSLH_I_REP##R(SSLH_I_RUN1)                                                                             \
-            }                                                                                                          \
-            if (++s >= t->segs) break;                                                                                 \
-            a = t->a[s] + (first - t->a[0]);                                                                           \
-            b = t->bs[s];                                                                                              \
-        }                                                                                                              \
-        SSLH_I_ROWS_OF_Y                                                                                               \
+        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                          \
+        float *z = y;                                                                                                  \
+        ask = ask ? ask : y;                                                                                           \
+        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD1, , SSLH_I_REP##R(SSLH_I_RUN1))                                                \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
+            z = y;                                                                                                     \
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
     }
@@ -5129,10 +5147,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
             const sslh_real *ask = first >= t->ask_rows ? NULL : col == 0 ? t->ask : col == SSLH_I_NR ? t->ask2 : NULL;
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
             if (ask) ask += (size_t)(first / SSLH_I_MR) * t->ask_next;
-            for (int r = 0; r < rows && t->far_c; r++) { /* while the tile is worked on, its place in c moves nearer */
-                SSLH_I_PREFETCH(c + (size_t)r * t->ldc, 0);
-                SSLH_I_PREFETCH(c + (size_t)r * t->ldc + (cols - 1), 0);
-            }
 #if SSLH_I_PASS != SSLH_I_PASS_C
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
@@ -5195,9 +5209,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
                 SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                            \
             }                                                                                                          \
         }                                                                                                              \
-        SSLH_I_ROWS_OF_Y                                                                                               \
+        float *z = y;                                                                                                  \
         if (more) {                                                                                                    \
             SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
+            z = y;                                                                                                     \
         }                                                                                                              \
         SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
     }                                                                                                                  \
@@ -5211,9 +5226,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
                 SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                            \
             }                                                                                                          \
         }                                                                                                              \
-        SSLH_I_ROWS_OF_Y                                                                                               \
+        float *z = y;                                                                                                  \
         if (more) {                                                                                                    \
             SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
+            z = y;                                                                                                     \
         }                                                                                                              \
         SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
     }
@@ -9435,6 +9451,8 @@ SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args
     }
 }
 
+static sslh_i_tile sslh_i_tile_none; /* zeros; copied in a quarter of the time that memset takes for it */
+
 SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                  const sslh_i_gemm_range *r) {
     const struct sslh_i_kernels *kern = p->k;
@@ -9444,15 +9462,13 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
     int kn;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
+    sslh_i_tile t = sslh_i_tile_none;
     t.segs = 1;
     t.place = 1;
     t.a = &a;
     t.bs = &b;
     t.lens = &kn;
     t.ldc = g->ldc;
-    t.far_c = (size_t)(s->i1 - s->i0) * (size_t)(s->j1 - s->j0) > 8192;
     t.cols = r->j1 - r->j0;
     t.astep = p->copy_a ? (size_t)mr : astep;
     t.rstep = p->copy_a ? 1 : arow;
@@ -9571,6 +9587,45 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     if (s.k0 < s.k1) sslh_i_gemm_block(p, &g, &s);
 }
 
+/* Whether whole matrices go to the kernel as they are: both in place, one block of k. */
+SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g) {
+    const int copy_a = g->ta ? g->n > kern->nr && g->k > 128 : g->n >= 128 && g->m > 8 && g->lda % 1024 == 0;
+    return !g->tb && g->n % kern->w == 0 && g->k <= SSLH_I_KC && !copy_a;
+}
+/* So many of them, of a small batch: one call of the kernel for each. What it costs to get there counts: 32 x 32 x 32 is
+   1024 cycles of multiply-adds. */
+SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g, int items) {
+    const sslh_real *a = g->a, *b = g->b;
+    sslh_i_tile t = sslh_i_tile_none;
+    t.rows = g->m;
+    t.cols = g->n;
+    t.segs = 1;
+    t.place = 1;
+    t.a = &a;
+    t.bs = &b;
+    t.lens = &g->k;
+    t.c = g->c;
+    t.ldc = g->ldc;
+    t.astep = g->ta ? g->lda : 1;
+    t.rstep = g->ta ? 1 : g->lda;
+    t.anext = (size_t)kern->mr * t.rstep;
+    t.bstep = g->ldb;
+    t.bnext = (size_t)kern->nr;
+    t.accumulate = g->accumulate;
+    t.bias = g->bias;
+    t.relu = g->relu;
+    if (g->batch > 1) { /* the next matrices come nearer */
+        t.ask_ld = 16;
+        t.ask_next = (size_t)g->k * 16;
+        t.ask_rows = g->m;
+    }
+    for (; items > 0; items--, a += g->stride_a, b += g->stride_b, t.c += g->stride_c) {
+        t.ask = a + g->stride_a;
+        t.ask2 = b + g->stride_b;
+        kern->tile_runs(&t);
+    }
+}
+
 SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some whole small matrices of a batch */
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_i_gemm_part s;
@@ -9581,6 +9636,14 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
     s.accumulate = p->g.accumulate;
     s.last = 1;
     s.work_b = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
+    if (sslh_i_gemm_direct_fits(p->k, &p->g)) {
+        sslh_i_gemm_args g = p->g;
+        g.a += (size_t)(task * p->items) * g.stride_a;
+        g.b += (size_t)(task * p->items) * g.stride_b;
+        g.c += (size_t)(task * p->items) * g.stride_c;
+        sslh_i_gemm_direct(p->k, &g, SSLH_I_MIN(p->items, g.batch - task * p->items));
+        return;
+    }
     for (int item = task * p->items; item < SSLH_I_MIN(p->g.batch, (task + 1) * p->items); item++) {
         sslh_i_gemm_args g = p->g;
         g.a += (size_t)item * g.stride_a;
@@ -9812,6 +9875,7 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args);
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
     if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_gemm_fits_pairs(args)) return 0;
+    g.batch = SSLH_I_MAX(g.batch, 1);
     const size_t m = (size_t)g.m, n = (size_t)g.n, k = (size_t)g.k, half = (k + 1) / 2, batch = (size_t)g.batch;
     sslh_real *a = sslh_i_pairs(c, g.a, g.lda, g.ta ? k : m, g.ta ? m : k, g.ta, batch, g.stride_a);
     sslh_real *b = a ? sslh_i_pairs(c, g.b, g.ldb, g.tb ? n : k, g.tb ? k : n, !g.tb, batch, g.stride_b) : NULL;
@@ -9833,29 +9897,39 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     return 1;
 }
 
-/* small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
-   other, each over all threads. The choice depends on sizes alone. */
+/* Small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
+   other, each over all threads. The order of every sum depends on sizes alone. */
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
-    sslh_i_gemm_args g = *args;
-    if (SSLH_I_BAD(c) || g.m <= 0 || g.n <= 0 || g.batch < 0) return;
-    if (g.batch == 0) g.batch = 1;
-    if (sslh_i_gemm_pairs(c, &g)) return;
-    if (g.k <= 0) {
+    if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
+    if (c->pairs && sslh_i_gemm_pairs(c, args)) return;
+    if (args->k <= 0) {
+        sslh_i_gemm_args g = *args;
+        g.batch = SSLH_I_MAX(g.batch, 1);
         sslh_i_parallel(c, 1, sslh_i_gemm_empty_task, &g);
         return;
     }
-    size_t work = (size_t)g.m * (size_t)g.n * (size_t)g.k;
-    int quick = g.n <= 512 && work <= (g.batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
+    const size_t work = (size_t)args->m * (size_t)args->n * (size_t)args->k;
+    int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
+    int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* nobody to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
     const int blas = !sslh_i_in_pairs(c);
     quick = quick && !blas;
+    alone = alone && !blas;
 #endif
+    if ((quick || alone) && args->batch <= 1 && sslh_i_gemm_direct_fits(c->k, args)) {
+        const sslh_i_fpenv env = sslh_i_fp_enter();
+        sslh_i_gemm_direct(c->k, args, 1);
+        sslh_i_fp_leave(env);
+        return;
+    }
+    sslh_i_gemm_args g = *args;
     if (quick) {
+        g.batch = SSLH_I_MAX(g.batch, 1);
         sslh_i_gemm_items(c, &g);
         return;
     }
+    g.batch = 1;
     for (int i = 0; i < args->batch || i < 1; i++) {
-        g.batch = 1;
         g.a = args->a + (size_t)i * g.stride_a;
         g.b = args->b + (size_t)i * g.stride_b;
         g.c = args->c + (size_t)i * g.stride_c;
