@@ -3918,6 +3918,14 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 #define SSLH_I_NONE (-SSLH_I_INF)
 #endif
 
+/* What is wanted soon: with each k a line, at, at + ld .., after every 16 also by `back`; all of that `next` further for
+   the next MR rows of a tile, in so many rows of it. at NULL: nothing. */
+typedef struct sslh_i_ask {
+    const sslh_real *at;
+    ptrdiff_t        ld, back;
+    size_t           next;
+    int              rows;
+} sslh_i_ask;
 /* One tile of a product, see "kernels: products" below. c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
     /* any number of rows; at most NR columns (runs of one segment: any number) */
@@ -3932,11 +3940,10 @@ typedef struct sslh_i_tile {
     size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
     /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
     size_t                  anext, bnext;
-    const sslh_real        *ask, *ask2;    /* runs in place: what is wanted soon: with each k a line, ask_ld further, */
-    ptrdiff_t               ask_ld, ask_back; /* after every 16 also by ask_back; */
-    size_t                  ask_next;      /* and all of that so much further for the next rows of a, */
-    /* for so many. While the first NR columns are worked on; ask2: the next NR */
-    int                     ask_rows;
+    /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each of
+       which asks for 256 columns more; nothing: the tile's place in c */
+    const sslh_i_ask       *ask;           /* [3], or NULL */
+    int                     ask_cols;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
     int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
     /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
@@ -4819,9 +4826,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 
 /* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers
    (gcc is kept from making a sixth of twice the distance). Matrices in place: with each k a line of what is wanted soon
-   moves nearer, 16 of them ask_ld apart, then those ask_back behind. Where nothing is asked for, the tile's place in y
-   moves nearer: 12 or 16 rows 16 times, each time 4 numbers further, which is its lines and those of the next tile.
-   Otherwise: what lies 32 KB behind a and b. */
+   moves nearer, see sslh_i_ask. Otherwise: what lies 32 KB behind a and b. */
 #define SSLH_I_RUN_LOOP(LOAD, NEXT, ROWS)                                                                              \
     for (int s = 0;;) {                                                                                                \
         const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                          \
@@ -4906,15 +4911,15 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
     }
 #define SSLH_I_RUN_CORES(R)                                                                                            \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,\
-                                            float *y, ptrdiff_t ystep, int more) {                                     \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b,                 \
+                                            const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {             \
         SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        const ptrdiff_t askstep = ask ? (ptrdiff_t)t->ask_ld : ystep, askback = ask ? t->ask_back : 4 - 16 * ystep;    \
+        const ptrdiff_t askstep = soon->ld, askback = soon->back;                                                      \
         const float *const first = a;                                                                                  \
         ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                          \
         float *z = y;                                                                                                  \
-        ask = ask ? ask : y;                                                                                           \
+        const float *ask = soon->at;                                                                                   \
         SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD2, SSLH_I_RUN_NEXT2, SSLH_I_REP##R(SSLH_I_RUN2))                                \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
@@ -4922,15 +4927,15 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask,\
-                                            float *y, ptrdiff_t ystep, int more) {                                     \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, const float *a, const float *b,                 \
+                                            const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {             \
         SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        const ptrdiff_t askstep = ask ? (ptrdiff_t)t->ask_ld : ystep, askback = ask ? t->ask_back : 4 - 16 * ystep;    \
+        const ptrdiff_t askstep = soon->ld, askback = soon->back;                                                      \
         const float *const first = a;                                                                                  \
         ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                          \
         float *z = y;                                                                                                  \
-        ask = ask ? ask : y;                                                                                           \
+        const float *ask = soon->at;                                                                                   \
         SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD1, , SSLH_I_REP##R(SSLH_I_RUN1))                                                \
         if (more) {                                                                                                    \
             SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
@@ -4976,18 +4981,18 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, floa
 #endif
     }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const float *ask, int n,
-                                      int wide, float *y, ptrdiff_t ystep, int more) {
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const sslh_i_ask *soon,
+                                      int n, int wide, float *y, ptrdiff_t ystep, int more) {
     switch (n) {
-    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, ask, y, ystep, more); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, ask, y, ystep, more); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, a, b, ask, y, ystep, more); break;
-    case 5: (wide ? SSLH_I_P(sslh_i_runs2x5_) : SSLH_I_P(sslh_i_runs1x5_))(t, a, b, ask, y, ystep, more); break;
+    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, soon, y, ystep, more); break;
+    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, soon, y, ystep, more); break;
+    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, a, b, soon, y, ystep, more); break;
+    case 5: (wide ? SSLH_I_P(sslh_i_runs2x5_) : SSLH_I_P(sslh_i_runs1x5_))(t, a, b, soon, y, ystep, more); break;
 #if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, a, b, ask, y, ystep, more); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, a, b, soon, y, ystep, more); break;
 #else
-    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, a, b, ask, y, ystep, more); break;
-    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, a, b, ask, y, ystep, more); break;
+    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, a, b, soon, y, ystep, more); break;
+    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, a, b, soon, y, ystep, more); break;
 #endif
     }
 }
@@ -5021,9 +5026,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                      const sslh_real *ask, int n, int wide, sslh_real *y, ptrdiff_t ystep, int more) {
+                                      const sslh_i_ask *soon, int n, int wide, sslh_real *y, ptrdiff_t ystep,
+                                      int more) {
     (void)more; /* never set here, see plain below */
-    (void)wide, (void)ask;
+    (void)wide, (void)soon;
     const int four = n == 4;
     const size_t rstep = t->rstep ? t->rstep : 1;
     const ptrdiff_t from = a - t->a[0];
@@ -5117,7 +5123,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
 }
 /* Some rows of one tile. */
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                           const sslh_real *ask, int rows, int col, int cols, sslh_real *c, int plain) {
+                                           const sslh_i_ask *soon, int rows, int col, int cols, sslh_real *c,
+                                           int plain) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
     const size_t rstep = t->rstep ? t->rstep : 1;
     const int wide = cols > SSLH_I_W;
@@ -5125,14 +5132,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
         const int left = rows - row;
         n = left == 5 && SSLH_I_W > 1 ? 5 : SSLH_I_P(sslh_i_core_)(left, t->spare);
         if (plain && n <= left) {
-            SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+            SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
         sslh_i_tile u = *t;
         u.cols = cols;
         u.c = c;
         u.bias = t->bias ? t->bias + col : NULL;
-        SSLH_I_P(sslh_i_runs_)(t, a, b, ask, n, wide, y, SSLH_I_NR, 0);
+        SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, y, SSLH_I_NR, 0);
         SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
@@ -5144,17 +5151,27 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         const sslh_real *b = t->bs[0];
         sslh_real *c = t->c + (size_t)first * t->ldc;
         for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
-            const sslh_real *ask = first >= t->ask_rows ? NULL : col == 0 ? t->ask : col == SSLH_I_NR ? t->ask2 : NULL;
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
-            if (ask) ask += (size_t)(first / SSLH_I_MR) * t->ask_next;
+            const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
+            const sslh_i_ask *ask = t->ask ? &t->ask[panel < 2 ? panel : 2] : NULL;
+            sslh_i_ask soon;
+            if (ask && ask->at && first < ask->rows && further <= t->ask_cols) {
+                soon.at = ask->at + (size_t)(first / SSLH_I_MR) * ask->next + (size_t)further;
+                soon.ld = ask->ld;
+                soon.back = ask->back;
+            } else { /* its 12 or 16 rows 16 times, each time 4 columns further: also those of the next tile */
+                soon.at = c;
+                soon.ld = (ptrdiff_t)t->ldc;
+                soon.back = 4 - 16 * soon.ld;
+            }
 #if SSLH_I_PASS != SSLH_I_PASS_C
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
-                (t, a, b, ask, c, (ptrdiff_t)t->ldc, t->accumulate);
+                (t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
                 continue;
             }
 #endif
-            SSLH_I_P(sslh_i_runs_part_)(t, a, b, ask, rows, col, cols, c, plain);
+            SSLH_I_P(sslh_i_runs_part_)(t, a, b, &soon, rows, col, cols, c, plain);
         }
     }
 }
@@ -9415,39 +9432,43 @@ typedef struct sslh_i_gemm_part {
 /* Rows i0..i1, columns j0..j1, k0..k1 of a part, for which b is in the second-level cache. */
 typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_range;
 
-/* What the kernel fetches while it works on the first NR columns of each MR rows, `rows` of them: with every k a line,
-   at, at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
-SSLH_I_FN void sslh_i_gemm_ask(sslh_i_tile *t, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
-    t->ask = at;
-    t->ask_ld = (ptrdiff_t)ld;
-    t->ask_back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
-    t->ask_next = next;
-    t->ask_rows = rows;
+/* What the kernel fetches while it works on NR columns of each MR rows, `rows` of them: with every k a line, at, at + ld
+   .., 16 times, then the same `along` further; for the next rows `next` further. */
+SSLH_I_FN void sslh_i_gemm_ask(sslh_i_ask *ask, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
+    ask->at = at;
+    ask->ld = (ptrdiff_t)ld;
+    ask->back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
+    ask->next = next;
+    ask->rows = rows;
 }
 
 /* It is what comes after this call, rows i .. of a (where they are in place) and columns r->j0 .. from k on. */
 SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
-                                const sslh_i_gemm_range *r, sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                int i, int k) {
+                                const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_ask *ask, const sslh_real *a,
+                                const sslh_real *b, int i, int k) {
     const int mr = p->k->mr, one = p->near_n <= p->nr, kn = t->lens[0], some = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
     const size_t next = (size_t)mr * (g->ta ? 1 : g->lda);
-    t->ask_rows = 0;
+    ask[0].at = ask[1].at = ask[2].at = NULL;
     if (g->batch > 1) { /* the next matrices */
         const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
-        if (r->j0 == s->j0) sslh_i_gemm_ask(t, g->a + g->stride_a + skip, 16, 256, most, t->rows);
-        else if (r->j0 == s->j0 + p->nr) sslh_i_gemm_ask(t, g->b + g->stride_b + skip, 16, 256, most, t->rows);
-        t->ask2 = one ? NULL : g->b + g->stride_b + skip;
-    } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* what of a is packed next, 256 columns of it */
+        if (r->j0 == s->j0) sslh_i_gemm_ask(&ask[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
+        else if (r->j0 == s->j0 + p->nr)
+            sslh_i_gemm_ask(&ask[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+        if (!one) sslh_i_gemm_ask(&ask[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+    } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* what is next: of a 256 columns, of b all */
         const sslh_real *at = r->i1 < s->i1 ? g->a + (size_t)r->k0 * g->lda + (size_t)r->i1
                                             : g->a + (size_t)r->k1 * g->lda + (size_t)s->i0;
-        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_ask(t, at, 16, g->lda, 16 * g->lda, t->rows);
+        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_ask(&ask[0], at, 16, g->lda, 16 * g->lda, t->rows);
+        if (r->i1 == s->i1 && r->k1 < g->k && !g->tb && !s->packed)
+            sslh_i_gemm_ask(&ask[2], g->b + (size_t)r->k1 * g->ldb + (size_t)r->j0, 16, g->ldb, 16 * g->ldb, t->rows);
+        t->ask_cols = s->j1 - s->j0 - 1;
     } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
-        sslh_i_gemm_ask(t, b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
+        sslh_i_gemm_ask(&ask[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
     } else if (one && r->j1 < s->j1 && g->tb) { /* or where it comes from */
-        sslh_i_gemm_ask(t, g->b + (size_t)r->j1 * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, some);
+        sslh_i_gemm_ask(&ask[0], g->b + (size_t)r->j1 * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, some);
     } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
         const int whole = s->i1 - i - 2 * mr + 1;
-        sslh_i_gemm_ask(t, a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t->rows, whole));
+        sslh_i_gemm_ask(&ask[0], a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t->rows, whole));
     }
 }
 
@@ -9462,7 +9483,9 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
     int kn;
+    sslh_i_ask ask[3];
     sslh_i_tile t = sslh_i_tile_none;
+    t.ask = ask;
     t.segs = 1;
     t.place = 1;
     t.a = &a;
@@ -9491,7 +9514,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
             else if (dots) b = g->b + (size_t)r->j0 * g->ldb + (size_t)k;
             else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - r->k0) * nr;
             else b = g->b + (size_t)k * g->ldb + (size_t)r->j0;
-            sslh_i_gemm_soon(p, g, s, r, &t, a, b, i, k);
+            sslh_i_gemm_soon(p, g, s, r, &t, ask, a, b, i, k);
             if (p->copy_a) a = s->work_a + (size_t)(k - r->k0) * (size_t)mr;
             if (p->copy_a && !jit) a += (size_t)((i - r->i0) / mr) * t.anext;
             (dots ? kern->tile_dots : kern->tile_runs)(&t);
@@ -9596,6 +9619,7 @@ SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const s
    1024 cycles of multiply-adds. */
 SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g, int items) {
     const sslh_real *a = g->a, *b = g->b;
+    sslh_i_ask ask[3];
     sslh_i_tile t = sslh_i_tile_none;
     t.rows = g->m;
     t.cols = g->n;
@@ -9615,13 +9639,14 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     t.bias = g->bias;
     t.relu = g->relu;
     if (g->batch > 1) { /* the next matrices come nearer */
-        t.ask_ld = 16;
-        t.ask_next = (size_t)g->k * 16;
-        t.ask_rows = g->m;
+        sslh_i_gemm_ask(&ask[0], a, 16, 256, (size_t)g->k * 16, g->m);
+        sslh_i_gemm_ask(&ask[1], b, 16, 256, (size_t)g->k * 16, g->m);
+        ask[2].at = NULL;
+        t.ask = ask;
     }
     for (; items > 0; items--, a += g->stride_a, b += g->stride_b, t.c += g->stride_c) {
-        t.ask = a + g->stride_a;
-        t.ask2 = b + g->stride_b;
+        ask[0].at = a + g->stride_a;
+        ask[1].at = b + g->stride_b;
         kern->tile_runs(&t);
     }
 }
