@@ -3918,8 +3918,8 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 #define SSLH_I_NONE (-SSLH_I_INF)
 #endif
 
-/* What is wanted soon: with each k a line, at, at + ld .., after every 16 also by `back`; all of that `next` further for
-   the next MR rows of a tile, in so many rows of it. at NULL: nothing. */
+/* What is wanted soon: with each k a line, at, at + ld .., after every 16 also by `back`; all of that `next` further
+   for the next MR rows of a tile, in so many rows of it. at NULL: nothing. */
 typedef struct sslh_i_ask {
     const sslh_real *at;
     ptrdiff_t        ld, back;
@@ -3940,8 +3940,8 @@ typedef struct sslh_i_tile {
     size_t                  rstep;         /* runs: from a row of a to the next, 0 for 1; */
     /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
     size_t                  anext, bnext;
-    /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each of
-       which asks for 256 columns more; nothing: the tile's place in c */
+    /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each
+       of which asks for 256 columns more; nothing: the tile's place in c */
     const sslh_i_ask       *ask;           /* [3], or NULL */
     int                     ask_cols;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
@@ -9432,8 +9432,8 @@ typedef struct sslh_i_gemm_part {
 /* Rows i0..i1, columns j0..j1, k0..k1 of a part, for which b is in the second-level cache. */
 typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_range;
 
-/* What the kernel fetches while it works on NR columns of each MR rows, `rows` of them: with every k a line, at, at + ld
-   .., 16 times, then the same `along` further; for the next rows `next` further. */
+/* What the kernel fetches while it works on NR columns of each MR rows, `rows` of them: with every k a line, at,
+   at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
 SSLH_I_FN void sslh_i_gemm_ask(sslh_i_ask *ask, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
     ask->at = at;
     ask->ld = (ptrdiff_t)ld;
