@@ -9554,6 +9554,13 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     }
 }
 
+/* The longest of n's pieces in whole units, and where a piece begins: no two differ by more than a unit, so that
+   threads finish together. */
+SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + unit - 1) / unit + pieces - 1) / pieces * unit; }
+SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit) {
+    return (int)SSLH_I_MIN((int64_t)n, (int64_t)((n + unit - 1) / unit) * piece / pieces * unit);
+}
+
 enum { SSLH_I_PACK = 8 }; /* panels of b packed by a task, side by side, so that its lines are read far along */
 
 /* b for all: a part of K, KC of the round, some panels. */
@@ -9564,7 +9571,8 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     const int blocks = (p->step_k + SSLH_I_KC - 1) / SSLH_I_KC, part = task / (groups * blocks);
     const int at = task / groups % blocks * SSLH_I_KC, j0 = task % groups * SSLH_I_PACK * nr;
     const int j1 = SSLH_I_MIN(g->n, j0 + SSLH_I_PACK * nr);
-    const int k = part * p->part_k + p->k0 + at, end = SSLH_I_MIN(g->k, (part + 1) * p->part_k);
+    const int k = sslh_i_cut_at(g->k, part, p->parts, SSLH_I_KC) + p->k0 + at;
+    const int end = sslh_i_cut_at(g->k, part + 1, p->parts, SSLH_I_KC);
     const int kn = SSLH_I_MIN(SSLH_I_MIN(SSLH_I_KC, p->step_k - at), end - k);
     const size_t panel = sslh_i_gemm_panel(p);
     sslh_real *to = p->packed + (size_t)part * (size_t)panels * panel + (size_t)at * (size_t)nr;
@@ -9574,13 +9582,6 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     if (!g->tb) p->k->pack_lines(to, nr, panel, g->b + (size_t)k * g->ldb + (size_t)j0, g->ldb, j1 - j0, kn);
     else
         for (int j = j0; j < j1; j += nr, to += panel) sslh_i_gemm_pack_b(p, g->b, to, j, k, kn);
-}
-
-/* The longest of n's pieces in whole units, and where a piece begins: no two differ by more than a unit, so that
-   threads finish together. */
-SSLH_I_FN int sslh_i_cut(int n, int pieces, int unit) { return ((n + unit - 1) / unit + pieces - 1) / pieces * unit; }
-SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit) {
-    return (int)SSLH_I_MIN((int64_t)n, (int64_t)((n + unit - 1) / unit) * piece / pieces * unit);
 }
 
 /* Task number -> part of K, block of rows, block of columns; columns fastest, so that neighbours share the rows of
@@ -9595,8 +9596,8 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     s.i1 = sslh_i_cut_at(g.m, row + 1, p->row_tasks, 12);
     s.j0 = sslh_i_cut_at(g.n, col, p->col_tasks, 32);
     s.j1 = sslh_i_cut_at(g.n, col + 1, p->col_tasks, 32);
-    s.k0 = part * p->part_k + p->k0;
-    s.k1 = SSLH_I_MIN(SSLH_I_MIN(g.k, (part + 1) * p->part_k), s.k0 + p->step_k);
+    s.k0 = sslh_i_cut_at(g.k, part, p->parts, SSLH_I_KC) + p->k0;
+    s.k1 = SSLH_I_MIN(sslh_i_cut_at(g.k, part + 1, p->parts, SSLH_I_KC), s.k0 + p->step_k);
     s.accumulate = p->k0 > 0 || (p->parts == 1 && g.accumulate);
     s.last = p->parts == 1 && s.k1 == g.k;
     const size_t panels = (size_t)((g.n + p->k->nr - 1) / p->k->nr);
