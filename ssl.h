@@ -9611,15 +9611,20 @@ SSLH_I_FN void sslh_i_gemm_task(void *arg, int task, int worker) {
     if (s.k0 < s.k1) sslh_i_gemm_block(p, &g, &s);
 }
 
-/* Whether whole matrices go to the kernel as they are: both in place, one block of k. */
+/* Whether whole matrices go to the kernel: one block of k, both in place, or b transposed into the first level. */
+enum { SSLH_I_SMALL = 8192 };
 SSLH_I_FN int sslh_i_gemm_direct_fits(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g) {
+    if (g->k > SSLH_I_KC) return 0;
+    if (g->tb) return !g->ta && g->m > 8 && (size_t)g->n * (size_t)g->k <= SSLH_I_SMALL;
     const int copy_a = g->ta ? g->n > kern->nr && g->k > 128 : g->n >= 128 && g->m > 8 && g->lda % 1024 == 0;
-    return !g->tb && g->n % kern->w == 0 && g->k <= SSLH_I_KC && !copy_a;
+    return g->n % kern->w == 0 && !copy_a;
 }
-/* So many of them, of a small batch: one call of the kernel for each. What it costs to get there counts: 32 x 32 x 32 is
-   1024 cycles of multiply-adds. */
-SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g, int items) {
-    const sslh_real *a = g->a, *b = g->b;
+/* So many of them, of a small batch: one call of the kernel for each. What it costs to get there counts: 32 x 32 x 32
+   is 1024 cycles of multiply-adds. work: for transposed b, [panel][k][NR]. */
+SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_i_gemm_args *g, int items,
+                                  sslh_real *work) {
+    const sslh_real *a = g->a, *b = g->b, *packed = work;
+    const size_t panel = (size_t)g->k * (size_t)kern->nr + SSLH_I_KPAD;
     sslh_i_ask ask[3];
     sslh_i_tile t = sslh_i_tile_none;
     t.rows = g->m;
@@ -9627,15 +9632,15 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     t.segs = 1;
     t.place = 1;
     t.a = &a;
-    t.bs = &b;
+    t.bs = g->tb ? &packed : &b;
     t.lens = &g->k;
     t.c = g->c;
     t.ldc = g->ldc;
     t.astep = g->ta ? g->lda : 1;
     t.rstep = g->ta ? 1 : g->lda;
     t.anext = (size_t)kern->mr * t.rstep;
-    t.bstep = g->ldb;
-    t.bnext = (size_t)kern->nr;
+    t.bstep = g->tb ? (size_t)kern->nr : g->ldb;
+    t.bnext = g->tb ? panel : (size_t)kern->nr;
     t.accumulate = g->accumulate;
     t.bias = g->bias;
     t.relu = g->relu;
@@ -9648,6 +9653,9 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     for (; items > 0; items--, a += g->stride_a, b += g->stride_b, t.c += g->stride_c) {
         ask[0].at = a + g->stride_a;
         ask[1].at = b + g->stride_b;
+        for (int j = 0; j < g->n && g->tb; j += kern->nr)
+            kern->pack_t(work + (size_t)(j / kern->nr) * panel, kern->nr, b + (size_t)j * g->ldb, g->ldb,
+                         SSLH_I_MIN(kern->nr, g->n - j), g->k);
         kern->tile_runs(&t);
     }
 }
@@ -9667,7 +9675,7 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
         g.a += (size_t)(task * p->items) * g.stride_a;
         g.b += (size_t)(task * p->items) * g.stride_b;
         g.c += (size_t)(task * p->items) * g.stride_c;
-        sslh_i_gemm_direct(p->k, &g, SSLH_I_MIN(p->items, g.batch - task * p->items));
+        sslh_i_gemm_direct(p->k, &g, SSLH_I_MIN(p->items, g.batch - task * p->items), s.work_b);
         return;
     }
     for (int item = task * p->items; item < SSLH_I_MIN(p->g.batch, (task + 1) * p->items); item++) {
@@ -9737,7 +9745,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     if (long_sums && g->ta) blocks = (g->m + 767) / 768; /* lines of a as a whole, several parts of k */
     p.rows = sslh_i_cut(g->m, blocks, 12);
     p.cols = sslh_i_cut(g->n, 1, 32);
-    const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : 64;
+    const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : g->tb && g->n <= 128 ? 32 : 64;
     for (p.col_tasks = 1; p.cols > least && blocks * p.col_tasks < 16; p.cols = sslh_i_cut(g->n, p.col_tasks, 32))
         p.col_tasks *= 2;
     p.row_tasks = SSLH_I_MIN(blocks, (g->m + 11) / 12);
@@ -9796,6 +9804,10 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
     p.rows = g->m;
     p.cols = g->n;
     sslh_i_gemm_work(&p);
+    if (g->tb && sslh_i_gemm_direct_fits(p.k, g)) {
+        const size_t panels = (size_t)((g->n + p.nr - 1) / p.nr), panel = (size_t)g->k * (size_t)p.nr + SSLH_I_KPAD;
+        p.work_bytes = (panels * panel * sizeof(sslh_real) + 63) / 64 * 64;
+    }
     p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
     if (p.work_bytes) {
         p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
@@ -9942,9 +9954,9 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
     quick = quick && !blas;
     alone = alone && !blas;
 #endif
-    if ((quick || alone) && args->batch <= 1 && sslh_i_gemm_direct_fits(c->k, args)) {
+    if ((quick || alone) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(c->k, args)) {
         const sslh_i_fpenv env = sslh_i_fp_enter();
-        sslh_i_gemm_direct(c->k, args, 1);
+        sslh_i_gemm_direct(c->k, args, 1, NULL);
         sslh_i_fp_leave(env);
         return;
     }
