@@ -4063,6 +4063,7 @@ typedef struct sslh_i_depth_grad {
     const sslh_real  *x, *dy; /* column 0 of the first row of x; dy (count,n) */
     ptrdiff_t         row;
     int               rows, cols, step, dil, pad, width, count; /* width: columns of x */
+    int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside */
     size_t            n;
     sslh_real        *sums;    /* (rows,cols,n) */
     sslh_i_depth_next next[2]; /* of x, of dy */
@@ -5624,16 +5625,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 /* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all
    at once. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, size_t c) {
-    const size_t width = next->per * SSLH_I_W * sizeof(sslh_real);
-    for (int q = 0; q < next->rows && SSLH_I_W > 1; q++) {
-        const uintptr_t at = ((size_t)q * next->line + c * next->per) * sizeof(sslh_real);
-        uintptr_t b = 0;
-        for (; b + 256 <= width; b += 256) {
-            SSLH_I_AHEAD(next->p, at + b), SSLH_I_AHEAD(next->p, at + b + 64);
-            SSLH_I_AHEAD(next->p, at + b + 128), SSLH_I_AHEAD(next->p, at + b + 192);
+    const uintptr_t width = next->per * SSLH_I_W * sizeof(sslh_real);
+    uintptr_t line = next->p + c * next->per * sizeof(sslh_real);
+    for (int q = 0; q < next->rows && SSLH_I_W > 1; q++, line += next->line * sizeof(sslh_real))
+        for (uintptr_t p = line; p < line + width; p += 512) {
+            SSLH_I_AHEAD(p, 0), SSLH_I_AHEAD(p, 64), SSLH_I_AHEAD(p, 128), SSLH_I_AHEAD(p, 192);
+            SSLH_I_AHEAD(p, 256), SSLH_I_AHEAD(p, 320), SSLH_I_AHEAD(p, 384), SSLH_I_AHEAD(p, 448);
         }
-        for (; b < width; b += 64) SSLH_I_AHEAD(next->p, at + b);
-    }
 }
 
 /* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every
@@ -5647,23 +5645,31 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
         if (d->accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);           \
         SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
     }
+#define SSLH_I_PLAIN(r) SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));
 #define SSLH_I_DEPTH(name, slice, ROW)                                                                                  \
     SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                      \
         const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                  \
         const size_t n = d->n, ystep = d->ystep;                                                                         \
         const ptrdiff_t pixel = (ptrdiff_t)n;                                                                            \
+        const sslh_i_depth_next next = d->next;                                                                          \
+        const int plain = count == 8 && !d->accumulate;                                                                  \
+        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                                \
         const sslh_real *x = d->x;                                                                                       \
         sslh_real *y = d->y;                                                                                             \
         size_t c = 0;                                                                                                    \
         for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                       \
             const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                     \
-            if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&d->next, c);                                                       \
+            if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&next, c);                                                       \
             SSLH_I_REP8(SSLH_I_START)                                                                                    \
             for (int a = 0; a < d->rows; a++) {                                                                          \
                 const sslh_real *w = d->w[a] + c;                                                                        \
                 ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                  \
                 const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                          \
                 ROW                                                                                                      \
+            }                                                                                                            \
+            if (plain) {                                                                                                 \
+                SSLH_I_REP8(SSLH_I_PLAIN)                                                                               \
+                continue;                                                                                                \
             }                                                                                                            \
             SSLH_I_REP8(SSLH_I_END)                                                                                      \
         }                                                                                                                \
@@ -5678,6 +5684,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
     from += xstep, in += step;
 #define SSLH_I_ROW                                                                            \
     const int step = d->step;                                                                \
+    (void)whole;                                                                             \
     const ptrdiff_t xstep = step * pixel;                                                    \
     for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += n) {    \
         const SSLH_I_N v = SSLH_I_NLOAD(w);                                                  \
@@ -5701,49 +5708,69 @@ SSLH_I_DEPTH(sslh_i_depth_taps_, 0, SSLH_I_ROW)
         sums                                          \
     }                                                 \
     at += pixel;
+/* `whole`: only columns at the ends of the window can be missing (a zero frame as wide as half of the filter). */
+#define SSLH_I_IN(q, sums)                            \
+    {                                                 \
+        const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
+        SSLH_I_FLOW                                   \
+        sums                                          \
+    }                                                 \
+    at += pixel;
+#define SSLH_I_ROW             \
+    SSLH_I_WEIGHTS             \
+    if (whole) {               \
+        SSLH_I_TAPS(SSLH_I_IN) \
+    } else {                   \
+        SSLH_I_TAPS(SSLH_I_COL)\
+    }
 #define SSLH_I_OUT3(i, j, k) SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 1) SSLH_I_OUT(k, 0)
-#define SSLH_I_ROW                                    \
-    SSLH_I_REP3(SSLH_I_WEIGHT)                        \
+#define SSLH_I_WEIGHTS SSLH_I_REP3(SSLH_I_WEIGHT)
+#define SSLH_I_TAPS(COL)                              \
     SSLH_I_COL(0, SSLH_I_OUT(0, 0))                   \
-    SSLH_I_COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))  \
-    SSLH_I_COL(2, SSLH_I_OUT3(0, 1, 2))               \
-    SSLH_I_COL(3, SSLH_I_OUT3(1, 2, 3))               \
-    SSLH_I_COL(4, SSLH_I_OUT3(2, 3, 4))               \
-    SSLH_I_COL(5, SSLH_I_OUT3(3, 4, 5))               \
-    SSLH_I_COL(6, SSLH_I_OUT3(4, 5, 6))               \
-    SSLH_I_COL(7, SSLH_I_OUT3(5, 6, 7))               \
-    SSLH_I_COL(8, SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))  \
+    COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))         \
+    COL(2, SSLH_I_OUT3(0, 1, 2))                      \
+    COL(3, SSLH_I_OUT3(1, 2, 3))                      \
+    COL(4, SSLH_I_OUT3(2, 3, 4))                      \
+    COL(5, SSLH_I_OUT3(3, 4, 5))                      \
+    COL(6, SSLH_I_OUT3(4, 5, 6))                      \
+    COL(7, SSLH_I_OUT3(5, 6, 7))                      \
+    COL(8, SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))         \
     SSLH_I_COL(9, SSLH_I_OUT(7, 2))
 SSLH_I_DEPTH(sslh_i_depth_row3_, 0, SSLH_I_ROW)
-#undef SSLH_I_ROW
+#undef SSLH_I_TAPS
+#undef SSLH_I_WEIGHTS
 #define SSLH_I_OUT5(i, j, k, l, m) SSLH_I_OUT(i, 4) SSLH_I_OUT(j, 3) SSLH_I_OUT3(k, l, m)
-#define SSLH_I_ROW                                                                           \
-    SSLH_I_REP4(SSLH_I_WEIGHT) SSLH_I_WEIGHT(4)                                              \
+#define SSLH_I_WEIGHTS SSLH_I_REP4(SSLH_I_WEIGHT) SSLH_I_WEIGHT(4)
+#define SSLH_I_TAPS(COL)                                                                     \
     SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
     SSLH_I_COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))                                         \
-    SSLH_I_COL(2, SSLH_I_OUT3(0, 1, 2))                                                      \
-    SSLH_I_COL(3, SSLH_I_OUT(0, 3) SSLH_I_OUT3(1, 2, 3))                                     \
-    SSLH_I_COL(4, SSLH_I_OUT5(0, 1, 2, 3, 4))                                                \
-    SSLH_I_COL(5, SSLH_I_OUT5(1, 2, 3, 4, 5))                                                \
-    SSLH_I_COL(6, SSLH_I_OUT5(2, 3, 4, 5, 6))                                                \
-    SSLH_I_COL(7, SSLH_I_OUT5(3, 4, 5, 6, 7))                                                \
-    SSLH_I_COL(8, SSLH_I_OUT(4, 4) SSLH_I_OUT(5, 3) SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))       \
-    SSLH_I_COL(9, SSLH_I_OUT(5, 4) SSLH_I_OUT(6, 3) SSLH_I_OUT(7, 2))                        \
+    COL(2, SSLH_I_OUT3(0, 1, 2))                                                             \
+    COL(3, SSLH_I_OUT(0, 3) SSLH_I_OUT3(1, 2, 3))                                            \
+    COL(4, SSLH_I_OUT5(0, 1, 2, 3, 4))                                                       \
+    COL(5, SSLH_I_OUT5(1, 2, 3, 4, 5))                                                       \
+    COL(6, SSLH_I_OUT5(2, 3, 4, 5, 6))                                                       \
+    COL(7, SSLH_I_OUT5(3, 4, 5, 6, 7))                                                       \
+    COL(8, SSLH_I_OUT(4, 4) SSLH_I_OUT(5, 3) SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))              \
+    COL(9, SSLH_I_OUT(5, 4) SSLH_I_OUT(6, 3) SSLH_I_OUT(7, 2))                               \
     SSLH_I_COL(10, SSLH_I_OUT(6, 4) SSLH_I_OUT(7, 3))                                        \
     SSLH_I_COL(11, SSLH_I_OUT(7, 4))
 SSLH_I_DEPTH(sslh_i_depth_row5_, 0, SSLH_I_ROW)
-#undef SSLH_I_ROW
+#undef SSLH_I_TAPS
+#undef SSLH_I_WEIGHTS
 #undef SSLH_I_FLOW
 #define SSLH_I_FLOW (void)ahead;
-#define SSLH_I_OUT2(q, i, j) SSLH_I_COL(q, SSLH_I_OUT(i, 1)) SSLH_I_COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
-#define SSLH_I_ROW                                                                           \
-    SSLH_I_REP3(SSLH_I_WEIGHT)                                                               \
+#define SSLH_I_OUT2(COL, q, i, j) COL(q, SSLH_I_OUT(i, 1)) COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
+#define SSLH_I_WEIGHTS SSLH_I_REP3(SSLH_I_WEIGHT)
+#define SSLH_I_TAPS(COL)                                                                     \
     SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
-    SSLH_I_OUT2(1, 0, 1) SSLH_I_OUT2(3, 1, 2) SSLH_I_OUT2(5, 2, 3) SSLH_I_OUT2(7, 3, 4)      \
-    SSLH_I_OUT2(9, 4, 5) SSLH_I_OUT2(11, 5, 6) SSLH_I_OUT2(13, 6, 7)                         \
-    SSLH_I_COL(15, SSLH_I_OUT(7, 1))                                                         \
+    SSLH_I_OUT2(COL, 1, 0, 1) SSLH_I_OUT2(COL, 3, 1, 2) SSLH_I_OUT2(COL, 5, 2, 3)            \
+    SSLH_I_OUT2(COL, 7, 3, 4) SSLH_I_OUT2(COL, 9, 4, 5) SSLH_I_OUT2(COL, 11, 5, 6)           \
+    SSLH_I_OUT2(COL, 13, 6, 7)                                                               \
+    COL(15, SSLH_I_OUT(7, 1))                                                                \
     SSLH_I_COL(16, SSLH_I_OUT(7, 2))
 SSLH_I_DEPTH(sslh_i_depth_half3_, 1, SSLH_I_ROW)
+#undef SSLH_I_TAPS
+#undef SSLH_I_WEIGHTS
 #undef SSLH_I_ROW
 #undef SSLH_I_FLOW
 SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
@@ -5774,53 +5801,62 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
     }
 }
 /* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of
-   j, over the columns of x that exist. Three rows and three columns of the filter at a time, or one row; fewer columns
-   come in three, too. */
+   j, over the columns of x that exist; all of them do for outputs in0 .. in1 - 1. Three rows and three columns of the
+   filter at a time, or one row; fewer columns come in three, too. */
 SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
     const size_t n = d->n, across = (size_t)d->cols * n;
-    const ptrdiff_t pixel = (ptrdiff_t)n, xstep = d->step * pixel;
-    const int step = d->step, count = d->count;
-    const unsigned width = (unsigned)d->width;
+    const ptrdiff_t pixel = (ptrdiff_t)n, xstep = d->step * pixel, row = d->row;
+    const int step = d->step, count = d->count, in0 = d->in0, in1 = d->in1;
+    const sslh_i_depth_next next_x = d->next[0], next_dy = d->next[1];
     for (int b = 0; b < d->cols; b += 3) {
         const int cols = SSLH_I_MIN(3, d->cols - b), none = -(1 << 30);
         /* of x */
         const int col0 = b * d->dil - d->pad, next1 = cols > 1 ? d->dil : none, next2 = cols > 2 ? 2 * d->dil : none;
-        const ptrdiff_t q0 = col0 * pixel, q1 = q0 + d->dil * pixel, q2 = q1 + d->dil * pixel;
-        /* a column that is missing loads and stores the first, unchanged */
+        /* a column that is missing is the first one once more: it loads and stores the same sums, before these */
+        const ptrdiff_t q1 = cols > 1 ? d->dil * pixel : 0, q2 = cols > 2 ? 2 * q1 : 0;
         const size_t o1 = cols > 1 ? n : 0, o2 = cols > 2 ? 2 * n : 0;
         for (int a = 0, some; a < d->rows; a += some) {
             size_t c = 0;
             some = d->rows - a >= 3 ? 3 : 1;
             for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
-                const sslh_real *g = d->dy + c, *x = d->x + (a * d->row + (ptrdiff_t)c);
+                const sslh_real *g = d->dy + c, *x = d->x + (a * row + col0 * pixel + (ptrdiff_t)c);
                 sslh_real *sums = d->sums + ((size_t)a * across + (size_t)b * n + c);
-                int col = col0;
 #define SSLH_I_OPEN(r)                                                                            \
-    const sslh_real *p##r = x + (r)*d->row;                                                       \
     sslh_real *to##r = sums + (r)*across;                                                         \
     SSLH_I_N s##r = SSLH_I_NLOAD(to##r), t##r = SSLH_I_NLOAD(to##r + o1), u##r = SSLH_I_NLOAD(to##r + o2);
-#define SSLH_I_ADD0(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r + q0), v, s##r);
-#define SSLH_I_ADD1(r) t##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r + q1), v, t##r);
-#define SSLH_I_ADD2(r) u##r = SSLH_I_NFMA(SSLH_I_NLOAD(p##r + q2), v, u##r);
-#define SSLH_I_STEP(r) p##r += xstep;
+#define SSLH_I_ADD0(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + (r)*row), v, s##r);
+#define SSLH_I_ADD1(r) t##r = SSLH_I_NFMA(SSLH_I_NLOAD(x1 + (r)*row), v, t##r);
+#define SSLH_I_ADD2(r) u##r = SSLH_I_NFMA(SSLH_I_NLOAD(x2 + (r)*row), v, u##r);
 #define SSLH_I_CLOSE(r)                                                                           \
     SSLH_I_NSTORE(to##r + o2, u##r);                                                              \
     SSLH_I_NSTORE(to##r + o1, t##r);                                                              \
     SSLH_I_NSTORE(to##r, s##r);
 #define SSLH_I_SUMS(R)                                                                            \
     SSLH_I_REP##R(SSLH_I_OPEN)                                                                    \
-    for (int j = 0; j < count; j++, col += step, g += n) {                                        \
+    for (int j = 0; j < count; j++) {                                                             \
+        const int inside = j == in0 ? in1 - j : 0;                                                \
+        const sslh_real *x1 = x + q1, *x2 = x + q2;                                               \
+        j += inside;                                                                              \
+        for (const sslh_real *end = g + (size_t)inside * n; g < end; g += n) {                    \
+            const SSLH_I_N v = SSLH_I_NLOAD(g);                                                   \
+            SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
+            SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
+            SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
+            x += xstep, x1 += xstep, x2 += xstep;                                                 \
+        }                                                                                         \
+        if (j == count) break;                                                                    \
+        const int col = col0 + j * step;                                                          \
         const SSLH_I_N v = SSLH_I_NLOAD(g);                                                       \
-        if ((unsigned)col < width) {                                                              \
+        if (col >= 0 && col < d->width) {                                                         \
             SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
         }                                                                                         \
-        if ((unsigned)(col + next1) < width) {                                                    \
+        if (col + next1 >= 0 && col + next1 < d->width) {                                         \
             SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
         }                                                                                         \
-        if ((unsigned)(col + next2) < width) {                                                    \
+        if (col + next2 >= 0 && col + next2 < d->width) {                                         \
             SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
         }                                                                                         \
-        SSLH_I_REP##R(SSLH_I_STEP)                                                                \
+        x += xstep, g += n;                                                                       \
     }                                                                                             \
     SSLH_I_REP##R(SSLH_I_CLOSE)
                 if (some == 3) {
@@ -5828,7 +5864,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
                 } else {
                     SSLH_I_SUMS(1)
                 }
-                for (int q = 0; q < 2 && a + b == 0; q++) SSLH_I_P(sslh_i_depth_ahead_)(&d->next[q], c);
+                if (a + b == 0) SSLH_I_P(sslh_i_depth_ahead_)(&next_x, c), SSLH_I_P(sslh_i_depth_ahead_)(&next_dy, c);
             }
             for (int r = 0; c < n && r < some * cols; r++) {
                 const int part = (int)(n - c), k = r % cols;
@@ -5836,7 +5872,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
                 sslh_real *to = d->sums + ((size_t)(a + r / cols) * across + (size_t)(b + k) * n + c);
                 sslh_i_v v = sslh_i_vloadn(to, part);
                 for (int j = 0, col = col0 + k * d->dil; j < count; j++, col += step)
-                    if ((unsigned)col < width)
+                    if (col >= 0 && col < d->width)
                         v = sslh_i_vfma(sslh_i_vloadn(x + col * pixel, part),
                                         sslh_i_vloadn(d->dy + ((size_t)j * n + c), part), v);
                 sslh_i_vstoren(to, v, part);
@@ -11929,6 +11965,9 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     d.pad = s->pw;
     d.width = s->w;
     d.count = s->ow;
+    d.in0 = SSLH_I_MIN(s->ow, (s->pw + s->sw - 1) / s->sw);
+    while (d.in1 < s->ow && d.in1 * s->sw - s->pw + (s->kw - 1) * s->dw < s->w) d.in1++;
+    d.in1 = SSLH_I_MAX(d.in0, d.in1);
     d.n = (size_t)channels;
     d.next[0].rows = SSLH_I_MIN(s->sh, s->kh);
     d.next[0].line = (size_t)line;
