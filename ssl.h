@@ -10364,6 +10364,18 @@ SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
     }
 }
 
+/* n numbers to be read, four lines a turn: for short runs beside tiles that would wait for the loop. */
+SSLH_I_FN void sslh_i_prefetch_soon(const sslh_real *x, size_t n) {
+    const char *line = (const char *)x, *end = (const char *)(x + n);
+    for (; end - line > 192; line += 256) {
+        SSLH_I_PREFETCH(line, 0);
+        SSLH_I_PREFETCH(line + 64, 0);
+        SSLH_I_PREFETCH(line + 128, 0);
+        SSLH_I_PREFETCH(line + 192, 0);
+    }
+    for (; line < end; line += 64) SSLH_I_PREFETCH(line, 0);
+}
+
 /* --- forward and gradient of the data: an implicit matrix product ---
    A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of
    the source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
@@ -10469,9 +10481,11 @@ SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros
                 continue;
             }
             for (int t = 0; t < g->taps; t++) {
-                const int a = h + g->off_h[t], b = w + g->off_w[t];
-                const sslh_real *p = a >= 0 && a < g->xh && b >= 0 && b < g->xw ? g->x + (pixel + at[t]) : zeros;
-                for (int q = 0; q < g->sub; q++, to += mr) *to = p + (ptrdiff_t)q * g->seg_len;
+                const unsigned a = (unsigned)(h + g->off_h[t]), b = (unsigned)(w + g->off_w[t]);
+                const int there = (a < (unsigned)g->xh) & (b < (unsigned)g->xw);
+                const sslh_real *p = (there ? g->x : zeros) + (there ? pixel + at[t] : 0);
+                *to = p, to += mr;
+                for (int q = 1; q < g->sub; q++, to += mr) *to = p + (ptrdiff_t)q * g->seg_len;
             }
         }
         j = 0;
@@ -10537,7 +10551,7 @@ SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t,
     const int next = g->segs == 1 ? SSLH_I_MIN(left, t->rows) : 0, some = (next + parts - 1) / parts;
     for (int r = 0; r < t->rows; r++) sslh_i_prefetch(out[r] + t->col, (size_t)t->cols, 1);
     for (int r = at * some; r < SSLH_I_MIN(next, (at + 1) * some); r++)
-        sslh_i_prefetch(t->a[t->rows + r], (size_t)g->seg_len, 0);
+        sslh_i_prefetch_soon(t->a[t->rows + r], (size_t)g->seg_len);
 }
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
@@ -11923,8 +11937,8 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
                   next = SSLH_I_MIN(count, pixels - first - count);
         const sslh_real *a = p->x + (size_t)first * (size_t)k, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
-        sslh_i_prefetch(a + (size_t)count * (size_t)k, (size_t)next * (size_t)k, 0);
-        sslh_i_prefetch(b + (size_t)count * (size_t)s->co, (size_t)next * (size_t)s->co, 0);
+        sslh_i_prefetch_soon(a + (size_t)count * (size_t)k, (size_t)next * (size_t)k);
+        sslh_i_prefetch_soon(b + (size_t)count * (size_t)s->co, (size_t)next * (size_t)s->co);
         if (copied) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
             b = padded_dy;
