@@ -2149,6 +2149,15 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
+/* Text that does little work itself, as networks, files of weights, methods and pictures: clang keeps its functions apart and short, for a
+   fifth of the time that it compiles. (gcc compiles all text around the kernels so, see the pragma above.) */
+#if defined(__clang__) && defined(__OPTIMIZE__)
+#define SSLH_I_LEAN_BEGIN _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
+#define SSLH_I_LEAN_END _Pragma("clang attribute pop")
+#else
+#define SSLH_I_LEAN_BEGIN
+#define SSLH_I_LEAN_END
+#endif
 /* The line at p into the second-level cache, to be read (0) or written (1); p may be any address. _AHEAD: for kernels
    that walk through memory, what comes so many bytes (32 KB) behind p into the first level. One or two lines a step
    flow beside the sums; a burst of prefetches before them does not, as the processor holds some fifty misses and then
@@ -4705,12 +4714,19 @@ SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
     if (n > 8) _mm256_maskstore_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8), x.b);
 }
 #else
-SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const sslh_real *p, int n) {
+/* With SSE2 functions of their own: in the many loops that may end with one they are code for nothing, as memcpy is a
+   call anyway. (In portable C that costs layer norm a quarter of its speed.) */
+#if SSLH_I_PASS == SSLH_I_PASS_SSE2
+#define SSLH_I_PART SSLH_I_APART
+#else
+#define SSLH_I_PART SSLH_I_INLINE
+#endif
+SSLH_I_PART sslh_i_v sslh_i_vloadn(const sslh_real *p, int n) {
     sslh_real t[16] = { 0 };
     memcpy(t, p, (size_t)n * sizeof *p);
     return sslh_i_vload(t);
 }
-SSLH_I_INLINE void sslh_i_vstoren(sslh_real *p, sslh_i_v x, int n) {
+SSLH_I_PART void sslh_i_vstoren(sslh_real *p, sslh_i_v x, int n) {
     sslh_real t[16];
     sslh_i_vstore(t, x);
     memcpy(p, t, (size_t)n * sizeof *p);
@@ -6178,13 +6194,19 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define sslh_i_vgelu_slope SSLH_I_P(sslh_i_vgelu_slope_)
 #define sslh_i_vgelu_inner SSLH_I_P(sslh_i_vgelu_inner_)
 #define sslh_i_vpow SSLH_I_P(sslh_i_vpow_)
-/* Inlined where V is registers; arrays of 16 would only make the code large and the compiler slow. */
-#if SSLH_I_W > 1
-#define SSLH_I_BIG SSLH_I_INLINE
-#elif defined(__GNUC__)
-#define SSLH_I_BIG static SSLH_I_UNUSED __attribute__((noinline))
+/* Inlined where V is one or two registers; arrays of 16, and four registers of 16 that SSE2 has, would only make the
+   code large and the compiler slow: there these are functions, and so is the loop below (ONE_LOOP). */
+#if SSLH_I_W == 1 || SSLH_I_PASS == SSLH_I_PASS_SSE2
+#define SSLH_I_ONE_LOOP 1
+#define SSLH_I_BIG SSLH_I_APART
 #else
-#define SSLH_I_BIG SSLH_I_FN
+#define SSLH_I_ONE_LOOP 0
+#define SSLH_I_BIG SSLH_I_INLINE
+#endif
+#if SSLH_I_W == 1 /* for what softmax and GELU call, which are a tenth slower so with SSE2 */
+#define SSLH_I_BUSY SSLH_I_APART
+#else
+#define SSLH_I_BUSY SSLH_I_INLINE
 #endif
 #define SSLH_I_K(x) sslh_i_vset(SSLH_I_R(x))
 #if SSLH_I_DOUBLE
@@ -6224,7 +6246,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
    are n; added to the exponent of e^r they are the factor 2^n. Below -87, where that would leave the range, the result
    is
    0 (e^-87 = 1.6e-38). NaN stays NaN. */
-SSLH_I_BIG sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
+SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
     sslh_i_v n = sslh_i_vsub(t, SSLH_I_K(12582912.0f));
     sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x);
@@ -6311,7 +6333,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
 /* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit of 7e-9 (times |x|) up
    to
    5.5; from there it is |x|/2 in float. Together within 2.2e-7 |x|, 2.5 ulp where x > 0. */
-SSLH_I_BIG sslh_i_v sslh_i_vgelu(sslh_i_v x) {
+SSLH_I_BUSY sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     sslh_i_v half = sslh_i_vmul(x, SSLH_I_K(0.5)), a = sslh_i_vabs(x), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(2.27493775e-08f);
     p = sslh_i_vfma(p, z, SSLH_I_K(6.35212064e-06f));
@@ -6329,7 +6351,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     return sslh_i_vadd(half, sslh_i_vselect(sslh_i_vgt(a, SSLH_I_K(5.5f)), sslh_i_vabs(half), p));
 }
 /* Phi(x) + x phi(x) = 1/2 + x P(x^2) / Q(x^2), a fit of 4e-9 up to |x| = 6, from there 0 or 1. Within 2.5e-7. */
-SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
+SSLH_I_BUSY sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
     sslh_i_v half = SSLH_I_K(0.5), end = sslh_i_vmax(sslh_i_vneg(half), sslh_i_vmin(half, x)), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(1.70462968e-08f);
     p = sslh_i_vfma(p, z, SSLH_I_K(9.22525487e-07f));
@@ -6368,170 +6390,202 @@ SSLH_I_BIG sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
     return k < 0 ? sslh_i_vdiv(SSLH_I_K(1), y) : y;
 }
 
-/* y[i] = E(x), with x the vector at i. The macros below differ in what they load: one loop each, 16 values a turn. */
+#define sslh_i_vone SSLH_I_K(1)
+#define sslh_i_vgelu_tanh SSLH_I_P(sslh_i_vgelu_tanh_)
+#define sslh_i_vgelu_tanh_slope SSLH_I_P(sslh_i_vgelu_tanh_slope_)
+#define sslh_i_vsilu_slope SSLH_I_P(sslh_i_vsilu_slope_)
+#define sslh_i_velu SSLH_I_P(sslh_i_velu_)
+SSLH_I_INLINE sslh_i_v sslh_i_vgelu_tanh(sslh_i_v x) {
+    return sslh_i_vmul(sslh_i_vmul(x, SSLH_I_K(0.5)), sslh_i_vadd(sslh_i_vgelu_inner(x), sslh_i_vone));
+}
+/* (1+t)/2 + x (1-t^2)/2 u', u' = sqrt(2/pi) (1 + 3 0.044715 x^2) */
+SSLH_I_INLINE sslh_i_v sslh_i_vgelu_tanh_slope(sslh_i_v x) {
+    sslh_i_v t = sslh_i_vgelu_inner(x), u = sslh_i_vfma(sslh_i_vmul(x, x), SSLH_I_K(0.134145), sslh_i_vone);
+    u = sslh_i_vmul(sslh_i_vmul(u, x), SSLH_I_K(0.79788456080286535588));
+    u = sslh_i_vmul(u, sslh_i_vsub(sslh_i_vone, sslh_i_vmul(t, t)));
+    u = sslh_i_vadd(u, sslh_i_vadd(t, sslh_i_vone));
+    return sslh_i_vmul(u, SSLH_I_K(0.5));
+}
+/* s (1 + x (1-s)) */
+SSLH_I_INLINE sslh_i_v sslh_i_vsilu_slope(sslh_i_v x) {
+    sslh_i_v s = sslh_i_vsigmoid(x);
+    return sslh_i_vmul(s, sslh_i_vfma(x, sslh_i_vsub(sslh_i_vone, s), sslh_i_vone));
+}
+/* e^x - 1 = 2 t / (1 - t), t = tanh(x/2): no cancellation near 0 */
+SSLH_I_INLINE sslh_i_v sslh_i_velu(sslh_i_v x, sslh_i_v p) {
+    sslh_i_v t = sslh_i_vtanh(sslh_i_vmul(x, SSLH_I_K(0.5)));
+    t = sslh_i_vdiv(sslh_i_vadd(t, t), sslh_i_vsub(sslh_i_vone, t));
+    return sslh_i_vselect(sslh_i_vgt(x, sslh_i_vzero()), x, sslh_i_vmul(t, p));
+}
+
+/* y[i] = E(x), with v the vector of x at i: one loop each, 16 values a turn. Functions that choose E by a switch have a
+   loop in every case (CASE) between LOOP and LOOP_END, which are empty; with ONE_LOOP it is they that hold the one loop, and
+   the switch is asked for every vector. */
 #define SSLH_I_MAP(E) \
     for (size_t i = 0; i < n; i += 16) { \
         sslh_i_v v = sslh_i_vget(x + i, n - i); \
         sslh_i_vput(y + i, E, n - i); \
     }
-#define sslh_i_vone SSLH_I_K(1)
+/* TAKE and GIVE, set before each function, load the vectors at i and store g. */
+#define SSLH_I_EVERY(E) for (size_t i = 0; i < n; i += 16) { SSLH_I_TAKE g = E; SSLH_I_GIVE }
+#if SSLH_I_ONE_LOOP
+#define SSLH_I_LOOP for (size_t i = 0; i < n; i += 16) { SSLH_I_TAKE
+#define SSLH_I_CASE(E) g = E; break;
+#define SSLH_I_LOOP_END SSLH_I_GIVE }
+#else
+#define SSLH_I_LOOP
+#define SSLH_I_CASE(E) SSLH_I_EVERY(E) break;
+#define SSLH_I_LOOP_END
+#endif
 
+#define SSLH_I_TAKE sslh_i_v v = sslh_i_vget(x + i, n - i), g;
+#define SSLH_I_GIVE sslh_i_vput(y + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q) {
     sslh_i_v zero = sslh_i_vzero(), vp = sslh_i_vset(p), vq = sslh_i_vset(q);
-    switch (op) {
-    case SSLH_I_U_RELU: SSLH_I_MAP(sslh_i_vmax(zero, v)) break; /* NaN stays NaN */
-    case SSLH_I_U_SIGMOID: SSLH_I_MAP(sslh_i_vsigmoid(v)) break;
-    case SSLH_I_U_TANH: SSLH_I_MAP(sslh_i_vtanh(v)) break;
-    case SSLH_I_U_EXP: SSLH_I_MAP(sslh_i_vexp(v)) break;
-    case SSLH_I_U_SQRT: SSLH_I_MAP(sslh_i_vsqrt(v)) break;
-    case SSLH_I_U_SCALE: SSLH_I_MAP(sslh_i_vmul(v, vp)) break;
-    case SSLH_I_U_SHIFT: SSLH_I_MAP(sslh_i_vadd(v, vp)) break;
-    case SSLH_I_U_GELU: SSLH_I_MAP(sslh_i_vgelu(v)) break;
-    case SSLH_I_U_GELU_TANH:
-        SSLH_I_MAP(sslh_i_vmul(sslh_i_vmul(v, SSLH_I_K(0.5)), sslh_i_vadd(sslh_i_vgelu_inner(v), sslh_i_vone)))
-        break;
-    case SSLH_I_U_SILU: SSLH_I_MAP(sslh_i_vmul(v, sslh_i_vsigmoid(v))) break;
-    case SSLH_I_U_SOFTPLUS: SSLH_I_MAP(sslh_i_vsoftplus(v)) break;
-    case SSLH_I_U_LEAKY: SSLH_I_MAP(sslh_i_vselect(sslh_i_vgt(v, zero), v, sslh_i_vmul(v, vp))) break;
-    case SSLH_I_U_ELU: /* e^x - 1 = 2 t / (1 - t), t = tanh(x/2): no cancellation near 0 */
-        for (size_t i = 0; i < n; i += 16) {
-            sslh_i_v v = sslh_i_vget(x + i, n - i), t = sslh_i_vtanh(sslh_i_vmul(v, SSLH_I_K(0.5)));
-            t = sslh_i_vdiv(sslh_i_vadd(t, t), sslh_i_vsub(sslh_i_vone, t));
-            sslh_i_vput(y + i, sslh_i_vselect(sslh_i_vgt(v, zero), v, sslh_i_vmul(t, vp)), n - i);
-        }
-        break;
-    case SSLH_I_U_LOG: SSLH_I_MAP(sslh_i_vlog(v)) break;
-    case SSLH_I_U_SQUARE: SSLH_I_MAP(sslh_i_vmul(v, v)) break;
-    case SSLH_I_U_ABS: SSLH_I_MAP(sslh_i_vabs(v)) break;
-    case SSLH_I_U_POW:
-        if (sslh_i_twice(p)) SSLH_I_MAP(sslh_i_vpow(v, (int)(p + p)))
-        else for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
-        break;
-    case SSLH_I_U_CLAMP: SSLH_I_MAP(sslh_i_vmin(vq, sslh_i_vmax(vp, v))) break;
-    default: SSLH_I_MAP(v) break;
+    if (op == SSLH_I_U_POW && !sslh_i_twice(p)) {
+        for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
+        return;
     }
+    if (op == SSLH_I_U_GELU) { /* always a loop of its own, as it is used most */
+        SSLH_I_EVERY(sslh_i_vgelu(v))
+        return;
+    }
+    SSLH_I_LOOP
+    switch (op) {
+    case SSLH_I_U_RELU: SSLH_I_CASE(sslh_i_vmax(zero, v)) /* NaN stays NaN */
+    case SSLH_I_U_SIGMOID: SSLH_I_CASE(sslh_i_vsigmoid(v))
+    case SSLH_I_U_TANH: SSLH_I_CASE(sslh_i_vtanh(v))
+    case SSLH_I_U_EXP: SSLH_I_CASE(sslh_i_vexp(v))
+    case SSLH_I_U_SQRT: SSLH_I_CASE(sslh_i_vsqrt(v))
+    case SSLH_I_U_SCALE: SSLH_I_CASE(sslh_i_vmul(v, vp))
+    case SSLH_I_U_SHIFT: SSLH_I_CASE(sslh_i_vadd(v, vp))
+    case SSLH_I_U_GELU_TANH: SSLH_I_CASE(sslh_i_vgelu_tanh(v))
+    case SSLH_I_U_SILU: SSLH_I_CASE(sslh_i_vmul(v, sslh_i_vsigmoid(v)))
+    case SSLH_I_U_SOFTPLUS: SSLH_I_CASE(sslh_i_vsoftplus(v))
+    case SSLH_I_U_LEAKY: SSLH_I_CASE(sslh_i_vselect(sslh_i_vgt(v, zero), v, sslh_i_vmul(v, vp)))
+    case SSLH_I_U_ELU: SSLH_I_CASE(sslh_i_velu(v, vp))
+    case SSLH_I_U_LOG: SSLH_I_CASE(sslh_i_vlog(v))
+    case SSLH_I_U_SQUARE: SSLH_I_CASE(sslh_i_vmul(v, v))
+    case SSLH_I_U_ABS: SSLH_I_CASE(sslh_i_vabs(v))
+    case SSLH_I_U_POW: SSLH_I_CASE(sslh_i_vpow(v, (int)(p + p)))
+    case SSLH_I_U_CLAMP: SSLH_I_CASE(sslh_i_vmin(vq, sslh_i_vmax(vp, v)))
+    default: SSLH_I_CASE(v)
+    }
+    SSLH_I_LOOP_END
 }
+#undef SSLH_I_TAKE
+#undef SSLH_I_GIVE
 
 /* dx = (fresh ? 0 : dx) + dy y'(x), the slope given by E from x and y: the vectors v and w; g is dy. dx may be dy. */
-#define SSLH_I_MAP_BACK(E) \
-    for (size_t i = 0; i < n; i += 16) { \
-        sslh_i_v v = sslh_i_vget(x + i, n - i), w = sslh_i_vget(y + i, n - i), g = sslh_i_vget(dy + i, n - i); \
-        (void)v, (void)w; \
-        g = E; \
-        if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
-        sslh_i_vput(dx + i, g, n - i); \
-    }
+#define SSLH_I_TAKE \
+    sslh_i_v v = sslh_i_vget(x + i, n - i), w = sslh_i_vget(y + i, n - i), g = sslh_i_vget(dy + i, n - i); \
+    (void)v, (void)w;
+#define SSLH_I_GIVE \
+    if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
+    sslh_i_vput(dx + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy,
                                             sslh_real *dx, size_t n, sslh_real p, sslh_real q, int fresh) {
     sslh_i_v zero = sslh_i_vzero(), vp = sslh_i_vset(p), vq = sslh_i_vset(q);
     if (!x) x = dy; /* whichever the derivative does not need may be NULL */
     if (!y) y = dy;
-    switch (op) {
-    case SSLH_I_U_RELU: SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(w, zero), g, zero)) break;
-    case SSLH_I_U_SIGMOID: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vmul(w, sslh_i_vsub(sslh_i_vone, w)))) break;
-    case SSLH_I_U_TANH: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vsub(sslh_i_vone, sslh_i_vmul(w, w)))) break;
-    case SSLH_I_U_EXP: SSLH_I_MAP_BACK(sslh_i_vmul(g, w)) break;
-    case SSLH_I_U_SQRT: SSLH_I_MAP_BACK(sslh_i_vdiv(g, sslh_i_vadd(w, w))) break;
-    case SSLH_I_U_SCALE: SSLH_I_MAP_BACK(sslh_i_vmul(g, vp)) break;
-    case SSLH_I_U_GELU: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vgelu_slope(v))) break;
-    case SSLH_I_U_GELU_TANH: /* (1+t)/2 + x (1-t^2)/2 u', u' = sqrt(2/pi) (1 + 3 0.044715 x^2) */
-        for (size_t i = 0; i < n; i += 16) {
-            sslh_i_v v = sslh_i_vget(x + i, n - i), g = sslh_i_vget(dy + i, n - i), t = sslh_i_vgelu_inner(v);
-            sslh_i_v u = sslh_i_vfma(sslh_i_vmul(v, v), SSLH_I_K(0.134145), sslh_i_vone);
-            u = sslh_i_vmul(sslh_i_vmul(u, v), SSLH_I_K(0.79788456080286535588));
-            u = sslh_i_vmul(u, sslh_i_vsub(sslh_i_vone, sslh_i_vmul(t, t)));
-            u = sslh_i_vadd(u, sslh_i_vadd(t, sslh_i_vone));
-            g = sslh_i_vmul(g, sslh_i_vmul(u, SSLH_I_K(0.5)));
-            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
-            sslh_i_vput(dx + i, g, n - i);
+    if (op == SSLH_I_U_POW && p != 0 && !sslh_i_twice(p)) {
+        for (size_t i = 0; i < n; i++) {
+            sslh_real t = p * sslh_i_pow(x[i], p - 1);
+            t = t * dy[i];
+            dx[i] = fresh ? t : dx[i] + t;
         }
-        break;
-    case SSLH_I_U_SILU: /* s (1 + x (1-s)) */
-        for (size_t i = 0; i < n; i += 16) {
-            sslh_i_v v = sslh_i_vget(x + i, n - i), g = sslh_i_vget(dy + i, n - i), s = sslh_i_vsigmoid(v);
-            g = sslh_i_vmul(g, sslh_i_vmul(s, sslh_i_vfma(v, sslh_i_vsub(sslh_i_vone, s), sslh_i_vone)));
-            if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
-            sslh_i_vput(dx + i, g, n - i);
-        }
-        break;
-    case SSLH_I_U_SOFTPLUS: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vsigmoid(v))) break;
-    case SSLH_I_U_LEAKY: SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vmul(g, vp))) break;
-    case SSLH_I_U_ELU:
-        SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vmul(g, sslh_i_vmul(vp, sslh_i_vexp(v)))))
-        break;
-    case SSLH_I_U_LOG: SSLH_I_MAP_BACK(sslh_i_vdiv(g, v)) break;
-    case SSLH_I_U_SQUARE: SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vadd(v, v))) break;
-    case SSLH_I_U_ABS: /* the slope at 0 is 0 */
-        SSLH_I_MAP_BACK(
-            sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vselect(sslh_i_vgt(zero, v), sslh_i_vneg(g), zero)))
-        break;
-    case SSLH_I_U_POW:
-        if (p == 0) SSLH_I_MAP_BACK(zero)
-        else if (sslh_i_twice(p)) SSLH_I_MAP_BACK(sslh_i_vmul(g, sslh_i_vmul(vp, sslh_i_vpow(v, (int)(p + p) - 2))))
-        else
-            for (size_t i = 0; i < n; i++) {
-                sslh_real t = p * sslh_i_pow(x[i], p - 1);
-                t = t * dy[i];
-                dx[i] = fresh ? t : dx[i] + t;
-            }
-        break;
-    case SSLH_I_U_CLAMP:
-        SSLH_I_MAP_BACK(sslh_i_vselect(sslh_i_mand(sslh_i_vge(v, vp), sslh_i_vge(vq, v)), g, zero))
-        break;
-    default: SSLH_I_MAP_BACK(g) break; /* SHIFT, LINEAR */
+        return;
     }
+    if (op == SSLH_I_U_GELU) {
+        SSLH_I_EVERY(sslh_i_vmul(g, sslh_i_vgelu_slope(v)))
+        return;
+    }
+    SSLH_I_LOOP
+    switch (op) {
+    case SSLH_I_U_RELU: SSLH_I_CASE(sslh_i_vselect(sslh_i_vgt(w, zero), g, zero))
+    case SSLH_I_U_SIGMOID: SSLH_I_CASE(sslh_i_vmul(g, sslh_i_vmul(w, sslh_i_vsub(sslh_i_vone, w))))
+    case SSLH_I_U_TANH: SSLH_I_CASE(sslh_i_vmul(g, sslh_i_vsub(sslh_i_vone, sslh_i_vmul(w, w))))
+    case SSLH_I_U_EXP: SSLH_I_CASE(sslh_i_vmul(g, w))
+    case SSLH_I_U_SQRT: SSLH_I_CASE(sslh_i_vdiv(g, sslh_i_vadd(w, w)))
+    case SSLH_I_U_SCALE: SSLH_I_CASE(sslh_i_vmul(g, vp))
+    case SSLH_I_U_GELU_TANH: SSLH_I_CASE(sslh_i_vmul(g, sslh_i_vgelu_tanh_slope(v)))
+    case SSLH_I_U_SILU: SSLH_I_CASE(sslh_i_vmul(g, sslh_i_vsilu_slope(v)))
+    case SSLH_I_U_SOFTPLUS: SSLH_I_CASE(sslh_i_vmul(g, sslh_i_vsigmoid(v)))
+    case SSLH_I_U_LEAKY: SSLH_I_CASE(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vmul(g, vp)))
+    case SSLH_I_U_ELU:
+        SSLH_I_CASE(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vmul(g, sslh_i_vmul(vp, sslh_i_vexp(v)))))
+    case SSLH_I_U_LOG: SSLH_I_CASE(sslh_i_vdiv(g, v))
+    case SSLH_I_U_SQUARE: SSLH_I_CASE(sslh_i_vmul(g, sslh_i_vadd(v, v)))
+    case SSLH_I_U_ABS: /* the slope at 0 is 0 */
+        SSLH_I_CASE(sslh_i_vselect(sslh_i_vgt(v, zero), g, sslh_i_vselect(sslh_i_vgt(zero, v), sslh_i_vneg(g), zero)))
+    case SSLH_I_U_POW:
+        SSLH_I_CASE(p == 0 ? zero : sslh_i_vmul(g, sslh_i_vmul(vp, sslh_i_vpow(v, (int)(p + p) - 2))))
+    case SSLH_I_U_CLAMP: SSLH_I_CASE(sslh_i_vselect(sslh_i_mand(sslh_i_vge(v, vp), sslh_i_vge(vq, v)), g, zero))
+    default: SSLH_I_CASE(g) /* SHIFT, LINEAR */
+    }
+    SSLH_I_LOOP_END
 }
+#undef SSLH_I_TAKE
+#undef SSLH_I_GIVE
 
 /* Two operands, each an array or one number. */
-#define SSLH_I_MAP2(E) \
-    for (size_t i = 0; i < n; i += 16) { \
-        sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
-        sslh_i_vput(y + i, E, n - i); \
-    }
+#define SSLH_I_TAKE sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0, g;
+#define SSLH_I_GIVE sslh_i_vput(y + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y,
                                         size_t n) {
     sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]);
+    SSLH_I_LOOP
     switch (op) {
-    case SSLH_I_B_ADD: SSLH_I_MAP2(sslh_i_vadd(v, w)) break;
-    case SSLH_I_B_SUB: SSLH_I_MAP2(sslh_i_vsub(v, w)) break;
-    case SSLH_I_B_MUL: SSLH_I_MAP2(sslh_i_vmul(v, w)) break;
-    case SSLH_I_B_DIV: SSLH_I_MAP2(sslh_i_vdiv(v, w)) break;
-    case SSLH_I_B_MIN:
-        SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmin(v, w))) break; /* NaN of either stays */
-    case SSLH_I_B_MAX: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmax(v, w))) break;
-    default: SSLH_I_MAP2(sslh_i_vselect(sslh_i_vgt(v, w), sslh_i_vone, sslh_i_vzero())) break;
+    case SSLH_I_B_ADD: SSLH_I_CASE(sslh_i_vadd(v, w))
+    case SSLH_I_B_SUB: SSLH_I_CASE(sslh_i_vsub(v, w))
+    case SSLH_I_B_MUL: SSLH_I_CASE(sslh_i_vmul(v, w))
+    case SSLH_I_B_DIV: SSLH_I_CASE(sslh_i_vdiv(v, w))
+    case SSLH_I_B_MIN: SSLH_I_CASE(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmin(v, w))) /* NaN of either stays */
+    case SSLH_I_B_MAX: SSLH_I_CASE(sslh_i_vselect(sslh_i_vnan(v), v, sslh_i_vmax(v, w)))
+    default: SSLH_I_CASE(sslh_i_vselect(sslh_i_vgt(v, w), sslh_i_vone, sslh_i_vzero()))
     }
+    SSLH_I_LOOP_END
 }
+#undef SSLH_I_TAKE
+#undef SSLH_I_GIVE
 
 /* dx (+)= gradient of operand side (0: a, 1: b), not yet summed over its broadcast axes. dx may be dy. */
-#define SSLH_I_MAP2_BACK(E) \
-    for (size_t i = 0; i < n; i += 16) { \
-        sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
-        sslh_i_v g = sslh_i_vget(dy + i, n - i); \
-        (void)v, (void)w; \
-        g = E; \
-        if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
-        sslh_i_vput(dx + i, g, n - i); \
-    }
+#define SSLH_I_TAKE \
+    sslh_i_v v = sa ? sslh_i_vget(a + i, n - i) : a0, w = sb ? sslh_i_vget(b + i, n - i) : b0; \
+    sslh_i_v g = sslh_i_vget(dy + i, n - i); \
+    (void)v, (void)w;
+#define SSLH_I_GIVE \
+    if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i)); \
+    sslh_i_vput(dx + i, g, n - i);
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
                                              const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
                                              int fresh) {
+    if ((op == SSLH_I_B_MIN && side == 0) || (op == SSLH_I_B_MAX && side == 1)) { /* taken is what is less: a < b is b > a */
+        const sslh_real *t = a;
+        const int st = sa;
+        a = b, sa = sb, b = t, sb = st;
+    }
     sslh_i_v a0 = sslh_i_vset(a[0]), b0 = sslh_i_vset(b[0]), zero = sslh_i_vzero(), half = SSLH_I_K(0.5);
-    if (op == SSLH_I_B_MUL && side == 0) SSLH_I_MAP2_BACK(sslh_i_vmul(g, w))
-    else if (op == SSLH_I_B_MUL) SSLH_I_MAP2_BACK(sslh_i_vmul(g, v))
-    else if (op == SSLH_I_B_DIV && side == 0) SSLH_I_MAP2_BACK(sslh_i_vdiv(g, w))
-    else if (op == SSLH_I_B_DIV) /* -y / b */
-        SSLH_I_MAP2_BACK(sslh_i_vneg(sslh_i_vdiv(sslh_i_vmul(g, sslh_i_vget(y + i, n - i)), w)))
-    else if (op == SSLH_I_B_SUB && side == 1) SSLH_I_MAP2_BACK(sslh_i_vneg(g))
-    else if (op == SSLH_I_B_MIN || op == SSLH_I_B_MAX) {
-        if ((op == SSLH_I_B_MAX) == (side == 0)) /* the side that is taken when a > b */
-            SSLH_I_MAP2_BACK(
-                sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(v, w), g, zero)))
-        else
-            SSLH_I_MAP2_BACK(
-                sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half), sslh_i_vselect(sslh_i_vgt(w, v), g, zero)))
-    } else SSLH_I_MAP2_BACK(g)
+    SSLH_I_LOOP
+    switch (2 * op + side) {
+    case 2 * SSLH_I_B_MUL: SSLH_I_CASE(sslh_i_vmul(g, w))
+    case 2 * SSLH_I_B_MUL + 1: SSLH_I_CASE(sslh_i_vmul(g, v))
+    case 2 * SSLH_I_B_DIV: SSLH_I_CASE(sslh_i_vdiv(g, w))
+    case 2 * SSLH_I_B_DIV + 1: /* -y / b */
+        SSLH_I_CASE(sslh_i_vneg(sslh_i_vdiv(sslh_i_vmul(g, sslh_i_vget(y + i, n - i)), w)))
+    case 2 * SSLH_I_B_SUB + 1: SSLH_I_CASE(sslh_i_vneg(g))
+    case 2 * SSLH_I_B_MIN:
+    case 2 * SSLH_I_B_MIN + 1:
+    case 2 * SSLH_I_B_MAX:
+    case 2 * SSLH_I_B_MAX + 1:
+        SSLH_I_CASE(sslh_i_vselect(sslh_i_veq(v, w), sslh_i_vmul(g, half),
+                                   sslh_i_vselect(sslh_i_vgt(v, w), g, zero)))
+    default: SSLH_I_CASE(g)
+    }
+    SSLH_I_LOOP_END
 }
+#undef SSLH_I_TAKE
+#undef SSLH_I_GIVE
 
 /* y = a y + b x */
 SSLH_I_FN void SSLH_I_P(sslh_i_axpby_)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b) {
@@ -7362,6 +7416,13 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_DEPTH
 #undef SSLH_I_OUT
 #undef SSLH_I_OUT2
+#undef SSLH_I_PART
+#undef SSLH_I_BUSY
+#undef SSLH_I_ONE_LOOP
+#undef SSLH_I_EVERY
+#undef SSLH_I_LOOP
+#undef SSLH_I_LOOP_END
+#undef SSLH_I_CASE
 #undef SSLH_I_OUT3
 #undef SSLH_I_OUT5
 #undef SSLH_I_WEIGHT
@@ -15493,6 +15554,7 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     return sslh_i_end(c, op, in, nin, out);
 }
 
+SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
 /*  >>nets          nets, parameters, layers                                                                         */
 /* ================================================================================================================== */
@@ -17382,6 +17444,7 @@ SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
     return rate;
 }
 
+SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>files         inflate, PNG, PNM, IDX, CIFAR, npy                                                               */
 /* ================================================================================================================== */
@@ -19204,6 +19267,7 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
     return t;
 }
 
+SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
 /*  >>weights       safetensors, weights, checkpoints, embed                                                         */
 /* ================================================================================================================== */
@@ -21628,6 +21692,7 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
     return sslh_from_ints(c, sslh_dim1(b.count), b.labels);
 }
 
+SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>views         augmentation                                                                                     */
 /* ================================================================================================================== */
@@ -22756,6 +22821,7 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
     return sslh_i_end(c, "sslh_rotate90", &x, 1, out);
 }
 
+SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
 /*  >>method        what all methods share                                                                           */
 /* ================================================================================================================== */
@@ -23776,6 +23842,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
 }
 #endif /* SSLH_WITH_MAE */
 
+SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>eval          probe, kNN, fine-tuning, meters                                                                  */
 /* ================================================================================================================== */
@@ -24607,6 +24674,7 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
     return result;
 }
 
+SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
 /*  >>train         trainer                                                                                          */
 /* ================================================================================================================== */
@@ -25797,6 +25865,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #pragma pop_macro("I")
 #endif
 
+SSLH_I_LEAN_END
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
 #pragma GCC pop_options
 #endif
