@@ -9564,8 +9564,12 @@ SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args
     } else if (one && r->j1 < s->j1 && g->tb) { /* or where it comes from */
         sslh_i_gemm_ask(&ask[0], g->b + (size_t)r->j1 * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, some);
     } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
-        const int whole = s->i1 - i - 2 * mr + 1;
-        sslh_i_gemm_ask(&ask[0], a + next, g->lda, g->ta ? 16 * g->lda : 16, next, SSLH_I_MIN(t->rows, whole));
+        const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
+        const sslh_real *at = a + next; /* where one panel is all there is, what comes at once: more k, then those rows */
+        if (more) at = a + SSLH_I_KC * (g->ta ? g->lda : 1);
+        else if (t->cols <= p->nr) at -= (size_t)(k - r->k0) * (g->ta ? g->lda : 1);
+        sslh_i_gemm_ask(&ask[0], at, g->lda, g->ta ? 16 * g->lda : 16, next,
+                        more ? t->rows : SSLH_I_MIN(t->rows, whole));
     }
 }
 
