@@ -3963,6 +3963,7 @@ typedef struct sslh_i_tile {
     size_t                  col;
     const sslh_real        *bias;
     int                     accumulate, relu;
+    int               quads;   /* of rows: 4 r .. 4 r + 3 lie side by side */
 } sslh_i_tile;
 
 #define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
@@ -4977,6 +4978,33 @@ SSLH_I_RUN_CORES(8)
 SSLH_I_RUN_CORES(12)
 #endif
 
+#if SSLH_I_MR == 12
+/* rows1x12 where rows 4 r .. 4 r + 3 lie side by side: three pointers, so that none waits in a vector register. */
+#define SSLH_I_SIDE(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(q[(r) / 4][k + (r) % 4]), b0, u##r);
+SSLH_I_FN void SSLH_I_P(sslh_i_quads1x12_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep,
+                                           int more) {
+    SSLH_I_REP12(SSLH_I_ZERO1)
+    const float *b = t->b;
+    const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;
+    const ptrdiff_t shift = (ptrdiff_t)t->shift;
+    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        const float *q[3] = {a[0] + shift, a[4] + shift, a[8] + shift};
+        for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {
+            SSLH_I_N b0 = SSLH_I_NLOAD(b);
+            SSLH_I_AHEAD(b, 32768);
+            SSLH_I_REP12(SSLH_I_SIDE)
+        }
+    }
+    float *z = y;
+    if (more) {
+        SSLH_I_REP12(SSLH_I_MORE1)
+        z = y;
+    }
+    SSLH_I_REP12(SSLH_I_PUT1)
+}
+#undef SSLH_I_SIDE
+#endif
+
 /* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the
    pipeline. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
@@ -4994,7 +5022,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, floa
     default: (wide ? SSLH_I_P(sslh_i_rows2x6_) : SSLH_I_P(sslh_i_rows1x6_))(t, a, y, ystep, more); break;
 #else
     case 8: (wide ? SSLH_I_P(sslh_i_rows2x8_) : SSLH_I_P(sslh_i_rows1x8_))(t, a, y, ystep, more); break;
-    default: (wide ? SSLH_I_P(sslh_i_rows2x12_) : SSLH_I_P(sslh_i_rows1x12_))(t, a, y, ystep, more); break;
+    default:
+        (wide ? SSLH_I_P(sslh_i_rows2x12_) : t->quads ? SSLH_I_P(sslh_i_quads1x12_) : SSLH_I_P(sslh_i_rows1x12_))
+        (t, a, y, ystep, more);
+        break;
 #endif
     }
 }
@@ -11968,6 +11999,7 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
         t.len = d.cols;
         t.spare = 1;
         t.kstep = (size_t)(s->sw * bands->xg);
+        t.quads = bands->xg % 4 == 0;
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)og;
         t.accumulate = at > task * each;
