@@ -4824,12 +4824,12 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_RUN2(r) SSLH_I_MADD2(r, q[(r) / 3][(r) % 3 * rstep])
 #define SSLH_I_RUN1(r) SSLH_I_MADD1(r, q[(r) / 3][(r) % 3 * rstep])
 /* Rows of y one after the other. All their addresses at once are more than there are registers for them, and gcc keeps
-   what is too much in vector registers, which take part in the sums. */
+   what is too much in vector registers, which take part in the sums. (Two registers a row must not be held back: where
+   y comes from memory, stores kept in the order of rows cost a third.) */
 #define SSLH_I_PUT2(r)                                                                                                 \
     SSLH_I_NSTORE(z, u##r);                                                                                            \
     SSLH_I_NSTORE(z + SSLH_I_W, v##r);                                                                                 \
-    z += ystep;                                                                                                        \
-    SSLH_I_OPAQUE(z);
+    z += ystep;
 #define SSLH_I_PUT1(r)                                                                                                 \
     SSLH_I_NSTORE(z, u##r);                                                                                            \
     z += ystep;                                                                                                        \
