@@ -265,6 +265,27 @@ static double bench_stream_best(bench_stream *p, int what) { /* seconds of the b
     }
     return best;
 }
+/* Bandwidth changes with what the machine's neighbours do: asked again before each case that is compared with it. */
+static size_t bench_find_bandwidth(sslh_ctx *c, int threads) {
+    bench_stream p;
+    bench_limits *l = &bench_limit[threads];
+    memset(&p, 0, sizeof p);
+    p.c = c;
+    p.threads = threads;
+    p.n = (size_t)40 << 20; /* 160 MB an array, several times the last cache */
+    p.a = (float *)malloc(p.n * sizeof(float));
+    p.b = (float *)malloc(p.n * sizeof(float));
+    if (p.a && p.b) {
+        memset(p.a, 0, p.n * sizeof(float));
+        memset(p.b, 0, p.n * sizeof(float));
+        l->read = 4e-9 * (double)p.n / bench_stream_best(&p, BENCH_READ);
+        l->copy = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_COPY);
+        l->update = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_UPDATE);
+    }
+    free(p.a);
+    free(p.b);
+    return p.n * sizeof(float);
+}
 static void bench_find_limits(sslh_ctx *c, int threads) {
     bench_stream p;
     bench_limits *l = &bench_limit[threads];
@@ -279,20 +300,9 @@ static void bench_find_limits(sslh_ctx *c, int threads) {
     double seconds = bench_stream_best(&p, BENCH_FMA), flop = 0;
     for (int i = 0; i < threads; i++) flop += p.flop[i];
     l->gflops = 1e-9 * flop / seconds;
-    p.n = (size_t)40 << 20; /* 160 MB an array, several times the last cache */
-    p.a = (float *)malloc(p.n * sizeof(float));
-    p.b = (float *)malloc(p.n * sizeof(float));
-    if (p.a && p.b) {
-        memset(p.a, 0, p.n * sizeof(float));
-        memset(p.b, 0, p.n * sizeof(float));
-        l->read = 4e-9 * (double)p.n / bench_stream_best(&p, BENCH_READ);
-        l->copy = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_COPY);
-        l->update = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_UPDATE);
-    }
-    free(p.a);
-    free(p.b);
+    const size_t bytes = bench_find_bandwidth(c, threads);
     printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)\n",
-           threads, cpu, l->gflops, l->read, l->copy, l->update, 4e-6 * (double)p.n);
+           threads, cpu, l->gflops, l->read, l->copy, l->update, 1e-6 * (double)bytes);
     fflush(stdout);
 }
 /* Least seconds for so many bytes read and written at the measured rates. Writing elsewhere costs what a copied byte costs beyond

@@ -123,6 +123,7 @@ static void memory_cases(void) {
             side[0].run = memory_run;
             side[0].self = &p;
             torch.ask = ask;
+            if (memory_ops[i / 2].read[i % 2] > 0) bench_find_bandwidth(c, threads);
             bench_measure(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * (double)p.count;
             const double read = bytes * memory_ops[i / 2].read[i % 2], written = bytes * memory_ops[i / 2].write[i % 2];
@@ -164,6 +165,7 @@ static void memory_cases(void) {
             side[0].run = update_run;
             side[0].self = &p;
             torch.ask = name;
+            bench_find_bandwidth(c, threads);
             bench_measure(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * 4096.0 * 2560.0, read = bytes * updates[i].read, written = bytes * updates[i].write;
             bench_line(name, "memory", threads, side, sides, read + written, 1e9,
