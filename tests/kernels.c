@@ -1,5 +1,6 @@
 /* The kernels of products and convolutions against their plain references, at odd sizes, in every instruction set of this
-   machine, with one and two threads: values, bits, and that a result does not depend on what stands beside it. */
+   machine and build (build/tests/kernels_c: portable C), with one and two threads: values, bits, and that a result does not
+   depend on what stands beside it. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
