@@ -9856,9 +9856,10 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
 /* Sizes of what is near, and of a worker's memory. */
 SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     /* one panel at a time, from the first level: just packed, or when the second holds a block of a */
-    const int panel = p->b_mode == SSLH_I_B_LOCAL ? p->g.tb : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
+    const int panel = p->b_mode == SSLH_I_B_LOCAL ? p->g.tb && p->g.m <= 256 : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
     const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC;
-    const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR;
+    /* 16 columns: rows of a are read to their end, unless a short last block leaves no time to ask for the next ones */
+    const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR || (p->g.n <= 16 && p->g.k % SSLH_I_KC == 0);
     const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* lines far apart share few sets */
     p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
     p->near_n = panel ? p->nr : SSLH_I_NEAR / p->near_k / 32 * 32;
@@ -9904,11 +9905,21 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     }
     /* b in place pays for few rows; not where each line lies on a page of its own, half used */
     const size_t kn = (size_t)g->k * (size_t)g->n;
-    const int few = (g->m <= 256 || (g->m <= 1024 && kn <= 2 * SSLH_I_NEAR)) && (p.k->w == 16 || g->ldb % 512 != 0);
+    const int some = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
+    const int few = (g->m <= 256 || some) && (p.k->w == 16 || g->ldb % 512 != 0);
     if (!g->tb && g->n % p.k->w == 0 && (few || g->n <= nr || kn <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
+    /* Columns instead of rows for each task, where there are enough: it packs its own b. What all read then is a, which
+       nobody writes; a line of b that another thread has packed comes from that one's cache, slowly. */
+    if (p.b_mode == SSLH_I_B_SHARED && p.parts == 1 && g->m <= 1152 && g->n >= (g->ta && g->k > 128 ? 1024 : 512)) {
+        p.b_mode = SSLH_I_B_LOCAL;
+        p.row_tasks = 1;
+        p.rows = sslh_i_cut(g->m, 1, 12);
+        p.col_tasks = SSLH_I_MIN(16, SSLH_I_MAX(4, (g->n + 287) / 288));
+        p.cols = sslh_i_cut(g->n, p.col_tasks, 32);
+    }
     p.copy_a = g->ta ? p.cols > nr && g->k > 128 : p.cols >= 128 && g->m > 8 && g->lda % 1024 == 0;
     sslh_i_gemm_work(&p);
     if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 2 MB, which a shared cache holds */
