@@ -3950,7 +3950,8 @@ typedef struct sslh_i_tile {
     int                     segs, len;     /* rows: segments of len */
     const sslh_real *const *a;             /* rows: [segs][MR] pointers (rows <= MR when segs > 1); runs: [segs] */
     size_t                  shift;         /* rows: added to every pointer */
-    const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments */
+    const sslh_real        *b;             /* rows: b[k bstep + j], k over all segments; */
+    const ptrdiff_t        *skip;          /* or NULL: [segs] numbers of b to leave out before a segment */
     const sslh_real *const *bs;            /* runs: [segs] */
     const int              *lens;          /* runs: [segs] */
     size_t                  astep, bstep;
@@ -4896,6 +4897,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            if (t->skip) b += t->skip[s];                                                                              \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
                 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
@@ -4917,6 +4919,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
         const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            if (t->skip) b += t->skip[s];                                                                              \
             SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
             ptrdiff_t k = 0;                                                                                           \
             for (; kstep == 1 && k + 1 < end; k += 2, b += 2 * bstep) {                                                \
@@ -5071,6 +5074,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
     const int four = n == 4;
     for (int r = 0; r < (four ? 4 : 1); r++) memset(y + r * ystep, 0, SSLH_I_NR * sizeof *y);
     for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        if (t->skip) b += t->skip[s];
         for (int k = 0; k < t->len; k++, b += t->bstep) {
             const size_t at = t->shift + (size_t)k * kstep;
             SSLH_I_P(sslh_i_madd_)(y, b, a[0][at]);
@@ -5276,6 +5280,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         const ptrdiff_t bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                                      \
         SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
         for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            if (t->skip) b += t->skip[s];                                                                              \
             SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                              \
             for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
                 const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
@@ -5325,9 +5330,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
         const float *b = t->b;                                                                                         \
         const size_t kstep = t->kstep ? t->kstep : 1;                                                                  \
         memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR)                                                              \
+        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
+            if (t->skip) b += t->skip[s];                                                                              \
             for (size_t k = t->shift; k < t->shift + (size_t)t->len * kstep; k += kstep, b += t->bstep)                \
                 for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);                \
+        }                                                                                                              \
     }                                                                                                                  \
     SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
         (void)ystep, (void)more;                                                                                       \
@@ -10499,7 +10506,8 @@ SSLH_I_FN void sslh_i_prefetch_soon(const sslh_real *x, size_t n) {
 /* --- forward and gradient of the data: an implicit matrix product ---
    A gather describes output pixels whose values are sums over taps; a tap is a segment of `len` neighbouring numbers of
    the source, at an offset from the output's place. No image is unfolded: each tile of MR output pixels has a table of
-   pointers [tap][MR], padding points to zeros, and tile_rows runs over it. Used for
+   pointers [tap][MR], and tile_rows runs over it. Padding is left out where it weighs (sslh_i_gather_split), elsewhere
+   it points to zeros. Used for
      forward        taps = (a, b), source x, stride of the source sh, sw
      forward, no columns of padding: taps = a, with b and the channels side by side
      gradient of x  with stride s the pixels of x fall into s x s classes with their own taps; source dy, stride 1, and
@@ -10508,7 +10516,7 @@ typedef struct sslh_i_gather {
     const sslh_real *x;          /* source (N,xh,xw,xc) */
     int              xh, xw, xc, xg;   /* xg: channels of one group, where the next group begins */
     int              step_h, step_w;   /* of the source per output */
-    int              taps, len;
+    int              taps, len;        /* taps may be a part of the panels' */
     int             *off_h, *off_w;    /* [taps] */
     int              min_h, max_h, min_w, max_w; /* of the offsets */
     sslh_real       *y;          /* output (N,yh,yw,yc) */
@@ -10517,12 +10525,15 @@ typedef struct sslh_i_gather {
     int              gh, gw;           /* outputs per image: gh x gw */
     int              fill;             /* the pixels of y between them are 0: they are written as well */
     /* taps cut into sub segments of seg_len; segments per block of the sum */
-    int              sub, seg_len, segs, per_block;
+    int              sub, seg_len, segs, panel_segs, per_block;
     int              rows, cols;       /* of a task */
     int              row_tasks, col_tasks, first_task;
     int              nr, panels;       /* columns of a panel: one register if they fit into it */
     sslh_real       *packed;     /* [group][panel][taps len][NR]; depthwise: (taps,C) */
     const int       *tap;        /* [taps] which (a,b) of the weight, in the gradient of x */
+    /* [segs] of a part: which segment of the whole, where its block ends, numbers of a panel to leave out before it */
+    int             *from, *end;
+    ptrdiff_t       *skip;
 } sslh_i_gather;
 
 typedef struct sslh_i_gather_job {
@@ -10531,7 +10542,9 @@ typedef struct sslh_i_gather_job {
     int                merge; /* this many of them as one, between which weights are 0, so that registers are filled */
     sslh_i_gather     *list; /* classes */
     int                n;
-    int                tasks, pack_tasks;
+    sslh_i_gather     *parts; /* of the classes */
+    int                n_parts;
+    int                turns, tasks, pack_tasks;
     const sslh_real   *weight, *bias, *zeros;
     int                relu, accumulate, back;
     char              *work;
@@ -10562,12 +10575,11 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
         }
     }
     g->seg_len = g->len / g->sub;
-    g->segs = g->taps * g->sub;
+    g->segs = g->panel_segs = g->taps * g->sub;
     int per = SSLH_I_MAX(1, SSLH_I_SEGMENT / g->seg_len);
     int blocks = (g->segs + per - 1) / per;
     g->per_block = blocks ? (g->segs + blocks - 1) / blocks : 1;
-    sslh_i_gather_reach(g);
-    int pixels = images * g->gh * g->gw; /* fits: checked with the output's shape */
+    const int pixels = images * g->gh * g->gw; /* fits: checked with the output's shape */
     g->rows = pixels >= 8 * SSLH_I_MC ? SSLH_I_MC : pixels >= 2 * SSLH_I_MC ? SSLH_I_MC / 2 : SSLH_I_MC / 4;
     g->row_tasks = (pixels + g->rows - 1) / g->rows;
     g->cols = (g->yg + 31) / 32 * 32;
@@ -10576,6 +10588,72 @@ SSLH_I_FN void sslh_i_gather_plan(const struct sslh_i_kernels *k, sslh_i_gather 
     g->col_tasks = (g->yg + g->cols - 1) / g->cols;
     g->nr = g->yg <= k->w ? k->w : k->nr;
     g->panels = (g->yg + g->nr - 1) / g->nr;
+}
+
+/* Where the runs of one axis' outputs begin whose windows have the same taps inside of the source; returns how many.
+   0: padding is less than a 32nd of the taps, or there would be more than 5. */
+enum { SSLH_I_RUNS = 5 };
+SSLH_I_FN int sslh_i_gather_axis(const int *off, int taps, int step, int x, int count, int *start) {
+    int runs = 0;
+    size_t outside = 0;
+    for (int i = 0; i < count; i++) {
+        int other = i == 0;
+        for (int t = 0; t < taps; t++) {
+            const int at = i * step + off[t], inside = at >= 0 && at < x;
+            outside += (size_t)!inside;
+            other |= inside != (at >= step && at - step < x);
+        }
+        if (other && runs == SSLH_I_RUNS) return 0;
+        if (other) start[runs++] = i;
+    }
+    return outside * 32 >= (size_t)taps * (size_t)count ? runs : 0;
+}
+/* Padding is left out, not multiplied: outputs with the same taps inside of the source are a part by itself, so a tile
+   takes pixels of several images. Which part an output belongs to is a matter of the map's shape alone. Returns how
+   many parts; to NULL: counts them only. room: sslh_i_gather_room bytes for each. */
+SSLH_I_FN size_t sslh_i_gather_room(const sslh_i_gather *g) {
+    return (size_t)g->segs * sizeof(ptrdiff_t) + 2 * (size_t)(g->taps + g->segs) * sizeof(int);
+}
+SSLH_I_FN int sslh_i_gather_split(const sslh_i_gather *g, int images, sslh_i_gather *to, char *room) {
+    int rows[SSLH_I_RUNS + 1], cols[SSLH_I_RUNS + 1];
+    const int cut_h = sslh_i_gather_axis(g->off_h, g->taps, g->step_h, g->xh, g->gh, rows),
+              cut_w = sslh_i_gather_axis(g->off_w, g->taps, g->step_w, g->xw, g->gw, cols);
+    const int high = SSLH_I_MAX(1, cut_h), across = SSLH_I_MAX(1, cut_w);
+    rows[0] = cols[0] = 0;
+    rows[high] = g->gh;
+    cols[across] = g->gw;
+    for (int q = 0; to && q < high * across; q++, to++, room += sslh_i_gather_room(g)) {
+        const int i = rows[q / across], j = cols[q % across];
+        *to = *g;
+        to->gh = rows[q / across + 1] - i;
+        to->gw = cols[q % across + 1] - j;
+        to->y0 += i * g->ys;
+        to->x0 += j * g->xs;
+        to->skip = (ptrdiff_t *)(void *)room;
+        to->off_h = (int *)(void *)(to->skip + g->segs);
+        to->off_w = to->off_h + g->taps;
+        to->from = to->off_w + g->taps;
+        to->end = to->from + g->segs;
+        to->taps = to->segs = 0;
+        for (int t = 0; t < g->taps; t++) {
+            const int h = i * g->step_h + g->off_h[t], w = j * g->step_w + g->off_w[t];
+            if ((cut_h && (h < 0 || h >= g->xh)) || (cut_w && (w < 0 || w >= g->xw))) continue;
+            to->off_h[to->taps] = h;
+            to->off_w[to->taps] = w;
+            to->taps++;
+            for (int u = t * g->sub; u < (t + 1) * g->sub; u++) to->from[to->segs++] = u;
+        }
+        for (int u = to->segs - 1; u >= 0; u--) { /* blocks are those of the whole */
+            const int next = u + 1 < to->segs ? to->from[u + 1] : -1;
+            const int one = next >= 0 && next / g->per_block == to->from[u] / g->per_block;
+            to->end[u] = one ? to->end[u + 1] : u + 1;
+            if (next >= 0) to->skip[u + 1] = one ? (ptrdiff_t)(next - to->from[u] - 1) * g->seg_len * g->nr : 0;
+            if (u == 0) to->skip[u] = 0;
+        }
+        to->row_tasks = (images * to->gh * to->gw + g->rows - 1) / g->rows;
+        sslh_i_gather_reach(to);
+    }
+    return high * across;
 }
 
 /* Pointers of `rows` output pixels from number first on, in the first group: table[(r / mr segs + s) mr + r % mr] and
@@ -10614,6 +10692,10 @@ SSLH_I_FN void sslh_i_gather_rows(const sslh_i_gather *g, const sslh_real *zeros
             n++;
         }
     }
+    for (int r = rows; r % mr; r++) { /* the last tile has MR pointers (spare) */
+        const sslh_real **to = table + (ptrdiff_t)(r / mr) * g->segs * mr + r % mr;
+        for (int t = 0; t < g->segs; t++, to += mr) *to = zeros;
+    }
 }
 
 /* The weights of one panel of output columns: forward (O,(taps len)) -> [taps len][NR], gradient of x: row (tap, o). */
@@ -10631,15 +10713,15 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     /* (tap,channel of the source) x (channel of the output); in and out are numbers in x and y of (1) */
     if (p->merge > 1) {
         const size_t mi = gi / (size_t)p->merge, mo = go / (size_t)p->merge, filter = k / (size_t)p->merge;
+        const size_t source = p->back ? mo : mi, dest = p->back ? mi : mo; /* channels of one of them */
         memset(to, 0, (size_t)g->taps * (size_t)g->len * nr * sizeof *to);
         for (size_t t = 0; t < (size_t)g->taps; t++)
-            for (size_t a = 0; a < (size_t)g->len; a++)
-                for (size_t b = j; b < j + (size_t)cols; b++) {
-                    const size_t in = p->back ? b : a, out = p->back ? a : b;
-                    if (in / mi == out / mo)
-                        to[(t * (size_t)g->len + a) * nr + b - j] =
-                            p->weight[(group * go + out) * filter + (size_t)g->tap[t] * mi + in % mi];
-                }
+            for (size_t a = 0; a < (size_t)g->len; a++, to += nr) {
+                const size_t m = a / source, b1 = SSLH_I_MIN((m + 1) * dest, j + (size_t)cols);
+                const sslh_real *w = p->weight + group * go * filter + (size_t)g->tap[t] * mi;
+                for (size_t b = SSLH_I_MAX(m * dest, j); b < b1; b++)
+                    to[b - j] = p->back ? w[a * filter + (b - m * mi)] : w[b * filter + (a - m * mi)];
+            }
     } else if (p->back) {
         for (int t = 0; t < g->taps; t++)
             p->k->pack_n(to + (size_t)t * go * nr, (int)nr, p->weight + group * go * k + (size_t)g->tap[t] * gi + j, k,
@@ -10676,13 +10758,13 @@ SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t,
 
 SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_i_gather_job *p = (const sslh_i_gather_job *)arg;
-    /* the classes take turns: what they read and write lies side by side */
-    const sslh_i_gather *g = p->list + task % p->n;
-    task /= p->n;
-    if (task >= g->row_tasks * g->col_tasks) return;
+    /* the parts take turns, in step: what they read and write lies side by side */
+    const sslh_i_gather *g = p->parts + task % p->n_parts;
+    const int64_t turn = task / p->n_parts, all = g->row_tasks * g->col_tasks;
+    task = (int)(turn * all / p->turns);
+    if (task == (int)((turn + 1) * all / p->turns)) return;
     const int nr = g->nr, mr = p->k->mr, col0 = task % g->col_tasks * g->cols, first = task / g->col_tasks * g->rows;
     const int cols = SSLH_I_MIN(g->yg, col0 + g->cols), rows = SSLH_I_MIN(g->rows, p->s->n * g->gh * g->gw - first);
-    const int whole = g->ys == 1 && g->xs == 1; /* all pixels of y follow each other */
     const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
     sslh_real **out = (sslh_real **)(void *)(table + (size_t)(g->rows + mr) * (size_t)g->segs);
     sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
@@ -10691,6 +10773,7 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     t.len = g->seg_len;
     t.bstep = (size_t)nr;
     t.ldc = (size_t)g->yc;
+    t.spare = 1;
     /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
     const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
     const int span = p->s->groups > 1 || cached ? mr : rows;
@@ -10698,22 +10781,26 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
         if (g->fill && col0 == 0) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
         for (int group = 0; group < p->s->groups; group++) {
             t.shift = (size_t)group * (size_t)g->xg;
-            for (int seg = 0; seg == 0 || seg < g->segs; seg += g->per_block) {
-                const int last = seg + g->per_block >= g->segs;
-                t.segs = SSLH_I_MIN(g->per_block, g->segs - seg);
+            for (int seg = 0, end; seg == 0 || seg < g->segs; seg = end) {
+                end = g->segs ? g->end[seg] : 1;
+                const int last = end >= g->segs;
+                const size_t from = g->segs ? (size_t)g->from[seg] : 0;
+                t.segs = g->segs ? end - seg : 0;
+                t.skip = g->segs == g->panel_segs ? NULL : g->skip + seg;
                 t.accumulate = p->accumulate || seg > 0;
                 t.relu = last && p->relu;
                 for (int j = col0; j < cols; j += nr) {
                     t.cols = SSLH_I_MIN(nr, cols - j);
                     t.col = (size_t)(group * g->yg + j);
                     t.bias = last && p->bias ? p->bias + t.col : NULL;
-                    t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->segs + (size_t)seg) *
+                    t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->panel_segs + from) *
                                           (size_t)g->seg_len * (size_t)nr;
                     for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
                         t.rows = SSLH_I_MIN(mr, rows - r);
                         t.a = table + ((size_t)(r / mr) * (size_t)g->segs + (size_t)seg) * (size_t)mr;
-                        if (whole) t.c = out[r] + t.col;
-                        else t.cs = out + r;
+                        t.c = out[r] + t.col;
+                        /* pixels that follow each other, or not */
+                        t.cs = out[r + t.rows - 1] - out[r] == (t.rows - 1) * (ptrdiff_t)g->yc ? NULL : out + r;
                         if (cached)
                             sslh_i_gather_ahead(g, &t, out + r, (j - col0) / nr, (cols - col0 + nr - 1) / nr,
                                                 rows - r - mr);
@@ -10735,12 +10822,14 @@ SSLH_I_FN int sslh_i_conv_merge(const sslh_i_conv *s) {
 /* Plans, packs and runs the gathers of p->list. */
 SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     const sslh_i_conv *s = p->s;
-    size_t reals = 0, zeros = 1, largest = 0;
-    p->tasks = p->pack_tasks = 0;
+    size_t reals = 0, zeros = 1, largest = 0, room = 0;
+    p->turns = p->pack_tasks = p->n_parts = 0;
     for (int i = 0; i < p->n; i++) {
         sslh_i_gather *g = &p->list[i];
         sslh_i_gather_plan(p->k, g, s->n);
-        p->tasks = SSLH_I_MAX(p->tasks, p->n * g->row_tasks * g->col_tasks);
+        const int parts = sslh_i_gather_split(g, s->n, NULL, NULL);
+        p->n_parts += parts;
+        room += (size_t)parts * sslh_i_gather_room(g);
         p->pack_tasks += s->groups * g->panels;
         reals += (size_t)s->groups * (size_t)g->panels * (size_t)g->nr * (size_t)g->taps * (size_t)g->len;
         zeros = SSLH_I_MAX(zeros, SSLH_I_MAX((size_t)g->len, (size_t)g->xc));
@@ -10751,20 +10840,26 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     zeros = (zeros + 15) / 16 * 16;
     p->work_bytes = (largest + 63) / 64 * 64;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, (reals + zeros) * sizeof(sslh_real));
-    p->work = packed ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
+    p->parts = packed ? (sslh_i_gather *)sslh_i_scratch(c, (size_t)p->n_parts * sizeof *p->parts + room) : NULL;
+    p->work = p->parts ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
     if (p->work) {
         memset(packed, 0, zeros * sizeof *packed);
         p->zeros = packed;
         sslh_real *next = packed + zeros;
+        sslh_i_gather *part = p->parts;
+        char *at = (char *)(part + p->n_parts);
         for (int i = 0; i < p->n; i++) {
             sslh_i_gather *g = &p->list[i];
             g->packed = next;
             next += (size_t)s->groups * (size_t)g->panels * (size_t)g->nr * (size_t)g->taps * (size_t)g->len;
+            for (int q = sslh_i_gather_split(g, s->n, part, at); q > 0; q--, part++, at += sslh_i_gather_room(g))
+                p->turns = SSLH_I_MAX(p->turns, part->row_tasks * part->col_tasks);
         }
         sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
-        sslh_i_parallel(c, p->tasks, sslh_i_gather_task, p);
+        sslh_i_parallel(c, p->turns * p->n_parts, sslh_i_gather_task, p);
         sslh_i_unscratch(c, p->work);
     }
+    if (p->parts) sslh_i_unscratch(c, p->parts);
     if (packed) sslh_i_unscratch(c, packed);
 }
 
@@ -11975,6 +12070,12 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
                     a[t.segs] = y + ((size_t)i * (size_t)s->ow + (size_t)j0) * (size_t)(images * mr);
                     b[t.segs] = x + ((size_t)h * (size_t)s->w + (size_t)place) * (size_t)(images * nr);
                     lens[t.segs++] = (j1 - j0) * images;
+                }
+                if (t.segs == 0) { /* a tap that no window has inside: one run of no pixels */
+                    t.segs = 1;
+                    a[0] = y;
+                    b[0] = x;
+                    lens[0] = 0;
                 }
                 t.c = p->dw + (size_t)(group * go + yp * mr) * k + (size_t)(r * s->kw + v) * (size_t)gi +
                       (size_t)(xp * nr);
