@@ -6796,20 +6796,27 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *l
     }
 }
 
-/* y = exp(x - max) / sum exp(x - max), or with log: x - max - log sum. y may be x. */
+/* x[0 ..] as sslh_i_vget, and next is asked for */
+#define sslh_i_vget_ask SSLH_I_P(sslh_i_vget_ask_)
+SSLH_I_INLINE sslh_i_v sslh_i_vget_ask(const sslh_real *x, size_t n, const sslh_real *next) {
+    SSLH_I_PREFETCH1(next);
+    return sslh_i_vget(x, n);
+}
+/* y = exp(x - max) / sum exp(x - max), or with log: x - max - log sum. y may be x. The next row comes nearer while the
+   exponentials of this one are computed. */
 SSLH_I_FN void SSLH_I_P(sslh_i_softmax_)(const sslh_real *xs, sslh_real *ys, size_t rows, size_t D, int log) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
         sslh_real *y = ys + r * D, sum;
-        size_t n = D;
+        const size_t n = D, next = r + 1 < rows ? D : 0;
         sslh_i_v vm = sslh_i_vset(sslh_i_max_row(x, n)), zero = sslh_i_vzero();
         if (log) {
-            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
+            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget_ask(x + i, n - i, x + i + next), vm)),
                        sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
             sslh_i_v l = sslh_i_vset(sslh_i_log(sum));
             SSLH_I_MAP(sslh_i_vsub(sslh_i_vsub(v, vm), l))
         } else {
-            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
+            SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget_ask(x + i, n - i, x + i + next), vm)),
                        (sslh_i_vput(y + i, t, n - i), sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i))))
             sslh_i_v l = sslh_i_vset(SSLH_I_R(1) / sum);
             x = y;
@@ -12886,6 +12893,9 @@ typedef struct sslh_i_norm_job {
     const sslh_real *pqr;        /* (G,3,C) */
     sslh_real *partial;          /* (G,blocks,2,C): mean and m2, or sum dz and sum dz (x - mean) */
     sslh_real *out;              /* y or dx */
+    /* The sums' pass, or NULL: in each block it first writes dz, which is dy where mask > 0; all of x's shape. */
+    const sslh_real *mask, *unmasked;
+    sslh_real *dz;
     int relu, fresh;
 } sslh_i_norm_job;
 
@@ -12908,9 +12918,11 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
         a.shift = a.scale + C;
         if (f->phase == SSLH_I_N_APPLY)
             f->k->norm(f->x + at, f->residual ? f->residual + at : NULL, a, f->out + at, rows, C, f->relu);
-        else if (f->phase == SSLH_I_N_SUMS)
+        else if (f->phase == SSLH_I_N_SUMS) {
+            if (f->mask)
+                f->k->unary_back(SSLH_I_U_RELU, NULL, f->mask + at, f->unmasked + at, f->dz + at, rows * C, 0, 0, 1);
             f->k->norm_sums(f->x + at, f->dy + at, a, rows, C, f->relu, partial, partial + C);
-        else {
+        } else {
             const sslh_real *p = f->pqr + g * 3 * C;
             f->k->norm_back(f->x + at, f->dy + at, a, p, p + C, p + 2 * C, f->out + at, rows, C, f->relu, f->fresh);
         }
@@ -13039,7 +13051,9 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     if (f.relu && residual) { /* the sign is in y only: dz = dy where y > 0, in place when nobody keeps dy */
         if (out->flags & SSLH_I_KEPT) dz = copy = (sslh_real *)sslh_i_scratch(c, out->count * sizeof *copy);
         if (!dz) return;
-        sslh_i_unary_back(c, SSLH_I_U_RELU, NULL, out->data, out->grad, dz, out->count, 0, 0, 1);
+        f.mask = out->data;
+        f.unmasked = out->grad;
+        f.dz = dz;
         f.relu = 0;
     }
     f.dy = dz;
@@ -13059,7 +13073,10 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
             sslh_i_unscratch(c, copy);
             return;
         }
-    } else memset(sums, 0, G * 2 * C * sizeof *sums);
+    } else {
+        memset(sums, 0, G * 2 * C * sizeof *sums);
+        if (f.mask) sslh_i_unary_back(c, SSLH_I_U_RELU, NULL, f.mask, f.unmasked, dz, out->count, 0, 0, 1);
+    }
     memset(dgamma, 0, 2 * C * sizeof *dgamma);
     for (g = 0; g < G; g++) {
         const sslh_real *scale = table + (g * 4 + SSLH_I_N_SCALE) * C, *inv = table + (g * 4 + SSLH_I_N_INV) * C;

@@ -63,7 +63,7 @@ static int bench_wanted(const char *name) {
         if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0) return 1;
     return 0;
 }
-#define BENCH_SIDES 4
+#define BENCH_SIDES 5
 #define BENCH_SAMPLES 64
 typedef struct bench_side {
     const char *name; /* of the library; NULL in the first: ours */
@@ -265,26 +265,47 @@ static double bench_stream_best(bench_stream *p, int what) { /* seconds of the b
     }
     return best;
 }
-/* Bandwidth changes with what the machine's neighbours do: asked again before each case that is compared with it. */
-static size_t bench_find_bandwidth(sslh_ctx *c, int threads) {
-    bench_stream p;
-    bench_limits *l = &bench_limit[threads];
-    memset(&p, 0, sizeof p);
-    p.c = c;
-    p.threads = threads;
-    p.n = (size_t)40 << 20; /* 160 MB an array, several times the last cache */
-    p.a = (float *)malloc(p.n * sizeof(float));
-    p.b = (float *)malloc(p.n * sizeof(float));
-    if (p.a && p.b) {
-        memset(p.a, 0, p.n * sizeof(float));
-        memset(p.b, 0, p.n * sizeof(float));
-        l->read = 4e-9 * (double)p.n / bench_stream_best(&p, BENCH_READ);
-        l->copy = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_COPY);
-        l->update = 8e-9 * (double)p.n / bench_stream_best(&p, BENCH_UPDATE);
+/* Arrays of 160 MB, several times the last cache, for all streams; kept until bench_close_streams. */
+static bench_stream bench_streams[3]; /* read, copy, update */
+static int bench_open_streams(sslh_ctx *c, int threads) {
+    static const int what[3] = {BENCH_READ, BENCH_COPY, BENCH_UPDATE};
+    const size_t n = (size_t)40 << 20;
+    float *a = (float *)malloc(n * sizeof(float)), *b = (float *)malloc(n * sizeof(float));
+    if (a) memset(a, 0, n * sizeof(float));
+    if (b) memset(b, 0, n * sizeof(float));
+    for (int i = 0; i < 3; i++) {
+        memset(&bench_streams[i], 0, sizeof bench_streams[i]);
+        bench_streams[i].c = c;
+        bench_streams[i].threads = threads;
+        bench_streams[i].what = what[i];
+        bench_streams[i].a = a;
+        bench_streams[i].b = b;
+        bench_streams[i].n = n;
     }
-    free(p.a);
-    free(p.b);
-    return p.n * sizeof(float);
+    return a && b;
+}
+static void bench_close_streams(void) {
+    free(bench_streams[0].a);
+    free(bench_streams[0].b);
+    memset(bench_streams, 0, sizeof bench_streams);
+}
+static void bench_set_bandwidth(int threads, double read, double copy, double update) { /* seconds of the three */
+    const double bytes = 4e-9 * (double)bench_streams[0].n;
+    if (read <= 0 || copy <= 0 || update <= 0) return;
+    bench_limit[threads].read = bytes / read;
+    bench_limit[threads].copy = 2 * bytes / copy;
+    bench_limit[threads].update = 2 * bytes / update;
+}
+/* Bandwidth changes with what the machine's neighbours do: the streams are sides of the case that is compared with them, in
+   the same rounds, and medians are compared with medians. */
+static void bench_measure_beside_streams(bench_side *side, int sides, int threads, double block, int rounds, double budget) {
+    for (int i = 0; i < 3; i++) {
+        side[sides + i].name = "stream";
+        side[sides + i].run = bench_stream_run;
+        side[sides + i].self = &bench_streams[i];
+    }
+    bench_measure(side, sides + 3, threads, block, rounds, budget);
+    bench_set_bandwidth(threads, side[sides].median, side[sides + 1].median, side[sides + 2].median);
 }
 static void bench_find_limits(sslh_ctx *c, int threads) {
     bench_stream p;
@@ -300,7 +321,12 @@ static void bench_find_limits(sslh_ctx *c, int threads) {
     double seconds = bench_stream_best(&p, BENCH_FMA), flop = 0;
     for (int i = 0; i < threads; i++) flop += p.flop[i];
     l->gflops = 1e-9 * flop / seconds;
-    const size_t bytes = bench_find_bandwidth(c, threads);
+    double best[3] = {0};
+    if (bench_open_streams(c, threads))
+        for (int i = 0; i < 3; i++) best[i] = bench_stream_best(&bench_streams[i], bench_streams[i].what);
+    bench_set_bandwidth(threads, best[0], best[1], best[2]);
+    const size_t bytes = bench_streams[0].n * sizeof(float);
+    bench_close_streams();
     printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)\n",
            threads, cpu, l->gflops, l->read, l->copy, l->update, 1e-6 * (double)bytes);
     fflush(stdout);

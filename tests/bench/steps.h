@@ -7,11 +7,12 @@
 /* An operation on x (and r, of the same shape) with arrays of parameters; the backward pass is timed alone, by calling the
    recorded node. Reads and writes are what one pass over each array at a time must move, in arrays of x's size: statistics
    are needed before x is normalised, so that batch norm reads x twice. Layer norm and softmax keep a row in the cache. A gradient
-   written over the one that it comes from costs less than is counted here: more than 100 % of the bandwidth. */
+   written over the one that it comes from costs less than is counted here: more than 100 % of the bandwidth. The bandwidth of the
+   same number of threads is measured in the same rounds, see bench_measure_beside_streams. */
 enum { OP_BATCH_NORM, OP_BATCH_NORM_ADD, OP_LAYER_NORM, OP_GELU, OP_SOFTMAX, OP_ATTENTION };
 static const struct { const char *name; int op, n, t, d; double read[2], write[2]; int quick; } memory_ops[] = {
     {"batch_norm_relu", OP_BATCH_NORM, 256, 1024, 64, {2, 4}, {1, 1}, 1},
-    {"batch_norm_add_relu", OP_BATCH_NORM_ADD, 256, 1024, 64, {3, 6}, {1, 2}, 0},
+    {"batch_norm_add_relu", OP_BATCH_NORM_ADD, 256, 1024, 64, {3, 5}, {1, 2}, 0},
     {"batch_norm_relu_cached", OP_BATCH_NORM, 16, 256, 64, {0, 0}, {0, 0}, 0},
     {"layer_norm", OP_LAYER_NORM, 1024, 65, 192, {1, 2}, {1, 1}, 1},
     {"gelu", OP_GELU, 256, 65, 768, {1, 2}, {1, 1}, 1},
@@ -96,7 +97,7 @@ static void memory_cases(void) {
         bench_child torch;
         sslh_ctx *c = make_ctx(threads);
         bench_side side[BENCH_SIDES];
-        const int sides = bench_start_torch(&torch, threads, 0) ? 2 : 1;
+        const int sides = bench_start_torch(&torch, threads, 0) ? 2 : 1, streams = bench_open_streams(c, threads);
         memset(side, 0, sizeof side);
         side[1].name = "pytorch";
         side[1].run = bench_child_run;
@@ -123,8 +124,8 @@ static void memory_cases(void) {
             side[0].run = memory_run;
             side[0].self = &p;
             torch.ask = ask;
-            if (memory_ops[i / 2].read[i % 2] > 0) bench_find_bandwidth(c, threads);
-            bench_measure(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
+            (memory_ops[i / 2].read[i % 2] > 0 && streams ? bench_measure_beside_streams : bench_measure)(
+                side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * (double)p.count;
             const double read = bytes * memory_ops[i / 2].read[i % 2], written = bytes * memory_ops[i / 2].write[i % 2];
             if (op == OP_ATTENTION) { /* backward: the four products of the gradients; recomputed scores are not counted */
@@ -165,13 +166,13 @@ static void memory_cases(void) {
             side[0].run = update_run;
             side[0].self = &p;
             torch.ask = name;
-            bench_find_bandwidth(c, threads);
-            bench_measure(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
+            (streams ? bench_measure_beside_streams : bench_measure)(side, sides, threads, 0.01, bench.quick ? 4 : 9, bench.quick ? 0.05 : 0.3);
             const double bytes = sizeof(float) * 4096.0 * 2560.0, read = bytes * updates[i].read, written = bytes * updates[i].write;
             bench_line(name, "memory", threads, side, sides, read + written, 1e9,
                        1e-9 * (read + written) / bench_bytes_time(threads, read, written, 1), "GB/s", NULL);
             sslh_rewind(c, mark);
         }
+        bench_close_streams();
         if (sslh_error(c)) fprintf(stderr, "memory/: %s\n", sslh_error(c));
         bench_stop(&torch);
         sslh_destroy(c);
