@@ -5190,7 +5190,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
     const int wide = cols > SSLH_I_W;
     for (int row = 0, n; row < rows; row += n, a += (size_t)n * rstep) {
         const int left = rows - row;
-        n = left == 5 && SSLH_I_W > 1 ? 5 : SSLH_I_P(sslh_i_core_)(left, t->spare);
+        /* 5, 5 + 2, 5 + 4, 5 + 5 and 5 + 4 + 2 are less than with a core of 8 */
+        const int five = left == 5 || (!t->spare && (left == 7 || (left > 8 && left < SSLH_I_MR)));
+        n = SSLH_I_W > 1 && five ? 5 : SSLH_I_P(sslh_i_core_)(left, t->spare);
         if (plain && n <= left) {
             SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
@@ -5883,6 +5885,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
             for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
                 const sslh_real *g = d->dy + c, *x = d->x + (a * row + col0 * pixel + (ptrdiff_t)c);
                 sslh_real *sums = d->sums + ((size_t)a * across + (size_t)b * n + c);
+                uintptr_t soon = next_x.p + c * next_x.per * sizeof(sslh_real);
+                uintptr_t soon_dy = next_dy.p + c * next_dy.per * sizeof(sslh_real);
+                const int asks = a + b == 0 && some == 3 && step == 1;
 #define SSLH_I_OPEN(r)                                                                            \
     sslh_real *to##r = sums + (r)*across;                                                         \
     SSLH_I_N s##r = SSLH_I_NLOAD(to##r), t##r = SSLH_I_NLOAD(to##r + o1), u##r = SSLH_I_NLOAD(to##r + o2);
@@ -5893,7 +5898,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
     SSLH_I_NSTORE(to##r + o2, u##r);                                                              \
     SSLH_I_NSTORE(to##r + o1, t##r);                                                              \
     SSLH_I_NSTORE(to##r, s##r);
-#define SSLH_I_SUMS(R)                                                                            \
+#define SSLH_I_ASK /* with each output: a line of x and one of dy */                              \
+    SSLH_I_AHEAD(soon, 0), SSLH_I_AHEAD(soon_dy, 0);                                              \
+    soon += SSLH_I_W * sizeof(sslh_real), soon_dy += SSLH_I_W * sizeof(sslh_real);
+#define SSLH_I_SUMS(R, ASK)                                                                       \
     SSLH_I_REP##R(SSLH_I_OPEN)                                                                    \
     for (int j = 0; j < count; j++) {                                                             \
         const int inside = j == in0 ? in1 - j : 0;                                                \
@@ -5901,6 +5909,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
         j += inside;                                                                              \
         for (const sslh_real *end = g + (size_t)inside * n; g < end; g += n) {                    \
             const SSLH_I_N v = SSLH_I_NLOAD(g);                                                   \
+            ASK                                                                                   \
             SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
             SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
             SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
@@ -5909,6 +5918,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
         if (j == count) break;                                                                    \
         const int col = col0 + j * step;                                                          \
         const SSLH_I_N v = SSLH_I_NLOAD(g);                                                       \
+        ASK                                                                                       \
         if (col >= 0 && col < d->width) {                                                         \
             SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
         }                                                                                         \
@@ -5921,10 +5931,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
         x += xstep, g += n;                                                                       \
     }                                                                                             \
     SSLH_I_REP##R(SSLH_I_CLOSE)
+                if (asks) {
+                    SSLH_I_SUMS(3, SSLH_I_ASK)
+                    continue;
+                }
                 if (some == 3) {
-                    SSLH_I_SUMS(3)
+                    SSLH_I_SUMS(3, )
                 } else {
-                    SSLH_I_SUMS(1)
+                    SSLH_I_SUMS(1, )
                 }
                 if (a + b == 0) SSLH_I_P(sslh_i_depth_ahead_)(&next_x, c), SSLH_I_P(sslh_i_depth_ahead_)(&next_dy, c);
             }
@@ -11508,6 +11522,7 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     t.segs = s->kh;
     t.len = s->kw * p->bands.xg;
     t.spare = 1;
+    t.place = 1; /* nothing is to be asked for behind the weights: other threads write there */
     t.bstep = (size_t)nr;
     t.ldc = co;
     t.relu = p->relu;
@@ -11611,33 +11626,43 @@ SSLH_I_FN int sslh_i_shares_last(const sslh_i_conv *s, int h1) {
 SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
     const sslh_i_shares *p = (const sslh_i_shares *)arg;
     const sslh_i_conv *s = p->s;
-    const int nr = p->k->nr, k = s->kh * s->kw * s->ci, n = task / p->bands, h0 = task % p->bands * p->band,
+    const int nr = p->k->nr, n = task / p->bands, h0 = task % p->bands * p->band,
               h1 = SSLH_I_MIN(s->h, h0 + p->band);
     const int i0 = sslh_i_shares_first(s, h0), pixels = (sslh_i_shares_last(s, h1) + 1 - i0) * s->ow;
     const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
     sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
-    const sslh_real *a[SSLH_I_MC], **lines = (const sslh_real **)(void *)(line + (width + 31) / 16 * 16);
+    sslh_i_ask ask[3];
+    const sslh_real *a, *b, **lines = (const sslh_real **)(void *)(line + (width + 31) / 16 * 16);
     const sslh_real *dy = p->dy + ((size_t)n * (size_t)s->oh + (size_t)i0) * (size_t)s->ow * co;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
     t.segs = 1;
-    t.a = a;
+    t.a = &a;
+    t.bs = &b;
+    t.rows = pixels;
+    t.cols = (int)p->row;
+    t.lens = &t.len;
+    t.place = 1;
+    t.astep = 1;
+    t.rstep = co;
     t.bstep = (size_t)nr;
+    t.bnext = (size_t)nr * co;
     t.ldc = p->row;
-    for (int m = 0; m < pixels; m += SSLH_I_MC) { /* p */
-        t.rows = SSLH_I_MIN(SSLH_I_MC, pixels - m);
-        sslh_i_prefetch(dy + (size_t)(m + t.rows) * co, (size_t)SSLH_I_MIN(SSLH_I_MC, pixels - m - t.rows) * co, 0);
-        for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) {
-            t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
-            t.accumulate = o > 0;
-            for (int r = 0; r < t.rows; r++) a[r] = dy + (size_t)(m + r) * co + o;
-            for (int j = 0; j < k; j += nr) {
-                t.cols = k - j > p->k->w ? nr : p->k->w;
-                t.b = p->packed + (size_t)j * co + (size_t)o * (size_t)nr;
-                t.c = shares + (size_t)m * p->row + j;
-                p->k->tile_rows(&t);
-            }
-        }
+    t.c = shares;
+    t.ask = ask;
+    memset(ask, 0, sizeof ask);
+    for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* p */
+        t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
+        t.accumulate = o > 0;
+        a = dy + o;
+        b = p->packed + (size_t)o * (size_t)nr;
+        /* two tiles ahead: 16 rows, 16 numbers of each */
+        ask->at = dy + (size_t)(2 * p->k->mr) * co + o;
+        ask->ld = (ptrdiff_t)co;
+        ask->back = 16 - 16 * (ptrdiff_t)co;
+        ask->next = (size_t)p->k->mr * co;
+        ask->rows = pixels;
+        p->k->tile_runs(&t);
     }
     for (int h = h0; h < h1; h++) { /* x */
         sslh_real *x = p->x + ((size_t)n * (size_t)s->h + (size_t)h) * width;
@@ -11673,7 +11698,7 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     p.accumulate = accumulate;
     p.x = x;
     p.panels = (k + nr - 1) / nr;
-    p.row = (size_t)p.panels * (size_t)nr;
+    p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= c->k->w ? nr : c->k->w)); /* whole registers */
     /* bands: about 256 KB of p, but at least as many rows as two bands share */
     const size_t p_row = (size_t)s->ow * p.row;
     const int rows = (int)SSLH_I_MIN(
@@ -11689,7 +11714,8 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
                    (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.start = (int *)sslh_i_scratch(c, ((size_t)s->w * (size_t)(s->kw + 1) + 1) * sizeof(int));
-    if (p.start) p.packed = (sslh_real *)sslh_i_scratch(c, p.row * (size_t)s->co * sizeof(sslh_real));
+    if (p.start)
+        p.packed = (sslh_real *)sslh_i_scratch(c, (size_t)p.panels * (size_t)nr * (size_t)s->co * sizeof(sslh_real));
     if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
     if (p.work) {
         int count = 0;
@@ -11961,12 +11987,14 @@ SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, cons
 }
 
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
-   Two ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a
+   Three ways. From 16 channels on: for each tap a product dy' x over all pixels. Blocks of images are packed so that a
    row of pixels of a whole block is one run: x -> [panel of NR channels][H][W][image][NR], dy -> [panel of
    MR][OH][OW][image][MR], the columns of x in the order (w mod sw, w / sw) so that a stride leaves runs together. The
-   sum is one chain over a block, then block after block. With fewer channels every tap and channel has a pointer into a
-   band of x: the sums are products of
-   (taps and channels) x pixels with pixels x outputs, in no more than 16 parts that are added up at the end. */
+   sum is one chain over a block, then block after block. Where dw is small beside x and dy, that would leave a task or
+   two for each thread, and every one of them would read all that was packed: so x and dy stay in place, and up to 8
+   parts of the images have sums of their own (_place). With fewer channels every tap and channel has a pointer into a
+   band of x: the sums are products of (taps and channels) x pixels with pixels x outputs, in no more than 16 parts that
+   are added up at the end. */
 typedef struct sslh_i_wgrad {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
@@ -11985,6 +12013,7 @@ typedef struct sslh_i_wgrad {
     int                piece, parts;
     sslh_real         *sums; /* [parts][count] */
     size_t             count;
+    int                straight; /* the first part is dw itself */
 } sslh_i_wgrad;
 
 /* Packs all panels of pixels first .. last, in the packed order, of the images b0 .. of a block of from (N,H,W,C).
@@ -12162,13 +12191,12 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     sslh_real *dw = p->sums + (size_t)task * (size_t)k * (size_t)s->co;
     if (task * each >= pieces) memset(dw, 0, (size_t)s->co * (size_t)k * sizeof *dw);
     for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
-        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first),
-                  next = SSLH_I_MIN(count, pixels - first - count);
+        const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first);
         const sslh_real *a = p->x + (size_t)first * (size_t)k, *b = p->dy + (size_t)first * (size_t)s->co;
         sslh_i_tile t;
-        sslh_i_prefetch_soon(a + (size_t)count * (size_t)k, (size_t)next * (size_t)k);
-        sslh_i_prefetch_soon(b + (size_t)count * (size_t)s->co, (size_t)next * (size_t)s->co);
-        if (copied) {
+        /* dy in place, unless the last register of the last pixel would end behind it */
+        const int last = copied && (size_t)(pixels - first - count) * (size_t)s->co < 16;
+        if (last) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
             b = padded_dy;
         }
@@ -12179,7 +12207,7 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
         t.lens = &count;
         t.rows = k;
         t.astep = (size_t)k;
-        t.bstep = (size_t)(copied ? row : s->co);
+        t.bstep = (size_t)(last ? row : s->co);
         t.ldc = (size_t)s->co;
         t.accumulate = q > task * each;
         for (int j = 0; j < s->co; j += nr, b += nr) {
@@ -12236,13 +12264,14 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     }
 }
 
-enum { SSLH_I_WGRAD_SUM = 4096 }; /* numbers of a task: one after the other the parts are added to the first */
+enum { SSLH_I_WGRAD_SUM = 512 }; /* numbers of a task: one after the other the parts are added to the first */
 SSLH_I_FN void sslh_i_wgrad_sum_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const size_t first = (size_t)task * SSLH_I_WGRAD_SUM, n = SSLH_I_MIN((size_t)SSLH_I_WGRAD_SUM, p->count - first);
-    sslh_real *to = p->sums + first;
+    sslh_real *to = (p->straight ? p->dw : p->sums) + first;
     (void)worker;
-    for (int q = 1; q < p->parts; q++) p->k->binary(SSLH_I_B_ADD, to, 1, to + (size_t)q * p->count, 1, to, n);
+    for (int q = 1; q < p->parts; q++)
+        p->k->binary(SSLH_I_B_ADD, to, 1, p->sums + ((size_t)q * p->count + first), 1, to, n);
 }
 /* dw = [dw +] all parts, (groups,taps,channels) -> (groups,channels,taps). */
 SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_t channels, size_t groups) {
@@ -12286,6 +12315,81 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
         }
         sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
         sslh_i_wgrad_sum(c, p, (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
+        sslh_i_unscratch(c, p->sums);
+    }
+    if (p->work) sslh_i_unscratch(c, p->work);
+}
+
+/* Whole registers of channels and few sums over many pixels: part `task` of the images, x and dy in place. A row of
+   outputs is a run of pixels of x, sw apart, and of dy. */
+SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
+    const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
+    const sslh_i_conv *s = p->s;
+    const int nr = p->k->nr, mr = p->k->mr, n0 = sslh_i_cut_at(s->n, task, p->parts, 1),
+              n1 = sslh_i_cut_at(s->n, task + 1, p->parts, 1);
+    const size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)s->ci;
+    const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes),
+                    **b = a + p->images * s->oh;
+    int *lens = (int *)(void *)(b + p->images * s->oh);
+    sslh_real *dw = task ? p->sums + (size_t)task * p->count : p->dw;
+    sslh_i_tile t;
+    memset(&t, 0, sizeof t);
+    t.a = a;
+    t.bs = b;
+    t.lens = lens;
+    t.astep = (size_t)s->co;
+    t.bstep = (size_t)(s->sw * s->ci);
+    t.ldc = k;
+    t.accumulate = !task && p->accumulate;
+    for (int n = n0; n < n1; n += p->images, t.accumulate = 1)
+        for (int tap = 0; tap < s->kh * s->kw; tap++) {
+            /* columns j of dy whose input column j sw + at exists */
+            const int r = tap / s->kw, at = tap % s->kw * s->dw - s->pw, top = r * s->dh - s->ph;
+            const int j0 = SSLH_I_MAX(0, sslh_i_ceil_div(-at, s->sw)),
+                      j1 = SSLH_I_MIN(s->ow, sslh_i_ceil_div(s->w - at, s->sw));
+            t.segs = 0;
+            for (int q = n; q < SSLH_I_MIN(n1, n + p->images); q++)
+                for (int i = 0; i < s->oh && j1 > j0; i++) {
+                    const int h = i * s->sh + top;
+                    if (h < 0 || h >= s->h) continue;
+                    a[t.segs] = p->dy + (((size_t)q * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j0) *
+                                            (size_t)s->co;
+                    b[t.segs] = p->x + (((size_t)q * (size_t)s->h + (size_t)h) * (size_t)s->w +
+                                        (size_t)(j0 * s->sw + at)) *
+                                           (size_t)s->ci;
+                    lens[t.segs++] = j1 - j0;
+                }
+            if (!t.segs) { /* no output has this tap */
+                a[0] = p->dy, b[0] = p->x, lens[0] = 0;
+                t.segs = 1;
+            }
+            for (int o = 0; o < s->co; o += mr) {
+                t.rows = SSLH_I_MIN(mr, s->co - o);
+                for (int j = 0; j < s->ci; j += nr) {
+                    t.cols = SSLH_I_MIN(nr, s->ci - j);
+                    t.c = dw + ((size_t)o * k + (size_t)(tap * s->ci + j));
+                    p->k->tile_runs(&t);
+                    for (int q = 0; q < t.segs; q++) b[q] += j + nr < s->ci ? nr : -j; /* at last back to the first */
+                }
+                for (int q = 0; q < t.segs; q++) a[q] += mr;
+            }
+        }
+}
+SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
+    const sslh_i_conv *s = p->s;
+    const int pixels = s->oh * s->ow;
+    p->count = (size_t)s->co * (size_t)s->kh * (size_t)s->kw * (size_t)s->ci;
+    p->images = 1; /* about 512 pixels at a time */
+    while (p->images < s->n && p->images * 2 * pixels <= 512) p->images *= 2;
+    p->parts = SSLH_I_MIN(8, (s->n + p->images - 1) / p->images);
+    p->straight = 1;
+    p->work_bytes = ((size_t)(p->images * s->oh) * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
+    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * p->count * sizeof(sslh_real));
+    if (p->sums) {
+        sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
+        if (p->parts > 1)
+            sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
         sslh_i_unscratch(c, p->sums);
     }
     if (p->work) sslh_i_unscratch(c, p->work);
@@ -12401,6 +12505,9 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
         if (used) sslh_i_unscratch(c, used);
     } else if (s->groups == 1 ? s->ci < 16 : s->co / s->groups % 16 == 0 && s->ci / s->groups <= 64) {
         sslh_i_wgrad_parts(c, &p, 1);
+    } else if (s->groups == 1 && s->ci % 16 == 0 && s->ow >= 8 && s->oh * s->ow >= 64 &&
+               (size_t)s->ci * (size_t)s->co * (size_t)(s->kh * s->kw) <= 32768) {
+        sslh_i_wgrad_place(c, &p);
     } else {
         sslh_i_wgrad_taps(c, &p);
     }
