@@ -12005,6 +12005,7 @@ typedef struct sslh_i_wgrad {
     int                blocks, block0;  /* packed now: blocks, the first */
     int                x_panels, y_panels; /* per group */
     int                x_tasks, y_tasks;   /* that pack a block */
+    int                cuts;               /* a task takes this part of the filter's columns */
     sslh_real         *px, *py;         /* packed */
     char              *work;            /* per worker: run tables */
     size_t             work_bytes;
@@ -12061,13 +12062,13 @@ SSLH_I_FN void sslh_i_wgrad_pack_task(void *arg, int task, int worker) { /* some
 
 SSLH_I_FN int sslh_i_ceil_div(int a, int b) { return a > 0 ? (a + b - 1) / b : -(-a / b); } /* b > 0 */
 
-/* One panel of x times one of dy, all taps, all packed blocks. */
+/* One panel of x times one of dy, all or one of the filter's columns of taps, all packed blocks. */
 SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, mr = p->k->mr, gi = s->ci / s->groups, go = s->co / s->groups;
-    const int group = task / (p->x_panels * p->y_panels), xp = task / p->y_panels % p->x_panels,
-              yp = task % p->y_panels;
+    const int cut = task % p->cuts, yp = task / p->cuts % p->y_panels, xp = task / p->cuts / p->y_panels % p->x_panels,
+              group = task / p->cuts / (p->x_panels * p->y_panels);
     const size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)gi;
     const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes), **b = a + s->oh;
     int *lens = (int *)(void *)(b + s->oh);
@@ -12091,7 +12092,7 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
                              ((size_t)block * (size_t)(p->y_panels * s->groups) + (size_t)(group * p->y_panels + yp)) *
                                  (size_t)s->oh * (size_t)s->ow * (size_t)p->images * (size_t)mr;
         t.accumulate = p->accumulate || p->block0 + block > 0;
-        for (int v = 0; v < s->kw; v++) {
+        for (int v = cut * s->kw / p->cuts; v < (cut + 1) * s->kw / p->cuts; v++) {
             /* columns j of dy whose input column j sw + v dw - pw exists, and where the first of them is packed */
             const int at = v * s->dw - s->pw;
             const int j0 = SSLH_I_MAX(0, sslh_i_ceil_div(-at, s->sw)),
@@ -12402,6 +12403,8 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     while (p->images < 64 && p->images < s->n && p->images * 2 * pixels <= 1024) p->images *= 2;
     p->x_panels = (s->ci / s->groups + nr - 1) / nr;
     p->y_panels = (s->co / s->groups + mr - 1) / mr;
+    /* three panels are badly shared by two threads */
+    p->cuts = p->x_panels * p->y_panels * s->groups < 16 ? s->kw : 1;
     const size_t bx = (size_t)(p->x_panels * s->groups) * (size_t)s->h * (size_t)s->w * (size_t)p->images * (size_t)nr;
     const size_t by = (size_t)(p->y_panels * s->groups) * (size_t)pixels * (size_t)p->images * (size_t)mr;
     p->x_tasks = (int)SSLH_I_MIN((size_t)(s->h * s->w), bx / 32768 + 1); /* 128 KB */
@@ -12426,7 +12429,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
         for (p->block0 = 0; p->block0 < blocks; p->block0 += round) {
             p->blocks = SSLH_I_MIN(round, blocks - p->block0);
             sslh_i_parallel(c, p->blocks * (p->x_tasks + p->y_tasks), sslh_i_wgrad_pack_task, p);
-            sslh_i_parallel(c, p->x_panels * p->y_panels * s->groups, sslh_i_wgrad_task, p);
+            sslh_i_parallel(c, p->x_panels * p->y_panels * s->groups * p->cuts, sslh_i_wgrad_task, p);
         }
         sslh_i_unscratch(c, p->px);
     }
