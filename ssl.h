@@ -2336,6 +2336,9 @@ struct sslh_ctx {
     size_t    bytes, peak;
     int64_t   allocs, steps;
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
+    char     *own;         /* sslh_i_work: own_each bytes for each thread; an operation has them now */
+    size_t    own_each;
+    int       own_taken;
     /* step heap: free ranges in ascending address order; activations from the low end, gradients from the high end */
     sslh_i_range *chunks; /* as allocated */
     size_t    nchunks, chunks_cap;
@@ -2375,6 +2378,9 @@ SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
+/* --- the same for each thread by itself: thread t has *each bytes (made more) at t * *each */
+SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each);
+SSLH_I_FN void  sslh_i_unwork(sslh_ctx *c, void *p);
 /* --- tensors of the step: uninitialised values; NULL (and an error) on failure */
 SSLH_I_FN sslh_tensor *sslh_i_new(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
 /* Gives back a tensor's memory before the step ends (extra results that nobody will read). */
@@ -2895,6 +2901,34 @@ SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
     start = (char *)p - SSLH_I_ALIGN;
     memcpy(&size, start, sizeof size);
     sslh_i_heap_give(c, start, size);
+}
+
+/* What a thread packs in one operation it packs in the next as well. Scratch wanders, and would lie where another
+   thread wrote before: each line would come from that one's cache. So up to SSLH_I_OWN bytes of a thread have one place
+   for good, which grows with the largest wish. */
+enum { SSLH_I_OWN = 1 << 20 };
+SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
+    size_t bytes = SSLH_I_ALIGN;
+    if (*each > SSLH_I_OWN || c->own_taken) {
+        if (sslh_i_mul(*each, (size_t)c->threads, &bytes)) return (char *)sslh_i_scratch(c, bytes);
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return NULL;
+    }
+    if (*each > c->own_each || !c->own) {
+        while (bytes < *each) bytes *= 2;
+        if (c->own) sslh_i_free(c, c->own);
+        c->own = (char *)sslh_i_alloc(c, bytes * (size_t)c->threads);
+        c->own_each = bytes;
+        if (!c->own) return NULL;
+        ((sslh_i_block *)(void *)(c->own - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
+    }
+    *each = c->own_each;
+    c->own_taken = 1;
+    return c->own;
+}
+SSLH_I_FN void sslh_i_unwork(sslh_ctx *c, void *p) {
+    if (p && p == c->own) c->own_taken = 0;
+    else sslh_i_unscratch(c, p);
 }
 
 /* --- steps and scopes -------------------------------------------------------------------------------------------- */
@@ -9957,7 +9991,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.step_k = p.part_k;
     }
     const size_t packed = (size_t)p.parts * (size_t)panels * sslh_i_gemm_panel(&p);
-    if (p.work_bytes) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+    if (p.work_bytes) p.work = sslh_i_work(c, &p.work_bytes);
     if (p.b_mode == SSLH_I_B_SHARED)
         p.packed = (sslh_real *)sslh_i_scratch(c, packed * sizeof(sslh_real));
     if (p.parts > 1)
@@ -9973,7 +10007,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     }
     if (p.sums) sslh_i_unscratch(c, p.sums);
     if (p.packed) sslh_i_unscratch(c, p.packed);
-    if (p.work) sslh_i_unscratch(c, p.work);
+    if (p.work) sslh_i_unwork(c, p.work);
 }
 
 /* A batch of matrices that are each too small to share: whole ones per task. */
@@ -9994,11 +10028,11 @@ SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
     }
     p.items = (int)SSLH_I_MIN((size_t)g->batch, SSLH_I_MAX((size_t)1, ((size_t)1 << 19) / work));
     if (p.work_bytes) {
-        p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+        p.work = sslh_i_work(c, &p.work_bytes);
         if (!p.work) return;
     }
     sslh_i_parallel(c, (g->batch + p.items - 1) / p.items, sslh_i_gemm_items_task, &p);
-    if (p.work) sslh_i_unscratch(c, p.work);
+    if (p.work) sslh_i_unwork(c, p.work);
 }
 
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
@@ -10862,7 +10896,7 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
     p->work_bytes = (largest + 63) / 64 * 64;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, (reals + zeros) * sizeof(sslh_real));
     p->parts = packed ? (sslh_i_gather *)sslh_i_scratch(c, (size_t)p->n_parts * sizeof *p->parts + room) : NULL;
-    p->work = p->parts ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
+    p->work = p->parts ? sslh_i_work(c, &p->work_bytes) : NULL;
     if (p->work) {
         memset(packed, 0, zeros * sizeof *packed);
         p->zeros = packed;
@@ -10878,7 +10912,7 @@ SSLH_I_FN void sslh_i_gather_run(sslh_ctx *c, sslh_i_gather_job *p) {
         }
         sslh_i_parallel(c, p->pack_tasks, sslh_i_gather_pack_task, p);
         sslh_i_parallel(c, p->turns * p->n_parts, sslh_i_gather_task, p);
-        sslh_i_unscratch(c, p->work);
+        sslh_i_unwork(c, p->work);
     }
     if (p->parts) sslh_i_unscratch(c, p->parts);
     if (packed) sslh_i_unscratch(c, packed);
@@ -11021,7 +11055,7 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
     const size_t channels = (size_t)p->s->ci, all = (size_t)p->s->kh * (size_t)p->s->kw;
     sslh_real *packed = (sslh_real *)sslh_i_scratch(c, all * (size_t)p->n * channels * sizeof(sslh_real));
     p->work_bytes = ((size_t)p->s->kh * (sizeof(sslh_real *) + sizeof(ptrdiff_t)) + 63) / 64 * 64;
-    p->work = packed ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
+    p->work = packed ? sslh_i_work(c, &p->work_bytes) : NULL;
     p->tasks = 0;
     if (p->work) {
         for (int i = 0; i < p->n; i++) {
@@ -11037,7 +11071,7 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
             p->tasks += g->row_tasks;
         }
         sslh_i_parallel(c, p->tasks, sslh_i_depth_task, p);
-        sslh_i_unscratch(c, p->work);
+        sslh_i_unwork(c, p->work);
     }
     if (packed) sslh_i_unscratch(c, packed);
 }
@@ -11296,7 +11330,7 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     p->work_bytes = (SSLH_I_MAX(task, packed) * sizeof(sslh_real) + 63) / 64 * 64;
     sslh_real *shared = many ? sslh_i_scratch_reals(c, (size_t)p->panels, u_panel, channels)
                              : sslh_i_scratch_reals(c, (size_t)p->blocks, v_block, channels);
-    p->work = shared ? (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads) : NULL;
+    p->work = shared ? sslh_i_work(c, &p->work_bytes) : NULL;
     if (p->work) {
         sslh_real *zeros = shared + (many ? (size_t)p->panels * u_panel : (size_t)p->blocks * v_block);
         memset(zeros, 0, channels * sizeof *zeros);
@@ -11305,7 +11339,7 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
         sslh_i_parallel(c, many ? p->panels * p->chunks : p->blocks * 4,
                         many ? sslh_i_wino_filter_task : sslh_i_wino_window_task, p);
         sslh_i_parallel(c, many ? p->blocks : p->panels, many ? sslh_i_wino_block_task : sslh_i_wino_panel_task, p);
-        sslh_i_unscratch(c, p->work);
+        sslh_i_unwork(c, p->work);
     }
     if (shared) sslh_i_unscratch(c, shared);
 }
@@ -11434,7 +11468,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.work_bytes = p.own_du ? 36 * p.du_plane * sizeof(sslh_real) : 64;
     sslh_real *shared = (sslh_real *)sslh_i_scratch(
         c, (36 * (p.v_plane + p.e_plane + (p.own_du ? 0 : p.du_plane)) + zero) * sizeof(sslh_real));
-    p.work = shared ? (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads) : NULL;
+    p.work = shared ? sslh_i_work(c, &p.work_bytes) : NULL;
     if (p.work) {
         p.v = shared;
         p.e = p.v + 36 * p.v_plane;
@@ -11449,7 +11483,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
             else sslh_i_parallel(c, high * 36, sslh_i_wino_sum_task, &p);
         }
         if (!p.own_du) sslh_i_parallel(c, s->co, sslh_i_wino_gradient_task, &p);
-        sslh_i_unscratch(c, p.work);
+        sslh_i_unwork(c, p.work);
     }
     if (shared) sslh_i_unscratch(c, shared);
 }
@@ -11575,7 +11609,7 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
                    (size_t)(p.bands.rows * p.bands.cols + c->k->mr) * (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.packed = sslh_i_scratch_reals(c, (size_t)one.groups * (size_t)p.panels * (size_t)p.nr, (size_t)k, 0);
-    if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+    if (p.packed) p.work = sslh_i_work(c, &p.work_bytes);
     if (p.work) {
         for (int worker = 0; worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
@@ -11584,7 +11618,7 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
         }
         sslh_i_parallel(c, one.groups * p.panels, sslh_i_few_pack_task, &p);
         sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_few_task, &p);
-        sslh_i_unscratch(c, p.work);
+        sslh_i_unwork(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
 }
@@ -11716,7 +11750,7 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     p.start = (int *)sslh_i_scratch(c, ((size_t)s->w * (size_t)(s->kw + 1) + 1) * sizeof(int));
     if (p.start)
         p.packed = (sslh_real *)sslh_i_scratch(c, (size_t)p.panels * (size_t)nr * (size_t)s->co * sizeof(sslh_real));
-    if (p.packed) p.work = (char *)sslh_i_scratch(c, p.work_bytes * (size_t)c->threads);
+    if (p.packed) p.work = sslh_i_work(c, &p.work_bytes);
     if (p.work) {
         int count = 0;
         p.off = p.start + s->w + 1;
@@ -11730,7 +11764,7 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
         p.start[s->w] = count;
         sslh_i_parallel(c, p.panels, sslh_i_shares_pack_task, &p);
         sslh_i_parallel(c, s->n * p.bands, sslh_i_shares_task, &p);
-        sslh_i_unscratch(c, p.work);
+        sslh_i_unwork(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
     if (p.start) sslh_i_unscratch(c, p.start);
@@ -12305,7 +12339,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
         p->work_bytes = (size_t)p->piece * (size_t)row * sizeof(sslh_real);
     }
     p->work_bytes = (p->work_bytes + 127) / 64 * 64;
-    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    p->work = sslh_i_work(c, &p->work_bytes);
     if (p->work)
         p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
@@ -12318,7 +12352,7 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
         sslh_i_wgrad_sum(c, p, (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
         sslh_i_unscratch(c, p->sums);
     }
-    if (p->work) sslh_i_unscratch(c, p->work);
+    if (p->work) sslh_i_unwork(c, p->work);
 }
 
 /* Whole registers of channels and few sums over many pixels: part `task` of the images, x and dy in place. A row of
@@ -12385,7 +12419,7 @@ SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
     p->parts = SSLH_I_MIN(8, (s->n + p->images - 1) / p->images);
     p->straight = 1;
     p->work_bytes = ((size_t)(p->images * s->oh) * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
-    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    p->work = sslh_i_work(c, &p->work_bytes);
     if (p->work) p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * p->count * sizeof(sslh_real));
     if (p->sums) {
         sslh_i_parallel(c, p->parts, sslh_i_wgrad_place_task, p);
@@ -12393,7 +12427,7 @@ SSLH_I_FN void sslh_i_wgrad_place(sslh_ctx *c, sslh_i_wgrad *p) {
             sslh_i_parallel(c, (int)((p->count + SSLH_I_WGRAD_SUM - 1) / SSLH_I_WGRAD_SUM), sslh_i_wgrad_sum_task, p);
         sslh_i_unscratch(c, p->sums);
     }
-    if (p->work) sslh_i_unscratch(c, p->work);
+    if (p->work) sslh_i_unwork(c, p->work);
 }
 
 SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
@@ -12413,7 +12447,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
     /* about 4 MB */
     const int round = (int)SSLH_I_MIN((size_t)blocks, SSLH_I_MAX((size_t)1, ((size_t)1 << 20) / (bx + by)));
     p->work_bytes = ((size_t)s->oh * (2 * sizeof(sslh_real *) + sizeof(int)) + 63) / 64 * 64;
-    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    p->work = sslh_i_work(c, &p->work_bytes);
     if (s->groups > 1) { /* few channels a group become whole panels: the sums above may overflow */
         size_t all;
         if (!sslh_i_mul((size_t)(p->x_panels * s->groups) * (size_t)nr, (size_t)s->h * (size_t)s->w * (size_t)p->images,
@@ -12433,7 +12467,7 @@ SSLH_I_FN void sslh_i_wgrad_taps(sslh_ctx *c, sslh_i_wgrad *p) {
         }
         sslh_i_unscratch(c, p->px);
     }
-    if (p->work) sslh_i_unscratch(c, p->work);
+    if (p->work) sslh_i_unwork(c, p->work);
 }
 
 /* The pixels that a 1 x 1 kernel with stride reads, of one image, side by side in dw. */
@@ -12738,10 +12772,10 @@ SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_max_pool_run(sslh_ctx *c, sslh_i_pool_job *p) {
     p->k = c->k;
     p->work_bytes = ((size_t)p->s.kh * (size_t)p->s.kw * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
-    p->work = (char *)sslh_i_scratch(c, p->work_bytes * (size_t)c->threads);
+    p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
     sslh_i_parallel(c, p->s.n, sslh_i_max_pool_task, p);
-    sslh_i_unscratch(c, p->work);
+    sslh_i_unwork(c, p->work);
 }
 SSLH_I_FN void sslh_i_max_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv */
     sslh_i_pool_job p;
@@ -14431,8 +14465,8 @@ typedef struct sslh_i_attention {
     int pairs;                               /* products of pairs: .bfloat16, see >>products */
     size_t half;                             /* pairs of d numbers */
     sslh_real scale;
-    sslh_real *work;                         /* per worker */
-    size_t work_reals;
+    char  *work;                             /* per worker */
+    size_t work_bytes;
 } sslh_i_attention;
 
 /* A worker's buffers, one after the other. */
@@ -14616,7 +14650,7 @@ SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)arg;
     size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
     sslh_i_head b;
-    sslh_i_head_layout(p, p->work + (size_t)worker * p->work_reals, &b);
+    sslh_i_head_layout(p, (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), &b);
     for (; i < end; i++) {
         if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b);
         else sslh_i_head_forward(p, i / p->heads, i % p->heads, &b);
@@ -14632,12 +14666,12 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     p->half = p->pairs ? (p->d + 1) / 2 : p->d;
     p->width = (p->Tk + 15) / 16 * 16;
     p->wide = (p->d + 31) / 32 * 32;
-    p->work_reals = sslh_i_head_layout(p, NULL, &b);
     p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * p->d) + 1;
-    p->work = (sslh_real *)sslh_i_scratch(c, p->work_reals * (size_t)c->threads * sizeof *p->work);
+    p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
+    p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
     sslh_i_parallel(c, (int)((all + p->per_task - 1) / p->per_task), sslh_i_attention_task, p);
-    sslh_i_unscratch(c, p->work);
+    sslh_i_unwork(c, p->work);
 }
 
 /* Sizes and places of q, k, v; in[0..2], or the three thirds of in[0] when in[1] is NULL. */

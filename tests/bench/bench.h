@@ -307,6 +307,39 @@ static void bench_measure_beside_streams(bench_side *side, int sides, int thread
     bench_measure(side, sides + 3, threads, block, rounds, budget);
     bench_set_bandwidth(threads, side[sides].median, side[sides + 1].median, side[sides + 2].median);
 }
+/* Two threads write the same line in turn. What one costs there and back tells how far apart the processors are: virtual machines
+   move theirs between a common last-level cache and separate ones. */
+enum { BENCH_PASSES = 4000 };
+typedef struct bench_pass { int turn, lost; double seconds; } bench_pass;
+static void bench_pass_task(void *arg, int task, int worker) {
+    bench_pass *p = (bench_pass *)arg;
+    const double t = bench_wall();
+    (void)worker;
+    for (int i = 0; i < BENCH_PASSES; i++) {
+        long spins = 0;
+        while (__atomic_load_n(&p->turn, __ATOMIC_ACQUIRE) != 2 * i + task)
+            if (++spins > 1000000 || p->lost) { /* nobody is there: one thread had both tasks */
+                p->lost = 1;
+                return;
+            }
+        __atomic_store_n(&p->turn, 2 * i + task + 1, __ATOMIC_RELEASE);
+    }
+    if (task == 0) p->seconds = bench_wall() - t;
+}
+static double bench_pass_ns(sslh_ctx *c) { /* the median of some runs; 0: not known */
+    double ns[9];
+    int n = 0;
+    for (int i = 0; i < 30 && n < 9; i++) {
+        bench_pass *p = (bench_pass *)aligned_alloc(256, 256);
+        if (!p) break;
+        memset(p, 0, sizeof *p);
+        sslh_parallel(c, 2, bench_pass_task, p);
+        if (!p->lost) ns[n++] = 1e9 * p->seconds / BENCH_PASSES;
+        free(p);
+    }
+    qsort(ns, (size_t)n, sizeof *ns, bench_ascending);
+    return n ? ns[n / 2] : 0;
+}
 static void bench_find_limits(sslh_ctx *c, int threads) {
     bench_stream p;
     bench_limits *l = &bench_limit[threads];
@@ -327,8 +360,10 @@ static void bench_find_limits(sslh_ctx *c, int threads) {
     bench_set_bandwidth(threads, best[0], best[1], best[2]);
     const size_t bytes = bench_streams[0].n * sizeof(float);
     bench_close_streams();
-    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)\n",
+    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)",
            threads, cpu, l->gflops, l->read, l->copy, l->update, 1e-6 * (double)bytes);
+    if (threads == 2) printf(" line=%.0f ns (written by both in turn, there and back)", bench_pass_ns(c));
+    printf("\n");
     fflush(stdout);
 }
 /* Least seconds for so many bytes read and written at the measured rates. Writing elsewhere costs what a copied byte costs beyond

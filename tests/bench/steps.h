@@ -471,7 +471,7 @@ static void step_cases(void) {
     for (int which = 0; which < STEPS && bench.threads[1] && !bench.quick; which++) {
         bench_child ours[2];
         bench_side side[BENCH_SIDES];
-        char name[128];
+        char name[128], more[32];
         snprintf(name, sizeof name, "step/scaling/%s", steps[which].name + strlen("step/"));
         if (!bench_wanted(name)) continue;
         memset(ours, 0, sizeof ours);
@@ -484,8 +484,9 @@ static void step_cases(void) {
             side[i].self = &ours[i];
         }
         side[1].name = "one_thread";
+        snprintf(more, sizeof more, "line=%.0fns", bench_pass_ns(bench_ctx[1]));
         bench_measure(side, 2, bench.threads[1], 0.3, 9, 2.0);
-        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1, 0, "images/s", NULL);
+        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1, 0, "images/s", more);
         bench_stop(&ours[0]), bench_stop(&ours[1]);
     }
 }
