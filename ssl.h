@@ -2150,8 +2150,9 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
-/* Text that does little work itself, as networks, files of weights, methods and pictures: clang keeps its functions apart and short, for a
-   fifth of the time that it compiles. (gcc compiles all text around the kernels so, see the pragma above.) */
+/* Text that does little work itself, as networks, files of weights, methods and pictures: clang keeps its functions
+   apart and short, for a fifth of the time that it compiles. (gcc compiles all text around the kernels so, see the
+   pragma above.) */
 #if defined(__clang__) && defined(__OPTIMIZE__)
 #define SSLH_I_LEAN_BEGIN _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
 #define SSLH_I_LEAN_END _Pragma("clang attribute pop")
@@ -9918,7 +9919,8 @@ SSLH_I_FN void sslh_i_gemm_sum_task(void *arg, int task, int worker) { /* parts 
 /* Sizes of what is near, and of a worker's memory. */
 SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     /* one panel at a time, from the first level: just packed, or when the second holds a block of a */
-    const int panel = p->b_mode == SSLH_I_B_LOCAL ? p->g.tb && p->g.m <= 256 : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
+    const int panel = p->b_mode == SSLH_I_B_LOCAL ? p->g.tb && p->g.m <= 256
+                                                  : p->b_mode == SSLH_I_B_SHARED && p->copy_a && p->g.ta;
     const int blocks = (p->g.k + SSLH_I_KC - 1) / SSLH_I_KC;
     /* 16 columns: rows of a are read to their end, unless a short last block leaves no time to ask for the next ones */
     const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR || (p->g.n <= 16 && p->g.k % SSLH_I_KC == 0);
