@@ -423,18 +423,29 @@ static void bench_stop(bench_child *b) {
     if (b->pid > 0) waitpid(b->pid, NULL, 0);
     memset(b, 0, sizeof *b);
 }
+static int bench_child_ask(bench_child *b, const char *what, int n) { return fprintf(b->to, "%s %d\n", what, n) > 0 && fflush(b->to) == 0; }
+static int bench_child_answer(bench_child *b, double *wall, double *cpu) {
+    char answer[256];
+    return fgets(answer, sizeof answer, b->from) && sscanf(answer, "%lf %lf %lf", wall, cpu, &b->rss) == 3;
+}
 static double bench_child_run(void *self, int n) {
     bench_child *b = (bench_child *)self;
     const struct timespec spin = {0, 25000000};
-    double wall, cpu, rss;
-    char answer[256];
-    if (!b->pid) return -1;
-    fprintf(b->to, "%s %d\n", b->ask, n);
-    fflush(b->to);
-    if (!fgets(answer, sizeof answer, b->from) || sscanf(answer, "%lf %lf %lf", &wall, &cpu, &rss) != 3) return -1;
-    b->rss = rss;
+    double wall, cpu;
+    if (!b->pid || !bench_child_ask(b, b->ask, n) || !bench_child_answer(b, &wall, &cpu)) return -1;
     if (b->threads > 1) nanosleep(&spin, NULL); /* its OpenMP threads spin on, which bench_settle does not see */
     return b->threads == 1 ? cpu : wall;
+}
+/* Two children of one thread each at the same moment, who share nothing: what this machine's processors give together. Seconds
+   a run of either, n runs each. */
+static double bench_pair_run(void *self, int n) {
+    bench_child *pair = (bench_child *)self;
+    double wall[2], cpu;
+    for (int i = 0; i < 2; i++)
+        if (!pair[i].pid || !bench_child_ask(&pair[i], pair[i].ask, n)) return -1;
+    for (int i = 0; i < 2; i++)
+        if (!bench_child_answer(&pair[i], &wall[i], &cpu)) return -1;
+    return wall[0] * wall[1] / (wall[0] + wall[1]);
 }
 
 /* A Python with PyTorch, or NULL. Looked for once. */

@@ -467,27 +467,34 @@ static void step_cases(void) {
                    bench_limit[threads].gflops * 1e9 / steps[which].flop, "images/s", more);
         bench_stop(&ours), bench_stop(&torch), bench_stop(&plain);
     }
-    /* both counts of threads in turn, wall-clock for both: what the second thread brings */
+    /* Two threads, one thread, two processes of one thread side by side, in turn, by wall-clock: what the second thread brings,
+       and what the second processor of this machine could bring to programs that share nothing but caches and memory. */
     for (int which = 0; which < STEPS && bench.threads[1] && !bench.quick; which++) {
-        bench_child ours[2];
+        bench_child ours[4]; /* two threads; one; the pair */
         bench_side side[BENCH_SIDES];
-        char name[128], more[32];
+        char name[128], more[96];
         snprintf(name, sizeof name, "step/scaling/%s", steps[which].name + strlen("step/"));
         if (!bench_wanted(name)) continue;
         memset(ours, 0, sizeof ours);
         memset(side, 0, sizeof side);
-        for (int i = 0; i < 2; i++) {
-            if (!start_serving(&ours[i], bench.threads[1 - i])) return;
-            ours[i].threads = bench.threads[1];
+        for (int i = 0; i < 4; i++) {
+            if (!start_serving(&ours[i], bench.threads[i == 0])) return;
+            ours[i].threads = bench.threads[1]; /* wall-clock */
             ours[i].ask = steps[which].name;
-            side[i].run = bench_child_run;
+            side[i].run = i < 2 ? bench_child_run : bench_pair_run;
             side[i].self = &ours[i];
         }
         side[1].name = "one_thread";
-        snprintf(more, sizeof more, "line=%.0fns", bench_pass_ns(bench_ctx[1]));
-        bench_measure(side, 2, bench.threads[1], 0.3, 9, 2.0);
-        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1, 0, "images/s", more);
-        bench_stop(&ours[0]), bench_stop(&ours[1]);
+        side[2].name = "two_processes";
+        const double line = bench_pass_ns(bench_ctx[1]);
+        bench_measure(side, 3, bench.threads[1], 0.3, 9, 2.0);
+        snprintf(more, sizeof more, "two_processes=%.0f limit=%.2f line=%.0fns", side[2].median > 0 ? steps[which].images / side[2].median : 0,
+                 side[2].median > 0 ? side[1].median / side[2].median : 0, line);
+        bench_line(name, "step/scaling", bench.threads[1], side, 2, steps[which].images, 1,
+                   side[2].median > 0 ? steps[which].images / side[2].median : 0, "images/s", more);
+        if (side[2].median > 0 && side[0].median > 0)
+            bench_ratio("step/scaling_of_two_processes", bench.threads[1], name, side[2].median / side[0].median);
+        for (int i = 0; i < 4; i++) bench_stop(&ours[i]);
     }
 }
 
