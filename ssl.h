@@ -4859,6 +4859,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
 #define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
 #define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
+#define SSLH_I_ZERO4(r) SSLH_I_ZERO2(r) SSLH_I_N f##r = u##r, g##r = u##r;
 #define SSLH_I_MADD2(r, value)                                                                                           \
     {                                                                                                                    \
         SSLH_I_N x = SSLH_I_NSET(value);                                                                                 \
@@ -4871,8 +4872,17 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_ROW1TWICE(r)                                           \
     u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), b0, u##r);              \
     u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k + 1]), b1, u##r);
-#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, q[(r) / 3][(r) % 3 * rstep])
-#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, q[(r) / 3][(r) % 3 * rstep])
+#define SSLH_I_RUN(r) q[(r) / 3][(r) % 3 == 0 ? 0 : (r) % 3 == 1 ? rstep : twice]
+#define SSLH_I_RUN4(r)                                                                                                   \
+    {                                                                                                                    \
+        SSLH_I_N x = SSLH_I_NSET(SSLH_I_RUN(r));                                                                         \
+        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                                 \
+        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                                 \
+        f##r = SSLH_I_NFMA(x, b2, f##r);                                                                                 \
+        g##r = SSLH_I_NFMA(x, b3, g##r);                                                                                 \
+    }
+#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, SSLH_I_RUN(r))
+#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, SSLH_I_RUN(r))
 /* Rows of y one after the other. All their addresses at once are more than there are registers for them, and gcc keeps
    what is too much in vector registers, which take part in the sums. (Two registers a row must not be held back: where
    y comes from memory, stores kept in the order of rows cost a third.) */
@@ -4880,6 +4890,10 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     SSLH_I_NSTORE(z, u##r);                                                                                            \
     SSLH_I_NSTORE(z + SSLH_I_W, v##r);                                                                                 \
     z += ystep;
+#define SSLH_I_PUT4(r)                                                                                                 \
+    SSLH_I_NSTORE(z + 2 * SSLH_I_W, f##r);                                                                             \
+    SSLH_I_NSTORE(z + 3 * SSLH_I_W, g##r);                                                                             \
+    SSLH_I_PUT2(r)
 #define SSLH_I_PUT1(r)                                                                                                 \
     SSLH_I_NSTORE(z, u##r);                                                                                            \
     z += ystep;                                                                                                        \
@@ -4888,42 +4902,52 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
     v##r = SSLH_I_NADD(SSLH_I_NLOAD(z + SSLH_I_W), v##r);                                                              \
     z += ystep;
+#define SSLH_I_MORE4(r)                                                                                                \
+    f##r = SSLH_I_NADD(SSLH_I_NLOAD(z + 2 * SSLH_I_W), f##r);                                                          \
+    g##r = SSLH_I_NADD(SSLH_I_NLOAD(z + 3 * SSLH_I_W), g##r);                                                          \
+    SSLH_I_MORE2(r)
 #define SSLH_I_MORE1(r)                                                                                                \
     u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
     z += ystep;
 
-/* Runs have a pointer for three rows: with their distance it fits the addresses of x86, and 12 rows take 5 registers
-   (gcc is kept from making a sixth of twice the distance). Matrices in place: with each k a line of what is wanted soon
-   moves nearer, see sslh_i_ask. Otherwise: what lies 32 KB behind a and b. */
+/* Runs have a pointer for three rows: with their distance, once and twice, it fits the addresses of x86, and 12 rows
+   take 6 registers. Matrices in place: with each k a line of what is wanted soon moves nearer, see sslh_i_ask.
+   Otherwise: what lies 32 KB behind a and b. */
 #define SSLH_I_RUN_LOOP(LOAD, NEXT, ROWS)                                                                              \
-    for (int s = 0;;) {                                                                                                \
-        const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                          \
-        int k = t->lens[s];                                                                                            \
-        if (t->place)                                                                                                  \
-            while (k > 0) {                                                                                            \
-                LOAD                                                                                                   \
-                SSLH_I_OPAQUE(rstep);                                                                                  \
-                SSLH_I_AHEAD(ask, 0);                                                                                  \
-                ask += askstep;                                                                                        \
-                if ((--k & 15) == 0) ask += askback;                                                                   \
-                ROWS                                                                                                   \
-                SSLH_I_RUN_NEXT;                                                                                       \
-            }                                                                                                          \
-        else                                                                                                           \
-            for (; k > 0; k--) {                                                                                       \
+    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                              \
+    if (t->place) { /* one segment */                                                                                  \
+        for (int k = t->lens[0]; k > 0;) {                                                                             \
+            LOAD                                                                                                       \
+            SSLH_I_AHEAD(ask, 0);                                                                                      \
+            ask += askstep;                                                                                            \
+            if ((--k & 15) == 0) ask += askback;                                                                       \
+            ROWS                                                                                                       \
+            SSLH_I_RUN_NEXT;                                                                                           \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops, in a vector register, where it waits for the sums */ \
+        for (int s = 0;; b = t->bs[s]) {                                                                               \
+            for (int k = t->lens[s]; k > 0; k--) {                                                                     \
                 LOAD                                                                                                   \
                 NEXT                                                                                                   \
                 SSLH_I_AHEAD(q[0], 32768);                                                                             \
                 ROWS                                                                                                   \
                 SSLH_I_RUN_NEXT;                                                                                       \
             }                                                                                                          \
-        if (++s >= t->segs) break;                                                                                     \
-        a = t->a[s] + (first - t->a[0]);                                                                               \
-        b = t->bs[s];                                                                                                  \
+            if (++s >= t->segs) break;                                                                                 \
+            q[0] = t->a[s] + (first - t->a[0]);                                                                        \
+            q[1] = q[0] + 3 * rstep, q[2] = q[0] + 6 * rstep, q[3] = q[0] + 9 * rstep;                                 \
+        }                                                                                                              \
     }
 #define SSLH_I_RUN_NEXT q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep
 #define SSLH_I_RUN_LOAD2 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
 #define SSLH_I_RUN_LOAD1 SSLH_I_N b0 = SSLH_I_NLOAD(b);
+#define SSLH_I_RUN_LOAD4                                                                                               \
+    SSLH_I_RUN_LOAD2 SSLH_I_N b2 = SSLH_I_NLOAD(b + bnext), b3 = SSLH_I_NLOAD(b + bnext + SSLH_I_W);
+#define SSLH_I_RUN_NEXT1
+#define SSLH_I_RUN_NEXT4                                                                                               \
+    SSLH_I_RUN_NEXT2                                                                                                   \
+    SSLH_I_AHEAD(b + bnext, 32768), SSLH_I_AHEAD(b + bnext + SSLH_I_W, 32768);
 #define SSLH_I_RUN_NEXT2                                                                                               \
     SSLH_I_AHEAD(b, 32768);                                                                                            \
     if (SSLH_I_W == 16) SSLH_I_AHEAD(b + SSLH_I_W, 32768);
@@ -4980,39 +5004,26 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
         }                                                                                                              \
         SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
     }
-#define SSLH_I_RUN_CORES(R)                                                                                            \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs2x##R##_)(const sslh_i_tile *t, const float *a, const float *b,                 \
-                                            const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {             \
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
+/* Runs: W registers across, 2, 1 or (what lies bnext further as well) 4. */
+#define SSLH_I_RUN_CORE(W, R)                                                                                          \
+    SSLH_I_FN void SSLH_I_P(sslh_i_runs##W##x##R##_)(const sslh_i_tile *t, const float *a, const float *b,             \
+                                                     const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {    \
+        SSLH_I_REP##R(SSLH_I_ZERO##W)                                                                                  \
+        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, bnext = (ptrdiff_t)t->bnext;         \
         const ptrdiff_t askstep = soon->ld, askback = soon->back;                                                      \
         const float *const first = a;                                                                                  \
-        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                          \
+        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1, twice = 2 * rstep;                                       \
         float *z = y;                                                                                                  \
         const float *ask = soon->at;                                                                                   \
-        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD2, SSLH_I_RUN_NEXT2, SSLH_I_REP##R(SSLH_I_RUN2))                                \
+        (void)twice, (void)bnext;                                                                                      \
+        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD##W, SSLH_I_RUN_NEXT##W, SSLH_I_REP##R(SSLH_I_RUN##W))                          \
         if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
+            SSLH_I_REP##R(SSLH_I_MORE##W)                                                                              \
             z = y;                                                                                                     \
         }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs1x##R##_)(const sslh_i_tile *t, const float *a, const float *b,                 \
-                                            const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {             \
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        const ptrdiff_t askstep = soon->ld, askback = soon->back;                                                      \
-        const float *const first = a;                                                                                  \
-        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1;                                                          \
-        float *z = y;                                                                                                  \
-        const float *ask = soon->at;                                                                                   \
-        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD1, , SSLH_I_REP##R(SSLH_I_RUN1))                                                \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
+        SSLH_I_REP##R(SSLH_I_PUT##W)                                                                                   \
     }
+#define SSLH_I_RUN_CORES(R) SSLH_I_RUN_CORE(1, R) SSLH_I_RUN_CORE(2, R)
 SSLH_I_CORES(1)
 SSLH_I_CORES(2)
 SSLH_I_CORES(4)
@@ -5028,6 +5039,9 @@ SSLH_I_CORES(8)
 SSLH_I_CORES(12)
 SSLH_I_RUN_CORES(8)
 SSLH_I_RUN_CORES(12)
+#endif
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+SSLH_I_RUN_CORE(4, 6)
 #endif
 
 #if SSLH_I_MR == 12
@@ -5246,6 +5260,21 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
         SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
+/* What a tile's rows from `first` on and its columns from col on ask for: what is wanted soon, or its own place in c. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_soon_)(const sslh_i_tile *t, int first, int col, const sslh_real *c,
+                                          sslh_i_ask *soon) {
+    const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
+    const sslh_i_ask *ask = t->ask ? &t->ask[panel < 2 ? panel : 2] : NULL;
+    if (ask && ask->at && first < ask->rows && further <= t->ask_cols) {
+        soon->at = ask->at + (size_t)(first / SSLH_I_MR) * ask->next + (size_t)further;
+        soon->ld = ask->ld;
+        soon->back = ask->back;
+    } else { /* its 12 or 16 rows 16 times, each time 4 columns further: also those of the next tile */
+        soon->at = c;
+        soon->ld = (ptrdiff_t)t->ldc;
+        soon->back = 4 - 16 * soon->ld;
+    }
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     const sslh_real *a = t->a[0];
     const size_t anext = t->anext ? t->anext : SSLH_I_MR * (t->rstep ? t->rstep : 1);
@@ -5255,18 +5284,20 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         sslh_real *c = t->c + (size_t)first * t->ldc;
         for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
-            const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
-            const sslh_i_ask *ask = t->ask ? &t->ask[panel < 2 ? panel : 2] : NULL;
             sslh_i_ask soon;
-            if (ask && ask->at && first < ask->rows && further <= t->ask_cols) {
-                soon.at = ask->at + (size_t)(first / SSLH_I_MR) * ask->next + (size_t)further;
-                soon.ld = ask->ld;
-                soon.back = ask->back;
-            } else { /* its 12 or 16 rows 16 times, each time 4 columns further: also those of the next tile */
-                soon.at = c;
-                soon.ld = (ptrdiff_t)t->ldc;
-                soon.back = 4 - 16 * soon.ld;
+            SSLH_I_P(sslh_i_soon_)(t, first, col, c, &soon);
+#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+            if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
+                SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
+                col += SSLH_I_NR;
+                SSLH_I_P(sslh_i_soon_)(t, first, col, c + SSLH_I_NR, &soon);
+                SSLH_I_P(sslh_i_runs4x6_)
+                (t, a + 6 * (t->rstep ? t->rstep : 1), b, &soon, c + 6 * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+                b += t->bnext;
+                c += SSLH_I_NR;
+                continue;
             }
+#endif
 #if SSLH_I_PASS != SSLH_I_PASS_C
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
@@ -7594,6 +7625,8 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_ROW2
 #undef SSLH_I_RUN1
 #undef SSLH_I_RUN2
+#undef SSLH_I_RUN4
+#undef SSLH_I_RUN
 #undef SSLH_I_WA
 #undef SSLH_I_WA2
 #undef SSLH_I_WB
@@ -9745,7 +9778,9 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     const sslh_real *a, *b;
     int kn;
     sslh_i_ask ask[3];
-    sslh_i_tile t = sslh_i_tile_none;
+    const sslh_i_tile *none = &sslh_i_tile_none;
+    SSLH_I_OPAQUE(none);
+    sslh_i_tile t = *none;
     t.ask = ask;
     t.segs = 1;
     t.place = 1;
@@ -9754,16 +9789,17 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     t.lens = &kn;
     t.ldc = g->ldc;
     t.cols = r->j1 - r->j0;
-    t.astep = p->copy_a ? (size_t)mr : astep;
-    t.rstep = p->copy_a ? 1 : arow;
+    t.astep = p->copy_a && !jit ? (size_t)mr : astep;
+    t.rstep = jit ? SSLH_I_KC + SSLH_I_KPAD : p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
     t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
     for (int i = r->i0; i < r->i1; i += rows) {
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
         t.c = g->c + (size_t)i * g->ldc + (size_t)r->j0;
-        if (jit) /* just in time */
-            kern->pack_t(s->work_a, mr, g->a + (size_t)i * g->lda + (size_t)r->k0, g->lda, t.rows, r->k1 - r->k0);
+        for (int row = 0; jit && row < t.rows; row++) /* just in time: rows as they are, but not in one cache set */
+            memcpy(s->work_a + row * (SSLH_I_KC + SSLH_I_KPAD), g->a + (size_t)(i + row) * g->lda + (size_t)r->k0,
+                   (size_t)(r->k1 - r->k0) * sizeof *g->a);
         for (int k = r->k0; k < r->k1; k += SSLH_I_KC) {
             const int end = SSLH_I_MIN(k + SSLH_I_KC, r->k1), final = s->last && end == s->k1;
             kn = end - k;
@@ -9887,7 +9923,9 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     const sslh_real *a = g->a, *b = g->b, *packed = work;
     const size_t panel = (size_t)g->k * (size_t)kern->nr + SSLH_I_KPAD;
     sslh_i_ask ask[3];
-    sslh_i_tile t = sslh_i_tile_none;
+    const sslh_i_tile *none = &sslh_i_tile_none;
+    SSLH_I_OPAQUE(none);
+    sslh_i_tile t = *none;
     t.rows = g->m;
     t.cols = g->n;
     t.segs = 1;
@@ -9979,7 +10017,8 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     const int whole = blocks * SSLH_I_KC * (int64_t)p->cols <= SSLH_I_NEAR || (p->g.n <= 16 && p->g.k % SSLH_I_KC == 0);
     const int slow = p->b_mode == SSLH_I_B_PLACE && p->g.ldb > (size_t)p->nr; /* lines far apart share few sets */
     p->near_k = (p->copy_a || panel || slow ? 1 : whole ? blocks : SSLH_I_MIN(blocks, 2)) * SSLH_I_KC;
-    p->near_n = panel ? p->nr : SSLH_I_NEAR / p->near_k / 32 * 32;
+    p->near_n = !panel ? SSLH_I_NEAR / p->near_k / 32 * 32
+              : p->b_mode == SSLH_I_B_SHARED ? p->nr : p->copy_a ? p->cols : 2 * p->nr;
     if (p->near_n < 32) p->near_n = p->nr;
     p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
     p->dots = p->b_mode == SSLH_I_B_LOCAL && p->g.tb && !p->g.ta && !p->copy_a && p->g.m > 4 && p->g.m <= 8 &&
@@ -10008,7 +10047,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     if (long_sums && g->ta) blocks = (g->m + 767) / 768; /* lines of a as a whole, several parts of k */
     p.rows = sslh_i_cut(g->m, blocks, 12);
     p.cols = sslh_i_cut(g->n, 1, 32);
-    const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : g->tb && g->n <= 128 ? 32 : 64;
+    const int aliased = !g->ta && g->m > 8 && g->lda % 1024 == 0; /* rows of a share a cache set: copied by each task */
+    const int least = blocks > 1 ? 1024 : long_sums ? 512 : g->ta ? 256 : aliased && g->tb ? 160
+                    : g->tb && g->n <= 128 ? 32 : 64;
     for (p.col_tasks = 1; p.cols > least && blocks * p.col_tasks < 16; p.cols = sslh_i_cut(g->n, p.col_tasks, 32))
         p.col_tasks *= 2;
     p.row_tasks = SSLH_I_MIN(blocks, (g->m + 11) / 12);
@@ -10037,7 +10078,7 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
         p.col_tasks = SSLH_I_MIN(16, SSLH_I_MAX(4, (g->n + 287) / 288));
         p.cols = sslh_i_cut(g->n, p.col_tasks, 32);
     }
-    p.copy_a = g->ta ? p.cols > nr && g->k > 128 : p.cols >= 128 && g->m > 8 && g->lda % 1024 == 0;
+    p.copy_a = g->ta ? p.cols > nr && g->k > 128 : p.cols >= 64 && aliased;
     sslh_i_gemm_work(&p);
     if (p.b_mode == SSLH_I_B_SHARED) { /* a round packs about 2 MB, which a shared cache holds */
         size_t most = ((size_t)1 << 19) / ((size_t)panels * (size_t)nr * (size_t)p.parts) / SSLH_I_KC * SSLH_I_KC;
