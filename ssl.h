@@ -9754,8 +9754,6 @@ SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args
         t->ask_cols = s->j1 - s->j0 - 1;
     } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
         sslh_i_gemm_ask(&ask[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
-    } else if (one && r->j1 < s->j1 && g->tb) { /* or where it comes from */
-        sslh_i_gemm_ask(&ask[0], g->b + (size_t)r->j1 * g->ldb + (size_t)k, g->ldb, 16, 16 * g->ldb, some);
     } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
         const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
         const sslh_real *at = a + next; /* where one panel is all there is, what comes at once: more k, then those rows */
