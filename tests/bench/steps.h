@@ -420,7 +420,7 @@ static int serve_steps(int threads) {
 
 /* This program with --serve. */
 static int start_serving(bench_child *b, int threads) {
-    char count[16], *argv[8];
+    char count[16], *argv[8], *alone[3] = {(char *)"OPENBLAS_NUM_THREADS", (char *)"1", NULL}; /* it starts a thread on being loaded */
     int n = 0;
     snprintf(count, sizeof count, "%d", threads);
     argv[n++] = (char *)bench.self;
@@ -433,7 +433,7 @@ static int start_serving(bench_child *b, int threads) {
         argv[n++] = (char *)bench.cpu;
     }
     argv[n] = NULL;
-    return bench_start(b, threads, argv, NULL);
+    return bench_start(b, threads, argv, alone);
 }
 
 static void step_cases(void) {
