@@ -4010,6 +4010,9 @@ typedef struct sslh_i_tile {
     const sslh_real        *bias;
     int                     accumulate, relu;
     int               quads;   /* of rows: 4 r .. 4 r + 3 lie side by side */
+    /* pixels: MR / 3 neighbouring rows lie so many numbers apart; from a segment to the next, from a panel of b to the
+       next */
+    size_t                  pixel, line, panel;
 } sslh_i_tile;
 
 #define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
@@ -4138,6 +4141,7 @@ struct sslh_i_kernels {
     void (*tile_rows)(const sslh_i_tile *t);
     void (*tile_runs)(const sslh_i_tile *t);
     void (*tile_dots)(const sslh_i_tile *t); /* or NULL */
+    void (*tile_pixels)(const sslh_i_tile *t); /* or NULL */
     void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
     void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
@@ -5236,6 +5240,70 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
+#if SSLH_I_PASS != SSLH_I_PASS_C
+/* Pixels of a band: whole tiles, any number of them and of panels, for sums so short that calls and tables of pointers
+   would count. Thirds of a tile are neighbouring pixels, t->pixel apart, and share a pointer: three pointers, two
+   distances, b and what is asked for are what x86 has registers for. With each k three lines of y are asked for, over
+   all k those of the next tile; and one of t->ask, so that over all tiles it is the next band. */
+#define SSLH_I_THIRD (SSLH_I_MR / 3)
+#define SSLH_I_PIXEL(r)                                                                                                \
+    SSLH_I_MADD2(r, q[(r) / SSLH_I_THIRD][(r) % SSLH_I_THIRD == 3 ? three : (r) % SSLH_I_THIRD * one])
+#if SSLH_I_MR == 12
+#define SSLH_I_TILE SSLH_I_REP12
+#else
+#define SSLH_I_TILE SSLH_I_REP6
+#endif
+#define SSLH_I_BIAS(r)                                        \
+    u##r = SSLH_I_NMAX(low, SSLH_I_NADD(u##r, b0));           \
+    v##r = SSLH_I_NMAX(low, SSLH_I_NADD(v##r, b1));
+SSLH_I_APART void SSLH_I_P(sslh_i_pixels_)(const sslh_i_tile *t, const float *const *a, const float *b, float *y,
+                                           const float *bias, const float *ask, ptrdiff_t askstep, const float *in,
+                                           ptrdiff_t instep) {
+    SSLH_I_TILE(SSLH_I_ZERO2)
+    const ptrdiff_t one = (ptrdiff_t)t->pixel, len = t->len, gap = (ptrdiff_t)t->line - len;
+    const float *q[3] = {a[0], a[SSLH_I_THIRD], a[2 * SSLH_I_THIRD]};
+    ptrdiff_t three = 3 * one;
+    SSLH_I_OPAQUE(three);
+    for (int s = t->segs; s > 0; s--, q[0] += gap, q[1] += gap, q[2] += gap) {
+        for (const float *const end = q[0] + len; q[0] < end; q[0]++, q[1]++, q[2]++, b += SSLH_I_NR) {
+            SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
+            SSLH_I_AHEAD(ask, 0), SSLH_I_AHEAD(ask, 64), SSLH_I_AHEAD(ask, 128);
+            ask += askstep;
+            SSLH_I_AHEAD(in, 0);
+            in += instep;
+            SSLH_I_TILE(SSLH_I_PIXEL)
+        }
+    }
+    const ptrdiff_t ystep = (ptrdiff_t)t->ldc;
+    float *z = y;
+    if (t->accumulate) {
+        SSLH_I_TILE(SSLH_I_MORE2)
+        z = y;
+    }
+    if (bias || t->relu) {
+        SSLH_I_N low = SSLH_I_NSET(t->relu ? 0.0f : SSLH_I_NONE), b0 = SSLH_I_NSET(-0.0f), b1 = b0;
+        if (bias) b0 = SSLH_I_NLOAD(bias), b1 = SSLH_I_NLOAD(bias + SSLH_I_W);
+        SSLH_I_TILE(SSLH_I_BIAS)
+    }
+    SSLH_I_TILE(SSLH_I_PUT2)
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_tile_pixels_)(const sslh_i_tile *t) {
+    const ptrdiff_t next = SSLH_I_MR * (ptrdiff_t)t->ldc, terms = t->segs * (ptrdiff_t)t->len;
+    const ptrdiff_t part = next / (t->cols / SSLH_I_NR), askstep = (part + terms - 1) / terms;
+    const ptrdiff_t inpart = (ptrdiff_t)t->ask->next, instep = (inpart + terms - 1) / terms;
+    const float *const *a = t->a, *in = t->ask->at;
+    float *y = t->c;
+    for (int r = 0; r < t->rows; r += SSLH_I_MR, a += t->segs * SSLH_I_MR, y += next) {
+        const float *b = t->b, *ask = y + next;
+        for (int j = 0; j < t->cols; j += SSLH_I_NR, b += t->panel, ask += part, in += inpart)
+            SSLH_I_P(sslh_i_pixels_)(t, a, b, y + j, t->bias ? t->bias + j : NULL, ask, askstep, in, instep);
+    }
+}
+#undef SSLH_I_TILE
+#undef SSLH_I_PIXEL
+#undef SSLH_I_BIAS
+#endif
+
 /* Some rows of one tile. */
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
                                            const sslh_i_ask *soon, int rows, int col, int cols, sslh_real *c,
@@ -7482,6 +7550,11 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_P(sslh_i_tile_runs_),
 #if SSLH_I_PASS == SSLH_I_PASS_AVX512
     SSLH_I_P(sslh_i_tile_dots_),
+#else
+    NULL,
+#endif
+#if SSLH_I_PASS != SSLH_I_PASS_C
+    SSLH_I_P(sslh_i_tile_pixels_),
 #else
     NULL,
 #endif
@@ -11065,14 +11138,28 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     const size_t xg = (size_t)b->xg, head = (size_t)from * xg, inside = (size_t)(end - from) * xg;
     const int fresh = b->high * b->across > 1 || to[b->reals - 1] > 0;
     to[b->reals - 1] = SSLH_I_R(0);
+    if (s->groups == 1) { /* lines first .. last - 1 exist; what is behind one and before the next comes with it */
+        const int first = SSLH_I_MAX(0, SSLH_I_MIN(-top, b->lines)), last = SSLH_I_MIN(b->lines, s->h - top);
+        const size_t ld = (size_t)s->w * xg, row = (size_t)d.n * (size_t)s->h + (size_t)(top + first);
+        const sslh_real *x = b->x + (row * (size_t)s->w + (size_t)(left + from)) * xg;
+        sslh_real *start = to + (size_t)first * b->line + head;
+        if (last > first && inside > 0) {
+            b->k->pack_n(start, (int)b->line, x, ld, (int)inside, last - first - 1);
+            sslh_real *stop = start + (size_t)(last - first - 1) * b->line;
+            memcpy(stop, x + (size_t)(last - first - 1) * ld, inside * sizeof *x);
+            stop += inside;
+            if (fresh) memset(to, 0, (size_t)(start - to) * sizeof *to);
+            if (fresh) memset(stop, 0, (size_t)(to + b->group - stop) * sizeof *to);
+        } else if (fresh) memset(to, 0, b->group * sizeof *to);
+        return d;
+    }
     for (int q = 0; q < b->lines; q++, to += b->line) {
         const int h = top + q, there = h >= 0 && h < s->h;
         const sslh_real *x = b->x + (((size_t)d.n * (size_t)s->h + (size_t)(there ? h : 0)) * (size_t)s->w +
                                      (size_t)(left + from)) *
                                         (size_t)s->ci;
-        if (there && s->groups == 1) memcpy(to + head, x, inside * sizeof *x);
-        else if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
-        for (int g = 0; there && xg < 8 && s->groups > 1 && g < s->groups; g++) /* (_lines writes whole registers) */
+        if (there && xg >= 8) b->k->pack_lines(to + head, b->xg, b->group, x, (size_t)s->ci, s->ci, end - from);
+        for (int g = 0; there && xg < 8 && g < s->groups; g++) /* (_lines writes whole registers) */
             b->k->pack_n(to + (size_t)g * b->group + head, b->xg, x + (size_t)g * xg, (size_t)s->ci, b->xg, end - from);
         for (sslh_real *line = to; fresh && line < to + b->group * (size_t)s->groups; line += b->group) {
             for (size_t u = 0; u < (there ? head : b->line); u++) line[u] = SSLH_I_R(0);
@@ -11082,8 +11169,9 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     return d;
 }
 
-/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
-SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
+/* Part number `at` of `parts` of what the band after d will copy: where it begins; how many numbers. */
+SSLH_I_FN const sslh_real *sslh_i_bands_next(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts,
+                                             size_t *count) {
     const sslh_i_conv *s = b->s;
     const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
     const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row,
@@ -11093,7 +11181,14 @@ SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, i
                              row +
                          (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
     const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
-    sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
+    *count = SSLH_I_MIN(part, all - from);
+    return b->x + from;
+}
+/* Into the cache while d is computed. */
+SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
+    size_t count;
+    const sslh_real *x = sslh_i_bands_next(b, d, at, parts, &count);
+    sslh_i_prefetch(x, count, 0);
 }
 
 /* --- depthwise: every channel by itself, eight outputs of a row at a time --- */
@@ -11630,11 +11725,16 @@ SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one pa
 SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, pixels = p->bands.rows * p->bands.cols;
-    for (int m = 0; m < (pixels + mr - 1) / mr * mr; m++) {
-        const int to = SSLH_I_MIN(m, pixels - 1), i = to / p->bands.cols, j = to % p->bands.cols;
-        for (int a = 0; a < s->kh; a++)
-            table[(m / mr * s->kh + a) * mr + m % mr] =
-                x + ((size_t)(i * s->sh + a * s->dh) * p->bands.line + (size_t)(j * s->sw * p->bands.xg));
+    const sslh_real *at = x;
+    for (int m = 0, j = 0; m < (pixels + mr - 1) / mr * mr; m++) {
+        const sslh_real **to = table + (ptrdiff_t)(m / mr * s->kh * mr + m % mr);
+        for (int a = 0; a < s->kh; a++, to += mr) *to = at + (size_t)(a * s->dh) * p->bands.line;
+        if (m + 1 >= pixels) continue; /* spare ones are the last pixel */
+        at += s->sw * p->bands.xg;
+        if (++j < p->bands.cols) continue;
+        j = 0;
+        x += (size_t)s->sh * p->bands.line;
+        at = x;
     }
 }
 SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
@@ -11647,6 +11747,7 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     const int pixels = d.rows * d.cols, tiles = (pixels + mr - 1) / mr;
     sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
     sslh_i_tile t;
+    sslh_i_ask ask;
     memset(&t, 0, sizeof t);
     t.segs = s->kh;
     t.len = s->kw * p->bands.xg;
@@ -11656,14 +11757,34 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     t.ldc = co;
     t.relu = p->relu;
     t.accumulate = p->accumulate;
+    /* whole tiles and panels in one call */
+    const int thirds = s->groups == 1 && p->k->tile_pixels && p->bands.cols % (mr / 3) == 0;
+    const int whole = thirds ? pixels / mr * mr : 0, wide = thirds && nr == p->k->nr ? yg / nr * nr : 0;
+    if (whole > 0 && wide > 0) {
+        t.a = (const sslh_real **)(void *)(x + p->bands.reals);
+        t.rows = whole;
+        t.cols = wide;
+        t.pixel = (size_t)(s->sw * p->bands.xg);
+        t.line = (size_t)s->dh * p->bands.line;
+        t.ask = &ask;
+        ask.at = sslh_i_bands_next(&p->bands, &d, 0, whole / mr * (wide / nr), &ask.next);
+        t.b = p->packed;
+        t.panel = panel;
+        t.bias = p->bias;
+        t.c = y;
+        p->k->tile_pixels(&t);
+    }
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
         t.shift = (size_t)group * p->bands.group;
-        for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
+        const int m0 = wide == yg ? whole : 0;
+        t.a += m0 * s->kh;
+        for (int m = m0; m < pixels; m += mr, t.a += s->kh * mr) {
             t.rows = SSLH_I_MIN(mr, pixels - m);
-            if (!group) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
+            const int done = m < whole ? wide : 0;
+            if (!group && !done) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
             if (s->groups > 1) sslh_i_bands_ahead(&p->bands, &d, group * tiles + m / mr, s->groups * tiles);
-            for (int j = 0; j < yg; j += nr) {
+            for (int j = done; j < yg; j += nr) {
                 const size_t col = (size_t)(group * yg + j);
                 t.cols = SSLH_I_MIN(nr, yg - j);
                 t.b = p->packed + (size_t)(group * p->panels + j / nr) * panel;
@@ -11699,7 +11820,13 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
     const int yg = s->co / one.groups, k = s->kh * s->kw * (s->ci / one.groups);
     p.nr = yg <= c->k->w ? c->k->w : c->k->nr;
     p.panels = (yg + p.nr - 1) / p.nr;
-    sslh_i_bands_plan(&p.bands, c->k, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(256, 16384 / s->ci)));
+    int pixels = 256;
+    if (s->groups == 1) { /* up to 16 KB of x, where there are bands enough for many threads */
+        const int64_t most = (int64_t)4096 / s->sh / s->sw / s->ci;
+        pixels = (int)SSLH_I_MAX(256, SSLH_I_MIN(1024, most));
+        while (pixels > 256 && (int64_t)s->n * s->oh * s->ow < (int64_t)32 * pixels) pixels /= 2;
+    }
+    sslh_i_bands_plan(&p.bands, c->k, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(pixels, 16384 / s->ci)));
     p.work_bytes = p.bands.reals * sizeof(sslh_real) +
                    (size_t)(p.bands.rows * p.bands.cols + c->k->mr) * (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
