@@ -4010,8 +4010,7 @@ typedef struct sslh_i_tile {
     const sslh_real        *bias;
     int                     accumulate, relu;
     int               quads;   /* of rows: 4 r .. 4 r + 3 lie side by side */
-    /* pixels: MR / 3 neighbouring rows lie so many numbers apart; from a segment to the next, from a panel of b to the
-       next */
+    /* pixels: distances of neighbouring rows (thirds of MR are neighbours), of segments, of panels of b */
     size_t                  pixel, line, panel;
 } sslh_i_tile;
 
@@ -4045,8 +4044,8 @@ typedef struct sslh_i_adam {
     int       zero_grad;
 } sslh_i_adam;
 
-/* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the next):
-   strips of columns through all rows would read two lines here and two there, half as fast from memory. */
+/* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the
+   next): strips of columns through all rows would read two lines here and two there, half as fast from memory. */
 #define SSLH_I_SOME_ROWS(C) ((C) < 256 ? 2048 / (C) : 8)
 
 /* Per-channel vectors (C) of a normalisation, y = (x - mean) scale + shift. */
@@ -4877,13 +4876,13 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
     u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), b0, u##r);              \
     u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k + 1]), b1, u##r);
 #define SSLH_I_RUN(r) q[(r) / 3][(r) % 3 == 0 ? 0 : (r) % 3 == 1 ? rstep : twice]
-#define SSLH_I_RUN4(r)                                                                                                   \
-    {                                                                                                                    \
-        SSLH_I_N x = SSLH_I_NSET(SSLH_I_RUN(r));                                                                         \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                                 \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                                 \
-        f##r = SSLH_I_NFMA(x, b2, f##r);                                                                                 \
-        g##r = SSLH_I_NFMA(x, b3, g##r);                                                                                 \
+#define SSLH_I_RUN4(r)                                                                                             \
+    {                                                                                                              \
+        SSLH_I_N x = SSLH_I_NSET(SSLH_I_RUN(r));                                                                   \
+        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                           \
+        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                           \
+        f##r = SSLH_I_NFMA(x, b2, f##r);                                                                           \
+        g##r = SSLH_I_NFMA(x, b3, g##r);                                                                           \
     }
 #define SSLH_I_RUN2(r) SSLH_I_MADD2(r, SSLH_I_RUN(r))
 #define SSLH_I_RUN1(r) SSLH_I_MADD1(r, SSLH_I_RUN(r))
@@ -5328,7 +5327,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real
         SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
-/* What a tile's rows from `first` on and its columns from col on ask for: what is wanted soon, or its own place in c. */
+/* What a tile's rows from `first` on and its columns from col on ask for: what is wanted soon, or its own place in
+   c. */
 SSLH_I_INLINE void SSLH_I_P(sslh_i_soon_)(const sslh_i_tile *t, int first, int col, const sslh_real *c,
                                           sslh_i_ask *soon) {
     const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
@@ -7134,7 +7134,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, si
     SSLH_I_P(sslh_i_col_sum_)(x, C, rows, C, mean);
     for (; j + 64 <= C; j += 64) { /* four sums, since one alone waits four cycles for its last addition */
         sslh_i_v ma = sslh_i_vdiv(sslh_i_vload(mean + j), count), mb = sslh_i_vdiv(sslh_i_vload(mean + j + 16), count);
-        sslh_i_v mc = sslh_i_vdiv(sslh_i_vload(mean + j + 32), count), md = sslh_i_vdiv(sslh_i_vload(mean + j + 48), count);
+        sslh_i_v mc = sslh_i_vdiv(sslh_i_vload(mean + j + 32), count);
+        sslh_i_v md = sslh_i_vdiv(sslh_i_vload(mean + j + 48), count);
         sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a, t;
         for (size_t r = 0; r < rows; r++) {
             const sslh_real *p = x + r * C + j;
@@ -7167,12 +7168,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, si
     }
 }
 
-/* 16 columns, or the m < 16 that are left, of one row. The value before residual and ReLU is one expression, so that the
-   backward pass finds the same sign. */
+/* 16 columns, or the m < 16 that are left, of one row. The value before residual and ReLU is one expression, so that
+   the backward pass finds the same sign. */
 #define sslh_i_norm_at SSLH_I_P(sslh_i_norm_at_)
 #define sslh_i_norm_back_at SSLH_I_P(sslh_i_norm_back_at_)
-SSLH_I_INLINE void sslh_i_norm_at(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t j,
-                                  size_t m, int relu) {
+SSLH_I_INLINE void sslh_i_norm_at(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y,
+                                  size_t j, size_t m, int relu) {
     sslh_i_v t = sslh_i_vfma(sslh_i_vsub(sslh_i_vin(x + j, m), sslh_i_vget(a.mean + j, m)),
                              sslh_i_vget(a.scale + j, m), sslh_i_vget(a.shift + j, m));
     if (residual) t = sslh_i_vadd(t, sslh_i_vin(residual + j, m));
@@ -9837,7 +9838,9 @@ SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args
     }
 }
 
-static const sslh_i_tile sslh_i_tile_none = SSLH_I_ZERO; /* copied in a quarter of the time that memset takes for it */
+/* An empty tile to begin with: copied in a quarter of the time that memset takes for it. (The compiler shall not know
+   that it is zero, or it makes memset of the copy.) */
+static const sslh_i_tile sslh_i_tile_none = SSLH_I_ZERO;
 
 SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                  const sslh_i_gemm_range *r) {
