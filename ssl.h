@@ -844,17 +844,22 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
-    int         threads;       /* 0: one per processor; 1: no pool */
-    const char *cpu;           /* NULL: the best this CPU has; "sse2", "avx2", "avx512", "neon", "c" lower it (tests) */
+    int         threads;       /* of the pool, the caller's included, 1 to 256; 0: one per processor; 1: no pool */
+    /* Instruction set. NULL: the best that this processor has; "sse2", "avx2", "avx512", "neon", "c" lower it, for
+       tests. Builds for 64-bit x86 have no "c", because SSE2, which is always there, gives the same bits. */
+    const char *cpu;
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
     size_t      max_bytes;     /* 0: no limit; otherwise allocations beyond this sum fail with SSLH_E_MEMORY */
     void *(*alloc)(void *user, size_t bytes); /* NULL: malloc and free; give both or none */
     void  (*release)(void *user, void *pointer);
-    void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg); /* NULL: own pool of .threads */
-    void   *user;              /* passed to the callbacks above */
-    int     no_winograd;       /* 1: 3x3 convolutions by their definition: a third of the rounding error, slower */
-    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9) */
+    /* Runs fn(arg, task, worker) for all tasks, see the manual, 8; NULL: the context's own pool. Set .threads to the
+       number of its workers. */
+    void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg);
+    void   *user;              /* first argument of the callbacks above */
+    int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
+    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
+                                  gains time on this processor, sslh_query(c).bfloat16 tells */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -1143,11 +1148,11 @@ SSLH_API sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
 
 typedef struct sslh_conv_desc {
     int stride, stride_w;     /* default 1; _w defaults to the other */
-    int pad, pad_w;           /* zeros on both sides; default 0; pad_w = SSLH_OFF: none */
+    int pad, pad_w;           /* zeros on both sides; default 0; pad_w: as pad, SSLH_OFF: none */
     int dilation, dilation_w; /* default 1 */
     int groups;               /* default 1; I groups = depthwise */
-    int output_pad;           /* transposed only: rows and columns added at the end */
-    sslh_activation activation;
+    int output_pad;           /* transposed only: rows and columns added at the end, 0 to stride - 1; default 0 */
+    sslh_activation activation; /* in the same pass; default SSLH_LINEAR */
 } sslh_conv_desc;
 /* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride
    + 1 */
@@ -1180,7 +1185,7 @@ typedef struct sslh_batch_norm_desc {
     float momentum;       /* of the running statistics; default 0.1 */
     float eps;            /* default 1e-5 */
     int   virtual_groups; /* split the batch into this many groups with statistics of their own (SplitBN); default 1 */
-    sslh_activation activation; /* SSLH_LINEAR or SSLH_RELU, after the residual */
+    sslh_activation activation; /* SSLH_LINEAR (default) or SSLH_RELU, after the residual */
 } sslh_batch_norm_desc;
 /* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL:
    y = activation(gamma (x - mean) / sqrt(var + eps) + beta + residual)          (Ioffe & Szegedy 2015, alg. 1)
@@ -1227,7 +1232,7 @@ SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 /* --- sequences --- */
 typedef struct sslh_attention_desc {
     int          heads;    /* default 1; must divide D */
-    int          causal;   /* 1: token t sees tokens up to t */
+    int          causal;   /* 1: token t sees itself and the tokens before it */
     float        scale;    /* default 1/sqrt(D/heads) */
     sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
     sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
@@ -1334,9 +1339,9 @@ SSLH_API int          sslh_count_tensors(sslh_net *net);
 SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
 
 typedef struct sslh_param_opts {
-    int   group;       /* 0..15, default 0 */
-    float lr_scale;    /* multiplies the learning rate; default 1 */
-    float decay_scale; /* multiplies the weight decay; default 1 for matrices, 0 (SSLH_OFF) for vectors */
+    int   group;       /* parameter group 0..15, default 0: what .group_lr, .constant_lr and phases of methods name */
+    float lr_scale;    /* multiplies the learning rate; default 1; SSLH_OFF: the parameter rests */
+    float decay_scale; /* multiplies the weight decay; default 1, for vectors 0; SSLH_OFF: none */
 } sslh_param_opts;
 /* Sets all three of one parameter, by its index. */
 SSLH_API void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts);
@@ -1371,7 +1376,8 @@ typedef struct sslh_forward_desc {
     const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
     sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
-    float        drop_path; /* stochastic depth rate at the deepest block, in training mode */
+    float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
+                               between; in training mode only; default 0 */
 } sslh_forward_desc;
 /* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -1424,10 +1430,10 @@ typedef struct sslh_mlp_desc {
     int in;                /* values per sample: H W C of an image; required */
     int widths[8];         /* output width of each layer, ended by 0; default 256, 256 */
     sslh_activation activation; /* between layers; default SSLH_RELU (SSLH_LINEAR, 0, means the default) */
-    int batch_norm;        /* 1: after each hidden layer */
+    int batch_norm;        /* 1: after each hidden layer, before its activation */
     int last_batch_norm;   /* 1: also after the last layer; 2: without shift; 3: without scale and shift */
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
-    int last_no_bias;
+    int last_no_bias;      /* 1: the last layer has no bias (a layer before a batch norm never has one) */
 } sslh_mlp_desc;
 /* A flat encoder or a head; x (N,..) is flattened to (N,in) -> (N, last width). At most 8 layers; weights as PyTorch's.
    Taps: layer1, layer2, .. */
@@ -1446,8 +1452,8 @@ typedef struct sslh_resnet_desc {
     int channels;      /* default 3 */
     int depth;         /* 18 or 34; default 18 */
     int imagenet_stem; /* 1: 7x7/2 and max-pool; 0: 3x3/1 for small images (SimCLR's CIFAR version) */
-    int width;         /* of the first stage; default 64 */
-    int map_output;
+    int width;         /* of the first stage; default 64; the features have 8 times as many */
+    int map_output;    /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_resnet_desc;
 /* He et al. 2016, basic blocks; (N,H,W,C) -> (N, 8 width); names and initial values as in torchvision. Taps: stem,
    layer1 .. layer4, maps with sides H, H, H/2, H/4, H/8 (with .imagenet_stem a quarter of these). */
@@ -1456,8 +1462,8 @@ SSLH_API sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc);
 typedef struct sslh_nin_desc {
     int channels;   /* default 3 */
     int blocks;     /* 3, 4 or 5; default 4 */
-    int divide;     /* widths 192/160/96/192 divided by this; default 1 */
-    int map_output;
+    int divide;     /* widths 192/160/96/192 divided by this, 1 to 96; default 1 */
+    int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_nin_desc;
 /* Network in network as RotNet uses it (Gidaris et al. 2018): blocks of a 5x5 (the first two) or 3x3 and two 1x1
    convolutions with batch norm and ReLU, 3x3 pooling with stride 2 after the first two. Taps: block1 .. */
@@ -1469,10 +1475,10 @@ typedef struct sslh_vit_desc {
     int patch;       /* side in pixels, divides image; default 4 */
     int width;       /* D, default 192 */
     int depth;       /* blocks, default 12 */
-    int heads;       /* default 3 */
+    int heads;       /* divides D; default 3 */
     int mlp;         /* hidden width of the MLP; default 4 D */
-    int fixed_positions; /* 1: 2-D sine-cosine positions that are not trained (MAE) */
-    int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .pool */
+    int fixed_positions; /* 1: 2-D sine-cosine positions that are not trained (MAE); D is then a multiple of 4 */
+    int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .mean_pool */
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
 /* Dosovitskiy et al. 2021, pre-norm, exact GELU, layer norm eps 1e-6; names as in timm. Taps: block1 .., tokens.
@@ -1482,11 +1488,11 @@ SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 /* --- files: weights --- */
 typedef struct sslh_load_desc {
-    const char *strip_prefix; /* removed from the names in the file, e.g. "module.encoder_q." */
+    const char *strip_prefix; /* removed from the names in the file, e.g. "module.encoder_q."; NULL: nothing */
     int   partial;            /* 1: missing and unexpected names are not errors */
     int   optional;           /* 1: a missing file is not an error */
-    char *report;             /* receives matched / missing / unexpected / wrong shape as text */
-    size_t report_size;
+    char *report;             /* receives matched / missing / unexpected / wrong shape as text; NULL: not wanted */
+    size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
 /* safetensors (see the manual): parameters and states with PyTorch's names and axis order, a CRC-32 per tensor, the
    architecture and the preprocessing as metadata. Written to a temporary file and renamed. A parameter of three or more
@@ -1503,7 +1509,7 @@ SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
 /* Preprocessing that sslh_embed repeats; saved with the net. */
 typedef struct sslh_preprocess {
     int   height, width, channels; /* that the encoder was trained on; 0: as given */
-    float mean[4], std[4];         /* of values in [0,1]; std 0 means 1 */
+    float mean[4], std[4];         /* per channel, of values in [0,1]; default mean 0, std 1 */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
@@ -1520,23 +1526,21 @@ SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 
 typedef enum sslh_optim_kind { SSLH_OPTIM_DEFAULT = 0, SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS } sslh_optim_kind;
 typedef struct sslh_optimizer_desc {
-    sslh_optim_kind kind;  /* default SSLH_SGD */
-    float momentum;        /* SGD, LARS: default 0.9; SSLH_OFF: none */
-    int   nesterov;
-    float beta1, beta2;    /* Adam: default 0.9, 0.999 */
-    float eps;             /* Adam: default 1e-8 */
-    int   no_bias_correction; /* Adam: BERT's variant */
-    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
-    float weight_decay;
-    float lars_eta;        /* trust coefficient; default 0.001 */
-    int   lars_clip;       /* 1: ratio/lr at most 1 (solo-learn's variant) */
-    float clip;            /* norm of all gradients is cut to this before the update; 0: no */
-    float    group_lr[16]; /* multiplier of parameter group g; 0 means 1 */
-    unsigned constant_lr;  /* bit g: group g uses the peak given to sslh_optimizer_peak, not the schedule */
+    sslh_optim_kind kind;  /* default SSLH_SGD; in sslh_train_desc the method's optimiser */
+    float momentum;        /* SGD, LARS: below 1; default 0.9; SSLH_OFF: none */
+    int   nesterov;        /* SGD, 1: Nesterov's momentum */
+    float beta1, beta2;    /* Adam, AdamW: below 1; default 0.9, 0.999 */
+    float eps;             /* Adam, AdamW: default 1e-8 */
+    int   no_bias_correction; /* Adam, AdamW, 1: as in BERT's code */
+    float weight_decay;    /* default 0; where each kind applies it: the manual, 11 */
+    float lars_eta;        /* LARS: trust coefficient; default 0.001 */
+    int   lars_clip;       /* LARS, 1: ratio / lr at most 1 (solo-learn's variant) */
+    float clip;            /* the norm of all gradients of the step is cut to this before the update; default: no */
+    float    group_lr[16]; /* multiplies the rate of parameter group g; default 1; SSLH_OFF: the group rests */
+    unsigned constant_lr;  /* bit g: group g has the peak given to sslh_optimizer_peak, not the schedule's rate */
 } sslh_optimizer_desc;
-/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one
-   dimension; mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
-/* Momentum and betas must be below 1. Memory for the moments is taken at the first step. */
+/* The update rules, equation by equation, stand in the manual, 11. LARS is that of PyTorch's family (MoCo v3, Barlow
+   Twins). Memory for the moments is taken at the first step. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
@@ -1622,9 +1626,8 @@ SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
-    int batch;        /* default 256, at most count */
-    /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
-    int in_order;
+    int batch;        /* default 256; never more than the samples there are */
+    int in_order;     /* 1: no shuffling, and the smaller last batch too; 0: shuffled by (seed, epoch), full batches */
     int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
     int no_ahead;     /* 1: idle threads do not make the next batch's views early (for pixels that change meanwhile) */
@@ -1681,27 +1684,31 @@ SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
    and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep
    their values. */
 typedef struct sslh_recipe {
-    float crop_min, crop_max;       /* random resized crop: share of the area; 0: no crop; crop_max default 1 */
-    float ratio_min, ratio_max;     /* aspect, default 3/4 to 4/3 */
-    int   crop_tries;               /* default 10, then a centre crop */
-    int   height, width;            /* of the view; default: of the image */
-    int   bilinear;                 /* 1: bilinear instead of bicubic */
-    int   no_antialias;             /* 1: no widening of the filter when shrinking */
-    int   pad_crop;                 /* pads so many pixels with zeros, then crops back at a random place */
+    float crop_min, crop_max;       /* random resized crop: share of the area, 0 to 1; crop_min 0: no crop; crop_max
+                                       default 1 */
+    float ratio_min, ratio_max;     /* its width over its height, default 3/4 to 4/3 */
+    int   crop_tries;               /* of a crop that fits into the image, default 10; then one from the centre */
+    int   height, width;            /* of the view in pixels; default: of the image */
+    int   bilinear;                 /* 1: resized bilinearly instead of bicubically */
+    int   no_antialias;             /* 1: no wider filter when shrinking */
+    int   pad_crop;                 /* pads so many zeros all around, then crops a view back at a random place */
     float flip;                     /* probability of a horizontal mirror */
-    int   rotate90;                 /* 1: a random multiple of 90 degrees */
-    float jitter;                   /* probability of colour jitter */
-    float brightness, contrast, saturation, hue; /* factors in [1-a,1+a], hue in +-h turns; order shuffled per image */
+    int   rotate90;                 /* 1: a random number of quarter turns, square views only */
+    float jitter;                   /* probability of colour jitter by the four strengths that follow, in an order
+                                       shuffled per image */
+    float brightness, contrast, saturation; /* factors drawn from [max(0, 1-a), 1+a] */
+    float hue;                      /* turn drawn from [-h, h], at most 0.5 */
     float grey;                     /* probability */
-    float blur;                     /* probability */
-    float blur_min, blur_max;       /* sigma in pixels, default 0.1 to 2 */
-    int   blur_kernel;              /* odd; default a tenth of the side */
-    float solarize;                 /* probability; values at or over .solarize_threshold (default 0.5) are inverted */
-    float solarize_threshold;
-    int   cutout;                   /* side of a square of grey (0.5 before normalising) at a random place */
-    float mean[4], std[4];          /* y = (x - mean) / std; std 0: no normalisation */
+    float blur;                     /* probability of a Gaussian blur */
+    float blur_min, blur_max;       /* its standard deviation in pixels, default 0.1 to 2 */
+    int   blur_kernel;              /* its width in pixels, odd; default a tenth of the side */
+    float solarize;                 /* probability; values from .solarize_threshold on are inverted */
+    float solarize_threshold;       /* default 0.5; SSLH_OFF: 0 */
+    int   cutout;                   /* side of a square of grey (0.5 before normalising) at a random place; 0: none */
+    float mean[4], std[4];          /* y = (x - mean) / std per channel; std 0: the channel stays as it is */
 } sslh_recipe;
 
+/* The named recipes; the manual, 12, has their strengths and sources beside each other. */
 SSLH_API sslh_recipe sslh_recipe_none(void);    /* the image in [0,1] */
 SSLH_API sslh_recipe sslh_recipe_simclr(void);  /* SimCLR for small images: jitter strength 0.5, no blur */
 SSLH_API sslh_recipe sslh_recipe_simclr_large(void); /* SimCLR for ImageNet: strength 1, blur */
@@ -1934,19 +1941,19 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 typedef struct sslh_feature_desc {
     const char *tap;    /* inner result; NULL: the output */
-    int   max_pool;     /* maps and tokens are averaged; 1: maximum instead */
-    int   pool_grid;    /* maps: average pool to g x g and flatten; must divide the side; default 1 */
-    int   batch;        /* default 256 */
+    int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
+    int   pool_grid;    /* maps: averages of g x g cells side by side, g g C values; must divide the side; default 1 */
+    int   batch;        /* images at a time, default 256; changes memory, not results */
 } sslh_feature_desc;
 /* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
     sslh_feature_desc features;
-    float l2;         /* fixed strength, SSLH_OFF: no penalty; default: the best of 0.1, 0.01 .. 1e-5 on a tenth held
-                         out (under 2,000: 5 folds) */
-    int   iterations; /* of L-BFGS; default 200 */
-    float fraction;   /* share of the labels used; default 1 */
+    float l2;         /* strength of the penalty on the weights; SSLH_OFF: none; default: the best of 0.1, 0.01 .. 1e-5
+                         on a tenth held out (fewer than 2,000 samples: in 5 folds) */
+    int   iterations; /* of L-BFGS, at most; default 200 */
+    float fraction;   /* share of the training labels used, the same of every class; default 1 */
     uint64_t seed;    /* of the draw of the fraction and of the held-out part */
 } sslh_probe_desc;
 /* Linear probe: multinomial logistic regression (L-BFGS) on frozen features standardised by the training set; the
@@ -1961,10 +1968,10 @@ SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
 
 typedef struct sslh_knn_desc {
     sslh_feature_desc features;
-    int   k;            /* default 200 (20 when fewer than 5,000 samples) */
-    float temperature;  /* default 0.1 */
-    float fraction;     /* share of the labels used; default 1 */
-    uint64_t seed;
+    int   k;            /* neighbours that vote; default 200, with fewer than 5,000 training samples 20; at most all */
+    float temperature;  /* T; default 0.1 */
+    float fraction;     /* as in sslh_probe_desc */
+    uint64_t seed;      /* of the draw of the fraction */
 } sslh_knn_desc;
 /* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
 SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
@@ -1973,15 +1980,15 @@ SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
                                  const int32_t *test_labels, int classes, sslh_knn_desc desc);
 
 typedef struct sslh_finetune_desc {
-    int   epochs, batch;   /* default 10, 128 */
-    float lr;              /* peak; default 1e-3 * batch/256 (AdamW) */
-    float weight_decay;    /* default 0.05 */
+    int   epochs, batch;   /* default 10, 128; a batch is never more than the samples there are */
+    float lr;              /* peak of AdamW's rate; default 1e-3 x batch / 256 */
+    float weight_decay;    /* default 0.05; SSLH_OFF: none */
     float layer_decay;     /* learning rate of each earlier layer is multiplied by this; default 0.75 for ViT, else 1 */
     float drop_path;       /* default 0.1 for ViT, else 0; SSLH_OFF: none */
     float smoothing;       /* of labels; default 0.1; SSLH_OFF: none */
     float warmup;          /* epochs; default 1 */
-    float fraction;        /* share of the labels used; default 1 */
-    uint64_t seed;
+    float fraction;        /* as in sslh_probe_desc */
+    uint64_t seed;         /* of the draw of the fraction */
     const sslh_recipe *views; /* default crop 0.2-1 and flip; .mean, .std, unless given, of the encoder's training */
 } sslh_finetune_desc;
 /* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
@@ -2020,7 +2027,10 @@ SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
 /* Principal components of features (n,D): the centred rows times the dims leading axes, persistent (n,dims). Signs are
    fixed: the largest weight of each axis is positive. */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
-typedef struct sslh_tsne_desc { float perplexity; int iterations; } sslh_tsne_desc; /* default 30, 500 */
+typedef struct sslh_tsne_desc {
+    float perplexity; /* about the number of neighbours that count, 1 to 10000; default 30 */
+    int   iterations; /* default 500 */
+} sslh_tsne_desc;
 /* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA: persistent (n,2). A perplexity above
    (n-1)/3 is lowered to it. */
 SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_desc desc);
