@@ -202,8 +202,7 @@
      - after resuming from a checkpoint at any step (with .accumulate: at the end of an epoch),
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
-     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): then it is used on none, which
-       is slower.
+     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where then none uses it (slower).
    An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
    multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
    instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
@@ -552,7 +551,8 @@
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
      N batch   H W height and width   C channels   T tokens or time   D width of a vector   K classes or keys
-     P patches   p side of a patch   O I output and input channels   Kh Kw height and width of a kernel   */
+     P patches   p side of a patch   O I output and input channels   Kh Kw height and width of a kernel
+   In products of matrices M, K and N are the sizes: (M,K) x (K,N).   */
 #ifndef SSLH_INCLUDE_SSL_H
 #define SSLH_INCLUDE_SSL_H
 /* ================================================================================================================== */
@@ -974,7 +974,7 @@ SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 
 /* --- products --- */
-/* (..,L,J) x (..,J,M) -> (..,L,M), the sum over j of a[l][j] b[j][m]; leading axes are equal or absent in one operand. */
+/* (..,M,K) x (..,K,N) -> (..,M,N); leading axes are equal or absent in one operand. */
 SSLH_API sslh_tensor *sslh_matmul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 /* The same with a and / or b transposed in their last two axes. */
 SSLH_API sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b);
@@ -1007,7 +1007,8 @@ SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
 
-/* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them --- */
+/* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them; stride
+   0 means kernel, pad is at most kernel / 2 --- */
 /* The largest value of each window, which alone gets the gradient; padding is never the largest. */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 /* The sum over each window divided by kernel^2: padding counts as zeros. */
