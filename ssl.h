@@ -202,7 +202,7 @@
      - after resuming from a checkpoint at any step (with .accumulate: at the end of an epoch),
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
-     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where then none uses it (slower).
+     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): no CPU uses it then (slower).
    An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
    multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
    instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
@@ -1245,28 +1245,33 @@ SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
    trace. */
 SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
 
-/* Layers for nets of the caller's own: _new declares the parameters and returns the index of the first; the function
-   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). Weights and biases start
-   uniform in +-1/sqrt(fan_in), PyTorch's default; norms at 1 and 0. x (..,in) -> (..,out); conv: (N,H,W,in) ->
-   (N,H',W',out) with kernel x kernel weights, desc.groups the same as groups (0: 1). */
+/* Layers for nets of the caller's own: a function that ends with _new declares the parameters and returns the index of
+   the first, -1 after an error; the function without _new applies them in the forward callback. Both take the same
+   no_bias: 1 leaves the bias out. Weights and biases start uniform in +-1/sqrt(fan_in), PyTorch's default. Linear:
+   x (..,in) -> (..,out), 2 indices, weight (out,in) and bias. Convolution: x (N,H,W,in) -> (N,H',W',out), 2 indices,
+   weight (out,kernel,kernel,in/groups) and bias; groups 0 means 1, and desc.groups must be the same. */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation);
 SSLH_API int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc);
-/* gamma, beta, running_mean, running_var, num_batches_tracked: 5 indices. no_affine: 1 leaves gamma and beta out (3); 2
-   only beta (4). Batch statistics while the net trains, else running ones; momentum 0.1, eps 1e-5. residual, added
-   before the activation (SSLH_LINEAR or SSLH_RELU), may be NULL. */
+/* Batch norm over the last axis of x (..,width): 5 indices, gamma, beta, running_mean, running_var and
+   num_batches_tracked; no_affine 1 leaves gamma and beta out (3 indices), 2 only beta (4). Gains start at 1, shifts at
+   0. It uses the statistics of the batch while the net trains, otherwise the running ones; momentum 0.1, eps 1e-5.
+   residual, of x's shape or NULL, is added before the activation (SSLH_LINEAR or SSLH_RELU). */
 SSLH_API int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine);
 SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
                                             int no_affine, sslh_activation activation);
-/* weight and bias (width); eps 0: 1e-5. */
+/* Layer norm over the last axis of x (..,width): 2 indices, weight (from 1) and bias (from 0); eps 0 means 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
 /* ================================================================================================================== */
 /*  >>api-encoders  encoders ready to use                                                                             */
 /* ================================================================================================================== */
+/* Each of these functions makes a net that belongs to the context and lives until sslh_rewind or sslh_destroy. Initial
+   values depend on the seed and on the streams that were handed out before. Sizes that make no sense are SSLH_E_USAGE
+   or SSLH_E_SHAPE, and the result is then an inert net. */
 
 typedef struct sslh_mlp_desc {
     int in;                /* values per sample: H W C of an image; required */
@@ -1277,8 +1282,8 @@ typedef struct sslh_mlp_desc {
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
     int last_no_bias;      /* 1: the last layer has no bias (a layer before a batch norm never has one) */
 } sslh_mlp_desc;
-/* A flat encoder or a head; x (N,..) is flattened to (N,in) -> (N, last width). At most 8 layers; weights as PyTorch's.
-   Taps: layer1, layer2, .. */
+/* A flat encoder, or the head behind an encoder: x (N,..), flattened to (N,in) -> (N, last width), in at most 8 linear
+   layers that start as PyTorch's. Taps: layer1, layer2, .. */
 SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
 
 typedef struct sslh_convnet_desc {
@@ -1286,8 +1291,8 @@ typedef struct sslh_convnet_desc {
     int widths[8];  /* of the blocks, ended by 0; default 32, 64, 128, 256 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_convnet_desc;
-/* Blocks of 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm, ReLU; global average pool. He et al. 2015's
-   initial values. Taps: block1 .. */
+/* (N,H,W,C) -> (N, last width): blocks of a 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm and ReLU,
+   then the global average. Initial values of He et al. 2015. Taps: block1 .. */
 SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
 
 typedef struct sslh_resnet_desc {
@@ -1307,8 +1312,9 @@ typedef struct sslh_nin_desc {
     int divide;     /* widths 192/160/96/192 divided by this, 1 to 96; default 1 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_nin_desc;
-/* Network in network as RotNet uses it (Gidaris et al. 2018): blocks of a 5x5 (the first two) or 3x3 and two 1x1
-   convolutions with batch norm and ReLU, 3x3 pooling with stride 2 after the first two. Taps: block1 .. */
+/* (N,H,W,C) -> (N, 192 / divide): network in network as RotNet uses it (Gidaris et al. 2018), blocks of a 5x5 (the
+   first two) or 3x3 and two 1x1 convolutions with batch norm and ReLU, and 3x3 pooling with stride 2 after the first
+   two. Taps: block1 .. */
 SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
 
 typedef struct sslh_vit_desc {
@@ -1323,9 +1329,10 @@ typedef struct sslh_vit_desc {
     int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .mean_pool */
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
-/* Dosovitskiy et al. 2021, pre-norm, exact GELU, layer norm eps 1e-6; names as in timm. Taps: block1 .., tokens.
-   sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not divide the
-   image, heads that do not divide the width; images of another size than .image. */
+/* (N,image,image,C) -> (N,D) or (N,1+P,D), P = (image / patch)^2: the vision transformer of Dosovitskiy et al. 2021,
+   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 ..,
+   tokens. sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not
+   divide the image, heads that do not divide the width; images of another size than .image. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 /* ================================================================================================================== */
@@ -1334,14 +1341,14 @@ SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
 typedef struct sslh_load_desc {
     const char *strip_prefix; /* removed from the names in the file, e.g. "module.encoder_q."; NULL: nothing */
-    int   partial;            /* 1: missing and unexpected names are not errors */
-    int   optional;           /* 1: a missing file is not an error */
+    int   partial;            /* 1: missing and unexpected names are no errors (another shape always is one) */
+    int   optional;           /* 1: a missing file is no error */
     char *report;             /* receives matched / missing / unexpected / wrong shape as text; NULL: not wanted */
     size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
-/* safetensors (see the manual): parameters and states with PyTorch's names and axis order, a CRC-32 per tensor, the
-   architecture and the preprocessing as metadata. Written to a temporary file and renamed. A parameter of three or more
-   sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
+/* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 per
+   tensor, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three or
+   more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
 /* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are
    converted. Returns the number of tensors read. */
@@ -1359,10 +1366,10 @@ typedef struct sslh_preprocess {
 /* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
-/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises
-   (bilinear, antialiased), runs in evaluation mode without a tape, averages maps and tokens over their places;
-   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error:
-   zeros. */
+/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
+   antialiased), normalises, runs in evaluation mode without a tape and averages maps and tokens over their places. It
+   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error out is
+   filled with zeros. */
 SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
 
 /* ================================================================================================================== */
