@@ -682,10 +682,8 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
-    int         threads;       /* of the pool, the caller's included, 1 to 256; 0: one per processor; 1: no pool */
-    /* Instruction set. NULL: the best that this processor has; "sse2", "avx2", "avx512", "neon", "c" lower it, for
-       tests. Builds for 64-bit x86 have no "c", because SSE2, which is always there, gives the same bits. */
-    const char *cpu;
+    int         threads;       /* 0: one per processor; 1: no pool */
+    const char *cpu;           /* NULL: the best this CPU has; "sse2", "avx2", "avx512", "neon", "c" lower it (tests) */
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
     size_t      max_bytes;     /* 0: no limit; otherwise allocations beyond this sum fail with SSLH_E_MEMORY */
@@ -702,7 +700,8 @@ typedef struct sslh_desc {
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
    every function does nothing. One context per thread of the caller's; contexts are independent of each other. Errors:
-   a .cpu that this machine or build has not, one of .alloc and .release without the other, more than 256 threads. */
+   a .cpu that this machine or build has not (one for 64-bit x86 has no "c": SSE2, which is always there, gives the same
+   bits), one of .alloc and .release without the other, more than 256 threads, the caller's included. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
 /* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
    after. */
@@ -8441,7 +8440,6 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
 
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* >>kernels: sets c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* and c->pairs */
-SSLH_I_FN int  sslh_i_bfloat16_gain(const sslh_ctx *c);
 
 SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     sslh_ctx *c;
@@ -9087,6 +9085,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
 
 /* --- state of the context ---------------------------------------------------------------------------------------- */
 
+SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c);
 SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     sslh_info i;
     memset(&i, 0, sizeof i);
@@ -17219,23 +17218,16 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
               SSLH_I_SIMD && SSLH_I_PORTABLE ? ", c" : "");
 }
 
-/* What .bfloat16 gains with the table c->k, see sslh_info. AMD's processors that have the instruction (Zen 4 and later;
-   measured on a Zen 5) start it as often as a fused multiply-add, Intel's Emerald Rapids a quarter as often. */
-SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
-    int gain = c->k && c->k->native.rows;
-#if SSLH_I_BF16
-    __builtin_cpu_init();
-    if (gain) gain = !__builtin_cpu_supports("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1;
-#endif
-    return gain;
-}
-
 /* The table for products of pairs: that of c->k with other tiles. */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #if SSLH_I_DOUBLE
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: bfloat16: a double build has no products of less than double precision");
 #else
-    int native = sslh_i_bfloat16_gain(c) != 0;
+    int native = c->k->native.rows != NULL;
+#if SSLH_I_BF16
+    __builtin_cpu_init();
+    native = native && __builtin_cpu_supports("avx512bf16");
+#endif
     if (SSLH_I_BAD(c)) return;
     c->pairs = (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *c->pairs);
     if (!c->pairs) return;
@@ -17246,6 +17238,17 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     c->pairs->tile_dots = NULL;
     c->pairs->native = *p; /* its conversions */
 #endif
+}
+
+/* What .bfloat16 gains with the table c->k, see sslh_info. AMD's processors that have the instruction (Zen 4 and later;
+   measured on a Zen 5) start it as often as a fused multiply-add, Intel's Emerald Rapids a quarter as often. */
+SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
+    int gain = c->k && c->k->native.rows;
+#if SSLH_I_BF16
+    __builtin_cpu_init();
+    if (gain) gain = !__builtin_cpu_supports("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1;
+#endif
+    return gain;
 }
 /* 1 while the running product or convolution reads pairs. */
 SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
@@ -19946,7 +19949,7 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 }
 
 /* ================================================================================================================== */
-/*  >>sequences-plan products that one task computes alone                                                            */
+/*  >>sequences-planproducts that one task computes alone                                                             */
 /* ================================================================================================================== */
 
 /* --- products of a task's own ------------------------------------------------------------------------------------- */
@@ -25076,12 +25079,8 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
     return classes;
 }
 
-/* ================================================================================================================== */
-/*  >>sheets        many small images in one PNG                                                                      */
-/* ================================================================================================================== */
-
-/* A person can look at a sheet. index.txt beside the sheets is plain text, a statement per line, words separated by
-   blanks, # to the end of the line is a comment:
+/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a
+   statement per line, words separated by blanks, # to the end of the line is a comment:
 
        cell 28 28                              height and width of one image; before the first sheet
        class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
@@ -25294,9 +25293,8 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     return sslh_i_parts_finish(&set);
 }
 
-/* ================================================================================================================== */
-/*  >>loaders       batches: the order of an epoch                                                                    */
-/* ================================================================================================================== */
+/* --- loaders ------------------------------------------------------------------------------------------------------ */
+
 
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
