@@ -17250,6 +17250,7 @@ SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
 #endif
     return gain;
 }
+
 /* 1 while the running product or convolution reads pairs. */
 SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
 

@@ -2,8 +2,20 @@
 # The order of ssl.h: the contents (end of the manual) name every section in the order of the file; sections open with a box
 # of three lines; the four parts follow each other; the manual and the first steps keep to their size; lines have at most 120
 # columns; the top folder holds nothing else. Everything is derived from the file, so that a new section needs no line here.
-# `sh tests/order.sh FILE` checks another copy of ssl.h. The last line is "N passed, N failed".
+# `sh tests/order.sh FILE` checks another copy of ssl.h; `sh tests/order.sh contents` prints what the contents should be, to be
+# put into the manual. The last line is "N passed, N failed".
 cd "$(dirname "$0")/.." || exit 1
+if [ "$1" = contents ]; then
+    awk 'function row() { if (out != "") print out; out = "" }
+        function part(name) { row(); out = sprintf("     %-16s", name) }
+        BEGIN { part("declarations") }
+        /^\/\* +IMPLEMENTATION +\*\/$/ { part("foundations") }
+        /^\/\*  PART [IVX]+ / { number = $3; $1 = $2 = $3 = $NF = ""; sub(/^ +/, ""); sub(/ +$/, ""); part(sprintf("%-4s %s", number, tolower($0))) }
+        /^#endif \/\* SSLH_IMPLEMENTATION/ { part("end") }
+        /^\/\*  >>[a-z]/ { if (length(out) + 1 + length($2) > 120) { row(); out = sprintf("%21s", "") } out = out " " $2 }
+        END { row() }' "${2:-ssl.h}"
+    exit
+fi
 file=${1:-ssl.h}
 work=build/order; tally=build/order.tally; mkdir -p $work; : > $tally
 . tests/lib.sh
