@@ -542,11 +542,13 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>simclr >>vae >>mae >>train >>eval >>losses >>nets >>encoders >>optim >>views
-     II   tensors     >>core-impl >>random >>tape >>elementwise >>reductions >>products >>conv >>norms >>shapes
-                      >>sequences
-     III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>pool >>views-make >>views-ahead
-     IV   files       >>files >>weights >>data >>sheets >>loaders >>pictures
+     I    the book    >>method >>rotation >>simclr >>vae >>mae >>methods >>train >>eval >>losses >>nets >>encoders
+                      >>optim >>views
+     II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
+                      >>norms >>shapes >>sequences
+     III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
+                      >>views-ahead >>state
+     IV   files       >>files >>inflate >>images >>arrays >>data >>readers >>sheets >>folders >>weights >>pictures
      end              >>history >>licence
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
