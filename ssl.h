@@ -1450,11 +1450,11 @@ typedef struct sslh_data {
     int64_t        total;                    /* private: samples of the whole set that order points into */
 } sslh_data;
 
-/* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary (fine
-   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test
-   set), a folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with
-   an index.txt (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this
-   rule. */
+/* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1"
+   for "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, PGM or PPM image, a folder of those binaries (the
+   training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a folder
+   of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size; alpha is left
+   out. The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
@@ -1463,9 +1463,8 @@ SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
 /* n fields (1 to 4) of count samples each; .values or .fetch of each must stay valid. Height, width, channels and
    labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the
-   view. */
-/* Samples begin .. end-1, and those with the numbers index[0..n-1] (copied; repeats are allowed). */
+/* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
+   copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
@@ -1473,7 +1472,7 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
-/* Mean and standard deviation per channel of values in [0,1]; 0 for channels that are not there. */
+/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
@@ -1512,7 +1511,7 @@ SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context, freed by
+/* 8-bit pixels (height,width,channels) of a PNG, PGM or PPM file, 16 bits reduced; memory of the context, freed by
    sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
