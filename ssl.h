@@ -1450,11 +1450,11 @@ typedef struct sslh_data {
     int64_t        total;                    /* private: samples of the whole set that order points into */
 } sslh_data;
 
-/* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1"
-   for "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, PGM or PPM image, a folder of those binaries (the
-   training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a folder
-   of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size; alpha is left
-   out. The samples belong to the context. When nothing matches, the error states this rule. */
+/* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
+   "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, PGM or PPM image, a folder of those binaries (the
+   training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a
+   folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
+   alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
