@@ -585,30 +585,7 @@
 #undef SSLH_WITH_ALL
 #define SSLH_WITH_ALL 1
 #endif
-#ifndef SSLH_WITH_ROTATION
-#define SSLH_WITH_ROTATION SSLH_WITH_ALL
-#elif SSLH_I_EMPTY(SSLH_WITH_ROTATION)
-#undef SSLH_WITH_ROTATION
-#define SSLH_WITH_ROTATION 1
-#endif
-#ifndef SSLH_WITH_SIMCLR
-#define SSLH_WITH_SIMCLR SSLH_WITH_ALL
-#elif SSLH_I_EMPTY(SSLH_WITH_SIMCLR)
-#undef SSLH_WITH_SIMCLR
-#define SSLH_WITH_SIMCLR 1
-#endif
-#ifndef SSLH_WITH_VAE
-#define SSLH_WITH_VAE SSLH_WITH_ALL
-#elif SSLH_I_EMPTY(SSLH_WITH_VAE)
-#undef SSLH_WITH_VAE
-#define SSLH_WITH_VAE 1
-#endif
-#ifndef SSLH_WITH_MAE
-#define SSLH_WITH_MAE SSLH_WITH_ALL
-#elif SSLH_I_EMPTY(SSLH_WITH_MAE)
-#undef SSLH_WITH_MAE
-#define SSLH_WITH_MAE 1
-#endif
+/* The switch of a method stands where its descriptor is declared (>>api-methods). */
 
 #ifndef SSLH_WITH_THREADS
 #define SSLH_WITH_THREADS 1
@@ -1614,25 +1591,29 @@ SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /
 
 typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
     SSLH_LINEAR_DECAY } sslh_schedule;
-/* Training settings; zero means the method's default. */
+/* Training settings. A field that is 0 takes the method's default (the string "training" of its sslh_method_info, which
+   sslh_method_describe prints) and, where the method has none, the default that stands here. */
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
-    int   epochs;             /* default 10 */
-    int   batch;              /* default 256 */
-    sslh_optimizer_desc optimizer; /* .kind 0: the method's, with the fields from here that are not 0 */
-    float lr;                 /* peak learning rate for this batch size; default the method's base rate (times batch/256
-                                 for those that scale) */
-    sslh_schedule schedule;
-    float warmup;             /* epochs; default the method's; SSLH_OFF: none */
-    float milestones[8];      /* SSLH_STEPS: fractions of the run, ended by 0 */
-    float gamma;              /* SSLH_STEPS: factor at each; default 0.1 */
+    int   epochs;             /* passes over the data; default 10 */
+    int   batch;              /* images per step; default 256 */
+    /* .kind 0 (default sgd): the method's optimiser, in which those fields of yours that are not 0 replace its own.
+       With a .kind of yours none of the method's numbers apply. */
+    sslh_optimizer_desc optimizer;
+    float lr;                 /* peak rate for this batch size; default 0.03, the method's base rate (times batch / 256
+                                 for the methods whose rate grows with the batch) */
+    sslh_schedule schedule;   /* default cosine */
+    float warmup;             /* epochs of linear rise; default 0; the method's is cut to a tenth of a short run;
+                                 SSLH_OFF: none */
+    float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
+    float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
     int64_t max_steps;        /* stop early (the schedule is still that of all epochs); 0: no */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
     int   checkpoint_every;   /* epochs between checkpoints; default 1 */
     int64_t checkpoint_steps; /* instead: steps between checkpoints */
-    int   resume;             /* 1: continue from .checkpoint if it is there */
-    int   quiet;              /* 1: no progress line */
+    int   resume;             /* 1: continue from .checkpoint if it is there, else begin */
+    int   quiet;              /* 1: no progress line on stderr */
     int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
     /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
     int (*callback)(const sslh_train_info *info, void *user);
@@ -1652,6 +1633,8 @@ struct sslh_train_info {
     double   images_per_second, seconds, seconds_left;
     int      epoch_end;
 };
+
+typedef struct sslh_method_info sslh_method_info;
 
 /* A method is callbacks over the core. Fill one in to add a method: see the manual, 16. Passed by value; net, encoder
    and self belong to the context. */
@@ -1674,6 +1657,7 @@ struct sslh_method {
     sslh_tensor *(*loss)(sslh_method *m, const sslh_view_set *v, int phase);
     void         (*grads)(sslh_method *m, int phase);   /* after backward, before the update; NULL: nothing */
     void         (*after)(sslh_method *m);              /* after the update; NULL: nothing */
+    const sslh_method_info *info; /* its row of sslh_methods; NULL for a method of your own */
 };
 /* A method without callbacks but with a container that already holds the encoder (as "encoder"; it may be NULL) and a
    copy of self. name must stay valid; it is written into checkpoints. */
@@ -1682,46 +1666,128 @@ SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
 /* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
+/* One field of a method's descriptor: what its section in the book says of it, and what reads it from text. */
+typedef enum sslh_setting_kind {
+    SSLH_SETTING_INT,       /* a whole number */
+    SSLH_SETTING_REAL,      /* a number */
+    SSLH_SETTING_FLAG,      /* 0 or 1 */
+    SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
+    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR .. */
+    SSLH_SETTING_LIST,      /* float[8] ended by 0, in text 0.3:0.6:0.8 */
+    SSLH_SETTING_OPTIMIZER, /* sslh_optim_kind, in text sgd, adam .. */
+    SSLH_SETTING_SCHEDULE   /* sslh_schedule, in text cosine, constant .. */
+} sslh_setting_kind;
+typedef struct sslh_setting {
+    const char *name;       /* of the field: "temperature" */
+    size_t      offset;     /* of the field in the descriptor */
+    sslh_setting_kind kind;
+    const char *standard;   /* what 0 becomes: a number, the name of a recipe; "auto": the method computes it; "output":
+                               the encoder's; "data": taken from the data by sslh_method_make, required otherwise */
+    const char *range;      /* what is allowed, as sentences of the errors say it and as it is checked: "1 to 7",
+                               "above 0, below 1", "2 or 4"; empty when anything is */
+} sslh_setting;
+
+/* What there is to know about a method before it is made. */
+struct sslh_method_info {
+    const char *name;       /* for sslh_method_make and in checkpoints: "simclr" */
+    const char *title;      /* "SimCLR" */
+    const char *family;     /* "pretext task", "generative", "contrastive", "self-distillation", "redundancy and
+                               clusters", "masked", "words and sequences" */
+    const char *authors;    /* "Chen et al." */
+    const char *paper;      /* the whole title */
+    const char *venue;      /* "ICML 2020" */
+    int         year;       /* of the venue */
+    const char *learns_by;  /* "finding the other view of the same image" */
+    const char *input;      /* "images", "square images" */
+    const char *encoder;    /* "any"; "vit": a transformer on patches; "own": the method makes it, NULL is passed */
+    const char *switch_name;/* "SSLH_WITH_SIMCLR" */
+    const char *function;   /* "sslh_simclr" */
+    const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
+    const char *second;     /* the second number: "top-1" */
+    const sslh_setting *settings; /* the fields of its descriptor */
+    int         settings_count;
+    size_t      desc_size;  /* of its descriptor */
+    const char *training;   /* its training defaults, as sslh_method_make reads them: "batch=256 optimizer=lars .." */
+    /* Calls .function with a descriptor of .desc_size bytes; NULL when the method needs more than one encoder and one
+       data set. */
+    sslh_method (*make)(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc);
+};
+/* The methods of this build (their switches), *count of them unless count is NULL, by families in the order above. A
+   row without a name ends the list. */
+SSLH_API const sslh_method_info *sslh_methods(int *count);
+/* A method by its name, with settings from text: "temperature=0.2, head_out=64, lr=0.3, optimizer=sgd". Separators are
+   commas and white space; NULL or "": none. Names are the fields of the method's descriptor and of its training
+   defaults (.defaults of sslh_method; an lr is then the peak rate itself, as in sslh_train_desc); 0 means 0, auto means
+   the default. A recipe other than the method's default is used as it is, as from a descriptor. encoder is NULL for
+   methods that make their own (VAE), which take the size of the images from data. Errors name the fields there are, or
+   field, value and what is allowed. */
+SSLH_API sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
+                                      const char *settings);
+/* The fields that sslh_method_make takes for this method, a line each: name, default, what is allowed; those of the
+   descriptor, an empty line, those of the training. At most size bytes; returns the length of all of it, 0 for a name
+   that sslh_methods does not list. */
+SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
+
+#ifndef SSLH_WITH_ROTATION
+#define SSLH_WITH_ROTATION SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_ROTATION)
+#undef SSLH_WITH_ROTATION
+#define SSLH_WITH_ROTATION 1
+#endif
 #if SSLH_WITH_ROTATION
 /* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations",
-   2018). */
+   ICLR 2018). */
 typedef struct sslh_rotation_desc {
-    int   rotations;      /* 4 (default) or 2 (0 and 180 degrees) */
-    int   one_per_image;  /* 1: one random rotation per image and step, the weaker variant */
-    const char *tap;      /* inner result that the classifier reads; NULL: the output */
-    const sslh_recipe *views;   /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and std */
+    int   rotations;          /* default 4, or 2 (0 and 180 degrees) */
+    int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
+    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
 } sslh_rotation_desc;
 /* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
    inside. Second number: accuracy of the pretext task, 1/rotations at the start. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
 
+#ifndef SSLH_WITH_SIMCLR
+#define SSLH_WITH_SIMCLR SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SIMCLR)
+#undef SSLH_WITH_SIMCLR
+#define SSLH_WITH_SIMCLR 1
+#endif
 #if SSLH_WITH_SIMCLR
 /* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations",
-   2020). */
+   ICML 2020). */
 typedef struct sslh_simclr_desc {
-    float temperature;    /* default 0.5 (CIFAR; ImageNet 0.1) */
-    int   head_layers;    /* default 3 as released; 2 as in the paper's text */
-    int   head_hidden;    /* default: width of the features */
-    int   head_out;       /* default 128 */
-    int   no_head_norm;   /* 1: no batch norm in the head */
-    int   decoupled;      /* 1: DCL, no positive in the denominator (Yeh et al. 2022) */
-    const sslh_recipe *views;   /* default SSLH_VIEWS_SIMCLR */
+    float temperature;        /* t of NT-Xent, above 0; default 0.5 (the authors' CIFAR recipe; ImageNet 0.1) */
+    int   head_layers;        /* of the projection head, 1 to 7; default 3 (as released; 2 in the paper's text) */
+    int   head_hidden;        /* width of its hidden layers; default auto (0): the width of the features */
+    int   head_out;           /* width of its output; default 128 */
+    int   no_head_norm;       /* default 0; 1: no batch norm in the head, a bias instead */
+    int   decoupled;          /* default 0; 1: no positive in the denominator (DCL, Yeh et al. 2022) */
+    const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
 } sslh_simclr_desc;
 /* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
    number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
+#ifndef SSLH_WITH_VAE
+#define SSLH_WITH_VAE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_VAE)
+#undef SSLH_WITH_VAE
+#define SSLH_WITH_VAE 1
+#endif
 #if SSLH_WITH_VAE
-/* Variational autoencoder (Kingma, Welling: "Auto-encoding variational Bayes", 2014). */
+/* Variational autoencoder (Kingma, Welling: "Auto-encoding variational Bayes", ICLR 2014). */
 typedef struct sslh_vae_desc {
-    int   height, width, channels; /* of the images; required */
-    int   hidden;                  /* default 400 */
-    int   latent;                  /* default 20 */
-    float beta;                    /* weight of the KL term, default 1 (beta-VAE: Higgins et al. 2017) */
-    int   gaussian;                /* 1: squared error / 2 (unit variance) instead of Bernoulli cross-entropy */
-    int   activation_tanh;         /* 1: tanh instead of ReLU */
+    int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
+    int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
+    int   channels;           /* of the images, 1 to 16; default 1 (sslh_method_make: the data's) */
+    int   hidden;             /* width of the hidden layer of each half; default 400 (pytorch/examples) */
+    int   latent;             /* width of the code; default 20 (pytorch/examples) */
+    float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
+    int   gaussian;           /* default 0; 1: squared error / 2 (unit variance), not the Bernoulli cross-entropy */
+    int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
 } sslh_vae_desc;
 /* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean
    (N,latent). */
@@ -1740,16 +1806,22 @@ typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 #endif
 
+#ifndef SSLH_WITH_MAE
+#define SSLH_WITH_MAE SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_MAE)
+#undef SSLH_WITH_MAE
+#define SSLH_WITH_MAE 1
+#endif
 #if SSLH_WITH_MAE
 /* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners",
-   2021). */
+   CVPR 2022). */
 typedef struct sslh_mae_desc {
-    float mask;             /* share of patches hidden; default 0.75 */
-    int   decoder_width;    /* default 96 */
-    int   decoder_depth;    /* default 4 */
-    int   decoder_heads;    /* default 3 */
-    int   raw_pixels;       /* 1: targets are pixels, not patch-normalised */
-    const sslh_recipe *views;     /* default SSLH_VIEWS_MAE */
+    float mask;               /* share of the patches that is hidden, above 0 and below 1; default 0.75 */
+    int   decoder_width;      /* a multiple of 4 and of the heads; default 96 (small images; ImageNet 512) */
+    int   decoder_depth;      /* blocks; default 4 (small images; ImageNet 8) */
+    int   decoder_heads;      /* default 3 (small images; ImageNet 16) */
+    int   raw_pixels;         /* default 0; 1: targets are pixels, not normalised per patch */
+    const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
 } sslh_mae_desc;
 /* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
    error. Second number: the share of the hidden patches' variance that is explained (meaningful without
@@ -2655,6 +2727,7 @@ SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *t
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
 /* --- of >>nets --- */
+SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 /* --- of >>encoders --- */
@@ -2870,19 +2943,373 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     return x;
 }
 
+/* --- settings as text --------------------------------------------------------------------------------------------- */
+
+/* Every number that a method uses unless it is told otherwise stands in two tables at the head of its section: the
+   fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text.
+   What follows fills descriptors from the first, checks them by it, and reads both kinds from text. The text comes from
+   command lines: any length, any bytes. */
+#define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
+#define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
+#define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
+
+/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
+static const sslh_setting sslh_i_train_settings[] = {
+    {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
+    {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
+    {"lr", SSLH_I_TRAINED(lr), SSLH_SETTING_REAL, "0.03", "above 0"},
+    {SSLH_I_FIELD(sslh_method, lr_scales), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"schedule", SSLH_I_TRAINED(schedule), SSLH_SETTING_SCHEDULE, "cosine", "cosine, constant, steps, linear_decay"},
+    {"warmup", SSLH_I_TRAINED(warmup), SSLH_SETTING_REAL, "0", "at least 0"},
+    {"milestones", SSLH_I_TRAINED(milestones), SSLH_SETTING_LIST, "none", "above 0, below 1"},
+    {"gamma", SSLH_I_TRAINED(gamma), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {"optimizer", SSLH_I_TRAINED(optimizer.kind), SSLH_SETTING_OPTIMIZER, "sgd", "sgd, adam, adamw, lars"},
+    {"momentum", SSLH_I_TRAINED(optimizer.momentum), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"nesterov", SSLH_I_TRAINED(optimizer.nesterov), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"beta1", SSLH_I_TRAINED(optimizer.beta1), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"beta2", SSLH_I_TRAINED(optimizer.beta2), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"eps", SSLH_I_TRAINED(optimizer.eps), SSLH_SETTING_REAL, "auto", "above 0"},
+    {"no_bias_correction", SSLH_I_TRAINED(optimizer.no_bias_correction), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"weight_decay", SSLH_I_TRAINED(optimizer.weight_decay), SSLH_SETTING_REAL, "0", "at least 0"},
+    {"lars_eta", SSLH_I_TRAINED(optimizer.lars_eta), SSLH_SETTING_REAL, "auto", "above 0"},
+    {"lars_clip", SSLH_I_TRAINED(optimizer.lars_clip), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"clip", SSLH_I_TRAINED(optimizer.clip), SSLH_SETTING_REAL, "0", "at least 0"},
+};
+
+/* The recipes by name. */
+typedef struct sslh_i_recipe_name { const char *name; sslh_recipe (*recipe)(void); } sslh_i_recipe_name;
+static const sslh_i_recipe_name sslh_i_recipe_names[] = {
+    {"none", sslh_recipe_none},   {"simclr", sslh_recipe_simclr}, {"simclr_large", sslh_recipe_simclr_large},
+    {"moco", sslh_recipe_moco},   {"byol_0", sslh_recipe_byol0},  {"byol_1", sslh_recipe_byol1},
+    {"mae", sslh_recipe_mae},     {"rotation", sslh_recipe_rotation},
+};
+#define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
+#define SSLH_I_TAP_NAMES "the name of an inner result of the encoder"
+
+/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
+   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
+   up to 10^22 are exact and one division or product rounds once. */
+SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
+    const char *at = p, *first;
+    uint64_t digits = 0;
+    double value, power = 1;
+    int sign = 1, exponent = 0, seen = 0, e = 0, down = 0;
+    if (*at == '-' || *at == '+') sign = *at++ == '-' ? -1 : 1;
+    for (; *at >= '0' && *at <= '9'; at++, seen = 1) {
+        if (digits < (uint64_t)1000000000 * 100000000) digits = digits * 10 + (uint64_t)(*at - '0');
+        else if (exponent < 1000) exponent++;
+    }
+    if (*at == '.')
+        for (at++; *at >= '0' && *at <= '9'; at++, seen = 1)
+            if (digits < (uint64_t)1000000000 * 100000000 && exponent > -1000) {
+                digits = digits * 10 + (uint64_t)(*at - '0');
+                exponent--;
+            }
+    if (!seen) return p;
+    if (*at == 'e' || *at == 'E') {
+        first = at++;
+        if (*at == '-' || *at == '+') down = *at++ == '-';
+        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
+        else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
+    }
+    exponent += down ? -e : e;
+    value = (double)digits;
+    for (e = exponent < 0 ? -exponent : exponent; e > 0 && value > 0 && value < 1e308; e -= 22) {
+        int k, n = e < 22 ? e : 22;
+        for (power = 1, k = 0; k < n; k++) power *= 10;
+        value = exponent < 0 ? value / power : value * power;
+    }
+    *out = sign < 0 ? -value : value;
+    return at;
+}
+
+/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
+SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
+    char text[32], digits[12];
+    double back = 0;
+    int p, n = 0, e = 0, k;
+    size_t used = 0;
+    if (!(x - x == 0.0f)) {
+        snprintf(out, 32, "%s", x != x ? "nan" : x > 0 ? "inf" : "-inf");
+        return out;
+    }
+    for (p = 1; p <= 9; p++) {
+        const char *at = text;
+        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
+        for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
+        e = *at ? atoi(at + 1) : 0;
+        digits[n] = 0;
+        snprintf(out, 32, "%s%se%d", x < 0 ? "-" : "", digits, e - (n - 1));
+        sslh_i_scan_real(out, &back);
+        if ((float)back == x) break;
+    }
+    if (x < 0) sslh_i_append(out, 32, &used, "-");
+    if (e < -5 || e > 8) {
+        sslh_i_append(out, 32, &used, n > 1 ? "%c.%se%d" : "%c%se%d", digits[0], digits + 1, e);
+        return out;
+    }
+    if (e < 0) sslh_i_append(out, 32, &used, "0.");
+    for (k = e < 0 ? e + 1 : 0; k < n || k <= e; k++) {
+        if (e >= 0 && k == e + 1) sslh_i_append(out, 32, &used, ".");
+        sslh_i_append(out, 32, &used, "%c", k >= 0 && k < n ? digits[k] : '0');
+    }
+    return out;
+}
+
+/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
+   "A to B", "A or B", and several of them after commas. */
+SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
+    const char *p = range;
+    while (*p) {
+        double a = 0, b = 0;
+        int above = strncmp(p, "above ", 6) == 0, below = strncmp(p, "below ", 6) == 0;
+        int least = strncmp(p, "at least ", 9) == 0;
+        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : 0), &a);
+        if (above && !(v > a)) return 0;
+        if (below && !(v < a)) return 0;
+        if (least && !(v >= a)) return 0;
+        if (strncmp(p, " to ", 4) == 0) {
+            p = sslh_i_scan_real(p + 4, &b);
+            if (!(v >= a && v <= b)) return 0;
+        } else if (strncmp(p, " or ", 4) == 0) {
+            p = sslh_i_scan_real(p + 4, &b);
+            if (v != a && v != b) return 0; /* NaN is neither */
+        }
+        if (*p != ',') break;
+        p += 2;
+    }
+    return 1;
+}
+
+/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
+SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
+    int i = 1;
+    for (;; i++) {
+        const char *end = strchr(words, ',');
+        size_t length = end ? (size_t)(end - words) : strlen(words);
+        if (length == n && memcmp(words, word, n) == 0) return i;
+        if (!end) return 0;
+        words = end + 2;
+    }
+}
+
+/* Kinds that are one number inside. */
+SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
+    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_RECIPE && s->kind != SSLH_SETTING_LIST;
+}
+SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
+    const void *p = (const char *)desc + s->offset;
+    if (s->kind == SSLH_SETTING_REAL) return (double)*(const float *)p;
+    if (s->kind == SSLH_SETTING_OPTIMIZER) return (double)*(const sslh_optim_kind *)p;
+    if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
+    return (double)*(const int *)p;
+}
+SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
+    void *p = (char *)desc + s->offset;
+    if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
+    else if (s->kind == SSLH_SETTING_OPTIMIZER) *(sslh_optim_kind *)p = (sslh_optim_kind)(int)v;
+    else if (s->kind == SSLH_SETTING_SCHEDULE) *(sslh_schedule *)p = (sslh_schedule)(int)v;
+    else *(int *)p = (int)v;
+}
+
+/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
+SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
+    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+        *v = sslh_i_word_of(s->range, text, n);
+        return *v > 0;
+    }
+    *v = 0;
+    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3e38)) return 0;
+    if (s->kind != SSLH_SETTING_REAL && (*v != floor(*v) || fabs(*v) > 2147483647.0)) return 0;
+    return sslh_i_in_range(s->range, s->kind == SSLH_SETTING_REAL ? (double)(float)*v : *v);
+}
+
+/* Fields that are 0 take their defaults where these are numbers. */
+SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
+    int i;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (sslh_i_setting_is_number(&s[i]) && sslh_i_setting_get(&s[i], desc) == 0 &&
+            sslh_i_setting_number(&s[i], s[i].standard, strlen(s[i].standard), &v))
+            sslh_i_setting_put(&s[i], desc, v);
+    }
+}
+
+/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
+   become 0 where the range contains 0. op names the public function. */
+SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
+    char text[32];
+    int i;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
+        v = sslh_i_setting_get(&s[i], desc);
+        if (v == 0 && strcmp(s[i].standard, "data") == 0)
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
+        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
+        else if (v != 0 && !sslh_i_in_range(s[i].range, v)) {
+            if (s[i].kind == SSLH_SETTING_INT) snprintf(text, sizeof text, "%.0f", v);
+            else sslh_i_real_text(text, (float)v);
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s[i].name, text, s[i].range);
+        }
+        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
+    }
+}
+
+/* The next "name=value" of *text: 1; 0 at the end; -1 when it is none. Commas and white space separate. */
+typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
+SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
+    static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
+    const char *p = *text + strspn(*text, ends);
+    pair->name = p;
+    pair->name_length = strcspn(p, "=, \t\r\n\v\f");
+    pair->value = p + pair->name_length;
+    pair->value_length = 0;
+    *text = p;
+    if (!*p) return 0;
+    p = pair->value + strspn(pair->value, spaces);
+    if (*p != '=' || pair->name_length == 0) return -1;
+    p++;
+    pair->value = p + strspn(p, spaces);
+    pair->value_length = strcspn(pair->value, ends);
+    *text = pair->value + pair->value_length;
+    return pair->value_length ? 1 : -1;
+}
+
+/* n bytes of somebody's text, fit for a sentence. */
+SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
+    size_t i;
+    for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
+    memcpy(out + i, i < n ? "..." : "", i < n ? 4 : 1);
+    return out;
+}
+
+SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, const sslh_i_assign *p) {
+    int i;
+    for (i = 0; i < n; i++)
+        if (strlen(s[i].name) == p->name_length && memcmp(s[i].name, p->name, p->name_length) == 0) return &s[i];
+    return NULL;
+}
+
+/* The value of a pair into its field. Recipes, which descriptors point to, are put into store (room for 4). */
+typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; int n; } sslh_i_recipe_store;
+SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
+                                   void *desc, sslh_i_recipe_store *store) {
+    void *field = (char *)desc + s->offset;
+    int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
+    const char *kind = "", *allowed = s->range;
+    char name[48];
+    double v = 0;
+    int i;
+    if (p->value_length == 4 && memcmp(p->value, "auto", 4) == 0) standard = 1;
+    if (s->kind == SSLH_SETTING_TEXT) {
+        char *copy = standard ? NULL : (char *)sslh_i_alloc(c, p->value_length + 1);
+        if (copy) {
+            memcpy(copy, p->value, p->value_length);
+            copy[p->value_length] = 0;
+        }
+        *(const char **)field = copy;
+        return;
+    }
+    if (s->kind == SSLH_SETTING_RECIPE) {
+        if (standard) *(const sslh_recipe **)field = NULL;
+        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && !standard && store->n < 4; i++)
+            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
+                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
+                store->recipe[store->n] = sslh_i_recipe_names[i].recipe();
+                *(const sslh_recipe **)field = &store->recipe[store->n++];
+                return;
+            }
+        if (standard) return;
+    } else if (s->kind == SSLH_SETTING_LIST) {
+        const char *at = p->value, *end = at + p->value_length;
+        float list[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        for (i = 0; i < 7 && !standard; i++) {
+            const char *behind = sslh_i_scan_real(at, &v);
+            if (behind == at || behind > end || !sslh_i_in_range(s->range, v)) break;
+            list[i] = (float)v;
+            if (behind == end) standard = 1;
+            at = *behind == ':' ? behind + 1 : end;
+        }
+        if (standard) {
+            memcpy(field, list, sizeof list);
+            return;
+        }
+        kind = "up to 7 numbers with colons between them, each ";
+    } else if (sslh_i_setting_number(s, p->value, p->value_length, &v)) {
+        /* 0 would mean the default; where that is another number, SSLH_OFF means 0. */
+        sslh_i_setting_put(s, desc, v == 0 && strcmp(s->standard, "0") != 0 ? SSLH_OFF : v);
+        return;
+    } else if (standard) {
+        sslh_i_setting_put(s, desc, 0);
+        return;
+    } else if (s->kind == SSLH_SETTING_INT) kind = "a whole number, ";
+    else if (s->kind == SSLH_SETTING_REAL) kind = "a number, ";
+    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s: %s%s", who, s->name, sslh_i_quote(name, p->value, p->value_length), kind,
+              allowed);
+}
+
+/* The training settings of text into m->defaults; other names are passed over. Another optimiser begins with none of
+   the numbers of the one before it. A rate without lr_scales is the rate itself. */
+SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
+    const int n = SSLH_I_LENGTH(sslh_i_train_settings);
+    int pass, rate = 0, scales = 0;
+    for (pass = 0; pass < 2; pass++) {
+        const char *at = text;
+        sslh_i_assign p;
+        while (sslh_i_assign_next(&at, &p) > 0) {
+            const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
+            if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
+            if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
+            if (p.value_length == 4 && memcmp(p.value, "auto", 4) == 0) continue; /* the method's stays */
+            if (!pass) {
+                sslh_optim_kind old = m->defaults.optimizer.kind;
+                sslh_i_setting_read(c, who, s, &p, m, NULL);
+                if (m->defaults.optimizer.kind != old) {
+                    sslh_optim_kind kind = m->defaults.optimizer.kind;
+                    memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
+                    m->defaults.optimizer.kind = kind;
+                }
+            } else sslh_i_setting_read(c, who, s, &p, m, NULL);
+            rate |= strcmp(s->name, "lr") == 0;
+            scales |= strcmp(s->name, "lr_scales") == 0;
+        }
+    }
+    if (rate && !scales) m->lr_scales = 0;
+}
+
+/* The first lines of every method's constructor after its descriptor is resolved: the container, its row of
+   sslh_methods, its training defaults. */
+SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                          size_t self_size) {
+    sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
+    const sslh_method_info *info;
+    for (info = sslh_methods(NULL); info->name; info++) {
+        if (strcmp(info->name, name) != 0) continue;
+        sslh_i_training_read(c, info->function, info->training, &m);
+        m.second_name = info->second;
+        m.info = info; /* after its own words are read: in these every name is one of the training */
+    }
+    return m;
+}
+
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
 /* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
 SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
-    const sslh_train_desc *b = &m->defaults;
-    if (!d.epochs) d.epochs = b->epochs ? b->epochs : 10;
-    if (!d.batch) d.batch = b->batch ? b->batch : 256;
+    const sslh_train_desc *b = &m->defaults, *last;
+    sslh_method general; /* holds nothing but the defaults of sslh_i_train_settings */
+    memset(&general, 0, sizeof general);
+    sslh_i_settings_fill(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &general);
+    last = &general.defaults;
+    if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
+    if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
     /* The method's optimiser as a whole, because its numbers belong together (a decay for LARS is none for AdamW);
        those that the caller gives without naming another optimiser replace the method's. */
     if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) {
         sslh_optimizer_desc o = b->optimizer;
         int g;
-        if (o.kind == SSLH_OPTIM_DEFAULT) o.kind = SSLH_SGD;
+        if (o.kind == SSLH_OPTIM_DEFAULT) o.kind = last->optimizer.kind;
         d.optimizer.kind = o.kind;
         if (d.optimizer.momentum == 0.0f) d.optimizer.momentum = o.momentum;
         if (!d.optimizer.nesterov) d.optimizer.nesterov = o.nesterov;
@@ -2899,16 +3326,16 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     }
     /* Goyal et al. 2017: a batch k times as large takes steps k times as long. */
     if (d.lr == 0.0f) {
-        d.lr = b->lr != 0.0f ? b->lr : 0.03f;
+        d.lr = b->lr != 0.0f ? b->lr : last->lr;
         if (m->lr_scales) d.lr = d.lr * (float)d.batch / 256.0f;
     }
     /* Milestones that the caller gave are kept even when the schedule is the method's. */
     if (d.schedule == SSLH_SCHEDULE_DEFAULT) {
-        d.schedule = b->schedule != SSLH_SCHEDULE_DEFAULT ? b->schedule : SSLH_COSINE;
+        d.schedule = b->schedule != SSLH_SCHEDULE_DEFAULT ? b->schedule : last->schedule;
         if (d.milestones[0] == 0.0f) memcpy(d.milestones, b->milestones, sizeof d.milestones);
         if (d.gamma == 0.0f) d.gamma = b->gamma;
     }
-    if (d.gamma == 0.0f) d.gamma = 0.1f;
+    if (d.gamma == 0.0f) d.gamma = last->gamma;
     /* Only a default is cut: who asks for 40 epochs of warm-up gets them. */
     if (d.warmup == 0.0f) {
         d.warmup = b->warmup;
@@ -2933,25 +3360,41 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
     }
 }
 
-/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints. */
+/* A setting as text: its value, or the word for what stands there when it has none. */
+SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
+    const void *field = (const char *)desc + s->offset;
+    char text[32];
+    if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
+    sslh_i_append(out, size, used, ", %s=", s->name);
+    if (s->kind == SSLH_SETTING_TEXT)
+        sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
+    else if (s->kind == SSLH_SETTING_REAL)
+        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)sslh_i_setting_get(s, desc)));
+    else sslh_i_append(out, size, used, "%d", (int)sslh_i_setting_get(s, desc));
+}
+
+/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints.
+   Every method's self begins with its descriptor, defaults filled in. */
 SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
     static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
     static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
     sslh_train_desc d;
-    int n;
-    memset(&d, 0, sizeof d);
-    if (!m || SSLH_I_BAD(m->ctx)) {
-        if (size) out[0] = 0;
-        return 0;
-    }
+    char rate[32], decay[32], warmup[32];
+    size_t used = 0;
+    int i;
+    if (size) out[0] = 0;
+    if (!m || SSLH_I_BAD(m->ctx)) return 0;
     /* From an empty description: everything the method's. */
+    memset(&d, 0, sizeof d);
     d = sslh_i_train_resolve(m, d);
-    n = snprintf(out, size, "%s: encoder %s, %.0f parameters; %s rate %g, decay %g, %s, warm-up %g epochs, batch %d, "
-                 "second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
-                 (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind], (double)d.lr,
-                 (double)d.optimizer.weight_decay, schedules[(int)d.schedule], (double)d.warmup, d.batch,
-                 m->second_name);
-    return n < 0 ? 0 : (size_t)n;
+    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; %s rate %s, decay %s, %s, warm-up %s epochs, "
+                  "batch %d, second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
+                  (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
+                  sslh_i_real_text(rate, d.lr), sslh_i_real_text(decay, d.optimizer.weight_decay),
+                  schedules[(int)d.schedule], sslh_i_real_text(warmup, d.warmup), d.batch, m->second_name);
+    for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
+        sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
+    return used;
 }
 
 /* ================================================================================================================== */
@@ -2974,6 +3417,15 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
    Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images
    only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
    middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
+
+static const sslh_setting sslh_i_rotation_settings[] = {
+    {SSLH_I_FIELD(sslh_rotation_desc, rotations), SSLH_SETTING_INT, "4", "4 or 2"},
+    {SSLH_I_FIELD(sslh_rotation_desc, one_per_image), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_rotation_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_rotation_desc, views), SSLH_SETTING_RECIPE, "rotation", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_rotation_training[] =
+    "batch=128 optimizer=sgd nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2";
 
 /* given: the caller's recipe is used as it is, not normalised by the data. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
@@ -3034,9 +3486,7 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
     sslh_method m;
     sslh_mlp_desc head;
     memset(&s, 0, sizeof s);
-    if (!d.rotations) d.rotations = 4;
-    if (d.rotations != 4 && d.rotations != 2)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_rotation: .rotations is %d (4 or 2)", d.rotations);
+    sslh_i_resolve(c, "sslh_rotation", sslh_i_rotation_settings, SSLH_I_LENGTH(sslh_i_rotation_settings), &d);
     sslh_i_check_encoder(c, "sslh_rotation", encoder, -1);
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_rotation();
@@ -3046,24 +3496,17 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
     head.in = sslh_i_tap_width(c, "sslh_rotation", encoder, d.tap);
     head.widths[0] = d.rotations;
     s.classifier = sslh_mlp(c, head);
-    m = sslh_method_new(c, "rotation", encoder, &s, sizeof s);
+    m = sslh_i_method_begin(c, "rotation", encoder, &s, sizeof s);
     sslh_child(m.net, "classifier", s.classifier);
     m.prepare = sslh_i_rotation_prepare;
     m.views = sslh_i_rotation_views;
     m.loss = sslh_i_rotation_loss;
-    m.second_name = "accuracy";
-    m.defaults.batch = 128;
-    m.defaults.lr = 0.1f;
-    m.defaults.optimizer.kind = SSLH_SGD;
-    m.defaults.optimizer.nesterov = 1;
-    m.defaults.optimizer.weight_decay = 5e-4f;
-    m.defaults.schedule = SSLH_STEPS;
-    m.defaults.milestones[0] = 0.3f;
-    m.defaults.milestones[1] = 0.6f;
-    m.defaults.milestones[2] = 0.8f;
-    m.defaults.gamma = 0.2f;
-    m.defaults.warmup = SSLH_OFF;
     return m;
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_rotation(c, encoder, *(const sslh_rotation_desc *)desc);
 }
 #endif /* SSLH_WITH_ROTATION */
 
@@ -3090,6 +3533,18 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
    is equal. Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives;
    without colour jitter the histogram of colours solves the task; images of one class in a batch are false
    negatives. */
+
+static const sslh_setting sslh_i_simclr_settings[] = {
+    {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.5", "above 0"},
+    {SSLH_I_FIELD(sslh_simclr_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
+    {SSLH_I_FIELD(sslh_simclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "at least 1"}, /* width of h */
+    {SSLH_I_FIELD(sslh_simclr_desc, head_out), SSLH_SETTING_INT, "128", "at least 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, decoupled), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, views), SSLH_SETTING_RECIPE, "simclr", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_simclr_training[] =
+    "batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
@@ -3127,12 +3582,7 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     int i;
     memset(&s, 0, sizeof s);
     memset(&head, 0, sizeof head);
-    if (d.temperature == 0.0f) d.temperature = 0.5f;
-    if (!d.head_layers) d.head_layers = 3;
-    if (!d.head_out) d.head_out = 128;
-    if (!(d.temperature > 0.0f)) sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .temperature must be above 0");
-    if (d.head_layers < 1 || d.head_layers > 7)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_simclr: .head_layers is %d (1 to 7)", d.head_layers);
+    sslh_i_resolve(c, "sslh_simclr", sslh_i_simclr_settings, SSLH_I_LENGTH(sslh_i_simclr_settings), &d);
     if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
         d.head_hidden = sslh_net_query(encoder).width;
     s.views = d.views ? *d.views : sslh_recipe_simclr();
@@ -3144,21 +3594,18 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     head.last_batch_norm = d.no_head_norm ? 0 : 2; /* without shift */
     head.last_no_bias = !d.no_head_norm;
     s.head = sslh_mlp(c, head);
-    m = sslh_method_new(c, "simclr", encoder, &s, sizeof s);
+    m = sslh_i_method_begin(c, "simclr", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_simclr_prepare;
     m.views = sslh_i_simclr_views;
     m.loss = sslh_i_simclr_loss;
-    m.second_name = "top-1";
     m.min_batch = 2;
-    m.defaults.batch = 256;
-    m.defaults.lr = 1.0f;
-    m.lr_scales = 1;
-    m.defaults.optimizer.kind = SSLH_LARS;
-    m.defaults.optimizer.weight_decay = 1e-4f;
-    m.defaults.schedule = SSLH_COSINE;
-    m.defaults.warmup = 10;
     return m;
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_simclr(c, encoder, *(const sslh_simclr_desc *)desc);
 }
 #endif /* SSLH_WITH_SIMCLR */
 
@@ -3182,6 +3629,18 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
    Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
    Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only
    with the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
+
+static const sslh_setting sslh_i_vae_settings[] = {
+    {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_vae_desc, width), SSLH_SETTING_INT, "data", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_vae_desc, channels), SSLH_SETTING_INT, "1", "1 to 16"},
+    {SSLH_I_FIELD(sslh_vae_desc, hidden), SSLH_SETTING_INT, "400", "at least 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, latent), SSLH_SETTING_INT, "20", "at least 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, beta), SSLH_SETTING_REAL, "1", "at least 0"},
+    {SSLH_I_FIELD(sslh_vae_desc, gaussian), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, activation_tanh), SSLH_SETTING_FLAG, "0", "0 or 1"},
+};
+static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
 
 /* What the forward functions of both halves read: in = H W C, the width of the hidden layer, of the code, and the
    activation. */
@@ -3297,16 +3756,7 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_net *encoder;
     memset(&s, 0, sizeof s);
     memset(&n, 0, sizeof n);
-    if (!d.channels) d.channels = 1;
-    if (!d.hidden) d.hidden = 400;
-    if (!d.latent) d.latent = 20;
-    if (d.beta == 0.0f) d.beta = 1.0f;
-    if (d.beta < 0.0f) d.beta = 0.0f;
-    if (d.height <= 0 || d.width <= 0 || d.channels < 0 || d.hidden < 0 || d.latent < 0 || d.height > 4096 ||
-        d.width > 4096 || d.channels > 16) sslh_fail(c, SSLH_E_USAGE,
-                                                     "sslh_vae: images of %d x %d x %d, .hidden %d, .latent %d: sizes "
-                                                     "must be given and positive", d.height, d.width, d.channels,
-                                                     d.hidden, d.latent);
+    sslh_i_resolve(c, "sslh_vae", sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
     e.hidden = d.hidden;
@@ -3330,17 +3780,11 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     s.decoder = sslh_net_new(c, n);
     sslh_layer_linear_new(s.decoder, "fc3", d.latent, d.hidden, 0);
     sslh_layer_linear_new(s.decoder, "fc4", d.hidden, e.in, 0);
-    m = sslh_method_new(c, "vae", encoder, &s, sizeof s);
+    m = sslh_i_method_begin(c, "vae", encoder, &s, sizeof s);
     sslh_child(m.net, "decoder", s.decoder);
     m.prepare = sslh_i_vae_prepare;
     m.views = sslh_i_vae_views;
     m.loss = sslh_i_vae_loss;
-    m.second_name = "KL";
-    m.defaults.batch = 128;
-    m.defaults.lr = 1e-3f;
-    m.defaults.optimizer.kind = SSLH_ADAM;
-    m.defaults.schedule = SSLH_CONSTANT;
-    m.defaults.warmup = SSLH_OFF;
     return m;
 }
 
@@ -3391,6 +3835,15 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     sslh_i_free(c, sum);
     return score;
 }
+/* For sslh_method_make: sizes that the text leaves open are the data's. */
+SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    sslh_vae_desc d = *(const sslh_vae_desc *)desc;
+    (void)encoder;
+    if (!d.height) d.height = data.height;
+    if (!d.width) d.width = data.width;
+    if (!d.channels) d.channels = data.channels;
+    return sslh_vae(c, d);
+}
 #endif /* SSLH_WITH_VAE */
 
 /* ================================================================================================================== */
@@ -3416,6 +3869,17 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
    explained. Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a
    32-pixel image; pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning
    shows. */
+
+static const sslh_setting sslh_i_mae_settings[] = {
+    {SSLH_I_FIELD(sslh_mae_desc, mask), SSLH_SETTING_REAL, "0.75", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_mae_desc, decoder_width), SSLH_SETTING_INT, "96", "at least 4"},
+    {SSLH_I_FIELD(sslh_mae_desc, decoder_depth), SSLH_SETTING_INT, "4", "at least 1"},
+    {SSLH_I_FIELD(sslh_mae_desc, decoder_heads), SSLH_SETTING_INT, "3", "at least 1"},
+    {SSLH_I_FIELD(sslh_mae_desc, raw_pixels), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_mae_desc, views), SSLH_SETTING_RECIPE, "mae", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_mae_training[] =
+    "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
 /* The decoder's settings; blocks, norm and pred are the numbers of its parameters: of the first block, the last
    norm, and the projection to pixels, behind which the positions stand. */
@@ -3625,10 +4089,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     memset(&n, 0, sizeof n);
     memset(&nd, 0, sizeof nd);
     memset(&info, 0, sizeof info);
-    if (d.mask == 0.0f) d.mask = 0.75f;
-    if (!d.decoder_width) d.decoder_width = 96;
-    if (!d.decoder_depth) d.decoder_depth = 4;
-    if (!d.decoder_heads) d.decoder_heads = 3;
+    sslh_i_resolve(c, "sslh_mae", sslh_i_mae_settings, SSLH_I_LENGTH(sslh_i_mae_settings), &d);
     if (sslh_i_check_encoder(c, "sslh_mae", encoder, -1)) {
         info = sslh_net_query(encoder);
         projection = sslh_find(encoder, "patch_embed.proj.weight");
@@ -3647,11 +4108,9 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
                   "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
-    if (d.decoder_width < 4 || d.decoder_width % 4 || d.decoder_heads < 1 || d.decoder_width % d.decoder_heads ||
-        d.decoder_depth < 1) sslh_fail(c, SSLH_E_USAGE,
-                                       "sslh_mae: decoder of width %d, %d heads, %d blocks: the width must be a "
-                                       "multiple of 4 and of the heads", d.decoder_width, d.decoder_heads,
-                                       d.decoder_depth);
+    if (!SSLH_I_BAD(c) && (d.decoder_width % 4 || d.decoder_width % d.decoder_heads))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a decoder of width %d with %d heads: the width must be a multiple of 4 "
+                  "and of the heads", d.decoder_width, d.decoder_heads);
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_mae();
     s.d = d;
@@ -3686,23 +4145,147 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
         sslh_i_sub_new(s.decoder, "", "decoder_pos_embed", 0, SSLH_F32, sslh_dim3(1, 1 + s.patches, n.width),
                        SSLH_INIT_POSITIONS, (float)grid);
     }
-    m = sslh_method_new(c, "mae", encoder, &s, sizeof s);
+    m = sslh_i_method_begin(c, "mae", encoder, &s, sizeof s);
     sslh_child(m.net, "decoder", s.decoder);
     m.prepare = sslh_i_mae_prepare;
     m.views = sslh_i_mae_views;
     m.loss = sslh_i_mae_loss;
-    m.second_name = "explained";
-    m.defaults.batch = 256;
-    m.defaults.lr = 1.5e-4f;
-    m.lr_scales = 1;
-    m.defaults.optimizer.kind = SSLH_ADAMW;
-    m.defaults.optimizer.beta2 = 0.95f;
-    m.defaults.optimizer.weight_decay = 0.05f;
-    m.defaults.schedule = SSLH_COSINE;
-    m.defaults.warmup = 40;
     return m;
 }
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_mae(c, encoder, *(const sslh_mae_desc *)desc);
+}
 #endif /* SSLH_WITH_MAE */
+
+/* ================================================================================================================== */
+/*  >>methods       the list of methods; a method from text                                                           */
+/* ================================================================================================================== */
+
+/* One row for each method, by families. The command line, the tests that take every method in turn and the tables of
+   the pages are made from it. */
+#define SSLH_I_MADE(name) sslh_i_##name##_settings, SSLH_I_LENGTH(sslh_i_##name##_settings), \
+    sizeof(sslh_##name##_desc), sslh_i_##name##_training, sslh_i_##name##_make
+static const sslh_method_info sslh_i_methods[] = {
+#if SSLH_WITH_ROTATION
+    {"rotation", "Rotation", "pretext task", "Gidaris et al.",
+     "Unsupervised representation learning by predicting image rotations", "ICLR 2018", 2018,
+     "telling which way is up", "square images", "any", "SSLH_WITH_ROTATION", "sslh_rotation", "sslh_cross_entropy",
+     "accuracy", SSLH_I_MADE(rotation)},
+#endif
+#if SSLH_WITH_VAE
+    {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
+     "rebuilding images from a few random numbers", "images", "own", "SSLH_WITH_VAE", "sslh_vae", "sslh_gaussian_kl",
+     "KL", SSLH_I_MADE(vae)},
+#endif
+#if SSLH_WITH_SIMCLR
+    {"simclr", "SimCLR", "contrastive", "Chen et al.",
+     "A simple framework for contrastive learning of visual representations", "ICML 2020", 2020,
+     "finding the other view of the same image", "images", "any", "SSLH_WITH_SIMCLR", "sslh_simclr", "sslh_nt_xent",
+     "top-1", SSLH_I_MADE(simclr)},
+#endif
+#if SSLH_WITH_MAE
+    {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
+     "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", "explained", SSLH_I_MADE(mae)},
+#endif
+    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+};
+
+SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
+    if (count) *count = SSLH_I_LENGTH(sslh_i_methods) - 1;
+    return sslh_i_methods;
+}
+
+SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
+    const sslh_method_info *info;
+    for (info = sslh_i_methods; info->name; info++) if (name && strcmp(info->name, name) == 0) return info;
+    return NULL;
+}
+
+/* "a, b, c" of a table, appended. */
+SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, size_t size, size_t *used) {
+    int i;
+    for (i = 0; i < n; i++) sslh_i_append(out, size, used, i ? ", %s" : "%s", s[i].name);
+}
+
+/* The text is read twice: into the descriptor before the method is made of it, into the training defaults after. */
+SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
+                                      const char *settings) {
+    static const char fn[] = "sslh_method_make";
+    const sslh_method_info *info = sslh_i_method_find(name);
+    sslh_i_recipe_store store;
+    sslh_i_assign p;
+    sslh_method m;
+    char text[400], word[48], who[64];
+    const char *at = settings ? settings : "";
+    void *desc = NULL;
+    size_t used = 0;
+    int more;
+    memset(&store, 0, sizeof store);
+    if (!info) {
+        text[0] = 0;
+        for (info = sslh_i_methods; info->name; info++)
+            sslh_i_append(text, sizeof text, &used, info == sslh_i_methods ? "%s" : ", %s", info->name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: no method \"%s\" in this build; there are: %s", fn,
+                  sslh_i_quote(word, name ? name : "", name ? strlen(name) : 0), used ? text : "none");
+        return sslh_method_new(c, "none", NULL, NULL, 0);
+    }
+    snprintf(who, sizeof who, "%s: %s", fn, info->name);
+    if (!info->make)
+        sslh_fail(c, SSLH_E_USAGE, "%s learns from %s: call %s", who, info->input, info->function);
+    if (!SSLH_I_BAD(c)) desc = sslh_i_alloc(c, info->desc_size);
+    if (!desc) return sslh_method_new(c, info->name, encoder, NULL, 0);
+    memset(desc, 0, info->desc_size);
+    while ((more = sslh_i_assign_next(&at, &p)) != 0 && !SSLH_I_BAD(c)) {
+        const sslh_setting *s = sslh_i_setting_find(info->settings, info->settings_count, &p);
+        sslh_i_quote(word, p.name, p.name_length);
+        if (more < 0) sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value", who, word);
+        else if (s) sslh_i_setting_read(c, who, s, &p, desc, &store);
+        else if (!sslh_i_setting_find(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &p)) {
+            text[0] = 0;
+            sslh_i_settings_names(info->settings, info->settings_count, text, sizeof text, &used);
+            sslh_i_append(text, sizeof text, &used, "; of its training ");
+            sslh_i_settings_names(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), text, sizeof text,
+                                  &used);
+            sslh_fail(c, SSLH_E_USAGE, "%s has no field \"%s\"; it has %s", who, word, text);
+        }
+        if (more < 0) break;
+    }
+    if (SSLH_I_BAD(c)) m = sslh_method_new(c, info->name, encoder, NULL, 0);
+    else {
+        m = info->make(c, encoder, data, desc);
+        sslh_i_training_read(c, who, settings ? settings : "", &m);
+    }
+    sslh_i_free(c, desc);
+    return m;
+}
+
+/* The training defaults are printed by their last word: the method's text, then the general table. */
+SSLH_DEF size_t sslh_method_describe(const char *name, char *out, size_t size) {
+    const sslh_method_info *info = sslh_i_method_find(name);
+    size_t used = 0;
+    int i;
+    if (out && size) out[0] = 0;
+    if (!info) return 0;
+    for (i = 0; i < info->settings_count; i++)
+        sslh_i_append(out, size, &used, "%-18s %-12s %s\n", info->settings[i].name, info->settings[i].standard,
+                      info->settings[i].range);
+    sslh_i_append(out, size, &used, "\n");
+    for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
+        const sslh_setting *s = &sslh_i_train_settings[i];
+        const char *at = info->training ? info->training : "", *value = s->standard;
+        size_t length = strlen(value);
+        sslh_i_assign p;
+        while (sslh_i_assign_next(&at, &p) > 0)
+            if (sslh_i_setting_find(s, 1, &p)) {
+                value = p.value;
+                length = p.value_length;
+            }
+        sslh_i_append(out, size, &used, "%-18s %-12.*s %s\n", s->name, (int)length, value, s->range);
+    }
+    return used;
+}
 
 /* ================================================================================================================== */
 /*  >>train         trainer                                                                                          */

@@ -210,7 +210,7 @@ static void pitfalls_are_errors(void) {
     CHECK_ERROR(c, "temperature");
 
     sslh_vae(c, vd);
-    CHECK_ERROR(c, "sizes must be given");
+    CHECK_ERROR(c, ".height must be given (1 to 4096)");
     vd.height = vd.width = 8;
     sslh_train(c, sslh_vae(c, vd), noise(c, 8, 16, 16, 3), quiet(4));
     CHECK_ERROR(c, "made for images of 8 x 8 x 1, the data has 16 x 16 x 3");
