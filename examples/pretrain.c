@@ -1,16 +1,22 @@
 /* One command line for every method: train, resume, probe, export features and weights, draw.
 
      pretrain --method simclr --encoder resnet18 --data cifar10 --epochs 50 --checkpoint run.safetensors --resume
-     pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy                        */
+     pretrain --method simclr --set temperature=0.2,optimizer=sgd,lr=0.3 --probe
+     pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy
+
+   It knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to ssl.h can
+   be trained from here at once. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "common.h"
 
 static const char *const help =
-    "  --method M     rotation, simclr, vae, mae (default simclr); none: no training (the default with --load)\n"
-    "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default convnet, for mae vit; vae makes its own)\n"
+    "  --method M     one of the methods below (default simclr); none: no training (the default with --load)\n"
+    "  --set F=V,F=V  fields of the method and of its training; --help M lists those of method M\n"
+    "  --methods      the names of the methods, a line each\n"
+    "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default: vit where the method needs patches, else\n"
+    "                 convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)\n"
-    "  --temperature X, --mask X    of simclr, mae\n"
     "  --checkpoint F everything a continuation needs, after every epoch;  --resume  continues from it if it is there\n"
     "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
     "  --save F       the encoder as safetensors (opens in PyTorch)\n"
@@ -21,9 +27,48 @@ static const char *const help =
 
 typedef struct settings {
     const char *method, *encoder, *checkpoint, *load, *save, *features, *tap;
-    float lr, temperature, mask;
+    char set[2048]; /* all of --set */
+    float lr;
     int resume, probe, knn, draw, summary;
 } settings;
+
+/* The row of a method in ssl.h's list, or NULL. */
+static const sslh_method_info *method_info(const char *name) {
+    const sslh_method_info *m;
+    for (m = sslh_methods(NULL); m->name; m++) if (!strcmp(m->name, name)) return m;
+    return NULL;
+}
+
+/* --methods, and --help with the name of a method behind it: said before anything else is read. */
+static void tell(int argc, char **argv) {
+    const sslh_method_info *m;
+    int i;
+    for (i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--methods")) {
+            for (m = sslh_methods(NULL); m->name; m++) printf("%s\n", m->name);
+            exit(0);
+        }
+        if (!strcmp(argv[i], "--help") && i + 1 < argc && (m = method_info(argv[i + 1])) != NULL) {
+            char text[8192];
+            sslh_method_describe(m->name, text, sizeof text);
+            printf("%s: %s\n%s: \"%s\", %s\ninput: %s; encoder: %s; second number: %s\n\n"
+                   "fields for --set: name, default, what is allowed; then those of its training\n%s", m->title,
+                   m->learns_by, m->authors, m->paper, m->venue, m->input, m->encoder, m->second, text);
+            exit(0);
+        }
+    }
+}
+
+/* The help above and a line for each method. */
+static const char *whole_help(void) {
+    static char text[8192];
+    const sslh_method_info *m;
+    size_t used = (size_t)snprintf(text, sizeof text, "%s", help);
+    for (m = sslh_methods(NULL); m->name && used < sizeof text; m++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "  %-14s %s (%s %d): %s\n", m->name, m->title,
+                                 m->authors, m->year, m->learns_by);
+    return text;
+}
 
 static float real_option(const char *name, const char *text) {
     char *end;
@@ -49,8 +94,14 @@ static settings settings_parse(int argc, char **argv) {
         else if ((v = option_value(argc, argv, &i, "--features")) != NULL) s.features = v;
         else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) s.tap = v;
         else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) s.lr = real_option("--lr", v);
-        else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) s.temperature = real_option("--temperature", v);
-        else if ((v = option_value(argc, argv, &i, "--mask")) != NULL) s.mask = real_option("--mask", v);
+        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) {
+            size_t n = strlen(s.set);
+            if (n + strlen(v) + 2 > sizeof s.set) {
+                fprintf(stderr, "--set: too long\n");
+                exit(2);
+            }
+            snprintf(s.set + n, sizeof s.set - n, "%s%s", n ? "," : "", v);
+        }
         else if (!strcmp(argv[i], "--resume")) s.resume = 1;
         else if (!strcmp(argv[i], "--probe")) s.probe = 1;
         else if (!strcmp(argv[i], "--knn")) s.knn = 1;
@@ -62,7 +113,10 @@ static settings settings_parse(int argc, char **argv) {
         }
     }
     if (!s.method) s.method = s.load ? "none" : "simclr";
-    if (!s.encoder) s.encoder = !strcmp(s.method, "mae") ? "vit" : "convnet";
+    if (!s.encoder) {
+        const sslh_method_info *m = method_info(s.method);
+        s.encoder = m && !strcmp(m->encoder, "vit") ? "vit" : "convnet";
+    }
     return s;
 }
 
@@ -108,36 +162,8 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
     return NULL;
 }
 
-static sslh_method make_method(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data data) {
-    sslh_method none;
-    if (!strcmp(s->method, "rotation")) {
-        sslh_rotation_desc d = {0};
-        d.tap = s->tap;
-        return sslh_rotation(c, encoder, d);
-    }
-    if (!strcmp(s->method, "simclr")) {
-        sslh_simclr_desc d = {0};
-        d.temperature = s->temperature;
-        return sslh_simclr(c, encoder, d);
-    }
-    if (!strcmp(s->method, "mae")) {
-        sslh_mae_desc d = {0};
-        d.mask = s->mask;
-        return sslh_mae(c, encoder, d);
-    }
-    if (!strcmp(s->method, "vae")) {
-        sslh_vae_desc d = {0};
-        d.height = data.height;
-        d.width = data.width;
-        d.channels = data.channels;
-        return sslh_vae(c, d);
-    }
-    sslh_fail(c, SSLH_E_USAGE, "--method %s: rotation, simclr, vae, mae or none", s->method);
-    memset(&none, 0, sizeof none);
-    return none;
-}
-
-static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
+static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net *encoder, sslh_data train,
+                     sslh_data test) {
     printf("%-12s", name);
     if (s->probe) {
         sslh_probe_desc p = {{0}, 0, 0, 0, 0};
@@ -153,7 +179,8 @@ static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net 
     fflush(stdout);
 }
 
-static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data train, sslh_data test, const float *losses, int epochs) {
+static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data train, sslh_data test, const float *losses,
+                 int epochs) {
     char path[1024];
     sslh_feature_desc f = {0};
     sslh_data some = sslh_data_range(test, 0, test.count < 1000 ? test.count : 1000);
@@ -163,36 +190,46 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
     ld.batch = 32;
     ld.in_order = 1;
     if (sslh_next_batch(sslh_loader_new(c, train, ld), &batch))
-        sslh_picture_grid(c, out_path(o, path, sizeof path, "views.png"), sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), 8, 0);
+        sslh_picture_grid(c, out_path(o, path, sizeof path, "views.png"),
+                          sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), 8, 0);
     if (!sslh_error(c) && first->ndim == 4 && (first->shape[3] == 1 || first->shape[3] == 3))
         sslh_picture_filters(c, out_path(o, path, sizeof path, "filters.png"), first, 0);
-    sslh_picture_scatter(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels, some.classes, NULL);
-    if (epochs > 1) sslh_picture_curves(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, NULL, "loss by epoch");
+    sslh_picture_scatter(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels, some.classes,
+                         NULL);
+    if (epochs > 1)
+        sslh_picture_curves(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, NULL, "loss by epoch");
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", help);
-    settings s = settings_parse(argc, argv);
-    sslh_ctx *c = options_create(&o);
+    options o;
+    settings s;
+    sslh_ctx *c;
+    const sslh_method_info *info;
     static float losses[10000];
     sslh_data train, test;
     sslh_net *encoder = NULL, *untrained = NULL;
     sslh_train_desc t = {0};
     char text[16384];
-    int run = strcmp(s.method, "none") != 0;
+    int run;
+    tell(argc, argv);
+    o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
+    s = settings_parse(argc, argv);
+    c = options_create(&o);
+    run = strcmp(s.method, "none") != 0;
+    info = method_info(s.method);
     options_load(c, &o, &train, &test);
     if (s.load) encoder = sslh_load_net(c, s.load);
-    else if (run && strcmp(s.method, "vae") != 0) encoder = make_encoder(c, s.encoder, train, o.smoke);
+    else if (run && (!info || strcmp(info->encoder, "own") != 0)) encoder = make_encoder(c, s.encoder, train, o.smoke);
     else if (!run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
-        sslh_method m = make_method(c, &s, encoder, train);
+        sslh_method m = sslh_method_make(c, s.method, encoder, train, s.set);
         if (!sslh_error(c)) {
             encoder = m.encoder;
             untrained = sslh_clone(encoder);
             sslh_method_print(&m, text, sizeof text);
             printf("%s\n", text);
             fflush(stdout);
-            t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+            t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : m.defaults.epochs ? m.defaults.epochs : 10;
             if (t.epochs > 10000) t.epochs = 10000;
             t.batch = o.batch ? o.batch : o.smoke ? 64 : 0;
             t.lr = s.lr;

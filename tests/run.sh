@@ -98,12 +98,19 @@ stage_examples() {
     check "pictures are there" [ "$(find build/smoke -name '*.png' | wc -l)" -ge 8 ]
     # train, interrupt, resume, probe, export, draw
     rm -rf build/smoke/p; mkdir -p build/smoke/p
-    for m in rotation simclr vae mae; do
+    methods=$(build/examples/pretrain --methods)
+    check "pretrain --methods names some" [ "$(echo "$methods" | wc -w)" -ge 4 ]
+    for m in $methods; do
+        check "pretrain --help $m" sh -c "build/examples/pretrain --help $m | grep -q '^weight_decay '"
         check "pretrain --method $m" build/examples/pretrain --smoke --method $m --out build/smoke/p --probe --knn --draw --summary \
             --save build/smoke/p/$m.safetensors --features build/smoke/p/$m.npy
         check "pretrain --method $m: weights" [ -s build/smoke/p/$m.safetensors ]
         check "pretrain --method $m: features" [ -s build/smoke/p/$m.npy ]
     done
+    check "pretrain --set" build/examples/pretrain --smoke --method simclr --set "temperature=0.2, head_out=64" --set optimizer=sgd \
+        --out build/smoke/p
+    check "pretrain --set names the fields there are" sh -c "! build/examples/pretrain --smoke --method simclr --set heat=1 \
+        > build/refused.txt 2>&1 && grep -q 'has no field \"heat\"; it has temperature, ' build/refused.txt"
     check "pretrain loads what it saved" build/examples/pretrain --smoke --load build/smoke/p/simclr.safetensors --probe --out build/smoke/p
 }
 
