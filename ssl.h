@@ -1597,11 +1597,10 @@ typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
     int   batch;              /* images per step; default 256 */
-    /* .kind 0 (default sgd): the method's optimiser, in which those fields of yours that are not 0 replace its own.
-       With a .kind of yours none of the method's numbers apply. */
-    sslh_optimizer_desc optimizer;
-    float lr;                 /* peak rate for this batch size; default 0.03, the method's base rate (times batch / 256
-                                 for the methods whose rate grows with the batch) */
+    sslh_optimizer_desc optimizer; /* default sgd. .kind 0: the method's, in which those fields of yours that are not 0
+                                 replace its own; with a .kind of yours none of the method's numbers apply */
+    float lr;                 /* peak rate for this batch size; default 0.03; the method's is multiplied by batch / 256
+                                 where it has lr_scales */
     sslh_schedule schedule;   /* default cosine */
     float warmup;             /* epochs of linear rise; default 0; the method's is cut to a tenth of a short run;
                                  SSLH_OFF: none */
@@ -1738,7 +1737,7 @@ SSLH_API size_t sslh_method_describe(const char *name, char *out, size_t size);
 /* Rotation prediction (Gidaris, Singh, Komodakis: "Unsupervised representation learning by predicting image rotations",
    ICLR 2018). */
 typedef struct sslh_rotation_desc {
-    int   rotations;          /* default 4, or 2 (0 and 180 degrees) */
+    int   rotations;          /* 4 or 2 (0 and 180 degrees); default 4 */
     int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
@@ -1816,7 +1815,7 @@ SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 /* Masked autoencoder (He, Chen, Xie, Li, Dollar, Girshick: "Masked autoencoders are scalable vision learners",
    CVPR 2022). */
 typedef struct sslh_mae_desc {
-    float mask;               /* share of the patches that is hidden, above 0 and below 1; default 0.75 */
+    float mask;               /* share of the patches that is hidden: above 0, below 1; default 0.75 */
     int   decoder_width;      /* a multiple of 4 and of the heads; default 96 (small images; ImageNet 512) */
     int   decoder_depth;      /* blocks; default 4 (small images; ImageNet 8) */
     int   decoder_heads;      /* default 3 (small images; ImageNet 16) */
@@ -3119,9 +3118,10 @@ SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, siz
         return *v > 0;
     }
     *v = 0;
-    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3e38)) return 0;
-    if (s->kind != SSLH_SETTING_REAL && (*v != floor(*v) || fabs(*v) > 2147483647.0)) return 0;
-    return sslh_i_in_range(s->range, s->kind == SSLH_SETTING_REAL ? (double)(float)*v : *v);
+    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3.4028234663852886e38)) return 0;
+    if (s->kind == SSLH_SETTING_REAL) *v = (double)(float)*v; /* what the field will hold: 1e-60 is 0 */
+    else if (*v != floor(*v) || fabs(*v) > 2147483647.0) return 0;
+    return sslh_i_in_range(s->range, *v);
 }
 
 /* Fields that are 0 take their defaults where these are numbers. */

@@ -1,5 +1,5 @@
-/* Every default of the recipes and methods is the number that the paper or its code gives, and every known pitfall is an error that
-   says why. */
+/* Every default of the recipes and methods is the number that the paper or its code gives, and every known pitfall is
+   an error that says why. */
 #include "../ssl.h"
 #include "harness.h"
 
@@ -92,7 +92,8 @@ static void method_numbers(void) {
     memset(&td, 0, sizeof td);
     m = sslh_rotation(c, small(c, 3), rd);
     CHECK_OK(c);
-    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.nesterov && m.defaults.batch == 128, "rotation's optimiser");
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.nesterov && m.defaults.batch == 128,
+          "rotation's optimiser");
     CHECK_NEAR(m.defaults.lr, 0.1, 1e-7);
     CHECK_NEAR(m.defaults.optimizer.weight_decay, 5e-4, 1e-9);
     CHECK_NEAR(m.defaults.milestones[0], 60.0 / 200, 1e-6);
@@ -105,7 +106,8 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.lr, 1.0, 1e-7); /* the authors' CIFAR recipe: 1.0 x batch / 256, decay 1e-4 */
     CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-4, 1e-9);
     CHECK_NEAR(m.defaults.warmup, 10, 0);
-    { /* the released head: hidden = width of the features, 3 layers, output 128, last batch norm without shift, last layer without bias */
+    { /* the released head: hidden = width of the features, 3 layers, output 128, last batch norm without shift, last
+         layer without bias */
         const sslh_tensor *last = NULL;
         char name[96];
         int i, n = sslh_count_tensors(m.net), param, shifts = 0, weights = 0;
@@ -124,10 +126,11 @@ static void method_numbers(void) {
     vd.height = vd.width = 28;
     m = sslh_vae(c, vd);
     CHECK_OK(c);
-    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 128 && m.defaults.schedule == SSLH_CONSTANT, "VAE's optimiser");
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 128 && m.defaults.schedule == SSLH_CONSTANT,
+          "VAE's optimiser");
     CHECK_NEAR(m.defaults.lr, 1e-3, 1e-9);
-    CHECK(sslh_net_query(m.net).params == 784 * 400 + 400 + 2 * (400 * 20 + 20) + 20 * 400 + 400 + 400 * 784 + 784, "784-400-20-400-784 has %d parameters",
-          (int)sslh_net_query(m.net).params);
+    CHECK(sslh_net_query(m.net).params == 784 * 400 + 400 + 2 * (400 * 20 + 20) + 20 * 400 + 400 + 400 * 784 + 784,
+          "784-400-20-400-784 has %d parameters", (int)sslh_net_query(m.net).params);
     td.image = 16;
     td.width = 24;
     td.depth = 1;
@@ -139,8 +142,171 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.optimizer.beta2, 0.95, 1e-7);
     CHECK_NEAR(m.defaults.optimizer.weight_decay, 0.05, 1e-8);
     CHECK_NEAR(m.defaults.warmup, 40, 0);
-    CHECK(sslh_find(m.net, "decoder.decoder_blocks.3.norm1.weight") && !sslh_find(m.net, "decoder.decoder_blocks.4.norm1.weight"), "4 decoder blocks");
+    CHECK(sslh_find(m.net, "decoder.decoder_blocks.3.norm1.weight") &&
+              !sslh_find(m.net, "decoder.decoder_blocks.4.norm1.weight"),
+          "4 decoder blocks");
     sslh_destroy(c);
+}
+
+/* The values that text gives are those that a compiler makes of the same digits. */
+static void training_bits(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = noise(c, 4, 16, 16, 3);
+    sslh_vit_desc vd;
+    sslh_method m;
+    memset(&vd, 0, sizeof vd);
+    vd.image = 16, vd.width = 24, vd.depth = 1;
+    m = sslh_method_make(c, "rotation", small(c, 3), data, NULL);
+    CHECK(m.defaults.lr == 0.1f && m.defaults.optimizer.weight_decay == 5e-4f && m.defaults.gamma == 0.2f, "rotation");
+    CHECK(m.defaults.milestones[0] == 0.3f && m.defaults.milestones[1] == 0.6f && m.defaults.milestones[2] == 0.8f &&
+          m.defaults.milestones[3] == 0, "rotation's milestones");
+    m = sslh_method_make(c, "simclr", small(c, 3), data, NULL);
+    CHECK(m.defaults.lr == 1.0f && m.defaults.optimizer.weight_decay == 1e-4f && m.defaults.warmup == 10, "simclr");
+    m = sslh_method_make(c, "vae", NULL, data, NULL);
+    CHECK(m.defaults.lr == 1e-3f && m.defaults.warmup == 0 && m.defaults.optimizer.weight_decay == 0, "vae");
+    m = sslh_method_make(c, "mae", sslh_vit(c, vd), data, NULL);
+    CHECK(m.defaults.lr == 1.5e-4f && m.defaults.optimizer.beta2 == 0.95f && m.defaults.optimizer.weight_decay == 0.05f,
+          "mae");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* --- the comments at the declarations against the tables that the code reads
+ * ------------------------------------------ */
+
+static char *header; /* ssl.h */
+static int header_load(void) {
+    FILE *f = fopen("ssl.h", "rb");
+    long n;
+    if (!f) f = fopen("../ssl.h", "rb");
+    if (!f) return 0;
+    fseek(f, 0, SEEK_END);
+    n = ftell(f);
+    rewind(f);
+    header = (char *)calloc((size_t)n + 1, 1);
+    n = header ? (long)fread(header, 1, (size_t)n, f) : 0;
+    fclose(f);
+    return n > 0;
+}
+/* The text between the braces of "typedef struct NAME_desc {": malloced, NULL when there is none. */
+static char *struct_body(const char *name) {
+    char open[96], *at, *end, *body;
+    snprintf(open, sizeof open, "typedef struct %s_desc {", name);
+    at = strstr(header, open);
+    snprintf(open, sizeof open, "} %s_desc;", name);
+    end = at ? strstr(at, open) : NULL;
+    if (!at || !end) return NULL;
+    at = strchr(at, '{') + 1;
+    body = (char *)calloc((size_t)(end - at) + 1, 1);
+    memcpy(body, at, (size_t)(end - at));
+    return body;
+}
+static int in_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+/* The comment behind the declaration of a field, on one line, into out; 0 when there is no such field or comment. */
+static int field_comment(const char *body, const char *field, char *out, size_t size) {
+    size_t n = strlen(field), used = 0;
+    const char *at = body, *end;
+    for (;; at += n) {
+        at = strstr(at, field);
+        if (!at) return 0;
+        if (at > body && !in_word(at[-1]) && (at[n] == ';' || at[n] == '[')) break;
+    }
+    at = strstr(at, "/*");
+    end = at ? strstr(at, "*/") : NULL;
+    if (!end) return 0;
+    for (at += 2; at < end && used + 1 < size; at++)
+        if ((*at != ' ' && *at != '\n') || (used && out[used - 1] != ' ')) out[used++] = *at == '\n' ? ' ' : *at;
+    out[used] = 0;
+    return 1;
+}
+/* The word behind "default ", SSLH_VIEWS_SIMCLR as simclr. */
+static const char *comment_default(const char *comment) {
+    static char word[64];
+    const char *at = strstr(comment, "default ");
+    size_t n = 0;
+    if (!at) return "nothing";
+    at += strlen("default ");
+    if (strncmp(at, "SSLH_VIEWS_", 11) == 0) at += 11;
+    while (n + 1 < sizeof word && (in_word(*at) || *at == '-' || (*at == '.' && in_word(at[1])))) {
+        word[n++] = (char)(*at >= 'A' && *at <= 'Z' ? *at + 32 : *at);
+        at++;
+    }
+    word[n] = 0;
+    return word;
+}
+/* The second word of the line of text that begins with name. */
+static const char *described(const char *text, const char *name) {
+    static char word[64];
+    char line[64];
+    const char *at;
+    snprintf(line, sizeof line, "\n%s ", name);
+    at = strstr(text, line);
+    word[0] = 0;
+    if (at) sscanf(at + strlen(line), "%63s", word);
+    return word;
+}
+
+static void comments_say_the_defaults(void) {
+    static const char *const general[] = {"epochs", "batch",      "lr",    "schedule",
+                                          "warmup", "milestones", "gamma", "optimizer"};
+    static const char *const defaults[] = {"10", "256", "0.03", "cosine", "0", "none", "0.1", "sgd"};
+    const sslh_method_info *m;
+    char comment[1024], text[8192], *body;
+    int i, fields;
+    if (!CHECK(header_load(), "ssl.h is not here")) return;
+    for (m = sslh_methods(NULL); m->name; m++) {
+        const char *at;
+        text[0] = '\n';
+        sslh_method_describe(m->name, text + 1, sizeof text - 1);
+        body = struct_body(m->function);
+        if (!CHECK(body != NULL, "%s has no descriptor", m->function)) continue;
+        for (i = 0; i < m->settings_count; i++) {
+            const sslh_setting *s = &m->settings[i];
+            const char *said;
+            if (!CHECK(field_comment(body, s->name, comment, sizeof comment), "%s: .%s has no comment", m->name,
+                       s->name))
+                continue;
+            said = comment_default(comment);
+            CHECK(strcmp(said, s->standard) == 0, "%s: .%s: the comment says default %s, the table %s", m->name,
+                  s->name, said, s->standard);
+            CHECK(strcmp(described(text, s->name), s->standard) == 0, "%s: .%s: described as %s", m->name, s->name,
+                  described(text, s->name));
+            if ((s->kind == SSLH_SETTING_INT || s->kind == SSLH_SETTING_REAL) && strncmp(s->range, "at least ", 9) != 0)
+                CHECK(strstr(comment, s->range) != NULL, "%s: .%s: the comment does not say \"%s\"", m->name, s->name,
+                      s->range);
+        }
+        /* no field is missing in the table: semicolons outside of comments */
+        for (fields = 0, at = body; *at; at++) {
+            if (at[0] == '/' && at[1] == '*') at = strstr(at, "*/") + 1;
+            else fields += *at == ';';
+        }
+        CHECK(fields == m->settings_count, "%s: %d fields, %d in the table", m->name, fields, m->settings_count);
+        free(body);
+    }
+    /* The general defaults of training: a method of the user's says what a run uses that nobody told anything. */
+    body = struct_body("sslh_train");
+    if (CHECK(body != NULL, "sslh_train_desc")) {
+        sslh_ctx *c = create(1);
+        sslh_method own = sslh_method_new(c, "own", small(c, 3), NULL, 0);
+        sslh_method_print(&own, text, sizeof text);
+        for (i = 0; i < (int)(sizeof general / sizeof general[0]); i++) {
+            CHECK(field_comment(body, general[i], comment, sizeof comment), "sslh_train_desc.%s", general[i]);
+            CHECK(strcmp(comment_default(comment), defaults[i]) == 0, "sslh_train_desc.%s: default %s", general[i],
+                  comment_default(comment));
+        }
+        CHECK(strstr(text, "SGD rate 0.03, decay 0, cosine, warm-up 0 epochs, batch 256") != NULL, "%s", text);
+        sslh_destroy(c);
+    }
+#if SSLH_WITH_VAE /* it leaves these to the general table */
+    text[0] = '\n';
+    sslh_method_describe("vae", text + 1, sizeof text - 1);
+    CHECK(strcmp(described(text, "epochs"), "10") == 0 && strcmp(described(text, "gamma"), "0.1") == 0 &&
+          strcmp(described(text, "milestones"), "none") == 0, "%s", text);
+#endif
+    free(body);
+    free(header);
 }
 
 static void settings_are_printed(void) {
@@ -207,7 +373,11 @@ static void pitfalls_are_errors(void) {
     CHECK_ERROR(c, "the other samples of the batch are the negatives");
     sd.temperature = -1.0f;
     sslh_simclr(c, small(c, 3), sd);
-    CHECK_ERROR(c, "temperature");
+    CHECK_ERROR(c, "sslh_simclr: .temperature is -1 (above 0)");
+    sd.temperature = 0;
+    sd.head_layers = 9;
+    sslh_simclr(c, small(c, 3), sd);
+    CHECK_ERROR(c, "sslh_simclr: .head_layers is 9 (1 to 7)");
 
     sslh_vae(c, vd);
     CHECK_ERROR(c, ".height must be given (1 to 4096)");
@@ -280,6 +450,8 @@ static void meters(void) {
 TESTS_BEGIN
     TEST(recipe_numbers)
     TEST(method_numbers)
+    TEST(training_bits)
+    TEST(comments_say_the_defaults)
     TEST(settings_are_printed)
     TEST(losses_at_the_start)
     TEST(pitfalls_are_errors)

@@ -1,5 +1,6 @@
-/* Two whole training steps of each method (views given, loss, backward, update) against PyTorch (tests/golden/make_methods.py),
-   and the properties that a method keeps. `methods --list` prints parameters and draws for the recorder. */
+/* Two whole training steps of each method (views given, loss, backward, update) against PyTorch
+   (tests/golden/make_methods.py), and the properties that a method keeps. `methods --list` prints parameters and draws
+   for the recorder. */
 #include "../ssl.h"
 #include "harness.h"
 #include "golden/methods.h"
@@ -46,7 +47,9 @@ static void set_values(sslh_net *net) {
 /* --- the cases ---------------------------------------------------------------------------------------------------- */
 
 typedef struct method_case { const char *name; float lr; } method_case;
-static const method_case cases[] = {{"simclr", 0.05f}, {"simclr_plain", 0.05f}, {"rotation", 0.05f}, {"vae", 0.01f}, {"vae_gaussian", 0.01f}, {"mae", 0.01f}, {"mae_pixels", 0.01f}};
+static const method_case cases[] = {{"simclr", 0.05f},    {"simclr_plain", 0.05f}, {"rotation", 0.05f},
+                                    {"vae", 0.01f},       {"vae_gaussian", 0.01f}, {"mae", 0.01f},
+                                    {"mae_pixels", 0.01f}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -72,7 +75,8 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         for (i = 0; i < 8; i++) label[i] = (int32_t)(draw20(&s) % 4);
         sslh_view_add(out, "images", image_input(c, "images", 8, 8, 8, 3));
         sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(8), label));
-    } else if (strncmp(current->name, "vae", 3) == 0) sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
+    } else if (strncmp(current->name, "vae", 3) == 0)
+        sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
     else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
         int32_t keep[12], restore[48];
         float hidden[48];
@@ -110,7 +114,8 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         sslh_simclr_desc d;
         memset(&d, 0, sizeof d);
         d.head_hidden = 12, d.head_out = 7;
-        if (strcmp(name, "simclr_plain") == 0) d.no_head_norm = 1, d.head_layers = 2, d.temperature = 0.2f, d.decoupled = 1;
+        if (strcmp(name, "simclr_plain") == 0)
+            d.no_head_norm = 1, d.head_layers = 2, d.temperature = 0.2f, d.decoupled = 1;
         return sslh_simclr(c, convnet(c, 6, 10), d);
     }
 #endif
@@ -152,9 +157,11 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
     static uint8_t pixels[40 * 8 * 8 * 3];
     static int32_t labels[40];
     int i, vae = strncmp(name, "vae", 3) == 0;
-    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
+    for (i = 0; i < (int)sizeof pixels; i++)
+        pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
     for (i = 0; i < 40; i++) labels[i] = i % 5;
-    return vae ? sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels) : sslh_data_from_images(c, pixels, 40, 8, 8, 3, labels);
+    return vae ? sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels)
+               : sslh_data_from_images(c, pixels, 40, 8, 8, 3, labels);
 }
 static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     sslh_loader_desc d;
@@ -164,8 +171,15 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     return sslh_loader_new(c, data, d);
 }
 
-/* Two steps of a case. loss and second of each step; draws: the random stream used by each step. before: values of all tensors. */
-typedef struct method_run { sslh_ctx *c; sslh_method m; float loss[2], second[2]; int64_t stream[2]; float *before[128]; } method_run;
+/* Two steps of a case. loss and second of each step; draws: the random stream used by each step. before: values of all
+ * tensors. */
+typedef struct method_run {
+    sslh_ctx *c;
+    sslh_method m;
+    float loss[2], second[2];
+    int64_t stream[2];
+    float *before[128];
+} method_run;
 static int run_case(method_run *r, const method_case *k, int threads, int fixed) {
     sslh_optimizer_desc od;
     sslh_optimizer *o;
@@ -186,7 +200,8 @@ static int run_case(method_run *r, const method_case *k, int threads, int fixed)
         sslh_read(t, r->before[i], t->count);
     }
     od = r->m.defaults.optimizer;
-    if (od.kind == SSLH_ADAM || od.kind == SSLH_ADAMW) od.eps = 1e-3f; /* gradients that are zero but for rounding stay small */
+    if (od.kind == SSLH_ADAM || od.kind == SSLH_ADAMW)
+        od.eps = 1e-3f; /* gradients that are zero but for rounding stay small */
     o = sslh_optimizer_new(r->c, od);
     sslh_optimizer_add(o, r->m.net);
     l = loader_for(r->c, data_for(r->c, k->name), 8);
@@ -221,10 +236,14 @@ static void torch_steps(void) {
                 if (i < 0) snprintf(name, sizeof name, "loss%d", i + 3);
                 else t = sslh_tensor_at(r.m.net, i, name, sizeof name, NULL);
                 for (j = 0; j < recorded; j++)
-                    if (strcmp(golden_methods[j].method, cases[k].name) == 0 && strcmp(golden_methods[j].name, name) == 0) g = &golden_methods[j];
-                if (!CHECK(g != NULL, "%s: %s is not recorded (tests/golden/make_methods.py)", cases[k].name, name)) continue;
+                    if (strcmp(golden_methods[j].method, cases[k].name) == 0 &&
+                        strcmp(golden_methods[j].name, name) == 0)
+                        g = &golden_methods[j];
+                if (!CHECK(g != NULL, "%s: %s is not recorded (tests/golden/make_methods.py)", cases[k].name, name))
+                    continue;
                 if (i < 0) {
-                    CHECK(fabs((double)r.loss[i + 2] - g->sum) < 2e-5 * (1 + fabs(g->sum)), "%s: %s is %.9g, PyTorch %.9g", cases[k].name, name, (double)r.loss[i + 2], g->sum);
+                    CHECK(fabs((double)r.loss[i + 2] - g->sum) < 2e-5 * (1 + fabs(g->sum)),
+                          "%s: %s is %.9g, PyTorch %.9g", cases[k].name, name, (double)r.loss[i + 2], g->sum);
                     continue;
                 }
                 t = sslh_tensor_at(r.m.net, i, NULL, 0, NULL);
@@ -241,7 +260,8 @@ static void torch_steps(void) {
                 }
                 /* the change in two steps; the floor is float rounding of the parameters themselves */
                 error = fabs(sum - g->sum) / (g->size + 1e-4);
-                CHECK(error < 2e-3, "%s: %s moved by %.9g, PyTorch %.9g (of %.3g)", cases[k].name, name, sum, g->sum, g->size);
+                CHECK(error < 2e-3, "%s: %s moved by %.9g, PyTorch %.9g (of %.3g)", cases[k].name, name, sum, g->sum,
+                      g->size);
                 if (error > worst) worst = error, snprintf(where, sizeof where, "%s %s", cases[k].name, name);
             }
         }
@@ -285,10 +305,10 @@ static void printed(void) {
 }
 
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
-#define WRONG(text, call)                                                                                                \
-    do {                                                                                                                 \
-        (void)(call);                                                                                                    \
-        CHECK_ERROR(c, text);                                                                                            \
+#define WRONG(text, call)                                                                                              \
+    do {                                                                                                               \
+        (void)(call);                                                                                                  \
+        CHECK_ERROR(c, text);                                                                                          \
     } while (0)
 static void wrong_use(void) {
     sslh_ctx *c = create(1), *other = create(1);
@@ -298,7 +318,8 @@ static void wrong_use(void) {
     sslh_mae_desc md;
     sslh_train_desc td;
     sslh_method m;
-    memset(&sd, 0, sizeof sd), memset(&rd, 0, sizeof rd), memset(&vd, 0, sizeof vd), memset(&md, 0, sizeof md), memset(&td, 0, sizeof td);
+    memset(&sd, 0, sizeof sd), memset(&rd, 0, sizeof rd), memset(&vd, 0, sizeof vd), memset(&md, 0, sizeof md),
+        memset(&td, 0, sizeof td);
     WRONG("sslh_simclr", sslh_simclr(c, NULL, sd));
     WRONG("sslh_simclr", sslh_simclr(c, convnet(other, 4, 4), sd));
     sd.temperature = -2;
@@ -326,13 +347,269 @@ static void wrong_use(void) {
 }
 #endif
 
+/* --- methods by name
+ * -------------------------------------------------------------------------------------------------- */
+
+/* A method of the list with an encoder that it can use. */
+static sslh_method by_name(sslh_ctx *c, const sslh_method_info *info, sslh_data data, const char *settings) {
+    sslh_net *encoder = strcmp(info->encoder, "own") == 0   ? NULL
+                        : strcmp(info->encoder, "vit") == 0 ? vit(c, 0)
+                                                            : convnet(c, 6, 10);
+    return sslh_method_make(c, info->name, encoder, data, settings);
+}
+static sslh_train_desc two_steps(void) {
+    sslh_train_desc d;
+    memset(&d, 0, sizeof d);
+    d.quiet = 1, d.epochs = 2, d.batch = 8, d.max_steps = 2;
+    return d;
+}
+
+/* Every row is complete; every method is made by its name, trains two steps and goes on from a checkpoint bit for bit.
+ */
+static void every_method(void) {
+    static const char *const families[] = {
+        "pretext task", "generative",         "contrastive", "self-distillation", "redundancy and clusters",
+        "masked",       "words and sequences"};
+    const sslh_method_info *m;
+    int count = -1, rows = 0, family = 0;
+    char path[512];
+    snprintf(path, sizeof path, "%s", test_temporary("by_name.safetensors"));
+    for (m = sslh_methods(&count); m->name; m++, rows++) {
+        sslh_ctx *c = create(2);
+        sslh_data data = data_for(c, "any");
+        sslh_train_desc d = two_steps();
+        sslh_method a;
+        uint64_t before, whole;
+        char text[8192], function[64];
+        double loss;
+        while (family < 7 && strcmp(families[family], m->family) != 0) family++;
+        CHECK(family < 7, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
+        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] && m->second[0],
+              "%s: an empty column", m->name);
+        CHECK(m->year > 1950 && m->year < 2100 && atoi(m->venue + strlen(m->venue) - 4) == m->year, "%s: %s, %d",
+              m->name, m->venue, m->year);
+        CHECK(strncmp(m->switch_name, "SSLH_WITH_", 10) == 0, "%s", m->switch_name);
+        snprintf(function, sizeof function, "sslh_%s", m->name);
+        CHECK(strcmp(m->function, function) == 0, "%s", m->function);
+        CHECK(sslh_method_describe(m->name, text, sizeof text) == strlen(text) && strlen(text) > 100,
+              "%s is not described", m->name);
+        CHECK(sslh_method_describe(m->name, text, 5) > 100 && strlen(text) == 4, "cut");
+        if (m->make) {
+            a = by_name(c, m, data, NULL);
+            if (CHECK(!sslh_error(c), "%s: %s", m->name, sslh_error(c))) {
+                CHECK(a.info == m && strcmp(a.name, m->name) == 0 && strcmp(a.second_name, m->second) == 0,
+                      "%s: its row", m->name);
+                before = sslh_hash(a.net);
+                loss = (double)sslh_train(c, a, data, d);
+                CHECK(!sslh_error(c) && loss > 0 && loss < 1000, "%s: loss %g, %s", m->name, loss,
+                      sslh_error(c) ? sslh_error(c) : "no error");
+                whole = sslh_hash(a.net);
+                CHECK(whole != before, "%s: nothing moved", m->name);
+                d.max_steps = 1, d.checkpoint = path;
+                sslh_destroy(c);
+                c = create(2), data = data_for(c, "any");
+                sslh_train(c, by_name(c, m, data, ""), data, d);
+                sslh_destroy(c);
+                c = create(2), data = data_for(c, "any");
+                d.max_steps = 2, d.resume = 1;
+                a = by_name(c, m, data, " , ");
+                sslh_train(c, a, data, d);
+                CHECK_OK(c);
+                CHECK(sslh_hash(a.net) == whole, "%s: other bits after a resume", m->name);
+                test_remove(path);
+            }
+        } else {
+            by_name(c, m, data, NULL);
+            CHECK_ERROR(c, m->function); /* the sentence says what to call */
+        }
+        sslh_destroy(c);
+    }
+    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_SIMCLR + SSLH_WITH_VAE + SSLH_WITH_MAE,
+          "%d methods, count says %d", rows, count);
+}
+
+/* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
+static void text_is_a_descriptor(void) {
+    static const char *const settings[CASES] = {
+        "head_hidden=12,head_out=7",
+        "head_hidden = 12 head_out =7, no_head_norm=1,head_layers=2,temperature= 0.2\tdecoupled=1",
+        "",
+        "hidden=9,latent=3",
+        "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0",
+        "decoder_width=8,decoder_depth=1,decoder_heads=2",
+        "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1"};
+    int k;
+    for (k = 0; k < CASES; k++) {
+        uint64_t hash[2];
+        char text[2][600], name[32];
+        int way;
+        for (way = 0; way < 2; way++) {
+            sslh_ctx *c = create(1);
+            sslh_data data = data_for(c, cases[k].name);
+            const sslh_method_info *m = sslh_methods(NULL);
+            sslh_method a;
+            size_t n = strcspn(cases[k].name, "_");
+            snprintf(name, sizeof name, "%.*s", (int)n, cases[k].name);
+            while (m->name && strcmp(m->name, name) != 0) m++;
+            if (m->name) {
+                a = way ? by_name(c, m, data, settings[k]) : make_method(c, cases[k].name);
+                sslh_method_print(&a, text[way], sizeof text[way]);
+                sslh_train(c, a, data, two_steps());
+                hash[way] = sslh_hash(a.net);
+                CHECK_OK(c);
+                if (way)
+                    CHECK(hash[0] == hash[1] && strcmp(text[0], text[1]) == 0, "%s:\n%s\n%s", cases[k].name, text[0],
+                          text[1]);
+            }
+            sslh_destroy(c);
+        }
+    }
+}
+
+#if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
+static void text_training(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_method m =
+        sslh_method_make(c, "simclr", convnet(c, 4, 4), data, "momentum=0 lr=0.3 batch=64 optimizer=sgd epochs=7");
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.momentum == SSLH_OFF &&
+              m.defaults.optimizer.weight_decay == 0,
+          "SGD");
+    CHECK(m.defaults.lr == 0.3f && !m.lr_scales && m.defaults.batch == 64 && m.defaults.epochs == 7,
+          "rate, batch, epochs");
+    m = sslh_method_make(c, "simclr", convnet(c, 4, 4), data, "lr=2 lr_scales=1 warmup=0");
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.optimizer.weight_decay == 1e-4f && m.lr_scales &&
+              m.defaults.warmup == 0,
+          "LARS");
+    m = sslh_method_make(c, "rotation", convnet(c, 4, 4), data,
+                         "optimizer=sgd,milestones=0.25:0.5,gamma=0.5,schedule=linear_decay");
+    CHECK(m.defaults.optimizer.nesterov == 1 && m.defaults.schedule == SSLH_LINEAR_DECAY && m.defaults.gamma == 0.5f,
+          "the same optimiser keeps its numbers");
+    CHECK(m.defaults.milestones[0] == 0.25f && m.defaults.milestones[1] == 0.5f && m.defaults.milestones[2] == 0,
+          "milestones");
+    m = sslh_method_make(c, "rotation", convnet(c, 4, 4), data, "milestones=none lr=auto");
+    CHECK(m.defaults.milestones[0] == 0 && m.defaults.lr == 0.1f, "none, auto");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void refused(sslh_ctx *c, const char *name, const char *settings, const char *sentence) {
+    sslh_data data = data_for(c, "any");
+    sslh_method_make(c, name, strcmp(name, "vae") == 0 ? NULL : convnet(c, 4, 4), data, settings);
+    CHECK_ERROR(c, sentence);
+}
+static void text_errors(void) {
+    sslh_ctx *c = create(1);
+    char text[4096];
+    int i, n;
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, vae, simclr, mae");
+    sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
+    CHECK_ERROR(c, "no method \"\" in this build");
+    refused(c, "simclr", "heat=1",
+            "sslh_method_make: simclr has no field \"heat\"; it has temperature, head_layers, head_hidden, head_out, "
+            "no_head_norm, decoupled, views; of its training epochs, batch, lr");
+    refused(c, "simclr", "head_layers=9", "sslh_method_make: simclr: head_layers=9: a whole number, 1 to 7");
+    refused(c, "simclr", "head_layers=2.5", "head_layers=2.5: a whole number, 1 to 7");
+    refused(c, "simclr", "head_layers=0", "head_layers=0: a whole number, 1 to 7");
+    refused(c, "simclr", "head_out=99999999999", "head_out=99999999999: a whole number, at least 1");
+    refused(c, "simclr", "temperature=warm", "temperature=warm: a number, above 0");
+    refused(c, "simclr", "temperature=-1", "temperature=-1: a number, above 0");
+    refused(c, "simclr", "temperature=1e60", "temperature=1e60: a number, above 0");
+    refused(c, "simclr", "temperature=1e-60", "temperature=1e-60: a number, above 0");
+    refused(c, "simclr", "temperature=nan", "temperature=nan: a number, above 0");
+    refused(c, "simclr", "decoupled=yes", "decoupled=yes: 0 or 1");
+    refused(c, "simclr", "decoupled=2", "decoupled=2: 0 or 1");
+    refused(c, "simclr", "views=loud", "views=loud: none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation");
+    refused(c, "simclr", "optimizer=magic", "optimizer=magic: sgd, adam, adamw, lars");
+    refused(c, "simclr", "schedule=weekly", "schedule=weekly: cosine, constant, steps, linear_decay");
+    refused(c, "simclr",
+            "milestones=0.5:", "milestones=0.5:: up to 7 numbers with colons between them, each above 0, below 1");
+    refused(c, "simclr", "momentum=1", "momentum=1: a number, at least 0, below 1");
+    refused(c, "simclr", "temperature", "simclr: \"temperature\" is not name=value");
+    refused(c, "simclr", "temperature=,head_out=3", "simclr: \"temperature\" is not name=value");
+    refused(c, "simclr", "=3", "simclr: \"\" is not name=value");
+    refused(c, "rotation", "rotations=3", "rotations=3: a whole number, 4 or 2");
+    refused(c, "rotation", "tap=nowhere", "nowhere");
+    /* any bytes, any length: an error of less than 512 characters that is plain text, or none */
+    for (i = 0; i < 3000; i++) {
+        static const char *const parts[] = {"temperature", "lr", "=", ",", " ",    "views", "milestones",
+                                            "0.5",         "1e", "-", ":", "auto", ".",     "99999999999999999999",
+                                            "head_out",    "e+5"};
+        size_t used = 0, at;
+        int pieces = (int)sslh_random_below(1, (uint64_t)i, 0, i % 50 == 0 ? 400 : 12);
+        for (n = 0; n < pieces; n++) {
+            uint32_t r = sslh_random_u32(1, (uint64_t)i, (uint64_t)n + 1);
+            if (r % 8 == 0) text[used++] = (char)(1 + (r >> 8) % 255);
+            else used += (size_t)snprintf(text + used, sizeof text - used, "%s", parts[(r >> 8) % 16]);
+            if (used > sizeof text - 64) break;
+        }
+        text[used] = 0;
+        {
+            int64_t mark = sslh_mark(c);
+            sslh_method_make(c, i % 2 ? "vae" : "mae", NULL, data_for(c, "any"), text);
+            if (sslh_error(c))
+                for (at = 0; sslh_error(c)[at]; at++)
+                    CHECK(sslh_error(c)[at] >= 32 && sslh_error(c)[at] < 127 && at < 511,
+                          "a byte of the text in the error");
+            sslh_clear_error(c);
+            sslh_rewind(c, mark);
+        }
+    }
+    sslh_destroy(c);
+}
+
+/* Numbers are read as the compiler reads them, and printed with as few digits as bring them back. */
+static void text_numbers(void) {
+    static const char *const hard[] = {"0.1",
+                                       "1.5e-4",
+                                       "0.0001",
+                                       "1e-8",
+                                       "16777217",
+                                       "3.4028234e38",
+                                       "1e-37",
+                                       "00.5",
+                                       "5.e-1",
+                                       "+.25",
+                                       "123456789012345678901234567890",
+                                       "0.000000000000000000000000000001",
+                                       "0",
+                                       "1e-60"};
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    int i, wrong = 0;
+    for (i = 0; i < (test_small() ? 60 : 400); i++) {
+        int64_t mark = sslh_mark(c);
+        char text[80], shown[600], *at;
+        float x;
+        sslh_method m;
+        if (i < (int)(sizeof hard / sizeof hard[0])) snprintf(text, sizeof text, "beta=%s", hard[i]);
+        else {
+            union { uint32_t u; float f; } v;
+            v.u = sslh_random_u32(2, (uint64_t)i, 0) & 0x7fffffffu;
+            if (!(v.f > 1e-36f && v.f < 1e36f)) v.f = (float)i * 0.37f;
+            snprintf(text, sizeof text, "beta=%.9g", (double)v.f);
+        }
+        x = (float)strtod(text + 5, NULL);
+        strcat(text, ",hidden=1,latent=1");
+        m = sslh_method_make(c, "vae", NULL, data, text);
+        sslh_method_print(&m, shown, sizeof shown);
+        at = strstr(shown, "beta=");
+        if (!CHECK(!sslh_error(c) && at, "%s: %s", text, sslh_error(c) ? sslh_error(c) : shown)) sslh_clear_error(c);
+        else if ((float)strtod(at + 5, NULL) != x && ++wrong < 5) CHECK(0, "%s became %.20s", text, at);
+        sslh_rewind(c, mark);
+    }
+    sslh_destroy(c);
+}
+#endif
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], "--list") == 0) {
         int k, i, d;
         for (k = 0; k < CASES; k++) {
             method_run r;
             run_case(&r, &cases[k], 1, 1);
-            printf("case|%s|%.9g|%.0f|%.0f\n", cases[k].name, (double)cases[k].lr, (double)r.stream[0], (double)r.stream[1]);
+            printf("case|%s|%.9g|%.0f|%.0f\n", cases[k].name, (double)cases[k].lr, (double)r.stream[0],
+                   (double)r.stream[1]);
             for (i = 0; i < sslh_count_tensors(r.m.net); i++) {
                 char name[256];
                 int is_param;
@@ -348,8 +625,13 @@ int main(int argc, char **argv) {
     TEST(torch_steps)
     TEST(threads)
     TEST(printed)
+    TEST(every_method)
+    TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
     TEST(wrong_use)
+    TEST(text_training)
+    TEST(text_errors)
+    TEST(text_numbers)
 #endif
     return test_end();
 }
