@@ -81,10 +81,7 @@
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
-     SSLH_WITH_ROTATION      all      rotation prediction
-     SSLH_WITH_SIMCLR        all      SimCLR
-     SSLH_WITH_VAE           all      variational autoencoder
-     SSLH_WITH_MAE           all      masked autoencoder
+     SSLH_WITH_<METHOD>      all      one method: SSLH_WITH_SIMCLR, SSLH_WITH_MAE .. (names in 13, in capitals)
      SSLH_WITH_THREADS       1        0: no thread pool (a .parallel_for of yours still works)
      SSLH_WITH_SIMD          1        0: portable C kernels only; the file then never includes itself and can be pasted
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
@@ -342,24 +339,30 @@
 
    13  THE METHODS
 
-     method    paper                  switch              function       pure loss           second number  example
-     rotation  Gidaris et al. 2018    SSLH_WITH_ROTATION  sslh_rotation  sslh_cross_entropy  accuracy       rotation.c
-     SimCLR    Chen et al. 2020       SSLH_WITH_SIMCLR    sslh_simclr    sslh_nt_xent        top-1          simclr.c
-     VAE       Kingma & Welling 2014  SSLH_WITH_VAE       sslh_vae       sslh_gaussian_kl    KL             vae.c
-     MAE       He et al. 2022         SSLH_WITH_MAE       sslh_mae       -                   explained      mae.c
+     family        name      paper                  function       pure loss           second number
+     pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
+     generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
+     contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
+     masked        mae       He et al. 2022         sslh_mae       -                   explained
 
-   Every method's section below (>>rotation, >>simclr, >>vae, >>mae) opens with authors, title, equations, defaults
-   and known traps; the code refers to the equation numbers. Beside the loss each reports a second number that tells
-   whether it works. What each uses when sslh_train_desc leaves it at 0:
+   Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
+   (>>simclr; the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples).
+   Beside the loss each reports a second number that tells whether it works.
 
-     method      batch  optimiser                        rate                schedule, warm-up in epochs
-     rotation    128    SGD, Nesterov, decay 5e-4        0.1                 x 0.2 at 30, 60, 80 %, none
-     SimCLR      256    LARS, decay 1e-4                 1.0 x batch / 256   cosine, 10
-     VAE         128    Adam                             1e-3                constant, none
-     MAE         256    AdamW (0.9, 0.95), decay 0.05    1.5e-4 x batch/256  cosine, 40
-     your own    256    SGD                              0.03                cosine, none
-   A default warm-up is cut to a tenth of a short run. SimCLR's and MAE's rates are made for hundreds of epochs; runs
-   of minutes want more (SimCLR: SGD with 0.1 to 0.3, temperature 0.2, crop from 0.2: docs/results.md).
+   The defaults of a method stand in two tables at the head of its section, those of its descriptor and those of its
+   training, and in the comments at its declaration (>>api-methods). sslh_methods lists what this build has;
+   sslh_method_make makes a method from its name and text, sslh_method_describe tells the fields, their defaults and
+   what is allowed:
+
+       sslh_method m = sslh_method_make(c, "simclr", encoder, train, "temperature=0.2, lr=0.3, optimizer=sgd");
+       char text[4096];
+       sslh_method_describe("simclr", text, sizeof text);
+       puts(text);
+
+   A default warm-up is cut to a tenth of a short run. The training defaults of SimCLR (LARS) and MAE (AdamW) are those
+   of the authors, for hundreds of epochs; runs of minutes want others. SimCLR, 6 epochs of CIFAR-10, linear probe: LARS
+   with a rate of 0.3, temperature 0.5, crops from 0.08: 46.1 %; SGD with a rate of 0.1, temperature 0.2, crops from
+   0.2: 53.7 % (docs/results.md).
 
    14  TRAINING AND CHECKPOINTS
 
@@ -1592,7 +1595,8 @@ SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /
 typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
     SSLH_LINEAR_DECAY } sslh_schedule;
 /* Training settings. A field that is 0 takes the method's default (the string "training" of its sslh_method_info, which
-   sslh_method_describe prints) and, where the method has none, the default that stands here. */
+   sslh_method_describe prints; "Training:" at its declaration) and, where the method has none, the default that stands
+   here. */
 typedef struct sslh_train_info sslh_train_info;
 typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
@@ -1743,7 +1747,8 @@ typedef struct sslh_rotation_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
 } sslh_rotation_desc;
 /* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
-   inside. Second number: accuracy of the pretext task, 1/rotations at the start. */
+   inside. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
+   nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
 
@@ -1766,7 +1771,8 @@ typedef struct sslh_simclr_desc {
     const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
 } sslh_simclr_desc;
 /* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
-   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. */
+   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
+   batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
@@ -1788,9 +1794,9 @@ typedef struct sslh_vae_desc {
     int   gaussian;           /* default 0; 1: squared error / 2 (unit variance), not the Bernoulli cross-entropy */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
 } sslh_vae_desc;
-/* The encoder is made inside (784-400-20 as in pytorch/examples) and is .encoder: images -> posterior mean
-   (N,latent). */
-/* Taps: "posterior", mean and log-variance (N,2 latent). Second number: the KL term in nats per image. */
+/* The encoder is made inside and is .encoder: images -> posterior mean (N,latent). Tap "posterior": mean and
+   log-variance (N,2 latent). Second number: the KL term in nats per image. Training: batch=128 optimizer=adam lr=1e-3
+   schedule=constant warmup=0. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
    sslh_no_grad. */
@@ -1823,8 +1829,8 @@ typedef struct sslh_mae_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
 } sslh_mae_desc;
 /* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
-   error. Second number: the share of the hidden patches' variance that is explained (meaningful without
-   .raw_pixels). */
+   error. Second number: the share of the hidden patches' variance that is explained (meaningful without .raw_pixels).
+   Training: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40. */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
@@ -2754,6 +2760,40 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 /* ################################################################################################################## */
 /*  PART I  THE BOOK                                                                                                  */
 /* ################################################################################################################## */
+/* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
+
+     >>method    what all methods share: the container, settings as text, the settings of a run
+     >>rotation >>simclr >>vae >>mae    one section for each method
+     >>methods   their list, one row each, and how a method is made from its name and a line of text
+     >>train     one step, the loop over epochs, progress
+     >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
+     >>losses    the losses with their equations, each as one operation with its derivative
+     >>nets >>encoders    named parameters and layers; MLP, conv net, ResNet, NIN, transformer on patches
+     >>optim     update rules and schedules
+     >>views     augmentation as the caller sees it
+
+   How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
+   makes of a batch what the equations call x, loss computes L from it; a number such as (3) beside a line is the number
+   of the equation that the line computes. The constructor below them builds the heads, which are nets of their own,
+   and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for what happens around
+   the two callbacks; the loss that the method calls, in >>losses; >>encoders, for what stands in place of f. Shapes are
+   written in the letters of the glossary (manual, 21), next to the line that makes the tensor: (2N,D) is a matrix with
+   a row for each view. What an operation computes stands in part II; how it is made fast, in part III, is not needed
+   here.
+
+   What it may call. The public functions of this file (part II and the other sections of this part), and from the
+   foundations the error test SSLH_I_BAD, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for
+   memory. Nothing here knows of instruction sets, packing, tasks or what is made ahead of time. Methods never call one
+   another, so every set of switches builds.
+
+   How a method is added, all the places:
+     1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
+     2  its section here: equations, the two tables of defaults, callbacks, constructor
+     3  its row in >>methods
+     4  its row in section 13 of the manual, its tag in section 21
+     5  golden values: a case in tests/methods.c and in tests/golden/make_methods.py, which records them
+     6  its page, docs/NAME.md
+   The command line, the tests that take every method in turn and the switches that are tried follow from these. */
 
 SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
@@ -3411,9 +3451,8 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
        F(x)      = softmax( W f(x) + b ), f the encoder                                               (2)
        L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
 
-   Defaults: all four copies of an image in one batch (one random rotation per image is weaker); pad 4, crop, flip and
-   the data's mean and std; SGD 0.1, Nesterov 0.9, decay 5e-4, rate divided by 5 at 30, 60 and 80 % of the run (the
-   authors' code). ln 4 = 1.386 is the loss of knowing nothing.
+   Defaults: the authors' code for CIFAR-10, its epochs 60, 120 and 160 of 200 as shares of the run. All copies of an
+   image stand in one batch; one random rotation per image is weaker. ln 4 = 1.386 is the loss of knowing nothing.
    Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images
    only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
    middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
@@ -3526,13 +3565,11 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
        L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
 
    Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
-   Defaults (the released code; CIFAR settings for small images): t = 0.5; head of 3 layers with batch norm after each,
-   the last without shift; views: crop 0.08 to 1, flip, jitter (0.4, 0.4, 0.4, 0.1) with p 0.8, grey 0.2, no blur,
-   pixels in [0,1]; LARS with rate 1.0 x batch / 256 (0.3 for ImageNet), momentum 0.9, decay 1e-4, warm-up of 10 epochs,
-   cosine, made for hundreds of epochs: runs of minutes gain from a rate of 3. ln(2N-1) is the loss when every embedding
-   is equal. Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives;
-   without colour jitter the histogram of colours solves the task; images of one class in a batch are false
-   negatives. */
+   Defaults: the released code with its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and
+   t = 0.1), made for hundreds of epochs. The head has batch norm after each layer, after the last one without shift.
+   Pixels stay in [0,1]. ln(2N-1) is the loss when every embedding is equal.
+   Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
+   colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
 static const sslh_setting sslh_i_simclr_settings[] = {
     {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.5", "above 0"},
@@ -3625,8 +3662,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)         (appendix B, eq. 10)   (4)
        L      = mean over images of R + beta KL                                 = -ELBO for beta 1     (5)
 
-   Defaults: 784-400-20-400-784, ReLU, Adam 1e-3, batch 128 (pytorch/examples); grey values serve as Bernoulli targets.
-   Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
+   Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
+   targets. Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
    Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only
    with the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
 
@@ -3862,13 +3899,12 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        t_p = (x_p - mean(x_p)) / sqrt(var(x_p) + 1e-6)   each patch by its own mean and variance      (5)
        L = mean over hidden patches p and their values of (y_p - t_p)^2                               (6)
 
-   Defaults: r = 0.75; decoder 4 blocks of width 96 (the paper's 8 of 512, for small images); positions fixed
-   sine-cosine in encoder (a flag of sslh_vit) and decoder; AdamW (0.9, 0.95), rate 1.5e-4 x batch / 256, decay 0.05,
-   warm-up 40 epochs, cosine; views: crop 0.2 to 1 and flip, normalised by the data. Predicting 0 costs (n-1)/n for n
-   values per patch, because the variance in (5) is the unbiased one; the second number is 1 - L / ((n-1)/n), the share
-   explained. Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a
-   32-pixel image; pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning
-   shows. */
+   Defaults: the paper's, made for hundreds of epochs, with a decoder for small images (the paper's has 8 blocks of
+   width 512 with 16 heads). Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of
+   sslh_vit. Predicting 0 costs (n-1)/n for n values per patch, because the variance in (5) is the unbiased one; the
+   second number is 1 - L / ((n-1)/n), the share explained.
+   Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
+   pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
 
 static const sslh_setting sslh_i_mae_settings[] = {
     {SSLH_I_FIELD(sslh_mae_desc, mask), SSLH_SETTING_REAL, "0.75", "above 0, below 1"},
@@ -24399,14 +24435,10 @@ SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out
     if (!p) return 0;
     p += n + 1;
     while (count < max) {
-        double v = 0, unit = 1, sign = 1;
-        const char *first;
-        if (*p == '-') sign = -1, p++;
-        first = p;
-        for (; *p >= '0' && *p <= '9'; p++) v = v * 10 + (*p - '0');
-        if (p == first) break;
-        if (*p == '.') for (p++; *p >= '0' && *p <= '9'; p++) unit *= 10, v = v * 10 + (*p - '0');
-        out[count++] = sign * (v / unit);
+        const char *behind = sslh_i_scan_real(p, &out[count]);
+        if (behind == p) break;
+        count++;
+        p = behind;
         if (*p != ',') break;
         p++;
     }

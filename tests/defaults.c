@@ -248,6 +248,41 @@ static const char *described(const char *text, const char *name) {
     return word;
 }
 
+/* The comment at the function says "Training: .." as the table does, line breaks aside. */
+static void said_training(const sslh_method_info *m) {
+    char open[96], text[4096], want[512];
+    const char *at, *end;
+    size_t used = 0;
+    snprintf(open, sizeof open, "} %s_desc;", m->function);
+    at = strstr(header, open);
+    snprintf(open, sizeof open, " %s(sslh_ctx *c,", m->function);
+    end = at ? strstr(at, open) : NULL;
+    if (!CHECK(end != NULL, "%s is not declared behind its descriptor", m->function)) return;
+    for (; at < end && used + 1 < sizeof text; at++)
+        if ((*at != ' ' && *at != '\n') || (used && text[used - 1] != ' ')) text[used++] = *at == '\n' ? ' ' : *at;
+    text[used] = 0;
+    snprintf(want, sizeof want, "Training: %s. */", m->training);
+    CHECK(strstr(text, want) != NULL, "%s: the comment does not say \"%s\"", m->function, want);
+}
+/* Section 13 of the manual has its row. */
+static void in_the_manual(const sslh_method_info *m) {
+    const char *words[6], *at = strstr(header, "\n   13  THE METHODS"), *end = at ? strstr(at, "\n   14  ") : NULL;
+    char line[512], paper[96];
+    int found = 0, i;
+    snprintf(paper, sizeof paper, "%s %d ", m->authors, m->year);
+    words[0] = m->family, words[1] = m->name, words[2] = paper, words[3] = m->function;
+    words[4] = m->loss[0] ? m->loss : " - ", words[5] = m->second;
+    while (at && at < end && !found) {
+        size_t n = strcspn(++at, "\n");
+        const char *from = line;
+        snprintf(line, sizeof line, "%.*s", (int)n, at);
+        at += n;
+        for (i = 0; i < 6 && from; i++) from = strstr(from, words[i]) ? strstr(from, words[i]) + strlen(words[i]) : NULL;
+        found = from != NULL;
+    }
+    CHECK(found, "%s is not in the table of section 13 of the manual", m->name);
+}
+
 static void comments_say_the_defaults(void) {
     static const char *const general[] = {"epochs", "batch",      "lr",    "schedule",
                                           "warmup", "milestones", "gamma", "optimizer"};
@@ -284,6 +319,8 @@ static void comments_say_the_defaults(void) {
         }
         CHECK(fields == m->settings_count, "%s: %d fields, %d in the table", m->name, fields, m->settings_count);
         free(body);
+        said_training(m);
+        in_the_manual(m);
     }
     /* The general defaults of training: a method of the user's says what a run uses that nobody told anything. */
     body = struct_body("sslh_train");
