@@ -2728,6 +2728,11 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
                                     size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols);
 SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld,
                                  size_t T, size_t d, size_t width);
+/* --- of >>methods --- */
+SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
+SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                          size_t self_size);
+SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 /* --- of >>losses --- */
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
@@ -2762,7 +2767,7 @@ SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
 /* ################################################################################################################## */
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
-     >>method    what all methods share: the container, settings as text, the settings of a run
+     >>method    what all methods share: the container, the check of the encoder, the settings of a run
      >>rotation >>simclr >>vae >>mae    one section for each method
      >>methods   their list, one row each, and how a method is made from its name and a line of text
      >>train     one step, the loop over epochs, progress
@@ -2982,366 +2987,21 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     return x;
 }
 
-/* --- settings as text --------------------------------------------------------------------------------------------- */
+/* --- where the numbers of a method stand -------------------------------------------------------------------------- */
 
 /* Every number that a method uses unless it is told otherwise stands in two tables at the head of its section: the
    fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text.
-   What follows fills descriptors from the first, checks them by it, and reads both kinds from text. The text comes from
-   command lines: any length, any bytes. */
+   sslh_i_resolve fills and checks a descriptor by the first, sslh_i_method_begin reads the second (>>methods). */
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
-#define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
-
-/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
-static const sslh_setting sslh_i_train_settings[] = {
-    {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
-    {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
-    {"lr", SSLH_I_TRAINED(lr), SSLH_SETTING_REAL, "0.03", "above 0"},
-    {SSLH_I_FIELD(sslh_method, lr_scales), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"schedule", SSLH_I_TRAINED(schedule), SSLH_SETTING_SCHEDULE, "cosine", "cosine, constant, steps, linear_decay"},
-    {"warmup", SSLH_I_TRAINED(warmup), SSLH_SETTING_REAL, "0", "at least 0"},
-    {"milestones", SSLH_I_TRAINED(milestones), SSLH_SETTING_LIST, "none", "above 0, below 1"},
-    {"gamma", SSLH_I_TRAINED(gamma), SSLH_SETTING_REAL, "0.1", "above 0"},
-    {"optimizer", SSLH_I_TRAINED(optimizer.kind), SSLH_SETTING_OPTIMIZER, "sgd", "sgd, adam, adamw, lars"},
-    {"momentum", SSLH_I_TRAINED(optimizer.momentum), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
-    {"nesterov", SSLH_I_TRAINED(optimizer.nesterov), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"beta1", SSLH_I_TRAINED(optimizer.beta1), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
-    {"beta2", SSLH_I_TRAINED(optimizer.beta2), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
-    {"eps", SSLH_I_TRAINED(optimizer.eps), SSLH_SETTING_REAL, "auto", "above 0"},
-    {"no_bias_correction", SSLH_I_TRAINED(optimizer.no_bias_correction), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"weight_decay", SSLH_I_TRAINED(optimizer.weight_decay), SSLH_SETTING_REAL, "0", "at least 0"},
-    {"lars_eta", SSLH_I_TRAINED(optimizer.lars_eta), SSLH_SETTING_REAL, "auto", "above 0"},
-    {"lars_clip", SSLH_I_TRAINED(optimizer.lars_clip), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"clip", SSLH_I_TRAINED(optimizer.clip), SSLH_SETTING_REAL, "0", "at least 0"},
-};
-
-/* The recipes by name. */
-typedef struct sslh_i_recipe_name { const char *name; sslh_recipe (*recipe)(void); } sslh_i_recipe_name;
-static const sslh_i_recipe_name sslh_i_recipe_names[] = {
-    {"none", sslh_recipe_none},   {"simclr", sslh_recipe_simclr}, {"simclr_large", sslh_recipe_simclr_large},
-    {"moco", sslh_recipe_moco},   {"byol_0", sslh_recipe_byol0},  {"byol_1", sslh_recipe_byol1},
-    {"mae", sslh_recipe_mae},     {"rotation", sslh_recipe_rotation},
-};
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
 #define SSLH_I_TAP_NAMES "the name of an inner result of the encoder"
-
-/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
-   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
-   up to 10^22 are exact and one division or product rounds once. */
-SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
-    const char *at = p, *first;
-    uint64_t digits = 0;
-    double value, power = 1;
-    int sign = 1, exponent = 0, seen = 0, e = 0, down = 0;
-    if (*at == '-' || *at == '+') sign = *at++ == '-' ? -1 : 1;
-    for (; *at >= '0' && *at <= '9'; at++, seen = 1) {
-        if (digits < (uint64_t)1000000000 * 100000000) digits = digits * 10 + (uint64_t)(*at - '0');
-        else if (exponent < 1000) exponent++;
-    }
-    if (*at == '.')
-        for (at++; *at >= '0' && *at <= '9'; at++, seen = 1)
-            if (digits < (uint64_t)1000000000 * 100000000 && exponent > -1000) {
-                digits = digits * 10 + (uint64_t)(*at - '0');
-                exponent--;
-            }
-    if (!seen) return p;
-    if (*at == 'e' || *at == 'E') {
-        first = at++;
-        if (*at == '-' || *at == '+') down = *at++ == '-';
-        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
-        else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
-    }
-    exponent += down ? -e : e;
-    value = (double)digits;
-    for (e = exponent < 0 ? -exponent : exponent; e > 0 && value > 0 && value < 1e308; e -= 22) {
-        int k, n = e < 22 ? e : 22;
-        for (power = 1, k = 0; k < n; k++) power *= 10;
-        value = exponent < 0 ? value / power : value * power;
-    }
-    *out = sign < 0 ? -value : value;
-    return at;
-}
-
-/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
-SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
-    char text[32], digits[12];
-    double back = 0;
-    int p, n = 0, e = 0, k;
-    size_t used = 0;
-    if (!(x - x == 0.0f)) {
-        snprintf(out, 32, "%s", x != x ? "nan" : x > 0 ? "inf" : "-inf");
-        return out;
-    }
-    for (p = 1; p <= 9; p++) {
-        const char *at = text;
-        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
-        for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
-        e = *at ? atoi(at + 1) : 0;
-        digits[n] = 0;
-        snprintf(out, 32, "%s%se%d", x < 0 ? "-" : "", digits, e - (n - 1));
-        sslh_i_scan_real(out, &back);
-        if ((float)back == x) break;
-    }
-    if (x < 0) sslh_i_append(out, 32, &used, "-");
-    if (e < -5 || e > 8) {
-        sslh_i_append(out, 32, &used, n > 1 ? "%c.%se%d" : "%c%se%d", digits[0], digits + 1, e);
-        return out;
-    }
-    if (e < 0) sslh_i_append(out, 32, &used, "0.");
-    for (k = e < 0 ? e + 1 : 0; k < n || k <= e; k++) {
-        if (e >= 0 && k == e + 1) sslh_i_append(out, 32, &used, ".");
-        sslh_i_append(out, 32, &used, "%c", k >= 0 && k < n ? digits[k] : '0');
-    }
-    return out;
-}
-
-/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
-   "A to B", "A or B", and several of them after commas. */
-SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
-    const char *p = range;
-    while (*p) {
-        double a = 0, b = 0;
-        int above = strncmp(p, "above ", 6) == 0, below = strncmp(p, "below ", 6) == 0;
-        int least = strncmp(p, "at least ", 9) == 0;
-        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : 0), &a);
-        if (above && !(v > a)) return 0;
-        if (below && !(v < a)) return 0;
-        if (least && !(v >= a)) return 0;
-        if (strncmp(p, " to ", 4) == 0) {
-            p = sslh_i_scan_real(p + 4, &b);
-            if (!(v >= a && v <= b)) return 0;
-        } else if (strncmp(p, " or ", 4) == 0) {
-            p = sslh_i_scan_real(p + 4, &b);
-            if (v != a && v != b) return 0; /* NaN is neither */
-        }
-        if (*p != ',') break;
-        p += 2;
-    }
-    return 1;
-}
-
-/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
-SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
-    int i = 1;
-    for (;; i++) {
-        const char *end = strchr(words, ',');
-        size_t length = end ? (size_t)(end - words) : strlen(words);
-        if (length == n && memcmp(words, word, n) == 0) return i;
-        if (!end) return 0;
-        words = end + 2;
-    }
-}
-
-/* Kinds that are one number inside. */
-SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
-    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_RECIPE && s->kind != SSLH_SETTING_LIST;
-}
-SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
-    const void *p = (const char *)desc + s->offset;
-    if (s->kind == SSLH_SETTING_REAL) return (double)*(const float *)p;
-    if (s->kind == SSLH_SETTING_OPTIMIZER) return (double)*(const sslh_optim_kind *)p;
-    if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
-    return (double)*(const int *)p;
-}
-SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
-    void *p = (char *)desc + s->offset;
-    if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
-    else if (s->kind == SSLH_SETTING_OPTIMIZER) *(sslh_optim_kind *)p = (sslh_optim_kind)(int)v;
-    else if (s->kind == SSLH_SETTING_SCHEDULE) *(sslh_schedule *)p = (sslh_schedule)(int)v;
-    else *(int *)p = (int)v;
-}
-
-/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
-SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
-    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
-        *v = sslh_i_word_of(s->range, text, n);
-        return *v > 0;
-    }
-    *v = 0;
-    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3.4028234663852886e38)) return 0;
-    if (s->kind == SSLH_SETTING_REAL) *v = (double)(float)*v; /* what the field will hold: 1e-60 is 0 */
-    else if (*v != floor(*v) || fabs(*v) > 2147483647.0) return 0;
-    return sslh_i_in_range(s->range, *v);
-}
-
-/* Fields that are 0 take their defaults where these are numbers. */
-SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
-    int i;
-    for (i = 0; i < n; i++) {
-        double v;
-        if (sslh_i_setting_is_number(&s[i]) && sslh_i_setting_get(&s[i], desc) == 0 &&
-            sslh_i_setting_number(&s[i], s[i].standard, strlen(s[i].standard), &v))
-            sslh_i_setting_put(&s[i], desc, v);
-    }
-}
-
-/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
-   become 0 where the range contains 0. op names the public function. */
-SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
-    char text[32];
-    int i;
-    for (i = 0; i < n; i++) {
-        double v;
-        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
-        v = sslh_i_setting_get(&s[i], desc);
-        if (v == 0 && strcmp(s[i].standard, "data") == 0)
-            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
-        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
-        else if (v != 0 && !sslh_i_in_range(s[i].range, v)) {
-            if (s[i].kind == SSLH_SETTING_INT) snprintf(text, sizeof text, "%.0f", v);
-            else sslh_i_real_text(text, (float)v);
-            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s[i].name, text, s[i].range);
-        }
-        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
-    }
-}
-
-/* The next "name=value" of *text: 1; 0 at the end; -1 when it is none. Commas and white space separate. */
-typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
-SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
-    static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
-    const char *p = *text + strspn(*text, ends);
-    pair->name = p;
-    pair->name_length = strcspn(p, "=, \t\r\n\v\f");
-    pair->value = p + pair->name_length;
-    pair->value_length = 0;
-    *text = p;
-    if (!*p) return 0;
-    p = pair->value + strspn(pair->value, spaces);
-    if (*p != '=' || pair->name_length == 0) return -1;
-    p++;
-    pair->value = p + strspn(p, spaces);
-    pair->value_length = strcspn(pair->value, ends);
-    *text = pair->value + pair->value_length;
-    return pair->value_length ? 1 : -1;
-}
-
-/* n bytes of somebody's text, fit for a sentence. */
-SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
-    size_t i;
-    for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
-    memcpy(out + i, i < n ? "..." : "", i < n ? 4 : 1);
-    return out;
-}
-
-SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, const sslh_i_assign *p) {
-    int i;
-    for (i = 0; i < n; i++)
-        if (strlen(s[i].name) == p->name_length && memcmp(s[i].name, p->name, p->name_length) == 0) return &s[i];
-    return NULL;
-}
-
-/* The value of a pair into its field. Recipes, which descriptors point to, are put into store (room for 4). */
-typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; int n; } sslh_i_recipe_store;
-SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
-                                   void *desc, sslh_i_recipe_store *store) {
-    void *field = (char *)desc + s->offset;
-    int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
-    const char *kind = "", *allowed = s->range;
-    char name[48];
-    double v = 0;
-    int i;
-    if (p->value_length == 4 && memcmp(p->value, "auto", 4) == 0) standard = 1;
-    if (s->kind == SSLH_SETTING_TEXT) {
-        char *copy = standard ? NULL : (char *)sslh_i_alloc(c, p->value_length + 1);
-        if (copy) {
-            memcpy(copy, p->value, p->value_length);
-            copy[p->value_length] = 0;
-        }
-        *(const char **)field = copy;
-        return;
-    }
-    if (s->kind == SSLH_SETTING_RECIPE) {
-        if (standard) *(const sslh_recipe **)field = NULL;
-        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && !standard && store->n < 4; i++)
-            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
-                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
-                store->recipe[store->n] = sslh_i_recipe_names[i].recipe();
-                *(const sslh_recipe **)field = &store->recipe[store->n++];
-                return;
-            }
-        if (standard) return;
-    } else if (s->kind == SSLH_SETTING_LIST) {
-        const char *at = p->value, *end = at + p->value_length;
-        float list[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-        for (i = 0; i < 7 && !standard; i++) {
-            const char *behind = sslh_i_scan_real(at, &v);
-            if (behind == at || behind > end || !sslh_i_in_range(s->range, v)) break;
-            list[i] = (float)v;
-            if (behind == end) standard = 1;
-            at = *behind == ':' ? behind + 1 : end;
-        }
-        if (standard) {
-            memcpy(field, list, sizeof list);
-            return;
-        }
-        kind = "up to 7 numbers with colons between them, each ";
-    } else if (sslh_i_setting_number(s, p->value, p->value_length, &v)) {
-        /* 0 would mean the default; where that is another number, SSLH_OFF means 0. */
-        sslh_i_setting_put(s, desc, v == 0 && strcmp(s->standard, "0") != 0 ? SSLH_OFF : v);
-        return;
-    } else if (standard) {
-        sslh_i_setting_put(s, desc, 0);
-        return;
-    } else if (s->kind == SSLH_SETTING_INT) kind = "a whole number, ";
-    else if (s->kind == SSLH_SETTING_REAL) kind = "a number, ";
-    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s: %s%s", who, s->name, sslh_i_quote(name, p->value, p->value_length), kind,
-              allowed);
-}
-
-/* The training settings of text into m->defaults; other names are passed over. Another optimiser begins with none of
-   the numbers of the one before it. A rate without lr_scales is the rate itself. */
-SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
-    const int n = SSLH_I_LENGTH(sslh_i_train_settings);
-    int pass, rate = 0, scales = 0;
-    for (pass = 0; pass < 2; pass++) {
-        const char *at = text;
-        sslh_i_assign p;
-        while (sslh_i_assign_next(&at, &p) > 0) {
-            const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
-            if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
-            if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
-            if (p.value_length == 4 && memcmp(p.value, "auto", 4) == 0) continue; /* the method's stays */
-            if (!pass) {
-                sslh_optim_kind old = m->defaults.optimizer.kind;
-                sslh_i_setting_read(c, who, s, &p, m, NULL);
-                if (m->defaults.optimizer.kind != old) {
-                    sslh_optim_kind kind = m->defaults.optimizer.kind;
-                    memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
-                    m->defaults.optimizer.kind = kind;
-                }
-            } else sslh_i_setting_read(c, who, s, &p, m, NULL);
-            rate |= strcmp(s->name, "lr") == 0;
-            scales |= strcmp(s->name, "lr_scales") == 0;
-        }
-    }
-    if (rate && !scales) m->lr_scales = 0;
-}
-
-/* The first lines of every method's constructor after its descriptor is resolved: the container, its row of
-   sslh_methods, its training defaults. */
-SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
-                                          size_t self_size) {
-    sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
-    const sslh_method_info *info;
-    for (info = sslh_methods(NULL); info->name; info++) {
-        if (strcmp(info->name, name) != 0) continue;
-        sslh_i_training_read(c, info->function, info->training, &m);
-        m.second_name = info->second;
-        m.info = info; /* after its own words are read: in these every name is one of the training */
-    }
-    return m;
-}
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
 /* What a run uses after the caller's zeros are replaced by the method's defaults and these by the general ones. */
 SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_desc d) {
-    const sslh_train_desc *b = &m->defaults, *last;
-    sslh_method general; /* holds nothing but the defaults of sslh_i_train_settings */
-    memset(&general, 0, sizeof general);
-    sslh_i_settings_fill(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &general);
-    last = &general.defaults;
+    const sslh_train_desc general = sslh_i_train_general(), *b = &m->defaults, *last = &general;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
     if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
     /* The method's optimiser as a whole, because its numbers belong together (a decay for LARS is none for AdamW);
@@ -3398,43 +3058,6 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
     case SSLH_COSINE:
     default: return sslh_cosine(step, steps, warmup, d->lr);
     }
-}
-
-/* A setting as text: its value, or the word for what stands there when it has none. */
-SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
-    const void *field = (const char *)desc + s->offset;
-    char text[32];
-    if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
-    sslh_i_append(out, size, used, ", %s=", s->name);
-    if (s->kind == SSLH_SETTING_TEXT)
-        sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
-    else if (s->kind == SSLH_SETTING_REAL)
-        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)sslh_i_setting_get(s, desc)));
-    else sslh_i_append(out, size, used, "%d", (int)sslh_i_setting_get(s, desc));
-}
-
-/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints.
-   Every method's self begins with its descriptor, defaults filled in. */
-SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
-    static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
-    static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
-    sslh_train_desc d;
-    char rate[32], decay[32], warmup[32];
-    size_t used = 0;
-    int i;
-    if (size) out[0] = 0;
-    if (!m || SSLH_I_BAD(m->ctx)) return 0;
-    /* From an empty description: everything the method's. */
-    memset(&d, 0, sizeof d);
-    d = sslh_i_train_resolve(m, d);
-    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; %s rate %s, decay %s, %s, warm-up %s epochs, "
-                  "batch %d, second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
-                  (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
-                  sslh_i_real_text(rate, d.lr), sslh_i_real_text(decay, d.optimizer.weight_decay),
-                  schedules[(int)d.schedule], sslh_i_real_text(warmup, d.warmup), d.batch, m->second_name);
-    for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
-        sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
-    return used;
 }
 
 /* ================================================================================================================== */
@@ -4201,7 +3824,8 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
 /* One row for each method, by families. The command line, the tests that take every method in turn and the tables of
    the pages are made from it. */
-#define SSLH_I_MADE(name) sslh_i_##name##_settings, SSLH_I_LENGTH(sslh_i_##name##_settings), \
+#define SSLH_I_MADE(name) /* what stands in the section of the method */ \
+    sslh_i_##name##_settings, SSLH_I_LENGTH(sslh_i_##name##_settings), \
     sizeof(sslh_##name##_desc), sslh_i_##name##_training, sslh_i_##name##_make
 static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_ROTATION
@@ -4229,15 +3853,374 @@ static const sslh_method_info sslh_i_methods[] = {
 };
 
 SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
-    if (count) *count = SSLH_I_LENGTH(sslh_i_methods) - 1;
+    if (count) *count = SSLH_I_LENGTH(sslh_i_methods) - 1; /* without the row that ends it */
     return sslh_i_methods;
 }
 
+/* Its row by name, or NULL; NULL has none. */
 SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
     const sslh_method_info *info;
     for (info = sslh_i_methods; info->name; info++) if (name && strcmp(info->name, name) == 0) return info;
     return NULL;
 }
+
+/* --- the tables that all methods share ---------------------------------------------------------------------------- */
+
+#define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
+/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
+static const sslh_setting sslh_i_train_settings[] = {
+    {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
+    {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
+    {"lr", SSLH_I_TRAINED(lr), SSLH_SETTING_REAL, "0.03", "above 0"},
+    {SSLH_I_FIELD(sslh_method, lr_scales), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"schedule", SSLH_I_TRAINED(schedule), SSLH_SETTING_SCHEDULE, "cosine", "cosine, constant, steps, linear_decay"},
+    {"warmup", SSLH_I_TRAINED(warmup), SSLH_SETTING_REAL, "0", "at least 0"},
+    {"milestones", SSLH_I_TRAINED(milestones), SSLH_SETTING_LIST, "none", "above 0, below 1"},
+    {"gamma", SSLH_I_TRAINED(gamma), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {"optimizer", SSLH_I_TRAINED(optimizer.kind), SSLH_SETTING_OPTIMIZER, "sgd", "sgd, adam, adamw, lars"},
+    {"momentum", SSLH_I_TRAINED(optimizer.momentum), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"nesterov", SSLH_I_TRAINED(optimizer.nesterov), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"beta1", SSLH_I_TRAINED(optimizer.beta1), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"beta2", SSLH_I_TRAINED(optimizer.beta2), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"eps", SSLH_I_TRAINED(optimizer.eps), SSLH_SETTING_REAL, "auto", "above 0"},
+    {"no_bias_correction", SSLH_I_TRAINED(optimizer.no_bias_correction), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"weight_decay", SSLH_I_TRAINED(optimizer.weight_decay), SSLH_SETTING_REAL, "0", "at least 0"},
+    {"lars_eta", SSLH_I_TRAINED(optimizer.lars_eta), SSLH_SETTING_REAL, "auto", "above 0"},
+    {"lars_clip", SSLH_I_TRAINED(optimizer.lars_clip), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"clip", SSLH_I_TRAINED(optimizer.clip), SSLH_SETTING_REAL, "0", "at least 0"},
+};
+
+/* The recipes by name. */
+typedef struct sslh_i_recipe_name { const char *name; sslh_recipe (*recipe)(void); } sslh_i_recipe_name;
+static const sslh_i_recipe_name sslh_i_recipe_names[] = {
+    {"none", sslh_recipe_none},   {"simclr", sslh_recipe_simclr}, {"simclr_large", sslh_recipe_simclr_large},
+    {"moco", sslh_recipe_moco},   {"byol_0", sslh_recipe_byol0},  {"byol_1", sslh_recipe_byol1},
+    {"mae", sslh_recipe_mae},     {"rotation", sslh_recipe_rotation},
+};
+
+/* --- numbers and words -------------------------------------------------------------------------------------------- */
+
+/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
+   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
+   up to 10^22 are exact and one division or product rounds once. */
+SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
+    const char *at = p, *first;
+    uint64_t digits = 0;
+    double value, power = 1;
+    int sign = 1, exponent = 0, seen = 0, e = 0, down = 0;
+    if (*at == '-' || *at == '+') sign = *at++ == '-' ? -1 : 1;
+    for (; *at >= '0' && *at <= '9'; at++, seen = 1) {
+        if (digits < (uint64_t)1000000000 * 100000000) digits = digits * 10 + (uint64_t)(*at - '0');
+        else if (exponent < 1000) exponent++;
+    }
+    if (*at == '.')
+        for (at++; *at >= '0' && *at <= '9'; at++, seen = 1)
+            if (digits < (uint64_t)1000000000 * 100000000 && exponent > -1000) {
+                digits = digits * 10 + (uint64_t)(*at - '0');
+                exponent--;
+            }
+    if (!seen) return p;
+    if (*at == 'e' || *at == 'E') {
+        first = at++;
+        if (*at == '-' || *at == '+') down = *at++ == '-';
+        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
+        else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
+    }
+    exponent += down ? -e : e;
+    value = (double)digits;
+    for (e = exponent < 0 ? -exponent : exponent; e > 0 && value > 0 && value < 1e308; e -= 22) {
+        int k, n = e < 22 ? e : 22;
+        for (power = 1, k = 0; k < n; k++) power *= 10;
+        value = exponent < 0 ? value / power : value * power;
+    }
+    *out = sign < 0 ? -value : value;
+    return at;
+}
+
+/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
+SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
+    char text[32], digits[12];
+    double back = 0;
+    int p, n = 0, e = 0, k;
+    size_t used = 0;
+    if (!(x - x == 0.0f)) {
+        snprintf(out, 32, "%s", x != x ? "nan" : x > 0 ? "inf" : "-inf");
+        return out;
+    }
+    for (p = 1; p <= 9; p++) {
+        const char *at = text;
+        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
+        for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
+        e = *at ? atoi(at + 1) : 0;
+        digits[n] = 0;
+        snprintf(out, 32, "%s%se%d", x < 0 ? "-" : "", digits, e - (n - 1));
+        sslh_i_scan_real(out, &back);
+        if ((float)back == x) break;
+    }
+    if (x < 0) sslh_i_append(out, 32, &used, "-");
+    if (e < -5 || e > 8) {
+        sslh_i_append(out, 32, &used, n > 1 ? "%c.%se%d" : "%c%se%d", digits[0], digits + 1, e);
+        return out;
+    }
+    if (e < 0) sslh_i_append(out, 32, &used, "0.");
+    for (k = e < 0 ? e + 1 : 0; k < n || k <= e; k++) {
+        if (e >= 0 && k == e + 1) sslh_i_append(out, 32, &used, ".");
+        sslh_i_append(out, 32, &used, "%c", k >= 0 && k < n ? digits[k] : '0');
+    }
+    return out;
+}
+
+/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
+   "A to B", "A or B", and several of them after commas. */
+SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
+    const char *p = range;
+    while (*p) {
+        double a = 0, b = 0;
+        int above = strncmp(p, "above ", 6) == 0, below = strncmp(p, "below ", 6) == 0;
+        int least = strncmp(p, "at least ", 9) == 0;
+        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : 0), &a);
+        if (above && !(v > a)) return 0;
+        if (below && !(v < a)) return 0;
+        if (least && !(v >= a)) return 0;
+        if (strncmp(p, " to ", 4) == 0) {
+            p = sslh_i_scan_real(p + 4, &b);
+            if (!(v >= a && v <= b)) return 0;
+        } else if (strncmp(p, " or ", 4) == 0) {
+            p = sslh_i_scan_real(p + 4, &b);
+            if (v != a && v != b) return 0; /* NaN is neither */
+        }
+        if (*p != ',') break;
+        p += 2;
+    }
+    return 1;
+}
+
+/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
+SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
+    int i = 1;
+    for (;; i++) {
+        const char *end = strchr(words, ',');
+        size_t length = end ? (size_t)(end - words) : strlen(words);
+        if (length == n && memcmp(words, word, n) == 0) return i;
+        if (!end) return 0;
+        words = end + 2;
+    }
+}
+
+/* --- a descriptor and its table ----------------------------------------------------------------------------------- */
+
+/* Kinds that are one number inside. */
+SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
+    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_RECIPE && s->kind != SSLH_SETTING_LIST;
+}
+SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
+    const void *p = (const char *)desc + s->offset;
+    if (s->kind == SSLH_SETTING_REAL) return (double)*(const float *)p;
+    if (s->kind == SSLH_SETTING_OPTIMIZER) return (double)*(const sslh_optim_kind *)p;
+    if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
+    return (double)*(const int *)p;
+}
+/* The caller has checked that v fits. */
+SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
+    void *p = (char *)desc + s->offset;
+    if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
+    else if (s->kind == SSLH_SETTING_OPTIMIZER) *(sslh_optim_kind *)p = (sslh_optim_kind)(int)v;
+    else if (s->kind == SSLH_SETTING_SCHEDULE) *(sslh_schedule *)p = (sslh_schedule)(int)v;
+    else *(int *)p = (int)v;
+}
+
+/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
+SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
+    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+        *v = sslh_i_word_of(s->range, text, n);
+        return *v > 0;
+    }
+    *v = 0;
+    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3.4028234663852886e38)) return 0;
+    if (s->kind == SSLH_SETTING_REAL) *v = (double)(float)*v; /* what the field will hold: 1e-60 is 0 */
+    else if (*v != floor(*v) || fabs(*v) > 2147483647.0) return 0;
+    return sslh_i_in_range(s->range, *v);
+}
+
+/* Fields that are 0 take their defaults where these are numbers. */
+SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
+    int i;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (sslh_i_setting_is_number(&s[i]) && sslh_i_setting_get(&s[i], desc) == 0 &&
+            sslh_i_setting_number(&s[i], s[i].standard, strlen(s[i].standard), &v))
+            sslh_i_setting_put(&s[i], desc, v);
+    }
+}
+
+/* The training defaults of no method in particular. */
+SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
+    sslh_method m; /* what the table describes; nothing else of it is read */
+    memset(&m, 0, sizeof m);
+    sslh_i_settings_fill(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &m);
+    return m.defaults;
+}
+
+/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
+   become 0 where the range contains 0. op names the public function. */
+SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
+    char text[32];
+    int i;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
+        v = sslh_i_setting_get(&s[i], desc);
+        if (v == 0 && strcmp(s[i].standard, "data") == 0)
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
+        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
+        else if (v != 0 && !sslh_i_in_range(s[i].range, v)) {
+            if (s[i].kind == SSLH_SETTING_INT) snprintf(text, sizeof text, "%.0f", v);
+            else sslh_i_real_text(text, (float)v);
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s[i].name, text, s[i].range);
+        }
+        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
+    }
+}
+
+/* --- name=value --------------------------------------------------------------------------------------------------- */
+
+/* The next "name=value" of *text: 1; 0 at the end; -1 when it is none. Commas and white space separate. The text comes
+   from command lines: it may have any length and any bytes. */
+typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
+SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
+    static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
+    const char *p = *text + strspn(*text, ends);
+    pair->name = p;
+    pair->name_length = strcspn(p, "=, \t\r\n\v\f");
+    pair->value = p + pair->name_length;
+    pair->value_length = 0;
+    *text = p;
+    if (!*p) return 0;
+    p = pair->value + strspn(pair->value, spaces);
+    if (*p != '=' || pair->name_length == 0) return -1;
+    p++;
+    pair->value = p + strspn(p, spaces);
+    pair->value_length = strcspn(pair->value, ends);
+    *text = pair->value + pair->value_length;
+    return pair->value_length ? 1 : -1;
+}
+
+/* n bytes of somebody's text, fit for a sentence. */
+SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
+    size_t i;
+    for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
+    memcpy(out + i, i < n ? "..." : "", i < n ? 4 : 1);
+    return out;
+}
+
+/* The row of a table that a pair names, or NULL. */
+SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, const sslh_i_assign *p) {
+    int i;
+    for (i = 0; i < n; i++)
+        if (strlen(s[i].name) == p->name_length && memcmp(s[i].name, p->name, p->name_length) == 0) return &s[i];
+    return NULL;
+}
+
+/* The value of a pair into its field. Recipes, which descriptors point to, are put into store (room for 4). */
+typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; int n; } sslh_i_recipe_store;
+SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
+                                   void *desc, sslh_i_recipe_store *store) {
+    void *field = (char *)desc + s->offset;
+    int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
+    const char *kind = "", *allowed = s->range;
+    char name[48];
+    double v = 0;
+    int i;
+    if (p->value_length == 4 && memcmp(p->value, "auto", 4) == 0) standard = 1;
+    if (s->kind == SSLH_SETTING_TEXT) {
+        char *copy = standard ? NULL : (char *)sslh_i_alloc(c, p->value_length + 1);
+        if (copy) {
+            memcpy(copy, p->value, p->value_length);
+            copy[p->value_length] = 0;
+        }
+        *(const char **)field = copy;
+        return;
+    }
+    if (s->kind == SSLH_SETTING_RECIPE) {
+        if (standard) *(const sslh_recipe **)field = NULL;
+        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && !standard && store->n < 4; i++)
+            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
+                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
+                store->recipe[store->n] = sslh_i_recipe_names[i].recipe();
+                *(const sslh_recipe **)field = &store->recipe[store->n++];
+                return;
+            }
+        if (standard) return;
+    } else if (s->kind == SSLH_SETTING_LIST) {
+        const char *at = p->value, *end = at + p->value_length;
+        float list[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        for (i = 0; i < 7 && !standard; i++) {
+            const char *behind = sslh_i_scan_real(at, &v);
+            if (behind == at || behind > end || !sslh_i_in_range(s->range, v)) break;
+            list[i] = (float)v;
+            if (behind == end) standard = 1;
+            at = *behind == ':' ? behind + 1 : end;
+        }
+        if (standard) {
+            memcpy(field, list, sizeof list);
+            return;
+        }
+        kind = "up to 7 numbers with colons between them, each ";
+    } else if (sslh_i_setting_number(s, p->value, p->value_length, &v)) {
+        /* 0 would mean the default; where that is another number, SSLH_OFF means 0. */
+        sslh_i_setting_put(s, desc, v == 0 && strcmp(s->standard, "0") != 0 ? SSLH_OFF : v);
+        return;
+    } else if (standard) {
+        sslh_i_setting_put(s, desc, 0);
+        return;
+    } else if (s->kind == SSLH_SETTING_INT) kind = "a whole number, ";
+    else if (s->kind == SSLH_SETTING_REAL) kind = "a number, ";
+    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s: %s%s", who, s->name, sslh_i_quote(name, p->value, p->value_length), kind,
+              allowed);
+}
+
+/* The training settings of text into m->defaults; other names are passed over. Another optimiser begins with none of
+   the numbers of the one before it. A rate without lr_scales is the rate itself. */
+SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
+    const int n = SSLH_I_LENGTH(sslh_i_train_settings);
+    int pass, rate = 0, scales = 0;
+    for (pass = 0; pass < 2; pass++) {
+        const char *at = text;
+        sslh_i_assign p;
+        while (sslh_i_assign_next(&at, &p) > 0) {
+            const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
+            if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
+            if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
+            if (p.value_length == 4 && memcmp(p.value, "auto", 4) == 0) continue; /* the method's stays */
+            if (!pass) {
+                sslh_optim_kind old = m->defaults.optimizer.kind;
+                sslh_i_setting_read(c, who, s, &p, m, NULL);
+                if (m->defaults.optimizer.kind != old) {
+                    sslh_optim_kind kind = m->defaults.optimizer.kind;
+                    memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
+                    m->defaults.optimizer.kind = kind;
+                }
+            } else sslh_i_setting_read(c, who, s, &p, m, NULL);
+            rate |= strcmp(s->name, "lr") == 0;
+            scales |= strcmp(s->name, "lr_scales") == 0;
+        }
+    }
+    if (rate && !scales) m->lr_scales = 0;
+}
+
+/* The first lines of every method's constructor after its descriptor is resolved: the container, its row of
+   sslh_methods, its training defaults. */
+SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                          size_t self_size) {
+    sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
+    const sslh_method_info *info = sslh_i_method_find(name);
+    sslh_i_training_read(c, info->function, info->training, &m);
+    m.second_name = info->second;
+    m.info = info; /* after its own words are read: in these every name is one of the training */
+    return m;
+}
+
+/* --- a method from text; a method as text ------------------------------------------------------------------------- */
 
 /* "a, b, c" of a table, appended. */
 SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, size_t size, size_t *used) {
@@ -4295,6 +4278,43 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     }
     sslh_i_free(c, desc);
     return m;
+}
+
+/* A setting as text: its value, or the word for what stands there when it has none. */
+SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
+    const void *field = (const char *)desc + s->offset;
+    char text[32];
+    if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
+    sslh_i_append(out, size, used, ", %s=", s->name);
+    if (s->kind == SSLH_SETTING_TEXT)
+        sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
+    else if (s->kind == SSLH_SETTING_REAL)
+        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)sslh_i_setting_get(s, desc)));
+    else sslh_i_append(out, size, used, "%d", (int)sslh_i_setting_get(s, desc));
+}
+
+/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints.
+   Every method's self begins with its descriptor, defaults filled in. */
+SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
+    static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
+    static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
+    sslh_train_desc d;
+    char rate[32], decay[32], warmup[32];
+    size_t used = 0;
+    int i;
+    if (size) out[0] = 0;
+    if (!m || SSLH_I_BAD(m->ctx)) return 0;
+    /* From an empty description: everything the method's. */
+    memset(&d, 0, sizeof d);
+    d = sslh_i_train_resolve(m, d);
+    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; %s rate %s, decay %s, %s, warm-up %s epochs, "
+                  "batch %d, second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
+                  (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
+                  sslh_i_real_text(rate, d.lr), sslh_i_real_text(decay, d.optimizer.weight_decay),
+                  schedules[(int)d.schedule], sslh_i_real_text(warmup, d.warmup), d.batch, m->second_name);
+    for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
+        sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
+    return used;
 }
 
 /* The training defaults are printed by their last word: the method's text, then the general table. */
