@@ -1,7 +1,7 @@
 /* Variational autoencoder: test loss, reconstructions, samples; with --latent 2 the map of the code plane. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 /* Decodes a grid of the 2-D code plane at equal steps of probability (inverse of the normal distribution by bisection on the
    library's own draws would be overkill: the quantiles of 15 points are tabulated). */

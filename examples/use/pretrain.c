@@ -3,8 +3,8 @@
      pretrain --method simclr --encoder resnet18 --data cifar10 --epochs 50 --checkpoint run.safetensors --resume
      pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy                        */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 static const char *const help =
     "  --method M     rotation, simclr, vae, mae (default simclr); none: no training (the default with --load)\n"

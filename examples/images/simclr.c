@@ -1,8 +1,8 @@
 /* SimCLR, as make demo runs it: pretrain without labels, then a table against raw pixels, the untrained encoder and the
    same encoder trained with labels, for 1, 10 and 100 % of the labels; and pictures. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 enum { MAX_EPOCHS = 1000, MAP_POINTS = 1000 };
 static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"};

@@ -1,7 +1,7 @@
 /* Rotation prediction: pretrain by telling which way is up, then probe every block (the last specialises on rotation). */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 /* Eight images, each turned four ways: what the encoder is asked about. */
 static void picture_turns(sslh_ctx *c, sslh_data data, const char *path) {

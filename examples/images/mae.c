@@ -1,11 +1,11 @@
 /* Masked autoencoder: a small vision transformer paints the hidden three quarters of an image; then fine-tuned with few labels
    beside the same transformer from scratch. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Masked autoencoder (He et al. 2021) with a small vision transformer.",
+    options o = options_parse(&argc, argv, "Masked autoencoder (He et al. 2022) with a small vision transformer.",
                               "  --labels P     per cent of the labels for fine-tuning (default 10)\n  --tune N       epochs of fine-tuning (default 20)\n"
                               "  --lr R         peak rate of pretraining (default 1e-3)\n  --tune-lr R    peak rate of fine-tuning (default 1e-3)\n"
                               "  --width N --depth N --decoder N   of the transformer (96, 6) and the decoder's depth (4)\n");

@@ -1,7 +1,7 @@
-/* A method of your own: Barlow Twins (Zbontar et al. 2021) in about 30 lines of callbacks over the core. */
+/* A method of your own: Barlow Twins (Zbontar et al. 2021) as two callbacks over the core. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 /* Two views of each image, one under the other: (2N,H,W,C). */
 static void barlow_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {

@@ -4,7 +4,7 @@
      embed a.png b.png ..    features of images and how similar they are;    embed    the same with images of examples/data */
 #define SSLH_IMPLEMENTATION
 #define SSLH_WITH_ALL 0
-#include "../ssl.h"
+#include "../../ssl.h"
 #include "encoder_weights.h"
 #include <math.h>
 #include <stdio.h>

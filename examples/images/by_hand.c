@@ -1,7 +1,7 @@
 /* The training loop by hand, with an encoder of your own: what sslh_train and sslh_convnet do for you, in the open. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 typedef struct my_encoder { int width; } my_encoder;
 
