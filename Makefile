@@ -21,6 +21,8 @@ help:
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
 	@echo "make sizes          seconds of compiling, bytes of a program per method, start-up time and memory (6 minutes)"
+	@echo "make docs           fills README and docs from ssl.h and from recorded outputs (docs/fill.sh)"
+	@echo "make record         runs a command and keeps its output for the pages: make record NAME=demo, first, sizes, bench-PROCESSOR"
 	@echo "make docs-pictures  draws the pictures of the pages anew"
 	@echo "make clean"
 
@@ -105,11 +107,15 @@ bench-quick: $(B)/bench/bench
 sizes:
 	@sh tests/bench/sizes.sh
 
+docs:
+	@sh docs/fill.sh
+record:
+	@sh docs/record.sh $(NAME)
 docs-pictures: examples
 	@sh docs/pictures.sh $(B)/examples
 
 clean:
 	rm -rf build
 
-.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs-pictures clean
+.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs record docs-pictures clean
 .SECONDARY:

@@ -140,10 +140,13 @@ bench_table() { # bench_table KIND NAME
 # The list of methods: a small program over sslh_methods, compiled again when it or ssl.h has changed.
 methods() {
     tool=build/docs/methods_table
+    # with the compiled header of make where it is fresh, else with one of its own
+    with="-DSSLH_WITH_SIMD=0"
+    if [ -f build/libsslh.a ] && [ -z "$(find ssl.h -newer build/libsslh.a)" ]; then with="-DSSLH_I_IMPLEMENTED build/libsslh.a"; fi
     if [ ! -x $tool ] || [ -n "$(find ssl.h tests/tools/methods_table.c -newer $tool)" ]; then
         mkdir -p build/docs
         # shellcheck disable=SC2086
-        ${CC:-cc} -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -I. tests/tools/methods_table.c -o $tool ${LDLIBS:--lm -lpthread} || return 1
+        ${CC:-cc} -std=c99 -O0 -w -I. tests/tools/methods_table.c $with -o $tool ${LDLIBS:--lm -lpthread} || return 1
     fi
     $tool "$1" examples/*/*.c
 }

@@ -3,8 +3,7 @@
 # output: the command, the commit of what it ran, the machine. Then sh docs/fill.sh puts it into the pages.
 # Without a name it lists the names. SSLH_MACHINE overrides the processor's name where the system hides it.
 cd "$(dirname "$0")/.." || exit 1
-# The commands, as a reader would type them. bench-here is the quick one of this machine; the tables of docs/performance.md are
-# whole runs, one a processor: sh docs/record.sh bench-NAME
+# The commands, as a reader would type them. A bench is kept for each processor, under its name.
 name=$1
 case $name in
 first) command='cc -I. examples/first.c -o first -lm && ./first' ;;
@@ -28,6 +27,8 @@ cores=$( (nproc || getconf _NPROCESSORS_ONLN) 2>/dev/null)
 
 mkdir -p docs/printed
 new=docs/printed/$name.new
+# a time is worth keeping when nothing else ran
+busy=$(awk '{ print ($1 > 0.7) }' /proc/loadavg 2>/dev/null)
 start=$(date +%s)
 # make's own lines (how it compiles) are no output; progress goes to stderr
 MAKEFLAGS=-s sh -c "$command" > "$new.out" || { rm -f "$new.out"; echo "record: $command failed"; exit 1; }
@@ -35,7 +36,7 @@ seconds=$(($(date +%s) - start))
 {
     echo "command: $command"
     echo "commit: ${commit:-unknown}"
-    echo "machine: ${processor:-unknown processor}, ${cores:-?} cores, $(date -u +%Y-%m-%d), took $seconds s"
+    echo "machine: ${processor:-unknown processor}, ${cores:-?} cores, $(date -u +%Y-%m-%d)$([ "$busy" = 0 ] && echo ", took $seconds s")"
     cat "$new.out"
 } > "$new"
 rm -f "$new.out"
