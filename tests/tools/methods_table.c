@@ -40,11 +40,12 @@ int main(int argc, char **argv) {
         }
         if (strcmp(family, m[i].family) != 0) {
             family = m[i].family;
-            printf("%s**%c%s**\n\n", i ? "\n" : "", family[0] >= 'a' && family[0] <= 'z' ? family[0] - 'a' + 'A' : family[0], family + 1);
+            printf("%s**%c%s**\n\n", i ? "\n" : "", family[0] - 'a' + 'A', family + 1); /* they begin with a small letter */
             printf("| method | learns by | function | switch | program |\n|---|---|---|---|---|\n");
         }
-        printf("| [%s](%s%s.md) (%s %d) | %s | `%s`", m[i].title, prefix, m[i].name, m[i].authors, m[i].year, m[i].learns_by, m[i].function);
-        if (m[i].loss && m[i].loss[0] && strcmp(m[i].loss, "-") != 0) printf(", `%s`", m[i].loss);
+        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, m[i].name, m[i].authors, m[i].venue, m[i].learns_by,
+               m[i].function);
+        if (m[i].loss[0]) printf(", `%s`", m[i].loss);
         printf(" | `%s` | `%s` |\n", m[i].switch_name, program);
     }
     return code;
