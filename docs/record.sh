@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs one command and keeps what it printed: sh docs/record.sh NAME writes docs/printed/NAME.txt. Three lines stand above the
-# output: the command, the commit of what it ran, the machine. Then sh docs/fill.sh puts it into the pages.
+# Runs one command and keeps what it printed: sh docs/record.sh NAME writes docs/printed/NAME.txt. Three lines stand
+# above the output: the command, the commit of what it ran, the machine. Then sh docs/fill.sh puts it into the pages.
 # Without a name it lists the names. SSLH_MACHINE overrides the processor's name where the system hides it.
 cd "$(dirname "$0")/.." || exit 1
 # The commands, as a reader would type them. A bench is kept for each processor, under its name.
@@ -36,9 +36,10 @@ seconds=$(($(date +%s) - start))
 {
     echo "command: $command"
     echo "commit: ${commit:-unknown}"
-    echo "machine: ${processor:-unknown processor}, ${cores:-?} cores, $(date -u +%Y-%m-%d)$([ "$busy" = 0 ] && echo ", took $seconds s")"
+    took=; [ "$busy" = 0 ] && took=", took $seconds s"
+    echo "machine: ${processor:-unknown processor}, ${cores:-?} cores, $(date -u +%Y-%m-%d)$took"
     cat "$new.out"
 } > "$new"
 rm -f "$new.out"
 [ "$name" != first ] || rm -f first
-mv "$new" "docs/printed/$name.txt" && echo "docs/printed/$name.txt: $(wc -l < "docs/printed/$name.txt") lines, $seconds s"
+mv "$new" "docs/printed/$name.txt" && echo "docs/printed/$name.txt: $seconds s"

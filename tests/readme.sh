@@ -1,7 +1,8 @@
 #!/bin/sh
-# The code and the commands of README.md: every ```c block with a main is compiled (and the first program run on the example
-# data, shortened), fragments are compiled inside a function where they can be, every `make ..` command named exists. And of the
-# pages of docs: they are what docs/fill.sh writes, docs/index.md leads to all of them, links and names of files and sections are right.
+# The code and the commands of README.md: every ```c block with a main is compiled (and the first program run on the
+# example data, shortened), fragments are compiled inside a function where they can be, every `make ..` command named
+# exists. And of README and docs: they are what docs/fill.sh writes, docs/index.md leads to every page, and the links,
+# files, programs and sections that they name are there.
 cd "$(dirname "$0")/.." || exit 1
 tally=build/readme.tally; mkdir -p build/readme; : > $tally
 . tests/lib.sh
@@ -47,7 +48,8 @@ check "README has a program" [ "$programs" -ge 1 ]
 check "README's first program is examples/first.c" cmp build/readme/block1.c examples/first.c
 
 # commands: every `make target` exists
-for target in $(cat README.md docs/*.md | grep -o '`make [a-z][a-z-]*\|^ *make [a-z][a-z-]*' | sed 's/.*make //' | sort -u); do
+named() { cat README.md docs/*.md | grep -o "$1" | sort -u; } # what the pages name
+for target in $(named '`make [a-z][a-z-]*\|^ *make [a-z][a-z-]*' | sed 's/.*make //' | sort -u); do
     check "make $target is a target" grep -q "^$target:" Makefile
 done
 # what `make` alone lists are targets too
@@ -59,7 +61,8 @@ done
 check "README and docs are what sh docs/fill.sh writes" sh docs/fill.sh --check
 # A recording names its command, commit and machine; the commit exists where the history is there.
 for f in docs/printed/*.txt; do
-    check "$f begins with command, commit, machine" sh -c "sed -n '1s/: .*//p; 2s/: .*//p; 3s/: .*//p' $f | tr '\n' ' ' | grep -qx 'command commit machine '"
+    head=$(sed -n '1,3s/: .*//p' "$f" | tr '\n' ' ')
+    check "$f begins with command, commit, machine" [ "$head" = "command commit machine " ]
     if [ "$(git rev-parse --is-shallow-repository 2>/dev/null)" = false ]; then
         commit=$(sed -n '2s/^commit: //p' "$f")
         check "$f: commit $commit exists" git cat-file -e "$commit^{commit}"
@@ -74,15 +77,18 @@ for page in README.md docs/*.md; do
 done
 links docs/index.md > build/readme/index.txt
 for page in docs/*.md; do
-    [ "$page" = docs/index.md ] || check "docs/index.md leads to $page" grep -qx "$(basename "$page")" build/readme/index.txt
+    [ "$page" = docs/index.md ] && continue
+    check "docs/index.md leads to $page" grep -qx "$(basename "$page")" build/readme/index.txt
 done
 check "README leads to docs/index.md" grep -q '](docs/index.md)' README.md
 # Files, programs and sections that the pages name
-for f in $(cat README.md docs/*.md | grep -o '\(examples\|tests\|docs\)/[a-z0-9_/-]*\.\(c\|h\|sh\|py\|md\|txt\)' | sort -u); do check "the pages name $f" [ -e "$f" ]; done
-for p in $(cat README.md docs/*.md | grep -o 'build/examples/[a-z0-9_]*' | sed 's/.*\///' | sort -u); do
+for f in $(named '\(examples\|tests\|docs\)/[a-z0-9_/-]*\.\(c\|h\|sh\|py\|md\|txt\)'); do
+    check "the pages name $f" [ -e "$f" ]
+done
+for p in $(named 'build/examples/[a-z0-9_]*' | sed 's/.*\///'); do
     check "the pages name the program $p" sh -c "ls examples/$p.c examples/*/$p.c 2>/dev/null | grep -q ."
 done
-for tag in $(cat README.md docs/*.md | grep -o '`>>[a-z-]*`' | tr -d '`' | sort -u); do
+for tag in $(named '`>>[a-z-]*`' | tr -d '`'); do
     check "the pages name section $tag" grep -q "^/\*  *$tag " ssl.h
 done
 result

@@ -5,7 +5,8 @@
 #include "../common.h"
 
 enum { MAX_EPOCHS = 1000, MAP_POINTS = 1000 };
-static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"};
+static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat",
+                                        "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
 
 /* A picture of views: each row an image and seven views of it. */
 static void picture_views(sslh_ctx *c, sslh_data data, sslh_recipe recipe, const char *path) {
@@ -57,7 +58,8 @@ static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data trai
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "SimCLR (Chen et al. 2020) with a small conv net, compared with honest baselines.", NULL);
+    options o = options_parse(&argc, argv,
+                              "SimCLR (Chen et al. 2020) with a small conv net, compared with honest baselines.", NULL);
     static float losses[MAX_EPOCHS];
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
@@ -92,7 +94,8 @@ int main(int argc, char **argv) {
     sslh_train(c, method, train, t);
     stop_on_error(c);
 
-    printf("\n%-22s  linear probe                 nearest neighbours\n%-22s     1 %%     10 %%    100 %%     1 %%     10 %%    100 %%  of the labels\n", "", "");
+    printf("\n%-22s  linear probe                 nearest neighbours\n", "");
+    printf("%-22s     1 %%     10 %%    100 %%     1 %%     10 %%    100 %%  of the labels\n", "");
     row(c, "raw pixels", NULL, train, test);
     row(c, "untrained encoder", untrained, train, test);
     row(c, "SimCLR, no labels", encoder, train, test);
@@ -108,12 +111,16 @@ int main(int argc, char **argv) {
     }
     printf("  (the same encoder, supervised from scratch)\n");
 
-    sslh_picture_filters(c, out_path(&o, path, sizeof path, "filters.png"), sslh_tensor_at(encoder, 0, NULL, 0, NULL), 0);
+    sslh_picture_filters(c, out_path(&o, path, sizeof path, "filters.png"), sslh_tensor_at(encoder, 0, NULL, 0, NULL),
+                         0);
     picture_map(c, untrained, test, out_path(&o, path, sizeof path, "map_untrained_pca.png"), 0);
     picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_pca.png"), 0);
     picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_tsne.png"), 1);
-    sslh_picture_curves(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, NULL, "SimCLR: NT-Xent by epoch");
+    sslh_picture_curves(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, NULL,
+                        "SimCLR: NT-Xent by epoch");
     sslh_save_net(encoder, out_path(&o, path, sizeof path, "simclr.safetensors"));
-    if (!sslh_error(c)) printf("\npictures in %s: views, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; weights: simclr.safetensors\n", o.out);
+    if (!sslh_error(c))
+        printf("\npictures in %s: views, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; "
+               "weights: simclr.safetensors\n", o.out);
     return finish(c);
 }

@@ -1,6 +1,6 @@
 /* The methods of ssl.h as a table of Markdown, a heading for each family: methods_table PREFIX examples/x/a.c ..
-   PREFIX leads from the page to docs/. A method NAME has its page in docs/NAME.md and its program among the files named, as
-   NAME.c; where one of them is missing, this ends with an error. docs/fill.sh runs it at the top of the repository. */
+   PREFIX leads from the page to docs/. A method NAME has its page in docs/NAME.md and its program, NAME.c, among the
+   files named; where one of them is missing, this ends with an error. docs/fill.sh runs it at the repository's top. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
@@ -40,11 +40,12 @@ int main(int argc, char **argv) {
         }
         if (strcmp(family, m[i].family) != 0) {
             family = m[i].family;
-            printf("%s**%c%s**\n\n", i ? "\n" : "", family[0] - 'a' + 'A', family + 1); /* they begin with a small letter */
+            /* families begin with a small letter */
+            printf("%s**%c%s**\n\n", i ? "\n" : "", family[0] - 'a' + 'A', family + 1);
             printf("| method | learns by | function | switch | program |\n|---|---|---|---|---|\n");
         }
-        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, m[i].name, m[i].authors, m[i].venue, m[i].learns_by,
-               m[i].function);
+        printf("| [%s](%s%s.md) (%s, %s) | %s | `%s`", m[i].title, prefix, m[i].name, m[i].authors, m[i].venue,
+               m[i].learns_by, m[i].function);
         if (m[i].loss[0]) printf(", `%s`", m[i].loss);
         printf(" | `%s` | `%s` |\n", m[i].switch_name, program);
     }
