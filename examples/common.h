@@ -32,7 +32,7 @@ static const char *const options_help =
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
-    "  --bfloat16     products of rounded operands, faster where the processor has AVX-512 BF16\n";
+    "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n";
 
 /* Text after "--name" or "--name=", moving *i; NULL when argv[*i] is another option. */
 static const char *option_value(int argc, char **argv, int *i, const char *name) {
