@@ -81,7 +81,9 @@ int main(int argc, char **argv) {
     s.temperature = 0.2f;
     method = sslh_simclr(c, encoder, s);
     sslh_method_print(&method, text, sizeof text);
-    printf("%s\n%d training images without labels, %d test images\n\n", text, (int)train.count, (int)test.count);
+    printf("%s\n", text);
+    printf("this run instead: SGD, peak rate 0.3, crops from %.1f of the image\n", (double)recipe.crop_min);
+    printf("%d training images without labels, %d test images\n\n", (int)train.count, (int)test.count);
     fflush(stdout);
     picture_views(c, train, recipe, out_path(&o, path, sizeof path, "views.png"));
 
