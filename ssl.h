@@ -2,7 +2,7 @@
 
    Learns representations from data without labels: rotation prediction, SimCLR, variational autoencoders, masked
    autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations,
-   encoders, optimisers, probes and pictures. Needs libc and libm, nothing else.
+   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -13,26 +13,25 @@
 
        cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
 
-   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks at run
-   time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
+   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks among
+   them at run time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
 
    ------------------------------------------------------------------------------------------------------------------
    MANUAL
    ------------------------------------------------------------------------------------------------------------------
-     1  Quick start                              12  Data and augmentation
-     2  Switches                                 13  The methods
-     3  Descriptors and defaults                 14  Training and checkpoints
-     4  Context, steps, tensors, the tape        15  Evaluation: what each number means
-     5  Errors                                   16  Writing your own: method, encoder, operation
-     6  Memory                                   17  Beside a TLS library; C++; several copies
-     7  Randomness                               18  Files
-     8  Threads                                  19  When something goes wrong
-     9  What is deterministic                    20  All options
-    10  Nets and encoders                        21  Where things are in this file
-    11  Optimisers and schedules
+     1  Quick start                              11  Optimisers and schedules
+     2  Switches                                 12  Data and augmentation
+     3  Descriptors and defaults                 13  The methods
+     4  Context, steps, tensors, the tape        14  Training and checkpoints
+     5  Errors                                   15  Evaluation: what each number means
+     6  Memory                                   16  Writing your own: method, encoder, operation
+     7  Randomness                               17  Beside a TLS library; C++; several copies
+     8  Threads                                  18  Files
+     9  What is deterministic                    19  When something goes wrong
+    10  Nets and encoders                        20  Where things are in this file
 
-   To use it: 1, 3, 5, 10, 12, 14, 15, 19. To study the methods: 13, then their sections in the code (21). To build on
-   it: 4 to 9, 11, 16.
+   To use the library, read 1, 3, 5, 10, 12, 14, 15 and 19. To study the methods, read 13 and then part I of the code,
+   which 20 leads to. To build on it, read 4 to 9, 11 and 16.
 
    1  QUICK START
 
@@ -59,7 +58,7 @@
        else printf("%.1f %% of the test images\n", 100 * accuracy);
        sslh_destroy(c);
 
-   The same loop by hand (examples/by_hand.c has all of it):
+   The loop inside sslh_train, written by hand (examples/images/by_hand.c is a whole program):
 
        while (sslh_next_batch(loader, &batch)) {
            sslh_tensor *a = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), *b = sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 1);
@@ -69,7 +68,7 @@
            sslh_optimizer_step(optimizer, sslh_cosine(step++, steps, warmup, 0.3f));
        }
 
-   Using what was learnt, in another program (examples/embed.c compiles the weights in):
+   Using what was learnt, in another program (examples/use/embed.c has its weights compiled in):
 
        sslh_net *encoder = sslh_load_net(c, "encoder.safetensors");
        float *features = (float *)malloc((size_t)sslh_net_query(encoder).width * sizeof *features);
@@ -91,7 +90,7 @@
      SSLH_WITH_STDIO         1        0: no files and no progress line; functions that take a path report an error
      SSLH_USE_CBLAS          0        1: matrix products by the cblas_sgemm you link (outside the promise of 9)
      SSLH_STATIC             -        all functions static: private copies, one per file if you like
-     SSLH_REAL               float    double: reference kernels in double, for gradient checks
+     SSLH_REAL               float    double: the portable kernels in double, for gradient checks
      SSLH_FILE               "ssl.h"  the name under which the file includes itself, if you renamed it
      SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the promise of 9 are void)
      SSL_IMPLEMENTATION      -        alias of SSLH_IMPLEMENTATION
@@ -101,38 +100,41 @@
 
    3  DESCRIPTORS AND DEFAULTS
 
-   Settings are plain structs passed by value; 20 lists them all. A field that is 0 takes the default (the paper's, or
-   its version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves computed values:
+   Settings are plain structs that are passed by value. The comment at each field, in the declarations below, is the one
+   place that tells its default, its range and what it means. A field that is 0 takes the default (the paper's, or its
+   version for small images); SSLH_OFF (-1) means really zero; sslh_or_off(x) serves values that a program computes:
 
        sslh_simclr_desc d = { 0 };
        d.temperature = 0.2f;
        sslh_method m = sslh_simclr(c, encoder, d);                              // everything else as documented
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
-   In C++ before 20 there are no designated initialisers: write sslh_simclr_desc d = {}; and fill in fields. New
-   fields are added at the end. sslh_method_print and sslh_recipe_print tell what a run uses.
+   C++ before C++20 has no designated initialisers: write sslh_simclr_desc d = {}; and fill in the fields. A new version
+   adds its fields at the end. sslh_method_print and sslh_recipe_print tell what a run uses.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
-   A context owns everything made with it; there are no globals. Use one per thread of yours; contexts know nothing of
-   each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other contexts
-   while its owner lives; sslh_clone_into(other, net) moves a copy of a net, the way to infer in several threads.
+   A context owns everything that is made with it; there are no globals. Use one context per thread of yours. Contexts
+   know nothing of each other, and an operation on tensors of two contexts is an error. Loaded data may be read by other
+   contexts while its owner lives; sslh_clone_into(other, net) copies a net into another context, which is the way to
+   infer in several threads.
 
-   Tensors are float, contiguous, row-major, up to 6 dimensions, channels last: images N,H,W,C, tokens N,T,D, audio
-   N,T,C. Labels and tokens are 32-bit integers, images and masks 8-bit. The struct is open: read t->data[i],
-   t->shape, t->count. Element-wise operations broadcast as NumPy does.
+   Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
+   audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
+   t->data[i], t->shape, t->count. Element-wise operations broadcast as NumPy does.
 
-   Operations compute at once and are recorded unless sslh_no_grad is on or no input wants a gradient.
-   sslh_backward(c, loss) walks the record backwards and adds into .grad of what wants one: parameters of nets, and
-   tensors marked by sslh_requires_grad. Control flow is plain C. Derivatives are first order.
+   Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
+   record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
+   gradient: the parameters of nets, and tensors marked by sslh_requires_grad. Control flow is plain C. Derivatives are
+   of first order.
 
-   A step begins with sslh_next_batch or sslh_begin_step: everything that operations made since the last one is given
-   back. Without a loader, call sslh_begin_step in your loop or memory grows. Copy out what must survive (sslh_read,
-   sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the middle of a
-   training; the trainer's callback runs in one, so that a run has the same bits with and without it.
+   A step begins with sslh_next_batch or sslh_begin_step: everything that operations have made since the last one is
+   given back. A loop without a loader must call sslh_begin_step, or its memory grows. Copy out what has to survive
+   (sslh_read, sslh_item, sslh_persist). sslh_push and sslh_pop nest a scope inside a step, for an evaluation in the
+   middle of training; the trainer's callback runs in such a scope, so that a run has the same bits with it and without.
 
-   After sslh_backward the inner results are gone; the loss, results of sslh_forward and tensors marked by sslh_keep
-   stay readable until the next step. sslh_backward_keep keeps the record for a second pass.
+   After sslh_backward the inner results are gone. The loss, the results of sslh_forward and tensors marked by sslh_keep
+   stay readable until the next step. sslh_backward_keep keeps the tape for a second pass.
 
    5  ERRORS
 
@@ -141,18 +143,19 @@
 
      sslh_matmul: (4,8) x (9,3): inner sizes 8 and 9 differ
 
-   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net), never NULL, so
-   that one check at the end finds the first cause. sslh_clear_error forgets it; parameters and data are as they were.
-   Nothing here aborts, exits, asserts or prints, except the trainer's progress line on stderr (.quiet,
-   SSLH_WITH_STDIO 0). NaN or Inf in a loss or a gradient is an error that names the step and changes no parameter;
-   .check_nan in sslh_desc looks after every operation and names the first that made one. Files are treated as
-   hostile: every size is checked before it is believed.
+   From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
+   pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
+   forgets the failure; parameters and data are as they were. Nothing here aborts, exits, asserts or prints, except for
+   the trainer's progress line on stderr, which .quiet and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a
+   gradient is an error that names the step and changes no parameter; with .check_nan in sslh_desc every operation's
+   result is searched, and the error names the first operation that made one. Files are treated as hostile: every size
+   is checked before it is believed.
 
    6  MEMORY
 
    All memory comes from .alloc and .release of sslh_desc (malloc and free by default), and every failure of theirs is
-   an ordinary error. sslh_destroy frees all; sslh_mark and sslh_rewind free everything made in between (sweeps,
-   k-fold loops):
+   an ordinary error. sslh_destroy frees everything; sslh_rewind frees everything that was made since sslh_mark, which
+   keeps sweeps and k-fold loops flat:
 
        int64_t mark = sslh_mark(c);
        for (int seed = 1; seed <= 3; seed++) {
@@ -161,31 +164,36 @@
            sslh_rewind(c, mark);
        }
 
-   Steps have a heap of their own: activations from one end, gradients from the other. It grows while the first step
-   shows what a step needs and is then used again and again: from the third step on nothing is allocated. Each net is
-   one block of parameters and buffers and one of gradients, so that update, EMA, clipping and saving are single
-   loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of 32 x 32 x 3, one
-   thread, data not counted): SimCLR on sslh_convnet, batch 256: 111 MB; on sslh_resnet (ResNet-18), batch 32: 481 MB;
-   MAE on the default sslh_vit, batch 64: 426 MB; the default VAE, batch 128: 53 MB. Activations grow with the batch;
-   .max_bytes sets a limit, .batch is what to lower (for SimCLR that changes the task: fewer negatives).
+   Steps have a heap of their own, where activations grow from one end and gradients from the other. It grows while the
+   first step shows what a step needs and is used again ever after: from the third step on nothing is allocated. Each
+   net is one block of parameters and buffers and one block of gradients, so that updating, averaging, clipping and
+   saving it are single loops. sslh_query(c) tells the bytes in use and the peak. Measured peaks (x86-64, images of
+   32 x 32 x 3, one thread, data not counted): SimCLR on sslh_convnet takes 111 MB (batch 256) and on sslh_resnet, a
+   ResNet-18, 481 MB (batch 32), MAE on the default sslh_vit 426 MB (batch 64), the default VAE 53 MB (batch 128).
+   Activations grow with the batch: .max_bytes sets a limit, and .batch is what to lower (for SimCLR that changes the
+   task, because there are fewer negatives).
 
    7  RANDOMNESS
 
-   Every random number is Philox 4x32-10 of (seed, stream, index). An augmentation depends on (seed, epoch, sample,
-   view), the order of an epoch on (seed, epoch), initial values on (seed, how many streams the context handed out
-   before): never on threads. Dropout, noise and sslh_uniform / sslh_normal take the context's next stream, which is
-   saved in checkpoints.
+   Every random number is a function, Philox 4x32-10, of (seed, stream, index). An augmentation depends on (seed, epoch,
+   sample, view), the order of an epoch on (seed, epoch), initial values on the seed and on how many streams the context
+   has handed out before; nothing depends on threads. Dropout, noise, sslh_uniform and sslh_normal take the context's
+   next stream; its number is saved in checkpoints.
 
    8  THREADS
 
-   A context has a pool (as many threads as processors, .threads to change it, 1 for none). Work is split inside an
-   operation, over output rows, never over the mini-batch: batch statistics and in-batch negatives are those of the
-   whole batch. Workers spin for some 100 microseconds between operations and then sleep; Linux is asked to wake them on
-   other processors than the caller's, which virtual machines get wrong. .parallel_for hands the work to
-   a scheduler of yours: it must call fn(arg, task, worker) once for every task, with worker below .threads and no
-   worker in two calls at once. What sslh_views was asked for in one step, workers with nothing to do begin for the next
-   batch while the step is computed; so pixels in your memory must not change while a loader goes over them, or set
-   the loader's .no_ahead. Sources by callback, .parallel_for and one thread: made when asked for.
+   A context has a pool of as many threads as there are processors; .threads changes that, and 1 means no pool. Work is
+   split inside an operation, over the rows of its output, never over the mini-batch: batch statistics and in-batch
+   negatives are those of the whole batch. Workers spin for some 100 microseconds between operations and then sleep.
+   Linux is asked to wake them on other processors than the caller's, which it gets wrong in virtual machines.
+
+   .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
+   worker below .threads, and must not give the same worker to two calls that run at the same time.
+
+   While a step is computed, workers with nothing to do begin the views of the next batch: those that sslh_views was
+   asked for in the step before. So pixels in your memory must not change while a loader goes over them, or the loader
+   needs .no_ahead. With data from a callback, with .parallel_for and with one thread, views are made when they are
+   asked for.
 
    9  WHAT IS DETERMINISTIC
 
@@ -193,36 +201,46 @@
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step (with .accumulate: at the end of an epoch),
      - with any compiler and optimisation level, in C and in C++,
-     - on every CPU with fused multiply-add: AVX2, AVX-512, NEON give one result;
-     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian), where none is used (slower).
-   An image has the same features alone and in a batch. How: contraction is off, FMA is written where it is meant;
-   reductions have one shape (16 lanes and a fixed tree) in every instruction set; work is cut by size; exp, log,
-   tanh, erf, sin, cos are our own. Outside the promise: SSLH_USE_CBLAS; compilers told to break arithmetic
-   (-ffast-math is refused; clang's -ffp-contract=fast and -funsafe-math-optimizations and x87 arithmetic cannot be
-   refused: sslh_bits_ok(c) computes a known hash and tells). Flush-to-zero that another library has set for the
-   process is put aside while our code runs.
+     - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
+     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): no CPU uses it then (slower).
+   An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
+   multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
+   instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
+   SSLH_USE_CBLAS and compilers that are told to break arithmetic. -ffast-math is refused; clang's -ffp-contract=fast
+   and -funsafe-math-optimizations and x87 arithmetic cannot be refused, but sslh_bits_ok(c) computes a known hash and
+   tells. Flush-to-zero that another library has set for the process is put aside while our code runs.
 
-   3 x 3 convolutions with stride 1 from 16 channels on, and their gradients, use Winograd's filtering F(4x4,3x3), the
-   same everywhere. Rounding error, root mean square over that of the sums: below 2e-6 up to 512 channels; by the
-   definition (.no_winograd = 1 in the descriptor, about half as fast) below 6e-7. An Inf or NaN spreads over a tile of
-   4 x 4 outputs; in grouped convolutions over the outputs of all groups that fit into 16 channels together, in the
-   gradient of the data 32.
+   3 x 3 convolutions with stride 1 and at least 16 channels, and their gradients, use Winograd's filtering F(4x4,3x3),
+   the same everywhere. Its rounding error (root mean square, relative to that of the sums) is below 2e-6 up to 512
+   channels; by the definition of a convolution (.no_winograd = 1 in sslh_desc, about half as fast) it is below 6e-7. An
+   Inf or NaN spreads over a tile of 4 x 4 outputs, and in grouped convolutions over the outputs of all groups that fit
+   into 16 channels together, in the gradient of the data 32.
 
    .bfloat16 = 1 rounds the two operands of matrix products, convolutions and attention's products to bfloat16 (8
-   significant bits, to nearest even; subnormal numbers become 0), on the way into the kernel: parameters,
-   activations, gradients and the optimiser's state stay float, sums are float, and so is everything else. Rounding
-   error of a sum, root mean square: 2e-3. CPUs with AVX-512 BF16 (Zen 4 and 5, Sapphire Rapids) multiply pairs by one
-   instruction, 1.6 to 1.95 times as fast as float; whole steps: SimCLR on sslh_convnet, MAE, VAE, MLP 1.5 to 1.7
-   times, ResNet-18 1.1 times (docs/performance.md). It is for training where products dominate. All the promises
-   above hold for it too: other CPUs emulate the instruction with the same bits (AVX2 and plain AVX-512 at 0.6 of the
-   speed of float; without FMA and on ARM at a twentieth: to reproduce a run, not to gain time).
-   sslh_query(c).bfloat16 tells which. Still in float, by shape only: products with fewer than 32 columns, 32 terms or
-   2,048 of both multiplied, convolutions with fewer than 16 channels or with groups, 3 x 3 convolutions with stride 1
-   on maps where Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not
-   fit, and but for gradients of 256 x 256 channels and more on maps of 4 x 4), attention with heads of fewer than 32
-   values or fewer than 32 keys, the recurrence of a GRU. SSLH_USE_CBLAS is not used for products in bfloat16. A
-   double build has no .bfloat16: sslh_create reports an error. Losses are not scaled: bfloat16 has the range of
-   float.
+   significant bits, to nearest even; subnormal numbers become 0) on their way into the kernel. Parameters, activations,
+   gradients and the optimiser's state stay float, sums are float, and so is everything else; losses need no scaling,
+   because bfloat16 has the range of float. The rounding error of a sum is 2e-3, root mean square.
+
+   It gains time only where the processor multiplies pairs by one fast instruction. On a Zen 5, with AVX-512 BF16,
+   products are 1.6 to 1.95 times as fast as in float; whole steps of SimCLR on sslh_convnet, MAE, VAE and an MLP are
+   1.5 to 1.7 times as fast, of ResNet-18 1.1 times (docs/performance.md). An Intel Emerald Rapids has the instruction
+   but starts it at a quarter of that rate: products are half as fast as in float. Other processors emulate it with the
+   same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float, ARM and processors without fused multiply-add at a
+   twentieth), to reproduce a run and not to gain time. sslh_query(c).bfloat16 tells which of these holds, before it is
+   switched on:
+
+       sslh_ctx *probe = sslh_create((sslh_desc){ .seed = 1 });
+       int faster = sslh_query(probe).bfloat16 == 2;
+       sslh_destroy(probe);
+       sslh_ctx *c = sslh_create((sslh_desc){ .seed = 1, .bfloat16 = faster });
+
+   All the promises above hold for it too, so that a run in bfloat16 has one result everywhere, though not that of
+   float. Some products stay in float, by their shape only: those with fewer than 32 columns, 32 terms or 2,048 of both
+   multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
+   Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
+   gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
+   than 32 keys; the recurrence of a GRU. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
+   .bfloat16 is an error of sslh_create.
 
    10  NETS AND ENCODERS
 
@@ -234,15 +252,15 @@
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
-   tap is an inner result by name; an unknown name is an error that lists those there are:
+   tap is an inner result with a name; an unknown name is an error that lists those there are:
 
        sslh_tensor *map = sslh_forward_ex(encoder, x, (sslh_forward_desc){ .tap = "block2" });    // (N,H/4,W/4,64)
        sslh_tensor *features = sslh_global_avg_pool(c, map);                                      // (N,64)
 
    Methods and evaluation average maps and tokens (all tokens, the class token too) over their places. In evaluation
-   .max_pool takes the maximum instead, .pool_grid g cuts a map into g x g cells, averages each and lays them side by
-   side: g g C values, what one wants of early maps. A vision transformer's own vector is its class token, or with
-   .mean_pool the mean of its patch tokens.
+   .max_pool takes the maximum instead, and .pool_grid g cuts a map into g x g cells, averages each and lays the
+   averages side by side: g g C values, which suits early maps. The vector of a vision transformer is its class token,
+   or with .mean_pool the mean of its patch tokens.
 
    Three switches that are easily confused:
 
@@ -252,7 +270,7 @@
      sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
                                 running statistics still move in training mode
 
-   So a fixed feature extractor is sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
+   So a fixed feature extractor takes both sslh_train_mode(net, 0) and sslh_freeze(net, 1). A momentum encoder:
 
        sslh_net *teacher = sslh_clone(encoder);                 // once: the same values, its own memory
        sslh_no_grad(c, 1);                                      // each step
@@ -260,19 +278,19 @@
        sslh_no_grad(c, 0);
        sslh_ema_update(teacher, encoder, 0.99f);                // after the update; buffers stay each net's own
 
-   Parameters have the names of torchvision (ResNet) and timm (ViT). sslh_find(net, "layer1.0.conv1.weight") gives
-   one, sslh_summary the layers with shapes, parameters and multiply-adds.
+   Parameters have the names of torchvision (ResNet) and timm (ViT). sslh_find(net, "layer1.0.conv1.weight") gives one
+   of them; sslh_summary lists the layers with their shapes, parameters and multiply-adds.
 
    11  OPTIMISERS AND SCHEDULES
 
-   g is the gradient, p the parameter, d the weight decay times the parameter's decay_scale, r the rate:
+   With the gradient g, the parameter p, the rate r, and d the weight decay times the parameter's decay_scale:
      SGD     g += d p;  u = momentum u + g;  p -= r u  (.nesterov: r (g + momentum u))
      Adam    g += d p;  m, v moments of g;   p -= r (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
      AdamW   p *= 1 - r d, then as Adam without d            (Loshchilov & Hutter 2019)
      LARS    g += d p;  g *= .lars_eta |p| / |g|;  then as SGD; vectors get neither decay nor ratio (You et al. 2017)
-   Vectors (biases, gains of norms) and a ViT's class token and positions have decay_scale 0 unless you set it. The
-   rate of a parameter is that of the step, or the peak for groups in .constant_lr, times .group_lr[group], times its
-   lr_scale.
+   Vectors (biases, gains of norms) and a ViT's class token and positions have a decay_scale of 0 unless you set it.
+   The rate of a parameter is the step's (for groups in .constant_lr the peak), times .group_lr[group], times the
+   parameter's lr_scale.
 
        sslh_param_set_matching(head, "", (sslh_param_opts){ .group = 1 });
        sslh_optimizer_desc od = { .kind = SSLH_SGD, .weight_decay = 5e-4f, .constant_lr = 1u << 1 };
@@ -284,18 +302,19 @@
 
    Schedules are functions of the step: sslh_constant, sslh_cosine (half a cosine to 0), sslh_linear_decay (to 0),
    sslh_steps (times gamma at each milestone, a fraction of the run). All rise linearly over the first warmup steps.
-   Not calling sslh_optimizer_step after sslh_backward adds gradients up; they are summed, not averaged: for k
-   backward passes a step scale the loss by 1 / k, and note that sslh_train's .accumulate sums them too.
+   When sslh_optimizer_step is not called after sslh_backward, gradients add up. They are summed, not averaged: for k
+   backward passes a step scale the loss by 1 / k. The .accumulate of sslh_train sums them too.
 
    12  DATA AND AUGMENTATION
 
    sslh_load_images(c, path) looks at what path is:
-     a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG or PNM image
+     a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG, PGM or PPM image
      a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels
-   Pixels in your memory: sslh_data_from_images; audio, tokens, several inputs a sample: sslh_data_from_fields. A
-   subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so that a sample's
-   augmentation does not depend on the subset it came by. Labels are used by probes only, never to pretrain.
+   Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
+   sslh_data_from_fields. A subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so
+   that a sample's augmentation does not depend on the subset that it came by. Labels are used by probes only, never to
+   pretrain.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
    hue):
@@ -317,9 +336,9 @@
        sslh_method m = sslh_simclr(c, encoder, (sslh_simclr_desc){ .views = &r });
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
-   The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubic unless
-   .bilinear. Values are in [0,1]; .mean and .std normalise at the end (a recipe of yours is used as it is; the
-   default ones of rotation and MAE take the data's mean and deviation).
+   The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubically unless
+   .bilinear is set. Values are in [0,1]; .mean and .std normalise at the end. A recipe of yours is used as it is,
+   whereas the default ones of rotation and MAE take the data's mean and deviation.
 
    13  THE METHODS
 
@@ -344,10 +363,10 @@
 
    14  TRAINING AND CHECKPOINTS
 
-   sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes views, loss,
-   gradients, the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0 the
-   method's optimiser is used, with your other fields of .optimizer where they are not 0; with a .kind of yours none of
-   the method's numbers apply.
+   sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
+   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0
+   it uses the method's optimiser, changed by those of your fields of .optimizer that are not 0; with a .kind of yours
+   none of the method's numbers apply.
 
        static int each(const sslh_train_info *t, void *user) {
            if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
@@ -358,17 +377,18 @@
        sslh_train(c, method, train, (sslh_train_desc){ .epochs = 100, .callback = each, .user = &enough, .quiet = 1,
                                                        .checkpoint = "run.safetensors", .resume = 1 });
 
-   A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments,
-   step, seed and random stream. Written every epoch (.checkpoint_every, .checkpoint_steps) and at the end. With
-   .resume, the same program started again goes on where the file stands, bit for bit, or starts when there is none.
-   Make context, encoder and method the same way as before: a file of another method, optimiser or shape is refused
-   and changes nothing. The callback may evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the training.
+   A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments, step,
+   seed and random stream. It is written every epoch (.checkpoint_every and .checkpoint_steps change that) and at the
+   end. With .resume, the same program started again goes on where the file stands, bit for bit, and starts afresh when
+   there is none. Make context, encoder and method the same way as before: a file of another method, optimiser or shape
+   is refused and changes nothing. The callback may evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the
+   training.
 
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
-   Features are the encoder's output (or .tap) in evaluation mode, without augmentation, images normalised as in
-   training. NULL in place of the encoder: raw pixels. Always show the same protocol for raw pixels and for the
-   untrained encoder: a probe on random features does well on small images.
+   Features are the encoder's output (or a .tap) in evaluation mode, without augmentation, from images normalised as in
+   training. NULL in place of the encoder means raw pixels. Always show the same protocol for raw pixels and for the
+   untrained encoder, because a probe on random features does well on small images.
 
      sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
                          training set, L-BFGS from 0, up to 200 iterations. Strength: the best of 0.1, 0.01 .. 1e-5 on a
@@ -395,7 +415,7 @@
 
    16  WRITING YOUR OWN
 
-   A method is a struct of callbacks (examples/custom_method.c is Barlow Twins in 30 lines):
+   A method is a struct of callbacks (examples/images/custom_method.c is Barlow Twins):
 
        static void my_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
            sslh_view_add(out, "a", sslh_views(m->ctx, *b, SSLH_VIEWS_SIMCLR, 0));
@@ -414,11 +434,11 @@
        m.min_batch = 2;
        sslh_train(c, m, data, (sslh_train_desc){ .epochs = 10 });
 
-   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new
-   on m.net: what is registered there is trained, saved and resumed. .phases above 1 runs several losses a step, each
-   with its parameter groups (.groups); .after runs when the parameters have moved (momentum encoders, queues).
+   Put further nets into m.net with sslh_child, further parameters and states with sslh_param_new and sslh_state_new on
+   m.net: what is registered there is trained, saved and resumed. With .phases above 1 a step has several losses, each
+   with its own parameter groups (.groups); .after runs when the parameters have moved (momentum encoders, queues).
 
-   An encoder is a callback over declared parameters (examples/by_hand.c):
+   An encoder is a callback over declared parameters (examples/images/by_hand.c):
 
        static sslh_tensor *forward(sslh_net *net, sslh_tensor *x, const void *self) {
            (void)self;                                          // constant settings, copied when the net was made
@@ -453,28 +473,28 @@
 
    17  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
 
-   OpenSSL's headers define over a thousand SSL_ macros and libssl exports ssl_ symbols; nothing here uses either
-   prefix, and a test includes <openssl/ssl.h> before and after this file and links libssl.a. NSS installs a header
-   that is called ssl.h too: put this file into a folder of your project and include it by a quoted path
-   ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is not defined:
+   OpenSSL's headers define over a thousand macros that begin with SSL_, and libssl exports symbols that begin with
+   ssl_. Nothing here uses either prefix; a test includes <openssl/ssl.h> before and after this file and links
+   libssl.a. NSS installs a header that is called ssl.h too: put this file into a folder of your project and include it
+   by a quoted path ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is not defined:
 
        #ifndef SSLH_VERSION
        #error "this is not the ssl.h for self-supervised learning: check the include path"
        #endif
 
-   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it
-   got itself.
+   The SIMD part includes the file again under the name SSLH_FILE ("ssl.h", found beside itself) and checks that it got
+   itself.
 
-   The text is C99 and C++11 to 20. An implementation compiled as C serves C++ callers and the other way round. With
-   SSLH_STATIC any number of private copies can live in one program.
+   The text is C99 and also C++11 to C++20. An implementation compiled as C serves C++ callers and the other way round.
+   With SSLH_STATIC any number of private copies can live in one program.
 
    18  FILES
 
-   In: IDX (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PNM, NumPy .npy; folders of class
-   folders; PNG sheets with an index.txt (>>sheets describes it). Out: PNG, .npy, safetensors. Weights and checkpoints
-   are safetensors with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per
-   tensor; they are written to a temporary file in the same folder, synced and renamed, so that a crash leaves the old
-   file or the new one.
+   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
+   and binary (P5, P6), NumPy's .npy and safetensors; folders of class folders; PNG sheets with an index.txt (>>sheets
+   describes it). Written are PNG, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
+   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor. They are written to a
+   temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -486,235 +506,55 @@
    19  WHEN SOMETHING GOES WRONG
 
    "the loss is NaN or Inf in step ..", "the gradient of '..' holds NaN": nothing was changed. Make the context with
-   .check_nan = 1 (slow): the error then names the first operation. Usual causes: the rate (LARS rates such as 3 given
-   to Adam or SGD), no warm-up, log or sqrt of 0 or a division in a loss of your own (sslh_shift(c, x, 1e-6f) first),
-   a method made for values in [0,1] given others.
+   .check_nan = 1 (slow), and the error will name the first operation that made one. Usual causes are the rate (one
+   made for LARS, such as SimCLR's default, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0
+   in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
+   them there.
 
-   The loss falls, the features are bad. The second number near 1 within an epoch: the task is solved by a shortcut
-   (SimCLR: no colour jitter, or crops too much alike; rotation: borders). Look at the views (sslh_picture_grid).
-   sslh_feature_std 0: collapse. Rotation: probe a middle block (.tap), not the last. MAE: fine-tune, a linear probe
-   shows little. VAE: KL near 0 is posterior collapse (lower .beta, more steps).
+   The loss falls, but the features are bad. If the second number is near 1 within an epoch, the task is solved by a
+   shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
+   sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block
+   (.tap), not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is
+   posterior collapse: lower .beta or train longer.
 
-   SimCLR does not learn: the loss stays near ln(2N-1), 6.24 for a batch of 256. The rate is too low for a short run
-   (see 13), the batch too small (negatives are the other views of the batch; .accumulate adds none), or the views too
-   strong (.crop_min 0.2). Compare top-1 with 1/(2N-1), not the loss: losses at other batch sizes or temperatures say
-   nothing.
+   SimCLR does not learn: its loss stays near ln(2N-1), which is 6.24 for a batch of 256. Either the rate is too low
+   for a short run (see 13), or the batch is too small (negatives are the other views of the batch; .accumulate adds
+   none), or the views are too strong (try .crop_min = 0.2). Compare top-1 with 1/(2N-1) and not the loss, because
+   losses at other batch sizes or temperatures say nothing.
 
-   The probe of the trained encoder equals the untrained one's: was the trained net probed (method.encoder for
-   sslh_vae)? An error? Everything after the first error does nothing, so check sslh_error(c) before believing a 0.
+   The probe of the trained encoder equals that of the untrained one. Was the trained net probed (for sslh_vae it is
+   method.encoder)? Was there an error? After the first error everything does nothing, so check sslh_error(c) before
+   you believe a 0.
 
-   "#error ..", hundreds of unknown names: another library's ssl.h was found (17). "SSLH_FILE": the file was renamed.
-   Undefined references: no file, or a file compiled with other switches, has SSLH_IMPLEMENTATION; twice: two have it.
+   "#error ..", hundreds of unknown names: the compiler found another library's ssl.h (17), or, when the message speaks
+   of SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that has
+   it was compiled with other switches. Symbols defined twice: two files have it.
 
-   It is slow. The one file with SSLH_IMPLEMENTATION needs -O2. sslh_query(c).cpu tells the instruction set, .threads
-   the threads; other busy programs cost more than their share because each operation waits for its last thread: try
-   .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet takes 3.8
-   million multiply-adds for a 32 x 32 image, ResNet-18 555, the default ViT 365.
+   It is slow. The one file with SSLH_IMPLEMENTATION needs -O2. sslh_query(c) tells the instruction set in .cpu and the
+   number of .threads. Other busy programs cost more than their share, because each operation waits for its last thread:
+   try .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet takes 3.8
+   million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default ViT 365 million.
 
-   Memory grows: a loop without sslh_next_batch needs sslh_begin_step; a sweep needs sslh_mark and sslh_rewind (6).
+   Memory grows: a loop without sslh_next_batch needs sslh_begin_step (4), a sweep needs sslh_mark and sslh_rewind (6).
 
-   20  ALL OPTIONS
+   20  WHERE THINGS ARE (search for the tag)
 
-   Every field of every descriptor. "-" under default: 0 or NULL, which means no, none or not used. A number that
-   stands alone is what 0 becomes; SSLH_OFF makes it really 0 where that makes sense (rates, probabilities, pads,
-   warm-up).
-
-     field                 default       meaning
-   sslh_desc, for sslh_create
-     seed                  as given      0 is a seed like any other
-     threads               processors    threads of the pool, the caller's included; 1: no pool; at most 256
-     cpu                   best          "sse2", "avx2", "avx512", "neon", "c" lower the instruction set (tests); no
-                                         "c" in builds for 64-bit x86, where SSE2 always is, with the same bits
-     portable_bits         -             1: no fused multiply-add, the same bits on CPUs without it too
-     check_nan             -             1: every operation's output is searched for NaN and Inf
-     max_bytes             -             most bytes held at once; above it SSLH_E_MEMORY
-     no_winograd           -             1: 3 x 3 convolutions by their definition (rounding: 9)
-     bfloat16              -             1: products and convolutions of operands rounded to bfloat16 (what it gives: 9)
-     alloc, release        malloc, free  both or none; user is their first argument
-     parallel_for          own pool      runs fn(arg, task, worker) for all tasks; set .threads to its number of workers
-   sslh_simclr_desc
-     temperature           0.5           t of NT-Xent; ImageNet 0.1, short runs 0.2
-     head_layers           3             layers of the projection head, 1 to 7
-     head_hidden, head_out features, 128 widths of the head: hidden (width of the encoder's output) and last
-     no_head_norm          -             1: no batch norm in the head, a bias instead
-     decoupled             -             1: no positive in the denominator (DCL, Yeh et al. 2022)
-     views                 VIEWS_SIMCLR  recipe of both views
-   sslh_rotation_desc
-     rotations             4             or 2: 0 and 180 degrees
-     one_per_image         -             1: one random turn per image and step instead of all in one batch
-     tap                   output        inner result that the classifier reads
-     views                 VIEWS_ROTATION, normalised by the data's mean and deviation
-   sslh_vae_desc
-     height, width         required      of the images
-     channels              1
-     hidden, latent        400, 20       widths of the hidden layer and of the code
-     beta                  1             weight of the KL term; SSLH_OFF: none
-     gaussian              -             1: squared error / 2 instead of the Bernoulli cross-entropy
-     activation_tanh       -             1: tanh instead of ReLU
-   sslh_mae_desc
-     mask                  0.75          share of the patches hidden
-     decoder_width, _depth, _heads  96, 4, 3  the width a multiple of 4 and of the heads
-     raw_pixels            -             1: targets are pixels, not normalised per patch
-     views                 VIEWS_MAE, normalised by the data's mean and deviation
-   sslh_train_desc, for sslh_train; defaults are the method's where it has one (13)
-     epochs, batch         10, 256       passes over the data, images per step
-     optimizer             the method's  see 14
-     lr                    the method's  peak rate for this batch size
-     schedule              the method's  SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS, SSLH_LINEAR_DECAY
-     warmup                the method's  epochs of linear rise
-     milestones, gamma     -, 0.1        SSLH_STEPS: fractions of the run, ended by 0; factor at each
-     accumulate            1             batches per update; their gradients are summed
-     max_steps             -             stop here; the schedule is still that of all epochs
-     checkpoint            -             path
-     checkpoint_every      1             epochs between checkpoints; checkpoint_steps instead: steps
-     resume                -             1: go on from .checkpoint if it is there
-     quiet                 -             1: no progress line on stderr
-     no_ahead              -             as in sslh_loader_desc: for a callback that changes pixels
-     callback, user        -             after every step and epoch; a value other than 0 stops
-     losses                -             receives the mean loss of each epoch (epochs values)
-   sslh_optimizer_desc, for sslh_optimizer_new
-     kind                  SSLH_SGD      SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS (in sslh_train_desc 0: the method's)
-     momentum, nesterov    0.9, -        SGD, LARS; nesterov: SGD only
-     beta1, beta2, eps     0.9, 0.999, 1e-8  Adam, AdamW
-     no_bias_correction    -             1: Adam as in BERT's code
-     weight_decay          -             see 11
-     lars_eta, lars_clip   0.001, -      trust coefficient; 1: ratio / rate at most 1
-     clip                  -             the norm of all gradients of the step is cut to this
-     group_lr[16]          1             rate multiplier of each parameter group; SSLH_OFF: the group rests
-     constant_lr           -             bit g: group g has the peak rate (sslh_optimizer_peak), not the schedule's
-   sslh_mlp_desc
-     in                    required      values per sample
-     widths[8]             256, 256      output width of each layer, ended by 0
-     activation            SSLH_RELU     between layers (SSLH_LINEAR, 0, means the default)
-     batch_norm            -             1: after each hidden layer
-     last_batch_norm       -             1: after the last layer too; 2: without shift; 3: without scale and shift
-     last_activation       -             1: activation after the last layer too (an encoder, not a head)
-     last_no_bias          -             1: the last layer has no bias (before a batch norm none ever has)
-   sslh_convnet_desc, sslh_resnet_desc, sslh_nin_desc
-     channels              3             of the input
-     map_output            -             1: (N,H,W,C) instead of the average
-     widths[8]             32,64,128,256 convnet: of the blocks, each halves the side
-     depth                 18            resnet: or 34
-     imagenet_stem         -             resnet, 1: 7x7 stride 2 and max-pool; 0: 3x3 for small images
-     width                 64            resnet: of the first stage; the features have 8 times as many
-     blocks                4             nin: 3, 4 or 5
-     divide                1             nin: widths 192, 160, 96, 192 divided by this
-   sslh_vit_desc
-     image, channels       32, 3         side and channels of the input
-     patch                 4             side, divides image
-     width, depth, heads   192, 12, 3    D, blocks, heads (divide D)
-     mlp                   4 D           hidden width of the MLP
-     fixed_positions       -             1: sine-cosine positions that are not trained (MAE); D a multiple of 4
-     token_output          -             1: (N,1+P,D)
-     mean_pool             -             vector output, 1: mean of the patch tokens; 0: class token
-   sslh_feature_desc, for sslh_features, and .features of the next two
-     tap                   output        inner result
-     max_pool              -             1: maximum over the places instead of the mean
-     pool_grid             1             maps: g x g cells
-     batch                 256           images at a time; changes memory, not results
-   sslh_probe_desc
-     l2                    chosen        strength of the penalty
-     iterations            200           of L-BFGS
-     fraction, seed        1, 0          share of the training labels, and the seed of its draw and of the held-out part
-   sslh_knn_desc
-     k                     200           20 when there are fewer than 5,000 training samples; at most all
-     temperature           0.1
-     fraction, seed        1, 0          as above
-   sslh_finetune_desc
-     epochs, batch         10, 128
-     lr                    1e-3 x batch/256  peak
-     weight_decay          0.05          SSLH_OFF: none
-     layer_decay           0.75, else 1  ViT: rate of each earlier block is multiplied by this
-     drop_path             0.1, else 0   ViT: stochastic depth at the last block
-     smoothing             0.1           of the labels
-     warmup                1             epochs
-     fraction, seed        1, 0          share of the training labels
-     views                 VIEWS_MAE     .mean and .std are always those that the encoder was trained with
-   sslh_loader_desc, for sslh_loader_new
-     batch                 256           at most the number of samples
-     in_order              -             1: no shuffling, the smaller last batch included
-     epochs                1             SSLH_OFF: for ever
-     keep_last             -             1: shuffled, with the smaller last batch too
-     no_ahead              -             1: views of the next batch are not begun early (section 8)
-   sslh_recipe, for sslh_views and sslh_augment; in this order
-     crop_min, crop_max    -, 1          share of the area of a random resized crop; crop_min 0: none
-     ratio_min, ratio_max  3/4, 4/3      its aspect
-     crop_tries            10            then a crop from the centre
-     height, width         image         of the view
-     bilinear              -             1: instead of bicubic
-     no_antialias          -             1: no wider filter when shrinking
-     pad_crop              -             zeros added all around before a crop of the view's size
-     flip                  -             probability of a mirror
-     rotate90              -             1: a random number of quarter turns
-     jitter                -             probability; strengths: brightness, contrast, saturation (factors in 1 +- a)
-                                         and hue (in +- h turns, at most 0.5), in random order
-     grey, blur, solarize  -             probabilities
-     blur_min, blur_max    0.1, 2        standard deviation in pixels
-     blur_kernel           side/10, odd
-     solarize_threshold    0.5           values from it on are inverted
-     cutout                -             side of a grey square
-     mean[4], std[4]       -             y = (x - mean) / std; std 0: the channel stays
-   sslh_load_desc, for sslh_load_weights
-     strip_prefix          -             removed from the names in the file
-     partial               -             1: missing and unexpected names are no errors
-     optional              -             1: no error when there is no file
-     report, report_size   -             what matched, as text
-   sslh_preprocess, for sslh_set_preprocess (methods set it when training begins)
-     height, width, channels  as given   sslh_embed resizes to them
-     mean[4], std[4]       0, 1          of values in [0,1]
-   sslh_conv_desc, for sslh_conv2d and its kin
-     stride, dilation, groups  1, 1, 1   stride_w, dilation_w: the same unless given; 1-D reads stride, or stride_w
-     pad                   0             zeros on both sides; pad_w: the same unless given
-     output_pad            -             transposed only, below the stride
-     activation            SSLH_LINEAR   in the same pass
-   sslh_batch_norm_desc
-     training              -             1: statistics of the batch, running ones are updated
-     momentum, eps         0.1, 1e-5
-     virtual_groups        1             parts of the batch with statistics of their own (SplitBN)
-     activation            SSLH_LINEAR   or SSLH_RELU
-   sslh_attention_desc
-     heads                 1             divide D
-     causal                -             1: a token sees itself and those before it
-     scale                 1/sqrt(D/heads)
-     key_mask              -             (N,Tk) 8-bit, 1: padding
-     weights               -             receives (N,heads,Tq,Tk)
-   sslh_forward_desc, for sslh_forward_ex
-     tap                   output
-     keep                  all           (N,J) patch tokens that a ViT keeps
-     mask                  -             (N,T) 8-bit, 1: in sslh_vit a token (the class token counts) not attended to
-     drop_path             -             stochastic depth at the last block of a ViT, in training mode
-   sslh_net_desc, for sslh_net_new
-     name                  "net"
-     forward               -             NULL: a container
-     self, self_size       -             settings, copied
-     kind, width           SSLH_VECTOR, - of the output
-     channels, image       any           of the input, checked when given
-   sslh_param_opts, for sslh_param_set
-     group, lr_scale       0, 1          parameter group 0..15; factor of the rate; SSLH_OFF: 0
-     decay_scale           1, vectors 0  factor of the weight decay
-   sslh_gradcheck_desc (in a double build)
-     step, floor           1e-2 (1e-5), 0.1 (1e-3)  difference; least denominator of the relative error
-     tolerance             2e-2 (1e-6)   above it: an error
-     max_checks            200           elements per input
-     report, report_size   -             the worst element as text
-   sslh_tsne_desc
-     perplexity, iterations  30, 500     the perplexity at most (n-1)/3
-   sslh_field, sslh_op_desc: see their declarations (>>api-data, >>api-tensor)
-
-   21  WHERE THINGS ARE (search for the tag)
-
-     declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-optim
-                      >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
+     declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
+                      >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I the book       >>method (shared) >>rotation >>simclr >>vae >>mae >>train >>eval >>losses >>nets >>encoders >>optim >>views
-     II tensors       >>core-impl >>random >>tape >>elementwise >>reductions >>products >>conv >>norms >>shapes >>sequences
-     III the engine   >>kernels >>products-plan >>conv-plan >>pool >>views-ahead
-     IV files         >>files >>weights >>data >>sheets >>pictures
+     I    the book    >>method >>rotation >>simclr >>vae >>mae >>methods >>train >>eval >>losses >>nets >>encoders
+                      >>optim >>views
+     II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
+                      >>norms >>shapes >>sequences
+     III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
+                      >>views-ahead >>state
+     IV   files       >>files >>inflate >>images >>arrays >>data >>readers >>sheets >>folders >>weights >>pictures
      end              >>history >>licence
 
-   Shape letters, the same in every comment: N batch, H W height and width, C channels, T tokens or time, D width of a
-   vector, K classes or keys, P patches, O output and I input channels, Kh Kw kernel. A buffer's comment gives its
-   shape in them. */
+   Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
+     N batch   H W height and width   C channels   T tokens or time   D width of a vector   K classes or keys
+     P patches   p side of a patch   O I output and input channels   Kh Kw height and width of a kernel
+   In products of matrices M, K and N are the sizes: (M,K) x (K,N).   */
 #ifndef SSLH_INCLUDE_SSL_H
 #define SSLH_INCLUDE_SSL_H
 /* ================================================================================================================== */
@@ -851,15 +691,19 @@ typedef struct sslh_desc {
     size_t      max_bytes;     /* 0: no limit; otherwise allocations beyond this sum fail with SSLH_E_MEMORY */
     void *(*alloc)(void *user, size_t bytes); /* NULL: malloc and free; give both or none */
     void  (*release)(void *user, void *pointer);
-    void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg); /* NULL: own pool of .threads */
-    void   *user;              /* passed to the callbacks above */
-    int     no_winograd;       /* 1: 3x3 convolutions by their definition: a third of the rounding error, slower */
-    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9) */
+    /* Runs fn(arg, task, worker) for all tasks, see the manual, 8; NULL: the context's own pool. Set .threads to the
+       number of its workers. */
+    void  (*parallel_for)(void *user, int tasks, sslh_task_fn fn, void *arg);
+    void   *user;              /* first argument of the callbacks above */
+    int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
+    int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
+                                  gains time on this processor, sslh_query(c).bfloat16 tells */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
    every function does nothing. One context per thread of the caller's; contexts are independent of each other. Errors:
-   a .cpu that this machine or build has not, one of .alloc and .release without the other, more than 256 threads. */
+   a .cpu that this machine or build has not (one for 64-bit x86 has no "c": SSE2, which is always there, gives the same
+   bits), one of .alloc and .release without the other, more than 256 threads, the caller's included. */
 SSLH_API sslh_ctx *sslh_create(sslh_desc desc);
 /* Frees the context and everything made with it: no tensor, net, data set, loader or optimiser of it may be used
    after. */
@@ -912,7 +756,10 @@ typedef struct sslh_info {
     int64_t     allocs;   /* calls of the allocator so far */
     int64_t     steps;    /* calls of sslh_begin_step so far */
     uint64_t    seed;
-    int         bfloat16; /* 0: off, 1: by the processor's instruction, 2: emulated, with the same bits */
+    int         bfloat16; /* what .bfloat16 would gain with this .cpu, whether it is on or not. 2: products faster than
+                             in float, by the instruction of AVX-512 BF16 on an AMD processor (Zen 4 and later); 1: the
+                             instruction is there, but this processor is not known to gain by it (Intel's Emerald
+                             Rapids: half as fast as float); 0: emulated, slower than float, with the same bits */
 } sslh_info;
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
@@ -963,9 +810,8 @@ SSLH_API uint64_t sslh_next_stream(sslh_ctx *c);
 /* ================================================================================================================== */
 /*  >>api-tensor    tensors and the tape                                                                              */
 /* ================================================================================================================== */
-/* Row-major, contiguous, up to 6 dimensions, channels last. Shape letters used everywhere in this file:
-     N batch   H W height, width   C channels   T tokens or time   D width of a vector   K classes or keys   P patches
-     O output channels   I input channels   B batch of matrices   M x K times K x N matrices in matmul */
+/* Row-major, contiguous, up to 6 dimensions, channels last. Shapes are written in the letters that the manual explains
+   at its end, 20. */
 
 typedef enum sslh_type { SSLH_F32 = 0, SSLH_I32, SSLH_U8 } sslh_type; /* F32 is double under SSLH_REAL double */
 
@@ -1094,7 +940,7 @@ SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf
 SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent);
+SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent); /* as C's pow: NaN where that has it */
 SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high); /* low <= high */
 SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope); /* x > 0 ? x : slope x */
@@ -1140,17 +986,17 @@ SSLH_API sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
 
 typedef struct sslh_conv_desc {
     int stride, stride_w;     /* default 1; _w defaults to the other */
-    int pad, pad_w;           /* zeros on both sides; default 0; pad_w = SSLH_OFF: none */
+    int pad, pad_w;           /* zeros on both sides; default 0; pad_w: as pad, SSLH_OFF: none */
     int dilation, dilation_w; /* default 1 */
     int groups;               /* default 1; I groups = depthwise */
-    int output_pad;           /* transposed only: rows and columns added at the end */
-    sslh_activation activation;
+    int output_pad;           /* transposed only: rows and columns added at the end, 0 to stride - 1; default 0 */
+    sslh_activation activation; /* in the same pass; default SSLH_LINEAR */
 } sslh_conv_desc;
 /* x (N,H,W,I) weight (O,Kh,Kw,I/groups) bias (O) or NULL -> (N,H',W',O), H' = (H + 2 pad - dilation (Kh-1) - 1)/stride
    + 1 */
 SSLH_API sslh_tensor *sslh_conv2d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
-/* x (N,T,I) weight (O,K,I/groups) bias (O) or NULL -> (N,T',O), T' as H' above; reads stride, pad, dilation (or the
+/* x (N,T,I) weight (O,Kw,I/groups) bias (O) or NULL -> (N,T',O), T' as H' above; reads stride, pad, dilation (or the
    _w). */
 SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                   sslh_conv_desc desc);
@@ -1158,12 +1004,15 @@ SSLH_API sslh_tensor *sslh_conv1d(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
    convolution O -> I that it transposes -> (N,H',W',O), H' = (H-1) stride - 2 pad + dilation (Kh-1) + output_pad + 1 */
 SSLH_API sslh_tensor *sslh_conv2d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
+/* The same along one axis: x (N,T,I), weight (I,Kw,O/groups) -> (N,T',O), T' as H' above. */
 SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weight, sslh_tensor *bias,
                                             sslh_conv_desc desc);
 
-/* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them --- */
+/* --- pooling and resizing of (N,H,W,C): windows of kernel x kernel, (H + 2 pad - kernel) / stride + 1 of them; stride
+   0 means kernel, pad is at most kernel / 2 --- */
+/* The largest value of each window, which alone gets the gradient; padding is never the largest. */
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
-/* counts padding */
+/* The sum over each window divided by kernel^2: padding counts as zeros. */
 SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
@@ -1177,7 +1026,7 @@ typedef struct sslh_batch_norm_desc {
     float momentum;       /* of the running statistics; default 0.1 */
     float eps;            /* default 1e-5 */
     int   virtual_groups; /* split the batch into this many groups with statistics of their own (SplitBN); default 1 */
-    sslh_activation activation; /* SSLH_LINEAR or SSLH_RELU, after the residual */
+    sslh_activation activation; /* SSLH_LINEAR (default) or SSLH_RELU, after the residual */
 } sslh_batch_norm_desc;
 /* x (..,C); gamma, beta (C) or NULL; running_mean, running_var (C) or NULL; residual same shape as x or NULL:
    y = activation(gamma (x - mean) / sqrt(var + eps) + beta + residual)          (Ioffe & Szegedy 2015, alg. 1)
@@ -1224,7 +1073,7 @@ SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 /* --- sequences --- */
 typedef struct sslh_attention_desc {
     int          heads;    /* default 1; must divide D */
-    int          causal;   /* 1: token t sees tokens up to t */
+    int          causal;   /* 1: token t sees itself and the tokens before it */
     float        scale;    /* default 1/sqrt(D/heads) */
     sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
     sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
@@ -1301,7 +1150,7 @@ typedef enum sslh_init {
     SSLH_INIT_KAIMING_OUT,    /* normal, std = sqrt(2 / fan_out) */
     SSLH_INIT_XAVIER,         /* uniform, +-scale sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010 */
     SSLH_INIT_FAN_IN,         /* uniform, +-1/sqrt(fan_in): PyTorch's default for linear and conv layers */
-    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions, row 0 zero (He et al. 2021) */
+    SSLH_INIT_POSITIONS       /* (1,1+G*G,D), scale = G: 2-D sine-cosine positions, row 0 zero (He et al. 2022) */
 } sslh_init;
 
 /* Declares a parameter and returns its index. shape (O,..,I): fan_in is the product of all sizes but the first, fan_out
@@ -1331,9 +1180,9 @@ SSLH_API int          sslh_count_tensors(sslh_net *net);
 SSLH_API sslh_tensor *sslh_tensor_at(sslh_net *net, int i, char *name, size_t name_size, int *is_param);
 
 typedef struct sslh_param_opts {
-    int   group;       /* 0..15, default 0 */
-    float lr_scale;    /* multiplies the learning rate; default 1 */
-    float decay_scale; /* multiplies the weight decay; default 1 for matrices, 0 (SSLH_OFF) for vectors */
+    int   group;       /* parameter group 0..15, default 0: what .group_lr, .constant_lr and phases of methods name */
+    float lr_scale;    /* multiplies the learning rate; default 1; SSLH_OFF: the parameter rests */
+    float decay_scale; /* multiplies the weight decay; default 1, for vectors 0; SSLH_OFF: none */
 } sslh_param_opts;
 /* Sets all three of one parameter, by its index. */
 SSLH_API void sslh_param_set(sslh_net *net, int index, sslh_param_opts opts);
@@ -1368,7 +1217,8 @@ typedef struct sslh_forward_desc {
     const char  *tap;    /* name of an inner result ("block1", "layer3", "tokens"); NULL: the output */
     sslh_tensor *keep;   /* (N,J) I32: tokens that a transformer keeps (MAE); NULL: all */
     sslh_tensor *mask;   /* (N,T) U8, 1: token (the class token counts) not attended to in sslh_vit; NULL: none */
-    float        drop_path; /* stochastic depth rate at the deepest block, in training mode */
+    float        drop_path; /* stochastic depth: rate at the last block of a transformer, 0 at the first, linear in
+                               between; in training mode only; default 0 */
 } sslh_forward_desc;
 /* The same with a wish; a .tap that the net does not offer is an error that names those it has. */
 SSLH_API sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc);
@@ -1396,38 +1246,45 @@ SSLH_API float sslh_clip_grad(sslh_net *net, float max_norm);
    trace. */
 SSLH_API size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t size);
 
-/* Layers for nets of the caller's own: _new declares the parameters and returns the index of the first; the function
-   without it applies them. no_bias: 1 leaves the bias out (pass the same value to both). Weights and biases start
-   uniform in +-1/sqrt(fan_in), PyTorch's default; norms at 1 and 0. x (..,in) -> (..,out); conv: (N,H,W,in) ->
-   (N,H',W',out) with kernel x kernel weights, desc.groups the same as groups (0: 1). */
+/* Layers for nets of the caller's own: a function that ends with _new declares the parameters and returns the index of
+   the first, -1 after an error; the function without _new applies them in the forward callback. Both take the same
+   no_bias: 1 leaves the bias out. Weights and biases start uniform in +-1/sqrt(fan_in), PyTorch's default. Linear:
+   x (..,in) -> (..,out), 2 indices, weight (out,in) and bias. Convolution: x (N,H,W,in) -> (N,H',W',out), 2 indices,
+   weight (out,kernel,kernel,in/groups) and bias; groups 0 means 1, and desc.groups must be the same. */
 SSLH_API int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int out, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation);
 SSLH_API int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int out, int kernel, int groups, int no_bias);
 SSLH_API sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc);
-/* gamma, beta, running_mean, running_var, num_batches_tracked: 5 indices. no_affine: 1 leaves gamma and beta out (3); 2
-   only beta (4). Batch statistics while the net trains, else running ones; momentum 0.1, eps 1e-5. residual, added
-   before the activation (SSLH_LINEAR or SSLH_RELU), may be NULL. */
+/* Batch norm over the last axis of x (..,width): 5 indices, gamma, beta, running_mean, running_var and
+   num_batches_tracked; no_affine 1 leaves gamma and beta out (3 indices), 2 only beta (4). Gains start at 1, shifts at
+   0. It uses the statistics of the batch while the net trains, otherwise the running ones; momentum 0.1, eps 1e-5.
+   residual, of x's shape or NULL, is added before the activation (SSLH_LINEAR or SSLH_RELU). */
 SSLH_API int sslh_layer_batch_norm_new(sslh_net *net, const char *name, int width, int no_affine);
 SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tensor *x, sslh_tensor *residual,
                                             int no_affine, sslh_activation activation);
-/* weight and bias (width); eps 0: 1e-5. */
+/* Layer norm over the last axis of x (..,width): 2 indices, weight (from 1) and bias (from 0); eps 0 means 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
-/* >>api-encoders --- encoders ready to use --- */
+/* ================================================================================================================== */
+/*  >>api-encoders  encoders ready to use                                                                             */
+/* ================================================================================================================== */
+/* Each of these functions makes a net that belongs to the context and lives until sslh_rewind or sslh_destroy. Initial
+   values depend on the seed and on the streams that were handed out before. Sizes that make no sense are SSLH_E_USAGE
+   or SSLH_E_SHAPE, and the result is then an inert net. */
 
 typedef struct sslh_mlp_desc {
     int in;                /* values per sample: H W C of an image; required */
     int widths[8];         /* output width of each layer, ended by 0; default 256, 256 */
     sslh_activation activation; /* between layers; default SSLH_RELU (SSLH_LINEAR, 0, means the default) */
-    int batch_norm;        /* 1: after each hidden layer */
+    int batch_norm;        /* 1: after each hidden layer, before its activation */
     int last_batch_norm;   /* 1: also after the last layer; 2: without shift; 3: without scale and shift */
     int last_activation;   /* 1: activation after the last layer too (an encoder); 0: none (a head) */
-    int last_no_bias;
+    int last_no_bias;      /* 1: the last layer has no bias (a layer before a batch norm never has one) */
 } sslh_mlp_desc;
-/* A flat encoder or a head; x (N,..) is flattened to (N,in) -> (N, last width). At most 8 layers; weights as PyTorch's.
-   Taps: layer1, layer2, .. */
+/* A flat encoder, or the head behind an encoder: x (N,..), flattened to (N,in) -> (N, last width), in at most 8 linear
+   layers that start as PyTorch's. Taps: layer1, layer2, .. */
 SSLH_API sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc);
 
 typedef struct sslh_convnet_desc {
@@ -1435,16 +1292,16 @@ typedef struct sslh_convnet_desc {
     int widths[8];  /* of the blocks, ended by 0; default 32, 64, 128, 256 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_convnet_desc;
-/* Blocks of 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm, ReLU; global average pool. He et al. 2015's
-   initial values. Taps: block1 .. */
+/* (N,H,W,C) -> (N, last width): blocks of a 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm and ReLU,
+   then the global average. Initial values of He et al. 2015. Taps: block1 .. */
 SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
 
 typedef struct sslh_resnet_desc {
     int channels;      /* default 3 */
     int depth;         /* 18 or 34; default 18 */
     int imagenet_stem; /* 1: 7x7/2 and max-pool; 0: 3x3/1 for small images (SimCLR's CIFAR version) */
-    int width;         /* of the first stage; default 64 */
-    int map_output;
+    int width;         /* of the first stage; default 64; the features have 8 times as many */
+    int map_output;    /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_resnet_desc;
 /* He et al. 2016, basic blocks; (N,H,W,C) -> (N, 8 width); names and initial values as in torchvision. Taps: stem,
    layer1 .. layer4, maps with sides H, H, H/2, H/4, H/8 (with .imagenet_stem a quarter of these). */
@@ -1453,11 +1310,12 @@ SSLH_API sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc);
 typedef struct sslh_nin_desc {
     int channels;   /* default 3 */
     int blocks;     /* 3, 4 or 5; default 4 */
-    int divide;     /* widths 192/160/96/192 divided by this; default 1 */
-    int map_output;
+    int divide;     /* widths 192/160/96/192 divided by this, 1 to 96; default 1 */
+    int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
 } sslh_nin_desc;
-/* Network in network as RotNet uses it (Gidaris et al. 2018): blocks of a 5x5 (the first two) or 3x3 and two 1x1
-   convolutions with batch norm and ReLU, 3x3 pooling with stride 2 after the first two. Taps: block1 .. */
+/* (N,H,W,C) -> (N, 192 / divide): network in network as RotNet uses it (Gidaris et al. 2018), blocks of a 5x5 (the
+   first two) or 3x3 and two 1x1 convolutions with batch norm and ReLU, and 3x3 pooling with stride 2 after the first
+   two. Taps: block1 .. */
 SSLH_API sslh_net *sslh_nin(sslh_ctx *c, sslh_nin_desc desc);
 
 typedef struct sslh_vit_desc {
@@ -1466,33 +1324,37 @@ typedef struct sslh_vit_desc {
     int patch;       /* side in pixels, divides image; default 4 */
     int width;       /* D, default 192 */
     int depth;       /* blocks, default 12 */
-    int heads;       /* default 3 */
+    int heads;       /* divides D; default 3 */
     int mlp;         /* hidden width of the MLP; default 4 D */
-    int fixed_positions; /* 1: 2-D sine-cosine positions that are not trained (MAE) */
-    int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .pool */
+    int fixed_positions; /* 1: 2-D sine-cosine positions that are not trained (MAE); D is then a multiple of 4 */
+    int token_output;    /* 1: (N,1+P,D); 0: (N,D) by .mean_pool */
     int mean_pool;       /* vector output: 1 mean of the patch tokens, 0 the class token */
 } sslh_vit_desc;
-/* Dosovitskiy et al. 2021, pre-norm, exact GELU, layer norm eps 1e-6; names as in timm. Taps: block1 .., tokens.
-   sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not divide the
-   image, heads that do not divide the width; images of another size than .image. */
+/* (N,image,image,C) -> (N,D) or (N,1+P,D), P = (image / patch)^2: the vision transformer of Dosovitskiy et al. 2021,
+   with norms before attention and MLP, exact GELU and layer norm's eps 1e-6; names as in timm. Taps: block1 ..,
+   tokens. sslh_forward_desc.keep drops all other patch tokens before the first block. Errors: a patch that does not
+   divide the image, heads that do not divide the width; images of another size than .image. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
-/* --- files: weights --- */
+/* ================================================================================================================== */
+/*  >>api-weights   weights in files, preprocessing, features of pixels                                               */
+/* ================================================================================================================== */
+
 typedef struct sslh_load_desc {
-    const char *strip_prefix; /* removed from the names in the file, e.g. "module.encoder_q." */
-    int   partial;            /* 1: missing and unexpected names are not errors */
-    int   optional;           /* 1: a missing file is not an error */
-    char *report;             /* receives matched / missing / unexpected / wrong shape as text */
-    size_t report_size;
+    const char *strip_prefix; /* removed from the names in the file, e.g. "module.encoder_q."; NULL: nothing */
+    int   partial;            /* 1: missing and unexpected names are no errors (another shape always is one) */
+    int   optional;           /* 1: a missing file is no error */
+    char *report;             /* receives matched / missing / unexpected / wrong shape as text; NULL: not wanted */
+    size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
-/* safetensors (see the manual): parameters and states with PyTorch's names and axis order, a CRC-32 per tensor, the
-   architecture and the preprocessing as metadata. Written to a temporary file and renamed. A parameter of three or more
-   sizes whose name ends with "weight" is a convolution: (O,K..,I) in memory, (O,I,K..) in the file. */
+/* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 per
+   tensor, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three or
+   more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
 /* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are
    converted. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture named in the file, then reads it. */
+/* Builds the architecture that the file names, one of those above, then reads it. An inert net after an error. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
@@ -1500,15 +1362,15 @@ SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t s
 /* Preprocessing that sslh_embed repeats; saved with the net. */
 typedef struct sslh_preprocess {
     int   height, width, channels; /* that the encoder was trained on; 0: as given */
-    float mean[4], std[4];         /* of values in [0,1]; std 0 means 1 */
+    float mean[4], std[4];         /* per channel, of values in [0,1]; default mean 0, std 1 */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
 SSLH_API sslh_preprocess sslh_get_preprocess(sslh_net *net);
-/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes, normalises
-   (bilinear, antialiased), runs in evaluation mode without a tape, averages maps and tokens over their places;
-   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error:
-   zeros. */
+/* Features of n images of 8-bit pixels (n,height,width,channels) into out (n, width of the net): resizes (bilinear,
+   antialiased), normalises, runs in evaluation mode without a tape and averages maps and tokens over their places. It
+   allocates nothing after the first call with the same n. An image's features do not depend on n. After an error out is
+   filled with zeros. */
 SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out);
 
 /* ================================================================================================================== */
@@ -1517,23 +1379,21 @@ SSLH_API void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 
 typedef enum sslh_optim_kind { SSLH_OPTIM_DEFAULT = 0, SSLH_SGD, SSLH_ADAM, SSLH_ADAMW, SSLH_LARS } sslh_optim_kind;
 typedef struct sslh_optimizer_desc {
-    sslh_optim_kind kind;  /* default SSLH_SGD */
-    float momentum;        /* SGD, LARS: default 0.9; SSLH_OFF: none */
-    int   nesterov;
-    float beta1, beta2;    /* Adam: default 0.9, 0.999 */
-    float eps;             /* Adam: default 1e-8 */
-    int   no_bias_correction; /* Adam: BERT's variant */
-    /* default 0. SGD and ADAM add it to the gradient, ADAMW decouples it, LARS before the ratio */
-    float weight_decay;
-    float lars_eta;        /* trust coefficient; default 0.001 */
-    int   lars_clip;       /* 1: ratio/lr at most 1 (solo-learn's variant) */
-    float clip;            /* norm of all gradients is cut to this before the update; 0: no */
-    float    group_lr[16]; /* multiplier of parameter group g; 0 means 1 */
-    unsigned constant_lr;  /* bit g: group g uses the peak given to sslh_optimizer_peak, not the schedule */
+    sslh_optim_kind kind;  /* default SSLH_SGD; in sslh_train_desc the method's optimiser */
+    float momentum;        /* SGD, LARS: below 1; default 0.9; SSLH_OFF: none */
+    int   nesterov;        /* SGD, 1: Nesterov's momentum */
+    float beta1, beta2;    /* Adam, AdamW: below 1; default 0.9, 0.999 */
+    float eps;             /* Adam, AdamW: default 1e-8 */
+    int   no_bias_correction; /* Adam, AdamW, 1: as in BERT's code */
+    float weight_decay;    /* default 0; where each kind applies it: the manual, 11 */
+    float lars_eta;        /* LARS: trust coefficient; default 0.001 */
+    int   lars_clip;       /* LARS, 1: ratio / lr at most 1 (solo-learn's variant) */
+    float clip;            /* the norm of all gradients of the step is cut to this before the update; default: no */
+    float    group_lr[16]; /* multiplies the rate of parameter group g; default 1; SSLH_OFF: the group rests */
+    unsigned constant_lr;  /* bit g: group g has the peak given to sslh_optimizer_peak, not the schedule's rate */
 } sslh_optimizer_desc;
-/* LARS is PyTorch's family (MoCo v3, Barlow Twins): g += wd p; g *= eta |p| / |g| for tensors of more than one
-   dimension; mu = momentum mu + g; p -= lr mu. Vectors get neither decay nor ratio. */
-/* Momentum and betas must be below 1. Memory for the moments is taken at the first step. */
+/* The update rules, equation by equation, stand in the manual, 11. LARS is that of PyTorch's family (MoCo v3, Barlow
+   Twins). Memory for the moments is taken at the first step. */
 SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc desc);
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
@@ -1590,11 +1450,11 @@ typedef struct sslh_data {
     int64_t        total;                    /* private: samples of the whole set that order points into */
 } sslh_data;
 
-/* Loads an IDX file (also .gz; labels from the file beside it named with "labels"/"idx1"), a CIFAR-10/100 binary (fine
-   labels), one PNG/PNM image, a folder of those binaries (the training files; name the test file itself for the test
-   set), a folder with a sub-folder of images per class, a folder of images (no labels), or a folder of PNG sheets with
-   an index.txt (>>sheets). All images have one size; alpha is left out. When nothing matches, the error states this
-   rule. */
+/* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
+   "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, PGM or PPM image, a folder of those binaries (the
+   training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a
+   folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
+   alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
@@ -1603,9 +1463,8 @@ SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
 /* n fields (1 to 4) of count samples each; .values or .fetch of each must stay valid. Height, width, channels and
    labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
-/* Views of a data set: no copy of the samples. .labels are in the view's order; the context of the data owns the
-   view. */
-/* Samples begin .. end-1, and those with the numbers index[0..n-1] (copied; repeats are allowed). */
+/* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
+   copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
 SSLH_API sslh_data sslh_data_range(sslh_data d, int64_t begin, int64_t end);
 SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
@@ -1613,15 +1472,14 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
-/* Mean and standard deviation per channel of values in [0,1]; 0 for channels that are not there. */
+/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
 
 typedef struct sslh_loader_desc {
-    int batch;        /* default 256, at most count */
-    /* 1: no shuffling, the last batch may be smaller; 0: shuffled by (seed, epoch), full batches only */
-    int in_order;
+    int batch;        /* default 256; never more than the samples there are */
+    int in_order;     /* 1: no shuffling, and the smaller last batch too; 0: shuffled by (seed, epoch), full batches */
     int epochs;       /* sslh_next_batch returns 0 after so many; default 1; SSLH_OFF: for ever */
     int keep_last;    /* 1: shuffled, but with the smaller last batch too */
     int no_ahead;     /* 1: idle threads do not make the next batch's views early (for pixels that change meanwhile) */
@@ -1653,7 +1511,7 @@ SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* 8-bit pixels (height,width,channels) of a PNG or PNM file, 16 bits reduced; memory of the context, freed by
+/* 8-bit pixels (height,width,channels) of a PNG, PGM or PPM file, 16 bits reduced; memory of the context, freed by
    sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
@@ -1678,27 +1536,31 @@ SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
    and contrast only, and grey does nothing. The second of 2 and the fourth of 4 channels (transparency) move but keep
    their values. */
 typedef struct sslh_recipe {
-    float crop_min, crop_max;       /* random resized crop: share of the area; 0: no crop; crop_max default 1 */
-    float ratio_min, ratio_max;     /* aspect, default 3/4 to 4/3 */
-    int   crop_tries;               /* default 10, then a centre crop */
-    int   height, width;            /* of the view; default: of the image */
-    int   bilinear;                 /* 1: bilinear instead of bicubic */
-    int   no_antialias;             /* 1: no widening of the filter when shrinking */
-    int   pad_crop;                 /* pads so many pixels with zeros, then crops back at a random place */
+    float crop_min, crop_max;       /* random resized crop: share of the area, 0 to 1; crop_min 0: no crop; crop_max
+                                       default 1 */
+    float ratio_min, ratio_max;     /* its width over its height, default 3/4 to 4/3 */
+    int   crop_tries;               /* of a crop that fits into the image, default 10; then one from the centre */
+    int   height, width;            /* of the view in pixels; default: of the image */
+    int   bilinear;                 /* 1: resized bilinearly instead of bicubically */
+    int   no_antialias;             /* 1: no wider filter when shrinking */
+    int   pad_crop;                 /* pads so many zeros all around, then crops a view back at a random place */
     float flip;                     /* probability of a horizontal mirror */
-    int   rotate90;                 /* 1: a random multiple of 90 degrees */
-    float jitter;                   /* probability of colour jitter */
-    float brightness, contrast, saturation, hue; /* factors in [1-a,1+a], hue in +-h turns; order shuffled per image */
+    int   rotate90;                 /* 1: a random number of quarter turns, square views only */
+    float jitter;                   /* probability of colour jitter by the four strengths that follow, in an order
+                                       shuffled per image */
+    float brightness, contrast, saturation; /* factors drawn from [max(0, 1-a), 1+a] */
+    float hue;                      /* turn drawn from [-h, h], at most 0.5 */
     float grey;                     /* probability */
-    float blur;                     /* probability */
-    float blur_min, blur_max;       /* sigma in pixels, default 0.1 to 2 */
-    int   blur_kernel;              /* odd; default a tenth of the side */
-    float solarize;                 /* probability; values at or over .solarize_threshold (default 0.5) are inverted */
-    float solarize_threshold;
-    int   cutout;                   /* side of a square of grey (0.5 before normalising) at a random place */
-    float mean[4], std[4];          /* y = (x - mean) / std; std 0: no normalisation */
+    float blur;                     /* probability of a Gaussian blur */
+    float blur_min, blur_max;       /* its standard deviation in pixels, default 0.1 to 2 */
+    int   blur_kernel;              /* its width in pixels, odd; default a tenth of the side */
+    float solarize;                 /* probability; values from .solarize_threshold on are inverted */
+    float solarize_threshold;       /* default 0.5; SSLH_OFF: 0 */
+    int   cutout;                   /* side of a square of grey (0.5 before normalising) at a random place; 0: none */
+    float mean[4], std[4];          /* y = (x - mean) / std per channel; std 0: the channel stays as it is */
 } sslh_recipe;
 
+/* The named recipes; the manual, 12, has their strengths and sources beside each other. */
 SSLH_API sslh_recipe sslh_recipe_none(void);    /* the image in [0,1] */
 SSLH_API sslh_recipe sslh_recipe_simclr(void);  /* SimCLR for small images: jitter strength 0.5, no blur */
 SSLH_API sslh_recipe sslh_recipe_simclr_large(void); /* SimCLR for ImageNet: strength 1, blur */
@@ -1931,19 +1793,19 @@ SSLH_API uint64_t sslh_hash(sslh_net *net);
 
 typedef struct sslh_feature_desc {
     const char *tap;    /* inner result; NULL: the output */
-    int   max_pool;     /* maps and tokens are averaged; 1: maximum instead */
-    int   pool_grid;    /* maps: average pool to g x g and flatten; must divide the side; default 1 */
-    int   batch;        /* default 256 */
+    int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
+    int   pool_grid;    /* maps: averages of g x g cells side by side, g g C values; must divide the side; default 1 */
+    int   batch;        /* images at a time, default 256; changes memory, not results */
 } sslh_feature_desc;
 /* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
     sslh_feature_desc features;
-    float l2;         /* fixed strength, SSLH_OFF: no penalty; default: the best of 0.1, 0.01 .. 1e-5 on a tenth held
-                         out (under 2,000: 5 folds) */
-    int   iterations; /* of L-BFGS; default 200 */
-    float fraction;   /* share of the labels used; default 1 */
+    float l2;         /* strength of the penalty on the weights; SSLH_OFF: none; default: the best of 0.1, 0.01 .. 1e-5
+                         on a tenth held out (fewer than 2,000 samples: in 5 folds) */
+    int   iterations; /* of L-BFGS, at most; default 200 */
+    float fraction;   /* share of the training labels used, the same of every class; default 1 */
     uint64_t seed;    /* of the draw of the fraction and of the held-out part */
 } sslh_probe_desc;
 /* Linear probe: multinomial logistic regression (L-BFGS) on frozen features standardised by the training set; the
@@ -1958,10 +1820,10 @@ SSLH_API float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
 
 typedef struct sslh_knn_desc {
     sslh_feature_desc features;
-    int   k;            /* default 200 (20 when fewer than 5,000 samples) */
-    float temperature;  /* default 0.1 */
-    float fraction;     /* share of the labels used; default 1 */
-    uint64_t seed;
+    int   k;            /* neighbours that vote; default 200, with fewer than 5,000 training samples 20; at most all */
+    float temperature;  /* T; default 0.1 */
+    float fraction;     /* as in sslh_probe_desc */
+    uint64_t seed;      /* of the draw of the fraction */
 } sslh_knn_desc;
 /* Weighted nearest neighbours: cosine similarity, votes weighted exp(s / T) (Wu et al. 2018). Returns test accuracy. */
 SSLH_API float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_knn_desc desc);
@@ -1970,15 +1832,15 @@ SSLH_API float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
                                  const int32_t *test_labels, int classes, sslh_knn_desc desc);
 
 typedef struct sslh_finetune_desc {
-    int   epochs, batch;   /* default 10, 128 */
-    float lr;              /* peak; default 1e-3 * batch/256 (AdamW) */
-    float weight_decay;    /* default 0.05 */
+    int   epochs, batch;   /* default 10, 128; a batch is never more than the samples there are */
+    float lr;              /* peak of AdamW's rate; default 1e-3 x batch / 256 */
+    float weight_decay;    /* default 0.05; SSLH_OFF: none */
     float layer_decay;     /* learning rate of each earlier layer is multiplied by this; default 0.75 for ViT, else 1 */
     float drop_path;       /* default 0.1 for ViT, else 0; SSLH_OFF: none */
     float smoothing;       /* of labels; default 0.1; SSLH_OFF: none */
     float warmup;          /* epochs; default 1 */
-    float fraction;        /* share of the labels used; default 1 */
-    uint64_t seed;
+    float fraction;        /* as in sslh_probe_desc */
+    uint64_t seed;         /* of the draw of the fraction */
     const sslh_recipe *views; /* default crop 0.2-1 and flip; .mean, .std, unless given, of the encoder's training */
 } sslh_finetune_desc;
 /* Trains a copy of the encoder with a linear classifier on labels; the encoder itself is not changed. Returns test
@@ -1986,7 +1848,7 @@ typedef struct sslh_finetune_desc {
 SSLH_API float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, sslh_finetune_desc desc);
 
 /* Collapse meters over features (n,D), n at least 2; rows are made unit vectors inside, but for the rank. */
-/* mean over D of the std of unit rows: 1/sqrt(D) healthy, 0 collapsed */
+/* Mean over D of the standard deviation of unit rows: about 1/sqrt(D) is healthy, 0 is collapse (Chen & He 2021). */
 SSLH_API float sslh_feature_std(const sslh_tensor *x);
 /* exp of the entropy of the normalised singular values (RankMe, Garrido et al. 2023): 1 .. D. Time grows as D^3. */
 SSLH_API float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x);
@@ -2017,7 +1879,10 @@ SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
 /* Principal components of features (n,D): the centred rows times the dims leading axes, persistent (n,dims). Signs are
    fixed: the largest weight of each axis is positive. */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
-typedef struct sslh_tsne_desc { float perplexity; int iterations; } sslh_tsne_desc; /* default 30, 500 */
+typedef struct sslh_tsne_desc {
+    float perplexity; /* about the number of neighbours that count, 1 to 10000; default 30 */
+    int   iterations; /* default 500 */
+} sslh_tsne_desc;
 /* van der Maaten & Hinton 2008, exact (n up to a few thousand), started from PCA: persistent (n,2). A perplexity above
    (n-1)/3 is lowered to it. */
 SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_desc desc);
@@ -9221,6 +9086,7 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
 
 /* --- state of the context ---------------------------------------------------------------------------------------- */
 
+SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c);
 SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     sslh_info i;
     memset(&i, 0, sizeof i);
@@ -9233,7 +9099,7 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     i.allocs = c->allocs;
     i.steps = c->steps;
     i.seed = c->desc.seed;
-    i.bfloat16 = !c->pairs ? 0 : c->pairs->tile_rows == c->k->emulated.rows ? 2 : 1;
+    i.bfloat16 = sslh_i_bfloat16_gain(c);
     return i;
 }
 
@@ -17374,6 +17240,18 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     c->pairs->native = *p; /* its conversions */
 #endif
 }
+
+/* What .bfloat16 gains with the table c->k, see sslh_info. AMD's processors that have the instruction (Zen 4 and later;
+   measured on a Zen 5) start it as often as a fused multiply-add, Intel's Emerald Rapids a quarter as often. */
+SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
+    int gain = c->k && c->k->native.rows;
+#if SSLH_I_BF16
+    __builtin_cpu_init();
+    if (gain) gain = !__builtin_cpu_supports("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1;
+#endif
+    return gain;
+}
+
 /* 1 while the running product or convolution reads pairs. */
 SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
 

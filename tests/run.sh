@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="unit examples pytorch asan coverage tsan valgrind portability windows bits readme"
+all="order unit examples pytorch asan coverage tsan valgrind portability windows bits readme"
 long=0
 stages=
 for a in "$@"; do
@@ -67,6 +67,8 @@ every() {
 }
 
 names() { $MAKE -s test-names; }
+
+stage_order() { program order sh tests/order.sh; }
 
 stage_unit() {
     build_config build "$CC" "$CFLAGS" programs || return
@@ -173,7 +175,10 @@ stage_pytorch() {
     build_config build "$CC" "$CFLAGS" build/tools/weights_tool || return
     program "weights to PyTorch and back" "$py" tests/golden/check_weights.py build/tools/weights_tool
 }
-stage_readme() { if [ -f README.md ]; then program readme sh tests/readme.sh; fi; }
+stage_readme() {
+    program manual sh tests/manual.sh
+    if [ -f README.md ]; then program readme sh tests/readme.sh; fi
+}
 
 whole=$(now)
 for s in $stages; do
