@@ -1,4 +1,4 @@
-/* A method of your own: Barlow Twins (Zbontar et al. 2021) as two callbacks over the core. */
+/* A method of your own: Barlow Twins (Zbontar et al. 2021) as callbacks over the core. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
