@@ -13,6 +13,7 @@
 #     section NAME                  the comment that opens section >>NAME of ssl.h
 #     methods PREFIX                the methods as a table, from sslh_methods (tests/tools/methods_table.c); PREFIX
 #                                   leads to docs, "here" for a page in docs
+#     settings NAME                 fields and defaults of one method, from the same list
 #     copy FILE NAME [/ROWS/]       what stands in FILE between <!-- begin NAME --> and <!-- close -->; of a table the
 #                                   rows that match
 #     steps, means, products, convolutions, memory, bfloat16 NAME
@@ -52,7 +53,7 @@ methods() {
         # shellcheck disable=SC2086
         ${CC:-cc} -std=c99 -O0 -w -I. tests/tools/methods_table.c $with -o $tool ${LDLIBS:--lm -lpthread} || return 1
     fi
-    $tool "$1" examples/*/*.c
+    "$tool" "$@"
 }
 
 if [ "$1" = --block ]; then # one block, as the pages below ask for it
@@ -75,7 +76,8 @@ if [ "$1" = --block ]; then # one block, as the pages below ask for it
         section "$name" || die "ssl.h has no section >>$name that opens with a comment"
         printf '```\n\nThis comment opens section `>>%s` of [ssl.h](../ssl.h)' "$name"
         echo '; the code below it refers to the numbers.' ;;
-    methods) if [ "$name" = here ]; then name=; fi; methods "$name" || die "no table of methods" ;;
+    methods) if [ "$name" = here ]; then name=; fi; methods "$name" examples/*/*.c || die "no table of methods" ;;
+    settings) methods --settings "$name" || die "no settings of $name" ;;
     copy)
         awk -v name="$4" -v rows="$5" '
             BEGIN { gsub(/^\/|\/$/, "", rows) }
@@ -97,7 +99,7 @@ code=0
 mkdir -p build/docs
 for page in README.md docs/*.md; do
     awk '
-        /^<!-- (printed|source|section|methods|copy|steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
+        /^<!-- (printed|source|section|methods|settings|copy|steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
             print
             what = $0; sub(/^<!-- /, "", what); sub(/ -->$/, "", what)
             n = split(what, w, " "); command = "sh docs/fill.sh --block"

@@ -1,6 +1,7 @@
 /* The methods of ssl.h as a table of Markdown, a heading for each family: methods_table PREFIX examples/x/a.c ..
    PREFIX leads from the page to docs/. A method NAME has its page in docs/NAME.md and its program, NAME.c, among the
-   files named; where one of them is missing, this ends with an error. docs/fill.sh runs it at the repository's top. */
+   files named; where one of them is missing, this ends with an error. docs/fill.sh runs it at the repository's top.
+   methods_table --settings NAME: the fields of one method's descriptor, and its training defaults. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include <stdio.h>
@@ -18,10 +19,26 @@ static const char *program_of(const char *name, int files, char **file) {
     return NULL;
 }
 
+static int settings(const char *name) {
+    const sslh_method_info *m;
+    int i;
+    for (m = sslh_methods(NULL); m->name; m++) {
+        if (strcmp(m->name, name) != 0) continue;
+        printf("| field | default | allowed |\n|---|---|---|\n");
+        for (i = 0; i < m->settings_count; i++)
+            printf("| `%s` | %s | %s |\n", m->settings[i].name, m->settings[i].standard, m->settings[i].range);
+        printf("\nTraining: `%s`\n", m->training);
+        return 0;
+    }
+    fprintf(stderr, "methods_table: no method %s\n", name);
+    return 1;
+}
+
 int main(int argc, char **argv) {
     const char *prefix = argc > 1 ? argv[1] : "", *family = "";
     int n = 0, i, code = 0;
     const sslh_method_info *m = sslh_methods(&n);
+    if (argc == 3 && !strcmp(argv[1], "--settings")) return settings(argv[2]);
     if (n < 1) {
         fprintf(stderr, "methods_table: the list is empty\n");
         return 1;
