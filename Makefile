@@ -9,7 +9,8 @@ B      ?= build
 AR     ?= ar
 
 TESTS    := $(patsubst tests/%.c,%,$(wildcard tests/*.c))
-EXAMPLES := $(patsubst examples/%.c,%,$(wildcard examples/*.c))
+# examples/*.c and, in folders by field, examples/*/*.c; their programs all lie in build/examples
+EXAMPLES := $(wildcard examples/*.c examples/*/*.c)
 STD      := -std=c99
 
 help:
@@ -20,6 +21,8 @@ help:
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
 	@echo "make sizes          seconds of compiling, bytes of a program per method, start-up time and memory (6 minutes)"
+	@echo "make docs           fills README and docs from ssl.h and from recorded outputs (docs/fill.sh)"
+	@echo "make record         runs a command and keeps its output for the pages: make record NAME=demo, first, sizes, bench-PROCESSOR"
 	@echo "make docs-pictures  draws the pictures of the pages anew"
 	@echo "make clean"
 
@@ -66,17 +69,21 @@ test-long:
 	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" MAKE="$(MAKE)" sh tests/run.sh long
 
 # --- examples, speed, pictures --------------------------------------------------------------------------------------
-# Every example is complete (cc -I. examples/NAME.c -lm works); here they share one compiled copy of the header, which saves minutes.
+# Every example is complete (cc -I. examples/images/NAME.c -lm works); here they share one compiled copy of the header,
+# which saves minutes. One rule for each folder.
 ONCE := -DSSLH_I_IMPLEMENTED
-$(B)/examples/%: examples/%.c examples/common.h ssl.h $(B)/libsslh.a
+define example_folder
+$(B)/examples/%: $(1)%.c examples/common.h ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/examples
-	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
-examples: $(EXAMPLES:%=$(B)/examples/%)
-# the encoder that examples/embed.c carries: trained briefly on examples/data, turned into a C array
+	$$(CC) $(STD) $$(CFLAGS) $(ONCE) -I. $$< $(B)/libsslh.a $$(LDLIBS) -o $$@
+endef
+$(foreach folder,$(sort $(dir $(EXAMPLES))),$(eval $(call example_folder,$(folder))))
+examples: $(patsubst %.c,$(B)/examples/%,$(notdir $(EXAMPLES)))
+# the encoder that examples/use/embed.c carries: trained briefly on examples/data, turned into a C array
 $(B)/examples/encoder_weights.h: $(B)/examples/pretrain $(B)/examples/bin2c
 	$(B)/examples/pretrain --method simclr --epochs 3 --out $(B)/out --save $(B)/examples/encoder.safetensors
 	$(B)/examples/bin2c $(B)/examples/encoder.safetensors encoder_weights > $@
-$(B)/examples/embed: examples/embed.c ssl.h $(B)/examples/encoder_weights.h
+$(B)/examples/embed: examples/use/embed.c ssl.h $(B)/examples/encoder_weights.h
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. -I$(B)/examples $< $(B)/libsslh.a $(LDLIBS) -o $@
 demo: $(B)/examples/simclr
 	$(B)/examples/simclr --out out
@@ -100,11 +107,15 @@ bench-quick: $(B)/bench/bench
 sizes:
 	@sh tests/bench/sizes.sh
 
+docs:
+	@sh docs/fill.sh
+record:
+	@sh docs/record.sh $(NAME)
 docs-pictures: examples
 	@sh docs/pictures.sh $(B)/examples
 
 clean:
 	rm -rf build
 
-.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs-pictures clean
+.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs record docs-pictures clean
 .SECONDARY:

@@ -24,14 +24,15 @@ typedef struct options {
 } options;
 
 static const char *const options_help =
-    "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders, PNG sheets with index.txt,\n"
+    "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders, PNG sheets with index.txt,"
+    "\n"
     "                 a folder with train and test inside, or the name of a set in $SSLH_DATA; default: Fashion-MNIST\n"
     "                 (10,000 images that come with this repository)\n"
     "  --test PATH    test images; default: found beside the training images, else a tenth of them\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
-    "  --bfloat16     products of rounded operands, faster where the processor has AVX-512 BF16\n";
+    "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n";
 
 /* Text after "--name" or "--name=", moving *i; NULL when argv[*i] is another option. */
 static const char *option_value(int argc, char **argv, int *i, const char *name) {
@@ -72,8 +73,10 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
         else if ((v = option_value(*argc, argv, &i, "--data")) != NULL) o.data = v;
         else if ((v = option_value(*argc, argv, &i, "--test")) != NULL) o.test = v;
         else if ((v = option_value(*argc, argv, &i, "--out")) != NULL) o.out = v;
-        else if ((v = option_value(*argc, argv, &i, "--seed")) != NULL) o.seed = (unsigned long)option_number("--seed", v);
-        else if ((v = option_value(*argc, argv, &i, "--threads")) != NULL) o.threads = (int)option_number("--threads", v);
+        else if ((v = option_value(*argc, argv, &i, "--seed")) != NULL)
+            o.seed = (unsigned long)option_number("--seed", v);
+        else if ((v = option_value(*argc, argv, &i, "--threads")) != NULL)
+            o.threads = (int)option_number("--threads", v);
         else if ((v = option_value(*argc, argv, &i, "--epochs")) != NULL) o.epochs = (int)option_number("--epochs", v);
         else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = (int)option_number("--batch", v);
         else if (extra) argv[left++] = argv[i];
@@ -107,7 +110,8 @@ static int finish(sslh_ctx *c) {
     return code;
 }
 
-/* After loading and after training: without this a program goes on with dummies and prints zeros before it names the cause. */
+/* After loading and after training: without this a program goes on with dummies and prints zeros before it names the
+   cause. */
 static void stop_on_error(sslh_ctx *c) {
     if (sslh_error(c)) exit(finish(c));
 }
@@ -152,7 +156,9 @@ static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_d
     }
     if (n < 0) { /* have both */
     } else if (n) {
-        if (file_find(path, sizeof path, folder, "test_batch.bin") || file_find(path, sizeof path, folder, "test_5000.bin")) *test = sslh_load_images(c, path);
+        if (file_find(path, sizeof path, folder, "test_batch.bin") ||
+            file_find(path, sizeof path, folder, "test_5000.bin"))
+            *test = sslh_load_images(c, path);
     } else if (file_find(path, sizeof path, folder, "train-images-idx3-ubyte")) { /* MNIST and its relatives */
         *train = sslh_load_images(c, path);
         if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = sslh_load_images(c, path);

@@ -151,7 +151,7 @@ collect
 
 # --- the other programs of the repository: they compile ---------------------------------------------------------------
 mkdir -p $P/inc; echo 'static const unsigned char encoder_weights[] = {0}; static const unsigned encoder_weights_size = 1;' > $P/inc/encoder_weights.h
-for f in examples/*.c tests/tools/*.c; do
+for f in examples/*.c examples/*/*.c tests/tools/*.c; do
     [ -f "$f" ] && bg "warnings $f" "$CC" -std=c99 -Wall -Wextra -DSSLH_WITH_SIMD=0 -fsyntax-only -I. -I$P/inc "$f"
 done
 collect

@@ -1,6 +1,8 @@
 #!/bin/sh
-# The code and the commands of README.md: every ```c block with a main is compiled (and the first program run on the example
-# data, shortened), fragments are compiled inside a function where they can be, every `make ..` command named exists.
+# The code and the commands of README.md: every ```c block with a main is compiled (and the first program run on the
+# example data, shortened), fragments are compiled inside a function where they can be, every `make ..` command named
+# exists. And of README and docs: they are what docs/fill.sh writes, docs/index.md leads to every page, and the links,
+# files, programs and sections that they name are there.
 cd "$(dirname "$0")/.." || exit 1
 tally=build/readme.tally; mkdir -p build/readme; : > $tally
 . tests/lib.sh
@@ -43,16 +45,50 @@ for b in build/readme/block*.c; do
 done
 check "README has a program" [ "$programs" -ge 1 ]
 # the first program is the example, word for word
-if [ -f examples/first.c ] && [ -f build/readme/block1.c ]; then
-    for line in sslh_simclr sslh_train sslh_linear_probe; do check "README and examples/first.c both use $line" grep -q "$line" examples/first.c; done
-fi
+check "README's first program is examples/first.c" cmp build/readme/block1.c examples/first.c
+
 # commands: every `make target` exists
-for target in $(grep -o 'make [a-z][a-z-]*' README.md docs/*.md 2>/dev/null | sed 's/.*make //' | sort -u); do
-    case $target in a|the|it|sure|no|an|one|this|them|use|its) continue;; esac
-    if grep -q "^$target:" Makefile; then pass
-    elif grep -q "\`make $target" README.md docs/*.md 2>/dev/null || grep -q "^ *make $target" README.md; then fail "README: make $target is not a target"
+named() { cat README.md docs/*.md | grep -o "$1" | sort -u; } # what the pages name
+for target in $(named '`make [a-z][a-z-]*\|^ *make [a-z][a-z-]*' | sed 's/.*make //' | sort -u); do
+    check "make $target is a target" grep -q "^$target:" Makefile
+done
+# what `make` alone lists are targets too
+for target in $(sed -n 's/^	@echo "make \([a-z-]*\).*/\1/p' Makefile); do
+    check "make $target, which make lists, is a target" grep -q "^$target:" Makefile
+done
+
+# The pages are what the script writes from recordings, sections and the list of methods.
+check "README and docs are what sh docs/fill.sh writes" sh docs/fill.sh --check
+# A recording names its command, commit and machine; the commit exists where the history is there.
+for f in docs/printed/*.txt; do
+    head=$(sed -n '1,3s/: .*//p' "$f" | tr '\n' ' ')
+    check "$f begins with command, commit, machine" [ "$head" = "command commit machine " ]
+    if [ "$(git rev-parse --is-shallow-repository 2>/dev/null)" = false ]; then
+        commit=$(sed -n '2s/^commit: //p' "$f")
+        check "$f: commit $commit exists" git cat-file -e "$commit^{commit}"
     fi
 done
-# files and links
-for f in $(grep -o '](\([^)#]*\))' README.md | sed 's/](\(.*\))/\1/' | grep -v '^[a-z]*:' | sort -u); do check "README links to $f" [ -e "$f" ]; done
+
+# Links: each relative one of README and docs leads to a file, and docs/index.md to every page.
+links() { grep -o '](\([^)#]*\))' "$1" | sed 's/](\(.*\))/\1/' | grep -v '^[a-z]*:' | sort -u; }
+for page in README.md docs/*.md; do
+    folder=$(dirname "$page")
+    for f in $(links "$page"); do check "$page links to $f" [ -e "$folder/$f" ]; done
+done
+links docs/index.md > build/readme/index.txt
+for page in docs/*.md; do
+    [ "$page" = docs/index.md ] && continue
+    check "docs/index.md leads to $page" grep -qx "$(basename "$page")" build/readme/index.txt
+done
+check "README leads to docs/index.md" grep -q '](docs/index.md)' README.md
+# Files, programs and sections that the pages name
+for f in $(named '\(examples\|tests\|docs\)/[a-z0-9_/-]*\.\(c\|h\|sh\|py\|md\|txt\)'); do
+    check "the pages name $f" [ -e "$f" ]
+done
+for p in $(named 'build/examples/[a-z0-9_]*' | sed 's/.*\///'); do
+    check "the pages name the program $p" sh -c "ls examples/$p.c examples/*/$p.c 2>/dev/null | grep -q ."
+done
+for tag in $(named '`>>[a-z-]*`' | tr -d '`'); do
+    check "the pages name section $tag" grep -q "^/\*  *$tag " ssl.h
+done
 result

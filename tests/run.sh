@@ -78,7 +78,7 @@ stage_unit() {
 # Every example for a few seconds; what it says of a set that is not there and of an option that it does not know.
 stage_examples() {
     build_config build "$CC" "$CFLAGS" examples || return
-    for f in examples/*.c; do
+    for f in examples/*.c examples/*/*.c; do
         e=$(basename "$f" .c)
         case $e in
         bin2c) continue ;; # made the weights of embed

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The VAE of pytorch/examples in PyTorch, beside examples/vae.c: 784-400-20-400-784, Bernoulli likelihood summed over
+"""The VAE of pytorch/examples in PyTorch, beside examples/images/vae.c: 784-400-20-400-784, Bernoulli likelihood summed over
 pixels, Adam 1e-3, batch 128, 10 epochs, MNIST grey values as targets.
 
     vae.py [--data FOLDER] [--seeds 1 2 3] [--epochs 10] [--hidden 400] [--latent 20] [--threads 2]

@@ -1,7 +1,8 @@
-/* Rotation prediction: pretrain by telling which way is up, then probe every block (the last specialises on rotation). */
+/* Rotation prediction: pretrain by telling which way is up, then probe every block, of which the last specialises on
+   rotation. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 /* Eight images, each turned four ways: what the encoder is asked about. */
 static void picture_turns(sslh_ctx *c, sslh_data data, const char *path) {
@@ -22,7 +23,9 @@ static void picture_turns(sslh_ctx *c, sslh_data data, const char *path) {
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Rotation prediction (Gidaris et al. 2018) with a small conv net; linear probe of every block.", NULL);
+    options o = options_parse(
+        &argc, argv, "Rotation prediction (Gidaris et al. 2018) with a small conv net; linear probe of every block.",
+        NULL);
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder, *untrained;
@@ -50,7 +53,8 @@ int main(int argc, char **argv) {
         char tap[16];
         snprintf(tap, sizeof tap, "block%d", block);
         p.features.tap = tap;
-        printf("  %d         %5.1f %%    %5.1f %%\n", block, 100 * (double)sslh_linear_probe(c, untrained, train, test, p),
+        printf("  %d         %5.1f %%    %5.1f %%\n", block,
+               100 * (double)sslh_linear_probe(c, untrained, train, test, p),
                100 * (double)sslh_linear_probe(c, encoder, train, test, p));
         fflush(stdout);
     }

@@ -1,10 +1,11 @@
-/* Inference only: an encoder whose weights are compiled in as a C array turns images into features. No method, no training,
-   no files but the images. make examples builds the array: pretrain --save, then bin2c.
+/* Inference only: an encoder whose weights are compiled in as a C array turns images into features. No method, no
+   training, no files but the images. make examples builds the array: pretrain --save, then bin2c.
 
-     embed a.png b.png ..    features of images and how similar they are;    embed    the same with images of examples/data */
+     embed a.png b.png ..    features of images and how similar they are
+     embed                   the same with images of examples/data */
 #define SSLH_IMPLEMENTATION
 #define SSLH_WITH_ALL 0
-#include "../ssl.h"
+#include "../../ssl.h"
 #include "encoder_weights.h"
 #include <math.h>
 #include <stdio.h>
@@ -19,14 +20,16 @@ int main(int argc, char **argv) {
     sslh_net *encoder;
     int n = 0, i, j, k, width;
     if (argc > 1 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
-        printf("Features of images from weights compiled into the program.\nusage: %s [image.png ..]   (default: images of examples/data/test)\n", argv[0]);
+        printf("Features of images from weights compiled into the program.\n"
+               "usage: %s [image.png ..]   (default: images of examples/data/test)\n", argv[0]);
         return 0;
     }
     if (argc > 1 && !strcmp(argv[1], "--smoke")) argc = 1;
     c = sslh_create(d);
     encoder = sslh_load_net_memory(c, encoder_weights, sizeof encoder_weights);
     width = sslh_net_query(encoder).width;
-    if (width > MAX_WIDTH) sslh_fail(c, SSLH_E_USAGE, "the encoder gives %d values, at most %d fit here", width, (int)MAX_WIDTH);
+    if (width > MAX_WIDTH)
+        sslh_fail(c, SSLH_E_USAGE, "the encoder gives %d values, at most %d fit here", width, (int)MAX_WIDTH);
     for (i = 1; i < argc && n < MAX_IMAGES && !sslh_error(c); i++, n++) {
         int h, w, ch;
         const uint8_t *pixels = sslh_load_image(c, argv[i], &h, &w, &ch);
@@ -64,7 +67,8 @@ int main(int argc, char **argv) {
                 best = j;
             }
         }
-        printf("  %2d -> %2d  cosine %.3f   %.3f %.3f %.3f ..\n", i, best, (double)most, (double)feature[i][0], (double)feature[i][1], (double)feature[i][2]);
+        printf("  %2d -> %2d  cosine %.3f   %.3f %.3f %.3f ..\n", i, best, (double)most, (double)feature[i][0],
+               (double)feature[i][1], (double)feature[i][2]);
     }
     sslh_destroy(c);
     return 0;

@@ -1,11 +1,12 @@
 /* SimCLR, as make demo runs it: pretrain without labels, then a table against raw pixels, the untrained encoder and the
    same encoder trained with labels, for 1, 10 and 100 % of the labels; and pictures. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 enum { MAX_EPOCHS = 1000, MAP_POINTS = 1000 };
-static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"};
+static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat",
+                                        "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
 
 /* A picture of views: each row an image and seven views of it. */
 static void picture_views(sslh_ctx *c, sslh_data data, sslh_recipe recipe, const char *path) {
@@ -57,7 +58,8 @@ static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data trai
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "SimCLR (Chen et al. 2020) with a small conv net, compared with honest baselines.", NULL);
+    options o = options_parse(&argc, argv,
+                              "SimCLR (Chen et al. 2020) with a small conv net, compared with honest baselines.", NULL);
     static float losses[MAX_EPOCHS];
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
@@ -79,7 +81,9 @@ int main(int argc, char **argv) {
     s.temperature = 0.2f;
     method = sslh_simclr(c, encoder, s);
     sslh_method_print(&method, text, sizeof text);
-    printf("%s\n%d training images without labels, %d test images\n\n", text, (int)train.count, (int)test.count);
+    printf("%s\n", text);
+    printf("this run instead: SGD, peak rate 0.3, crops from %.1f of the image\n", (double)recipe.crop_min);
+    printf("%d training images without labels, %d test images\n\n", (int)train.count, (int)test.count);
     fflush(stdout);
     picture_views(c, train, recipe, out_path(&o, path, sizeof path, "views.png"));
 
@@ -92,7 +96,8 @@ int main(int argc, char **argv) {
     sslh_train(c, method, train, t);
     stop_on_error(c);
 
-    printf("\n%-22s  linear probe                 nearest neighbours\n%-22s     1 %%     10 %%    100 %%     1 %%     10 %%    100 %%  of the labels\n", "", "");
+    printf("\n%-22s  linear probe                 nearest neighbours\n", "");
+    printf("%-22s     1 %%     10 %%    100 %%     1 %%     10 %%    100 %%  of the labels\n", "");
     row(c, "raw pixels", NULL, train, test);
     row(c, "untrained encoder", untrained, train, test);
     row(c, "SimCLR, no labels", encoder, train, test);
@@ -108,12 +113,16 @@ int main(int argc, char **argv) {
     }
     printf("  (the same encoder, supervised from scratch)\n");
 
-    sslh_picture_filters(c, out_path(&o, path, sizeof path, "filters.png"), sslh_tensor_at(encoder, 0, NULL, 0, NULL), 0);
+    sslh_picture_filters(c, out_path(&o, path, sizeof path, "filters.png"), sslh_tensor_at(encoder, 0, NULL, 0, NULL),
+                         0);
     picture_map(c, untrained, test, out_path(&o, path, sizeof path, "map_untrained_pca.png"), 0);
     picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_pca.png"), 0);
     picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_tsne.png"), 1);
-    sslh_picture_curves(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, NULL, "SimCLR: NT-Xent by epoch");
+    sslh_picture_curves(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, NULL,
+                        "SimCLR: NT-Xent by epoch");
     sslh_save_net(encoder, out_path(&o, path, sizeof path, "simclr.safetensors"));
-    if (!sslh_error(c)) printf("\npictures in %s: views, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; weights: simclr.safetensors\n", o.out);
+    if (!sslh_error(c))
+        printf("\npictures in %s: views, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; "
+               "weights: simclr.safetensors\n", o.out);
     return finish(c);
 }

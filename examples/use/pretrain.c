@@ -7,8 +7,8 @@
    It knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to ssl.h can
    be trained from here at once. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 static const char *const help =
     "  --method M     one of the methods below (default simclr); none: no training (the default with --load)\n"

@@ -1,7 +1,7 @@
 /* A method of your own: Barlow Twins (Zbontar et al. 2021) as callbacks over the core. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 /* Two views of each image, one under the other: (2N,H,W,C). */
 static void barlow_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
@@ -25,13 +25,15 @@ static sslh_tensor *barlow_loss(sslh_method *m, const sslh_view_set *v, int phas
     bn.training = 1;
     bn.virtual_groups = 2; /* statistics of each view by itself */
     z = sslh_batch_norm(c, z, NULL, NULL, NULL, NULL, NULL, bn);
-    corr = sslh_scale(c, sslh_matmul_ex(c, sslh_slice(c, z, 0, 0, n), sslh_slice(c, z, 0, n, 2 * n), 1, 0), 1.0f / (float)n);
+    corr = sslh_scale(c, sslh_matmul_ex(c, sslh_slice(c, z, 0, 0, n), sslh_slice(c, z, 0, n, 2 * n), 1, 0),
+                      1.0f / (float)n);
     eye = sslh_zeros(c, sslh_dim2(d, d));
     weight = sslh_full(c, sslh_dim2(d, d), 0.0051f);
     if (sslh_error(c)) return corr;
     for (i = 0; i < d; i++) eye->data[i * d + i] = weight->data[i * d + i] = 1;
     loss = sslh_sum(c, sslh_mul(c, weight, sslh_square(c, sslh_sub(c, corr, eye))), SSLH_ALL, 0);
-    m->second = sslh_item(sslh_mean(c, sslh_mul(c, corr, eye), SSLH_ALL, 0)) * (float)d; /* mean of the diagonal: 1 is ideal */
+    /* mean of the diagonal: 1 is ideal */
+    m->second = sslh_item(sslh_mean(c, sslh_mul(c, corr, eye), SSLH_ALL, 0)) * (float)d;
     return loss;
 }
 
@@ -73,6 +75,7 @@ int main(int argc, char **argv) {
     t.batch = o.batch;
     sslh_train(c, barlow_twins(c, encoder), train, t);
     stop_on_error(c);
-    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before,
+           100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     return finish(c);
 }

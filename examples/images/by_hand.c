@@ -1,7 +1,7 @@
 /* The training loop by hand, with an encoder of your own: what sslh_train and sslh_convnet do for you, in the open. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 typedef struct my_encoder { int width; } my_encoder;
 
@@ -32,7 +32,7 @@ static sslh_net *my_net(sslh_ctx *c, int channels, int width) {
     d.channels = channels;
     net = sslh_net_new(c, d);
     sslh_layer_conv_new(net, "conv1", channels, width, 3, 1, 1);        /* number 0 */
-    sslh_layer_batch_norm_new(net, "bn1", width, 0);                    /* 1 to 5: gamma, beta, running mean, variance, count */
+    sslh_layer_batch_norm_new(net, "bn1", width, 0); /* 1 to 5: gamma, beta, running mean, variance, count */
     sslh_layer_conv_new(net, "conv2", width, 2 * width, 3, 1, 1);       /* 6 */
     sslh_layer_batch_norm_new(net, "bn2", 2 * width, 0);                /* 7 to 11 */
     return net;
@@ -78,6 +78,7 @@ int main(int argc, char **argv) {
         sslh_optimizer_step(optimizer, sslh_cosine(step, steps, 20, 2e-3f));
         if (step++ % 20 == 0) printf("step %4ld  loss %.4f\n", (long)step - 1, (double)sslh_item(loss));
     }
-    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    printf("linear probe %.1f %% -> %.1f %%\n", 100 * before,
+           100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     return finish(c);
 }

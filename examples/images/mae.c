@@ -1,14 +1,17 @@
-/* Masked autoencoder: a small vision transformer paints the hidden three quarters of an image; then fine-tuned with few labels
-   beside the same transformer from scratch. */
+/* Masked autoencoder: a small vision transformer paints the hidden three quarters of an image; then fine-tuned with few
+   labels beside the same transformer from scratch. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "Masked autoencoder (He et al. 2022) with a small vision transformer.",
-                              "  --labels P     per cent of the labels for fine-tuning (default 10)\n  --tune N       epochs of fine-tuning (default 20)\n"
-                              "  --lr R         peak rate of pretraining (default 1e-3)\n  --tune-lr R    peak rate of fine-tuning (default 1e-3)\n"
-                              "  --width N --depth N --decoder N   of the transformer (96, 6) and the decoder's depth (4)\n");
+    options o = options_parse(
+        &argc, argv, "Masked autoencoder (He et al. 2022) with a small vision transformer.",
+        "  --labels P     per cent of the labels for fine-tuning (default 10)\n"
+        "  --tune N       epochs of fine-tuning (default 20)\n"
+        "  --lr R         peak rate of pretraining (default 1e-3)\n"
+        "  --tune-lr R    peak rate of fine-tuning (default 1e-3)\n"
+        "  --width N --depth N --decoder N   of the transformer (96, 6) and the decoder's depth (4)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_vit_desc e = {0};
@@ -27,13 +30,18 @@ int main(int argc, char **argv) {
     f.epochs = o.smoke ? 1 : 20;
     for (i = 1; i < argc; i++) {
         const char *value;
-        if ((value = option_value(argc, argv, &i, "--labels")) != NULL) f.fraction = (float)option_number("--labels", value) / 100.0f;
-        else if ((value = option_value(argc, argv, &i, "--tune")) != NULL) f.epochs = (int)option_number("--tune", value);
+        if ((value = option_value(argc, argv, &i, "--labels")) != NULL)
+            f.fraction = (float)option_number("--labels", value) / 100.0f;
+        else if ((value = option_value(argc, argv, &i, "--tune")) != NULL)
+            f.epochs = (int)option_number("--tune", value);
         else if ((value = option_value(argc, argv, &i, "--tune-lr")) != NULL) f.lr = (float)atof(value);
         else if ((value = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(value);
-        else if ((value = option_value(argc, argv, &i, "--width")) != NULL) e.width = (int)option_number("--width", value);
-        else if ((value = option_value(argc, argv, &i, "--depth")) != NULL) e.depth = (int)option_number("--depth", value);
-        else if ((value = option_value(argc, argv, &i, "--decoder")) != NULL) d.decoder_depth = (int)option_number("--decoder", value);
+        else if ((value = option_value(argc, argv, &i, "--width")) != NULL)
+            e.width = (int)option_number("--width", value);
+        else if ((value = option_value(argc, argv, &i, "--depth")) != NULL)
+            e.depth = (int)option_number("--depth", value);
+        else if ((value = option_value(argc, argv, &i, "--decoder")) != NULL)
+            d.decoder_depth = (int)option_number("--decoder", value);
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
             return 2;
@@ -72,7 +80,8 @@ int main(int argc, char **argv) {
         mean = sslh_from(c, sslh_dim1(train.channels), p.mean);
         std = sslh_from(c, sslh_dim1(train.channels), p.std);
         for (i = 0; i < 3; i++) rows[i] = sslh_clamp(c, sslh_add(c, sslh_mul(c, rows[i], std), mean), 0.0f, 1.0f);
-        sslh_picture_grid(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), sslh_concat(c, rows, 3, 0), batch.count, 0);
+        sslh_picture_grid(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), sslh_concat(c, rows, 3, 0),
+                          batch.count, 0);
     }
     f.batch = 64;
     if (f.lr == 0.0f) f.lr = 1e-3f;
@@ -81,7 +90,8 @@ int main(int argc, char **argv) {
     scratch = 100 * (double)sslh_finetune(c, untrained, train, test, f);
     f.layer_decay = 0.75f;
     tuned = 100 * (double)sslh_finetune(c, encoder, train, test, f);
-    printf("%.0f %% of the labels, %d epochs:  from scratch %.2f %%   from MAE %.2f %%\n", 100 * (double)f.fraction, f.epochs, scratch, tuned);
+    printf("%.0f %% of the labels, %d epochs:  from scratch %.2f %%   from MAE %.2f %%\n", 100 * (double)f.fraction,
+           f.epochs, scratch, tuned);
     if (!sslh_error(c)) printf("picture: %s/mae_reconstructions.png (as seen, filled in, original)\n", o.out);
     return finish(c);
 }

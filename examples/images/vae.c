@@ -1,15 +1,17 @@
 /* Variational autoencoder: test loss, reconstructions, samples; with --latent 2 the map of the code plane. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
-/* Decodes a grid of the 2-D code plane at equal steps of probability (inverse of the normal distribution by bisection on the
-   library's own draws would be overkill: the quantiles of 15 points are tabulated). */
-static const float quantile[15] = {-1.53f, -1.15f, -0.89f, -0.67f, -0.49f, -0.32f, -0.16f, 0.0f, 0.16f, 0.32f, 0.49f, 0.67f, 0.89f, 1.15f, 1.53f};
+/* Decodes a grid of the 2-D code plane at equal steps of probability: the quantiles of the normal distribution,
+   tabulated for 15 points. */
+static const float quantile[15] = {-1.53f, -1.15f, -0.89f, -0.67f, -0.49f, -0.32f, -0.16f, 0.0f,
+                                   0.16f,  0.32f,  0.49f,  0.67f,  0.89f,  1.15f,  1.53f};
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Variational autoencoder (Kingma & Welling 2014), 784-400-20-400-784.",
-                              "  --latent N     width of the code (default 20); 2 draws the code plane\n  --hidden N     width of the hidden layer (default 400)\n");
+                              "  --latent N     width of the code (default 20); 2 draws the code plane\n"
+                              "  --hidden N     width of the hidden layer (default 400)\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_vae_desc v = {0};
@@ -24,8 +26,10 @@ int main(int argc, char **argv) {
     int i;
     for (i = 1; i < argc; i++) {
         const char *value;
-        if ((value = option_value(argc, argv, &i, "--latent")) != NULL) v.latent = (int)option_number("--latent", value);
-        else if ((value = option_value(argc, argv, &i, "--hidden")) != NULL) v.hidden = (int)option_number("--hidden", value);
+        if ((value = option_value(argc, argv, &i, "--latent")) != NULL)
+            v.latent = (int)option_number("--latent", value);
+        else if ((value = option_value(argc, argv, &i, "--hidden")) != NULL)
+            v.hidden = (int)option_number("--hidden", value);
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
             return 2;
@@ -41,8 +45,8 @@ int main(int argc, char **argv) {
     sslh_train(c, vae, train, t);
     stop_on_error(c);
     score = sslh_vae_evaluate(&vae, test);
-    printf("test: %.2f nats per image = reconstruction %.2f + KL %.2f; %d code units active\n", (double)score.loss, (double)score.reconstruction,
-           (double)score.kl, score.active_units);
+    printf("test: %.2f nats per image = reconstruction %.2f + KL %.2f; %d code units active\n", (double)score.loss,
+           (double)score.reconstruction, (double)score.kl, score.active_units);
 
     ld.batch = 8;
     ld.in_order = 1;
@@ -54,7 +58,8 @@ int main(int argc, char **argv) {
         y = sslh_vae_decode(&vae, mu);
         both[0] = x;
         both[1] = y;
-        sslh_picture_grid(c, out_path(&o, path, sizeof path, "vae_reconstructions.png"), sslh_concat(c, both, 2, 0), batch.count, 0);
+        sslh_picture_grid(c, out_path(&o, path, sizeof path, "vae_reconstructions.png"), sslh_concat(c, both, 2, 0),
+                          batch.count, 0);
         if (v.latent == 2) {
             float plane[15 * 15][2];
             for (i = 0; i < 15 * 15; i++) {
@@ -69,6 +74,7 @@ int main(int argc, char **argv) {
         }
         sslh_no_grad(c, 0);
     }
-    if (!sslh_error(c)) printf("pictures in %s: vae_reconstructions, %s\n", o.out, v.latent == 2 ? "vae_manifold" : "vae_samples");
+    if (!sslh_error(c))
+        printf("pictures in %s: vae_reconstructions, %s\n", o.out, v.latent == 2 ? "vae_manifold" : "vae_samples");
     return finish(c);
 }

@@ -1,12 +1,13 @@
-/* The CIFAR-10 table of docs/results.md: linear probe and nearest neighbours on raw pixels, an untrained encoder, rotation
-   prediction, SimCLR and, as the upper end, the same encoder trained with labels. One line per number:
+/* The CIFAR-10 table of docs/results.md: linear probe and nearest neighbours on raw pixels, an untrained encoder,
+   rotation prediction, SimCLR and, as the upper end, the same encoder trained with labels. One line per number:
 
-       result method=simclr seed=1 epochs=40 tap=block4 grid=1 linear=62.1 knn=56.2
+       result method=simclr seed=1 epochs=40 tap=block4 grid=1 linear=.. knn=..
 
-   30,000 training images (as many data_batch files as there are), tested on the official test images found beside them. */
+   30,000 training images (as many data_batch files as there are), tested on the official test images found beside
+   them. */
 #define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#include "common.h"
+#include "../../ssl.h"
+#include "../common.h"
 
 /* --- the baseline with labels, as a method of our own: cross-entropy on augmented images --- */
 
@@ -61,13 +62,13 @@ static void report(sslh_ctx *c, const run *r, sslh_net *encoder, const char *tap
     linear = 100 * (double)sslh_linear_probe(c, encoder, r->train, r->test, p);
     knn = 100 * (double)sslh_knn(c, encoder, r->train, r->test, k);
     if (sslh_error(c)) return;
-    printf("result method=%s seed=%lu epochs=%d tap=%s grid=%d linear=%.2f knn=%.2f\n", r->method, r->o->seed, r->epochs,
-           tap ? tap : "output", grid, linear, knn);
+    printf("result method=%s seed=%lu epochs=%d tap=%s grid=%d linear=%.2f knn=%.2f\n", r->method, r->o->seed,
+           r->epochs, tap ? tap : "output", grid, linear, knn);
     fflush(stdout);
 }
 
-/* Every block: one average per channel, and in up to 4 x 4 cells (the maps are 16, 8, 4 and 2 pixels wide), because rotation
-   prediction is judged by its maps and a block with more channels has more averages. */
+/* Every block: one average per channel, and in up to 4 x 4 cells (the maps are 16, 8, 4 and 2 pixels wide), because
+   rotation prediction is judged by its maps and a block with more channels has more averages. */
 static void report_blocks(sslh_ctx *c, const run *r, sslh_net *encoder) {
     static const int cells[4] = {4, 4, 4, 2};
     int block;
@@ -85,10 +86,11 @@ static int timing(const sslh_train_info *info, void *user) {
 }
 
 int main(int argc, char **argv) {
-    options o = options_parse(&argc, argv, "The CIFAR-10 table: one method, one seed.",
-                              "  --method M     raw, untrained, rotation, simclr (default), mae, supervised\n"
-                              "  --optimizer K  sgd, adam, adamw or lars, with --lr R and --decay R; default: the method's\n"
-                              "  --temperature T, --crop-min A, --hidden N   of SimCLR\n");
+    options o = options_parse(
+        &argc, argv, "The CIFAR-10 table: one method, one seed.",
+        "  --method M     raw, untrained, rotation, simclr (default), mae, supervised\n"
+        "  --optimizer K  sgd, adam, adamw or lars, with --lr R and --decay R; default: the method's\n"
+        "  --temperature T, --crop-min A, --hidden N   of SimCLR\n");
     sslh_ctx *c = options_create(&o);
     sslh_convnet_desc e = {0};
     sslh_rotation_desc rotation = {0};
@@ -107,7 +109,8 @@ int main(int argc, char **argv) {
         else if ((v = option_value(argc, argv, &i, "--decay")) != NULL) t.optimizer.weight_decay = (float)atof(v);
         else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) simclr.temperature = (float)atof(v);
         else if ((v = option_value(argc, argv, &i, "--crop-min")) != NULL) views.crop_min = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--hidden")) != NULL) simclr.head_hidden = (int)option_number("--hidden", v);
+        else if ((v = option_value(argc, argv, &i, "--hidden")) != NULL)
+            simclr.head_hidden = (int)option_number("--hidden", v);
         else if ((v = option_value(argc, argv, &i, "--optimizer")) != NULL) {
             static const char *const kinds[4] = {"sgd", "adam", "adamw", "lars"};
             int k;
