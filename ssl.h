@@ -21877,13 +21877,39 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
 /*  PART IV  FILES                                                                                                    */
 /* ################################################################################################################## */
 
-/* ================================================================================================================== */
-/*  >>files         inflate, PNG, PNM, IDX, CIFAR, npy                                                               */
-/* ================================================================================================================== */
+/* What is in it, from bytes to pictures:
 
-/* Every reader here treats its bytes as hostile: a length found in a file is compared with the bytes that remain before
-   anything is allocated or read, products of sizes go through sslh_i_mul, numbers are put together by shifts, and a
-   refusal is one sentence with function, file, byte offset and reason. On failure everything is freed. */
+     files     whole files in one piece, written so that a crash leaves the old or the new one; paths and folders;
+               numbers in bytes and in text; checksums
+     inflate   inflate and deflate (zlib, gzip)
+     images    PNG, PNM, IDX, CIFAR: the readers of images, and the writer of PNG
+     arrays    NumPy's .npy
+     data      data sets, subsets, loaders, batches
+     readers   the table of all formats, and the functions that load one file of any of them
+     sheets    index.txt: many images cut out of one picture
+     folders   sslh_load_images: a file, a folder of files, a folder of class folders
+     weights   safetensors: nets, checkpoints; features of 8-bit images
+     pictures  grids, scatter plots, curves; principal components and t-SNE, which scatter plots need
+
+   How it is read: each section uses only those above it. A reader gets a sslh_i_source (all bytes of a file, and what
+   messages call it) and fills in a sslh_i_found (images of one size with or without labels, or an array). Part IV calls
+   the front of the file and part II (memory, errors, tensors, random numbers, tasks shared out among threads), and of
+   part I what it stores or feeds: nets, optimisers, methods. Of the engine it knows nothing.
+
+   Adding a format: write its reader in >>images or >>arrays, give it a row in the table of >>readers, and put a small file
+   of it among the samples of tests/files.c. Recognition, the rule by which folders are searched, the texts of errors
+   and the fuzzer take it from the table.
+
+   Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
+   or read by it; products of sizes go through sslh_i_mul; what compression promises is held against the most that it can
+   do, so that a small file cannot ask for much memory. Integers are put together by shifts, and numbers in text are read
+   and printed by functions of our own, because those of libc follow the locale. A refusal is one sentence with function,
+   file, byte and reason; on failure everything is freed. A file is written to a temporary one in the same folder, synced
+   and renamed, and then the folder is synced. */
+
+/* ================================================================================================================== */
+/*  >>files         whole files, paths, folders, numbers, checksums                                                   */
+/* ================================================================================================================== */
 
 #ifndef SSLH_MAX_PIXELS
 #define SSLH_MAX_PIXELS 268435456u /* width x height of an image that is read; 2^28 */
@@ -21904,9 +21930,27 @@ typedef struct sslh_i_source {
     sslh_ctx      *c;
     const char    *fn;   /* public function, for messages */
     const char    *name; /* path, or "memory" */
-    const uint8_t *p;    /* size bytes */
+    const uint8_t *p;    /* size bytes; NULL: the file could not be read */
     size_t         size;
+    uint8_t       *own;  /* the block that begins at p when it is ours to free, NULL when it is the caller's */
 } sslh_i_source;
+
+/* What a reader finds in a file. Its function begins with all zeros; what it leaves is freed when it fails. */
+typedef struct sslh_i_found {
+    uint8_t     *pixels; /* (N,H,W,C), or NULL */
+    int32_t     *labels; /* (N), or NULL */
+    int64_t      count;  /* N */
+    int          height, width, channels;
+    sslh_tensor *array;  /* persistent, or NULL */
+} sslh_i_found;
+
+SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
+    sslh_i_free(c, f->pixels);
+    sslh_i_free(c, f->labels);
+    if (f->array) sslh_i_free(c, sslh_i_get_data(f->array));
+    sslh_i_free(c, f->array);
+    memset(f, 0, sizeof *f);
+}
 
 /* The end of a path that may be long, so that the reason after it still fits into the message. */
 SSLH_I_FN const char *sslh_i_tail(const char *path) {
@@ -21926,15 +21970,17 @@ SSLH_I_FN int sslh_i_bad(const sslh_i_source *s, size_t offset, const char *form
     return 0;
 }
 
-SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char *name, const void *p, size_t size) {
-    sslh_i_source s;
-    s.c = c;
-    s.fn = fn;
-    s.name = name;
-    s.p = (const uint8_t *)p;
-    s.size = size;
-    return s;
+/* A larger block whose first used bytes are those of old, which is freed. NULL and an error without memory; old then
+   stays. */
+SSLH_I_FN void *sslh_i_larger(sslh_ctx *c, void *old, size_t used, size_t bytes) {
+    void *p = sslh_i_alloc(c, bytes);
+    if (!p) return NULL;
+    if (used) memcpy(p, old, used);
+    sslh_i_free(c, old);
+    return p;
 }
+
+/* --- numbers in bytes --------------------------------------------------------------------------------------------- */
 
 SSLH_I_FN uint32_t sslh_i_be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }
 SSLH_I_FN uint32_t sslh_i_be32(const uint8_t *p) { return sslh_i_be16(p) << 16 | sslh_i_be16(p + 2); }
@@ -21957,6 +22003,141 @@ SSLH_I_FN void sslh_i_put_le64(uint8_t *p, uint64_t v) {
     sslh_i_put_le32(p, (uint32_t)v);
     sslh_i_put_le32(p + 4, (uint32_t)(v >> 32));
 }
+
+/* IEEE numbers and the integers that have the same bits. */
+SSLH_I_FN float sslh_i_float_of(uint32_t bits) {
+    float v;
+    memcpy(&v, &bits, 4);
+    return v;
+}
+SSLH_I_FN double sslh_i_double_of(uint64_t bits) {
+    double v;
+    memcpy(&v, &bits, 8);
+    return v;
+}
+SSLH_I_FN uint32_t sslh_i_float_bits(float v) {
+    uint32_t bits;
+    memcpy(&bits, &v, 4);
+    return bits;
+}
+SSLH_I_FN uint64_t sslh_i_double_bits(double v) {
+    uint64_t bits;
+    memcpy(&bits, &v, 8);
+    return bits;
+}
+/* Half precision to double: exact. */
+SSLH_I_FN double sslh_i_half(uint32_t h) {
+    uint32_t e = h >> 10 & 31, m = h & 1023;
+    double v;
+    if (e == 31) v = m ? (double)NAN : (double)INFINITY;
+    else if (!e) v = (double)m / 16777216.0;
+    else v = (double)(1024 + m) * (double)((uint64_t)1 << e) / 33554432.0;
+    return h >> 15 ? -v : v;
+}
+
+/* --- numbers in text, whatever the locale ------------------------------------------------------------------------- */
+
+SSLH_I_FN int sslh_i_is_space(int c) { return c == ' ' || (c >= 9 && c <= 13); }
+
+SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end) {
+    while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
+}
+
+/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than max. */
+SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t max, uint64_t *out) {
+    uint64_t v = 0;
+    for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
+        uint64_t digit = (uint64_t)(**at - '0');
+        if (digit > max || v > (max - digit) / 10) return 0;
+        v = v * 10 + digit;
+    }
+    *out = v;
+    return 1;
+}
+
+/* A decimal number at *at, at most max; 0 when there is none or it is larger. */
+SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t max, uint32_t *out) {
+    const uint8_t *first = s->p + *at, *p = first;
+    uint64_t v;
+    int ok = sslh_i_digits(&p, s->p + s->size, max, &v);
+    *at = (size_t)(p - s->p);
+    if (!ok || p == first) return 0;
+    *out = (uint32_t)v;
+    return 1;
+}
+
+/* The numbers after "key=" in a text of our own, separated by commas; returns how many. */
+SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int max) {
+    size_t n = strlen(key);
+    const char *p = text;
+    int count = 0;
+    while ((p = strstr(p, key)) != NULL && !((p == text || p[-1] == ' ') && p[n] == '=')) p += n;
+    if (!p) return 0;
+    p += n + 1;
+    while (count < max) {
+        const char *behind = sslh_i_scan_real(p, &out[count]);
+        if (behind == p) break;
+        count++;
+        p = behind;
+        if (*p != ',') break;
+        p++;
+    }
+    return count;
+}
+
+SSLH_I_FN int sslh_i_text_int(const char *text, const char *key) {
+    double v = 0;
+    sslh_i_text_numbers(text, key, &v, 1);
+    return v > -2e9 && v < 2e9 ? (int)v : 0;
+}
+
+/* Appends a value with so many digits after the point (at most 15), rounded to the nearest. */
+SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, double value, int digits) {
+    double v = fabs(value), whole = floor(v), scale = 1, part;
+    int k;
+    for (k = 0; k < digits; k++) scale *= 10;
+    part = (v - whole) * scale;
+    if (part >= scale - 0.5) whole += 1, part = 0; /* would be printed as 1.000 */
+    sslh_i_append(out, size, used, "%s%.0f", value < 0 ? "-" : "", whole);
+    if (digits) sslh_i_append(out, size, used, ".%0*.0f", digits, part);
+}
+
+/* --- names -------------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* The same for the ending of a file's name, in small or capital letters; end is in small ones. */
+SSLH_I_FN int sslh_i_has_ending(const char *name, const char *end) {
+    size_t n = strlen(name), m = strlen(end);
+    for (size_t i = 0; n >= m && i < m; i++) {
+        char a = name[n - m + i];
+        if ((a >= 'A' && a <= 'Z' ? a + 32 : a) != end[i]) return 0;
+    }
+    return n >= m;
+}
+
+/* Where the last name of a path begins: the length of the folder before it, the slash included. */
+SSLH_I_FN size_t sslh_i_base(const char *path) {
+    size_t n = strlen(path);
+    while (n && path[n - 1] != '/' && path[n - 1] != '\\') n--;
+    return n;
+}
+
+/* path/name, to be given back with sslh_i_free. */
+SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name, size_t length) {
+    size_t n = strlen(path);
+    char *out = (char *)sslh_i_alloc(c, n + length + 2);
+    if (!out) return NULL;
+    memcpy(out, path, n);
+    if (n && path[n - 1] != '/') out[n++] = '/';
+    memcpy(out + n, name, length);
+    return out;
+}
+
+/* --- checksums ---------------------------------------------------------------------------------------------------- */
 
 /* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0 and pass the result on to continue. Large inputs
    go four bytes at a time through tables made on the stack, since a table in the program would be a writable global. */
@@ -22005,7 +22186,7 @@ SSLH_I_FN uint32_t sslh_i_adler32(uint32_t adler, const uint8_t *p, size_t size)
     return b << 16 | a;
 }
 
-/* --- whole files -------------------------------------------------------------------------------------------------- */
+/* --- whole files and folders -------------------------------------------------------------------------------------- */
 
 typedef enum sslh_i_path_kind {
     SSLH_I_PATH_NONE = 0,
@@ -22077,9 +22258,8 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     while (p) {
         n += fread(p + n, 1, cap - n, f);
         if (n < cap) break; /* the last byte of the block stays free for the zero */
-        uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_alloc(c, cap * 2);
-        if (larger) memcpy(larger, p, n);
-        sslh_i_free(c, p);
+        uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_larger(c, p, n, cap * 2);
+        if (!larger) sslh_i_free(c, p);
         p = larger;
         cap *= 2;
     }
@@ -22171,11 +22351,10 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
         return 0;
     } else {
-        size_t n = strlen(path), cut = n;
+        size_t n = strlen(path), cut = sslh_i_base(path);
         char *name = (char *)sslh_i_alloc(c, 2 * n + 64);
         if (!name) return 0;
         char *folder = name + n + 48;
-        while (cut && path[cut - 1] != '/' && path[cut - 1] != '\\') cut--;
         memcpy(folder, path, cut);
         if (!cut) folder[0] = '.';
         /* process and context in the name: two writers of one path never share a temporary file */
@@ -22210,13 +22389,10 @@ SSLH_I_FN int sslh_i_dir_add(sslh_ctx *c, sslh_i_dir *d, size_t *used, size_t *c
     size_t n = strlen(name) + 1;
     if (name[0] == '.' || d->n == INT_MAX) return 1;
     if (*cap - *used < n) {
-        size_t larger = *cap * 2 + n;
-        char *text = (char *)sslh_i_alloc(c, larger);
+        char *text = (char *)sslh_i_larger(c, d->text, *used, *cap * 2 + n);
         if (!text) return 0;
-        memcpy(text, d->text, *used);
-        sslh_i_free(c, d->text);
         d->text = text;
-        *cap = larger;
+        *cap = *cap * 2 + n;
     }
     memcpy(d->text + *used, name, n);
     *used += n;
@@ -22231,13 +22407,10 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
     memset(d, 0, sizeof *d);
     if (SSLH_I_BAD(c) || !(d->text = (char *)sslh_i_alloc(c, cap))) return 0;
 #if defined(_WIN32)
-    size_t n = strlen(path);
-    char *pattern = (char *)sslh_i_alloc(c, n + 3);
+    char *pattern = sslh_i_join_path(c, path, "*", 1);
     if (!pattern) ok = 0;
     else {
         WIN32_FIND_DATAA entry;
-        memcpy(pattern, path, n);
-        memcpy(pattern + n, "\\*", 3);
         HANDLE h = FindFirstFileA(pattern, &entry);
         sslh_i_free(c, pattern);
         if (h == INVALID_HANDLE_VALUE) {
@@ -22302,15 +22475,56 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 }
 #endif
 
-/* The same for callers that have no public name to give. */
-SSLH_I_FN uint8_t *sslh_i_read_file(sslh_ctx *c, const char *path, size_t *size) {
-    return sslh_i_read_whole(c, "reading", path, size);
-}
-SSLH_I_FN int sslh_i_write_file(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
-    return sslh_i_write_whole(c, "writing", path, bytes, size);
+/* What is at path/name. */
+SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *path, const char *name) {
+    char *full = sslh_i_join_path(c, path, name, strlen(name));
+    sslh_i_path_kind kind = full ? sslh_i_path(full) : SSLH_I_PATH_NONE;
+    sslh_i_free(c, full);
+    return kind;
 }
 
-/* --- inflate: RFC 1951, 1950 (zlib), 1952 (gzip) ------------------------------------------------------------------ */
+/* Bytes that are the caller's, as a source. */
+SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char *name, const void *p, size_t size) {
+    sslh_i_source s;
+    s.c = c;
+    s.fn = fn;
+    s.name = name;
+    s.p = (const uint8_t *)p;
+    s.size = size;
+    s.own = NULL;
+    return s;
+}
+
+/* A whole file as a source; .p is NULL, and an error says why, when it cannot be read. */
+SSLH_I_FN sslh_i_source sslh_i_source_open(sslh_ctx *c, const char *fn, const char *path) {
+    size_t size;
+    uint8_t *p = sslh_i_read_whole(c, fn, path, &size);
+    sslh_i_source s = sslh_i_source_of(c, fn, path, p, size);
+    s.own = p;
+    return s;
+}
+
+SSLH_I_FN void sslh_i_source_close(sslh_i_source *s) {
+    sslh_i_free(s->c, s->own);
+    s->own = NULL;
+    s->p = NULL;
+    s->size = 0;
+}
+
+/* The bytes from offset on as a block of the caller's own: the source's, when it has one, else a copy. */
+SSLH_I_FN uint8_t *sslh_i_source_take(sslh_i_source *s, size_t offset) {
+    size_t n = s->size - offset;
+    uint8_t *p = s->own ? s->own : (uint8_t *)sslh_i_alloc(s->c, n);
+    if (p) memmove(p, s->p + offset, n);
+    s->own = NULL;
+    return p;
+}
+
+/* ================================================================================================================== */
+/*  >>inflate       inflate and deflate: RFC 1951, zlib (1950), gzip (1952)                                           */
+/* ================================================================================================================== */
+
+/* --- inflate ------------------------------------------------------------------------------------------------------ */
 
 #define SSLH_I_FAST_BITS 10
 
@@ -22422,10 +22636,8 @@ SSLH_I_FN const char *sslh_i_sink_room(sslh_i_sink *o, size_t n) {
     }
     size_t cap = o->cap > o->limit / 2 ? o->limit : o->cap * 2;
     if (cap < o->n + n) cap = o->n + n;
-    uint8_t *p = (uint8_t *)sslh_i_alloc(o->c, cap);
+    uint8_t *p = (uint8_t *)sslh_i_larger(o->c, o->p, o->n, cap);
     if (!p) return "out of memory";
-    if (o->n) memcpy(p, o->p, o->n);
-    sslh_i_free(o->c, o->p);
     o->p = p;
     o->cap = cap;
     return NULL;
@@ -22973,14 +23185,28 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
     return out;
 }
 
+/* ================================================================================================================== */
+/*  >>images        readers of images: PNG, PNM, IDX, CIFAR; writer of PNG                                            */
+/* ================================================================================================================== */
+
+/* Every format has two functions that the table of >>readers names: sslh_i_is_FORMAT tells from path, size and bytes
+   whether a file is of it, and sslh_i_FORMAT_read reads it into a sslh_i_found that is all zeros. */
+
+/* Width and height as a file gives them: whether such an image is read at all. */
+SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
+    if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
+        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
+    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
+        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit SSLH_MAX_PIXELS", (unsigned long)width,
+                          (unsigned long)height);
+    return 1;
+}
+
 /* --- PNG (ISO/IEC 15948) ------------------------------------------------------------------------------------------ */
 
-typedef struct sslh_i_image {
-    uint8_t *pixels; /* (H,W,C) */
-    int      height, width, channels;
-} sslh_i_image;
-
 static const uint8_t sslh_i_png_magic[8] = {0x89, 'P', 'N', 'G', 13, 10, 26, 10};
+
+SSLH_I_FN int sslh_i_is_png(const sslh_i_source *s) { return s->size >= 8 && !memcmp(s->p, sslh_i_png_magic, 8); }
 
 /* What the chunks before the pixels say. */
 typedef struct sslh_i_png {
@@ -22995,15 +23221,6 @@ typedef struct sslh_i_png {
     size_t         data_at;      /* of the first IDAT chunk */
     int            data_chunks;
 } sslh_i_png;
-
-SSLH_I_FN int sslh_i_size_ok(const sslh_i_source *s, size_t offset, uint32_t width, uint32_t height) {
-    if (!width || !height || width > 0x7fffffffu || height > 0x7fffffffu)
-        return sslh_i_bad(s, offset, "an image of %lu x %lu pixels", (unsigned long)width, (unsigned long)height);
-    if ((uint64_t)width * height > SSLH_MAX_PIXELS)
-        return sslh_i_bad(s, offset, "%lu x %lu pixels are over the limit SSLH_MAX_PIXELS", (unsigned long)width,
-                          (unsigned long)height);
-    return 1;
-}
 
 SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, sslh_i_png *h) {
     static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
@@ -23075,26 +23292,27 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     return 1;
 }
 
-/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole
-   pixel. */
-SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
-    for (size_t i = 0; i < n; i++) {
-        int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step], add;
-        switch (filter) {
-        case 0: return 1;
-        case 1: add = a; break;
-        case 2: add = b; break;
-        case 3: add = (a + b) / 2; break;
-        case 4: { /* Paeth: the neighbour nearest to a + b - c */
-            int da = abs(b - c), db = abs(a - c), dc = abs(a + b - 2 * c);
-            add = da <= db && da <= dc ? a : db <= dc ? b : c;
-            break;
-        }
-        default: return 0;
-        }
-        p[i] = (uint8_t)(p[i] + add);
+/* What a filter expects of a byte from its neighbours: a to the left, b above, c above to the left. */
+SSLH_I_FN int sslh_i_png_guess(int filter, int a, int b, int c) {
+    if (filter == 1) return a;
+    if (filter == 2) return b;
+    if (filter == 3) return (a + b) / 2;
+    if (filter == 4) { /* Paeth: the neighbour nearest to a + b - c */
+        int da = abs(b - c), db = abs(a - c), dc = abs(a + b - 2 * c);
+        return da <= db && da <= dc ? a : db <= dc ? b : c;
     }
-    return filter <= 4;
+    return 0;
+}
+
+/* Undoes the filter of one row in place: p has n bytes, up is the row above or NULL, step the bytes of a whole
+   pixel. 0 when there is no such filter. */
+SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, size_t n, size_t step) {
+    if (filter > 4) return 0;
+    for (size_t i = 0; filter && i < n; i++) {
+        int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step];
+        p[i] = (uint8_t)(p[i] + sslh_i_png_guess(filter, a, b, c));
+    }
+    return 1;
 }
 
 SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
@@ -23153,7 +23371,7 @@ SSLH_I_FN uint32_t sslh_i_png_pass_size(const sslh_i_png *h, sslh_i_pass p, uint
     return *columns && h->height > p.row0 ? (h->height - p.row0 + p.row_step - 1) / p.row_step : 0;
 }
 
-SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_image *image) {
+SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_found *image) {
     size_t step = (size_t)((h->samples * h->depth + 7) / 8), channels = (size_t)image->channels;
     for (int pass = 0; pass < (h->interlaced ? 7 : 1); pass++) {
         sslh_i_pass p = sslh_i_png_pass(h, pass);
@@ -23177,12 +23395,10 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
 }
 
 /* All colour types and depths to 8 bits: grey 1, grey and alpha 2, colour 3, colour and alpha 4 channels; 16-bit
-   samples are scaled by 255/65535 and rounded. 1 on success, then image->pixels is to be given back with
-   sslh_i_free. */
-SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
+   samples are scaled by 255/65535 and rounded. */
+SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
     sslh_i_png h;
     size_t raw_size = 0, at = 0;
-    memset(image, 0, sizeof *image);
     if (!sslh_i_png_chunks(s, &h)) return 0;
     for (int pass = 0; pass < (h.interlaced ? 7 : 1); pass++) {
         uint32_t columns;
@@ -23195,6 +23411,7 @@ SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
     if (raw_size / 1032 > h.data_size) /* deflate cannot do better than 1032 to 1: refused before any memory is taken */
         return sslh_i_bad(s, h.data_at, "%.0f bytes of pixel data cannot hold %lu x %lu pixels", (double)h.data_size,
                           (unsigned long)h.width, (unsigned long)h.height);
+    image->count = 1;
     image->height = (int)h.height;
     image->width = (int)h.width;
     image->channels = (h.type == 3 ? 3 : h.samples) + (h.transparent != NULL);
@@ -23228,10 +23445,6 @@ SSLH_I_FN int sslh_i_png_decode(const sslh_i_source *s, sslh_i_image *image) {
         ok = image->pixels && sslh_i_png_pixels(s, &h, o.p, image);
     }
     sslh_i_free(s->c, o.p);
-    if (!ok) {
-        sslh_i_free(s->c, image->pixels);
-        memset(image, 0, sizeof *image);
-    }
     return ok;
 }
 
@@ -23248,16 +23461,8 @@ SSLH_I_FN void sslh_i_png_filter(const uint8_t *pixels, size_t rows, size_t n, s
             uint64_t sum = 0;
             if (!adaptive && pass < 5) continue;
             for (size_t i = 0; i < n; i++) {
-                int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step],
-                    guess = 0;
-                if (filter == 1) guess = a;
-                else if (filter == 2) guess = b;
-                else if (filter == 3) guess = (a + b) / 2;
-                else if (filter == 4) {
-                    int da = abs(b - c), db = abs(a - c), dc = abs(a + b - 2 * c);
-                    guess = da <= db && da <= dc ? a : db <= dc ? b : c;
-                }
-                uint8_t v = (uint8_t)(p[i] - guess);
+                int a = i < step ? 0 : p[i - step], b = up ? up[i] : 0, c = i < step || !up ? 0 : up[i - step];
+                uint8_t v = (uint8_t)(p[i] - sslh_i_png_guess(filter, a, b, c));
                 if (pass == 5) raw[1 + i] = v;
                 sum += v < 128 ? v : 256u - v;
             }
@@ -23334,20 +23539,11 @@ SSLH_DEF void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels
 
 /* --- PNM: P2 P3 (text), P5 P6 (binary) ---------------------------------------------------------------------------- */
 
-/* A decimal number at *at, at most max; 0 when there is none or it is larger. */
-SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t max, uint32_t *out) {
-    uint64_t v = 0;
-    size_t begin = *at;
-    while (*at < s->size && s->p[*at] >= '0' && s->p[*at] <= '9') {
-        v = v * 10 + (uint64_t)(s->p[*at] - '0');
-        if (v > max) return 0;
-        (*at)++;
-    }
-    *out = (uint32_t)v;
-    return *at > begin;
+SSLH_I_FN int sslh_i_is_pnm(const sslh_i_source *s) {
+    const uint8_t *p = s->p;
+    return s->size >= 3 && p[0] == 'P' && (p[1] == '2' || p[1] == '3' || p[1] == '5' || p[1] == '6') &&
+           (sslh_i_is_space(p[2]) || p[2] == '#');
 }
-
-SSLH_I_FN int sslh_i_is_space(int c) { return c == ' ' || (c >= 9 && c <= 13); }
 
 /* The next number of a PNM file, after white space and comments from # to the end of the line. */
 SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max, const char *what, uint32_t *out) {
@@ -23361,8 +23557,7 @@ SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max
     return 1;
 }
 
-SSLH_I_FN int sslh_i_pnm_decode(const sslh_i_source *s, sslh_i_image *image) {
-    memset(image, 0, sizeof *image);
+SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     int kind = s->p[1] - '0', text = kind < 4;
     uint32_t width, height, top, v = 0;
     size_t at = 2, n;
@@ -23380,85 +23575,197 @@ SSLH_I_FN int sslh_i_pnm_decode(const sslh_i_source *s, sslh_i_image *image) {
     if (text ? n > s->size - at : n > (s->size - at) / bytes)
         return sslh_i_bad(s, at, "%.0f bytes are too few for %lu x %lu pixels", (double)(s->size - at),
                           (unsigned long)width, (unsigned long)height);
-    uint8_t *out = (uint8_t *)sslh_i_alloc(s->c, n);
+    uint8_t *out = image->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
     if (!out) return 0;
     for (size_t i = 0; i < n; i++) {
         size_t begin = at;
         if (text) {
-            if (!sslh_i_pnm_number(s, &at, 65535, "sample", &v)) break;
+            if (!sslh_i_pnm_number(s, &at, 65535, "sample", &v)) return 0;
         } else {
             v = bytes == 2 ? sslh_i_be16(s->p + at) : s->p[at];
             at += bytes;
         }
-        if (v > top) {
-            sslh_i_bad(s, begin, "the sample %lu is over the largest value %lu", (unsigned long)v, (unsigned long)top);
-            break;
-        }
+        if (v > top)
+            return sslh_i_bad(s, begin, "the sample %lu is over the largest value %lu", (unsigned long)v,
+                              (unsigned long)top);
         out[i] = (uint8_t)((v * 255u + top / 2) / top);
     }
-    if (SSLH_I_BAD(s->c)) {
-        sslh_i_free(s->c, out);
-        return 0;
-    }
-    image->pixels = out;
+    image->count = 1;
     image->height = (int)height;
     image->width = (int)width;
     image->channels = channels;
     return 1;
 }
 
-SSLH_I_FN int sslh_i_is_png(const uint8_t *p, size_t size) { return size >= 8 && !memcmp(p, sslh_i_png_magic, 8); }
-SSLH_I_FN int sslh_i_is_pnm(const uint8_t *p, size_t size) {
-    return size >= 3 && p[0] == 'P' && (p[1] == '2' || p[1] == '3' || p[1] == '5' || p[1] == '6') &&
-           (sslh_i_is_space(p[2]) || p[2] == '#');
-}
+/* --- CIFAR-10 and CIFAR-100, binary versions: a record is one label, or a coarse and a fine one, then 1024 bytes each of
+   red, green and blue. The format has no mark: the size is a multiple of the record's and all labels are in range. */
 
-SSLH_I_FN int sslh_i_image_decode(const sslh_i_source *s, sslh_i_image *image) {
-    memset(image, 0, sizeof *image);
-    if (sslh_i_is_png(s->p, s->size)) return sslh_i_png_decode(s, image);
-    if (sslh_i_is_pnm(s->p, s->size)) return sslh_i_pnm_decode(s, image);
-    return sslh_i_bad(s, 0, "neither a PNG nor a PNM image (P2, P3, P5, P6)");
+SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
+    size_t record = labels + 3072, i = 0;
+    if (!s->size || s->size % record) return 0;
+    while (i < s->size && (labels == 1 ? s->p[i] < 10 : s->p[i] < 20 && s->p[i + 1] < 100)) i += record;
+    return i == s->size;
 }
+SSLH_I_FN int sslh_i_is_cifar10(const sslh_i_source *s) { return sslh_i_is_cifar(s, 1); }
+SSLH_I_FN int sslh_i_is_cifar100(const sslh_i_source *s) { return sslh_i_is_cifar(s, 2); }
 
-SSLH_I_FN uint8_t *sslh_i_load_image(sslh_ctx *c, const char *fn, const char *name, const void *bytes, size_t size,
-                                     int *height, int *width, int *channels) {
-    sslh_i_image image;
-    sslh_i_source s = sslh_i_source_of(c, fn, name, bytes, size);
-    if (!sslh_i_image_decode(&s, &image)) return NULL;
-    if (height) *height = image.height;
-    if (width) *width = image.width;
-    if (channels) *channels = image.channels;
-    return image.pixels;
-}
-
-SSLH_I_FN void sslh_i_clear_sizes(int *height, int *width, int *channels) {
-    if (height) *height = 0;
-    if (width) *width = 0;
-    if (channels) *channels = 0;
-}
-
-SSLH_DEF uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
-                                         int *channels) {
-    sslh_i_clear_sizes(height, width, channels);
-    if (SSLH_I_BAD(c)) return NULL;
-    if (!bytes) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_image_memory: bytes is NULL");
-        return NULL;
+/* Planar to interleaved; the last label of a record is taken, which is the fine one of CIFAR-100. */
+SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_found *out) {
+    size_t n = s->size / (labels + 3072);
+    out->pixels = (uint8_t *)sslh_i_alloc(s->c, n * 3072);
+    out->labels = (int32_t *)sslh_i_alloc(s->c, n * sizeof *out->labels);
+    if (!out->pixels || !out->labels) return 0;
+    out->count = (int64_t)n;
+    out->height = out->width = 32;
+    out->channels = 3;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *record = s->p + i * (labels + 3072);
+        uint8_t *to = out->pixels + i * 3072;
+        out->labels[i] = record[labels - 1];
+        for (size_t k = 0; k < 3072; k++) to[k % 1024 * 3 + k / 1024] = record[labels + k];
     }
-    return sslh_i_load_image(c, "sslh_load_image_memory", "memory", bytes, size, height, width, channels);
+    return 1;
+}
+SSLH_I_FN int sslh_i_cifar10_read(sslh_i_source *s, sslh_i_found *out) { return sslh_i_cifar_read(s, 1, out); }
+SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return sslh_i_cifar_read(s, 2, out); }
+
+/* --- IDX: 0, 0, type of the values, number of dimensions, sizes (big-endian), values; type 8: unsigned bytes -------- */
+
+typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
+
+/* Whether bytes begin as an IDX file does, and what its head says. total is the size that the whole file must have, 0
+   when the sizes in the head overflow. */
+SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
+    static const uint8_t bytes[7] = {1, 1, 0, 2, 4, 4, 8};
+    if (size < 8 || p[0] || p[1] || p[2] < 8 || p[2] > 14 || p[2] == 10 || p[3] < 1 || p[3] > 4) return 0;
+    size_t n = bytes[p[2] - 8];
+    int fits = 1;
+    h->type = p[2];
+    h->ndim = p[3];
+    h->data = 4 + 4 * (size_t)h->ndim;
+    if (size < h->data) return 0;
+    for (int i = 0; i < 4; i++) {
+        h->size[i] = i < h->ndim ? sslh_i_be32(p + 4 + 4 * i) : 1;
+        fits = fits && sslh_i_mul(n, h->size[i], &n);
+    }
+    h->total = fits && h->data + n > n ? h->data + n : 0;
+    return 1;
 }
 
-SSLH_DEF uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels) {
-    size_t size;
-    sslh_i_clear_sizes(height, width, channels);
-    uint8_t *file = sslh_i_read_whole(c, "sslh_load_image", path, &size);
-    if (!file) return NULL;
-    uint8_t *pixels = sslh_i_load_image(c, "sslh_load_image", path, file, size, height, width, channels);
-    sslh_i_free(c, file);
-    return pixels;
+/* A file whose size does not fit its head is still called IDX, so that the message can say what is wrong with it, unless
+   it is a CIFAR file: that may begin with the same bytes. */
+SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
+    sslh_i_idx h;
+    if (!sslh_i_idx_head(s->p, s->size, &h)) return 0;
+    return h.total == s->size || !(sslh_i_is_cifar10(s) || sslh_i_is_cifar100(s));
 }
 
-/* --- NumPy arrays (.npy) ------------------------------------------------------------------------------------------ */
+SSLH_I_FN int sslh_i_is_gzip(const sslh_i_source *s) { return s->size >= 18 && s->p[0] == 0x1f && s->p[1] == 0x8b; }
+
+/* Puts the bytes of an IDX file in the place of its gzipped ones. A look at the first of them tells how much it unpacks
+   to, so that a small file cannot ask for much memory. */
+SSLH_I_FN int sslh_i_idx_unpack(sslh_i_source *s) {
+    sslh_i_idx h;
+    size_t at;
+    const char *why;
+    sslh_i_sink o = sslh_i_sink_of(s->c, 20, 20);
+    if (!o.p) return 0;
+    o.partial = 1;
+    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+    if (!why && (!sslh_i_idx_head(o.p, o.n, &h) || !h.total)) {
+        at = 0;
+        why = "a gzip file that does not hold an IDX file";
+    }
+    if (!why && h.total / 1032 > s->size) {
+        at = 0;
+        why = "the gzip file is too short for the sizes in the IDX file";
+    }
+    sslh_i_free(s->c, o.p);
+    if (why) return sslh_i_bad(s, at, "%s", why);
+    o = sslh_i_sink_of(s->c, h.total, h.total);
+    if (!o.p) return 0;
+    why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
+    if (!why && o.n != h.total) why = "it unpacks to less than the IDX file needs";
+    if (why) {
+        sslh_i_free(s->c, o.p);
+        return sslh_i_bad(s, at, "%s", why);
+    }
+    sslh_i_source_close(s);
+    s->p = s->own = o.p;
+    s->size = o.n;
+    return 1;
+}
+
+/* count labels of an IDX file, gzipped or not: bytes or 32-bit numbers. */
+SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *path, int64_t count) {
+    sslh_i_idx h;
+    int32_t *labels = NULL;
+    sslh_i_source s = sslh_i_source_open(c, fn, path);
+    if (s.p && (!sslh_i_is_gzip(&s) || sslh_i_idx_unpack(&s))) {
+        if (!sslh_i_idx_head(s.p, s.size, &h) || h.total != s.size || h.ndim != 1 || (h.type != 8 && h.type != 12))
+            sslh_i_bad(&s, 0, "not an IDX file of labels");
+        else if ((int64_t)h.size[0] != count)
+            sslh_i_bad(&s, 4, "%.0f labels for %.0f images", (double)h.size[0], (double)count);
+        else labels = (int32_t *)sslh_i_alloc(c, (size_t)count * sizeof *labels);
+        for (size_t i = 0; labels && i < (size_t)count; i++) {
+            uint32_t v = h.type == 8 ? s.p[h.data + i] : sslh_i_be32(s.p + h.data + 4 * i);
+            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* 2^31 - 1 is refused with all labels out of range */
+        }
+    }
+    sslh_i_source_close(&s);
+    return labels;
+}
+
+/* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
+   NULL when there is no such file; to be given back with sslh_i_free. */
+SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
+    size_t n = strlen(path);
+    int changed = 0;
+    char *out = (char *)sslh_i_alloc(c, n + 4);
+    if (!out) return NULL;
+    memcpy(out, path, n);
+    for (size_t i = sslh_i_base(path); i < n; i++) {
+        if (n - i >= 6 && !memcmp(path + i, "images", 6)) memcpy(out + i, "labels", 6), changed = 1;
+        if (n - i >= 4 && (!memcmp(path + i, "idx3", 4) || !memcmp(path + i, "idx4", 4))) out[i + 3] = '1', changed = 1;
+    }
+    for (int attempt = 0; changed && attempt < 2; attempt++) {
+        if (sslh_i_path(out) == SSLH_I_PATH_FILE) return out;
+        if (n > 3 && !strcmp(out + n - 3, ".gz")) out[n - 3] = 0;
+        else memcpy(out + n, ".gz", 4);
+    }
+    sslh_i_free(c, out);
+    return NULL;
+}
+
+/* Images (N,H,W) or (N,H,W,C), and the labels of the file beside it. */
+SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
+    sslh_i_idx h;
+    if (!sslh_i_idx_head(s->p, s->size, &h) || h.total != s->size)
+        return sslh_i_bad(s, 4, "the sizes in the IDX file do not fit its %.0f bytes", (double)s->size);
+    if (h.type != 8) return sslh_i_bad(s, 2, "images of type %d instead of unsigned bytes (8)", h.type);
+    if (h.ndim < 3) return sslh_i_bad(s, 3, "%d dimensions: labels or vectors, not images", h.ndim);
+    if (!h.size[0] || h.size[0] > INT32_MAX || !h.size[3] || h.size[3] > 4)
+        return sslh_i_bad(s, 4, "%.0f images of %.0f channels", (double)h.size[0], (double)h.size[3]);
+    if (!sslh_i_size_ok(s, 8, h.size[2], h.size[1])) return 0;
+    out->pixels = sslh_i_source_take(s, h.data);
+    if (!out->pixels) return 0;
+    out->count = (int64_t)h.size[0];
+    out->height = (int)h.size[1];
+    out->width = (int)h.size[2];
+    out->channels = (int)h.size[3];
+    char *labels = sslh_i_labels_path(s->c, s->name);
+    if (labels) out->labels = sslh_i_idx_labels(s->c, s->fn, labels, out->count);
+    sslh_i_free(s->c, labels);
+    return !SSLH_I_BAD(s->c);
+}
+
+SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
+    return sslh_i_idx_unpack(s) && sslh_i_idx_read(s, out);
+}
+
+/* ================================================================================================================== */
+/*  >>arrays        NumPy arrays (.npy)                                                                               */
+/* ================================================================================================================== */
 
 /* Writes the header byte for byte as numpy does, because small parsers rely on it: the text is padded so that the data
    begin at a multiple of 64. Returns the file's size with count values of 4 bytes; out may be NULL to ask for it. */
@@ -23493,11 +23800,7 @@ SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, con
     uint8_t *file = (uint8_t *)sslh_i_alloc(c, size);
     if (!file) return;
     sslh_i_npy_header(shape, count, file);
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, values + i, 4);
-        sslh_i_put_le32(file + at + 4 * i, bits);
-    }
+    for (size_t i = 0; i < count; i++) sslh_i_put_le32(file + at + 4 * i, sslh_i_float_bits(values[i]));
     sslh_i_write_whole(c, "sslh_save_npy", path, file, size);
     sslh_i_free(c, file);
 }
@@ -23511,10 +23814,6 @@ typedef struct sslh_i_npy {
     sslh_shape shape;
     size_t     data;    /* offset of the values */
 } sslh_i_npy;
-
-SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end) {
-    while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
-}
 
 /* A Python string '..' or ".." at *at without escapes; its text is at *text with *n bytes. */
 SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, size_t *text, size_t *n) {
@@ -23575,10 +23874,11 @@ SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, s
     return 1;
 }
 
+SSLH_I_FN int sslh_i_is_npy(const sslh_i_source *s) { return s->size >= 12 && !memcmp(s->p, "\x93NUMPY", 6); }
+
 /* "\x93NUMPY", version, header length, a Python dictionary with exactly three keys in any order. */
 SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     memset(h, 0, sizeof *h);
-    if (s->size < 12 || memcmp(s->p, "\x93NUMPY", 6)) return sslh_i_bad(s, 0, "not a NumPy array file");
     if (s->p[6] < 1 || s->p[6] > 3) return sslh_i_bad(s, 6, "npy version %d is unknown", s->p[6]);
     size_t at = s->p[6] == 1 ? 10 : 12, n = s->p[6] == 1 ? sslh_i_le16(s->p + 8) : sslh_i_le32(s->p + 8);
     if (n > 10000 || n > s->size - at) return sslh_i_bad(s, 8, "a header of %.0f bytes is too long", (double)n);
@@ -23618,31 +23918,13 @@ SSLH_I_FN int sslh_i_npy_parse(const sslh_i_source *s, sslh_i_npy *h) {
     return 1;
 }
 
-/* IEEE half to single: exact. */
-SSLH_I_FN double sslh_i_half(uint32_t h) {
-    uint32_t e = h >> 10 & 31, m = h & 1023;
-    double v;
-    if (e == 31) v = m ? (double)NAN : (double)INFINITY;
-    else if (!e) v = (double)m / 16777216.0;
-    else v = (double)(1024 + m) * (double)((uint64_t)1 << e) / 33554432.0;
-    return h >> 15 ? -v : v;
-}
-
-/* Value number i of an array as a double (exact for everything but large 64-bit integers). */
+/* The value at p as a double (exact for everything but large 64-bit integers). */
 SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     uint64_t bits = 0;
     for (int k = 0; k < h->bytes; k++) bits |= (uint64_t)p[h->big ? h->bytes - 1 - k : k] << (8 * k);
     if (h->kind == 'f') {
         if (h->bytes == 2) return sslh_i_half((uint32_t)bits);
-        if (h->bytes == 8) {
-            double v;
-            memcpy(&v, &bits, 8);
-            return v;
-        }
-        float v;
-        uint32_t low = (uint32_t)bits;
-        memcpy(&v, &low, 4);
-        return (double)v;
+        return h->bytes == 8 ? sslh_i_double_of(bits) : (double)sslh_i_float_of((uint32_t)bits);
     }
     if (h->kind == 'i' && h->bytes < 8 && bits >> (8 * h->bytes - 1))
         return (double)(int64_t)(bits | ~(uint64_t)0 << (8 * h->bytes));
@@ -23651,20 +23933,18 @@ SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
 }
 
 /* Floats become SSLH_F32, bytes and bools SSLH_U8, other integers SSLH_I32 (a value that does not fit is an error). */
-SSLH_I_FN sslh_tensor *sslh_i_npy_decode(const sslh_i_source *s) {
+SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
-    if (!sslh_i_npy_parse(s, &h)) return sslh_i_dummy(c);
+    if (!sslh_i_npy_parse(s, &h)) return 0;
     size_t count = sslh_i_count(c, s->fn, h.shape);
-    if (!count) return sslh_i_dummy(c);
-    if (count > (s->size - h.data) / (size_t)h.bytes || count * (size_t)h.bytes != s->size - h.data) {
-        sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data), (double)count,
-                   h.bytes);
-        return sslh_i_dummy(c);
-    }
+    if (!count) return 0;
+    if (count > (s->size - h.data) / (size_t)h.bytes || count * (size_t)h.bytes != s->size - h.data)
+        return sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data),
+                          (double)count, h.bytes);
     sslh_type type = h.kind == 'f' ? SSLH_F32 : h.bytes == 1 && h.kind != 'i' ? SSLH_U8 : SSLH_I32;
-    sslh_tensor *t = sslh_i_persistent(c, s->fn, type, h.shape);
-    if (!t) return sslh_i_dummy(c);
+    sslh_tensor *t = out->array = sslh_i_persistent(c, s->fn, type, h.shape);
+    if (!t) return 0;
     int at[SSLH_MAX_DIMS] = {0};
     size_t stride[SSLH_MAX_DIMS], step = 1; /* of the file, in values */
     for (int k = 0; k < h.shape.ndim; k++) {
@@ -23672,1270 +23952,23 @@ SSLH_I_FN sslh_tensor *sslh_i_npy_decode(const sslh_i_source *s) {
         stride[axis] = step;
         step *= (size_t)h.shape.size[axis];
     }
-    for (size_t i = 0; i < count && !SSLH_I_BAD(c); i++) {
+    for (size_t i = 0; i < count; i++) {
         size_t from = 0;
         for (int k = 0; k < h.shape.ndim; k++) from += (size_t)at[k] * stride[k];
         double v = sslh_i_npy_value(s->p + h.data + from * (size_t)h.bytes, &h);
         if (type == SSLH_F32) t->data[i] = (sslh_real)v;
         else if (type == SSLH_U8) t->bytes[i] = (uint8_t)v;
         else if (v < -2147483648.0 || v > 2147483647.0)
-            sslh_i_bad(s, h.data + from * (size_t)h.bytes, "the value %.0f does not fit into 32 bits", v);
+            return sslh_i_bad(s, h.data + from * (size_t)h.bytes, "the value %.0f does not fit into 32 bits", v);
         else t->ints[i] = (int32_t)v;
         for (int k = h.shape.ndim - 1; k >= 0 && ++at[k] == h.shape.size[k]; k--) at[k] = 0;
     }
-    if (!SSLH_I_BAD(c)) return t;
-    sslh_i_free(c, sslh_i_get_data(t));
-    sslh_i_free(c, t);
-    return sslh_i_dummy(c);
-}
-
-SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
-    size_t size;
-    uint8_t *file = sslh_i_read_whole(c, "sslh_load_npy", path, &size);
-    if (!file) return sslh_i_dummy(c);
-    sslh_i_source s = sslh_i_source_of(c, "sslh_load_npy", path, file, size);
-    sslh_tensor *t = sslh_i_npy_decode(&s);
-    sslh_i_free(c, file);
-    return t;
+    return 1;
 }
 
 SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
-/*  >>weights       safetensors, weights, checkpoints, embed                                                         */
-/* ================================================================================================================== */
-
-/* safetensors: 8 bytes little-endian length N | N bytes of JSON | data. Names and axis order are PyTorch's; in memory a
-   convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
-   "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
-
-   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch"
-   and "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
-
-/* dtypes of the format; the order is the order in which the reference writes tensors. */
-typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
-enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7,
-    SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
-static const sslh_i_st_type sslh_i_st_types[] = {
-    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16},
-        {"F16", 16}, {"U16", 16}, {"I16", 16}, {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8},
-        {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6}, {"F4", 4}, {"BOOL", 8}};
-#define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
-#define SSLH_I_ST_DIMS 8
-#define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
-
-/* --- what is written and read: a list of named tensors ----------------------------------------------------------- */
-
-typedef struct sslh_i_st_item {
-    char         name[272];
-    sslh_tensor *t;       /* gives type and shape in memory */
-    sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
-    int          permute, dtype;
-    size_t       begin, end; /* in the data of the file */
-    int          found;   /* reading: number of the file's tensor, -1 */
-} sslh_i_st_item;
-
-typedef struct sslh_i_st_list { sslh_i_st_item *item; int n, cap; } sslh_i_st_list;
-typedef struct sslh_i_st_meta { const char *key, *value; } sslh_i_st_meta;
-
-SSLH_I_FN int sslh_i_has_suffix(const char *text, const char *end) {
-    size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
-                                        sslh_i_entry *e) {
-    sslh_i_st_item *it;
-    size_t used = strlen(prefix);
-    if (l->n == l->cap) return NULL;
-    it = &l->item[l->n++];
-    memcpy(it->name, prefix, used + 1);
-    sslh_i_full_name(tree, net, e->name, it->name + used, sizeof it->name - used);
-    it->t = &e->t;
-    it->moment = NULL;
-    it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
-    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
-            : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
-    it->found = -1;
-    return it;
-}
-
-SSLH_I_FN int sslh_i_st_list_new(sslh_ctx *c, sslh_i_st_list *l, int cap) {
-    memset(l, 0, sizeof *l);
-    l->item = (sslh_i_st_item *)sslh_i_alloc(c, (size_t)cap * sizeof *l->item + 1);
-    l->cap = cap;
-    return l->item != NULL;
-}
-
-SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *prefix) {
-    sslh_i_tree t;
-    int i, j;
-    sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++)
-        for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
-}
-
-/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there. */
-SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
-    if (!it->permute || i == 0) return it->t->shape[i];
-    return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
-}
-
-/* Element number at in the file is element number .. in memory. area = product of the K sizes, last = I. */
-SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
-    size_t k = at % area, i = at / area % last, o = at / (area * last);
-    return (o * area + k) * last + i;
-}
-
-SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *last) {
-    int i;
-    *area = *last = 1;
-    if (!it->permute) return;
-    *last = (size_t)it->t->shape[it->t->ndim - 1];
-    for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
-}
-
-SSLH_I_FN void sslh_i_put_real(uint8_t *p, sslh_real v) {
-    if (SSLH_I_DOUBLE) {
-        double d = (double)v;
-        uint64_t u;
-        memcpy(&u, &d, 8);
-        sslh_i_put_le64(p, u);
-    } else {
-        float f = (float)v;
-        uint32_t u;
-        memcpy(&u, &f, 4);
-        sslh_i_put_le32(p, u);
-    }
-}
-
-SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
-    const sslh_tensor *t = it->t;
-    const sslh_real *values = it->moment ? it->moment : t->data;
-    size_t area, last, i, each = (size_t)sslh_i_st_types[it->dtype].bits / 8;
-    sslh_i_st_area(it, &area, &last);
-    for (i = 0; i < t->count; i++) {
-        size_t from = it->permute ? sslh_i_st_place(i, area, last) : i;
-        uint8_t *p = out + i * each;
-        if (t->type == SSLH_F32) sslh_i_put_real(p, values[from]);
-        else if (t->type == SSLH_U8) p[0] = t->bytes[from];
-        else if (it->dtype == SSLH_I_ST_I64) sslh_i_put_le64(p, (uint64_t)(int64_t)t->ints[from]);
-        else sslh_i_put_le32(p, (uint32_t)t->ints[from]);
-    }
-}
-
-/* --- writing ----------------------------------------------------------------------------------------------------- */
-
-SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
-    const sslh_i_st_item *x = (const sslh_i_st_item *)a, *y = (const sslh_i_st_item *)b;
-    return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
-}
-
-/* "text" with JSON's escapes. */
-SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
-    sslh_i_append(out, size, used, "\"");
-    for (; *text; text++) {
-        unsigned char ch = (unsigned char)*text;
-        if (ch < 0x20) sslh_i_append(out, size, used, "\\u%04x", ch);
-        else if (ch == '"' || ch == '\\') sslh_i_append(out, size, used, "\\%c", ch);
-        else sslh_i_append(out, size, used, "%c", ch);
-    }
-    sslh_i_append(out, size, used, "\"");
-}
-
-/* The JSON header, padded to a multiple of 8; data NULL: a dry run that gives the length. */
-SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
-                                  char *out, size_t size) {
-    size_t used = 0;
-    char name[320];
-    int i, j;
-    sslh_i_append(out, size, &used, "{\"__metadata__\":{\"format\":\"pt\"");
-    for (i = 0; i < nmeta; i++) {
-        sslh_i_append(out, size, &used, ",");
-        sslh_i_append_json(out, size, &used, meta[i].key);
-        sslh_i_append(out, size, &used, ":");
-        sslh_i_append_json(out, size, &used, meta[i].value);
-    }
-    for (i = 0; i < l->n; i++) {
-        const sslh_i_st_item *it = &l->item[i];
-        snprintf(name, sizeof name, "crc32.%s", it->name);
-        sslh_i_append(out, size, &used, ",");
-        sslh_i_append_json(out, size, &used, name);
-        sslh_i_append(out, size, &used, ":\"%08lx\"",
-                      (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
-    }
-    sslh_i_append(out, size, &used, "}");
-    for (i = 0; i < l->n; i++) {
-        const sslh_i_st_item *it = &l->item[i];
-        sslh_i_append(out, size, &used, ",");
-        sslh_i_append_json(out, size, &used, it->name);
-        sslh_i_append(out, size, &used, ":{\"dtype\":\"%s\",\"shape\":[", sslh_i_st_types[it->dtype].name);
-        for (j = 0; j < it->t->ndim; j++) sslh_i_append(out, size, &used, j ? ",%d" : "%d", sslh_i_st_size(it, j));
-        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin,
-                      (unsigned long long)it->end);
-    }
-    sslh_i_append(out, size, &used, "}");
-    while (used % 8) sslh_i_append(out, size, &used, " ");
-    return used;
-}
-
-SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l,
-                               const sslh_i_st_meta *meta, int nmeta) {
-    size_t data = 0, head, total;
-    uint8_t *file;
-    int i;
-    qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_order);
-    for (i = 0; i < l->n; i++) {
-        sslh_i_st_item *it = &l->item[i];
-        it->begin = data;
-        data += it->t->count * (size_t)(sslh_i_st_types[it->dtype].bits / 8);
-        it->end = data;
-        if (data > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "%s: more than this machine can address", fn);
-    }
-    head = sslh_i_st_header(l, meta, nmeta, NULL, NULL, 0);
-    if (head > SSLH_I_ST_HEADER) sslh_fail(c, SSLH_E_USAGE, "%s: the names do not fit into a safetensors header", fn);
-    total = 8 + head + data;
-    file = (uint8_t *)sslh_i_alloc(c, total + 1);
-    if (!file) return;
-    for (i = 0; i < l->n; i++) sslh_i_st_put(&l->item[i], file + 8 + head + l->item[i].begin);
-    sslh_i_put_le64(file, (uint64_t)head);
-    {
-        /* the header is printed with a zero at its end, which falls on the first byte of the data */
-        uint8_t first = file[8 + head];
-        sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1);
-        file[8 + head] = first;
-    }
-    sslh_i_write_whole(c, fn, path, file, total);
-    sslh_i_free(c, file);
-}
-
-/* --- reading: a hostile file ------------------------------------------------------------------------------------- */
-
-typedef struct sslh_i_st_tensor {
-    const char *name;
-    int         dtype, ndim, used;
-    uint64_t    shape[SSLH_I_ST_DIMS];
-    size_t      begin, end;
-} sslh_i_st_tensor;
-
-typedef struct sslh_i_st {
-    sslh_ctx         *c;
-    const char       *fn, *file;   /* for messages */
-    const char       *at, *end;    /* what is left of the JSON */
-    const char       *start;
-    char             *text, *pool; /* unescaped strings, each with its zero */
-    sslh_i_st_tensor *tensor;
-    sslh_i_st_meta   *meta;
-    int               n, cap, nmeta, meta_cap, meta_seen;
-    const uint8_t    *data;
-    size_t            data_size;
-} sslh_i_st;
-
-SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why,
-              (double)(s->at - s->start) + 8);
-    return 0;
-}
-
-/* UTF-8 without overlong forms, surrogates and code points above U+10FFFF (RFC 3629). */
-SSLH_I_FN int sslh_i_utf8_ok(const uint8_t *p, size_t n) {
-    size_t i = 0;
-    while (i < n) {
-        uint32_t b = p[i++], code, least;
-        int more;
-        if (b < 0x80) continue;
-        if (b >= 0xc2 && b < 0xe0) more = 1, code = b & 31, least = 0x80;
-        else if (b >= 0xe0 && b < 0xf0) more = 2, code = b & 15, least = 0x800;
-        else if (b >= 0xf0 && b < 0xf5) more = 3, code = b & 7, least = 0x10000;
-        else return 0;
-        for (; more; more--) {
-            if (i == n || (p[i] & 0xc0) != 0x80) return 0;
-            code = code << 6 | (p[i++] & 63u);
-        }
-        if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
-    }
-    return 1;
-}
-
-SSLH_I_FN void sslh_i_json_space(sslh_i_st *s) {
-    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r')) s->at++;
-}
-
-/* The next character that is no space, taken when it is ch. */
-SSLH_I_FN int sslh_i_json_is(sslh_i_st *s, char ch) {
-    sslh_i_json_space(s);
-    if (s->at == s->end || *s->at != ch) return 0;
-    s->at++;
-    return 1;
-}
-
-SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
-    int i;
-    *out = 0;
-    for (i = 0; i < 4; i++) {
-        int ch = s->at < s->end ? *s->at++ : 0;
-        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' &&
-            ch <= 'F' ? ch - 'A' + 10 : -1;
-        if (digit < 0) return 0;
-        *out = *out << 4 | (uint32_t)digit;
-    }
-    return 1;
-}
-
-/* \u and four digits, a surrogate pair included, as UTF-8; never longer than its escape. */
-SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
-    uint32_t u, low;
-    char *o = s->pool;
-    if (!sslh_i_json_hex4(s, &u)) return 0;
-    if (u >= 0xdc00 && u < 0xe000) return 0;
-    if (u >= 0xd800 && u < 0xdc00) {
-        if (s->end - s->at < 6 || s->at[0] != '\\' || s->at[1] != 'u') return 0;
-        s->at += 2;
-        if (!sslh_i_json_hex4(s, &low) || low < 0xdc00 || low >= 0xe000) return 0;
-        u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
-    }
-    if (u == 0) return 0; /* names are C strings */
-    if (u < 0x80) *o++ = (char)u;
-    else if (u < 0x800) {
-        *o++ = (char)(0xc0 | u >> 6);
-        *o++ = (char)(0x80 | (u & 63));
-    } else if (u < 0x10000) {
-        *o++ = (char)(0xe0 | u >> 12);
-        *o++ = (char)(0x80 | (u >> 6 & 63));
-        *o++ = (char)(0x80 | (u & 63));
-    } else {
-        *o++ = (char)(0xf0 | u >> 18);
-        *o++ = (char)(0x80 | (u >> 12 & 63));
-        *o++ = (char)(0x80 | (u >> 6 & 63));
-        *o++ = (char)(0x80 | (u & 63));
-    }
-    s->pool = o;
-    return 1;
-}
-
-/* A string, unescaped into the pool; NULL and an error when it is none. */
-SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
-    static const char escapes[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
-    const char *out = s->pool;
-    int good = 1;
-    if (!sslh_i_json_is(s, '"')) {
-        sslh_i_st_bad(s, "a string is missing");
-        return NULL;
-    }
-    for (;;) {
-        char ch = s->at < s->end ? *s->at++ : 0;
-        if (ch == '"') break;
-        if ((unsigned char)ch < 0x20) good = 0;
-        else if (ch != '\\') *s->pool++ = ch;
-        else {
-            const char *e = s->at < s->end && *s->at ? strchr(escapes, *s->at) : NULL;
-            if (e) {
-                *s->pool++ = values[e - escapes];
-                s->at++;
-            } else good = s->at < s->end && *s->at++ == 'u' && sslh_i_json_unicode(s);
-        }
-        if (!good) {
-            sslh_i_st_bad(s, "a string is broken");
-            return NULL;
-        }
-    }
-    *s->pool++ = 0;
-    return out;
-}
-
-/* A plain non-negative integer: no sign, fraction, exponent or leading zero. */
-SSLH_I_FN int sslh_i_json_uint(sslh_i_st *s, uint64_t *out) {
-    const char *first;
-    sslh_i_json_space(s);
-    first = s->at;
-    *out = 0;
-    while (s->at < s->end && *s->at >= '0' && *s->at <= '9') {
-        uint64_t digit = (uint64_t)(*s->at - '0');
-        if (*out > (UINT64_MAX - digit) / 10) return sslh_i_st_bad(s, "a number is too large");
-        *out = *out * 10 + digit;
-        s->at++;
-    }
-    if (s->at == first || (*first == '0' && s->at - first > 1) || (s->at < s->end && strchr(".eE+-", *s->at) && *s->at))
-        return sslh_i_st_bad(s, "a non-negative integer is missing");
-    return 1;
-}
-
-/* Jumps over a value of an unknown key without recursion; the kinds of the open brackets are bits. */
-SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
-    uint64_t kinds = 0;
-    int depth = 0;
-    do {
-        char ch;
-        sslh_i_json_space(s);
-        ch = s->at < s->end ? *s->at : 0;
-        if (ch == '"') {
-            char *pool = s->pool;
-            if (!sslh_i_json_string(s)) return 0;
-            s->pool = pool;
-        } else if (ch == '{' || ch == '[') {
-            if (depth == 60) return sslh_i_st_bad(s, "nested too deeply");
-            kinds = kinds << 1 | (ch == '{');
-            depth++;
-            s->at++;
-        } else if (ch == '}' || ch == ']') {
-            if (depth == 0 || (kinds & 1) != (uint64_t)(ch == '}')) return sslh_i_st_bad(s, "brackets do not match");
-            kinds >>= 1;
-            depth--;
-            s->at++;
-        } else if (ch && strchr("+-.0123456789aeflnrstuE", ch)) { /* a number, true, false, null */
-            while (s->at < s->end && *s->at && strchr("+-.0123456789aeflnrstuE", *s->at)) s->at++;
-        } else if (depth && (ch == ',' || ch == ':')) s->at++;
-        else return sslh_i_st_bad(s, "a value is missing");
-    } while (depth);
-    return 1;
-}
-
-/* [1,2,..] of at most max numbers. */
-SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int max, int *n) {
-    *n = 0;
-    if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
-    if (sslh_i_json_is(s, ']')) return 1;
-    do {
-        if (*n == max) return sslh_i_st_bad(s, "a list is too long");
-        if (!sslh_i_json_uint(s, &out[(*n)++])) return 0;
-    } while (sslh_i_json_is(s, ','));
-    return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
-}
-
-SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
-    if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
-    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "__metadata__ is no object");
-    if (sslh_i_json_is(s, '}')) return 1;
-    do {
-        sslh_i_st_meta *m = &s->meta[s->nmeta];
-        if (s->nmeta == s->meta_cap) return sslh_i_st_bad(s, "too much metadata");
-        m->key = sslh_i_json_string(s);
-        if (!m->key) return 0;
-        if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-        m->value = sslh_i_json_string(s); /* strings only */
-        if (!m->value) return 0;
-        s->nmeta++;
-    } while (sslh_i_json_is(s, ','));
-    return sslh_i_json_is(s, '}') || sslh_i_st_bad(s, "__metadata__ does not end");
-}
-
-/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]} in any order; unknown keys are skipped. */
-SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
-    sslh_i_st_tensor *t = &s->tensor[s->n];
-    uint64_t offsets[2] = {0, 0};
-    int noffsets = 0, seen = 0;
-    if (s->n == s->cap) return sslh_i_st_bad(s, "too many tensors");
-    t->name = name;
-    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "a tensor is no object");
-    do {
-        char *pool = s->pool;
-        const char *key = sslh_i_json_string(s);
-        int bit;
-        if (!key) return 0;
-        if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-        bit = strcmp(key, "dtype") == 0 ? 1 : strcmp(key, "shape") == 0 ? 2 : strcmp(key, "data_offsets") == 0 ? 4 : 0;
-        if (seen & bit) return sslh_i_st_bad(s, "a key twice");
-        seen |= bit;
-        if (bit == 1) {
-            const char *type = sslh_i_json_string(s);
-            if (!type) return 0;
-            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0;
-                 t->dtype++) {}
-            if (t->dtype == SSLH_I_ST_TYPES) return sslh_i_st_bad(s, "an unknown dtype");
-        } else if (bit == 2) {
-            if (!sslh_i_json_uints(s, t->shape, SSLH_I_ST_DIMS, &t->ndim)) return 0;
-        } else if (bit == 4) {
-            if (!sslh_i_json_uints(s, offsets, 2, &noffsets)) return 0;
-            if (noffsets != 2) return sslh_i_st_bad(s, "data_offsets are not two");
-        } else if (!sslh_i_json_skip(s)) return 0;
-        s->pool = pool;
-    } while (sslh_i_json_is(s, ','));
-    if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "a tensor does not end");
-    if (seen != 7) return sslh_i_st_bad(s, "dtype, shape or data_offsets is missing");
-    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size)
-        return sslh_i_st_bad(s, "data_offsets lie outside of the file");
-    t->begin = (size_t)offsets[0];
-    t->end = (size_t)offsets[1];
-    s->n++;
-    return 1;
-}
-
-SSLH_I_FN int sslh_i_st_by_place(const void *a, const void *b) {
-    const sslh_i_st_tensor *x = (const sslh_i_st_tensor *)a, *y = (const sslh_i_st_tensor *)b;
-    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
-    return x->end < y->end ? -1 : x->end > y->end;
-}
-SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
-    return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
-}
-
-/* The tensors fill the data without hole or overlap, and each has the size of its shape. */
-SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
-    size_t at = 0;
-    int i, j;
-    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_place);
-    for (i = 0; i < s->n; i++) {
-        const sslh_i_st_tensor *t = &s->tensor[i];
-        size_t count = 1, bits;
-        int empty = 0;
-        if (t->begin != at) return sslh_i_st_bad(s, "a hole or an overlap between tensors");
-        at = t->end;
-        for (j = 0; j < t->ndim; j++) {
-            if (t->shape[j] == 0) empty = 1;
-            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count))
-                return sslh_i_st_bad(s, "a shape overflows");
-        }
-        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits))
-            return sslh_i_st_bad(s, "a shape overflows");
-        if (empty) bits = 0;
-        if (bits % 8 || bits / 8 != t->end - t->begin)
-            return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
-    }
-    if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
-    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
-    for (i = 1; i < s->n; i++)
-        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) return sslh_i_st_bad(s, "a name twice");
-    return 1;
-}
-
-SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
-    sslh_i_free(s->c, s->text);
-    sslh_i_free(s->c, s->tensor);
-    sslh_i_free(s->c, s->meta);
-    s->text = NULL;
-    s->tensor = NULL;
-    s->meta = NULL;
-}
-
-/* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
-SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
-                             size_t size) {
-    size_t head, i, braces = 0, colons = 0;
-    memset(s, 0, sizeof *s);
-    s->c = c;
-    s->fn = fn;
-    s->file = file;
-    s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
-    if (size < 8) return sslh_i_st_bad(s, "shorter than 8 bytes");
-    if (sslh_i_le64(bytes) > (uint64_t)(size - 8)) return sslh_i_st_bad(s, "the header is longer than the file");
-    head = (size_t)sslh_i_le64(bytes);
-    if (head > SSLH_I_ST_HEADER) return sslh_i_st_bad(s, "a header of more than 100 MB");
-    s->end = s->start + head;
-    s->data = bytes + 8 + head;
-    s->data_size = size - 8 - head;
-    if (!sslh_i_utf8_ok(bytes + 8, head)) return sslh_i_st_bad(s, "the header is not UTF-8");
-    for (i = 0; i < head; i++) {
-        braces += s->start[i] == '{';
-        colons += s->start[i] == ':';
-    }
-    /* bounds: a tensor takes 40 bytes or more and a brace, a pair of strings 5 bytes and a colon */
-    s->cap = (int)SSLH_I_MIN(braces, head / 40 + 1);
-    s->meta_cap = (int)SSLH_I_MIN(colons, head / 5 + 1);
-    s->text = s->pool = (char *)sslh_i_alloc(c, head + 1);
-    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(c, (size_t)(s->cap + 1) * sizeof *s->tensor);
-    s->meta = (sslh_i_st_meta *)sslh_i_alloc(c, (size_t)(s->meta_cap + 1) * sizeof *s->meta);
-    if (!s->text || !s->tensor || !s->meta) return 0;
-    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "the header does not begin with {");
-    if (!sslh_i_json_is(s, '}')) {
-        do {
-            const char *name = sslh_i_json_string(s);
-            if (!name) return 0;
-            if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
-            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name)))
-                return 0;
-        } while (sslh_i_json_is(s, ','));
-        if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "the header does not end");
-    }
-    sslh_i_json_space(s);
-    if (s->at != s->end) return sslh_i_st_bad(s, "text after the header");
-    return sslh_i_st_check(s);
-}
-
-SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
-    int i;
-    for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
-    return NULL;
-}
-
-SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char *name) {
-    int lo = 0, hi = s->n;
-    size_t n = strlen(prefix);
-    while (lo < hi) {
-        int mid = (lo + hi) / 2;
-        const char *x = s->tensor[mid].name;
-        int order = strncmp(x, prefix, n);
-        if (order == 0) order = strcmp(x + n, name);
-        if (order == 0) return mid;
-        if (order < 0) lo = mid + 1;
-        else hi = mid;
-    }
-    return -1;
-}
-
-SSLH_I_FN int sslh_i_st_real(int dtype) {
-    return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
-}
-SSLH_I_FN int sslh_i_st_int(int dtype) {
-    return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8;
-}
-
-/* Value of an element as a double; exact but for 64-bit integers above 2^53. */
-SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
-    uint32_t u;
-    uint64_t w;
-    float f;
-    double d;
-    switch (dtype) {
-    case SSLH_I_ST_F64:
-        w = sslh_i_le64(p);
-        memcpy(&d, &w, 8);
-        return d;
-    case SSLH_I_ST_F32: u = sslh_i_le32(p); break;
-    case SSLH_I_ST_BF16: u = sslh_i_le16(p) << 16; break;
-    case SSLH_I_ST_F16: return sslh_i_half(sslh_i_le16(p));
-    case SSLH_I_ST_I64: return (double)(int64_t)sslh_i_le64(p);
-    case SSLH_I_ST_I32: return (double)(int32_t)sslh_i_le32(p);
-    default: return (double)p[0];
-    }
-    memcpy(&f, &u, 4);
-    return (double)f;
-}
-
-/* Why file tensor f cannot fill it; NULL when it can. */
-SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
-    int i;
-    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
-        return "dtype";
-    if (f->ndim != it->t->ndim) return "shape";
-    for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
-    return NULL;
-}
-
-SSLH_I_FN void sslh_i_st_get(sslh_ctx *c, const sslh_i_st *s, const sslh_i_st_item *it) {
-    const sslh_i_st_tensor *f = &s->tensor[it->found];
-    const uint8_t *data = s->data + f->begin;
-    sslh_tensor *t = it->t;
-    sslh_real *values = it->moment ? it->moment : t->data;
-    size_t area, last, i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
-    sslh_i_st_area(it, &area, &last);
-    for (i = 0; i < t->count; i++) {
-        size_t to = it->permute ? sslh_i_st_place(i, area, last) : i;
-        double v = sslh_i_st_value(f->dtype, data + i * each);
-        if (t->type == SSLH_F32) {
-            values[to] = (sslh_real)v;
-        } else if (t->type == SSLH_I32) {
-            if (v < -2147483648.0 || v > 2147483647.0) {
-                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 32 bits", s->fn, s->file, f->name);
-                return;
-            }
-            t->ints[to] = (int32_t)v;
-        } else {
-            if (v < 0 || v > 255) {
-                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 8 bits", s->fn, s->file, f->name);
-                return;
-            }
-            t->bytes[to] = (uint8_t)v;
-        }
-    }
-}
-
-/* The CRC-32 that the file itself gives for a tensor; without one it is taken as it is. */
-SSLH_I_FN int sslh_i_st_crc_ok(const sslh_i_st *s, const sslh_i_st_tensor *f) {
-    char key[320], text[16];
-    const char *want;
-    if (snprintf(key, sizeof key, "crc32.%s", f->name) >= (int)sizeof key) return 1;
-    want = sslh_i_st_meta_of(s, key);
-    snprintf(text, sizeof text, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + f->begin, f->end - f->begin));
-    if (!want || strcmp(want, text) == 0) return 1;
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file,
-              f->name);
-    return 0;
-}
-
-/* --- filling a list from a file ---------------------------------------------------------------------------------- */
-
-/* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
-SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out,
-                               size_t size, size_t *used) {
-    static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
-    size_t n = strlen(prefix), at = *used;
-    int i, j, count = 0, pass;
-    char text[160];
-    for (pass = 0; pass < 2; pass++) {
-        int shown = 0;
-        if (pass) sslh_i_append(out, size, &at, "%s %d%s", titles[which], count, count ? ": " : "");
-        for (i = 0; i < (which == 1 ? s->n : l->n); i++) {
-            if (which == 1) {
-                if (s->tensor[i].used || strncmp(s->tensor[i].name, prefix, n) != 0) continue;
-                snprintf(text, sizeof text, "%s", s->tensor[i].name + n);
-            } else {
-                const sslh_i_st_item *it = &l->item[i];
-                size_t k = 0;
-                if (which == 0 ? it->found != -1 : it->found > -2) continue;
-                sslh_i_append(text, sizeof text, &k, "%.100s", it->name);
-                if (which == 2) {
-                    const sslh_i_st_tensor *f = &s->tensor[-2 - it->found];
-                    sslh_i_append(text, sizeof text, &k, " (file %s (", sslh_i_st_types[f->dtype].name);
-                    for (j = 0; j < f->ndim; j++)
-                        sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
-                    sslh_i_append(text, sizeof text, &k, "), net (");
-                    for (j = 0; j < it->t->ndim; j++)
-                        sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
-                    sslh_i_append(text, sizeof text, &k, "))");
-                }
-            }
-            if (!pass) count++;
-            else sslh_i_append(out, size, &at, shown++ ? ", %s" : "%s", text);
-        }
-    }
-    sslh_i_append(out, size, &at, "\n");
-    *used = at;
-    return count;
-}
-
-/* Matches names, checks shapes and checksums, and only then copies; the memory of unsealed nets is made in between by
-   seal. Returns the number of tensors read; on an error nothing has changed. */
-SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, sslh_net *seal) {
-    const char *prefix = d.strip_prefix ? d.strip_prefix : "";
-    char text[300];
-    size_t used = 0, report = 0;
-    int i, matched = 0, missing = 0, unexpected, wrong;
-    for (i = 0; i < l->n; i++) {
-        sslh_i_st_item *it = &l->item[i];
-        int at = sslh_i_st_find(s, prefix, it->name);
-        if (at < 0) {
-            /* files of old PyTorch versions have none */
-            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
-            continue;
-        }
-        s->tensor[at].used = 1;
-        it->found = sslh_i_st_misfit(it, &s->tensor[at]) ? -2 - at : at;
-        matched += it->found >= 0;
-    }
-    if (d.report && d.report_size) d.report[0] = 0;
-    sslh_i_append(d.report, d.report_size, &report, "matched %d\n", matched);
-    sslh_i_st_report(s, l, prefix, 0, d.report, d.report_size, &report);
-    unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
-    wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
-    text[0] = 0;
-    if (wrong) sslh_i_st_report(s, l, prefix, 2, text, sizeof text, &used);
-    else if (missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
-    else if (unexpected && !d.partial) sslh_i_st_report(s, l, prefix, 1, text, sizeof text, &used);
-    if (text[0]) {
-        for (i = 0; text[i]; i++) if (text[i] == '\n') text[i] = 0;
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s does not fit the net: %s", s->fn, s->file, text);
-        return 0;
-    }
-    for (i = 0; i < l->n; i++)
-        if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
-    if (seal) {
-        sslh_i_tree t;
-        sslh_i_tree_of(&t, seal);
-        /* no draws that the file overwrites */
-        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0;
-    }
-    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
-    return SSLH_I_BAD(s->c) ? 0 : matched;
-}
-
-/* --- numbers as text, independent of the locale ------------------------------------------------------------------ */
-
-/* Fixed point with 12 digits: exact for all values that means and deviations take. */
-SSLH_I_FN void sslh_i_append_fixed(char *out, size_t size, size_t *used, float value) {
-    double v = value < 0.0f ? -(double)value : (double)value, whole = floor(v);
-    if (!(v < 1e6)) v = whole = 0;
-    sslh_i_append(out, size, used, "%s%ld.%012.0f", value < 0.0f ? "-" : "", (long)whole, (v - whole) * 1e12);
-}
-
-/* The numbers after "key=", separated by commas; returns how many. */
-SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int max) {
-    size_t n = strlen(key);
-    const char *p = text;
-    int count = 0;
-    while ((p = strstr(p, key)) != NULL && !((p == text || p[-1] == ' ') && p[n] == '=')) p += n;
-    if (!p) return 0;
-    p += n + 1;
-    while (count < max) {
-        const char *behind = sslh_i_scan_real(p, &out[count]);
-        if (behind == p) break;
-        count++;
-        p = behind;
-        if (*p != ',') break;
-        p++;
-    }
-    return count;
-}
-
-SSLH_I_FN int sslh_i_text_int(const char *text, const char *key) {
-    double v = 0;
-    sslh_i_text_numbers(text, key, &v, 1);
-    return v > -2e9 && v < 2e9 ? (int)v : 0;
-}
-
-SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_t size) {
-    size_t used = 0;
-    int i;
-    sslh_i_append(out, size, &used, "height=%d width=%d channels=%d mean=", p->height, p->width, p->channels);
-    for (i = 0; i < 4; i++) {
-        if (i) sslh_i_append(out, size, &used, ",");
-        sslh_i_append_fixed(out, size, &used, p->mean[i]);
-    }
-    sslh_i_append(out, size, &used, " std=");
-    for (i = 0; i < 4; i++) {
-        if (i) sslh_i_append(out, size, &used, ",");
-        sslh_i_append_fixed(out, size, &used, p->std[i]);
-    }
-}
-
-SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
-    double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
-    int i;
-    if (!text) return;
-    memset(p, 0, sizeof *p);
-    p->height = sslh_i_text_int(text, "height");
-    p->width = sslh_i_text_int(text, "width");
-    p->channels = sslh_i_text_int(text, "channels");
-    if (p->height < 0 || p->width < 0 || p->channels < 0) p->height = p->width = p->channels = 0;
-    sslh_i_text_numbers(text, "mean", mean, 4);
-    sslh_i_text_numbers(text, "std", std, 4);
-    for (i = 0; i < 4; i++) {
-        p->mean[i] = (float)mean[i];
-        p->std[i] = (float)std[i];
-    }
-}
-
-/* --- nets -------------------------------------------------------------------------------------------------------- */
-
-SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
-    sslh_ctx *c = sslh_net_ctx(net);
-    sslh_i_st_list l;
-    sslh_i_st_meta meta[2];
-    sslh_i_tree t;
-    char preprocess[256];
-    int n = 0;
-    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
-        return;
-    sslh_i_st_add_net(&l, net, "");
-    if (net->arch[0]) {
-        meta[n].key = "sslh.arch";
-        meta[n++].value = net->arch;
-    }
-    sslh_i_preprocess_text(&net->preprocess, preprocess, sizeof preprocess);
-    meta[n].key = "sslh.preprocess";
-    meta[n++].value = preprocess;
-    sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
-    sslh_i_free(c, l.item);
-}
-
-/* From bytes in memory into a net. */
-SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size,
-                                sslh_load_desc d) {
-    sslh_ctx *c = net->ctx;
-    sslh_i_st s;
-    sslh_i_st_list l;
-    int read = 0;
-    memset(&l, 0, sizeof l);
-    if (sslh_i_st_open(&s, c, fn, file, bytes, size) && sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) {
-        sslh_i_st_add_net(&l, net, "");
-        read = sslh_i_st_fill(&s, &l, d, net);
-        if (!SSLH_I_BAD(c)) sslh_i_preprocess_read(&net->preprocess, sslh_i_st_meta_of(&s, "sslh.preprocess"));
-    }
-    sslh_i_free(c, l.item);
-    sslh_i_st_close(&s);
-    return read;
-}
-
-SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc) {
-    uint8_t *bytes;
-    size_t size;
-    int read;
-    if (desc.report && desc.report_size) desc.report[0] = 0;
-    if (sslh_i_net_bad(net)) return 0;
-    if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
-    bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
-    if (!bytes) return 0;
-    read = sslh_i_load_bytes(net, "sslh_load_weights", sslh_i_tail(path), bytes, size, desc);
-    sslh_i_free(net->ctx, bytes);
-    return read;
-}
-
-/* The settings of an architecture text into a description that is all zeros; what the text does not name stays 0. */
-SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void *desc) {
-    for (; s->name; s++) {
-        char *at = (char *)desc + s->at;
-        int value = sslh_i_text_int(arch, s->name);
-        if (s->kind == SSLH_I_SET_LIST) {
-            double w[8];
-            int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
-            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
-        } else if (s->kind == SSLH_I_SET_INT) {
-            *(int *)(void *)at = value;
-        } else {
-            *(sslh_activation *)(void *)at =
-                value > 0 && value <= (int)SSLH_TANH ? (sslh_activation)value : SSLH_RELU;
-        }
-    }
-}
-
-/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
-   the text names no encoder of ours. */
-SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
-    sslh_mlp_desc mlp;
-    sslh_convnet_desc convnet;
-    sslh_resnet_desc resnet;
-    sslh_nin_desc nin;
-    sslh_vit_desc vit;
-#define SSLH_I_FROM_ARCH(kind) \
-    if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
-        memset(&kind, 0, sizeof kind); \
-        sslh_i_arch_read(a, sslh_i_##kind##_settings, &kind); \
-        return sslh_##kind(c, kind); \
-    }
-    SSLH_I_FROM_ARCH(mlp)
-    SSLH_I_FROM_ARCH(convnet)
-    SSLH_I_FROM_ARCH(resnet)
-    SSLH_I_FROM_ARCH(nin)
-    SSLH_I_FROM_ARCH(vit)
-#undef SSLH_I_FROM_ARCH
-    return NULL;
-}
-
-SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
-                                          size_t size) {
-    sslh_load_desc d;
-    sslh_i_st s;
-    sslh_net *net = NULL;
-    memset(&d, 0, sizeof d);
-    if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
-        const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
-        net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
-        if (!net)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
-                      "sslh_load_weights", fn, file);
-    }
-    sslh_i_st_close(&s);
-    if (!SSLH_I_BAD(c)) sslh_i_load_bytes(net, fn, file, bytes, size, d);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
-}
-
-SSLH_DEF sslh_net *sslh_load_net(sslh_ctx *c, const char *path) {
-    uint8_t *bytes;
-    size_t size;
-    sslh_net *net;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
-    bytes = sslh_i_read_whole(c, "sslh_load_net", path, &size);
-    if (!bytes) return sslh_i_dummy_net(c);
-    net = sslh_i_load_net_bytes(c, "sslh_load_net", sslh_i_tail(path), bytes, size);
-    sslh_i_free(c, bytes);
-    return net;
-}
-
-SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size) {
-    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
-    if (!bytes) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_net_memory: the array of bytes is NULL");
-        return sslh_i_dummy_net(c);
-    }
-    return sslh_i_load_net_bytes(c, "sslh_load_net_memory", "the array", (const uint8_t *)bytes, size);
-}
-
-/* FNV-1a over the little-endian bytes of all values. */
-SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
-    uint64_t h = 14695981039346656037ull;
-    sslh_i_tree t;
-    int i, j, b;
-    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net)) return 0;
-    for (i = 0; i < t.n; i++) {
-        for (j = 0; j < t.net[i]->entries; j++) {
-            const sslh_tensor *x = &t.net[i]->entry[j]->t;
-            int each = (int)sslh_i_type_size(x->type);
-            size_t k;
-            for (k = 0; k < x->count; k++) {
-                uint8_t bytes[8];
-                if (x->type == SSLH_F32) sslh_i_put_real(bytes, x->data[k]);
-                else if (x->type == SSLH_I32) sslh_i_put_le32(bytes, (uint32_t)x->ints[k]);
-                else bytes[0] = x->bytes[k];
-                for (b = 0; b < each; b++) h = (h ^ bytes[b]) * 1099511628211ull;
-            }
-        }
-    }
-    return h;
-}
-
-/* --- checkpoints ------------------------------------------------------------------------------------------------- */
-/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments;
-   the counters are metadata. The position in the data follows from the step. */
-
-SSLH_I_FN uint64_t sslh_i_double_bits(double d) {
-    uint64_t u;
-    memcpy(&u, &d, 8);
-    return u;
-}
-
-/* Hexadecimal, 16 digits. */
-SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
-    snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
-}
-
-SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out) {
-    const char *p = sslh_i_st_meta_of(s, key);
-    int i;
-    *out = 0;
-    for (i = 0; p && p[i]; i++) {
-        int digit = p[i] >= '0' && p[i] <= '9' ? p[i] - '0' : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10 : -1;
-        if (digit < 0 || i == 16) return 0;
-        *out = *out << 4 | (uint64_t)digit;
-    }
-    return i == 16;
-}
-
-/* The moments of the optimiser's nets. With a file only of those nets whose moments it has. */
-SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
-    sslh_i_tree t;
-    char name[272];
-    int i, j, k;
-    sslh_i_tree_of(&t, m->net);
-    for (k = 0; k < o->nets; k++) {
-        for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
-        if (i == t.n) {
-            sslh_fail(o->ctx, SSLH_E_USAGE,
-                      "checkpoint: the optimiser holds the net '%s', which is not inside the method's",
-                      o->net[k].net->name);
-            return;
-        }
-        for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
-        if (s) {
-            size_t bytes = o->net[k].net->nvalues * sizeof(sslh_real);
-            sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, name, sizeof name);
-            if (sslh_i_st_find(s, "optim.m.", name) < 0) { /* not yet stepped when it was written */
-                if (o->net[k].m) memset(o->net[k].m, 0, bytes);
-                if (o->net[k].v) memset(o->net[k].v, 0, bytes);
-                continue;
-            }
-            if (!sslh_i_optim_ready(o, k)) return;
-        }
-        for (j = 0; j < t.net[i]->entries; j++) {
-            sslh_i_entry *e = t.net[i]->entry[j];
-            sslh_i_st_item *it;
-            if (!e->is_param) continue;
-            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL)
-                it->moment = o->net[k].m + e->offset;
-            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL)
-                it->moment = o->net[k].v + e->offset;
-        }
-    }
-}
-
-/* What both directions check. */
-SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o, sslh_i_tree *t) {
-    return m && o && o->ctx && !sslh_i_net_bad(m->net) && m->net->ctx == o->ctx && sslh_i_tree_ready(t, m->net);
-}
-
-#define SSLH_I_COUNTERS 9
-static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
-    "sslh.optimizer", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2", "sslh.optimizer.peak"};
-
-SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
-    sslh_i_tree t;
-    sslh_i_st_list l;
-    sslh_i_st_meta meta[SSLH_I_COUNTERS + 4];
-    sslh_method shown;
-    char config[512];
-    uint64_t value[SSLH_I_COUNTERS];
-    char text[SSLH_I_COUNTERS][20];
-    int i;
-    sslh_ctx *c;
-    if (!sslh_i_checkpoint_ok(m, o, &t)) return;
-    c = o->ctx;
-    if (!sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) return;
-    sslh_i_st_add_net(&l, m->net, "model.");
-    sslh_i_st_add_moments(&l, m, o, NULL);
-    value[0] = (uint64_t)step;
-    value[1] = c->desc.seed;
-    value[2] = c->stream;
-    value[3] = (uint64_t)c->steps;
-    value[4] = (uint64_t)o->desc.kind;
-    value[5] = (uint64_t)o->steps;
-    value[6] = sslh_i_double_bits(o->power1);
-    value[7] = sslh_i_double_bits(o->power2);
-    value[8] = sslh_i_double_bits((double)o->peak);
-    for (i = 0; i < SSLH_I_COUNTERS; i++) {
-        sslh_i_hex64(text[i], value[i]);
-        meta[i].key = sslh_i_counter_names[i];
-        meta[i].value = text[i];
-    }
-    meta[i].key = "sslh.kind";
-    meta[i++].value = "checkpoint 1";
-    meta[i].key = "sslh.version";
-    meta[i++].value = SSLH_VERSION;
-    meta[i].key = "sslh.method";
-    meta[i++].value = m->name ? m->name : "";
-    shown = *m;
-    if (!shown.name) shown.name = "";
-    if (!shown.second_name) shown.second_name = "";
-    config[0] = 0;
-    sslh_method_print(&shown, config, sizeof config);
-    meta[i].key = "sslh.config";
-    meta[i++].value = config;
-    if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
-    sslh_i_free(c, l.item);
-}
-
-SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file,
-                                               const uint8_t *bytes, size_t size) {
-    static const char fn[] = "sslh_load_checkpoint";
-    sslh_ctx *c = o->ctx;
-    sslh_i_st s;
-    sslh_i_st_list l;
-    sslh_load_desc d;
-    uint64_t value[SSLH_I_COUNTERS];
-    double power;
-    int i, good;
-    const char *kind, *name;
-    memset(&l, 0, sizeof l);
-    memset(&d, 0, sizeof d);
-    good = sslh_i_st_open(&s, c, fn, file, bytes, size);
-    if (good) {
-        kind = sslh_i_st_meta_of(&s, "sslh.kind");
-        name = sslh_i_st_meta_of(&s, "sslh.method");
-        good = kind && strcmp(kind, "checkpoint 1") == 0;
-        for (i = 0; i < SSLH_I_COUNTERS && good; i++) good = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], &value[i]);
-        if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
-        else if (name && m->name && strcmp(name, m->name) != 0)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name,
-                      m->name);
-        else if (value[4] != (uint64_t)o->desc.kind)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
-        else if (value[0] > (uint64_t)INT64_MAX || value[3] > (uint64_t)INT64_MAX || value[5] > (uint64_t)INT64_MAX)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", fn, file);
-    }
-    if (!SSLH_I_BAD(c) && sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) {
-        sslh_i_st_add_net(&l, m->net, "model.");
-        sslh_i_st_add_moments(&l, m, o, &s);
-        if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, &l, d, NULL);
-    }
-    sslh_i_free(c, l.item);
-    sslh_i_st_close(&s);
-    if (SSLH_I_BAD(c)) return 0;
-    c->desc.seed = value[1];
-    c->stream = value[2];
-    c->steps = (int64_t)value[3];
-    o->steps = (int64_t)value[5];
-    memcpy(&o->power1, &value[6], 8);
-    memcpy(&o->power2, &value[7], 8);
-    memcpy(&power, &value[8], 8);
-    o->peak = (float)power;
-    return (int64_t)value[0];
-}
-
-SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path) {
-    sslh_i_tree t;
-    uint8_t *bytes;
-    size_t size;
-    int64_t step;
-    if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
-    bytes = sslh_i_read_whole(o->ctx, "sslh_load_checkpoint", path, &size);
-    if (!bytes) return -1;
-    step = sslh_i_load_checkpoint_bytes(m, o, sslh_i_tail(path), bytes, size);
-    sslh_i_free(o->ctx, bytes);
-    return SSLH_I_BAD(o->ctx) ? -1 : step;
-}
-
-/* --- features of 8-bit images ------------------------------------------------------------------------------------ */
-
-SSLH_DEF void sslh_set_preprocess(sslh_net *net, sslh_preprocess p) {
-    if (sslh_i_net_bad(net)) return;
-    if (p.height < 0 || p.width < 0 || p.channels < 0 || p.channels > 4)
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_set_preprocess: sizes (%d,%d,%d)", p.height, p.width, p.channels);
-    else net->preprocess = p;
-}
-
-SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
-    return sslh_i_net_dead(net) ? sslh_i_dead_net.preprocess : net->preprocess;
-}
-
-/* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
-SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
-                                          int channels, int h, int w) {
-    sslh_ctx *c = net->ctx;
-    const sslh_preprocess *p = &net->preprocess;
-    size_t each = (size_t)height * (size_t)width * (size_t)channels,
-        out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
-    int resize = h != height || w != width, k;
-    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL,
-        *out = in ? in + each : NULL;
-    sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
-    float box[4];
-    box[0] = box[1] = 0;
-    box[2] = (float)height;
-    box[3] = (float)width;
-    for (k = 0; x && (in || !resize) && k < n; k++) {
-        const uint8_t *image = pixels + (size_t)k * each;
-        sslh_real *to = x->data + (size_t)k * out_each;
-        for (i = 0; resize && i < each; i++) in[i] = (float)image[i] * (1.0f / 255.0f);
-        if (resize) sslh_resize(c, in, height, width, channels, box, out, h, w, 1, 0);
-        for (ch = 0; ch < (size_t)channels; ch++) {
-            float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
-            for (i = ch; i < out_each; i += (size_t)channels) {
-                float v = resize ? out[i] : (float)image[i] * (1.0f / 255.0f);
-                v = v - mean;
-                v = v / std;
-                to[i] = (sslh_real)v;
-            }
-        }
-    }
-    sslh_i_unscratch(c, in);
-    return SSLH_I_BAD(c) || !x ? sslh_i_dummy(c) : x;
-}
-
-#define SSLH_I_EMBED_BATCH 64 /* images at a time: bounds the memory; an image's features do not depend on it */
-
-SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
-    sslh_ctx *c = sslh_net_ctx(net);
-    sslh_i_tree t;
-    int mode[SSLH_I_MAX_NETS], i, begin, h, w;
-    if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
-    if (sslh_i_net_bad(net)) return;
-    if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width,
-                  channels);
-        return;
-    }
-    if (net->preprocess.channels && net->preprocess.channels != channels) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name,
-                  net->preprocess.channels, channels);
-        return;
-    }
-    h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
-    w = net->preprocess.width ? net->preprocess.width : net->image ? net->image : width;
-    sslh_i_tree_of(&t, net);
-    for (i = 0; i < t.n; i++) {
-        mode[i] = t.net[i]->training;
-        t.net[i]->training = 0;
-    }
-    for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_BATCH) {
-        int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_BATCH);
-        sslh_tensor *y;
-        sslh_push(c);
-        sslh_no_grad(c, 1);
-        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
-                               height, width, channels, h, w);
-        y = sslh_forward(net, y);
-        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
-        if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
-            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
-                      net->width, (double)y->count / count);
-        if (!SSLH_I_BAD(c)) sslh_read(y, out + (size_t)begin * (size_t)net->width, y->count);
-        sslh_no_grad(c, 0);
-        sslh_pop(c);
-    }
-    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
-    /* the next call finds one piece of memory */
-    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
-}
-
-/* ================================================================================================================== */
-/*  >>data          data sets, loaders                                                                               */
+/*  >>data          data sets, subsets, loaders, batches                                                              */
 /* ================================================================================================================== */
 
 /* A subset (sslh_data_range, _pick, _fraction) has no samples of its own: .order holds the numbers of its samples in
@@ -25255,683 +24288,7 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     sslh_i_free(c, values);
 }
 
-/* --- sslh_load_images: every way leads to parts (stretches of equal images), which are joined at the end ---------- */
-
-typedef struct sslh_i_part {
-    uint8_t *pixels; /* (count,H,W,C) */
-    int32_t *labels; /* count, or NULL */
-    int64_t  count;
-    int      height, width, channels;
-} sslh_i_part;
-
-typedef struct sslh_i_parts {
-    sslh_ctx    *c;
-    const char  *fn;
-    sslh_i_part *part;
-    int          n, cap;
-    const char **names;   /* of the classes, one block; NULL: none */
-    int          classes; /* number of names */
-} sslh_i_parts;
-
-SSLH_I_FN void sslh_i_part_free(sslh_ctx *c, sslh_i_part *p) {
-    sslh_i_free(c, p->pixels);
-    sslh_i_free(c, p->labels);
-    memset(p, 0, sizeof *p);
-}
-
-SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
-    while (s->n) sslh_i_part_free(s->c, &s->part[--s->n]);
-    sslh_i_free(s->c, s->part);
-    sslh_i_free(s->c, (void *)s->names);
-    s->part = NULL;
-    s->names = NULL;
-}
-
-/* Takes the part over (frees it on failure). All parts have one size; grey and colour may be mixed. */
-SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_part p) {
-    if (s->n && (p.height != s->part->height || p.width != s->part->width))
-        sslh_fail(s->c, SSLH_E_FORMAT,
-                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
-                  sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
-    else if (s->n && !p.labels != !s->part->labels)
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path),
-                  p.labels ? "" : "no");
-    if (!SSLH_I_BAD(s->c) && s->n == s->cap) {
-        int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 16;
-        sslh_i_part *larger = (sslh_i_part *)sslh_i_alloc(s->c, (size_t)cap * sizeof *larger);
-        if (larger) {
-            if (s->n) memcpy(larger, s->part, (size_t)s->n * sizeof *larger);
-            sslh_i_free(s->c, s->part);
-            s->part = larger;
-            s->cap = cap;
-        }
-    }
-    if (SSLH_I_BAD(s->c)) {
-        sslh_i_part_free(s->c, &p);
-        return 0;
-    }
-    s->part[s->n++] = p;
-    return 1;
-}
-
-/* Names for the classes: copies n of them into one block. */
-SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const size_t *length, int n) {
-    size_t bytes = (size_t)n * sizeof(char *);
-    for (int i = 0; i < n; i++) bytes += length[i] + 1;
-    s->names = (const char **)sslh_i_alloc(s->c, bytes);
-    if (!s->names) return 0;
-    char *text = (char *)(void *)(s->names + n);
-    for (int i = 0; i < n; i++) {
-        memcpy(text, name[i], length[i]);
-        s->names[i] = text;
-        text += length[i] + 1;
-    }
-    s->classes = n;
-    return 1;
-}
-
-/* All parts as one. A single part is used as it is; grey ones become colour when there is colour. */
-SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_part *all) {
-    *all = s->part[0];
-    if (s->n == 1) {
-        memset(&s->part[0], 0, sizeof *s->part);
-        return 1;
-    }
-    all->count = 0;
-    for (int i = 0; i < s->n; i++) {
-        all->count += s->part[i].count;
-        all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
-    }
-    size_t area = (size_t)all->height * (size_t)all->width, channels = (size_t)all->channels, n;
-    if (all->count > INT32_MAX || !sslh_i_mul((size_t)all->count, area * channels, &n)) {
-        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %.0f images are too many", s->fn, (double)all->count);
-        return 0;
-    }
-    all->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
-    all->labels = all->labels ? (int32_t *)sslh_i_alloc(s->c, (size_t)all->count * sizeof *all->labels) : NULL;
-    if (SSLH_I_BAD(s->c)) {
-        sslh_i_free(s->c, all->pixels);
-        sslh_i_free(s->c, all->labels);
-        return 0;
-    }
-    uint8_t *out = all->pixels;
-    int32_t *label = all->labels;
-    for (int i = 0; i < s->n; i++) {
-        sslh_i_part *p = &s->part[i];
-        n = (size_t)p->count * area;
-        if (p->channels == all->channels) memcpy(out, p->pixels, n * channels);
-        else
-            for (size_t k = 0; k < n; k++) memset(out + channels * k, p->pixels[k], channels);
-        if (label) memcpy(label, p->labels, (size_t)p->count * sizeof *label);
-        out += n * channels;
-        label = label ? label + p->count : NULL;
-        sslh_i_part_free(s->c, p);
-    }
-    return 1;
-}
-
-SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
-    sslh_i_part all;
-    sslh_data d = sslh_i_no_data(s->c);
-    memset(&all, 0, sizeof all);
-    if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
-        d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
-        if (s->names && d.classes > s->classes)
-            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
-                      d.classes - 1, s->classes);
-        if (SSLH_I_BAD(s->c)) {
-            sslh_i_part_free(s->c, &all);
-            d = sslh_i_no_data(s->c);
-        } else if (s->names) {
-            d.classes = all.labels ? s->classes : 0;
-            d.class_names = s->names;
-            s->names = NULL;
-        }
-    }
-    sslh_i_parts_free(s);
-    return d;
-}
-
-/* path/name, to be given back with sslh_i_free. */
-SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name, size_t length) {
-    size_t n = strlen(path);
-    char *out = (char *)sslh_i_alloc(c, n + length + 2);
-    if (!out) return NULL;
-    memcpy(out, path, n);
-    if (n && path[n - 1] != '/') out[n++] = '/';
-    memcpy(out + n, name, length);
-    return out;
-}
-
-/* What is at path/name. */
-SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *path, const char *name) {
-    char *full = sslh_i_join_path(c, path, name, strlen(name));
-    sslh_i_path_kind kind = full ? sslh_i_path(full) : SSLH_I_PATH_NONE;
-    sslh_i_free(c, full);
-    return kind;
-}
-
-/* Decodes an image and leaves its alpha channel out: encoders see colour. */
-SSLH_I_FN int sslh_i_image_part(sslh_i_source *s, sslh_i_part *p) {
-    sslh_i_image image;
-    memset(p, 0, sizeof *p);
-    if (!sslh_i_image_decode(s, &image)) return 0;
-    size_t from = (size_t)image.channels, to = from == 2 ? 1 : from == 4 ? 3 : from;
-    size_t n = (size_t)image.height * (size_t)image.width;
-    for (size_t i = 1; to < from && i < n; i++) memmove(image.pixels + i * to, image.pixels + i * from, to);
-    p->pixels = image.pixels;
-    p->count = 1;
-    p->height = image.height;
-    p->width = image.width;
-    p->channels = (int)to;
-    return 1;
-}
-
-/* IDX: 0, 0, type, number of dimensions, sizes (big-endian), values. type 8: unsigned bytes. */
-typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
-
-SSLH_I_FN int sslh_i_is_idx(const uint8_t *p, size_t size) {
-    return size >= 8 && !p[0] && !p[1] && p[2] >= 8 && p[2] <= 14 && p[2] != 10 && p[3] >= 1 && p[3] <= 4 &&
-           size >= 4 + 4 * (size_t)p[3];
-}
-
-/* 0 when the sizes in the head overflow; total is the size the whole file must have. */
-SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, sslh_i_idx *h) {
-    static const uint8_t bytes[7] = {1, 1, 0, 2, 4, 4, 8};
-    size_t n = bytes[p[2] - 8];
-    h->type = p[2];
-    h->ndim = p[3];
-    h->data = 4 + 4 * (size_t)h->ndim;
-    for (int i = 0; i < 4; i++) {
-        h->size[i] = i < h->ndim ? sslh_i_be32(p + 4 + 4 * i) : 1;
-        if (!sslh_i_mul(n, h->size[i], &n)) return 0;
-    }
-    h->total = h->data + n;
-    return h->total > n;
-}
-
-/* The bytes of an IDX file, unpacked when it is gzipped. A look at its first bytes tells how much it unpacks to, so
-   that a small file cannot ask for much memory. NULL and an error on failure. */
-SSLH_I_FN uint8_t *sslh_i_idx_unpack(const sslh_i_source *s, size_t *size) {
-    sslh_i_idx h;
-    size_t at;
-    const char *why;
-    sslh_i_sink head = sslh_i_sink_of(s->c, 20, 20), o;
-    if (!head.p) return NULL;
-    head.partial = 1;
-    why = sslh_i_inflate(s->p, s->size, 2, &head, &at);
-    if (!why && (!sslh_i_is_idx(head.p, head.n) || !sslh_i_idx_head(head.p, &h))) {
-        at = 0;
-        why = "a gzip file that does not hold an IDX file";
-    }
-    if (!why && h.total / 1032 > s->size) {
-        at = 0;
-        why = "the gzip file is too short for the sizes in the IDX file";
-    }
-    sslh_i_free(s->c, head.p);
-    if (!why) {
-        o = sslh_i_sink_of(s->c, h.total, h.total);
-        if (!o.p) return NULL;
-        why = sslh_i_inflate(s->p, s->size, 2, &o, &at);
-        if (!why && o.n != h.total) why = "it unpacks to less than the IDX file needs";
-        if (!why) {
-            *size = o.n;
-            return o.p;
-        }
-        sslh_i_free(s->c, o.p);
-    }
-    sslh_i_bad(s, at, "%s", why);
-    return NULL;
-}
-
-/* Reads a file that may be a gzipped IDX file. */
-SSLH_I_FN uint8_t *sslh_i_read_unpacked(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
-    uint8_t *p = sslh_i_read_whole(c, fn, path, size);
-    if (!p || *size < 18 || p[0] != 0x1f || p[1] != 0x8b) return p;
-    sslh_i_source s = sslh_i_source_of(c, fn, path, p, *size);
-    uint8_t *unpacked = sslh_i_idx_unpack(&s, size);
-    sslh_i_free(c, p);
-    return unpacked;
-}
-
-/* Labels of an IDX file: count bytes or 32-bit numbers. */
-SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *path, int64_t count) {
-    size_t size;
-    sslh_i_idx h;
-    int32_t *labels = NULL;
-    uint8_t *p = sslh_i_read_unpacked(c, fn, path, &size);
-    if (!p) return NULL;
-    sslh_i_source s = sslh_i_source_of(c, fn, path, p, size);
-    if (!sslh_i_is_idx(p, size) || !sslh_i_idx_head(p, &h) || h.total != size || h.ndim != 1 ||
-        (h.type != 8 && h.type != 12))
-        sslh_i_bad(&s, 0, "not an IDX file of labels");
-    else if ((int64_t)h.size[0] != count)
-        sslh_i_bad(&s, 4, "%.0f labels for %.0f images", (double)h.size[0], (double)count);
-    else if ((labels = (int32_t *)sslh_i_alloc(c, (size_t)count * sizeof *labels)) != NULL)
-        for (size_t i = 0; i < (size_t)count; i++) {
-            uint32_t v = h.type == 8 ? p[h.data + i] : sslh_i_be32(p + h.data + 4 * i);
-            labels[i] = (int32_t)SSLH_I_MIN(v, 0x7fffffffu); /* 2^31 - 1 is refused with all labels out of range */
-        }
-    sslh_i_free(c, p);
-    return labels;
-}
-
-/* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
-   NULL when there is no such file; to be given back with sslh_i_free. */
-SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
-    size_t n = strlen(path), base = n;
-    int changed = 0;
-    char *out = (char *)sslh_i_alloc(c, n + 4);
-    if (!out) return NULL;
-    memcpy(out, path, n);
-    while (base && path[base - 1] != '/' && path[base - 1] != '\\') base--;
-    for (size_t i = base; i < n; i++) {
-        if (n - i >= 6 && !memcmp(path + i, "images", 6)) memcpy(out + i, "labels", 6), changed = 1;
-        if (n - i >= 4 && (!memcmp(path + i, "idx3", 4) || !memcmp(path + i, "idx4", 4))) out[i + 3] = '1', changed = 1;
-    }
-    for (int attempt = 0; changed && attempt < 2; attempt++) {
-        if (sslh_i_path(out) == SSLH_I_PATH_FILE) return out;
-        if (n > 3 && !strcmp(out + n - 3, ".gz")) out[n - 3] = 0;
-        else memcpy(out + n, ".gz", 4);
-    }
-    sslh_i_free(c, out);
-    return NULL;
-}
-
-/* Images of an IDX file, (N,H,W) or (N,H,W,C). Takes p over: the pixels are moved to its front. */
-SSLH_I_FN int sslh_i_idx_part(sslh_i_parts *set, const char *path, uint8_t *p, size_t size) {
-    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
-    sslh_i_part part;
-    sslh_i_idx h;
-    memset(&part, 0, sizeof part);
-    if (!sslh_i_idx_head(p, &h) || h.total != size)
-        sslh_i_bad(&s, 4, "the sizes in the IDX file do not fit its %.0f bytes", (double)size);
-    else if (h.type != 8) sslh_i_bad(&s, 2, "images of type %d instead of unsigned bytes (8)", h.type);
-    else if (h.ndim < 3) sslh_i_bad(&s, 3, "%d dimensions: labels or vectors, not images", h.ndim);
-    else if (!h.size[0] || h.size[0] > INT32_MAX || !h.size[3] || h.size[3] > 4)
-        sslh_i_bad(&s, 4, "%.0f images of %.0f channels", (double)h.size[0], (double)h.size[3]);
-    else sslh_i_size_ok(&s, 8, h.size[2], h.size[1]);
-    if (SSLH_I_BAD(set->c)) {
-        sslh_i_free(set->c, p);
-        return 0;
-    }
-    memmove(p, p + h.data, size - h.data);
-    part.pixels = p;
-    part.count = (int64_t)h.size[0];
-    part.height = (int)h.size[1];
-    part.width = (int)h.size[2];
-    part.channels = (int)h.size[3];
-    char *labels = sslh_i_labels_path(set->c, path);
-    if (labels) part.labels = sslh_i_idx_labels(set->c, set->fn, labels, part.count);
-    sslh_i_free(set->c, labels);
-    return sslh_i_parts_add(set, path, part);
-}
-
-/* 10 for a CIFAR-10 file (label, 1024 R, 1024 G, 1024 B), 100 for CIFAR-100 (coarse label, fine label, ..), 0 for
-   neither: the size is a multiple of the record's and all labels are in range. */
-SSLH_I_FN int sslh_i_is_cifar(const uint8_t *p, size_t size) {
-    for (int kind = 10; kind <= 100; kind += 90) {
-        size_t record = kind == 10 ? 3073 : 3074, i = 0;
-        if (!size || size % record) continue;
-        while (i < size && (kind == 10 ? p[i] < 10 : p[i] < 20 && p[i + 1] < 100)) i += record;
-        if (i == size) return kind;
-    }
-    return 0;
-}
-
-/* Planar to interleaved; of CIFAR-100 the fine labels are taken. */
-SSLH_I_FN int sslh_i_cifar_part(sslh_i_parts *set, const char *path, const uint8_t *p, size_t size, int kind) {
-    size_t head = kind == 10 ? 1 : 2, n = size / (head + 3072);
-    sslh_i_part part;
-    memset(&part, 0, sizeof part);
-    part.pixels = (uint8_t *)sslh_i_alloc(set->c, n * 3072);
-    part.labels = (int32_t *)sslh_i_alloc(set->c, n * sizeof *part.labels);
-    part.count = (int64_t)n;
-    part.height = part.width = 32;
-    part.channels = 3;
-    for (size_t i = 0; i < n && !SSLH_I_BAD(set->c); i++) {
-        const uint8_t *record = p + i * (head + 3072);
-        uint8_t *out = part.pixels + i * 3072;
-        part.labels[i] = record[head - 1];
-        for (size_t k = 0; k < 3072; k++) out[k % 1024 * 3 + k / 1024] = record[head + k];
-    }
-    if (!SSLH_I_BAD(set->c)) return sslh_i_parts_add(set, path, part);
-    sslh_i_part_free(set->c, &part);
-    return 0;
-}
-
-/* What the user sees when nothing fits. */
-SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
-    sslh_fail(set->c, SSLH_E_FORMAT,
-              "%s: %s %s; wanted: an IDX file (or .gz), a CIFAR-10/100 .bin, a PNG or PNM image, a folder of such "
-              "binaries, of images, "
-              "with a sub-folder of images per class, or with an index.txt and PNG sheets",
-              set->fn, sslh_i_tail(path), what);
-    return 0;
-}
-
-SSLH_I_FN int sslh_i_load_file(sslh_i_parts *set, const char *path) {
-    size_t size;
-    uint8_t *p = sslh_i_read_unpacked(set->c, set->fn, path, &size);
-    if (!p) return 0;
-    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
-    sslh_i_idx h;
-    int ok = 0, idx = sslh_i_is_idx(p, size), cifar = sslh_i_is_cifar(p, size);
-    if (idx && !(cifar && !(sslh_i_idx_head(p, &h) && h.total == size))) return sslh_i_idx_part(set, path, p, size);
-    if (sslh_i_is_png(p, size) || sslh_i_is_pnm(p, size)) {
-        sslh_i_part part;
-        ok = sslh_i_image_part(&s, &part) && sslh_i_parts_add(set, path, part);
-    } else if (cifar) ok = sslh_i_cifar_part(set, path, p, size, cifar);
-    else ok = sslh_i_no_images(set, path, "is none of the files that are read");
-    sslh_i_free(set->c, p);
-    return ok;
-}
-
-SSLH_I_FN int sslh_i_ends_with(const char *name, const char *end) { /* end: lower case */
-    size_t n = strlen(name), m = strlen(end);
-    for (size_t i = 0; n >= m && i < m; i++) {
-        char a = name[n - m + i];
-        if ((a >= 'A' && a <= 'Z' ? a + 32 : a) != end[i]) return 0;
-    }
-    return n >= m;
-}
-
-SSLH_I_FN int sslh_i_image_name(const char *name) {
-    return sslh_i_ends_with(name, ".png") || sslh_i_ends_with(name, ".ppm") || sslh_i_ends_with(name, ".pgm") ||
-           sslh_i_ends_with(name, ".pnm");
-}
-
-SSLH_I_FN int sslh_i_binary_name(const char *name) {
-    return sslh_i_ends_with(name, ".bin") || strstr(name, "idx3") || strstr(name, "idx4");
-}
-
-/* Test files by the names that MNIST and CIFAR use. */
-SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
-
-/* CIFAR and IDX files of a folder. When it holds training and test files, the training files are taken; the path of the
-   test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
-SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
-    int train = 0, test = 0, loaded = 0;
-    for (int i = 0; i < dir->n; i++)
-        if (sslh_i_binary_name(dir->name[i])) *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
-    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
-        const char *name = dir->name[i];
-        size_t n = strlen(name);
-        if (!sslh_i_binary_name(name) || (train && sslh_i_test_name(name))) continue;
-        if (i && sslh_i_ends_with(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 &&
-            !strncmp(name, dir->name[i - 1], n - 3))
-            continue;
-        char *full = sslh_i_join_path(set->c, path, name, n);
-        if (full && sslh_i_load_file(set, full)) loaded++;
-        sslh_i_free(set->c, full);
-    }
-    return loaded;
-}
-
-/* Images in the folder itself, each with this label (-1: without labels). Returns their number. */
-SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir, int label) {
-    int loaded = 0;
-    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
-        if (!sslh_i_image_name(dir->name[i])) continue;
-        size_t size;
-        sslh_i_part part;
-        char *full = sslh_i_join_path(set->c, path, dir->name[i], strlen(dir->name[i]));
-        uint8_t *p = full ? sslh_i_read_whole(set->c, set->fn, full, &size) : NULL;
-        if (p) {
-            sslh_i_source s = sslh_i_source_of(set->c, set->fn, full, p, size);
-            if (sslh_i_image_part(&s, &part)) {
-                if (label >= 0 && (part.labels = (int32_t *)sslh_i_alloc(set->c, sizeof *part.labels)) != NULL)
-                    *part.labels = label;
-                if (sslh_i_parts_add(set, full, part)) loaded++;
-            }
-        }
-        sslh_i_free(set->c, p);
-        sslh_i_free(set->c, full);
-    }
-    return loaded;
-}
-
-/* Sub-folders with images are the classes, numbered in the order of their names. Returns the number of classes. */
-SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
-    sslh_ctx *c = set->c;
-    int classes = 0;
-    const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
-    size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
-    for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
-        sslh_i_dir inner;
-        char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
-        if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
-            if (sslh_i_load_folder(set, full, &inner, classes)) {
-                name[classes] = dir->name[i];
-                length[classes++] = strlen(dir->name[i]);
-            }
-            sslh_i_dir_free(c, &inner);
-        }
-        sslh_i_free(c, full);
-    }
-    if (classes && !SSLH_I_BAD(c)) sslh_i_parts_names(set, name, length, classes);
-    sslh_i_free(c, (void *)name);
-    sslh_i_free(c, length);
-    return classes;
-}
-
-/* --- >>sheets: many small images in one PNG that a person can look at. index.txt beside them is plain text, a
-   statement per line, words separated by blanks, # to the end of the line is a comment:
-
-       cell 28 28                              height and width of one image; before the first sheet
-       class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
-       sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
-       labels labels.txt                       whole numbers separated by white space, one per image of all sheets
-                                               (may be left out)
-   Files are in the same folder. Sheets may be grey or colour; alpha is left out. */
-
-/* The next word of the line; 0 at its end. */
-SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
-    while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t' || s->p[*at] == '\r')) (*at)++;
-    *word = *at;
-    while (*at < s->size && !sslh_i_is_space(s->p[*at]) && s->p[*at] != '#') (*at)++;
-    *n = *at - *word;
-    return *n > 0;
-}
-
-SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, const char *text) {
-    return n == strlen(text) && !memcmp(s->p + word, text, n);
-}
-
-/* A word that is a number from 1 to max. */
-SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t max, int *out) {
-    size_t word, n, end;
-    uint32_t v;
-    int found = sslh_i_word(s, at, &word, &n);
-    end = word;
-    if (!found || !sslh_i_read_number(s, &end, max, &v) || end != *at || !v)
-        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)max);
-    *out = (int)v;
-    return 1;
-}
-
-/* A word that is the name of a file in the same folder: path/name in *out, to be given back with sslh_i_free. */
-SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *path, char **out) {
-    size_t word, n;
-    *out = NULL;
-    if (!sslh_i_word(s, at, &word, &n)) return sslh_i_bad(s, *at, "the name of a file is expected");
-    for (size_t i = word; i < word + n; i++)
-        if (s->p[i] == '/' || s->p[i] == '\\' || s->p[i] == ':' || !s->p[i] || s->p[word] == '.')
-            return sslh_i_bad(s, i, "a file of the same folder is expected, not a path");
-    *out = sslh_i_join_path(s->c, path, (const char *)s->p + word, n);
-    return *out != NULL;
-}
-
-/* Cuts count cells out of a sheet. */
-SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height, int width, int columns, int count) {
-    size_t size;
-    sslh_i_part sheet, part;
-    uint8_t *p = sslh_i_read_whole(set->c, set->fn, path, &size);
-    if (!p) return 0;
-    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
-    int ok = sslh_i_image_part(&s, &sheet);
-    sslh_i_free(set->c, p);
-    if (!ok) return 0;
-    int64_t rows = ((int64_t)count + columns - 1) / columns;
-    memset(&part, 0, sizeof part);
-    if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
-        sslh_fail(set->c, SSLH_E_FORMAT,
-                  "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
-                  sslh_i_tail(path), sheet.height, sheet.width, count, height, width, columns);
-    part.count = count;
-    part.height = height;
-    part.width = width;
-    part.channels = sheet.channels;
-    size_t row = (size_t)width * (size_t)sheet.channels, pitch = (size_t)sheet.width * (size_t)sheet.channels;
-    if (!SSLH_I_BAD(set->c)) part.pixels = (uint8_t *)sslh_i_alloc(set->c, (size_t)count * (size_t)height * row);
-    uint8_t *out = part.pixels;
-    for (int i = 0; out && i < count; i++) {
-        const uint8_t *from =
-            sheet.pixels + (size_t)(i / columns) * (size_t)height * pitch + (size_t)(i % columns) * row;
-        for (int y = 0; y < height; y++, from += pitch, out += row) memcpy(out, from, row);
-    }
-    sslh_i_part_free(set->c, &sheet);
-    return part.pixels && sslh_i_parts_add(set, path, part);
-}
-
-/* The file of labels, spread over the parts. */
-SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
-    size_t size, at = 0;
-    uint8_t *p = sslh_i_read_whole(set->c, set->fn, path, &size);
-    if (!p) return 0;
-    sslh_i_source s = sslh_i_source_of(set->c, set->fn, path, p, size);
-    for (int i = 0; i < set->n && !SSLH_I_BAD(set->c); i++) {
-        sslh_i_part *part = &set->part[i];
-        part->labels = (int32_t *)sslh_i_alloc(set->c, (size_t)part->count * sizeof *part->labels);
-        for (int64_t k = 0; part->labels && k < part->count; k++) {
-            uint32_t v;
-            sslh_i_skip_space(&s, &at, size);
-            if (!sslh_i_read_number(&s, &at, 999999, &v)) {
-                sslh_i_bad(&s, at,
-                           at == size ? "fewer labels than images" : "a label is not a number from 0 to 999999");
-                break;
-            }
-            part->labels[k] = (int32_t)v;
-        }
-    }
-    sslh_i_skip_space(&s, &at, size);
-    if (at < size) sslh_i_bad(&s, at, "more labels than images");
-    sslh_i_free(set->c, p);
-    return !SSLH_I_BAD(set->c);
-}
-
-/* What the lines of an index.txt have said so far. */
-typedef struct sslh_i_index {
-    int          height, width; /* of a cell; 0: not yet */
-    const char **name;          /* of the classes: text in the file, not ended by zeros */
-    size_t      *length;
-    int          classes;
-    char        *labels;        /* path, or NULL */
-} sslh_i_index;
-
-/* "FILE columns N count N" after the word sheet. */
-SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
-                                  const sslh_i_index *x) {
-    size_t word, n;
-    int columns = 0, count = 0;
-    char *file;
-    if (!sslh_i_word_file(s, at, path, &file)) return;
-    if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns"))
-        sslh_i_bad(s, word, "columns N is expected");
-    else if (sslh_i_word_number(s, at, 32768, &columns)) {
-        if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "count"))
-            sslh_i_bad(s, word, "count N is expected");
-        else if (sslh_i_word_number(s, at, 0x7fffffffu, &count))
-            sslh_i_load_sheet(set, file, x->height, x->width, columns, count);
-    }
-    sslh_i_free(s->c, file);
-}
-
-/* One line whose first word is given; at is behind that word. */
-SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n,
-                                 const char *path, sslh_i_index *x) {
-    if (sslh_i_word_is(s, word, n, "cell")) {
-        if (set->n) sslh_i_bad(s, word, "cell comes after a sheet");
-        else if (sslh_i_word_number(s, at, 32768, &x->height)) sslh_i_word_number(s, at, 32768, &x->width);
-    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
-        while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t')) ++*at;
-        word = *at;
-        while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '#') ++*at;
-        n = *at - word;
-        while (n && sslh_i_is_space(s->p[word + n - 1])) n--;
-        x->name[x->classes] = (const char *)s->p + word;
-        x->length[x->classes++] = n;
-    } else if (sslh_i_word_is(s, word, n, "sheet")) {
-        if (x->width) sslh_i_index_sheet(set, s, at, path, x);
-        else sslh_i_bad(s, word, "the line cell HEIGHT WIDTH is missing before the first sheet");
-    } else if (sslh_i_word_is(s, word, n, "labels") && !x->labels) sslh_i_word_file(s, at, path, &x->labels);
-    else sslh_i_bad(s, word, "cell, class, sheet or (once) labels is expected at the start of a line");
-    if (!SSLH_I_BAD(s->c) && sslh_i_word(s, at, &word, &n))
-        sslh_i_bad(s, word, "unexpected words at the end of the line");
-}
-
-/* The text of an index.txt in the folder path. */
-SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
-    sslh_ctx *c = set->c;
-    size_t at = 0, word, n, lines = 1;
-    sslh_i_index x;
-    memset(&x, 0, sizeof x);
-    for (size_t i = 0; i < s->size; i++) lines += s->p[i] == '\n';
-    x.name = (const char **)sslh_i_alloc(c, lines * sizeof *x.name);
-    x.length = (size_t *)sslh_i_alloc(c, lines * sizeof *x.length);
-    while (at < s->size && !SSLH_I_BAD(c)) {
-        if (sslh_i_word(s, &at, &word, &n)) sslh_i_index_line(set, s, &at, word, n, path, &x);
-        else if (at < s->size && s->p[at] == '#')
-            while (at < s->size && s->p[at] != '\n') at++;
-        else at++; /* the end of the line */
-    }
-    if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(s, at, "no sheet is named");
-    if (!SSLH_I_BAD(c) && x.labels) sslh_i_load_labels(set, x.labels);
-    if (!SSLH_I_BAD(c) && x.classes) sslh_i_parts_names(set, x.name, x.length, x.classes);
-    sslh_i_free(c, x.labels);
-    sslh_i_free(c, x.length);
-    sslh_i_free(c, (void *)x.name);
-    return !SSLH_I_BAD(c);
-}
-
-SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
-    size_t size = 0;
-    char *index = sslh_i_join_path(set->c, path, "index.txt", 9);
-    uint8_t *p = index ? sslh_i_read_whole(set->c, set->fn, index, &size) : NULL;
-    if (p) {
-        sslh_i_source s = sslh_i_source_of(set->c, set->fn, index, p, size);
-        sslh_i_load_index(set, &s, path);
-    }
-    sslh_i_free(set->c, p);
-    sslh_i_free(set->c, index);
-    return !SSLH_I_BAD(set->c);
-}
-
-SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
-    sslh_i_parts set;
-    sslh_i_dir dir;
-    memset(&set, 0, sizeof set);
-    set.c = c;
-    set.fn = "sslh_load_images";
-    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
-    if (!path) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
-        return sslh_i_no_data(c);
-    }
-    if (sslh_i_path(path) != SSLH_I_PATH_FOLDER) sslh_i_load_file(&set, path);
-    else if (sslh_i_kind_in(c, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
-    else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
-        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
-            !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
-            sslh_i_no_images(&set, path, "holds no images");
-        sslh_i_dir_free(c, &dir);
-    }
-    return sslh_i_parts_finish(&set);
-}
-
 /* --- loaders ------------------------------------------------------------------------------------------------------ */
-
 
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
@@ -26106,6 +24463,1718 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
         return sslh_i_dummy(c);
     }
     return sslh_from_ints(c, sslh_dim1(b.count), b.labels);
+}
+
+/* ================================================================================================================== */
+/*  >>readers       the table of formats; sslh_load_image, sslh_load_npy                                              */
+/* ================================================================================================================== */
+
+enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4 }; /* one image, many, an array */
+
+/* A format of files, and all that anyone has to know of it. */
+typedef struct sslh_i_reader {
+    const char *name;    /* as a person calls it; messages are made of these */
+    int         gives;   /* one of the three above */
+    const char *file[4]; /* what files of it are called in a folder, as far as there are words: one that begins with a
+                            point is an ending, in small or capital letters; another may stand anywhere in the name */
+    int (*is)(const sslh_i_source *s);
+    int (*read)(sslh_i_source *s, sslh_i_found *out);
+} sslh_i_reader;
+
+/* The first row whose is() says yes reads the file. Weights have a format of their own that needs a net to go to: see
+   >>weights. */
+static const sslh_i_reader sslh_i_readers[] = {
+    {"PNG", SSLH_I_GIVES_IMAGE, {".png"}, sslh_i_is_png, sslh_i_png_read},
+    {"PNM (P2, P3, P5, P6)", SSLH_I_GIVES_IMAGE, {".ppm", ".pgm", ".pnm"}, sslh_i_is_pnm, sslh_i_pnm_read},
+    {"IDX", SSLH_I_GIVES_IMAGES, {"idx3", "idx4"}, sslh_i_is_idx, sslh_i_idx_read},
+    {"gzipped IDX", SSLH_I_GIVES_IMAGES, {"idx3", "idx4"}, sslh_i_is_gzip, sslh_i_idx_gzip_read},
+    {"CIFAR-10 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar10, sslh_i_cifar10_read},
+    {"CIFAR-100 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar100, sslh_i_cifar100_read},
+    {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read}};
+#define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
+
+/* The row of a file among those that give one of the wanted things; NULL: none. */
+SSLH_I_FN const sslh_i_reader *sslh_i_reader_of(const sslh_i_source *s, int wanted) {
+    for (int i = 0; i < SSLH_I_READERS; i++)
+        if ((sslh_i_readers[i].gives & wanted) && sslh_i_readers[i].is(s)) return &sslh_i_readers[i];
+    return NULL;
+}
+
+/* Whether a file in a folder is called as one that gives a wanted thing. */
+SSLH_I_FN int sslh_i_reader_named(const char *name, int wanted) {
+    for (int i = 0; i < SSLH_I_READERS; i++)
+        for (int k = 0; (sslh_i_readers[i].gives & wanted) && k < 4 && sslh_i_readers[i].file[k]; k++) {
+            const char *word = sslh_i_readers[i].file[k];
+            if (word[0] == '.' ? sslh_i_has_ending(name, word) : strstr(name, word) != NULL) return 1;
+        }
+    return 0;
+}
+
+/* "PNG, PNM or IDX": the formats that give a wanted thing. */
+SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
+    size_t used = 0;
+    int i, n = 0, k = 0;
+    for (i = 0; i < SSLH_I_READERS; i++) n += (sslh_i_readers[i].gives & wanted) != 0;
+    for (i = 0; i < SSLH_I_READERS; i++)
+        if (sslh_i_readers[i].gives & wanted) {
+            sslh_i_append(out, size, &used, "%s%s", k == 0 ? "" : k < n - 1 ? ", " : " or ", sslh_i_readers[i].name);
+            k++;
+        }
+}
+
+/* Reads a file of any format that gives a wanted thing. 0 and an error when it is of none, or broken. */
+SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
+    memset(out, 0, sizeof *out);
+    if (SSLH_I_BAD(s->c) || !s->p) return 0;
+    const sslh_i_reader *r = sslh_i_reader_of(s, wanted);
+    if (!r) {
+        char names[128];
+        sslh_i_reader_names(wanted, names, sizeof names);
+        return sslh_i_bad(s, 0, "not a %s file", names);
+    }
+    if (r->read(s, out) && !SSLH_I_BAD(s->c)) return 1;
+    sslh_i_found_free(s->c, out);
+    return 0;
+}
+
+/* --- one image, one array ----------------------------------------------------------------------------------------- */
+
+/* The pixels of an image (H,W,C), alpha included; NULL and sizes of 0 on failure. */
+SSLH_I_FN uint8_t *sslh_i_load_image(sslh_i_source *s, int *height, int *width, int *channels) {
+    sslh_i_found image;
+    sslh_i_read(s, SSLH_I_GIVES_IMAGE, &image);
+    sslh_i_source_close(s);
+    if (height) *height = image.height;
+    if (width) *width = image.width;
+    if (channels) *channels = image.channels;
+    return image.pixels;
+}
+
+SSLH_DEF uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
+                                         int *channels) {
+    sslh_i_source s = sslh_i_source_of(c, "sslh_load_image_memory", "memory", bytes, size);
+    if (!bytes && !SSLH_I_BAD(c)) sslh_fail(c, SSLH_E_USAGE, "sslh_load_image_memory: bytes is NULL");
+    return sslh_i_load_image(&s, height, width, channels);
+}
+
+SSLH_DEF uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels) {
+    sslh_i_source s = sslh_i_source_open(c, "sslh_load_image", path);
+    return sslh_i_load_image(&s, height, width, channels);
+}
+
+SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
+    sslh_i_found found;
+    sslh_i_source s = sslh_i_source_open(c, "sslh_load_npy", path);
+    sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
+    sslh_i_source_close(&s);
+    return found.array ? found.array : sslh_i_dummy(c);
+}
+
+/* --- several files as one data set: what each gives is a part; all parts are joined at the end --------------------- */
+
+typedef struct sslh_i_parts {
+    sslh_ctx    *c;
+    const char  *fn;
+    sslh_i_found *part;
+    int          n, cap;
+    const char **names;   /* of the classes, one block; NULL: none */
+    int          classes; /* number of names */
+} sslh_i_parts;
+
+SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
+    while (s->n) sslh_i_found_free(s->c, &s->part[--s->n]);
+    sslh_i_free(s->c, s->part);
+    sslh_i_free(s->c, (void *)s->names);
+    s->part = NULL;
+    s->names = NULL;
+}
+
+/* Takes the part over (frees it on failure). All parts have one size; grey and colour may be mixed. */
+SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
+    if (s->n && (p.height != s->part->height || p.width != s->part->width))
+        sslh_fail(s->c, SSLH_E_FORMAT,
+                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
+                  sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
+    else if (s->n && !p.labels != !s->part->labels)
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path),
+                  p.labels ? "" : "no");
+    if (!SSLH_I_BAD(s->c) && s->n == s->cap) {
+        int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 16;
+        sslh_i_found *larger = (sslh_i_found *)sslh_i_larger(s->c, s->part, (size_t)s->n * sizeof *larger,
+                                                             (size_t)cap * sizeof *larger);
+        if (larger) {
+            s->part = larger;
+            s->cap = cap;
+        }
+    }
+    if (SSLH_I_BAD(s->c)) {
+        sslh_i_found_free(s->c, &p);
+        return 0;
+    }
+    s->part[s->n++] = p;
+    return 1;
+}
+
+/* Names for the classes: copies n of them into one block. */
+SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const size_t *length, int n) {
+    size_t bytes = (size_t)n * sizeof(char *);
+    for (int i = 0; i < n; i++) bytes += length[i] + 1;
+    s->names = (const char **)sslh_i_alloc(s->c, bytes);
+    if (!s->names) return 0;
+    char *text = (char *)(void *)(s->names + n);
+    for (int i = 0; i < n; i++) {
+        memcpy(text, name[i], length[i]);
+        s->names[i] = text;
+        text += length[i] + 1;
+    }
+    s->classes = n;
+    return 1;
+}
+
+/* All parts as one. A single part is used as it is; grey ones become colour when there is colour. */
+SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
+    *all = s->part[0];
+    if (s->n == 1) {
+        memset(&s->part[0], 0, sizeof *s->part);
+        return 1;
+    }
+    all->count = 0;
+    for (int i = 0; i < s->n; i++) {
+        all->count += s->part[i].count;
+        all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
+    }
+    size_t area = (size_t)all->height * (size_t)all->width, channels = (size_t)all->channels, n;
+    if (all->count > INT32_MAX || !sslh_i_mul((size_t)all->count, area * channels, &n)) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %.0f images are too many", s->fn, (double)all->count);
+        return 0;
+    }
+    all->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
+    all->labels = all->labels ? (int32_t *)sslh_i_alloc(s->c, (size_t)all->count * sizeof *all->labels) : NULL;
+    if (SSLH_I_BAD(s->c)) {
+        sslh_i_free(s->c, all->pixels);
+        sslh_i_free(s->c, all->labels);
+        return 0;
+    }
+    uint8_t *out = all->pixels;
+    int32_t *label = all->labels;
+    for (int i = 0; i < s->n; i++) {
+        sslh_i_found *p = &s->part[i];
+        n = (size_t)p->count * area;
+        if (p->channels == all->channels) memcpy(out, p->pixels, n * channels);
+        else
+            for (size_t k = 0; k < n; k++) memset(out + channels * k, p->pixels[k], channels);
+        if (label) memcpy(label, p->labels, (size_t)p->count * sizeof *label);
+        out += n * channels;
+        label = label ? label + p->count : NULL;
+        sslh_i_found_free(s->c, p);
+    }
+    return 1;
+}
+
+SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
+    sslh_i_found all;
+    sslh_data d = sslh_i_no_data(s->c);
+    memset(&all, 0, sizeof all);
+    if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
+        d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
+        if (s->names && d.classes > s->classes)
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
+                      d.classes - 1, s->classes);
+        if (SSLH_I_BAD(s->c)) {
+            sslh_i_found_free(s->c, &all);
+            d = sslh_i_no_data(s->c);
+        } else if (s->names) {
+            d.classes = all.labels ? s->classes : 0;
+            d.class_names = s->names;
+            s->names = NULL;
+        }
+    }
+    sslh_i_parts_free(s);
+    return d;
+}
+
+/* Encoders see colour: alpha is left out. */
+SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
+    size_t from = (size_t)f->channels, to = from == 2 ? 1 : from == 4 ? 3 : from;
+    size_t n = (size_t)f->count * (size_t)f->height * (size_t)f->width;
+    for (size_t i = 1; to < from && i < n; i++) memmove(f->pixels + i * to, f->pixels + i * from, to);
+    f->channels = (int)to;
+}
+
+/* The formats and folders that make a data set of images, after "function: path ". */
+SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
+    char image[128], images[128];
+    sslh_i_reader_names(SSLH_I_GIVES_IMAGE, image, sizeof image);
+    sslh_i_reader_names(SSLH_I_GIVES_IMAGES, images, sizeof images);
+    sslh_fail(set->c, SSLH_E_FORMAT,
+              "%s: %s %s; wanted: an image (%s), a file of many (%s), a folder of such files, with a sub-folder of images "
+              "per class, or with an index.txt and PNG sheets",
+              set->fn, sslh_i_tail(path), what, image, images);
+    return 0;
+}
+
+/* Adds the images of a file that gives a wanted thing. label (-1: none) is that of a single image. */
+SSLH_I_FN int sslh_i_load_file(sslh_i_parts *set, const char *path, int wanted, int label) {
+    sslh_ctx *c = set->c;
+    sslh_i_found found;
+    sslh_i_source s = sslh_i_source_open(c, set->fn, path);
+    const sslh_i_reader *r = s.p ? sslh_i_reader_of(&s, wanted) : NULL;
+    int ok = 0;
+    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES)) sslh_i_no_images(set, path, "is none of the files that are read");
+    else if (sslh_i_read(&s, wanted, &found)) {
+        if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_found_opaque(&found);
+        if (label >= 0 && (found.labels = (int32_t *)sslh_i_alloc(c, sizeof *found.labels)) != NULL)
+            *found.labels = label;
+        ok = sslh_i_parts_add(set, path, found);
+    }
+    sslh_i_source_close(&s);
+    return ok;
+}
+
+/* ================================================================================================================== */
+/*  >>sheets        index.txt: many images cut out of one picture                                                     */
+/* ================================================================================================================== */
+
+/* A sheet holds many small images in one picture that a person can look at. index.txt beside it is plain text, a statement
+   per line, words separated by blanks, and # begins a comment that ends with the line:
+
+       cell 28 28                              height and width of one image; before the first sheet
+       class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
+       sheet train_0.png columns 50 count 2500 images row by row, 50 in each row; the rest of the sheet is not read
+       labels labels.txt                       whole numbers separated by white space, one per image of all sheets
+                                               (may be left out)
+   Files are in the same folder. Sheets may be grey or colour; alpha is left out. */
+
+/* The next word of the line; 0 at its end. */
+SSLH_I_FN int sslh_i_word(const sslh_i_source *s, size_t *at, size_t *word, size_t *n) {
+    while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t' || s->p[*at] == '\r')) (*at)++;
+    *word = *at;
+    while (*at < s->size && !sslh_i_is_space(s->p[*at]) && s->p[*at] != '#') (*at)++;
+    *n = *at - *word;
+    return *n > 0;
+}
+
+SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, const char *text) {
+    return n == strlen(text) && !memcmp(s->p + word, text, n);
+}
+
+/* A word that is a number from 1 to max. */
+SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t max, int *out) {
+    size_t word, n, end;
+    uint32_t v;
+    int found = sslh_i_word(s, at, &word, &n);
+    end = word;
+    if (!found || !sslh_i_read_number(s, &end, max, &v) || end != *at || !v)
+        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)max);
+    *out = (int)v;
+    return 1;
+}
+
+/* A word that is the name of a file in the same folder: path/name in *out, to be given back with sslh_i_free. */
+SSLH_I_FN int sslh_i_word_file(const sslh_i_source *s, size_t *at, const char *path, char **out) {
+    size_t word, n;
+    *out = NULL;
+    if (!sslh_i_word(s, at, &word, &n)) return sslh_i_bad(s, *at, "the name of a file is expected");
+    for (size_t i = word; i < word + n; i++)
+        if (s->p[i] == '/' || s->p[i] == '\\' || s->p[i] == ':' || !s->p[i] || s->p[word] == '.')
+            return sslh_i_bad(s, i, "a file of the same folder is expected, not a path");
+    *out = sslh_i_join_path(s->c, path, (const char *)s->p + word, n);
+    return *out != NULL;
+}
+
+/* Cuts count cells out of a sheet. */
+SSLH_I_FN int sslh_i_load_sheet(sslh_i_parts *set, const char *path, int height, int width, int columns, int count) {
+    sslh_i_found sheet, part;
+    sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
+    int ok = sslh_i_read(&s, SSLH_I_GIVES_IMAGE, &sheet);
+    sslh_i_source_close(&s);
+    if (!ok) return 0;
+    sslh_i_found_opaque(&sheet);
+    int64_t rows = ((int64_t)count + columns - 1) / columns;
+    memset(&part, 0, sizeof part);
+    if ((int64_t)columns * width > sheet.width || rows * height > sheet.height)
+        sslh_fail(set->c, SSLH_E_FORMAT,
+                  "%s: %s has %d x %d pixels, too few for %d images of %d x %d in %d columns (height x width)", set->fn,
+                  sslh_i_tail(path), sheet.height, sheet.width, count, height, width, columns);
+    part.count = count;
+    part.height = height;
+    part.width = width;
+    part.channels = sheet.channels;
+    size_t row = (size_t)width * (size_t)sheet.channels, pitch = (size_t)sheet.width * (size_t)sheet.channels;
+    if (!SSLH_I_BAD(set->c)) part.pixels = (uint8_t *)sslh_i_alloc(set->c, (size_t)count * (size_t)height * row);
+    uint8_t *out = part.pixels;
+    for (int i = 0; out && i < count; i++) {
+        const uint8_t *from =
+            sheet.pixels + (size_t)(i / columns) * (size_t)height * pitch + (size_t)(i % columns) * row;
+        for (int y = 0; y < height; y++, from += pitch, out += row) memcpy(out, from, row);
+    }
+    sslh_i_found_free(set->c, &sheet);
+    return part.pixels && sslh_i_parts_add(set, path, part);
+}
+
+/* The file of labels, spread over the parts. */
+SSLH_I_FN int sslh_i_load_labels(sslh_i_parts *set, const char *path) {
+    size_t at = 0;
+    sslh_i_source s = sslh_i_source_open(set->c, set->fn, path);
+    for (int i = 0; s.p && i < set->n && !SSLH_I_BAD(set->c); i++) {
+        sslh_i_found *part = &set->part[i];
+        part->labels = (int32_t *)sslh_i_alloc(set->c, (size_t)part->count * sizeof *part->labels);
+        for (int64_t k = 0; part->labels && k < part->count; k++) {
+            uint32_t v;
+            sslh_i_skip_space(&s, &at, s.size);
+            if (!sslh_i_read_number(&s, &at, 999999, &v)) {
+                sslh_i_bad(&s, at,
+                           at == s.size ? "fewer labels than images" : "a label is not a number from 0 to 999999");
+                break;
+            }
+            part->labels[k] = (int32_t)v;
+        }
+    }
+    if (s.p) sslh_i_skip_space(&s, &at, s.size);
+    if (at < s.size) sslh_i_bad(&s, at, "more labels than images");
+    sslh_i_source_close(&s);
+    return !SSLH_I_BAD(set->c);
+}
+
+/* What the lines of an index.txt have said so far. */
+typedef struct sslh_i_index {
+    int          height, width; /* of a cell; 0: not yet */
+    const char **name;          /* of the classes: text in the file, not ended by zeros */
+    size_t      *length;
+    int          classes;
+    char        *labels;        /* path, or NULL */
+} sslh_i_index;
+
+/* "FILE columns N count N" after the word sheet. */
+SSLH_I_FN void sslh_i_index_sheet(sslh_i_parts *set, const sslh_i_source *s, size_t *at, const char *path,
+                                  const sslh_i_index *x) {
+    size_t word, n;
+    int columns = 0, count = 0;
+    char *file;
+    if (!sslh_i_word_file(s, at, path, &file)) return;
+    if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "columns"))
+        sslh_i_bad(s, word, "columns N is expected");
+    else if (sslh_i_word_number(s, at, 32768, &columns)) {
+        if (!sslh_i_word(s, at, &word, &n) || !sslh_i_word_is(s, word, n, "count"))
+            sslh_i_bad(s, word, "count N is expected");
+        else if (sslh_i_word_number(s, at, 0x7fffffffu, &count))
+            sslh_i_load_sheet(set, file, x->height, x->width, columns, count);
+    }
+    sslh_i_free(s->c, file);
+}
+
+/* One line whose first word is given; at is behind that word. */
+SSLH_I_FN void sslh_i_index_line(sslh_i_parts *set, const sslh_i_source *s, size_t *at, size_t word, size_t n,
+                                 const char *path, sslh_i_index *x) {
+    if (sslh_i_word_is(s, word, n, "cell")) {
+        if (set->n) sslh_i_bad(s, word, "cell comes after a sheet");
+        else if (sslh_i_word_number(s, at, 32768, &x->height)) sslh_i_word_number(s, at, 32768, &x->width);
+    } else if (sslh_i_word_is(s, word, n, "class")) { /* the rest of the line, blanks at both ends left out */
+        while (*at < s->size && (s->p[*at] == ' ' || s->p[*at] == '\t')) ++*at;
+        word = *at;
+        while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '#') ++*at;
+        n = *at - word;
+        while (n && sslh_i_is_space(s->p[word + n - 1])) n--;
+        x->name[x->classes] = (const char *)s->p + word;
+        x->length[x->classes++] = n;
+    } else if (sslh_i_word_is(s, word, n, "sheet")) {
+        if (x->width) sslh_i_index_sheet(set, s, at, path, x);
+        else sslh_i_bad(s, word, "the line cell HEIGHT WIDTH is missing before the first sheet");
+    } else if (sslh_i_word_is(s, word, n, "labels") && !x->labels) sslh_i_word_file(s, at, path, &x->labels);
+    else sslh_i_bad(s, word, "cell, class, sheet or (once) labels is expected at the start of a line");
+    if (!SSLH_I_BAD(s->c) && sslh_i_word(s, at, &word, &n))
+        sslh_i_bad(s, word, "unexpected words at the end of the line");
+}
+
+/* The text of an index.txt in the folder path. */
+SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const char *path) {
+    sslh_ctx *c = set->c;
+    size_t at = 0, word, n, lines = 1;
+    sslh_i_index x;
+    memset(&x, 0, sizeof x);
+    for (size_t i = 0; i < s->size; i++) lines += s->p[i] == '\n';
+    x.name = (const char **)sslh_i_alloc(c, lines * sizeof *x.name);
+    x.length = (size_t *)sslh_i_alloc(c, lines * sizeof *x.length);
+    while (at < s->size && !SSLH_I_BAD(c)) {
+        if (sslh_i_word(s, &at, &word, &n)) sslh_i_index_line(set, s, &at, word, n, path, &x);
+        else if (at < s->size && s->p[at] == '#')
+            while (at < s->size && s->p[at] != '\n') at++;
+        else at++; /* the end of the line */
+    }
+    if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(s, at, "no sheet is named");
+    if (!SSLH_I_BAD(c) && x.labels) sslh_i_load_labels(set, x.labels);
+    if (!SSLH_I_BAD(c) && x.classes) sslh_i_parts_names(set, x.name, x.length, x.classes);
+    sslh_i_free(c, x.labels);
+    sslh_i_free(c, x.length);
+    sslh_i_free(c, (void *)x.name);
+    return !SSLH_I_BAD(c);
+}
+
+/* All images of the folder path, which has an index.txt. */
+SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
+    char *index = sslh_i_join_path(set->c, path, "index.txt", 9);
+    if (index) {
+        sslh_i_source s = sslh_i_source_open(set->c, set->fn, index);
+        if (s.p) sslh_i_load_index(set, &s, path);
+        sslh_i_source_close(&s);
+    }
+    sslh_i_free(set->c, index);
+    return !SSLH_I_BAD(set->c);
+}
+
+/* ================================================================================================================== */
+/*  >>folders       sslh_load_images: a file, a folder of files, a folder of class folders                            */
+/* ================================================================================================================== */
+
+/* Test files by the names that MNIST and CIFAR use. */
+SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
+
+/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of the
+   test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
+SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
+    int train = 0, test = 0, loaded = 0;
+    for (int i = 0; i < dir->n; i++)
+        if (sslh_i_reader_named(dir->name[i], SSLH_I_GIVES_IMAGES)) *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
+        const char *name = dir->name[i];
+        size_t n = strlen(name);
+        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGES) || (train && sslh_i_test_name(name))) continue;
+        if (i && sslh_i_has_ending(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 &&
+            !strncmp(name, dir->name[i - 1], n - 3))
+            continue;
+        char *full = sslh_i_join_path(set->c, path, name, n);
+        if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1)) loaded++;
+        sslh_i_free(set->c, full);
+    }
+    return loaded;
+}
+
+/* Files of one image in the folder itself, each with this label (-1: without labels). Returns their number. */
+SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir, int label) {
+    int loaded = 0;
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
+        const char *name = dir->name[i];
+        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGE)) continue;
+        char *full = sslh_i_join_path(set->c, path, name, strlen(name));
+        if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE, label)) loaded++;
+        sslh_i_free(set->c, full);
+    }
+    return loaded;
+}
+
+/* Sub-folders with images are the classes, numbered in the order of their names. Returns the number of classes. */
+SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
+    sslh_ctx *c = set->c;
+    int classes = 0;
+    const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
+    size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
+    for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
+        if (sslh_i_kind_in(c, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        sslh_i_dir inner;
+        char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
+        if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
+            if (sslh_i_load_folder(set, full, &inner, classes)) {
+                name[classes] = dir->name[i];
+                length[classes++] = strlen(dir->name[i]);
+            }
+            sslh_i_dir_free(c, &inner);
+        }
+        sslh_i_free(c, full);
+    }
+    if (classes && !SSLH_I_BAD(c)) sslh_i_parts_names(set, name, length, classes);
+    sslh_i_free(c, (void *)name);
+    sslh_i_free(c, length);
+    return classes;
+}
+
+SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
+    sslh_i_parts set;
+    sslh_i_dir dir;
+    memset(&set, 0, sizeof set);
+    set.c = c;
+    set.fn = "sslh_load_images";
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (!path) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
+        return sslh_i_no_data(c);
+    }
+    if (sslh_i_path(path) != SSLH_I_PATH_FOLDER)
+        sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
+    else if (sslh_i_kind_in(c, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
+    else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
+        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
+            !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
+            sslh_i_no_images(&set, path, "holds no images");
+        sslh_i_dir_free(c, &dir);
+    }
+    return sslh_i_parts_finish(&set);
+}
+
+/* ================================================================================================================== */
+/*  >>weights       safetensors: nets, checkpoints; features of 8-bit images                                          */
+/* ================================================================================================================== */
+
+/* safetensors: 8 bytes little-endian length N | N bytes of JSON | data. Names and axis order are PyTorch's; in memory a
+   convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
+   "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
+
+   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch"
+   and "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
+
+/* dtypes of the format; the order is the order in which the reference writes tensors. */
+typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
+enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7,
+    SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
+static const sslh_i_st_type sslh_i_st_types[] = {
+    {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16},
+        {"F16", 16}, {"U16", 16}, {"I16", 16}, {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8},
+        {"F8_E5M2", 8}, {"U8", 8}, {"I8", 8}, {"F6_E3M2", 6}, {"F6_E2M3", 6}, {"F4", 4}, {"BOOL", 8}};
+#define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
+#define SSLH_I_ST_DIMS 8
+#define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
+
+/* --- what is written and read: a list of named tensors ----------------------------------------------------------- */
+
+typedef struct sslh_i_st_item {
+    char         name[272];
+    sslh_tensor *t;       /* gives type and shape in memory */
+    sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
+    int          permute, dtype;
+    size_t       begin, end; /* in the data of the file */
+    int          found;   /* reading: number of the file's tensor, -1 */
+} sslh_i_st_item;
+
+typedef struct sslh_i_st_list { sslh_i_st_item *item; int n, cap; } sslh_i_st_list;
+typedef struct sslh_i_st_meta { const char *key, *value; } sslh_i_st_meta;
+
+SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
+                                        sslh_i_entry *e) {
+    sslh_i_st_item *it;
+    size_t used = strlen(prefix);
+    if (l->n == l->cap) return NULL;
+    it = &l->item[l->n++];
+    memcpy(it->name, prefix, used + 1);
+    sslh_i_full_name(tree, net, e->name, it->name + used, sizeof it->name - used);
+    it->t = &e->t;
+    it->moment = NULL;
+    it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
+    it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
+            : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
+    it->found = -1;
+    return it;
+}
+
+SSLH_I_FN int sslh_i_st_list_new(sslh_ctx *c, sslh_i_st_list *l, int cap) {
+    memset(l, 0, sizeof *l);
+    l->item = (sslh_i_st_item *)sslh_i_alloc(c, (size_t)cap * sizeof *l->item + 1);
+    l->cap = cap;
+    return l->item != NULL;
+}
+
+SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *prefix) {
+    sslh_i_tree t;
+    int i, j;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++)
+        for (j = 0; j < t.net[i]->entries; j++) sslh_i_st_add(l, &t, i, prefix, t.net[i]->entry[j]);
+}
+
+/* Size i of the shape in the file: (O,K..,I) in memory is (O,I,K..) there. */
+SSLH_I_FN int sslh_i_st_size(const sslh_i_st_item *it, int i) {
+    if (!it->permute || i == 0) return it->t->shape[i];
+    return i == 1 ? it->t->shape[it->t->ndim - 1] : it->t->shape[i - 1];
+}
+
+/* Element number at in the file is element number .. in memory. area = product of the K sizes, last = I. */
+SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
+    size_t k = at % area, i = at / area % last, o = at / (area * last);
+    return (o * area + k) * last + i;
+}
+
+SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *last) {
+    int i;
+    *area = *last = 1;
+    if (!it->permute) return;
+    *last = (size_t)it->t->shape[it->t->ndim - 1];
+    for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
+}
+
+SSLH_I_FN void sslh_i_put_real(uint8_t *p, sslh_real v) {
+    if (SSLH_I_DOUBLE) sslh_i_put_le64(p, sslh_i_double_bits((double)v));
+    else sslh_i_put_le32(p, sslh_i_float_bits((float)v));
+}
+
+SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
+    const sslh_tensor *t = it->t;
+    const sslh_real *values = it->moment ? it->moment : t->data;
+    size_t area, last, i, each = (size_t)sslh_i_st_types[it->dtype].bits / 8;
+    sslh_i_st_area(it, &area, &last);
+    for (i = 0; i < t->count; i++) {
+        size_t from = it->permute ? sslh_i_st_place(i, area, last) : i;
+        uint8_t *p = out + i * each;
+        if (t->type == SSLH_F32) sslh_i_put_real(p, values[from]);
+        else if (t->type == SSLH_U8) p[0] = t->bytes[from];
+        else if (it->dtype == SSLH_I_ST_I64) sslh_i_put_le64(p, (uint64_t)(int64_t)t->ints[from]);
+        else sslh_i_put_le32(p, (uint32_t)t->ints[from]);
+    }
+}
+
+/* --- writing ----------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN int sslh_i_st_order(const void *a, const void *b) {
+    const sslh_i_st_item *x = (const sslh_i_st_item *)a, *y = (const sslh_i_st_item *)b;
+    return x->dtype != y->dtype ? x->dtype - y->dtype : strcmp(x->name, y->name);
+}
+
+/* "text" with JSON's escapes. */
+SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const char *text) {
+    sslh_i_append(out, size, used, "\"");
+    for (; *text; text++) {
+        unsigned char ch = (unsigned char)*text;
+        if (ch < 0x20) sslh_i_append(out, size, used, "\\u%04x", ch);
+        else if (ch == '"' || ch == '\\') sslh_i_append(out, size, used, "\\%c", ch);
+        else sslh_i_append(out, size, used, "%c", ch);
+    }
+    sslh_i_append(out, size, used, "\"");
+}
+
+/* The JSON header, padded to a multiple of 8; data NULL: a dry run that gives the length. */
+SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
+                                  char *out, size_t size) {
+    size_t used = 0;
+    char name[320];
+    int i, j;
+    sslh_i_append(out, size, &used, "{\"__metadata__\":{\"format\":\"pt\"");
+    for (i = 0; i < nmeta; i++) {
+        sslh_i_append(out, size, &used, ",");
+        sslh_i_append_json(out, size, &used, meta[i].key);
+        sslh_i_append(out, size, &used, ":");
+        sslh_i_append_json(out, size, &used, meta[i].value);
+    }
+    for (i = 0; i < l->n; i++) {
+        const sslh_i_st_item *it = &l->item[i];
+        snprintf(name, sizeof name, "crc32.%s", it->name);
+        sslh_i_append(out, size, &used, ",");
+        sslh_i_append_json(out, size, &used, name);
+        sslh_i_append(out, size, &used, ":\"%08lx\"",
+                      (unsigned long)(data ? sslh_i_crc32(0, data + it->begin, it->end - it->begin) : 0u));
+    }
+    sslh_i_append(out, size, &used, "}");
+    for (i = 0; i < l->n; i++) {
+        const sslh_i_st_item *it = &l->item[i];
+        sslh_i_append(out, size, &used, ",");
+        sslh_i_append_json(out, size, &used, it->name);
+        sslh_i_append(out, size, &used, ":{\"dtype\":\"%s\",\"shape\":[", sslh_i_st_types[it->dtype].name);
+        for (j = 0; j < it->t->ndim; j++) sslh_i_append(out, size, &used, j ? ",%d" : "%d", sslh_i_st_size(it, j));
+        sslh_i_append(out, size, &used, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)it->begin,
+                      (unsigned long long)it->end);
+    }
+    sslh_i_append(out, size, &used, "}");
+    while (used % 8) sslh_i_append(out, size, &used, " ");
+    return used;
+}
+
+SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l,
+                               const sslh_i_st_meta *meta, int nmeta) {
+    size_t data = 0, head, total;
+    uint8_t *file;
+    int i;
+    qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_order);
+    for (i = 0; i < l->n; i++) {
+        sslh_i_st_item *it = &l->item[i];
+        it->begin = data;
+        data += it->t->count * (size_t)(sslh_i_st_types[it->dtype].bits / 8);
+        it->end = data;
+        if (data > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "%s: more than this machine can address", fn);
+    }
+    head = sslh_i_st_header(l, meta, nmeta, NULL, NULL, 0);
+    if (head > SSLH_I_ST_HEADER) sslh_fail(c, SSLH_E_USAGE, "%s: the names do not fit into a safetensors header", fn);
+    total = 8 + head + data;
+    file = (uint8_t *)sslh_i_alloc(c, total + 1);
+    if (!file) return;
+    for (i = 0; i < l->n; i++) sslh_i_st_put(&l->item[i], file + 8 + head + l->item[i].begin);
+    sslh_i_put_le64(file, (uint64_t)head);
+    {
+        /* the header is printed with a zero at its end, which falls on the first byte of the data */
+        uint8_t first = file[8 + head];
+        sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1);
+        file[8 + head] = first;
+    }
+    sslh_i_write_whole(c, fn, path, file, total);
+    sslh_i_free(c, file);
+}
+
+/* --- reading: a hostile file ------------------------------------------------------------------------------------- */
+
+typedef struct sslh_i_st_tensor {
+    const char *name;
+    int         dtype, ndim, used;
+    uint64_t    shape[SSLH_I_ST_DIMS];
+    size_t      begin, end;
+} sslh_i_st_tensor;
+
+typedef struct sslh_i_st {
+    sslh_ctx         *c;
+    const char       *fn, *file;   /* for messages */
+    const char       *at, *end;    /* what is left of the JSON */
+    const char       *start;
+    char             *text, *pool; /* unescaped strings, each with its zero */
+    sslh_i_st_tensor *tensor;
+    sslh_i_st_meta   *meta;
+    int               n, cap, nmeta, meta_cap, meta_seen;
+    const uint8_t    *data;
+    size_t            data_size;
+} sslh_i_st;
+
+SSLH_I_FN int sslh_i_st_bad(const sslh_i_st *s, const char *why) {
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s is not a good safetensors file: %s (byte %.0f)", s->fn, s->file, why,
+              (double)(s->at - s->start) + 8);
+    return 0;
+}
+
+/* UTF-8 without overlong forms, surrogates and code points above U+10FFFF (RFC 3629). */
+SSLH_I_FN int sslh_i_utf8_ok(const uint8_t *p, size_t n) {
+    size_t i = 0;
+    while (i < n) {
+        uint32_t b = p[i++], code, least;
+        int more;
+        if (b < 0x80) continue;
+        if (b >= 0xc2 && b < 0xe0) more = 1, code = b & 31, least = 0x80;
+        else if (b >= 0xe0 && b < 0xf0) more = 2, code = b & 15, least = 0x800;
+        else if (b >= 0xf0 && b < 0xf5) more = 3, code = b & 7, least = 0x10000;
+        else return 0;
+        for (; more; more--) {
+            if (i == n || (p[i] & 0xc0) != 0x80) return 0;
+            code = code << 6 | (p[i++] & 63u);
+        }
+        if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return 0;
+    }
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_json_space(sslh_i_st *s) {
+    while (s->at < s->end && (*s->at == ' ' || *s->at == '\t' || *s->at == '\n' || *s->at == '\r')) s->at++;
+}
+
+/* The next character that is no space, taken when it is ch. */
+SSLH_I_FN int sslh_i_json_is(sslh_i_st *s, char ch) {
+    sslh_i_json_space(s);
+    if (s->at == s->end || *s->at != ch) return 0;
+    s->at++;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_json_hex4(sslh_i_st *s, uint32_t *out) {
+    int i;
+    *out = 0;
+    for (i = 0; i < 4; i++) {
+        int ch = s->at < s->end ? *s->at++ : 0;
+        int digit = ch >= '0' && ch <= '9' ? ch - '0' : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10 : ch >= 'A' &&
+            ch <= 'F' ? ch - 'A' + 10 : -1;
+        if (digit < 0) return 0;
+        *out = *out << 4 | (uint32_t)digit;
+    }
+    return 1;
+}
+
+/* \u and four digits, a surrogate pair included, as UTF-8; never longer than its escape. */
+SSLH_I_FN int sslh_i_json_unicode(sslh_i_st *s) {
+    uint32_t u, low;
+    char *o = s->pool;
+    if (!sslh_i_json_hex4(s, &u)) return 0;
+    if (u >= 0xdc00 && u < 0xe000) return 0;
+    if (u >= 0xd800 && u < 0xdc00) {
+        if (s->end - s->at < 6 || s->at[0] != '\\' || s->at[1] != 'u') return 0;
+        s->at += 2;
+        if (!sslh_i_json_hex4(s, &low) || low < 0xdc00 || low >= 0xe000) return 0;
+        u = 0x10000 + ((u - 0xd800) << 10) + (low - 0xdc00);
+    }
+    if (u == 0) return 0; /* names are C strings */
+    if (u < 0x80) *o++ = (char)u;
+    else if (u < 0x800) {
+        *o++ = (char)(0xc0 | u >> 6);
+        *o++ = (char)(0x80 | (u & 63));
+    } else if (u < 0x10000) {
+        *o++ = (char)(0xe0 | u >> 12);
+        *o++ = (char)(0x80 | (u >> 6 & 63));
+        *o++ = (char)(0x80 | (u & 63));
+    } else {
+        *o++ = (char)(0xf0 | u >> 18);
+        *o++ = (char)(0x80 | (u >> 12 & 63));
+        *o++ = (char)(0x80 | (u >> 6 & 63));
+        *o++ = (char)(0x80 | (u & 63));
+    }
+    s->pool = o;
+    return 1;
+}
+
+/* A string, unescaped into the pool; NULL and an error when it is none. */
+SSLH_I_FN const char *sslh_i_json_string(sslh_i_st *s) {
+    static const char escapes[] = "\"\\/bfnrt", values[] = "\"\\/\b\f\n\r\t";
+    const char *out = s->pool;
+    int good = 1;
+    if (!sslh_i_json_is(s, '"')) {
+        sslh_i_st_bad(s, "a string is missing");
+        return NULL;
+    }
+    for (;;) {
+        char ch = s->at < s->end ? *s->at++ : 0;
+        if (ch == '"') break;
+        if ((unsigned char)ch < 0x20) good = 0;
+        else if (ch != '\\') *s->pool++ = ch;
+        else {
+            const char *e = s->at < s->end && *s->at ? strchr(escapes, *s->at) : NULL;
+            if (e) {
+                *s->pool++ = values[e - escapes];
+                s->at++;
+            } else good = s->at < s->end && *s->at++ == 'u' && sslh_i_json_unicode(s);
+        }
+        if (!good) {
+            sslh_i_st_bad(s, "a string is broken");
+            return NULL;
+        }
+    }
+    *s->pool++ = 0;
+    return out;
+}
+
+/* A plain non-negative integer: no sign, fraction, exponent or leading zero. */
+SSLH_I_FN int sslh_i_json_uint(sslh_i_st *s, uint64_t *out) {
+    const uint8_t *first, *p;
+    sslh_i_json_space(s);
+    first = p = (const uint8_t *)s->at;
+    if (!sslh_i_digits(&p, (const uint8_t *)s->end, UINT64_MAX, out)) return sslh_i_st_bad(s, "a number is too large");
+    s->at += p - first;
+    if (p == first || (*first == '0' && p - first > 1) || (s->at < s->end && strchr(".eE+-", *s->at) && *s->at))
+        return sslh_i_st_bad(s, "a non-negative integer is missing");
+    return 1;
+}
+
+/* Jumps over a value of an unknown key without recursion; the kinds of the open brackets are bits. */
+SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
+    uint64_t kinds = 0;
+    int depth = 0;
+    do {
+        char ch;
+        sslh_i_json_space(s);
+        ch = s->at < s->end ? *s->at : 0;
+        if (ch == '"') {
+            char *pool = s->pool;
+            if (!sslh_i_json_string(s)) return 0;
+            s->pool = pool;
+        } else if (ch == '{' || ch == '[') {
+            if (depth == 60) return sslh_i_st_bad(s, "nested too deeply");
+            kinds = kinds << 1 | (ch == '{');
+            depth++;
+            s->at++;
+        } else if (ch == '}' || ch == ']') {
+            if (depth == 0 || (kinds & 1) != (uint64_t)(ch == '}')) return sslh_i_st_bad(s, "brackets do not match");
+            kinds >>= 1;
+            depth--;
+            s->at++;
+        } else if (ch && strchr("+-.0123456789aeflnrstuE", ch)) { /* a number, true, false, null */
+            while (s->at < s->end && *s->at && strchr("+-.0123456789aeflnrstuE", *s->at)) s->at++;
+        } else if (depth && (ch == ',' || ch == ':')) s->at++;
+        else return sslh_i_st_bad(s, "a value is missing");
+    } while (depth);
+    return 1;
+}
+
+/* [1,2,..] of at most max numbers. */
+SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int max, int *n) {
+    *n = 0;
+    if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
+    if (sslh_i_json_is(s, ']')) return 1;
+    do {
+        if (*n == max) return sslh_i_st_bad(s, "a list is too long");
+        if (!sslh_i_json_uint(s, &out[(*n)++])) return 0;
+    } while (sslh_i_json_is(s, ','));
+    return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
+}
+
+SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
+    if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
+    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "__metadata__ is no object");
+    if (sslh_i_json_is(s, '}')) return 1;
+    do {
+        sslh_i_st_meta *m = &s->meta[s->nmeta];
+        if (s->nmeta == s->meta_cap) return sslh_i_st_bad(s, "too much metadata");
+        m->key = sslh_i_json_string(s);
+        if (!m->key) return 0;
+        if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
+        m->value = sslh_i_json_string(s); /* strings only */
+        if (!m->value) return 0;
+        s->nmeta++;
+    } while (sslh_i_json_is(s, ','));
+    return sslh_i_json_is(s, '}') || sslh_i_st_bad(s, "__metadata__ does not end");
+}
+
+/* {"dtype":"F32","shape":[..],"data_offsets":[begin,end]} in any order; unknown keys are skipped. */
+SSLH_I_FN int sslh_i_st_read_tensor(sslh_i_st *s, const char *name) {
+    sslh_i_st_tensor *t = &s->tensor[s->n];
+    uint64_t offsets[2] = {0, 0};
+    int noffsets = 0, seen = 0;
+    if (s->n == s->cap) return sslh_i_st_bad(s, "too many tensors");
+    t->name = name;
+    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "a tensor is no object");
+    do {
+        char *pool = s->pool;
+        const char *key = sslh_i_json_string(s);
+        int bit;
+        if (!key) return 0;
+        if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
+        bit = strcmp(key, "dtype") == 0 ? 1 : strcmp(key, "shape") == 0 ? 2 : strcmp(key, "data_offsets") == 0 ? 4 : 0;
+        if (seen & bit) return sslh_i_st_bad(s, "a key twice");
+        seen |= bit;
+        if (bit == 1) {
+            const char *type = sslh_i_json_string(s);
+            if (!type) return 0;
+            for (t->dtype = 0; t->dtype < SSLH_I_ST_TYPES && strcmp(type, sslh_i_st_types[t->dtype].name) != 0;
+                 t->dtype++) {}
+            if (t->dtype == SSLH_I_ST_TYPES) return sslh_i_st_bad(s, "an unknown dtype");
+        } else if (bit == 2) {
+            if (!sslh_i_json_uints(s, t->shape, SSLH_I_ST_DIMS, &t->ndim)) return 0;
+        } else if (bit == 4) {
+            if (!sslh_i_json_uints(s, offsets, 2, &noffsets)) return 0;
+            if (noffsets != 2) return sslh_i_st_bad(s, "data_offsets are not two");
+        } else if (!sslh_i_json_skip(s)) return 0;
+        s->pool = pool;
+    } while (sslh_i_json_is(s, ','));
+    if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "a tensor does not end");
+    if (seen != 7) return sslh_i_st_bad(s, "dtype, shape or data_offsets is missing");
+    if (offsets[0] > offsets[1] || offsets[1] > (uint64_t)s->data_size)
+        return sslh_i_st_bad(s, "data_offsets lie outside of the file");
+    t->begin = (size_t)offsets[0];
+    t->end = (size_t)offsets[1];
+    s->n++;
+    return 1;
+}
+
+SSLH_I_FN int sslh_i_st_by_place(const void *a, const void *b) {
+    const sslh_i_st_tensor *x = (const sslh_i_st_tensor *)a, *y = (const sslh_i_st_tensor *)b;
+    if (x->begin != y->begin) return x->begin < y->begin ? -1 : 1;
+    return x->end < y->end ? -1 : x->end > y->end;
+}
+SSLH_I_FN int sslh_i_st_by_name(const void *a, const void *b) {
+    return strcmp(((const sslh_i_st_tensor *)a)->name, ((const sslh_i_st_tensor *)b)->name);
+}
+
+/* The tensors fill the data without hole or overlap, and each has the size of its shape. */
+SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
+    size_t at = 0;
+    int i, j;
+    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_place);
+    for (i = 0; i < s->n; i++) {
+        const sslh_i_st_tensor *t = &s->tensor[i];
+        size_t count = 1, bits;
+        int empty = 0;
+        if (t->begin != at) return sslh_i_st_bad(s, "a hole or an overlap between tensors");
+        at = t->end;
+        for (j = 0; j < t->ndim; j++) {
+            if (t->shape[j] == 0) empty = 1;
+            else if (t->shape[j] > (size_t)-1 || !sslh_i_mul(count, (size_t)t->shape[j], &count))
+                return sslh_i_st_bad(s, "a shape overflows");
+        }
+        if (!sslh_i_mul(count, (size_t)sslh_i_st_types[t->dtype].bits, &bits))
+            return sslh_i_st_bad(s, "a shape overflows");
+        if (empty) bits = 0;
+        if (bits % 8 || bits / 8 != t->end - t->begin)
+            return sslh_i_st_bad(s, "a tensor's size is not that of its shape");
+    }
+    if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
+    qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
+    for (i = 1; i < s->n; i++)
+        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) return sslh_i_st_bad(s, "a name twice");
+    return 1;
+}
+
+SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
+    sslh_i_free(s->c, s->text);
+    sslh_i_free(s->c, s->tensor);
+    sslh_i_free(s->c, s->meta);
+    s->text = NULL;
+    s->tensor = NULL;
+    s->meta = NULL;
+}
+
+/* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
+SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
+                             size_t size) {
+    size_t head, i, braces = 0, colons = 0;
+    memset(s, 0, sizeof *s);
+    s->c = c;
+    s->fn = fn;
+    s->file = file;
+    s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
+    if (size < 8) return sslh_i_st_bad(s, "shorter than 8 bytes");
+    if (sslh_i_le64(bytes) > (uint64_t)(size - 8)) return sslh_i_st_bad(s, "the header is longer than the file");
+    head = (size_t)sslh_i_le64(bytes);
+    if (head > SSLH_I_ST_HEADER) return sslh_i_st_bad(s, "a header of more than 100 MB");
+    s->end = s->start + head;
+    s->data = bytes + 8 + head;
+    s->data_size = size - 8 - head;
+    if (!sslh_i_utf8_ok(bytes + 8, head)) return sslh_i_st_bad(s, "the header is not UTF-8");
+    for (i = 0; i < head; i++) {
+        braces += s->start[i] == '{';
+        colons += s->start[i] == ':';
+    }
+    /* bounds: a tensor takes 40 bytes or more and a brace, a pair of strings 5 bytes and a colon */
+    s->cap = (int)SSLH_I_MIN(braces, head / 40 + 1);
+    s->meta_cap = (int)SSLH_I_MIN(colons, head / 5 + 1);
+    s->text = s->pool = (char *)sslh_i_alloc(c, head + 1);
+    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(c, (size_t)(s->cap + 1) * sizeof *s->tensor);
+    s->meta = (sslh_i_st_meta *)sslh_i_alloc(c, (size_t)(s->meta_cap + 1) * sizeof *s->meta);
+    if (!s->text || !s->tensor || !s->meta) return 0;
+    if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "the header does not begin with {");
+    if (!sslh_i_json_is(s, '}')) {
+        do {
+            const char *name = sslh_i_json_string(s);
+            if (!name) return 0;
+            if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
+            if (!(strcmp(name, "__metadata__") == 0 ? sslh_i_st_read_meta(s) : sslh_i_st_read_tensor(s, name)))
+                return 0;
+        } while (sslh_i_json_is(s, ','));
+        if (!sslh_i_json_is(s, '}')) return sslh_i_st_bad(s, "the header does not end");
+    }
+    sslh_i_json_space(s);
+    if (s->at != s->end) return sslh_i_st_bad(s, "text after the header");
+    return sslh_i_st_check(s);
+}
+
+SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
+    int i;
+    for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
+    return NULL;
+}
+
+SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char *name) {
+    int lo = 0, hi = s->n;
+    size_t n = strlen(prefix);
+    while (lo < hi) {
+        int mid = (lo + hi) / 2;
+        const char *x = s->tensor[mid].name;
+        int order = strncmp(x, prefix, n);
+        if (order == 0) order = strcmp(x + n, name);
+        if (order == 0) return mid;
+        if (order < 0) lo = mid + 1;
+        else hi = mid;
+    }
+    return -1;
+}
+
+SSLH_I_FN int sslh_i_st_real(int dtype) {
+    return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
+}
+SSLH_I_FN int sslh_i_st_int(int dtype) {
+    return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8;
+}
+
+/* Value of an element as a double; exact but for 64-bit integers above 2^53. */
+SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
+    switch (dtype) {
+    case SSLH_I_ST_F64: return sslh_i_double_of(sslh_i_le64(p));
+    case SSLH_I_ST_F32: return (double)sslh_i_float_of(sslh_i_le32(p));
+    case SSLH_I_ST_BF16: return (double)sslh_i_float_of(sslh_i_le16(p) << 16);
+    case SSLH_I_ST_F16: return sslh_i_half(sslh_i_le16(p));
+    case SSLH_I_ST_I64: return (double)(int64_t)sslh_i_le64(p);
+    case SSLH_I_ST_I32: return (double)(int32_t)sslh_i_le32(p);
+    default: return (double)p[0];
+    }
+}
+
+/* Why file tensor f cannot fill it; NULL when it can. */
+SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
+    int i;
+    if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
+        return "dtype";
+    if (f->ndim != it->t->ndim) return "shape";
+    for (i = 0; i < f->ndim; i++) if (f->shape[i] != (uint64_t)sslh_i_st_size(it, i)) return "shape";
+    return NULL;
+}
+
+SSLH_I_FN void sslh_i_st_get(sslh_ctx *c, const sslh_i_st *s, const sslh_i_st_item *it) {
+    const sslh_i_st_tensor *f = &s->tensor[it->found];
+    const uint8_t *data = s->data + f->begin;
+    sslh_tensor *t = it->t;
+    sslh_real *values = it->moment ? it->moment : t->data;
+    size_t area, last, i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    sslh_i_st_area(it, &area, &last);
+    for (i = 0; i < t->count; i++) {
+        size_t to = it->permute ? sslh_i_st_place(i, area, last) : i;
+        double v = sslh_i_st_value(f->dtype, data + i * each);
+        if (t->type == SSLH_F32) {
+            values[to] = (sslh_real)v;
+        } else if (t->type == SSLH_I32) {
+            if (v < -2147483648.0 || v > 2147483647.0) {
+                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 32 bits", s->fn, s->file, f->name);
+                return;
+            }
+            t->ints[to] = (int32_t)v;
+        } else {
+            if (v < 0 || v > 255) {
+                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 8 bits", s->fn, s->file, f->name);
+                return;
+            }
+            t->bytes[to] = (uint8_t)v;
+        }
+    }
+}
+
+/* The CRC-32 that the file itself gives for a tensor; without one it is taken as it is. */
+SSLH_I_FN int sslh_i_st_crc_ok(const sslh_i_st *s, const sslh_i_st_tensor *f) {
+    char key[320], text[16];
+    const char *want;
+    if (snprintf(key, sizeof key, "crc32.%s", f->name) >= (int)sizeof key) return 1;
+    want = sslh_i_st_meta_of(s, key);
+    snprintf(text, sizeof text, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + f->begin, f->end - f->begin));
+    if (!want || strcmp(want, text) == 0) return 1;
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file,
+              f->name);
+    return 0;
+}
+
+/* --- filling a list from a file ---------------------------------------------------------------------------------- */
+
+/* "missing 2: a, b"; lists all when the text is long enough. which: 0 missing, 1 unexpected, 2 wrong. */
+SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, const char *prefix, int which, char *out,
+                               size_t size, size_t *used) {
+    static const char *const titles[3] = {"missing", "unexpected", "wrong shape or type"};
+    size_t n = strlen(prefix), at = *used;
+    int i, j, count = 0, pass;
+    char text[160];
+    for (pass = 0; pass < 2; pass++) {
+        int shown = 0;
+        if (pass) sslh_i_append(out, size, &at, "%s %d%s", titles[which], count, count ? ": " : "");
+        for (i = 0; i < (which == 1 ? s->n : l->n); i++) {
+            if (which == 1) {
+                if (s->tensor[i].used || strncmp(s->tensor[i].name, prefix, n) != 0) continue;
+                snprintf(text, sizeof text, "%s", s->tensor[i].name + n);
+            } else {
+                const sslh_i_st_item *it = &l->item[i];
+                size_t k = 0;
+                if (which == 0 ? it->found != -1 : it->found > -2) continue;
+                sslh_i_append(text, sizeof text, &k, "%.100s", it->name);
+                if (which == 2) {
+                    const sslh_i_st_tensor *f = &s->tensor[-2 - it->found];
+                    sslh_i_append(text, sizeof text, &k, " (file %s (", sslh_i_st_types[f->dtype].name);
+                    for (j = 0; j < f->ndim; j++)
+                        sslh_i_append(text, sizeof text, &k, j ? ",%.0f" : "%.0f", (double)f->shape[j]);
+                    sslh_i_append(text, sizeof text, &k, "), net (");
+                    for (j = 0; j < it->t->ndim; j++)
+                        sslh_i_append(text, sizeof text, &k, j ? ",%d" : "%d", sslh_i_st_size(it, j));
+                    sslh_i_append(text, sizeof text, &k, "))");
+                }
+            }
+            if (!pass) count++;
+            else sslh_i_append(out, size, &at, shown++ ? ", %s" : "%s", text);
+        }
+    }
+    sslh_i_append(out, size, &at, "\n");
+    *used = at;
+    return count;
+}
+
+/* Matches names, checks shapes and checksums, and only then copies; the memory of unsealed nets is made in between by
+   seal. Returns the number of tensors read; on an error nothing has changed. */
+SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, sslh_net *seal) {
+    const char *prefix = d.strip_prefix ? d.strip_prefix : "";
+    char text[300];
+    size_t used = 0, report = 0;
+    int i, matched = 0, missing = 0, unexpected, wrong;
+    for (i = 0; i < l->n; i++) {
+        sslh_i_st_item *it = &l->item[i];
+        int at = sslh_i_st_find(s, prefix, it->name);
+        if (at < 0) {
+            /* files of old PyTorch versions have none */
+            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
+            continue;
+        }
+        s->tensor[at].used = 1;
+        it->found = sslh_i_st_misfit(it, &s->tensor[at]) ? -2 - at : at;
+        matched += it->found >= 0;
+    }
+    if (d.report && d.report_size) d.report[0] = 0;
+    sslh_i_append(d.report, d.report_size, &report, "matched %d\n", matched);
+    sslh_i_st_report(s, l, prefix, 0, d.report, d.report_size, &report);
+    unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
+    wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
+    text[0] = 0;
+    if (wrong) sslh_i_st_report(s, l, prefix, 2, text, sizeof text, &used);
+    else if (missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
+    else if (unexpected && !d.partial) sslh_i_st_report(s, l, prefix, 1, text, sizeof text, &used);
+    if (text[0]) {
+        for (i = 0; text[i]; i++) if (text[i] == '\n') text[i] = 0;
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s does not fit the net: %s", s->fn, s->file, text);
+        return 0;
+    }
+    for (i = 0; i < l->n; i++)
+        if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
+    if (seal) {
+        sslh_i_tree t;
+        sslh_i_tree_of(&t, seal);
+        /* no draws that the file overwrites */
+        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0;
+    }
+    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
+    return SSLH_I_BAD(s->c) ? 0 : matched;
+}
+
+/* --- preprocessing as text ---------------------------------------------------------------------------------------- */
+
+/* ",v,v,v,v" without the first comma, 12 digits each: exact for all values that means and deviations take. */
+SSLH_I_FN void sslh_i_append_four(char *out, size_t size, size_t *used, const float *v) {
+    for (int i = 0; i < 4; i++) {
+        if (i) sslh_i_append(out, size, used, ",");
+        sslh_i_append_fixed(out, size, used, fabs((double)v[i]) < 1e6 ? (double)v[i] : 0.0, 12);
+    }
+}
+
+SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_t size) {
+    size_t used = 0;
+    sslh_i_append(out, size, &used, "height=%d width=%d channels=%d mean=", p->height, p->width, p->channels);
+    sslh_i_append_four(out, size, &used, p->mean);
+    sslh_i_append(out, size, &used, " std=");
+    sslh_i_append_four(out, size, &used, p->std);
+}
+
+SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
+    double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
+    int i;
+    if (!text) return;
+    memset(p, 0, sizeof *p);
+    p->height = sslh_i_text_int(text, "height");
+    p->width = sslh_i_text_int(text, "width");
+    p->channels = sslh_i_text_int(text, "channels");
+    if (p->height < 0 || p->width < 0 || p->channels < 0) p->height = p->width = p->channels = 0;
+    sslh_i_text_numbers(text, "mean", mean, 4);
+    sslh_i_text_numbers(text, "std", std, 4);
+    for (i = 0; i < 4; i++) {
+        p->mean[i] = (float)mean[i];
+        p->std[i] = (float)std[i];
+    }
+}
+
+/* --- nets -------------------------------------------------------------------------------------------------------- */
+
+SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[2];
+    sslh_i_tree t;
+    char preprocess[256];
+    int n = 0;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
+        return;
+    sslh_i_st_add_net(&l, net, "");
+    if (net->arch[0]) {
+        meta[n].key = "sslh.arch";
+        meta[n++].value = net->arch;
+    }
+    sslh_i_preprocess_text(&net->preprocess, preprocess, sizeof preprocess);
+    meta[n].key = "sslh.preprocess";
+    meta[n++].value = preprocess;
+    sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
+    sslh_i_free(c, l.item);
+}
+
+/* From bytes in memory into a net. */
+SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size,
+                                sslh_load_desc d) {
+    sslh_ctx *c = net->ctx;
+    sslh_i_st s;
+    sslh_i_st_list l;
+    int read = 0;
+    memset(&l, 0, sizeof l);
+    if (sslh_i_st_open(&s, c, fn, file, bytes, size) && sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) {
+        sslh_i_st_add_net(&l, net, "");
+        read = sslh_i_st_fill(&s, &l, d, net);
+        if (!SSLH_I_BAD(c)) sslh_i_preprocess_read(&net->preprocess, sslh_i_st_meta_of(&s, "sslh.preprocess"));
+    }
+    sslh_i_free(c, l.item);
+    sslh_i_st_close(&s);
+    return read;
+}
+
+SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc) {
+    uint8_t *bytes;
+    size_t size;
+    int read;
+    if (desc.report && desc.report_size) desc.report[0] = 0;
+    if (sslh_i_net_bad(net)) return 0;
+    if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
+    bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
+    if (!bytes) return 0;
+    read = sslh_i_load_bytes(net, "sslh_load_weights", sslh_i_tail(path), bytes, size, desc);
+    sslh_i_free(net->ctx, bytes);
+    return read;
+}
+
+/* The settings of an architecture text into a description that is all zeros; what the text does not name stays 0. */
+SSLH_I_FN void sslh_i_arch_read(const char *arch, const sslh_i_setting *s, void *desc) {
+    for (; s->name; s++) {
+        char *at = (char *)desc + s->at;
+        int value = sslh_i_text_int(arch, s->name);
+        if (s->kind == SSLH_I_SET_LIST) {
+            double w[8];
+            int i, n = sslh_i_text_numbers(arch, s->name, w, 8);
+            for (i = 0; i < n; i++) ((int *)(void *)at)[i] = w[i] < 2e9 ? (int)w[i] : INT_MAX;
+        } else if (s->kind == SSLH_I_SET_INT) {
+            *(int *)(void *)at = value;
+        } else {
+            *(sslh_activation *)(void *)at =
+                value > 0 && value <= (int)SSLH_TANH ? (sslh_activation)value : SSLH_RELU;
+        }
+    }
+}
+
+/* Nothing is allocated for values before the file's shapes have been compared, so a lying text costs nothing. NULL when
+   the text names no encoder of ours. */
+SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
+    sslh_mlp_desc mlp;
+    sslh_convnet_desc convnet;
+    sslh_resnet_desc resnet;
+    sslh_nin_desc nin;
+    sslh_vit_desc vit;
+#define SSLH_I_FROM_ARCH(kind) \
+    if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
+        memset(&kind, 0, sizeof kind); \
+        sslh_i_arch_read(a, sslh_i_##kind##_settings, &kind); \
+        return sslh_##kind(c, kind); \
+    }
+    SSLH_I_FROM_ARCH(mlp)
+    SSLH_I_FROM_ARCH(convnet)
+    SSLH_I_FROM_ARCH(resnet)
+    SSLH_I_FROM_ARCH(nin)
+    SSLH_I_FROM_ARCH(vit)
+#undef SSLH_I_FROM_ARCH
+    return NULL;
+}
+
+SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
+                                          size_t size) {
+    sslh_load_desc d;
+    sslh_i_st s;
+    sslh_net *net = NULL;
+    memset(&d, 0, sizeof d);
+    if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
+        const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
+        net = arch ? sslh_i_net_from_arch(c, arch) : NULL;
+        if (!net)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
+                      "sslh_load_weights", fn, file);
+    }
+    sslh_i_st_close(&s);
+    if (!SSLH_I_BAD(c)) sslh_i_load_bytes(net, fn, file, bytes, size, d);
+    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+}
+
+SSLH_DEF sslh_net *sslh_load_net(sslh_ctx *c, const char *path) {
+    uint8_t *bytes;
+    size_t size;
+    sslh_net *net;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    bytes = sslh_i_read_whole(c, "sslh_load_net", path, &size);
+    if (!bytes) return sslh_i_dummy_net(c);
+    net = sslh_i_load_net_bytes(c, "sslh_load_net", sslh_i_tail(path), bytes, size);
+    sslh_i_free(c, bytes);
+    return net;
+}
+
+SSLH_DEF sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!bytes) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_net_memory: the array of bytes is NULL");
+        return sslh_i_dummy_net(c);
+    }
+    return sslh_i_load_net_bytes(c, "sslh_load_net_memory", "the array", (const uint8_t *)bytes, size);
+}
+
+/* FNV-1a over the little-endian bytes of all values. */
+SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
+    uint64_t h = 14695981039346656037ull;
+    sslh_i_tree t;
+    int i, j, b;
+    if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net)) return 0;
+    for (i = 0; i < t.n; i++) {
+        for (j = 0; j < t.net[i]->entries; j++) {
+            const sslh_tensor *x = &t.net[i]->entry[j]->t;
+            int each = (int)sslh_i_type_size(x->type);
+            size_t k;
+            for (k = 0; k < x->count; k++) {
+                uint8_t bytes[8];
+                if (x->type == SSLH_F32) sslh_i_put_real(bytes, x->data[k]);
+                else if (x->type == SSLH_I32) sslh_i_put_le32(bytes, (uint32_t)x->ints[k]);
+                else bytes[0] = x->bytes[k];
+                for (b = 0; b < each; b++) h = (h ^ bytes[b]) * 1099511628211ull;
+            }
+        }
+    }
+    return h;
+}
+
+/* --- checkpoints ------------------------------------------------------------------------------------------------- */
+/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments;
+   the counters are metadata. The position in the data follows from the step. */
+
+/* Hexadecimal, 16 digits. */
+SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
+    snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
+}
+
+SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out) {
+    const char *p = sslh_i_st_meta_of(s, key);
+    int i;
+    *out = 0;
+    for (i = 0; p && p[i]; i++) {
+        int digit = p[i] >= '0' && p[i] <= '9' ? p[i] - '0' : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10 : -1;
+        if (digit < 0 || i == 16) return 0;
+        *out = *out << 4 | (uint64_t)digit;
+    }
+    return i == 16;
+}
+
+/* The moments of the optimiser's nets. With a file only of those nets whose moments it has. */
+SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
+    sslh_i_tree t;
+    char name[272];
+    int i, j, k;
+    sslh_i_tree_of(&t, m->net);
+    for (k = 0; k < o->nets; k++) {
+        for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
+        if (i == t.n) {
+            sslh_fail(o->ctx, SSLH_E_USAGE,
+                      "checkpoint: the optimiser holds the net '%s', which is not inside the method's",
+                      o->net[k].net->name);
+            return;
+        }
+        for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
+        if (s) {
+            size_t bytes = o->net[k].net->nvalues * sizeof(sslh_real);
+            sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, name, sizeof name);
+            if (sslh_i_st_find(s, "optim.m.", name) < 0) { /* not yet stepped when it was written */
+                if (o->net[k].m) memset(o->net[k].m, 0, bytes);
+                if (o->net[k].v) memset(o->net[k].v, 0, bytes);
+                continue;
+            }
+            if (!sslh_i_optim_ready(o, k)) return;
+        }
+        for (j = 0; j < t.net[i]->entries; j++) {
+            sslh_i_entry *e = t.net[i]->entry[j];
+            sslh_i_st_item *it;
+            if (!e->is_param) continue;
+            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL)
+                it->moment = o->net[k].m + e->offset;
+            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL)
+                it->moment = o->net[k].v + e->offset;
+        }
+    }
+}
+
+/* What both directions check. */
+SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o, sslh_i_tree *t) {
+    return m && o && o->ctx && !sslh_i_net_bad(m->net) && m->net->ctx == o->ctx && sslh_i_tree_ready(t, m->net);
+}
+
+#define SSLH_I_COUNTERS 9
+static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
+    "sslh.optimizer", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2", "sslh.optimizer.peak"};
+
+SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
+    sslh_i_tree t;
+    sslh_i_st_list l;
+    sslh_i_st_meta meta[SSLH_I_COUNTERS + 4];
+    sslh_method shown;
+    char config[512];
+    uint64_t value[SSLH_I_COUNTERS];
+    char text[SSLH_I_COUNTERS][20];
+    int i;
+    sslh_ctx *c;
+    if (!sslh_i_checkpoint_ok(m, o, &t)) return;
+    c = o->ctx;
+    if (!sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) return;
+    sslh_i_st_add_net(&l, m->net, "model.");
+    sslh_i_st_add_moments(&l, m, o, NULL);
+    value[0] = (uint64_t)step;
+    value[1] = c->desc.seed;
+    value[2] = c->stream;
+    value[3] = (uint64_t)c->steps;
+    value[4] = (uint64_t)o->desc.kind;
+    value[5] = (uint64_t)o->steps;
+    value[6] = sslh_i_double_bits(o->power1);
+    value[7] = sslh_i_double_bits(o->power2);
+    value[8] = sslh_i_double_bits((double)o->peak);
+    for (i = 0; i < SSLH_I_COUNTERS; i++) {
+        sslh_i_hex64(text[i], value[i]);
+        meta[i].key = sslh_i_counter_names[i];
+        meta[i].value = text[i];
+    }
+    meta[i].key = "sslh.kind";
+    meta[i++].value = "checkpoint 1";
+    meta[i].key = "sslh.version";
+    meta[i++].value = SSLH_VERSION;
+    meta[i].key = "sslh.method";
+    meta[i++].value = m->name ? m->name : "";
+    shown = *m;
+    if (!shown.name) shown.name = "";
+    if (!shown.second_name) shown.second_name = "";
+    config[0] = 0;
+    sslh_method_print(&shown, config, sizeof config);
+    meta[i].key = "sslh.config";
+    meta[i++].value = config;
+    if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
+    sslh_i_free(c, l.item);
+}
+
+SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file,
+                                               const uint8_t *bytes, size_t size) {
+    static const char fn[] = "sslh_load_checkpoint";
+    sslh_ctx *c = o->ctx;
+    sslh_i_st s;
+    sslh_i_st_list l;
+    sslh_load_desc d;
+    uint64_t value[SSLH_I_COUNTERS];
+    int i, good;
+    const char *kind, *name;
+    memset(&l, 0, sizeof l);
+    memset(&d, 0, sizeof d);
+    good = sslh_i_st_open(&s, c, fn, file, bytes, size);
+    if (good) {
+        kind = sslh_i_st_meta_of(&s, "sslh.kind");
+        name = sslh_i_st_meta_of(&s, "sslh.method");
+        good = kind && strcmp(kind, "checkpoint 1") == 0;
+        for (i = 0; i < SSLH_I_COUNTERS && good; i++) good = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], &value[i]);
+        if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
+        else if (name && m->name && strcmp(name, m->name) != 0)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name,
+                      m->name);
+        else if (value[4] != (uint64_t)o->desc.kind)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
+        else if (value[0] > (uint64_t)INT64_MAX || value[3] > (uint64_t)INT64_MAX || value[5] > (uint64_t)INT64_MAX)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", fn, file);
+    }
+    if (!SSLH_I_BAD(c) && sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) {
+        sslh_i_st_add_net(&l, m->net, "model.");
+        sslh_i_st_add_moments(&l, m, o, &s);
+        if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, &l, d, NULL);
+    }
+    sslh_i_free(c, l.item);
+    sslh_i_st_close(&s);
+    if (SSLH_I_BAD(c)) return 0;
+    c->desc.seed = value[1];
+    c->stream = value[2];
+    c->steps = (int64_t)value[3];
+    o->steps = (int64_t)value[5];
+    o->power1 = sslh_i_double_of(value[6]);
+    o->power2 = sslh_i_double_of(value[7]);
+    o->peak = (float)sslh_i_double_of(value[8]);
+    return (int64_t)value[0];
+}
+
+SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path) {
+    sslh_i_tree t;
+    uint8_t *bytes;
+    size_t size;
+    int64_t step;
+    if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
+    if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
+    bytes = sslh_i_read_whole(o->ctx, "sslh_load_checkpoint", path, &size);
+    if (!bytes) return -1;
+    step = sslh_i_load_checkpoint_bytes(m, o, sslh_i_tail(path), bytes, size);
+    sslh_i_free(o->ctx, bytes);
+    return SSLH_I_BAD(o->ctx) ? -1 : step;
+}
+
+/* --- features of 8-bit images ------------------------------------------------------------------------------------ */
+
+SSLH_DEF void sslh_set_preprocess(sslh_net *net, sslh_preprocess p) {
+    if (sslh_i_net_bad(net)) return;
+    if (p.height < 0 || p.width < 0 || p.channels < 0 || p.channels > 4)
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_set_preprocess: sizes (%d,%d,%d)", p.height, p.width, p.channels);
+    else net->preprocess = p;
+}
+
+SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
+    return sslh_i_net_dead(net) ? sslh_i_dead_net.preprocess : net->preprocess;
+}
+
+/* Images begin .. begin + n - 1 as a tensor (n,h,w,C) of (value / 255 - mean) / std. */
+SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
+                                          int channels, int h, int w) {
+    sslh_ctx *c = net->ctx;
+    const sslh_preprocess *p = &net->preprocess;
+    size_t each = (size_t)height * (size_t)width * (size_t)channels,
+        out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
+    int resize = h != height || w != width, k;
+    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL,
+        *out = in ? in + each : NULL;
+    sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
+    float box[4];
+    box[0] = box[1] = 0;
+    box[2] = (float)height;
+    box[3] = (float)width;
+    for (k = 0; x && (in || !resize) && k < n; k++) {
+        const uint8_t *image = pixels + (size_t)k * each;
+        sslh_real *to = x->data + (size_t)k * out_each;
+        for (i = 0; resize && i < each; i++) in[i] = (float)image[i] * (1.0f / 255.0f);
+        if (resize) sslh_resize(c, in, height, width, channels, box, out, h, w, 1, 0);
+        for (ch = 0; ch < (size_t)channels; ch++) {
+            float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
+            for (i = ch; i < out_each; i += (size_t)channels) {
+                float v = resize ? out[i] : (float)image[i] * (1.0f / 255.0f);
+                v = v - mean;
+                v = v / std;
+                to[i] = (sslh_real)v;
+            }
+        }
+    }
+    sslh_i_unscratch(c, in);
+    return SSLH_I_BAD(c) || !x ? sslh_i_dummy(c) : x;
+}
+
+#define SSLH_I_EMBED_BATCH 64 /* images at a time: bounds the memory; an image's features do not depend on it */
+
+SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height, int width, int channels, float *out) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_tree t;
+    int mode[SSLH_I_MAX_NETS], i, begin, h, w;
+    if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
+    if (sslh_i_net_bad(net)) return;
+    if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width,
+                  channels);
+        return;
+    }
+    if (net->preprocess.channels && net->preprocess.channels != channels) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' was trained on %d channels, the images have %d", net->name,
+                  net->preprocess.channels, channels);
+        return;
+    }
+    h = net->preprocess.height ? net->preprocess.height : net->image ? net->image : height;
+    w = net->preprocess.width ? net->preprocess.width : net->image ? net->image : width;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        mode[i] = t.net[i]->training;
+        t.net[i]->training = 0;
+    }
+    for (begin = 0; begin < n && !SSLH_I_BAD(c); begin += SSLH_I_EMBED_BATCH) {
+        int count = SSLH_I_MIN(n - begin, SSLH_I_EMBED_BATCH);
+        sslh_tensor *y;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        y = sslh_i_embed_input(net, pixels + (size_t)begin * (size_t)height * (size_t)width * (size_t)channels, count,
+                               height, width, channels, h, w);
+        y = sslh_forward(net, y);
+        if (y->ndim > 2) y = sslh_global_avg_pool(c, y); /* maps and tokens: the average */
+        if (!SSLH_I_BAD(c) && y->count != (size_t)count * (size_t)net->width)
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_embed: the net '%s' promised %d values per image and gave %.0f", net->name,
+                      net->width, (double)y->count / count);
+        if (!SSLH_I_BAD(c)) sslh_read(y, out + (size_t)begin * (size_t)net->width, y->count);
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    for (i = 0; i < t.n; i++) t.net[i]->training = mode[i];
+    /* the next call finds one piece of memory */
+    if (c->depth == 0 && c->ntensors == 0 && !SSLH_I_BAD(c)) sslh_i_heap_join(c);
 }
 
 /* ================================================================================================================== */
@@ -26461,34 +26530,19 @@ SSLH_I_FN double sslh_i_nice(double x) {
     return x <= p ? p : x <= 2 * p ? 2 * p : x <= 5 * p ? 5 * p : 10 * p;
 }
 
-/* A multiple of step as text, without the locale's point: 0.25, 1500, 2e6. */
+/* A multiple of step as text: 0.25, 1500, 2e6. */
 SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
-    double a = v < 0 ? -v : v, scale = 1, whole, fraction;
-    int digits = 0, power = 0, k;
-    size_t used;
+    double a = v < 0 ? -v : v;
+    int digits = 0, power = 0;
+    size_t used = 0;
     if (a < step / 2) a = 0;
     if (a >= 99999.5 || (step < 9.99e-5 && a > 0)) {
         for (; a >= 9.999999 && power < 400; power++) a /= 10, step /= 10;
         for (; a < 0.9999999 && power > -400; power--) a *= 10, step *= 10;
     }
-    for (; step < 0.999999 && digits < 6; digits++) step *= 10, scale *= 10;
-    fraction = floor(a * scale + 0.5);
-    whole = floor(fraction / scale);
-    fraction = fraction - whole * scale;
-    snprintf(out, size, "%s%.0f", v < 0 && a > 0 ? "-" : "", whole);
-    if (digits) {
-        char part[16];
-        for (k = digits - 1; k >= 0; k--) {
-            double tenth = floor(fraction / 10);
-            part[k] = (char)('0' + (int)(fraction - 10 * tenth));
-            fraction = tenth;
-        }
-        part[digits] = 0;
-        used = strlen(out);
-        if (used < size) snprintf(out + used, size - used, ".%s", part);
-    }
-    used = strlen(out);
-    if (power && used < size) snprintf(out + used, size - used, "e%d", power);
+    for (; step < 0.999999 && digits < 6; digits++) step *= 10;
+    sslh_i_append_fixed(out, size, &used, v < 0 ? -a : a, digits);
+    if (power) sslh_i_append(out, size, &used, "e%d", power);
 }
 
 SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
