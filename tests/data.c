@@ -12,7 +12,7 @@ static sslh_ctx *create(uint64_t seed) {
 }
 
 static void put(sslh_ctx *c, const char *name, const char *text) {
-    sslh_i_write_file(c, test_temporary(name), text, strlen(text));
+    sslh_i_write_whole(c, "test", test_temporary(name), text, strlen(text));
 }
 
 /* A picture whose pixel k is first + k. */
@@ -47,13 +47,13 @@ static void idx_files(void) {
 
     /* labels that do not fit */
     size_t size, before;
-    uint8_t *p = sslh_i_read_file(c, test_golden(names[0]), &size);
-    sslh_i_write_file(c, test_temporary("x-images-idx3-ubyte"), p, size);
+    uint8_t *p = sslh_i_read_whole(c, "test", test_golden(names[0]), &size);
+    sslh_i_write_whole(c, "test", test_temporary("x-images-idx3-ubyte"), p, size);
     before = sslh_query(c).bytes;
-    sslh_i_write_file(c, test_temporary("x-labels-idx1-ubyte"), "\0\0\10\1\0\0\0\5abcde", 13);
+    sslh_i_write_whole(c, "test", test_temporary("x-labels-idx1-ubyte"), "\0\0\10\1\0\0\0\5abcde", 13);
     sslh_load_images(c, test_temporary("x-images-idx3-ubyte"));
     CHECK_ERROR(c, "x-labels-idx1-ubyte: byte 4: 5 labels for 6 images");
-    sslh_i_write_file(c, test_temporary("x-labels-idx1-ubyte"), "\0\0\10\1\0\0\0\6abcde", 13);
+    sslh_i_write_whole(c, "test", test_temporary("x-labels-idx1-ubyte"), "\0\0\10\1\0\0\0\6abcde", 13);
     sslh_load_images(c, test_temporary("x-images-idx3-ubyte"));
     CHECK_ERROR(c, "not an IDX file of labels");
     CHECK(sslh_query(c).bytes == before, "memory is left");
@@ -76,8 +76,8 @@ static void cifar_files(void) {
             p[i * record + head - 1] = (uint8_t)(kind == 10 ? 7 + i : 97 + i);
             for (size_t k = 0; k < 3072; k++) p[i * record + head + k] = (uint8_t)(k / 1024 * 100 + k % 32 + i);
         }
-        sslh_i_write_file(c, test_temporary("cifar/test.bin"), p, record);
-        sslh_i_write_file(c, test_temporary("cifar/a.bin"), p, 3 * record);
+        sslh_i_write_whole(c, "test", test_temporary("cifar/test.bin"), p, record);
+        sslh_i_write_whole(c, "test", test_temporary("cifar/a.bin"), p, 3 * record);
         sslh_data d = sslh_load_images(c, test_temporary("cifar"));
         CHECK_OK(c);
         CHECK(d.count == 3 && d.height == 32 && d.channels == 3 && d.classes == kind, "%d images, %d classes", (int)d.count, d.classes);
@@ -85,7 +85,7 @@ static void cifar_files(void) {
         CHECK(q && q[0] == 0 && q[1] == 100 && q[2] == 200 && q[3 * 31 + 2] == 231 && q[2 * 3072 + 1] == 102, "planar to interleaved");
         CHECK(sslh_load_images(c, test_temporary("cifar/test.bin")).count == 1, "the test file itself");
         p[0] = 20;
-        sslh_i_write_file(c, test_temporary("cifar/a.bin"), p, 3 * record);
+        sslh_i_write_whole(c, "test", test_temporary("cifar/a.bin"), p, 3 * record);
         CHECK_OK(c);
         sslh_load_images(c, test_temporary("cifar"));
         CHECK_ERROR(c, "none of the files");
@@ -130,7 +130,7 @@ static void folders(void) {
     CHECK(sslh_query(c).bytes == before, "memory is left");
     put(c, "classes/dog/d.png", "damaged");
     sslh_load_images(c, test_temporary("classes"));
-    CHECK_ERROR(c, "d.png: byte 0: neither");
+    CHECK_ERROR(c, "d.png: byte 0: not a PNG");
     CHECK(sslh_query(c).bytes == before, "memory is left");
     (void)test_remove(test_temporary("classes/dog/d.png"));
     d = sslh_load_images(c, test_temporary("classes/dog"));

@@ -3,6 +3,7 @@
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
+#include "samples.h"
 
 static sslh_ctx *create(void) {
     sslh_desc d;
@@ -207,25 +208,9 @@ static int read_any(sslh_ctx *c, const char *name, const uint8_t *bytes, size_t 
     uint8_t *p = (uint8_t *)malloc(size ? size : 1);
     memcpy(p, bytes, size);
     sslh_i_source s = sslh_i_source_of(c, "test", name, p, size);
-    if (strstr(name, ".npy")) {
-        sslh_tensor *t = sslh_i_npy_decode(&s);
-        if (!sslh_error(c)) {
-            sslh_i_free(c, sslh_i_get_data(t));
-            sslh_i_free(c, t);
-        }
-    } else if (strstr(name, "idx")) {
-        sslh_i_parts set;
-        uint8_t *unpacked = NULL;
-        size_t n = size;
-        memset(&set, 0, sizeof set);
-        set.c = c;
-        set.fn = "test";
-        if (strstr(name, ".gz")) unpacked = sslh_i_idx_unpack(&s, &n);
-        else if (!sslh_i_is_idx(p, size)) sslh_fail(c, SSLH_E_FORMAT, "not idx");
-        else if ((unpacked = (uint8_t *)sslh_i_alloc(c, size)) != NULL) memcpy(unpacked, p, size);
-        if (unpacked) sslh_i_idx_part(&set, "nothing", unpacked, n);
-        sslh_i_parts_free(&set);
-    } else sslh_i_free(c, sslh_load_image_memory(c, p, size, NULL, NULL, NULL));
+    sslh_i_found found;
+    if (sslh_i_read(&s, ~0, &found)) sslh_i_found_free(c, &found);
+    sslh_i_source_close(&s);
     free(p);
     int ok = sslh_error(c) == NULL;
     if (!ok) {
@@ -236,22 +221,51 @@ static int read_any(sslh_ctx *c, const char *name, const uint8_t *bytes, size_t 
     return ok;
 }
 
-/* Every golden file: all prefixes are refused, flipped bits are refused or accepted, and nothing stays in memory. */
-static void truncation_and_flips(void) {
-    char line[256], name[128];
-    static const char *const more[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz"};
+/* Every row of the table: a sample is recognised by it and by no other, messages name it, folders are searched for it. */
+static void every_format(void) {
+    static test_sample sample[256];
+    int met[SSLH_I_READERS] = {0}, n = test_samples(sample, 256);
     sslh_ctx *c = create();
-    int files = 0;
-    FILE *f = fopen(test_golden("expected.txt"), "rb");
-    for (int extra = 0; f; files++) {
-        if (fgets(line, sizeof line, f)) {
-            if (sscanf(line, "%127s", name) != 1 || !strchr(name, '.')) continue;
-        } else if (extra < 2) snprintf(name, sizeof name, "%s", more[extra++]);
-        else break;
-        size_t size, before = sslh_query(c).bytes;
-        uint8_t *p = sslh_i_read_file(c, test_golden(name), &size);
-        CHECK_OK(c);
-        if (!p) break;
+    char nothing[512];
+    snprintf(nothing, sizeof nothing, "%s", test_temporary("nothing.txt"));
+    CHECK(sslh_i_write_whole(c, "test", nothing, "nothing", 7), "write");
+    for (int i = 0; i < n; i++) {
+        sslh_i_source s = sslh_i_source_of(c, "test", sample[i].name, sample[i].bytes, sample[i].size);
+        int rows = 0;
+        for (int k = 0; k < SSLH_I_READERS; k++)
+            if (sslh_i_readers[k].is(&s)) rows++, met[k]++;
+        CHECK(rows == 1, "%s is of %d formats", sample[i].name, rows);
+        free(sample[i].bytes);
+    }
+    for (int k = 0; k < SSLH_I_READERS; k++) {
+        const sslh_i_reader *r = &sslh_i_readers[k];
+        CHECK(met[k] > 0, "no sample of the format %s", r->name);
+        sslh_load_images(c, nothing);
+        if (r->gives & (SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES)) CHECK_ERROR(c, r->name);
+        sslh_clear_error(c);
+        if (r->gives == SSLH_I_GIVES_IMAGE) sslh_load_image(c, nothing, NULL, NULL, NULL);
+        else if (r->gives == SSLH_I_GIVES_ARRAY) sslh_load_npy(c, nothing);
+        else continue;
+        CHECK_ERROR(c, r->name);
+    }
+    CHECK(sslh_i_reader_named("a.PNG", SSLH_I_GIVES_IMAGE) && !sslh_i_reader_named("a.PNG", SSLH_I_GIVES_IMAGES), "endings in capitals");
+    CHECK(sslh_i_reader_named("train-images-idx3-ubyte.gz", SSLH_I_GIVES_IMAGES), "a word inside the name");
+    CHECK(!sslh_i_reader_named("png", ~0) && !sslh_i_reader_named("notes.txt", ~0) && !sslh_i_reader_named("", ~0), "other names");
+    (void)test_remove(nothing);
+    sslh_destroy(c);
+}
+
+/* Every sample: all prefixes are refused, flipped bits are refused or accepted, and nothing stays in memory. */
+static void truncation_and_flips(void) {
+    static test_sample sample[256];
+    int files = test_samples(sample, 256);
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    CHECK(files > 80, "%d files", files);
+    for (int i = 0; i < files; i++) {
+        const char *name = sample[i].name;
+        uint8_t *p = sample[i].bytes;
+        size_t size = sample[i].size;
         CHECK(read_any(c, name, p, size), "%s itself is refused", name);
         int text = !strcmp(name, "p2.pgm") || !strcmp(name, "p3.ppm"); /* without its last digit a number is a number */
         for (size_t n = 0; n + (size_t)text < size; n++)
@@ -261,11 +275,9 @@ static void truncation_and_flips(void) {
             read_any(c, name, p, size);
             p[bit / 8] = (uint8_t)(p[bit / 8] ^ 1 << (bit & 7));
         }
-        sslh_i_free(c, p);
+        free(p);
         CHECK(sslh_query(c).bytes == before, "%s: %d bytes are left", name, (int)(sslh_query(c).bytes - before));
     }
-    if (f) fclose(f);
-    CHECK(files > 80, "%d files", files);
     sslh_destroy(c);
 }
 
@@ -333,7 +345,7 @@ static void png_refuses(void) {
 
 static void others_refuse(void) {
     static const struct { const char *bytes; int size; const char *text; } images[] = {
-        {"", 0, "neither a PNG nor"}, {"P4 1 1 \1", 8, "neither a PNG nor"}, {"P5", 2, "neither"},
+        {"", 0, "not a PNG or PNM"}, {"P4 1 1 \1", 8, "not a PNG or PNM"}, {"P5", 2, "not a PNG"},
         {"P5 99999999999 1 255 a", 22, "width is not a number"}, {"P5 -1 1 255 a", 13, "width is not a number"},
         {"P5 0 1 255 a", 12, "0 x 1 pixels"}, {"P5 1 1 0 a", 10, "largest value is 0"}, {"P5 1 1 65536 a", 14, "largest value is not"},
         {"P6 40000 40000 255 a", 20, "SSLH_MAX_PIXELS"}, {"P6 4000 4000 255 a", 18, "too few"}, {"P5 1 1 255", 10, "no white space"},
@@ -370,7 +382,8 @@ static void others_refuse(void) {
         memcpy(file + 10, arrays[i].text, n);
         memset(file + 10 + n, 0, 4);
         sslh_i_source s = sslh_i_source_of(c, "sslh_load_npy", "memory", file, n + 14);
-        sslh_i_npy_decode(&s);
+        sslh_i_found found;
+        CHECK(!sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found), "case %d is accepted", (int)i);
         CHECK_ERROR(c, arrays[i].why);
     }
     /* 2^31 x 2^31 x 2^31 images; a type that is no image; labels instead of images */
@@ -395,8 +408,8 @@ static void whole_files(void) {
     for (int round = 0; round < 3; round++) { /* written anew over the old one */
         char text[64];
         int n = snprintf(text, sizeof text, "%.*s", round * 20, "the same bytes come back, also the shorter ones");
-        CHECK(sslh_i_write_file(c, path, text, (size_t)n), "write");
-        uint8_t *p = sslh_i_read_file(c, path, &size);
+        CHECK(sslh_i_write_whole(c, "test", path, text, (size_t)n), "write");
+        uint8_t *p = sslh_i_read_whole(c, "test", path, &size);
         CHECK(p && size == (size_t)n && !memcmp(p, text, size) && p[size] == 0, "round %d", round);
         sslh_i_free(c, p);
     }
@@ -407,20 +420,20 @@ static void whole_files(void) {
     }
     sslh_i_dir_free(c, &dir);
     CHECK_OK(c);
-    CHECK(!sslh_i_read_file(c, test_temporary("missing"), &size), "a file that is not there");
+    CHECK(!sslh_i_read_whole(c, "test", test_temporary("missing"), &size), "a file that is not there");
     CHECK_ERROR(c, "cannot open");
-    CHECK(!sslh_i_read_file(c, folder, &size), "a folder is not a file");
+    CHECK(!sslh_i_read_whole(c, "test", folder, &size), "a folder is not a file");
     CHECK_ERROR(c, "is a folder");
-    CHECK(!sslh_i_write_file(c, test_temporary("no/folder/here"), "x", 1), "no folder");
+    CHECK(!sslh_i_write_whole(c, "test", test_temporary("no/folder/here"), "x", 1), "no folder");
     CHECK_ERROR(c, "cannot write");
-    CHECK(!sslh_i_write_file(c, folder, "x", 1), "onto a folder");
+    CHECK(!sslh_i_write_whole(c, "test", folder, "x", 1), "onto a folder");
     CHECK_ERROR(c, "folder");
     CHECK(!sslh_i_list_dir(c, "test", test_temporary("missing"), &dir), "list of nothing");
     CHECK_ERROR(c, "cannot list");
     CHECK(!sslh_load_image(c, NULL, NULL, NULL, NULL), "no path");
     CHECK_ERROR(c, "NULL");
     if (sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER) { /* a disk that is full; devices are not renamed over */
-        CHECK(!sslh_i_write_file(c, "/dev/full", "x", 1), "a full disk");
+        CHECK(!sslh_i_write_whole(c, "test", "/dev/full", "x", 1), "a full disk");
         CHECK_ERROR(c, "cannot write /dev/full");
         CHECK(sslh_i_path("/dev/full") == SSLH_I_PATH_OTHER, "the device was replaced");
     }
@@ -487,6 +500,7 @@ TESTS_BEGIN
     TEST(golden_files)
     TEST(png_round_trip)
     TEST(npy_round_trip)
+    TEST(every_format)
     TEST(truncation_and_flips)
     TEST(png_refuses)
     TEST(others_refuse)

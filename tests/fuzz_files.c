@@ -25,7 +25,8 @@ static int settle(sslh_ctx *c, size_t before, const char *what) {
     return ok;
 }
 
-static int accepted; /* inputs that some reader took */
+static int accepted;               /* inputs that some reader took */
+static int taken[SSLH_I_READERS]; /* by the row of the table */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static sslh_ctx *c;
@@ -48,30 +49,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         sslh_i_free(c, sslh_inflate(c, exact, size, format, 1 << 20, &n));
         took |= settle(c, before, "inflate");
     }
-    sslh_tensor *t = sslh_i_npy_decode(&s);
-    if (!sslh_error(c)) {
-        sslh_i_free(c, sslh_i_get_data(t));
-        sslh_i_free(c, t);
+    for (int row = 0; row < SSLH_I_READERS; row++) { /* every format of the table that the bytes may be of */
+        sslh_i_source one = s;
+        sslh_i_found found;
+        if (!sslh_i_readers[row].is(&one)) continue;
+        memset(&found, 0, sizeof found);
+        sslh_i_readers[row].read(&one, &found);
+        sslh_i_found_free(c, &found);
+        sslh_i_source_close(&one);
+        int ok = settle(c, before, sslh_i_readers[row].name);
+        taken[row] += ok;
+        took |= ok;
     }
-    took |= settle(c, before, "npy");
 
     memset(&set, 0, sizeof set);
     set.c = c;
     set.fn = "fuzz";
-    uint8_t *idx = NULL;
-    n = size;
-    if (size >= 18 && exact[0] == 0x1f && exact[1] == 0x8b) idx = sslh_i_idx_unpack(&s, &n);
-    else if (sslh_i_is_idx(exact, size) && (idx = (uint8_t *)sslh_i_alloc(c, size)) != NULL) memcpy(idx, exact, size);
-    else sslh_fail(c, SSLH_E_FORMAT, "no IDX file");
-    if (idx) sslh_i_idx_part(&set, "fuzz", idx, n);
-    sslh_i_parts_free(&set);
-    took |= settle(c, before, "idx");
-
-    int cifar = sslh_i_is_cifar(exact, size);
-    if (cifar) sslh_i_cifar_part(&set, "fuzz", exact, size, cifar);
-    sslh_i_parts_free(&set);
-    settle(c, before, "cifar");
-
     sslh_i_load_index(&set, &s, "no folder"); /* the text; sheets and labels that it names are not there */
     sslh_i_parts_free(&set);
     settle(c, before, "index.txt");
@@ -96,6 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 
 #ifndef SSLH_LIBFUZZER
 #include "harness.h"
+#include "samples.h"
 
 static uint32_t dice_state = 12345;
 static uint32_t dice(uint32_t n) {
@@ -142,46 +136,33 @@ static size_t mutate(uint8_t *p, size_t size) {
 }
 
 static void mutated_golden_files(void) {
-    static const char *const more[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz", "expected.txt"};
     static const char text[] = "# c\ncell 2 2\nclass a b\nsheet a.png columns 2 count 4\nlabels l.txt\n";
-    static uint8_t *seed[256];
-    static size_t seed_size[256];
-    char line[256], name[128], path[512];
-    const char *root = "tests/golden/files", *runs = getenv("FUZZ_RUNS");
-    int seeds = 0, extra = 0, count = runs ? atoi(runs) : 20000;
-    FILE *list = fopen("tests/golden/files/expected.txt", "rb");
-    if (!list) list = fopen("golden/files/expected.txt", "rb"), root = "golden/files";
-    while (list && seeds < 255) {
-        if (fgets(line, sizeof line, list)) {
-            if (sscanf(line, "%127s", name) != 1 || !strchr(name, '.')) continue;
-        } else if (extra < 3) snprintf(name, sizeof name, "%s", more[extra++]);
-        else break;
-        snprintf(path, sizeof path, "%s/%s", root, name);
-        FILE *f = fopen(path, "rb");
-        seed[seeds] = (uint8_t *)malloc(1 << 16);
-        if (f && seed[seeds]) seed_size[seeds] = fread(seed[seeds], 1, 1 << 16, f), seeds++;
-        if (f) fclose(f);
-    }
-    if (list) fclose(list);
+    static test_sample seed[256];
+    const char *runs = getenv("FUZZ_RUNS");
+    int seeds = test_samples(seed, 255), count = runs ? atoi(runs) : 20000;
     CHECK(seeds > 80, "%d seeds", seeds);
-    seed[seeds] = (uint8_t *)malloc(sizeof text);
-    memcpy(seed[seeds], text, sizeof text);
-    seed_size[seeds++] = sizeof text - 1;
-    for (int i = 0; i < seeds; i++) LLVMFuzzerTestOneInput(seed[i], seed_size[i]);
+    seed[seeds].bytes = (uint8_t *)malloc(sizeof text);
+    memcpy(seed[seeds].bytes, text, sizeof text);
+    seed[seeds++].size = sizeof text - 1;
+    for (int i = 0; i < seeds; i++) LLVMFuzzerTestOneInput(seed[i].bytes, seed[i].size);
     CHECK(accepted > 80, "only %d of the seeds themselves are accepted", accepted);
+    for (int row = 0; row < SSLH_I_READERS; row++) CHECK(taken[row], "no seed is read as %s", sslh_i_readers[row].name);
     accepted = 0;
+    memset(taken, 0, sizeof taken);
     uint8_t *p = (uint8_t *)malloc((1 << 16) + 64);
     for (int run = 0; run < count; run++) {
         uint32_t k = dice((uint32_t)seeds);
-        memcpy(p, seed[k], seed_size[k]);
-        size_t size = mutate(p, seed_size[k]);
-        if (sslh_i_is_png(p, size) && dice(4)) mend_png(p, size);
+        memcpy(p, seed[k].bytes, seed[k].size);
+        size_t size = mutate(p, seed[k].size);
+        if (size >= 8 && !memcmp(p, sslh_i_png_magic, 8) && dice(4)) mend_png(p, size);
         LLVMFuzzerTestOneInput(p, size);
     }
     if (count >= 1000) CHECK(accepted > count / 100 && accepted < count, "%d of %d mutants are accepted", accepted, count);
+    for (int row = 0; count >= 10000 && row < SSLH_I_READERS; row++)
+        CHECK(taken[row], "no mutant is read as %s", sslh_i_readers[row].name);
     printf("note: %d mutants of %d files, %d accepted\n", count, seeds, accepted);
     free(p);
-    while (seeds) free(seed[--seeds]);
+    while (seeds) free(seed[--seeds].bytes);
 }
 
 TESTS_BEGIN
