@@ -21879,33 +21879,33 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
 
 /* What is in it, from bytes to pictures:
 
-     files     whole files in one piece, written so that a crash leaves the old or the new one; paths and folders;
-               numbers in bytes and in text; checksums
-     inflate   inflate and deflate (zlib, gzip)
-     images    PNG, PNM, IDX, CIFAR: the readers of images, and the writer of PNG
-     arrays    NumPy's .npy
-     data      data sets, subsets, loaders, batches
-     readers   the table of all formats, and the functions that load one file of any of them
-     sheets    index.txt: many images cut out of one picture
-     folders   sslh_load_images: a file, a folder of files, a folder of class folders
-     weights   safetensors: nets, checkpoints; features of 8-bit images
-     pictures  grids, scatter plots, curves; principal components and t-SNE, which scatter plots need
+     >>files      whole files, written so that a crash leaves the old one or the new one; paths and folders; numbers in
+                  bytes and in text; checksums
+     >>inflate    inflate and deflate (zlib, gzip)
+     >>images     the readers of PNG, PNM, CIFAR and IDX, and the writer of PNG
+     >>arrays     NumPy's .npy
+     >>data       data sets, subsets, loaders, batches
+     >>readers    the table of all formats, and the functions that load one file of any of them
+     >>sheets     index.txt: many images cut out of one picture
+     >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
+     >>weights    safetensors: nets, checkpoints; features of 8-bit images
+     >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
-   How it is read: each section uses only those above it. A reader gets a sslh_i_source (all bytes of a file, and what
-   messages call it) and fills in a sslh_i_found (images of one size with or without labels, or an array). Part IV calls
-   the front of the file and part II (memory, errors, tensors, random numbers, tasks shared out among threads), and of
-   part I what it stores or feeds: nets, optimisers, methods. Of the engine it knows nothing.
+   How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
+   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, or an array). Part IV
+   calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among threads), and
+   of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine.
 
-   Adding a format: write its reader in >>images or >>arrays, give it a row in the table of >>readers, and put a small file
-   of it among the samples of tests/files.c. Recognition, the rule by which folders are searched, the texts of errors
-   and the fuzzer take it from the table.
+   How a format is added: write its two functions in >>images or >>arrays, give it a row in the table of >>readers, and
+   put a small file of it into tests/golden/files, named in expected.txt. Recognition, the search through folders, the
+   lists of formats in messages, the tests of truncated and damaged files and the fuzzer follow from the row.
 
    Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
-   or read by it; products of sizes go through sslh_i_mul; what compression promises is held against the most that it can
-   do, so that a small file cannot ask for much memory. Integers are put together by shifts, and numbers in text are read
-   and printed by functions of our own, because those of libc follow the locale. A refusal is one sentence with function,
-   file, byte and reason; on failure everything is freed. A file is written to a temporary one in the same folder, synced
-   and renamed, and then the folder is synced. */
+   or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
+   deflate can do, so that a small file cannot ask for much memory. Integers are put together by shifts. Numbers in text
+   are read and printed by functions of our own, because those of libc follow the locale. A refusal is one sentence with
+   function, file, byte and reason, and everything is freed. A file is written under a temporary name in the same folder,
+   synced and renamed, and then the folder is synced: a crash leaves the old file or the new one, never half of one. */
 
 /* ================================================================================================================== */
 /*  >>files         whole files, paths, folders, numbers, checksums                                                   */
@@ -23597,8 +23597,10 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     return 1;
 }
 
-/* --- CIFAR-10 and CIFAR-100, binary versions: a record is one label, or a coarse and a fine one, then 1024 bytes each of
-   red, green and blue. The format has no mark: the size is a multiple of the record's and all labels are in range. */
+/* --- CIFAR-10 and CIFAR-100, binary versions ---------------------------------------------------------------------- */
+
+/* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The format has
+   no mark of its own: a file is taken for it when its size is a multiple of the record's and all labels are in range. */
 
 SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
     size_t record = labels + 3072, i = 0;
@@ -23629,7 +23631,10 @@ SSLH_I_FN int sslh_i_cifar_read(const sslh_i_source *s, size_t labels, sslh_i_fo
 SSLH_I_FN int sslh_i_cifar10_read(sslh_i_source *s, sslh_i_found *out) { return sslh_i_cifar_read(s, 1, out); }
 SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return sslh_i_cifar_read(s, 2, out); }
 
-/* --- IDX: 0, 0, type of the values, number of dimensions, sizes (big-endian), values; type 8: unsigned bytes -------- */
+/* --- IDX, the format of MNIST ------------------------------------------------------------------------------------- */
+
+/* Two zero bytes, the type of the values (8: unsigned bytes), the number of dimensions, their sizes as big-endian 32-bit
+   numbers, the values. */
 
 typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
 
@@ -23652,8 +23657,8 @@ SSLH_I_FN int sslh_i_idx_head(const uint8_t *p, size_t size, sslh_i_idx *h) {
     return 1;
 }
 
-/* A file whose size does not fit its head is still called IDX, so that the message can say what is wrong with it, unless
-   it is a CIFAR file: that may begin with the same bytes. */
+/* A file whose size does not fit its head is still called IDX, so that the message can say what is wrong with it,
+   unless it is a CIFAR file, which may begin with the same bytes. */
 SSLH_I_FN int sslh_i_is_idx(const sslh_i_source *s) {
     sslh_i_idx h;
     if (!sslh_i_idx_head(s->p, s->size, &h)) return 0;
@@ -24570,7 +24575,9 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
     return found.array ? found.array : sslh_i_dummy(c);
 }
 
-/* --- several files as one data set: what each gives is a part; all parts are joined at the end --------------------- */
+/* --- several files as one data set -------------------------------------------------------------------------------- */
+
+/* What each file gives is a part; all parts are joined at the end. */
 
 typedef struct sslh_i_parts {
     sslh_ctx    *c;
@@ -24589,7 +24596,7 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
     s->names = NULL;
 }
 
-/* Takes the part over (frees it on failure). All parts have one size; grey and colour may be mixed. */
+/* Takes the part over, and frees it on failure. All parts have images of one size; grey and colour may be mixed. */
 SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
     if (s->n && (p.height != s->part->height || p.width != s->part->width))
         sslh_fail(s->c, SSLH_E_FORMAT,
@@ -24615,7 +24622,7 @@ SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p
     return 1;
 }
 
-/* Names for the classes: copies n of them into one block. */
+/* Copies the names of n classes, each of the given length, into one block. */
 SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const size_t *length, int n) {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++) bytes += length[i] + 1;
@@ -24631,7 +24638,7 @@ SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const
     return 1;
 }
 
-/* All parts as one. A single part is used as it is; grey ones become colour when there is colour. */
+/* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
 SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     *all = s->part[0];
     if (s->n == 1) {
@@ -24671,6 +24678,7 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     return 1;
 }
 
+/* The data set of all parts, which are freed; an empty one after an error. */
 SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     sslh_i_found all;
     sslh_data d = sslh_i_no_data(s->c);
@@ -24707,8 +24715,8 @@ SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *
     sslh_i_reader_names(SSLH_I_GIVES_IMAGE, image, sizeof image);
     sslh_i_reader_names(SSLH_I_GIVES_IMAGES, images, sizeof images);
     sslh_fail(set->c, SSLH_E_FORMAT,
-              "%s: %s %s; wanted: an image (%s), a file of many (%s), a folder of such files, with a sub-folder of images "
-              "per class, or with an index.txt and PNG sheets",
+              "%s: %s %s; wanted: an image (%s), a file of many (%s), a folder of such files, with a sub-folder of "
+              "images per class, or with an index.txt and PNG sheets",
               set->fn, sslh_i_tail(path), what, image, images);
     return 0;
 }
@@ -24735,8 +24743,8 @@ SSLH_I_FN int sslh_i_load_file(sslh_i_parts *set, const char *path, int wanted, 
 /*  >>sheets        index.txt: many images cut out of one picture                                                     */
 /* ================================================================================================================== */
 
-/* A sheet holds many small images in one picture that a person can look at. index.txt beside it is plain text, a statement
-   per line, words separated by blanks, and # begins a comment that ends with the line:
+/* A sheet holds many small images in one picture that a person can look at. The index.txt beside it is plain text with
+   a statement per line and blanks between words; # begins a comment that ends with the line:
 
        cell 28 28                              height and width of one image; before the first sheet
        class T-shirt/top                       name of class 0, the next line of class 1, .. (may be left out)
@@ -24929,12 +24937,13 @@ SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
 /* Test files by the names that MNIST and CIFAR use. */
 SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
 
-/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of the
-   test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
+/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of
+   the test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
 SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
     int train = 0, test = 0, loaded = 0;
     for (int i = 0; i < dir->n; i++)
-        if (sslh_i_reader_named(dir->name[i], SSLH_I_GIVES_IMAGES)) *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
+        if (sslh_i_reader_named(dir->name[i], SSLH_I_GIVES_IMAGES))
+            *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
     for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
         const char *name = dir->name[i];
         size_t n = strlen(name);
