@@ -21904,7 +21904,7 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
    or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
    deflate can do, so that a small file cannot ask for much memory. Integers are put together by shifts. Numbers in text
    are read and printed by functions of our own, because those of libc follow the locale. A refusal is one sentence with
-   function, file, byte and reason, and everything is freed. A file is written under a temporary name in the same folder,
+   function, file, byte and reason, and everything is freed. A file is written under a temporary name in its folder,
    synced and renamed, and then the folder is synced: a crash leaves the old file or the new one, never half of one. */
 
 /* ================================================================================================================== */
@@ -23600,7 +23600,7 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
 /* --- CIFAR-10 and CIFAR-100, binary versions ---------------------------------------------------------------------- */
 
 /* A record is one label, or a coarse and a fine one, and then 32 x 32 bytes each of red, green and blue. The format has
-   no mark of its own: a file is taken for it when its size is a multiple of the record's and all labels are in range. */
+   no mark of its own: a file is of it when its size is a multiple of the record's and all labels are in range. */
 
 SSLH_I_FN int sslh_i_is_cifar(const sslh_i_source *s, size_t labels) {
     size_t record = labels + 3072, i = 0;
@@ -23633,8 +23633,8 @@ SSLH_I_FN int sslh_i_cifar100_read(sslh_i_source *s, sslh_i_found *out) { return
 
 /* --- IDX, the format of MNIST ------------------------------------------------------------------------------------- */
 
-/* Two zero bytes, the type of the values (8: unsigned bytes), the number of dimensions, their sizes as big-endian 32-bit
-   numbers, the values. */
+/* Two zero bytes, the type of the values (8: unsigned bytes), the number of dimensions, their sizes as big-endian
+   32-bit numbers, the values. */
 
 typedef struct sslh_i_idx { int type, ndim; uint32_t size[4]; size_t data, total; } sslh_i_idx;
 
