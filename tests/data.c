@@ -29,14 +29,16 @@ static void idx_files(void) {
     for (int i = 0; i < 2; i++) {
         sslh_data d = sslh_load_images(c, test_golden(names[i]));
         CHECK_OK(c);
-        CHECK(d.count == 6 && d.height == 4 && d.width == 5 && d.channels == 1 && d.classes == 4, "%s: %d images", names[i], (int)d.count);
+        CHECK(d.count == 6 && d.height == 4 && d.width == 5 && d.channels == 1 && d.classes == 4, "%s: %d images",
+              names[i], (int)d.count);
         CHECK(d.labels && !memcmp(d.labels, want, sizeof want), "labels of %s", names[i]);
         char line[64] = "", last[64] = "";
         FILE *f = fopen(test_golden("expected.txt"), "rb");
         while (f && fgets(line, sizeof line, f)) memcpy(last, line, sizeof last);
         if (f) fclose(f);
         unsigned crc = 0;
-        CHECK(sscanf(last, "idx %x", &crc) == 1 && d.field[0].values && sslh_i_crc32(0, d.field[0].values, 120) == crc, "pixels of %s", names[i]);
+        CHECK(sscanf(last, "idx %x", &crc) == 1 && d.field[0].values && sslh_i_crc32(0, d.field[0].values, 120) == crc,
+              "pixels of %s", names[i]);
     }
     /* the folder holds both: with labels, twelve images */
     sslh_data d = sslh_load_images(c, test_golden("idx"));
@@ -80,9 +82,11 @@ static void cifar_files(void) {
         sslh_i_write_whole(c, "test", test_temporary("cifar/a.bin"), p, 3 * record);
         sslh_data d = sslh_load_images(c, test_temporary("cifar"));
         CHECK_OK(c);
-        CHECK(d.count == 3 && d.height == 32 && d.channels == 3 && d.classes == kind, "%d images, %d classes", (int)d.count, d.classes);
+        CHECK(d.count == 3 && d.height == 32 && d.channels == 3 && d.classes == kind, "%d images, %d classes",
+              (int)d.count, d.classes);
         const uint8_t *q = (const uint8_t *)d.field[0].values;
-        CHECK(q && q[0] == 0 && q[1] == 100 && q[2] == 200 && q[3 * 31 + 2] == 231 && q[2 * 3072 + 1] == 102, "planar to interleaved");
+        CHECK(q && q[0] == 0 && q[1] == 100 && q[2] == 200 && q[3 * 31 + 2] == 231 && q[2 * 3072 + 1] == 102,
+              "planar to interleaved");
         CHECK(sslh_load_images(c, test_temporary("cifar/test.bin")).count == 1, "the test file itself");
         p[0] = 20;
         sslh_i_write_whole(c, "test", test_temporary("cifar/a.bin"), p, 3 * record);
@@ -116,12 +120,15 @@ static void folders(void) {
     CHECK_OK(c);
     sslh_data d = sslh_load_images(c, test_temporary("classes"));
     CHECK_OK(c);
-    CHECK(d.count == 4 && d.height == 2 && d.width == 3 && d.channels == 3 && d.classes == 2, "%d images, %d channels, %d classes", (int)d.count, d.channels, d.classes);
+    CHECK(d.count == 4 && d.height == 2 && d.width == 3 && d.channels == 3 && d.classes == 2,
+          "%d images, %d channels, %d classes", (int)d.count, d.channels, d.classes);
     if (d.count == 4) {
         const uint8_t *p = (const uint8_t *)d.field[0].values;
         CHECK(d.labels[0] == 0 && d.labels[1] == 1 && d.labels[3] == 1, "labels");
-        CHECK(!strcmp(d.class_names[0], "cat") && !strcmp(d.class_names[1], "dog"), "names %s %s", d.class_names[0], d.class_names[1]);
-        CHECK(p[0] == 30 && p[1] == 31 && p[18] == 10 && p[19] == 10 && p[20] == 10 && p[36] == 20 && p[54] == 1, "pixels, grey made colour");
+        CHECK(!strcmp(d.class_names[0], "cat") && !strcmp(d.class_names[1], "dog"), "names %s %s", d.class_names[0],
+              d.class_names[1]);
+        CHECK(p[0] == 30 && p[1] == 31 && p[18] == 10 && p[19] == 10 && p[20] == 10 && p[36] == 20 && p[54] == 1,
+              "pixels, grey made colour");
     }
     size_t before = sslh_query(c).bytes;
     put_png(c, "classes/dog/d.png", 0, 3, 2, 1);
@@ -140,8 +147,9 @@ static void folders(void) {
     d = sslh_load_images(c, test_temporary("classes/alpha.png"));
     CHECK_OK(c);
     CHECK(d.count == 1 && d.channels == 3 && ((const uint8_t *)d.field[0].values)[3] == 5, "alpha is left out");
-    static const char *const files[] = {"classes/alpha.png", "classes/dog/a.PNG", "classes/dog/b.png", "classes/dog/c.pgm", "classes/cat/z.png",
-                                        "classes/cat/notes.txt", "classes/dog", "classes/cat", "classes/empty", "classes"};
+    static const char *const files[] = {
+        "classes/alpha.png",     "classes/dog/a.PNG", "classes/dog/b.png", "classes/dog/c.pgm", "classes/cat/z.png",
+        "classes/cat/notes.txt", "classes/dog",       "classes/cat",       "classes/empty",     "classes"};
     for (int i = 0; i < 10; i++) (void)test_remove(test_temporary(files[i]));
     sslh_load_images(c, test_temporary("classes"));
     CHECK_ERROR(c, "cannot open");
@@ -151,18 +159,32 @@ static void folders(void) {
 }
 
 static void sheets(void) {
-    static const struct { const char *text, *error; } bad[] = {
-        {"", "no sheet"}, {"# only this", "no sheet"}, {"sheet a.png columns 2 count 4", "cell HEIGHT WIDTH is missing"},
-        {"cell 2\n", "a number from 1 to 32768"}, {"cell 0 2\n", "a number from 1"}, {"cell 2x 2\n", "a number from 1"},
-        {"cell 99999 2\n", "a number from 1"}, {"cell 2 2 2\n", "unexpected words"}, {"cells 2 2\n", "is expected at the start"},
-        {"cell 2 2\nsheet ../a.png columns 2 count 4", "not a path"}, {"cell 2 2\nsheet /a.png columns 2 count 4", "not a path"},
-        {"cell 2 2\nsheet .. columns 2 count 4", "not a path"}, {"cell 2 2\nsheet c:a columns 2 count 4", "not a path"},
-        {"cell 2 2\nsheet a.png column 2 count 4", "columns N is expected"}, {"cell 2 2\nsheet a.png columns 2", "count N is expected"},
-        {"cell 2 2\nsheet a.png columns 3 count 4", "too few"}, {"cell 2 2\nsheet a.png columns 2 count 5", "too few"},
-        {"cell 2 2\nsheet a.png columns 2 count 2147483647", "too few"}, {"cell 2 2\nsheet b.png columns 2 count 4", "cannot open"},
-        {"cell 2 2\nsheet a.png columns 2 count 4\ncell 2 2", "cell comes after"}, {"cell 2 2\nsheet a.png columns 2 count 3\nlabels l.txt", "more labels"},
+    static const struct { const char *text, *error;
+    } bad[] = {
+        {"", "no sheet"},
+        {"# only this", "no sheet"},
+        {"sheet a.png columns 2 count 4", "cell HEIGHT WIDTH is missing"},
+        {"cell 2\n", "a number from 1 to 32768"},
+        {"cell 0 2\n", "a number from 1"},
+        {"cell 2x 2\n", "a number from 1"},
+        {"cell 99999 2\n", "a number from 1"},
+        {"cell 2 2 2\n", "unexpected words"},
+        {"cells 2 2\n", "is expected at the start"},
+        {"cell 2 2\nsheet ../a.png columns 2 count 4", "not a path"},
+        {"cell 2 2\nsheet /a.png columns 2 count 4", "not a path"},
+        {"cell 2 2\nsheet .. columns 2 count 4", "not a path"},
+        {"cell 2 2\nsheet c:a columns 2 count 4", "not a path"},
+        {"cell 2 2\nsheet a.png column 2 count 4", "columns N is expected"},
+        {"cell 2 2\nsheet a.png columns 2", "count N is expected"},
+        {"cell 2 2\nsheet a.png columns 3 count 4", "too few"},
+        {"cell 2 2\nsheet a.png columns 2 count 5", "too few"},
+        {"cell 2 2\nsheet a.png columns 2 count 2147483647", "too few"},
+        {"cell 2 2\nsheet b.png columns 2 count 4", "cannot open"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\ncell 2 2", "cell comes after"},
+        {"cell 2 2\nsheet a.png columns 2 count 3\nlabels l.txt", "more labels"},
         {"cell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt", "fewer labels"},
-        {"cell 2 2\nsheet a.png columns 2 count 4\nlabels m.txt", "not a number from 0"}, {"labels l.txt\nlabels l.txt", "(once) labels"},
+        {"cell 2 2\nsheet a.png columns 2 count 4\nlabels m.txt", "not a number from 0"},
+        {"labels l.txt\nlabels l.txt", "(once) labels"},
         {"cell 2 2\nclass one\nsheet a.png columns 2 count 4\nlabels l.txt", "only 1 classes are named"},
     };
     sslh_ctx *c = create(0);
@@ -171,21 +193,27 @@ static void sheets(void) {
     put_png(c, "sheets/c.png", 100, 2, 2, 3);
     put(c, "sheets/l.txt", "0 2\r\n1\t0\n");
     put(c, "sheets/m.txt", "0 2 x 0\n");
-    put(c, "sheets/index.txt", "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png columns 2 count 4\r\nlabels l.txt");
+    put(c, "sheets/index.txt",
+        "# cells\r\ncell 2 2 # height width\nclass  first class \r\nclass 2nd\n  class third # not this\n\nsheet a.png "
+        "columns 2 count 4\r\nlabels l.txt");
     CHECK_OK(c);
     sslh_data d = sslh_load_images(c, test_temporary("sheets"));
     CHECK_OK(c);
-    CHECK(d.count == 4 && d.height == 2 && d.width == 2 && d.channels == 1 && d.classes == 3, "%d images %d classes", (int)d.count, d.classes);
+    CHECK(d.count == 4 && d.height == 2 && d.width == 2 && d.channels == 1 && d.classes == 3, "%d images %d classes",
+          (int)d.count, d.classes);
     if (d.count == 4) {
         static const uint8_t want[16] = {0, 1, 5, 6, 2, 3, 7, 8, 10, 11, 15, 16, 12, 13, 17, 18};
         CHECK(!memcmp(d.field[0].values, want, 16), "pixels");
         CHECK(d.labels[0] == 0 && d.labels[1] == 2 && d.labels[2] == 1 && d.labels[3] == 0, "labels");
-        CHECK(!strcmp(d.class_names[0], "first class") && !strcmp(d.class_names[1], "2nd") && !strcmp(d.class_names[2], "third"), "names");
+        CHECK(!strcmp(d.class_names[0], "first class") && !strcmp(d.class_names[1], "2nd") &&
+                  !strcmp(d.class_names[2], "third"),
+              "names");
     }
     put(c, "sheets/index.txt", "cell 2 2\nsheet a.png columns 2 count 3\nsheet c.png columns 1 count 1\n");
     d = sslh_load_images(c, test_temporary("sheets"));
     CHECK_OK(c);
-    CHECK(d.count == 4 && d.channels == 3 && !d.labels && ((const uint8_t *)d.field[0].values)[3 * 12 + 1] == 101, "grey and colour sheets");
+    CHECK(d.count == 4 && d.channels == 3 && !d.labels && ((const uint8_t *)d.field[0].values)[3 * 12 + 1] == 101,
+          "grey and colour sheets");
     size_t before = sslh_query(c).bytes;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         put(c, "sheets/index.txt", bad[i].text);
@@ -193,17 +221,20 @@ static void sheets(void) {
         CHECK_ERROR(c, bad[i].error);
         CHECK(sslh_query(c).bytes == before, "case %d: memory is left", (int)i);
     }
-    static const char *const files[] = {"sheets/a.png", "sheets/c.png", "sheets/l.txt", "sheets/m.txt", "sheets/index.txt", "sheets"};
+    static const char *const files[] = {"sheets/a.png", "sheets/c.png",     "sheets/l.txt",
+                                        "sheets/m.txt", "sheets/index.txt", "sheets"};
     for (int i = 0; i < 6; i++) (void)test_remove(test_temporary(files[i]));
     sslh_destroy(c);
 }
 
 static void example_data(void) {
     sslh_ctx *c = create(0);
-    const char *path = sslh_i_path("examples/data/train") == SSLH_I_PATH_FOLDER ? "examples/data/train" : "../examples/data/train";
+    const char *path = sslh_i_path("examples/data/train") == SSLH_I_PATH_FOLDER ? "examples/data/train"
+                                                                                : "../examples/data/train";
     sslh_data d = sslh_load_images(c, path);
     CHECK_OK(c);
-    CHECK(d.count == 10000 && d.height == 28 && d.width == 28 && d.channels == 1 && d.classes == 10, "%d images", (int)d.count);
+    CHECK(d.count == 10000 && d.height == 28 && d.width == 28 && d.channels == 1 && d.classes == 10, "%d images",
+          (int)d.count);
     int per_class[10] = {0};
     for (int64_t i = 0; i < d.count; i++) per_class[d.labels[i]]++;
     for (int k = 0; k < 10; k++) CHECK(per_class[k] == 1000, "class %d has %d", k, per_class[k]);
@@ -243,7 +274,7 @@ static void real_data(void) {
     sslh_destroy(c);
 }
 
-/* --- views ---------------------------------------------------------------------------------------------------------- */
+/* --- views -------------------------------------------------------------------------------------------------------- */
 
 enum { N = 23 };
 static uint8_t pixels[N * 12]; /* (N,2,2,3), value 10 n + position */
@@ -279,7 +310,8 @@ static void views_of_data(void) {
         other |= f.order[i] != h.order[i];
         if (i) CHECK(f.order[i] > f.order[i - 1], "ascending");
     }
-    CHECK(per_class[0] == 3 && per_class[1] == 3 && per_class[2] == 1, "%d %d %d", per_class[0], per_class[1], per_class[2]);
+    CHECK(per_class[0] == 3 && per_class[1] == 3 && per_class[2] == 1, "%d %d %d", per_class[0], per_class[1],
+          per_class[2]);
     CHECK(same && other, "a function of the seed");
     CHECK(sslh_data_fraction(d, 1, 9).count == N, "all of it");
     CHECK(sslh_data_fraction(r, 1e-9, 9).count == 2, "at least one of each class that is there");
@@ -295,7 +327,8 @@ static void views_of_data(void) {
     for (int k = 0; k < 3; k++) {
         double s = 0, q = 0;
         for (int i = 5; i < 15; i++)
-            for (int t = k; t < 12; t += 3) s += pixels[12 * i + t] / 255.0, q += pixels[12 * i + t] / 255.0 * pixels[12 * i + t] / 255.0;
+            for (int t = k; t < 12; t += 3)
+                s += pixels[12 * i + t] / 255.0, q += pixels[12 * i + t] / 255.0 * pixels[12 * i + t] / 255.0;
         CHECK_NEAR(mean[k], s / 40, 1e-6);
         CHECK_NEAR(std[k], sqrt(q / 40 - s / 40 * s / 40), 1e-6);
     }
@@ -346,7 +379,7 @@ static void views_of_data(void) {
     sslh_destroy(c);
 }
 
-/* --- loaders -------------------------------------------------------------------------------------------------------- */
+/* --- loaders ------------------------------------------------------------------------------------------------------ */
 
 static sslh_loader_desc loader_desc(int batch, int in_order, int epochs, int keep_last) {
     sslh_loader_desc d;
@@ -368,7 +401,8 @@ static void loader_order(void) {
         CHECK(sslh_loader_steps(l) == (keep ? 5 : 4), "steps");
         int seen[3][N] = {{0}}, steps = 0;
         while (sslh_next_batch(l, &b)) {
-            CHECK(b.step == steps && b.epoch == steps / (keep ? 5 : 4) && b.seed == 5, "step %d epoch %d", (int)b.step, b.epoch);
+            CHECK(b.step == steps && b.epoch == steps / (keep ? 5 : 4) && b.seed == 5, "step %d epoch %d", (int)b.step,
+                  b.epoch);
             CHECK(b.count == (keep && steps % 5 == 4 ? 3 : 5), "%d samples", b.count);
             for (int i = 0; i < b.count; i++) {
                 seen[b.epoch][b.index[i]]++;
@@ -397,7 +431,8 @@ static void loader_order(void) {
     /* in order, of a view: indices count in the whole set, so does the batch's data */
     sslh_data r = sslh_data_range(d, 20, 23);
     l = sslh_loader_new(c, r, loader_desc(2, 1, 0, 0));
-    CHECK(sslh_next_batch(l, &b) && b.count == 2 && b.index[0] == 20 && b.index[1] == 21 && b.labels[1] == labels[21], "first");
+    CHECK(sslh_next_batch(l, &b) && b.count == 2 && b.index[0] == 20 && b.index[1] == 21 && b.labels[1] == labels[21],
+          "first");
     CHECK(b.data.count == N && !b.data.order, "the whole set");
     CHECK(sslh_next_batch(l, &b) && b.count == 1 && b.index[0] == 22, "last");
     CHECK(!sslh_next_batch(l, &b), "end");
@@ -438,7 +473,8 @@ static void batch_tensors(void) {
         CHECK(y->ndim == 1 && y->shape[0] == 6 && y->type == SSLH_I32, "labels");
         for (int i = 0; i < 6; i++) {
             CHECK(y->ints[i] == labels[b.index[i]], "label");
-            for (int k = 0; k < 12; k++) CHECK(x->data[12 * i + k] == scaled(pixels[12 * b.index[i] + k], 255), "pixel");
+            for (int k = 0; k < 12; k++)
+                CHECK(x->data[12 * i + k] == scaled(pixels[12 * b.index[i] + k], 255), "pixel");
         }
         if (step == 3) allocs = sslh_query(c).allocs, steps = sslh_query(c).steps;
     }
@@ -478,7 +514,8 @@ static void batch_tensors(void) {
     CHECK_OK(c);
     l = sslh_loader_new(c, m, loader_desc(6, 1, 1, 0));
     CHECK(sslh_next_batch(l, &b), "batch");
-    sslh_tensor *x = sslh_batch_images(c, b), *s = sslh_batch_field(c, b, 1), *w = sslh_batch_field(c, b, 2), *y = sslh_batch_field(c, b, 3);
+    sslh_tensor *x = sslh_batch_images(c, b), *s = sslh_batch_field(c, b, 1), *w = sslh_batch_field(c, b, 2),
+                *y = sslh_batch_field(c, b, 3);
     CHECK_OK(c);
     CHECK(fetch_calls == 6 && x->data[12 * 5 + 7] == scaled(pixels[67], 255), "fetched %d", fetch_calls);
     CHECK(s->ndim == 3 && s->data[0] == -1 && s->data[1] == scaled(100, 32768), "audio");
@@ -558,7 +595,8 @@ static void no_memory(void) {
     test_temporary_folder("sheet");
     put_png(w, "sheet/a.png", 1, 4, 4, 1);
     put(w, "sheet/l.txt", "0 1 0 1 1");
-    put(w, "sheet/index.txt", "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
+    put(w, "sheet/index.txt",
+        "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
     CHECK_OK(w);
     sslh_destroy(w);
     for (int work = 0; work < 4; work++)
@@ -584,12 +622,16 @@ static void no_memory(void) {
             }
             done = k.left >= 0;
             if (done) CHECK_OK(c);
-            else CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "work %d, allocation %ld: %s", work, fail, sslh_error(c) ? sslh_error(c) : "no error");
-            if (!done && work < 2) CHECK(sslh_query(c).bytes == before, "work %d, allocation %ld: memory is left", work, fail);
+            else
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "work %d, allocation %ld: %s", work, fail,
+                      sslh_error(c) ? sslh_error(c) : "no error");
+            if (!done && work < 2)
+                CHECK(sslh_query(c).bytes == before, "work %d, allocation %ld: memory is left", work, fail);
             sslh_destroy(c);
             CHECK(k.live == 0, "%ld blocks are left", k.live);
         }
-    static const char *const files[] = {"few/x/a.png", "few/y/b.png", "few/x", "few/y", "few", "sheet/a.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
+    static const char *const files[] = {"few/x/a.png", "few/y/b.png", "few/x",           "few/y", "few",
+                                        "sheet/a.png", "sheet/l.txt", "sheet/index.txt", "sheet"};
     for (int i = 0; i < 9; i++) (void)test_remove(test_temporary(files[i]));
 }
 

@@ -1,5 +1,5 @@
-/* Readers and writers: round trips, files made by other programs (tests/golden/files), and hostile bytes: every truncation,
-   flipped bits, absurd sizes. Data sets, their views and loaders are in tests/data.c. */
+/* Readers and writers: round trips, files made by other programs (tests/golden/files), and hostile bytes: every
+   truncation, flipped bits, absurd sizes. Data sets, their views and loaders are in tests/data.c. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -18,7 +18,8 @@ static void checksums(void) {
     CHECK(sslh_i_adler32(1, (const uint8_t *)"123456789", 9) == 0x091e01deu, "adler32");
     for (uint32_t i = 0; i < sizeof big; i++) big[i] = (uint8_t)(i * i >> 3);
     uint32_t parts = 0;
-    for (size_t i = 0; i < sizeof big; i += 777) parts = sslh_i_crc32(parts, big + i, SSLH_I_MIN(sizeof big - i, (size_t)777));
+    for (size_t i = 0; i < sizeof big; i += 777)
+        parts = sslh_i_crc32(parts, big + i, SSLH_I_MIN(sizeof big - i, (size_t)777));
     CHECK(parts == sslh_i_crc32(0, big, sizeof big), "the fast and the plain loop differ");
 }
 
@@ -38,8 +39,13 @@ static void deflate_round_trip(void) {
             size_t packed_size, size = 0;
             for (size_t i = 0; i < n; i++) {
                 uint32_t r = dice();
-                p[i] = (uint8_t)(kind == 0 ? 0 : kind == 1 ? r : kind == 2 ? r & 3 : kind == 3 ? i / 100 : kind == 4 ? (i % 40000 < 300 ? r : 7)
-                                 : kind == 5 ? (i > 32768 ? p[i - 32768] : r) : r % 255 * (r % 17 == 0));
+                p[i] = (uint8_t)(kind == 0   ? 0
+                                 : kind == 1 ? r
+                                 : kind == 2 ? r & 3
+                                 : kind == 3 ? i / 100
+                                 : kind == 4 ? (i % 40000 < 300 ? r : 7)
+                                 : kind == 5 ? (i > 32768 ? p[i - 32768] : r)
+                                             : r % 255 * (r % 17 == 0));
             }
             uint8_t *packed = sslh_i_deflate(c, p, n, kind & 1 ? 6 : 3, &packed_size);
             uint8_t *back = packed ? sslh_inflate(c, packed, packed_size, 1, n, &size) : NULL;
@@ -76,7 +82,8 @@ static void inflate_refuses(void) {
     sslh_ctx *c = create();
     size_t before = sslh_query(c).bytes, size;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        CHECK(!sslh_inflate(c, bad[i].bytes, (size_t)bad[i].size, bad[i].format, 1000, &size) && !size, "case %d is accepted", (int)i);
+        CHECK(!sslh_inflate(c, bad[i].bytes, (size_t)bad[i].size, bad[i].format, 1000, &size) && !size,
+              "case %d is accepted", (int)i);
         CHECK_ERROR(c, bad[i].text);
     }
     uint8_t *empty = sslh_inflate(c, "\x1f\x8b\x08\x00\0\0\0\0\0\0\x03\0\0\0\0\0\0\0\0\0", 20, 2, 1000, &size);
@@ -96,7 +103,7 @@ static void inflate_refuses(void) {
     sslh_destroy(c);
 }
 
-/* --- golden files -------------------------------------------------------------------------------------------------- */
+/* --- golden files ------------------------------------------------------------------------------------------------- */
 
 static uint32_t tensor_crc(const sslh_tensor *t) {
     uint32_t crc = 0;
@@ -117,7 +124,8 @@ static void golden_npy(sslh_ctx *c, const char *name, const char *line) {
     CHECK(sscanf(line, "%*s %7s %63s %x", kind, shape, &crc) == 3, "expected.txt: %s", line);
     sslh_tensor *t = sslh_load_npy(c, test_golden(name));
     CHECK_OK(c);
-    for (int i = 0; i < t->ndim; i++) snprintf(text + strlen(text), sizeof text - strlen(text), i ? ",%d" : "%d", t->shape[i]);
+    for (int i = 0; i < t->ndim; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), i ? ",%d" : "%d", t->shape[i]);
     CHECK(!strcmp(t->ndim ? text : "()", shape), "%s: shape %s instead of %s", name, text, shape);
     sslh_type type = kind[0] == 'f' ? SSLH_F32 : kind[0] == 'u' ? SSLH_U8 : SSLH_I32;
     CHECK(t->type == type, "%s: type %d", name, (int)t->type);
@@ -140,7 +148,8 @@ static void golden_files(void) {
             CHECK(sscanf(line, "%*s %d %d %d %x", &height, &width, &channels, &crc) == 4, "expected.txt: %s", line);
             uint8_t *p = sslh_load_image(c, test_golden(name), &h, &w, &ch);
             CHECK_OK(c);
-            CHECK(h == height && w == width && ch == channels, "%s: %d x %d x %d instead of %d x %d x %d", name, h, w, ch, height, width, channels);
+            CHECK(h == height && w == width && ch == channels, "%s: %d x %d x %d instead of %d x %d x %d", name, h, w,
+                  ch, height, width, channels);
             if (p) CHECK(sslh_i_crc32(0, p, (size_t)(h * w * ch)) == crc, "%s: pixels differ", name);
             sslh_clear_error(c);
             images++;
@@ -160,11 +169,13 @@ static void png_round_trip(void) {
                 int h = sizes[i][0], w = sizes[i][1], h2, w2, ch2;
                 size_t n = (size_t)(h * w * channels), size, before = sslh_query(c).bytes;
                 uint8_t *p = (uint8_t *)malloc(n);
-                for (size_t k = 0; k < n; k++) p[k] = (uint8_t)(noise == 2 ? dice() : noise == 1 ? k / 3 + (dice() & 3) : 200);
+                for (size_t k = 0; k < n; k++)
+                    p[k] = (uint8_t)(noise == 2 ? dice() : noise == 1 ? k / 3 + (dice() & 3) : 200);
                 uint8_t *file = sslh_i_png_encode(c, "test", p, h, w, channels, &size);
                 uint8_t *back = sslh_load_image_memory(c, file, size, &h2, &w2, &ch2);
                 CHECK_OK(c);
-                CHECK(back && h2 == h && w2 == w && ch2 == channels && !memcmp(back, p, n), "%d x %d x %d, kind %d", h, w, channels, noise);
+                CHECK(back && h2 == h && w2 == w && ch2 == channels && !memcmp(back, p, n), "%d x %d x %d, kind %d", h,
+                      w, channels, noise);
                 if (noise == 0 && n > 1000) CHECK(size < n / 8, "a plain area of %d bytes takes %d", (int)n, (int)size);
                 sslh_i_free(c, file);
                 sslh_i_free(c, back);
@@ -183,7 +194,11 @@ static void npy_round_trip(void) {
     sslh_ctx *c = create();
     char path[512];
     for (int ndim = 0; ndim <= 4; ndim++) {
-        sslh_shape s = ndim == 0 ? sslh_dim0() : ndim == 1 ? sslh_dim1(24) : ndim == 2 ? sslh_dim2(4, 6) : ndim == 3 ? sslh_dim3(2, 3, 4) : sslh_dim4(1, 2, 3, 4);
+        sslh_shape s = ndim == 0   ? sslh_dim0()
+                       : ndim == 1 ? sslh_dim1(24)
+                       : ndim == 2 ? sslh_dim2(4, 6)
+                       : ndim == 3 ? sslh_dim3(2, 3, 4)
+                                   : sslh_dim4(1, 2, 3, 4);
         snprintf(path, sizeof path, "%s", test_temporary("a.npy"));
         sslh_save_npy(c, path, s, values);
         sslh_tensor *t = sslh_load_npy(c, path);
@@ -195,12 +210,13 @@ static void npy_round_trip(void) {
     /* numpy's own text, byte for byte */
     uint8_t head[128];
     CHECK(sslh_i_npy_header(sslh_dim2(3, 5), 15, head) == 128 + 60, "header size");
-    CHECK(!memcmp(head, "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }   ", 71), "header text");
+    CHECK(!memcmp(head, "\x93NUMPY\x01\x00\x76\x00{'descr': '<f4', 'fortran_order': False, 'shape': (3, 5), }   ", 71),
+          "header text");
     CHECK(head[127] == '\n', "end of the header");
     sslh_destroy(c);
 }
 
-/* --- hostile bytes ------------------------------------------------------------------------------------------------- */
+/* --- hostile bytes ------------------------------------------------------------------------------------------------ */
 
 /* Reads bytes as whatever they look like; what is made is freed again. 1 when they were accepted. */
 static int read_any(sslh_ctx *c, const char *name, const uint8_t *bytes, size_t size) {
@@ -221,7 +237,7 @@ static int read_any(sslh_ctx *c, const char *name, const uint8_t *bytes, size_t 
     return ok;
 }
 
-/* Every row of the table: a sample is recognised by it and by no other, messages name it, folders are searched for it. */
+/* Every row of the table recognises a sample that no other row does, and messages name it. */
 static void every_format(void) {
     static test_sample sample[256];
     int met[SSLH_I_READERS] = {0}, n = test_samples(sample, 256);
@@ -248,9 +264,11 @@ static void every_format(void) {
         else continue;
         CHECK_ERROR(c, r->name);
     }
-    CHECK(sslh_i_reader_named("a.PNG", SSLH_I_GIVES_IMAGE) && !sslh_i_reader_named("a.PNG", SSLH_I_GIVES_IMAGES), "endings in capitals");
+    CHECK(sslh_i_reader_named("a.PNG", SSLH_I_GIVES_IMAGE) && !sslh_i_reader_named("a.PNG", SSLH_I_GIVES_IMAGES),
+          "endings in capitals");
     CHECK(sslh_i_reader_named("train-images-idx3-ubyte.gz", SSLH_I_GIVES_IMAGES), "a word inside the name");
-    CHECK(!sslh_i_reader_named("png", ~0) && !sslh_i_reader_named("notes.txt", ~0) && !sslh_i_reader_named("", ~0), "other names");
+    CHECK(!sslh_i_reader_named("png", ~0) && !sslh_i_reader_named("notes.txt", ~0) && !sslh_i_reader_named("", ~0),
+          "other names");
     (void)test_remove(nothing);
     sslh_destroy(c);
 }
@@ -282,7 +300,8 @@ static void truncation_and_flips(void) {
 }
 
 /* A PNG whose chunks have correct checksums: text before the pixels may be replaced. */
-static size_t small_png(uint8_t *out, uint32_t width, uint32_t height, int depth, int type, int interlace, const char *tag, int tag_size) {
+static size_t small_png(uint8_t *out, uint32_t width, uint32_t height, int depth, int type, int interlace,
+                        const char *tag, int tag_size) {
     static const uint8_t data[] = {0x78, 0x9c, 0x63, 0x60, 0x00, 0x00, 0x00, 0x02, 0x00, 0x01};
     uint8_t *p = out + 8;
     memcpy(out, sslh_i_png_magic, 8);
@@ -304,7 +323,13 @@ static size_t small_png(uint8_t *out, uint32_t width, uint32_t height, int depth
 }
 
 static void png_refuses(void) {
-    static const struct { uint32_t width, height; int depth, type, interlace; const char *tag; int tag_size; const char *text; } bad[] = {
+    static const struct {
+        uint32_t width, height;
+        int depth, type, interlace;
+        const char *tag;
+        int tag_size;
+        const char *text;
+    } bad[] = {
         {0, 1, 8, 0, 0, NULL, 0, "0 x 1 pixels"},
         {1, 0x80000000u, 8, 0, 0, NULL, 0, "1 x 2147483648"},
         {0x7fffffff, 0x7fffffff, 16, 6, 1, NULL, 0, "SSLH_MAX_PIXELS"},
@@ -334,26 +359,42 @@ static void png_refuses(void) {
     size = small_png(file, 1, 1, 8, 0, 0, "abCD", 3);
     CHECK(read_any(c, "small", file, size), "an unknown chunk that may be skipped is refused");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        size = small_png(file, bad[i].width, bad[i].height, bad[i].depth, bad[i].type, bad[i].interlace, bad[i].tag, bad[i].tag_size);
+        size = small_png(file, bad[i].width, bad[i].height, bad[i].depth, bad[i].type, bad[i].interlace, bad[i].tag,
+                         bad[i].tag_size);
         CHECK(!sslh_load_image_memory(c, file, size, NULL, NULL, NULL), "case %d is accepted", (int)i);
         CHECK_ERROR(c, bad[i].text);
     }
     CHECK(sslh_query(c).bytes == before, "memory is left");
-    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made the reader take %.0f bytes", (double)sslh_query(c).peak);
+    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made the reader take %.0f bytes",
+          (double)sslh_query(c).peak);
     sslh_destroy(c);
 }
 
 static void others_refuse(void) {
-    static const struct { const char *bytes; int size; const char *text; } images[] = {
-        {"", 0, "not a PNG or PNM"}, {"P4 1 1 \1", 8, "not a PNG or PNM"}, {"P5", 2, "not a PNG"},
-        {"P5 99999999999 1 255 a", 22, "width is not a number"}, {"P5 -1 1 255 a", 13, "width is not a number"},
-        {"P5 0 1 255 a", 12, "0 x 1 pixels"}, {"P5 1 1 0 a", 10, "largest value is 0"}, {"P5 1 1 65536 a", 14, "largest value is not"},
-        {"P6 40000 40000 255 a", 20, "SSLH_MAX_PIXELS"}, {"P6 4000 4000 255 a", 18, "too few"}, {"P5 1 1 255", 10, "no white space"},
-        {"P5 1 1 255#", 11, "no white space"}, {"P5 2 1 7 \7\10", 11, "over the largest"}, {"P2 1 1 7 8", 10, "over the largest"},
-        {"P2 2 1 255 1 ", 13, "ends early"}, {"P2 1 1 255 x", 12, "sample is not a number"}, {"P5 # never ends", 15, "ends early"},
+    static const struct { const char *bytes; int size; const char *text;
+    } images[] = {
+        {"", 0, "not a PNG or PNM"},
+        {"P4 1 1 \1", 8, "not a PNG or PNM"},
+        {"P5", 2, "not a PNG"},
+        {"P5 99999999999 1 255 a", 22, "width is not a number"},
+        {"P5 -1 1 255 a", 13, "width is not a number"},
+        {"P5 0 1 255 a", 12, "0 x 1 pixels"},
+        {"P5 1 1 0 a", 10, "largest value is 0"},
+        {"P5 1 1 65536 a", 14, "largest value is not"},
+        {"P6 40000 40000 255 a", 20, "SSLH_MAX_PIXELS"},
+        {"P6 4000 4000 255 a", 18, "too few"},
+        {"P5 1 1 255", 10, "no white space"},
+        {"P5 1 1 255#", 11, "no white space"},
+        {"P5 2 1 7 \7\10", 11, "over the largest"},
+        {"P2 1 1 7 8", 10, "over the largest"},
+        {"P2 2 1 255 1 ", 13, "ends early"},
+        {"P2 1 1 255 x", 12, "sample is not a number"},
+        {"P5 # never ends", 15, "ends early"},
     };
-    static const struct { const char *text, *why; } arrays[] = {
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647), }", "too many elements"},
+    static const struct { const char *text, *why;
+    } arrays[] = {
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647), }",
+         "too many elements"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (200000000,), }", "bytes of values"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999,), }", "a size in the shape"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (0, 4), }", "a size in the shape"},
@@ -364,13 +405,17 @@ static void others_refuse(void) {
         {"{'descr': '<f4', 'fortran_order': False, }", "is missing"},
         {"{'descr': '<f4', 'descr': '<f4', 'shape': (1,), }", "twice"},
         {"{'descr': '<f4', 'fortran_order': 0, 'shape': (1,), }", "True or False"},
-        {"{'other': 1}", "unknown key"}, {"[]", "'{' is expected"}, {"{'descr': '<f4", "does not end"}, {"{", "a string is expected"},
+        {"{'other': 1}", "unknown key"},
+        {"[]", "'{' is expected"},
+        {"{'descr': '<f4", "does not end"},
+        {"{", "a string is expected"},
         {"{'descr' '<f4'", "':' is expected"},
     };
     sslh_ctx *c = create();
     size_t before = sslh_query(c).bytes;
     for (size_t i = 0; i < sizeof images / sizeof *images; i++) {
-        CHECK(!sslh_load_image_memory(c, images[i].bytes, (size_t)images[i].size, NULL, NULL, NULL), "case %d is accepted", (int)i);
+        CHECK(!sslh_load_image_memory(c, images[i].bytes, (size_t)images[i].size, NULL, NULL, NULL),
+              "case %d is accepted", (int)i);
         CHECK_ERROR(c, images[i].text);
     }
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
@@ -387,16 +432,19 @@ static void others_refuse(void) {
         CHECK_ERROR(c, arrays[i].why);
     }
     /* 2^31 x 2^31 x 2^31 images; a type that is no image; labels instead of images */
-    static const uint8_t idx[4][24] = {{0, 0, 8, 3, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0x80, 0, 0, 0}, {0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1},
-                                      {0, 0, 13, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0}, {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4}};
+    static const uint8_t idx[4][24] = {{0, 0, 8, 3, 0x80, 0, 0, 0, 0x80, 0, 0, 0, 0x80, 0, 0, 0},
+                                       {0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1},
+                                       {0, 0, 13, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0},
+                                       {0, 0, 8, 1, 0, 0, 0, 4, 1, 2, 3, 4}};
     static const int idx_size[4] = {16, 16, 20, 12};
     for (int i = 0; i < 4; i++) CHECK(!read_any(c, "idx", idx[i], (size_t)idx_size[i]), "idx case %d is accepted", i);
     CHECK(sslh_query(c).bytes == before, "memory is left");
-    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made a reader take %.0f bytes", (double)sslh_query(c).peak);
+    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made a reader take %.0f bytes",
+          (double)sslh_query(c).peak);
     sslh_destroy(c);
 }
 
-/* --- whole files --------------------------------------------------------------------------------------------------- */
+/* --- whole files -------------------------------------------------------------------------------------------------- */
 
 static void whole_files(void) {
     sslh_ctx *c = create();
@@ -442,7 +490,7 @@ static void whole_files(void) {
     sslh_destroy(c);
 }
 
-/* --- every allocation fails once ------------------------------------------------------------------------------------ */
+/* --- every allocation fails once ---------------------------------------------------------------------------------- */
 
 typedef struct { long left, live; } counter;
 static void *counting_alloc(void *user, size_t n) {
@@ -457,7 +505,8 @@ static void counting_free(void *user, void *p) {
 }
 
 static void no_memory(void) {
-    static const char *const work[] = {"png_t6_d16_adam7.png", "p3.ppm", "npy_f8.npy", "idx/zipped-images-idx3-ubyte.gz", "write"};
+    static const char *const work[] = {"png_t6_d16_adam7.png", "p3.ppm", "npy_f8.npy",
+                                       "idx/zipped-images-idx3-ubyte.gz", "write"};
     for (size_t w = 0; w < sizeof work / sizeof *work; w++)
         for (long fail = 0;; fail++) {
             counter k = {-1, 0};
@@ -481,7 +530,8 @@ static void no_memory(void) {
             } else sslh_load_image(c, path, NULL, NULL, NULL);
             int done = k.left >= 0;
             if (!done) {
-                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s, allocation %ld: %s", work[w], fail, sslh_error(c) ? sslh_error(c) : "no error");
+                CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s, allocation %ld: %s", work[w], fail,
+                      sslh_error(c) ? sslh_error(c) : "no error");
                 CHECK(sslh_query(c).bytes == before, "%s, allocation %ld: memory is left", work[w], fail);
             } else CHECK_OK(c);
             sslh_destroy(c);

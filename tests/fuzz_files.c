@@ -1,10 +1,11 @@
 /* Fuzzing of every reader that takes bytes from outside.
 
-   With libFuzzer:  clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. tests/fuzz_files.c -o fuzz -lm -lpthread
+   With libFuzzer:  clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. \
+                        tests/fuzz_files.c -o fuzz -lm -lpthread
                     ./fuzz tests/golden/files
-   Without:         a test like the others: a bounded number of mutated golden files (FUZZ_RUNS in the environment, default
-                    20,000), to be built with sanitizers too. PNG checksums are mended after most mutations, as otherwise
-                    nearly every mutant would be refused at its first chunk. */
+   Without:         a test like the others: a bounded number of mutated samples (FUZZ_RUNS in the environment, default
+                    20,000), to be built with sanitizers too. PNG checksums are mended after most mutations, as
+                    otherwise nearly every mutant would be refused at its first chunk. */
 #define SSLH_IMPLEMENTATION
 #define SSLH_MAX_PIXELS 262144u
 #include "../ssl.h"
@@ -17,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 /* A reader's results are freed; an error is cleared; nothing may be left, whatever the bytes were. */
 static int settle(sslh_ctx *c, size_t before, const char *what) {
     if (sslh_query(c).bytes != before) {
-        fprintf(stderr, "%s: %.0f bytes are left (%s)\n", what, (double)(sslh_query(c).bytes - before), sslh_error(c) ? sslh_error(c) : "no error");
+        fprintf(stderr, "%s: %.0f bytes are left (%s)\n", what, (double)(sslh_query(c).bytes - before),
+                sslh_error(c) ? sslh_error(c) : "no error");
         abort();
     }
     int ok = sslh_error(c) == NULL;
@@ -116,7 +118,9 @@ static size_t mutate(uint8_t *p, size_t size) {
         case 0: p[at] = (uint8_t)(p[at] ^ 1 << dice(8)); break;
         case 1: p[at] = special[dice(sizeof special)]; break;
         case 2: p[at] = (uint8_t)dice(256); break;
-        case 3: p[dice((uint32_t)SSLH_I_MIN(size, (size_t)64))] = special[dice(sizeof special)]; break; /* heads matter most */
+        case 3:
+            p[dice((uint32_t)SSLH_I_MIN(size, (size_t)64))] = special[dice(sizeof special)];
+            break; /* heads matter most */
         case 4: /* leave some bytes out */
             n = SSLH_I_MIN(n, size - at);
             memmove(p + at, p + at + n, size - at - n);
@@ -157,7 +161,8 @@ static void mutated_golden_files(void) {
         if (size >= 8 && !memcmp(p, sslh_i_png_magic, 8) && dice(4)) mend_png(p, size);
         LLVMFuzzerTestOneInput(p, size);
     }
-    if (count >= 1000) CHECK(accepted > count / 100 && accepted < count, "%d of %d mutants are accepted", accepted, count);
+    if (count >= 1000)
+        CHECK(accepted > count / 100 && accepted < count, "%d of %d mutants are accepted", accepted, count);
     for (int row = 0; count >= 10000 && row < SSLH_I_READERS; row++)
         CHECK(taken[row], "no mutant is read as %s", sslh_i_readers[row].name);
     printf("note: %d mutants of %d files, %d accepted\n", count, seeds, accepted);

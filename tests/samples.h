@@ -19,7 +19,8 @@ static size_t test_cifar(uint8_t *out, size_t labels) {
 
 /* Fills in at most max samples and returns their number. */
 static int test_samples(test_sample *sample, int max) {
-    static const char *const more[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz", "CIFAR-10", "CIFAR-100"};
+    static const char *const more[] = {"idx/plain-images-idx3-ubyte", "idx/zipped-images-idx3-ubyte.gz", "CIFAR-10",
+                                       "CIFAR-100"};
     char line[256];
     int n = 0, extra = 0;
     FILE *list = fopen(test_golden("expected.txt"), "rb");
