@@ -22872,18 +22872,18 @@ SSLH_DEF uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
 #define SSLH_I_WINDOW 32768u /* distances that deflate can express */
 
 typedef struct sslh_i_deflater {
-    uint8_t *out;
+    uint8_t *out;                    /* the stream, of which at bytes are written */
     size_t   at;
-    uint64_t hold;
+    uint64_t hold;                   /* count bits that do not make a byte yet */
     int      count;
-    uint32_t token[SSLH_I_BLOCK];    /* a literal, or length << 16 | distance (length >= 3) */
+    uint32_t token[SSLH_I_BLOCK];    /* of the block: a literal, or length << 16 | distance (length >= 3) */
     int      tokens;
-    uint32_t head[SSLH_I_WINDOW];    /* 1 + last position with this hash; 0: none */
-    uint32_t prev[SSLH_I_WINDOW];    /* 1 + position before, at position % window */
+    uint32_t head[SSLH_I_WINDOW];    /* by hash: 1 + the last position of three such bytes; 0: none */
+    uint32_t prev[SSLH_I_WINDOW];    /* by position % window: 1 + the position before it with the same hash */
     uint32_t frequency[320];         /* 286 symbols, 30 distances */
     uint8_t  length[320];            /* code lengths of both */
     uint16_t code[320];              /* bit-reversed codes */
-    size_t   shortest;               /* match that is used */
+    size_t   shortest;               /* length of a match that is used */
 } sslh_i_deflater;
 
 SSLH_I_FN void sslh_i_put_bits(sslh_i_deflater *d, uint32_t value, int n) {
@@ -24709,14 +24709,14 @@ SSLH_I_FN void sslh_i_found_opaque(sslh_i_found *f) {
     f->channels = (int)to;
 }
 
-/* The formats and folders that make a data set of images, after "function: path ". */
+/* Fails with "function: path ", what is wrong with it, and the formats and folders that make a data set of images. */
 SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *what) {
     char image[128], images[128];
     sslh_i_reader_names(SSLH_I_GIVES_IMAGE, image, sizeof image);
     sslh_i_reader_names(SSLH_I_GIVES_IMAGES, images, sizeof images);
     sslh_fail(set->c, SSLH_E_FORMAT,
-              "%s: %s %s; wanted: an image (%s), a file of many (%s), a folder of such files, with a sub-folder of "
-              "images per class, or with an index.txt and PNG sheets",
+              "%s: %s %s; wanted: one image as %s, many as %s, a folder of such files, with a sub-folder of images per "
+              "class, or with an index.txt and PNG sheets",
               set->fn, sslh_i_tail(path), what, image, images);
     return 0;
 }
