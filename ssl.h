@@ -22085,6 +22085,7 @@ SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out
     return count;
 }
 
+/* The whole number after "key="; 0 when there is none or it is absurd. */
 SSLH_I_FN int sslh_i_text_int(const char *text, const char *key) {
     double v = 0;
     sslh_i_text_numbers(text, key, &v, 1);
@@ -22552,6 +22553,7 @@ typedef struct sslh_i_huffman {
     uint16_t symbol[288];                 /* in the order of their codes */
 } sslh_i_huffman;
 
+/* Fetches whole bytes while there is room for them. */
 SSLH_I_FN void sslh_i_refill(sslh_i_bits *b) {
     while (b->count <= 56 && b->at < b->size) {
         b->hold |= (uint64_t)b->p[b->at++] << b->count;
@@ -22832,6 +22834,7 @@ SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, 
     return why;
 }
 
+/* A sink that begins with room for first bytes and takes at most limit; .p is NULL without memory. */
 SSLH_I_FN sslh_i_sink sslh_i_sink_of(sslh_ctx *c, size_t first, size_t limit) {
     sslh_i_sink o;
     memset(&o, 0, sizeof o);
@@ -22886,6 +22889,7 @@ typedef struct sslh_i_deflater {
     size_t   shortest;               /* length of a match that is used */
 } sslh_i_deflater;
 
+/* Appends the n low bits of value, lowest first. */
 SSLH_I_FN void sslh_i_put_bits(sslh_i_deflater *d, uint32_t value, int n) {
     d->hold |= (uint64_t)value << d->count;
     d->count += n;
@@ -23130,6 +23134,7 @@ SSLH_I_FN size_t sslh_i_longest_match(const sslh_i_deflater *d, const uint8_t *i
     return best;
 }
 
+/* Enters the three bytes at position i into the chains, so that later matches find them. */
 SSLH_I_FN void sslh_i_remember(sslh_i_deflater *d, const uint8_t *in, size_t n, size_t i) {
     if (n - i < 3) return;
     uint32_t h = sslh_i_hash3(in + i);
@@ -23213,7 +23218,7 @@ typedef struct sslh_i_png {
     uint32_t       width, height;
     int            depth, type, interlaced;
     int            samples;      /* per pixel in the file */
-    const uint8_t *palette;      /* colours x 3 */
+    const uint8_t *palette;      /* (colours,3) */
     int            colours;
     const uint8_t *transparent;  /* tRNS: transparents bytes */
     int            transparents;
@@ -23222,6 +23227,7 @@ typedef struct sslh_i_png {
     int            data_chunks;
 } sslh_i_png;
 
+/* The chunk IHDR of n bytes at offset at: sizes, depth, colour type, of which only some pairs exist. */
 SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, sslh_i_png *h) {
     static const uint8_t samples[7] = {1, 0, 3, 1, 2, 0, 4};
     const uint8_t *p = s->p + at;
@@ -23315,6 +23321,7 @@ SSLH_I_FN int sslh_i_png_unfilter(int filter, uint8_t *p, const uint8_t *up, siz
     return 1;
 }
 
+/* Sample number i of a row, 1 to 16 bits as in the file; those of less than 8 bits begin at the high end of a byte. */
 SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
     if (depth == 8) return row[i];
     if (depth == 16) return sslh_i_be16(row + 2 * i);
@@ -23322,6 +23329,7 @@ SSLH_I_FN uint32_t sslh_i_png_sample(const uint8_t *row, size_t i, int depth) {
     return (uint32_t)row[bit >> 3] >> (8 - depth - (int)(bit & 7)) & ((1u << depth) - 1);
 }
 
+/* A sample of so many bits scaled to 0 .. 255. */
 SSLH_I_FN uint8_t sslh_i_png_to8(uint32_t v, int depth) {
     static const uint8_t scale[9] = {0, 255, 85, 0, 17, 0, 0, 0, 1};
     return (uint8_t)(depth == 16 ? (v * 255u + 32767u) / 65535u : v * scale[depth]);
@@ -23371,6 +23379,7 @@ SSLH_I_FN uint32_t sslh_i_png_pass_size(const sslh_i_png *h, sslh_i_pass p, uint
     return *columns && h->height > p.row0 ? (h->height - p.row0 + p.row_step - 1) / p.row_step : 0;
 }
 
+/* Undoes the filters of all rows of raw, pass by pass, and spreads them over the image. */
 SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uint8_t *raw, sslh_i_found *image) {
     size_t step = (size_t)((h->samples * h->depth + 7) / 8), channels = (size_t)image->channels;
     for (int pass = 0; pass < (h->interlaced ? 7 : 1); pass++) {
@@ -23557,6 +23566,7 @@ SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max
     return 1;
 }
 
+/* The head is numbers in text, the pixels are bytes (big-endian pairs when the largest value is over 255) or text. */
 SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     int kind = s->p[1] - '0', text = kind < 4;
     uint32_t width, height, top, v = 0;
@@ -23812,7 +23822,7 @@ SSLH_DEF void sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, con
 
 /* What the header of an array file says. */
 typedef struct sslh_i_npy {
-    char       kind;    /* 'f' 'i' 'u' 'b' */
+    char       kind;    /* 'f' float, 'i' signed, 'u' unsigned, 'b' bool */
     int        bytes;   /* of one value */
     int        big;     /* big-endian */
     int        fortran; /* first index runs fastest */
@@ -23834,6 +23844,7 @@ SSLH_I_FN int sslh_i_npy_string(const sslh_i_source *s, size_t *at, size_t end, 
     return 1;
 }
 
+/* The next character that is no white space has to be c. */
 SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, char c) {
     sslh_i_skip_space(s, at, end);
     if (*at >= end || s->p[*at] != (uint8_t)c) return sslh_i_bad(s, *at, "'%c' is expected in the npy header", c);
@@ -23841,6 +23852,7 @@ SSLH_I_FN int sslh_i_npy_expect(const sslh_i_source *s, size_t *at, size_t end, 
     return 1;
 }
 
+/* The type of the values: byte order, kind, bytes. */
 SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
     size_t text, n;
     sslh_i_skip_space(s, at, end);
@@ -23860,6 +23872,7 @@ SSLH_I_FN int sslh_i_npy_descr(const sslh_i_source *s, size_t *at, size_t end, s
                       (int)SSLH_I_MIN(n, (size_t)16), (const char *)p);
 }
 
+/* A tuple of sizes: (), (3,), (3, 5). */
 SSLH_I_FN int sslh_i_npy_shape(const sslh_i_source *s, size_t *at, size_t end, sslh_i_npy *h) {
     if (!sslh_i_npy_expect(s, at, end, '(')) return 0;
     for (h->shape.ndim = 0;; h->shape.ndim++) {
@@ -23985,6 +23998,7 @@ SSLH_I_LEAN_BEGIN
 #define SSLH_I_STREAM_SHUFFLE ((uint64_t)1 << 60)  /* + epoch: order of the samples */
 #define SSLH_I_STREAM_FRACTION ((uint64_t)2 << 60) /* + class: which samples a fraction takes */
 
+/* What functions return after an error: no samples, but a context that knows the error. */
 SSLH_I_FN sslh_data sslh_i_no_data(sslh_ctx *c) {
     sslh_data d;
     memset(&d, 0, sizeof d);
@@ -24032,6 +24046,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
     return 0;
 }
 
+/* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
 SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
@@ -24411,6 +24426,7 @@ SSLH_I_FN void sslh_i_batch_task(void *arg, int task, int worker) {
     }
 }
 
+/* A field of all samples of a batch: tokens and labels as 32-bit integers, all else as real numbers. */
 SSLH_I_FN sslh_tensor *sslh_i_batch_tensor(sslh_ctx *c, const char *fn, const sslh_batch *b, const sslh_field *f) {
     sslh_shape shape = sslh_dim1(b->count);
     size_t bytes = sslh_i_field_bytes(f), n;
@@ -25056,6 +25072,7 @@ typedef struct sslh_i_st_item {
 typedef struct sslh_i_st_list { sslh_i_st_item *item; int n, cap; } sslh_i_st_list;
 typedef struct sslh_i_st_meta { const char *key, *value; } sslh_i_st_meta;
 
+/* Appends a parameter or buffer of the net number net of a tree, called prefix and its full name. NULL: no room. */
 SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tree, int net, const char *prefix,
                                         sslh_i_entry *e) {
     sslh_i_st_item *it;
@@ -25080,6 +25097,7 @@ SSLH_I_FN int sslh_i_st_list_new(sslh_ctx *c, sslh_i_st_list *l, int cap) {
     return l->item != NULL;
 }
 
+/* Appends all parameters and buffers of a net and of the nets inside it. */
 SSLH_I_FN void sslh_i_st_add_net(sslh_i_st_list *l, sslh_net *net, const char *prefix) {
     sslh_i_tree t;
     int i, j;
@@ -25100,6 +25118,7 @@ SSLH_I_FN size_t sslh_i_st_place(size_t at, size_t area, size_t last) {
     return (o * area + k) * last + i;
 }
 
+/* What sslh_i_st_place needs to know of a shape; 1 and 1 when nothing is permuted. */
 SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *last) {
     int i;
     *area = *last = 1;
@@ -25108,11 +25127,13 @@ SSLH_I_FN void sslh_i_st_area(const sslh_i_st_item *it, size_t *area, size_t *la
     for (i = 1; i < it->t->ndim - 1; i++) *area *= (size_t)it->t->shape[i];
 }
 
+/* A number as the file holds it: F64 in builds with SSLH_REAL double, else F32. */
 SSLH_I_FN void sslh_i_put_real(uint8_t *p, sslh_real v) {
     if (SSLH_I_DOUBLE) sslh_i_put_le64(p, sslh_i_double_bits((double)v));
     else sslh_i_put_le32(p, sslh_i_float_bits((float)v));
 }
 
+/* The values of an item, in the order of the file, into out. */
 SSLH_I_FN void sslh_i_st_put(const sslh_i_st_item *it, uint8_t *out) {
     const sslh_tensor *t = it->t;
     const sslh_real *values = it->moment ? it->moment : t->data;
@@ -25183,6 +25204,7 @@ SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta 
     return used;
 }
 
+/* Writes all items in the format's order: by dtype, then by name. */
 SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l,
                                const sslh_i_st_meta *meta, int nmeta) {
     size_t data = 0, head, total;
@@ -25401,6 +25423,7 @@ SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int max, int *n) {
     return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
 }
 
+/* The object __metadata__: pairs of strings. */
 SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
     if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
     if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "__metadata__ is no object");
@@ -25550,12 +25573,14 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     return sslh_i_st_check(s);
 }
 
+/* The metadata's value of a key, or NULL. */
 SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
     int i;
     for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
     return NULL;
 }
 
+/* Number of the tensor called prefix and name, by bisection of the sorted names; -1: there is none. */
 SSLH_I_FN int sslh_i_st_find(const sslh_i_st *s, const char *prefix, const char *name) {
     int lo = 0, hi = s->n;
     size_t n = strlen(prefix);
@@ -25601,6 +25626,7 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
     return NULL;
 }
 
+/* Fills an item with the values of the file's tensor that was found for it. */
 SSLH_I_FN void sslh_i_st_get(sslh_ctx *c, const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     const uint8_t *data = s->data + f->begin;
@@ -25746,6 +25772,7 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
     sslh_i_append_four(out, size, &used, p->std);
 }
 
+/* The opposite; a text that makes no sense leaves sizes of 0. */
 SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
     int i;
@@ -25859,6 +25886,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     return NULL;
 }
 
+/* Builds the net that the file's "sslh.arch" describes and fills it. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                                           size_t size) {
     sslh_load_desc d;
@@ -25930,6 +25958,7 @@ SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
     snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
 }
 
+/* The 16 hexadecimal digits of a key. */
 SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out) {
     const char *p = sslh_i_st_meta_of(s, key);
     int i;
@@ -26195,7 +26224,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 
 /* --- canvas ------------------------------------------------------------------------------------------------------- */
 
-typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas;
+typedef struct sslh_i_canvas { uint8_t *rgb; int width, height; } sslh_i_canvas; /* rgb: (height,width,3) */
 
 #define SSLH_I_PICTURE_SIDE 30000
 #define SSLH_I_PICTURE_WIDTH 800 /* about, when the zoom is chosen */
@@ -26658,11 +26687,11 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
    k converges like (lambda_block / lambda_k)^iterations. In double, summed in the order of the rows. */
 
 typedef struct sslh_i_pca {
-    const sslh_real *x; /* n x d */
-    double *mean;       /* d */
-    double *q, *w;      /* d x b */
-    double *z;          /* n x b */
-    int n, d, b;        /* b a multiple of SSLH_I_LANES */
+    const sslh_real *x; /* (n,d) */
+    double *mean;       /* (d) */
+    double *q, *w;      /* (d,b) */
+    double *z;          /* (n,b) */
+    int n, d, b;        /* b is a multiple of SSLH_I_LANES */
 } sslh_i_pca;
 
 /* Z = X Q, 32 rows a task */
