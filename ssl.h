@@ -14237,16 +14237,20 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
     for (size_t j = 0; j < n; j++) to[j] = sslh_i_pair_of(x[j], z ? z[j] : 0.0f);
 }
 #endif
-/* --- passes: the kernel text is compiled once per instruction set ---
-   Each pass sets SSLH_I_PASS, SSLH_I_SUFFIX (appended to every name, see SSLH_I_P) and the compiler's target, and
-   includes this very file again. The portable C pass needs no target and is compiled in place. Functions that inline
-   each other are in the same pass (always_inline does not work across targets); constants they share are macros. */
-#define SSLH_I_PASS_C 0
-#define SSLH_I_PASS_SSE2 1
-#define SSLH_I_PASS_AVX2 2
-#define SSLH_I_PASS_AVX512 3
-#define SSLH_I_PASS_NEON 4
-#define SSLH_I_PASS_FMA128 5 /* AVX2's bits in 128-bit registers */
+/* --- instruction sets: the kernel text is compiled once for each ---
+   How an instruction set is added, in this order:
+     1. >>platform: the family of processors (SSLH_I_X86, SSLH_I_ARM ..), the compilers that can produce its
+        instructions, the header with the intrinsics;
+     2. here: a pass, which gives the kernels a suffix and the compiler its target;
+     3. >>vector, below: a block that says what a register is, what can be done with it, and which tiles fit;
+     4. sslh_i_sets, at the end of this section: a row that says whether the running processor has it;
+     5. tests/bits.sh: an emulator, so that its bits are compared with those of the others on any machine.
+   Kernels ask for what a block defines, never for a name; dispatch, messages, sslh_cpu_name and tests read the rows.
+
+   A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
+   SSLH_I_P), and SSLH_I_TARGET, what has to be switched on in the compiler; then it includes this very file again. The
+   portable C pass needs no target and is compiled in place. Functions that inline each other are in the same pass
+   (always_inline does not work across targets); constants they share are macros. */
 
 /* gcc for 64-bit Windows keeps wide registers on a stack that is aligned to 16 bytes only, and crashes (gcc bug 54412,
    open since 2012): there AVX2 runs in narrow registers. Patched compilers may define SSLH_WIDE_STACK 1. */
@@ -14259,132 +14263,96 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_CAT_(a, b) a##b
 #define SSLH_I_CAT(a, b) SSLH_I_CAT_(a, b)
 #define SSLH_I_P(name) SSLH_I_CAT(name, SSLH_I_SUFFIX)
+#define SSLH_I_TEXT_(x) #x
+#define SSLH_I_TEXT(x) SSLH_I_TEXT_(x)
+#define SSLH_I_PRAGMA_(x) _Pragma(#x)
+#define SSLH_I_PRAGMA(x) SSLH_I_PRAGMA_(x)
 
 #ifndef SSLH_FILE
 #define SSLH_FILE "ssl.h" /* this file's name, should it have been renamed */
 #endif
 
-#if SSLH_I_X86
+#if SSLH_I_SIMD
 #define SSLH_I_INNER 1
+#endif
+#if SSLH_I_X86
 
-#define SSLH_I_PASS SSLH_I_PASS_SSE2
+#define SSLH_I_PASS_SSE2
 #define SSLH_I_SUFFIX sse2
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("sse2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("sse2")
-#endif
+#define SSLH_I_TARGET "sse2"
 #include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#ifndef SSLH_I_MARK
-#error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#undef SSLH_I_PASS_SSE2
 
 #if SSLH_I_NARROW
-#define SSLH_I_PASS SSLH_I_PASS_FMA128
+#define SSLH_I_PASS_FMA128 /* AVX2's bits in 128-bit registers */
 #define SSLH_I_SUFFIX avx2
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,prefer-vector-width=128")
-#endif
-#include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#define SSLH_I_TARGET "avx2,fma"
 #else
-#define SSLH_I_PASS SSLH_I_PASS_AVX2
+#define SSLH_I_TARGET "avx2,fma,prefer-vector-width=128"
+#endif
+#include SSLH_FILE
+#undef SSLH_I_PASS_FMA128
+#else
+
+#define SSLH_I_PASS_AVX2
 #define SSLH_I_SUFFIX avx2
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#define SSLH_I_TARGET "avx2,fma"
 #include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#undef SSLH_I_PASS_AVX2
 
-#define SSLH_I_PASS SSLH_I_PASS_AVX512
+#define SSLH_I_PASS_AVX512
 #define SSLH_I_SUFFIX avx512
-#if defined(__clang__) && SSLH_I_BF16
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"))), apply_to = function)
-#elif defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
-#elif SSLH_I_BF16 /* adds intrinsics only: no compiler makes bfloat16 of floats by itself */
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16")
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#if SSLH_I_BF16 /* adds intrinsics only: no compiler makes bfloat16 of floats by itself */
+#define SSLH_I_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"
+#else
+#define SSLH_I_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
 #endif
 #include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#undef SSLH_I_PASS_AVX512
 #endif
 
-#undef SSLH_I_INNER
 #elif SSLH_I_ARM
-#define SSLH_I_INNER 1
-#define SSLH_I_PASS SSLH_I_PASS_NEON
+
+#define SSLH_I_PASS_NEON
 #define SSLH_I_SUFFIX neon
 #include SSLH_FILE
+#undef SSLH_I_PASS_NEON
+
+#endif
+#if SSLH_I_SIMD
+#undef SSLH_I_INNER
 #ifndef SSLH_I_MARK
 #error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
 #endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
-#undef SSLH_I_INNER
 #endif
 
-#define SSLH_I_PASS SSLH_I_PASS_C /* compiled in place, below */
-#define SSLH_I_SUFFIX c
+#define SSLH_I_SUFFIX c /* portable C: compiled in place, below */
 
 #endif /* SSLH_I_INNER: the kernel text below is compiled once per instruction set */
 
 /* [kernel text] */
 #define SSLH_I_MARK 1
+#if defined(SSLH_I_TARGET) && defined(__clang__)
+SSLH_I_PRAGMA(clang attribute push(__attribute__((target(SSLH_I_TARGET))), apply_to = function))
+#elif defined(SSLH_I_TARGET) && defined(__GNUC__)
+#pragma GCC push_options
+SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
+#endif
 /* Kernels are optimised in debug builds too: without it they run at a twentieth of their speed. (clang has no such
    pragma.) In portable C gcc would take every V of 16 numbers apart, which costs 4 s of compiling for 10 to 20 % of the
    speed. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
-#if SSLH_I_PASS == SSLH_I_PASS_C
-#pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
-#else
+#ifdef SSLH_I_INNER
 #pragma GCC optimize("O2", "fp-contract=off", "no-fast-math")
+#else
+#pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
 #endif
 #endif
 
-/* --- the vector layer ---
-   Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: the SSLH_I_N... macros below are all that
+/* --- >>vector: the vector layer ---
+   Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: a block of SSLH_I_N.. macros is all that
    an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on
    which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits
    everywhere.
@@ -14395,11 +14363,41 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
                  vsum(v) vhmax(v): one number
      sslh_i_m    vgt vge veq(a,b) vnan(a)  mand mor mnot   vselect(m,a,b) = m ? a : b
      sslh_i_vi   (float builds only) vtoint(v) truncates, vtoreal, vbits / vofbits reinterpret, viset, viadd, visub, viand,
-                 vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign                             */
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+                 vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign
+
+   A block defines
+     W           lanes of N: 16, 8 or 4 (1, portable C: V is an array, and kernels have loops instead of registers)
+     FMA         1: NFMA rounds once, and the bits are those of all such sets; 0: twice, and they are those of C
+     MR          rows of a product's tile, which is two N wide: 12 with 32 registers, 6 with 16
+     N NM NI     the types of lanes, of masks and of 32-bit integers; N..(), their operations
+     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart; ZIP(a, b, high) and PAIR(a, b, high) then
+                 transpose them, within each four lanes: a0 b0 a1 b1 (high: a2 b2 a3 b3); a0 a1 b0 b1 (a2 a3 b2 b3)
+     nimul       a function: low half and *high half of the 64-bit products of 32-bit lanes
+   and, where the set has a way that is faster than what the kernels do without:
+     SMALL       (no value) V is many of few registers: what is large is called, not inlined
+     NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be more)
+     FOLD        x86: halves of V (x) added down to four lanes, t
+     RUNS4       (no value) tiles of 6 rows and four N, 24 sums, are faster than of 12 and two
+     TRANSPOSE COLUMN(i)   16 rows of p, ld apart, 8 numbers each; their columns 0 .. 7
+     PANEL(i)    as QUAD, of the MR rows of a tile, which fill no register
+     TWELVE(p) JOIN0 JOIN1 JOIN2   rows of 12 numbers; four of them to three registers of 16
+     FLUSHED(call) NISHL16   bfloat16 emulated in registers: a call while subnormal numbers are 0. (FMA is needed too.)
+     NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; 32 numbers to 16 pairs; 16 numbers to
+                 the low halves of 16 integers                                                                        */
+#define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
+#define SSLH_I_X86_FLUSHED(call)              \
+    {                                         \
+        const unsigned csr = _mm_getcsr();    \
+        _mm_setcsr(csr | 0x8040u);            \
+        call;                                 \
+        _mm_setcsr(csr);                      \
+    }
+#if defined(SSLH_I_PASS_AVX512)
 
 #define SSLH_I_W 16
 #define SSLH_I_FMA 1
+#define SSLH_I_MR 12
+#define SSLH_I_RUNS4 /* 24 sums and 4 registers of b */
 #define SSLH_I_N __m512
 #define SSLH_I_NM __mmask16
 #define SSLH_I_NI __m512i
@@ -14438,11 +14436,66 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm512_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm512_xor_si512(a, b)
+#define SSLH_I_NLOADN(p, n) _mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p)
+#define SSLH_I_NSTOREN(p, n, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), x)
+#define SSLH_I_FOLD(OP8, OP4) \
+    __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
+    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
+    _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
+                                                                   _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
+                       _mm_loadu_ps(p + (8 + (i)) * ld), 2)
+#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
+    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
+                                _mm256_loadu_ps(p + (l)*ld))
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
+/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
+#define SSLH_I_TRANSPOSE \
+    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
+    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
+    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
+    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
+    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
+    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
+    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
+    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
+    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
+    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
+#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
+#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
+#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
+#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
+#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
+#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
+#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
+#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
+#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
+#define SSLH_I_TWELVE(p) _mm512_maskz_loadu_ps(0x0fff, p)
+#define SSLH_I_JOIN0(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19), b)
+#define SSLH_I_JOIN1(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23), b)
+#define SSLH_I_JOIN2(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27), b)
+#define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
+#if SSLH_I_BF16
+#define SSLH_I_NDOT(x, b, s) \
+    _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
+#define SSLH_I_NALONG(x, z) _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(z, x))
+#define SSLH_I_NHALF(x) _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x))
+#endif
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
+    *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+    return _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+}
 
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+#elif defined(SSLH_I_PASS_AVX2)
 
 #define SSLH_I_W 8
 #define SSLH_I_FMA 1
+#define SSLH_I_MR 6 /* 16 registers: 12 sums, 2 of b, 1 of a, 1 for a product */
 #define SSLH_I_N __m256
 #define SSLH_I_NM __m256
 #define SSLH_I_NI __m256i
@@ -14481,16 +14534,38 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
+#define SSLH_I_NFIRST(n) /* all bits in the first n of 8 lanes */ \
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define SSLH_I_NLOADN(p, n) _mm256_maskload_ps(p, SSLH_I_NFIRST(n))
+#define SSLH_I_NSTOREN(p, n, x) _mm256_maskstore_ps(p, SSLH_I_NFIRST(n), x)
+#define SSLH_I_FOLD(OP8, OP4) \
+    __m256 h = OP8(x.a, x.b); \
+    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
+#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */ \
+    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
+                         _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
+#define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
+    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+}
 
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
+#elif defined(SSLH_I_PASS_SSE2) || defined(SSLH_I_PASS_FMA128)
 
 #define SSLH_I_W 4
-#if SSLH_I_PASS == SSLH_I_PASS_SSE2
+#define SSLH_I_MR 6
+#ifdef SSLH_I_PASS_SSE2
 #define SSLH_I_FMA 0
+#define SSLH_I_SMALL
 #define SSLH_I_NFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #else
 #define SSLH_I_FMA 1
 #define SSLH_I_NFMA(a, b, c) _mm_fmadd_ps(a, b, c)
+#define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
 #endif
 #define SSLH_I_N __m128
 #define SSLH_I_NM __m128
@@ -14529,11 +14604,22 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm_xor_si128(a, b)
+#define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
+#define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
+            odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
+    *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
+    return _mm_or_si128(_mm_and_si128(low, even), _mm_slli_epi64(odd, 32));
+}
 
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
+#elif defined(SSLH_I_PASS_NEON)
 
 #define SSLH_I_W 4
 #define SSLH_I_FMA 1
+#define SSLH_I_MR 12
 #define SSLH_I_N float32x4_t
 #define SSLH_I_NM uint32x4_t
 #define SSLH_I_NI int32x4_t
@@ -14571,11 +14657,23 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 23))
 #define SSLH_I_NISHR8(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 8))
 #define SSLH_I_NIXOR(a, b) veorq_s32(a, b)
+#define SSLH_I_QUAD(i) vld1q_f32(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
+#define SSLH_I_PAIR(a, b, hi) \
+    ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
+    uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
+    uint32x4_t t = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(u), vget_high_u32(v)));
+    *high = vreinterpretq_s32_u32(vuzp2q_u32(s, t));
+    return vreinterpretq_s32_u32(vuzp1q_u32(s, t));
+}
 
 #else /* portable C: one number is the register, V is an array of 16 */
 
 #define SSLH_I_W 1
 #define SSLH_I_FMA 0
+#define SSLH_I_MR 4
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
 #define SSLH_I_NI int32_t
@@ -14759,33 +14857,25 @@ SSLH_I_INLINE void sslh_i_vstore(float *p, sslh_i_v x) {
 }
 #endif
 
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_NLOADN
 SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
     sslh_i_v r;
-    r.a = _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+    r.a = SSLH_I_NLOADN(p, n);
+#if SSLH_I_W == 8
+    r.b = n > 8 ? SSLH_I_NLOADN(p + 8, n - 8) : SSLH_I_NSET(0.0f);
+#endif
     return r;
 }
 SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), x.a);
-}
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-SSLH_I_INLINE __m256i SSLH_I_P(sslh_i_first_)(int n) { /* all bits in the first n of 8 lanes */
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
-    sslh_i_v r;
-    r.a = _mm256_maskload_ps(p, SSLH_I_P(sslh_i_first_)(n));
-    r.b = n > 8 ? _mm256_maskload_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8)) : _mm256_setzero_ps();
-    return r;
-}
-SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
-    _mm256_maskstore_ps(p, SSLH_I_P(sslh_i_first_)(n), x.a);
-    if (n > 8) _mm256_maskstore_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8), x.b);
+    SSLH_I_NSTOREN(p, n, x.a);
+#if SSLH_I_W == 8
+    if (n > 8) SSLH_I_NSTOREN(p + 8, n - 8, x.b);
+#endif
 }
 #else
-/* With SSE2 functions of their own: in the many loops that may end with one they are code for nothing, as memcpy is a
+/* Where code is to be small, functions of their own: in the many loops that may end with one they are code for nothing, as memcpy is a
    call anyway. (In portable C that costs layer norm a quarter of its speed.) */
-#if SSLH_I_PASS == SSLH_I_PASS_SSE2
+#ifdef SSLH_I_SMALL
 #define SSLH_I_PART SSLH_I_APART
 #else
 #define SSLH_I_PART SSLH_I_INLINE
@@ -14803,18 +14893,7 @@ SSLH_I_PART void sslh_i_vstoren(sslh_real *p, sslh_i_v x, int n) {
 #endif
 
 /* One tree: lanes i and i+8, then i and i+4, i+2, i+1. */
-#if SSLH_I_X86 && SSLH_I_PASS != SSLH_I_PASS_C
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_FOLD(OP8, OP4) \
-    __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
-    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-#define SSLH_I_FOLD(OP8, OP4) \
-    __m256 h = OP8(x.a, x.b); \
-    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-#else
-#define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
-#endif
+#ifdef SSLH_I_FOLD
 SSLH_I_INLINE float sslh_i_vsum(sslh_i_v x) {
     SSLH_I_FOLD(_mm256_add_ps, _mm_add_ps)
     t = _mm_add_ps(t, _mm_movehl_ps(t, t));
@@ -14827,7 +14906,6 @@ SSLH_I_INLINE float sslh_i_vhmax(sslh_i_v x) {
     t = _mm_max_ss(t, _mm_shuffle_ps(t, t, 1));
     return _mm_cvtss_f32(t);
 }
-#undef SSLH_I_FOLD
 #else
 SSLH_I_INLINE sslh_real sslh_i_vsum(sslh_i_v x) {
     sslh_real t[16];
@@ -14851,16 +14929,6 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
    compilers. The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
      runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b */
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_MR 12
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
-#define SSLH_I_MR 12
-#elif SSLH_I_PASS == SSLH_I_PASS_C
-#define SSLH_I_MR 4
-#else
-#define SSLH_I_MR 6 /* 16 registers: 12 sums, 2 of b, 1 of a, 1 for a product */
-#endif
-
 #define SSLH_I_REP1(X) X(0)
 #define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
 #define SSLH_I_REP3(X) SSLH_I_REP2(X) X(2)
@@ -14871,7 +14939,7 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_REP9(X) SSLH_I_REP8(X) X(8)
 #define SSLH_I_REP12(X) SSLH_I_REP9(X) X(9) X(10) X(11)
 
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
 #define SSLH_I_NR (2 * SSLH_I_W)
 
 #define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
@@ -15058,7 +15126,7 @@ SSLH_I_CORES(12)
 SSLH_I_RUN_CORES(8)
 SSLH_I_RUN_CORES(12)
 #endif
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_RUNS4
 SSLH_I_RUN_CORE(4, 6)
 #endif
 
@@ -15188,7 +15256,7 @@ SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
 }
 SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows, const sslh_real *y) {
     const sslh_real none = SSLH_I_NONE;
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
     if (t->cols == SSLH_I_NR || t->cols == SSLH_I_W) {
         const int wide = t->cols > SSLH_I_W;
         SSLH_I_N low = SSLH_I_NSET(t->relu ? 0.0f : none), b0 = SSLH_I_NSET(-0.0f), b1 = b0;
@@ -15238,7 +15306,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
 /* The sums are the result, in whole registers: they need not be collected first. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_plain_)(const sslh_i_tile *t, int cols) {
     const int whole = cols == SSLH_I_NR || (SSLH_I_W > 1 && cols == SSLH_I_W);
-    return whole && !t->cs && !(SSLH_I_PASS == SSLH_I_PASS_C && t->accumulate) && !t->bias && !t->relu;
+    return whole && !t->cs && !(SSLH_I_W == 1 && t->accumulate) && !t->bias && !t->relu;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
@@ -15254,7 +15322,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
+#define SSLH_I_HAS_PIXELS 1
 /* Pixels of a band: whole tiles, any number of them and of panels, for sums so short that calls and tables of pointers
    would count. Thirds of a tile are neighbouring pixels, t->pixel apart, and share a pointer: three pointers, two
    distances, b and what is asked for are what x86 has registers for. With each k three lines of y are asked for, over
@@ -15316,6 +15385,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_pixels_)(const sslh_i_tile *t) {
 #undef SSLH_I_TILE
 #undef SSLH_I_PIXEL
 #undef SSLH_I_BIAS
+#else
+#define SSLH_I_HAS_PIXELS 0
 #endif
 
 /* Some rows of one tile. */
@@ -15369,7 +15440,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
             sslh_i_ask soon;
             SSLH_I_P(sslh_i_soon_)(t, first, col, c, &soon);
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_RUNS4
             if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
                 SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
                 col += SSLH_I_NR;
@@ -15381,7 +15452,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
                 continue;
             }
 #endif
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
                 (t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
@@ -15400,21 +15471,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
        s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                          (B1)
    each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512 || SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
+#ifdef SSLH_I_FLUSHED
 #define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
 #define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
 #define SSLH_I_DOT_emulated(x, b, s) \
     SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
-#define SSLH_I_DOT_native(x, b, s) \
-    _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
 /* flush-to-zero and denormals-are-zero while emulating; vdpbf16ps does so by itself */
-#define SSLH_I_FLUSH_emulated(call)           \
-    {                                         \
-        const unsigned csr = _mm_getcsr();    \
-        _mm_setcsr(csr | 0x8040u);            \
-        call;                                 \
-        _mm_setcsr(csr);                      \
-    }
+#define SSLH_I_FLUSH_emulated(call) SSLH_I_FLUSHED(call)
 #define SSLH_I_FLUSH_native(call) call;
 /* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
 #define SSLH_I_STRAIGHT_native (t->cols == SSLH_I_NR)
@@ -15560,23 +15623,21 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
 #define SSLH_I_DOT SSLH_I_DOT_emulated
 SSLH_I_PAIR_KERNELS(emulated)
 #undef SSLH_I_DOT
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
-#define SSLH_I_DOT SSLH_I_DOT_native
+#ifdef SSLH_I_NDOT
+#define SSLH_I_DOT SSLH_I_NDOT
 SSLH_I_PAIR_KERNELS(native)
 #undef SSLH_I_DOT
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_along_)(const float *x, size_t n, float *to) {
-    for (; n >= 32; n -= 32, x += 32, to += 16)
-        _mm512_storeu_ps(
-            to, _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x))));
+    for (; n >= 2 * SSLH_I_W; n -= 2 * SSLH_I_W, x += 2 * SSLH_I_W, to += SSLH_I_W)
+        SSLH_I_NSTORE(to, SSLH_I_NALONG(SSLH_I_NLOAD(x), SSLH_I_NLOAD(x + SSLH_I_W)));
     sslh_i_pairs_along(x, n, to);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size_t n, float *to) {
     size_t j = 0;
-    for (; j + 16 <= n; j += 16) {
-        const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + j)));
-        const __m512 second = z ? _mm512_loadu_ps(z + j) : _mm512_setzero_ps();
-        const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second)), 16);
-        _mm512_storeu_ps(to + j, _mm512_castsi512_ps(_mm512_or_si512(low, high)));
+    for (; j + SSLH_I_W <= n; j += SSLH_I_W) {
+        const SSLH_I_NI low = SSLH_I_NHALF(SSLH_I_NLOAD(x + j));
+        const SSLH_I_N second = z ? SSLH_I_NLOAD(z + j) : SSLH_I_NSET(0.0f);
+        SSLH_I_NSTORE(to + j, SSLH_I_NOFBITS(SSLH_I_NIOR(low, SSLH_I_NISHL16(SSLH_I_NHALF(second)))));
     }
     sslh_i_pairs_down(x + j, z ? z + j : NULL, n - j, to + j);
 }
@@ -15638,23 +15699,18 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
         SSLH_I_PREFETCH1(next + 2 * ld + (i));                                                       \
         SSLH_I_PREFETCH1(next + 3 * ld + (i));                                                       \
     } while (0)
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-        if (some == 4 && step == 12) { /* four rows are three registers, whole lines of the cache */
-            const __m512i l0 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19);
-            const __m512i l1 = _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23);
-            const __m512i l2 = _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
+#ifdef SSLH_I_TWELVE
+        if (some == 4 && step == 12) /* four rows are three registers, whole lines of the cache */
             for (; j + 12 <= cols; j += 12, p += 12, next += 12, q += panel) {
-                const __m512 r0 = _mm512_maskz_loadu_ps(0x0fff, p), r1 = _mm512_maskz_loadu_ps(0x0fff, p + ld);
-                const __m512 r2 = _mm512_maskz_loadu_ps(0x0fff, p + 2 * ld),
-                             r3 = _mm512_maskz_loadu_ps(0x0fff, p + 3 * ld);
+                const SSLH_I_N r0 = SSLH_I_TWELVE(p), r1 = SSLH_I_TWELVE(p + ld);
+                const SSLH_I_N r2 = SSLH_I_TWELVE(p + 2 * ld), r3 = SSLH_I_TWELVE(p + 3 * ld);
                 SSLH_I_SOON(0);
-                SSLH_I_NSTORE(q, _mm512_permutex2var_ps(r0, l0, r1));
-                SSLH_I_NSTORE(q + 16, _mm512_permutex2var_ps(r1, l1, r2));
-                SSLH_I_NSTORE(q + 32, _mm512_permutex2var_ps(r2, l2, r3));
+                SSLH_I_NSTORE(q, SSLH_I_JOIN0(r0, r1));
+                SSLH_I_NSTORE(q + 16, SSLH_I_JOIN1(r1, r2));
+                SSLH_I_NSTORE(q + 32, SSLH_I_JOIN2(r2, r3));
             }
-        }
 #endif
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
         if (some == 4 && step == SSLH_I_NR)
             for (; j + SSLH_I_NR <= cols; j += SSLH_I_NR, p += SSLH_I_NR, next += SSLH_I_NR, q += panel) {
 #define SSLH_I_LINE(r)                                                                               \
@@ -15675,7 +15731,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
             for (; wide == 8 && step == 8 && r < some; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
-#if SSLH_I_PASS != SSLH_I_PASS_C /* what a register carries too many is of the next line, in memory and in the panel */
+#if SSLH_I_W > 1 /* what a register carries too many is of the next line, in memory and in the panel */
             for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
@@ -15685,54 +15741,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
     }
 }
 #undef SSLH_I_SOON
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
-    _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
-                                                                   _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
-                       _mm_loadu_ps(p + (8 + (i)) * ld), 2)
-#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
-    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
-                                _mm256_loadu_ps(p + (l)*ld))
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
-#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
-/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
-#define SSLH_I_TRANSPOSE \
-    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
-    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
-    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
-    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
-    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
-    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
-    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
-    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
-    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
-    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
-#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
-#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
-#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
-#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
-#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
-#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
-#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
-#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
-#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-#define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
-#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */ \
-    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
-                         _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
-#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
-#define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
-#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
-#define SSLH_I_QUAD(i) vld1q_f32(p + (i)*ld)
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
-#define SSLH_I_PAIR(a, b, hi) \
-    ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
-#endif
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
@@ -15754,7 +15762,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         return;
     }
 #endif
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_TRANSPOSE
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
@@ -15773,7 +15781,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (; k < kn; k++, p++, q += step)
             for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
     }
-#elif SSLH_I_PASS != SSLH_I_PASS_C
+#elif SSLH_I_W > 1
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
@@ -15801,7 +15809,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_TRANSPOSE
+#define SSLH_I_HAS_DOTS 1
 /* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much
    as the product; here it is transposed in registers and used at once. Whole groups of 16 columns. */
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
@@ -15819,7 +15828,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 #define SSLH_I_STEP(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), x, u##r);
 #define SSLH_I_TERM(i)                       \
     {                                        \
-        const __m512 x = SSLH_I_COLUMN(i);   \
+        const SSLH_I_N x = SSLH_I_COLUMN(i); \
         SSLH_I_REP8(SSLH_I_STEP)             \
         k++;                                 \
     }
@@ -15830,7 +15839,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
         }
         for (; p < end; p++, k++) {
             for (int i = 0; i < 16; i++) y[i] = p[(size_t)i * ld];
-            const __m512 x = SSLH_I_NLOAD(y);
+            const SSLH_I_N x = SSLH_I_NLOAD(y);
             SSLH_I_REP8(SSLH_I_STEP)
         }
 #define SSLH_I_END(r) SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);
@@ -15843,6 +15852,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 #undef SSLH_I_TERM
 #undef SSLH_I_END
 }
+#else
+#define SSLH_I_HAS_DOTS 0
 #endif
 
 /* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all
@@ -16429,7 +16440,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define sslh_i_vpow SSLH_I_P(sslh_i_vpow_)
 /* Inlined where V is one or two registers; arrays of 16, and four registers of 16 that SSE2 has, would only make the
    code large and the compiler slow: there these are functions, and so is the loop below (ONE_LOOP). */
-#if SSLH_I_W == 1 || SSLH_I_PASS == SSLH_I_PASS_SSE2
+#if SSLH_I_W == 1 || defined(SSLH_I_SMALL)
 #define SSLH_I_ONE_LOOP 1
 #define SSLH_I_BIG SSLH_I_APART
 #else
@@ -16889,9 +16900,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, 
         } \
         TOTAL = sslh_i_vsum(sslh_i_vadd(sslh_i_vadd(s0, s1), sslh_i_vadd(s2, s3))); \
     }
-#define sslh_i_sum_row SSLH_I_P(sslh_i_sum_row_)
+#define sslh_i_sum_row SSLH_I_P(sslh_i_sum_)
 #define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
-#define sslh_i_max_row SSLH_I_P(sslh_i_max_row_)
+#define sslh_i_max_row SSLH_I_P(sslh_i_max_)
 SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
     sslh_real sum;
     SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vadd(s0, t))
@@ -17305,30 +17316,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
     }
 }
 #else
-#define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
-/* Low and high half of the 64-bit products. */
-SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
-    *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-    return _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-    __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
-    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
-    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
-            odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
-    *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
-    return _mm_or_si128(_mm_and_si128(low, even), _mm_slli_epi64(odd, 32));
-#else
-    uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
-    uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
-    uint32x4_t t = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(u), vget_high_u32(v)));
-    *high = vreinterpretq_s32_u32(vuzp2q_u32(s, t));
-    return vreinterpretq_s32_u32(vuzp1q_u32(s, t));
-#endif
-}
 /* One Philox round of the field q (see sslh_philox). */
 #define SSLH_I_ROUND(OP, q) \
     { \
@@ -17545,99 +17532,30 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 }
 
 /* --- the table of this pass --- */
-#if SSLH_I_PASS != SSLH_I_PASS_C || SSLH_I_PORTABLE
+#if SSLH_I_W > 1 || SSLH_I_PORTABLE
+#define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
+#define SSLH_I_ENTRY_IF(has, result, name, arguments) SSLH_I_IF(has, SSLH_I_P(sslh_i_##name##_)),
+#define SSLH_I_IF(has, f) SSLH_I_IF_(has, f) /* f or, where has is 0, NULL */
+#define SSLH_I_IF_(has, f) SSLH_I_IF_##has(f)
+#define SSLH_I_IF_0(f) NULL
+#define SSLH_I_IF_1(f) f
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    "avx512",
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
-    "avx2",
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
-    "sse2",
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
-    "neon",
-#else
-    "c",
-#endif
+    SSLH_I_TEXT(SSLH_I_SUFFIX),
     SSLH_I_FMA,
     SSLH_I_MR,
     SSLH_I_NR,
     SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_P(sslh_i_tile_rows_),
-    SSLH_I_P(sslh_i_tile_runs_),
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    SSLH_I_P(sslh_i_tile_dots_),
-#else
-    NULL,
-#endif
-#if SSLH_I_PASS != SSLH_I_PASS_C
-    SSLH_I_P(sslh_i_tile_pixels_),
-#else
-    NULL,
-#endif
-    SSLH_I_P(sslh_i_pack_n_),
-    SSLH_I_P(sslh_i_pack_lines_),
-    SSLH_I_P(sslh_i_pack_t_),
-    SSLH_I_P(sslh_i_relu_bias_),
-    SSLH_I_P(sslh_i_depthwise_),
-    SSLH_I_P(sslh_i_depth_sums_),
-    SSLH_I_P(sslh_i_madd_row_),
-    SSLH_I_P(sslh_i_max_pixel_),
-    SSLH_I_P(sslh_i_max_back_),
-    SSLH_I_P(sslh_i_fold_),
-    SSLH_I_P(sslh_i_wino_input_),
-    SSLH_I_P(sslh_i_wino_grad_),
-    SSLH_I_P(sslh_i_wino_output_),
-    SSLH_I_P(sslh_i_wino_weight_),
-    SSLH_I_P(sslh_i_wino_dweight_),
-    SSLH_I_P(sslh_i_unary_),
-    SSLH_I_P(sslh_i_unary_back_),
-    SSLH_I_P(sslh_i_binary_),
-    SSLH_I_P(sslh_i_binary_back_),
-    SSLH_I_P(sslh_i_axpby_),
-    SSLH_I_P(sslh_i_sgd_),
-    SSLH_I_P(sslh_i_adam_),
-    sslh_i_sum_row,
-    SSLH_I_P(sslh_i_squares_),
-    SSLH_I_P(sslh_i_variance_rows_),
-    SSLH_I_P(sslh_i_variance_back_),
-    SSLH_I_P(sslh_i_max_rows_),
-    SSLH_I_P(sslh_i_lse_rows_),
-    SSLH_I_P(sslh_i_lse_back_),
-    SSLH_I_P(sslh_i_softmax_),
-    SSLH_I_P(sslh_i_softmax_back_),
-    SSLH_I_P(sslh_i_layer_norm_),
-    SSLH_I_P(sslh_i_layer_norm_back_),
-    SSLH_I_P(sslh_i_l2_),
-    SSLH_I_P(sslh_i_l2_back_),
-    SSLH_I_P(sslh_i_col_sum_),
-    SSLH_I_P(sslh_i_col_moments_),
-    SSLH_I_P(sslh_i_norm_),
-    SSLH_I_P(sslh_i_norm_sums_),
-    SSLH_I_P(sslh_i_norm_back_),
-    SSLH_I_P(sslh_i_dropout_),
-    SSLH_I_P(sslh_i_attend_),
-    SSLH_I_P(sslh_i_attend_back_),
-    SSLH_I_P(sslh_i_gru_),
-    SSLH_I_P(sslh_i_gru_back_),
-    SSLH_I_P(sslh_i_dot_),
-    SSLH_I_P(sslh_i_max_row_),
-    SSLH_I_P(sslh_i_mix_rows_),
-    SSLH_I_P(sslh_i_scale_clip_),
-    SSLH_I_P(sslh_i_blend_clip_),
-    SSLH_I_P(sslh_i_luma_),
-    SSLH_I_P(sslh_i_hue_),
-    SSLH_I_P(sslh_i_solarize_),
+    SSLH_I_KERNELS(SSLH_I_ENTRY, SSLH_I_ENTRY_IF)
 #if SSLH_I_DOUBLE
     {NULL, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL}
 #else
     {SSLH_I_P(sslh_i_emulated_tile_rows_), SSLH_I_P(sslh_i_emulated_tile_runs_), sslh_i_pairs_along, sslh_i_pairs_down},
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
+#endif
+#ifdef SSLH_I_NDOT
     {SSLH_I_P(sslh_i_native_tile_rows_), SSLH_I_P(sslh_i_native_tile_runs_), SSLH_I_P(sslh_i_pairs_along_),
      SSLH_I_P(sslh_i_pairs_down_)}
 #else
     {NULL, NULL, NULL, NULL}
-#endif
 #endif
 };
 #endif
@@ -17654,7 +17572,6 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_POINT
 #undef SSLH_I_ALL
 #undef SSLH_I_DOT_emulated
-#undef SSLH_I_DOT_native
 #undef SSLH_I_FLUSH_emulated
 #undef SSLH_I_FLUSH_native
 #undef SSLH_I_STRAIGHT_emulated
@@ -17725,6 +17642,32 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_ZERO1
 #undef SSLH_I_ZERO2
 #undef SSLH_I_ZIP
+#undef SSLH_I_HAS_DOTS
+#undef SSLH_I_HAS_PIXELS
+#undef SSLH_I_COLUMN
+#undef SSLH_I_COLUMN0
+#undef SSLH_I_COLUMN1
+#undef SSLH_I_COLUMN2
+#undef SSLH_I_COLUMN3
+#undef SSLH_I_COLUMN4
+#undef SSLH_I_COLUMN5
+#undef SSLH_I_COLUMN6
+#undef SSLH_I_COLUMN7
+#undef SSLH_I_FLUSHED
+#undef SSLH_I_FOLD
+#undef SSLH_I_JOIN0
+#undef SSLH_I_JOIN1
+#undef SSLH_I_JOIN2
+#undef SSLH_I_NALONG
+#undef SSLH_I_NDOT
+#undef SSLH_I_NFIRST
+#undef SSLH_I_NHALF
+#undef SSLH_I_NLOADN
+#undef SSLH_I_NSTOREN
+#undef SSLH_I_RUNS4
+#undef SSLH_I_SMALL
+#undef SSLH_I_TRANSPOSE
+#undef SSLH_I_TWELVE
 #undef SSLH_I_EACH
 #undef SSLH_I_FMA
 #undef SSLH_I_N
@@ -17776,6 +17719,13 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC pop_options
 #endif
+#if defined(SSLH_I_TARGET) && defined(__clang__)
+#pragma clang attribute pop
+#elif defined(SSLH_I_TARGET) && defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#undef SSLH_I_SUFFIX
+#undef SSLH_I_TARGET
 
 #ifndef SSLH_I_INNER /* the outer text goes on */
 
