@@ -665,7 +665,7 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
     int         threads;       /* 0: one per processor; 1: no pool */
-    const char *cpu;           /* NULL: the best this CPU has; "sse2", "avx2", "avx512", "neon", "c" lower it (tests) */
+    const char *cpu;           /* NULL: the best this CPU has; "sse2" or another of sslh_cpu_name lowers it (tests) */
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
     size_t      max_bytes;     /* 0: no limit; otherwise allocations beyond this sum fail with SSLH_E_MEMORY */
@@ -743,6 +743,9 @@ typedef struct sslh_info {
 } sslh_info;
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
+/* The instruction sets of this build, which .cpu of sslh_desc may name: the i-th one, from portable code (sse2 in builds
+   for 64-bit x86, c in others) to the fastest; NULL behind the last. Whether the processor has it, sslh_create tells. */
+SSLH_API const char *sslh_cpu_name(int i);
 /* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
    error. Runs a small calculation and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
@@ -2497,94 +2500,123 @@ typedef struct sslh_i_depth_grad {
     sslh_i_depth_next next[2]; /* of x, of dy */
 } sslh_i_depth_grad;
 
-/* --- the function table of one instruction set --- */
+/* --- the function table of one instruction set ---
+   The list of its kernels, KERNEL(result, name, arguments): the struct below and the initialiser of each pass are made
+   from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels.
+   OPTIONAL(1 or 0, ..): those of the passes for which the first argument is 0 have NULL. */
+#define SSLH_I_KERNELS(KERNEL, OPTIONAL)                                                                              \
+    /* products and convolutions: a tile of each form (sslh_i_tile); panels packed for them, to[k][step] */           \
+    KERNEL(void, tile_rows, (const sslh_i_tile *t))                                                                   \
+    KERNEL(void, tile_runs, (const sslh_i_tile *t))                                                                   \
+    OPTIONAL(SSLH_I_HAS_DOTS, void, tile_dots, (const sslh_i_tile *t))                                                \
+    OPTIONAL(SSLH_I_HAS_PIXELS, void, tile_pixels, (const sslh_i_tile *t))                                            \
+    /* panel[k][j] = from[k ld + j]; the same for many panels side by side; panel[k][j] = from[j ld + k] */           \
+    KERNEL(void, pack_n, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
+    KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
+                              int k))                                                                                 \
+    KERNEL(void, pack_t, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
+    /* dz = dy where y > 0, else 0; sum[j] = sum over rows of dz[.][j] */                                             \
+    KERNEL(void, relu_bias, (const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows,     \
+                             size_t n, size_t ld))                                                                    \
+    KERNEL(void, depthwise, (const sslh_i_depth *d))                                                                  \
+    KERNEL(void, depth_sums, (const sslh_i_depth_grad *d))                                                            \
+    /* y += a b, or f a where b is NULL */                                                                            \
+    KERNEL(void, madd_row, (sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n))             \
+    /* y[c] = max over t of p[t][c]; the first t that is it receives dy[c] in d[t][c] */                              \
+    KERNEL(void, max_pixel, (int taps, const sslh_real *const *p, size_t n, sslh_real *y))                            \
+    KERNEL(void, max_back, (int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,   \
+                            sslh_real *const *d))                                                                     \
+    /* a row of n pixels, each the sum of its shares in the lines */                                                  \
+    KERNEL(void, fold, (const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,  \
+                        sslh_real *y))                                                                                \
+    /* Winograd: v = B' d B, e = A dY A', y = relu([y +] A' m A + bias), u = G g G', dg = [dg +] G' u G */            \
+    KERNEL(void, wino_input, (const sslh_real *const *p, size_t n, sslh_real *v, size_t plane))                       \
+    KERNEL(void, wino_grad, (const sslh_real *const *p, size_t n, sslh_real *e, size_t plane))                        \
+    KERNEL(void, wino_output, (const sslh_real *m, size_t plane, size_t n, sslh_real *const *p,                       \
+                               const sslh_real *bias, int relu, int accumulate))                                      \
+    KERNEL(void, wino_weight, (const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane))                \
+    KERNEL(void, wino_dweight, (const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,                \
+                                int accumulate))                                                                      \
+    /* n elements: y = op(x; p, q); y = op(a, b), sa and sb are 1 for an array, 0 for one number; y = a y + b x. */   \
+    /* Here and below, fresh: the gradient is written, not added. */                                                  \
+    KERNEL(void, unary, (int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q))               \
+    KERNEL(void, unary_back, (int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,     \
+                              size_t n, sslh_real p, sslh_real q, int fresh))                                         \
+    KERNEL(void, binary, (int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n))    \
+    KERNEL(void, binary_back, (int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,              \
+                               const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n, int fresh))          \
+    KERNEL(void, axpby, (sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b))                       \
+    /* optimisers: parameters, gradients, momentum (mu; m and v) */                                                   \
+    KERNEL(void, sgd, (sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s))                     \
+    KERNEL(void, adam, (sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s))      \
+    /* one number: sum of x; of (a x + b y)^2, or (a x)^2 where y is NULL */                                          \
+    KERNEL(sslh_real, sum, (const sslh_real *x, size_t n))                                                            \
+    KERNEL(sslh_real, squares, (const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b))          \
+    /* rows of D: mean, m2 = sum (x - mean)^2; dx = factor (x - mean) dy, s as sa above */                            \
+    KERNEL(void, variance_rows, (const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D))          \
+    KERNEL(void, variance_back, (const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,               \
+                                 sslh_real *dx, size_t n, sslh_real factor, int fresh))                               \
+    /* maximum and its place; log sum exp, dx = dy exp(x - lse); softmax or its logarithm */                          \
+    KERNEL(void, max_rows, (const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D))                 \
+    KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *y, size_t rows, size_t D))                                 \
+    KERNEL(void, lse_back, (const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx,      \
+                            size_t n, int fresh))                                                                     \
+    KERNEL(void, softmax, (const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log))                         \
+    KERNEL(void, softmax_back, (const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,        \
+                                int log, int fresh))                                                                  \
+    /* y = (x - mean) / sqrt(var + eps) gamma + beta, stats (rows,2); y = x / max(|x|, eps), norm (rows) */           \
+    KERNEL(void, layer_norm, (const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,        \
+                              sslh_real *stats, size_t rows, size_t D, sslh_real eps))                                \
+    KERNEL(void, layer_norm_back, (const sslh_real *x, const sslh_real *dy, const sslh_real *gamma,                   \
+                                   const sslh_real *stats, sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta,        \
+                                   size_t rows, size_t D, int fresh))                                                 \
+    KERNEL(void, l2, (const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps))       \
+    KERNEL(void, l2_back, (const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,             \
+                           size_t rows, size_t D, sslh_real eps, int fresh))                                          \
+    /* columns, over rows of C that lie ld apart: sum; mean and m2 */                                                 \
+    KERNEL(void, col_sum, (const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out))                     \
+    KERNEL(void, col_moments, (const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2))            \
+    /* batch norm: y = relu([residual +] a(x)); s1 = sum dz, s2 = sum dz (x - mean); dx from p, q, r (C) */           \
+    KERNEL(void, norm, (const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows,    \
+                        size_t C, int relu))                                                                          \
+    KERNEL(void, norm_sums, (const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C,         \
+                             int relu, sslh_real *s1, sslh_real *s2))                                                 \
+    KERNEL(void, norm_back, (const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p,            \
+                             const sslh_real *q, const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu,  \
+                             int fresh))                                                                              \
+    /* y = x factor where the draw of element first + i is at least p, else 0 */                                      \
+    KERNEL(void, dropout, (uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n,  \
+                           float p, sslh_real factor, int fresh))                                                     \
+    /* attention, n a multiple of 16: s = exp(scale s + bias - max), lse = log sum exp, inverse = 1 / sum; */         \
+    /* backward s = exp(scale s + bias - lse), dp = scale s (dp - delta) */                                           \
+    KERNEL(void, attend, (sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse,             \
+                          sslh_real *inverse))                                                                        \
+    KERNEL(void, attend_back, (sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n,         \
+                               sslh_real lse, sslh_real delta))                                                       \
+    /* a row of a GRU step: a, u (3D), state before and h (D), gates (4D) */                                          \
+    KERNEL(void, gru, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                 \
+                       sslh_real *gates, size_t D))                                                                   \
+    KERNEL(void, gru_back, (sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,            \
+                            sslh_real *du, size_t D))                                                                 \
+    /* one number: sum of x y; the maximum of x */                                                                    \
+    KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
+    KERNEL(sslh_real, max, (const sslh_real *x, size_t n))                                                            \
+    /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
+    /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
+    KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
+                            size_t n))                                                                                \
+    KERNEL(void, scale_clip, (sslh_real *p, size_t n, sslh_real f, sslh_real rest))                                   \
+    KERNEL(void, blend_clip, (sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest))            \
+    KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
+    KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
+    KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))
+#define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
+#define SSLH_I_MEMBER_IF(has, result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
     int         fma; /* products and sums are fused: the bits of AVX2, AVX-512, NEON; otherwise those of SSE2 and C */
-    /* products and convolutions */
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
-    void (*tile_rows)(const sslh_i_tile *t);
-    void (*tile_runs)(const sslh_i_tile *t);
-    void (*tile_dots)(const sslh_i_tile *t); /* or NULL */
-    void (*tile_pixels)(const sslh_i_tile *t); /* or NULL */
-    void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
-    void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
-    void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
-    void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n,
-                      size_t ld);
-    void (*depthwise)(const sslh_i_depth *d);
-    void (*depth_sums)(const sslh_i_depth_grad *d);
-    void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
-    void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
-    void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,
-                     sslh_real *const *d);
-    void (*fold)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,
-                 sslh_real *y);
-    void (*wino_input)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane);
-    void (*wino_grad)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane);
-    void (*wino_output)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p, const sslh_real *bias,
-                        int relu, int accumulate);
-    void (*wino_weight)(const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane);
-    void (*wino_dweight)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step, int accumulate);
-    /* element-wise, norms, softmax, optimisers */
-    void      (*unary)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q);
-    void (*unary_back)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
-                       sslh_real p, sslh_real q, int fresh);
-    /* sa, sb: 1 for an array, 0 for one number */
-    void      (*binary)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n);
-    void (*binary_back)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb, const sslh_real *y,
-                        const sslh_real *dy, sslh_real *dx, size_t n, int fresh);
-    void      (*axpby)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b);
-    void      (*sgd)(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s);
-    void      (*adam)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s);
-    sslh_real (*sum)(const sslh_real *x, size_t n);
-    sslh_real (*squares)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b);
-    /* rows of D */
-    void      (*variance_rows)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D);
-    void (*variance_back)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx,
-                          size_t n, sslh_real factor, int fresh);
-    void      (*max_rows)(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D);
-    void      (*lse_rows)(const sslh_real *x, sslh_real *y, size_t rows, size_t D);
-    void (*lse_back)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n,
-                     int fresh);
-    void      (*softmax)(const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log);
-    void (*softmax_back)(const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log,
-                         int fresh);
-    void (*layer_norm)(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,
-                       sslh_real *stats, size_t rows, size_t D, sslh_real eps);
-    void (*layer_norm_back)(const sslh_real *x, const sslh_real *dy, const sslh_real *gamma, const sslh_real *stats,
-                            sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh);
-    void      (*l2)(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps);
-    void (*l2_back)(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx, size_t rows,
-                    size_t D, sslh_real eps, int fresh);
-    /* columns: rows of C that lie ld apart */
-    void      (*col_sum)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out);
-    void      (*col_moments)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2);
-    void (*norm)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C,
-                 int relu);
-    void      (*norm_sums)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
-                           sslh_real *s1, sslh_real *s2);
-    void (*norm_back)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
-                      const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu, int fresh);
-    void (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
-                    sslh_real factor, int fresh);
-    /* attention, recurrent gates: one row */
-    void (*attend)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
-    void (*attend_back)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
-                        sslh_real delta);
-    void (*gru)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates,
-                size_t D);
-    void (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du,
-                     size_t D);
-    sslh_real (*dot)(const sslh_real *x, const sslh_real *y, size_t n);
-    sslh_real (*max)(const sslh_real *x, size_t n);
-    /* views: n is a multiple of 16 */
-    void      (*mix_rows)(const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out, size_t n);
-    void      (*scale_clip)(sslh_real *p, size_t n, sslh_real f, sslh_real rest);
-    void      (*blend_clip)(sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest);
-    void      (*luma)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n);
-    void      (*hue)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn);
-    void      (*solarize)(sslh_real *p, size_t n, sslh_real threshold);
+    SSLH_I_KERNELS(SSLH_I_MEMBER, SSLH_I_MEMBER_IF)
     sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
 };
 
@@ -17731,81 +17763,107 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 
 /* --- dispatch --- */
 
-/* The instruction sets of the running processor that the system also saves on a task switch. */
-SSLH_I_FN int sslh_i_cpu_has(int pass) {
+/* Whether the running processor has a feature whose registers the system also saves on a task switch. */
 #if SSLH_I_X86 && defined(_MSC_VER)
+SSLH_I_FN int sslh_i_x86_has(const char *feature) {
+    static const struct { const char *name; int leaf, word, bit, saved; } known[] = { /* words: eax, ebx, ecx, edx */
+        { "sse2", 1, 3, 26, 0 },        { "fma", 1, 2, 12, 0x06 },      { "avx2", 7, 1, 5, 0x06 },
+        { "avx512f", 7, 1, 16, 0xe6 },  { "avx512dq", 7, 1, 17, 0xe6 }, { "avx512bw", 7, 1, 30, 0xe6 },
+        { "avx512vl", 7, 1, 31, 0xe6 },
+    };
     int r[4];
-    unsigned long long xcr = 0;
-    if (pass == SSLH_I_PASS_C) return 1;
+    unsigned long long saved = 0;
     __cpuid(r, 1);
-    if (pass == SSLH_I_PASS_SSE2) return (r[3] >> 26) & 1;
-    int fma = (r[2] >> 12) & 1;
-    if ((r[2] >> 27) & 1) xcr = _xgetbv(0);
-    __cpuid(r, 0);
-    if (r[0] < 7) return 0;
-    __cpuidex(r, 7, 0);
-    if (pass == SSLH_I_PASS_AVX2) return fma && (xcr & 6) == 6 && ((r[1] >> 5) & 1);
-    return pass == SSLH_I_PASS_AVX512 && fma && (xcr & 0xe6) == 0xe6 && ((r[1] >> 16) & 1) && ((r[1] >> 17) & 1) &&
-           ((r[1] >> 30) & 1) && (((unsigned)r[1] >> 31) & 1);
-#elif SSLH_I_X86
-    __builtin_cpu_init();
-    switch (pass) {
-    case SSLH_I_PASS_C: return 1;
-    case SSLH_I_PASS_SSE2: return __builtin_cpu_supports("sse2") != 0;
-    case SSLH_I_PASS_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case SSLH_I_PASS_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
-    default: return 0;
+    if ((r[2] >> 27) & 1) saved = _xgetbv(0);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(known[i].name, feature) != 0) continue;
+        __cpuid(r, 0);
+        if (r[0] < known[i].leaf) return 0;
+        __cpuidex(r, known[i].leaf, 0);
+        return (((unsigned)r[known[i].word] >> known[i].bit) & 1) &&
+               ((int)saved & known[i].saved) == known[i].saved;
     }
-#elif SSLH_I_ARM
-    return pass == SSLH_I_PASS_C || pass == SSLH_I_PASS_NEON;
-#else
-    return pass == SSLH_I_PASS_C;
+    return 0;
+}
+#elif SSLH_I_X86
+#define sslh_i_x86_has(feature) (__builtin_cpu_supports(feature) != 0)
 #endif
+
+enum { SSLH_I_MOST_SETS = 8 };
+/* A row for each instruction set of this build, the best last: its table, whether the processor has it, and whether it
+   multiplies bfloat16 by instructions. */
+typedef struct sslh_i_set { const struct sslh_i_kernels *table; int here, bfloat16; } sslh_i_set;
+SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
+    int n = 0;
+#define SSLH_I_SET(name, has, has_bfloat16) \
+    set[n].table = &sslh_i_table_##name, set[n].here = has, set[n].bfloat16 = has_bfloat16, n++;
+#if SSLH_I_PORTABLE
+    SSLH_I_SET(c, 1, 0)
+#endif
+#if SSLH_I_X86
+#if !defined(_MSC_VER)
+    __builtin_cpu_init();
+#endif
+    SSLH_I_SET(sse2, sslh_i_x86_has("sse2"), 0)
+    SSLH_I_SET(avx2, sslh_i_x86_has("avx2") && sslh_i_x86_has("fma"), 0)
+#if SSLH_I_BF16
+#define SSLH_I_X86_BFLOAT16 sslh_i_x86_has("avx512bf16")
+#else
+#define SSLH_I_X86_BFLOAT16 0
+#endif
+#if !SSLH_I_NARROW
+    SSLH_I_SET(avx512,
+               sslh_i_x86_has("avx512f") && sslh_i_x86_has("avx512bw") && sslh_i_x86_has("avx512dq") &&
+                   sslh_i_x86_has("avx512vl") && sslh_i_x86_has("fma"),
+               SSLH_I_X86_BFLOAT16)
+#endif
+#elif SSLH_I_ARM
+    SSLH_I_SET(neon, 1, 0)
+#endif
+    return n;
+}
+SSLH_DEF const char *sslh_cpu_name(int i) {
+    sslh_i_set set[SSLH_I_MOST_SETS];
+    return i >= 0 && i < sslh_i_sets(set) ? set[i].table->name : NULL;
 }
 
 SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->k->name : "none"; }
 
 /* Chooses the table of c->desc.cpu, or the best one; without FMA under portable_bits. An unknown name, or one that this
-   processor or build lacks, is an error (and the last table, so that nothing crashes). */
+   processor or build lacks, is an error (and the first table, so that nothing crashes). */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
-    static const struct { int pass; const struct sslh_i_kernels *table; } all[] = { /* best first */
-#if SSLH_I_X86
-#if !SSLH_I_NARROW
-        { SSLH_I_PASS_AVX512, &sslh_i_table_avx512 },
-#endif
-        { SSLH_I_PASS_AVX2, &sslh_i_table_avx2 },
-        { SSLH_I_PASS_SSE2, &sslh_i_table_sse2 },
-#elif SSLH_I_ARM
-        { SSLH_I_PASS_NEON, &sslh_i_table_neon },
-#endif
-#if SSLH_I_PORTABLE
-        { SSLH_I_PASS_C, &sslh_i_table_c }
-#endif
-    };
-    int n = (int)(sizeof all / sizeof all[0]);
+    sslh_i_set set[SSLH_I_MOST_SETS];
+    const int n = sslh_i_sets(set);
     const char *cpu = c->desc.cpu && c->desc.cpu[0] ? c->desc.cpu : NULL;
-    c->k = all[n - 1].table;
-    for (int i = 0; i < n; i++) {
-        if (cpu ? strcmp(cpu, all[i].table->name) != 0 : (c->desc.portable_bits && all[i].table->fma)) continue;
-        if (!sslh_i_cpu_has(all[i].pass)) {
+    char names[16 * SSLH_I_MOST_SETS] = "";
+    c->k = set[0].table;
+    for (int i = n - 1; i >= 0; i--) {
+        if (cpu ? strcmp(cpu, set[i].table->name) != 0 : (c->desc.portable_bits && set[i].table->fma)) continue;
+        if (!set[i].here) {
             if (!cpu) continue;
             sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it", cpu);
             return;
         }
-        if (c->desc.portable_bits && all[i].table->fma) {
+        if (c->desc.portable_bits && set[i].table->fma) {
             sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes",
                       cpu);
             return;
         }
-        c->k = all[i].table;
+        c->k = set[i].table;
         return;
     }
-    sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (%s%s)", cpu ? cpu : "",
-              SSLH_I_X86 ? (SSLH_I_NARROW ? "sse2, avx2" : "sse2, avx2, avx512") : SSLH_I_ARM ? "neon" : "c",
-              SSLH_I_SIMD && SSLH_I_PORTABLE ? ", c" : "");
+    for (int i = 0; i < n; i++) {
+        if (i) strcat(names, ", ");
+        strcat(names, set[i].table->name);
+    }
+    sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (%s)", cpu ? cpu : "", names);
+}
+/* 1 when the processor has the instructions of c->k->native. */
+SSLH_I_FN int sslh_i_native(const sslh_ctx *c) {
+    sslh_i_set set[SSLH_I_MOST_SETS];
+    for (int i = sslh_i_sets(set) - 1; i >= 0; i--)
+        if (set[i].table == c->k) return c->k->native.rows && set[i].bfloat16;
+    return 0;
 }
 
 /* The table for products of pairs: that of c->k with other tiles. */
@@ -17813,11 +17871,7 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #if SSLH_I_DOUBLE
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: bfloat16: a double build has no products of less than double precision");
 #else
-    int native = c->k->native.rows != NULL;
-#if SSLH_I_BF16
-    __builtin_cpu_init();
-    native = native && __builtin_cpu_supports("avx512bf16");
-#endif
+    const int native = sslh_i_native(c);
     if (SSLH_I_BAD(c)) return;
     c->pairs = (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *c->pairs);
     if (!c->pairs) return;
