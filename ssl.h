@@ -743,8 +743,9 @@ typedef struct sslh_info {
 } sslh_info;
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
-/* The instruction sets of this build, which .cpu of sslh_desc may name: the i-th one, from portable code (sse2 in builds
-   for 64-bit x86, c in others) to the fastest; NULL behind the last. Whether the processor has it, sslh_create tells. */
+/* The instruction sets of this build, which .cpu of sslh_desc may name: the i-th of them, from the plainest ("c", or
+   "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. Whether the processor has it, sslh_create
+   tells. */
 SSLH_API const char *sslh_cpu_name(int i);
 /* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
    error. Runs a small calculation and compares its hash; leaves no trace. */
@@ -2614,7 +2615,7 @@ typedef struct sslh_i_depth_grad {
 #define SSLH_I_MEMBER_IF(has, result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
-    int         fma; /* products and sums are fused: the bits of AVX2, AVX-512, NEON; otherwise those of SSE2 and C */
+    int         fma; /* products and sums are fused: all tables with 1 give the same bits, and all with 0 */
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
     SSLH_I_KERNELS(SSLH_I_MEMBER, SSLH_I_MEMBER_IF)
     sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
@@ -14271,12 +14272,12 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #endif
 /* --- instruction sets: the kernel text is compiled once for each ---
    How an instruction set is added, in this order:
-     1. >>platform: the family of processors (SSLH_I_X86, SSLH_I_ARM ..), the compilers that can produce its
-        instructions, the header with the intrinsics;
+     1. >>platform, for a new family of processors: its macro beside SSLH_I_X86 and SSLH_I_ARM, the compilers that can
+        produce its instructions, the header with the intrinsics;
      2. here: a pass, which gives the kernels a suffix and the compiler its target;
-     3. >>vector, below: a block that says what a register is, what can be done with it, and which tiles fit;
+     3. the vector layer, below: a block that says what a register is, what can be done with it, and which tiles fit;
      4. sslh_i_sets, at the end of this section: a row that says whether the running processor has it;
-     5. tests/bits.sh: an emulator, so that its bits are compared with those of the others on any machine.
+     5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others.
    Kernels ask for what a block defines, never for a name; dispatch, messages, sslh_cpu_name and tests read the rows.
 
    A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
@@ -14383,7 +14384,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #endif
 #endif
 
-/* --- >>vector: the vector layer ---
+/* --- the vector layer ---
    Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: a block of SSLH_I_N.. macros is all that
    an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on
    which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits
@@ -14402,20 +14403,20 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      FMA         1: NFMA rounds once, and the bits are those of all such sets; 0: twice, and they are those of C
      MR          rows of a product's tile, which is two N wide: 12 with 32 registers, 6 with 16
      N NM NI     the types of lanes, of masks and of 32-bit integers; N..(), their operations
-     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart; ZIP(a, b, high) and PAIR(a, b, high) then
-                 transpose them, within each four lanes: a0 b0 a1 b1 (high: a2 b2 a3 b3); a0 a1 b0 b1 (a2 a3 b2 b3)
+     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register (not wanted with TRANSPOSE)
+     ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
      nimul       a function: low half and *high half of the 64-bit products of 32-bit lanes
-   and, where the set has a way that is faster than what the kernels do without:
-     SMALL       (no value) V is many of few registers: what is large is called, not inlined
+   and, for what is faster than what the kernels do otherwise, or not at all:
+     SMALL       V is many of few registers: what is large is called, not inlined
      NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be more)
-     FOLD        x86: halves of V (x) added down to four lanes, t
-     RUNS4       (no value) tiles of 6 rows and four N, 24 sums, are faster than of 12 and two
-     TRANSPOSE COLUMN(i)   16 rows of p, ld apart, 8 numbers each; their columns 0 .. 7
+     FOLD        x86: the halves of V (x) and theirs, down to four lanes (t)
+     RUNS4       tiles of 6 rows and four N, 24 sums, beside those of 12 and two
+     TRANSPOSE COLUMN(i)   16 rows of p, ld apart, 8 numbers each: their columns 0 .. 7, registers of 16
      PANEL(i)    as QUAD, of the MR rows of a tile, which fill no register
-     TWELVE(p) JOIN0 JOIN1 JOIN2   rows of 12 numbers; four of them to three registers of 16
-     FLUSHED(call) NISHL16   bfloat16 emulated in registers: a call while subnormal numbers are 0. (FMA is needed too.)
-     NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; 32 numbers to 16 pairs; 16 numbers to
-                 the low halves of 16 integers                                                                        */
+     TWELVE(p) JOIN0 JOIN1 JOIN2   rows of 12 numbers; four of them as three registers of 16
+     FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call while subnormal numbers are 0
+     NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
+                 pairs; a register of numbers, rounded, as integers                                                   */
 #define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
 #define SSLH_I_X86_FLUSHED(call)              \
     {                                         \
@@ -14474,9 +14475,10 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
     __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
     __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 #define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
-    _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
-                                                                   _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
-                       _mm_loadu_ps(p + (8 + (i)) * ld), 2)
+    _mm512_insertf32x4(                                                                                                \
+        _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),                  \
+                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                             \
+        _mm_loadu_ps(p + (8 + (i)) * ld), 2)
 #define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
     _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
                                 _mm256_loadu_ps(p + (l)*ld))
@@ -14573,7 +14575,8 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_FOLD(OP8, OP4) \
     __m256 h = OP8(x.a, x.b); \
     __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-#define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
+#define SSLH_I_QUAD(i) \
+    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
 #define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */ \
     _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
                          _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
@@ -14905,8 +14908,8 @@ SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
 #endif
 }
 #else
-/* Where code is to be small, functions of their own: in the many loops that may end with one they are code for nothing, as memcpy is a
-   call anyway. (In portable C that costs layer norm a quarter of its speed.) */
+/* Where code is to be small (SSE2), functions of their own: in the many loops that may end with one they are code for
+   nothing, as memcpy is a call anyway. (In portable C that costs layer norm a quarter of its speed.) */
 #ifdef SSLH_I_SMALL
 #define SSLH_I_PART SSLH_I_APART
 #else
@@ -17789,9 +17792,9 @@ SSLH_I_FN int sslh_i_x86_has(const char *feature) {
 #define sslh_i_x86_has(feature) (__builtin_cpu_supports(feature) != 0)
 #endif
 
-enum { SSLH_I_MOST_SETS = 8 };
-/* A row for each instruction set of this build, the best last: its table, whether the processor has it, and whether it
-   multiplies bfloat16 by instructions. */
+enum { SSLH_I_MOST_SETS = 8 }; /* in one build */
+/* A row for each instruction set of this build, the best last: its table, whether the processor has it, and what
+   .bfloat16 of sslh_info tells of it: 0 where it has no instruction for bfloat16, 2 where that is faster than float. */
 typedef struct sslh_i_set { const struct sslh_i_kernels *table; int here, bfloat16; } sslh_i_set;
 SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
     int n = 0;
@@ -17806,8 +17809,10 @@ SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
 #endif
     SSLH_I_SET(sse2, sslh_i_x86_has("sse2"), 0)
     SSLH_I_SET(avx2, sslh_i_x86_has("avx2") && sslh_i_x86_has("fma"), 0)
+/* AMD's processors that multiply bfloat16 by an instruction (Zen 4 and later; measured on a Zen 5) start it as often as a
+   fused multiply-add, Intel's Emerald Rapids a quarter as often. */
 #if SSLH_I_BF16
-#define SSLH_I_X86_BFLOAT16 sslh_i_x86_has("avx512bf16")
+#define SSLH_I_X86_BFLOAT16 (!sslh_i_x86_has("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1)
 #else
 #define SSLH_I_X86_BFLOAT16 0
 #endif
@@ -17853,16 +17858,16 @@ SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
         return;
     }
     for (int i = 0; i < n; i++) {
-        if (i) strcat(names, ", ");
-        strcat(names, set[i].table->name);
+        size_t at = strlen(names);
+        snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", set[i].table->name);
     }
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (%s)", cpu ? cpu : "", names);
 }
-/* 1 when the processor has the instructions of c->k->native. */
-SSLH_I_FN int sslh_i_native(const sslh_ctx *c) {
+/* What .bfloat16 gains with the table c->k, see sslh_info. */
+SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
     sslh_i_set set[SSLH_I_MOST_SETS];
     for (int i = sslh_i_sets(set) - 1; i >= 0; i--)
-        if (set[i].table == c->k) return c->k->native.rows && set[i].bfloat16;
+        if (set[i].table == c->k) return c->k->native.rows ? set[i].bfloat16 : 0;
     return 0;
 }
 
@@ -17871,7 +17876,7 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #if SSLH_I_DOUBLE
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: bfloat16: a double build has no products of less than double precision");
 #else
-    const int native = sslh_i_native(c);
+    int native = sslh_i_bfloat16_gain(c) != 0;
     if (SSLH_I_BAD(c)) return;
     c->pairs = (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *c->pairs);
     if (!c->pairs) return;
@@ -17882,17 +17887,6 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     c->pairs->tile_dots = NULL;
     c->pairs->native = *p; /* its conversions */
 #endif
-}
-
-/* What .bfloat16 gains with the table c->k, see sslh_info. AMD's processors that have the instruction (Zen 4 and later;
-   measured on a Zen 5) start it as often as a fused multiply-add, Intel's Emerald Rapids a quarter as often. */
-SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
-    int gain = c->k && c->k->native.rows;
-#if SSLH_I_BF16
-    __builtin_cpu_init();
-    if (gain) gain = !__builtin_cpu_supports("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1;
-#endif
-    return gain;
 }
 
 /* 1 while the running product or convolution reads pairs. */
