@@ -17595,90 +17595,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 };
 #endif
 
-/* what the next pass defines anew */
-#undef SSLH_I_BIG
-#undef SSLH_I_DRAW
-#undef SSLH_I_CORES
-#undef SSLH_I_MADD1
-#undef SSLH_I_MADD2
-#undef SSLH_I_MR
-#undef SSLH_I_NR
-#undef SSLH_I_PAIR
-#undef SSLH_I_POINT
-#undef SSLH_I_ALL
-#undef SSLH_I_DOT_emulated
-#undef SSLH_I_FLUSH_emulated
-#undef SSLH_I_FLUSH_native
-#undef SSLH_I_STRAIGHT_emulated
-#undef SSLH_I_STRAIGHT_native
-#undef SSLH_I_HIGH
-#undef SSLH_I_LOW
-#undef SSLH_I_NISHL16
-#undef SSLH_I_PAIR_DOT
-#undef SSLH_I_PAIR_KERNELS
-#undef SSLH_I_PAIR_POINT
-#undef SSLH_I_PAIR_ROW
-#undef SSLH_I_PAIR_RUN
-#undef SSLH_I_PAIR_TILES
-#undef SSLH_I_PUT1
-#undef SSLH_I_PUT2
-#undef SSLH_I_QUAD
-#undef SSLH_I_PANEL
-#undef SSLH_I_HALVES
-#undef SSLH_I_MORE1
-#undef SSLH_I_MORE2
-#undef SSLH_I_REP1
-#undef SSLH_I_REP12
-#undef SSLH_I_REP2
-#undef SSLH_I_REP3
-#undef SSLH_I_REP4
-#undef SSLH_I_REP6
-#undef SSLH_I_REP8
-#undef SSLH_I_REP9
-#undef SSLH_I_ADD0
-#undef SSLH_I_ADD1
-#undef SSLH_I_ADD2
-#undef SSLH_I_CLOSE
-#undef SSLH_I_COL
-#undef SSLH_I_END
-#undef SSLH_I_OPEN
-#undef SSLH_I_DEPTH
-#undef SSLH_I_OUT
-#undef SSLH_I_OUT2
-#undef SSLH_I_PART
-#undef SSLH_I_BUSY
-#undef SSLH_I_ONE_LOOP
-#undef SSLH_I_EVERY
-#undef SSLH_I_LOOP
-#undef SSLH_I_LOOP_END
-#undef SSLH_I_CASE
-#undef SSLH_I_OUT3
-#undef SSLH_I_OUT5
-#undef SSLH_I_WEIGHT
-#undef SSLH_I_STEP
-#undef SSLH_I_SUMS
-#undef SSLH_I_START
-#undef SSLH_I_TAP
-#undef SSLH_I_TAP_IN
-#undef SSLH_I_ROUND
-#undef SSLH_I_ROW1
-#undef SSLH_I_ROW1TWICE
-#undef SSLH_I_ROW2
-#undef SSLH_I_RUN1
-#undef SSLH_I_RUN2
-#undef SSLH_I_RUN4
-#undef SSLH_I_RUN
-#undef SSLH_I_WA
-#undef SSLH_I_WA2
-#undef SSLH_I_WB
-#undef SSLH_I_WB2
-#undef SSLH_I_WL
-#undef SSLH_I_WN
-#undef SSLH_I_ZERO1
-#undef SSLH_I_ZERO2
-#undef SSLH_I_ZIP
-#undef SSLH_I_HAS_DOTS
-#undef SSLH_I_HAS_PIXELS
+/* what the next pass defines anew: its block of the vector layer */
 #undef SSLH_I_COLUMN
 #undef SSLH_I_COLUMN0
 #undef SSLH_I_COLUMN1
@@ -17689,42 +17606,39 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_COLUMN6
 #undef SSLH_I_COLUMN7
 #undef SSLH_I_FLUSHED
+#undef SSLH_I_FMA
 #undef SSLH_I_FOLD
+#undef SSLH_I_HALVES
 #undef SSLH_I_JOIN0
 #undef SSLH_I_JOIN1
 #undef SSLH_I_JOIN2
-#undef SSLH_I_NALONG
-#undef SSLH_I_NDOT
-#undef SSLH_I_NFIRST
-#undef SSLH_I_NHALF
-#undef SSLH_I_NLOADN
-#undef SSLH_I_NSTOREN
-#undef SSLH_I_RUNS4
-#undef SSLH_I_SMALL
-#undef SSLH_I_TRANSPOSE
-#undef SSLH_I_TWELVE
-#undef SSLH_I_EACH
-#undef SSLH_I_FMA
+#undef SSLH_I_MR
 #undef SSLH_I_N
 #undef SSLH_I_NABS
 #undef SSLH_I_NADD
+#undef SSLH_I_NALONG
 #undef SSLH_I_NBITS
 #undef SSLH_I_NDIV
+#undef SSLH_I_NDOT
 #undef SSLH_I_NEQ
+#undef SSLH_I_NFIRST
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
 #undef SSLH_I_NGT
+#undef SSLH_I_NHALF
 #undef SSLH_I_NI
 #undef SSLH_I_NIADD
 #undef SSLH_I_NIAND
 #undef SSLH_I_NIOR
 #undef SSLH_I_NISET
+#undef SSLH_I_NISHL16
 #undef SSLH_I_NISHL23
 #undef SSLH_I_NISHR23
 #undef SSLH_I_NISHR8
-#undef SSLH_I_NIXOR
 #undef SSLH_I_NISUB
+#undef SSLH_I_NIXOR
 #undef SSLH_I_NLOAD
+#undef SSLH_I_NLOADN
 #undef SSLH_I_NM
 #undef SSLH_I_NMAND
 #undef SSLH_I_NMAX
@@ -17739,18 +17653,105 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NSET
 #undef SSLH_I_NSQRT
 #undef SSLH_I_NSTORE
+#undef SSLH_I_NSTOREN
 #undef SSLH_I_NSUB
 #undef SSLH_I_NTOINT
 #undef SSLH_I_NTOREAL
+#undef SSLH_I_PAIR
+#undef SSLH_I_PANEL
+#undef SSLH_I_QUAD
+#undef SSLH_I_RUNS4
+#undef SSLH_I_SMALL
+#undef SSLH_I_TRANSPOSE
+#undef SSLH_I_TWELVE
+#undef SSLH_I_W
+#undef SSLH_I_ZIP
+/* and what kernels make of it */
+#undef SSLH_I_ADD0
+#undef SSLH_I_ADD1
+#undef SSLH_I_ADD2
+#undef SSLH_I_ALL
+#undef SSLH_I_BIG
+#undef SSLH_I_BUSY
+#undef SSLH_I_CASE
+#undef SSLH_I_CLOSE
+#undef SSLH_I_COL
+#undef SSLH_I_CORES
+#undef SSLH_I_DEPTH
+#undef SSLH_I_DOT_emulated
+#undef SSLH_I_DRAW
+#undef SSLH_I_EACH
+#undef SSLH_I_END
+#undef SSLH_I_EVERY
+#undef SSLH_I_FLUSH_emulated
+#undef SSLH_I_FLUSH_native
+#undef SSLH_I_HAS_DOTS
+#undef SSLH_I_HAS_PIXELS
+#undef SSLH_I_HIGH
+#undef SSLH_I_LOOP
+#undef SSLH_I_LOOP_END
+#undef SSLH_I_LOW
+#undef SSLH_I_MADD1
+#undef SSLH_I_MADD2
+#undef SSLH_I_MORE1
+#undef SSLH_I_MORE2
+#undef SSLH_I_NR
+#undef SSLH_I_ONE_LOOP
+#undef SSLH_I_OPEN
+#undef SSLH_I_OUT
+#undef SSLH_I_OUT2
+#undef SSLH_I_OUT3
+#undef SSLH_I_OUT5
+#undef SSLH_I_PAIR_DOT
+#undef SSLH_I_PAIR_KERNELS
+#undef SSLH_I_PAIR_POINT
+#undef SSLH_I_PAIR_ROW
+#undef SSLH_I_PAIR_RUN
+#undef SSLH_I_PAIR_TILES
+#undef SSLH_I_PART
+#undef SSLH_I_POINT
+#undef SSLH_I_PUT1
+#undef SSLH_I_PUT2
+#undef SSLH_I_REP1
+#undef SSLH_I_REP12
+#undef SSLH_I_REP2
+#undef SSLH_I_REP3
+#undef SSLH_I_REP4
+#undef SSLH_I_REP6
+#undef SSLH_I_REP8
+#undef SSLH_I_REP9
+#undef SSLH_I_ROUND
+#undef SSLH_I_ROW1
+#undef SSLH_I_ROW1TWICE
+#undef SSLH_I_ROW2
+#undef SSLH_I_RUN
+#undef SSLH_I_RUN1
+#undef SSLH_I_RUN2
+#undef SSLH_I_RUN4
 #undef SSLH_I_S0
 #undef SSLH_I_S1
 #undef SSLH_I_S2
 #undef SSLH_I_S3
+#undef SSLH_I_START
+#undef SSLH_I_STEP
+#undef SSLH_I_STRAIGHT_emulated
+#undef SSLH_I_STRAIGHT_native
+#undef SSLH_I_SUMS
+#undef SSLH_I_TAP
+#undef SSLH_I_TAP_IN
 #undef SSLH_I_V0
 #undef SSLH_I_V1
 #undef SSLH_I_V2
 #undef SSLH_I_V3
-#undef SSLH_I_W
+#undef SSLH_I_WA
+#undef SSLH_I_WA2
+#undef SSLH_I_WB
+#undef SSLH_I_WB2
+#undef SSLH_I_WEIGHT
+#undef SSLH_I_WL
+#undef SSLH_I_WN
+#undef SSLH_I_ZERO1
+#undef SSLH_I_ZERO2
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC pop_options
 #endif
@@ -17791,6 +17792,13 @@ SSLH_I_FN int sslh_i_x86_has(const char *feature) {
 #elif SSLH_I_X86
 #define sslh_i_x86_has(feature) (__builtin_cpu_supports(feature) != 0)
 #endif
+/* AMD's processors that have the instruction (Zen 4 and later; measured on a Zen 5) start it as often as a fused
+   multiply-add, Intel's Emerald Rapids a quarter as often. */
+#if SSLH_I_BF16
+#define SSLH_I_X86_BFLOAT16 (!sslh_i_x86_has("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1)
+#else
+#define SSLH_I_X86_BFLOAT16 0
+#endif
 
 enum { SSLH_I_MOST_SETS = 8 }; /* in one build */
 /* A row for each instruction set of this build, the best last: its table, whether the processor has it, and what
@@ -17798,8 +17806,8 @@ enum { SSLH_I_MOST_SETS = 8 }; /* in one build */
 typedef struct sslh_i_set { const struct sslh_i_kernels *table; int here, bfloat16; } sslh_i_set;
 SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
     int n = 0;
-#define SSLH_I_SET(name, has, has_bfloat16) \
-    set[n].table = &sslh_i_table_##name, set[n].here = has, set[n].bfloat16 = has_bfloat16, n++;
+#define SSLH_I_SET(name, has, gain) \
+    set[n].table = &sslh_i_table_##name, set[n].here = has, set[n].bfloat16 = gain, n++;
 #if SSLH_I_PORTABLE
     SSLH_I_SET(c, 1, 0)
 #endif
@@ -17809,13 +17817,6 @@ SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
 #endif
     SSLH_I_SET(sse2, sslh_i_x86_has("sse2"), 0)
     SSLH_I_SET(avx2, sslh_i_x86_has("avx2") && sslh_i_x86_has("fma"), 0)
-/* AMD's processors that multiply bfloat16 by an instruction (Zen 4 and later; measured on a Zen 5) start it as often as a
-   fused multiply-add, Intel's Emerald Rapids a quarter as often. */
-#if SSLH_I_BF16
-#define SSLH_I_X86_BFLOAT16 (!sslh_i_x86_has("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1)
-#else
-#define SSLH_I_X86_BFLOAT16 0
-#endif
 #if !SSLH_I_NARROW
     SSLH_I_SET(avx512,
                sslh_i_x86_has("avx512f") && sslh_i_x86_has("avx512bw") && sslh_i_x86_has("avx512dq") &&
