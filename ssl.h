@@ -14356,7 +14356,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #if SSLH_I_SIMD
 #undef SSLH_I_INNER
 #ifndef SSLH_I_MARK
-#error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
+#error "ssl.h includes itself, and another ssl.h was found: put this one first, name it in SSLH_FILE, or SSLH_WITH_SIMD 0"
 #endif
 #endif
 
@@ -14390,13 +14390,13 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
    which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits
    everywhere.
 
-     sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)      n of 16 values, n < 16; rest is 0
-                 vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs vround(|x| < 2^22)
-                 vfma(a,b,c) = a b + c: one rounding in passes with FMA, two in the others
+     sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)   n of 16 values, n < 16; rest is 0
+                 vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs
+                 vround(|x| < 2^22)   vfma(a,b,c) = a b + c: one rounding in passes with FMA, two in the others
                  vsum(v) vhmax(v): one number
      sslh_i_m    vgt vge veq(a,b) vnan(a)  mand mor mnot   vselect(m,a,b) = m ? a : b
-     sslh_i_vi   (float builds only) vtoint(v) truncates, vtoreal, vbits / vofbits reinterpret, viset, viadd, visub, viand,
-                 vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign
+     sslh_i_vi   (float builds only) vtoint(v) truncates, vtoreal, vbits / vofbits reinterpret, viset, viadd, visub,
+                 viand, vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign
 
    A block defines
      W           lanes of N: 16, 8 or 4 (1, portable C: V is an array, and kernels have loops instead of registers)
@@ -14981,11 +14981,11 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
 #define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
 #define SSLH_I_ZERO4(r) SSLH_I_ZERO2(r) SSLH_I_N f##r = u##r, g##r = u##r;
-#define SSLH_I_MADD2(r, value)                                                                                           \
-    {                                                                                                                    \
-        SSLH_I_N x = SSLH_I_NSET(value);                                                                                 \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                                 \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                                 \
+#define SSLH_I_MADD2(r, value)                                                                                         \
+    {                                                                                                                  \
+        SSLH_I_N x = SSLH_I_NSET(value);                                                                               \
+        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                               \
+        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                               \
     }
 #define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
 #define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
@@ -15503,7 +15503,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
    The same two forms, one core each of MR rows; rows that are missing repeat the first (rows) or are whatever follows
    in memory (runs: arrays of pairs end in some more bytes), and are not stored. For x, b pairs and s a float, in this
    order:
-       s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                          (B1)
+       s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                       (B1)
    each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
 #ifdef SSLH_I_FLUSHED
@@ -15549,7 +15549,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         }                                                                                                              \
         SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
     }                                                                                                                  \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,        \
+                                                      int more) {                                                      \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
         SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
         for (int s = 0; s < t->segs; s++) {                                                                            \
@@ -15591,7 +15592,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
                 for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);                \
         }                                                                                                              \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,           \
+                                                   int more) {                                                         \
         (void)ystep, (void)more;                                                                                       \
         const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                            \
         memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
@@ -15915,34 +15917,34 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
         SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
     }
 #define SSLH_I_PLAIN(r) SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));
-#define SSLH_I_DEPTH(name, slice, ROW)                                                                                  \
-    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                      \
-        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                  \
-        const size_t n = d->n, ystep = d->ystep;                                                                         \
-        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                            \
-        const sslh_i_depth_next next = d->next;                                                                          \
-        const int plain = count == 8 && !d->accumulate;                                                                  \
-        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                                \
-        const sslh_real *x = d->x;                                                                                       \
-        sslh_real *y = d->y;                                                                                             \
-        size_t c = 0;                                                                                                    \
-        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                       \
-            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                     \
+#define SSLH_I_DEPTH(name, slice, ROW)                                                                                 \
+    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                     \
+        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                \
+        const size_t n = d->n, ystep = d->ystep;                                                                       \
+        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                          \
+        const sslh_i_depth_next next = d->next;                                                                        \
+        const int plain = count == 8 && !d->accumulate;                                                                \
+        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                              \
+        const sslh_real *x = d->x;                                                                                     \
+        sslh_real *y = d->y;                                                                                           \
+        size_t c = 0;                                                                                                  \
+        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                     \
+            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                   \
             if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&next, c);                                                       \
-            SSLH_I_REP8(SSLH_I_START)                                                                                    \
-            for (int a = 0; a < d->rows; a++) {                                                                          \
-                const sslh_real *w = d->w[a] + c;                                                                        \
-                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                  \
-                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                          \
-                ROW                                                                                                      \
-            }                                                                                                            \
-            if (plain) {                                                                                                 \
-                SSLH_I_REP8(SSLH_I_PLAIN)                                                                               \
-                continue;                                                                                                \
-            }                                                                                                            \
-            SSLH_I_REP8(SSLH_I_END)                                                                                      \
-        }                                                                                                                \
-        return c;                                                                                                        \
+            SSLH_I_REP8(SSLH_I_START)                                                                                  \
+            for (int a = 0; a < d->rows; a++) {                                                                        \
+                const sslh_real *w = d->w[a] + c;                                                                      \
+                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                \
+                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                        \
+                ROW                                                                                                    \
+            }                                                                                                          \
+            if (plain) {                                                                                               \
+                SSLH_I_REP8(SSLH_I_PLAIN)                                                                              \
+                continue;                                                                                              \
+            }                                                                                                          \
+            SSLH_I_REP8(SSLH_I_END)                                                                                    \
+        }                                                                                                              \
+        return c;                                                                                                      \
     }
 #define SSLH_I_TAP(r)                                            \
     s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r);        \

@@ -254,10 +254,11 @@ static void bad_descriptions(void) {
     d.cpu = "z80";
     c = sslh_create(d);
     CHECK(sslh_error(c) && strstr(sslh_error(c), "z80"), "%s", sslh_error(c) ? sslh_error(c) : "no error");
-    for (i = 0; sslh_cpu_name(i) && sslh_error(c); i++) CHECK(strstr(sslh_error(c), sslh_cpu_name(i)), "%s is not offered: %s", sslh_cpu_name(i), sslh_error(c));
+    for (i = 0; sslh_cpu_name(i) && sslh_error(c); i++)
+        CHECK(strstr(sslh_error(c), sslh_cpu_name(i)), "%s is not offered: %s", sslh_cpu_name(i), sslh_error(c));
     sslh_destroy(c);
 }
-/* Every name is taken, or refused because the processor lacks it; the one that is chosen by itself is the last that is taken. */
+/* Every name is taken, or refused because the processor lacks it; what is chosen by itself is the last that is taken. */
 static void instruction_sets(void) {
     const char *best = "";
     sslh_desc d = desc_zero();

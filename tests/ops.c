@@ -599,7 +599,8 @@ static void instruction_sets(void) {
                 continue;
             }
             CHECK(strcmp(sslh_query(b).cpu, sslh_cpu_name(i)) == 0, "%s for %s", sslh_query(b).cpu, sslh_cpu_name(i));
-            snprintf(what, sizeof what, "%s instead of %s%s", sslh_query(b).cpu, sslh_query(best).cpu, portable ? " with portable_bits" : "");
+            snprintf(what, sizeof what, "%s instead of %s%s", sslh_query(b).cpu, sslh_query(best).cpu,
+                     portable ? " with portable_bits" : "");
             compare(best, b, portable || fused, what);
             sslh_destroy(b);
             sslh_destroy(best);
