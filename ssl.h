@@ -14356,7 +14356,7 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #if SSLH_I_SIMD
 #undef SSLH_I_INNER
 #ifndef SSLH_I_MARK
-#error "ssl.h includes itself, and another ssl.h was found: put this one first, name it in SSLH_FILE, or SSLH_WITH_SIMD 0"
+#error "ssl.h includes itself, and another ssl.h was found: put this one first, set SSLH_FILE, or SSLH_WITH_SIMD 0"
 #endif
 #endif
 

@@ -258,7 +258,7 @@ static void bad_descriptions(void) {
         CHECK(strstr(sslh_error(c), sslh_cpu_name(i)), "%s is not offered: %s", sslh_cpu_name(i), sslh_error(c));
     sslh_destroy(c);
 }
-/* Every name is taken, or refused because the processor lacks it; what is chosen by itself is the last that is taken. */
+/* Every name is taken, or refused because the processor lacks it; the last that is taken is chosen by itself. */
 static void instruction_sets(void) {
     const char *best = "";
     sslh_desc d = desc_zero();
