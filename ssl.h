@@ -665,7 +665,7 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
     int         threads;       /* 0: one per processor; 1: no pool */
-    const char *cpu;           /* NULL: the best this CPU has; "sse2", "avx2", "avx512", "neon", "c" lower it (tests) */
+    const char *cpu;           /* NULL: the best this CPU has; "sse2" or another of sslh_cpu_name lowers it (tests) */
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
     size_t      max_bytes;     /* 0: no limit; otherwise allocations beyond this sum fail with SSLH_E_MEMORY */
@@ -743,6 +743,10 @@ typedef struct sslh_info {
 } sslh_info;
 /* Facts about the context; valid after an error too. */
 SSLH_API sslh_info sslh_query(const sslh_ctx *c);
+/* The instruction sets of this build, which .cpu of sslh_desc may name: the i-th of them, from the plainest ("c", or
+   "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. Whether the processor has it, sslh_create
+   tells. */
+SSLH_API const char *sslh_cpu_name(int i);
 /* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
    error. Runs a small calculation and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
@@ -2497,94 +2501,123 @@ typedef struct sslh_i_depth_grad {
     sslh_i_depth_next next[2]; /* of x, of dy */
 } sslh_i_depth_grad;
 
-/* --- the function table of one instruction set --- */
+/* --- the function table of one instruction set ---
+   The list of its kernels, KERNEL(result, name, arguments): the struct below and the initialiser of each pass are made
+   from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels.
+   OPTIONAL(1 or 0, ..): those of the passes for which the first argument is 0 have NULL. */
+#define SSLH_I_KERNELS(KERNEL, OPTIONAL)                                                                              \
+    /* products and convolutions: a tile of each form (sslh_i_tile); panels packed for them, to[k][step] */           \
+    KERNEL(void, tile_rows, (const sslh_i_tile *t))                                                                   \
+    KERNEL(void, tile_runs, (const sslh_i_tile *t))                                                                   \
+    OPTIONAL(SSLH_I_HAS_DOTS, void, tile_dots, (const sslh_i_tile *t))                                                \
+    OPTIONAL(SSLH_I_HAS_PIXELS, void, tile_pixels, (const sslh_i_tile *t))                                            \
+    /* panel[k][j] = from[k ld + j]; the same for many panels side by side; panel[k][j] = from[j ld + k] */           \
+    KERNEL(void, pack_n, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
+    KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
+                              int k))                                                                                 \
+    KERNEL(void, pack_t, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
+    /* dz = dy where y > 0, else 0; sum[j] = sum over rows of dz[.][j] */                                             \
+    KERNEL(void, relu_bias, (const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows,     \
+                             size_t n, size_t ld))                                                                    \
+    KERNEL(void, depthwise, (const sslh_i_depth *d))                                                                  \
+    KERNEL(void, depth_sums, (const sslh_i_depth_grad *d))                                                            \
+    /* y += a b, or f a where b is NULL */                                                                            \
+    KERNEL(void, madd_row, (sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n))             \
+    /* y[c] = max over t of p[t][c]; the first t that is it receives dy[c] in d[t][c] */                              \
+    KERNEL(void, max_pixel, (int taps, const sslh_real *const *p, size_t n, sslh_real *y))                            \
+    KERNEL(void, max_back, (int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,   \
+                            sslh_real *const *d))                                                                     \
+    /* a row of n pixels, each the sum of its shares in the lines */                                                  \
+    KERNEL(void, fold, (const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,  \
+                        sslh_real *y))                                                                                \
+    /* Winograd: v = B' d B, e = A dY A', y = relu([y +] A' m A + bias), u = G g G', dg = [dg +] G' u G */            \
+    KERNEL(void, wino_input, (const sslh_real *const *p, size_t n, sslh_real *v, size_t plane))                       \
+    KERNEL(void, wino_grad, (const sslh_real *const *p, size_t n, sslh_real *e, size_t plane))                        \
+    KERNEL(void, wino_output, (const sslh_real *m, size_t plane, size_t n, sslh_real *const *p,                       \
+                               const sslh_real *bias, int relu, int accumulate))                                      \
+    KERNEL(void, wino_weight, (const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane))                \
+    KERNEL(void, wino_dweight, (const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,                \
+                                int accumulate))                                                                      \
+    /* n elements: y = op(x; p, q); y = op(a, b), sa and sb are 1 for an array, 0 for one number; y = a y + b x. */   \
+    /* Here and below, fresh: the gradient is written, not added. */                                                  \
+    KERNEL(void, unary, (int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q))               \
+    KERNEL(void, unary_back, (int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx,     \
+                              size_t n, sslh_real p, sslh_real q, int fresh))                                         \
+    KERNEL(void, binary, (int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n))    \
+    KERNEL(void, binary_back, (int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,              \
+                               const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n, int fresh))          \
+    KERNEL(void, axpby, (sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b))                       \
+    /* optimisers: parameters, gradients, momentum (mu; m and v) */                                                   \
+    KERNEL(void, sgd, (sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s))                     \
+    KERNEL(void, adam, (sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s))      \
+    /* one number: sum of x; of (a x + b y)^2, or (a x)^2 where y is NULL */                                          \
+    KERNEL(sslh_real, sum, (const sslh_real *x, size_t n))                                                            \
+    KERNEL(sslh_real, squares, (const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b))          \
+    /* rows of D: mean, m2 = sum (x - mean)^2; dx = factor (x - mean) dy, s as sa above */                            \
+    KERNEL(void, variance_rows, (const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D))          \
+    KERNEL(void, variance_back, (const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,               \
+                                 sslh_real *dx, size_t n, sslh_real factor, int fresh))                               \
+    /* maximum and its place; log sum exp, dx = dy exp(x - lse); softmax or its logarithm */                          \
+    KERNEL(void, max_rows, (const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D))                 \
+    KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *y, size_t rows, size_t D))                                 \
+    KERNEL(void, lse_back, (const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx,      \
+                            size_t n, int fresh))                                                                     \
+    KERNEL(void, softmax, (const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log))                         \
+    KERNEL(void, softmax_back, (const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,        \
+                                int log, int fresh))                                                                  \
+    /* y = (x - mean) / sqrt(var + eps) gamma + beta, stats (rows,2); y = x / max(|x|, eps), norm (rows) */           \
+    KERNEL(void, layer_norm, (const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,        \
+                              sslh_real *stats, size_t rows, size_t D, sslh_real eps))                                \
+    KERNEL(void, layer_norm_back, (const sslh_real *x, const sslh_real *dy, const sslh_real *gamma,                   \
+                                   const sslh_real *stats, sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta,        \
+                                   size_t rows, size_t D, int fresh))                                                 \
+    KERNEL(void, l2, (const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps))       \
+    KERNEL(void, l2_back, (const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,             \
+                           size_t rows, size_t D, sslh_real eps, int fresh))                                          \
+    /* columns, over rows of C that lie ld apart: sum; mean and m2 */                                                 \
+    KERNEL(void, col_sum, (const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out))                     \
+    KERNEL(void, col_moments, (const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2))            \
+    /* batch norm: y = relu([residual +] a(x)); s1 = sum dz, s2 = sum dz (x - mean); dx from p, q, r (C) */           \
+    KERNEL(void, norm, (const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows,    \
+                        size_t C, int relu))                                                                          \
+    KERNEL(void, norm_sums, (const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C,         \
+                             int relu, sslh_real *s1, sslh_real *s2))                                                 \
+    KERNEL(void, norm_back, (const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p,            \
+                             const sslh_real *q, const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu,  \
+                             int fresh))                                                                              \
+    /* y = x factor where the draw of element first + i is at least p, else 0 */                                      \
+    KERNEL(void, dropout, (uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n,  \
+                           float p, sslh_real factor, int fresh))                                                     \
+    /* attention, n a multiple of 16: s = exp(scale s + bias - max), lse = log sum exp, inverse = 1 / sum; */         \
+    /* backward s = exp(scale s + bias - lse), dp = scale s (dp - delta) */                                           \
+    KERNEL(void, attend, (sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse,             \
+                          sslh_real *inverse))                                                                        \
+    KERNEL(void, attend_back, (sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n,         \
+                               sslh_real lse, sslh_real delta))                                                       \
+    /* a row of a GRU step: a, u (3D), state before and h (D), gates (4D) */                                          \
+    KERNEL(void, gru, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                 \
+                       sslh_real *gates, size_t D))                                                                   \
+    KERNEL(void, gru_back, (sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,            \
+                            sslh_real *du, size_t D))                                                                 \
+    /* one number: sum of x y; the maximum of x */                                                                    \
+    KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
+    KERNEL(sslh_real, max, (const sslh_real *x, size_t n))                                                            \
+    /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
+    /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
+    KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
+                            size_t n))                                                                                \
+    KERNEL(void, scale_clip, (sslh_real *p, size_t n, sslh_real f, sslh_real rest))                                   \
+    KERNEL(void, blend_clip, (sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest))            \
+    KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
+    KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
+    KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))
+#define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
+#define SSLH_I_MEMBER_IF(has, result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
-    int         fma; /* products and sums are fused: the bits of AVX2, AVX-512, NEON; otherwise those of SSE2 and C */
-    /* products and convolutions */
+    int         fma; /* products and sums are fused: all tables with 1 give the same bits, and all with 0 */
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
-    void (*tile_rows)(const sslh_i_tile *t);
-    void (*tile_runs)(const sslh_i_tile *t);
-    void (*tile_dots)(const sslh_i_tile *t); /* or NULL */
-    void (*tile_pixels)(const sslh_i_tile *t); /* or NULL */
-    void (*pack_n)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
-    void (*pack_lines)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols, int k);
-    void (*pack_t)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k);
-    void (*relu_bias)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum, size_t rows, size_t n,
-                      size_t ld);
-    void (*depthwise)(const sslh_i_depth *d);
-    void (*depth_sums)(const sslh_i_depth_grad *d);
-    void (*madd_row)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n);
-    void (*max_pixel)(int taps, const sslh_real *const *p, size_t n, sslh_real *y);
-    void (*max_back)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y, const sslh_real *dy,
-                     sslh_real *const *d);
-    void (*fold)(const sslh_real *const *lines, int count, const int *start, const int *off, int n, size_t c,
-                 sslh_real *y);
-    void (*wino_input)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane);
-    void (*wino_grad)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane);
-    void (*wino_output)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p, const sslh_real *bias,
-                        int relu, int accumulate);
-    void (*wino_weight)(const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane);
-    void (*wino_dweight)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step, int accumulate);
-    /* element-wise, norms, softmax, optimisers */
-    void      (*unary)(int op, const sslh_real *x, sslh_real *y, size_t n, sslh_real p, sslh_real q);
-    void (*unary_back)(int op, const sslh_real *x, const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
-                       sslh_real p, sslh_real q, int fresh);
-    /* sa, sb: 1 for an array, 0 for one number */
-    void      (*binary)(int op, const sslh_real *a, int sa, const sslh_real *b, int sb, sslh_real *y, size_t n);
-    void (*binary_back)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb, const sslh_real *y,
-                        const sslh_real *dy, sslh_real *dx, size_t n, int fresh);
-    void      (*axpby)(sslh_real *y, const sslh_real *x, size_t n, sslh_real a, sslh_real b);
-    void      (*sgd)(sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, const sslh_i_sgd *s);
-    void      (*adam)(sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n, const sslh_i_adam *s);
-    sslh_real (*sum)(const sslh_real *x, size_t n);
-    sslh_real (*squares)(const sslh_real *x, const sslh_real *y, size_t n, sslh_real a, sslh_real b);
-    /* rows of D */
-    void      (*variance_rows)(const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D);
-    void (*variance_back)(const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s, sslh_real *dx,
-                          size_t n, sslh_real factor, int fresh);
-    void      (*max_rows)(const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D);
-    void      (*lse_rows)(const sslh_real *x, sslh_real *y, size_t rows, size_t D);
-    void (*lse_back)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx, size_t n,
-                     int fresh);
-    void      (*softmax)(const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log);
-    void (*softmax_back)(const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D, int log,
-                         int fresh);
-    void (*layer_norm)(const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,
-                       sslh_real *stats, size_t rows, size_t D, sslh_real eps);
-    void (*layer_norm_back)(const sslh_real *x, const sslh_real *dy, const sslh_real *gamma, const sslh_real *stats,
-                            sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta, size_t rows, size_t D, int fresh);
-    void      (*l2)(const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps);
-    void (*l2_back)(const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx, size_t rows,
-                    size_t D, sslh_real eps, int fresh);
-    /* columns: rows of C that lie ld apart */
-    void      (*col_sum)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out);
-    void      (*col_moments)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean, sslh_real *m2);
-    void (*norm)(const sslh_real *x, const sslh_real *residual, sslh_i_affine a, sslh_real *y, size_t rows, size_t C,
-                 int relu);
-    void      (*norm_sums)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows, size_t C, int relu,
-                           sslh_real *s1, sslh_real *s2);
-    void (*norm_back)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, const sslh_real *p, const sslh_real *q,
-                      const sslh_real *r, sslh_real *dx, size_t rows, size_t C, int relu, int fresh);
-    void (*dropout)(uint64_t seed, uint64_t stream, size_t first, const sslh_real *x, sslh_real *y, size_t n, float p,
-                    sslh_real factor, int fresh);
-    /* attention, recurrent gates: one row */
-    void (*attend)(sslh_real *s, sslh_real scale, const sslh_real *bias, size_t n, sslh_real *lse, sslh_real *inverse);
-    void (*attend_back)(sslh_real *s, sslh_real scale, sslh_real *dp, const sslh_real *bias, size_t n, sslh_real lse,
-                        sslh_real delta);
-    void (*gru)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h, sslh_real *gates,
-                size_t D);
-    void (*gru_back)(sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da, sslh_real *du,
-                     size_t D);
-    sslh_real (*dot)(const sslh_real *x, const sslh_real *y, size_t n);
-    sslh_real (*max)(const sslh_real *x, size_t n);
-    /* views: n is a multiple of 16 */
-    void      (*mix_rows)(const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out, size_t n);
-    void      (*scale_clip)(sslh_real *p, size_t n, sslh_real f, sslh_real rest);
-    void      (*blend_clip)(sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest);
-    void      (*luma)(const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n);
-    void      (*hue)(sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn);
-    void      (*solarize)(sslh_real *p, size_t n, sslh_real threshold);
+    SSLH_I_KERNELS(SSLH_I_MEMBER, SSLH_I_MEMBER_IF)
     sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
 };
 
@@ -14237,16 +14270,20 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
     for (size_t j = 0; j < n; j++) to[j] = sslh_i_pair_of(x[j], z ? z[j] : 0.0f);
 }
 #endif
-/* --- passes: the kernel text is compiled once per instruction set ---
-   Each pass sets SSLH_I_PASS, SSLH_I_SUFFIX (appended to every name, see SSLH_I_P) and the compiler's target, and
-   includes this very file again. The portable C pass needs no target and is compiled in place. Functions that inline
-   each other are in the same pass (always_inline does not work across targets); constants they share are macros. */
-#define SSLH_I_PASS_C 0
-#define SSLH_I_PASS_SSE2 1
-#define SSLH_I_PASS_AVX2 2
-#define SSLH_I_PASS_AVX512 3
-#define SSLH_I_PASS_NEON 4
-#define SSLH_I_PASS_FMA128 5 /* AVX2's bits in 128-bit registers */
+/* --- instruction sets: the kernel text is compiled once for each ---
+   How an instruction set is added, in this order:
+     1. >>platform, for a new family of processors: its macro beside SSLH_I_X86 and SSLH_I_ARM, the compilers that can
+        produce its instructions, the header with the intrinsics;
+     2. here: a pass, which gives the kernels a suffix and the compiler its target;
+     3. the vector layer, below: a block that says what a register is, what can be done with it, and which tiles fit;
+     4. sslh_i_sets, at the end of this section: a row that says whether the running processor has it;
+     5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others.
+   Kernels ask for what a block defines, never for a name; dispatch, messages, sslh_cpu_name and tests read the rows.
+
+   A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
+   SSLH_I_P), and SSLH_I_TARGET, what has to be switched on in the compiler; then it includes this very file again. The
+   portable C pass needs no target and is compiled in place. Functions that inline each other are in the same pass
+   (always_inline does not work across targets); constants they share are macros. */
 
 /* gcc for 64-bit Windows keeps wide registers on a stack that is aligned to 16 bytes only, and crashes (gcc bug 54412,
    open since 2012): there AVX2 runs in narrow registers. Patched compilers may define SSLH_WIDE_STACK 1. */
@@ -14259,147 +14296,141 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_CAT_(a, b) a##b
 #define SSLH_I_CAT(a, b) SSLH_I_CAT_(a, b)
 #define SSLH_I_P(name) SSLH_I_CAT(name, SSLH_I_SUFFIX)
+#define SSLH_I_TEXT_(x) #x
+#define SSLH_I_TEXT(x) SSLH_I_TEXT_(x)
+#define SSLH_I_PRAGMA_(x) _Pragma(#x)
+#define SSLH_I_PRAGMA(x) SSLH_I_PRAGMA_(x)
 
 #ifndef SSLH_FILE
 #define SSLH_FILE "ssl.h" /* this file's name, should it have been renamed */
 #endif
 
-#if SSLH_I_X86
+#if SSLH_I_SIMD
 #define SSLH_I_INNER 1
+#endif
+#if SSLH_I_X86
 
-#define SSLH_I_PASS SSLH_I_PASS_SSE2
+#define SSLH_I_PASS_SSE2
 #define SSLH_I_SUFFIX sse2
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("sse2"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("sse2")
-#endif
+#define SSLH_I_TARGET "sse2"
 #include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#ifndef SSLH_I_MARK
-#error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#undef SSLH_I_PASS_SSE2
 
 #if SSLH_I_NARROW
-#define SSLH_I_PASS SSLH_I_PASS_FMA128
+#define SSLH_I_PASS_FMA128 /* AVX2's bits in 128-bit registers */
 #define SSLH_I_SUFFIX avx2
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma,prefer-vector-width=128")
-#endif
-#include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#define SSLH_I_TARGET "avx2,fma"
 #else
-#define SSLH_I_PASS SSLH_I_PASS_AVX2
+#define SSLH_I_TARGET "avx2,fma,prefer-vector-width=128"
+#endif
+#include SSLH_FILE
+#undef SSLH_I_PASS_FMA128
+#else
+
+#define SSLH_I_PASS_AVX2
 #define SSLH_I_SUFFIX avx2
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
+#define SSLH_I_TARGET "avx2,fma"
 #include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#undef SSLH_I_PASS_AVX2
 
-#define SSLH_I_PASS SSLH_I_PASS_AVX512
+#define SSLH_I_PASS_AVX512
 #define SSLH_I_SUFFIX avx512
-#if defined(__clang__) && SSLH_I_BF16
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"))), apply_to = function)
-#elif defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
-#elif SSLH_I_BF16 /* adds intrinsics only: no compiler makes bfloat16 of floats by itself */
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16")
-#elif defined(__GNUC__)
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")
+#if SSLH_I_BF16 /* adds intrinsics only: no compiler makes bfloat16 of floats by itself */
+#define SSLH_I_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,avx512bf16"
+#else
+#define SSLH_I_TARGET "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"
 #endif
 #include SSLH_FILE
-#if defined(__clang__)
-#pragma clang attribute pop
-#elif defined(__GNUC__)
-#pragma GCC pop_options
-#endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#undef SSLH_I_PASS_AVX512
 #endif
 
-#undef SSLH_I_INNER
 #elif SSLH_I_ARM
-#define SSLH_I_INNER 1
-#define SSLH_I_PASS SSLH_I_PASS_NEON
+
+#define SSLH_I_PASS_NEON
 #define SSLH_I_SUFFIX neon
 #include SSLH_FILE
-#ifndef SSLH_I_MARK
-#error "ssl.h: the file includes itself, and another ssl.h was found: put this one first in the path, name it in SSLH_FILE, or define SSLH_WITH_SIMD 0"
+#undef SSLH_I_PASS_NEON
+
 #endif
-#undef SSLH_I_MARK
-#undef SSLH_I_PASS
-#undef SSLH_I_SUFFIX
+#if SSLH_I_SIMD
 #undef SSLH_I_INNER
+#ifndef SSLH_I_MARK
+#error "ssl.h includes itself, and another ssl.h was found: put this one first, set SSLH_FILE, or SSLH_WITH_SIMD 0"
+#endif
 #endif
 
-#define SSLH_I_PASS SSLH_I_PASS_C /* compiled in place, below */
-#define SSLH_I_SUFFIX c
+#define SSLH_I_SUFFIX c /* portable C: compiled in place, below */
 
 #endif /* SSLH_I_INNER: the kernel text below is compiled once per instruction set */
 
 /* [kernel text] */
 #define SSLH_I_MARK 1
+#if defined(SSLH_I_TARGET) && defined(__clang__)
+SSLH_I_PRAGMA(clang attribute push(__attribute__((target(SSLH_I_TARGET))), apply_to = function))
+#elif defined(SSLH_I_TARGET) && defined(__GNUC__)
+#pragma GCC push_options
+SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
+#endif
 /* Kernels are optimised in debug builds too: without it they run at a twentieth of their speed. (clang has no such
    pragma.) In portable C gcc would take every V of 16 numbers apart, which costs 4 s of compiling for 10 to 20 % of the
    speed. */
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC push_options
-#if SSLH_I_PASS == SSLH_I_PASS_C
-#pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
-#else
+#ifdef SSLH_I_INNER
 #pragma GCC optimize("O2", "fp-contract=off", "no-fast-math")
+#else
+#pragma GCC optimize("O2", "no-tree-sra", "fp-contract=off", "no-fast-math")
 #endif
 #endif
 
 /* --- the vector layer ---
-   Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: the SSLH_I_N... macros below are all that
+   Two levels. N is the register of the instruction set, SSLH_I_W lanes of it: a block of SSLH_I_N.. macros is all that
    an instruction set has to provide. V is the virtual vector of 16 lanes (1, 2 or 4 registers, or an array in C) on
    which kernels are written: sslh_i_vadd and so on. Reductions over V have one tree, so they give the same bits
    everywhere.
 
-     sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)      n of 16 values, n < 16; rest is 0
-                 vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs vround(|x| < 2^22)
-                 vfma(a,b,c) = a b + c: one rounding in passes with FMA, two in the others
+     sslh_i_v    vload(p) vloadn(p,n) vset(x) vzero()   vstore(p,v) vstoren(p,v,n)   n of 16 values, n < 16; rest is 0
+                 vadd vsub vmul vdiv vmax vmin (a > b ? a : b: the second if one is NaN)  vsqrt vneg vabs
+                 vround(|x| < 2^22)   vfma(a,b,c) = a b + c: one rounding in passes with FMA, two in the others
                  vsum(v) vhmax(v): one number
      sslh_i_m    vgt vge veq(a,b) vnan(a)  mand mor mnot   vselect(m,a,b) = m ? a : b
-     sslh_i_vi   (float builds only) vtoint(v) truncates, vtoreal, vbits / vofbits reinterpret, viset, viadd, visub, viand,
-                 vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign                             */
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+     sslh_i_vi   (float builds only) vtoint(v) truncates, vtoreal, vbits / vofbits reinterpret, viset, viadd, visub,
+                 viand, vior, vishl23, vishr23: shifts by 23 bits (the exponent field), without sign
+
+   A block defines
+     W           lanes of N: 16, 8 or 4 (1, portable C: V is an array, and kernels have loops instead of registers)
+     FMA         1: NFMA rounds once, and the bits are those of all such sets; 0: twice, and they are those of C
+     MR          rows of a product's tile, which is two N wide: 12 with 32 registers, 6 with 16
+     N NM NI     the types of lanes, of masks and of 32-bit integers; N..(), their operations
+     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register (not wanted with TRANSPOSE)
+     ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
+     nimul       a function: low half and *high half of the 64-bit products of 32-bit lanes
+   and, for what is faster than what the kernels do otherwise, or not at all:
+     SMALL       V is many of few registers: what is large is called, not inlined
+     NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be more)
+     FOLD        x86: the halves of V (x) and theirs, down to four lanes (t)
+     RUNS4       tiles of 6 rows and four N, 24 sums, beside those of 12 and two
+     TRANSPOSE COLUMN(i)   16 rows of p, ld apart, 8 numbers each: their columns 0 .. 7, registers of 16
+     PANEL(i)    as QUAD, of the MR rows of a tile, which fill no register
+     TWELVE(p) JOIN0 JOIN1 JOIN2   rows of 12 numbers; four of them as three registers of 16
+     FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call while subnormal numbers are 0
+     NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
+                 pairs; a register of numbers, rounded, as integers                                                   */
+#define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
+#define SSLH_I_X86_FLUSHED(call)              \
+    {                                         \
+        const unsigned csr = _mm_getcsr();    \
+        _mm_setcsr(csr | 0x8040u);            \
+        call;                                 \
+        _mm_setcsr(csr);                      \
+    }
+#if defined(SSLH_I_PASS_AVX512)
 
 #define SSLH_I_W 16
 #define SSLH_I_FMA 1
+#define SSLH_I_MR 12
+#define SSLH_I_RUNS4 /* 24 sums and 4 registers of b */
 #define SSLH_I_N __m512
 #define SSLH_I_NM __mmask16
 #define SSLH_I_NI __m512i
@@ -14438,11 +14469,67 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm512_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm512_xor_si512(a, b)
+#define SSLH_I_NLOADN(p, n) _mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p)
+#define SSLH_I_NSTOREN(p, n, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), x)
+#define SSLH_I_FOLD(OP8, OP4) \
+    __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
+    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
+    _mm512_insertf32x4(                                                                                                \
+        _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),                  \
+                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                             \
+        _mm_loadu_ps(p + (8 + (i)) * ld), 2)
+#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
+    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
+                                _mm256_loadu_ps(p + (l)*ld))
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
+/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
+#define SSLH_I_TRANSPOSE \
+    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
+    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
+    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
+    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
+    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
+    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
+    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
+    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
+    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
+    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
+#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
+#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
+#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
+#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
+#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
+#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
+#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
+#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
+#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
+#define SSLH_I_TWELVE(p) _mm512_maskz_loadu_ps(0x0fff, p)
+#define SSLH_I_JOIN0(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19), b)
+#define SSLH_I_JOIN1(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23), b)
+#define SSLH_I_JOIN2(a, b) \
+    _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27), b)
+#define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
+#if SSLH_I_BF16
+#define SSLH_I_NDOT(x, b, s) \
+    _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
+#define SSLH_I_NALONG(x, z) _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(z, x))
+#define SSLH_I_NHALF(x) _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x))
+#endif
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
+    *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
+    return _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
+}
 
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
+#elif defined(SSLH_I_PASS_AVX2)
 
 #define SSLH_I_W 8
 #define SSLH_I_FMA 1
+#define SSLH_I_MR 6 /* 16 registers: 12 sums, 2 of b, 1 of a, 1 for a product */
 #define SSLH_I_N __m256
 #define SSLH_I_NM __m256
 #define SSLH_I_NI __m256i
@@ -14481,16 +14568,39 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
+#define SSLH_I_NFIRST(n) /* all bits in the first n of 8 lanes */ \
+    _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+#define SSLH_I_NLOADN(p, n) _mm256_maskload_ps(p, SSLH_I_NFIRST(n))
+#define SSLH_I_NSTOREN(p, n, x) _mm256_maskstore_ps(p, SSLH_I_NFIRST(n), x)
+#define SSLH_I_FOLD(OP8, OP4) \
+    __m256 h = OP8(x.a, x.b); \
+    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
+#define SSLH_I_QUAD(i) \
+    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
+#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */ \
+    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
+                         _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
+#define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
+    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
+}
 
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
+#elif defined(SSLH_I_PASS_SSE2) || defined(SSLH_I_PASS_FMA128)
 
 #define SSLH_I_W 4
-#if SSLH_I_PASS == SSLH_I_PASS_SSE2
+#define SSLH_I_MR 6
+#ifdef SSLH_I_PASS_SSE2
 #define SSLH_I_FMA 0
+#define SSLH_I_SMALL
 #define SSLH_I_NFMA(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 #else
 #define SSLH_I_FMA 1
 #define SSLH_I_NFMA(a, b, c) _mm_fmadd_ps(a, b, c)
+#define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
 #endif
 #define SSLH_I_N __m128
 #define SSLH_I_NM __m128
@@ -14529,11 +14639,22 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
 #define SSLH_I_NISHR8(a) _mm_srli_epi32(a, 8)
 #define SSLH_I_NIXOR(a, b) _mm_xor_si128(a, b)
+#define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
+#define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
+#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
+            odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
+    *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
+    return _mm_or_si128(_mm_and_si128(low, even), _mm_slli_epi64(odd, 32));
+}
 
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
+#elif defined(SSLH_I_PASS_NEON)
 
 #define SSLH_I_W 4
 #define SSLH_I_FMA 1
+#define SSLH_I_MR 12
 #define SSLH_I_N float32x4_t
 #define SSLH_I_NM uint32x4_t
 #define SSLH_I_NI int32x4_t
@@ -14571,11 +14692,23 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #define SSLH_I_NISHR23(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 23))
 #define SSLH_I_NISHR8(a) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), 8))
 #define SSLH_I_NIXOR(a, b) veorq_s32(a, b)
+#define SSLH_I_QUAD(i) vld1q_f32(p + (i)*ld)
+#define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
+#define SSLH_I_PAIR(a, b, hi) \
+    ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
+SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
+    uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
+    uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
+    uint32x4_t t = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(u), vget_high_u32(v)));
+    *high = vreinterpretq_s32_u32(vuzp2q_u32(s, t));
+    return vreinterpretq_s32_u32(vuzp1q_u32(s, t));
+}
 
 #else /* portable C: one number is the register, V is an array of 16 */
 
 #define SSLH_I_W 1
 #define SSLH_I_FMA 0
+#define SSLH_I_MR 4
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
 #define SSLH_I_NI int32_t
@@ -14759,33 +14892,25 @@ SSLH_I_INLINE void sslh_i_vstore(float *p, sslh_i_v x) {
 }
 #endif
 
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_NLOADN
 SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
     sslh_i_v r;
-    r.a = _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1u), p);
+    r.a = SSLH_I_NLOADN(p, n);
+#if SSLH_I_W == 8
+    r.b = n > 8 ? SSLH_I_NLOADN(p + 8, n - 8) : SSLH_I_NSET(0.0f);
+#endif
     return r;
 }
 SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
-    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1u), x.a);
-}
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-SSLH_I_INLINE __m256i SSLH_I_P(sslh_i_first_)(int n) { /* all bits in the first n of 8 lanes */
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-SSLH_I_INLINE sslh_i_v sslh_i_vloadn(const float *p, int n) {
-    sslh_i_v r;
-    r.a = _mm256_maskload_ps(p, SSLH_I_P(sslh_i_first_)(n));
-    r.b = n > 8 ? _mm256_maskload_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8)) : _mm256_setzero_ps();
-    return r;
-}
-SSLH_I_INLINE void sslh_i_vstoren(float *p, sslh_i_v x, int n) {
-    _mm256_maskstore_ps(p, SSLH_I_P(sslh_i_first_)(n), x.a);
-    if (n > 8) _mm256_maskstore_ps(p + 8, SSLH_I_P(sslh_i_first_)(n - 8), x.b);
+    SSLH_I_NSTOREN(p, n, x.a);
+#if SSLH_I_W == 8
+    if (n > 8) SSLH_I_NSTOREN(p + 8, n - 8, x.b);
+#endif
 }
 #else
-/* With SSE2 functions of their own: in the many loops that may end with one they are code for nothing, as memcpy is a
-   call anyway. (In portable C that costs layer norm a quarter of its speed.) */
-#if SSLH_I_PASS == SSLH_I_PASS_SSE2
+/* Where code is to be small (SSE2), functions of their own: in the many loops that may end with one they are code for
+   nothing, as memcpy is a call anyway. (In portable C that costs layer norm a quarter of its speed.) */
+#ifdef SSLH_I_SMALL
 #define SSLH_I_PART SSLH_I_APART
 #else
 #define SSLH_I_PART SSLH_I_INLINE
@@ -14803,18 +14928,7 @@ SSLH_I_PART void sslh_i_vstoren(sslh_real *p, sslh_i_v x, int n) {
 #endif
 
 /* One tree: lanes i and i+8, then i and i+4, i+2, i+1. */
-#if SSLH_I_X86 && SSLH_I_PASS != SSLH_I_PASS_C
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_FOLD(OP8, OP4) \
-    __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
-    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-#define SSLH_I_FOLD(OP8, OP4) \
-    __m256 h = OP8(x.a, x.b); \
-    __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
-#else
-#define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
-#endif
+#ifdef SSLH_I_FOLD
 SSLH_I_INLINE float sslh_i_vsum(sslh_i_v x) {
     SSLH_I_FOLD(_mm256_add_ps, _mm_add_ps)
     t = _mm_add_ps(t, _mm_movehl_ps(t, t));
@@ -14827,7 +14941,6 @@ SSLH_I_INLINE float sslh_i_vhmax(sslh_i_v x) {
     t = _mm_max_ss(t, _mm_shuffle_ps(t, t, 1));
     return _mm_cvtss_f32(t);
 }
-#undef SSLH_I_FOLD
 #else
 SSLH_I_INLINE sslh_real sslh_i_vsum(sslh_i_v x) {
     sslh_real t[16];
@@ -14851,16 +14964,6 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
    compilers. The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
      runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b */
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_MR 12
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
-#define SSLH_I_MR 12
-#elif SSLH_I_PASS == SSLH_I_PASS_C
-#define SSLH_I_MR 4
-#else
-#define SSLH_I_MR 6 /* 16 registers: 12 sums, 2 of b, 1 of a, 1 for a product */
-#endif
-
 #define SSLH_I_REP1(X) X(0)
 #define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
 #define SSLH_I_REP3(X) SSLH_I_REP2(X) X(2)
@@ -14871,18 +14974,18 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 #define SSLH_I_REP9(X) SSLH_I_REP8(X) X(8)
 #define SSLH_I_REP12(X) SSLH_I_REP9(X) X(9) X(10) X(11)
 
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
 #define SSLH_I_NR (2 * SSLH_I_W)
 
 #define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
 #define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
 #define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
 #define SSLH_I_ZERO4(r) SSLH_I_ZERO2(r) SSLH_I_N f##r = u##r, g##r = u##r;
-#define SSLH_I_MADD2(r, value)                                                                                           \
-    {                                                                                                                    \
-        SSLH_I_N x = SSLH_I_NSET(value);                                                                                 \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                                 \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                                 \
+#define SSLH_I_MADD2(r, value)                                                                                         \
+    {                                                                                                                  \
+        SSLH_I_N x = SSLH_I_NSET(value);                                                                               \
+        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                               \
+        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                               \
     }
 #define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
 #define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
@@ -15058,7 +15161,7 @@ SSLH_I_CORES(12)
 SSLH_I_RUN_CORES(8)
 SSLH_I_RUN_CORES(12)
 #endif
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_RUNS4
 SSLH_I_RUN_CORE(4, 6)
 #endif
 
@@ -15188,7 +15291,7 @@ SSLH_I_INLINE sslh_real *SSLH_I_P(sslh_i_row_)(const sslh_i_tile *t, int r) {
 }
 SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows, const sslh_real *y) {
     const sslh_real none = SSLH_I_NONE;
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
     if (t->cols == SSLH_I_NR || t->cols == SSLH_I_W) {
         const int wide = t->cols > SSLH_I_W;
         SSLH_I_N low = SSLH_I_NSET(t->relu ? 0.0f : none), b0 = SSLH_I_NSET(-0.0f), b1 = b0;
@@ -15238,7 +15341,7 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
 /* The sums are the result, in whole registers: they need not be collected first. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_plain_)(const sslh_i_tile *t, int cols) {
     const int whole = cols == SSLH_I_NR || (SSLH_I_W > 1 && cols == SSLH_I_W);
-    return whole && !t->cs && !(SSLH_I_PASS == SSLH_I_PASS_C && t->accumulate) && !t->bias && !t->relu;
+    return whole && !t->cs && !(SSLH_I_W == 1 && t->accumulate) && !t->bias && !t->relu;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
@@ -15254,7 +15357,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
+#define SSLH_I_HAS_PIXELS 1
 /* Pixels of a band: whole tiles, any number of them and of panels, for sums so short that calls and tables of pointers
    would count. Thirds of a tile are neighbouring pixels, t->pixel apart, and share a pointer: three pointers, two
    distances, b and what is asked for are what x86 has registers for. With each k three lines of y are asked for, over
@@ -15316,6 +15420,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_pixels_)(const sslh_i_tile *t) {
 #undef SSLH_I_TILE
 #undef SSLH_I_PIXEL
 #undef SSLH_I_BIAS
+#else
+#define SSLH_I_HAS_PIXELS 0
 #endif
 
 /* Some rows of one tile. */
@@ -15369,7 +15475,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
             sslh_i_ask soon;
             SSLH_I_P(sslh_i_soon_)(t, first, col, c, &soon);
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_RUNS4
             if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
                 SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
                 col += SSLH_I_NR;
@@ -15381,7 +15487,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
                 continue;
             }
 #endif
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
                 (t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
@@ -15397,24 +15503,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
    The same two forms, one core each of MR rows; rows that are missing repeat the first (rows) or are whatever follows
    in memory (runs: arrays of pairs end in some more bytes), and are not stored. For x, b pairs and s a float, in this
    order:
-       s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                          (B1)
+       s = fma(x.high, b.high, s);  s = fma(x.low, b.low, s)                                                       (B1)
    each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512 || SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
+#ifdef SSLH_I_FLUSHED
 #define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
 #define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
 #define SSLH_I_DOT_emulated(x, b, s) \
     SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
-#define SSLH_I_DOT_native(x, b, s) \
-    _mm512_dpbf16_ps(s, (__m512bh)_mm512_castps_si512(x), (__m512bh)_mm512_castps_si512(b))
 /* flush-to-zero and denormals-are-zero while emulating; vdpbf16ps does so by itself */
-#define SSLH_I_FLUSH_emulated(call)           \
-    {                                         \
-        const unsigned csr = _mm_getcsr();    \
-        _mm_setcsr(csr | 0x8040u);            \
-        call;                                 \
-        _mm_setcsr(csr);                      \
-    }
+#define SSLH_I_FLUSH_emulated(call) SSLH_I_FLUSHED(call)
 #define SSLH_I_FLUSH_native(call) call;
 /* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
 #define SSLH_I_STRAIGHT_native (t->cols == SSLH_I_NR)
@@ -15451,7 +15549,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         }                                                                                                              \
         SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
     }                                                                                                                  \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,        \
+                                                      int more) {                                                      \
         const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
         SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
         for (int s = 0; s < t->segs; s++) {                                                                            \
@@ -15493,7 +15592,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
                 for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);                \
         }                                                                                                              \
     }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep, int more) { \
+    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,           \
+                                                   int more) {                                                         \
         (void)ystep, (void)more;                                                                                       \
         const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                            \
         memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
@@ -15560,23 +15660,21 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
 #define SSLH_I_DOT SSLH_I_DOT_emulated
 SSLH_I_PAIR_KERNELS(emulated)
 #undef SSLH_I_DOT
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
-#define SSLH_I_DOT SSLH_I_DOT_native
+#ifdef SSLH_I_NDOT
+#define SSLH_I_DOT SSLH_I_NDOT
 SSLH_I_PAIR_KERNELS(native)
 #undef SSLH_I_DOT
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_along_)(const float *x, size_t n, float *to) {
-    for (; n >= 32; n -= 32, x += 32, to += 16)
-        _mm512_storeu_ps(
-            to, _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + 16), _mm512_loadu_ps(x))));
+    for (; n >= 2 * SSLH_I_W; n -= 2 * SSLH_I_W, x += 2 * SSLH_I_W, to += SSLH_I_W)
+        SSLH_I_NSTORE(to, SSLH_I_NALONG(SSLH_I_NLOAD(x), SSLH_I_NLOAD(x + SSLH_I_W)));
     sslh_i_pairs_along(x, n, to);
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size_t n, float *to) {
     size_t j = 0;
-    for (; j + 16 <= n; j += 16) {
-        const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + j)));
-        const __m512 second = z ? _mm512_loadu_ps(z + j) : _mm512_setzero_ps();
-        const __m512i high = _mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(second)), 16);
-        _mm512_storeu_ps(to + j, _mm512_castsi512_ps(_mm512_or_si512(low, high)));
+    for (; j + SSLH_I_W <= n; j += SSLH_I_W) {
+        const SSLH_I_NI low = SSLH_I_NHALF(SSLH_I_NLOAD(x + j));
+        const SSLH_I_N second = z ? SSLH_I_NLOAD(z + j) : SSLH_I_NSET(0.0f);
+        SSLH_I_NSTORE(to + j, SSLH_I_NOFBITS(SSLH_I_NIOR(low, SSLH_I_NISHL16(SSLH_I_NHALF(second)))));
     }
     sslh_i_pairs_down(x + j, z ? z + j : NULL, n - j, to + j);
 }
@@ -15638,23 +15736,18 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
         SSLH_I_PREFETCH1(next + 2 * ld + (i));                                                       \
         SSLH_I_PREFETCH1(next + 3 * ld + (i));                                                       \
     } while (0)
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-        if (some == 4 && step == 12) { /* four rows are three registers, whole lines of the cache */
-            const __m512i l0 = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19);
-            const __m512i l1 = _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23);
-            const __m512i l2 = _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27);
+#ifdef SSLH_I_TWELVE
+        if (some == 4 && step == 12) /* four rows are three registers, whole lines of the cache */
             for (; j + 12 <= cols; j += 12, p += 12, next += 12, q += panel) {
-                const __m512 r0 = _mm512_maskz_loadu_ps(0x0fff, p), r1 = _mm512_maskz_loadu_ps(0x0fff, p + ld);
-                const __m512 r2 = _mm512_maskz_loadu_ps(0x0fff, p + 2 * ld),
-                             r3 = _mm512_maskz_loadu_ps(0x0fff, p + 3 * ld);
+                const SSLH_I_N r0 = SSLH_I_TWELVE(p), r1 = SSLH_I_TWELVE(p + ld);
+                const SSLH_I_N r2 = SSLH_I_TWELVE(p + 2 * ld), r3 = SSLH_I_TWELVE(p + 3 * ld);
                 SSLH_I_SOON(0);
-                SSLH_I_NSTORE(q, _mm512_permutex2var_ps(r0, l0, r1));
-                SSLH_I_NSTORE(q + 16, _mm512_permutex2var_ps(r1, l1, r2));
-                SSLH_I_NSTORE(q + 32, _mm512_permutex2var_ps(r2, l2, r3));
+                SSLH_I_NSTORE(q, SSLH_I_JOIN0(r0, r1));
+                SSLH_I_NSTORE(q + 16, SSLH_I_JOIN1(r1, r2));
+                SSLH_I_NSTORE(q + 32, SSLH_I_JOIN2(r2, r3));
             }
-        }
 #endif
-#if SSLH_I_PASS != SSLH_I_PASS_C
+#if SSLH_I_W > 1
         if (some == 4 && step == SSLH_I_NR)
             for (; j + SSLH_I_NR <= cols; j += SSLH_I_NR, p += SSLH_I_NR, next += SSLH_I_NR, q += panel) {
 #define SSLH_I_LINE(r)                                                                               \
@@ -15675,7 +15768,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
             for (; wide == 8 && step == 8 && r < some; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
-#if SSLH_I_PASS != SSLH_I_PASS_C /* what a register carries too many is of the next line, in memory and in the panel */
+#if SSLH_I_W > 1 /* what a register carries too many is of the next line, in memory and in the panel */
             for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
@@ -15685,54 +15778,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
     }
 }
 #undef SSLH_I_SOON
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-#define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
-    _mm512_insertf32x4(_mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),     \
-                                                                   _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                \
-                       _mm_loadu_ps(p + (8 + (i)) * ld), 2)
-#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
-    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
-                                _mm256_loadu_ps(p + (l)*ld))
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
-#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
-/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
-#define SSLH_I_TRANSPOSE \
-    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
-    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
-    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
-    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
-    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
-    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
-    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
-    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
-    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
-    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
-#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
-#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
-#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
-#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
-#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
-#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
-#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
-#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
-#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-#define SSLH_I_QUAD(i) _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), _mm_loadu_ps(p + (4 + (i)) * ld), 1)
-#define SSLH_I_PANEL(i) /* of the rows i and 4 + i; 5 is the last */ \
-    _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
-                         _mm_loadu_ps(p + ((i) < 2 ? 4 + (i) : 5) * ld), 1)
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm256_unpackhi_ps(a, b) : _mm256_unpacklo_ps(a, b))
-#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm256_shuffle_ps(a, b, 0xee) : _mm256_shuffle_ps(a, b, 0x44))
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
-#define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
-#define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm_shuffle_ps(a, b, 0xee) : _mm_shuffle_ps(a, b, 0x44))
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
-#define SSLH_I_QUAD(i) vld1q_f32(p + (i)*ld)
-#define SSLH_I_ZIP(a, b, hi) ((hi) ? vzip2q_f32(a, b) : vzip1q_f32(a, b))
-#define SSLH_I_PAIR(a, b, hi) \
-    ((hi) ? vcombine_f32(vget_high_f32(a), vget_high_f32(b)) : vcombine_f32(vget_low_f32(a), vget_low_f32(b)))
-#endif
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
@@ -15754,7 +15799,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         return;
     }
 #endif
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_TRANSPOSE
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
@@ -15773,7 +15818,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (; k < kn; k++, p++, q += step)
             for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
     }
-#elif SSLH_I_PASS != SSLH_I_PASS_C
+#elif SSLH_I_W > 1
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
@@ -15801,7 +15846,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
+#ifdef SSLH_I_TRANSPOSE
+#define SSLH_I_HAS_DOTS 1
 /* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much
    as the product; here it is transposed in registers and used at once. Whole groups of 16 columns. */
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
@@ -15819,7 +15865,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 #define SSLH_I_STEP(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), x, u##r);
 #define SSLH_I_TERM(i)                       \
     {                                        \
-        const __m512 x = SSLH_I_COLUMN(i);   \
+        const SSLH_I_N x = SSLH_I_COLUMN(i); \
         SSLH_I_REP8(SSLH_I_STEP)             \
         k++;                                 \
     }
@@ -15830,7 +15876,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
         }
         for (; p < end; p++, k++) {
             for (int i = 0; i < 16; i++) y[i] = p[(size_t)i * ld];
-            const __m512 x = SSLH_I_NLOAD(y);
+            const SSLH_I_N x = SSLH_I_NLOAD(y);
             SSLH_I_REP8(SSLH_I_STEP)
         }
 #define SSLH_I_END(r) SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);
@@ -15843,6 +15889,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
 #undef SSLH_I_TERM
 #undef SSLH_I_END
 }
+#else
+#define SSLH_I_HAS_DOTS 0
 #endif
 
 /* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all
@@ -15869,34 +15917,34 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, 
         SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
     }
 #define SSLH_I_PLAIN(r) SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));
-#define SSLH_I_DEPTH(name, slice, ROW)                                                                                  \
-    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                      \
-        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                  \
-        const size_t n = d->n, ystep = d->ystep;                                                                         \
-        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                            \
-        const sslh_i_depth_next next = d->next;                                                                          \
-        const int plain = count == 8 && !d->accumulate;                                                                  \
-        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                                \
-        const sslh_real *x = d->x;                                                                                       \
-        sslh_real *y = d->y;                                                                                             \
-        size_t c = 0;                                                                                                    \
-        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                       \
-            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                     \
+#define SSLH_I_DEPTH(name, slice, ROW)                                                                                 \
+    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                     \
+        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                \
+        const size_t n = d->n, ystep = d->ystep;                                                                       \
+        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                          \
+        const sslh_i_depth_next next = d->next;                                                                        \
+        const int plain = count == 8 && !d->accumulate;                                                                \
+        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                              \
+        const sslh_real *x = d->x;                                                                                     \
+        sslh_real *y = d->y;                                                                                           \
+        size_t c = 0;                                                                                                  \
+        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                     \
+            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                   \
             if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&next, c);                                                       \
-            SSLH_I_REP8(SSLH_I_START)                                                                                    \
-            for (int a = 0; a < d->rows; a++) {                                                                          \
-                const sslh_real *w = d->w[a] + c;                                                                        \
-                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                  \
-                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                          \
-                ROW                                                                                                      \
-            }                                                                                                            \
-            if (plain) {                                                                                                 \
-                SSLH_I_REP8(SSLH_I_PLAIN)                                                                               \
-                continue;                                                                                                \
-            }                                                                                                            \
-            SSLH_I_REP8(SSLH_I_END)                                                                                      \
-        }                                                                                                                \
-        return c;                                                                                                        \
+            SSLH_I_REP8(SSLH_I_START)                                                                                  \
+            for (int a = 0; a < d->rows; a++) {                                                                        \
+                const sslh_real *w = d->w[a] + c;                                                                      \
+                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                \
+                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                        \
+                ROW                                                                                                    \
+            }                                                                                                          \
+            if (plain) {                                                                                               \
+                SSLH_I_REP8(SSLH_I_PLAIN)                                                                              \
+                continue;                                                                                              \
+            }                                                                                                          \
+            SSLH_I_REP8(SSLH_I_END)                                                                                    \
+        }                                                                                                              \
+        return c;                                                                                                      \
     }
 #define SSLH_I_TAP(r)                                            \
     s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r);        \
@@ -16429,7 +16477,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
 #define sslh_i_vpow SSLH_I_P(sslh_i_vpow_)
 /* Inlined where V is one or two registers; arrays of 16, and four registers of 16 that SSE2 has, would only make the
    code large and the compiler slow: there these are functions, and so is the loop below (ONE_LOOP). */
-#if SSLH_I_W == 1 || SSLH_I_PASS == SSLH_I_PASS_SSE2
+#if SSLH_I_W == 1 || defined(SSLH_I_SMALL)
 #define SSLH_I_ONE_LOOP 1
 #define SSLH_I_BIG SSLH_I_APART
 #else
@@ -16889,9 +16937,9 @@ SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, 
         } \
         TOTAL = sslh_i_vsum(sslh_i_vadd(sslh_i_vadd(s0, s1), sslh_i_vadd(s2, s3))); \
     }
-#define sslh_i_sum_row SSLH_I_P(sslh_i_sum_row_)
+#define sslh_i_sum_row SSLH_I_P(sslh_i_sum_)
 #define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
-#define sslh_i_max_row SSLH_I_P(sslh_i_max_row_)
+#define sslh_i_max_row SSLH_I_P(sslh_i_max_)
 SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
     sslh_real sum;
     SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vadd(s0, t))
@@ -17305,30 +17353,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_dropout_)(uint64_t seed, uint64_t stream, size_t 
     }
 }
 #else
-#define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
-/* Low and high half of the 64-bit products. */
-SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) {
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    __m512i even = _mm512_mul_epu32(a, b), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), b);
-    *high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64(even, 32), odd);
-    return _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64(odd, 32));
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2
-    __m256i even = _mm256_mul_epu32(a, b), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), b);
-    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xaa);
-    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xaa);
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
-    __m128i low = _mm_set_epi32(0, -1, 0, -1), even = _mm_mul_epu32(a, b),
-            odd = _mm_mul_epu32(_mm_srli_epi64(a, 32), b);
-    *high = _mm_or_si128(_mm_srli_epi64(even, 32), _mm_andnot_si128(low, odd));
-    return _mm_or_si128(_mm_and_si128(low, even), _mm_slli_epi64(odd, 32));
-#else
-    uint32x4_t u = vreinterpretq_u32_s32(a), v = vreinterpretq_u32_s32(b);
-    uint32x4_t s = vreinterpretq_u32_u64(vmull_u32(vget_low_u32(u), vget_low_u32(v)));
-    uint32x4_t t = vreinterpretq_u32_u64(vmull_u32(vget_high_u32(u), vget_high_u32(v)));
-    *high = vreinterpretq_s32_u32(vuzp2q_u32(s, t));
-    return vreinterpretq_s32_u32(vuzp1q_u32(s, t));
-#endif
-}
 /* One Philox round of the field q (see sslh_philox). */
 #define SSLH_I_ROUND(OP, q) \
     { \
@@ -17545,208 +17569,78 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 }
 
 /* --- the table of this pass --- */
-#if SSLH_I_PASS != SSLH_I_PASS_C || SSLH_I_PORTABLE
+#if SSLH_I_W > 1 || SSLH_I_PORTABLE
+#define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
+#define SSLH_I_ENTRY_IF(has, result, name, arguments) SSLH_I_IF(has, SSLH_I_P(sslh_i_##name##_)),
+#define SSLH_I_IF(has, f) SSLH_I_IF_(has, f) /* f or, where has is 0, NULL */
+#define SSLH_I_IF_(has, f) SSLH_I_IF_##has(f)
+#define SSLH_I_IF_0(f) NULL
+#define SSLH_I_IF_1(f) f
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    "avx512",
-#elif SSLH_I_PASS == SSLH_I_PASS_AVX2 || SSLH_I_PASS == SSLH_I_PASS_FMA128
-    "avx2",
-#elif SSLH_I_PASS == SSLH_I_PASS_SSE2
-    "sse2",
-#elif SSLH_I_PASS == SSLH_I_PASS_NEON
-    "neon",
-#else
-    "c",
-#endif
+    SSLH_I_TEXT(SSLH_I_SUFFIX),
     SSLH_I_FMA,
     SSLH_I_MR,
     SSLH_I_NR,
     SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_P(sslh_i_tile_rows_),
-    SSLH_I_P(sslh_i_tile_runs_),
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512
-    SSLH_I_P(sslh_i_tile_dots_),
-#else
-    NULL,
-#endif
-#if SSLH_I_PASS != SSLH_I_PASS_C
-    SSLH_I_P(sslh_i_tile_pixels_),
-#else
-    NULL,
-#endif
-    SSLH_I_P(sslh_i_pack_n_),
-    SSLH_I_P(sslh_i_pack_lines_),
-    SSLH_I_P(sslh_i_pack_t_),
-    SSLH_I_P(sslh_i_relu_bias_),
-    SSLH_I_P(sslh_i_depthwise_),
-    SSLH_I_P(sslh_i_depth_sums_),
-    SSLH_I_P(sslh_i_madd_row_),
-    SSLH_I_P(sslh_i_max_pixel_),
-    SSLH_I_P(sslh_i_max_back_),
-    SSLH_I_P(sslh_i_fold_),
-    SSLH_I_P(sslh_i_wino_input_),
-    SSLH_I_P(sslh_i_wino_grad_),
-    SSLH_I_P(sslh_i_wino_output_),
-    SSLH_I_P(sslh_i_wino_weight_),
-    SSLH_I_P(sslh_i_wino_dweight_),
-    SSLH_I_P(sslh_i_unary_),
-    SSLH_I_P(sslh_i_unary_back_),
-    SSLH_I_P(sslh_i_binary_),
-    SSLH_I_P(sslh_i_binary_back_),
-    SSLH_I_P(sslh_i_axpby_),
-    SSLH_I_P(sslh_i_sgd_),
-    SSLH_I_P(sslh_i_adam_),
-    sslh_i_sum_row,
-    SSLH_I_P(sslh_i_squares_),
-    SSLH_I_P(sslh_i_variance_rows_),
-    SSLH_I_P(sslh_i_variance_back_),
-    SSLH_I_P(sslh_i_max_rows_),
-    SSLH_I_P(sslh_i_lse_rows_),
-    SSLH_I_P(sslh_i_lse_back_),
-    SSLH_I_P(sslh_i_softmax_),
-    SSLH_I_P(sslh_i_softmax_back_),
-    SSLH_I_P(sslh_i_layer_norm_),
-    SSLH_I_P(sslh_i_layer_norm_back_),
-    SSLH_I_P(sslh_i_l2_),
-    SSLH_I_P(sslh_i_l2_back_),
-    SSLH_I_P(sslh_i_col_sum_),
-    SSLH_I_P(sslh_i_col_moments_),
-    SSLH_I_P(sslh_i_norm_),
-    SSLH_I_P(sslh_i_norm_sums_),
-    SSLH_I_P(sslh_i_norm_back_),
-    SSLH_I_P(sslh_i_dropout_),
-    SSLH_I_P(sslh_i_attend_),
-    SSLH_I_P(sslh_i_attend_back_),
-    SSLH_I_P(sslh_i_gru_),
-    SSLH_I_P(sslh_i_gru_back_),
-    SSLH_I_P(sslh_i_dot_),
-    SSLH_I_P(sslh_i_max_row_),
-    SSLH_I_P(sslh_i_mix_rows_),
-    SSLH_I_P(sslh_i_scale_clip_),
-    SSLH_I_P(sslh_i_blend_clip_),
-    SSLH_I_P(sslh_i_luma_),
-    SSLH_I_P(sslh_i_hue_),
-    SSLH_I_P(sslh_i_solarize_),
+    SSLH_I_KERNELS(SSLH_I_ENTRY, SSLH_I_ENTRY_IF)
 #if SSLH_I_DOUBLE
     {NULL, NULL, NULL, NULL},
-    {NULL, NULL, NULL, NULL}
 #else
     {SSLH_I_P(sslh_i_emulated_tile_rows_), SSLH_I_P(sslh_i_emulated_tile_runs_), sslh_i_pairs_along, sslh_i_pairs_down},
-#if SSLH_I_PASS == SSLH_I_PASS_AVX512 && SSLH_I_BF16
+#endif
+#ifdef SSLH_I_NDOT
     {SSLH_I_P(sslh_i_native_tile_rows_), SSLH_I_P(sslh_i_native_tile_runs_), SSLH_I_P(sslh_i_pairs_along_),
      SSLH_I_P(sslh_i_pairs_down_)}
 #else
     {NULL, NULL, NULL, NULL}
 #endif
-#endif
 };
 #endif
 
-/* what the next pass defines anew */
-#undef SSLH_I_BIG
-#undef SSLH_I_DRAW
-#undef SSLH_I_CORES
-#undef SSLH_I_MADD1
-#undef SSLH_I_MADD2
-#undef SSLH_I_MR
-#undef SSLH_I_NR
-#undef SSLH_I_PAIR
-#undef SSLH_I_POINT
-#undef SSLH_I_ALL
-#undef SSLH_I_DOT_emulated
-#undef SSLH_I_DOT_native
-#undef SSLH_I_FLUSH_emulated
-#undef SSLH_I_FLUSH_native
-#undef SSLH_I_STRAIGHT_emulated
-#undef SSLH_I_STRAIGHT_native
-#undef SSLH_I_HIGH
-#undef SSLH_I_LOW
-#undef SSLH_I_NISHL16
-#undef SSLH_I_PAIR_DOT
-#undef SSLH_I_PAIR_KERNELS
-#undef SSLH_I_PAIR_POINT
-#undef SSLH_I_PAIR_ROW
-#undef SSLH_I_PAIR_RUN
-#undef SSLH_I_PAIR_TILES
-#undef SSLH_I_PUT1
-#undef SSLH_I_PUT2
-#undef SSLH_I_QUAD
-#undef SSLH_I_PANEL
-#undef SSLH_I_HALVES
-#undef SSLH_I_MORE1
-#undef SSLH_I_MORE2
-#undef SSLH_I_REP1
-#undef SSLH_I_REP12
-#undef SSLH_I_REP2
-#undef SSLH_I_REP3
-#undef SSLH_I_REP4
-#undef SSLH_I_REP6
-#undef SSLH_I_REP8
-#undef SSLH_I_REP9
-#undef SSLH_I_ADD0
-#undef SSLH_I_ADD1
-#undef SSLH_I_ADD2
-#undef SSLH_I_CLOSE
-#undef SSLH_I_COL
-#undef SSLH_I_END
-#undef SSLH_I_OPEN
-#undef SSLH_I_DEPTH
-#undef SSLH_I_OUT
-#undef SSLH_I_OUT2
-#undef SSLH_I_PART
-#undef SSLH_I_BUSY
-#undef SSLH_I_ONE_LOOP
-#undef SSLH_I_EVERY
-#undef SSLH_I_LOOP
-#undef SSLH_I_LOOP_END
-#undef SSLH_I_CASE
-#undef SSLH_I_OUT3
-#undef SSLH_I_OUT5
-#undef SSLH_I_WEIGHT
-#undef SSLH_I_STEP
-#undef SSLH_I_SUMS
-#undef SSLH_I_START
-#undef SSLH_I_TAP
-#undef SSLH_I_TAP_IN
-#undef SSLH_I_ROUND
-#undef SSLH_I_ROW1
-#undef SSLH_I_ROW1TWICE
-#undef SSLH_I_ROW2
-#undef SSLH_I_RUN1
-#undef SSLH_I_RUN2
-#undef SSLH_I_RUN4
-#undef SSLH_I_RUN
-#undef SSLH_I_WA
-#undef SSLH_I_WA2
-#undef SSLH_I_WB
-#undef SSLH_I_WB2
-#undef SSLH_I_WL
-#undef SSLH_I_WN
-#undef SSLH_I_ZERO1
-#undef SSLH_I_ZERO2
-#undef SSLH_I_ZIP
-#undef SSLH_I_EACH
+/* what the next pass defines anew: its block of the vector layer */
+#undef SSLH_I_COLUMN
+#undef SSLH_I_COLUMN0
+#undef SSLH_I_COLUMN1
+#undef SSLH_I_COLUMN2
+#undef SSLH_I_COLUMN3
+#undef SSLH_I_COLUMN4
+#undef SSLH_I_COLUMN5
+#undef SSLH_I_COLUMN6
+#undef SSLH_I_COLUMN7
+#undef SSLH_I_FLUSHED
 #undef SSLH_I_FMA
+#undef SSLH_I_FOLD
+#undef SSLH_I_HALVES
+#undef SSLH_I_JOIN0
+#undef SSLH_I_JOIN1
+#undef SSLH_I_JOIN2
+#undef SSLH_I_MR
 #undef SSLH_I_N
 #undef SSLH_I_NABS
 #undef SSLH_I_NADD
+#undef SSLH_I_NALONG
 #undef SSLH_I_NBITS
 #undef SSLH_I_NDIV
+#undef SSLH_I_NDOT
 #undef SSLH_I_NEQ
+#undef SSLH_I_NFIRST
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
 #undef SSLH_I_NGT
+#undef SSLH_I_NHALF
 #undef SSLH_I_NI
 #undef SSLH_I_NIADD
 #undef SSLH_I_NIAND
 #undef SSLH_I_NIOR
 #undef SSLH_I_NISET
+#undef SSLH_I_NISHL16
 #undef SSLH_I_NISHL23
 #undef SSLH_I_NISHR23
 #undef SSLH_I_NISHR8
-#undef SSLH_I_NIXOR
 #undef SSLH_I_NISUB
+#undef SSLH_I_NIXOR
 #undef SSLH_I_NLOAD
+#undef SSLH_I_NLOADN
 #undef SSLH_I_NM
 #undef SSLH_I_NMAND
 #undef SSLH_I_NMAX
@@ -17761,101 +17655,223 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_NSET
 #undef SSLH_I_NSQRT
 #undef SSLH_I_NSTORE
+#undef SSLH_I_NSTOREN
 #undef SSLH_I_NSUB
 #undef SSLH_I_NTOINT
 #undef SSLH_I_NTOREAL
+#undef SSLH_I_PAIR
+#undef SSLH_I_PANEL
+#undef SSLH_I_QUAD
+#undef SSLH_I_RUNS4
+#undef SSLH_I_SMALL
+#undef SSLH_I_TRANSPOSE
+#undef SSLH_I_TWELVE
+#undef SSLH_I_W
+#undef SSLH_I_ZIP
+/* and what kernels make of it */
+#undef SSLH_I_ADD0
+#undef SSLH_I_ADD1
+#undef SSLH_I_ADD2
+#undef SSLH_I_ALL
+#undef SSLH_I_BIG
+#undef SSLH_I_BUSY
+#undef SSLH_I_CASE
+#undef SSLH_I_CLOSE
+#undef SSLH_I_COL
+#undef SSLH_I_CORES
+#undef SSLH_I_DEPTH
+#undef SSLH_I_DOT_emulated
+#undef SSLH_I_DRAW
+#undef SSLH_I_EACH
+#undef SSLH_I_END
+#undef SSLH_I_EVERY
+#undef SSLH_I_FLUSH_emulated
+#undef SSLH_I_FLUSH_native
+#undef SSLH_I_HAS_DOTS
+#undef SSLH_I_HAS_PIXELS
+#undef SSLH_I_HIGH
+#undef SSLH_I_LOOP
+#undef SSLH_I_LOOP_END
+#undef SSLH_I_LOW
+#undef SSLH_I_MADD1
+#undef SSLH_I_MADD2
+#undef SSLH_I_MORE1
+#undef SSLH_I_MORE2
+#undef SSLH_I_NR
+#undef SSLH_I_ONE_LOOP
+#undef SSLH_I_OPEN
+#undef SSLH_I_OUT
+#undef SSLH_I_OUT2
+#undef SSLH_I_OUT3
+#undef SSLH_I_OUT5
+#undef SSLH_I_PAIR_DOT
+#undef SSLH_I_PAIR_KERNELS
+#undef SSLH_I_PAIR_POINT
+#undef SSLH_I_PAIR_ROW
+#undef SSLH_I_PAIR_RUN
+#undef SSLH_I_PAIR_TILES
+#undef SSLH_I_PART
+#undef SSLH_I_POINT
+#undef SSLH_I_PUT1
+#undef SSLH_I_PUT2
+#undef SSLH_I_REP1
+#undef SSLH_I_REP12
+#undef SSLH_I_REP2
+#undef SSLH_I_REP3
+#undef SSLH_I_REP4
+#undef SSLH_I_REP6
+#undef SSLH_I_REP8
+#undef SSLH_I_REP9
+#undef SSLH_I_ROUND
+#undef SSLH_I_ROW1
+#undef SSLH_I_ROW1TWICE
+#undef SSLH_I_ROW2
+#undef SSLH_I_RUN
+#undef SSLH_I_RUN1
+#undef SSLH_I_RUN2
+#undef SSLH_I_RUN4
 #undef SSLH_I_S0
 #undef SSLH_I_S1
 #undef SSLH_I_S2
 #undef SSLH_I_S3
+#undef SSLH_I_START
+#undef SSLH_I_STEP
+#undef SSLH_I_STRAIGHT_emulated
+#undef SSLH_I_STRAIGHT_native
+#undef SSLH_I_SUMS
+#undef SSLH_I_TAP
+#undef SSLH_I_TAP_IN
 #undef SSLH_I_V0
 #undef SSLH_I_V1
 #undef SSLH_I_V2
 #undef SSLH_I_V3
-#undef SSLH_I_W
+#undef SSLH_I_WA
+#undef SSLH_I_WA2
+#undef SSLH_I_WB
+#undef SSLH_I_WB2
+#undef SSLH_I_WEIGHT
+#undef SSLH_I_WL
+#undef SSLH_I_WN
+#undef SSLH_I_ZERO1
+#undef SSLH_I_ZERO2
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC pop_options
 #endif
+#if defined(SSLH_I_TARGET) && defined(__clang__)
+#pragma clang attribute pop
+#elif defined(SSLH_I_TARGET) && defined(__GNUC__)
+#pragma GCC pop_options
+#endif
+#undef SSLH_I_SUFFIX
+#undef SSLH_I_TARGET
 
 #ifndef SSLH_I_INNER /* the outer text goes on */
 
 /* --- dispatch --- */
 
-/* The instruction sets of the running processor that the system also saves on a task switch. */
-SSLH_I_FN int sslh_i_cpu_has(int pass) {
+/* Whether the running processor has a feature whose registers the system also saves on a task switch. */
 #if SSLH_I_X86 && defined(_MSC_VER)
+SSLH_I_FN int sslh_i_x86_has(const char *feature) {
+    static const struct { const char *name; int leaf, word, bit, saved; } known[] = { /* words: eax, ebx, ecx, edx */
+        { "sse2", 1, 3, 26, 0 },        { "fma", 1, 2, 12, 0x06 },      { "avx2", 7, 1, 5, 0x06 },
+        { "avx512f", 7, 1, 16, 0xe6 },  { "avx512dq", 7, 1, 17, 0xe6 }, { "avx512bw", 7, 1, 30, 0xe6 },
+        { "avx512vl", 7, 1, 31, 0xe6 },
+    };
     int r[4];
-    unsigned long long xcr = 0;
-    if (pass == SSLH_I_PASS_C) return 1;
+    unsigned long long saved = 0;
     __cpuid(r, 1);
-    if (pass == SSLH_I_PASS_SSE2) return (r[3] >> 26) & 1;
-    int fma = (r[2] >> 12) & 1;
-    if ((r[2] >> 27) & 1) xcr = _xgetbv(0);
-    __cpuid(r, 0);
-    if (r[0] < 7) return 0;
-    __cpuidex(r, 7, 0);
-    if (pass == SSLH_I_PASS_AVX2) return fma && (xcr & 6) == 6 && ((r[1] >> 5) & 1);
-    return pass == SSLH_I_PASS_AVX512 && fma && (xcr & 0xe6) == 0xe6 && ((r[1] >> 16) & 1) && ((r[1] >> 17) & 1) &&
-           ((r[1] >> 30) & 1) && (((unsigned)r[1] >> 31) & 1);
-#elif SSLH_I_X86
-    __builtin_cpu_init();
-    switch (pass) {
-    case SSLH_I_PASS_C: return 1;
-    case SSLH_I_PASS_SSE2: return __builtin_cpu_supports("sse2") != 0;
-    case SSLH_I_PASS_AVX2: return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-    case SSLH_I_PASS_AVX512:
-        return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-               __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-               __builtin_cpu_supports("fma");
-    default: return 0;
+    if ((r[2] >> 27) & 1) saved = _xgetbv(0);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(known[i].name, feature) != 0) continue;
+        __cpuid(r, 0);
+        if (r[0] < known[i].leaf) return 0;
+        __cpuidex(r, known[i].leaf, 0);
+        return (((unsigned)r[known[i].word] >> known[i].bit) & 1) &&
+               ((int)saved & known[i].saved) == known[i].saved;
     }
-#elif SSLH_I_ARM
-    return pass == SSLH_I_PASS_C || pass == SSLH_I_PASS_NEON;
-#else
-    return pass == SSLH_I_PASS_C;
+    return 0;
+}
+#elif SSLH_I_X86
+#define sslh_i_x86_has(feature) (__builtin_cpu_supports(feature) != 0)
 #endif
+/* AMD's processors that have the instruction (Zen 4 and later; measured on a Zen 5) start it as often as a fused
+   multiply-add, Intel's Emerald Rapids a quarter as often. */
+#if SSLH_I_BF16
+#define SSLH_I_X86_BFLOAT16 (!sslh_i_x86_has("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1)
+#else
+#define SSLH_I_X86_BFLOAT16 0
+#endif
+
+enum { SSLH_I_MOST_SETS = 8 }; /* in one build */
+/* A row for each instruction set of this build, the best last: its table, whether the processor has it, and what
+   .bfloat16 of sslh_info tells of it: 0 where it has no instruction for bfloat16, 2 where that is faster than float. */
+typedef struct sslh_i_set { const struct sslh_i_kernels *table; int here, bfloat16; } sslh_i_set;
+SSLH_I_FN int sslh_i_sets(sslh_i_set set[SSLH_I_MOST_SETS]) {
+    int n = 0;
+#define SSLH_I_SET(name, has, gain) \
+    set[n].table = &sslh_i_table_##name, set[n].here = has, set[n].bfloat16 = gain, n++;
+#if SSLH_I_PORTABLE
+    SSLH_I_SET(c, 1, 0)
+#endif
+#if SSLH_I_X86
+#if !defined(_MSC_VER)
+    __builtin_cpu_init();
+#endif
+    SSLH_I_SET(sse2, sslh_i_x86_has("sse2"), 0)
+    SSLH_I_SET(avx2, sslh_i_x86_has("avx2") && sslh_i_x86_has("fma"), 0)
+#if !SSLH_I_NARROW
+    SSLH_I_SET(avx512,
+               sslh_i_x86_has("avx512f") && sslh_i_x86_has("avx512bw") && sslh_i_x86_has("avx512dq") &&
+                   sslh_i_x86_has("avx512vl") && sslh_i_x86_has("fma"),
+               SSLH_I_X86_BFLOAT16)
+#endif
+#elif SSLH_I_ARM
+    SSLH_I_SET(neon, 1, 0)
+#endif
+    return n;
+}
+SSLH_DEF const char *sslh_cpu_name(int i) {
+    sslh_i_set set[SSLH_I_MOST_SETS];
+    return i >= 0 && i < sslh_i_sets(set) ? set[i].table->name : NULL;
 }
 
 SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c) { return c->k ? c->k->name : "none"; }
 
 /* Chooses the table of c->desc.cpu, or the best one; without FMA under portable_bits. An unknown name, or one that this
-   processor or build lacks, is an error (and the last table, so that nothing crashes). */
+   processor or build lacks, is an error (and the first table, so that nothing crashes). */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c) {
-    static const struct { int pass; const struct sslh_i_kernels *table; } all[] = { /* best first */
-#if SSLH_I_X86
-#if !SSLH_I_NARROW
-        { SSLH_I_PASS_AVX512, &sslh_i_table_avx512 },
-#endif
-        { SSLH_I_PASS_AVX2, &sslh_i_table_avx2 },
-        { SSLH_I_PASS_SSE2, &sslh_i_table_sse2 },
-#elif SSLH_I_ARM
-        { SSLH_I_PASS_NEON, &sslh_i_table_neon },
-#endif
-#if SSLH_I_PORTABLE
-        { SSLH_I_PASS_C, &sslh_i_table_c }
-#endif
-    };
-    int n = (int)(sizeof all / sizeof all[0]);
+    sslh_i_set set[SSLH_I_MOST_SETS];
+    const int n = sslh_i_sets(set);
     const char *cpu = c->desc.cpu && c->desc.cpu[0] ? c->desc.cpu : NULL;
-    c->k = all[n - 1].table;
-    for (int i = 0; i < n; i++) {
-        if (cpu ? strcmp(cpu, all[i].table->name) != 0 : (c->desc.portable_bits && all[i].table->fma)) continue;
-        if (!sslh_i_cpu_has(all[i].pass)) {
+    char names[16 * SSLH_I_MOST_SETS] = "";
+    c->k = set[0].table;
+    for (int i = n - 1; i >= 0; i--) {
+        if (cpu ? strcmp(cpu, set[i].table->name) != 0 : (c->desc.portable_bits && set[i].table->fma)) continue;
+        if (!set[i].here) {
             if (!cpu) continue;
             sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\": this processor does not have it", cpu);
             return;
         }
-        if (c->desc.portable_bits && all[i].table->fma) {
+        if (c->desc.portable_bits && set[i].table->fma) {
             sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" fuses multiply and add, which portable_bits excludes",
                       cpu);
             return;
         }
-        c->k = all[i].table;
+        c->k = set[i].table;
         return;
     }
-    sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (%s%s)", cpu ? cpu : "",
-              SSLH_I_X86 ? (SSLH_I_NARROW ? "sse2, avx2" : "sse2, avx2, avx512") : SSLH_I_ARM ? "neon" : "c",
-              SSLH_I_SIMD && SSLH_I_PORTABLE ? ", c" : "");
+    for (int i = 0; i < n; i++) {
+        size_t at = strlen(names);
+        snprintf(names + at, sizeof names - at, "%s%s", i ? ", " : "", set[i].table->name);
+    }
+    sslh_fail(c, SSLH_E_USAGE, "sslh_create: cpu \"%s\" is unknown to this build (%s)", cpu ? cpu : "", names);
+}
+/* What .bfloat16 gains with the table c->k, see sslh_info. */
+SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
+    sslh_i_set set[SSLH_I_MOST_SETS];
+    for (int i = sslh_i_sets(set) - 1; i >= 0; i--)
+        if (set[i].table == c->k) return c->k->native.rows ? set[i].bfloat16 : 0;
+    return 0;
 }
 
 /* The table for products of pairs: that of c->k with other tiles. */
@@ -17863,11 +17879,7 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #if SSLH_I_DOUBLE
     sslh_fail(c, SSLH_E_USAGE, "sslh_create: bfloat16: a double build has no products of less than double precision");
 #else
-    int native = c->k->native.rows != NULL;
-#if SSLH_I_BF16
-    __builtin_cpu_init();
-    native = native && __builtin_cpu_supports("avx512bf16");
-#endif
+    int native = sslh_i_bfloat16_gain(c) != 0;
     if (SSLH_I_BAD(c)) return;
     c->pairs = (struct sslh_i_kernels *)sslh_i_alloc(c, sizeof *c->pairs);
     if (!c->pairs) return;
@@ -17878,17 +17890,6 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     c->pairs->tile_dots = NULL;
     c->pairs->native = *p; /* its conversions */
 #endif
-}
-
-/* What .bfloat16 gains with the table c->k, see sslh_info. AMD's processors that have the instruction (Zen 4 and later;
-   measured on a Zen 5) start it as often as a fused multiply-add, Intel's Emerald Rapids a quarter as often. */
-SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c) {
-    int gain = c->k && c->k->native.rows;
-#if SSLH_I_BF16
-    __builtin_cpu_init();
-    if (gain) gain = !__builtin_cpu_supports("avx512bf16") ? 0 : __builtin_cpu_is("amd") ? 2 : 1;
-#endif
-    return gain;
 }
 
 /* 1 while the running product or convolution reads pairs. */

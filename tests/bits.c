@@ -255,9 +255,20 @@ static const char *cpu_in_use(const char *cpu) {
     sslh_destroy(c);
     return name;
 }
-static int fused(const char *cpu) { return strcmp(cpu, "c") != 0 && strcmp(cpu, "sse2") != 0; }
+static int fused(const char *cpu) { /* multiply and add: portable_bits excludes it */
+    sslh_desc d;
+    sslh_ctx *c;
+    int refused;
+    memset(&d, 0, sizeof d);
+    d.cpu = cpu;
+    d.threads = 1;
+    d.portable_bits = 1;
+    c = sslh_create(d);
+    refused = sslh_error(c) != NULL;
+    sslh_destroy(c);
+    return refused;
+}
 static void one_result(void) {
-    static const char *const sets[5] = {"c", "sse2", "avx2", "avx512", "neon"};
     static const int threads[3] = {2, 3, 7};
     part first[12];
     char best[32], what[80];
@@ -273,11 +284,12 @@ static void one_result(void) {
             snprintf(what, sizeof what, "%d threads%s", threads[i], portable ? ", portable" : "");
             same(what, threads[i], NULL, portable, first, n);
         }
-        for (i = 0; i < 5; i++) {
-            if (strcmp(cpu_in_use(sets[i]), sets[i]) != 0 || strcmp(sets[i], best) == 0) continue;
-            if (portable ? fused(sets[i]) : fused(best) != fused(sets[i])) continue;
-            snprintf(what, sizeof what, "%s instead of %s%s", sets[i], best, portable ? ", portable" : "");
-            same(what, 1, sets[i], portable, first, n);
+        for (i = 0; sslh_cpu_name(i); i++) {
+            const char *cpu = sslh_cpu_name(i);
+            if (strcmp(cpu_in_use(cpu), cpu) != 0 || strcmp(cpu, best) == 0) continue; /* not on this processor */
+            if (portable ? fused(cpu) : fused(best) != fused(cpu)) continue;
+            snprintf(what, sizeof what, "%s instead of %s%s", cpu, best, portable ? ", portable" : "");
+            same(what, 1, cpu, portable, first, n);
         }
     }
 }

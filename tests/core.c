@@ -240,6 +240,7 @@ static void dead_context(void) {
 static void bad_descriptions(void) {
     sslh_desc d = desc_zero();
     sslh_ctx *c;
+    int i;
     d.alloc = test_alloc; /* without .release */
     c = sslh_create(d);
     CHECK(sslh_error(c) && strstr(sslh_error(c), ".release"), "%s", sslh_error(c) ? sslh_error(c) : "no error");
@@ -253,6 +254,28 @@ static void bad_descriptions(void) {
     d.cpu = "z80";
     c = sslh_create(d);
     CHECK(sslh_error(c) && strstr(sslh_error(c), "z80"), "%s", sslh_error(c) ? sslh_error(c) : "no error");
+    for (i = 0; sslh_cpu_name(i) && sslh_error(c); i++)
+        CHECK(strstr(sslh_error(c), sslh_cpu_name(i)), "%s is not offered: %s", sslh_cpu_name(i), sslh_error(c));
+    sslh_destroy(c);
+}
+/* Every name is taken, or refused because the processor lacks it; the last that is taken is chosen by itself. */
+static void instruction_sets(void) {
+    const char *best = "";
+    sslh_desc d = desc_zero();
+    sslh_ctx *c;
+    int i, j;
+    for (i = 0; sslh_cpu_name(i); i++) {
+        for (j = 0; j < i; j++) CHECK(strcmp(sslh_cpu_name(i), sslh_cpu_name(j)) != 0, "%s twice", sslh_cpu_name(i));
+        d.cpu = sslh_cpu_name(i);
+        c = sslh_create(d);
+        if (!sslh_error(c)) best = sslh_query(c).cpu;
+        if (!sslh_error(c)) CHECK(strcmp(best, sslh_cpu_name(i)) == 0, "%s for %s", best, sslh_cpu_name(i));
+        else CHECK(strstr(sslh_error(c), "this processor does not have it"), "%s", sslh_error(c));
+        sslh_destroy(c);
+    }
+    CHECK(i > 0 && sslh_cpu_name(-1) == NULL && sslh_cpu_name(i + 1) == NULL, "%d instruction sets", i);
+    c = create(1, 0);
+    CHECK(strcmp(sslh_query(c).cpu, best) == 0, "%s is chosen, %s is there", sslh_query(c).cpu, best);
     sslh_destroy(c);
 }
 
@@ -719,6 +742,7 @@ TESTS_BEGIN
     TEST(long_message)
     TEST(dead_context)
     TEST(bad_descriptions)
+    TEST(instruction_sets)
     TEST(sizes)
     TEST(values)
     TEST(mixing_contexts)

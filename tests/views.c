@@ -565,16 +565,15 @@ static void memory(void) {
 /* The bits of a float build, anywhere and with every instruction set. */
 static void known_bits(void) {
 #if !SSLH_I_DOUBLE
-    static const char *cpu[6] = {NULL, "c", "sse2", "avx2", "avx512", "neon"};
     int i;
-    for (i = 0; i < 6; i++) {
+    for (i = -1; i < 0 || sslh_cpu_name(i); i++) { /* -1: the best */
         sslh_desc d;
         sslh_ctx *c;
         sslh_tensor *t;
         unsigned long long h;
         memset(&d, 0, sizeof d);
         d.threads = 2;
-        d.cpu = cpu[i];
+        d.cpu = sslh_cpu_name(i);
         c = sslh_create(d);
         t = sslh_views(c, batch_of(c, 32, 32, 3, NULL, 64), everything(), 0);
         h = test_hash_floats(t->data, t->count, 0);
