@@ -1976,6 +1976,34 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 /* ################################################################################################################## */
 /*                                              IMPLEMENTATION                                                        */
 /* ################################################################################################################## */
+
+/* What every part needs to know. Four parts follow, from the method down to the instruction, and before them five short
+   sections without which none of them compiles:
+
+     >>platform     systems, compilers, processors: what differs, under one name
+     >>core         the context, its memory, tensors, recorded operations; how an operation begins and ends
+     >>table        what the engine offers to operations: kernels, the matrix product, the sizes of tasks
+     >>shared       jobs that one part gives to another; functions of three lines
+     >>prototypes   functions that are called above their bodies
+
+     part             is read by someone who       may call
+     I   The book     wants to learn a method      public functions, operations of II (>>prototypes)
+     II  Tensors      adds an operation            public functions, III through >>table and >>prototypes
+     III The engine   makes it faster              the system, memory of >>core
+     IV  Files        adds a file format           public functions, memory of >>core, sslh_i_parallel
+
+   To learn, go to part I at once and come back for a name: sslh_i_.. and SSLH_I_.. are private, the rest is public and
+   explained at its declaration. In all parts functions keep these rules.
+     - What can fail asks SSLH_I_BAD(c) first, reports with sslh_fail, and returns something that later calls accept
+       (sslh_i_dummy(c), NULL, 0). Nothing aborts, and all checks come before the first write.
+     - No variable with static storage is written: contexts share nothing.
+     - Work is cut by the sizes of the problem, never by the number of threads; tasks write to places of their own, and
+       partial results are put together in one order. So a result has the same bits on any number of threads.
+     - One rounding per statement where bits matter: t = a * b; t = t + c. A fused product and sum is written as such.
+     - The text is C99 and C++11 at once: every allocation is cast, and initialisers are plain.
+   Every buffer's comment gives its shape in the letters that the manual explains at its end: tokens (N,T,D), images
+   (N,H,W,C). */
+
 #if defined(SSLH_IMPLEMENTATION) && (!defined(SSLH_I_IMPLEMENTED) || defined(SSLH_I_INNER))
 #ifndef SSLH_I_INNER /* the outer text; the file includes itself once per instruction set, see >>kernels */
 #define SSLH_I_IMPLEMENTED
@@ -2004,6 +2032,10 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 /* ================================================================================================================== */
 /*  >>platform      system headers, clock, processors, threads                                                        */
 /* ================================================================================================================== */
+
+/* All that differs between systems, compilers and processors: what is included, how a function is made part of its
+   callers or kept apart, what the compiler can be told about the cache, which instruction sets it can produce, the
+   clock, the number of processors, the floating-point environment. Nothing here knows of tensors. */
 
 #include <limits.h>
 #include <math.h>
@@ -2112,7 +2144,8 @@ extern "C" {
 #if defined(__GNUC__) || defined(__clang__)
 /* Without the empty asm gcc leaves out calls of functions that do nothing else. */
 #define SSLH_I_PREFETCH(p, write) do { __builtin_prefetch(p, write, 2); __asm__ volatile(""); } while (0)
-#define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0) /* into the first level */
+/* into the first level */
+#define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0)
 #define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
 #define SSLH_I_OWN(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 1, 3)
 #define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* here the compiler knows no more what x is, and how it came to be */
@@ -2181,6 +2214,16 @@ extern "C" {
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
 
+/* The root is exact everywhere, hence safe to take from libm. */
+SSLH_I_FN float sslh_i_sqrtf(float x) {
+#if defined(__i386__) && !defined(__SSE2_MATH__)
+    volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
+    return y;
+#else
+    return sqrtf(x);
+#endif
+}
+
 /* Seconds on a clock that only goes forward for our purposes (progress lines, tracing). */
 SSLH_I_FN double sslh_i_now(void) {
 #if defined(_WIN32)
@@ -2217,9 +2260,49 @@ SSLH_I_FN int sslh_i_mul(size_t a, size_t b, size_t *out) {
     return 1;
 }
 
+/* --- the floating-point environment --- */
+/* Denormal flushing and rounding modes that some other library has set would change our bits: every task runs under the
+   default environment, and the caller's is put back. */
+#if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
+typedef unsigned sslh_i_fpenv;
+SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
+    unsigned old = _mm_getcsr();
+    if ((old & 0xffc0u) != 0x1f80u) _mm_setcsr(0x1f80u);
+    return old;
+}
+SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) {
+    if ((old & 0xffc0u) != 0x1f80u) _mm_setcsr(old);
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t sslh_i_fpenv;
+SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
+    uint64_t old, none = 0;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(old));
+    if (old) __asm__ __volatile__("msr fpcr, %0" ::"r"(none));
+    return old;
+}
+SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) {
+    if (old) __asm__ __volatile__("msr fpcr, %0" ::"r"(old));
+}
+#else
+typedef int sslh_i_fpenv;
+SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
+SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
+#endif
+/* a b + c with two roundings, also where the compiler would keep extra bits. */
+SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
+    sslh_real t = a * b;
+    t = t + c;
+    return t;
+}
+
 /* ================================================================================================================== */
 /*  >>core          the context: memory, errors, scopes, pool                                                         */
 /* ================================================================================================================== */
+
+/* The structs of the context, and the functions by which every operation lives: memory of three lifetimes (of the
+   context, of the step, of one call), tensors of the step, the beginning, recording and end of an operation. Bodies:
+   >>core-impl, >>tape; those of threads: >>pool. */
 
 #define SSLH_I_ALIGN 64u /* bytes; a cache line and an AVX-512 register */
 
@@ -2275,7 +2358,7 @@ struct sslh_ctx {
     char      message[512];
     sslh_desc desc;
     const struct sslh_i_kernels *k;
-    struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; see >>products */
+    struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; >>products-plan */
     struct sslh_i_pool          *pool;
     int       threads;
     uint64_t  stream;      /* next stream number */
@@ -2363,20 +2446,30 @@ SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh);
    added */
 SSLH_I_FN void sslh_i_grad_pass(sslh_ctx *c, sslh_tensor *out, sslh_tensor *in, int last);
 
-/* --- scalar mathematics with the same bits everywhere, see >>kernels */
-SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
-SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
-SSLH_I_FN sslh_real sslh_i_cos(sslh_real x);
-SSLH_I_FN float sslh_i_sqrtf(float x);
-SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
-SSLH_I_FN const char *sslh_i_kernels_name(const sslh_ctx *c);
-
 /* --- threads: every computation runs inside sslh_i_parallel, which sets the default floating-point environment */
 SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg);
+
+/* --- a loader: its parts are known to whoever makes views ahead of the step (>>views-ahead) */
+struct sslh_loader {
+    sslh_ctx        *c;
+    sslh_data        data;
+    sslh_loader_desc desc;
+    int64_t          per_epoch; /* batches */
+    int64_t          step;      /* of the next batch */
+    int64_t          epoch;     /* that order belongs to; -1: none yet */
+    int32_t         *order;     /* data.count positions; NULL in order */
+    int32_t         *index;     /* of the batch */
+    int32_t         *labels;    /* of the batch, or NULL */
+    struct sslh_i_ahead *ahead; /* views of the next batch, see >>views-ahead; NULL until there are some */
+};
 
 /* ================================================================================================================== */
 /*  >>table         what the engine offers: the function table of one instruction set                                 */
 /* ================================================================================================================== */
+
+/* All that an operation of part II gets from the engine beside the functions of >>prototypes: the kernels of one
+   instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the numbers by
+   which work is cut. */
 
 /* What is wanted soon: with each k a line, at, at + ld .., after every 16 also by `back`; all of that `next` further
    for the next MR rows of a tile, in so many rows of it. at NULL: nothing. */
@@ -2386,7 +2479,8 @@ typedef struct sslh_i_ask {
     size_t           next;
     int              rows;
 } sslh_i_ask;
-/* One tile of a product, see "kernels: products" below. c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
+/* One tile of a product, see "kernels: products" in >>kernels:
+   c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
     /* any number of rows; at most NR columns (runs of one segment: any number) */
     int                     rows, cols;
@@ -2639,55 +2733,143 @@ typedef struct sslh_i_gemm_args {
 } sslh_i_gemm_args;
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 
+/* --- how work is cut --- */
+/* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
+#define SSLH_I_FLAT 16384u
+#define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
+/* Number of tasks when each takes `each` of n things: a function of the size only, never of the number of threads. */
+SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
+    size_t tasks = n / each + (n % each != 0);
+    return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
+}
+/* Sums have 16 lanes and one tree everywhere, whatever a register holds, and buffers of kernels that take whole vectors
+   are padded to a multiple of that. */
+#define SSLH_I_LANES 16
+#define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
+/* Sum of n values in 16 lanes and a fixed tree. */
+SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
+    sslh_real a[16];
+    size_t i, j, w;
+    for (j = 0; j < 16; j++) a[j] = 0;
+    for (i = 0; i + 16 <= n; i += 16)
+        for (j = 0; j < 16; j++) a[j] += x[i + j];
+    for (j = 0; i < n; i++, j++) a[j] += x[i];
+    for (w = 8; w > 0; w /= 2)
+        for (j = 0; j < w; j++) a[j] += a[j + w];
+    return a[0];
+}
+
 /* ================================================================================================================== */
-/*  >>shared        types, macros and tables that several parts use                                                   */
+/*  >>shared        jobs that one part gives to another, and small functions                                          */
 /* ================================================================================================================== */
 
-/* --- of >>core-impl --- */
-/* Denormal flushing and rounding modes that some other library has set would change our bits: every task runs under the
-   default environment, and the caller's is put back. */
-#if (defined(__x86_64__) || defined(_M_X64) || (defined(__i386__) && defined(__SSE__))) && !defined(__TINYC__)
-typedef unsigned sslh_i_fpenv;
-SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
-    unsigned old = _mm_getcsr();
-    if ((old & 0xffc0u) != 0x1f80u) _mm_setcsr(0x1f80u);
-    return old;
-}
-SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) {
-    if ((old & 0xffc0u) != 0x1f80u) _mm_setcsr(old);
-}
-#elif defined(__aarch64__) && defined(__GNUC__)
-typedef uint64_t sslh_i_fpenv;
-SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) {
-    uint64_t old, none = 0;
-    __asm__ __volatile__("mrs %0, fpcr" : "=r"(old));
-    if (old) __asm__ __volatile__("msr fpcr, %0" ::"r"(none));
-    return old;
-}
-SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) {
-    if (old) __asm__ __volatile__("msr fpcr, %0" ::"r"(old));
-}
-#else
-typedef int sslh_i_fpenv;
-SSLH_I_INLINE sslh_i_fpenv sslh_i_fp_enter(void) { return 0; }
-SSLH_I_INLINE void sslh_i_fp_leave(sslh_i_fpenv old) { (void)old; }
-#endif
-/* --- of >>sequences --- */
-enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
-/* --- of >>data --- */
-struct sslh_loader {
-    sslh_ctx        *c;
-    sslh_data        data;
-    sslh_loader_desc desc;
-    int64_t          per_epoch; /* batches */
-    int64_t          step;      /* of the next batch */
-    int64_t          epoch;     /* that order belongs to; -1: none yet */
-    int32_t         *order;     /* data.count positions; NULL in order */
-    int32_t         *index;     /* of the batch */
-    int32_t         *labels;    /* of the batch, or NULL */
-    struct sslh_i_ahead *ahead; /* views of the next batch, see >>views; NULL until there are some */
-};
-/* --- of >>views --- */
+/* A job is what a function of one part fills in and a function of another part reads: the sizes, arrays and switches of
+   one pass. Fields that are marked "engine" are set by whoever runs the job; who fills it in leaves them 0. Forward
+   passes leave the gradients NULL. */
+
+/* --- losses (>>losses) to their rows (>>loss-rows) --------------------------------------------------------------- */
+
+/* t or labels, never both. Ignored rows have loss 0, gradient 0 and do not count in the mean. */
+typedef struct sslh_i_xent {
+    const struct sslh_i_kernels *k; /* engine, as per_task */
+    const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
+    const int32_t *labels;    /* (rows) or NULL */
+    sslh_real *lse, *loss;    /* (rows) */
+    sslh_real *dx, *dt;       /* gradients or NULL */
+    sslh_real smoothing, scale; /* scale: gradient of the loss / number of rows that count */
+    size_t rows, K, per_task;
+    int ignore, has_ignore, fresh_x, fresh_t;
+} sslh_i_xent;
+
+/* Only sslh_cross_entropy_ex ignores a label; any value may be the one. */
+SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
+
+typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
+    SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
+/* A loss that compares two tensors element by element. */
+typedef struct sslh_i_pointwise {
+    const struct sslh_i_kernels *k; /* engine, as part */
+    int kind, fresh_x, fresh_t;
+    const sslh_real *x, *t;
+    sslh_real *dx, *dt, *part; /* part: a sum per chunk */
+    size_t n;
+    sslh_real delta, scale;
+} sslh_i_pointwise;
+
+/* NT-Xent, a block of rows at a time. */
+typedef struct sslh_i_ntx {
+    const struct sslh_i_kernels *k; /* engine, as per_task */
+    const sslh_real *z[2];  /* (N,D) */
+    sslh_real *dz[2];       /* gradients or NULL */
+    sslh_real *u, *norm, *lse; /* (2N,D) (2N) (2N) */
+    sslh_real *s;           /* (rows of the block, 2N) */
+    sslh_real *du;          /* (rows of the block, D) */
+    sslh_real *loss, *hit;  /* (2N) (2N) */
+    sslh_real tau_inverse, scale;
+    size_t N, D, first, rows, per_task;
+    int decoupled;
+} sslh_i_ntx;
+
+/* InfoNCE, likewise. */
+typedef struct sslh_i_nce {
+    const struct sslh_i_kernels *kern; /* engine, as per_task */
+    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
+    sslh_real *dq, *dk;
+    sslh_real *x, *lse, *loss;    /* (rows of the block, columns) (N) (N) */
+    sslh_real tau_inverse, scale;
+    size_t N, D, columns, first, rows, per_task;
+} sslh_i_nce;
+
+/* --- sequences (>>sequences) to the engine (>>sequences-plan) ---------------------------------------------------- */
+
+/* Attention; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their own. */
+typedef struct sslh_i_attention {
+    const struct sslh_i_kernels *kern; /* engine, as width, wide, per_task, pairs, half and work */
+    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d */
+    sslh_real *o, *dq, *dk, *dv;
+    sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
+    const uint8_t *mask;                     /* (N,Tk) or NULL */
+    size_t ldq, ldk, ldv, ldo;
+    size_t N, heads, Tq, Tk, d, width, wide, per_task; /* width: Tk in whole vectors; wide: d likewise */
+    int causal, fresh_q, fresh_k, fresh_v;
+    int pairs;                               /* products of pairs: .bfloat16, >>products-plan */
+    size_t half;                             /* pairs of d numbers */
+    sslh_real scale;
+    char  *work;                             /* per worker */
+    size_t work_bytes;
+} sslh_i_attention;
+
+/* The recurrence of GRU, both directions; gates holds r, z, n and U h + c of n, which the backward pass needs. */
+typedef struct sslh_i_gru_run {
+    const struct sslh_i_kernels *kern; /* engine, as panels, zeros, work and tasks */
+    const sslh_real *panels;       /* forward: U' (D,3D); backward: U (3D,D); packed */
+    const sslh_real *hidden_bias;  /* (3D) or NULL */
+    const sslh_real *h0;           /* (N,D) or NULL */
+    const sslh_real *zeros;        /* (D) */
+    sslh_real *a, *h, *gates;      /* (N,T,3D) (N,T,D) (N,T,4D) */
+    const sslh_real *dh;           /* (N,T,D) */
+    sslh_real *da, *du, *dh0;      /* (N,T,3D) (N,T,3D) (N,D) or NULL */
+    sslh_real *work;               /* per worker: u of a step (12,3D), or dh (12,D) */
+    size_t work_reals, N, T, D;
+    int tasks, fresh_h0;
+} sslh_i_gru_run;
+
+/* --- embedding and gather (>>shapes) to the engine (>>copies) ---------------------------------------------------- */
+
+/* samples groups of count rows of width elements: dst row (n, j) = src row (n, index[n][j]); embedding is one group,
+   cut over its rows. Backward: src row += dst row in the order of j. */
+typedef struct sslh_i_pick {
+    const char *src; /* rows source rows a group */
+    char *dst;
+    const int32_t *index;
+    size_t samples, rows, count, width, size, per_task; /* per_task: engine */
+    int fresh;
+} sslh_i_pick;
+
+/* --- views (>>views) to the engine (>>views-make, >>views-ahead) ------------------------------------------------- */
+
+#define SSLH_I_VIEW_SIDE 32767 /* largest height or width of an image or view */
+
 /* Weights of a one-dimensional resampling: output i is the sum over k < count[i] of weight[i taps + k] times input
    start[i] + k. */
 typedef struct sslh_i_taps {
@@ -2697,12 +2879,12 @@ typedef struct sslh_i_taps {
     int       *count;  /* n */
     sslh_real *weight; /* n x taps */
 } sslh_i_taps;
-/* sizes of the parts above in values */
+/* Sizes of a worker's buffers in values. */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
-/* All tasks of one call read this. */
+/* A view of a batch. */
 typedef struct sslh_i_view_job {
     sslh_recipe       recipe;      /* resolved */
-    const struct sslh_i_kernels *k;
+    const struct sslh_i_kernels *k; /* engine, as size, memory, tables, length and per_task */
     sslh_i_view_sizes size;
     sslh_real        *memory;      /* threads x size.total: the workers' scratch */
     sslh_i_taps      *tables;      /* taps of every crop length 1 .. length, or NULL: one table serves both axes */
@@ -2718,81 +2900,142 @@ typedef struct sslh_i_view_job {
     sslh_real        *out;         /* n x height x width x channels of the view */
 } sslh_i_view_job;
 
+/* --- small functions --------------------------------------------------------------------------------------------- */
+
+/* A setting with a default: 0 means it, SSLH_OFF means zero. */
+SSLH_I_FN float sslh_i_default(float value, float fallback) {
+    return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
+}
+/* Of one shape, number by number; nothing is broadcast. */
+SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
+    return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
+}
+/* Bytes of an element; a tensor's values, whatever their type. */
+SSLH_I_FN size_t sslh_i_type_size(sslh_type type) {
+    return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1;
+}
+SSLH_I_FN void sslh_i_set_data(sslh_tensor *t, void *p) {
+    t->data = t->type == SSLH_F32 ? (sslh_real *)p : NULL;
+    t->ints = t->type == SSLH_I32 ? (int32_t *)p : NULL;
+    t->bytes = t->type == SSLH_U8 ? (uint8_t *)p : NULL;
+}
+SSLH_I_FN void *sslh_i_get_data(const sslh_tensor *t) {
+    return t->type == SSLH_F32 ? (void *)t->data : t->type == SSLH_I32 ? (void *)t->ints : (void *)t->bytes;
+}
+/* 1 when no value is NaN or Inf. */
+SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
+    size_t i;
+    sslh_real sum = 0; /* 0 * x is 0 for finite x and NaN otherwise */
+    for (i = 0; i < n; i++) sum += x[i] * 0;
+    return sum == 0;
+}
+/* A height or width that views can have. */
+SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
+
 /* ================================================================================================================== */
 /*  >>prototypes    functions that are called above their bodies                                                      */
 /* ================================================================================================================== */
 
-/* --- of >>core-impl --- */
+/* The parts are read from the method down to the instruction, and C wants to know a function before it is called. So
+   here stands what is called from an earlier place than that of its body, by the part and section of the body; with
+   the public functions it is all that one part may use of a later one. */
+
+struct sslh_i_plan; /* >>elementwise */
+struct sslh_i_conv; /* >>conv */
+
+/* --- part I: >>methods, >>losses, >>nets, >>encoders --- */
+SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
+SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                          size_t self_size);
+SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
+SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
+                                      float *top1);
+SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
+SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
+                             sslh_shape shape, sslh_init init, float scale);
+SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
+SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
+SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
+                                        sslh_tensor *key_mask);
+
+/* --- part II: the context, random numbers, the tape (>>core-impl, >>scalar, >>random, >>tape) --- */
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
-SSLH_I_FN size_t sslh_i_type_size(sslh_type type);
-SSLH_I_FN void sslh_i_set_data(sslh_tensor *t, void *p);
-SSLH_I_FN void *sslh_i_get_data(const sslh_tensor *t);
-SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c);
-SSLH_I_FN void sslh_i_pool_new(sslh_ctx *c);
-SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
-/* --- of >>random --- */
+SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_cos(sslh_real x);
 SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
                                   float b);
-/* --- of >>kernels --- */
-SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x);
-/* --- of >>tape --- */
 SSLH_I_FN sslh_tensor *sslh_i_persistent(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape);
-SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n);
-/* --- of >>elementwise --- */
+
+/* --- part II: passes over blocks of parameters (>>elementwise) --- */
 SSLH_I_FN void sslh_i_sgd_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *mu, size_t n, sslh_i_sgd s);
 SSLH_I_FN void sslh_i_adam_update(sslh_ctx *c, sslh_real *p, sslh_real *g, sslh_real *m, sslh_real *v, size_t n,
                                   sslh_i_adam s);
 SSLH_I_FN void sslh_i_ema(sslh_ctx *c, sslh_real *target, const sslh_real *source, size_t n, sslh_real m);
 SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real factor);
+SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n);
 SSLH_I_FN sslh_real sslh_i_sum_squares2(sslh_ctx *c, const sslh_real *x, const sslh_real *y, size_t n, sslh_real a,
                                         sslh_real b, sslh_real *y2);
-SSLH_I_FN sslh_real sslh_i_sum_squares(sslh_ctx *c, const sslh_real *x, size_t n);
-/* --- of >>products --- */
-SSLH_I_FN int sslh_i_cut_at(int n, int piece, int pieces, int unit);
-/* --- of >>shapes --- */
-SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b);
-SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n);
-/* --- of >>sequences --- */
-SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
-                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
-                                  int accumulate);
-SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
-                                    size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols);
-SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *to, const sslh_real *x, size_t ld,
-                                 size_t T, size_t d, size_t width);
-/* --- of >>methods --- */
-SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
-SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
-                                          size_t self_size);
-SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
-/* --- of >>losses --- */
-SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
-                                      float *top1);
-/* --- of >>nets --- */
-SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
-SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
-                             sslh_shape shape, sslh_init init, float scale);
-/* --- of >>encoders --- */
-SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, int heads, float drop,
-                                        sslh_tensor *key_mask);
-SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
-SSLH_I_FN int sslh_i_vit_block_new(sslh_net *net, const char *prefix, int width, int mlp);
-/* --- of >>data --- */
+
+/* --- part II: sums, products, what the losses consist of (>>reductions, >>norms, >>products, >>loss-rows) --- */
+/* dst (+)= scale * the sum of x over the axes that operand k of the plan repeats */
+SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const struct sslh_i_plan *p, int k, sslh_real *dst,
+                                   sslh_real scale, int fresh);
+SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
+                                     sslh_real *m2);
+SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
+                              const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate);
+SSLH_I_FN void sslh_i_xent_rows(sslh_ctx *c, sslh_i_xent *p);
+SSLH_I_FN void sslh_i_xent_slopes(sslh_ctx *c, sslh_i_xent *p);
+SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p);
+SSLH_I_FN void sslh_i_pointwise_slopes(sslh_ctx *c, sslh_i_pointwise *p);
+SSLH_I_FN void sslh_i_ntx_units(sslh_ctx *c, sslh_i_ntx *p);
+SSLH_I_FN void sslh_i_ntx_rows(sslh_ctx *c, sslh_i_ntx *p);
+SSLH_I_FN void sslh_i_ntx_slopes(sslh_ctx *c, sslh_i_ntx *p);
+SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
+SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
+SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
+
+/* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II (and views) may call --- */
+SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
+SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
+SSLH_I_FN void sslh_i_pool_new(sslh_ctx *c);
+SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c);
+SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out);
+SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh);
+SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
+                               size_t n, sslh_real *dbias, int fresh);
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
+                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
+SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
+                                   const sslh_real *weight, const sslh_real *bias, int relu, int accumulate,
+                                   sslh_real *y);
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
+                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x);
+SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy,
+                                         const sslh_real *weight, sslh_real *dx, int accumulate);
+SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
+                                           const sslh_real *dy, sslh_real *dw, int accumulate);
+SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p);
+SSLH_I_FN int sslh_i_gru_steps(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, sslh_real *before);
+SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
+                                size_t rows, size_t run, size_t size, int add);
+SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
+                                   const size_t *stride, int add);
+SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
+                               const size_t *stride);
+SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back);
+SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const int32_t *quarter, int n, int side,
+                                  size_t pixel);
+SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job);
+SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
+                                         const sslh_recipe *asked);
+SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c);
+
+/* --- part IV: >>data --- */
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
-/* --- of >>views --- */
-SSLH_I_FN int sslh_i_side_ok(int n);
-SSLH_I_FN void sslh_i_turn(int q, int n, int y, int x, int *from_y, int *from_x);
-SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job);
-
-/* --- small functions that are compiled into their callers --- */
-/* a b + c with two roundings, also where the compiler would keep extra bits. */
-SSLH_I_INLINE sslh_real sslh_i_muladd(sslh_real a, sslh_real b, sslh_real c) {
-    sslh_real t = a * b;
-    t = t + c;
-    return t;
-}
 
 
 /* ################################################################################################################## */
@@ -5434,30 +5677,16 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
 }
 
 /* ================================================================================================================== */
-/*  >>losses        losses                                                                                           */
+/*  >>losses        losses: equations, checks, the order of the work                                                  */
 /* ================================================================================================================== */
 
-/* Every loss is one number: terms are computed in tasks of a fixed number of rows, kept, and added up in 16 lanes and a
-   fixed tree. The backward pass recomputes what is cheap (exponentials) from the saved log-sum-exp of each row. */
-
-/* Rows per task, so that a task handles some thousand elements. */
-SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
-
-/* A function of the sizes, as everywhere. */
-SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
+/* Every loss is one number. Here stand its equations, what it asks of its inputs, what it keeps for the backward pass
+   and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
+   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). */
 
 /* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when
    fresh. */
 SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
-
-/* y += a x, product and sum rounded */
-SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, size_t n) {
-    size_t i;
-    for (i = 0; i < n; i++) {
-        sslh_real t = a * x[i];
-        y[i] += t;
-    }
-}
 
 /* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 /* With p = softmax(x) and the target distribution t of a row,
@@ -5465,85 +5694,11 @@ SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, s
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
    A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7). */
 
-/* t or labels, never both. Ignored rows have loss 0, gradient 0 and do not count in the mean. */
-typedef struct sslh_i_xent {
-    const struct sslh_i_kernels *k;
-    const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
-    const int32_t *labels;    /* (rows) or NULL */
-    sslh_real *lse, *loss;    /* (rows) */
-    sslh_real *dx, *dt;       /* gradients or NULL */
-    sslh_real smoothing, scale; /* scale: gradient of the loss / number of rows that count */
-    size_t rows, K, per_task;
-    int ignore, has_ignore, fresh_x, fresh_t;
-} sslh_i_xent;
-
-/* Only sslh_cross_entropy_ex ignores a label; any value may be the one. */
-SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
-
-/* The log-sum-exp of each row is kept: the backward pass turns it into the softmax by one exponential a logit. */
-SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
-    const sslh_i_xent *p = (const sslh_i_xent *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
-    (void)worker;
-    p->k->lse_rows(p->x + r * K, p->lse + r, end - r, K);
-    for (; r < end; r++) {
-        const sslh_real *x = p->x + r * K;
-        sslh_real loss, t;
-        if (p->t) { /* (1) */
-            loss = p->k->sum(p->t + r * K, K) * p->lse[r];
-            loss -= p->k->dot(p->t + r * K, x, K);
-        } else if (sslh_i_xent_skips(p, r)) {
-            loss = 0;
-        } else {
-            loss = p->lse[r] - x[p->labels[r]];
-            if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x) */
-                t = p->k->sum(x, K) / (sslh_real)K;
-                t = p->lse[r] - t;
-                t = p->smoothing * t;
-                loss = (1 - p->smoothing) * loss;
-                loss += t;
-            }
-        }
-        p->loss[r] = loss;
-    }
-}
-
-/* scale (p - t) row by row, p = e^(x - lse). */
-SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
-    const sslh_i_xent *p = (const sslh_i_xent *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
-    (void)worker;
-    for (; r < end; r++) {
-        const sslh_real *x = p->x + r * K, *t = p->t ? p->t + r * K : NULL;
-        sslh_real *dx = p->dx ? p->dx + r * K : NULL, g = p->scale, e;
-        if (t) {
-            g = p->scale * p->k->sum(t, K);
-            if (dx) {
-                p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
-                sslh_i_loss_axpy(dx, -p->scale, t, K);
-            }
-            for (j = 0; p->dt && j < K; j++) { /* dl/dt_k = lse - x_k */
-                e = p->scale * (p->lse[r] - x[j]);
-                p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
-            }
-        } else if (sslh_i_xent_skips(p, r)) {
-            if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
-        } else { /* (2) */
-            p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
-            e = g * p->smoothing;
-            dx[p->labels[r]] -= g - e;
-            e = e / (sslh_real)K;
-            for (j = 0; p->smoothing > 0 && j < K; j++) dx[j] -= e;
-        }
-    }
-}
-
-/* The same job from what the node saved. */
+/* Backward: the job is put together from what the node saved. */
 SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
     sslh_i_xent p;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
     p.x = x->data;
     p.t = t->data;
     p.labels = t->ints;
@@ -5554,14 +5709,13 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     p.rows = x->count / p.K;
     p.has_ignore = n->i[0];
     p.ignore = n->i[1];
-    p.per_task = sslh_i_loss_rows(p.K);
     if (t == x) { /* someone's entropy: both gradients go to one place */
         p.dx = p.dt = sslh_i_loss_grad(c, x);
     } else {
         p.dx = sslh_i_grad(c, x, &p.fresh_x);
         p.dt = t->data ? sslh_i_grad(c, t, &p.fresh_t) : NULL;
     }
-    if (!SSLH_I_BAD(c)) sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_xent_back_task, &p);
+    if (!SSLH_I_BAD(c)) sslh_i_xent_slopes(c, &p); /* (2) */
 }
 
 /* The labels: each in 0 .. K-1 or ignored; returns how many count, 0 and an error if one is wrong or none counts. */
@@ -5608,7 +5762,6 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
-    p.k = c->k;
     p.x = x->data;
     p.t = t->data;
     p.labels = t->ints;
@@ -5617,7 +5770,6 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     p.smoothing = (sslh_real)smoothing;
     p.has_ignore = has_ignore;
     p.ignore = ignore;
-    p.per_task = sslh_i_loss_rows(p.K);
     valid = p.t ? p.rows : sslh_i_xent_labels(c, op, &p);
     out = valid ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
     lead = sslh_shape_of(x);
@@ -5627,7 +5779,7 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (!loss) return sslh_i_dummy(c);
     p.lse = lse->data;
     p.loss = loss->data;
-    sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_xent_task, &p);
+    sslh_i_xent_rows(c, &p); /* (1) */
     out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / (sslh_real)valid;
     sslh_i_release(c, loss);
     node = sslh_i_record(c, op, sslh_i_xent_back, out, in, 2);
@@ -5671,110 +5823,6 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, 
      bce    softplus(x) - x t = -t log s - (1-t) log(1-s), s = sigmoid x;  slope s - t
      kl     t (log t - x), 0 for t = 0;  slope -t
    kl is divided by the number of rows, the others by the number of elements. */
-typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
-    SSLH_I_POINTWISE_BCE, SSLH_I_POINTWISE_KL } sslh_i_pointwise_kind;
-
-/* A chunk fits on a task's stack; its sum is one of the partial sums. */
-enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements a chunk, chunks a task */
-
-/* part set: forward; otherwise backward into dx, dt. */
-typedef struct sslh_i_pointwise {
-    const struct sslh_i_kernels *k;
-    int kind, fresh_x, fresh_t;
-    const sslh_real *x, *t;
-    sslh_real *dx, *dt, *part; /* part: a sum per chunk */
-    size_t n;
-    sslh_real delta, scale;
-} sslh_i_pointwise;
-
-/* v (n): the terms above. */
-SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
-                                       size_t n) {
-    sslh_real d, half = SSLH_I_R(0.5) * p->delta, a, products[SSLH_I_POINTWISE_CHUNK];
-    size_t i;
-    switch (p->kind) {
-    case SSLH_I_POINTWISE_MSE:
-        p->k->binary(SSLH_I_B_SUB, x, 1, t, 1, v, n);
-        p->k->binary(SSLH_I_B_MUL, v, 1, v, 1, v, n);
-        break;
-    case SSLH_I_POINTWISE_L1:
-        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d < 0 ? -d : d;
-        break;
-    case SSLH_I_POINTWISE_HUBER:
-        for (i = 0; i < n; i++) {
-            d = x[i] - t[i];
-            a = d < 0 ? -d : d;
-            d = SSLH_I_R(0.5) * a;
-            v[i] = a <= p->delta ? d * a : p->delta * (a - half);
-        }
-        break;
-    case SSLH_I_POINTWISE_BCE:
-        p->k->unary(SSLH_I_U_SOFTPLUS, x, v, n, 0, 0);
-        p->k->binary(SSLH_I_B_MUL, x, 1, t, 1, products, n);
-        p->k->binary(SSLH_I_B_SUB, v, 1, products, 1, v, n);
-        break;
-    default:
-        p->k->unary(SSLH_I_U_LOG, t, v, n, 0, 0);
-        for (i = 0; i < n; i++) d = v[i] - x[i], v[i] = t[i] == 0 ? 0 : t[i] * d;
-        break;
-    }
-}
-
-/* v (n): the slopes above; with respect to t they are the negatives. */
-SSLH_I_FN void sslh_i_pointwise_slopes(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
-                                       size_t n) {
-    sslh_real d;
-    size_t i;
-    switch (p->kind) {
-    case SSLH_I_POINTWISE_MSE:
-        p->k->binary(SSLH_I_B_SUB, x, 1, t, 1, v, n);
-        p->k->binary(SSLH_I_B_ADD, v, 1, v, 1, v, n);
-        break;
-    case SSLH_I_POINTWISE_L1:
-        for (i = 0; i < n; i++) v[i] = x[i] > t[i] ? SSLH_I_R(1) : x[i] < t[i] ? SSLH_I_R(-1) : SSLH_I_R(0);
-        break;
-    case SSLH_I_POINTWISE_HUBER:
-        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d > p->delta ? p->delta : d < -p->delta ? -p->delta : d;
-        break;
-    case SSLH_I_POINTWISE_BCE:
-        p->k->unary(SSLH_I_U_SIGMOID, x, v, n, 0, 0);
-        p->k->binary(SSLH_I_B_SUB, v, 1, t, 1, v, n);
-        break;
-    default:
-        for (i = 0; i < n; i++) v[i] = -t[i];
-        break;
-    }
-}
-
-/* Some chunks, one after the other. */
-SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
-    const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
-    sslh_real v[SSLH_I_POINTWISE_CHUNK];
-    size_t chunk = (size_t)task * SSLH_I_POINTWISE_CHUNKS, last = chunk + SSLH_I_POINTWISE_CHUNKS, i;
-    (void)worker;
-    for (; chunk < last && chunk * SSLH_I_POINTWISE_CHUNK < p->n; chunk++) {
-        size_t at = chunk * SSLH_I_POINTWISE_CHUNK, n = SSLH_I_MIN(p->n - at, (size_t)SSLH_I_POINTWISE_CHUNK);
-        if (p->part) {
-            sslh_i_pointwise_values(p, p->x + at, p->t + at, v, n);
-            p->part[chunk] = p->k->sum(v, n);
-            continue;
-        }
-        sslh_i_pointwise_slopes(p, p->x + at, p->t + at, v, n);
-        p->k->binary(SSLH_I_B_MUL, v, 1, &p->scale, 0, v, n);
-        if (p->dx && p->fresh_x) memcpy(p->dx + at, v, n * sizeof *v);
-        else if (p->dx) p->k->binary(SSLH_I_B_ADD, p->dx + at, 1, v, 1, p->dx + at, n);
-        if (!p->dt) continue;
-        for (i = 0; i < n; i++) p->dt[at + i] = p->fresh_t ? -v[i] : p->dt[at + i] - v[i];
-    }
-}
-
-/* Both directions. */
-SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
-    size_t per_task = (size_t)SSLH_I_POINTWISE_CHUNK * SSLH_I_POINTWISE_CHUNKS;
-    p->k = c->k;
-    sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
-}
-
 /* x and t may be one tensor: then the two gradients add up to 0, as they must. */
 SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *t = n->in[1];
@@ -5789,17 +5837,16 @@ SSLH_I_FN void sslh_i_pointwise_back(sslh_ctx *c, sslh_i_node *n) {
     if (x == t) p.dx = sslh_i_loss_grad(c, x);
     else p.dx = sslh_i_grad(c, x, &p.fresh_x);
     if (p.kind <= SSLH_I_POINTWISE_HUBER) p.dt = x == t ? p.dx : sslh_i_grad(c, t, &p.fresh_t);
-    if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_run(c, &p);
+    if (!SSLH_I_BAD(c) && (p.dx || p.dt)) sslh_i_pointwise_slopes(c, &p);
 }
 
-/* Mean of the terms; the chunks' sums are added in 16 lanes and a tree. */
+/* Mean of the terms. */
 SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int kind, sslh_tensor *x, sslh_tensor *t,
                                              float delta) {
     sslh_tensor *in[2], *out;
     sslh_i_node *node;
     sslh_i_pointwise p;
-    sslh_real divisor;
-    size_t chunks;
+    sslh_real divisor, sum;
     in[0] = x;
     in[1] = t;
     if (!sslh_i_begin(c, op, in, 2, 1)) return sslh_i_dummy(c);
@@ -5817,13 +5864,10 @@ SSLH_I_FN sslh_tensor *sslh_i_pointwise_loss(sslh_ctx *c, const char *op, int ki
     p.t = t->data;
     p.n = x->count;
     p.delta = (sslh_real)delta;
-    chunks = (p.n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
-    p.part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p.part);
-    if (!p.part) return sslh_i_dummy(c);
-    sslh_i_pointwise_run(c, &p);
+    sum = sslh_i_pointwise_sum(c, &p);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     divisor = (sslh_real)(kind == SSLH_I_POINTWISE_KL ? p.n / (size_t)x->shape[x->ndim - 1] : p.n);
-    out->data[0] = sslh_i_lane_sum(p.part, chunks) / divisor;
-    sslh_i_unscratch(c, p.part);
+    out->data[0] = sum / divisor;
     node = sslh_i_record(c, op, sslh_i_pointwise_back, out, in, kind <= SSLH_I_POINTWISE_HUBER ? 2 : 1);
     if (node) {
         /* bce and kl read the targets without a gradient */
@@ -5862,31 +5906,10 @@ SSLH_DEF sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tenso
 
 /* --- contrastive losses ------------------------------------------------------------------------------------------- */
 
-/* Rows of similarities computed at a time, so that a block stays within some MB: by the number of columns only. */
+/* Rows of similarities computed at a time, so that a block takes some MB: by the number of columns only. */
 SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
     size_t n = SSLH_I_MAX(((size_t)1 << 20) / columns / 32 * 32, (size_t)32);
     return (int)SSLH_I_MIN(n, rows);
-}
-
-/* c (m,n) = or += op(a) op(b) */
-SSLH_I_FN void sslh_i_contrast_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
-                                       size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc,
-                                       int accumulate) {
-    sslh_i_gemm_args g;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = (int)m;
-    g.n = (int)n;
-    g.k = (int)k;
-    g.a = a;
-    g.lda = lda;
-    g.b = b;
-    g.ldb = ldb;
-    g.c = out;
-    g.ldc = ldc;
-    g.accumulate = accumulate;
-    sslh_i_gemm(c, &g);
 }
 
 /* What NT-Xent and InfoNCE both ask of their inputs. */
@@ -5914,98 +5937,16 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
    and through (1) dL/dz_i = (dL/du_i - u_i (u_i . dL/du_i)) / |z_i|. Decoupled (Yeh et al. 2022): j = p(i) leaves the
    sum in (2), and with it the two exponentials in (4). Blocks of rows are computed at a time; nothing of size 2N x 2N
    is kept. */
-typedef struct sslh_i_ntx {
-    const struct sslh_i_kernels *k;
-    const sslh_real *z[2];  /* (N,D) */
-    sslh_real *dz[2];       /* gradients or NULL */
-    sslh_real *u, *norm, *lse; /* (2N,D) (2N) (2N) */
-    sslh_real *s;           /* (rows of the block, 2N) */
-    sslh_real *du;          /* (rows of the block, D) */
-    sslh_real *loss, *hit, *ones; /* (2N) */
-    sslh_real tau_inverse, scale;
-    size_t N, D, first, rows, per_task;
-    int decoupled;
-} sslh_i_ntx;
-
-SSLH_I_FN void sslh_i_ntx_unit_task(void *arg, int task, int worker) { /* (1): some rows of one view */
-    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
-    size_t per_view = (p->N + p->per_task - 1) / p->per_task, view = (size_t)task / per_view;
-    size_t r = (size_t)task % per_view * p->per_task, n = SSLH_I_MIN(p->N - r, p->per_task), at = view * p->N + r;
-    (void)worker;
-    p->k->l2(p->z[view] + r * p->D, p->u + at * p->D, p->norm + at, n, p->D, SSLH_I_R(1e-12));
-}
-
-/* s_i of one row, self (and for the decoupled form the positive) taken out of every sum; returns s_ip */
-SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) {
-    size_t pos = i < p->N ? i + p->N : i - p->N;
-    sslh_real positive, none = (sslh_real)-HUGE_VAL;
-    p->k->unary(SSLH_I_U_SCALE, s, s, 2 * p->N, p->tau_inverse, 0);
-    positive = s[pos];
-    s[i] = none;
-    if (p->decoupled) s[pos] = none;
-    return positive;
-}
-
-/* Rows i of the block: s_i becomes the logits of row i, the loss (2), and whether the positive beats every other
-   row. */
-SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
-    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N;
-    (void)worker;
-    for (; r < end; r++) {
-        size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
-        sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s);
-        p->k->lse_rows(s, p->lse + i, 1, n);
-        p->loss[i] = p->lse[i] - positive; /* (2) */
-        s[pos] = s[i];
-        p->hit[i] = positive > p->k->max(s, n) ? SSLH_I_R(1) : SSLH_I_R(0); /* a tie, as after a collapse, is no hit */
-    }
-}
-
-SSLH_I_FN void sslh_i_ntx_back_task(void *arg, int task, int worker) { /* h of (4), in place of s */
-    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N, j;
-    (void)worker;
-    for (; r < end; r++) {
-        size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
-        sslh_real *s = p->s + r * n, h[256];
-        sslh_i_ntx_row(p, i, s);
-        for (j = 0; j < n; j += 256) {
-            size_t m = SSLH_I_MIN(n - j, (size_t)256);
-            p->k->lse_back(s + j, p->lse + i, p->ones, 0, h, m, 1);
-            p->k->lse_back(s + j, p->lse + j, p->ones, 1, h, m, 0);
-            memcpy(s + j, h, m * sizeof *h);
-        }
-        s[pos] -= 2;
-    }
-}
-
-SSLH_I_FN void sslh_i_ntx_unit_back_task(void *arg, int task, int worker) { /* du -> dz, some rows of the block */
-    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), j;
-    (void)worker;
-    for (; r < end; r++) {
-        size_t i = p->first + r, view = i < p->N ? 0 : 1;
-        sslh_real *du = p->du + r * p->D;
-        if (!p->dz[view]) continue;
-        for (j = 0; j < p->D; j++) du[j] = du[j] * p->scale;
-        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D,
-                      SSLH_I_R(1e-12), 0);
-    }
-}
-
 /* u_i . u_j for the rows of a block and all 2N columns: the whole of u is one operand. */
 SSLH_I_FN void sslh_i_ntx_similarities(sslh_ctx *c, const sslh_i_ntx *p) {
-    sslh_i_contrast_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N,
-                            0);
+    sslh_i_product(c, 0, 1, p->rows, 2 * p->N, p->D, p->u + p->first * p->D, p->D, p->u, p->D, p->s, 2 * p->N, 0);
 }
 
 /* Block by block: similarities again, h of (4) in their place, du = h u, then through the norms to dz of the view. */
 SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_ntx p;
-    size_t block, j;
+    size_t block;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
     p.N = (size_t)node->in[0]->shape[0];
     p.D = (size_t)node->in[0]->shape[1];
     p.u = node->saved[0]->data;
@@ -6020,20 +5961,15 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     block = (size_t)sslh_i_contrast_rows(2 * p.N, 2 * p.N);
     p.s = (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s);
     p.du = (sslh_real *)sslh_i_scratch(c, block * p.D * sizeof *p.du);
-    p.ones = (sslh_real *)sslh_i_scratch(c, 256 * sizeof *p.ones);
-    if (p.s && p.du && p.ones) {
-        for (j = 0; j < 256; j++) p.ones[j] = 1;
+    if (p.s && p.du) {
         for (p.first = 0; p.first < 2 * p.N; p.first += block) {
             p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
             sslh_i_ntx_similarities(c, &p);
-            p.per_task = sslh_i_loss_rows(2 * p.N);
-            sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_ntx_back_task, &p);
-            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, 2 * p.N, p.s, 2 * p.N, p.u, p.D, p.du, p.D, 0);
-            p.per_task = sslh_i_loss_rows(p.D);
-            sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_ntx_unit_back_task, &p);
+            sslh_i_ntx_slopes(c, &p); /* h of (4) */
+            sslh_i_product(c, 0, 0, p.rows, p.D, 2 * p.N, p.s, 2 * p.N, p.u, p.D, p.du, p.D, 0); /* h u */
+            sslh_i_ntx_units_back(c, &p);
         }
     }
-    sslh_i_unscratch(c, p.ones);
     sslh_i_unscratch(c, p.du);
     sslh_i_unscratch(c, p.s);
 }
@@ -6057,7 +5993,6 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
-    p.k = c->k;
     p.N = (size_t)z0->shape[0];
     p.D = (size_t)z0->shape[1];
     p.z[0] = z0->data;
@@ -6079,13 +6014,11 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     p.u = u->data;
     p.norm = norm->data;
     p.lse = lse->data;
-    p.per_task = sslh_i_loss_rows(p.D);
-    sslh_i_parallel(c, 2 * sslh_i_loss_tasks(p.N, p.per_task), sslh_i_ntx_unit_task, &p);
-    p.per_task = sslh_i_loss_rows(2 * p.N);
+    sslh_i_ntx_units(c, &p); /* (1) */
     for (p.first = 0; p.first < 2 * p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
         sslh_i_ntx_similarities(c, &p);
-        sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_ntx_task, &p);
+        sslh_i_ntx_rows(c, &p); /* (2) */
     }
     out->data[0] = sslh_i_lane_sum(p.loss, 2 * p.N) / (sslh_real)(2 * p.N); /* (3) */
     if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, 2 * p.N) / (sslh_real)(2 * p.N));
@@ -6111,57 +6044,11 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
      L   = mean over i of lse(x_i) - x_i,positive                                                                  (2)
      G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
            dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q */
-typedef struct sslh_i_nce {
-    const struct sslh_i_kernels *kern;
-    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
-    sslh_real *dq, *dk;
-    sslh_real *x, *lse, *loss;    /* (rows of the block, columns) (N) (N) */
-    sslh_real tau_inverse, scale;
-    size_t N, D, columns, first, rows, per_task;
-} sslh_i_nce;
-
-/* (1): x of a block of rows, before the division by tau; with negatives column 0 is left for the task below */
+/* (1): x of a block of rows, before the division by tau; with negatives column 0 is left free for q_i . k_i */
 SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
     size_t own = p->n ? 1 : 0;
-    sslh_i_contrast_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k,
-                            p->D, p->x + own, p->columns, 0);
-}
-
-SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
-    if (p->n) x[0] = p->kern->dot(p->q + i * p->D, p->k + i * p->D, p->D);
-    p->kern->unary(SSLH_I_U_SCALE, x, x, p->columns, p->tau_inverse, 0);
-    return p->n ? 0 : i;
-}
-
-/* (1) and (2) for some rows of a block. */
-SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
-    const sslh_i_nce *p = (const sslh_i_nce *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
-    (void)worker;
-    for (; r < end; r++) {
-        size_t i = p->first + r;
-        sslh_real *x = p->x + r * p->columns;
-        size_t pos = sslh_i_nce_row(p, i, x);
-        p->kern->lse_rows(x, p->lse + i, 1, p->columns);
-        p->loss[i] = p->lse[i] - x[pos]; /* (2) */
-    }
-}
-
-/* G of (3) in place of x, and the positives' part */
-SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
-    const sslh_i_nce *p = (const sslh_i_nce *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
-    (void)worker;
-    for (; r < end; r++) {
-        size_t i = p->first + r;
-        sslh_real *x = p->x + r * p->columns;
-        size_t pos = sslh_i_nce_row(p, i, x);
-        p->kern->lse_back(x, p->lse + i, &p->scale, 0, x, p->columns, 1);
-        x[pos] -= p->scale;
-        if (!p->n) continue;
-        if (p->dq) sslh_i_loss_axpy(p->dq + i * p->D, x[0], p->k + i * p->D, p->D);
-        if (p->dk) sslh_i_loss_axpy(p->dk + i * p->D, x[0], p->q + i * p->D, p->D);
-    }
+    sslh_i_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k, p->D,
+                   p->x + own, p->columns, 0);
 }
 
 /* Block by block, as NT-Xent; dn gathers over the blocks in their order. */
@@ -6171,7 +6058,6 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_real *dn;
     size_t block, own = neg ? 1 : 0;
     memset(&p, 0, sizeof p);
-    p.kern = c->k;
     p.q = node->in[0]->data;
     p.k = node->in[1]->data;
     p.n = neg ? neg->data : NULL;
@@ -6182,7 +6068,6 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     p.tau_inverse = node->f[0];
     p.scale = node->out->grad[0] * p.tau_inverse;
     p.scale = p.scale / (sslh_real)p.N;
-    p.per_task = sslh_i_loss_rows(p.columns);
     p.dq = sslh_i_loss_grad(c, node->in[0]);
     p.dk = sslh_i_loss_grad(c, node->in[1]);
     dn = neg ? sslh_i_loss_grad(c, neg) : p.dk; /* where the columns' gradient goes */
@@ -6192,13 +6077,13 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     for (p.first = 0; p.first < p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
-        sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_nce_back_task, &p);
+        sslh_i_nce_slopes(c, &p); /* (3) */
         if (p.dq)
-            sslh_i_contrast_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D,
-                                    p.dq + p.first * p.D, p.D, 1);
+            sslh_i_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D,
+                           p.dq + p.first * p.D, p.D, 1);
         if (dn)
-            sslh_i_contrast_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D,
-                                    p.D, dn, p.D, 1);
+            sslh_i_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D, p.D, dn,
+                           p.D, 1);
     }
     sslh_i_unscratch(c, p.x);
 }
@@ -6227,7 +6112,6 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
         return sslh_i_dummy(c);
     }
     memset(&p, 0, sizeof p);
-    p.kern = c->k;
     p.q = q->data;
     p.k = k->data;
     p.n = negatives ? negatives->data : NULL;
@@ -6235,7 +6119,6 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     p.D = (size_t)q->shape[1];
     p.columns = negatives ? (size_t)negatives->shape[0] + 1 : p.N;
     p.tau_inverse = SSLH_I_R(1) / (sslh_real)temperature;
-    p.per_task = sslh_i_loss_rows(p.columns);
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
     lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
@@ -6249,7 +6132,7 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     for (p.first = 0; p.first < p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
-        sslh_i_parallel(c, sslh_i_loss_tasks(p.rows, p.per_task), sslh_i_nce_task, &p);
+        sslh_i_nce_rows(c, &p); /* (1), (2) */
     }
     out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N;
     sslh_i_unscratch(c, p.loss);
@@ -6262,7 +6145,7 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
 
 SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
-/*  >>nets          nets, parameters, layers                                                                         */
+/*  >>nets          nets, parameters, layers                                                                          */
 /* ================================================================================================================== */
 
 /* A net keeps its parameters in one block, its states behind them, and its gradients in a second block of the same
@@ -7302,7 +7185,7 @@ SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tenso
 }
 
 /* ================================================================================================================== */
-/*  >>encoders      MLP, convnet, ResNet, NIN, ViT                                                                   */
+/*  >>encoders      MLP, convnet, ResNet, NIN, ViT                                                                    */
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
@@ -7841,14 +7724,13 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     return net;
 }
 
-
 /* ================================================================================================================== */
-/*  >>optim         optimisers and schedules                                                                         */
+/*  >>optim         optimisers and schedules                                                                          */
 /* ================================================================================================================== */
 
 /* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
    two moments. They are made at the first step. One pass looks at all gradients (NaN, norms), a second updates and
-   clears them. The second goes through the tensors backwards: those that the first met last are still in the cache. */
+   clears them. The second goes through the tensors backwards: those that the first met last are still at hand. */
 
 /* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
    LARS: |g + wd p|^2 and |p|^2 of this step. */
@@ -7870,11 +7752,6 @@ struct sslh_optimizer {
 static const sslh_optimizer sslh_i_dead_optimizer = SSLH_I_ZERO;
 
 SSLH_I_FN sslh_optimizer *sslh_i_dummy_optimizer(void) { return (sslh_optimizer *)(uintptr_t)&sslh_i_dead_optimizer; }
-
-/* A setting with a default: 0 means it, SSLH_OFF means zero. */
-SSLH_I_FN float sslh_i_default(float value, float fallback) {
-    return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
-}
 
 /* Defaults are filled in once; from here on a 0 in the description is a 0. */
 SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) {
@@ -8152,7 +8029,7 @@ SSLH_DEF float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 
 SSLH_I_LEAN_END
 /* ================================================================================================================== */
-/*  >>views         augmentation                                                                                     */
+/*  >>views         augmentation                                                                                      */
 /* ================================================================================================================== */
 
 /* An image becomes a view in four movements, each on planes (C,H,W) of one image in a worker's scratch:
@@ -8161,12 +8038,8 @@ SSLH_I_LEAN_END
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
      4. store   normalise and interleave to (H,W,C)
    Every draw has a fixed place in the Philox counter, so switching one step on or off does not change the draws of the
-   others, and no view depends on its neighbours in the batch. The loops run over whole planes, padded to SSLH_I_LANES,
-   and are kernels. */
-
-#define SSLH_I_LANES 16
-#define SSLH_I_VIEW_SIDE 32767 /* largest height or width of an image or view */
-#define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
+   others, and no view depends on its neighbours in the batch. Here stands what may be asked for and what it means; the
+   making itself is >>views-make, in the engine. */
 
 /* --- recipes ----------------------------------------------------------------------------------------------------- */
 
@@ -8365,19 +8238,12 @@ SSLH_DEF size_t sslh_recipe_print(sslh_recipe r, char *out, size_t size) {
     return used;
 }
 
-/* --- what the engine does for this --- */
-SSLH_I_FN struct sslh_i_ahead *sslh_i_ahead_of(sslh_ctx *c, const sslh_batch *b);
-SSLH_I_FN sslh_tensor *sslh_i_ahead_take(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_batch *b,
-                                         const sslh_recipe *asked, int view);
-SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const sslh_i_view_job *job,
-                                  const sslh_recipe *asked);
-
 SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe recipe, int view) {
     sslh_i_view_job job;
     sslh_tensor *out;
     const sslh_field *field = NULL;
-    struct sslh_i_ahead *ahead;
-    char *fetched = NULL;
+    char *fetched;
+    size_t bytes, total;
     int i, ok;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (i = 0; i < batch.data.fields && i < 4 && !field; i++)
@@ -8413,34 +8279,29 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     job.data = &batch.data;
     job.values = (const char *)field->values;
     job.source = field->type == SSLH_U8 ? 0 : 1;
-    ahead = field->values ? sslh_i_ahead_of(c, &batch) : NULL; /* callbacks are called from this thread only */
-    out = ahead ? sslh_i_ahead_take(c, ahead, &batch, &recipe, view) : NULL;
-    if (out) {
-        sslh_i_ahead_begin(c, ahead, &job, &recipe);
-        return sslh_i_end(c, "sslh_views", NULL, 0, out);
+    if (field->values) {
+        out = sslh_i_view_batch(c, &job, &batch, &recipe);
+        return out && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
     }
-    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(batch.count, job.recipe.height, job.recipe.width,
-                                                          job.channels));
+    /* From a callback: it is called from this thread only, and never ahead of the step. */
+    out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
     if (!out) return sslh_i_dummy(c);
-    job.out = out->data;
-    if (!field->values) {
-        size_t bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels * (field->type == SSLH_U8 ? 1
-                                                                                        : sizeof(float)), total;
-        fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
-        if (!fetched) return sslh_i_dummy(c);
-        for (i = 0; i < job.n; i++) {
-            int64_t at = batch.data.order ? batch.data.order[batch.index[i]] : batch.index[i];
-            if (field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0) continue;
-            sslh_fail(c, SSLH_E_FILE, "sslh_views: .fetch failed for sample %.0f", (double)at);
-            sslh_i_unscratch(c, fetched);
-            return sslh_i_dummy(c);
-        }
-        job.values = fetched;
-        job.in_order = 1;
+    bytes = (size_t)job.height * (size_t)job.width * (size_t)job.channels;
+    bytes *= field->type == SSLH_U8 ? 1 : sizeof(float);
+    fetched = sslh_i_mul(bytes, (size_t)job.n, &total) ? (char *)sslh_i_scratch(c, total) : NULL;
+    if (!fetched) return sslh_i_dummy(c);
+    for (i = 0; i < job.n; i++) {
+        int64_t at = batch.data.order ? batch.data.order[batch.index[i]] : batch.index[i];
+        if (field->fetch(field->user, at, fetched + (size_t)i * bytes) == 0) continue;
+        sslh_fail(c, SSLH_E_FILE, "sslh_views: .fetch failed for sample %.0f", (double)at);
+        sslh_i_unscratch(c, fetched);
+        return sslh_i_dummy(c);
     }
+    job.values = fetched;
+    job.in_order = 1;
+    job.out = out->data;
     ok = sslh_i_view_run(c, "sslh_views", &job);
-    if (fetched) sslh_i_unscratch(c, fetched);
-    if (ok && ahead) sslh_i_ahead_begin(c, ahead, &job, &recipe);
+    sslh_i_unscratch(c, fetched);
     return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
 }
 
@@ -8473,29 +8334,7 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     return sslh_i_view_run(c, "sslh_augment", &job) ? sslh_i_end(c, "sslh_augment", &x, 1, out) : sslh_i_dummy(c);
 }
 
-/* Turns of a batch: whole pixels are copied. */
-typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel;
-    } sslh_i_turn_job;
-
-SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
-    const sslh_i_turn_job *job = (const sslh_i_turn_job *)arg;
-    size_t n = (size_t)job->side, image = n * n * job->pixel, base = (size_t)task * image;
-    int q = (int)((uint32_t)job->quarter[task] & 3u), y, x, fy, fx;
-    (void)worker;
-    if (q == 0) {
-        memcpy(job->out + base, job->in + base, image);
-        return;
-    }
-    for (y = 0; y < job->side; y++)
-        for (x = 0; x < job->side; x++) {
-            sslh_i_turn(q, job->side, y, x, &fy, &fx);
-            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel,
-                   job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
-        }
-}
-
 SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter) {
-    sslh_i_turn_job job;
     sslh_tensor *out;
     if (!sslh_i_begin(c, "sslh_rotate90", &x, 1, 0)) return sslh_i_dummy(c);
     if (x->ndim != 4 || x->shape[1] != x->shape[2] || !quarter) {
@@ -8506,23 +8345,59 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
     }
     out = sslh_i_new(c, "sslh_rotate90", x->type, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
-    job.in = (const char *)sslh_i_get_data(x);
-    job.out = (char *)sslh_i_get_data(out);
-    job.quarter = quarter;
-    job.side = x->shape[1];
-    job.pixel = (size_t)x->shape[3] * sslh_i_type_size(x->type);
-    sslh_i_parallel(c, x->shape[0], sslh_i_turn_task, &job);
+    sslh_i_turn_images(c, sslh_i_get_data(x), sslh_i_get_data(out), quarter, x->shape[0], x->shape[1],
+                       (size_t)x->shape[3] * sslh_i_type_size(x->type));
     return sslh_i_end(c, "sslh_rotate90", &x, 1, out);
 }
-
 
 /* ################################################################################################################## */
 /*  PART II  TENSORS                                                                                                  */
 /* ################################################################################################################## */
 
+/* Tensors and what can be done with them. Each operation is a pair: a function that checks shapes, computes and records
+   itself, and before it the function of its gradient. The equation stands at the operation; products and convolutions
+   have a plain version in loops as well, with which the tests compare the engine.
+
+     >>core-impl    context, memory, errors, steps and scopes
+     >>scalar       exp, log, tanh, erf .. of one number, with the same bits on every machine
+     >>random       counter-based random numbers
+     >>tape         tensors, recording, backward, operations of the user's own, gradient check
+     >>elementwise  operations of one and two arguments, broadcasting, activations; passes of the optimisers
+     >>reductions   sums, means, variances, maxima, softmax over axes
+     >>products     matrix products, the linear layer
+     >>loss-rows    the inner loops of the losses of part I
+     >>conv         convolution, pooling, resizing
+     >>norms        batch, group and layer norm, unit rows, dropout
+     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
+     >>sequences    attention, the gated recurrent unit
+
+   To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
+   sslh_i_map_back, which are all of a simple operation; then "backward" in >>tape. After that, sslh_linear_ex in
+   >>products shows an operation with a bias and a fused activation, sslh_softmax one that keeps its result, and
+   sslh_attention one whose backward pass computes again what it did not keep. The rest can be read in any order.
+
+   What it may call: public functions, itself, and the engine by three doors. sslh_i_parallel runs tasks, for which
+   sslh_i_work has memory; kernels (c->k, >>table) work on a stretch of an array or on rows, and a task here does little
+   more than call one for its stretch; sslh_i_gemm and the functions under "part III" in >>prototypes do what takes
+   planning. Nothing here prefetches, packs, or knows an instruction set, a register or a cache.
+
+   To add an operation, at most five places are touched:
+     1. its declaration, with its equation or paper, in >>api-ops;
+     2. here, in the section of its kind, its two functions (or, for y = f(x), one line that calls sslh_i_map);
+     3. its row in the table of tests/ops.c: gradient check in double, the same bits for all threads and instruction
+        sets, comparison with recorded values;
+     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes them anew;
+     5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table.
+   An operation that is a composition of others needs 1 to 4 only, and no gradient of its own. */
+
 /* ================================================================================================================== */
-/*  >>core-impl     context, memory, errors, scopes, pool: bodies                                                    */
+/*  >>core-impl     context, memory, errors, steps and scopes                                                         */
 /* ================================================================================================================== */
+
+/* Memory has three lifetimes. Blocks of the context (nets, persistent tensors, loaded data) live until sslh_rewind
+   or sslh_destroy; what a step makes lies in the step heap, which is given back whole when the next step begins and
+   grows no more after the second one; scratch is taken and given back inside one operation. Errors stick: the first
+   one is kept, and after it every function returns at once, an operation with the dummy tensor. */
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
@@ -8874,20 +8749,6 @@ SSLH_I_FN sslh_tensor *sslh_i_dummy(sslh_ctx *c) {
     return d;
 }
 
-SSLH_I_FN size_t sslh_i_type_size(sslh_type type) {
-    return type == SSLH_F32 ? sizeof(sslh_real) : type == SSLH_I32 ? 4 : 1;
-}
-
-SSLH_I_FN void sslh_i_set_data(sslh_tensor *t, void *p) {
-    t->data = t->type == SSLH_F32 ? (sslh_real *)p : NULL;
-    t->ints = t->type == SSLH_I32 ? (int32_t *)p : NULL;
-    t->bytes = t->type == SSLH_U8 ? (uint8_t *)p : NULL;
-}
-
-SSLH_I_FN void *sslh_i_get_data(const sslh_tensor *t) {
-    return t->type == SSLH_F32 ? (void *)t->data : t->type == SSLH_I32 ? (void *)t->ints : (void *)t->bytes;
-}
-
 SSLH_I_FN sslh_i_buf *sslh_i_buf_new(sslh_ctx *c, size_t bytes, int high) {
     sslh_i_buf *b = c->free_bufs;
     size_t size = (bytes + SSLH_I_ALIGN - 1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
@@ -8997,34 +8858,6 @@ SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
     sslh_i_heap_give(c, start, size);
 }
 
-/* What a thread packs in one operation it packs in the next as well. Scratch wanders, and would lie where another
-   thread wrote before: each line would come from that one's cache. So up to SSLH_I_OWN bytes of a thread have one place
-   for good, which grows with the largest wish. */
-enum { SSLH_I_OWN = 1 << 20 };
-SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
-    size_t bytes = SSLH_I_ALIGN;
-    if (*each > SSLH_I_OWN || c->own_taken) {
-        if (sslh_i_mul(*each, (size_t)c->threads, &bytes)) return (char *)sslh_i_scratch(c, bytes);
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-        return NULL;
-    }
-    if (*each > c->own_each || !c->own) {
-        while (bytes < *each) bytes *= 2;
-        if (c->own) sslh_i_free(c, c->own);
-        c->own = (char *)sslh_i_alloc(c, bytes * (size_t)c->threads);
-        c->own_each = bytes;
-        if (!c->own) return NULL;
-        ((sslh_i_block *)(void *)(c->own - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
-    }
-    *each = c->own_each;
-    c->own_taken = 1;
-    return c->own;
-}
-SSLH_I_FN void sslh_i_unwork(sslh_ctx *c, void *p) {
-    if (p && p == c->own) c->own_taken = 0;
-    else sslh_i_unscratch(c, p);
-}
-
 /* --- steps and scopes -------------------------------------------------------------------------------------------- */
 
 /* Gives back every tensor after number n and every node after number m. */
@@ -9111,9 +8944,6 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
 
 /* --- creation ---------------------------------------------------------------------------------------------------- */
 
-SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* >>kernels: sets c->k */
-SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* and c->pairs */
-
 SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     sslh_ctx *c;
     int pair = (desc.alloc != NULL) == (desc.release != NULL);
@@ -9191,8 +9021,262 @@ SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
 }
 
 /* ================================================================================================================== */
-/*  >>random        Philox 4x32-10                                                                                   */
+/*  >>scalar        elementary functions with the same bits on every machine                                          */
 /* ================================================================================================================== */
+
+/* libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and
+   safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
+   machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
+   Juffa). The double build, made for gradient checks, calls libm. */
+#if SSLH_I_DOUBLE
+SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x) { return (sslh_real)sqrt((double)x); }
+SSLH_I_FN sslh_real sslh_i_fabs(sslh_real x) { return (sslh_real)fabs((double)x); }
+SSLH_I_FN sslh_real sslh_i_floor(sslh_real x) { return (sslh_real)floor((double)x); }
+SSLH_I_FN sslh_real sslh_i_exp(sslh_real x) { return (sslh_real)exp((double)x); }
+SSLH_I_FN sslh_real sslh_i_log(sslh_real x) { return (sslh_real)log((double)x); }
+SSLH_I_FN sslh_real sslh_i_tanh(sslh_real x) { return (sslh_real)tanh((double)x); }
+SSLH_I_FN sslh_real sslh_i_erf(sslh_real x) { return (sslh_real)erf((double)x); }
+SSLH_I_FN sslh_real sslh_i_sin(sslh_real x) { return (sslh_real)sin((double)x); }
+SSLH_I_FN sslh_real sslh_i_cos(sslh_real x) { return (sslh_real)cos((double)x); }
+SSLH_I_FN sslh_real sslh_i_pow(sslh_real x, sslh_real y) { return (sslh_real)pow((double)x, (double)y); }
+#else
+SSLH_I_FN float sslh_i_sqrt(float x) { return sslh_i_sqrtf(x); }
+SSLH_I_FN float sslh_i_fabs(float x) { return fabsf(x); }
+SSLH_I_FN float sslh_i_floor(float x) { return floorf(x); }
+
+SSLH_I_FN uint32_t sslh_i_bits_of(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
+SSLH_I_FN float    sslh_i_of_bits(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
+#define SSLH_I_INF sslh_i_of_bits(0x7f800000u)
+#define SSLH_I_NAN sslh_i_of_bits(0x7fc00000u)
+
+/* a[0] x^(n-1) + .. + a[n-1], Horner, each product and sum rounded. */
+SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
+    float y = a[0];
+    for (int i = 1; i < n; i++) {
+        float t = y * x;
+        y = t + a[i];
+    }
+    return y;
+}
+
+/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts. */
+SSLH_I_FN float sslh_i_exp(float x) {
+    static const float p[6] = { 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
+                                1.6666665459e-1f, 5.0000001201e-1f };
+    static const float c[5] = { 1.44269504088896341f, 0.693359375f, -2.12194440e-4f, 88.72284f, -103.9721f };
+    if (x != x) return x;
+    if (x > c[3]) return SSLH_I_INF;
+    if (x < c[4]) return 0.0f;
+    float z = x * c[0];
+    z = z + 0.5f;
+    float n = floorf(z);
+    float t = n * c[1];
+    float r = x - t;
+    t = n * c[2];
+    r = r - t;
+    float y = sslh_i_poly(p, 6, r);
+    t = r * r;
+    y = y * t;
+    y = y + r;
+    y = y + 1.0f;
+    int e = (int)n, h = e / 2; /* two factors: 2^128 and subnormal results are outside one factor's range */
+    y = y * sslh_i_of_bits((uint32_t)(h + 127) << 23);
+    y = y * sslh_i_of_bits((uint32_t)(e - h + 127) << 23);
+    return y;
+}
+
+/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. */
+SSLH_I_FN float sslh_i_log(float x) {
+    static const float p[9] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
+                               -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
+                               2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
+    static const float c[3] = { 0.693359375f, -2.12194440e-4f, 0.707106781186547524f };
+    if (x != x) return x;
+    if (x < 0.0f) return SSLH_I_NAN;
+    if (x == 0.0f) return -SSLH_I_INF;
+    if (x == SSLH_I_INF) return x;
+    int e = 0;
+    if (x < 1.17549435e-38f) { /* subnormal */
+        x = x * 16777216.0f;
+        e = -24;
+    }
+    uint32_t u = sslh_i_bits_of(x);
+    e += (int)(u >> 23) - 126;
+    float m = sslh_i_of_bits((u & 0x007fffffu) | 0x3f000000u); /* in [1/2, 1) */
+    if (m < c[2]) {
+        e--;
+        m = m + m;
+    }
+    m = m - 1.0f;
+    float z = m * m, fe = (float)e;
+    float y = sslh_i_poly(p, 9, m);
+    y = y * m;
+    y = y * z;
+    float t = fe * c[1];
+    y = y + t;
+    t = 0.5f * z;
+    y = y - t;
+    y = m + y;
+    t = fe * c[0];
+    y = y + t;
+    return y;
+}
+
+SSLH_I_FN float sslh_i_tanh(float x) {
+    static const float p[5] = { -5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
+                                -3.33332819422e-1f };
+    float a = fabsf(x), y;
+    if (a < 0.625f) {
+        float z = x * x;
+        y = sslh_i_poly(p, 5, z);
+        y = y * z;
+        y = y * x;
+        y = y + x; /* stored before it is returned: x87 would return it unrounded */
+        return y;
+    }
+    if (a > 9.5f) {
+        y = 1.0f;
+    } else { /* tanh a = 1 - 2 / (e^2a + 1); NaN comes this way and stays */
+        y = sslh_i_exp(a + a);
+        y = y + 1.0f;
+        y = 2.0f / y;
+        y = 1.0f - y;
+    }
+    return x < 0.0f ? -y : y;
+}
+
+/* Octant of |x| and the rest in +-pi/4. Up to 8192 in float (three parts of pi/4), beyond in double. */
+SSLH_I_FN float sslh_i_octant(float a, int *octant) {
+    static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
+    static const double d[3] = { 1.2732395447351628, 0.785398163366597145795822, 3.0851303e-11 };
+    if (a <= 8192.0f) {
+        float z = a * c[0];
+        int j = (int)z;
+        j += j & 1; /* to the nearest even octant */
+        float f = (float)j;
+        z = f * c[1];
+        float r = a - z;
+        z = f * c[2];
+        r = r - z;
+        z = f * c[3];
+        r = r - z;
+        *octant = j & 7;
+        return r;
+    }
+    double x = (double)a, z = x * d[0];
+    if (!(z < 1e15)) { /* huge, Inf or NaN: no meaningful angle is left */
+        *octant = 0;
+        return a - a;
+    }
+    int64_t j = (int64_t)z;
+    j += j & 1;
+    double f = (double)j, t = f * d[1];
+    double r = x - t;
+    t = f * d[2];
+    r = r - t;
+    *octant = (int)(j & 7);
+    return (float)r;
+}
+SSLH_I_FN float sslh_i_sin_small(float r) { /* |r| <= pi/4 */
+    static const float p[3] = { -1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f };
+    float z = r * r;
+    float y = sslh_i_poly(p, 3, z);
+    y = y * z;
+    y = y * r;
+    y = y + r;
+    return y;
+}
+SSLH_I_FN float sslh_i_cos_small(float r) {
+    static const float p[3] = { 2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f };
+    float z = r * r;
+    float y = sslh_i_poly(p, 3, z);
+    y = y * z;
+    y = y * z;
+    float t = 0.5f * z;
+    y = y - t;
+    y = y + 1.0f;
+    return y;
+}
+SSLH_I_FN float sslh_i_sin(float x) {
+    int j;
+    float r = sslh_i_octant(fabsf(x), &j);
+    float y = (j & 2) ? sslh_i_cos_small(r) : sslh_i_sin_small(r);
+    if (j & 4) y = -y;
+    return x < 0.0f ? -y : y;
+}
+SSLH_I_FN float sslh_i_cos(float x) {
+    int j;
+    float r = sslh_i_octant(fabsf(x), &j);
+    float y = (j & 2) ? sslh_i_sin_small(r) : sslh_i_cos_small(r);
+    return j == 2 || j == 4 ? -y : y;
+}
+
+/* x^y through log and exp in double: the error of y log x is multiplied by the result, float would lose seven bits. */
+SSLH_I_FN float sslh_i_pow(float x, float y) {
+    if (y == 0.0f || x == 1.0f) return 1.0f;
+    if (x != x || y != y) return x + y;
+    float sign = 1.0f;
+    if (x < 0.0f) {
+        if (floorf(y) != y) return SSLH_I_NAN;
+        float half = y * 0.5f;
+        if (floorf(half) != half) sign = -1.0f;
+        x = -x;
+    }
+    if (x == 1.0f) return sign;
+    if (x == 0.0f || x == SSLH_I_INF) return (x == 0.0f) == (y > 0.0f) ? sign * 0.0f : sign * SSLH_I_INF;
+    if (y == SSLH_I_INF || y == -SSLH_I_INF) return (x < 1.0f) == (y > 0.0f) ? 0.0f : SSLH_I_INF;
+    /* log m = 2 (s + s^3/3 + s^5/5 ..), s = (m-1)/(m+1) */
+    int e = 0;
+    if (x < 1.17549435e-38f) {
+        x = x * 16777216.0f;
+        e = -24;
+    }
+    uint32_t u = sslh_i_bits_of(x);
+    e += (int)(u >> 23) - 127;
+    double m = (double)sslh_i_of_bits((u & 0x007fffffu) | 0x3f800000u);
+    if (m > 1.4142135) {
+        m = m * 0.5;
+        e++;
+    }
+    double a = m - 1.0, b = m + 1.0;
+    double s = a / b;
+    double z = s * s, l = 0.0;
+    for (int i = 21; i >= 1; i -= 2) {
+        double t = l * z;
+        double k = 1.0 / (double)i;
+        l = t + k;
+    }
+    l = l * s;
+    l = l + l;
+    a = (double)e * 0.69314718055994530942;
+    l = l + a;
+    l = l * (double)y;
+    if (l > 89.0) return sign * SSLH_I_INF;
+    if (l < -104.0) return sign * 0.0f;
+    b = l * 1.44269504088896340736;
+    b = b + 0.5;
+    double n = floor(b);
+    a = n * 0.69314718055994530942;
+    double r = l - a, p = 1.0;
+    for (int i = 13; i >= 1; i--) { /* Taylor series of e^r, |r| < 0.35 */
+        double t = p * r;
+        t = t / (double)i;
+        p = t + 1.0;
+    }
+    p = p * (double)sign;
+    int h = (int)n;
+    while (h > 0) { p = p * 2.0; h--; }
+    while (h < 0) { p = p * 0.5; h++; }
+    return (float)p;
+}
+#endif
+
+/* ================================================================================================================== */
+/*  >>random        Philox 4x32-10                                                                                    */
+/* ================================================================================================================== */
+
+/* Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A number is a function of (seed, stream,
+   index): nothing is drawn in turn, so that neither threads nor the order of the work change a value. */
 
 SSLH_DEF void sslh_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
     uint32_t x0 = counter[0], x1 = counter[1], x2 = counter[2], x3 = counter[3], k0 = key[0], k1 = key[1];
@@ -9313,8 +9397,12 @@ SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, 
 }
 
 /* ================================================================================================================== */
-/*  >>tape          tensors, recording, backward, gradcheck                                                          */
+/*  >>tape          tensors, recording, backward, gradcheck                                                           */
 /* ================================================================================================================== */
+
+/* Every operation checks its inputs (sslh_i_begin), computes, and records itself with what its backward function
+   will read (sslh_i_record, sslh_i_save), unless nothing wants a gradient. sslh_backward walks the records from the
+   last to the first; each one adds to the gradients of its inputs and then gives back what it had saved. */
 
 /* --- shapes and tensors of the caller ---------------------------------------------------------------------------- */
 
@@ -9522,13 +9610,6 @@ SSLH_I_FN void sslh_i_save(sslh_ctx *c, sslh_i_node *n, sslh_tensor *t) {
     if (!t) return;
     if (n && n->nsaved < (int)(sizeof n->saved / sizeof n->saved[0])) n->saved[n->nsaved++] = t;
     else sslh_i_release(c, t);
-}
-
-SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
-    size_t i;
-    sslh_real sum = 0; /* 0 * x is 0 for finite x and NaN otherwise */
-    for (i = 0; i < n; i++) sum += x[i] * 0;
-    return sum == 0;
 }
 
 SSLH_I_FN void sslh_i_trace_event(sslh_ctx *c, const char *op, sslh_tensor **in, int n, sslh_tensor *out) {
@@ -9756,66 +9837,16 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     return worst;
 }
 
-/* --- state of the context ---------------------------------------------------------------------------------------- */
-
-SSLH_I_FN int sslh_i_bfloat16_gain(const sslh_ctx *c);
-SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
-    sslh_info i;
-    memset(&i, 0, sizeof i);
-    i.cpu = "none";
-    if (!c || c == &sslh_i_dead) return i;
-    i.cpu = sslh_i_kernels_name(c);
-    i.threads = c->threads;
-    i.bytes = c->bytes;
-    i.peak = c->peak;
-    i.allocs = c->allocs;
-    i.steps = c->steps;
-    i.seed = c->desc.seed;
-    i.bfloat16 = sslh_i_bfloat16_gain(c);
-    return i;
-}
-
-#define SSLH_I_BITS_FUSED 0x41127ca6bcc0bc15u
-#define SSLH_I_BITS_PLAIN 0xa748291ec278b7f0u
-/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
-   calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
-   bits of the results; one value with fused multiply-add, one without). */
-SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
-    uint64_t hash = 14695981039346656037u;
-    sslh_tensor *a, *b, *y;
-    size_t i;
-    if (SSLH_I_BAD(c) || SSLH_I_DOUBLE) return 0;
-    sslh_push(c);
-    sslh_no_grad(c, 1);
-    a = sslh_zeros(c, sslh_dim2(19, 37));
-    b = sslh_zeros(c, sslh_dim2(23, 37));
-    for (i = 0; i < a->count; i++) a->data[i] = (sslh_real)sslh_random_normal(1, 2, i);
-    for (i = 0; i < b->count; i++) b->data[i] = (sslh_real)sslh_random_normal(1, 3, i);
-    y = sslh_gelu(c, sslh_linear(c, a, b, NULL));                                                   /* (19,23) */
-    y = sslh_add(c, y, sslh_log(c, sslh_shift(c, sslh_square(c, sslh_tanh(c, y)), 0.1f)));
-    /* (19,23) */
-    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1)));
-    for (i = 0; i < y->count && !SSLH_I_BAD(c); i++) {
-        float v = (float)y->data[i];
-        uint32_t u;
-        memcpy(&u, &v, sizeof u);
-        hash = (hash ^ u) * 1099511628211u;
-    }
-    sslh_no_grad(c, 0);
-    sslh_pop(c);
-    return !SSLH_I_BAD(c) && hash == (c->k->fma ? (uint64_t)SSLH_I_BITS_FUSED : (uint64_t)SSLH_I_BITS_PLAIN);
-}
-
 /* ================================================================================================================== */
-/*  >>elementwise   element-wise operations, activations                                                             */
+/*  >>elementwise   element-wise operations, activations                                                              */
 /* ================================================================================================================== */
 
-/* --- flat passes: over n values without shape, cut into tasks of one fixed size, so that no result depends on the
-   number of threads. Optimisers, momentum encoders and the element-wise operations run on these.
-   An optimiser step over ten million parameters is memory traffic, so each pass reads and writes every array once. */
-/* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
-#define SSLH_I_FLAT 16384u
+/* y_i = f(x_i) and z_i = f(x_i, y_i), the latter with NumPy's broadcasting. Each public function says what its f is and
+   its slope; the loops are kernels ("kernels: element-wise" in >>kernels), one for all f of a kind. */
 
+/* --- flat passes: over n values without shape, cut into tasks of one fixed size (SSLH_I_FLAT), so that no result
+   depends on the number of threads. Optimisers, momentum encoders and the element-wise operations run on these. An
+   optimiser step over ten million parameters is memory traffic, so each pass reads and writes every array once. */
 /* One struct for all passes, so that a pass is a task function of four lines and a caller of six. */
 typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends on the pass */
     const struct sslh_i_kernels *k;
@@ -9829,11 +9860,6 @@ typedef struct sslh_i_flat { /* arguments of a flat pass; which are used depends
     sslh_i_adam      adam;
 } sslh_i_flat;
 
-/* Number of tasks when each takes `each` of n things: a function of the size only, never of the number of threads. */
-SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
-    size_t tasks = n / each + (n % each != 0);
-    return tasks > (size_t)INT_MAX ? INT_MAX : (int)tasks;
-}
 /* The stretch of task number `task`: SSLH_I_FLAT values, the last one fewer. */
 SSLH_I_FN size_t sslh_i_flat_begin(int task) { return (size_t)task * SSLH_I_FLAT; }
 SSLH_I_FN size_t sslh_i_flat_size(const sslh_i_flat *f, int task) {
@@ -9957,7 +9983,7 @@ SSLH_I_FN void sslh_i_scale_array(sslh_ctx *c, sslh_real *x, size_t n, sslh_real
 }
 
 /* sum over i of (a x_i + b y_i)^2; y may be NULL. NaN or Inf in x gives NaN or Inf. With m: also the
-   sum of y^2, while y is in the cache. */
+   sum of y^2, from the same reading. */
 SSLH_I_FN void sslh_i_squares_task(void *arg, int task, int worker) {
     const sslh_i_flat *f = (const sslh_i_flat *)arg;
     size_t at = sslh_i_flat_begin(task), n = sslh_i_flat_size(f, task);
@@ -10270,10 +10296,6 @@ SSLH_I_FN void sslh_i_pair_task(void *arg, int task, int worker) {
     }
 }
 
-/* dst (+)= scale * the sum of x over the axes that operand k of the plan repeats, see >>reductions */
-SSLH_I_FN void sslh_i_sum_repeated(sslh_ctx *c, const sslh_real *x, const sslh_i_plan *p, int k, sslh_real *dst,
-                                   sslh_real scale, int fresh);
-
 /* Gradients of both operands. Of add and sub they are dy itself: passed on, or summed over repeated axes; of the others
    an operand that was repeated needs a scratch array of the result's size for the sum.
    Passed on means moved where possible: an addition costs nothing backwards. */
@@ -10461,69 +10483,15 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
 }
 
 /* ================================================================================================================== */
-/*  >>reductions    reductions, softmax                                                                              */
+/*  >>reductions    reductions, softmax                                                                               */
 /* ================================================================================================================== */
 
-/* --- sums: (O,R,I) over R --------------------------------------------------------------------------------------------
-   I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up
-   column by column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way.
-   Any set of axes is walked in such three-axis problems, see sslh_i_sum_groups. */
-typedef struct sslh_i_sum3 {
-    const struct sslh_i_kernels *k;
-    const sslh_real *x;
-    sslh_real *out;
-    size_t O, R, I;
-    size_t block, blocks;   /* of R */
-    size_t width, widths;   /* of I */
-    size_t units, per_task; /* a unit is one block of one o and one width */
-} sslh_i_sum3;
+/* Sums, means, variances, maxima, log-sum-exps and softmax over any set of axes. A set of axes is brought into one
+   of two forms: sums walk (outer, reduced, inner) as the tensor lies; the others work on rows (K,R), K values kept
+   and R reduced, for which a tensor whose reduced axes do not come last is copied. Long sums are cut by shape alone,
+   >>loops. */
 
-/* The blocks of one task, each into its own place of partial (or out): no two tasks write the same value. */
-SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
-    const sslh_i_sum3 *f = (const sslh_i_sum3 *)arg;
-    size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->units, u + f->per_task);
-    (void)worker;
-    for (; u < end; u++) {
-        size_t w = u % f->widths, b = u / f->widths % f->blocks, o = u / f->widths / f->blocks;
-        size_t r = b * f->block, rows = SSLH_I_MIN(f->block, f->R - r), i = w * f->width,
-               cols = SSLH_I_MIN(f->width, f->I - i);
-        const sslh_real *x = f->x + (o * f->R + r) * f->I + i;
-        sslh_real *out = f->out + (o * f->blocks + b) * f->I + i;
-        if (f->I == 1) *out = f->k->sum(x, rows);
-        else f->k->col_sum(x, f->I, rows, cols, out);
-    }
-}
-/* At most 128 blocks in columns, so that the partial sums stay small; blocks of at least 16 rows. Partial sums
-   (O,blocks,I) have the shape of the same problem and are summed by a second call.
-   The recursion ends: each round divides R by the size of a block. */
-SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out) {
-    sslh_i_sum3 f;
-    sslh_real *partial = NULL;
-    size_t work;
-    f.k = c->k;
-    f.x = x;
-    f.O = O;
-    f.R = R;
-    f.I = I;
-    f.width = SSLH_I_MIN(I, (size_t)4096);
-    f.widths = (I + f.width - 1) / f.width;
-    f.block = SSLH_I_FLAT / f.width;
-    if (I > 1) f.block = SSLH_I_MAX(SSLH_I_MAX(f.block, (size_t)16), (R + 127) / 128);
-    f.block = SSLH_I_MIN(f.block, R);
-    f.blocks = (R + f.block - 1) / f.block;
-    f.units = O * f.blocks * f.widths;
-    work = f.block * f.width;
-    f.per_task = work >= SSLH_I_FLAT ? 1 : SSLH_I_FLAT / work;
-    if (f.blocks > 1) {
-        partial = (sslh_real *)sslh_i_scratch(c, O * f.blocks * I * sizeof *partial);
-        if (!partial) return;
-    }
-    f.out = partial ? partial : out;
-    sslh_i_parallel(c, sslh_i_tasks(f.units, f.per_task), sslh_i_sum3_task, &f);
-    if (partial) sslh_i_sum_axis(c, partial, O, f.blocks, I, out);
-    sslh_i_unscratch(c, partial);
-}
-
+/* --- sums over any axes ------------------------------------------------------------------------------------------ */
 /* out (+)= scale * sum of x over the axes with reduced[i]. x has nd axes of size[]; out has the others in their order.
 
    A reduction over scattered axes is one sum per group of neighbouring axes, the last group first, because then the
@@ -10808,9 +10776,6 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
     t = t + m2_b;
     *m2 = *m2 + t;
 }
-SSLH_I_FN int sslh_i_column_variance(sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C, sslh_real *mean,
-                                     sslh_real *m2); /* >>norms */
-
 /* mean (rows) and m2 (rows), the sum of squared distances: the caller divides by n or n - 1. Two passes over a row
    (or a piece), never sum of x^2 minus square of sum, which loses all digits when the mean is large. */
 SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
@@ -11137,20 +11102,14 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 }
 
 /* ================================================================================================================== */
-/*  >>products      matmul, linear                                                                                   */
+/*  >>products      matmul, linear                                                                                    */
 /* ================================================================================================================== */
 
 /* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
    Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after
    block into c. Tiles, packing, instruction set and threads change nothing in that order, so no bit (FMA apart). */
 
-enum {
-    SSLH_I_KC = 256, /* k per block: a panel of b, 256 x 32 floats, stays in the first-level cache */
-    /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
-    SSLH_I_MC = 96,
-    SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second level, half a megabyte */
-    SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
-};
+enum { SSLH_I_KC = 256 }; /* k per block. It is part of the result: another number gives other bits */
 
 /* The same, plainly: the tests compare with it. Bit for bit equal to the passes without FMA. */
 SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
@@ -11177,72 +11136,43 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
     }
 }
 
+/* out (m,n) = or += op(a) op(b); rows lie lda, ldb, ldc apart */
+SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
+                              const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
+    sslh_i_gemm_args g;
+    memset(&g, 0, sizeof g);
+    g.ta = ta;
+    g.tb = tb;
+    g.m = (int)m;
+    g.n = (int)n;
+    g.k = (int)k;
+    g.a = a;
+    g.lda = lda;
+    g.b = b;
+    g.ldb = ldb;
+    g.c = out;
+    g.ldc = ldc;
+    g.accumulate = accumulate;
+    sslh_i_gemm(c, &g);
+}
+
 /* --- what the backward passes of linear and convolution share: the fused activation and the bias ---
    y = relu(z), z = .. + bias:   dz = dy [y > 0],   dbias = sum over rows of dz                                       */
-
-enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
-
-/* One pass gives dz and the columns' sums of a block of rows. */
-typedef struct sslh_i_bias_job {
-    const struct sslh_i_kernels *k;
-    const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
-    sslh_real       *dz, *sums;  /* (rows,n), [task][n] */
-    size_t           rows, n;
-    int              parts;      /* of the columns, a task each: of few rows a thread takes the columns it made */
-} sslh_i_bias_job;
-
-/* One kernel does both, the mask of the ReLU and the sum. */
-SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
-    const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
-    size_t block = (size_t)(task / p->parts), r = block * SSLH_I_BIAS_ROWS;
-    size_t j = (size_t)sslh_i_cut_at((int)p->n, task % p->parts, p->parts, 16), at = r * p->n + j;
-    size_t end = (size_t)sslh_i_cut_at((int)p->n, task % p->parts + 1, p->parts, 16);
-    (void)worker;
-    const size_t rows = SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS);
-    sslh_real *sums = p->sums ? p->sums + block * p->n + j : NULL;
-    if (p->y) p->k->relu_bias(p->y + at, p->dy + at, p->dz + at, sums, rows, end - j, p->n);
-    else p->k->col_sum(p->dy + at, p->n, rows, end - j, sums);
-}
 
 /* Returns dz (rows,n), where rows = out->count / n: out's gradient, changed in place if nobody else reads it; NULL on
    failure. Adds to the gradient of bias. *scratch is to be given back by the caller when not NULL. */
 SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int relu, sslh_tensor *bias, size_t n,
                                             sslh_real **scratch) {
-    sslh_i_bias_job p;
-    sslh_real *dbias = NULL;
+    sslh_real *dbias = NULL, *dz = out->grad;
     int fresh = 0;
     *scratch = NULL;
-    memset(&p, 0, sizeof p);
-    p.k = c->k;
-    p.n = n;
-    p.rows = out->count / n;
-    p.dy = out->grad;
     if (bias) dbias = sslh_i_grad(c, bias, &fresh);
-    if (!relu && !dbias) return SSLH_I_BAD(c) ? NULL : out->grad;
-    size_t tasks = (p.rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
-    if (relu) {
-        p.y = out->data;
-        p.dz = out->grad;
-        if (out->flags & SSLH_I_KEPT) {
-            p.dz = *scratch = (sslh_real *)sslh_i_scratch(c, out->count * sizeof(sslh_real));
-            if (!p.dz) return NULL;
-        }
+    if (!relu && !dbias) return SSLH_I_BAD(c) ? NULL : dz;
+    if (relu && (out->flags & SSLH_I_KEPT)) {
+        dz = *scratch = (sslh_real *)sslh_i_scratch(c, out->count * sizeof(sslh_real));
+        if (!dz) return NULL;
     }
-    if (dbias) {
-        p.sums = (sslh_real *)sslh_i_scratch(c, tasks * n * sizeof(sslh_real));
-        if (!p.sums) return NULL;
-    }
-    p.parts = tasks < 8 ? (int)SSLH_I_MIN(n / 64 + 1, (size_t)8) : 1;
-    sslh_i_parallel(c, (int)tasks * p.parts, sslh_i_bias_task, &p);
-    if (dbias) {
-        for (size_t j = 0; j < n; j++) {
-            sslh_real s = fresh ? p.sums[j] : dbias[j] + p.sums[j];
-            for (size_t t = 1; t < tasks; t++) s = s + p.sums[t * n + j];
-            dbias[j] = s;
-        }
-        sslh_i_unscratch(c, p.sums);
-    }
-    return relu ? p.dz : out->grad;
+    return sslh_i_bias_sums(c, relu ? out->data : NULL, out->grad, dz, out->count / n, n, dbias, fresh) ? dz : NULL;
 }
 
 /* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
@@ -11473,8 +11403,366 @@ SSLH_DEF sslh_tensor *sslh_linear(sslh_ctx *c, sslh_tensor *x, sslh_tensor *weig
 }
 
 /* ================================================================================================================== */
-/*  >>conv          convolution, pooling, resizing                                                                   */
+/*  >>loss-rows     what the losses of part I compute row by row                                                      */
 /* ================================================================================================================== */
+
+/* The loops inside the losses: each of them takes rows (or elements) of a matrix that a loss has filled and computes
+   all that a row needs in one visit, so that nothing else of the matrix's size is made. The numbers in brackets are
+   those of the equations in >>losses. Terms are computed in tasks of a fixed number of rows, kept, and added up in 16
+   lanes and a fixed tree. */
+
+/* Rows per task, so that a task handles some thousand elements. */
+SSLH_I_FN size_t sslh_i_loss_rows(size_t width) { return 4096 / width + 1; }
+
+/* A function of the sizes, as everywhere. */
+SSLH_I_FN int sslh_i_loss_tasks(size_t rows, size_t per_task) { return (int)((rows + per_task - 1) / per_task); }
+
+/* y += a x, product and sum rounded */
+SSLH_I_FN void sslh_i_loss_axpy(sslh_real *y, sslh_real a, const sslh_real *x, size_t n) {
+    size_t i;
+    for (i = 0; i < n; i++) {
+        sslh_real t = a * x[i];
+        y[i] += t;
+    }
+}
+
+/* --- cross-entropy ----------------------------------------------------------------------------------------------- */
+
+/* (1). The log-sum-exp of each row is kept: the backward pass turns it into the softmax by one exponential a logit. */
+SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
+    const sslh_i_xent *p = (const sslh_i_xent *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
+    (void)worker;
+    p->k->lse_rows(p->x + r * K, p->lse + r, end - r, K);
+    for (; r < end; r++) {
+        const sslh_real *x = p->x + r * K;
+        sslh_real loss, t;
+        if (p->t) { /* (1) */
+            loss = p->k->sum(p->t + r * K, K) * p->lse[r];
+            loss -= p->k->dot(p->t + r * K, x, K);
+        } else if (sslh_i_xent_skips(p, r)) {
+            loss = 0;
+        } else {
+            loss = p->lse[r] - x[p->labels[r]];
+            if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x) */
+                t = p->k->sum(x, K) / (sslh_real)K;
+                t = p->lse[r] - t;
+                t = p->smoothing * t;
+                loss = (1 - p->smoothing) * loss;
+                loss += t;
+            }
+        }
+        p->loss[r] = loss;
+    }
+}
+
+/* (2): scale (p - t) row by row, p = e^(x - lse). */
+SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
+    const sslh_i_xent *p = (const sslh_i_xent *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
+    (void)worker;
+    for (; r < end; r++) {
+        const sslh_real *x = p->x + r * K, *t = p->t ? p->t + r * K : NULL;
+        sslh_real *dx = p->dx ? p->dx + r * K : NULL, g = p->scale, e;
+        if (t) {
+            g = p->scale * p->k->sum(t, K);
+            if (dx) {
+                p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+                sslh_i_loss_axpy(dx, -p->scale, t, K);
+            }
+            for (j = 0; p->dt && j < K; j++) { /* dl/dt_k = lse - x_k */
+                e = p->scale * (p->lse[r] - x[j]);
+                p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
+            }
+        } else if (sslh_i_xent_skips(p, r)) {
+            if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
+        } else { /* (2) */
+            p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+            e = g * p->smoothing;
+            dx[p->labels[r]] -= g - e;
+            e = e / (sslh_real)K;
+            for (j = 0; p->smoothing > 0 && j < K; j++) dx[j] -= e;
+        }
+    }
+}
+
+/* Losses and log-sum-exps of all rows. */
+SSLH_I_FN void sslh_i_xent_rows(sslh_ctx *c, sslh_i_xent *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(p->K);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_xent_task, p);
+}
+/* Gradients of all rows, into dx and dt. */
+SSLH_I_FN void sslh_i_xent_slopes(sslh_ctx *c, sslh_i_xent *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(p->K);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_xent_back_task, p);
+}
+
+/* --- element by element ------------------------------------------------------------------------------------------ */
+
+/* A chunk fits on a task's stack; its sum is one of the partial sums. */
+enum { SSLH_I_POINTWISE_CHUNK = 1024, SSLH_I_POINTWISE_CHUNKS = 4 }; /* elements a chunk, chunks a task */
+
+/* v (n): the terms. */
+SSLH_I_FN void sslh_i_pointwise_values(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
+                                       size_t n) {
+    sslh_real d, half = SSLH_I_R(0.5) * p->delta, a, products[SSLH_I_POINTWISE_CHUNK];
+    size_t i;
+    switch (p->kind) {
+    case SSLH_I_POINTWISE_MSE:
+        p->k->binary(SSLH_I_B_SUB, x, 1, t, 1, v, n);
+        p->k->binary(SSLH_I_B_MUL, v, 1, v, 1, v, n);
+        break;
+    case SSLH_I_POINTWISE_L1:
+        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d < 0 ? -d : d;
+        break;
+    case SSLH_I_POINTWISE_HUBER:
+        for (i = 0; i < n; i++) {
+            d = x[i] - t[i];
+            a = d < 0 ? -d : d;
+            d = SSLH_I_R(0.5) * a;
+            v[i] = a <= p->delta ? d * a : p->delta * (a - half);
+        }
+        break;
+    case SSLH_I_POINTWISE_BCE:
+        p->k->unary(SSLH_I_U_SOFTPLUS, x, v, n, 0, 0);
+        p->k->binary(SSLH_I_B_MUL, x, 1, t, 1, products, n);
+        p->k->binary(SSLH_I_B_SUB, v, 1, products, 1, v, n);
+        break;
+    default:
+        p->k->unary(SSLH_I_U_LOG, t, v, n, 0, 0);
+        for (i = 0; i < n; i++) d = v[i] - x[i], v[i] = t[i] == 0 ? 0 : t[i] * d;
+        break;
+    }
+}
+
+/* v (n): the slopes; with respect to t they are the negatives. */
+SSLH_I_FN void sslh_i_pointwise_chunk(const sslh_i_pointwise *p, const sslh_real *x, const sslh_real *t, sslh_real *v,
+                                      size_t n) {
+    sslh_real d;
+    size_t i;
+    switch (p->kind) {
+    case SSLH_I_POINTWISE_MSE:
+        p->k->binary(SSLH_I_B_SUB, x, 1, t, 1, v, n);
+        p->k->binary(SSLH_I_B_ADD, v, 1, v, 1, v, n);
+        break;
+    case SSLH_I_POINTWISE_L1:
+        for (i = 0; i < n; i++) v[i] = x[i] > t[i] ? SSLH_I_R(1) : x[i] < t[i] ? SSLH_I_R(-1) : SSLH_I_R(0);
+        break;
+    case SSLH_I_POINTWISE_HUBER:
+        for (i = 0; i < n; i++) d = x[i] - t[i], v[i] = d > p->delta ? p->delta : d < -p->delta ? -p->delta : d;
+        break;
+    case SSLH_I_POINTWISE_BCE:
+        p->k->unary(SSLH_I_U_SIGMOID, x, v, n, 0, 0);
+        p->k->binary(SSLH_I_B_SUB, v, 1, t, 1, v, n);
+        break;
+    default:
+        for (i = 0; i < n; i++) v[i] = -t[i];
+        break;
+    }
+}
+
+/* Some chunks, one after the other. */
+SSLH_I_FN void sslh_i_pointwise_task(void *arg, int task, int worker) {
+    const sslh_i_pointwise *p = (const sslh_i_pointwise *)arg;
+    sslh_real v[SSLH_I_POINTWISE_CHUNK];
+    size_t chunk = (size_t)task * SSLH_I_POINTWISE_CHUNKS, last = chunk + SSLH_I_POINTWISE_CHUNKS, i;
+    (void)worker;
+    for (; chunk < last && chunk * SSLH_I_POINTWISE_CHUNK < p->n; chunk++) {
+        size_t at = chunk * SSLH_I_POINTWISE_CHUNK, n = SSLH_I_MIN(p->n - at, (size_t)SSLH_I_POINTWISE_CHUNK);
+        if (p->part) {
+            sslh_i_pointwise_values(p, p->x + at, p->t + at, v, n);
+            p->part[chunk] = p->k->sum(v, n);
+            continue;
+        }
+        sslh_i_pointwise_chunk(p, p->x + at, p->t + at, v, n);
+        p->k->binary(SSLH_I_B_MUL, v, 1, &p->scale, 0, v, n);
+        if (p->dx && p->fresh_x) memcpy(p->dx + at, v, n * sizeof *v);
+        else if (p->dx) p->k->binary(SSLH_I_B_ADD, p->dx + at, 1, v, 1, p->dx + at, n);
+        if (!p->dt) continue;
+        for (i = 0; i < n; i++) p->dt[at + i] = p->fresh_t ? -v[i] : p->dt[at + i] - v[i];
+    }
+}
+
+SSLH_I_FN void sslh_i_pointwise_run(sslh_ctx *c, sslh_i_pointwise *p) {
+    size_t per_task = (size_t)SSLH_I_POINTWISE_CHUNK * SSLH_I_POINTWISE_CHUNKS;
+    p->k = c->k;
+    sslh_i_parallel(c, (int)((p->n + per_task - 1) / per_task), sslh_i_pointwise_task, p);
+}
+/* The sum of the terms: the chunks' sums are added in 16 lanes and a tree. 0 and an error when memory is out. */
+SSLH_I_FN sslh_real sslh_i_pointwise_sum(sslh_ctx *c, sslh_i_pointwise *p) {
+    size_t chunks = (p->n + SSLH_I_POINTWISE_CHUNK - 1) / SSLH_I_POINTWISE_CHUNK;
+    sslh_real sum;
+    p->part = (sslh_real *)sslh_i_scratch(c, chunks * sizeof *p->part);
+    if (!p->part) return 0;
+    sslh_i_pointwise_run(c, p);
+    sum = sslh_i_lane_sum(p->part, chunks);
+    sslh_i_unscratch(c, p->part);
+    return sum;
+}
+/* The slopes times scale, into dx and dt. */
+SSLH_I_FN void sslh_i_pointwise_slopes(sslh_ctx *c, sslh_i_pointwise *p) {
+    p->part = NULL;
+    sslh_i_pointwise_run(c, p);
+}
+
+/* --- NT-Xent ----------------------------------------------------------------------------------------------------- */
+
+SSLH_I_FN void sslh_i_ntx_unit_task(void *arg, int task, int worker) { /* (1): some rows of one view */
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t per_view = (p->N + p->per_task - 1) / p->per_task, view = (size_t)task / per_view;
+    size_t r = (size_t)task % per_view * p->per_task, n = SSLH_I_MIN(p->N - r, p->per_task), at = view * p->N + r;
+    (void)worker;
+    p->k->l2(p->z[view] + r * p->D, p->u + at * p->D, p->norm + at, n, p->D, SSLH_I_R(1e-12));
+}
+
+/* s_i of one row, self (and for the decoupled form the positive) taken out of every sum; returns s_ip */
+SSLH_I_FN sslh_real sslh_i_ntx_row(const sslh_i_ntx *p, size_t i, sslh_real *s) {
+    size_t pos = i < p->N ? i + p->N : i - p->N;
+    sslh_real positive, none = (sslh_real)-HUGE_VAL;
+    p->k->unary(SSLH_I_U_SCALE, s, s, 2 * p->N, p->tau_inverse, 0);
+    positive = s[pos];
+    s[i] = none;
+    if (p->decoupled) s[pos] = none;
+    return positive;
+}
+
+/* Rows i of the block: s_i becomes the logits of row i, the loss (2), and whether the positive beats every other
+   row. */
+SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N;
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
+        sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s);
+        p->k->lse_rows(s, p->lse + i, 1, n);
+        p->loss[i] = p->lse[i] - positive; /* (2) */
+        s[pos] = s[i];
+        p->hit[i] = positive > p->k->max(s, n) ? SSLH_I_R(1) : SSLH_I_R(0); /* a tie, as after a collapse, is no hit */
+    }
+}
+
+SSLH_I_FN void sslh_i_ntx_back_task(void *arg, int task, int worker) { /* h of (4), in place of s */
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), n = 2 * p->N, j;
+    sslh_real h[256], ones[256];
+    (void)worker;
+    for (j = 0; j < 256; j++) ones[j] = 1;
+    for (; r < end; r++) {
+        size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
+        sslh_real *s = p->s + r * n;
+        sslh_i_ntx_row(p, i, s);
+        for (j = 0; j < n; j += 256) {
+            size_t m = SSLH_I_MIN(n - j, (size_t)256);
+            p->k->lse_back(s + j, p->lse + i, ones, 0, h, m, 1);
+            p->k->lse_back(s + j, p->lse + j, ones, 1, h, m, 0);
+            memcpy(s + j, h, m * sizeof *h);
+        }
+        s[pos] -= 2;
+    }
+}
+
+SSLH_I_FN void sslh_i_ntx_unit_back_task(void *arg, int task, int worker) { /* du -> dz, some rows of the block */
+    const sslh_i_ntx *p = (const sslh_i_ntx *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), j;
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r, view = i < p->N ? 0 : 1;
+        sslh_real *du = p->du + r * p->D;
+        if (!p->dz[view]) continue;
+        for (j = 0; j < p->D; j++) du[j] = du[j] * p->scale;
+        p->k->l2_back(p->u + i * p->D, p->norm + i, du, p->dz[view] + (i - view * p->N) * p->D, 1, p->D,
+                      SSLH_I_R(1e-12), 0);
+    }
+}
+
+/* u (2N,D) and norm (2N) of both views: (1). */
+SSLH_I_FN void sslh_i_ntx_units(sslh_ctx *c, sslh_i_ntx *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(p->D);
+    sslh_i_parallel(c, 2 * sslh_i_loss_tasks(p->N, p->per_task), sslh_i_ntx_unit_task, p);
+}
+/* From the similarities of a block of rows: lse, loss and hit of each row. */
+SSLH_I_FN void sslh_i_ntx_rows(sslh_ctx *c, sslh_i_ntx *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(2 * p->N);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_ntx_task, p);
+}
+/* From the similarities of a block of rows: h, in their place. */
+SSLH_I_FN void sslh_i_ntx_slopes(sslh_ctx *c, sslh_i_ntx *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(2 * p->N);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_ntx_back_task, p);
+}
+/* From h u of a block of rows: dz. */
+SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(p->D);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_ntx_unit_back_task, p);
+}
+
+/* --- InfoNCE ----------------------------------------------------------------------------------------------------- */
+/* The positive's column in row i of a block, whose x is made whole and divided by tau. */
+SSLH_I_FN size_t sslh_i_nce_row(const sslh_i_nce *p, size_t i, sslh_real *x) { /* returns the positive's column */
+    if (p->n) x[0] = p->kern->dot(p->q + i * p->D, p->k + i * p->D, p->D);
+    p->kern->unary(SSLH_I_U_SCALE, x, x, p->columns, p->tau_inverse, 0);
+    return p->n ? 0 : i;
+}
+
+/* (1) and (2) for some rows of a block. */
+SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
+    const sslh_i_nce *p = (const sslh_i_nce *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r;
+        sslh_real *x = p->x + r * p->columns;
+        size_t pos = sslh_i_nce_row(p, i, x);
+        p->kern->lse_rows(x, p->lse + i, 1, p->columns);
+        p->loss[i] = p->lse[i] - x[pos]; /* (2) */
+    }
+}
+
+/* G of (3) in place of x, and the positives' part */
+SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
+    const sslh_i_nce *p = (const sslh_i_nce *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
+    (void)worker;
+    for (; r < end; r++) {
+        size_t i = p->first + r;
+        sslh_real *x = p->x + r * p->columns;
+        size_t pos = sslh_i_nce_row(p, i, x);
+        p->kern->lse_back(x, p->lse + i, &p->scale, 0, x, p->columns, 1);
+        x[pos] -= p->scale;
+        if (!p->n) continue;
+        if (p->dq) sslh_i_loss_axpy(p->dq + i * p->D, x[0], p->k + i * p->D, p->D);
+        if (p->dk) sslh_i_loss_axpy(p->dk + i * p->D, x[0], p->q + i * p->D, p->D);
+    }
+}
+
+/* From the products of a block of rows: lse and loss of each row. */
+SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p) {
+    p->kern = c->k;
+    p->per_task = sslh_i_loss_rows(p->columns);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_nce_task, p);
+}
+/* From the products of a block of rows: G in their place, and the positives' part of dq and dk. */
+SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
+    p->kern = c->k;
+    p->per_task = sslh_i_loss_rows(p->columns);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_nce_back_task, p);
+}
+
+/* ================================================================================================================== */
+/*  >>conv          convolution, pooling, resizing                                                                    */
+/* ================================================================================================================== */
+
+/* y[n,i,j,o] = sum over a, b, g of x[n, i s - p + a d, j s - p + b d, g] w[o,a,b,g]: images (N,H,W,C), channels
+   last, a tap (a,b) of the kernel at a distance. The plain version stands first, then the operations; how a
+   convolution becomes products of tiles, or Winograd's, is >>conv-plan. Pooling and resizing are here because they
+   walk the same windows. */
 
 /* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
    i sh - ph + a dh, a < Kh. */
@@ -11515,18 +11803,6 @@ SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real 
                             }
                         }
 }
-
-/* --- what the engine does for this --- */
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
-SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y);
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x);
-SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy,
-                                         const sslh_real *weight, sslh_real *dx, int accumulate);
-SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
-                                           sslh_real *dw, int accumulate);
 
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
@@ -11890,7 +12166,7 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
 
 /* --- resizing of N,H,W,C ---
    nearest    source row floor(i H / H')                          (as torch.nn.functional.interpolate)
-   bilinear   source place (i + 1/2) H / H' - 1/2, at least 0: rows lo and lo + 1 (at most H - 1) with weights 1 - f and f.
+   bilinear   source place (i + 1/2) H / H' - 1/2, at least 0: rows lo and lo + 1 (at most H - 1), weights 1 - f and f.
    Places are computed in integers, so they are the same everywhere. */
 typedef struct sslh_i_resize_job {
     const struct sslh_i_kernels *k;
@@ -11993,15 +12269,20 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 }
 
 /* ================================================================================================================== */
-/*  >>norms         batch, layer, group norm, l2, dropout                                                            */
+/*  >>norms         batch, layer, group norm, l2, dropout                                                             */
 /* ================================================================================================================== */
 
+/* Each of these subtracts a mean and divides by a deviation, over other axes: of a channel (batch), of some channels of
+   an image (group), of a row (layer); unit rows divide by their length alone. Dropout is here as the other layer that
+   acts on values in training only. */
 
-/* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels -----------
-   batch norm: G = virtual groups, M = N/G H W.  group norm: G = N, M = H W. Forward:  y = activation((x - mean) scale +
-   shift (+ residual)),  scale = gamma inv, shift = beta, inv = 1/sqrt(var + eps) Backward: dx = p dz + q (x - mean) + r
-   with vectors p, q, r of C for each of the G parts. Rows are cut into blocks by shape; partial results of the blocks
-   are combined in their order. */
+/* --- batch and group norm: x seen as (G,M,C), statistics over M and, in group norm, over C/groups channels ---
+     batch norm   G = virtual groups, M = N/G H W
+     group norm   G = N, M = H W
+     forward      y = activation((x - mean) scale + shift (+ residual)),
+                  scale = gamma inv, shift = beta, inv = 1/sqrt(var + eps)
+     backward     dx = p dz + q (x - mean) + r, with vectors p, q, r of C for each of the G parts
+   Rows are cut into blocks by shape; partial results of the blocks are combined in their order. */
 enum { SSLH_I_N_MEAN = 0, SSLH_I_N_SCALE, SSLH_I_N_SHIFT, SSLH_I_N_INV, SSLH_I_N_P = 0, SSLH_I_N_Q, SSLH_I_N_R };
 enum { SSLH_I_N_MOMENTS = 0, SSLH_I_N_APPLY, SSLH_I_N_SUMS, SSLH_I_N_BACK };
 /* One struct for the four passes over x: moments, apply, the two sums of the backward pass, dx. */
@@ -12602,13 +12883,12 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 }
 
 /* ================================================================================================================== */
-/*  >>shapes        reshape, permute, concat, gather ..                                                              */
+/*  >>shapes        reshape, permute, concat, gather ..                                                               */
 /* ================================================================================================================== */
 
 /* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or
-   adds the same runs the other way. Integer and byte tensors are moved as well, without a gradient. */
-
-#define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
+   adds the same runs the other way. Integer and byte tensors are moved as well, without a gradient. How a copy is cut
+   and which lines stay in the cache is the engine's affair, >>copies. */
 
 /* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
@@ -12624,241 +12904,6 @@ SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last) {
     int i;
     for (i = first; i < last; i++) n *= (size_t)t->shape[i];
     return n;
-}
-
-/* No broadcasting here. */
-SSLH_I_FN int sslh_i_same_shape(const sslh_tensor *a, const sslh_tensor *b) {
-    return a->ndim == b->ndim && memcmp(a->shape, b->shape, (size_t)a->ndim * sizeof a->shape[0]) == 0;
-}
-
-/* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
-
-/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size
-   bytes */
-typedef struct sslh_i_runs {
-    const char *src;
-    char *dst;
-    size_t size, rows, run, src_stride, dst_stride, per_task;
-    int add;
-} sslh_i_runs;
-
-/* n elements of size bytes; adding is for gradients, hence real. */
-SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int add) {
-    if (!add) {
-        memcpy(dst, src, n * size);
-    } else {
-        sslh_real *d = (sslh_real *)(void *)dst;
-        const sslh_real *s = (const sslh_real *)(const void *)src;
-        size_t j;
-        for (j = 0; j < n; j++) d[j] += s[j];
-    }
-}
-
-/* Some rows; adding never meets itself, because the runs of dst do not overlap. */
-SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
-    const sslh_i_runs *p = (const sslh_i_runs *)arg;
-    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
-    (void)worker;
-    if (p->src_stride == p->run && p->dst_stride == p->run) { /* neighbours on both sides: one long run */
-        size_t at = r * p->run * p->size;
-        sslh_i_run(p->dst + at, p->src + at, p->size, (end - r) * p->run, p->add);
-        return;
-    }
-    for (; r < end; r++)
-        sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
-}
-
-/* When both sides are gapless the rows are joined, so that a single long run is shared out too. */
-SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
-                                size_t rows, size_t run, size_t size, int add) {
-    sslh_i_runs p;
-    p.src = (const char *)src;
-    p.dst = (char *)dst;
-    p.size = size;
-    p.rows = rows;
-    p.run = run;
-    p.src_stride = src_stride;
-    p.dst_stride = dst_stride;
-    p.add = add;
-    if (rows <= 1 || (src_stride == run && dst_stride == run)) {
-        p.rows = rows * run;
-        p.run = p.src_stride = p.dst_stride = 1;
-    }
-    p.per_task = SSLH_I_COPY_TASK / p.run + 1;
-    sslh_i_parallel(c, (int)((p.rows + p.per_task - 1) / p.per_task), sslh_i_runs_task, &p);
-}
-
-/* --- any strides: permute, broadcast ------------------------------------------------------------------------------ */
-
-#define SSLH_I_STRIDED_ROWS 32
-
-/* A contiguous dst of up to 6 axes; src is read with a stride per axis of dst (0: repeated). Work is cut into planes of
-   the axis row (chosen so that src is read along its lines) and the last axis. */
-typedef struct sslh_i_strided {
-    const void *src;
-    void *dst;
-    sslh_type type;
-    int add, n, row;
-    size_t dim[SSLH_MAX_DIMS + 1], in[SSLH_MAX_DIMS + 1], out[SSLH_MAX_DIMS + 1]; /* sizes, strides of src and of dst */
-    size_t blocks, items, per_task; /* blocks of rows in a plane, blocks in all, blocks a task takes */
-} sslh_i_strided;
-
-/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become
-   one. */
-SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
-    int i;
-    p->n = 0;
-    for (i = 0; i < shape.ndim; i++) {
-        size_t d = (size_t)shape.size[i];
-        if (d == 1) continue;
-        if (p->n && p->in[p->n - 1] == stride[i] * d) {
-            p->dim[p->n - 1] *= d;
-            p->in[p->n - 1] = stride[i];
-        } else {
-            p->dim[p->n] = d;
-            p->in[p->n++] = stride[i];
-        }
-    }
-    while (p->n < 2) { /* at least a plane */
-        memmove(p->dim + 1, p->dim, (size_t)p->n * sizeof *p->dim);
-        memmove(p->in + 1, p->in, (size_t)p->n * sizeof *p->in);
-        p->dim[0] = 1;
-        p->in[0] = 0;
-        p->n++;
-    }
-    p->out[p->n - 1] = 1;
-    for (i = p->n - 1; i > 0; i--) p->out[i - 1] = p->out[i] * p->dim[i];
-}
-
-/* Tiles of 32 rows by 16 columns: the lines of src that a tile touches stay in the first cache. */
-#define SSLH_I_STRIDED_TILE(T, s, d, op)                                                                       \
-    for (j0 = 0; j0 < cols; j0 += 16)                                                                          \
-        for (r = r0; r < r1; r++)                                                                              \
-            for (j = j0; j < SSLH_I_MIN(cols, j0 + 16); j++)                                                   \
-                ((T *)p->dst)[d + r * out_row + j] op ((const T *)p->src)[s + r * in_row + j * in_col]
-
-/* An item is a block of up to 32 rows of one plane; the other axes' indices are the digits of its number. */
-SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
-    const sslh_i_strided *p = (const sslh_i_strided *)arg;
-    size_t item = (size_t)task * p->per_task, end = SSLH_I_MIN(p->items, item + p->per_task);
-    size_t cols = p->dim[p->n - 1], in_col = p->in[p->n - 1], in_row = p->in[p->row], out_row = p->out[p->row];
-    size_t size = sslh_i_type_size(p->type);
-    (void)worker;
-    for (; item < end; item++) {
-        size_t r0 = item % p->blocks * SSLH_I_STRIDED_ROWS, r1 = SSLH_I_MIN(p->dim[p->row], r0 + SSLH_I_STRIDED_ROWS);
-        size_t rest = item / p->blocks, s = 0, d = 0, r, j, j0;
-        int i;
-        for (i = p->n - 2; i >= 0; i--) {
-            size_t at;
-            if (i == p->row) continue;
-            at = rest % p->dim[i];
-            rest /= p->dim[i];
-            s += at * p->in[i];
-            d += at * p->out[i];
-        }
-        /* Lines lie together on both sides: copied as they are. Otherwise element by element, in tiles. */
-        if (in_col == 1) {
-            for (r = r0; r < r1; r++)
-                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
-                           size, cols, p->add);
-        } else if (p->add) {
-            SSLH_I_STRIDED_TILE(sslh_real, s, d, +=);
-        } else if (p->type == SSLH_F32) {
-            SSLH_I_STRIDED_TILE(sslh_real, s, d, =);
-        } else if (p->type == SSLH_I32) {
-            SSLH_I_STRIDED_TILE(int32_t, s, d, =);
-        } else {
-            SSLH_I_STRIDED_TILE(uint8_t, s, d, =);
-        }
-    }
-}
-
-/* dst (contiguous, of that shape) = or += src read with these strides.
-   Used forwards with = and backwards, with the inverse order, with +=. */
-SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
-                                   const size_t *stride, int add) {
-    sslh_i_strided p;
-    int i;
-    p.src = src;
-    p.dst = dst;
-    p.type = type;
-    p.add = add;
-    sslh_i_strided_axes(&p, shape, stride);
-    p.row = p.n - 2;
-    if (p.in[p.n - 1] > 1) /* a transposition: rows run along src's last axis */
-        for (i = 0; i < p.n - 1; i++)
-            if (p.in[i] == 1) p.row = i;
-    p.blocks = (p.dim[p.row] + SSLH_I_STRIDED_ROWS - 1) / SSLH_I_STRIDED_ROWS;
-    p.items = p.blocks;
-    for (i = 0; i < p.n - 1; i++)
-        if (i != p.row) p.items *= p.dim[i];
-    p.per_task = SSLH_I_COPY_TASK / (SSLH_I_MIN(p.dim[p.row], (size_t)SSLH_I_STRIDED_ROWS) * p.dim[p.n - 1]) + 1;
-    sslh_i_parallel(c, (int)((p.items + p.per_task - 1) / p.per_task), sslh_i_strided_task, &p);
-}
-
-/* Sum of n values in 16 lanes and a fixed tree. */
-SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
-    sslh_real a[16];
-    size_t i, j, w;
-    for (j = 0; j < 16; j++) a[j] = 0;
-    for (i = 0; i + 16 <= n; i += 16)
-        for (j = 0; j < 16; j++) a[j] += x[i + j];
-    for (j = 0; i < n; i++, j++) a[j] += x[i];
-    for (w = 8; w > 0; w /= 2)
-        for (j = 0; j < w; j++) a[j] += a[j + w];
-    return a[0];
-}
-
-/* The adjoint of a broadcast: src (of the large shape, contiguous) is added up into dst, where axes with stride 0 fall
-   together. Tasks own slices of the longest axis that stays, so every sum is in row-major order of src. */
-typedef struct sslh_i_fold { sslh_i_strided s; size_t step; } sslh_i_fold;
-
-/* An odometer over the axes but the last; the last is summed (stride 0) or added element by element. */
-SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
-    const sslh_i_fold *f = (const sslh_i_fold *)arg;
-    const sslh_i_strided *p = &f->s;
-    sslh_real *dst = (sslh_real *)p->dst;
-    const sslh_real *src = (const sslh_real *)p->src;
-    size_t lo[SSLH_MAX_DIMS + 1], hi[SSLH_MAX_DIMS + 1], at[SSLH_MAX_DIMS + 1], j;
-    int i, last = p->n - 1;
-    (void)worker;
-    for (i = 0; i < p->n; i++) lo[i] = 0, hi[i] = p->dim[i];
-    if (p->row >= 0) {
-        lo[p->row] = (size_t)task * f->step;
-        hi[p->row] = SSLH_I_MIN(p->dim[p->row], lo[p->row] + f->step);
-    }
-    for (i = 0; i < p->n; i++) at[i] = lo[i];
-    for (;;) {
-        size_t s = 0, d = 0, n = hi[last] - lo[last];
-        for (i = 0; i < p->n; i++) {
-            s += at[i] * p->out[i];
-            d += at[i] * p->in[i];
-        }
-        if (p->in[last] == 0) dst[d] += sslh_i_lane_sum(src + s, n);
-        else
-            for (j = 0; j < n; j++) dst[d + j] += src[s + j];
-        for (i = last - 1; i >= 0 && ++at[i] == hi[i]; i--) at[i] = lo[i];
-        if (i < 0) break;
-    }
-}
-
-/* If no axis stays, a single task sums everything: one number. */
-SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
-                               const size_t *stride) {
-    sslh_i_fold f;
-    size_t total = 1, longest = 0;
-    int i;
-    sslh_i_strided_axes(&f.s, shape, stride);
-    f.s.src = src;
-    f.s.dst = dst;
-    f.s.row = -1;
-    for (i = 0; i < f.s.n; i++) {
-        total *= f.s.dim[i];
-        if (f.s.in[i] && f.s.dim[i] > longest) longest = f.s.dim[i], f.s.row = i;
-    }
-    if (f.s.row < 0) longest = 1;
-    f.step = (SSLH_I_COPY_TASK / (total / longest + 1) + 16) / 16 * 16;
-    sslh_i_parallel(c, (int)((longest + f.step - 1) / f.step), sslh_i_fold_task, &f);
 }
 
 /* --- reshape ------------------------------------------------------------------------------------------------------ */
@@ -13186,57 +13231,6 @@ SSLH_I_FN int sslh_i_index_ok(sslh_ctx *c, const char *op, const sslh_tensor *in
     return 1;
 }
 
-/* samples groups of count rows of width elements: dst row (n, j) = src row (n, index[n][j]); embedding is one group,
-   cut over its rows. Backward: src row += dst row in the order of j. */
-typedef struct sslh_i_pick {
-    const char *src; /* rows source rows a group */
-    char *dst;
-    const int32_t *index;
-    size_t samples, rows, count, width, size, per_task;
-    int fresh;
-} sslh_i_pick;
-
-/* Copies whole rows; group n = j / count, row index[n][j % count]. */
-SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
-    const sslh_i_pick *p = (const sslh_i_pick *)arg;
-    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task),
-        bytes = p->width * p->size;
-    (void)worker;
-    for (; j < end; j++)
-        memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
-}
-
-#define SSLH_I_PICK_COLUMNS 64
-
-/* Task: one group, 64 columns. Here dst is the gradient of the source rows, src the gradient of the picked rows. */
-/* Rows that were never picked get 0. */
-SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
-    const sslh_i_pick *p = (const sslh_i_pick *)arg;
-    size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
-    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS,
-        wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
-    sslh_real *g = (sslh_real *)(void *)p->dst + n * p->rows * p->width + d0;
-    const sslh_real *y = (const sslh_real *)(const void *)p->src + n * p->count * p->width + d0;
-    (void)worker;
-    if (p->fresh)
-        for (j = 0; j < p->rows; j++) memset(g + j * p->width, 0, wide * sizeof *g);
-    for (j = 0; j < p->count; j++) {
-        sslh_real *to = g + (size_t)p->index[n * p->count + j] * p->width;
-        for (d = 0; d < wide; d++) to[d] += y[j * p->width + d];
-    }
-}
-
-/* Backward tasks own columns, not rows: two picks of one row then meet in one task, in a fixed order. */
-SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
-    if (back) {
-        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)),
-                        sslh_i_pick_back_task, p);
-    } else {
-        p->per_task = SSLH_I_COPY_TASK / p->width + 1;
-        sslh_i_parallel(c, (int)((p->samples * p->count + p->per_task - 1) / p->per_task), sslh_i_pick_task, p);
-    }
-}
-
 SSLH_I_FN void sslh_i_pick_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *index = n->in[1];
     int grouped = n->i[0]; /* gather: axis 0 of x is the sample */
@@ -13351,7 +13345,7 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 }
 
 /* ================================================================================================================== */
-/*  >>sequences     attention, GRU                                                                                   */
+/*  >>sequences     attention, GRU                                                                                    */
 /* ================================================================================================================== */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
@@ -13362,230 +13356,8 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
    Backward, with P computed again from the saved lse (Dao et al. 2022):
      dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
      dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
-   A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
-
-/* Everything a task reads; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their
-   own. */
-typedef struct sslh_i_attention {
-    const struct sslh_i_kernels *kern;
-    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d */
-    sslh_real *o, *dq, *dk, *dv;
-    sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
-    const uint8_t *mask;                     /* (N,Tk) or NULL */
-    size_t ldq, ldk, ldv, ldo;
-    size_t N, heads, Tq, Tk, d, width, wide, per_task; /* width: Tk in whole vectors; wide: d likewise */
-    int causal, fresh_q, fresh_k, fresh_v;
-    int pairs;                               /* products of pairs: .bfloat16, see >>products */
-    size_t half;                             /* pairs of d numbers */
-    sslh_real scale;
-    char  *work;                             /* per worker */
-    size_t work_bytes;
-} sslh_i_attention;
-
-/* A worker's buffers, one after the other. */
-typedef struct sslh_i_head {
-    sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
-    sslh_real *s, *dp;       /* (48,width) */
-    sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
-    sslh_real *row;          /* (48): 1 / sum, or delta */
-    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d is not a whole number of vectors */
-    /* with pairs: those of q, k, v, do along d, (T,half), and in pad those of two tokens; of s and dp along the keys,
-       (48,width/2), and of two queries, (24,width) */
-    sslh_real *along[4], *keys[2], *queries[2];
-} sslh_i_head;
-
-/* The buffers in work (counted when NULL); returns their size. */
-SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, sslh_i_head *b) {
-    size_t at = 0, panel = p->d * ((p->width + 31) / 32 * 32), T = SSLH_I_MAX(p->Tq, p->Tk);
-    int i;
-#define SSLH_I_TAKE(field, n) (b->field = work ? work + at : NULL, at += ((n) + 15) / 16 * 16)
-    SSLH_I_TAKE(kt, panel);
-    SSLH_I_TAKE(vt, panel);
-    SSLH_I_TAKE(s, SSLH_I_SEQ_ROWS * p->width);
-    SSLH_I_TAKE(dp, SSLH_I_SEQ_ROWS * p->width);
-    SSLH_I_TAKE(bias, p->width);
-    SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
-    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * p->wide : p->d % 16 ? T * p->wide : 0);
-    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * p->half);
-    for (i = 0; i < 2 && p->pairs; i++) {
-        SSLH_I_TAKE(keys[i], SSLH_I_SEQ_ROWS * p->width / 2);
-        SSLH_I_TAKE(queries[i], SSLH_I_SEQ_ROWS / 2 * p->width + 16); /* tiles read past the end of a row */
-    }
-#undef SSLH_I_TAKE
-    return at;
-}
-
-/* With pairs: rows x (T,n) as pairs along n, ld_out apart; without: x itself. The first factor of a product, or what
-   sslh_i_seq_pack_t takes. */
-SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
-                                             size_t n, sslh_real *to, size_t *ld_out) {
-    *ld_out = p->pairs ? (n + 1) / 2 : ld;
-    if (!p->pairs) return x;
-    for (size_t t = 0; t < T; t++) p->kern->native.along(x + t * ld, n, to + t * *ld_out);
-    return to;
-}
-/* With pairs: each row and the next, (T/2,n), to_ld apart. */
-SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n,
-                                sslh_real *to, size_t to_ld) {
-    for (size_t t = 0; t < T; t += 2, to += to_ld)
-        p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
-}
-/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
-SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
-                                            sslh_real *pad, size_t *ld_out) {
-    size_t t;
-    *ld_out = ld;
-    if (p->pairs) {
-        *ld_out = p->wide;
-        sslh_i_head_down(p, x, ld, T, p->d, pad, p->wide);
-        for (t = 0; p->d < p->wide && t < (T + 1) / 2; t++)
-            memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
-        return pad;
-    }
-    if (p->d % 16 == 0) return x;
-    *ld_out = p->wide;
-    for (t = 0; t < T; t++) {
-        memcpy(pad + t * p->wide, x + t * ld, p->d * sizeof *x);
-        memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
-    }
-    return pad;
-}
-
-/* Added to the scores of (1): what is masked then weighs e^(-large) = 0. */
-SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
-    size_t j;
-    for (j = 0; j < p->width; j++)
-        bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
-}
-
-/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
-   the columns in use. */
-SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, size_t ldq, const sslh_i_head *b,
-                                    size_t q0, size_t rows, size_t *keys) {
-    size_t r, j, width;
-    *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
-    width = (*keys + 15) / 16 * 16;
-    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, p->half, b->kt, 0, b->s, p->width, width, 0);
-    for (r = 0; r < rows; r++) {
-        sslh_real *s = b->s + r * p->width;
-        for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
-    }
-    return width;
-}
-
-/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on d
-   values of o instead of Tk values of P. */
-SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
-    const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
-    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
-    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
-    const sslh_real *weights;
-    size_t ldq, ldk, ldv, lds, q0, r, j, keys;
-    q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &ldq);
-    k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &ldk);
-    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, p->half, p->width);
-    sslh_i_head_bias(p, n, b->bias);
-    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
-    for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
-        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
-            width = sslh_i_head_scores(p, q, ldq, b, q0, rows, &keys);
-        /* (1), (2) */
-        for (r = 0; r < rows; r++)
-            p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
-        weights = sslh_i_head_along(p, b->s, p->width, rows, width, b->keys[0], &lds);
-        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo,
-                           p->ldo, p->d, 0); /* (3) */
-        for (r = 0; r < rows; r++) {
-            sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
-            for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
-            if (!p->weights) continue;
-            to = p->weights + ((n * p->heads + h) * p->Tq + q0 + r) * p->Tk;
-            for (j = 0; j < p->Tk; j++) to[j] = j < keys ? b->s[r * p->width + j] * inverse : SSLH_I_R(0);
-        }
-    }
-}
-
-/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. */
-SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
-    const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
-    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
-    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
-    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
-        h * p->d : NULL;
-    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
-    const sslh_real *rows_q, *rows_k, *rows_g, *left_q, *left_k, *left_v, *left_g;
-    size_t ldq, ldk, ldg, lq, lk, lv, lg, q0, r, t, keys;
-    left_q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &lq);
-    left_k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &lk);
-    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->d, b->along[2], &lv);
-    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->d, b->along[3], &lg);
-    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, p->half, p->width);
-    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, p->half, p->width);
-    sslh_i_head_bias(p, n, b->bias);
-    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, b->pad[0], &ldq);
-    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, b->pad[1], &ldk);
-    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, b->pad[3], &ldg);
-    for (t = 0; t < p->Tk; t++) { /* blocks of queries add to these */
-        if (dk && p->fresh_k) memset(dk + t * p->ldk, 0, p->d * sizeof *dk);
-        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
-    }
-    for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
-        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
-            width = sslh_i_head_scores(p, left_q, lq, b, q0, rows, &keys);
-        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, p->half, b->vt, 0, b->dp, p->width, width, 0); /* dP */
-        for (r = 0; r < rows; r++) { /* (2), (4) */
-            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
-            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
-                                 delta);
-        }
-        /* (5); sums over queries begin at q0, an even number */
-        const sslh_real *weights = b->s, *ds = b->dp, *ds_t = b->dp;
-        size_t lds = p->width, sum_q = rows, sum_k = keys, at = q0;
-        if (p->pairs) {
-            ds = sslh_i_head_along(p, b->dp, p->width, rows, width, b->keys[0], &lds);
-            sslh_i_head_down(p, b->dp, p->width, rows, width, b->queries[0], p->width);
-            sslh_i_head_down(p, b->s, p->width, rows, width, b->queries[1], p->width);
-            ds_t = b->queries[0];
-            weights = b->queries[1];
-            sum_q = (rows + 1) / 2;
-            sum_k = (keys + 1) / 2;
-            at = q0 / 2;
-        }
-        if (dv) sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->d);
-        if (dq)
-            sslh_i_seq_product(p->kern, ds, lds, rows, sum_k, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
-        if (dk) sslh_i_seq_product_t(p->kern, ds_t, p->width, keys, sum_q, rows_q + at * ldq, ldq, dk, p->ldk, p->d);
-    }
-}
-
-/* Heads n, h from number i; a worker's buffers are laid out once per task. */
-SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
-    const sslh_i_attention *p = (const sslh_i_attention *)arg;
-    size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
-    sslh_i_head b;
-    sslh_i_head_layout(p, (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), &b);
-    for (; i < end; i++) {
-        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b);
-        else sslh_i_head_forward(p, i / p->heads, i % p->heads, &b);
-    }
-}
-
-/* About 2^18 multiply-adds a task, a whole head at least. */
-SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
-    sslh_i_head b;
-    size_t all = p->N * p->heads;
-    p->pairs = c->pairs && p->d >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
-    p->kern = p->pairs ? c->pairs : c->k;
-    p->half = p->pairs ? (p->d + 1) / 2 : p->d;
-    p->width = (p->Tk + 15) / 16 * 16;
-    p->wide = (p->d + 31) / 32 * 32;
-    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * p->d) + 1;
-    p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
-    p->work = sslh_i_work(c, &p->work_bytes);
-    if (!p->work) return;
-    sslh_i_parallel(c, (int)((all + p->per_task - 1) / p->per_task), sslh_i_attention_task, p);
-    sslh_i_unwork(c, p->work);
-}
+   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists, and every sum
+   has one order. */
 
 /* Sizes and places of q, k, v; in[0..2], or the three thirds of in[0] when in[1] is NULL. */
 SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, sslh_tensor *out, int heads) {
@@ -13730,70 +13502,12 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
 /* Cho et al. 2014 in PyTorch's form, rows of the weights in the order r, z, n:
      a_t = W x_t + b,  u_t = U h_(t-1) + c                                                                           (1)
      r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
-   W x for all t is one product. The recurrence runs in tasks of a few samples, all steps in one task: samples do not
-   meet, so nobody waits for anybody at a step. Backward likewise, then one product for each weight. */
-
-enum { SSLH_I_GRU_ROWS = 12 }; /* most samples a task: the height of a tile */
-
-/* Buffers of both directions; gates holds r, z, n and U h + c of n, which the backward pass needs. */
-typedef struct sslh_i_gru_run {
-    const struct sslh_i_kernels *kern;
-    const sslh_real *panels;       /* forward: U' (D,3D); backward: U (3D,D); packed */
-    const sslh_real *hidden_bias;  /* (3D) or NULL */
-    const sslh_real *h0;           /* (N,D) or NULL */
-    const sslh_real *zeros;        /* (D) */
-    sslh_real *a, *h, *gates;      /* (N,T,3D) (N,T,D) (N,T,4D) */
-    const sslh_real *dh;           /* (N,T,D) */
-    sslh_real *da, *du, *dh0;      /* (N,T,3D) (N,T,3D) (N,D) or NULL */
-    sslh_real *work;               /* per worker: u of a step (12,3D), or dh (12,D) */
-    size_t work_reals, N, T, D;
-    int tasks, fresh_h0;
-} sslh_i_gru_run;
-
-/* The state before step t of sample n. */
-SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, size_t t) {
-    return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
-}
-
-/* Some samples through all T steps: (1) for the hidden part, then (2). */
-SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
-    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, t, r, j;
-    sslh_real *u = p->work + (size_t)worker * p->work_reals;
-    for (t = 0; t < p->T; t++) {
-        const sslh_real *before = sslh_i_gru_before(p, n0, t);
-        sslh_i_seq_product(p->kern, before, t ? p->T * D : p->h0 ? D : 0, rows, D, p->panels, 0, u, 3 * D, 3 * D, 0);
-        for (r = 0; r < rows; r++) {
-            size_t at = (n0 + r) * p->T + t;
-            for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
-            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D,
-                         p->gates + at * 4 * D, D);
-        }
-    }
-}
-
-/* From the last step to the first: g (12,D) = dL/dh_t gathers what the step itself and all later ones want.
-     dn = g (1 - z) (1 - n^2),  dz = g (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)
-     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = g z + U' du */
-SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
-    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
-    size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, t, r, j;
-    sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
-    memset(g, 0, rows * D * sizeof *g);
-    for (t = p->T; t-- > 0;) {
-        for (r = 0; r < rows; r++) {
-            size_t at = (n0 + r) * p->T + t;
-            for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
-            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D,
-                              p->du + at * 3 * D, D);
-        }
-        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D,
-                           1);
-    }
-    for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
-}
+   W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, all steps in one
+   task: samples do not meet, so nobody waits for anybody at a step. Backward, from the last step to the first, with
+   g = dL/dh_t, which gathers what the step itself and all later ones want:
+     dn = g (1 - z) (1 - n^2),  dz = g (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                               (3)
+     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = g z + U' du                                                (4)
+   then one product for each weight. */
 
 /* out (m,n) = or += op(a) op(b) + bias */
 SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
@@ -13818,59 +13532,12 @@ SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t 
     sslh_i_gemm(c, &g);
 }
 
-/* Scratch of the recurrence, both ways: panels of U, zeros, the workers' rows; NULL and an error when memory is out. */
-SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, int back) {
-    size_t D = p->D, nr = (size_t)c->k->nr, cols = back ? D : 3 * D, k = back ? 3 * D : D, j;
-    size_t panels = (cols + nr - 1) / nr * nr * k;
-    sslh_real *s;
-    p->kern = c->k;
-    p->work_reals = SSLH_I_GRU_ROWS * 3 * D;
-    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_GRU_ROWS - 1) / (2 * SSLH_I_GRU_ROWS) * 2); /* an even number */
-    s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
-    if (!s) return NULL;
-    for (j = 0; j < cols; j += nr) {
-        int w = (int)SSLH_I_MIN(nr, cols - j);
-        if (back) c->k->pack_n(s + j * k, c->k->nr, U + j, D, w, (int)k);
-        else c->k->pack_t(s + j * k, c->k->nr, U + j * D, D, w, (int)k);
-    }
-    memset(s + panels, 0, D * sizeof *s);
-    p->panels = s;
-    p->zeros = s + panels;
-    p->work = s + panels + D;
-    return s;
-}
-
-/* Columns' sums of x (rows,C) into the gradient of a bias, 64 columns a task. */
-typedef struct sslh_i_gru_bias { const struct sslh_i_kernels *kern; const sslh_real *x; sslh_real *g; size_t rows, C;
-    int fresh; } sslh_i_gru_bias;
-
-SSLH_I_FN void sslh_i_gru_bias_task(void *arg, int task, int worker) {
-    const sslh_i_gru_bias *p = (const sslh_i_gru_bias *)arg;
-    size_t at = (size_t)task * 64, n = SSLH_I_MIN((size_t)64, p->C - at), j;
-    sslh_real sum[64];
-    (void)worker;
-    p->kern->col_sum(p->x + at, p->C, p->rows, n, sum);
-    for (j = 0; j < n; j++) p->g[at + j] = p->fresh ? sum[j] : p->g[at + j] + sum[j];
-}
-
-/* db = sum of da, dc = sum of du over all samples and steps. */
-SSLH_I_FN void sslh_i_gru_bias_grad(sslh_ctx *c, sslh_tensor *bias, const sslh_real *x, size_t rows, size_t C) {
-    sslh_i_gru_bias p;
-    p.g = bias ? sslh_i_grad(c, bias, &p.fresh) : NULL;
-    if (!p.g) return;
-    p.kern = c->k;
-    p.x = x;
-    p.rows = rows;
-    p.C = C;
-    sslh_i_parallel(c, (int)((C + 63) / 64), sslh_i_gru_bias_task, &p);
-}
-
 /* The recurrence gives da and du (N,T,3D); everything else is a product over N T rows. */
 SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *x = node->in[0], *W = node->in[1], *U = node->in[2], *h0 = node->in[5];
     sslh_i_gru_run p;
-    size_t N = (size_t)x->shape[0], T = (size_t)x->shape[1], I = (size_t)x->shape[2], D = (size_t)U->shape[1], n, t;
-    sslh_real *s = NULL, *g, *before;
+    size_t N = (size_t)x->shape[0], T = (size_t)x->shape[1], I = (size_t)x->shape[2], D = (size_t)U->shape[1];
+    sslh_real *g, *before;
     int fresh;
     memset(&p, 0, sizeof p);
     p.N = N;
@@ -13883,22 +13550,19 @@ SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
     p.da = (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.da);
     p.du = p.da ? (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.du) : NULL;
     before = p.du ? (sslh_real *)sslh_i_scratch(c, N * T * D * sizeof *before) : NULL;
-    s = before ? sslh_i_gru_scratch(c, &p, U->data, 1) : NULL;
-    if (s) {
-        p.dh0 = h0 ? sslh_i_grad(c, h0, &p.fresh_h0) : NULL;
-        sslh_i_parallel(c, p.tasks, sslh_i_gru_back_task, &p);
-        for (n = 0; n < N; n++)
-            for (t = 0; t < T; t++) memcpy(before + (n * T + t) * D, sslh_i_gru_before(&p, n, t), D * sizeof *before);
+    p.dh0 = before && h0 ? sslh_i_grad(c, h0, &p.fresh_h0) : NULL;
+    if (before && sslh_i_gru_steps(c, &p, U->data, before)) { /* (3), (4) */
         g = sslh_i_grad(c, x, &fresh); /* dx = da W */
         if (g) sslh_i_gru_product(c, 0, 0, N * T, I, 3 * D, p.da, 3 * D, W->data, I, g, NULL, !fresh);
         g = sslh_i_grad(c, W, &fresh); /* dW = da' x */
         if (g) sslh_i_gru_product(c, 1, 0, 3 * D, I, N * T, p.da, 3 * D, x->data, I, g, NULL, !fresh);
         g = sslh_i_grad(c, U, &fresh); /* dU = du' h */
         if (g) sslh_i_gru_product(c, 1, 0, 3 * D, D, N * T, p.du, 3 * D, before, D, g, NULL, !fresh);
-        sslh_i_gru_bias_grad(c, node->in[3], p.da, N * T, 3 * D);
-        sslh_i_gru_bias_grad(c, node->in[4], p.du, N * T, 3 * D);
+        g = node->in[3] ? sslh_i_grad(c, node->in[3], &fresh) : NULL; /* db = sum of da over samples and steps, */
+        if (g) sslh_i_column_sums(c, p.da, N * T, 3 * D, g, fresh);
+        g = node->in[4] ? sslh_i_grad(c, node->in[4], &fresh) : NULL; /* dc of du */
+        if (g) sslh_i_column_sums(c, p.du, N * T, 3 * D, g, fresh);
     }
-    sslh_i_unscratch(c, s);
     sslh_i_unscratch(c, before);
     sslh_i_unscratch(c, p.du);
     sslh_i_unscratch(c, p.da);
@@ -13911,7 +13575,6 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     sslh_tensor *in[6], *out, *gates, *a;
     sslh_i_node *node;
     sslh_i_gru_run p;
-    sslh_real *s;
     int N, T, I, D, i, bad;
     in[0] = x;
     in[1] = w_ih;
@@ -13945,8 +13608,7 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, D));
     gates = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 4 * D)) : NULL;
     a = gates ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 3 * D)) : NULL;
-    s = a ? sslh_i_gru_scratch(c, &p, w_hh->data, 0) : NULL;
-    if (!s) return sslh_i_dummy(c);
+    if (!a) return sslh_i_dummy(c);
     p.a = a->data;
     p.h = out->data;
     p.gates = gates->data;
@@ -13954,8 +13616,7 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     p.h0 = h0 ? h0->data : NULL;
     sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a,
                        b_ih ? b_ih->data : NULL, 0);
-    sslh_i_parallel(c, p.tasks, sslh_i_gru_task, &p);
-    sslh_i_unscratch(c, s);
+    if (!sslh_i_gru_steps(c, &p, w_hh->data, NULL)) return sslh_i_dummy(c);
     sslh_i_release(c, a);
     node = sslh_i_record(c, op, sslh_i_gru_back, out, in, 6);
     sslh_i_save(c, node, gates);
@@ -13967,266 +13628,55 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
 /*  PART III  THE ENGINE                                                                                              */
 /* ################################################################################################################## */
 
+/* Everything that is there for speed only. A program with plain loops in place of this part would learn the same, but
+   slowly. What the engine must not touch are the bits of a result; for them it has the rules below.
+
+     >>kernels        vectors of 16 lanes, the kernels on them, compiled once per instruction set; which set is taken
+     >>products-plan  matrix products: tasks, blocks of the sum, packing; pairs of bfloat16; a BLAS of the user's
+     >>conv-plan      convolutions: products of tiles, Winograd's algorithm, depthwise, bands; their gradients
+     >>sequences-plan attention by heads and blocks of queries; the recurrence of GRU
+     >>loops          sums of rows and columns that several tasks share
+     >>copies         runs, strides, picked rows
+     >>pool           threads, their memory, tasks that wait for idle threads
+     >>views-make     augmentation of images
+     >>views-ahead    views of the next batch, made while the step is computed
+     >>state          what was chosen; the test that the compiler kept the bits
+
+   The path of a layer, from its operation to registers:
+
+     sslh_linear_ex           part II: shapes; y (M,O) = x (M,I) w' (I,O) + bias
+       sslh_i_gemm            plan: is w' packed? what rows and columns of y are a task, how much of I is a block?
+         sslh_i_parallel      pool: each thread takes tasks, with its own scratch
+           pack_t, pack_n     the columns of w' that a tile reads, NR wide, side by side: a panel
+           tile_rows          kernel: MR x NR sums of y in registers, k along the panel; at the end bias and ReLU
+
+               k ->                     NR
+             +-----------+            +----+----+----+            +----+----+----+
+          MR | rows of x |   x      k | panels of w' |   =     MR |tile|    |    |   the tile's sums stay in
+             +-----------+          | |    |    |    |            +----+----+----+   registers while k runs over
+             |           |          v +----+----+----+            |    |    |    |   a block of SSLH_I_KC
+             +-----------+                                        +----+----+----+
+
+   A convolution goes the same way with another plan: rows of x are then pixels under a tap of the kernel, found through
+   a table of pointers. Element-wise operations have no plan: a task is a stretch of SSLH_I_FLAT numbers.
+
+   What a kernel gets is arrays and sizes; it takes no memory, knows no context, calls only what is compiled in its own
+   pass, and reads behind its arrays only where its struct says so. It may prefetch any address. For the sake of the
+   bits
+     - a sum has 16 lanes and one tree, in registers of any width; the sum of a product is one chain over k in each
+       block, and the blocks are added in their order;
+     - products and sums are fused where vfma is written, in passes with fused multiply-add, and nowhere else: there
+       are two results, one with and one without it, and each is the same on all processors;
+     - elementary functions are those of >>scalar, on vectors, and never libm's;
+     - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
+       set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
+       Tiles and panels, which change no bit, may depend on the instruction set.
+   Each kernel is compared with plain loops, and each instruction set with the others, in tests/kernels.c; whole
+   operations in tests/ops.c, and a training in tests/bits.c. */
+
 /* ================================================================================================================== */
 /*  >>kernels       vector layer, reference kernels, SIMD passes, dispatch                                           */
 /* ================================================================================================================== */
-
-/* --- own elementary functions ---
-   libm differs between systems, so nothing that reaches a float tensor may call it (sqrt, floor, fabs are exact and
-   safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
-   machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
-   Juffa). The double build, made for gradient checks, calls libm. */
-SSLH_I_FN float sslh_i_sqrtf(float x) {
-#if defined(__i386__) && !defined(__SSE2_MATH__)
-    volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
-    return y;
-#else
-    return sqrtf(x);
-#endif
-}
-#if SSLH_I_DOUBLE
-SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x) { return (sslh_real)sqrt((double)x); }
-SSLH_I_FN sslh_real sslh_i_fabs(sslh_real x) { return (sslh_real)fabs((double)x); }
-SSLH_I_FN sslh_real sslh_i_floor(sslh_real x) { return (sslh_real)floor((double)x); }
-SSLH_I_FN sslh_real sslh_i_exp(sslh_real x) { return (sslh_real)exp((double)x); }
-SSLH_I_FN sslh_real sslh_i_log(sslh_real x) { return (sslh_real)log((double)x); }
-SSLH_I_FN sslh_real sslh_i_tanh(sslh_real x) { return (sslh_real)tanh((double)x); }
-SSLH_I_FN sslh_real sslh_i_erf(sslh_real x) { return (sslh_real)erf((double)x); }
-SSLH_I_FN sslh_real sslh_i_sin(sslh_real x) { return (sslh_real)sin((double)x); }
-SSLH_I_FN sslh_real sslh_i_cos(sslh_real x) { return (sslh_real)cos((double)x); }
-SSLH_I_FN sslh_real sslh_i_pow(sslh_real x, sslh_real y) { return (sslh_real)pow((double)x, (double)y); }
-#else
-SSLH_I_FN float sslh_i_sqrt(float x) { return sslh_i_sqrtf(x); }
-SSLH_I_FN float sslh_i_fabs(float x) { return fabsf(x); }
-SSLH_I_FN float sslh_i_floor(float x) { return floorf(x); }
-
-SSLH_I_FN uint32_t sslh_i_bits_of(float x) { uint32_t u; memcpy(&u, &x, sizeof u); return u; }
-SSLH_I_FN float    sslh_i_of_bits(uint32_t u) { float x; memcpy(&x, &u, sizeof x); return x; }
-#define SSLH_I_INF sslh_i_of_bits(0x7f800000u)
-#define SSLH_I_NAN sslh_i_of_bits(0x7fc00000u)
-
-/* a[0] x^(n-1) + .. + a[n-1], Horner, each product and sum rounded. */
-SSLH_I_FN float sslh_i_poly(const float *a, int n, float x) {
-    float y = a[0];
-    for (int i = 1; i < n; i++) {
-        float t = y * x;
-        y = t + a[i];
-    }
-    return y;
-}
-
-/* e^x = 2^n e^r, n = round(x / ln 2), |r| <= ln 2 / 2; ln 2 is subtracted in two parts. */
-SSLH_I_FN float sslh_i_exp(float x) {
-    static const float p[6] = { 1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f,
-                                1.6666665459e-1f, 5.0000001201e-1f };
-    static const float c[5] = { 1.44269504088896341f, 0.693359375f, -2.12194440e-4f, 88.72284f, -103.9721f };
-    if (x != x) return x;
-    if (x > c[3]) return SSLH_I_INF;
-    if (x < c[4]) return 0.0f;
-    float z = x * c[0];
-    z = z + 0.5f;
-    float n = floorf(z);
-    float t = n * c[1];
-    float r = x - t;
-    t = n * c[2];
-    r = r - t;
-    float y = sslh_i_poly(p, 6, r);
-    t = r * r;
-    y = y * t;
-    y = y + r;
-    y = y + 1.0f;
-    int e = (int)n, h = e / 2; /* two factors: 2^128 and subnormal results are outside one factor's range */
-    y = y * sslh_i_of_bits((uint32_t)(h + 127) << 23);
-    y = y * sslh_i_of_bits((uint32_t)(e - h + 127) << 23);
-    return y;
-}
-
-/* log x = e ln 2 + log m, sqrt(1/2) <= m < sqrt 2. */
-SSLH_I_FN float sslh_i_log(float x) {
-    static const float p[9] = {7.0376836292e-2f,  -1.1514610310e-1f, 1.1676998740e-1f,
-                               -1.2420140846e-1f, 1.4249322787e-1f,  -1.6668057665e-1f,
-                               2.0000714765e-1f,  -2.4999993993e-1f, 3.3333331174e-1f};
-    static const float c[3] = { 0.693359375f, -2.12194440e-4f, 0.707106781186547524f };
-    if (x != x) return x;
-    if (x < 0.0f) return SSLH_I_NAN;
-    if (x == 0.0f) return -SSLH_I_INF;
-    if (x == SSLH_I_INF) return x;
-    int e = 0;
-    if (x < 1.17549435e-38f) { /* subnormal */
-        x = x * 16777216.0f;
-        e = -24;
-    }
-    uint32_t u = sslh_i_bits_of(x);
-    e += (int)(u >> 23) - 126;
-    float m = sslh_i_of_bits((u & 0x007fffffu) | 0x3f000000u); /* in [1/2, 1) */
-    if (m < c[2]) {
-        e--;
-        m = m + m;
-    }
-    m = m - 1.0f;
-    float z = m * m, fe = (float)e;
-    float y = sslh_i_poly(p, 9, m);
-    y = y * m;
-    y = y * z;
-    float t = fe * c[1];
-    y = y + t;
-    t = 0.5f * z;
-    y = y - t;
-    y = m + y;
-    t = fe * c[0];
-    y = y + t;
-    return y;
-}
-
-SSLH_I_FN float sslh_i_tanh(float x) {
-    static const float p[5] = { -5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
-                                -3.33332819422e-1f };
-    float a = fabsf(x), y;
-    if (a < 0.625f) {
-        float z = x * x;
-        y = sslh_i_poly(p, 5, z);
-        y = y * z;
-        y = y * x;
-        y = y + x; /* stored before it is returned: x87 would return it unrounded */
-        return y;
-    }
-    if (a > 9.5f) {
-        y = 1.0f;
-    } else { /* tanh a = 1 - 2 / (e^2a + 1); NaN comes this way and stays */
-        y = sslh_i_exp(a + a);
-        y = y + 1.0f;
-        y = 2.0f / y;
-        y = 1.0f - y;
-    }
-    return x < 0.0f ? -y : y;
-}
-
-/* Octant of |x| and the rest in +-pi/4. Up to 8192 in float (three parts of pi/4), beyond in double. */
-SSLH_I_FN float sslh_i_octant(float a, int *octant) {
-    static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
-    static const double d[3] = { 1.2732395447351628, 0.785398163366597145795822, 3.0851303e-11 };
-    if (a <= 8192.0f) {
-        float z = a * c[0];
-        int j = (int)z;
-        j += j & 1; /* to the nearest even octant */
-        float f = (float)j;
-        z = f * c[1];
-        float r = a - z;
-        z = f * c[2];
-        r = r - z;
-        z = f * c[3];
-        r = r - z;
-        *octant = j & 7;
-        return r;
-    }
-    double x = (double)a, z = x * d[0];
-    if (!(z < 1e15)) { /* huge, Inf or NaN: no meaningful angle is left */
-        *octant = 0;
-        return a - a;
-    }
-    int64_t j = (int64_t)z;
-    j += j & 1;
-    double f = (double)j, t = f * d[1];
-    double r = x - t;
-    t = f * d[2];
-    r = r - t;
-    *octant = (int)(j & 7);
-    return (float)r;
-}
-SSLH_I_FN float sslh_i_sin_small(float r) { /* |r| <= pi/4 */
-    static const float p[3] = { -1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f };
-    float z = r * r;
-    float y = sslh_i_poly(p, 3, z);
-    y = y * z;
-    y = y * r;
-    y = y + r;
-    return y;
-}
-SSLH_I_FN float sslh_i_cos_small(float r) {
-    static const float p[3] = { 2.443315711809948e-5f, -1.388731625493765e-3f, 4.166664568298827e-2f };
-    float z = r * r;
-    float y = sslh_i_poly(p, 3, z);
-    y = y * z;
-    y = y * z;
-    float t = 0.5f * z;
-    y = y - t;
-    y = y + 1.0f;
-    return y;
-}
-SSLH_I_FN float sslh_i_sin(float x) {
-    int j;
-    float r = sslh_i_octant(fabsf(x), &j);
-    float y = (j & 2) ? sslh_i_cos_small(r) : sslh_i_sin_small(r);
-    if (j & 4) y = -y;
-    return x < 0.0f ? -y : y;
-}
-SSLH_I_FN float sslh_i_cos(float x) {
-    int j;
-    float r = sslh_i_octant(fabsf(x), &j);
-    float y = (j & 2) ? sslh_i_sin_small(r) : sslh_i_cos_small(r);
-    return j == 2 || j == 4 ? -y : y;
-}
-
-/* x^y through log and exp in double: the error of y log x is multiplied by the result, float would lose seven bits. */
-SSLH_I_FN float sslh_i_pow(float x, float y) {
-    if (y == 0.0f || x == 1.0f) return 1.0f;
-    if (x != x || y != y) return x + y;
-    float sign = 1.0f;
-    if (x < 0.0f) {
-        if (floorf(y) != y) return SSLH_I_NAN;
-        float half = y * 0.5f;
-        if (floorf(half) != half) sign = -1.0f;
-        x = -x;
-    }
-    if (x == 1.0f) return sign;
-    if (x == 0.0f || x == SSLH_I_INF) return (x == 0.0f) == (y > 0.0f) ? sign * 0.0f : sign * SSLH_I_INF;
-    if (y == SSLH_I_INF || y == -SSLH_I_INF) return (x < 1.0f) == (y > 0.0f) ? 0.0f : SSLH_I_INF;
-    /* log m = 2 (s + s^3/3 + s^5/5 ..), s = (m-1)/(m+1) */
-    int e = 0;
-    if (x < 1.17549435e-38f) {
-        x = x * 16777216.0f;
-        e = -24;
-    }
-    uint32_t u = sslh_i_bits_of(x);
-    e += (int)(u >> 23) - 127;
-    double m = (double)sslh_i_of_bits((u & 0x007fffffu) | 0x3f800000u);
-    if (m > 1.4142135) {
-        m = m * 0.5;
-        e++;
-    }
-    double a = m - 1.0, b = m + 1.0;
-    double s = a / b;
-    double z = s * s, l = 0.0;
-    for (int i = 21; i >= 1; i -= 2) {
-        double t = l * z;
-        double k = 1.0 / (double)i;
-        l = t + k;
-    }
-    l = l * s;
-    l = l + l;
-    a = (double)e * 0.69314718055994530942;
-    l = l + a;
-    l = l * (double)y;
-    if (l > 89.0) return sign * SSLH_I_INF;
-    if (l < -104.0) return sign * 0.0f;
-    b = l * 1.44269504088896340736;
-    b = b + 0.5;
-    double n = floor(b);
-    a = n * 0.69314718055994530942;
-    double r = l - a, p = 1.0;
-    for (int i = 13; i >= 1; i--) { /* Taylor series of e^r, |r| < 0.35 */
-        double t = p * r;
-        t = t / (double)i;
-        p = t + 1.0;
-    }
-    p = p * (double)sign;
-    int h = (int)n;
-    while (h > 0) { p = p * 2.0; h--; }
-    while (h < 0) { p = p * 0.5; h++; }
-    return (float)p;
-}
-#endif
-
 
 #if SSLH_I_DOUBLE
 #define SSLH_I_NONE (-1.0 / 0.0) /* a lower bound that is none */
@@ -17899,6 +17349,18 @@ SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c-
 /*  >>products-plan how a product is cut, packed and summed                                                           */
 /* ================================================================================================================== */
 
+/* c = op(a) op(b): which rows and columns of c a task computes, how much of the sum at a time, whether b is read in
+   place or packed into panels, by all threads before or by each task for itself. Every choice is a function of (M,
+   N, K) and the layout. The tiles themselves are kernels: "kernels: products and convolutions" in >>kernels. */
+
+/* Why SSLH_I_KC is 256: a panel of b, 256 x 32 floats, stays in the first-level cache. */
+enum {
+    /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
+    SSLH_I_MC = 96,
+    SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second level, half a megabyte */
+    SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
+};
+
 /* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows,
    packed by each task for itself. */
 enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
@@ -17980,7 +17442,8 @@ SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args
         sslh_i_gemm_ask(&ask[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
     } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
         const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
-        const sslh_real *at = a + next; /* where one panel is all there is, what comes at once: more k, then those rows */
+        /* where one panel is all there is, what comes at once: more k, then those rows */
+        const sslh_real *at = a + next;
         if (more) at = a + SSLH_I_KC * (g->ta ? g->lda : 1);
         else if (t->cols <= p->nr) at -= (size_t)(k - r->k0) * (g->ta ? g->lda : 1);
         sslh_i_gemm_ask(&ask[0], at, g->lda, g->ta ? 16 * g->lda : 16, next,
@@ -18377,7 +17840,14 @@ SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 
     (void)worker;
 }
 
-SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more); /* >>conv */
+SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more) {
+    size_t n;
+    if (!sslh_i_mul(a, b, &n) || n > (size_t)-1 / sizeof(sslh_real) - more) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return NULL;
+    }
+    return (sslh_real *)sslh_i_scratch(c, (n + more) * sizeof(sslh_real));
+}
 
 /* --- bfloat16 products (.bfloat16 in sslh_desc) ---
    Both operands are rounded and laid in pairs along k (see >>kernels); then the product of pairs is an ordinary product
@@ -18446,7 +17916,6 @@ SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) {
     return g->n >= 32 && g->k >= 32 && (size_t)g->n * (size_t)g->k >= 2048 && (!g->split || g->m >= 12);
 }
 
-SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args);
 /* The product by pairs; 0 when it is to be done in float. */
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
@@ -18523,6 +17992,11 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
 /*  >>conv-plan     how a convolution is cut, packed and summed                                                       */
 /* ================================================================================================================== */
 
+/* By its shape alone a convolution goes one of these ways: one product (1 x 1), Winograd's algorithm (3 x 3, stride 1),
+   every channel by itself (depthwise), bands (few channels), or, in general, the implicit product, in which tiles read
+   pixels through tables of pointers. The equations (1) to (3) are those of >>conv; further ones stand at the way that
+   uses them. */
+
 /* n numbers into the second-level cache, to be read or written. */
 SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
     const char *line = (const char *)x;
@@ -18552,7 +18026,7 @@ SSLH_I_FN void sslh_i_prefetch_soon(const sslh_real *x, size_t n) {
      forward        taps = (a, b), source x, stride of the source sh, sw
      forward, no columns of padding: taps = a, with b and the channels side by side
      gradient of x  with stride s the pixels of x fall into s x s classes with their own taps; source dy, stride 1, and
-                    output rows y0, y0 + s, ..                                                                             */
+                    output rows y0, y0 + s, .. */
 typedef struct sslh_i_gather {
     const sslh_real *x;          /* source (N,xh,xw,xc) */
     int              xh, xw, xc, xg;   /* xg: channels of one group, where the next group begins */
@@ -19098,23 +18572,15 @@ SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
 }
 
 /* Scratch for a b + more numbers; NULL and an error when that is too much. */
-SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more) {
-    size_t n;
-    if (!sslh_i_mul(a, b, &n) || n > (size_t)-1 / sizeof(sslh_real) - more) {
-        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
-        return NULL;
-    }
-    return (sslh_real *)sslh_i_scratch(c, (n + more) * sizeof(sslh_real));
-}
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
    With u, v the transformed filter and window, the sum over channels of (1) becomes a matrix product at each of 36
    points:
-       m[t,o] = sum over c of v[t,c] u[c,o]       t: tiles, c: channels of the source, o: outputs                       (4)
+       m[t,o] = sum over c of v[t,c] u[c,o]       t: tiles, c: channels of the source, o: outputs                  (4)
    A block of tiles is transformed, and for each panel of NR outputs the 36 products and the transform back follow while
    they are in the cache. The gradient of the data is the same with the filter turned by 180 degrees, its channels
    swapped and 2 - pad for the padding. The gradient of the weights, (2), is at each point
-       du[o,c] = sum over tiles of e[t,o] v[t,c]                                                                        (5)
+       du[o,c] = sum over tiles of e[t,o] v[t,c]                                                                   (5)
    No sum depends on the cutting into tasks, those of (4) neither on the number of images. */
 enum {
     SSLH_I_WINO_TILES = 96,  /* most tiles of a block of (4); half as many with few channels. Whole tiles of the product
@@ -19665,7 +19131,8 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
 
 /* The gradient of the data for few channels. As a gather, (2) would use 3 of 16 lanes; so first every pixel of dy gives
    its share of the pixels around it, and then each pixel of x adds up its shares, tap by tap:
-       p[i,j,(a,b,c)] = sum over o of dy[i,j,o] weight[o,a,b,c]       x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..] (6)
+       p[i,j,(a,b,c)] = sum over o of dy[i,j,o] weight[o,a,b,c]
+       x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..]                                                      (6)
    where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by
    both. */
 typedef struct sslh_i_shares {
@@ -19810,19 +19277,12 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     if (p.start) sslh_i_unscratch(c, p.start);
 }
 
-/* --- bfloat16 (.bfloat16 in sslh_desc): pairs along the sum, see >>products ---
+/* --- bfloat16 (.bfloat16 in sslh_desc): pairs along the sum, see >>products-plan ---
      forward                  pairs of input channels: x (N,H,W,I/2), weight (O,Kh,Kw,I/2)
      gradient of the data     pairs of output channels: dy (N,OH,OW,O/2), weight (O/2,Kh,Kw,I)
      gradient of the weights  pairs of images: x (N/2,H,W,I), dy (N/2,OH,OW,O)
    Then it is the float algorithm with half the channels or images. Where Winograd's in float is faster, that is
    kept. */
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x);
-SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
-                                           sslh_real *dw, int accumulate);
-
 /* Which: those with channels to share a sum. 3 x 3 with stride 1 stays with Winograd's in float, which is as fast or
    faster, but for maps below 8 x 8 that its tiles do not fit, and for gradients of many weights over maps of 4 x 4. */
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
@@ -20549,7 +20009,8 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
             sslh_i_wgrad_sum(c, &p, count / (size_t)s->ci, (size_t)s->ci, 1);
             sslh_i_unscratch(c, p.sums);
         }
-    } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) { /* dw (O,I) = dy' x over the pixels used */
+    } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) {
+        /* dw (O,I) = dy' x over the pixels used */
         sslh_i_gemm_args m;
         sslh_real *used = NULL;
         const int pixels = s->n * s->oh * s->ow;
@@ -20591,13 +20052,13 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 }
 
 /* ================================================================================================================== */
-/*  >>sequences-planproducts that one task computes alone                                                             */
+/*  >>sequences-plan how attention and GRU are cut, and the small products of a task                                  */
 /* ================================================================================================================== */
 
-/* --- products of a task's own ------------------------------------------------------------------------------------- */
-/* Small products that one task computes alone, on the tiles of >>products: every sum is one chain over k. */
+/* --- products of a task's own ------------------------------------------------------------------------------------ */
+/* Small products that one task computes alone, on the tiles of >>kernels: every sum is one chain over k. */
 
-
+enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
 /* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb
    is 0, else it lies in rows that are readable up to a whole register. */
 SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
@@ -20657,8 +20118,716 @@ SSLH_I_FN void sslh_i_seq_pack_t(const struct sslh_i_kernels *kern, sslh_real *t
                      (int)d);
 }
 
+/* --- attention: equations (1) to (5) of >>sequences -------------------------------------------------------------- */
+/* A task takes whole heads, in blocks of 48 queries, so that no Tq x Tk matrix exists and every sum has one order. */
+
+/* A worker's buffers, one after the other. */
+typedef struct sslh_i_head {
+    sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
+    sslh_real *s, *dp;       /* (48,width) */
+    sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
+    sslh_real *row;          /* (48): 1 / sum, or delta */
+    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d is not a whole number of vectors */
+    /* with pairs: those of q, k, v, do along d, (T,half), and in pad those of two tokens; of s and dp along the keys,
+       (48,width/2), and of two queries, (24,width) */
+    sslh_real *along[4], *keys[2], *queries[2];
+} sslh_i_head;
+
+/* The buffers in work (counted when NULL); returns their size. */
+SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, sslh_i_head *b) {
+    size_t at = 0, panel = p->d * ((p->width + 31) / 32 * 32), T = SSLH_I_MAX(p->Tq, p->Tk);
+    int i;
+#define SSLH_I_TAKE(field, n) (b->field = work ? work + at : NULL, at += ((n) + 15) / 16 * 16)
+    SSLH_I_TAKE(kt, panel);
+    SSLH_I_TAKE(vt, panel);
+    SSLH_I_TAKE(s, SSLH_I_SEQ_ROWS * p->width);
+    SSLH_I_TAKE(dp, SSLH_I_SEQ_ROWS * p->width);
+    SSLH_I_TAKE(bias, p->width);
+    SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
+    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * p->wide : p->d % 16 ? T * p->wide : 0);
+    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * p->half);
+    for (i = 0; i < 2 && p->pairs; i++) {
+        SSLH_I_TAKE(keys[i], SSLH_I_SEQ_ROWS * p->width / 2);
+        SSLH_I_TAKE(queries[i], SSLH_I_SEQ_ROWS / 2 * p->width + 16); /* tiles read past the end of a row */
+    }
+#undef SSLH_I_TAKE
+    return at;
+}
+
+/* With pairs: rows x (T,n) as pairs along n, ld_out apart; without: x itself. The first factor of a product, or what
+   sslh_i_seq_pack_t takes. */
+SSLH_I_FN const sslh_real *sslh_i_head_along(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
+                                             size_t n, sslh_real *to, size_t *ld_out) {
+    *ld_out = p->pairs ? (n + 1) / 2 : ld;
+    if (!p->pairs) return x;
+    for (size_t t = 0; t < T; t++) p->kern->native.along(x + t * ld, n, to + t * *ld_out);
+    return to;
+}
+/* With pairs: each row and the next, (T/2,n), to_ld apart. */
+SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T, size_t n,
+                                sslh_real *to, size_t to_ld) {
+    for (size_t t = 0; t < T; t += 2, to += to_ld)
+        p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
+}
+/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
+SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
+                                            sslh_real *pad, size_t *ld_out) {
+    size_t t;
+    *ld_out = ld;
+    if (p->pairs) {
+        *ld_out = p->wide;
+        sslh_i_head_down(p, x, ld, T, p->d, pad, p->wide);
+        for (t = 0; p->d < p->wide && t < (T + 1) / 2; t++)
+            memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+        return pad;
+    }
+    if (p->d % 16 == 0) return x;
+    *ld_out = p->wide;
+    for (t = 0; t < T; t++) {
+        memcpy(pad + t * p->wide, x + t * ld, p->d * sizeof *x);
+        memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+    }
+    return pad;
+}
+
+/* Added to the scores of (1): what is masked then weighs e^(-large) = 0. */
+SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *bias) {
+    size_t j;
+    for (j = 0; j < p->width; j++)
+        bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
+}
+
+/* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
+   the columns in use. */
+SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *q, size_t ldq, const sslh_i_head *b,
+                                    size_t q0, size_t rows, size_t *keys) {
+    size_t r, j, width;
+    *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
+    width = (*keys + 15) / 16 * 16;
+    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, p->half, b->kt, 0, b->s, p->width, width, 0);
+    for (r = 0; r < rows; r++) {
+        sslh_real *s = b->s + r * p->width;
+        for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
+    }
+    return width;
+}
+
+/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on d
+   values of o instead of Tk values of P. */
+SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
+    const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
+    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    const sslh_real *weights;
+    size_t ldq, ldk, ldv, lds, q0, r, j, keys;
+    q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &ldq);
+    k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &ldk);
+    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, p->half, p->width);
+    sslh_i_head_bias(p, n, b->bias);
+    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
+    for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
+            width = sslh_i_head_scores(p, q, ldq, b, q0, rows, &keys);
+        /* (1), (2) */
+        for (r = 0; r < rows; r++)
+            p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
+        weights = sslh_i_head_along(p, b->s, p->width, rows, width, b->keys[0], &lds);
+        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo,
+                           p->ldo, p->d, 0); /* (3) */
+        for (r = 0; r < rows; r++) {
+            sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
+            for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
+            if (!p->weights) continue;
+            to = p->weights + ((n * p->heads + h) * p->Tq + q0 + r) * p->Tk;
+            for (j = 0; j < p->Tk; j++) to[j] = j < keys ? b->s[r * p->width + j] * inverse : SSLH_I_R(0);
+        }
+    }
+}
+
+/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. */
+SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
+    const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
+    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
+        h * p->d : NULL;
+    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
+    const sslh_real *rows_q, *rows_k, *rows_g, *left_q, *left_k, *left_v, *left_g;
+    size_t ldq, ldk, ldg, lq, lk, lv, lg, q0, r, t, keys;
+    left_q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &lq);
+    left_k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &lk);
+    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->d, b->along[2], &lv);
+    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->d, b->along[3], &lg);
+    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, p->half, p->width);
+    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, p->half, p->width);
+    sslh_i_head_bias(p, n, b->bias);
+    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, b->pad[0], &ldq);
+    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, b->pad[1], &ldk);
+    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, b->pad[3], &ldg);
+    for (t = 0; t < p->Tk; t++) { /* blocks of queries add to these */
+        if (dk && p->fresh_k) memset(dk + t * p->ldk, 0, p->d * sizeof *dk);
+        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
+    }
+    for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
+        size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
+            width = sslh_i_head_scores(p, left_q, lq, b, q0, rows, &keys);
+        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, p->half, b->vt, 0, b->dp, p->width, width, 0); /* dP */
+        for (r = 0; r < rows; r++) { /* (2), (4) */
+            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
+            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
+                                 delta);
+        }
+        /* (5); sums over queries begin at q0, an even number */
+        const sslh_real *weights = b->s, *ds = b->dp, *ds_t = b->dp;
+        size_t lds = p->width, sum_q = rows, sum_k = keys, at = q0;
+        if (p->pairs) {
+            ds = sslh_i_head_along(p, b->dp, p->width, rows, width, b->keys[0], &lds);
+            sslh_i_head_down(p, b->dp, p->width, rows, width, b->queries[0], p->width);
+            sslh_i_head_down(p, b->s, p->width, rows, width, b->queries[1], p->width);
+            ds_t = b->queries[0];
+            weights = b->queries[1];
+            sum_q = (rows + 1) / 2;
+            sum_k = (keys + 1) / 2;
+            at = q0 / 2;
+        }
+        if (dv) sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->d);
+        if (dq)
+            sslh_i_seq_product(p->kern, ds, lds, rows, sum_k, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
+        if (dk) sslh_i_seq_product_t(p->kern, ds_t, p->width, keys, sum_q, rows_q + at * ldq, ldq, dk, p->ldk, p->d);
+    }
+}
+
+/* Heads n, h from number i; a worker's buffers are laid out once per task. */
+SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
+    const sslh_i_attention *p = (const sslh_i_attention *)arg;
+    size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
+    sslh_i_head b;
+    sslh_i_head_layout(p, (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), &b);
+    for (; i < end; i++) {
+        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b);
+        else sslh_i_head_forward(p, i / p->heads, i % p->heads, &b);
+    }
+}
+
+/* About 2^18 multiply-adds a task, a whole head at least. */
+SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
+    sslh_i_head b;
+    size_t all = p->N * p->heads;
+    p->pairs = c->pairs && p->d >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
+    p->kern = p->pairs ? c->pairs : c->k;
+    p->half = p->pairs ? (p->d + 1) / 2 : p->d;
+    p->width = (p->Tk + 15) / 16 * 16;
+    p->wide = (p->d + 31) / 32 * 32;
+    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * p->d) + 1;
+    p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
+    p->work = sslh_i_work(c, &p->work_bytes);
+    if (!p->work) return;
+    sslh_i_parallel(c, (int)((all + p->per_task - 1) / p->per_task), sslh_i_attention_task, p);
+    sslh_i_unwork(c, p->work);
+}
+
+/* --- the recurrence of GRU: equations (1) to (4) of >>sequences -------------------------------------------------- */
+
+enum { SSLH_I_GRU_ROWS = 12 }; /* most samples a task: the height of a tile */
+
+/* The state before step t of sample n. */
+SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, size_t t) {
+    return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
+}
+
+/* Some samples through all T steps: (1) for the hidden part, then (2). */
+SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
+    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+    size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
+    size_t D = p->D, t, r, j;
+    sslh_real *u = p->work + (size_t)worker * p->work_reals;
+    for (t = 0; t < p->T; t++) {
+        const sslh_real *before = sslh_i_gru_before(p, n0, t);
+        sslh_i_seq_product(p->kern, before, t ? p->T * D : p->h0 ? D : 0, rows, D, p->panels, 0, u, 3 * D, 3 * D, 0);
+        for (r = 0; r < rows; r++) {
+            size_t at = (n0 + r) * p->T + t;
+            for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
+            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D,
+                         p->gates + at * 4 * D, D);
+        }
+    }
+}
+
+/* From the last step to the first: (3) and (4), g (12,D) = dL/dh_t. */
+SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
+    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+    size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
+    size_t D = p->D, t, r, j;
+    sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
+    memset(g, 0, rows * D * sizeof *g);
+    for (t = p->T; t-- > 0;) {
+        for (r = 0; r < rows; r++) {
+            size_t at = (n0 + r) * p->T + t;
+            for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
+            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D,
+                              p->du + at * 3 * D, D);
+        }
+        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D,
+                           1);
+    }
+    for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
+}
+
+/* Scratch of the recurrence, both ways: panels of U, zeros, the workers' rows; NULL and an error when memory is out. */
+SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, int back) {
+    size_t D = p->D, nr = (size_t)c->k->nr, cols = back ? D : 3 * D, k = back ? 3 * D : D, j;
+    size_t panels = (cols + nr - 1) / nr * nr * k;
+    sslh_real *s;
+    p->kern = c->k;
+    p->work_reals = SSLH_I_GRU_ROWS * 3 * D;
+    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_GRU_ROWS - 1) / (2 * SSLH_I_GRU_ROWS) * 2); /* an even number */
+    s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
+    if (!s) return NULL;
+    for (j = 0; j < cols; j += nr) {
+        int w = (int)SSLH_I_MIN(nr, cols - j);
+        if (back) c->k->pack_n(s + j * k, c->k->nr, U + j, D, w, (int)k);
+        else c->k->pack_t(s + j * k, c->k->nr, U + j * D, D, w, (int)k);
+    }
+    memset(s + panels, 0, D * sizeof *s);
+    p->panels = s;
+    p->zeros = s + panels;
+    p->work = s + panels + D;
+    return s;
+}
+
+/* All steps of the recurrence, U (3D,D): forward when before is NULL, else backward; then before (N,T,D) receives the
+   state before each step, with which the gradient of U is a product. 0 and an error when memory is out. */
+SSLH_I_FN int sslh_i_gru_steps(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, sslh_real *before) {
+    sslh_real *s = sslh_i_gru_scratch(c, p, U, before != NULL);
+    size_t n, t;
+    if (!s) return 0;
+    sslh_i_parallel(c, p->tasks, before ? sslh_i_gru_back_task : sslh_i_gru_task, p);
+    for (n = 0; before && n < p->N; n++)
+        for (t = 0; t < p->T; t++)
+            memcpy(before + (n * p->T + t) * p->D, sslh_i_gru_before(p, n, t), p->D * sizeof *before);
+    sslh_i_unscratch(c, s);
+    return 1;
+}
+
 /* ================================================================================================================== */
-/*  >>pool          threads; work ahead of the step                                                                   */
+/*  >>loops         how sums of rows and columns are cut                                                              */
+/* ================================================================================================================== */
+
+/* A sum that several tasks share is cut by its shape alone, each task writes its part into a place of its own, and the
+   parts are added up in one order: the number of threads changes nothing. */
+
+/* --- sums: (O,R,I) over R --------------------------------------------------------------------------------------------
+   I = 1: each row by the kernel's lanes and tree, long rows in pieces of SSLH_I_FLAT. I > 1: blocks of rows added up
+   column by column. Pieces and blocks depend on the shape only; their partial sums are summed in the same way.
+   Any set of axes is walked in such three-axis problems, sslh_i_sum_groups in >>reductions. */
+typedef struct sslh_i_sum3 {
+    const struct sslh_i_kernels *k;
+    const sslh_real *x;
+    sslh_real *out;
+    size_t O, R, I;
+    size_t block, blocks;   /* of R */
+    size_t width, widths;   /* of I */
+    size_t units, per_task; /* a unit is one block of one o and one width */
+} sslh_i_sum3;
+
+/* The blocks of one task, each into its own place of partial (or out): no two tasks write the same value. */
+SSLH_I_FN void sslh_i_sum3_task(void *arg, int task, int worker) {
+    const sslh_i_sum3 *f = (const sslh_i_sum3 *)arg;
+    size_t u = (size_t)task * f->per_task, end = SSLH_I_MIN(f->units, u + f->per_task);
+    (void)worker;
+    for (; u < end; u++) {
+        size_t w = u % f->widths, b = u / f->widths % f->blocks, o = u / f->widths / f->blocks;
+        size_t r = b * f->block, rows = SSLH_I_MIN(f->block, f->R - r), i = w * f->width,
+               cols = SSLH_I_MIN(f->width, f->I - i);
+        const sslh_real *x = f->x + (o * f->R + r) * f->I + i;
+        sslh_real *out = f->out + (o * f->blocks + b) * f->I + i;
+        if (f->I == 1) *out = f->k->sum(x, rows);
+        else f->k->col_sum(x, f->I, rows, cols, out);
+    }
+}
+/* At most 128 blocks in columns, so that the partial sums stay small; blocks of at least 16 rows. Partial sums
+   (O,blocks,I) have the shape of the same problem and are summed by a second call.
+   The recursion ends: each round divides R by the size of a block. */
+SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t R, size_t I, sslh_real *out) {
+    sslh_i_sum3 f;
+    sslh_real *partial = NULL;
+    size_t work;
+    f.k = c->k;
+    f.x = x;
+    f.O = O;
+    f.R = R;
+    f.I = I;
+    f.width = SSLH_I_MIN(I, (size_t)4096);
+    f.widths = (I + f.width - 1) / f.width;
+    f.block = SSLH_I_FLAT / f.width;
+    if (I > 1) f.block = SSLH_I_MAX(SSLH_I_MAX(f.block, (size_t)16), (R + 127) / 128);
+    f.block = SSLH_I_MIN(f.block, R);
+    f.blocks = (R + f.block - 1) / f.block;
+    f.units = O * f.blocks * f.widths;
+    work = f.block * f.width;
+    f.per_task = work >= SSLH_I_FLAT ? 1 : SSLH_I_FLAT / work;
+    if (f.blocks > 1) {
+        partial = (sslh_real *)sslh_i_scratch(c, O * f.blocks * I * sizeof *partial);
+        if (!partial) return;
+    }
+    f.out = partial ? partial : out;
+    sslh_i_parallel(c, sslh_i_tasks(f.units, f.per_task), sslh_i_sum3_task, &f);
+    if (partial) sslh_i_sum_axis(c, partial, O, f.blocks, I, out);
+    sslh_i_unscratch(c, partial);
+}
+
+/* --- columns of a matrix: the gradient of a bias ----------------------------------------------------------------- */
+enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
+
+/* One pass gives dz and the columns' sums of a block of rows. */
+typedef struct sslh_i_bias_job {
+    const struct sslh_i_kernels *k;
+    const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
+    sslh_real       *dz, *sums;  /* (rows,n), [task][n] */
+    size_t           rows, n;
+    int              parts;      /* of the columns, a task each: of few rows a thread takes the columns it made */
+} sslh_i_bias_job;
+
+/* One kernel does both, the mask of the ReLU and the sum. */
+SSLH_I_FN void sslh_i_bias_task(void *arg, int task, int worker) {
+    const sslh_i_bias_job *p = (const sslh_i_bias_job *)arg;
+    size_t block = (size_t)(task / p->parts), r = block * SSLH_I_BIAS_ROWS;
+    size_t j = (size_t)sslh_i_cut_at((int)p->n, task % p->parts, p->parts, 16), at = r * p->n + j;
+    size_t end = (size_t)sslh_i_cut_at((int)p->n, task % p->parts + 1, p->parts, 16);
+    (void)worker;
+    const size_t rows = SSLH_I_MIN(p->rows - r, (size_t)SSLH_I_BIAS_ROWS);
+    sslh_real *sums = p->sums ? p->sums + block * p->n + j : NULL;
+    if (p->y) p->k->relu_bias(p->y + at, p->dy + at, p->dz + at, sums, rows, end - j, p->n);
+    else p->k->col_sum(p->dy + at, p->n, rows, end - j, sums);
+}
+
+/* Of rows (rows,n): dz = dy where y > 0 (y NULL: there is no activation and dz is dy), and dbias (n) = or, unless
+   fresh, += the sum of dz over the rows (dbias NULL: not wanted). 0 and an error when memory is out. */
+SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
+                               size_t n, sslh_real *dbias, int fresh) {
+    size_t tasks = (rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
+    sslh_i_bias_job p;
+    p.k = c->k;
+    p.y = y;
+    p.dy = dy;
+    p.dz = dz;
+    p.rows = rows;
+    p.n = n;
+    p.sums = dbias ? (sslh_real *)sslh_i_scratch(c, tasks * n * sizeof(sslh_real)) : NULL;
+    if (dbias && !p.sums) return 0;
+    p.parts = tasks < 8 ? (int)SSLH_I_MIN(n / 64 + 1, (size_t)8) : 1;
+    sslh_i_parallel(c, (int)tasks * p.parts, sslh_i_bias_task, &p);
+    if (dbias) {
+        for (size_t j = 0; j < n; j++) {
+            sslh_real s = fresh ? p.sums[j] : dbias[j] + p.sums[j];
+            for (size_t t = 1; t < tasks; t++) s = s + p.sums[t * n + j];
+            dbias[j] = s;
+        }
+        sslh_i_unscratch(c, p.sums);
+    }
+    return 1;
+}
+
+/* Columns' sums of x (rows,C), 64 columns a task. */
+typedef struct sslh_i_column_job {
+    const struct sslh_i_kernels *k;
+    const sslh_real *x;
+    sslh_real *g;
+    size_t rows, C;
+    int fresh;
+} sslh_i_column_job;
+
+SSLH_I_FN void sslh_i_column_task(void *arg, int task, int worker) {
+    const sslh_i_column_job *p = (const sslh_i_column_job *)arg;
+    size_t at = (size_t)task * 64, n = SSLH_I_MIN((size_t)64, p->C - at), j;
+    sslh_real sum[64];
+    (void)worker;
+    p->k->col_sum(p->x + at, p->C, p->rows, n, sum);
+    for (j = 0; j < n; j++) p->g[at + j] = p->fresh ? sum[j] : p->g[at + j] + sum[j];
+}
+
+/* g (C) = or, unless fresh, += the sum over the rows: the gradient of a bias. */
+SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh) {
+    sslh_i_column_job p;
+    p.k = c->k;
+    p.x = x;
+    p.rows = rows;
+    p.C = C;
+    p.g = g;
+    p.fresh = fresh;
+    sslh_i_parallel(c, (int)((C + 63) / 64), sslh_i_column_task, &p);
+}
+
+/* ================================================================================================================== */
+/*  >>copies        how values are moved: runs, strides, picked rows                                                  */
+/* ================================================================================================================== */
+
+/* The operations of >>shapes as copies: runs of neighbours at constant distances, any strides, rows by number, and
+   the sums that are their adjoints. Tasks write places of their own, so that nothing is added in an order that
+   threads could change. */
+
+/* --- runs at constant distances: concat, slice, pad --------------------------------------------------------------- */
+
+/* rows runs: dst[r dst_stride .. + run] = (add: +=) src[r src_stride .. + run]; all counted in elements of size
+   bytes */
+typedef struct sslh_i_runs {
+    const char *src;
+    char *dst;
+    size_t size, rows, run, src_stride, dst_stride, per_task;
+    int add;
+} sslh_i_runs;
+
+/* n elements of size bytes; adding is for gradients, hence real. */
+SSLH_I_FN void sslh_i_run(char *dst, const char *src, size_t size, size_t n, int add) {
+    if (!add) {
+        memcpy(dst, src, n * size);
+    } else {
+        sslh_real *d = (sslh_real *)(void *)dst;
+        const sslh_real *s = (const sslh_real *)(const void *)src;
+        size_t j;
+        for (j = 0; j < n; j++) d[j] += s[j];
+    }
+}
+
+/* Some rows; adding never meets itself, because the runs of dst do not overlap. */
+SSLH_I_FN void sslh_i_runs_task(void *arg, int task, int worker) {
+    const sslh_i_runs *p = (const sslh_i_runs *)arg;
+    size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task);
+    (void)worker;
+    if (p->src_stride == p->run && p->dst_stride == p->run) { /* neighbours on both sides: one long run */
+        size_t at = r * p->run * p->size;
+        sslh_i_run(p->dst + at, p->src + at, p->size, (end - r) * p->run, p->add);
+        return;
+    }
+    for (; r < end; r++)
+        sslh_i_run(p->dst + r * p->dst_stride * p->size, p->src + r * p->src_stride * p->size, p->size, p->run, p->add);
+}
+
+/* When both sides are gapless the rows are joined, so that a single long run is shared out too. */
+SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
+                                size_t rows, size_t run, size_t size, int add) {
+    sslh_i_runs p;
+    p.src = (const char *)src;
+    p.dst = (char *)dst;
+    p.size = size;
+    p.rows = rows;
+    p.run = run;
+    p.src_stride = src_stride;
+    p.dst_stride = dst_stride;
+    p.add = add;
+    if (rows <= 1 || (src_stride == run && dst_stride == run)) {
+        p.rows = rows * run;
+        p.run = p.src_stride = p.dst_stride = 1;
+    }
+    p.per_task = SSLH_I_COPY_TASK / p.run + 1;
+    sslh_i_parallel(c, (int)((p.rows + p.per_task - 1) / p.per_task), sslh_i_runs_task, &p);
+}
+
+/* --- any strides: permute, broadcast ------------------------------------------------------------------------------ */
+
+#define SSLH_I_STRIDED_ROWS 32
+
+/* A contiguous dst of up to 6 axes; src is read with a stride per axis of dst (0: repeated). Work is cut into planes of
+   the axis row (chosen so that src is read along its lines) and the last axis. */
+typedef struct sslh_i_strided {
+    const void *src;
+    void *dst;
+    sslh_type type;
+    int add, n, row;
+    size_t dim[SSLH_MAX_DIMS + 1], in[SSLH_MAX_DIMS + 1], out[SSLH_MAX_DIMS + 1]; /* sizes, strides of src and of dst */
+    size_t blocks, items, per_task; /* blocks of rows in a plane, blocks in all, blocks a task takes */
+} sslh_i_strided;
+
+/* Fills n, dim, in from the axes of dst; axes of size 1 vanish, axes that lie one behind the other in both become
+   one. */
+SSLH_I_FN void sslh_i_strided_axes(sslh_i_strided *p, sslh_shape shape, const size_t *stride) {
+    int i;
+    p->n = 0;
+    for (i = 0; i < shape.ndim; i++) {
+        size_t d = (size_t)shape.size[i];
+        if (d == 1) continue;
+        if (p->n && p->in[p->n - 1] == stride[i] * d) {
+            p->dim[p->n - 1] *= d;
+            p->in[p->n - 1] = stride[i];
+        } else {
+            p->dim[p->n] = d;
+            p->in[p->n++] = stride[i];
+        }
+    }
+    while (p->n < 2) { /* at least a plane */
+        memmove(p->dim + 1, p->dim, (size_t)p->n * sizeof *p->dim);
+        memmove(p->in + 1, p->in, (size_t)p->n * sizeof *p->in);
+        p->dim[0] = 1;
+        p->in[0] = 0;
+        p->n++;
+    }
+    p->out[p->n - 1] = 1;
+    for (i = p->n - 1; i > 0; i--) p->out[i - 1] = p->out[i] * p->dim[i];
+}
+
+/* Tiles of 32 rows by 16 columns: the lines of src that a tile touches stay in the first cache. */
+#define SSLH_I_STRIDED_TILE(T, s, d, op)                                                                       \
+    for (j0 = 0; j0 < cols; j0 += 16)                                                                          \
+        for (r = r0; r < r1; r++)                                                                              \
+            for (j = j0; j < SSLH_I_MIN(cols, j0 + 16); j++)                                                   \
+                ((T *)p->dst)[d + r * out_row + j] op ((const T *)p->src)[s + r * in_row + j * in_col]
+
+/* An item is a block of up to 32 rows of one plane; the other axes' indices are the digits of its number. */
+SSLH_I_FN void sslh_i_strided_task(void *arg, int task, int worker) {
+    const sslh_i_strided *p = (const sslh_i_strided *)arg;
+    size_t item = (size_t)task * p->per_task, end = SSLH_I_MIN(p->items, item + p->per_task);
+    size_t cols = p->dim[p->n - 1], in_col = p->in[p->n - 1], in_row = p->in[p->row], out_row = p->out[p->row];
+    size_t size = sslh_i_type_size(p->type);
+    (void)worker;
+    for (; item < end; item++) {
+        size_t r0 = item % p->blocks * SSLH_I_STRIDED_ROWS, r1 = SSLH_I_MIN(p->dim[p->row], r0 + SSLH_I_STRIDED_ROWS);
+        size_t rest = item / p->blocks, s = 0, d = 0, r, j, j0;
+        int i;
+        for (i = p->n - 2; i >= 0; i--) {
+            size_t at;
+            if (i == p->row) continue;
+            at = rest % p->dim[i];
+            rest /= p->dim[i];
+            s += at * p->in[i];
+            d += at * p->out[i];
+        }
+        /* Lines lie together on both sides: copied as they are. Otherwise element by element, in tiles. */
+        if (in_col == 1) {
+            for (r = r0; r < r1; r++)
+                sslh_i_run((char *)p->dst + (d + r * out_row) * size, (const char *)p->src + (s + r * in_row) * size,
+                           size, cols, p->add);
+        } else if (p->add) {
+            SSLH_I_STRIDED_TILE(sslh_real, s, d, +=);
+        } else if (p->type == SSLH_F32) {
+            SSLH_I_STRIDED_TILE(sslh_real, s, d, =);
+        } else if (p->type == SSLH_I32) {
+            SSLH_I_STRIDED_TILE(int32_t, s, d, =);
+        } else {
+            SSLH_I_STRIDED_TILE(uint8_t, s, d, =);
+        }
+    }
+}
+
+/* dst (contiguous, of that shape) = or += src read with these strides.
+   Used forwards with = and backwards, with the inverse order, with +=. */
+SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
+                                   const size_t *stride, int add) {
+    sslh_i_strided p;
+    int i;
+    p.src = src;
+    p.dst = dst;
+    p.type = type;
+    p.add = add;
+    sslh_i_strided_axes(&p, shape, stride);
+    p.row = p.n - 2;
+    if (p.in[p.n - 1] > 1) /* a transposition: rows run along src's last axis */
+        for (i = 0; i < p.n - 1; i++)
+            if (p.in[i] == 1) p.row = i;
+    p.blocks = (p.dim[p.row] + SSLH_I_STRIDED_ROWS - 1) / SSLH_I_STRIDED_ROWS;
+    p.items = p.blocks;
+    for (i = 0; i < p.n - 1; i++)
+        if (i != p.row) p.items *= p.dim[i];
+    p.per_task = SSLH_I_COPY_TASK / (SSLH_I_MIN(p.dim[p.row], (size_t)SSLH_I_STRIDED_ROWS) * p.dim[p.n - 1]) + 1;
+    sslh_i_parallel(c, (int)((p.items + p.per_task - 1) / p.per_task), sslh_i_strided_task, &p);
+}
+
+/* --- the adjoint of a broadcast ---------------------------------------------------------------------------------- */
+/* The adjoint of a broadcast: src (of the large shape, contiguous) is added up into dst, where axes with stride 0 fall
+   together. Tasks own slices of the longest axis that stays, so every sum is in row-major order of src. */
+typedef struct sslh_i_fold { sslh_i_strided s; size_t step; } sslh_i_fold;
+
+/* An odometer over the axes but the last; the last is summed (stride 0) or added element by element. */
+SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
+    const sslh_i_fold *f = (const sslh_i_fold *)arg;
+    const sslh_i_strided *p = &f->s;
+    sslh_real *dst = (sslh_real *)p->dst;
+    const sslh_real *src = (const sslh_real *)p->src;
+    size_t lo[SSLH_MAX_DIMS + 1], hi[SSLH_MAX_DIMS + 1], at[SSLH_MAX_DIMS + 1], j;
+    int i, last = p->n - 1;
+    (void)worker;
+    for (i = 0; i < p->n; i++) lo[i] = 0, hi[i] = p->dim[i];
+    if (p->row >= 0) {
+        lo[p->row] = (size_t)task * f->step;
+        hi[p->row] = SSLH_I_MIN(p->dim[p->row], lo[p->row] + f->step);
+    }
+    for (i = 0; i < p->n; i++) at[i] = lo[i];
+    for (;;) {
+        size_t s = 0, d = 0, n = hi[last] - lo[last];
+        for (i = 0; i < p->n; i++) {
+            s += at[i] * p->out[i];
+            d += at[i] * p->in[i];
+        }
+        if (p->in[last] == 0) dst[d] += sslh_i_lane_sum(src + s, n);
+        else
+            for (j = 0; j < n; j++) dst[d + j] += src[s + j];
+        for (i = last - 1; i >= 0 && ++at[i] == hi[i]; i--) at[i] = lo[i];
+        if (i < 0) break;
+    }
+}
+
+/* If no axis stays, a single task sums everything: one number. */
+SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
+                               const size_t *stride) {
+    sslh_i_fold f;
+    size_t total = 1, longest = 0;
+    int i;
+    sslh_i_strided_axes(&f.s, shape, stride);
+    f.s.src = src;
+    f.s.dst = dst;
+    f.s.row = -1;
+    for (i = 0; i < f.s.n; i++) {
+        total *= f.s.dim[i];
+        if (f.s.in[i] && f.s.dim[i] > longest) longest = f.s.dim[i], f.s.row = i;
+    }
+    if (f.s.row < 0) longest = 1;
+    f.step = (SSLH_I_COPY_TASK / (total / longest + 1) + 16) / 16 * 16;
+    sslh_i_parallel(c, (int)((longest + f.step - 1) / f.step), sslh_i_fold_task, &f);
+}
+
+/* --- picked rows ------------------------------------------------------------------------------------------------- */
+/* Copies whole rows; group n = j / count, row index[n][j % count]. */
+SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
+    const sslh_i_pick *p = (const sslh_i_pick *)arg;
+    size_t j = (size_t)task * p->per_task, end = SSLH_I_MIN(p->samples * p->count, j + p->per_task),
+        bytes = p->width * p->size;
+    (void)worker;
+    for (; j < end; j++)
+        memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
+}
+
+#define SSLH_I_PICK_COLUMNS 64
+
+/* Task: one group, 64 columns. Here dst is the gradient of the source rows, src the gradient of the picked rows. Rows
+   that were never picked get 0. */
+SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
+    const sslh_i_pick *p = (const sslh_i_pick *)arg;
+    size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
+    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS,
+        wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
+    sslh_real *g = (sslh_real *)(void *)p->dst + n * p->rows * p->width + d0;
+    const sslh_real *y = (const sslh_real *)(const void *)p->src + n * p->count * p->width + d0;
+    (void)worker;
+    if (p->fresh)
+        for (j = 0; j < p->rows; j++) memset(g + j * p->width, 0, wide * sizeof *g);
+    for (j = 0; j < p->count; j++) {
+        sslh_real *to = g + (size_t)p->index[n * p->count + j] * p->width;
+        for (d = 0; d < wide; d++) to[d] += y[j * p->width + d];
+    }
+}
+
+/* Backward tasks own columns, not rows: two picks of one row then meet in one task, in a fixed order. */
+SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
+    if (back) {
+        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)),
+                        sslh_i_pick_back_task, p);
+    } else {
+        p->per_task = SSLH_I_COPY_TASK / p->width + 1;
+        sslh_i_parallel(c, (int)((p->samples * p->count + p->per_task - 1) / p->per_task), sslh_i_pick_task, p);
+    }
+}
+
+/* ================================================================================================================== */
+/*  >>pool          threads, their memory, work ahead of the step                                                     */
 /* ================================================================================================================== */
 
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
@@ -20721,8 +20890,8 @@ typedef struct sslh_i_cpus { unsigned long bit[1024 / (8 * sizeof(long))]; } ssl
 #define SSLH_I_PLACE 0
 #endif
 
-/* mingw computes exp and its like in the x87, with 64 bits in the first thread; Windows starts others with 53. They matter
-   in double builds only. */
+/* mingw computes exp and its like in the x87, with 64 bits in the first thread; Windows starts others with 53. They
+   matter in double builds only. */
 #if defined(_WIN32) && defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
 #define SSLH_I_X87 1
 #else
@@ -20771,7 +20940,6 @@ struct sslh_i_pool {
     void *ahead_arg;
 };
 #endif
-
 
 #if SSLH_I_THREADS
 /* The first task of thread i's share. Each gets as many neighbouring tasks, the same part of every job: what it wrote
@@ -20824,7 +20992,8 @@ SSLH_I_FN void sslh_i_pool_sleep(struct sslh_i_pool *p, sslh_i_worker *w, int se
 #if SSLH_I_PLACE
     w->asleep = 1;
 #endif
-    if (SSLH_I_FETCH_ADD(&p->sleeping, 1) + 1 == p->started && seen == 0) SSLH_I_WAKE_ALL(&p->wake); /* sslh_i_pool_start */
+    if (SSLH_I_FETCH_ADD(&p->sleeping, 1) + 1 == p->started && seen == 0)
+        SSLH_I_WAKE_ALL(&p->wake); /* sslh_i_pool_start */
     while ((int)SSLH_I_LOAD(&p->generation) == seen) SSLH_I_WAIT(&p->wake, &p->mutex);
     SSLH_I_FETCH_ADD(&p->sleeping, -1);
 #if SSLH_I_PLACE
@@ -20967,8 +21136,8 @@ SSLH_I_FN int sslh_i_pool_ours(const struct sslh_i_pool *p) {
 }
 
 SSLH_I_FN void sslh_i_pool_publish(struct sslh_i_pool *p) {
-    /* A worker counts itself as sleeping, under the lock, before it looks at the generation for the last time: either it
-       sees the new one, or we see it sleeping, and the lock lets us wake it only when it waits. */
+    /* A worker counts itself as sleeping, under the lock, before it looks at the generation for the last time: either
+       it sees the new one, or we see it sleeping, and the lock lets us wake it only when it waits. */
     SSLH_I_STORE(&p->generation, (int)((unsigned)p->generation + 1));
     if (!SSLH_I_LOAD(&p->sleeping)) return;
     SSLH_I_LOCK(&p->mutex);
@@ -21123,12 +21292,43 @@ SSLH_I_FN void sslh_i_pool_end(sslh_ctx *c) {
 #endif
 }
 
+/* --- memory of each thread by itself ------------------------------------------------------------------------------ */
+/* What a thread packs in one operation it packs in the next as well. Scratch wanders, and would lie where another
+   thread wrote before: each line would come from that one's cache. So up to SSLH_I_OWN_BYTES of a thread have one
+   place for good, which grows with the largest wish. */
+enum { SSLH_I_OWN_BYTES = 1 << 20 };
+SSLH_I_FN char *sslh_i_work(sslh_ctx *c, size_t *each) {
+    size_t bytes = SSLH_I_ALIGN;
+    if (*each > SSLH_I_OWN_BYTES || c->own_taken) {
+        if (sslh_i_mul(*each, (size_t)c->threads, &bytes)) return (char *)sslh_i_scratch(c, bytes);
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return NULL;
+    }
+    if (*each > c->own_each || !c->own) {
+        while (bytes < *each) bytes *= 2;
+        if (c->own) sslh_i_free(c, c->own);
+        c->own = (char *)sslh_i_alloc(c, bytes * (size_t)c->threads);
+        c->own_each = bytes;
+        if (!c->own) return NULL;
+        ((sslh_i_block *)(void *)(c->own - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
+    }
+    *each = c->own_each;
+    c->own_taken = 1;
+    return c->own;
+}
+SSLH_I_FN void sslh_i_unwork(sslh_ctx *c, void *p) {
+    if (p && p == c->own) c->own_taken = 0;
+    else sslh_i_unscratch(c, p);
+}
+
 /* ================================================================================================================== */
 /*  >>views-make    how a view is made: resampled, drawn, moved, coloured, stored                                     */
 /* ================================================================================================================== */
 
-/* --- resampling -------------------------------------------------------------------------------------------------- */
+/* The four movements of >>views, an image to a task: on planes in the worker's scratch, in loops that are kernels
+   over whole vectors (the padding of a plane is computed and ignored). */
 
+/* --- resampling --------------------------------------------------------------------------------------------------- */
 
 /* Bytes that the taps for in -> out need. A support of 2 s (s = in/out > 1) has at most 4 s + 3 taps, otherwise 5. */
 SSLH_I_FN size_t sslh_i_taps_bytes(int in, int out) {
@@ -21260,7 +21460,6 @@ typedef struct sslh_i_view_work {
     sslh_real  of_byte[256]; /* v / 255 */
 } sslh_i_view_work;
 
-
 /* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in
    size_t. */
 SSLH_I_FN int sslh_i_view_size(sslh_i_view_sizes *s, int h, int w, int oh, int ow, int channels) {
@@ -21310,8 +21509,6 @@ SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, i
         sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp);                                 /* (oh, ow) */
     }
 }
-
-SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 
 SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
                           float *out, int out_height, int out_width, int bilinear, int no_antialias) {
@@ -21609,7 +21806,6 @@ SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r
             for (int ch = 0; ch < channels; ch++) *out++ = p[(size_t)ch * w->plane + i];
 }
 
-
 SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w, const sslh_i_pixels *s,
                                  const sslh_i_draw *d, sslh_real *out) {
     const sslh_recipe *r = &job->recipe;
@@ -21739,12 +21935,44 @@ SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job)
     return !SSLH_I_BAD(c);
 }
 
+/* Turns of a batch: whole pixels are copied. */
+typedef struct sslh_i_turn_job { const char *in; char *out; const int32_t *quarter; int side; size_t pixel;
+    } sslh_i_turn_job;
+
+SSLH_I_FN void sslh_i_turn_task(void *arg, int task, int worker) {
+    const sslh_i_turn_job *job = (const sslh_i_turn_job *)arg;
+    size_t n = (size_t)job->side, image = n * n * job->pixel, base = (size_t)task * image;
+    int q = (int)((uint32_t)job->quarter[task] & 3u), y, x, fy, fx;
+    (void)worker;
+    if (q == 0) {
+        memcpy(job->out + base, job->in + base, image);
+        return;
+    }
+    for (y = 0; y < job->side; y++)
+        for (x = 0; x < job->side; x++) {
+            sslh_i_turn(q, job->side, y, x, &fy, &fx);
+            memcpy(job->out + base + ((size_t)y * n + (size_t)x) * job->pixel,
+                   job->in + base + ((size_t)fy * n + (size_t)fx) * job->pixel, job->pixel);
+        }
+}
+
+/* out = the n images (side,side), a pixel of so many bytes, each turned by quarter[i] quarters. */
+SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const int32_t *quarter, int n, int side,
+                                  size_t pixel) {
+    sslh_i_turn_job job;
+    job.in = (const char *)in;
+    job.out = (char *)out;
+    job.quarter = quarter;
+    job.side = side;
+    job.pixel = pixel;
+    sslh_i_parallel(c, n, sslh_i_turn_task, &job);
+}
+
 /* ================================================================================================================== */
 /*  >>views-ahead   views of the next batch, made while this step is computed                                         */
 /* ================================================================================================================== */
 
-/* --- views ahead of the step ---
-   What sslh_views was asked for in this step it will be asked for in the next one: the same recipes and view numbers,
+/* What sslh_views was asked for in this step it will be asked for in the next one: the same recipes and view numbers,
    for the batch that the loader gives next. So those are begun at once, by workers that have nothing to do while the
    step is computed, and are most often ready when they are asked for. A view is a function of (seed, epoch, sample,
    view): nothing depends on who makes it or when. */
@@ -21873,6 +22101,75 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     if (sslh_i_ahead_add(c, tasks, sslh_i_ahead_task, a)) a->slots[bank]++;
 }
 
+/* A view of a batch whose values are in memory: taken when it was made ahead, else made now; then the same view of the
+   batch that comes next is begun. NULL and an error when memory is out. */
+SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, const sslh_batch *b,
+                                         const sslh_recipe *asked) {
+    struct sslh_i_ahead *ahead = sslh_i_ahead_of(c, b);
+    sslh_tensor *out = ahead ? sslh_i_ahead_take(c, ahead, b, asked, job->view) : NULL;
+    if (!out) {
+        out = sslh_i_new(c, "sslh_views", SSLH_F32, sslh_dim4(job->n, job->recipe.height, job->recipe.width,
+                                                              job->channels));
+        if (!out) return NULL;
+        job->out = out->data;
+        if (!sslh_i_view_run(c, "sslh_views", job)) return NULL;
+    }
+    if (ahead) sslh_i_ahead_begin(c, ahead, job, asked);
+    return out;
+}
+
+/* ================================================================================================================== */
+/*  >>state         what the context tells of itself, and the test of its bits                                        */
+/* ================================================================================================================== */
+
+/* sslh_query tells what was chosen and used. sslh_bits_ok calls only public operations and compares with what they
+   must give: nothing else of the engine knows what a compiler did to it. */
+
+SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
+    sslh_info i;
+    memset(&i, 0, sizeof i);
+    i.cpu = "none";
+    if (!c || c == &sslh_i_dead) return i;
+    i.cpu = sslh_i_kernels_name(c);
+    i.threads = c->threads;
+    i.bytes = c->bytes;
+    i.peak = c->peak;
+    i.allocs = c->allocs;
+    i.steps = c->steps;
+    i.seed = c->desc.seed;
+    i.bfloat16 = sslh_i_bfloat16_gain(c);
+    return i;
+}
+
+#define SSLH_I_BITS_FUSED 0x41127ca6bcc0bc15u
+#define SSLH_I_BITS_PLAIN 0xa748291ec278b7f0u
+/* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
+   calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
+   bits of the results; one value with fused multiply-add, one without). */
+SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
+    uint64_t hash = 14695981039346656037u;
+    sslh_tensor *a, *b, *y;
+    size_t i;
+    if (SSLH_I_BAD(c) || SSLH_I_DOUBLE) return 0;
+    sslh_push(c);
+    sslh_no_grad(c, 1);
+    a = sslh_zeros(c, sslh_dim2(19, 37));
+    b = sslh_zeros(c, sslh_dim2(23, 37));
+    for (i = 0; i < a->count; i++) a->data[i] = (sslh_real)sslh_random_normal(1, 2, i);
+    for (i = 0; i < b->count; i++) b->data[i] = (sslh_real)sslh_random_normal(1, 3, i);
+    y = sslh_gelu(c, sslh_linear(c, a, b, NULL)); /* (19,23), as all that follows */
+    y = sslh_add(c, y, sslh_log(c, sslh_shift(c, sslh_square(c, sslh_tanh(c, y)), 0.1f)));
+    y = sslh_div(c, sslh_softmax(c, y, -1), sslh_sqrt(c, sslh_sum(c, sslh_square(c, y), SSLH_AXIS(0), 1)));
+    for (i = 0; i < y->count && !SSLH_I_BAD(c); i++) {
+        float v = (float)y->data[i];
+        uint32_t u;
+        memcpy(&u, &v, sizeof u);
+        hash = (hash ^ u) * 1099511628211u;
+    }
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    return !SSLH_I_BAD(c) && hash == (c->k->fma ? (uint64_t)SSLH_I_BITS_FUSED : (uint64_t)SSLH_I_BITS_PLAIN);
+}
 
 /* ################################################################################################################## */
 /*  PART IV  FILES                                                                                                    */
