@@ -545,8 +545,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>simclr >>vae >>mae >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views
+     I    the book    >>method >>rotation >>vae >>simclr >>mae >>methods >>train >>eval >>losses >>nets >>encoders
+                      >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1756,30 +1756,6 @@ typedef struct sslh_rotation_desc {
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
 
-#ifndef SSLH_WITH_SIMCLR
-#define SSLH_WITH_SIMCLR SSLH_WITH_ALL
-#elif SSLH_I_EMPTY(SSLH_WITH_SIMCLR)
-#undef SSLH_WITH_SIMCLR
-#define SSLH_WITH_SIMCLR 1
-#endif
-#if SSLH_WITH_SIMCLR
-/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations",
-   ICML 2020). */
-typedef struct sslh_simclr_desc {
-    float temperature;        /* t of NT-Xent, above 0; default 0.5 (the authors' CIFAR recipe; ImageNet 0.1) */
-    int   head_layers;        /* of the projection head, 1 to 7; default 3 (as released; 2 in the paper's text) */
-    int   head_hidden;        /* width of its hidden layers; default auto (0): the width of the features */
-    int   head_out;           /* width of its output; default 128 */
-    int   no_head_norm;       /* default 0; 1: no batch norm in the head, a bias instead */
-    int   decoupled;          /* default 0; 1: no positive in the denominator (DCL, Yeh et al. 2022) */
-    const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
-} sslh_simclr_desc;
-/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
-   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
-   batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
-SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
-#endif
-
 #ifndef SSLH_WITH_VAE
 #define SSLH_WITH_VAE SSLH_WITH_ALL
 #elif SSLH_I_EMPTY(SSLH_WITH_VAE)
@@ -1813,6 +1789,30 @@ typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units
 /* Test numbers in nats per image, one code drawn for each: reconstruction, KL, and loss = reconstruction + beta KL;
    active: units whose posterior mean has a variance above 0.01 over the data (Burda et al. 2016). Evaluation mode. */
 SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
+#endif
+
+#ifndef SSLH_WITH_SIMCLR
+#define SSLH_WITH_SIMCLR SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SIMCLR)
+#undef SSLH_WITH_SIMCLR
+#define SSLH_WITH_SIMCLR 1
+#endif
+#if SSLH_WITH_SIMCLR
+/* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations",
+   ICML 2020). */
+typedef struct sslh_simclr_desc {
+    float temperature;        /* t of NT-Xent, above 0; default 0.5 (the authors' CIFAR recipe; ImageNet 0.1) */
+    int   head_layers;        /* of the projection head, 1 to 7; default 3 (as released; 2 in the paper's text) */
+    int   head_hidden;        /* width of its hidden layers; default auto (0): the width of the features */
+    int   head_out;           /* width of its output; default 128 */
+    int   no_head_norm;       /* default 0; 1: no batch norm in the head, a bias instead */
+    int   decoupled;          /* default 0; 1: no positive in the denominator (DCL, Yeh et al. 2022) */
+    const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
+} sslh_simclr_desc;
+/* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
+   number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
+   batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
+SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
 
 #ifndef SSLH_WITH_MAE
@@ -2950,7 +2950,6 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
-SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
@@ -3033,7 +3032,10 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
                                          const sslh_recipe *asked);
 SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c);
 
-/* --- part IV: >>data --- */
+/* --- part IV: >>files, >>data --- */
+SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
+SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out);
+SSLH_I_FN const char *sslh_i_real_text(char out[32], float x);
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 
@@ -3044,21 +3046,22 @@ SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>simclr >>vae >>mae    one section for each method
-     >>methods   their list, one row each, and how a method is made from its name and a line of text
+     >>rotation >>vae >>simclr >>mae    one section for each method
+     >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
      >>losses    the losses with their equations, each as one operation with its derivative
      >>nets >>encoders    named parameters and layers; MLP, conv net, ResNet, NIN, transformer on patches
      >>optim     update rules and schedules
      >>views     augmentation as the caller sees it
+     >>settings  how a field takes its default, and a method is made from its name and a line of text
 
    How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
    makes of a batch what the equations call x, loss computes L from it; a number such as (3) beside a line is the number
    of the equation that the line computes. The constructor below them builds the heads, which are nets of their own,
    and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for what happens around
    the two callbacks; the loss that the method calls, in >>losses; >>encoders, for what stands in place of f. Shapes are
-   written in the letters of the glossary (manual, 21), next to the line that makes the tensor: (2N,D) is a matrix with
+   written in the letters of the glossary (manual, 20), next to the line that makes the tensor: (2N,D) is a matrix with
    a row for each view. What an operation computes stands in part II; how it is made fast, in part III, is not needed
    here.
 
@@ -3071,7 +3074,7 @@ SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
      2  its section here: equations, the two tables of defaults, callbacks, constructor
      3  its row in >>methods
-     4  its row in section 13 of the manual, its tag in section 21
+     4  its row in section 13 of the manual, its tag in section 20
      5  golden values: a case in tests/methods.c and in tests/golden/make_methods.py, which records them
      6  its page, docs/NAME.md
    The command line, the tests that take every method in turn and the switches that are tried follow from these. */
@@ -3449,103 +3452,6 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
 #endif /* SSLH_WITH_ROTATION */
 
 /* ================================================================================================================== */
-/*  >>simclr        SimCLR                                                                                           */
-/* ================================================================================================================== */
-
-#if SSLH_WITH_SIMCLR
-/* Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", ICML 2020.
-
-   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come
-   from the same image, whatever crop, colour and mirror did to them.
-
-       h = f(view), z = g(h)                       encoder f, projection head g                       (1)
-       s_ij = z_i . z_j / (|z_i| |z_j|)            cosine similarity                                  (2)
-       l_ij = -log( e^(s_ij/t) / sum over k != i of e^(s_ik/t) )                                      (3)
-       L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
-
-   Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
-   Defaults: the released code with its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and
-   t = 0.1), made for hundreds of epochs. The head has batch norm after each layer, after the last one without shift.
-   Pixels stay in [0,1]. ln(2N-1) is the loss when every embedding is equal.
-   Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
-   colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
-
-static const sslh_setting sslh_i_simclr_settings[] = {
-    {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.5", "above 0"},
-    {SSLH_I_FIELD(sslh_simclr_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
-    {SSLH_I_FIELD(sslh_simclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "at least 1"}, /* width of h */
-    {SSLH_I_FIELD(sslh_simclr_desc, head_out), SSLH_SETTING_INT, "128", "at least 1"},
-    {SSLH_I_FIELD(sslh_simclr_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {SSLH_I_FIELD(sslh_simclr_desc, decoupled), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {SSLH_I_FIELD(sslh_simclr_desc, views), SSLH_SETTING_RECIPE, "simclr", SSLH_I_RECIPE_NAMES},
-};
-static const char sslh_i_simclr_training[] =
-    "batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
-
-typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
-
-SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) { sslh_i_note_size(m->encoder, data); }
-
-SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
-    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
-    sslh_tensor *x[2];
-    x[0] = sslh_views(m->ctx, *batch, s->views, 0);
-    x[1] = sslh_views(m->ctx, *batch, s->views, 1);
-    sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
-}
-
-/* z stays un-normalised here: (2) divides by the norms inside the fused loss. */
-SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
-    sslh_ctx *c = m->ctx;
-    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
-    sslh_tensor *z, *z0, *z1;
-    int n;
-    (void)phase;
-    /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    /* (1): (2N,D) */
-    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views"))));
-    if (SSLH_I_BAD(c)) return z;
-    n = z->shape[0] / 2;
-    z0 = sslh_slice(c, z, 0, 0, n);
-    z1 = sslh_slice(c, z, 0, n, 2 * n);
-    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
-}
-
-SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc d) {
-    sslh_i_simclr s;
-    sslh_method m;
-    sslh_mlp_desc head;
-    int i;
-    memset(&s, 0, sizeof s);
-    memset(&head, 0, sizeof head);
-    sslh_i_resolve(c, "sslh_simclr", sslh_i_simclr_settings, SSLH_I_LENGTH(sslh_i_simclr_settings), &d);
-    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
-        d.head_hidden = sslh_net_query(encoder).width;
-    s.views = d.views ? *d.views : sslh_recipe_simclr();
-    s.d = d;
-    s.d.views = NULL;
-    head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
-    for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
-    head.batch_norm = !d.no_head_norm;
-    head.last_batch_norm = d.no_head_norm ? 0 : 2; /* without shift */
-    head.last_no_bias = !d.no_head_norm;
-    s.head = sslh_mlp(c, head);
-    m = sslh_i_method_begin(c, "simclr", encoder, &s, sizeof s);
-    sslh_child(m.net, "head", s.head);
-    m.prepare = sslh_i_simclr_prepare;
-    m.views = sslh_i_simclr_views;
-    m.loss = sslh_i_simclr_loss;
-    m.min_batch = 2;
-    return m;
-}
-/* For sslh_method_make. */
-SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
-    (void)data;
-    return sslh_simclr(c, encoder, *(const sslh_simclr_desc *)desc);
-}
-#endif /* SSLH_WITH_SIMCLR */
-
-/* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
 /* ================================================================================================================== */
 
@@ -3781,6 +3687,103 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
     return sslh_vae(c, d);
 }
 #endif /* SSLH_WITH_VAE */
+
+/* ================================================================================================================== */
+/*  >>simclr        SimCLR                                                                                           */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SIMCLR
+/* Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations", ICML 2020.
+
+   Learns from: two random views of each image. The encoder has to recognise which two of the 2N views in a batch come
+   from the same image, whatever crop, colour and mirror did to them.
+
+       h = f(view), z = g(h)                       encoder f, projection head g                       (1)
+       s_ij = z_i . z_j / (|z_i| |z_j|)            cosine similarity                                  (2)
+       l_ij = -log( e^(s_ij/t) / sum over k != i of e^(s_ik/t) )                                      (3)
+       L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
+
+   Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
+   Defaults: the released code with its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and
+   t = 0.1), made for hundreds of epochs. The head has batch norm after each layer, after the last one without shift.
+   Pixels stay in [0,1]. ln(2N-1) is the loss when every embedding is equal.
+   Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
+   colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
+
+static const sslh_setting sslh_i_simclr_settings[] = {
+    {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.5", "above 0"},
+    {SSLH_I_FIELD(sslh_simclr_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
+    {SSLH_I_FIELD(sslh_simclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "at least 1"}, /* width of h */
+    {SSLH_I_FIELD(sslh_simclr_desc, head_out), SSLH_SETTING_INT, "128", "at least 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, decoupled), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, views), SSLH_SETTING_RECIPE, "simclr", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_simclr_training[] =
+    "batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
+
+typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
+
+SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) { sslh_i_note_size(m->encoder, data); }
+
+SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
+    sslh_tensor *x[2];
+    x[0] = sslh_views(m->ctx, *batch, s->views, 0);
+    x[1] = sslh_views(m->ctx, *batch, s->views, 1);
+    sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
+}
+
+/* z stays un-normalised here: (2) divides by the norms inside the fused loss. */
+SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
+    sslh_tensor *z, *z0, *z1;
+    int n;
+    (void)phase;
+    /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
+    /* (1): (2N,D) */
+    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views"))));
+    if (SSLH_I_BAD(c)) return z;
+    n = z->shape[0] / 2;
+    z0 = sslh_slice(c, z, 0, 0, n);
+    z1 = sslh_slice(c, z, 0, n, 2 * n);
+    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
+}
+
+SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc d) {
+    sslh_i_simclr s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    int i;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_simclr", sslh_i_simclr_settings, SSLH_I_LENGTH(sslh_i_simclr_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
+        d.head_hidden = sslh_net_query(encoder).width;
+    s.views = d.views ? *d.views : sslh_recipe_simclr();
+    s.d = d;
+    s.d.views = NULL;
+    head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
+    for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
+    head.batch_norm = !d.no_head_norm;
+    head.last_batch_norm = d.no_head_norm ? 0 : 2; /* without shift */
+    head.last_no_bias = !d.no_head_norm;
+    s.head = sslh_mlp(c, head);
+    m = sslh_i_method_begin(c, "simclr", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_simclr_prepare;
+    m.views = sslh_i_simclr_views;
+    m.loss = sslh_i_simclr_loss;
+    m.min_batch = 2;
+    return m;
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_simclr(c, encoder, *(const sslh_simclr_desc *)desc);
+}
+#endif /* SSLH_WITH_SIMCLR */
 
 /* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
@@ -4095,7 +4098,7 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 #endif /* SSLH_WITH_MAE */
 
 /* ================================================================================================================== */
-/*  >>methods       the list of methods; a method from text                                                           */
+/*  >>methods       the list of methods                                                                               */
 /* ================================================================================================================== */
 
 /* One row for each method, by families. The command line, the tests that take every method in turn and the tables of
@@ -4138,485 +4141,6 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
     const sslh_method_info *info;
     for (info = sslh_i_methods; info->name; info++) if (name && strcmp(info->name, name) == 0) return info;
     return NULL;
-}
-
-/* --- the tables that all methods share ---------------------------------------------------------------------------- */
-
-#define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
-/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
-static const sslh_setting sslh_i_train_settings[] = {
-    {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
-    {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
-    {"lr", SSLH_I_TRAINED(lr), SSLH_SETTING_REAL, "0.03", "above 0"},
-    {SSLH_I_FIELD(sslh_method, lr_scales), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"schedule", SSLH_I_TRAINED(schedule), SSLH_SETTING_SCHEDULE, "cosine", "cosine, constant, steps, linear_decay"},
-    {"warmup", SSLH_I_TRAINED(warmup), SSLH_SETTING_REAL, "0", "at least 0"},
-    {"milestones", SSLH_I_TRAINED(milestones), SSLH_SETTING_LIST, "none", "above 0, below 1"},
-    {"gamma", SSLH_I_TRAINED(gamma), SSLH_SETTING_REAL, "0.1", "above 0"},
-    {"optimizer", SSLH_I_TRAINED(optimizer.kind), SSLH_SETTING_OPTIMIZER, "sgd", "sgd, adam, adamw, lars"},
-    {"momentum", SSLH_I_TRAINED(optimizer.momentum), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
-    {"nesterov", SSLH_I_TRAINED(optimizer.nesterov), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"beta1", SSLH_I_TRAINED(optimizer.beta1), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
-    {"beta2", SSLH_I_TRAINED(optimizer.beta2), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
-    {"eps", SSLH_I_TRAINED(optimizer.eps), SSLH_SETTING_REAL, "auto", "above 0"},
-    {"no_bias_correction", SSLH_I_TRAINED(optimizer.no_bias_correction), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"weight_decay", SSLH_I_TRAINED(optimizer.weight_decay), SSLH_SETTING_REAL, "0", "at least 0"},
-    {"lars_eta", SSLH_I_TRAINED(optimizer.lars_eta), SSLH_SETTING_REAL, "auto", "above 0"},
-    {"lars_clip", SSLH_I_TRAINED(optimizer.lars_clip), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {"clip", SSLH_I_TRAINED(optimizer.clip), SSLH_SETTING_REAL, "0", "at least 0"},
-};
-
-/* The recipes by name. */
-typedef struct sslh_i_recipe_name { const char *name; sslh_recipe (*recipe)(void); } sslh_i_recipe_name;
-static const sslh_i_recipe_name sslh_i_recipe_names[] = {
-    {"none", sslh_recipe_none},   {"simclr", sslh_recipe_simclr}, {"simclr_large", sslh_recipe_simclr_large},
-    {"moco", sslh_recipe_moco},   {"byol_0", sslh_recipe_byol0},  {"byol_1", sslh_recipe_byol1},
-    {"mae", sslh_recipe_mae},     {"rotation", sslh_recipe_rotation},
-};
-
-/* --- numbers and words -------------------------------------------------------------------------------------------- */
-
-/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
-   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
-   up to 10^22 are exact and one division or product rounds once. */
-SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
-    const char *at = p, *first;
-    uint64_t digits = 0;
-    double value, power = 1;
-    int sign = 1, exponent = 0, seen = 0, e = 0, down = 0;
-    if (*at == '-' || *at == '+') sign = *at++ == '-' ? -1 : 1;
-    for (; *at >= '0' && *at <= '9'; at++, seen = 1) {
-        if (digits < (uint64_t)1000000000 * 100000000) digits = digits * 10 + (uint64_t)(*at - '0');
-        else if (exponent < 1000) exponent++;
-    }
-    if (*at == '.')
-        for (at++; *at >= '0' && *at <= '9'; at++, seen = 1)
-            if (digits < (uint64_t)1000000000 * 100000000 && exponent > -1000) {
-                digits = digits * 10 + (uint64_t)(*at - '0');
-                exponent--;
-            }
-    if (!seen) return p;
-    if (*at == 'e' || *at == 'E') {
-        first = at++;
-        if (*at == '-' || *at == '+') down = *at++ == '-';
-        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
-        else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
-    }
-    exponent += down ? -e : e;
-    value = (double)digits;
-    for (e = exponent < 0 ? -exponent : exponent; e > 0 && value > 0 && value < 1e308; e -= 22) {
-        int k, n = e < 22 ? e : 22;
-        for (power = 1, k = 0; k < n; k++) power *= 10;
-        value = exponent < 0 ? value / power : value * power;
-    }
-    *out = sign < 0 ? -value : value;
-    return at;
-}
-
-/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
-SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
-    char text[32], digits[12];
-    double back = 0;
-    int p, n = 0, e = 0, k;
-    size_t used = 0;
-    if (!(x - x == 0.0f)) {
-        snprintf(out, 32, "%s", x != x ? "nan" : x > 0 ? "inf" : "-inf");
-        return out;
-    }
-    for (p = 1; p <= 9; p++) {
-        const char *at = text;
-        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
-        for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
-        e = *at ? atoi(at + 1) : 0;
-        digits[n] = 0;
-        snprintf(out, 32, "%s%se%d", x < 0 ? "-" : "", digits, e - (n - 1));
-        sslh_i_scan_real(out, &back);
-        if ((float)back == x) break;
-    }
-    if (x < 0) sslh_i_append(out, 32, &used, "-");
-    if (e < -5 || e > 8) {
-        sslh_i_append(out, 32, &used, n > 1 ? "%c.%se%d" : "%c%se%d", digits[0], digits + 1, e);
-        return out;
-    }
-    if (e < 0) sslh_i_append(out, 32, &used, "0.");
-    for (k = e < 0 ? e + 1 : 0; k < n || k <= e; k++) {
-        if (e >= 0 && k == e + 1) sslh_i_append(out, 32, &used, ".");
-        sslh_i_append(out, 32, &used, "%c", k >= 0 && k < n ? digits[k] : '0');
-    }
-    return out;
-}
-
-/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
-   "A to B", "A or B", and several of them after commas. */
-SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
-    const char *p = range;
-    while (*p) {
-        double a = 0, b = 0;
-        int above = strncmp(p, "above ", 6) == 0, below = strncmp(p, "below ", 6) == 0;
-        int least = strncmp(p, "at least ", 9) == 0;
-        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : 0), &a);
-        if (above && !(v > a)) return 0;
-        if (below && !(v < a)) return 0;
-        if (least && !(v >= a)) return 0;
-        if (strncmp(p, " to ", 4) == 0) {
-            p = sslh_i_scan_real(p + 4, &b);
-            if (!(v >= a && v <= b)) return 0;
-        } else if (strncmp(p, " or ", 4) == 0) {
-            p = sslh_i_scan_real(p + 4, &b);
-            if (v != a && v != b) return 0; /* NaN is neither */
-        }
-        if (*p != ',') break;
-        p += 2;
-    }
-    return 1;
-}
-
-/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
-SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
-    int i = 1;
-    for (;; i++) {
-        const char *end = strchr(words, ',');
-        size_t length = end ? (size_t)(end - words) : strlen(words);
-        if (length == n && memcmp(words, word, n) == 0) return i;
-        if (!end) return 0;
-        words = end + 2;
-    }
-}
-
-/* --- a descriptor and its table ----------------------------------------------------------------------------------- */
-
-/* Kinds that are one number inside. */
-SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
-    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_RECIPE && s->kind != SSLH_SETTING_LIST;
-}
-SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
-    const void *p = (const char *)desc + s->offset;
-    if (s->kind == SSLH_SETTING_REAL) return (double)*(const float *)p;
-    if (s->kind == SSLH_SETTING_OPTIMIZER) return (double)*(const sslh_optim_kind *)p;
-    if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
-    return (double)*(const int *)p;
-}
-/* The caller has checked that v fits. */
-SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
-    void *p = (char *)desc + s->offset;
-    if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
-    else if (s->kind == SSLH_SETTING_OPTIMIZER) *(sslh_optim_kind *)p = (sslh_optim_kind)(int)v;
-    else if (s->kind == SSLH_SETTING_SCHEDULE) *(sslh_schedule *)p = (sslh_schedule)(int)v;
-    else *(int *)p = (int)v;
-}
-
-/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
-SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
-    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
-        *v = sslh_i_word_of(s->range, text, n);
-        return *v > 0;
-    }
-    *v = 0;
-    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3.4028234663852886e38)) return 0;
-    if (s->kind == SSLH_SETTING_REAL) *v = (double)(float)*v; /* what the field will hold: 1e-60 is 0 */
-    else if (*v != floor(*v) || fabs(*v) > 2147483647.0) return 0;
-    return sslh_i_in_range(s->range, *v);
-}
-
-/* Fields that are 0 take their defaults where these are numbers. */
-SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
-    int i;
-    for (i = 0; i < n; i++) {
-        double v;
-        if (sslh_i_setting_is_number(&s[i]) && sslh_i_setting_get(&s[i], desc) == 0 &&
-            sslh_i_setting_number(&s[i], s[i].standard, strlen(s[i].standard), &v))
-            sslh_i_setting_put(&s[i], desc, v);
-    }
-}
-
-/* The training defaults of no method in particular. */
-SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
-    sslh_method m; /* what the table describes; nothing else of it is read */
-    memset(&m, 0, sizeof m);
-    sslh_i_settings_fill(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &m);
-    return m.defaults;
-}
-
-/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
-   become 0 where the range contains 0. op names the public function. */
-SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
-    char text[32];
-    int i;
-    for (i = 0; i < n; i++) {
-        double v;
-        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
-        v = sslh_i_setting_get(&s[i], desc);
-        if (v == 0 && strcmp(s[i].standard, "data") == 0)
-            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
-        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
-        else if (v != 0 && !sslh_i_in_range(s[i].range, v)) {
-            if (s[i].kind == SSLH_SETTING_INT) snprintf(text, sizeof text, "%.0f", v);
-            else sslh_i_real_text(text, (float)v);
-            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s[i].name, text, s[i].range);
-        }
-        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
-    }
-}
-
-/* --- name=value --------------------------------------------------------------------------------------------------- */
-
-/* The next "name=value" of *text: 1; 0 at the end; -1 when it is none. Commas and white space separate. The text comes
-   from command lines: it may have any length and any bytes. */
-typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
-SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
-    static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
-    const char *p = *text + strspn(*text, ends);
-    pair->name = p;
-    pair->name_length = strcspn(p, "=, \t\r\n\v\f");
-    pair->value = p + pair->name_length;
-    pair->value_length = 0;
-    *text = p;
-    if (!*p) return 0;
-    p = pair->value + strspn(pair->value, spaces);
-    if (*p != '=' || pair->name_length == 0) return -1;
-    p++;
-    pair->value = p + strspn(p, spaces);
-    pair->value_length = strcspn(pair->value, ends);
-    *text = pair->value + pair->value_length;
-    return pair->value_length ? 1 : -1;
-}
-
-/* n bytes of somebody's text, fit for a sentence. */
-SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
-    size_t i;
-    for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
-    memcpy(out + i, i < n ? "..." : "", i < n ? 4 : 1);
-    return out;
-}
-
-/* The row of a table that a pair names, or NULL. */
-SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, const sslh_i_assign *p) {
-    int i;
-    for (i = 0; i < n; i++)
-        if (strlen(s[i].name) == p->name_length && memcmp(s[i].name, p->name, p->name_length) == 0) return &s[i];
-    return NULL;
-}
-
-/* The value of a pair into its field. Recipes, which descriptors point to, are put into store (room for 4). */
-typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; int n; } sslh_i_recipe_store;
-SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
-                                   void *desc, sslh_i_recipe_store *store) {
-    void *field = (char *)desc + s->offset;
-    int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
-    const char *kind = "", *allowed = s->range;
-    char name[48];
-    double v = 0;
-    int i;
-    if (p->value_length == 4 && memcmp(p->value, "auto", 4) == 0) standard = 1;
-    if (s->kind == SSLH_SETTING_TEXT) {
-        char *copy = standard ? NULL : (char *)sslh_i_alloc(c, p->value_length + 1);
-        if (copy) {
-            memcpy(copy, p->value, p->value_length);
-            copy[p->value_length] = 0;
-        }
-        *(const char **)field = copy;
-        return;
-    }
-    if (s->kind == SSLH_SETTING_RECIPE) {
-        if (standard) *(const sslh_recipe **)field = NULL;
-        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && !standard && store->n < 4; i++)
-            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
-                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
-                store->recipe[store->n] = sslh_i_recipe_names[i].recipe();
-                *(const sslh_recipe **)field = &store->recipe[store->n++];
-                return;
-            }
-        if (standard) return;
-    } else if (s->kind == SSLH_SETTING_LIST) {
-        const char *at = p->value, *end = at + p->value_length;
-        float list[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-        for (i = 0; i < 7 && !standard; i++) {
-            const char *behind = sslh_i_scan_real(at, &v);
-            if (behind == at || behind > end || !sslh_i_in_range(s->range, v)) break;
-            list[i] = (float)v;
-            if (behind == end) standard = 1;
-            at = *behind == ':' ? behind + 1 : end;
-        }
-        if (standard) {
-            memcpy(field, list, sizeof list);
-            return;
-        }
-        kind = "up to 7 numbers with colons between them, each ";
-    } else if (sslh_i_setting_number(s, p->value, p->value_length, &v)) {
-        /* 0 would mean the default; where that is another number, SSLH_OFF means 0. */
-        sslh_i_setting_put(s, desc, v == 0 && strcmp(s->standard, "0") != 0 ? SSLH_OFF : v);
-        return;
-    } else if (standard) {
-        sslh_i_setting_put(s, desc, 0);
-        return;
-    } else if (s->kind == SSLH_SETTING_INT) kind = "a whole number, ";
-    else if (s->kind == SSLH_SETTING_REAL) kind = "a number, ";
-    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s: %s%s", who, s->name, sslh_i_quote(name, p->value, p->value_length), kind,
-              allowed);
-}
-
-/* The training settings of text into m->defaults; other names are passed over. Another optimiser begins with none of
-   the numbers of the one before it. A rate without lr_scales is the rate itself. */
-SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
-    const int n = SSLH_I_LENGTH(sslh_i_train_settings);
-    int pass, rate = 0, scales = 0;
-    for (pass = 0; pass < 2; pass++) {
-        const char *at = text;
-        sslh_i_assign p;
-        while (sslh_i_assign_next(&at, &p) > 0) {
-            const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
-            if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
-            if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
-            if (p.value_length == 4 && memcmp(p.value, "auto", 4) == 0) continue; /* the method's stays */
-            if (!pass) {
-                sslh_optim_kind old = m->defaults.optimizer.kind;
-                sslh_i_setting_read(c, who, s, &p, m, NULL);
-                if (m->defaults.optimizer.kind != old) {
-                    sslh_optim_kind kind = m->defaults.optimizer.kind;
-                    memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
-                    m->defaults.optimizer.kind = kind;
-                }
-            } else sslh_i_setting_read(c, who, s, &p, m, NULL);
-            rate |= strcmp(s->name, "lr") == 0;
-            scales |= strcmp(s->name, "lr_scales") == 0;
-        }
-    }
-    if (rate && !scales) m->lr_scales = 0;
-}
-
-/* The first lines of every method's constructor after its descriptor is resolved: the container, its row of
-   sslh_methods, its training defaults. */
-SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
-                                          size_t self_size) {
-    sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
-    const sslh_method_info *info = sslh_i_method_find(name);
-    sslh_i_training_read(c, info->function, info->training, &m);
-    m.second_name = info->second;
-    m.info = info; /* after its own words are read: in these every name is one of the training */
-    return m;
-}
-
-/* --- a method from text; a method as text ------------------------------------------------------------------------- */
-
-/* "a, b, c" of a table, appended. */
-SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, size_t size, size_t *used) {
-    int i;
-    for (i = 0; i < n; i++) sslh_i_append(out, size, used, i ? ", %s" : "%s", s[i].name);
-}
-
-/* The text is read twice: into the descriptor before the method is made of it, into the training defaults after. */
-SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
-                                      const char *settings) {
-    static const char fn[] = "sslh_method_make";
-    const sslh_method_info *info = sslh_i_method_find(name);
-    sslh_i_recipe_store store;
-    sslh_i_assign p;
-    sslh_method m;
-    char text[400], word[48], who[64];
-    const char *at = settings ? settings : "";
-    void *desc = NULL;
-    size_t used = 0;
-    int more;
-    memset(&store, 0, sizeof store);
-    if (!info) {
-        text[0] = 0;
-        for (info = sslh_i_methods; info->name; info++)
-            sslh_i_append(text, sizeof text, &used, info == sslh_i_methods ? "%s" : ", %s", info->name);
-        sslh_fail(c, SSLH_E_USAGE, "%s: no method \"%s\" in this build; there are: %s", fn,
-                  sslh_i_quote(word, name ? name : "", name ? strlen(name) : 0), used ? text : "none");
-        return sslh_method_new(c, "none", NULL, NULL, 0);
-    }
-    snprintf(who, sizeof who, "%s: %s", fn, info->name);
-    if (!info->make)
-        sslh_fail(c, SSLH_E_USAGE, "%s learns from %s: call %s", who, info->input, info->function);
-    if (!SSLH_I_BAD(c)) desc = sslh_i_alloc(c, info->desc_size);
-    if (!desc) return sslh_method_new(c, info->name, encoder, NULL, 0);
-    memset(desc, 0, info->desc_size);
-    while ((more = sslh_i_assign_next(&at, &p)) != 0 && !SSLH_I_BAD(c)) {
-        const sslh_setting *s = sslh_i_setting_find(info->settings, info->settings_count, &p);
-        sslh_i_quote(word, p.name, p.name_length);
-        if (more < 0) sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value", who, word);
-        else if (s) sslh_i_setting_read(c, who, s, &p, desc, &store);
-        else if (!sslh_i_setting_find(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &p)) {
-            text[0] = 0;
-            sslh_i_settings_names(info->settings, info->settings_count, text, sizeof text, &used);
-            sslh_i_append(text, sizeof text, &used, "; of its training ");
-            sslh_i_settings_names(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), text, sizeof text,
-                                  &used);
-            sslh_fail(c, SSLH_E_USAGE, "%s has no field \"%s\"; it has %s", who, word, text);
-        }
-        if (more < 0) break;
-    }
-    if (SSLH_I_BAD(c)) m = sslh_method_new(c, info->name, encoder, NULL, 0);
-    else {
-        m = info->make(c, encoder, data, desc);
-        sslh_i_training_read(c, who, settings ? settings : "", &m);
-    }
-    sslh_i_free(c, desc);
-    return m;
-}
-
-/* A setting as text: its value, or the word for what stands there when it has none. */
-SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
-    const void *field = (const char *)desc + s->offset;
-    char text[32];
-    if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
-    sslh_i_append(out, size, used, ", %s=", s->name);
-    if (s->kind == SSLH_SETTING_TEXT)
-        sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
-    else if (s->kind == SSLH_SETTING_REAL)
-        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)sslh_i_setting_get(s, desc)));
-    else sslh_i_append(out, size, used, "%d", (int)sslh_i_setting_get(s, desc));
-}
-
-/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints.
-   Every method's self begins with its descriptor, defaults filled in. */
-SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
-    static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
-    static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
-    sslh_train_desc d;
-    char rate[32], decay[32], warmup[32];
-    size_t used = 0;
-    int i;
-    if (size) out[0] = 0;
-    if (!m || SSLH_I_BAD(m->ctx)) return 0;
-    /* From an empty description: everything the method's. */
-    memset(&d, 0, sizeof d);
-    d = sslh_i_train_resolve(m, d);
-    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; %s rate %s, decay %s, %s, warm-up %s epochs, "
-                  "batch %d, second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
-                  (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
-                  sslh_i_real_text(rate, d.lr), sslh_i_real_text(decay, d.optimizer.weight_decay),
-                  schedules[(int)d.schedule], sslh_i_real_text(warmup, d.warmup), d.batch, m->second_name);
-    for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
-        sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
-    return used;
-}
-
-/* The training defaults are printed by their last word: the method's text, then the general table. */
-SSLH_DEF size_t sslh_method_describe(const char *name, char *out, size_t size) {
-    const sslh_method_info *info = sslh_i_method_find(name);
-    size_t used = 0;
-    int i;
-    if (out && size) out[0] = 0;
-    if (!info) return 0;
-    for (i = 0; i < info->settings_count; i++)
-        sslh_i_append(out, size, &used, "%-18s %-12s %s\n", info->settings[i].name, info->settings[i].standard,
-                      info->settings[i].range);
-    sslh_i_append(out, size, &used, "\n");
-    for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
-        const sslh_setting *s = &sslh_i_train_settings[i];
-        const char *at = info->training ? info->training : "", *value = s->standard;
-        size_t length = strlen(value);
-        sslh_i_assign p;
-        while (sslh_i_assign_next(&at, &p) > 0)
-            if (sslh_i_setting_find(s, 1, &p)) {
-                value = p.value;
-                length = p.value_length;
-            }
-        sslh_i_append(out, size, &used, "%-18s %-12.*s %s\n", s->name, (int)length, value, s->range);
-    }
-    return used;
 }
 
 /* ================================================================================================================== */
@@ -6994,17 +6518,6 @@ typedef struct sslh_i_summary {
     int    nseen;
 } sslh_i_summary;
 
-/* Appends at most what fits, counts all, as snprintf. */
-SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
-SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) {
-    va_list args;
-    int n;
-    va_start(args, format);
-    n = vsnprintf(out && *used < size ? out + *used : NULL, out && *used < size ? size - *used : 0, format, args);
-    va_end(args);
-    if (n > 0) *used += (size_t)n;
-}
-
 /* Multiply-adds of one operation from its shapes; 0 for those that are not products. */
 SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     const sslh_tensor *a = e->inputs > 0 ? e->input[0] : NULL, *b = e->inputs > 1 ? e->input[1] : NULL;
@@ -8349,6 +7862,425 @@ SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *
                        (size_t)x->shape[3] * sslh_i_type_size(x->type));
     return sslh_i_end(c, "sslh_rotate90", &x, 1, out);
 }
+
+SSLH_I_LEAN_BEGIN
+/* ================================================================================================================== */
+/*  >>settings      settings in text: tables of fields, ranges, name=value                                           */
+/* ================================================================================================================== */
+
+/* What reads the two tables at the head of a method's section: how a field of a descriptor takes its default, how its
+   range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs nothing from here but
+   sslh_i_resolve and sslh_i_method_begin, which its constructor calls first. */
+
+/* --- the tables that all methods share ---------------------------------------------------------------------------- */
+
+#define SSLH_I_TRAINED(field) offsetof(sslh_method, defaults.field)
+/* What a run uses where neither caller nor method says anything. auto: the optimiser's own default (>>optim). */
+static const sslh_setting sslh_i_train_settings[] = {
+    {"epochs", SSLH_I_TRAINED(epochs), SSLH_SETTING_INT, "10", "at least 1"},
+    {"batch", SSLH_I_TRAINED(batch), SSLH_SETTING_INT, "256", "at least 1"},
+    {"lr", SSLH_I_TRAINED(lr), SSLH_SETTING_REAL, "0.03", "above 0"},
+    {SSLH_I_FIELD(sslh_method, lr_scales), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"schedule", SSLH_I_TRAINED(schedule), SSLH_SETTING_SCHEDULE, "cosine", "cosine, constant, steps, linear_decay"},
+    {"warmup", SSLH_I_TRAINED(warmup), SSLH_SETTING_REAL, "0", "at least 0"},
+    {"milestones", SSLH_I_TRAINED(milestones), SSLH_SETTING_LIST, "none", "above 0, below 1"},
+    {"gamma", SSLH_I_TRAINED(gamma), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {"optimizer", SSLH_I_TRAINED(optimizer.kind), SSLH_SETTING_OPTIMIZER, "sgd", "sgd, adam, adamw, lars"},
+    {"momentum", SSLH_I_TRAINED(optimizer.momentum), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"nesterov", SSLH_I_TRAINED(optimizer.nesterov), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"beta1", SSLH_I_TRAINED(optimizer.beta1), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"beta2", SSLH_I_TRAINED(optimizer.beta2), SSLH_SETTING_REAL, "auto", "at least 0, below 1"},
+    {"eps", SSLH_I_TRAINED(optimizer.eps), SSLH_SETTING_REAL, "auto", "above 0"},
+    {"no_bias_correction", SSLH_I_TRAINED(optimizer.no_bias_correction), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"weight_decay", SSLH_I_TRAINED(optimizer.weight_decay), SSLH_SETTING_REAL, "0", "at least 0"},
+    {"lars_eta", SSLH_I_TRAINED(optimizer.lars_eta), SSLH_SETTING_REAL, "auto", "above 0"},
+    {"lars_clip", SSLH_I_TRAINED(optimizer.lars_clip), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {"clip", SSLH_I_TRAINED(optimizer.clip), SSLH_SETTING_REAL, "0", "at least 0"},
+};
+
+/* The recipes by name. */
+typedef struct sslh_i_recipe_name { const char *name; sslh_recipe (*recipe)(void); } sslh_i_recipe_name;
+static const sslh_i_recipe_name sslh_i_recipe_names[] = {
+    {"none", sslh_recipe_none},   {"simclr", sslh_recipe_simclr}, {"simclr_large", sslh_recipe_simclr_large},
+    {"moco", sslh_recipe_moco},   {"byol_0", sslh_recipe_byol0},  {"byol_1", sslh_recipe_byol1},
+    {"mae", sslh_recipe_mae},     {"rotation", sslh_recipe_rotation},
+};
+
+/* --- numbers and words -------------------------------------------------------------------------------------------- */
+
+/* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
+   "A to B", "A or B", and several of them after commas. */
+SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
+    const char *p = range;
+    while (*p) {
+        double a = 0, b = 0;
+        int above = strncmp(p, "above ", 6) == 0, below = strncmp(p, "below ", 6) == 0;
+        int least = strncmp(p, "at least ", 9) == 0;
+        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : 0), &a);
+        if (above && !(v > a)) return 0;
+        if (below && !(v < a)) return 0;
+        if (least && !(v >= a)) return 0;
+        if (strncmp(p, " to ", 4) == 0) {
+            p = sslh_i_scan_real(p + 4, &b);
+            if (!(v >= a && v <= b)) return 0;
+        } else if (strncmp(p, " or ", 4) == 0) {
+            p = sslh_i_scan_real(p + 4, &b);
+            if (v != a && v != b) return 0; /* NaN is neither */
+        }
+        if (*p != ',') break;
+        p += 2;
+    }
+    return 1;
+}
+
+/* The number of the word of n characters in "first, second, third", from 1; 0 when it is none of them. */
+SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
+    int i = 1;
+    for (;; i++) {
+        const char *end = strchr(words, ',');
+        size_t length = end ? (size_t)(end - words) : strlen(words);
+        if (length == n && memcmp(words, word, n) == 0) return i;
+        if (!end) return 0;
+        words = end + 2;
+    }
+}
+
+/* --- a descriptor and its table ----------------------------------------------------------------------------------- */
+
+/* Kinds that are one number inside. */
+SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
+    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_RECIPE && s->kind != SSLH_SETTING_LIST;
+}
+SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
+    const void *p = (const char *)desc + s->offset;
+    if (s->kind == SSLH_SETTING_REAL) return (double)*(const float *)p;
+    if (s->kind == SSLH_SETTING_OPTIMIZER) return (double)*(const sslh_optim_kind *)p;
+    if (s->kind == SSLH_SETTING_SCHEDULE) return (double)*(const sslh_schedule *)p;
+    return (double)*(const int *)p;
+}
+/* The caller has checked that v fits. */
+SSLH_I_FN void sslh_i_setting_put(const sslh_setting *s, void *desc, double v) {
+    void *p = (char *)desc + s->offset;
+    if (s->kind == SSLH_SETTING_REAL) *(float *)p = (float)v;
+    else if (s->kind == SSLH_SETTING_OPTIMIZER) *(sslh_optim_kind *)p = (sslh_optim_kind)(int)v;
+    else if (s->kind == SSLH_SETTING_SCHEDULE) *(sslh_schedule *)p = (sslh_schedule)(int)v;
+    else *(int *)p = (int)v;
+}
+
+/* A number of this kind from n characters; 0 when they are none or it is not allowed. */
+SSLH_I_FN int sslh_i_setting_number(const sslh_setting *s, const char *text, size_t n, double *v) {
+    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+        *v = sslh_i_word_of(s->range, text, n);
+        return *v > 0;
+    }
+    *v = 0;
+    if (sslh_i_scan_real(text, v) != text + n || n == 0 || !(fabs(*v) <= 3.4028234663852886e38)) return 0;
+    if (s->kind == SSLH_SETTING_REAL) *v = (double)(float)*v; /* what the field will hold: 1e-60 is 0 */
+    else if (*v != floor(*v) || fabs(*v) > 2147483647.0) return 0;
+    return sslh_i_in_range(s->range, *v);
+}
+
+/* Fields that are 0 take their defaults where these are numbers. */
+SSLH_I_FN void sslh_i_settings_fill(const sslh_setting *s, int n, void *desc) {
+    int i;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (sslh_i_setting_is_number(&s[i]) && sslh_i_setting_get(&s[i], desc) == 0 &&
+            sslh_i_setting_number(&s[i], s[i].standard, strlen(s[i].standard), &v))
+            sslh_i_setting_put(&s[i], desc, v);
+    }
+}
+
+/* The training defaults of no method in particular. */
+SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
+    sslh_method m; /* what the table describes; nothing else of it is read */
+    memset(&m, 0, sizeof m);
+    sslh_i_settings_fill(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &m);
+    return m.defaults;
+}
+
+/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
+   become 0 where the range contains 0. op names the public function. */
+SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
+    char text[32];
+    int i;
+    for (i = 0; i < n; i++) {
+        double v;
+        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
+        v = sslh_i_setting_get(&s[i], desc);
+        if (v == 0 && strcmp(s[i].standard, "data") == 0)
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
+        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
+        else if (v != 0 && !sslh_i_in_range(s[i].range, v)) {
+            if (s[i].kind == SSLH_SETTING_INT) snprintf(text, sizeof text, "%.0f", v);
+            else sslh_i_real_text(text, (float)v);
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s[i].name, text, s[i].range);
+        }
+        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
+    }
+}
+
+/* --- name=value --------------------------------------------------------------------------------------------------- */
+
+/* The next "name=value" of *text: 1; 0 at the end; -1 when it is none. Commas and white space separate. The text comes
+   from command lines: it may have any length and any bytes. */
+typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
+SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
+    static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
+    const char *p = *text + strspn(*text, ends);
+    pair->name = p;
+    pair->name_length = strcspn(p, "=, \t\r\n\v\f");
+    pair->value = p + pair->name_length;
+    pair->value_length = 0;
+    *text = p;
+    if (!*p) return 0;
+    p = pair->value + strspn(pair->value, spaces);
+    if (*p != '=' || pair->name_length == 0) return -1;
+    p++;
+    pair->value = p + strspn(p, spaces);
+    pair->value_length = strcspn(pair->value, ends);
+    *text = pair->value + pair->value_length;
+    return pair->value_length ? 1 : -1;
+}
+
+/* n bytes of somebody's text, fit for a sentence. */
+SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n) {
+    size_t i;
+    for (i = 0; i < n && i < 40; i++) out[i] = (char)(text[i] >= 32 && text[i] < 127 ? text[i] : '?');
+    memcpy(out + i, i < n ? "..." : "", i < n ? 4 : 1);
+    return out;
+}
+
+/* The row of a table that a pair names, or NULL. */
+SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, const sslh_i_assign *p) {
+    int i;
+    for (i = 0; i < n; i++)
+        if (strlen(s[i].name) == p->name_length && memcmp(s[i].name, p->name, p->name_length) == 0) return &s[i];
+    return NULL;
+}
+
+/* The value of a pair into its field. Recipes, which descriptors point to, are put into store (room for 4). */
+typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; int n; } sslh_i_recipe_store;
+SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
+                                   void *desc, sslh_i_recipe_store *store) {
+    void *field = (char *)desc + s->offset;
+    int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
+    const char *kind = "", *allowed = s->range;
+    char name[48];
+    double v = 0;
+    int i;
+    if (p->value_length == 4 && memcmp(p->value, "auto", 4) == 0) standard = 1;
+    if (s->kind == SSLH_SETTING_TEXT) {
+        char *copy = standard ? NULL : (char *)sslh_i_alloc(c, p->value_length + 1);
+        if (copy) {
+            memcpy(copy, p->value, p->value_length);
+            copy[p->value_length] = 0;
+        }
+        *(const char **)field = copy;
+        return;
+    }
+    if (s->kind == SSLH_SETTING_RECIPE) {
+        if (standard) *(const sslh_recipe **)field = NULL;
+        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && !standard && store->n < 4; i++)
+            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
+                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
+                store->recipe[store->n] = sslh_i_recipe_names[i].recipe();
+                *(const sslh_recipe **)field = &store->recipe[store->n++];
+                return;
+            }
+        if (standard) return;
+    } else if (s->kind == SSLH_SETTING_LIST) {
+        const char *at = p->value, *end = at + p->value_length;
+        float list[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        for (i = 0; i < 7 && !standard; i++) {
+            const char *behind = sslh_i_scan_real(at, &v);
+            if (behind == at || behind > end || !sslh_i_in_range(s->range, v)) break;
+            list[i] = (float)v;
+            if (behind == end) standard = 1;
+            at = *behind == ':' ? behind + 1 : end;
+        }
+        if (standard) {
+            memcpy(field, list, sizeof list);
+            return;
+        }
+        kind = "up to 7 numbers with colons between them, each ";
+    } else if (sslh_i_setting_number(s, p->value, p->value_length, &v)) {
+        /* 0 would mean the default; where that is another number, SSLH_OFF means 0. */
+        sslh_i_setting_put(s, desc, v == 0 && strcmp(s->standard, "0") != 0 ? SSLH_OFF : v);
+        return;
+    } else if (standard) {
+        sslh_i_setting_put(s, desc, 0);
+        return;
+    } else if (s->kind == SSLH_SETTING_INT) kind = "a whole number, ";
+    else if (s->kind == SSLH_SETTING_REAL) kind = "a number, ";
+    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s: %s%s", who, s->name, sslh_i_quote(name, p->value, p->value_length), kind,
+              allowed);
+}
+
+/* The training settings of text into m->defaults; other names are passed over. Another optimiser begins with none of
+   the numbers of the one before it. A rate without lr_scales is the rate itself. */
+SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
+    const int n = SSLH_I_LENGTH(sslh_i_train_settings);
+    int pass, rate = 0, scales = 0;
+    for (pass = 0; pass < 2; pass++) {
+        const char *at = text;
+        sslh_i_assign p;
+        while (sslh_i_assign_next(&at, &p) > 0) {
+            const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
+            if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
+            if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
+            if (p.value_length == 4 && memcmp(p.value, "auto", 4) == 0) continue; /* the method's stays */
+            if (!pass) {
+                sslh_optim_kind old = m->defaults.optimizer.kind;
+                sslh_i_setting_read(c, who, s, &p, m, NULL);
+                if (m->defaults.optimizer.kind != old) {
+                    sslh_optim_kind kind = m->defaults.optimizer.kind;
+                    memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
+                    m->defaults.optimizer.kind = kind;
+                }
+            } else sslh_i_setting_read(c, who, s, &p, m, NULL);
+            rate |= strcmp(s->name, "lr") == 0;
+            scales |= strcmp(s->name, "lr_scales") == 0;
+        }
+    }
+    if (rate && !scales) m->lr_scales = 0;
+}
+
+/* The first lines of every method's constructor after its descriptor is resolved: the container, its row of
+   sslh_methods, its training defaults. */
+SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
+                                          size_t self_size) {
+    sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
+    const sslh_method_info *info = sslh_i_method_find(name);
+    sslh_i_training_read(c, info->function, info->training, &m);
+    m.second_name = info->second;
+    m.info = info; /* after its own words are read: in these every name is one of the training */
+    return m;
+}
+
+/* --- a method from text; a method as text ------------------------------------------------------------------------- */
+
+/* "a, b, c" of a table, appended. */
+SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, size_t size, size_t *used) {
+    int i;
+    for (i = 0; i < n; i++) sslh_i_append(out, size, used, i ? ", %s" : "%s", s[i].name);
+}
+
+/* The text is read twice: into the descriptor before the method is made of it, into the training defaults after. */
+SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
+                                      const char *settings) {
+    static const char fn[] = "sslh_method_make";
+    const sslh_method_info *info = sslh_i_method_find(name);
+    sslh_i_recipe_store store;
+    sslh_i_assign p;
+    sslh_method m;
+    char text[400], word[48], who[64];
+    const char *at = settings ? settings : "";
+    void *desc = NULL;
+    size_t used = 0;
+    int more;
+    memset(&store, 0, sizeof store);
+    if (!info) {
+        text[0] = 0;
+        for (info = sslh_i_methods; info->name; info++)
+            sslh_i_append(text, sizeof text, &used, info == sslh_i_methods ? "%s" : ", %s", info->name);
+        sslh_fail(c, SSLH_E_USAGE, "%s: no method \"%s\" in this build; there are: %s", fn,
+                  sslh_i_quote(word, name ? name : "", name ? strlen(name) : 0), used ? text : "none");
+        return sslh_method_new(c, "none", NULL, NULL, 0);
+    }
+    snprintf(who, sizeof who, "%s: %s", fn, info->name);
+    if (!info->make)
+        sslh_fail(c, SSLH_E_USAGE, "%s learns from %s: call %s", who, info->input, info->function);
+    if (!SSLH_I_BAD(c)) desc = sslh_i_alloc(c, info->desc_size);
+    if (!desc) return sslh_method_new(c, info->name, encoder, NULL, 0);
+    memset(desc, 0, info->desc_size);
+    while ((more = sslh_i_assign_next(&at, &p)) != 0 && !SSLH_I_BAD(c)) {
+        const sslh_setting *s = sslh_i_setting_find(info->settings, info->settings_count, &p);
+        sslh_i_quote(word, p.name, p.name_length);
+        if (more < 0) sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value", who, word);
+        else if (s) sslh_i_setting_read(c, who, s, &p, desc, &store);
+        else if (!sslh_i_setting_find(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &p)) {
+            text[0] = 0;
+            sslh_i_settings_names(info->settings, info->settings_count, text, sizeof text, &used);
+            sslh_i_append(text, sizeof text, &used, "; of its training ");
+            sslh_i_settings_names(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), text, sizeof text,
+                                  &used);
+            sslh_fail(c, SSLH_E_USAGE, "%s has no field \"%s\"; it has %s", who, word, text);
+        }
+        if (more < 0) break;
+    }
+    if (SSLH_I_BAD(c)) m = sslh_method_new(c, info->name, encoder, NULL, 0);
+    else {
+        m = info->make(c, encoder, data, desc);
+        sslh_i_training_read(c, who, settings ? settings : "", &m);
+    }
+    sslh_i_free(c, desc);
+    return m;
+}
+
+/* A setting as text: its value, or the word for what stands there when it has none. */
+SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
+    const void *field = (const char *)desc + s->offset;
+    char text[32];
+    if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
+    sslh_i_append(out, size, used, ", %s=", s->name);
+    if (s->kind == SSLH_SETTING_TEXT)
+        sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
+    else if (s->kind == SSLH_SETTING_REAL)
+        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)sslh_i_setting_get(s, desc)));
+    else sslh_i_append(out, size, used, "%d", (int)sslh_i_setting_get(s, desc));
+}
+
+/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints.
+   Every method's self begins with its descriptor, defaults filled in. */
+SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
+    static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
+    static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
+    sslh_train_desc d;
+    char rate[32], decay[32], warmup[32];
+    size_t used = 0;
+    int i;
+    if (size) out[0] = 0;
+    if (!m || SSLH_I_BAD(m->ctx)) return 0;
+    /* From an empty description: everything the method's. */
+    memset(&d, 0, sizeof d);
+    d = sslh_i_train_resolve(m, d);
+    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; %s rate %s, decay %s, %s, warm-up %s epochs, "
+                  "batch %d, second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
+                  (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
+                  sslh_i_real_text(rate, d.lr), sslh_i_real_text(decay, d.optimizer.weight_decay),
+                  schedules[(int)d.schedule], sslh_i_real_text(warmup, d.warmup), d.batch, m->second_name);
+    for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
+        sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
+    return used;
+}
+
+/* The training defaults are printed by their last word: the method's text, then the general table. */
+SSLH_DEF size_t sslh_method_describe(const char *name, char *out, size_t size) {
+    const sslh_method_info *info = sslh_i_method_find(name);
+    size_t used = 0;
+    int i;
+    if (out && size) out[0] = 0;
+    if (!info) return 0;
+    for (i = 0; i < info->settings_count; i++)
+        sslh_i_append(out, size, &used, "%-18s %-12s %s\n", info->settings[i].name, info->settings[i].standard,
+                      info->settings[i].range);
+    sslh_i_append(out, size, &used, "\n");
+    for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
+        const sslh_setting *s = &sslh_i_train_settings[i];
+        const char *at = info->training ? info->training : "", *value = s->standard;
+        size_t length = strlen(value);
+        sslh_i_assign p;
+        while (sslh_i_assign_next(&at, &p) > 0)
+            if (sslh_i_setting_find(s, 1, &p)) {
+                value = p.value;
+                length = p.value_length;
+            }
+        sslh_i_append(out, size, &used, "%-18s %-12.*s %s\n", s->name, (int)length, value, s->range);
+    }
+    return used;
+}
+SSLH_I_LEAN_END
 
 /* ################################################################################################################## */
 /*  PART II  TENSORS                                                                                                  */
@@ -15681,10 +15613,15 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
    In one dimension (1) multiplies polynomials by their values at six points: 0, a, -a, b, -b and infinity. a = 5/8 and
    b = 3/2 are exact in float with all products below and have half the error of the usual 1 and 2. With
    m(x) = x (x^2-a^2) (x^2-b^2) and N_p = m'(p):
-            [ 1  1   1   1   1  0 ]        [ a2b2   0   -a2-b2   0    1  0 ]       row 0 of m(x) / x          [ 1/N0     0     0   ]
-       A' = [ 0  a  -a   b  -b  0 ]        [  0  -+ab2   -b2   +-a    1  0 ]       rows of m(x) / (x -+ a)    [ 1/Na  +-a/Na a2/Na ]
-            [ 0  a2  a2  b2  b2 0 ]   B' = [  0  -+ba2   -a2   +-b    1  0 ]       m(x) / (x -+ b)        G = [ 1/Nb  +-b/Nb b2/Nb ]
-            [ 0  a3 -a3  b3 -b3 1 ]        [  0   a2b2    0   -a2-b2  0  1 ]       m(x)                       [  0       0     1   ]
+            [ 1  1   1   1   1  0 ]        [ 1/N0     0     0   ]
+       A' = [ 0  a  -a   b  -b  0 ]   G  = [ 1/Na  +-a/Na a2/Na ]   two rows, + and -
+            [ 0  a2  a2  b2  b2 0 ]        [ 1/Nb  +-b/Nb b2/Nb ]   two rows
+            [ 0  a3 -a3  b3 -b3 1 ]        [  0       0     1   ]
+
+            [ a2b2   0   -a2-b2   0    1  0 ]   row 0: the coefficients of m(x) / x
+       B' = [  0  -+ab2   -b2   +-a    1  0 ]   two rows: m(x) / (x -+ a)
+            [  0  -+ba2   -a2   +-b    1  0 ]   two rows: m(x) / (x -+ b)
+            [  0   a2b2    0   -a2-b2  0  1 ]   m(x)
        N0 = a2b2 = 225/256,   Na = 2 a2 (a2-b2) = -2975/2048,   Nb = 2 b2 (b2-a2) = 1071/128     (a2 = a^2, a3 = a^3 ..)
    The pairs of points +-p share their even and odd halves. Each function below applies one matrix to six (four, three)
    registers and writes the results s numbers apart; the two-dimensional transforms call it for rows, then for
@@ -16150,7 +16087,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_velu(sslh_i_v x, sslh_i_v p) {
 }
 
 /* y[i] = E(x), with v the vector of x at i: one loop each, 16 values a turn. Functions that choose E by a switch have a
-   loop in every case (CASE) between LOOP and LOOP_END, which are empty; with ONE_LOOP it is they that hold the one loop, and
+   loop in every case (CASE) between LOOP and LOOP_END, which are empty; with ONE_LOOP these two hold the one loop, and
    the switch is asked for every vector. */
 #define SSLH_I_MAP(E) \
     for (size_t i = 0; i < n; i += 16) { \
@@ -16293,7 +16230,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_binary_)(int op, const sslh_real *a, int sa, cons
 SSLH_I_FN void SSLH_I_P(sslh_i_binary_back_)(int op, int side, const sslh_real *a, int sa, const sslh_real *b, int sb,
                                              const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t n,
                                              int fresh) {
-    if ((op == SSLH_I_B_MIN && side == 0) || (op == SSLH_I_B_MAX && side == 1)) { /* taken is what is less: a < b is b > a */
+    /* Taken is what is less: a < b is b > a. */
+    if ((op == SSLH_I_B_MIN && side == 0) || (op == SSLH_I_B_MAX && side == 1)) {
         const sslh_real *t = a;
         const int st = sa;
         a = b, sa = sb, b = t, sb = st;
@@ -16893,7 +16831,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_attend_back_)(sslh_real *s, sslh_real scale, sslh
 }
 
 /* One row of a GRU step from a = W x + b and u = U h + c, (3D) each: the new state h (D) and gates r, z, n, u_n (4D).
-     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h' = n + z (h - n)                      */
+     r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h' = n + z (h - n) */
 SSLH_I_FN void SSLH_I_P(sslh_i_gru_)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
                                      sslh_real *gates, size_t D) {
     for (size_t i = 0; i < D; i += 16) {
@@ -22334,6 +22272,86 @@ SSLH_I_FN double sslh_i_half(uint32_t h) {
 }
 
 /* --- numbers in text, whatever the locale ------------------------------------------------------------------------- */
+
+/* Appends at most what fits, counts all, as snprintf. */
+SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) {
+    va_list args;
+    int n;
+    va_start(args, format);
+    n = vsnprintf(out && *used < size ? out + *used : NULL, out && *used < size ? size - *used : 0, format, args);
+    va_end(args);
+    if (n > 0) *used += (size_t)n;
+}
+
+/* The number at p, decimal, in no locale: its end, or p when there is none. Digits after the 18th are dropped. A value
+   of at most 15 digits with an exponent of at most 22 is the double that a compiler makes of it, because powers of ten
+   up to 10^22 are exact and one division or product rounds once. */
+SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out) {
+    const char *at = p, *first;
+    uint64_t digits = 0;
+    double value, power = 1;
+    int sign = 1, exponent = 0, seen = 0, e = 0, down = 0;
+    if (*at == '-' || *at == '+') sign = *at++ == '-' ? -1 : 1;
+    for (; *at >= '0' && *at <= '9'; at++, seen = 1) {
+        if (digits < (uint64_t)1000000000 * 100000000) digits = digits * 10 + (uint64_t)(*at - '0');
+        else if (exponent < 1000) exponent++;
+    }
+    if (*at == '.')
+        for (at++; *at >= '0' && *at <= '9'; at++, seen = 1)
+            if (digits < (uint64_t)1000000000 * 100000000 && exponent > -1000) {
+                digits = digits * 10 + (uint64_t)(*at - '0');
+                exponent--;
+            }
+    if (!seen) return p;
+    if (*at == 'e' || *at == 'E') {
+        first = at++;
+        if (*at == '-' || *at == '+') down = *at++ == '-';
+        if (*at < '0' || *at > '9') at = first; /* the letter belongs to something else */
+        else for (; *at >= '0' && *at <= '9'; at++) if (e < 10000) e = e * 10 + (*at - '0');
+    }
+    exponent += down ? -e : e;
+    value = (double)digits;
+    for (e = exponent < 0 ? -exponent : exponent; e > 0 && value > 0 && value < 1e308; e -= 22) {
+        int k, n = e < 22 ? e : 22;
+        for (power = 1, k = 0; k < n; k++) power *= 10;
+        value = exponent < 0 ? value / power : value * power;
+    }
+    *out = sign < 0 ? -value : value;
+    return at;
+}
+
+/* x with as few digits as read back to the same float, with a point in every locale: 0.5, 256, 1e-8. */
+SSLH_I_FN const char *sslh_i_real_text(char out[32], float x) {
+    char text[32], digits[12];
+    double back = 0;
+    int p, n = 0, e = 0, k;
+    size_t used = 0;
+    if (!(x - x == 0.0f)) {
+        snprintf(out, 32, "%s", x != x ? "nan" : x > 0 ? "inf" : "-inf");
+        return out;
+    }
+    for (p = 1; p <= 9; p++) {
+        const char *at = text;
+        snprintf(text, sizeof text, "%.*e", p - 1, (double)x); /* d.ddde-dd, the point as the locale has it */
+        for (n = 0; *at && *at != 'e'; at++) if (*at >= '0' && *at <= '9' && n < 9) digits[n++] = *at;
+        e = *at ? atoi(at + 1) : 0;
+        digits[n] = 0;
+        snprintf(out, 32, "%s%se%d", x < 0 ? "-" : "", digits, e - (n - 1));
+        sslh_i_scan_real(out, &back);
+        if ((float)back == x) break;
+    }
+    if (x < 0) sslh_i_append(out, 32, &used, "-");
+    if (e < -5 || e > 8) {
+        sslh_i_append(out, 32, &used, n > 1 ? "%c.%se%d" : "%c%se%d", digits[0], digits + 1, e);
+        return out;
+    }
+    if (e < 0) sslh_i_append(out, 32, &used, "0.");
+    for (k = e < 0 ? e + 1 : 0; k < n || k <= e; k++) {
+        if (e >= 0 && k == e + 1) sslh_i_append(out, 32, &used, ".");
+        sslh_i_append(out, 32, &used, "%c", k >= 0 && k < n ? digits[k] : '0');
+    }
+    return out;
+}
 
 SSLH_I_FN int sslh_i_is_space(int c) { return c == ' ' || (c >= 9 && c <= 13); }
 
