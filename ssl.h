@@ -6702,7 +6702,12 @@ SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tenso
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
-   function needs no table: it counts. .arch records the resolved settings for sslh_load_net. */
+   function needs no table: it counts. .arch records the resolved settings for sslh_load_net.
+
+   How an encoder is added, all the places: its descriptor and function in >>api-encoders; here its table of settings,
+   its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch (>>weights), so
+   that sslh_load_net can build it; its row in section 10 of the manual; its tests in tests/nets.c and
+   tests/weights.c. */
 
 /* A setting that must lie in low..high; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int value, int low, int high) {
@@ -6711,7 +6716,7 @@ SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int v
     return 0;
 }
 
-/* A description from its parts, for all encoders below. */
+/* The net of an encoder from the parts of its description; all encoders of this section call this. */
 SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
                                        size_t self_size, sslh_kind kind, int width, int channels, int image) {
     sslh_net_desc d;
@@ -8313,13 +8318,18 @@ SSLH_I_LEAN_END
    more than call one for its stretch; sslh_i_gemm and the functions under "part III" in >>prototypes do what takes
    planning. Nothing here prefetches, packs, or knows an instruction set, a register or a cache.
 
-   To add an operation, at most five places are touched:
+   How an operation is added, all the places:
      1. its declaration, with its equation or paper, in >>api-ops;
      2. here, in the section of its kind, its two functions (or, for y = f(x), one line that calls sslh_i_map);
      3. its row in the table of tests/ops.c: gradient check in double, the same bits for all threads and instruction
-        sets, comparison with recorded values;
-     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes them anew;
-     5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table.
+        sets, comparison with recorded values; and a line for wrong shapes in the list at the end of that file;
+     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes tests/golden/ops.h anew;
+     5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table. For a new f
+        of one or two arguments that is a value of sslh_i_unary_op or sslh_i_binary_op in >>table, and a case in each of
+        two kernels, for f and for its slope;
+     6. only if the engine plans its work: a section or subsection in part III, its entrance in >>prototypes under
+        "part III", its struct of arguments in >>shared;
+     7. only if it multiplies and adds as matrix products do: its count in sslh_i_macs (>>nets), for sslh_summary.
    An operation that is a composition of others needs 1 to 4 only, and no gradient of its own. */
 
 /* ================================================================================================================== */
@@ -8874,7 +8884,7 @@ SSLH_DEF void sslh_clear_error(sslh_ctx *c) {
     c->dirty = 1;
 }
 
-/* --- creation ---------------------------------------------------------------------------------------------------- */
+/* --- creation, rewinding, the end; tracing ------------------------------------------------------------------------ */
 
 SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     sslh_ctx *c;
@@ -11037,6 +11047,9 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
 /*  >>products      matmul, linear                                                                                    */
 /* ================================================================================================================== */
 
+/* The product of matrices as its definition says, and the two operations that are products: sslh_matmul and the linear
+   layer. How a product is cut and packed is >>products-plan. */
+
 /* --- matrix product: c = [c +] op(a) op(b) [+ bias] [relu], all row-major ---
    Every element of c is summed over k in blocks of SSLH_I_KC: a chain of products inside a block, then block after
    block into c. Tiles, packing, instruction set and threads change nothing in that order, so no bit (FMA apart). */
@@ -11927,8 +11940,8 @@ SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, int
 typedef struct sslh_i_pool_job {
     const struct sslh_i_kernels *k;
     sslh_i_conv      s;
-    const sslh_real *x, *y, *dy;
-    sslh_real       *out, *dx; /* forward: out = y; backward: dx */
+    const sslh_real *x, *y, *dy; /* (N,H,W,C) (N,OH,OW,C) (N,OH,OW,C) */
+    sslh_real       *out, *dx; /* forward: out = y; backward: dx (N,H,W,C) */
     char            *work;     /* per worker: pointers of a window */
     size_t           work_bytes;
 } sslh_i_pool_job;
@@ -12102,8 +12115,8 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
    Places are computed in integers, so they are the same everywhere. */
 typedef struct sslh_i_resize_job {
     const struct sslh_i_kernels *k;
-    const sslh_real *x; /* forward: source; backward: dy */
-    sslh_real       *y; /* forward: result; backward: dx, added to */
+    const sslh_real *x; /* forward: source (N,H,W,C); backward: dy (N,OH,OW,C) */
+    sslh_real       *y; /* forward: result (N,OH,OW,C); backward: dx (N,H,W,C), added to */
     int h, w, oh, ow, bilinear, back;
     size_t channels;
 } sslh_i_resize_job;
@@ -12222,11 +12235,11 @@ typedef struct sslh_i_norm_job {
     const struct sslh_i_kernels *k;
     int phase;
     size_t G, M, C, block, blocks, per_task;
-    const sslh_real *x, *residual, *dy;
+    const sslh_real *x, *residual, *dy; /* (G,M,C); residual may be NULL */
     const sslh_real *table;      /* (G,4,C): mean, scale, shift, inv */
     const sslh_real *pqr;        /* (G,3,C) */
     sslh_real *partial;          /* (G,blocks,2,C): mean and m2, or sum dz and sum dz (x - mean) */
-    sslh_real *out;              /* y or dx */
+    sslh_real *out;              /* y or dx (G,M,C) */
     /* The sums' pass, or NULL: in each block it first writes dz, which is dy where mask > 0; all of x's shape. */
     const sslh_real *mask, *unmasked;
     sslh_real *dz;
@@ -12626,8 +12639,8 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 /* --- layer norm: rows of D; saved[0] (rows,2) holds mean and inv -------------------------------------------------- */
 typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
-    const sslh_real *x, *dy, *gamma, *stats;
-    sslh_real *dx, *partial; /* partial (blocks,2,D): dgamma, dbeta */
+    const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,2) */
+    sslh_real *dx, *partial; /* (rows,D) or NULL; (blocks,2,D): dgamma, dbeta, or NULL */
     size_t rows, D, block;
     int fresh;
 } sslh_i_layer_job;
@@ -13280,6 +13293,9 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 /*  >>sequences     attention, GRU                                                                                    */
 /* ================================================================================================================== */
 
+/* The two operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
+   runs head by head or step by step is >>sequences-plan. */
+
 /* --- attention ---------------------------------------------------------------------------------------------------- */
 /* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k, v (Tk,d), d = D / heads:
      S = scale q k'          (Tq,Tk), masked places at minus infinity                                                (1)
@@ -13593,8 +13609,8 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
    a table of pointers. Element-wise operations have no plan: a task is a stretch of SSLH_I_FLAT numbers.
 
    What a kernel gets is arrays and sizes; it takes no memory, knows no context, calls only what is compiled in its own
-   pass, and reads behind its arrays only where its struct says so. It may prefetch any address. For the sake of the
-   bits
+   pass, functions of >>scalar and, in portable C, of >>random, and reads behind its arrays only where its struct says
+   so. It may prefetch any address. For the sake of the bits
      - a sum has 16 lanes and one tree, in registers of any width; the sum of a product is one chain over k in each
        block, and the blocks are added in their order;
      - products and sums are fused where vfma is written, in passes with fused multiply-add, and nowhere else: there
@@ -13603,12 +13619,18 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
      - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
        set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
        Tiles and panels, which change no bit, may depend on the instruction set.
-   Each kernel is compared with plain loops, and each instruction set with the others, in tests/kernels.c; whole
-   operations in tests/ops.c, and a training in tests/bits.c. */
+   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh and gelu
+   are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c, optimisers in
+   tests/optim.c, views in tests/views.c. Each instruction set is compared with the others in tests/kernels.c,
+   tests/ops.c and tests/views.c, and by whole trainings in tests/bits.c. */
 
 /* ================================================================================================================== */
-/*  >>kernels       vector layer, reference kernels, SIMD passes, dispatch                                           */
+/*  >>kernels       vector layer, kernels, a pass for each instruction set, dispatch                                  */
 /* ================================================================================================================== */
+
+/* In this order: numbers in bfloat16; the passes, which compile the text from "[kernel text]" on once for each
+   instruction set; the vector layer; the kernels, by what they serve; the table of the pass; and, compiled once, the
+   choice among the tables when a context is made. */
 
 #if SSLH_I_DOUBLE
 #define SSLH_I_NONE (-1.0 / 0.0) /* a lower bound that is none */
@@ -13623,7 +13645,7 @@ static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
 
 /* --- bfloat16: the high half of a float, rounded to nearest even; subnormal numbers become 0 ---
    A pair is two of them in the 4 bytes of a float, the first in the low half. Arrays of pairs go through the same
-   tables, panels and cuts as arrays of numbers; only the tiles below look inside. */
+   tables, panels and cuts as arrays of numbers; only the tiles of "kernels: products of pairs" look inside. */
 #if !SSLH_I_DOUBLE
 SSLH_I_FN uint32_t sslh_i_bfloat16(float x) {
     const uint32_t u = sslh_i_bits_of(x);
@@ -13654,12 +13676,16 @@ SSLH_I_FN void sslh_i_pairs_down(const float *x, const float *z, size_t n, float
 #endif
 /* --- instruction sets: the kernel text is compiled once for each ---
    How an instruction set is added, in this order:
-     1. >>platform, for a new family of processors: its macro beside SSLH_I_X86 and SSLH_I_ARM, the compilers that can
-        produce its instructions, the header with the intrinsics;
+     1. >>platform, for a new family of processors: its macro beside SSLH_I_X86 and SSLH_I_ARM and in SSLH_I_SIMD, the
+        compilers that can produce its instructions, the header with the intrinsics;
      2. here: a pass, which gives the kernels a suffix and the compiler its target;
-     3. the vector layer, below: a block that says what a register is, what can be done with it, and which tiles fit;
-     4. sslh_i_sets, at the end of this section: a row that says whether the running processor has it;
-     5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others.
+     3. "the vector layer": a block that says what a register is, what can be done with it, and which tiles fit; a macro
+        that no other block has also gets its #undef, in the list behind "the table of this pass";
+     4. "dispatch", at the end of this section: a row in sslh_i_sets that says whether the running processor has it (for
+        x86 with Microsoft's compiler its feature in sslh_i_x86_has as well);
+     5. tests/bits.sh: a line, with an emulator, so that any machine compares its bits with those of the others;
+     6. tests/bench/bench.h: the loop that measures the peak of the machine, by which speeds are judged;
+     7. its name where users read which sets there are: README.md, docs/performance.md.
    Kernels ask for what a block defines, never for a name; dispatch, messages, sslh_cpu_name and tests read the rows.
 
    A pass defines SSLH_I_PASS_name, which selects the block, SSLH_I_SUFFIX, which is appended to every name (see
@@ -15063,6 +15089,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
 #endif
 #endif
 
+/* --- kernels: around products: bias, packing, few rows, depthwise, pooling, resizing ------------------------------ */
+
 /* dz = dy where y > 0, else 0;  sum[j] = sum over rows of dz[.][j], sum NULL: not wanted. y, dy, dz (rows,n), rows ld
    apart; dz may be dy. Some rows at a time, there 16 columns after the other, so that sums stay in a register. */
 SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
@@ -15816,7 +15844,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, 
     }
 }
 
-/* --- kernels: element-wise, norms, softmax, optimisers --- */
+/* --- kernels: element-wise, optimisers, reductions, softmax, norms, dropout --- */
 
 /* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
 #define sslh_i_vget SSLH_I_P(sslh_i_vget_)
@@ -15849,7 +15877,7 @@ SSLH_I_INLINE sslh_i_v sslh_i_vfirst(sslh_i_v x, sslh_i_v other, size_t m) {
     return sslh_i_vselect(sslh_i_vgt(sslh_i_vset((sslh_real)(int)m), sslh_i_vload(sslh_i_iota)), x, other);
 }
 
-/* Elementary functions on V: the algorithms and coefficients of the scalar ones above, with vfma. Over all floats (test
+/* Elementary functions on V: the algorithms and coefficients of those in >>scalar, with vfma. Over all floats (test
    all_floats): exp within 0.75 ulp, log 0.68, tanh 1.19; gelu, which holds our erf, within 2.2e-7 |x|. */
 #define sslh_i_vexp SSLH_I_P(sslh_i_vexp_)
 #define sslh_i_vexp_neg SSLH_I_P(sslh_i_vexp_neg_)
@@ -15912,8 +15940,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
 }
 /* e^x for x <= 0 (and a little above), as in softmax: 17 operations instead of 28. The low bits of x / ln 2 + 1.5 2^23
    are n; added to the exponent of e^r they are the factor 2^n. Below -87, where that would leave the range, the result
-   is
-   0 (e^-87 = 1.6e-38). NaN stays NaN. */
+   is 0 (e^-87 = 1.6e-38). NaN stays NaN. */
 SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
     sslh_i_v n = sslh_i_vsub(t, SSLH_I_K(12582912.0f));
@@ -15999,8 +16026,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_slope(sslh_i_v x) {
 }
 #else
 /* x Phi(x) = x/2 + |x| E/2, E = erf(|x| / sqrt 2). |x| E/2 = x^2 P(x^2) / Q(x^2), a minimax fit of 7e-9 (times |x|) up
-   to
-   5.5; from there it is |x|/2 in float. Together within 2.2e-7 |x|, 2.5 ulp where x > 0. */
+   to 5.5; from there it is |x|/2 in float. Together within 2.2e-7 |x|, 2.5 ulp where x > 0. */
 SSLH_I_BUSY sslh_i_v sslh_i_vgelu(sslh_i_v x) {
     sslh_i_v half = sslh_i_vmul(x, SSLH_I_K(0.5)), a = sslh_i_vabs(x), z = sslh_i_vmul(x, x);
     sslh_i_v p = SSLH_I_K(2.27493775e-08f);
@@ -17056,7 +17082,7 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_TWELVE
 #undef SSLH_I_W
 #undef SSLH_I_ZIP
-/* and what kernels make of it */
+/* and what kernels make of it, where they do not undefine it themselves */
 #undef SSLH_I_ADD0
 #undef SSLH_I_ADD1
 #undef SSLH_I_ADD2
@@ -17932,8 +17958,8 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
 
 /* By its shape alone a convolution goes one of these ways: one product (1 x 1), Winograd's algorithm (3 x 3, stride 1),
    every channel by itself (depthwise), bands (few channels), or, in general, the implicit product, in which tiles read
-   pixels through tables of pointers. The equations (1) to (3) are those of >>conv; further ones stand at the way that
-   uses them. */
+   pixels through tables of pointers. The equations (1) to (3) are those of >>conv, but under "3 x 3 kernels" (1) and
+   (2) are Winograd's in >>kernels; further ones stand at the way that uses them. */
 
 /* n numbers into the second-level cache, to be read or written. */
 SSLH_I_FN void sslh_i_prefetch(const sslh_real *x, size_t n, int write) {
@@ -18512,12 +18538,12 @@ SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
 /* Scratch for a b + more numbers; NULL and an error when that is too much. */
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
-   With u, v the transformed filter and window, the sum over channels of (1) becomes a matrix product at each of 36
-   points:
+   With u, v the transformed filter and window, the sum over channels of (1) there becomes a matrix product at each of
+   36 points:
        m[t,o] = sum over c of v[t,c] u[c,o]       t: tiles, c: channels of the source, o: outputs                  (4)
    A block of tiles is transformed, and for each panel of NR outputs the 36 products and the transform back follow while
    they are in the cache. The gradient of the data is the same with the filter turned by 180 degrees, its channels
-   swapped and 2 - pad for the padding. The gradient of the weights, (2), is at each point
+   swapped and 2 - pad for the padding. The gradient of the weights, (2) there, is at each point
        du[o,c] = sum over tiles of e[t,o] v[t,c]                                                                   (5)
    No sum depends on the cutting into tasks, those of (4) neither on the number of images. */
 enum {
@@ -19993,6 +20019,9 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 /*  >>sequences-plan how attention and GRU are cut, and the small products of a task                                  */
 /* ================================================================================================================== */
 
+/* Attention runs a head and a block of queries at a time, GRU some samples through all steps: each task multiplies
+   matrices so small that it computes them alone. */
+
 /* --- products of a task's own ------------------------------------------------------------------------------------ */
 /* Small products that one task computes alone, on the tiles of >>kernels: every sum is one chain over k. */
 
@@ -20768,6 +20797,9 @@ SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
 /*  >>pool          threads, their memory, work ahead of the step                                                     */
 /* ================================================================================================================== */
 
+/* sslh_i_parallel, which runs the tasks of every operation: on the threads of this pool, or on the user's
+   (.parallel_for), or one after the other. Workers that find nothing to do take tasks that belong to the next step. */
+
 /* --- the pool ---------------------------------------------------------------------------------------------------- */
 /* Every thread has a share of the task numbers, and takes of the others' when it is through. A worker that finds
    nothing spins for some microseconds, because the next operation is usually there by then, and then sleeps, so that a
@@ -21201,6 +21233,8 @@ SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c) {
     (void)c;
 #endif
 }
+
+/* --- the pool of a context ---------------------------------------------------------------------------------------- */
 
 SSLH_DEF void sslh_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *arg) {
     if (SSLH_I_BAD(c) || !fn) return;
@@ -22130,11 +22164,14 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
    How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
    what messages call it) and fills in a sslh_i_found (images of one size with or without labels, or an array). Part IV
    calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among threads), and
-   of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine.
+   of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose kernels, plans
+   and packing it never meets.
 
-   How a format is added: write its two functions in >>images or >>arrays, give it a row in the table of >>readers, and
-   put a small file of it into tests/golden/files, named in expected.txt. Recognition, the search through folders, the
-   lists of formats in messages, the tests of truncated and damaged files and the fuzzer follow from the row.
+   How a format is added: write its two functions in >>images or >>arrays, give it a row in the table of >>readers, name
+   it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py makes, into
+   tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can). Recognition, the
+   search through folders, the lists of formats in messages, the tests of truncated and damaged files and the fuzzer
+   follow from the row.
 
    Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
    or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
@@ -22840,6 +22877,9 @@ SSLH_I_FN uint8_t *sslh_i_source_take(sslh_i_source *s, size_t offset) {
 /* ================================================================================================================== */
 /*  >>inflate       inflate and deflate: RFC 1951, zlib (1950), gzip (1952)                                           */
 /* ================================================================================================================== */
+
+/* Both directions of the compression inside PNG (zlib) and .gz: inflate for what is read, deflate for what is
+   written. */
 
 /* --- inflate ------------------------------------------------------------------------------------------------------ */
 
@@ -24098,6 +24138,8 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 /*  >>arrays        NumPy arrays (.npy)                                                                               */
 /* ================================================================================================================== */
 
+/* The writer, then the reader, whose two functions the table of >>readers names. */
+
 /* Writes the header byte for byte as numpy does, because small parsers rely on it: the text is padded so that the data
    begin at a multiple of 64. Returns the file's size with count values of 4 bytes; out may be NULL to ask for it. */
 SSLH_I_FN size_t sslh_i_npy_header(sslh_shape shape, size_t count, uint8_t *out) {
@@ -24624,7 +24666,7 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     sslh_i_free(c, values);
 }
 
-/* --- loaders ------------------------------------------------------------------------------------------------------ */
+/* --- loaders and batches ------------------------------------------------------------------------------------------ */
 
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
@@ -24805,6 +24847,9 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
 /* ================================================================================================================== */
 /*  >>readers       the table of formats; sslh_load_image, sslh_load_npy                                              */
 /* ================================================================================================================== */
+
+/* Which reader takes a file is decided by the table and nowhere else; then the functions that load one file, and the
+   parts from which >>sheets and >>folders put a data set together. */
 
 enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4 }; /* one image, many, an array */
 
@@ -25265,6 +25310,9 @@ SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
 /* ================================================================================================================== */
 /*  >>folders       sslh_load_images: a file, a folder of files, a folder of class folders                            */
 /* ================================================================================================================== */
+
+/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets); a folder with files of many
+   images; one with class folders; one with files of one image each. */
 
 /* Test files by the names that MNIST and CIFAR use. */
 SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
@@ -26532,7 +26580,7 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
 }
 
 /* ================================================================================================================== */
-/*  >>pictures      pictures, PCA, t-SNE                                                                             */
+/*  >>pictures      pictures, PCA, t-SNE                                                                              */
 /* ================================================================================================================== */
 
 /* A picture is drawn on a canvas of 8-bit RGB and written as PNG. No floating-point library function is used, so the
