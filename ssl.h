@@ -11705,9 +11705,9 @@ SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
 /* ================================================================================================================== */
 
 /* y[n,i,j,o] = sum over a, b, g of x[n, i s - p + a d, j s - p + b d, g] w[o,a,b,g]: images (N,H,W,C), channels
-   last, a tap (a,b) of the kernel at a distance. The plain version stands first, then the operations; how a
-   convolution becomes products of tiles, or Winograd's, is >>conv-plan. Pooling and resizing are here because they
-   walk the same windows. */
+   last; stride s, padding p, and d, the distance between the taps (a,b) of the kernel in x. The plain version stands
+   first, then the operations; how a convolution becomes products of tiles, or Winograd's, is >>conv-plan. Pooling
+   walks the same windows; resizing is here as the other operation that gives a map another size. */
 
 /* Shape of a convolution: x (N,H,W,I) * weight (O,Kh,Kw,I/groups) -> y (N,OH,OW,O); output row i reads input rows
    i sh - ph + a dh, a < Kh. */
@@ -17804,6 +17804,7 @@ SSLH_I_FN void sslh_i_gemm_empty_task(void *arg, int task, int worker) { /* k = 
     (void)worker;
 }
 
+/* Scratch for a b + more numbers; NULL and an error when that is too much. */
 SSLH_I_FN sslh_real *sslh_i_scratch_reals(sslh_ctx *c, size_t a, size_t b, size_t more) {
     size_t n;
     if (!sslh_i_mul(a, b, &n) || n > (size_t)-1 / sizeof(sslh_real) - more) {
@@ -17905,6 +17906,8 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     if (a) sslh_i_unscratch(c, a);
     return 1;
 }
+
+/* --- the product of part II: which way it goes -------------------------------------------------------------------- */
 
 /* Small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
    other, each over all threads. The order of every sum depends on sizes alone. */
@@ -18522,6 +18525,8 @@ SSLH_I_FN void sslh_i_depth_run(sslh_ctx *c, sslh_i_gather_job *p, sslh_real con
     if (packed) sslh_i_unscratch(c, packed);
 }
 
+/* --- what a shape allows ------------------------------------------------------------------------------------------ */
+
 SSLH_I_FN int sslh_i_conv_is_depthwise(const sslh_i_conv *s) {
     return s->groups > 1 && s->groups == s->ci && s->ci == s->co;
 }
@@ -18534,8 +18539,6 @@ SSLH_I_FN int sslh_i_conv_is_product(const sslh_i_conv *s) {
 SSLH_I_FN int sslh_i_conv_row_taps(const sslh_i_conv *s) {
     return s->groups == 1 && s->dw == 1 && s->pw == 0;
 }
-
-/* Scratch for a b + more numbers; NULL and an error when that is too much. */
 
 /* --- 3 x 3 kernels with stride 1: Winograd's F(4x4,3x3), equations and matrices in >>kernels ---
    With u, v the transformed filter and window, the sum over channels of (1) there becomes a matrix product at each of
@@ -19289,6 +19292,8 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, co
     if (px) sslh_i_unscratch(c, px);
     return 1;
 }
+
+/* --- forward and gradient of the data, as part II calls them: which way they go ----------------------------------- */
 
 /* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
    depthwise with the constant (average pooling). */
@@ -21390,7 +21395,7 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
         }
 }
 
-/* --- the source of an image -------------------------------------------------------------------------------------- */
+/* --- the source of an image, resampled; sslh_resize --------------------------------------------------------------- */
 
 /* Pixels (H,W,C): one of the three. */
 typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
@@ -21753,7 +21758,7 @@ SSLH_I_FN void sslh_i_cutout(sslh_i_view_work *w, int colours, int height, int w
                 w->planes[(size_t)ch * w->plane + (size_t)y * (size_t)width + (size_t)x] = SSLH_I_R(0.5);
 }
 
-/* --- 4. store, and the whole ------------------------------------------------------------------------------------- */
+/* --- 4. store, and the whole; images turned for rotation prediction ----------------------------------------------- */
 
 /* Planes to (H,W,C), y = (x - mean) / std for channels with a std. */
 SSLH_I_FN void sslh_i_view_store(const sslh_i_view_work *w, const sslh_recipe *r, int channels, size_t count,
@@ -22095,7 +22100,7 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
 /* ================================================================================================================== */
 
 /* sslh_query tells what was chosen and used. sslh_bits_ok calls only public operations and compares with what they
-   must give: nothing else of the engine knows what a compiler did to it. */
+   must give, because no other function would notice that a compiler changed the engine's arithmetic. */
 
 SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     sslh_info i;
@@ -22540,7 +22545,7 @@ SSLH_I_FN uint32_t sslh_i_adler32(uint32_t adler, const uint8_t *p, size_t size)
     return b << 16 | a;
 }
 
-/* --- whole files and folders -------------------------------------------------------------------------------------- */
+/* --- whole files, folders, sources -------------------------------------------------------------------------------- */
 
 typedef enum sslh_i_path_kind {
     SSLH_I_PATH_NONE = 0,
