@@ -92,7 +92,7 @@
      SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the promise of 9 are void)
      SSL_IMPLEMENTATION      -        alias of SSLH_IMPLEMENTATION
 
-   Methods use the core only, never one another, so any set of switches builds. A switch changes which functions
+   Methods never use one another, so any set of switches builds. A switch changes which functions
    exist, never the layout of a struct.
 
    3  DESCRIPTORS AND DEFAULTS
@@ -381,11 +381,11 @@
                                                        .checkpoint = "run.safetensors", .resume = 1 });
 
    A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments, step,
-   seed and random stream. It is written every epoch (.checkpoint_every and .checkpoint_steps change that) and at the
-   end. With .resume, the same program started again goes on where the file stands, bit for bit, and starts afresh when
-   there is none. Make context, encoder and method the same way as before: a file of another method, optimiser or shape
-   is refused and changes nothing. The callback may evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the
-   training.
+   seed and random stream. It is written after every epoch, or every .checkpoint_every epochs, and after the last step;
+   with .checkpoint_steps after every so many steps and at no other time. With .resume, the same program started again
+   goes on where the file stands, bit for bit, and starts afresh when there is none. Make context, encoder and method
+   the same way as before: a file of another method, optimiser or shape is refused and changes nothing. The callback may
+   evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the training.
 
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
@@ -401,7 +401,8 @@
      sslh_finetune       a copy of the encoder and a linear classifier, all trained: AdamW 1e-3 x batch / 256, decay
                          0.05, 10 epochs, batch 128, cosine after 1 epoch of warm-up, label smoothing 0.1, crop 0.2-1
                          and flip; for a ViT layer-wise decay 0.75 and stochastic depth up to 0.1 (the MAE authors'
-                         settings). Last epoch. An untrained encoder gives the supervised baseline. Test accuracy
+                         settings). An untrained encoder gives the supervised baseline. Test accuracy after the
+                         last epoch
      .fraction           the share of the training labels used, the same of every class, drawn with .seed
      sslh_feature_std    std of unit features, mean over D: about 1/sqrt(D) is healthy, 0 is collapse
      sslh_effective_rank exp of the entropy of the singular values: 1 .. D, low is dimensional collapse (RankMe)
@@ -1618,7 +1619,7 @@ typedef struct sslh_train_desc {
     int64_t max_steps;        /* stop early (the schedule is still that of all epochs); 0: no */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
     int   checkpoint_every;   /* epochs between checkpoints; default 1 */
-    int64_t checkpoint_steps; /* instead: steps between checkpoints */
+    int64_t checkpoint_steps; /* instead: steps between checkpoints; the last step has one only if it is a multiple */
     int   resume;             /* 1: continue from .checkpoint if it is there, else begin */
     int   quiet;              /* 1: no progress line on stderr */
     int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
@@ -1643,8 +1644,8 @@ struct sslh_train_info {
 
 typedef struct sslh_method_info sslh_method_info;
 
-/* A method is callbacks over the core. Fill one in to add a method: see the manual, 16. Passed by value; net, encoder
-   and self belong to the context. */
+/* A method is a struct of callbacks. Fill one in to add a method: see the manual, 16. It is passed by value; net,
+   encoder and self belong to the context. */
 struct sslh_method {
     const char *name;
     sslh_ctx   *ctx;
@@ -1688,8 +1689,9 @@ typedef struct sslh_setting {
     const char *name;       /* of the field: "temperature" */
     size_t      offset;     /* of the field in the descriptor */
     sslh_setting_kind kind;
-    const char *standard;   /* what 0 becomes: a number, the name of a recipe; "auto": the method computes it; "output":
-                               the encoder's; "data": taken from the data by sslh_method_make, required otherwise */
+    const char *standard;   /* what 0 becomes: a number, the name of a recipe, an optimiser or a schedule; "none": an
+                               empty list; "auto": the method or the optimiser decides; "output": the encoder's;
+                               "data": taken from the data by sslh_method_make, required otherwise */
     const char *range;      /* what is allowed, as sentences of the errors say it and as it is checked: "1 to 7",
                                "above 0, below 1", "2 or 4"; empty when anything is */
 } sslh_setting;
@@ -1783,7 +1785,7 @@ SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
 /* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
-/* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): eq. 10 of appendix B. */
+/* mean over rows of -1/2 sum(1 + logvar - mu^2 - exp(logvar)): from eq. 10 of the paper, derived in its appendix B. */
 SSLH_API sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar);
 typedef struct sslh_vae_score { float loss, reconstruction, kl; int active_units; } sslh_vae_score;
 /* Test numbers in nats per image, one code drawn for each: reconstruction, KL, and loss = reconstruction + beta KL;
@@ -1840,7 +1842,7 @@ SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc des
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
 /* For a picture: x (N,H,W,C), normalised as in training, as the encoder sees it (hidden patches grey) and with hidden
-   patches filled in, both (N,H,W,C). Which patches are hidden depends on (seed, stream). */
+   patches filled in, both (N,H,W,C). Which patches of image n are hidden depends on (seed, stream modulo 2^20, n). */
 SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled);
 #endif
@@ -1986,11 +1988,11 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
      >>shared       jobs that one part gives to another; functions of three lines
      >>prototypes   functions that are called above their bodies
 
-     part             is read by someone who       may call
-     I   The book     wants to learn a method      public functions, operations of II (>>prototypes)
-     II  Tensors      adds an operation            public functions, III through >>table and >>prototypes
-     III The engine   makes it faster              the system, memory of >>core
-     IV  Files        adds a file format           public functions, memory of >>core, sslh_i_parallel
+     part             is read by someone who       may call, beside >>platform, >>core and >>shared
+     I   The book     wants to learn a method      public functions; of later parts what >>prototypes lists
+     II  Tensors      adds an operation            public functions; III through >>table and >>prototypes
+     III The engine   makes it faster              the system; >>scalar and >>random of II; the loader, in >>views-ahead
+     IV  Files        adds a file format           public functions; II; nets and optimisers of I, in >>weights
 
    To learn, go to part I at once and come back for a name: sslh_i_.. and SSLH_I_.. are private, the rest is public and
    explained at its declaration. In all parts functions keep these rules.
@@ -2127,9 +2129,9 @@ extern "C" {
 #else
 #define SSLH_I_UNROLL
 #endif
-/* Text that does little work itself, as networks, files of weights, methods and pictures: clang keeps its functions
-   apart and short, for a fifth of the time that it compiles. (gcc compiles all text around the kernels so, see the
-   pragma above.) */
+/* Text that does little work itself (nets, files of weights, methods, pictures): clang keeps its functions apart and
+   short, for a fifth of the time that it compiles. (gcc compiles all text around the kernels so, by the pragma before
+   >>platform.) */
 #if defined(__clang__) && defined(__OPTIMIZE__)
 #define SSLH_I_LEAN_BEGIN _Pragma("clang attribute push(__attribute__((minsize)), apply_to = function)")
 #define SSLH_I_LEAN_END _Pragma("clang attribute pop")
@@ -2148,7 +2150,7 @@ extern "C" {
 #define SSLH_I_PREFETCH1(p) do { __builtin_prefetch(p, 0, 3); __asm__ volatile(""); } while (0)
 #define SSLH_I_AHEAD(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 0, 3)
 #define SSLH_I_OWN(p, by) __builtin_prefetch((const void *)((uintptr_t)(p) + (by)), 1, 3)
-#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* here the compiler knows no more what x is, and how it came to be */
+#define SSLH_I_OPAQUE(x) __asm__("" : "+r"(x)) /* from here on the compiler cannot tell what x is */
 #else
 #define SSLH_I_PREFETCH(p, write) ((void)(p))
 #define SSLH_I_PREFETCH1(p) ((void)(p))
@@ -2214,7 +2216,7 @@ extern "C" {
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define SSLH_I_R(x) ((sslh_real)(x)) /* a constant in the working precision */
 
-/* The root is exact everywhere, hence safe to take from libm. */
+/* The square root is correctly rounded everywhere, hence safe to take from libm. */
 SSLH_I_FN float sslh_i_sqrtf(float x) {
 #if defined(__i386__) && !defined(__SSE2_MATH__)
     volatile float y = sqrtf(x); /* gcc leaves the x87 root unrounded in a register */
@@ -2224,7 +2226,7 @@ SSLH_I_FN float sslh_i_sqrtf(float x) {
 #endif
 }
 
-/* Seconds on a clock that only goes forward for our purposes (progress lines, tracing). */
+/* Seconds on the system's clock, for progress lines and tracing only: nothing computed depends on them. */
 SSLH_I_FN double sslh_i_now(void) {
 #if defined(_WIN32)
     LARGE_INTEGER f, t;
@@ -2350,7 +2352,7 @@ typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty; } sslh_i_scope;
 
-struct sslh_i_kernels; /* function table of one instruction set, see >>kernels */
+struct sslh_i_kernels; /* function table of one instruction set, see >>table */
 struct sslh_i_pool;
 
 struct sslh_ctx {
@@ -2943,7 +2945,7 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
 
-/* --- part I: >>methods, >>losses, >>nets, >>encoders --- */
+/* --- part I: >>settings, >>losses, >>nets, >>encoders --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
@@ -2996,7 +2998,7 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
 
-/* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II (and views) may call --- */
+/* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II and >>views may call --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
 SSLH_I_FN void sslh_i_pool_new(sslh_ctx *c);
@@ -3057,34 +3059,40 @@ SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels
      >>settings  how a field takes its default, and a method is made from its name and a line of text
 
    How to read it. Take one method first, SimCLR for example: the equations at its head, then its two callbacks. views
-   makes of a batch what the equations call x, loss computes L from it; a number such as (3) beside a line is the number
-   of the equation that the line computes. The constructor below them builds the heads, which are nets of their own,
-   and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for what happens around
-   the two callbacks; the loss that the method calls, in >>losses; >>encoders, for what stands in place of f. Shapes are
-   written in the letters of the glossary (manual, 20), next to the line that makes the tensor: (2N,D) is a matrix with
-   a row for each view. What an operation computes stands in part II; how it is made fast, in part III, is not needed
-   here.
+   makes the images that the equations start from out of a batch, loss computes L from them; a number such as (3) beside
+   a line is the number of the equation that the line computes. The constructor below them builds the heads, which are
+   nets of their own, and says what the trainer needs to know. Then >>method, for the life of a method; >>train, for
+   what happens around the two callbacks; the loss that the method calls, in >>losses; >>encoders, for what stands in
+   place of f. Shapes are written in the letters of the glossary (manual, 20), next to the line that makes the tensor:
+   (2N,D) is a matrix with a row for each view. What an operation computes stands in part II; how it is made fast, in
+   part III, is not needed here.
 
-   What it may call. The public functions of this file (part II and the other sections of this part), and from the
-   foundations the error test SSLH_I_BAD, sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for
-   memory. Nothing here knows of instruction sets, packing, tasks or what is made ahead of time. Methods never call one
-   another, so every set of switches builds.
+   What it may call. The public functions of this file, the other sections of this part, and the small functions of
+   >>platform and >>shared. From >>core the error test SSLH_I_BAD, sslh_i_dummy for what is returned after an error,
+   sslh_i_new for a tensor of the step, sslh_i_alloc and sslh_i_scratch for memory; a loss is an operation, follows "the
+   life of an operation" there, and sums by sslh_i_lane_sum of >>table. From >>prototypes the functions of part II,
+   those of part IV that write and read text, and, in >>views alone, those that make views. One evaluation, the vote of
+   the nearest neighbours, cuts its work into tasks itself. Apart from that nothing here knows of tasks, instruction
+   sets, packing or what is made ahead of time. Methods never call one another, so every set of switches builds.
 
    How a method is added, all the places:
      1  its declarations in >>api-methods: switch, descriptor with a comment for each field, function
-     2  its section here: equations, the two tables of defaults, callbacks, constructor
+     2  its section here: equations, the two tables of defaults, callbacks, constructor, and sslh_i_NAME_make, which
+        calls the constructor with a descriptor that was read from text
      3  its row in >>methods
-     4  its row in section 13 of the manual, its tag in section 20
+     4  its row in section 13 of the manual, its tag in section 20 and on this page
      5  golden values: a case in tests/methods.c and in tests/golden/make_methods.py, which records them
      6  its page, docs/NAME.md
-   The command line, the tests that take every method in turn and the switches that are tried follow from these. */
+   The command line (examples/use/pretrain.c), the tests that take every method in turn and the switches that are tried
+   follow from these. */
 
 SSLH_I_LEAN_BEGIN
 /* ================================================================================================================== */
 /*  >>method        what all methods share                                                                           */
 /* ================================================================================================================== */
 
-/* Names are compared, not copied: string constants serve. The order in which views are added means nothing. */
+/* The name is kept as a pointer, not copied: give a string constant. The order in which views are added means
+   nothing. */
 SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) {
     if (!v || !x) return;
     if (v->n == 16) {
@@ -3147,7 +3155,7 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
         return 0;
     }
     info = sslh_net_query(encoder);
-    /* Both would fail later, but with a message about some inner operation. */
+    /* Either mistake would be found later, but in a message about some inner operation. */
     if (sslh_net_ctx(encoder) != c) sslh_fail(c, SSLH_E_USAGE, "%s: the encoder belongs to another context", op);
     else if (kind >= 0 && (int)info.kind != kind)
         sslh_fail(c, SSLH_E_SHAPE, "%s: the encoder \"%s\" gives %s, %s is needed", op, info.name,
@@ -3243,12 +3251,12 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
     size_t j, k, ch;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memset(&b, 0, sizeof b);
-    /* A batch filled in by hand: samples in their order, epoch 0. */
+    /* A batch filled in by hand, samples in their order: data, count and index are all that sslh_batch_images reads. */
     index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
     if (!index) return sslh_i_dummy(c);
     for (i = 0; i < n; i++) index[i] = (int32_t)(at + i);
     b.data = data;
-    b.count = n; /* the only other fields that sslh_batch_images reads */
+    b.count = n;
     b.index = index;
     x = sslh_batch_images(c, b);
     sslh_i_unscratch(c, index);
@@ -3270,7 +3278,7 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 
 /* Every number that a method uses unless it is told otherwise stands in two tables at the head of its section: the
    fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text.
-   sslh_i_resolve fills and checks a descriptor by the first, sslh_i_method_begin reads the second (>>methods). */
+   sslh_i_resolve fills and checks a descriptor by the first, sslh_i_method_begin reads the second (>>settings). */
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
@@ -3349,12 +3357,12 @@ SSLH_I_FN float sslh_i_train_lr(const sslh_train_desc *d, int64_t step, int64_t 
    Learns from: an image and its three copies turned by 90, 180, 270 degrees. To tell which way is up, the encoder has
    to know what things look like.
 
-       g(x, y)   = x turned by y quarters, y in {0,1,2,3}                                             (1)
-       F(x)      = softmax( W f(x) + b ), f the encoder                                               (2)
+       g(x, y)   = x turned by y quarters, counter-clockwise, y in {0,1,2,3}                          (1)
+       F(x)      = softmax( W f(x) + b ), f the encoder with its places averaged                      (2)
        L         = mean over images and over all four y of -log F_y( g(x, y) )                        (3)
 
    Defaults: the authors' code for CIFAR-10, its epochs 60, 120 and 160 of 200 as shares of the run. All copies of an
-   image stand in one batch; one random rotation per image is weaker. ln 4 = 1.386 is the loss of knowing nothing.
+   image stand in one batch; one random rotation per image is weaker. A uniform guess has the loss ln 4 = 1.386.
    Traps: turning must copy pixels, any interpolation leaves a trace that gives the angle away (hence square images
    only); the pretext accuracy is not the quality of the features: the last block specialises on rotation, probe a
    middle one (.tap of the probe); things without a canonical pose (textures, views from above) give no signal. */
@@ -3389,25 +3397,26 @@ SSLH_I_FN void sslh_i_rotation_views(sslh_method *m, const sslh_batch *batch, ss
     sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
     sslh_tensor *copies[4], *label;
     if (SSLH_I_BAD(c)) return;
-    label = sslh_i_new(c, "sslh_rotation", SSLH_I32, sslh_dim1(k * n)); /* class: 0 .. rotations-1 */
+    label = sslh_i_new(c, "sslh_rotation", SSLH_I32, sslh_dim1(k * n)); /* (kN), classes 0 .. rotations-1 */
     if (!label) return;
     for (r = 0; r < k; r++)
         for (i = 0; i < n; i++)
             label->ints[r * n + i] = !s->d.one_per_image ? r : (int32_t)sslh_random_below(c->desc.seed,
                     sslh_i_sample_stream('R', 0, batch->epoch, batch->index[i]), 0, (uint32_t)s->d.rotations);
     for (r = 0; r < k; r++) {
-        int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter);
+        int32_t *quarter = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *quarter); /* (N) */
         if (!quarter) return;
         /* 2 classes: 0 and 180 degrees */
         for (i = 0; i < n; i++) quarter[i] = label->ints[r * n + i] * (4 / s->d.rotations);
-        copies[r] = sslh_rotate90(c, x, quarter); /* (1) */
+        copies[r] = sslh_rotate90(c, x, quarter); /* (1): (N,H,W,C) */
         sslh_i_unscratch(c, quarter);
     }
     sslh_view_add(out, "images", k == 1 ? copies[0] : sslh_concat(c, copies, k, 0)); /* (kN,H,W,C) */
-    sslh_view_add(out, "labels", label);                                            /* (kN) */
+    sslh_view_add(out, "labels", label);
 }
 
-/* Classifier on the pooled features; one cross-entropy over all k N copies is the double mean of (3). */
+/* Classifier on the pooled features. The k copies of the N images are one batch, so that the mean over its rows, which
+   sslh_cross_entropy takes, is the mean over images and rotations of (3). */
 SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_rotation *s = (const sslh_i_rotation *)m->self;
@@ -3416,8 +3425,8 @@ SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set 
     (void)phase;
     memset(&f, 0, sizeof f);
     f.tap = s->d.tap;
-    logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f));
-    logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax */
+    logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f)); /* f(x): (kN,D) */
+    logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax: (kN,rotations) */
     if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(logits, label->ints);
     return sslh_cross_entropy(c, logits, label);     /* (3) */
 }
@@ -3462,15 +3471,17 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
    must let the decoder rebuild the image, and the distributions together must look like a standard normal.
 
        q(z|x) = N(mu(x), diag(sigma^2(x))), log sigma^2 = logvar(x)                                   (1)
-       z      = mu + sigma e, e ~ N(0, 1)            reparameterisation: gradients reach mu and sigma  (2)
-       R      = -sum over pixels of x log y + (1-x) log(1-y), y = decoder(z)     (Bernoulli)           (3)
-       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)         (appendix B, eq. 10)   (4)
-       L      = mean over images of R + beta KL                                 = -ELBO for beta 1     (5)
+       z      = mu + sigma noise, noise ~ N(0, 1)    reparameterisation: gradients reach mu and sigma (2)
+       R      = -sum over pixels of x log y + (1-x) log(1-y), y = sigmoid(decoder(z))   (Bernoulli)   (3)
+       KL     = -1/2 sum over j of (1 + logvar_j - mu_j^2 - e^logvar_j)     (eq. 10 and appendix B)   (4)
+       L      = mean over images of R + beta KL                                 = -ELBO for beta 1    (5)
 
    Defaults: pytorch/examples, which has these widths for MNIST, ReLU and PyTorch's Adam. Grey values serve as Bernoulli
-   targets. Knowing nothing costs 784 ln 2 = 543 nats on MNIST.
-   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; numbers can be compared only
-   with the same binarisation; KL at 0 is posterior collapse, hence it is the second number. */
+   targets; with .gaussian R is 1/2 sum over pixels of (x - decoder(z))^2. A decoder that makes every pixel 1/2 has
+   R = 784 ln 2 = 543 nats on MNIST.
+   Traps: (3) is a SUM over pixels: with a mean the KL term wins and the code is ignored; likelihoods can be compared
+   only when the images were made binary, or left grey, in the same way; KL at 0 is posterior collapse, hence it is the
+   second number. */
 
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
@@ -3501,7 +3512,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR); /* mu (N,latent) */
     if (!sslh_call(net)->tap) return p[0];
     p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR); /* log sigma^2 (N,latent) */
-    both = sslh_concat(c, p, 2, 1);
+    both = sslh_concat(c, p, 2, 1); /* (N,2 latent) */
     if (sslh_tap(net, "posterior", both)) return both;
     return p[0];
 }
@@ -3512,7 +3523,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const v
     return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, (sslh_activation)s->activation), 0, SSLH_LINEAR);
 }
 
-/* (1): the two halves of the tap, slices that carry gradients back into it. */
+/* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
 SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     sslh_forward_desc f;
@@ -3526,8 +3537,8 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
 }
 
-/* The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a Gaussian pixel the number
-   itself. */
+/* (N,latent) -> (N,H,W,C). The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a
+   Gaussian pixel the number itself. */
 SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     sslh_tensor *y;
@@ -3537,12 +3548,12 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
     return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
 }
 
-/* (4), from pieces, so that it reads like the equation: t = (1 + logvar) - (mu^2 + e^logvar), summed over everything
-   and divided by the number of rows, not of values. */
+/* (4) for rows of mu, logvar (N,latent), from operations that read like the equation: t = (1 + logvar) - (mu^2 +
+   e^logvar), summed over everything and divided by the number of rows, not of values. */
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
     sslh_tensor *t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
-    /* (4), mean */
+    /* (4), mean over rows */
     return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
@@ -3560,20 +3571,20 @@ SSLH_I_FN void sslh_i_vae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_view_add(out, "images", sslh_batch_images(m->ctx, *batch)); /* (N,H,W,C) in [0,1] */
 }
 
-/* The two terms of (5) for images x (N,H,W,C), per image. */
+/* The two terms of (5), R and KL, each as its mean over the images x (N,H,W,C). */
 SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **reconstruction, sslh_tensor **kl) {
     sslh_ctx *c = m->ctx;
     const sslh_i_vae *s = (const sslh_i_vae *)m->self;
     sslh_tensor *mu, *logvar, *noise, *z, *y, *flat;
     int in = s->d.height * s->d.width * s->d.channels;
     *reconstruction = *kl = sslh_i_dummy(c);
-    sslh_vae_encode(m, x, &mu, &logvar); /* (1) */
+    sslh_vae_encode(m, x, &mu, &logvar); /* (1): (N,latent) each */
     if (SSLH_I_BAD(c)) return;
-    noise = sslh_normal(c, sslh_shape_of(mu), 0.0f, 1.0f);
-    z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2) */
-    y = sslh_forward(s->decoder, z);
-    flat = sslh_reshape(c, x, sslh_dim2(-1, in));
-    /* mean over N and pixels, times the number of pixels: the sum of (3), mean over images */
+    noise = sslh_normal(c, sslh_shape_of(mu), 0.0f, 1.0f); /* (N,latent) */
+    z = sslh_add(c, mu, sslh_mul(c, sslh_exp(c, sslh_scale(c, logvar, 0.5f)), noise)); /* (2): (N,latent) */
+    y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
+    flat = sslh_reshape(c, x, sslh_dim2(-1, in)); /* (N,H W C) */
+    /* (3): both losses are means over N and pixels; times the number of pixels they are the sum, mean over images */
     *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in)
         : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
@@ -3589,7 +3600,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
 }
 
-/* Linear layers start as PyTorch's, so that the published losses can be compared with. */
+/* Linear layers start as PyTorch's, so that losses can be compared with those of pytorch/examples. */
 SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
@@ -3703,10 +3714,11 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
        l_ij = -log( e^(s_ij/t) / sum over k != i of e^(s_ik/t) )                                      (3)
        L    = mean of l_ij over the 2N ordered pairs (i, j) of views of one image                     (4)
 
-   Features for later use are h: the head g throws away what the views do not share (colour, say) and is thrown away.
+   Features for later use are h: the head g drops what the views do not share (colour, say), and after the training g
+   itself is dropped.
    Defaults: the released code with its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and
    t = 0.1), made for hundreds of epochs. The head has batch norm after each layer, after the last one without shift.
-   Pixels stay in [0,1]. ln(2N-1) is the loss when every embedding is equal.
+   Pixels stay in [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -3729,8 +3741,8 @@ SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) { sslh_i_no
 SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_tensor *x[2];
-    x[0] = sslh_views(m->ctx, *batch, s->views, 0);
-    x[1] = sslh_views(m->ctx, *batch, s->views, 1);
+    x[0] = sslh_views(m->ctx, *batch, s->views, 0); /* (N,H,W,C) */
+    x[1] = sslh_views(m->ctx, *batch, s->views, 1); /* (N,H,W,C) */
     sslh_view_add(out, "views", sslh_concat(m->ctx, x, 2, 0)); /* (2N,H,W,C): rows n and N+n are one image */
 }
 
@@ -3742,12 +3754,12 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     int n;
     (void)phase;
     /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
-    /* (1): (2N,D) */
+    /* (1): h (2N,D) -> z (2N,head_out) */
     z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views"))));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
-    z0 = sslh_slice(c, z, 0, 0, n);
-    z1 = sslh_slice(c, z, 0, n, 2 * n);
+    z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
+    z1 = sslh_slice(c, z, 0, n, 2 * n); /* (N,head_out) */
     return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
 }
 
@@ -3794,17 +3806,17 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 
    Learns from: a quarter of an image's patches. The encoder sees only those, a small decoder has to paint the others.
 
-       x_p, p = 1..P           the patches of an image, p x p x C values each                         (1)
-       V = the first (1-r)P of a random order of 1..P, drawn anew for each image                      (2)
-       h = encoder( {x_p + position p : p in V} )        class token included                         (3)
+       x_i, i = 1..P           the patches of an image, p x p x C values each                         (1)
+       V = (1-r)P, r = .mask   visible patches: the first V of a random order, anew for each image    (2)
+       h = encoder( {x_i + position i : i visible} )     class token included                         (3)
        y = decoder( h in their places, a learned mask token elsewhere, + positions )                  (4)
-       t_p = (x_p - mean(x_p)) / sqrt(var(x_p) + 1e-6)   each patch by its own mean and variance      (5)
-       L = mean over hidden patches p and their values of (y_p - t_p)^2                               (6)
+       t_i = (x_i - mean(x_i)) / sqrt(var(x_i) + 1e-6)   each patch by its own mean and variance      (5)
+       L = mean over hidden patches i and their values of (y_i - t_i)^2                               (6)
 
    Defaults: the paper's, made for hundreds of epochs, with a decoder for small images (the paper's has 8 blocks of
    width 512 with 16 heads). Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of
-   sslh_vit. Predicting 0 costs (n-1)/n for n values per patch, because the variance in (5) is the unbiased one; the
-   second number is 1 - L / ((n-1)/n), the share explained.
+   sslh_vit. A decoder that always gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased
+   one; the second number is 1 - L / ((n-1)/n), the share of the variance that is explained.
    Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
    pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
 
@@ -3819,8 +3831,8 @@ static const sslh_setting sslh_i_mae_settings[] = {
 static const char sslh_i_mae_training[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
-/* The decoder's settings; blocks, norm and pred are the numbers of its parameters: of the first block, the last
-   norm, and the projection to pixels, behind which the positions stand. */
+/* The decoder's settings: width Dd of its tokens, and out = p p C. blocks, norm and pred are the numbers of its
+   parameters: of the first block, the last norm, and the projection to pixels, behind which the positions stand. */
 typedef struct sslh_i_mae_net { int width, depth, heads, patches, out, norm, blocks, pred; } sslh_i_mae_net;
 /* patches P, visible V = (1-r) P rounded down; given: the recipe is the caller's, not normalised by the data. */
 typedef struct sslh_i_mae { sslh_mae_desc d; sslh_recipe views; sslh_net *decoder; int patch, patches, visible, given;
@@ -3863,7 +3875,7 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
 }
 
 /* (2) for n images: keep (n,V) the visible patches in their random order, restore (n,P) where each patch went, hidden
-   (n,P) 1 for hidden patches. stream_of gives every image its own stream. */
+   (n,P) 1 for hidden patches. streams (n): the stream of each image, so that each has an order of its own. */
 SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t *streams, int n, sslh_tensor **keep,
                                sslh_tensor **restore, sslh_tensor **hidden) {
     int32_t *order;
@@ -3871,7 +3883,7 @@ SSLH_I_FN void sslh_i_mae_mask(sslh_ctx *c, const sslh_i_mae *s, const uint64_t 
     *keep = sslh_i_new(c, "sslh_mae", SSLH_I32, sslh_dim2(n, s->visible));
     *restore = sslh_i_new(c, "sslh_mae", SSLH_I32, sslh_dim2(n, s->patches));
     *hidden = sslh_i_new(c, "sslh_mae", SSLH_F32, sslh_dim2(n, s->patches));
-    order = (int32_t *)sslh_i_scratch(c, (size_t)s->patches * sizeof *order);
+    order = (int32_t *)sslh_i_scratch(c, (size_t)s->patches * sizeof *order); /* (P) */
     if (!*keep || !*restore || !*hidden || !order) {
         *keep = *restore = *hidden = sslh_i_dummy(c);
         sslh_i_unscratch(c, order);
@@ -3900,18 +3912,20 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_decoder(sslh_net *net, sslh_tensor *x, const v
     visible = y->shape[1] - 1;
     class_token = sslh_slice(c, y, 1, 0, 1); /* (N,1,Dd) */
     part[0] = sslh_slice(c, y, 1, 1, 1 + visible); /* (N,V,Dd), in their random order */
-    part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width)); /* mask tokens */
-    /* back in their places */
+    /* mask tokens: (N,P-V,Dd) */
+    part[1] = sslh_broadcast(c, sslh_param(net, 2), sslh_dim3(n, s->patches - visible, s->width));
+    /* back in their places: (N,P,Dd) */
     part[1] = sslh_gather(c, sslh_concat(c, part, 2, 1), sslh_call(net)->keep);
     part[0] = class_token;
     y = sslh_add(c, sslh_concat(c, part, 2, 1), sslh_state(net, s->pred + 2)); /* + decoder_pos_embed (1,1+P,Dd) */
     for (i = 0; i < s->depth; i++) y = sslh_i_vit_block(net, s->blocks + 12 * i, y, s->heads, 0.0f, NULL);
     y = sslh_layer_layer_norm(net, s->norm, y, 1e-6f);
     y = sslh_layer_linear(net, s->pred, y, 0, SSLH_LINEAR); /* (N,1+P,p p C) */
-    return sslh_slice(c, y, 1, 1, 1 + s->patches);
+    return sslh_slice(c, y, 1, 1, 1 + s->patches); /* (N,P,p p C), without the class token */
 }
 
-/* Targets of (5) do not depend on it, the encoder's input does. */
+/* Mean and deviation of the data: the views, from which both the encoder's input and the targets are taken, are
+   normalised by them unless the recipe is the caller's. */
 SSLH_I_FN void sslh_i_mae_prepare(sslh_method *m, sslh_data data) {
     sslh_i_mae *s = (sslh_i_mae *)m->self;
     if (!s->given) sslh_i_normalise_by_data(&s->views, m->encoder, data);
@@ -3922,19 +3936,19 @@ SSLH_I_FN void sslh_i_mae_views(sslh_method *m, const sslh_batch *batch, sslh_vi
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *keep, *restore, *hidden, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) */
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
     int i;
     if (!streams || SSLH_I_BAD(c)) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('M', 0, batch->epoch, batch->index[i]);
     sslh_i_mae_mask(c, s, streams, batch->count, &keep, &restore, &hidden);
     sslh_i_unscratch(c, streams);
     sslh_view_add(out, "images", x);
-    sslh_view_add(out, "keep", keep);
-    sslh_view_add(out, "restore", restore);
-    sslh_view_add(out, "hidden", hidden);
+    sslh_view_add(out, "keep", keep);       /* (N,V) */
+    sslh_view_add(out, "restore", restore); /* (N,P) */
+    sslh_view_add(out, "hidden", hidden);   /* (N,P) */
 }
 
-/* (3), (4): predictions for all patches (N,P,n) */
+/* (3), (4): predictions for all patches (N,P,p p C) */
 SSLH_I_FN sslh_tensor *sslh_i_mae_predict(sslh_method *m, sslh_tensor *x, sslh_tensor *keep, sslh_tensor *restore) {
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_forward_desc f;
@@ -3942,13 +3956,13 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_predict(sslh_method *m, sslh_tensor *x, sslh_t
     memset(&f, 0, sizeof f);
     f.tap = "tokens";
     f.keep = keep;
-    tokens = sslh_forward_ex(m->encoder, x, f); /* (N,1+V,D) */
+    tokens = sslh_forward_ex(m->encoder, x, f); /* (3): (N,1+V,D) */
     f.tap = NULL;
     f.keep = restore;
-    return sslh_forward_ex(s->decoder, tokens, f);
+    return sslh_forward_ex(s->decoder, tokens, f); /* (4) */
 }
 
-/* (5): targets (N,P,n) of patches; mean and deviation (N,P,1) for the way back */
+/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) for the way back */
 SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, sslh_tensor **mean, sslh_tensor **std) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
@@ -3965,15 +3979,14 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
         *loss;
     float values;
     (void)phase;
-    y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore")); /* (N,P,n) */
-    t = sslh_i_mae_target(m, sslh_patchify(c, x, s->patch), &mean, &std);
+    y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore")); /* (N,P,p p C) */
+    t = sslh_i_mae_target(m, sslh_patchify(c, x, s->patch), &mean, &std); /* (N,P,p p C) */
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
                       1.0f / (float)(x->shape[0] * (s->patches - s->visible))); /* (6) */
-    /* Share of the variance explained: predicting 0 costs (n-1)/n because (5) divides by the unbiased variance. */
     values = (float)t->shape[2];
-    m->second = 1.0f - sslh_item(loss) * values / (values - 1.0f);
+    m->second = 1.0f - sslh_item(loss) * values / (values - 1.0f); /* 1 - L / ((n-1)/n) */
     return loss;
 }
 
@@ -3991,7 +4004,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
         sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
         return;
     }
-    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams);
+    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
     if (!streams) return;
     for (i = 0; i < x->shape[0]; i++) streams[i] = sslh_i_sample_stream('P', 0, (int)(stream & 0xfffff), i);
     sslh_i_mae_mask(c, s, streams, x->shape[0], &keep, &restore, &hidden);
@@ -3999,13 +4012,13 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     was_training = sslh_is_training(m->net);
     sslh_train_mode(m->net, 0);
     sslh_no_grad(c, 1);
-    y = sslh_i_mae_predict(m, x, keep, restore);
-    patches = sslh_patchify(c, x, s->patch);
+    y = sslh_i_mae_predict(m, x, keep, restore); /* (N,P,p p C) */
+    patches = sslh_patchify(c, x, s->patch);     /* (N,P,p p C) */
     sslh_i_mae_target(m, patches, &mean, &std);
     if (!s->d.raw_pixels) y = sslh_add(c, sslh_mul(c, y, std), mean); /* (5) backwards */
     if (!SSLH_I_BAD(c)) {
         hidden = sslh_reshape(c, hidden, sslh_dim3(x->shape[0], s->patches, 1));
-        /* hidden patches: the mean of all */
+        /* hidden patches get one grey: the mean of all values of x */
         shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches);
         *masked = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
         *filled = sslh_unpatchify(c, sslh_where(c, hidden, y, patches), s->patch, x->shape[1], x->shape[2]);
@@ -4014,7 +4027,7 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     sslh_train_mode(m->net, was_training);
 }
 
-/* Everything about the patches is read off the encoder's projection (D,p,p,C); nothing has to be said twice. */
+/* p and C are read off the encoder's projection (D,p,p,C), and P follows from its .image: the caller repeats none. */
 SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     sslh_i_mae s;
     sslh_i_mae_net n;
@@ -4362,8 +4375,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     (void)shown;
     (void)terminal;
     sslh_train_mode(m.net, 0); /* ready for use */
-    /* Inside a scope of the caller's the tensors of his step must live on, so the memory is given back with his own
-       rewind. */
+    /* Inside a scope of the caller's the tensors of the caller's step must live on: there the memory is given back by
+       the caller's own rewind. */
     if (c->depth == 0) sslh_rewind(c, mark);
     return result;
 }
@@ -4460,8 +4473,9 @@ SSLH_I_FN sslh_data sslh_i_label_share(sslh_data d, float fraction, uint64_t see
        L(W, b) = mean over samples of cross-entropy(W x + b, y) + l2/2 |W|^2
    minimised by L-BFGS (Nocedal 1980; two-loop recursion, 10 pairs, backtracking until the loss has fallen enough). */
 
-/* x, g (n) parameters and gradient; d (n) direction; x0, g0 (n) where the step began; s, y (10,n) the last steps and
-   changes of the gradient; rho = 1 / (s . y). */
+/* Here x is what L-BFGS moves: W and b in one array of n = K D + K values, not the features. x, g (n) parameters and
+   gradient; d (n) direction; x0, g0 (n) where the step began; s, y (10,n) the last steps and changes of the gradient;
+   rho = 1 / (s . y). */
 typedef struct sslh_i_lbfgs { sslh_real *x, *g, *d, *x0, *g0, *s, *y; double rho[10], alpha[10]; size_t n;
     int pairs, newest; } sslh_i_lbfgs;
 
@@ -4477,7 +4491,7 @@ SSLH_I_FN double sslh_i_dot(const sslh_real *a, const sslh_real *b, size_t n) {
     return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
-/* A probe in work: data, parameters (one flat array: weight (K,D), then bias (K)), its gradient. */
+/* A probe that is being fitted: features x (n,D), labels y (n), weight (K,D) and bias (K), strength of the penalty. */
 typedef struct sslh_i_probe { sslh_tensor *x, *y, *weight, *bias; float l2; } sslh_i_probe;
 
 /* Loss; the gradient goes to the tensors' .grad.
@@ -4501,7 +4515,7 @@ SSLH_I_FN double sslh_i_probe_loss(sslh_ctx *c, const sslh_i_probe *p) {
    With s_i, y_i the pairs from the newest to the oldest (Nocedal & Wright, algorithm 7.4):
      a_i = rho_i s_i . d,   d -= a_i y_i         newest first, from d = -g
      d *= (s . y) / (y . y) of the newest        the scale of the inverse Hessian
-     b = rho_i y_i . d,     d += (a_i - b) s_i   oldest first */
+     beta = rho_i y_i . d,  d += (a_i - beta) s_i   oldest first */
 SSLH_I_FN void sslh_i_lbfgs_direction(sslh_i_lbfgs *b) {
     int i, used = b->pairs;
     size_t j, n = b->n;
@@ -4547,7 +4561,7 @@ SSLH_I_FN void sslh_i_lbfgs_run(sslh_ctx *c, sslh_i_lbfgs *b, const sslh_i_probe
             next = sslh_i_probe_loss(c, p);
             if (next <= loss + 1e-4 * step * slope) break;
         }
-        /* Rounding has the last word: the best point is where we stand. */
+        /* No step made the loss less: what is left to gain is below the rounding. Back to where the step began. */
         if (tries == 20) {
             memcpy(b->x, b->x0, bytes);
             break;
@@ -4623,9 +4637,9 @@ static const float sslh_i_probe_l2[5] = {1e-1f, 1e-2f, 1e-3f, 1e-4f, 1e-5f};
 
 /* Trains on rows; walks the strengths from strong to weak (each start is the solution before) and stops at number
    last.
-   Warm starts: a strong penalty is solved in few iterations, and each weaker one begins near its solution. The walk
-   repeats on all data up to the chosen strength, so that both see the same path. right[i] counts held-out rows that
-   strength i gets right. */
+   Warm starts: with a strong penalty few iterations are enough, and each weaker one begins near its solution. The walk
+   is repeated on all data up to the chosen strength, so that the final fit takes the path of the search. right[i]
+   counts held-out rows that strength i gets right. */
 SSLH_I_FN void sslh_i_probe_fit(sslh_ctx *c, sslh_i_probe *p, sslh_i_lbfgs *b, int last, int iterations, float fixed,
                                 sslh_tensor *held_x, const int32_t *held_y, double *right) {
     int i;
@@ -5208,8 +5222,8 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
    and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
    little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). */
 
-/* The gradients of an operation that writes to them more than once, or whose inputs may be one tensor: zeroed when
-   fresh. */
+/* The gradient of an input that is added to more than once, or that may be two inputs at a time: it starts as zeros.
+   NULL when t wants none. */
 SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? sslh_grad(c, t) : NULL; }
 
 /* --- cross-entropy ------------------------------------------------------------------------------------------------ */
@@ -5233,7 +5247,7 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     p.rows = x->count / p.K;
     p.has_ignore = n->i[0];
     p.ignore = n->i[1];
-    if (t == x) { /* someone's entropy: both gradients go to one place */
+    if (t == x) { /* one tensor is both logits and targets: both gradients go to one place */
         p.dx = p.dt = sslh_i_loss_grad(c, x);
     } else {
         p.dx = sslh_i_grad(c, x, &p.fresh_x);
@@ -5612,7 +5626,7 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
-/* One log-sum-exp a row is all that is kept. */
+/* One log-sum-exp a row (N) is all that is kept for the backward pass. */
 SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature) {
     const char *op = "sslh_info_nce";
@@ -5658,7 +5672,7 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
         sslh_i_nce_products(c, &p);
         sslh_i_nce_rows(c, &p); /* (1), (2) */
     }
-    out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N;
+    out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N; /* mean of (2) */
     sslh_i_unscratch(c, p.loss);
     sslh_i_unscratch(c, p.x);
     node = sslh_i_record(c, op, sslh_i_nce_back, out, in, nin);
@@ -7247,15 +7261,16 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
 /* ================================================================================================================== */
 
 /* An optimiser holds, for each net, one or two arrays of the layout of the net's parameters: the momentum, or Adam's
-   two moments. They are made at the first step. One pass looks at all gradients (NaN, norms), a second updates and
-   clears them. The second goes through the tensors backwards: those that the first met last are still at hand. */
+   two moments. They are made at the first step. One pass looks at all gradients (NaN, norms), a second updates the
+   parameters and clears the gradients. The second goes through the tensors backwards: those that the first met last
+   are still in the cache. */
 
 /* m, v (nvalues): momentum or first moment, and second moment; NULL while they are not needed. norms (entries,2), for
    LARS: |g + wd p|^2 and |p|^2 of this step. */
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
 
-/* steps counts updates, for the bias correction; its powers are kept as products, because pow differs between
-   platforms. */
+/* steps counts updates, for the bias correction; the powers of beta1 and beta2 are kept as products, because pow
+   differs between platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
     sslh_optimizer_desc desc;
@@ -7354,7 +7369,8 @@ SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, uns
     return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
 }
 
-/* What is subtracted besides the gradient. LARS leaves biases and norms alone. */
+/* d of the rules in the manual, 11: weight decay times the tensor's decay_scale. LARS leaves vectors (biases, gains of
+   norms) alone. */
 SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_entry *e) {
     if (o->desc.kind == SSLH_LARS && e->t.ndim < 2) return 0;
     return (sslh_real)(o->desc.weight_decay * e->decay_scale);
@@ -7550,7 +7566,7 @@ SSLH_I_LEAN_END
 /*  >>views         augmentation                                                                                      */
 /* ================================================================================================================== */
 
-/* An image becomes a view in four movements, each on planes (C,H,W) of one image in a worker's scratch:
+/* An image becomes a view in four stages, each on planes (C,H,W) of one image in a worker's scratch:
      1. draw    every random number of the view at once, from (seed, epoch, sample, view) alone: sslh_i_draw_view
      2. move    crop + resize + mirror in one separable pass, zero padding with a shift, quarter turns
      3. colour  jitter in the drawn order, grey, blur, solarise, cutout
@@ -7567,7 +7583,7 @@ SSLH_DEF sslh_recipe sslh_recipe_none(void) {
     return r;
 }
 
-/* What the joint-embedding methods share. */
+/* What the recipes for two views of one image (SimCLR, MoCo, BYOL) share. */
 SSLH_I_FN sslh_recipe sslh_i_recipe(float crop_min, float brightness, float contrast, float saturation, float hue) {
     sslh_recipe r = sslh_recipe_none();
     r.crop_min = crop_min;
@@ -7875,7 +7891,7 @@ SSLH_I_LEAN_BEGIN
 
 /* What reads the two tables at the head of a method's section: how a field of a descriptor takes its default, how its
    range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs nothing from here but
-   sslh_i_resolve and sslh_i_method_begin, which its constructor calls first. */
+   sslh_i_resolve, which its constructor calls first, and sslh_i_method_begin, which it calls when its nets are made. */
 
 /* --- the tables that all methods share ---------------------------------------------------------------------------- */
 
@@ -8151,8 +8167,8 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
     if (rate && !scales) m->lr_scales = 0;
 }
 
-/* The first lines of every method's constructor after its descriptor is resolved: the container, its row of
-   sslh_methods, its training defaults. */
+/* What every method's constructor calls when the encoder is checked and self is filled in: makes the container, and
+   gives the method its row of sslh_methods and its training defaults. */
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
@@ -8260,7 +8276,7 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     return used;
 }
 
-/* The training defaults are printed by their last word: the method's text, then the general table. */
+/* The training default that is printed is the method's own, where its text names the field, else the general one. */
 SSLH_DEF size_t sslh_method_describe(const char *name, char *out, size_t size) {
     const sslh_method_info *info = sslh_i_method_find(name);
     size_t used = 0;
