@@ -49,7 +49,7 @@ static long option_number(const char *name, const char *text) {
     char *end;
     long v = strtol(text, &end, 10);
     if (*end || end == text || v < 0 || v > 100000000) {
-        fprintf(stderr, "%s: \"%s\" is not a number\n", name, text);
+        fprintf(stderr, "%s: \"%s\" is not a whole number from 0 to 100000000\n", name, text);
         exit(2);
     }
     return v;

@@ -16,7 +16,7 @@ static const char *const help =
     "  --methods      the names of the methods, a line each\n"
     "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default: vit where the method needs patches, else\n"
     "                 convnet; a method that makes its own encoder takes none)\n"
-    "  --lr X         peak learning rate (default: the method's)\n"
+    "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
     "  --checkpoint F everything a continuation needs, after every epoch;  --resume  continues from it if it is there\n"
     "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
     "  --save F       the encoder as safetensors (opens in PyTorch)\n"
@@ -27,8 +27,7 @@ static const char *const help =
 
 typedef struct settings {
     const char *method, *encoder, *checkpoint, *load, *save, *features, *tap;
-    char set[2048]; /* all of --set */
-    float lr;
+    char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
     int resume, probe, knn, draw, summary;
 } settings;
 
@@ -48,8 +47,13 @@ static void tell(int argc, char **argv) {
             for (m = sslh_methods(NULL); m->name; m++) printf("%s\n", m->name);
             exit(0);
         }
-        if (!strcmp(argv[i], "--help") && i + 1 < argc && (m = method_info(argv[i + 1])) != NULL) {
+        if (!strcmp(argv[i], "--help") && i + 1 < argc && argv[i + 1][0] != '-') {
             char text[8192];
+            m = method_info(argv[i + 1]);
+            if (!m) {
+                fprintf(stderr, "--help %s: there is no such method; --methods lists the names\n", argv[i + 1]);
+                exit(2);
+            }
             sslh_method_describe(m->name, text, sizeof text);
             printf("%s: %s\n%s: \"%s\", %s\ninput: %s; encoder: %s; second number: %s\n\n"
                    "fields for --set: name, default, what is allowed; then those of its training\n%s", m->title,
@@ -70,20 +74,28 @@ static const char *whole_help(void) {
     return text;
 }
 
-static float real_option(const char *name, const char *text) {
-    char *end;
-    double v = strtod(text, &end);
-    if (*end || end == text) {
-        fprintf(stderr, "%s: \"%s\" is not a number\n", name, text);
+/* Appends "name=value" to the text for sslh_method_make, where what comes later counts. */
+static void set_more(settings *s, const char *name, const char *value) {
+    size_t n = strlen(s->set);
+    if (n + strlen(name) + strlen(value) + 2 > sizeof s->set) {
+        fprintf(stderr, "--set: too long\n");
         exit(2);
     }
-    return (float)v;
+    snprintf(s->set + n, sizeof s->set - n, "%s%s%s", n ? "," : "", name, value);
+}
+static void set_number(settings *s, const char *name, int value) {
+    char text[16];
+    snprintf(text, sizeof text, "%d", value);
+    set_more(s, name, text);
 }
 
-static settings settings_parse(int argc, char **argv) {
+static settings settings_parse(int argc, char **argv, const options *o) {
     settings s;
+    const sslh_method_info *m;
+    const char *lr = NULL;
     int i;
     memset(&s, 0, sizeof s);
+    if (o->smoke) set_more(&s, "", "epochs=1,batch=64");
     for (i = 1; i < argc; i++) {
         const char *v;
         if ((v = option_value(argc, argv, &i, "--method")) != NULL) s.method = v;
@@ -93,15 +105,8 @@ static settings settings_parse(int argc, char **argv) {
         else if ((v = option_value(argc, argv, &i, "--save")) != NULL) s.save = v;
         else if ((v = option_value(argc, argv, &i, "--features")) != NULL) s.features = v;
         else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) s.tap = v;
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) s.lr = real_option("--lr", v);
-        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) {
-            size_t n = strlen(s.set);
-            if (n + strlen(v) + 2 > sizeof s.set) {
-                fprintf(stderr, "--set: too long\n");
-                exit(2);
-            }
-            snprintf(s.set + n, sizeof s.set - n, "%s%s", n ? "," : "", v);
-        }
+        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) lr = v;
+        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) set_more(&s, "", v);
         else if (!strcmp(argv[i], "--resume")) s.resume = 1;
         else if (!strcmp(argv[i], "--probe")) s.probe = 1;
         else if (!strcmp(argv[i], "--knn")) s.knn = 1;
@@ -112,11 +117,20 @@ static settings settings_parse(int argc, char **argv) {
             exit(2);
         }
     }
-    if (!s.method) s.method = s.load ? "none" : "simclr";
-    if (!s.encoder) {
-        const sslh_method_info *m = method_info(s.method);
-        s.encoder = m && !strcmp(m->encoder, "vit") ? "vit" : "convnet";
+    if (o->epochs) set_number(&s, "epochs=", o->epochs);
+    if (o->batch) set_number(&s, "batch=", o->batch);
+    if (lr) set_more(&s, "lr=", lr);
+    if (s.resume && !s.checkpoint) {
+        fprintf(stderr, "--resume needs --checkpoint, the file to go on from\n");
+        exit(2);
     }
+    if (!s.method) s.method = s.load ? "none" : "simclr";
+    m = method_info(s.method);
+    if (m && !strcmp(m->encoder, "own") && (s.encoder || s.load)) {
+        fprintf(stderr, "--method %s makes its own encoder: leave --encoder and --load out\n", s.method);
+        exit(2);
+    }
+    if (!s.encoder) s.encoder = m && !strcmp(m->encoder, "vit") ? "vit" : "convnet";
     return s;
 }
 
@@ -164,6 +178,7 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
 
 static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net *encoder, sslh_data train,
                      sslh_data test) {
+    stop_on_error(c); /* no numbers after an error */
     printf("%-12s", name);
     if (s->probe) {
         sslh_probe_desc p = {{0}, 0, 0, 0, 0};
@@ -177,6 +192,17 @@ static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net 
     }
     printf("\n");
     fflush(stdout);
+}
+
+/* An inner result that the encoder does not have is an error here already. */
+static void check_tap(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data data) {
+    sslh_feature_desc f = {0};
+    f.tap = s->tap;
+    if (s->tap) {
+        sslh_push(c);
+        sslh_features(c, encoder, sslh_data_range(data, 0, 1), f);
+        sslh_pop(c);
+    }
 }
 
 static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data train, sslh_data test, const float *losses,
@@ -205,7 +231,7 @@ int main(int argc, char **argv) {
     settings s;
     sslh_ctx *c;
     const sslh_method_info *info;
-    static float losses[10000];
+    float *losses = NULL;
     sslh_data train, test;
     sslh_net *encoder = NULL, *untrained = NULL;
     sslh_train_desc t = {0};
@@ -213,7 +239,7 @@ int main(int argc, char **argv) {
     int run;
     tell(argc, argv);
     o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
-    s = settings_parse(argc, argv);
+    s = settings_parse(argc, argv, &o);
     c = options_create(&o);
     run = strcmp(s.method, "none") != 0;
     info = method_info(s.method);
@@ -226,16 +252,15 @@ int main(int argc, char **argv) {
         if (!sslh_error(c)) {
             encoder = m.encoder;
             untrained = sslh_clone(encoder);
+            check_tap(c, &s, encoder, train); /* before the training, not after it */
+            stop_on_error(c);
             sslh_method_print(&m, text, sizeof text);
             printf("%s\n", text);
             fflush(stdout);
-            t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : m.defaults.epochs ? m.defaults.epochs : 10;
-            if (t.epochs > 10000) t.epochs = 10000;
-            t.batch = o.batch ? o.batch : o.smoke ? 64 : 0;
-            t.lr = s.lr;
+            t.epochs = m.defaults.epochs ? m.defaults.epochs : 10;
             t.checkpoint = s.checkpoint;
             t.resume = s.resume;
-            t.losses = losses;
+            t.losses = losses = (float *)calloc((size_t)t.epochs, sizeof *losses);
             sslh_train(c, m, train, t);
         }
     }
@@ -258,5 +283,6 @@ int main(int argc, char **argv) {
     }
     if (s.save) sslh_save_net(encoder, s.save);
     if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
+    free(losses);
     return finish(c);
 }
