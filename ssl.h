@@ -107,7 +107,8 @@
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
    C++ before C++20 has no designated initialisers: write sslh_simclr_desc d = {}; and fill in the fields. A new version
-   adds its fields at the end. sslh_method_print and sslh_recipe_print tell what a run uses.
+   adds its fields at the end. sslh_method_print and sslh_recipe_print tell what a run uses,
+   the former in the words that sslh_method_make reads.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
@@ -1671,7 +1672,9 @@ struct sslh_method {
    copy of self. name must stay valid; it is written into checkpoints. */
 SSLH_API sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                      size_t self_size);
-/* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. */
+/* Settings after defaults are filled in, as one line of at most size bytes; returns the length of all of it. Behind the
+   second semicolon stands text for sslh_method_make; in it lr is the rate of this batch (lr_scales is applied already),
+   warmup is that of these epochs, and recipes are left out (sslh_recipe_print). */
 SSLH_API size_t sslh_method_print(const sslh_method *m, char *out, size_t size);
 
 /* One field of a method's descriptor: what its section in the book says of it, and what reads it from text. */
@@ -1691,7 +1694,7 @@ typedef struct sslh_setting {
     sslh_setting_kind kind;
     const char *standard;   /* what 0 becomes: a number, the name of a recipe, an optimiser or a schedule; "none": an
                                empty list; "auto": the method or the optimiser decides; "output": the encoder's;
-                               "data": taken from the data by sslh_method_make, required otherwise */
+                               "data": taken from the data by sslh_method_make, otherwise as its comment says */
     const char *range;      /* what is allowed, as sentences of the errors say it and as it is checked: "1 to 7",
                                "above 0, below 1", "2 or 4"; empty when anything is */
 } sslh_setting;
@@ -1727,9 +1730,9 @@ SSLH_API const sslh_method_info *sslh_methods(int *count);
 /* A method by its name, with settings from text: "temperature=0.2, head_out=64, lr=0.3, optimizer=sgd". Separators are
    commas and white space; NULL or "": none. Names are the fields of the method's descriptor and of its training
    defaults (.defaults of sslh_method; an lr is then the peak rate itself, as in sslh_train_desc); 0 means 0, auto means
-   the default. A recipe other than the method's default is used as it is, as from a descriptor. encoder is NULL for
-   methods that make their own (VAE), which take the size of the images from data. Errors name the fields there are, or
-   field, value and what is allowed. */
+   the method's default. Of a field that is given twice the last value counts. A recipe other than the method's default
+   is used as it is, as from a descriptor. encoder is NULL for methods that make their own (VAE), which take the size of
+   the images from data. Errors name the fields there are, or field, value and what is allowed. */
 SSLH_API sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings);
 /* The fields that sslh_method_make takes for this method, a line each: name, default, what is allowed; those of the
@@ -1769,9 +1772,9 @@ SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
 typedef struct sslh_vae_desc {
     int   height;             /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
     int   width;              /* of the images, 1 to 4096; required (default data: sslh_method_make knows it) */
-    int   channels;           /* of the images, 1 to 16; default 1 (sslh_method_make: the data's) */
-    int   hidden;             /* width of the hidden layer of each half; default 400 (pytorch/examples) */
-    int   latent;             /* width of the code; default 20 (pytorch/examples) */
+    int   channels;           /* of the images, 1 to 16; default data: sslh_method_make knows it, sslh_vae takes 1 */
+    int   hidden;             /* width of the hidden layer of each half, 1 to 1048576; default 400 (pytorch/examples) */
+    int   latent;             /* width of the code, 1 to 1048576; default 20 (pytorch/examples) */
     float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
     int   gaussian;           /* default 0; 1: squared error / 2 (unit variance), not the Bernoulli cross-entropy */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
@@ -1805,8 +1808,8 @@ SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 typedef struct sslh_simclr_desc {
     float temperature;        /* t of NT-Xent, above 0; default 0.5 (the authors' CIFAR recipe; ImageNet 0.1) */
     int   head_layers;        /* of the projection head, 1 to 7; default 3 (as released; 2 in the paper's text) */
-    int   head_hidden;        /* width of its hidden layers; default auto (0): the width of the features */
-    int   head_out;           /* width of its output; default 128 */
+    int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features */
+    int   head_out;           /* width of its output, 1 to 1048576; default 128 */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, a bias instead */
     int   decoupled;          /* default 0; 1: no positive in the denominator (DCL, Yeh et al. 2022) */
     const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
@@ -1828,9 +1831,9 @@ SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
    CVPR 2022). */
 typedef struct sslh_mae_desc {
     float mask;               /* share of the patches that is hidden: above 0, below 1; default 0.75 */
-    int   decoder_width;      /* a multiple of 4 and of the heads; default 96 (small images; ImageNet 512) */
-    int   decoder_depth;      /* blocks; default 4 (small images; ImageNet 8) */
-    int   decoder_heads;      /* default 3 (small images; ImageNet 16) */
+    int   decoder_width;      /* 4 to 65536, a multiple of 4 and of the heads; default 96 (ImageNet 512) */
+    int   decoder_depth;      /* blocks, 1 to 256; default 4 (small images; ImageNet 8) */
+    int   decoder_heads;      /* 1 to 65536; default 3 (small images; ImageNet 16) */
     int   raw_pixels;         /* default 0; 1: targets are pixels, not normalised per patch */
     const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
 } sslh_mae_desc;
@@ -2950,6 +2953,7 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
+SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
@@ -3486,9 +3490,9 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
 static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, height), SSLH_SETTING_INT, "data", "1 to 4096"},
     {SSLH_I_FIELD(sslh_vae_desc, width), SSLH_SETTING_INT, "data", "1 to 4096"},
-    {SSLH_I_FIELD(sslh_vae_desc, channels), SSLH_SETTING_INT, "1", "1 to 16"},
-    {SSLH_I_FIELD(sslh_vae_desc, hidden), SSLH_SETTING_INT, "400", "at least 1"},
-    {SSLH_I_FIELD(sslh_vae_desc, latent), SSLH_SETTING_INT, "20", "at least 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, channels), SSLH_SETTING_INT, "data", "1 to 16"},
+    {SSLH_I_FIELD(sslh_vae_desc, hidden), SSLH_SETTING_INT, "400", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_vae_desc, latent), SSLH_SETTING_INT, "20", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_vae_desc, beta), SSLH_SETTING_REAL, "1", "at least 0"},
     {SSLH_I_FIELD(sslh_vae_desc, gaussian), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_vae_desc, activation_tanh), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -3609,6 +3613,7 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_net *encoder;
     memset(&s, 0, sizeof s);
     memset(&n, 0, sizeof n);
+    if (!d.channels) d.channels = 1; /* grey images; sslh_i_vae_make has asked the data */
     sslh_i_resolve(c, "sslh_vae", sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
@@ -3725,8 +3730,8 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 static const sslh_setting sslh_i_simclr_settings[] = {
     {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.5", "above 0"},
     {SSLH_I_FIELD(sslh_simclr_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
-    {SSLH_I_FIELD(sslh_simclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "at least 1"}, /* width of h */
-    {SSLH_I_FIELD(sslh_simclr_desc, head_out), SSLH_SETTING_INT, "128", "at least 1"},
+    {SSLH_I_FIELD(sslh_simclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"}, /* width of h */
+    {SSLH_I_FIELD(sslh_simclr_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_simclr_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_simclr_desc, decoupled), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_simclr_desc, views), SSLH_SETTING_RECIPE, "simclr", SSLH_I_RECIPE_NAMES},
@@ -3822,9 +3827,9 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 
 static const sslh_setting sslh_i_mae_settings[] = {
     {SSLH_I_FIELD(sslh_mae_desc, mask), SSLH_SETTING_REAL, "0.75", "above 0, below 1"},
-    {SSLH_I_FIELD(sslh_mae_desc, decoder_width), SSLH_SETTING_INT, "96", "at least 4"},
-    {SSLH_I_FIELD(sslh_mae_desc, decoder_depth), SSLH_SETTING_INT, "4", "at least 1"},
-    {SSLH_I_FIELD(sslh_mae_desc, decoder_heads), SSLH_SETTING_INT, "3", "at least 1"},
+    {SSLH_I_FIELD(sslh_mae_desc, decoder_width), SSLH_SETTING_INT, "96", "4 to 65536"},
+    {SSLH_I_FIELD(sslh_mae_desc, decoder_depth), SSLH_SETTING_INT, "4", "1 to 256"},
+    {SSLH_I_FIELD(sslh_mae_desc, decoder_heads), SSLH_SETTING_INT, "3", "1 to 65536"},
     {SSLH_I_FIELD(sslh_mae_desc, raw_pixels), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_mae_desc, views), SSLH_SETTING_RECIPE, "mae", SSLH_I_RECIPE_NAMES},
 };
@@ -4277,8 +4282,10 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     float result = 0.0f;
     int stop = 0, terminal = 0;
     if (SSLH_I_BAD(c)) return 0.0f;
-    if (m.ctx != c || data.ctx != c) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the method or the data belongs to another context");
+    if (m.ctx != c || data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m.ctx ? "method is empty" : m.ctx != c
+                  ? "method belongs to another context" : !data.ctx || data.count < 1 ? "data set is empty"
+                  : "data set belongs to another context");
         return 0.0f;
     }
     d = sslh_i_train_resolve(&m, d);
@@ -6341,6 +6348,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     sslh_ctx *c = sslh_i_net_dead(net) ? (x ? x->ctx : NULL) : net->ctx;
     sslh_i_call call, *outer;
     sslh_tensor *y;
+    char word[48];
     if (!sslh_i_net_ok(c, "sslh_forward", net) || !sslh_i_begin(c, "sslh_forward", &x, 1, 0)) return sslh_i_dummy(c);
     if (!net->forward) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
@@ -6357,7 +6365,7 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
     if (desc.tap && !call.tapped)
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' has no inner result '%s' (it has: %s)", net->name,
-                  desc.tap, call.offered[0] ? call.offered : "none");
+                  sslh_i_quote(word, desc.tap, strlen(desc.tap)), call.offered[0] ? call.offered : "none");
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     /* A result of a net is what callers hold on to: it outlives sslh_backward. */
     if (c->no_grad) sslh_i_release_since(c, call.first, y, NULL);
@@ -8043,8 +8051,8 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
 
 /* --- name=value --------------------------------------------------------------------------------------------------- */
 
-/* The next "name=value" of *text: 1; 0 at the end; -1 when it is none. Commas and white space separate. The text comes
-   from command lines: it may have any length and any bytes. */
+/* The next "name=value" of *text: 1; 0 at the end; -1 when name, equals sign or value is missing. Commas and white
+   space separate. The text comes from command lines: it may have any length and any bytes. */
 typedef struct sslh_i_assign { const char *name, *value; size_t name_length, value_length; } sslh_i_assign;
 SSLH_I_FN int sslh_i_assign_next(const char **text, sslh_i_assign *pair) {
     static const char spaces[] = " \t\r\n\v\f", ends[] = ", \t\r\n\v\f";
@@ -8080,16 +8088,61 @@ SSLH_I_FN const sslh_setting *sslh_i_setting_find(const sslh_setting *s, int n, 
     return NULL;
 }
 
-/* The value of a pair into its field. Recipes, which descriptors point to, are put into store (room for 4). */
-typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; int n; } sslh_i_recipe_store;
+/* Who writes "lr=0,3" gets a hint: at points to the comma. */
+SSLH_I_FN const char *sslh_i_comma_hint(const char *at) {
+    return at[0] == ',' && at[1] >= '0' && at[1] <= '9'
+        ? " (commas separate settings: numbers take a decimal point, 0.5; milestones take colons, 0.3:0.6)" : "";
+}
+
+/* The sentence about a value that is not allowed. */
+SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p) {
+    const char *noun = s->kind == SSLH_SETTING_INT ? "a whole number" : "a number", *range = s->range, *comma;
+    char value[48], must[200];
+    size_t used = 0;
+    must[0] = 0;
+    if (s->kind == SSLH_SETTING_RECIPE || s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE)
+        sslh_i_append(must, sizeof must, &used, "one of %s", range);
+    else if (strstr(range, " or ")) sslh_i_append(must, sizeof must, &used, "%s", range);
+    else {
+        if (s->kind == SSLH_SETTING_LIST)
+            noun = "up to 7 ascending numbers with colons between them, each";
+        comma = strstr(range, ", "); /* "above 0, below 1" is read "above 0 and below 1" */
+        sslh_i_append(must, sizeof must, &used, "%s %s%.*s%s%s", noun,
+                      strstr(range, " to ") ? "from " : strncmp(range, "at least ", 9) == 0 ? "of " : "",
+                      (int)(comma ? comma - range : (ptrdiff_t)strlen(range)), range, comma ? " and " : "",
+                      comma ? comma + 2 : "");
+    }
+    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s is not allowed: it must be %s%s", who, s->name,
+              sslh_i_quote(value, p->value, p->value_length), must, sslh_i_comma_hint(p->value + p->value_length));
+}
+
+/* "0.3:0.6:0.8", p->value, as up to 7 ascending numbers in the range; 0 when it is something else. What is checked is
+   what the field will hold: 1e-60 is 0, which would end the list. */
+SSLH_I_FN int sslh_i_setting_list(const sslh_setting *s, const sslh_i_assign *p, float list[8]) {
+    const char *at = p->value, *end = at + p->value_length;
+    int i;
+    for (i = 0; i < 7; i++) {
+        double v = 0;
+        const char *behind = sslh_i_scan_real(at, &v);
+        if (behind == at || behind > end || !(fabs(v) <= 3.4028234663852886e38)) return 0;
+        list[i] = (float)v;
+        if (!sslh_i_in_range(s->range, (double)list[i]) || (i && !(list[i] > list[i - 1]))) return 0;
+        if (behind == end) return 1;
+        if (*behind != ':') return 0;
+        at = behind + 1;
+    }
+    return 0;
+}
+
+/* The value of a pair into its field. Recipes, which descriptors point to, are put into store: room for those of 4
+   fields, each with a place of its own, which a second value of the field takes again. */
+typedef struct sslh_i_recipe_store { sslh_recipe recipe[4]; size_t offset[4]; int n; } sslh_i_recipe_store;
 SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_setting *s, const sslh_i_assign *p,
                                    void *desc, sslh_i_recipe_store *store) {
     void *field = (char *)desc + s->offset;
     int standard = strlen(s->standard) == p->value_length && memcmp(p->value, s->standard, p->value_length) == 0;
-    const char *kind = "", *allowed = s->range;
-    char name[48];
     double v = 0;
-    int i;
+    int i, at;
     if (p->value_length == 4 && memcmp(p->value, "auto", 4) == 0) standard = 1;
     if (s->kind == SSLH_SETTING_TEXT) {
         char *copy = standard ? NULL : (char *)sslh_i_alloc(c, p->value_length + 1);
@@ -8097,34 +8150,30 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
             memcpy(copy, p->value, p->value_length);
             copy[p->value_length] = 0;
         }
+        sslh_i_free(c, (void *)(uintptr_t)*(const char **)field); /* of an earlier value in the same text */
         *(const char **)field = copy;
         return;
     }
     if (s->kind == SSLH_SETTING_RECIPE) {
-        if (standard) *(const sslh_recipe **)field = NULL;
-        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && !standard && store->n < 4; i++)
+        if (standard) {
+            *(const sslh_recipe **)field = NULL;
+            return;
+        }
+        for (at = 0; at < store->n && store->offset[at] != s->offset; at++) {}
+        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && at < 4; i++)
             if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
                 memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
-                store->recipe[store->n] = sslh_i_recipe_names[i].recipe();
-                *(const sslh_recipe **)field = &store->recipe[store->n++];
+                if (at == store->n) store->offset[store->n++] = s->offset;
+                store->recipe[at] = sslh_i_recipe_names[i].recipe();
+                *(const sslh_recipe **)field = &store->recipe[at];
                 return;
             }
-        if (standard) return;
     } else if (s->kind == SSLH_SETTING_LIST) {
-        const char *at = p->value, *end = at + p->value_length;
         float list[8] = {0, 0, 0, 0, 0, 0, 0, 0};
-        for (i = 0; i < 7 && !standard; i++) {
-            const char *behind = sslh_i_scan_real(at, &v);
-            if (behind == at || behind > end || !sslh_i_in_range(s->range, v)) break;
-            list[i] = (float)v;
-            if (behind == end) standard = 1;
-            at = *behind == ':' ? behind + 1 : end;
-        }
-        if (standard) {
+        if (standard || sslh_i_setting_list(s, p, list)) {
             memcpy(field, list, sizeof list);
             return;
         }
-        kind = "up to 7 numbers with colons between them, each ";
     } else if (sslh_i_setting_number(s, p->value, p->value_length, &v)) {
         /* 0 would mean the default; where that is another number, SSLH_OFF means 0. */
         sslh_i_setting_put(s, desc, v == 0 && strcmp(s->standard, "0") != 0 ? SSLH_OFF : v);
@@ -8132,39 +8181,46 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
     } else if (standard) {
         sslh_i_setting_put(s, desc, 0);
         return;
-    } else if (s->kind == SSLH_SETTING_INT) kind = "a whole number, ";
-    else if (s->kind == SSLH_SETTING_REAL) kind = "a number, ";
-    sslh_fail(c, SSLH_E_USAGE, "%s: %s=%s: %s%s", who, s->name, sslh_i_quote(name, p->value, p->value_length), kind,
-              allowed);
+    }
+    sslh_i_setting_refuse(c, who, s, p);
 }
 
-/* The training settings of text into m->defaults; other names are passed over. Another optimiser begins with none of
-   the numbers of the one before it. A rate without lr_scales is the rate itself. */
+/* The training settings of text into m->defaults; other names are passed over. Of a field that is given twice the last
+   value counts; auto is the method's own value. The optimiser is read first: another one than the method's begins with
+   none of its numbers. A rate without lr_scales is the rate itself. */
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m) {
     const int n = SSLH_I_LENGTH(sslh_i_train_settings);
-    int pass, rate = 0, scales = 0;
+    const sslh_optim_kind own = m->defaults.optimizer.kind;
+    int pass, rate = 0, scales = 0, steps = 0, milestones = 0;
     for (pass = 0; pass < 2; pass++) {
         const char *at = text;
+        sslh_optim_kind kind;
+        sslh_method before = *m; /* what auto brings back */
         sslh_i_assign p;
         while (sslh_i_assign_next(&at, &p) > 0) {
             const sslh_setting *s = sslh_i_setting_find(sslh_i_train_settings, n, &p);
+            int given = p.value_length != 4 || memcmp(p.value, "auto", 4) != 0;
             if (!s || (m->info && sslh_i_setting_find(m->info->settings, m->info->settings_count, &p))) continue;
             if (pass != (s->kind != SSLH_SETTING_OPTIMIZER)) continue;
-            if (p.value_length == 4 && memcmp(p.value, "auto", 4) == 0) continue; /* the method's stays */
-            if (!pass) {
-                sslh_optim_kind old = m->defaults.optimizer.kind;
-                sslh_i_setting_read(c, who, s, &p, m, NULL);
-                if (m->defaults.optimizer.kind != old) {
-                    sslh_optim_kind kind = m->defaults.optimizer.kind;
-                    memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
-                    m->defaults.optimizer.kind = kind;
-                }
-            } else sslh_i_setting_read(c, who, s, &p, m, NULL);
-            rate |= strcmp(s->name, "lr") == 0;
-            scales |= strcmp(s->name, "lr_scales") == 0;
+            if (given) sslh_i_setting_read(c, who, s, &p, m, NULL);
+            else if (s->kind == SSLH_SETTING_LIST)
+                memcpy((char *)m + s->offset, (const char *)&before + s->offset, sizeof before.defaults.milestones);
+            else sslh_i_setting_put(s, m, sslh_i_setting_get(s, &before));
+            if (strcmp(s->name, "lr") == 0) rate = given;
+            if (strcmp(s->name, "lr_scales") == 0) scales = given;
+            if (strcmp(s->name, "milestones") == 0) milestones = given;
+            if (s->kind == SSLH_SETTING_SCHEDULE) steps = given && m->defaults.schedule == SSLH_STEPS;
+        }
+        kind = m->defaults.optimizer.kind;
+        if (!pass && kind != own) {
+            memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
+            m->defaults.optimizer.kind = kind;
         }
     }
     if (rate && !scales) m->lr_scales = 0;
+    if (steps && !milestones && m->defaults.milestones[0] == 0.0f) /* milestones=none is somebody's wish */
+        sslh_fail(c, SSLH_E_USAGE, "%s: schedule=steps needs the places of the steps: give milestones, for example "
+                  "milestones=0.5:0.75 (shares of the run)", who);
 }
 
 /* What every method's constructor calls when the encoder is checked and self is filled in: makes the container, and
@@ -8187,6 +8243,20 @@ SSLH_I_FN void sslh_i_settings_names(const sslh_setting *s, int n, char *out, si
     for (i = 0; i < n; i++) sslh_i_append(out, size, used, i ? ", %s" : "%s", s[i].name);
 }
 
+/* The sentence about a piece of text for which sslh_i_assign_next returned -1. */
+SSLH_I_FN void sslh_i_assign_refuse(sslh_ctx *c, const char *who, const char *text, const sslh_i_assign *p) {
+    const char *behind = p->name + p->name_length;
+    char word[48];
+    if (p->name_length == 0)
+        sslh_fail(c, SSLH_E_USAGE, "%s: no name before \"%s\"", who,
+                  sslh_i_quote(word, p->name, strcspn(p->name, ", \t\r\n\v\f")));
+    else if (behind[strspn(behind, " \t\r\n\v\f")] == '=')
+        sslh_fail(c, SSLH_E_USAGE, "%s: no value after \"%s=\"", who, sslh_i_quote(word, p->name, p->name_length));
+    else
+        sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value%s", who, sslh_i_quote(word, p->name, p->name_length),
+                  p->name > text ? sslh_i_comma_hint(p->name - 1) : "");
+}
+
 /* The text is read twice: into the descriptor before the method is made of it, into the training defaults after. */
 SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data data,
                                       const char *settings) {
@@ -8201,6 +8271,7 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     size_t used = 0;
     int more;
     memset(&store, 0, sizeof store);
+    if (!name) sslh_fail(c, SSLH_E_USAGE, "%s: the name is NULL", fn);
     if (!info) {
         text[0] = 0;
         for (info = sslh_i_methods; info->name; info++)
@@ -8212,13 +8283,15 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     snprintf(who, sizeof who, "%s: %s", fn, info->name);
     if (!info->make)
         sslh_fail(c, SSLH_E_USAGE, "%s learns from %s: call %s", who, info->input, info->function);
+    if (encoder && strcmp(info->encoder, "own") == 0)
+        sslh_fail(c, SSLH_E_USAGE, "%s makes its own encoder: give NULL instead of one", who);
     if (!SSLH_I_BAD(c)) desc = sslh_i_alloc(c, info->desc_size);
     if (!desc) return sslh_method_new(c, info->name, encoder, NULL, 0);
     memset(desc, 0, info->desc_size);
     while ((more = sslh_i_assign_next(&at, &p)) != 0 && !SSLH_I_BAD(c)) {
         const sslh_setting *s = sslh_i_setting_find(info->settings, info->settings_count, &p);
         sslh_i_quote(word, p.name, p.name_length);
-        if (more < 0) sslh_fail(c, SSLH_E_USAGE, "%s: \"%s\" is not name=value", who, word);
+        if (more < 0) sslh_i_assign_refuse(c, who, settings, &p);
         else if (s) sslh_i_setting_read(c, who, s, &p, desc, &store);
         else if (!sslh_i_setting_find(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &p)) {
             text[0] = 0;
@@ -8239,38 +8312,61 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     return m;
 }
 
-/* A setting as text: its value, or the word for what stands there when it has none. */
+/* A setting as text, name=value: its value, or the word for what stands there when it has none. */
 SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
     const void *field = (const char *)desc + s->offset;
     char text[32];
+    double v;
     if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
-    sslh_i_append(out, size, used, ", %s=", s->name);
-    if (s->kind == SSLH_SETTING_TEXT)
+    sslh_i_append(out, size, used, " %s=", s->name);
+    if (s->kind == SSLH_SETTING_TEXT) {
         sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
-    else if (s->kind == SSLH_SETTING_REAL)
-        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)sslh_i_setting_get(s, desc)));
-    else sslh_i_append(out, size, used, "%d", (int)sslh_i_setting_get(s, desc));
+        return;
+    }
+    if (s->kind == SSLH_SETTING_LIST) {
+        const float *list = (const float *)field;
+        int i;
+        for (i = 0; i < 8 && list[i] != 0.0f; i++)
+            sslh_i_append(out, size, used, i ? ":%s" : "%s", sslh_i_real_text(text, list[i]));
+        if (!i) sslh_i_append(out, size, used, "none");
+        return;
+    }
+    v = sslh_i_setting_get(s, desc);
+    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+        const char *word = s->range; /* the words in the order of their numbers, from 1 */
+        int i;
+        for (i = 1; i < (int)v && strchr(word, ','); i++) word = strchr(word, ',') + 2;
+        sslh_i_append(out, size, used, "%.*s", (int)strcspn(word, ","), word);
+    } else if (s->kind == SSLH_SETTING_REAL) {
+        if (v == SSLH_OFF && sslh_i_in_range(s->range, 0)) v = 0;
+        sslh_i_append(out, size, used, "%s", sslh_i_real_text(text, (float)v));
+    } else sslh_i_append(out, size, used, "%d", (int)v);
 }
 
-/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints.
-   Every method's self begins with its descriptor, defaults filled in. */
+/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints; its
+   last part is what sslh_method_make reads. Every method's self begins with its descriptor, defaults filled in. */
 SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
-    static const char *const optimizers[5] = {"default", "SGD", "Adam", "AdamW", "LARS"};
-    static const char *const schedules[5] = {"default", "cosine", "constant", "steps", "linear decay"};
     sslh_train_desc d;
-    char rate[32], decay[32], warmup[32];
+    sslh_method shown;
     size_t used = 0;
     int i;
-    if (size) out[0] = 0;
+    if (out && size) out[0] = 0;
     if (!m || SSLH_I_BAD(m->ctx)) return 0;
-    /* From an empty description: everything the method's. */
-    memset(&d, 0, sizeof d);
-    d = sslh_i_train_resolve(m, d);
-    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; %s rate %s, decay %s, %s, warm-up %s epochs, "
-                  "batch %d, second number: %s", m->name, m->encoder ? sslh_net_query(m->encoder).name : "none",
-                  (double)sslh_net_query(m->net).params, optimizers[(int)d.optimizer.kind],
-                  sslh_i_real_text(rate, d.lr), sslh_i_real_text(decay, d.optimizer.weight_decay),
-                  schedules[(int)d.schedule], sslh_i_real_text(warmup, d.warmup), d.batch, m->second_name);
+    shown = *m;
+    memset(&d, 0, sizeof d); /* an empty description: everything the method's */
+    shown.defaults = sslh_i_train_resolve(m, d);
+    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; second number: %s;", m->name,
+                  m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params,
+                  m->second_name);
+    for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
+        const sslh_setting *s = &sslh_i_train_settings[i];
+        int says = strcmp(s->name, "warmup") == 0 || strcmp(s->name, "weight_decay") == 0;
+        if (strcmp(s->name, "lr_scales") == 0) continue; /* lr is the product already */
+        if (strcmp(s->name, "milestones") == 0 || strcmp(s->name, "gamma") == 0)
+            says = shown.defaults.schedule == SSLH_STEPS;
+        else if (sslh_i_setting_get(s, &shown) != 0) says = 1;
+        if (says) sslh_i_setting_print(s, &shown, out, size, &used);
+    }
     for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
         sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
     return used;

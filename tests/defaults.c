@@ -333,7 +333,8 @@ static void comments_say_the_defaults(void) {
             CHECK(strcmp(comment_default(comment), defaults[i]) == 0, "sslh_train_desc.%s: default %s", general[i],
                   comment_default(comment));
         }
-        CHECK(strstr(text, "SGD rate 0.03, decay 0, cosine, warm-up 0 epochs, batch 256") != NULL, "%s", text);
+        CHECK(strstr(text, "; epochs=10 batch=256 lr=0.03 schedule=cosine warmup=0 optimizer=sgd weight_decay=0"), "%s",
+              text);
         sslh_destroy(c);
     }
 #if SSLH_WITH_VAE /* it leaves these to the general table */
@@ -354,11 +355,127 @@ static void settings_are_printed(void) {
     memset(&sd, 0, sizeof sd);
     m = sslh_simclr(c, small(c, 3), sd);
     sslh_method_print(&m, text, sizeof text);
-    CHECK(strstr(text, "simclr") && strstr(text, "LARS") && strstr(text, "batch 256"), "%s", text);
+    CHECK(strstr(text, "simclr: encoder convnet, ") == text &&
+              strstr(text, "; second number: top-1; epochs=10 batch=256 lr=1 schedule=cosine warmup=1 optimizer=lars "
+                           "weight_decay=0.0001 temperature=0.5 head_layers=3 head_hidden=8 head_out=128 "),
+          "%s", text);
+    CHECK(sslh_method_print(&m, NULL, 100) == strlen(text) && sslh_method_print(&m, text, 0) == strlen(text),
+          "nowhere to print to");
     sslh_recipe_print(SSLH_VIEWS_SIMCLR, text, sizeof text);
     CHECK(strstr(text, "0.08"), "%s", text);
     sslh_destroy(c);
 }
+
+#if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
+static sslh_net *one_block(sslh_ctx *c) {
+    sslh_vit_desc d;
+    memset(&d, 0, sizeof d);
+    d.image = 16, d.width = 24, d.depth = 1;
+    return sslh_vit(c, d);
+}
+static sslh_method made(sslh_ctx *c, const char *name, const char *settings) {
+    sslh_net *encoder = strcmp(name, "vae") == 0 ? NULL : strcmp(name, "mae") == 0 ? one_block(c) : small(c, 3);
+    return sslh_method_make(c, name, encoder, noise(c, 8, 16, 16, 3), settings);
+}
+
+/* The printed line is text for the method: what is made of it prints the same line. */
+static void a_line_is_read_back(void) {
+    static const char *const settings[][2] = {
+        {"simclr", ""},
+        {"simclr", "optimizer=sgd lr=0.3 momentum=0 clip=2 temperature=0.2 batch=64 epochs=3 warmup=7"},
+        {"rotation", ""},
+        {"rotation", "tap=block1,schedule=steps milestones=none"},
+        {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
+        {"mae", "mask=0.5 weight_decay=0 batch=100"}};
+    int i;
+    for (i = 0; i < (int)(sizeof settings / sizeof settings[0]); i++) {
+        sslh_ctx *c = create(1);
+        sslh_method m = made(c, settings[i][0], settings[i][1]);
+        char first[600], again[600];
+        sslh_method_print(&m, first, sizeof first);
+        m = made(c, settings[i][0], strrchr(first, ';') + 1);
+        sslh_method_print(&m, again, sizeof again);
+        CHECK_OK(c);
+        CHECK(strcmp(first, again) == 0, "\n%s\n%s", first, again);
+        CHECK(!!strstr(first, "milestones=") == (i == 2 || i == 3), "%s", first);
+        sslh_destroy(c);
+    }
+}
+
+/* Of a field that is given twice the last value counts, and auto is the method's own. */
+static void the_last_value_counts(void) {
+    sslh_ctx *c = create(1);
+    sslh_method m =
+        made(c, "simclr", "lr=0.3,lr=auto,optimizer=sgd,optimizer=lars,warmup=3,warmup=auto,batch=8,batch=9");
+    CHECK(m.defaults.lr == 1 && m.lr_scales == 1, "lr");
+    CHECK(m.defaults.warmup == 10 && m.defaults.batch == 9, "warmup, batch");
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.optimizer.weight_decay == 1e-4f, "LARS");
+    m = made(c, "simclr", "optimizer=sgd,optimizer=auto,lr_scales=1,lr_scales=auto,lr=0.5");
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.optimizer.weight_decay == 1e-4f && !m.lr_scales, "auto");
+    m = made(c, "simclr", "weight_decay=3,weight_decay=auto,optimizer=adam");
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.optimizer.weight_decay == 0, "Adam");
+    m = made(c, "rotation", "milestones=0.1:0.2,milestones=auto");
+    CHECK(m.defaults.milestones[0] == 0.3f && m.defaults.milestones[2] == 0.8f, "milestones");
+    made(c, "simclr", "views=moco,views=moco,views=moco,views=moco,views=moco,views=none");
+    made(c, "rotation", "tap=block1,tap=block2,tap=auto,tap=block1");
+    CHECK_OK(c);
+    m = made(c, "vae", "channels=data,hidden=3,latent=2");
+    CHECK(sslh_net_query(m.encoder).channels == 3, "the data's channels");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void sentences_about_text(void) {
+    static const char *const wrong[][3] = {
+        {"mae", "decoder_depth=2147483647",
+         "decoder_depth=2147483647 is not allowed: it must be a whole number from 1 to 256"},
+        {"mae", "decoder_width=65540", "from 4 to 65536"},
+        {"mae", "decoder_heads=65537", "from 1 to 65536"},
+        {"vae", "hidden=1048577", "from 1 to 1048576"},
+        {"vae", "latent=2147483647", "from 1 to 1048576"},
+        {"simclr", "head_hidden=2147483647", "from 1 to 1048576"},
+        {"simclr", "head_out=2147483648",
+         "head_out=2147483648 is not allowed: it must be a whole number from 1 to 1048576"},
+        {"simclr", "temperature=0",
+         "sslh_method_make: simclr: temperature=0 is not allowed: it must be a number above 0"},
+        {"simclr", "views=nope", "views=nope is not allowed: it must be one of none, simclr, "},
+        {"simclr", "temperature=", "no value after \"temperature=\""},
+        {"simclr", "=3", "no name before \"=3\""},
+        {"simclr", "temperature=0,2", "numbers take a decimal point"},
+        {"simclr", "lr=0,3", "\"3\" is not name=value (commas separate settings: numbers take a decimal point"},
+        {"simclr", "milestones=0.3,0.6", "\"0.6\" is not name=value (commas separate settings"},
+        {"simclr", "milestones=0.6:0.3",
+         "up to 7 ascending numbers with colons between them, each above 0 and below 1"},
+        {"simclr", "milestones=0.3:0.3", "ascending"},
+        {"simclr", "milestones=0.3:1e-60", "ascending"},
+        {"simclr", "milestones=1e-60", "above 0"},
+        {"simclr", "milestones=0.99999999999", "below 1"},
+        {"simclr", "schedule=steps", "schedule=steps needs the places of the steps: give milestones"},
+        {"rotation", "tap=no\001where", "no inner result 'no?where' (it has: block1, block2"}};
+    sslh_ctx *c = create(1);
+    sslh_train_desc t = quiet(4);
+    sslh_data none;
+    char *big = (char *)calloc(3000001, 1);
+    int i;
+    for (i = 0; i < (int)(sizeof wrong / sizeof wrong[0]); i++) {
+        made(c, wrong[i][0], wrong[i][1]);
+        CHECK_ERROR(c, wrong[i][2]);
+    }
+    memset(big, 'x', 3000000);
+    memcpy(big, "tap=", 4);
+    made(c, "rotation", big);
+    CHECK_ERROR(c, "xxx...' (it has: block1, block2");
+    free(big);
+    sslh_method_make(c, NULL, NULL, noise(c, 8, 16, 16, 3), NULL);
+    CHECK_ERROR(c, "the name is NULL");
+    sslh_method_make(c, "vae", small(c, 3), noise(c, 8, 16, 16, 3), NULL);
+    CHECK_ERROR(c, "vae makes its own encoder");
+    memset(&none, 0, sizeof none);
+    sslh_train(c, made(c, "simclr", ""), none, t);
+    CHECK_ERROR(c, "sslh_train: the data set is empty");
+    sslh_destroy(c);
+}
+#endif
 
 /* Loss at the start, when nothing is known yet: methods.md 0.1. */
 static void losses_at_the_start(void) {
@@ -450,7 +567,9 @@ static void misuse_of_the_trainer(void) {
     m = sslh_simclr(c, net, sd);
     before = sslh_hash(net);
     sslh_train(c, m, noise(other, 8, 16, 16, 3), t);
-    CHECK_ERROR(c, "another context");
+    CHECK_ERROR(c, "the data set belongs to another context");
+    sslh_train(other, m, noise(other, 8, 16, 16, 3), t);
+    CHECK_ERROR(other, "the method belongs to another context");
     t.epochs = -2;
     sslh_train(c, m, noise(c, 8, 16, 16, 3), t);
     CHECK_ERROR(c, "all must be positive");
@@ -490,6 +609,11 @@ TESTS_BEGIN
     TEST(training_bits)
     TEST(comments_say_the_defaults)
     TEST(settings_are_printed)
+#if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
+    TEST(a_line_is_read_back)
+    TEST(the_last_value_counts)
+    TEST(sentences_about_text)
+#endif
     TEST(losses_at_the_start)
     TEST(pitfalls_are_errors)
     TEST(misuse_of_the_trainer)

@@ -504,31 +504,38 @@ static void text_errors(void) {
     int i, n;
     refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, vae, simclr, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
-    CHECK_ERROR(c, "no method \"\" in this build");
+    CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
             "sslh_method_make: simclr has no field \"heat\"; it has temperature, head_layers, head_hidden, head_out, "
             "no_head_norm, decoupled, views; of its training epochs, batch, lr");
-    refused(c, "simclr", "head_layers=9", "sslh_method_make: simclr: head_layers=9: a whole number, 1 to 7");
-    refused(c, "simclr", "head_layers=2.5", "head_layers=2.5: a whole number, 1 to 7");
-    refused(c, "simclr", "head_layers=0", "head_layers=0: a whole number, 1 to 7");
-    refused(c, "simclr", "head_out=99999999999", "head_out=99999999999: a whole number, at least 1");
-    refused(c, "simclr", "temperature=warm", "temperature=warm: a number, above 0");
-    refused(c, "simclr", "temperature=-1", "temperature=-1: a number, above 0");
-    refused(c, "simclr", "temperature=1e60", "temperature=1e60: a number, above 0");
-    refused(c, "simclr", "temperature=1e-60", "temperature=1e-60: a number, above 0");
-    refused(c, "simclr", "temperature=nan", "temperature=nan: a number, above 0");
-    refused(c, "simclr", "decoupled=yes", "decoupled=yes: 0 or 1");
-    refused(c, "simclr", "decoupled=2", "decoupled=2: 0 or 1");
-    refused(c, "simclr", "views=loud", "views=loud: none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation");
-    refused(c, "simclr", "optimizer=magic", "optimizer=magic: sgd, adam, adamw, lars");
-    refused(c, "simclr", "schedule=weekly", "schedule=weekly: cosine, constant, steps, linear_decay");
+    refused(c, "simclr", "head_layers=9",
+            "sslh_method_make: simclr: head_layers=9 is not allowed: it must be a whole number from 1 to 7");
+    refused(c, "simclr", "head_layers=2.5", "head_layers=2.5 is not allowed: it must be a whole number from 1 to 7");
+    refused(c, "simclr", "head_layers=0", "head_layers=0 is not allowed: it must be a whole number from 1 to 7");
+    refused(c, "simclr", "head_out=99999999999",
+            "head_out=99999999999 is not allowed: it must be a whole number from 1 to 1048576");
+    refused(c, "simclr", "temperature=warm", "temperature=warm is not allowed: it must be a number above 0");
+    refused(c, "simclr", "temperature=-1", "temperature=-1 is not allowed: it must be a number above 0");
+    refused(c, "simclr", "temperature=1e60", "temperature=1e60 is not allowed: it must be a number above 0");
+    refused(c, "simclr", "temperature=1e-60", "temperature=1e-60 is not allowed: it must be a number above 0");
+    refused(c, "simclr", "temperature=nan", "temperature=nan is not allowed: it must be a number above 0");
+    refused(c, "simclr", "decoupled=yes", "decoupled=yes is not allowed: it must be 0 or 1");
+    refused(c, "simclr", "decoupled=2", "decoupled=2 is not allowed: it must be 0 or 1");
+    refused(c, "simclr", "views=loud",
+            "views=loud is not allowed: it must be one of none, simclr, simclr_large, moco, byol_0, byol_1, mae, "
+            "rotation");
+    refused(c, "simclr", "optimizer=magic", "optimizer=magic is not allowed: it must be one of sgd, adam, adamw, lars");
+    refused(c, "simclr", "schedule=weekly",
+            "schedule=weekly is not allowed: it must be one of cosine, constant, steps, linear_decay");
     refused(c, "simclr",
-            "milestones=0.5:", "milestones=0.5:: up to 7 numbers with colons between them, each above 0, below 1");
-    refused(c, "simclr", "momentum=1", "momentum=1: a number, at least 0, below 1");
+            "milestones=0.5:",
+            "milestones=0.5: is not allowed: it must be up to 7 ascending numbers with colons between them, "
+            "each above 0 and below 1");
+    refused(c, "simclr", "momentum=1", "momentum=1 is not allowed: it must be a number of at least 0 and below 1");
     refused(c, "simclr", "temperature", "simclr: \"temperature\" is not name=value");
-    refused(c, "simclr", "temperature=,head_out=3", "simclr: \"temperature\" is not name=value");
-    refused(c, "simclr", "=3", "simclr: \"\" is not name=value");
-    refused(c, "rotation", "rotations=3", "rotations=3: a whole number, 4 or 2");
+    refused(c, "simclr", "temperature=,head_out=3", "simclr: no value after \"temperature=\"");
+    refused(c, "simclr", "=3", "simclr: no name before \"=3\"");
+    refused(c, "rotation", "rotations=3", "rotations=3 is not allowed: it must be 4 or 2");
     refused(c, "rotation", "tap=nowhere", "nowhere");
     /* any bytes, any length: an error of less than 512 characters that is plain text, or none */
     for (i = 0; i < 3000; i++) {
