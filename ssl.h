@@ -13,8 +13,8 @@
 
        cc first.c -lm                 (add -lpthread with a C library older than glibc 2.34)
 
-   No compiler flags are needed for speed: the file carries its kernels for several instruction sets and picks among
-   them at run time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
+   gcc needs no flags for speed, clang wants -O2. The file carries its kernels for several instruction sets and picks
+   among them at run time. Names begin with sslh_ and SSLH_, so that it can live beside a TLS library (17 below).
 
    ------------------------------------------------------------------------------------------------------------------
    MANUAL
@@ -479,9 +479,10 @@
    17  BESIDE A TLS LIBRARY; C++; SEVERAL COPIES
 
    OpenSSL's headers define over a thousand macros that begin with SSL_, and libssl exports symbols that begin with
-   ssl_. Nothing here uses either prefix; a test includes <openssl/ssl.h> before and after this file and links
-   libssl.a. NSS installs a header that is called ssl.h too: put this file into a folder of your project and include it
-   by a quoted path ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is not defined:
+   ssl_. Nothing here uses either prefix, but for the alias SSL_IMPLEMENTATION (2); a test includes <openssl/ssl.h>
+   before and after this file and links libssl.a. NSS installs a header that is called ssl.h too: put this file into a
+   folder of your project and include it by a quoted path ("vendor/ssl.h"). If you got the other one, SSLH_VERSION is
+   not defined:
 
        #ifndef SSLH_VERSION
        #error "this is not the ssl.h for self-supervised learning: check the include path"
@@ -535,10 +536,11 @@
    of SSLH_FILE, this file was renamed (2). Undefined references: no file has SSLH_IMPLEMENTATION, or the one that has
    it was compiled with other switches. Symbols defined twice: two files have it.
 
-   It is slow. The one file with SSLH_IMPLEMENTATION needs -O2. sslh_query(c) tells the instruction set in .cpu and the
-   number of .threads. Other busy programs cost more than their share, because each operation waits for its last thread:
-   try .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet takes 3.8
-   million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default ViT 365 million.
+   It is slow. The one file with SSLH_IMPLEMENTATION wants -O2: gcc optimises the kernels without being told, but
+   clang does not, and its programs are many times slower at -O0. sslh_query(c) tells the instruction set in .cpu and
+   the number of .threads. Other busy programs cost more than their share, because each operation waits for its last
+   thread: try .threads below the number of cores. sslh_trace tells the milliseconds of each operation. sslh_convnet
+   takes 3.8 million multiply-adds for an image of 32 x 32, ResNet-18 555 million, the default ViT 365 million.
 
    Memory grows: a loop without sslh_next_batch needs sslh_begin_step (4), a sweep needs sslh_mark and sslh_rewind (6).
 
