@@ -370,7 +370,8 @@
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
    the gradients and the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0
    it uses the method's optimiser, changed by those of your fields of .optimizer that are not 0; with a .kind of yours
-   none of the method's numbers apply.
+   none of the method's numbers apply, only its .group_lr and .constant_lr: which parts of the nets rest or keep their
+   rate belongs to the method.
 
        static int each(const sslh_train_info *t, void *user) {
            if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
@@ -1610,7 +1611,8 @@ typedef struct sslh_train_desc {
     int   epochs;             /* passes over the data; default 10 */
     int   batch;              /* images per step; default 256 */
     sslh_optimizer_desc optimizer; /* default sgd. .kind 0: the method's, in which those fields of yours that are not 0
-                                 replace its own; with a .kind of yours none of the method's numbers apply */
+                                 replace its own; with a .kind of yours of the method's only .group_lr and
+                                 .constant_lr apply */
     float lr;                 /* peak rate for this batch size; default 0.03; the method's is multiplied by batch / 256
                                  where it has lr_scales */
     sslh_schedule schedule;   /* default cosine */
@@ -1655,8 +1657,8 @@ struct sslh_method {
     sslh_net   *net;          /* container: encoder, heads, teachers, states; all of it is trained, saved and resumed */
     sslh_net   *encoder;      /* the part that is kept */
     void       *self;         /* settings of the method */
-    int         phases;       /* default 1 */
-    unsigned    groups[4];    /* parameter groups trained in each phase; 0: all */
+    int         phases;       /* default 1, at most 8 */
+    unsigned    groups[8];    /* parameter groups trained in each phase; 0: all */
     int         min_batch;    /* smaller batches are an error; default 1 */
     const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
     float       second;       /* set by loss: shows whether the method works */
@@ -2407,6 +2409,7 @@ struct sslh_ctx {
 
 /* What sslh_create returns without memory: constant, so every function must ask SSLH_I_BAD before it writes. */
 static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
+#define SSLH_I_GROUPS 16 /* parameter groups; a parameter's stands in it as a bit */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
@@ -3297,11 +3300,15 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
     const sslh_train_desc general = sslh_i_train_general(), *b = &m->defaults, *last = &general;
     if (!d.epochs) d.epochs = b->epochs ? b->epochs : last->epochs;
     if (!d.batch) d.batch = b->batch ? b->batch : last->batch;
-    /* The method's optimiser as a whole, because its numbers belong together (a decay for LARS is none for AdamW);
-       those that the caller gives without naming another optimiser replace the method's. */
+    int g;
+    /* The numbers of the method's optimiser as a whole, because they belong together (a decay for LARS is none for
+       AdamW); those that the caller gives without naming an optimiser replace the method's. Which groups rest or keep
+       their rate is part of the method, whatever the optimiser (SimSiam's predictor). */
+    for (g = 0; g < SSLH_I_GROUPS; g++)
+        if (d.optimizer.group_lr[g] == 0.0f) d.optimizer.group_lr[g] = b->optimizer.group_lr[g];
+    d.optimizer.constant_lr |= b->optimizer.constant_lr;
     if (d.optimizer.kind == SSLH_OPTIM_DEFAULT) {
         sslh_optimizer_desc o = b->optimizer;
-        int g;
         if (o.kind == SSLH_OPTIM_DEFAULT) o.kind = last->optimizer.kind;
         d.optimizer.kind = o.kind;
         if (d.optimizer.momentum == 0.0f) d.optimizer.momentum = o.momentum;
@@ -3314,8 +3321,6 @@ SSLH_I_FN sslh_train_desc sslh_i_train_resolve(const sslh_method *m, sslh_train_
         if (d.optimizer.lars_eta == 0.0f) d.optimizer.lars_eta = o.lars_eta;
         if (!d.optimizer.lars_clip) d.optimizer.lars_clip = o.lars_clip;
         if (d.optimizer.clip == 0.0f) d.optimizer.clip = o.clip;
-        for (g = 0; g < 16; g++) if (d.optimizer.group_lr[g] == 0.0f) d.optimizer.group_lr[g] = o.group_lr[g];
-        d.optimizer.constant_lr |= o.constant_lr;
     }
     /* Goyal et al. 2017: a batch k times as large takes steps k times as long. */
     if (d.lr == 0.0f) {
@@ -4169,6 +4174,9 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
 
 /* --- one step ----------------------------------------------------------------------------------------------------- */
 
+/* As many as .groups has room for. */
+#define SSLH_I_PHASES ((int)(sizeof((sslh_method *)0)->groups / sizeof(unsigned)))
+
 /* Views, then for each phase: loss, backward, gradients callback, update of that phase's groups.
    Gradients of parameters outside the phase's groups are not even computed. The batch's views are made once for all
    phases. With update 0 gradients only pile up (.accumulate). */
@@ -4188,9 +4196,13 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
                   "are the negatives", m->name, batch->count, m->min_batch);
         return 0.0f;
     }
+    if (m->phases > SSLH_I_PHASES) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .phases is %d; a step has at most %d", m->name, m->phases, SSLH_I_PHASES);
+        return 0.0f;
+    }
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
-        unsigned groups = phase < 4 && m->groups[phase] ? m->groups[phase] : ~0u;
+        unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
         sslh_tensor *loss;
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
@@ -7279,15 +7291,16 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
    LARS: |g + wd p|^2 and |p|^2 of this step. */
 typedef struct sslh_i_optim_net { sslh_net *net; sslh_real *m, *v, *norms; int entries; } sslh_i_optim_net;
 
-/* steps counts updates, for the bias correction; the powers of beta1 and beta2 are kept as products, because pow
-   differs between platforms. */
+/* steps counts the updates of each parameter group for the bias correction: where phases take turns, a group that has
+   rested has learnt nothing meanwhile. The powers of beta1 and beta2 are kept as products, because pow differs between
+   platforms. */
 struct sslh_optimizer {
     sslh_ctx           *ctx; /* NULL: the dead optimiser */
     sslh_optimizer_desc desc;
     sslh_i_optim_net   *net;
     int                 nets, cap;
-    int64_t             steps;
-    double              power1, power2; /* beta1^steps, beta2^steps */
+    int64_t             steps[SSLH_I_GROUPS];
+    double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
     float               peak;
 };
 
@@ -7313,7 +7326,7 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     d.weight_decay = sslh_i_default(d.weight_decay, 0.0f);
     d.lars_eta = sslh_i_default(d.lars_eta, 0.001f);
     d.clip = sslh_i_default(d.clip, 0.0f);
-    for (g = 0; g < 16; g++) d.group_lr[g] = sslh_i_default(d.group_lr[g], 1.0f);
+    for (g = 0; g < SSLH_I_GROUPS; g++) d.group_lr[g] = sslh_i_default(d.group_lr[g], 1.0f);
     if (!(d.momentum < 1.0f) || !(d.beta1 < 1.0f) || !(d.beta2 < 1.0f)) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_optimizer_new: momentum and betas must be below 1");
         return sslh_i_dummy_optimizer();
@@ -7322,7 +7335,7 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     if (!o) return sslh_i_dummy_optimizer();
     o->ctx = c;
     o->desc = d;
-    o->power1 = o->power2 = 1;
+    for (g = 0; g < SSLH_I_GROUPS; g++) o->power1[g] = o->power2[g] = 1;
     return o;
 }
 
@@ -7379,6 +7392,13 @@ SSLH_I_FN int sslh_i_optim_takes(const sslh_net *net, const sslh_i_entry *e, uns
     return e->is_param && net->grads && !net->frozen && (e->t.group & groups) != 0;
 }
 
+/* The group is kept as a bit: its number. */
+SSLH_I_FN int sslh_i_group_number(unsigned bit) {
+    int g;
+    for (g = 0; g < SSLH_I_GROUPS - 1 && !(bit >> g & 1u); g++) {}
+    return g;
+}
+
 /* d of the rules in the manual, 11: weight decay times the tensor's decay_scale. LARS leaves vectors (biases, gains of
    norms) alone. */
 SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_entry *e) {
@@ -7412,7 +7432,7 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no "
-                      "parameter was changed", text, (double)o->steps);
+                      "parameter was changed", text, (double)o->steps[sslh_i_group_number(e->t.group)]);
             return 0;
         }
     }
@@ -7438,6 +7458,7 @@ SSLH_I_FN sslh_real sslh_i_lars_ratio(const sslh_optimizer *o, const sslh_real *
 SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n, int j, sslh_real lr, sslh_real scale) {
     const sslh_i_entry *e = n->net->entry[j];
     const sslh_optimizer_desc *d = &o->desc;
+    const int g = sslh_i_group_number(e->t.group);
     sslh_real decay = sslh_i_optim_decay(o, e);
     sslh_real *m = n->m ? n->m + e->offset : NULL, *v = n->v ? n->v + e->offset : NULL;
     if (v) {
@@ -7449,8 +7470,8 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
         a.eps = (sslh_real)d->eps;
         if (d->kind == SSLH_ADAM) a.decay = decay;
         else a.decoupled = decay;
-        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power1);
-        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power2);
+        a.bias1 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power1[g]);
+        a.bias2 = d->no_bias_correction ? (sslh_real)1 : (sslh_real)(1 - o->power2[g]);
         a.grad_scale = scale;
         a.zero_grad = 1;
         sslh_i_adam_update(o->ctx, e->t.data, e->t.grad, m, v, e->t.count, a);
@@ -7489,17 +7510,19 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     if (SSLH_I_BAD(o->ctx)) return;
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
         scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
-    o->steps++; /* t of Adam's bias corrections 1 - beta^t */
-    o->power1 = o->power1 * (double)o->desc.beta1; /* beta1^t */
-    o->power2 = o->power2 * (double)o->desc.beta2; /* beta2^t */
+    for (g = 0; g < SSLH_I_GROUPS; g++) {
+        if (!(groups >> g & 1u)) continue;
+        o->steps[g]++; /* t of Adam's bias corrections 1 - beta^t */
+        o->power1[g] = o->power1[g] * (double)o->desc.beta1; /* beta1^t */
+        o->power2[g] = o->power2[g] * (double)o->desc.beta2; /* beta2^t */
+    }
     for (i = o->nets - 1; i >= 0; i--) {
         const sslh_net *net = o->net[i].net;
         for (j = net->entries - 1; j >= 0; j--) {
             const sslh_i_entry *e = net->entry[j];
             float rate;
             if (!sslh_i_optim_takes(net, e, groups)) continue;
-            /* The group is kept as a bit: its number. */
-            for (g = 0; g < 15 && !(e->t.group >> g & 1u); g++) {}
+            g = sslh_i_group_number(e->t.group);
             rate = o->desc.constant_lr >> g & 1u ? o->peak : lr;
             rate = rate * o->desc.group_lr[g];
             rate = rate * e->lr_scale; /* layer-wise decay, for example */
@@ -8215,8 +8238,12 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
         }
         kind = m->defaults.optimizer.kind;
         if (!pass && kind != own) {
-            memset(&m->defaults.optimizer, 0, sizeof m->defaults.optimizer);
-            m->defaults.optimizer.kind = kind;
+            sslh_optimizer_desc fresh; /* which groups rest or keep their rate belongs to the method */
+            memset(&fresh, 0, sizeof fresh);
+            fresh.kind = kind;
+            memcpy(fresh.group_lr, m->defaults.optimizer.group_lr, sizeof fresh.group_lr);
+            fresh.constant_lr = m->defaults.optimizer.constant_lr;
+            m->defaults.optimizer = fresh;
         }
     }
     if (rate && !scales) m->lr_scales = 0;
@@ -26441,17 +26468,16 @@ SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
     snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
 }
 
-/* The 16 hexadecimal digits of a key. */
-SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out) {
+/* The numbers of a key, 16 hexadecimal digits each, at most max; returns how many there are, 0 when it has others. */
+SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out, int max) {
     const char *p = sslh_i_st_meta_of(s, key);
     int i;
-    *out = 0;
     for (i = 0; p && p[i]; i++) {
         int digit = p[i] >= '0' && p[i] <= '9' ? p[i] - '0' : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10 : -1;
-        if (digit < 0 || i == 16) return 0;
-        *out = *out << 4 | (uint64_t)digit;
+        if (digit < 0 || i == 16 * max) return 0;
+        out[i / 16] = (i % 16 ? out[i / 16] << 4 : 0) | (uint64_t)digit;
     }
-    return i == 16;
+    return i % 16 ? 0 : i / 16;
 }
 
 /* The moments of the optimiser's nets. With a file only of those nets whose moments it has. */
@@ -26496,9 +26522,11 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
     return m && o && o->ctx && !sslh_i_net_bad(m->net) && m->net->ctx == o->ctx && sslh_i_tree_ready(t, m->net);
 }
 
+/* Those from SSLH_I_BY_GROUP on hold a number for each parameter group; a file of an earlier build has one for all. */
 #define SSLH_I_COUNTERS 9
+#define SSLH_I_BY_GROUP 6
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
-    "sslh.optimizer", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2", "sslh.optimizer.peak"};
+    "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
 
 SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
     sslh_i_tree t;
@@ -26506,26 +26534,29 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
     sslh_i_st_meta meta[SSLH_I_COUNTERS + 4];
     sslh_method shown;
     char config[512];
-    uint64_t value[SSLH_I_COUNTERS];
-    char text[SSLH_I_COUNTERS][20];
-    int i;
+    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS];
+    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4];
+    int i, g;
     sslh_ctx *c;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
     c = o->ctx;
     if (!sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) return;
     sslh_i_st_add_net(&l, m->net, "model.");
     sslh_i_st_add_moments(&l, m, o, NULL);
-    value[0] = (uint64_t)step;
-    value[1] = c->desc.seed;
-    value[2] = c->stream;
-    value[3] = (uint64_t)c->steps;
-    value[4] = (uint64_t)o->desc.kind;
-    value[5] = (uint64_t)o->steps;
-    value[6] = sslh_i_double_bits(o->power1);
-    value[7] = sslh_i_double_bits(o->power2);
-    value[8] = sslh_i_double_bits((double)o->peak);
+    value[0][0] = (uint64_t)step;
+    value[1][0] = c->desc.seed;
+    value[2][0] = c->stream;
+    value[3][0] = (uint64_t)c->steps;
+    value[4][0] = (uint64_t)o->desc.kind;
+    value[5][0] = sslh_i_double_bits((double)o->peak);
+    for (g = 0; g < SSLH_I_GROUPS; g++) {
+        value[6][g] = (uint64_t)o->steps[g];
+        value[7][g] = sslh_i_double_bits(o->power1[g]);
+        value[8][g] = sslh_i_double_bits(o->power2[g]);
+    }
     for (i = 0; i < SSLH_I_COUNTERS; i++) {
-        sslh_i_hex64(text[i], value[i]);
+        int n = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
+        for (g = 0; g < n; g++) sslh_i_hex64(text[i] + 16 * g, value[i][g]);
         meta[i].key = sslh_i_counter_names[i];
         meta[i].value = text[i];
     }
@@ -26553,8 +26584,8 @@ SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o
     sslh_i_st s;
     sslh_i_st_list l;
     sslh_load_desc d;
-    uint64_t value[SSLH_I_COUNTERS];
-    int i, good;
+    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS];
+    int i, g, good, out_of_range = 0;
     const char *kind, *name;
     memset(&l, 0, sizeof l);
     memset(&d, 0, sizeof d);
@@ -26563,14 +26594,20 @@ SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o
         kind = sslh_i_st_meta_of(&s, "sslh.kind");
         name = sslh_i_st_meta_of(&s, "sslh.method");
         good = kind && strcmp(kind, "checkpoint 1") == 0;
-        for (i = 0; i < SSLH_I_COUNTERS && good; i++) good = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], &value[i]);
+        for (i = 0; i < SSLH_I_COUNTERS && good; i++) {
+            int want = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS,
+                n = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], value[i], want);
+            good = n == 1 || n == want;
+            for (g = n; good && g < want; g++) value[i][g] = value[i][0];
+        }
+        for (g = 0; g < SSLH_I_GROUPS && good; g++) out_of_range |= value[6][g] > (uint64_t)INT64_MAX;
         if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
         else if (name && m->name && strcmp(name, m->name) != 0)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name,
                       m->name);
-        else if (value[4] != (uint64_t)o->desc.kind)
+        else if (value[4][0] != (uint64_t)o->desc.kind)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
-        else if (value[0] > (uint64_t)INT64_MAX || value[3] > (uint64_t)INT64_MAX || value[5] > (uint64_t)INT64_MAX)
+        else if (out_of_range || value[0][0] > (uint64_t)INT64_MAX || value[3][0] > (uint64_t)INT64_MAX)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", fn, file);
     }
     if (!SSLH_I_BAD(c) && sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) {
@@ -26581,14 +26618,16 @@ SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o
     sslh_i_free(c, l.item);
     sslh_i_st_close(&s);
     if (SSLH_I_BAD(c)) return 0;
-    c->desc.seed = value[1];
-    c->stream = value[2];
-    c->steps = (int64_t)value[3];
-    o->steps = (int64_t)value[5];
-    o->power1 = sslh_i_double_of(value[6]);
-    o->power2 = sslh_i_double_of(value[7]);
-    o->peak = (float)sslh_i_double_of(value[8]);
-    return (int64_t)value[0];
+    c->desc.seed = value[1][0];
+    c->stream = value[2][0];
+    c->steps = (int64_t)value[3][0];
+    o->peak = (float)sslh_i_double_of(value[5][0]);
+    for (g = 0; g < SSLH_I_GROUPS; g++) {
+        o->steps[g] = (int64_t)value[6][g];
+        o->power1[g] = sslh_i_double_of(value[7][g]);
+        o->power2[g] = sslh_i_double_of(value[8][g]);
+    }
+    return (int64_t)value[0][0];
 }
 
 SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path) {

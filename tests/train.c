@@ -9,6 +9,7 @@
 #endif
 
 #define SIDE 8
+#define OFF ((float)SSLH_OFF)
 static uint8_t pixels[64 * SIDE * SIDE * 3];
 static int32_t labels[64];
 static sslh_data make_data(sslh_ctx *c, int n) {
@@ -350,6 +351,167 @@ static void trainer(void) {
     sslh_destroy(c);
 }
 
+/* --- phases --------------------------------------------------------------------------------------------------------- */
+
+/* Parameter k is in group k and is pulled to 3; every phase has the same loss. */
+typedef struct phase_self { int parameters; } phase_self;
+static void phase_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
+    (void)b;
+    sslh_view_add(out, "x", sslh_full(m->ctx, sslh_dim1(4), 3));
+}
+static sslh_tensor *phase_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    const phase_self *s = (const phase_self *)m->self;
+    sslh_tensor *total = NULL;
+    int k;
+    (void)phase;
+    for (k = 0; k < s->parameters; k++) {
+        sslh_tensor *one = sslh_mse(m->ctx, sslh_param(m->net, k), sslh_view_get(v, "x"));
+        total = total ? sslh_add(m->ctx, total, one) : one;
+    }
+    return total;
+}
+static sslh_method phase_method(sslh_ctx *c, int parameters, int phases) {
+    phase_self self;
+    sslh_method m;
+    int k;
+    self.parameters = parameters;
+    m = sslh_method_new(c, "phases", NULL, &self, sizeof self);
+    for (k = 0; k < parameters; k++) {
+        char name[24];
+        sslh_param_opts o;
+        memset(&o, 0, sizeof o);
+        o.group = k;
+        snprintf(name, sizeof name, "w%d", k);
+        sslh_param_new(m.net, name, sslh_dim1(4), SSLH_INIT_ONE, 0);
+        sslh_param_set_matching(m.net, name, o);
+    }
+    m.views = phase_views;
+    m.loss = phase_loss;
+    m.phases = phases;
+    return m;
+}
+static sslh_train_desc phase_settings(sslh_optim_kind kind, int steps) {
+    sslh_train_desc d = settings(steps, 32); /* 2 steps an epoch */
+    d.lr = 1e-3f;
+    d.schedule = SSLH_CONSTANT;
+    d.max_steps = steps;
+    d.optimizer.kind = kind;
+    return d;
+}
+static float phase_value(const sslh_method *m, int k) { return (float)sslh_param(m->net, k)->data[0]; }
+
+/* A group's Adam counts its own updates: two groups in two phases move as one group does alone. */
+static void phase_counts(void) {
+    sslh_ctx *c = create(NULL, 1);
+    sslh_method m = phase_method(c, 1, 1), two = phase_method(c, 2, 2);
+    int steps;
+    two.groups[0] = 1, two.groups[1] = 2;
+    for (steps = 1; steps < 4; steps++) {
+        sslh_train_desc d = phase_settings(SSLH_ADAM, steps);
+        float was = phase_value(&m, 0);
+        sslh_train(c, m, make_data(c, 64), d);
+        sslh_train(c, two, make_data(c, 64), d);
+        CHECK_OK(c);
+        if (steps == 1) CHECK_NEAR(phase_value(&m, 0) - was, 1e-3, 1e-7); /* Adam's first step is the rate */
+        CHECK(phase_value(&two, 0) == phase_value(&m, 0) && phase_value(&two, 1) == phase_value(&m, 0),
+              "%d steps: %.9g, in phases %.9g and %.9g", steps, (double)phase_value(&m, 0), (double)phase_value(&two, 0), (double)phase_value(&two, 1));
+    }
+    sslh_destroy(c);
+}
+
+/* Each phase moves its groups only, up to the eighth; more of them have no room and are an error. */
+static void phase_number(void) {
+    sslh_ctx *c = create(NULL, 1);
+    sslh_method m = phase_method(c, 2, 8);
+    sslh_train_desc d = phase_settings(SSLH_SGD, 1);
+    int k;
+    d.optimizer.momentum = OFF;
+    for (k = 0; k < 8; k++) m.groups[k] = k < 7 ? 1u : 2u;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK_OK(c);
+    CHECK_NEAR(phase_value(&m, 1), 1 + 1e-3, 1e-7); /* the mean over 4 values: a slope of 2 (1 - 3) / 4 = -1 */
+    CHECK_NEAR(phase_value(&m, 0), 3 - 2 * pow(1 - 1e-3 / 2, 7), 1e-6);
+    m.phases = 9;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK_ERROR(c, ".phases is 9; a step has at most 8");
+    sslh_destroy(c);
+}
+
+/* A run of two phases whose groups have unequal counts goes on from a checkpoint bit for bit; a file with one count for
+   all, as earlier builds wrote it, is read as that count for every group. */
+static void phase_checkpoint(void) {
+    const char *path = "build/phases.safetensors";
+    float whole[2], old = 0;
+    int kind, k;
+    for (kind = 0; kind < 3; kind++) { /* without stopping; resumed; resumed from the older form */
+        sslh_ctx *c = create(NULL, 1);
+        sslh_method m = phase_method(c, 2, 2);
+        sslh_train_desc d = phase_settings(SSLH_ADAM, 3);
+        m.groups[0] = 3, m.groups[1] = 2;
+        if (!kind) {
+            d.max_steps = 6, d.epochs = 3;
+            sslh_train(c, m, make_data(c, 64), d);
+            for (k = 0; k < 2; k++) whole[k] = phase_value(&m, k);
+        } else {
+            d.epochs = 3, d.checkpoint = path;
+            remove(path);
+            sslh_train(c, m, make_data(c, 64), d);
+            CHECK_OK(c);
+            if (kind == 2) {
+                static const char *const keys[3] = {"sslh.optimizer.steps\":\"",
+                                                    "sslh.optimizer.power1\":\"",
+                                                    "sslh.optimizer.power2\":\""};
+                static char text[1 << 16];
+                FILE *f = fopen(path, "rb");
+                size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0, at;
+                if (f) fclose(f);
+                for (k = 0; k < 3; k++) { /* the first of 16 numbers stays, blanks fill the room of the others */
+                    for (at = 0; at + 400 < n && memcmp(text + at, keys[k], strlen(keys[k])) != 0; at++) {}
+                    if (!CHECK(at + 400 < n, "no %s", keys[k])) break;
+                    at += strlen(keys[k]);
+                    text[at + 16] = '"';
+                    memset(text + at + 17, ' ', 240);
+                }
+                f = fopen(path, "wb");
+                if (f) fwrite(text, 1, n, f), fclose(f);
+            }
+            m = phase_method(c, 2, 2);
+            m.groups[0] = 3, m.groups[1] = 2;
+            d.max_steps = 6, d.resume = 1;
+            sslh_train(c, m, make_data(c, 64), d);
+            for (k = 0; k < 2; k++) /* in the older form only group 0 has its own count */
+                CHECK(phase_value(&m, k) == whole[k] || (kind == 2 && k == 1), "group %d: %.9g, without stopping %.9g", k,
+                      (double)phase_value(&m, k), (double)whole[k]);
+            if (kind == 2) old = phase_value(&m, 1); /* 3 updates counted where 6 were made */
+        }
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+    CHECK(old != whole[1] && old > 1, "group 1 with the count of group 0: %.9g", (double)old);
+    remove(path);
+}
+
+/* What rests and what keeps its rate is part of the method: an optimiser that the user names replaces only numbers. */
+static void structure_stays(void) {
+    sslh_ctx *c = create(NULL, 1);
+    sslh_method m = phase_method(c, 3, 1);
+    sslh_train_desc d = phase_settings(SSLH_SGD, 2);
+    m.defaults.optimizer.kind = SSLH_ADAM;
+    m.defaults.optimizer.group_lr[1] = OFF;
+    m.defaults.optimizer.weight_decay = 0.5f;
+    m.defaults.optimizer.constant_lr = 1u << 2;
+    d.epochs = 1, d.schedule = SSLH_LINEAR_DECAY, d.optimizer.momentum = OFF;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK_OK(c);
+    CHECK(phase_value(&m, 1) == 1, "the group that rests moved to %.9g", (double)phase_value(&m, 1));
+    CHECK_NEAR(phase_value(&m, 0), 1 + 1e-3 + 0.5e-3 * (1 - 0.5e-3), 1e-6); /* rates 1e-3 and half of it, no decay */
+    CHECK_NEAR(phase_value(&m, 2), 1 + 1e-3 + 1e-3 * (1 - 0.5e-3), 1e-6);   /* both at the peak */
+    d.optimizer.group_lr[1] = 1;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK(phase_value(&m, 1) > 1, "a rate of the user's own was not taken");
+    sslh_destroy(c);
+}
+
 static sslh_tensor *poison_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *x = sslh_view_get(v, "x"), *w = sslh_param(m->net, 0);
     (void)phase;
@@ -476,6 +638,10 @@ TESTS_BEGIN
     TEST(one_result)
     TEST(resume)
     TEST(trainer)
+    TEST(phase_counts)
+    TEST(phase_number)
+    TEST(phase_checkpoint)
+    TEST(structure_stays)
     TEST(nan_in_the_middle)
     TEST(resnet_memory)
     TEST(fork_child)
