@@ -2394,6 +2394,7 @@ struct sslh_ctx {
     sslh_i_node **nodes;   /* the tape */
     size_t    nnodes, nodes_cap;
     sslh_i_scope scopes[16];
+    int          lost; /* scopes for which there was no room: so many sslh_pop close none */
     int       depth;
     int       no_grad;
     int       dirty;       /* an operation ran since the step began */
@@ -2953,11 +2954,14 @@ SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 struct sslh_i_plan; /* >>elementwise */
 struct sslh_i_conv; /* >>conv */
 
-/* --- part I: >>settings, >>losses, >>nets, >>encoders --- */
+/* --- part I: >>settings, >>losses, >>nets, >>encoders, >>optim --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
+SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
+SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
+SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
@@ -3153,6 +3157,50 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
     return m;
 }
 
+/* The settings of a method as its section keeps them. NULL, and an error where none is set, for a method of another
+   kind and for one that could not be made; function is the name of the function that makes this kind. */
+SSLH_I_FN void *sslh_i_self(const char *op, const sslh_method *m, const char *function) {
+    if (!m || SSLH_I_BAD(m->ctx)) return NULL;
+    if (sslh_i_net_dead(m->net) || (m->info && !m->self))
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", op);
+    else if (!m->info || strcmp(m->info->function, function) != 0)
+        sslh_fail(m->ctx, SSLH_E_USAGE, "%s: the method '%s' was not made by %s", op, m->name ? m->name : "", function);
+    else return m->self;
+    return NULL;
+}
+
+/* The callbacks of a method that could not be made: it may still be called when the error has been cleared. */
+SSLH_I_FN void sslh_i_inert(sslh_method *m) {
+    sslh_fail(m->ctx, SSLH_E_USAGE, "%s: this method could not be made (an error that was cleared)", m->name);
+}
+SSLH_I_FN void sslh_i_inert_prepare(sslh_method *m, sslh_data data) {
+    (void)data;
+    sslh_i_inert(m);
+}
+SSLH_I_FN void sslh_i_inert_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    (void)batch;
+    (void)out;
+    sslh_i_inert(m);
+}
+SSLH_I_FN sslh_tensor *sslh_i_inert_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    (void)v;
+    (void)phase;
+    sslh_i_inert(m);
+    return sslh_i_dummy(m->ctx);
+}
+/* What every method's constructor ends with. The callbacks of a method need not ask whether it was made. */
+SSLH_I_FN sslh_method sslh_i_method_end(sslh_method m) {
+    if (!SSLH_I_BAD(m.ctx)) return m;
+    m.self = NULL;
+    m.encoder = sslh_i_dummy_net(m.ctx); /* NULL would mean raw pixels to a probe */
+    m.prepare = sslh_i_inert_prepare;
+    m.views = sslh_i_inert_views;
+    m.loss = sslh_i_inert_loss;
+    m.grads = NULL;
+    m.after = NULL;
+    return m;
+}
+
 /* An encoder that a method can use: there, and of the right output kind (-1: any). */
 SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encoder, int kind) {
     /* In the order of sslh_kind. */
@@ -3177,12 +3225,13 @@ SSLH_I_FN int sslh_i_check_encoder(sslh_ctx *c, const char *op, sslh_net *encode
 SSLH_I_FN void sslh_i_normalise_by_data(sslh_recipe *r, sslh_net *encoder, sslh_data data) {
     sslh_preprocess p;
     memset(&p, 0, sizeof p);
-    sslh_data_mean_std(data, r->mean, r->std);
+    sslh_data_mean_std(data, p.mean, p.std);
+    if (SSLH_I_BAD(data.ctx)) return;
     p.height = data.height;
     p.width = data.width;
     p.channels = data.channels;
-    memcpy(p.mean, r->mean, sizeof p.mean);
-    memcpy(p.std, r->std, sizeof p.std);
+    memcpy(r->mean, p.mean, sizeof r->mean);
+    memcpy(r->std, p.std, sizeof r->std);
     sslh_set_preprocess(encoder, p);
 }
 
@@ -3462,7 +3511,7 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
     m.prepare = sslh_i_rotation_prepare;
     m.views = sslh_i_rotation_views;
     m.loss = sslh_i_rotation_loss;
-    return m;
+    return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
 SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
@@ -3536,11 +3585,11 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const v
 
 /* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
 SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar) {
-    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_encode", m, "sslh_vae");
     sslh_forward_desc f;
     sslh_tensor *p;
-    *mu = *logvar = sslh_i_dummy(m->ctx);
-    if (SSLH_I_BAD(m->ctx)) return;
+    *mu = *logvar = sslh_i_dummy(m ? m->ctx : NULL);
+    if (!s) return;
     memset(&f, 0, sizeof f);
     f.tap = "posterior";
     p = sslh_forward_ex(m->encoder, x, f);
@@ -3551,9 +3600,9 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
 /* (N,latent) -> (N,H,W,C). The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a
    Gaussian pixel the number itself. */
 SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
-    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_decode", m, "sslh_vae");
     sslh_tensor *y;
-    if (SSLH_I_BAD(m->ctx)) return sslh_i_dummy(m->ctx);
+    if (!s) return sslh_i_dummy(m ? m->ctx : NULL);
     y = sslh_forward(s->decoder, z);
     if (!s->d.gaussian) y = sslh_sigmoid(m->ctx, y);
     return sslh_reshape(m->ctx, y, sslh_dim4(-1, s->d.height, s->d.width, s->d.channels));
@@ -3562,7 +3611,15 @@ SSLH_DEF sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z) {
 /* (4) for rows of mu, logvar (N,latent), from operations that read like the equation: t = (1 + logvar) - (mu^2 +
    e^logvar), summed over everything and divided by the number of rows, not of values. */
 SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor *logvar) {
-    sslh_tensor *t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
+    sslh_tensor *t, *in[2];
+    in[0] = mu;
+    in[1] = logvar;
+    if (!sslh_i_begin(c, "sslh_gaussian_kl", in, 2, 1)) return sslh_i_dummy(c);
+    if (mu->ndim < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_gaussian_kl: rows of mu and logvar (N,latent) are needed, not one number");
+        return sslh_i_dummy(c);
+    }
+    t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
     /* (4), mean over rows */
     return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
@@ -3650,20 +3707,25 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     m.prepare = sslh_i_vae_prepare;
     m.views = sslh_i_vae_views;
     m.loss = sslh_i_vae_loss;
-    return m;
+    return sslh_i_method_end(m);
 }
 
 /* Means over data.count images, in batches of 200; variance of each unit's posterior mean as E[mu^2] - E[mu]^2. */
 SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
     sslh_vae_score score;
-    sslh_ctx *c = m->ctx;
-    const sslh_i_vae *s = (const sslh_i_vae *)m->self;
+    const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_evaluate", m, "sslh_vae");
+    sslh_ctx *c;
     double r = 0, k = 0;
     int64_t at;
     int j, was_training, batch = 200;
     double *sum, *sum2;
     memset(&score, 0, sizeof score);
-    if (SSLH_I_BAD(c)) return score;
+    if (!s) return score;
+    c = m->ctx;
+    if (data.ctx != c || data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_vae_evaluate: the data set is empty or belongs to another context");
+        return score;
+    }
     sum = (double *)sslh_i_alloc(c, 2 * (size_t)s->d.latent * sizeof *sum); /* (latent) twice: of mu, of mu^2 */
     if (!sum) return score;
     sum2 = sum + s->d.latent;
@@ -3800,7 +3862,7 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     m.views = sslh_i_simclr_views;
     m.loss = sslh_i_simclr_loss;
     m.min_batch = 2;
-    return m;
+    return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
 SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
@@ -4005,13 +4067,13 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
 /* A tag of its own ('P') for the masks, so that pictures never take the training's draws. */
 SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled) {
-    sslh_ctx *c = m->ctx;
-    const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_mae *s = (const sslh_i_mae *)sslh_i_self("sslh_mae_reconstruct", m, "sslh_mae");
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
     uint64_t *streams;
     int i, was_training;
     *masked = *filled = sslh_i_dummy(c);
-    if (SSLH_I_BAD(c) || !sslh_i_begin(c, "sslh_mae_reconstruct", &x, 1, 1)) return;
+    if (!s || !sslh_i_begin(c, "sslh_mae_reconstruct", &x, 1, 1)) return;
     if (x->ndim != 4) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
         return;
@@ -4067,7 +4129,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
         channels = projection->shape[3];
     }
     s.patches = grid * grid;
-    s.visible = (int)((float)s.patches * (1.0f - d.mask));
+    if (!SSLH_I_BAD(c)) s.visible = (int)((float)s.patches * (1.0f - d.mask)); /* a refused mask may be any number */
     if (!SSLH_I_BAD(c) && (s.visible < 1 || s.visible >= s.patches))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a mask of %g leaves %d of %d patches visible; at least one must be seen "
                   "and one hidden (smaller patches?)", (double)d.mask, s.visible, s.patches);
@@ -4079,7 +4141,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     s.d = d;
     s.d.views = NULL;
     n.width = d.decoder_width;
-    n.depth = d.decoder_depth;
+    n.depth = SSLH_I_BAD(c) ? 1 : d.decoder_depth;
     n.heads = d.decoder_heads;
     n.patches = s.patches;
     n.out = s.patch * s.patch * channels;
@@ -4113,7 +4175,7 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     m.prepare = sslh_i_mae_prepare;
     m.views = sslh_i_mae_views;
     m.loss = sslh_i_mae_loss;
-    return m;
+    return sslh_i_method_end(m);
 }
 /* For sslh_method_make. */
 SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
@@ -4181,12 +4243,18 @@ SSLH_I_FN const sslh_method_info *sslh_i_method_find(const char *name) {
    Gradients of parameters outside the phase's groups are not even computed. The batch's views are made once for all
    phases. With update 0 gradients only pile up (.accumulate). */
 SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr, int update) {
-    sslh_ctx *c = m->ctx;
+    sslh_ctx *c = m ? m->ctx : NULL;
     sslh_view_set v;
     float total = 0.0f;
     int phase;
     memset(&v, 0, sizeof v);
     if (SSLH_I_BAD(c)) return 0.0f;
+    if (!batch || !sslh_i_optimizer_ok(o) || sslh_i_net_dead(m->net)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_method_step: the %s", !batch ? "batch is NULL" : !sslh_i_optimizer_ok(o)
+                  ? "optimiser could not be made (NULL, or an error that was cleared)"
+                  : "method could not be made (an error that was cleared)");
+        return 0.0f;
+    }
     if (!m->views || !m->loss) {
         sslh_fail(c, SSLH_E_USAGE, "%s: a method needs .views and .loss", m->name);
         return 0.0f;
@@ -4296,10 +4364,11 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     float result = 0.0f;
     int stop = 0, terminal = 0;
     if (SSLH_I_BAD(c)) return 0.0f;
-    if (m.ctx != c || data.ctx != c || data.count < 1) {
+    if (m.ctx != c || sslh_i_net_dead(m.net) || data.ctx != c || data.count < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m.ctx ? "method is empty" : m.ctx != c
-                  ? "method belongs to another context" : !data.ctx || data.count < 1 ? "data set is empty"
-                  : "data set belongs to another context");
+                  ? "method belongs to another context" : sslh_i_net_dead(m.net)
+                  ? "method could not be made (an error that was cleared)" : !data.ctx || data.count < 1
+                  ? "data set is empty" : "data set belongs to another context");
         return 0.0f;
     }
     d = sslh_i_train_resolve(&m, d);
@@ -5815,6 +5884,12 @@ SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t si
 SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     sslh_net *net;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (desc.width < 0 || desc.channels < 0 || desc.image < 0 || (int)desc.kind < (int)SSLH_VECTOR ||
+        (int)desc.kind > (int)SSLH_TOKENS) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_net_new: kind %d, width %d, channels %d, image %d: no such kind, or a size is "
+                  "negative", (int)desc.kind, desc.width, desc.channels, desc.image);
+        return sslh_i_dummy_net(c);
+    }
     net = (sslh_net *)sslh_i_alloc(c, sizeof *net);
     if (!net) return sslh_i_dummy_net(c);
     if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net"))
@@ -5844,6 +5919,10 @@ SSLH_I_FN sslh_i_entry *sslh_i_declare(sslh_net *net, const char *op, const char
     size_t count = sslh_i_count(c, op, shape);
     int i;
     if (!count) return NULL;
+    if (type != SSLH_F32 && type != SSLH_I32 && type != SSLH_U8) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s' has the unknown type %d", op, name ? name : "", (int)type);
+        return NULL;
+    }
     if (net->sealed) {
         sslh_fail(c, SSLH_E_USAGE, "%s: '%s' is declared after the net '%s' was used (declare everything first)", op,
                   name ? name : "", net->name);
@@ -7924,7 +8003,8 @@ SSLH_I_LEAN_BEGIN
 
 /* What reads the two tables at the head of a method's section: how a field of a descriptor takes its default, how its
    range is checked, and how "temperature=0.2,head_out=64" reaches it. A method needs nothing from here but
-   sslh_i_resolve, which its constructor calls first, and sslh_i_method_begin, which it calls when its nets are made. */
+   sslh_i_resolve, which its constructor calls first, and sslh_i_method_begin, which it calls when its nets are made. It
+   ends with sslh_i_method_end. */
 
 /* --- the tables that all methods share ---------------------------------------------------------------------------- */
 
@@ -8307,7 +8387,7 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
             sslh_i_append(text, sizeof text, &used, info == sslh_i_methods ? "%s" : ", %s", info->name);
         sslh_fail(c, SSLH_E_USAGE, "%s: no method \"%s\" in this build; there are: %s", fn,
                   sslh_i_quote(word, name ? name : "", name ? strlen(name) : 0), used ? text : "none");
-        return sslh_method_new(c, "none", NULL, NULL, 0);
+        return sslh_i_method_end(sslh_method_new(c, "none", NULL, NULL, 0));
     }
     snprintf(who, sizeof who, "%s: %s", fn, info->name);
     if (!info->make)
@@ -8315,7 +8395,7 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     if (encoder && strcmp(info->encoder, "own") == 0)
         sslh_fail(c, SSLH_E_USAGE, "%s makes its own encoder: give NULL instead of one", who);
     if (!SSLH_I_BAD(c)) desc = sslh_i_alloc(c, info->desc_size);
-    if (!desc) return sslh_method_new(c, info->name, encoder, NULL, 0);
+    if (!desc) return sslh_i_method_end(sslh_method_new(c, info->name, encoder, NULL, 0));
     memset(desc, 0, info->desc_size);
     while ((more = sslh_i_assign_next(&at, &p)) != 0 && !SSLH_I_BAD(c)) {
         const sslh_setting *s = sslh_i_setting_find(info->settings, info->settings_count, &p);
@@ -8338,7 +8418,7 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
         sslh_i_training_read(c, who, settings ? settings : "", &m);
     }
     sslh_i_free(c, desc);
-    return m;
+    return sslh_i_method_end(m);
 }
 
 /* A setting as text, name=value: its value, or the word for what stands there when it has none. */
@@ -8975,6 +9055,7 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
     sslh_i_scope *s;
     if (!c || c == &sslh_i_dead) return; /* also after an error: every sslh_pop finds its sslh_push */
     if (c->depth == (int)(sizeof c->scopes / sizeof c->scopes[0])) {
+        c->lost++;
         sslh_fail(c, SSLH_E_USAGE, "sslh_push: more than %d nested scopes", c->depth);
         return;
     }
@@ -8993,6 +9074,10 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
 SSLH_DEF void sslh_pop(sslh_ctx *c) {
     const sslh_i_scope *s;
     if (!c || c == &sslh_i_dead) return;
+    if (c->lost) {
+        c->lost--;
+        return;
+    }
     if (c->depth == 0) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_pop: no scope is open (every sslh_pop needs its sslh_push)");
         return;
@@ -9560,7 +9645,7 @@ SSLH_DEF sslh_tensor *sslh_normal(sslh_ctx *c, sslh_shape shape, float mean, flo
 }
 
 SSLH_DEF sslh_tensor *sslh_requires_grad(sslh_tensor *t) {
-    if (!t || SSLH_I_BAD(t->ctx)) return t;
+    if (!t || SSLH_I_BAD(t->ctx)) return t ? t : sslh_i_dummy(NULL);
     if (t->type != SSLH_F32) {
         sslh_fail(t->ctx, SSLH_E_USAGE, "sslh_requires_grad: an integer tensor has no gradient");
         return t;
@@ -9574,7 +9659,8 @@ SSLH_DEF sslh_tensor *sslh_requires_grad(sslh_tensor *t) {
 }
 
 SSLH_DEF sslh_tensor *sslh_keep(sslh_tensor *t) {
-    if (t && !SSLH_I_BAD(t->ctx)) t->flags |= SSLH_I_KEPT;
+    if (!t) return sslh_i_dummy(NULL);
+    if (!SSLH_I_BAD(t->ctx)) t->flags |= SSLH_I_KEPT;
     return t;
 }
 
@@ -9598,7 +9684,7 @@ SSLH_I_FN sslh_tensor *sslh_i_persistent(sslh_ctx *c, const char *op, sslh_type 
 
 SSLH_DEF sslh_tensor *sslh_persist(sslh_tensor *x) {
     sslh_tensor *t;
-    if (!x || SSLH_I_BAD(x->ctx)) return x ? sslh_i_dummy(x->ctx) : sslh_i_dummy(NULL);
+    if (!x || SSLH_I_BAD(x->ctx)) return sslh_i_dummy(x ? x->ctx : NULL);
     if (!sslh_i_begin(x->ctx, "sslh_persist", &x, 1, 0)) return sslh_i_dummy(x->ctx);
     t = sslh_i_persistent(x->ctx, "sslh_persist", x->type, sslh_shape_of(x));
     if (!t) return sslh_i_dummy(x->ctx);
@@ -9881,6 +9967,11 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
     size_t checks = d.max_checks > 0 ? (size_t)d.max_checks : 200;
     int i;
     if (d.report && d.report_size) d.report[0] = 0;
+    if (SSLH_I_BAD(c)) return 0;
+    if (!f || n < 0 || (n > 0 && !in)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: the function or the list of inputs is missing");
+        return 0;
+    }
     if (!sslh_i_begin(c, "sslh_gradcheck", in, n, 1)) return 0;
     for (i = 0; i < n; i++) {
         sslh_requires_grad(in[i]);
@@ -26519,7 +26610,13 @@ SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_opt
 
 /* What both directions check. */
 SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o, sslh_i_tree *t) {
-    return m && o && o->ctx && !sslh_i_net_bad(m->net) && m->net->ctx == o->ctx && sslh_i_tree_ready(t, m->net);
+    if (!m || SSLH_I_BAD(m->ctx)) return 0;
+    if (sslh_i_net_dead(m->net) || !o || !o->ctx || m->net->ctx != o->ctx) {
+        sslh_fail(m->ctx, SSLH_E_USAGE, "checkpoint: the method or the optimiser could not be made (NULL, or an error "
+                  "that was cleared), or they belong to different contexts");
+        return 0;
+    }
+    return sslh_i_tree_ready(t, m->net);
 }
 
 /* Those from SSLH_I_BY_GROUP on hold a number for each parameter group; a file of an earlier build has one for all. */

@@ -454,6 +454,10 @@ static void gradcheck_finds_errors(void) {
     CHECK_NEAR(e, 0.5, 0.05);
     CHECK(strstr(report, "input ") != NULL, "%s", report);
     CHECK_ERROR(c, "sslh_gradcheck: relative error");
+    sslh_gradcheck(c, NULL, in, 2, NULL, g);
+    CHECK_ERROR(c, "sslh_gradcheck: the function or the list of inputs is missing");
+    sslh_gradcheck(c, sq_function, NULL, 2, NULL, g);
+    CHECK_ERROR(c, "sslh_gradcheck: the function or the list of inputs is missing");
     sslh_destroy(c);
 }
 
@@ -510,10 +514,35 @@ static void scopes(void) {
     CHECK_OK(c);
     sslh_push(c);
     CHECK_ERROR(c, "sslh_push");
+    { /* the scope for which there was no room is closed by its own sslh_pop: the sixteen others keep theirs */
+        float inside = sslh_normal(c, sslh_dim1(1), 0, 1)->data[0];
+        sslh_pop(c);
+        sslh_begin_step(c);
+        CHECK(sslh_normal(c, sslh_dim1(1), 0, 1)->data[0] != inside, "the seventeenth sslh_pop closed a scope");
+    }
     for (i = 0; i < 16; i++) sslh_pop(c);
     CHECK_OK(c);
     sslh_pop(c);
     CHECK_ERROR(c, "sslh_pop");
+    sslh_destroy(c);
+}
+
+/* What returns a tensor returns one, also of NULL: its fields can be read, and operations refuse it. */
+static void null_tensors(void) {
+    sslh_ctx *c = create(1, 5);
+    sslh_tensor *t[3];
+    int i;
+    t[0] = sslh_requires_grad(NULL);
+    t[1] = sslh_keep(NULL);
+    t[2] = sslh_persist(NULL);
+    for (i = 0; i < 3; i++) {
+        if (!CHECK(t[i] != NULL, "number %d is NULL", i)) continue;
+        CHECK(t[i]->count == 1 && sslh_item(t[i]) == 0, "number %d", i);
+        sslh_requires_grad(t[i]);
+        sslh_keep(t[i]);
+        sslh_neg(c, t[i]);
+        CHECK_ERROR(c, "another context");
+    }
     sslh_destroy(c);
 }
 
@@ -751,6 +780,7 @@ TESTS_BEGIN
     TEST(gradcheck_finds_errors)
     TEST(trace)
     TEST(scopes)
+    TEST(null_tensors)
     TEST(no_allocation_from_third_step)
     TEST(mark_rewind_flat)
     TEST(limit_of_bytes)

@@ -318,6 +318,7 @@ static void wrong_use(void) {
     sslh_mae_desc md;
     sslh_train_desc td;
     sslh_method m;
+    int k;
     memset(&sd, 0, sizeof sd), memset(&rd, 0, sizeof rd), memset(&vd, 0, sizeof vd), memset(&md, 0, sizeof md),
         memset(&td, 0, sizeof td);
     WRONG("sslh_simclr", sslh_simclr(c, NULL, sd));
@@ -338,6 +339,31 @@ static void wrong_use(void) {
     m = sslh_simclr(c, convnet(c, 4, 4), sd);
     td.quiet = 1, td.epochs = 1, td.batch = 1;
     WRONG("batch", sslh_train(c, m, data_for(c, "simclr"), td));
+    /* what belongs to one method, called with another or with one that was not made */
+    for (k = 0; k < 3; k++) {
+        sslh_tensor *x = sslh_zeros(c, sslh_dim4(2, 4, 4, 3)), *a = NULL, *b = NULL;
+        const char *vae = k == 0 ? "'simclr' was not made by sslh_vae" : k == 1 ? "'mine'" : "could not be made";
+        const char *mae = k == 0 ? "'simclr' was not made by sslh_mae" : k == 1 ? "'mine'" : "could not be made";
+        int self = 1;
+        if (k == 1) m = sslh_method_new(c, "mine", NULL, &self, sizeof self);
+        if (k == 2) {
+            m = sslh_vae(c, vd);
+            sslh_clear_error(c);
+        }
+        WRONG(vae, (sslh_vae_encode(&m, x, &a, &b), 0));
+        CHECK(a && b && a->count == 1, "no dummies");
+        WRONG(vae, sslh_vae_decode(&m, sslh_zeros(c, sslh_dim2(1, 4))));
+        WRONG(vae, sslh_vae_evaluate(&m, data_for(c, "vae")));
+        if (k == 2) {
+            md.mask = 1e30f; /* no number of patches */
+            m = sslh_mae(c, vit(c, 0), md);
+            CHECK_ERROR(c, "mask");
+        }
+        WRONG(mae, (sslh_mae_reconstruct(&m, x, 0, &a, &b), 0));
+        CHECK(a && b && a->count == 1, "no dummies");
+    }
+    WRONG("sslh_gaussian_kl", sslh_gaussian_kl(c, sslh_scalar(c, 0), sslh_scalar(c, 0)));
+    WRONG("sslh_gaussian_kl", sslh_gaussian_kl(c, NULL, sslh_scalar(c, 0)));
     /* images that are not square cannot be turned */
     td.batch = 8;
     m = sslh_rotation(c, convnet(c, 4, 4), rd);
@@ -426,6 +452,82 @@ static void every_method(void) {
     }
     CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_SIMCLR + SSLH_WITH_VAE + SSLH_WITH_MAE,
           "%d methods, count says %d", rows, count);
+}
+
+/* Every method that could not be made, in all that can be done with one: while the error stands nothing happens, and
+   when it has been cleared each call is an error of its own. */
+static void methods_not_made(void) {
+    const sslh_method_info *info;
+    for (info = sslh_methods(NULL); info->name; info++) {
+        sslh_ctx *c = create(1);
+        sslh_data data = data_for(c, "any");
+        sslh_optimizer_desc od;
+        sslh_loader_desc ld;
+        sslh_probe_desc pd;
+        sslh_optimizer *o;
+        sslh_loader *loader;
+        sslh_batch batch;
+        sslh_view_set views;
+        sslh_method m;
+        char text[400], path[512];
+        int cleared;
+        if (!info->make) {
+            sslh_destroy(c);
+            continue;
+        }
+        snprintf(path, sizeof path, "%s", test_temporary("not_made.safetensors"));
+        memset(&od, 0, sizeof od), memset(&ld, 0, sizeof ld), memset(&pd, 0, sizeof pd);
+        memset(&views, 0, sizeof views);
+        o = sslh_optimizer_new(c, od);
+        ld.batch = 8;
+        loader = sslh_loader_new(c, data, ld);
+        sslh_next_batch(loader, &batch);
+        CHECK_OK(c);
+        sslh_fail(c, SSLH_E_USAGE, "provoked");
+        m = by_name(c, info, data, NULL);
+#define INERT(call)                                                                                                    \
+    do {                                                                                                               \
+        (void)(call);                                                                                                  \
+        if (cleared) CHECK_ERROR(c, "could not be made");                                                              \
+        else CHECK(strcmp(sslh_error(c), "provoked") == 0, "%s: the first error stays", info->name);                   \
+    } while (0)
+        for (cleared = 0; cleared < 2; cleared++) {
+            if (cleared) sslh_clear_error(c);
+            INERT((m.prepare(&m, data), 0));
+            INERT((m.views(&m, &batch, &views), 0));
+            INERT(m.loss(&m, &views, 0));
+            INERT(sslh_train(c, m, data, two_steps()));
+            INERT(sslh_method_step(&m, o, &batch, 0.1f));
+            INERT((sslh_optimizer_add(o, m.net), 0));
+            INERT((sslh_save_checkpoint(&m, o, 1, path), 0));
+            INERT(sslh_load_checkpoint(&m, o, path));
+            INERT(sslh_linear_probe(c, m.encoder, data, data, pd));
+            INERT(sslh_forward(m.encoder, sslh_zeros(c, sslh_dim1(1))));
+            sslh_method_print(&m, text, sizeof text);
+        }
+        CHECK_OK(c);
+        /* one that was made, with an optimiser or a batch that was not; and when an error comes later */
+        m = by_name(c, info, data, NULL);
+        CHECK_OK(c);
+        cleared = 1;
+        INERT(sslh_method_step(&m, NULL, &batch, 0.1f));
+        INERT((sslh_save_checkpoint(&m, NULL, 1, path), 0));
+        sslh_method_step(&m, o, NULL, 0.1f);
+        CHECK_ERROR(c, "batch is NULL");
+        sslh_fail(c, SSLH_E_USAGE, "provoked");
+        m.prepare(&m, data);
+        m.views(&m, &batch, &views);
+        m.loss(&m, &views, 0);
+        CHECK_ERROR(c, "provoked");
+        m.prepare(&m, data);
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+    { /* nothing at all in it */
+        sslh_method m;
+        memset(&m, 0, sizeof m);
+        CHECK(sslh_method_step(&m, NULL, NULL, 0.1f) == 0 && sslh_method_step(NULL, NULL, NULL, 0.1f) == 0, "empty");
+    }
 }
 
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
@@ -633,6 +735,7 @@ int main(int argc, char **argv) {
     TEST(threads)
     TEST(printed)
     TEST(every_method)
+    TEST(methods_not_made)
     TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
     TEST(wrong_use)

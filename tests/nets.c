@@ -259,6 +259,7 @@ static void dead_nets(void) {
     sslh_resnet_desc r;
     sslh_param_opts opts;
     sslh_optimizer_desc o;
+    sslh_net_desc n;
     memset(&r, 0, sizeof r);
     memset(&opts, 0, sizeof opts);
     memset(&o, 0, sizeof o);
@@ -276,6 +277,19 @@ static void dead_nets(void) {
     CHECK_ERROR(c, "could not be made");
     sslh_forward(NULL, sslh_zeros(c, sslh_dim1(1)));
     CHECK_ERROR(c, "could not be made");
+    memset(&n, 0, sizeof n);
+    n.width = -1;
+    CHECK(sslh_net_query(sslh_net_new(c, n)).width == 0, "a dead net promises nothing");
+    CHECK_ERROR(c, "sslh_net_new: kind 0, width -1");
+    n.width = 1, n.kind = (sslh_kind)3;
+    sslh_net_new(c, n);
+    CHECK_ERROR(c, "sslh_net_new: kind 3");
+    n.kind = SSLH_VECTOR;
+    copy = sslh_net_new(c, n);
+    CHECK(sslh_state_new(copy, "s", (sslh_type)7, sslh_dim1(3)) == -1 && sslh_count_tensors(copy) == 0, "no such type");
+    CHECK_ERROR(c, "sslh_state_new: 's' has the unknown type 7");
+    sslh_clone(copy);
+    CHECK_OK(c);
     sslh_optimizer_add(sslh_optimizer_new(NULL, o), dead);
     sslh_optimizer_step(sslh_optimizer_new(NULL, o), 0.1f);
     sslh_destroy(c);
