@@ -393,7 +393,8 @@
 
    Features are the encoder's output (or a .tap) in evaluation mode, without augmentation, from images normalised as in
    training. NULL in place of the encoder means raw pixels. Always show the same protocol for raw pixels and for the
-   untrained encoder, because a probe on random features does well on small images.
+   untrained encoder, because a probe on random features does well on small images. NaN or Inf in features is an error
+   that names the row; rows of zeros coincide.
 
      sslh_linear_probe   multinomial logistic regression with an L2 penalty on the weights, features standardised by the
                          training set, L-BFGS from 0, up to 200 iterations. Strength: the best of 0.1, 0.01 .. 1e-5 on a
@@ -2940,6 +2941,12 @@ SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
     for (i = 0; i < n; i++) sum += x[i] * 0;
     return sum == 0;
 }
+/* Number of the first row of x (n,width) that holds NaN or Inf; n when none does. */
+SSLH_I_FN size_t sslh_i_bad_row(const sslh_real *x, size_t n, size_t width) {
+    size_t i;
+    for (i = 0; i < n && sslh_i_finite(x + i * width, width); i++) {}
+    return i;
+}
 /* A height or width that views can have. */
 SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
 
@@ -4538,6 +4545,52 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     return all && !SSLH_I_BAD(c) ? all : sslh_i_dummy(c);
 }
 
+/* 1 when the features x (n,D), called name in the message, are numbers: a meter of NaN would be a number like any
+   other. */
+SSLH_I_FN int sslh_i_check_rows(const char *op, const char *name, const sslh_tensor *x) {
+    size_t n = (size_t)x->shape[0], bad = sslh_i_bad_row(x->data, n, (size_t)x->shape[1]);
+    if (bad < n)
+        sslh_fail(x->ctx, SSLH_E_NAN, "%s: row %.0f of the %s holds NaN or Inf", op, (double)bad, name);
+    return bad == n;
+}
+
+/* Rows of length 1; rows of zeros stay. The squares of rows beyond the usual are too large or too small for a float:
+   these are first multiplied by a power of two, which changes no digit. */
+SSLH_I_FN sslh_tensor *sslh_i_unit_rows(sslh_ctx *c, sslh_tensor *x) {
+    sslh_tensor *scaled = NULL;
+    size_t n, width, i, d;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    n = (size_t)x->shape[0];
+    width = (size_t)x->shape[1];
+    for (i = 0; i < n; i++) {
+        const sslh_real *row = x->data + i * width;
+        double most = 0;
+        int power;
+        for (d = 0; d < width; d++) most = SSLH_I_MAX(most, fabs((double)row[d]));
+        if (most == 0 || (most > 1e-10 && most < 1e10)) continue;
+        if (!scaled) {
+            scaled = sslh_i_new(c, "sslh_l2_normalize", SSLH_F32, sslh_shape_of(x));
+            if (!scaled) return sslh_i_dummy(c);
+            memcpy(scaled->data, x->data, x->count * sizeof *x->data);
+        }
+        (void)frexp(most, &power);
+        for (d = 0; d < width; d++) scaled->data[i * width + d] = (sslh_real)ldexp((double)row[d], -power);
+    }
+    return sslh_l2_normalize(c, scaled ? scaled : x, 0.0f);
+}
+
+/* For each row of x (n,D) whether it is all zeros: such a row has no direction, and two of them coincide. NULL without
+   memory; to be freed. */
+SSLH_I_FN char *sslh_i_zero_rows(sslh_ctx *c, const sslh_tensor *x) {
+    size_t n = (size_t)x->shape[0], width = (size_t)x->shape[1], i, d;
+    char *zero = (char *)sslh_i_alloc(c, n);
+    for (i = 0; i < n && zero; i++) {
+        for (d = 0; d < width && x->data[i * width + d] == 0; d++) {}
+        zero[i] = d == width;
+    }
+    return zero;
+}
+
 /* Labels of a data set, checked.
    One function for all evaluations, so that they refuse the same things with the same words. */
 SSLH_I_FN int sslh_i_check_labels(sslh_ctx *c, const char *op, sslh_data train, sslh_data test) {
@@ -4769,6 +4822,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
                   "needed");
         return 0.0f;
     }
+    if (!sslh_i_check_rows("sslh_linear_probe", "training features", train) ||
+        !sslh_i_check_rows("sslh_linear_probe", "test features", test)) return 0.0f;
     if (!d.iterations) d.iterations = 200;
     mark = sslh_mark(c);
     n = train->shape[0];
@@ -4919,6 +4974,7 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     sslh_tensor *in[2], *unit;
     sslh_i_knn_job j;
     int64_t mark;
+    char *zero_train, *zero_test;
     int at, right = 0, i;
     in[0] = train;
     in[1] = test;
@@ -4929,6 +4985,8 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
                   "are needed");
         return 0.0f;
     }
+    if (!sslh_i_check_rows("sslh_knn", "training features", train) ||
+        !sslh_i_check_rows("sslh_knn", "test features", test)) return 0.0f;
     memset(&j, 0, sizeof j);
     j.n = train->shape[0];
     j.k = d.k ? d.k : j.n >= 5000 ? 200 : 20;
@@ -4947,16 +5005,21 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     j.who = (int32_t *)sslh_i_alloc(c, (size_t)c->threads * (size_t)j.k * sizeof *j.who);
     j.votes = (double *)sslh_i_alloc(c, (size_t)c->threads * (size_t)classes * sizeof *j.votes);
     j.answer = (int32_t *)sslh_i_alloc(c, 256 * sizeof *j.answer);
+    zero_train = sslh_i_zero_rows(c, train);
+    zero_test = sslh_i_zero_rows(c, test);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    unit = sslh_l2_normalize(c, train, 0.0f); /* (n,D) */
+    unit = sslh_i_unit_rows(c, train); /* (n,D) */
     for (at = 0; at < test->shape[0] && !SSLH_I_BAD(c); at += 256) {
-        int rows = SSLH_I_MIN(256, test->shape[0] - at);
+        int rows = SSLH_I_MIN(256, test->shape[0] - at), k;
         sslh_tensor *s;
         sslh_push(c);
         sslh_no_grad(c, 1);
         /* (rows,n) */
-        s = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_slice(c, test, 0, at, at + rows), 0.0f), unit, 0, 1);
+        s = sslh_matmul_ex(c, sslh_i_unit_rows(c, sslh_slice(c, test, 0, at, at + rows)), unit, 0, 1);
+        for (i = 0; i < rows && !SSLH_I_BAD(c); i++)
+            for (k = 0; k < j.n && zero_test[at + i]; k++) /* nearest to a row of zeros are rows of zeros */
+                if (zero_train[k]) s->data[(size_t)i * (size_t)j.n + (size_t)k] = 1;
         if (!SSLH_I_BAD(c)) {
             j.similarity = s->data;
             sslh_i_parallel(c, rows, sslh_i_knn_task, &j);
@@ -5114,14 +5177,14 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
 
 /* --- collapse meters ---------------------------------------------------------------------------------------------- */
 
-/* 1 when x can be measured: (n,D) with at least that many rows. */
+/* 1 when x can be measured: (n,D) with at least that many rows, all of numbers. */
 SSLH_I_FN int sslh_i_check_features(const char *op, const sslh_tensor *x, int rows) {
     if (!x || SSLH_I_BAD(x->ctx)) return 0;
     if (x->ndim != 2 || x->shape[0] < rows || !x->data) {
         sslh_fail(x->ctx, SSLH_E_SHAPE, "%s: features (n,D) with at least %d rows are needed", op, rows);
         return 0;
     }
-    return 1;
+    return sslh_i_check_rows(op, "features", x);
 }
 
 /* 1 / |row|, 0 for a row of zeros */
@@ -5182,30 +5245,38 @@ SSLH_DEF float sslh_alignment(const sslh_tensor *a, const sslh_tensor *b) {
 }
 
 /* log of the mean over pairs i < j of e^(-2 |u_i - u_j|^2), u unit rows (Wang & Isola 2020).
-   0 when all points coincide. Blocks of 256 rows of cosines at a time. */
+   0 when all points coincide. Blocks of 256 rows of cosines at a time. Rows of zeros lie in the centre: at the distance
+   0 from each other and 1 from all others. */
 SSLH_DEF float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x) {
     sslh_tensor *u, *s;
     size_t n, i, j;
     double total = 0;
     float result = 0.0f;
+    char *zero;
     if (SSLH_I_BAD(c) || !sslh_i_check_features("sslh_uniformity", x, 2)) return 0.0f;
     n = (size_t)x->shape[0];
+    zero = sslh_i_zero_rows(c, x);
     sslh_push(c);
     sslh_no_grad(c, 1);
-    u = sslh_l2_normalize(c, (sslh_tensor *)(uintptr_t)x, 0.0f);
+    u = sslh_i_unit_rows(c, (sslh_tensor *)(uintptr_t)x);
     for (i = 0; i < n && !SSLH_I_BAD(c); i += 256) {
         size_t rows = SSLH_I_MIN((size_t)256, n - i), r;
         sslh_push(c);
         sslh_no_grad(c, 1);
         s = sslh_matmul_ex(c, sslh_slice(c, u, 0, (int)i, (int)(i + rows)), u, 0, 1); /* (rows,n) cosines */
-        for (r = 0; r < rows && !SSLH_I_BAD(c); r++)
-            /* |u-v|^2 = 2 - 2 cos */
-            for (j = i + r + 1; j < n; j++) total += (double)sslh_i_exp(-4 * (1 - s->data[r * n + j]));
+        for (r = 0; r < rows && !SSLH_I_BAD(c); r++) {
+            for (j = i + r + 1; j < n; j++) {
+                sslh_real half = 1 - s->data[r * n + j]; /* half of |u-v|^2 = 2 - 2 cos */
+                if (zero[i + r] || zero[j]) half = zero[i + r] && zero[j] ? 0 : SSLH_I_R(0.5);
+                total += (double)sslh_i_exp(-4 * half);
+            }
+        }
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }
     sslh_no_grad(c, 0);
     sslh_pop(c);
+    sslh_i_free(c, zero);
     if (!SSLH_I_BAD(c)) result = (float)log(total / (0.5 * (double)n * (double)(n - 1)));
     return result;
 }
@@ -17133,8 +17204,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates,
 /* --- kernels: views --- */
 
 #define sslh_i_vclip SSLH_I_P(sslh_i_vclip_)
-SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN becomes 0 */
-    return sslh_i_vmin(sslh_i_vmax(x, sslh_i_vzero()), sslh_i_vset(SSLH_I_R(1)));
+SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN stays: both give the second if one is NaN */
+    return sslh_i_vmin(sslh_i_vset(SSLH_I_R(1)), sslh_i_vmax(sslh_i_vzero(), x));
 }
 
 /* out = sum over k of w[k] times the row in + k stride, in the order of k, products rounded: the same bits without FMA.
@@ -24845,7 +24916,7 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     size_t pixels = (size_t)d.height * (size_t)d.width;
     char *fetched = f->values ? NULL : (char *)sslh_i_alloc(c, bytes);
     if (!f->values && !fetched) return;
-    for (int64_t i = 0; i < d.count; i++) {
+    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++) {
         int64_t at = sslh_i_sample(&d, i);
         const char *p = fetched ? fetched : (const char *)f->values + (size_t)at * bytes;
         if (fetched && !sslh_i_field_get(c, "sslh_data_mean_std", f, at, fetched)) break;
@@ -24866,6 +24937,8 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
             }
             s1[k] += a;
             s2[k] += b;
+            if (!(f1[k] - f1[k] == 0))
+                sslh_fail(c, SSLH_E_NAN, "sslh_data_mean_std: image %.0f holds NaN or Inf", (double)i);
         }
     }
     sslh_i_free(c, fetched);
@@ -27487,19 +27560,19 @@ SSLH_I_FN int sslh_i_pca_run(sslh_ctx *c, const sslh_real *x, int n, int d, int 
 /* Rows and width of a tensor (n,..), finite; 0 and an error otherwise. */
 SSLH_I_FN int sslh_i_feature_rows(sslh_ctx *c, const char *op, const sslh_tensor *x, int *n, int *d) {
     char text[96];
+    size_t bad;
     if (!sslh_i_readable(c, op, x)) return 0;
     if (x->ndim < 2 || x->count / (size_t)x->shape[0] > 1000000) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s: features are (n,D), D at most a million", op,
                   sslh_i_str(text, sizeof text, sslh_shape_of(x)));
         return 0;
     }
-    if (!sslh_i_finite(x->data, x->count)) {
-        sslh_fail(c, SSLH_E_NAN, "%s: the features hold NaN or Inf", op);
-        return 0;
-    }
     *n = x->shape[0];
     *d = (int)(x->count / (size_t)x->shape[0]);
-    return 1;
+    bad = sslh_i_bad_row(x->data, (size_t)*n, (size_t)*d);
+    if (bad == (size_t)*n) return 1;
+    sslh_fail(c, SSLH_E_NAN, "%s: row %.0f of the features holds NaN or Inf", op, (double)bad);
+    return 0;
 }
 
 SSLH_DEF sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims) {

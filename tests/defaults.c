@@ -603,6 +603,85 @@ static void meters(void) {
     sslh_destroy(c);
 }
 
+/* The meters and votes of features x (64,8), whose rows belong to four classes: number which. */
+#define MEASURES 9
+static double measure(sslh_ctx *c, int which, sslh_tensor *x, sslh_tensor *y) {
+    static int32_t label[64];
+    sslh_knn_desc k;
+    sslh_probe_desc p;
+    int i;
+    memset(&k, 0, sizeof k), memset(&p, 0, sizeof p);
+    for (i = 0; i < 64; i++) label[i] = i % 4;
+    k.k = 5, p.l2 = 1e-3f;
+    switch (which) {
+    case 0: return (double)sslh_feature_std(x);
+    case 1: return (double)sslh_effective_rank(c, x);
+    case 2: return (double)sslh_alignment(x, y);
+    case 3: return (double)sslh_alignment(y, x);
+    case 4: return (double)sslh_uniformity(c, x);
+    case 5: return (double)sslh_knn_features(c, x, label, y, label, 4, k);
+    case 6: return (double)sslh_knn_features(c, y, label, x, label, 4, k);
+    case 7: return (double)sslh_linear_probe_features(c, x, label, y, label, 4, p);
+    default: return (double)sslh_linear_probe_features(c, y, label, x, label, 4, p);
+    }
+}
+
+/* A feature that is no number never becomes a plausible measure: the row is named. Rows far from 1 are measured like
+   any others, and rows of zeros coincide. */
+static void features_far_from_one(void) {
+    static const float bad[3] = {(float)NAN, (float)HUGE_VAL, (float)-HUGE_VAL};
+    static int32_t label[64];
+    sslh_ctx *c = create(2);
+    sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim2(64, 8), 0.2f, 1.0f)),
+                *y = sslh_persist(sslh_normal(c, sslh_dim2(64, 8), 0.2f, 1.0f)), *z, *zero, *one;
+    sslh_knn_desc k;
+    double plain[MEASURES];
+    int which, i;
+    memset(&k, 0, sizeof k);
+    for (which = 0; which < MEASURES; which++) plain[which] = measure(c, which, x, y);
+    CHECK_OK(c);
+    for (i = 0; i < 3; i++) {
+        z = sslh_persist(x);
+        z->data[43 * 8 + 5] = (sslh_real)bad[i];
+        for (which = 0; which < MEASURES; which++) {
+            CHECK(measure(c, which, z, y) == 0, "measure %d", which);
+            CHECK_ERROR(c, "row 43 of the ");
+        }
+        sslh_pca(c, z, 2);
+        CHECK_ERROR(c, "sslh_pca: row 43 of the ");
+    }
+    for (i = -1; i <= 1; i += 2) { /* a power of two: every digit stays; 2^83 is about 1e25 */
+        z = sslh_persist(sslh_scale(c, x, (float)ldexp(1, i * 83)));
+        for (which = 0; which < MEASURES; which++) {
+            double is = measure(c, which, z, y);
+            if (which < 7) /* the probe's columns of 2^-83 count as constant */
+                CHECK(is == plain[which], "measure %d of rows times 2^%d: %.9g, not %.9g", which, i * 83, is,
+                      plain[which]);
+        }
+        CHECK_OK(c);
+    }
+    zero = sslh_persist(sslh_zeros(c, sslh_dim2(64, 8)));
+    one = sslh_persist(sslh_full(c, sslh_dim2(64, 8), 3));
+    CHECK_NEAR(sslh_feature_std(zero), 0, 0);
+    CHECK_NEAR(sslh_effective_rank(c, zero), 1, 1e-6);
+    CHECK_NEAR(sslh_alignment(zero, zero), 0, 0);
+    CHECK_NEAR(sslh_alignment(zero, one), 1, 1e-6);
+    CHECK_NEAR(sslh_uniformity(c, zero), 0, 0);
+    for (i = 0; i < 64; i++) { /* one half zeros, one half equal: two points at the distance 1 */
+        label[i] = i < 32;
+        for (which = 0; which < 8; which++) one->data[i * 8 + which] = i < 32 ? 0 : 3;
+    }
+    CHECK_NEAR(sslh_uniformity(c, one), log((2 * 496 + 1024 * exp(-2.0)) / 2016), 1e-5);
+    k.k = 5;
+    CHECK_NEAR(sslh_knn_features(c, one, label, one, label, 2, k), 1, 0);
+    for (i = 0; i < 64; i++) label[i] = i >= 32; /* the zeros' class is no longer that of a tie */
+    CHECK_NEAR(sslh_knn_features(c, one, label, one, label, 2, k), 1, 0);
+    for (i = 0; i < 64 * 8; i++) one->data[i] = i / 8 < 32 ? 3 : 0; /* and they come last */
+    CHECK_NEAR(sslh_knn_features(c, one, label, one, label, 2, k), 1, 0);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 TESTS_BEGIN
     TEST(recipe_numbers)
     TEST(method_numbers)
@@ -618,4 +697,5 @@ TESTS_BEGIN
     TEST(pitfalls_are_errors)
     TEST(misuse_of_the_trainer)
     TEST(meters)
+    TEST(features_far_from_one)
 TESTS_END

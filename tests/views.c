@@ -664,6 +664,63 @@ static void ahead_of_the_step(void) {
     }
 }
 
+/* A NaN among the pixels of float images reaches the views, whatever is done to them, or is an error: nothing turns it
+   into a colour. */
+static void nan_pixels(void) {
+    static const char *const names[9] = {"none", "resized", "brightness", "contrast", "saturation", "hue", "grey",
+                                         "blurred", "solarized"};
+    static float image[2 * 8 * 8 * 3];
+    sslh_ctx *c = context(1);
+    sslh_field f;
+    sslh_data d;
+    sslh_loader *loader;
+    sslh_loader_desc ld;
+    sslh_batch batch;
+    float mean[4], std[4];
+    int channel, which;
+    size_t i;
+    for (i = 0; i < sizeof image / sizeof image[0]; i++) image[i] = (float)(i * 7 % 64) / 64;
+    memset(&f, 0, sizeof f), memset(&ld, 0, sizeof ld);
+    f.kind = SSLH_FIELD_IMAGE, f.type = SSLH_F32, f.shape = sslh_dim3(8, 8, 3), f.values = image;
+    d = sslh_data_from_fields(c, &f, 1, 2);
+    ld.in_order = 1, ld.batch = 2, ld.no_ahead = 1;
+    loader = sslh_loader_new(c, d, ld);
+    CHECK(sslh_next_batch(loader, &batch), "no batch");
+    CHECK_OK(c);
+    for (channel = 0; channel < 3; channel++) {
+        float *pixel = image + 8 * 8 * 3 + (3 * 8 + 4) * 3 + channel, was = *pixel; /* of the second image */
+        *pixel = (float)NAN;
+        for (which = 0; which < 9; which++) {
+            sslh_recipe r;
+            sslh_tensor *v;
+            size_t nans = 0;
+            memset(&r, 0, sizeof r);
+            if (which == 1) r.height = 11, r.width = 11;
+            if (which >= 2 && which <= 5) r.jitter = 1;
+            if (which == 2) r.brightness = 0.4f;
+            if (which == 3) r.contrast = 0.4f;
+            if (which == 4) r.saturation = 0.4f;
+            if (which == 5) r.hue = 0.4f;
+            if (which == 6) r.grey = 1;
+            if (which == 7) r.blur = 1, r.blur_kernel = 3;
+            if (which == 8) r.solarize = 1;
+            v = sslh_views(c, batch, r, 0);
+            CHECK_OK(c);
+            for (i = 0; i < v->count; i++) {
+                nans += v->data[i] != v->data[i];
+                if (i == v->count / 2 - 1) CHECK(nans == 0, "%s: NaN in the image without", names[which]);
+            }
+            CHECK(nans > 0, "%s: the NaN in channel %d is gone", names[which], channel);
+        }
+        sslh_data_mean_std(d, mean, std);
+        CHECK_ERROR(c, "sslh_data_mean_std: image 1 holds NaN or Inf");
+        *pixel = was;
+    }
+    sslh_data_mean_std(d, mean, std);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 TESTS_BEGIN
     TEST(resize_like_pillow)
     TEST(resize_like_pillow_bytes)
@@ -680,4 +737,5 @@ TESTS_BEGIN
     TEST(memory)
     TEST(known_bits)
     TEST(ahead_of_the_step)
+    TEST(nan_pixels)
 TESTS_END
