@@ -1843,7 +1843,8 @@ typedef struct sslh_mae_desc {
     const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
 } sslh_mae_desc;
 /* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
-   error. Second number: the share of the hidden patches' variance that is explained (meaningful without .raw_pixels).
+   error; so are patches of one value without .raw_pixels. Second number: the share of the hidden targets' variance that
+   is explained, 0 for a decoder that always gives their mean.
    Training: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40. */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
@@ -3897,7 +3898,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    Defaults: the paper's, made for hundreds of epochs, with a decoder for small images (the paper's has 8 blocks of
    width 512 with 16 heads). Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of
    sslh_vit. A decoder that always gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased
-   one; the second number is 1 - L / ((n-1)/n), the share of the variance that is explained.
+   one, and less where patches are flat; so the second number divides by what there is to explain: 1 - L / (variance of
+   the hidden t_i). It is 0 for that decoder on any images, and 0 where nothing varies.
    Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
    pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
 
@@ -4043,13 +4045,34 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_predict(sslh_method *m, sslh_tensor *x, sslh_t
     return sslh_forward_ex(s->decoder, tokens, f); /* (4) */
 }
 
-/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) for the way back */
+/* (5): targets of patches, both (N,P,p p C); mean and deviation (N,P,1) for the way back, NULL with .raw_pixels */
 SSLH_I_FN sslh_tensor *sslh_i_mae_target(sslh_method *m, sslh_tensor *patches, sslh_tensor **mean, sslh_tensor **std) {
     sslh_ctx *c = m->ctx;
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
+    *mean = *std = NULL;
+    if (s->d.raw_pixels) return patches;
     *mean = sslh_mean(c, patches, SSLH_AXIS(-1), 1);
     *std = sslh_sqrt(c, sslh_shift(c, sslh_variance(c, patches, SSLH_AXIS(-1), 1, 1), 1e-6f));
-    return s->d.raw_pixels ? patches : sslh_div(c, sslh_sub(c, patches, *mean), *std);
+    return sslh_div(c, sslh_sub(c, patches, *mean), *std);
+}
+
+/* 1 - loss / variance of the hidden values of t (N,P,n), hidden (N,P). Where they do not vary there is nothing to
+   explain; rounding leaves a little of flat patches, hence not just above 0. */
+SSLH_I_FN float sslh_i_mae_explained(const sslh_tensor *t, const sslh_tensor *hidden, float loss) {
+    size_t n = (size_t)t->shape[2], i, k, count = 0;
+    double sum = 0, sum2 = 0, variance;
+    for (i = 0; i < hidden->count; i++) {
+        if (hidden->data[i] == 0) continue;
+        for (k = 0; k < n; k++) {
+            double v = (double)t->data[i * n + k];
+            sum += v;
+            sum2 += v * v;
+        }
+        count += n;
+    }
+    sum /= (double)count;
+    variance = sum2 / (double)count - sum * sum;
+    return variance > 1e-6 ? (float)(1.0 - (double)loss / variance) : 0.0f;
 }
 
 /* The decoder predicts all P patches, as the authors' code does, but only hidden ones count. */
@@ -4058,7 +4081,6 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     const sslh_i_mae *s = (const sslh_i_mae *)m->self;
     sslh_tensor *x = sslh_view_get(v, "images"), *hidden = sslh_view_get(v, "hidden"), *y, *t, *mean, *std, *per_patch,
         *loss;
-    float values;
     (void)phase;
     y = sslh_i_mae_predict(m, x, sslh_view_get(v, "keep"), sslh_view_get(v, "restore")); /* (N,P,p p C) */
     t = sslh_i_mae_target(m, sslh_patchify(c, x, s->patch), &mean, &std); /* (N,P,p p C) */
@@ -4066,8 +4088,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
                       1.0f / (float)(x->shape[0] * (s->patches - s->visible))); /* (6) */
-    values = (float)t->shape[2];
-    m->second = 1.0f - sslh_item(loss) * values / (values - 1.0f); /* 1 - L / ((n-1)/n) */
+    if (!SSLH_I_BAD(c)) m->second = sslh_i_mae_explained(t, hidden, sslh_item(loss));
     return loss;
 }
 
@@ -4143,6 +4164,9 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     if (!SSLH_I_BAD(c) && (d.decoder_width % 4 || d.decoder_width % d.decoder_heads))
         sslh_fail(c, SSLH_E_USAGE, "sslh_mae: a decoder of width %d with %d heads: the width must be a multiple of 4 "
                   "and of the heads", d.decoder_width, d.decoder_heads);
+    if (!SSLH_I_BAD(c) && s.patch == 1 && channels == 1 && !d.raw_pixels)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mae: patches of one value have no variance to be normalised by; set "
+                  ".raw_pixels, or make the patches larger");
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_mae();
     s.d = d;

@@ -530,6 +530,96 @@ static void methods_not_made(void) {
     }
 }
 
+#if SSLH_WITH_MAE
+/* The second number of one step on 32 images with a decoder that gives the number always; *loss its loss. */
+static double mae_second(sslh_ctx *c, sslh_data data, const sslh_recipe *recipe, int patch, int raw, float always,
+                         double *loss) {
+    sslh_vit_desc v;
+    sslh_mae_desc d;
+    sslh_method m;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *t;
+    size_t i;
+    memset(&v, 0, sizeof v), memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+    v.image = data.height, v.channels = data.channels, v.patch = patch, v.width = 12, v.depth = 1, v.heads = 3;
+    d.decoder_width = 8, d.decoder_depth = 1, d.decoder_heads = 2, d.raw_pixels = raw, d.views = recipe;
+    m = sslh_mae(c, sslh_vit(c, v), d);
+    CHECK_OK(c);
+    sslh_next_batch(loader_for(c, data, 32), &batch);
+    m.prepare(&m, data);
+    m.views(&m, &batch, &views);
+    t = sslh_find(m.net, "decoder.decoder_pred.weight");
+    for (i = 0; i < t->count; i++) t->data[i] = 0;
+    t = sslh_find(m.net, "decoder.decoder_pred.bias");
+    for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)always;
+    *loss = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK_OK(c);
+    return (double)m.second;
+}
+
+/* What a decoder explains that has learnt nothing is nothing: on images with flat patches, on others, on black ones. */
+static void mae_explained(void) {
+    static uint8_t black[32 * 8 * 8 * 3], grey[32 * 4 * 4];
+    static const char *const folders[2] = {"examples/data/train", "../examples/data/train"};
+    sslh_ctx *c = create(1);
+    sslh_data shipped, random, none = sslh_data_from_images(c, black, 32, 8, 8, 3, NULL), small;
+    sslh_vit_desc v;
+    sslh_mae_desc d;
+    sslh_train_desc td = two_steps();
+    sslh_recipe recipe;
+    sslh_method m;
+    sslh_tensor *a, *b;
+    double loss, second;
+    int patch, raw, i;
+    FILE *there = fopen("examples/data/train/index.txt", "rb");
+    shipped = sslh_data_range(sslh_load_images(c, folders[there == NULL]), 0, 32);
+    if (there) fclose(there);
+    random = sslh_data_range(data_for(c, "any"), 0, 32);
+    CHECK_OK(c);
+    for (raw = 0; raw < 2; raw++) {
+        for (patch = 1; patch <= 7; patch++) { /* 1: the images that have no flat patches, with patches of 2 */
+            const sslh_data data = patch == 1 ? random : shipped;
+            const int size = patch == 1 ? 2 : patch;
+            double half, loss_half, mean, variance;
+            if (data.height % size) continue;
+            second = mae_second(c, data, NULL, size, raw, 0, &loss);
+            half = mae_second(c, data, NULL, size, raw, 0.5f, &loss_half);
+            /* a decoder that always gives b has the loss variance + (b - mean)^2 */
+            mean = 0.25 - (loss_half - loss);
+            variance = loss - mean * mean;
+            CHECK(variance > 0.5, "patch %d: variance %g", size, variance);
+            CHECK_NEAR(second, 1 - loss / variance, 1e-4);
+            CHECK_NEAR(half, 1 - loss_half / variance, 1e-4);
+            if (!raw) CHECK_NEAR(second, 0, 1e-4); /* patches of mean 0; of raw pixels crops choose the mean */
+        }
+        CHECK_NEAR(mae_second(c, none, NULL, 2, raw, 0, &loss), 0, 0);
+        CHECK_NEAR(loss, 0, 0);
+        CHECK_NEAR(mae_second(c, none, NULL, 2, raw, 0.5f, &loss), 0, 0);
+        CHECK_NEAR(loss, 0.25, 1e-6);
+    }
+    memset(&recipe, 0, sizeof recipe);
+    memset(black, 77, sizeof black); /* a grey whose patches rounding does not leave quite flat */
+    CHECK_NEAR(mae_second(c, none, &recipe, 2, 0, 0.5f, &loss), 0, 0);
+    /* patches of one value: pixels can be painted, but not normalised by their variance */
+    for (i = 0; i < (int)sizeof grey; i++) grey[i] = (uint8_t)(i * 37);
+    small = sslh_data_from_images(c, grey, 32, 4, 4, 1, NULL);
+    memset(&v, 0, sizeof v), memset(&d, 0, sizeof d);
+    v.image = 4, v.channels = 1, v.patch = 1, v.width = 24, v.depth = 1, v.heads = 3;
+    d.decoder_width = 12, d.decoder_depth = 1;
+    sslh_mae(c, sslh_vit(c, v), d);
+    CHECK_ERROR(c, "sslh_mae: patches of one value");
+    d.raw_pixels = 1;
+    m = sslh_mae(c, sslh_vit(c, v), d);
+    loss = (double)sslh_train(c, m, small, td);
+    CHECK(loss > 0.1 && loss < 10, "loss %g", loss);
+    sslh_mae_reconstruct(&m, sslh_zeros(c, sslh_dim4(2, 4, 4, 1)), 0, &a, &b);
+    CHECK(a->count == 32 && b->count == 32, "%d and %d values", (int)a->count, (int)b->count);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     static const char *const settings[CASES] = {
@@ -736,6 +826,9 @@ int main(int argc, char **argv) {
     TEST(printed)
     TEST(every_method)
     TEST(methods_not_made)
+#if SSLH_WITH_MAE
+    TEST(mae_explained)
+#endif
     TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
     TEST(wrong_use)
