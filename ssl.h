@@ -3750,6 +3750,15 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         r += (double)sslh_item(rt) * n;
         k += (double)sslh_item(kt) * n;
         sslh_vae_encode(m, x, &mu, &logvar);
+        if (!SSLH_I_BAD(c)) {
+            size_t bad = sslh_i_bad_row(mu->data, (size_t)n, (size_t)s->d.latent);
+            if (bad < (size_t)n)
+                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the code of image %.0f is NaN or Inf",
+                          (double)at + (double)bad);
+            else if (!(r - r == 0) || !(k - k == 0))
+                sslh_fail(c, SSLH_E_NAN, "sslh_vae_evaluate: the loss of images %.0f to %.0f is NaN or Inf", (double)at,
+                          (double)at + n - 1);
+        }
         for (i = 0; i < n && !SSLH_I_BAD(c); i++)
             for (j = 0; j < s->d.latent; j++) {
                 double v = (double)mu->data[i * s->d.latent + j];
@@ -3760,10 +3769,11 @@ SSLH_DEF sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data) {
         sslh_pop(c);
     }
     sslh_train_mode(m->net, was_training);
-    for (j = 0; j < s->d.latent; j++) {
+    for (j = 0; j < s->d.latent && !SSLH_I_BAD(c); j++) {
         double mean = sum[j] / (double)data.count;
         score.active_units += sum2[j] / (double)data.count - mean * mean > 0.01; /* Burda et al. 2016 */
     }
+    if (SSLH_I_BAD(c)) r = k = 0;
     score.reconstruction = (float)(r / (double)data.count);
     score.kl = (float)(k / (double)data.count);
     score.loss = (float)((r + (double)s->d.beta * k) / (double)data.count);
@@ -5182,12 +5192,18 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_train_mode(head, 0);
     for (at = 0; at < test.count && !SSLH_I_BAD(c); at += 256) {
         int n = (int)SSLH_I_MIN((int64_t)256, test.count - at);
+        sslh_tensor *logits;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        right += n * (double)sslh_i_accuracy(sslh_forward(head,
-                                                          sslh_i_pool_features(c, sslh_forward(net,
-                                                                  sslh_i_data_tensor(c, test, at, n, &p)))),
-                                                                  test.labels + at);
+        logits = sslh_forward(net, sslh_i_data_tensor(c, test, at, n, &p));
+        logits = sslh_forward(head, sslh_i_pool_features(c, logits)); /* (n,classes) */
+        if (!SSLH_I_BAD(c)) {
+            size_t bad = sslh_i_bad_row(logits->data, (size_t)n, (size_t)logits->shape[1]);
+            if (bad < (size_t)n)
+                sslh_fail(c, SSLH_E_NAN, "sslh_finetune: what the net makes of test image %.0f is NaN or Inf",
+                          (double)at + (double)bad);
+        }
+        right += n * (double)sslh_i_accuracy(logits, test.labels + at);
         sslh_no_grad(c, 0);
         sslh_pop(c);
     }

@@ -530,6 +530,53 @@ static void methods_not_made(void) {
     }
 }
 
+/* A NaN in one test image is no class and no loss like any other: the image is named. */
+static void nan_test_image(void) {
+    static float pixels[300 * 5 * 4 * 3];
+    static int32_t labels[300];
+    sslh_ctx *c = create(1);
+    sslh_field f;
+    sslh_data train, test;
+    sslh_finetune_desc fd;
+    int i, bad;
+    for (i = 0; i < (int)(sizeof pixels / sizeof pixels[0]); i++) pixels[i] = (float)(i * 7 % 64) / 64;
+    for (i = 0; i < 300; i++) labels[i] = i % 2;
+    memset(&f, 0, sizeof f), memset(&fd, 0, sizeof fd);
+    f.kind = SSLH_FIELD_IMAGE, f.type = SSLH_F32, f.shape = sslh_dim3(5, 4, 3), f.values = pixels;
+    train = sslh_data_from_fields(c, &f, 1, 300);
+    train.labels = labels, train.classes = 2;
+    test = train;
+    train = sslh_data_range(train, 0, 32);
+    CHECK_OK(c);
+    fd.epochs = 1, fd.batch = 16;
+    for (bad = 0; bad < 2; bad++) {
+        if (bad) pixels[270 * 60 + 31] = (float)NAN;
+        CHECK((sslh_finetune(c, convnet(c, 6, 10), train, test, fd) > 0) == !bad, "accuracy");
+        if (bad) CHECK_ERROR(c, "sslh_finetune: what the net makes of test image 270 is NaN");
+        else CHECK_OK(c);
+#if SSLH_WITH_VAE
+        {
+            sslh_vae_desc d;
+            sslh_vae_score score;
+            sslh_method m;
+            memset(&d, 0, sizeof d);
+            d.height = 5, d.width = 4, d.channels = 3, d.hidden = 9, d.latent = 3;
+            m = sslh_vae(c, d);
+            score = sslh_vae_evaluate(&m, test);
+            CHECK((score.loss > 0) == !bad && (score.reconstruction > 0) == !bad, "loss %g", (double)score.loss);
+            if (bad) CHECK_ERROR(c, "sslh_vae_evaluate: the code of image 270 is NaN");
+            else CHECK_OK(c);
+            if (bad) continue;
+            sslh_find(m.net, "decoder.fc4.bias")->data[0] = (sslh_real)NAN;
+            score = sslh_vae_evaluate(&m, test);
+            CHECK(score.loss == 0, "loss %g", (double)score.loss);
+            CHECK_ERROR(c, "sslh_vae_evaluate: the loss of images 0 to 199 is NaN");
+        }
+#endif
+    }
+    sslh_destroy(c);
+}
+
 #if SSLH_WITH_MAE
 /* The second number of one step on 32 images with a decoder that gives the number always; *loss its loss. */
 static double mae_second(sslh_ctx *c, sslh_data data, const sslh_recipe *recipe, int patch, int raw, float always,
@@ -826,6 +873,7 @@ int main(int argc, char **argv) {
     TEST(printed)
     TEST(every_method)
     TEST(methods_not_made)
+    TEST(nan_test_image)
 #if SSLH_WITH_MAE
     TEST(mae_explained)
 #endif
