@@ -2064,6 +2064,9 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #include <sched.h>
 #include <sys/time.h>
 #include <unistd.h>
+#if SSLH_WITH_STDIO
+#include <sys/ioctl.h> /* the width of the terminal */
+#endif
 #endif
 #ifndef SSLH_I_POSIX
 #define SSLH_I_POSIX 0
@@ -2210,12 +2213,40 @@ extern "C" {
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 #include <cblas.h>
 #endif
-/* <complex.h>, which OpenBLAS's header includes, makes I a macro; below it is the number of input channels. */
-#ifdef I
-#define SSLH_I_HAD_I
+/* Programs and system headers make macros of single letters: <complex.h>, which OpenBLAS's header includes, of I,
+   others of N or T. Below they are the letters for shapes, so the macros are put aside here and put back at the end. */
+#pragma push_macro("C")
+#pragma push_macro("D")
+#pragma push_macro("E")
+#pragma push_macro("G")
 #pragma push_macro("I")
+#pragma push_macro("K")
+#pragma push_macro("M")
+#pragma push_macro("N")
+#pragma push_macro("O")
+#pragma push_macro("R")
+#pragma push_macro("S")
+#pragma push_macro("T")
+#pragma push_macro("U")
+#pragma push_macro("W")
+#pragma push_macro("X")
+#pragma push_macro("Y")
+#undef C
+#undef D
+#undef E
+#undef G
 #undef I
-#endif
+#undef K
+#undef M
+#undef N
+#undef O
+#undef R
+#undef S
+#undef T
+#undef U
+#undef W
+#undef X
+#undef Y
 
 #define SSLH_I_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -2246,6 +2277,35 @@ SSLH_I_FN double sslh_i_now(void) {
     return 0;
 #endif
 }
+
+#if SSLH_WITH_STDIO
+/* Is the progress line drawn over, or are lines collected in a file? */
+SSLH_I_FN int sslh_i_is_terminal(void) {
+#if defined(_WIN32)
+    DWORD mode;
+    return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode) != 0;
+#elif SSLH_I_POSIX
+    return isatty(2);
+#else
+    return 0;
+#endif
+}
+
+/* Columns of the terminal that stderr is; 80 when the system cannot tell. Asked for every line, because windows change
+   their size. The variable COLUMNS is not looked at: the header reads no environment, and shells seldom export it. */
+SSLH_I_FN int sslh_i_terminal_columns(void) {
+    int columns = 0;
+#if defined(_WIN32)
+    CONSOLE_SCREEN_BUFFER_INFO s;
+    if (GetConsoleScreenBufferInfo(GetStdHandle(STD_ERROR_HANDLE), &s))
+        columns = s.srWindow.Right - s.srWindow.Left + 1;
+#elif SSLH_I_POSIX && defined(TIOCGWINSZ)
+    struct winsize s;
+    if (ioctl(2, TIOCGWINSZ, &s) == 0) columns = s.ws_col;
+#endif
+    return columns > 0 ? columns : 80;
+}
+#endif
 
 SSLH_I_FN int sslh_i_processors(void) {
 #if defined(_WIN32)
@@ -2702,7 +2762,7 @@ typedef struct sslh_i_depth_grad {
                             sslh_real *du, size_t D))                                                                 \
     /* one number: sum of x y; the maximum of x */                                                                    \
     KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
-    KERNEL(sslh_real, max, (const sslh_real *x, size_t n))                                                            \
+    KERNEL(sslh_real, largest, (const sslh_real *x, size_t n))                                                        \
     /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
     /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
     KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
@@ -4212,18 +4272,6 @@ SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_ba
 /* --- progress ----------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_STDIO
-/* Is the progress line drawn over, or are lines collected in a file? */
-SSLH_I_FN int sslh_i_is_terminal(void) {
-#if defined(_WIN32)
-    DWORD mode;
-    return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode) != 0;
-#elif SSLH_I_POSIX
-    return isatty(2);
-#else
-    return 0;
-#endif
-}
-
 /* "12s", "3m05s", "2h10m": two units say enough. */
 SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     int s = seconds < 0 ? 0 : seconds > 359999 ? 359999 : (int)(seconds + 0.5);
@@ -4232,19 +4280,52 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     else snprintf(out, 16, "%ds", s);
 }
 
-/* A bar that is drawn over on a terminal, a line per epoch elsewhere. */
+/* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
+   since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
+   are too many, parts are left out, those first that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
-    char left[16], bar[25];
-    int i, filled = t->steps ? (int)(24 * t->step / t->steps) : 24;
+    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 images/s, 7 time */
+    static const int least[7] = {6, 1, 5, 0, 2, 7, 3};
+    const char *word[8];
+    char left[16], text[8][64];
+    int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
+    memset(text, 0, sizeof text);
+    for (i = 0; i < 8; i++) word[i] = "";
+    word[0] = t->method->name;
+    if (terminal) snprintf(text[1], sizeof text[1], "[......]");
+    snprintf(text[2], sizeof text[2], "epoch %d/%d", t->epoch + 1, t->epochs);
+    snprintf(text[3], sizeof text[3], "step %ld/%ld", (long)t->step, (long)t->steps);
+    snprintf(text[4], sizeof text[4], "loss %.4f", (double)t->loss);
+    if (t->second_name[0]) {
+        word[5] = t->second_name;
+        snprintf(text[5], sizeof text[5], " %.3f", (double)t->second);
+    }
+    snprintf(text[6], sizeof text[6], "%.0f images/s", t->images_per_second);
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
-    for (i = 0; i < 24; i++) bar[i] = i < filled ? '#' : '.';
-    bar[24] = 0;
-    if (terminal) fprintf(stderr, "\r\033[K%s [%s] ", t->method->name, bar);
-    else fprintf(stderr, "%s ", t->method->name);
-    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps,
-            (double)t->loss);
-    if (t->second_name[0]) fprintf(stderr, "  %s %.3f", t->second_name, (double)t->second);
-    fprintf(stderr, "  %.0f images/s  %s %s", t->images_per_second, t->step == t->steps ? "took" : "left", left);
+    snprintf(text[7], sizeof text[7], "%s %s", t->step == t->steps ? "took" : "left", left);
+    for (out = 0; out < 8; out++) {
+        for (used = 0, i = 0; i < 8; i++) {
+            size_t length = strlen(word[i]) + strlen(text[i]);
+            if (length) used += (int)length + (used == 0 ? 0 : i < 3 ? 1 : 2);
+        }
+        if (used <= room || out == 7) break;
+        word[least[out]] = "";
+        text[least[out]][0] = 0;
+    }
+    if (text[1][0]) {
+        int cells = SSLH_I_MIN(24, 6 + room - used);
+        int filled = t->steps ? (int)(cells * t->step / t->steps) : cells;
+        for (i = 0; i < cells; i++) text[1][1 + i] = i < filled ? '#' : '.';
+        text[1][1 + cells] = ']';
+        text[1][2 + cells] = 0;
+    }
+    if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
+    if (terminal) fprintf(stderr, "\r\033[K");
+    for (first = 1, i = 0; i < 8; i++)
+        if (word[i][0] || text[i][0]) {
+            fprintf(stderr, "%s%s%s", first ? "" : i < 3 ? " " : "  ", word[i], text[i]);
+            first = 0;
+        }
     if (!terminal || (t->epoch_end && t->step == t->steps)) fprintf(stderr, "\n");
     fflush(stderr);
 }
@@ -11699,7 +11780,8 @@ SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
         p->k->lse_rows(s, p->lse + i, 1, n);
         p->loss[i] = p->lse[i] - positive; /* (2) */
         s[pos] = s[i];
-        p->hit[i] = positive > p->k->max(s, n) ? SSLH_I_R(1) : SSLH_I_R(0); /* a tie, as after a collapse, is no hit */
+        /* a tie, as after a collapse, is no hit */
+        p->hit[i] = positive > p->k->largest(s, n) ? SSLH_I_R(1) : SSLH_I_R(0);
     }
 }
 
@@ -16467,7 +16549,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, 
     }
 #define sslh_i_sum_row SSLH_I_P(sslh_i_sum_)
 #define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
-#define sslh_i_max_row SSLH_I_P(sslh_i_max_)
+#define sslh_i_max_row SSLH_I_P(sslh_i_largest_)
 SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
     sslh_real sum;
     SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vadd(s0, t))
@@ -22515,23 +22597,24 @@ SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end)
     while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
 }
 
-/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than max. */
-SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t max, uint64_t *out) {
+/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than
+   most. */
+SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t most, uint64_t *out) {
     uint64_t v = 0;
     for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
         uint64_t digit = (uint64_t)(**at - '0');
-        if (digit > max || v > (max - digit) / 10) return 0;
+        if (digit > most || v > (most - digit) / 10) return 0;
         v = v * 10 + digit;
     }
     *out = v;
     return 1;
 }
 
-/* A decimal number at *at, at most max; 0 when there is none or it is larger. */
-SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t max, uint32_t *out) {
+/* A decimal number at *at, not above most; 0 when there is none or it is larger. */
+SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t most, uint32_t *out) {
     const uint8_t *first = s->p + *at, *p = first;
     uint64_t v;
-    int ok = sslh_i_digits(&p, s->p + s->size, max, &v);
+    int ok = sslh_i_digits(&p, s->p + s->size, most, &v);
     *at = (size_t)(p - s->p);
     if (!ok || p == first) return 0;
     *out = (uint32_t)v;
@@ -22539,14 +22622,14 @@ SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t ma
 }
 
 /* The numbers after "key=" in a text of our own, separated by commas; returns how many. */
-SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int max) {
+SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int most) {
     size_t n = strlen(key);
     const char *p = text;
     int count = 0;
     while ((p = strstr(p, key)) != NULL && !((p == text || p[-1] == ' ') && p[n] == '=')) p += n;
     if (!p) return 0;
     p += n + 1;
-    while (count < max) {
+    while (count < most) {
         const char *behind = sslh_i_scan_real(p, &out[count]);
         if (behind == p) break;
         count++;
@@ -24030,14 +24113,14 @@ SSLH_I_FN int sslh_i_is_pnm(const sslh_i_source *s) {
 }
 
 /* The next number of a PNM file, after white space and comments from # to the end of the line. */
-SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max, const char *what, uint32_t *out) {
+SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t most, const char *what, uint32_t *out) {
     while (*at < s->size && (sslh_i_is_space(s->p[*at]) || s->p[*at] == '#'))
         if (s->p[(*at)++] == '#')
             while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '\r') (*at)++;
     if (*at == s->size) return sslh_i_bad(s, *at, "the file ends early, before its %s", what);
     size_t begin = *at;
-    if (!sslh_i_read_number(s, at, max, out))
-        return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)max);
+    if (!sslh_i_read_number(s, at, most, out))
+        return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)most);
     return 1;
 }
 
@@ -25262,14 +25345,14 @@ SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, cons
     return n == strlen(text) && !memcmp(s->p + word, text, n);
 }
 
-/* A word that is a number from 1 to max. */
-SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t max, int *out) {
+/* A word that is a number from 1 to most. */
+SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t most, int *out) {
     size_t word, n, end;
     uint32_t v;
     int found = sslh_i_word(s, at, &word, &n);
     end = word;
-    if (!found || !sslh_i_read_number(s, &end, max, &v) || end != *at || !v)
-        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)max);
+    if (!found || !sslh_i_read_number(s, &end, most, &v) || end != *at || !v)
+        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)most);
     *out = (int)v;
     return 1;
 }
@@ -25894,13 +25977,13 @@ SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     return 1;
 }
 
-/* [1,2,..] of at most max numbers. */
-SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int max, int *n) {
+/* [1,2,..] of not more than most numbers. */
+SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
     *n = 0;
     if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
     if (sslh_i_json_is(s, ']')) return 1;
     do {
-        if (*n == max) return sslh_i_st_bad(s, "a list is too long");
+        if (*n == most) return sslh_i_st_bad(s, "a list is too long");
         if (!sslh_i_json_uint(s, &out[(*n)++])) return 0;
     } while (sslh_i_json_is(s, ','));
     return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
@@ -27644,10 +27727,22 @@ SSLH_I_LEAN_END
 #ifdef __cplusplus
 }
 #endif
-#ifdef SSLH_I_HAD_I
-#undef SSLH_I_HAD_I
+#pragma pop_macro("C")
+#pragma pop_macro("D")
+#pragma pop_macro("E")
+#pragma pop_macro("G")
 #pragma pop_macro("I")
-#endif
+#pragma pop_macro("K")
+#pragma pop_macro("M")
+#pragma pop_macro("N")
+#pragma pop_macro("O")
+#pragma pop_macro("R")
+#pragma pop_macro("S")
+#pragma pop_macro("T")
+#pragma pop_macro("U")
+#pragma pop_macro("W")
+#pragma pop_macro("X")
+#pragma pop_macro("Y")
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
 #pragma GCC pop_options

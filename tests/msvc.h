@@ -112,6 +112,9 @@ DWORD GetLastError(void);
 #define ERROR_FILE_NOT_FOUND 2
 #define STD_ERROR_HANDLE ((DWORD)-12)
 HANDLE GetStdHandle(DWORD); BOOL GetConsoleMode(HANDLE, DWORD*); DWORD GetFileType(HANDLE);
+typedef struct { short Left, Top, Right, Bottom; } SMALL_RECT;
+typedef struct { int size, cursor; unsigned short attributes; SMALL_RECT srWindow; int most; } CONSOLE_SCREEN_BUFFER_INFO;
+BOOL GetConsoleScreenBufferInfo(HANDLE, CONSOLE_SCREEN_BUFFER_INFO*);
 #define FILE_TYPE_CHAR 2
 long InterlockedExchange(volatile long *, long); long InterlockedExchangeAdd(volatile long *, long); void YieldProcessor(void);
 #endif
