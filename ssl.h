@@ -22748,7 +22748,8 @@ typedef enum sslh_i_path_kind {
     SSLH_I_PATH_NONE = 0,
     SSLH_I_PATH_FILE,
     SSLH_I_PATH_FOLDER,
-    SSLH_I_PATH_OTHER
+    SSLH_I_PATH_OTHER,
+    SSLH_I_PATH_UNKNOWN /* the system could not tell; errno says why */
 } sslh_i_path_kind;
 
 /* Names in a folder, sorted bytewise, hidden ones left out. */
@@ -22768,16 +22769,27 @@ SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
 
 #if SSLH_WITH_STDIO
 
-/* What is at a path, links followed. */
+/* What is at a path, links followed. Nothing is there only when the system says just that: after any other error (a
+   network folder that does not answer, a folder that may not be searched) there may well be a file, and a caller that
+   took it for absent would begin anew and overwrite it. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #if defined(_WIN32)
     DWORD a = GetFileAttributesA(path);
-    if (a == INVALID_FILE_ATTRIBUTES) return SSLH_I_PATH_NONE;
+    if (a == INVALID_FILE_ATTRIBUTES) {
+        DWORD why = GetLastError();
+        errno = why == ERROR_ACCESS_DENIED ? EACCES : EIO;
+        return why == ERROR_FILE_NOT_FOUND || why == ERROR_PATH_NOT_FOUND ? SSLH_I_PATH_NONE : SSLH_I_PATH_UNKNOWN;
+    }
     if (a & FILE_ATTRIBUTE_DIRECTORY) return SSLH_I_PATH_FOLDER;
     return a & FILE_ATTRIBUTE_DEVICE ? SSLH_I_PATH_OTHER : SSLH_I_PATH_FILE;
 #elif SSLH_I_POSIX
     struct stat s;
-    if (stat(path, &s)) return errno == EOVERFLOW ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE;
+    int bad;
+    do bad = stat(path, &s);
+    while (bad && errno == EINTR);
+    if (bad)
+        return errno == EOVERFLOW ? SSLH_I_PATH_FILE : errno == ENOENT || errno == ENOTDIR ? SSLH_I_PATH_NONE
+               : SSLH_I_PATH_UNKNOWN;
     return S_ISREG(s.st_mode) ? SSLH_I_PATH_FILE : S_ISDIR(s.st_mode) ? SSLH_I_PATH_FOLDER : SSLH_I_PATH_OTHER;
 #else
     FILE *f = fopen(path, "rb");
@@ -22785,6 +22797,14 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
     fclose(f);
     return SSLH_I_PATH_FILE;
 #endif
+}
+
+/* The same, and an error of fn when the system cannot tell. */
+SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
+    sslh_i_path_kind kind = sslh_i_path(path);
+    if (kind == SSLH_I_PATH_UNKNOWN && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot tell whether %s exists: %s", fn, sslh_i_tail(path), strerror(errno));
+    return kind;
 }
 
 /* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
@@ -22800,8 +22820,11 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder, not a file", fn, sslh_i_tail(path));
         return NULL;
     }
-    errno = 0;
-    FILE *f = fopen(path, "rb");
+    FILE *f;
+    do {
+        errno = 0;
+        f = fopen(path, "rb");
+    } while (!f && errno == EINTR); /* a signal came; here and below the call is made again */
     if (!f) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
         return NULL;
@@ -22813,6 +22836,10 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     uint8_t *p = (uint8_t *)sslh_i_alloc(c, cap);
     while (p) {
         n += fread(p + n, 1, cap - n, f);
+        if (n < cap && ferror(f) && errno == EINTR) {
+            clearerr(f);
+            continue;
+        }
         if (n < cap) break; /* the last byte of the block stays free for the zero */
         uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_larger(c, p, n, cap * 2);
         if (!larger) sslh_i_free(c, p);
@@ -22847,7 +22874,9 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size
     bad = !FlushFileBuffers(f) || bad;
     return !CloseHandle(f) || bad;
 #elif SSLH_I_POSIX
-    int f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int f;
+    do f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    while (f < 0 && errno == EINTR);
     if (f < 0) return 1;
     int bad = 0;
     while (size && !bad) {
@@ -22857,9 +22886,15 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size
         if (n == 0) errno = EIO; /* no progress and no reason: do not spin */
         if (n > 0) p += n, size -= (size_t)n;
     }
-    if (!bad) bad = fsync(f) != 0 && errno != EINVAL && errno != ENOTSUP; /* pipes and devices cannot be flushed */
+    while (!bad && fsync(f)) {
+        if (errno == EINTR) continue;
+        if (errno == EINVAL || errno == ENOTSUP) break; /* pipes and devices cannot be flushed */
+        bad = 1;
+    }
     int why = errno;
-    if (close(f) && !bad) return 1;
+    /* close is not made again: after EINTR POSIX leaves open whether the number is still ours, and on Linux another
+       thread may have it already. The bytes are on the disk. */
+    if (close(f) && !bad && errno != EINTR) return 1;
     errno = why;
     return bad;
 #else
@@ -22878,9 +22913,11 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #else
     if (rename(from, to)) return 1;
 #if SSLH_I_POSIX
-    int f = open(folder, O_RDONLY); /* the name lives in the folder: flush that too. Not every file system can. */
+    int f; /* the name lives in the folder: flush that too. Not every file system can. */
+    do f = open(folder, O_RDONLY);
+    while (f < 0 && errno == EINTR);
     if (f >= 0) {
-        (void)fsync(f);
+        while (fsync(f) && errno == EINTR) {}
         close(f);
     }
 #else
@@ -22900,7 +22937,8 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     }
     errno = 0;
     int failed;
-    sslh_i_path_kind kind = sslh_i_path(path);
+    sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
+    if (kind == SSLH_I_PATH_UNKNOWN) return 0;
     if (kind == SSLH_I_PATH_OTHER) {
         failed = sslh_i_write_plain(path, (const uint8_t *)bytes, size);
     } else if (kind == SSLH_I_PATH_FOLDER) {
@@ -22970,22 +23008,42 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
         HANDLE h = FindFirstFileA(pattern, &entry);
         sslh_i_free(c, pattern);
         if (h == INVALID_HANDLE_VALUE) {
-            sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s", fn, sslh_i_tail(path));
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: Windows error %lu", fn, sslh_i_tail(path),
+                      (unsigned long)GetLastError());
             ok = 0;
         } else {
             do ok = sslh_i_dir_add(c, d, &used, &cap, entry.cFileName);
             while (ok && FindNextFileA(h, &entry));
+            if (ok && GetLastError() != ERROR_NO_MORE_FILES) {
+                sslh_fail(c, SSLH_E_FILE, "%s: the folder %s cannot be listed to its end: Windows error %lu", fn,
+                          sslh_i_tail(path), (unsigned long)GetLastError());
+                ok = 0;
+            }
             FindClose(h);
         }
     }
 #elif SSLH_I_POSIX
-    errno = 0;
-    DIR *h = opendir(path);
+    DIR *h;
+    do {
+        errno = 0;
+        h = opendir(path);
+    } while (!h && errno == EINTR);
     if (!h) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: %s", fn, sslh_i_tail(path), strerror(errno));
         ok = 0;
     } else {
-        for (struct dirent *e = readdir(h); ok && e; e = readdir(h)) ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
+        while (ok) {
+            struct dirent *e;
+            errno = 0; /* NULL is the end of the list or an error, which errno tells apart */
+            e = readdir(h);
+            if (!e) break;
+            ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
+        }
+        if (ok && errno) {
+            sslh_fail(c, SSLH_E_FILE, "%s: the folder %s cannot be listed to its end: %s", fn, sslh_i_tail(path),
+                      strerror(errno));
+            ok = 0;
+        }
         closedir(h);
     }
 #else
@@ -23015,6 +23073,11 @@ SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
     return 0;
 }
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) { return path ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE; }
+SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
+    (void)c;
+    (void)fn;
+    return sslh_i_path(path);
+}
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     sslh_i_no_files(c, fn, path);
@@ -23031,10 +23094,10 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 }
 #endif
 
-/* What is at path/name. */
-SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *path, const char *name) {
+/* What is at path/name; an error of fn when the system cannot tell. */
+SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const char *path, const char *name) {
     char *full = sslh_i_join_path(c, path, name, strlen(name));
-    sslh_i_path_kind kind = full ? sslh_i_path(full) : SSLH_I_PATH_NONE;
+    sslh_i_path_kind kind = full ? sslh_i_path_known(c, fn, full) : SSLH_I_PATH_UNKNOWN;
     sslh_i_free(c, full);
     return kind;
 }
@@ -24291,7 +24354,7 @@ SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *pa
 
 /* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
    NULL when there is no such file; to be given back with sslh_i_free. */
-SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
+SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path) {
     size_t n = strlen(path);
     int changed = 0;
     char *out = (char *)sslh_i_alloc(c, n + 4);
@@ -24301,9 +24364,10 @@ SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
         if (n - i >= 6 && !memcmp(path + i, "images", 6)) memcpy(out + i, "labels", 6), changed = 1;
         if (n - i >= 4 && (!memcmp(path + i, "idx3", 4) || !memcmp(path + i, "idx4", 4))) out[i + 3] = '1', changed = 1;
     }
-    for (int attempt = 0; changed && attempt < 2; attempt++) {
-        if (sslh_i_path(out) == SSLH_I_PATH_FILE) return out;
+    for (int attempt = 0; changed && attempt < 2 && !SSLH_I_BAD(c); attempt++) {
+        if (sslh_i_path_known(c, fn, out) == SSLH_I_PATH_FILE) return out;
         if (n > 3 && !strcmp(out + n - 3, ".gz")) out[n - 3] = 0;
+        else if (n - sslh_i_base(path) > 252) break; /* no name has more than 255 bytes */
         else memcpy(out + n, ".gz", 4);
     }
     sslh_i_free(c, out);
@@ -24326,7 +24390,7 @@ SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
     out->height = (int)h.size[1];
     out->width = (int)h.size[2];
     out->channels = (int)h.size[3];
-    char *labels = sslh_i_labels_path(s->c, s->name);
+    char *labels = sslh_i_labels_path(s->c, s->fn, s->name);
     if (labels) out->labels = sslh_i_idx_labels(s->c, s->fn, labels, out->count);
     sslh_i_free(s->c, labels);
     return !SSLH_I_BAD(s->c);
@@ -25560,7 +25624,7 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
     const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
     size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
     for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        if (sslh_i_kind_in(c, set->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
         sslh_i_dir inner;
         char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
         if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
@@ -25589,9 +25653,9 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
         return sslh_i_no_data(c);
     }
-    if (sslh_i_path(path) != SSLH_I_PATH_FOLDER)
+    if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
-    else if (sslh_i_kind_in(c, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
+    else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
     else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
         if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
             !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))

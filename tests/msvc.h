@@ -59,6 +59,7 @@ double copysign(double,double);
 int *_errno(void);
 #define errno (*_errno())
 #define EINTR 4
+#define EACCES 13
 #define EIO 5
 #define EINVAL 22
 #define ENOMEM 12
@@ -110,6 +111,8 @@ HANDLE FindFirstFileA(LPCSTR, WIN32_FIND_DATAA*); BOOL FindNextFileA(HANDLE, WIN
 DWORD GetLastError(void);
 #define ERROR_NO_MORE_FILES 18
 #define ERROR_FILE_NOT_FOUND 2
+#define ERROR_PATH_NOT_FOUND 3
+#define ERROR_ACCESS_DENIED 5
 #define STD_ERROR_HANDLE ((DWORD)-12)
 HANDLE GetStdHandle(DWORD); BOOL GetConsoleMode(HANDLE, DWORD*); DWORD GetFileType(HANDLE);
 typedef struct { short Left, Top, Right, Bottom; } SMALL_RECT;
