@@ -511,7 +511,7 @@
 
    19  WHEN SOMETHING GOES WRONG
 
-   "the loss is NaN or Inf in step ..", "the gradient of '..' holds NaN": nothing was changed. Make the context with
+   "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
    .check_nan = 1 (slow), and the error will name the first operation that made one. Usual causes are the rate (one
    made for LARS, such as SimCLR's default, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0
    in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
@@ -2433,6 +2433,7 @@ struct sslh_ctx {
     /* accounting */
     size_t    bytes, peak;
     int64_t   allocs, steps;
+    int64_t   run_step;    /* of sslh_train, 1 for its first, while it computes one; 0 else */
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
     char     *own;         /* sslh_i_work: own_each bytes for each thread; an operation has them now */
     size_t    own_each;
@@ -2995,6 +2996,17 @@ SSLH_I_FN int sslh_i_finite(const sslh_real *x, size_t n) {
     sslh_real sum = 0; /* 0 * x is 0 for finite x and NaN otherwise */
     for (i = 0; i < n; i++) sum += x[i] * 0;
     return sum == 0;
+}
+/* " in step 7", or nothing inside sslh_train, which names the step of the run itself: two counts in one message would
+   leave the reader to guess. */
+SSLH_I_FN const char *sslh_i_in_step(const sslh_ctx *c, char out[40]) {
+    out[0] = 0;
+    if (!c->run_step) snprintf(out, 40, " in step %.0f", (double)c->steps);
+    return out;
+}
+/* A count of steps from a product of floats: the part before the point, from 0 to 2^62. */
+SSLH_I_FN int64_t sslh_i_step_count(float v) {
+    return !(v > 0.0f) ? 0 : v >= 4611686018427387904.0f ? (int64_t)1 << 62 : (int64_t)v;
 }
 /* A height or width that views can have. */
 SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
@@ -4403,7 +4415,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     t.steps = per_epoch * d.epochs; /* of the whole run, resumed or not */
     if (d.max_steps && d.max_steps < t.steps) t.steps = d.max_steps;
     t.second_name = m.second_name ? m.second_name : "";
-    warmup = (int64_t)(d.warmup * (float)per_epoch + 0.5f);
+    warmup = sslh_i_step_count(d.warmup * (float)per_epoch + 0.5f);
     start = sslh_i_now(); /* the clock only feeds the progress line */
     first = step;
 #if SSLH_WITH_STDIO
@@ -4416,10 +4428,12 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         int update = in_epoch % d.accumulate == 0 || in_epoch == per_epoch || step + 1 == t.steps;
         /* The schedule is that of all epochs, also when .max_steps ends the run earlier. */
         t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
+        c->run_step = step + 1; /* as progress and callback count */
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
+        c->run_step = 0;
         if (SSLH_I_BAD(c)) {
-            char where[64];
-            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step);
+            char where[128];
+            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step + 1);
             sslh_i_context(c, where);
             break;
         }
@@ -5078,7 +5092,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     loader = sslh_loader_new(c, train, ld);
     if (SSLH_I_BAD(c)) return 0.0f;
     steps = sslh_loader_steps(loader) * d.epochs;
-    warmup = (int64_t)(d.warmup * (float)sslh_loader_steps(loader));
+    warmup = sslh_i_step_count(d.warmup * (float)sslh_loader_steps(loader));
     memset(&f, 0, sizeof f);
     f.drop_path = d.drop_path;
     sslh_train_mode(net, 1);
@@ -7472,7 +7486,7 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
    gradient: all are this one pass, before anything moves. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
-    char text[256];
+    char text[256], step[40];
     int i, j;
     for (i = 0; i < o->nets; i++) {
         const sslh_net *net = o->net[i].net;
@@ -7492,8 +7506,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             /* large but finite gradients may overflow here */
             if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
-            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no "
-                      "parameter was changed", text, (double)o->steps);
+            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
+                      "was changed", text, sslh_i_in_step(o->ctx, step));
             return 0;
         }
     }
@@ -9774,9 +9788,9 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
     if (SSLH_I_BAD(c) || !out) return sslh_i_dummy(c);
     if (c->trace) sslh_i_trace_event(c, op, in, n, out);
     if (c->desc.check_nan && out->type == SSLH_F32 && !sslh_i_finite(out->data, out->count)) {
-        char text[96];
-        sslh_fail(c, SSLH_E_NAN, "%s: the result of shape %s holds NaN or Inf (step %.0f)", op,
-                  sslh_i_str(text, sizeof text, sslh_shape_of(out)), (double)c->steps);
+        char text[96], step[40];
+        sslh_fail(c, SSLH_E_NAN, "%s: the result of shape %s holds NaN or Inf%s", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(out)), sslh_i_in_step(c, step));
         return sslh_i_dummy(c);
     }
     return out;
@@ -9834,8 +9848,9 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
         return;
     }
     if (!sslh_i_finite(loss->data, 1)) {
-        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the "
-                  "operation)", (double)c->steps);
+        char step[40];
+        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf%s (set .check_nan to find the operation)",
+                  sslh_i_in_step(c, step));
         return;
     }
     loss->flags |= SSLH_I_KEPT;
@@ -12450,7 +12465,7 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
     for (; u < end; u++) {
         size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r),
                at = (g * f->M + r) * C;
-        sslh_real *partial = f->partial + u * 2 * C;
+        sslh_real *partial = f->partial ? f->partial + u * 2 * C : NULL; /* only two of the passes have one */
         sslh_i_affine a;
         if (f->phase == SSLH_I_N_MOMENTS) {
             f->k->col_moments(f->x + at, rows, C, partial, partial + C);
@@ -22396,6 +22411,10 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#if !defined(__wasm__)
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#endif
 #endif
 #endif
 
@@ -22927,6 +22946,123 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #endif
 }
 
+/* Nobody may write to the file, or we may not. The system would let us replace it, as that only changes the folder, but
+   who takes the right to write from a file means to keep it. */
+SSLH_I_FN int sslh_i_read_only(const char *path) {
+#if defined(_WIN32)
+    return (GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) != 0;
+#elif SSLH_I_POSIX
+    struct stat s;
+    int bad;
+    do bad = stat(path, &s);
+    while (bad && errno == EINTR);
+    return !bad && (!(s.st_mode & 0222) || access(path, W_OK)); /* root may write anyway: hence the mode */
+#else
+    (void)path;
+    return 0;
+#endif
+}
+
+/* A temporary file lies beside the one that it becomes. Its name begins with at most 100 bytes of that one's, so that a
+   name that the system just allows can be saved to, and then has process, a checksum and context in hexadecimal digits:
+   two writers of one path never share a temporary file, and what a killed process left can be told. The checksum is
+   that of the whole name and of the machine, because on another machine of a network the number of a process that is
+   alive there means nothing here. */
+typedef struct sslh_i_aside {
+    const char   *path;
+    size_t        folder, kept; /* bytes of path that are the folder, and of the name behind it that are kept */
+    unsigned long process, key;
+    char         *folder_name;  /* "." or the folder with its slash */
+    char         *name;         /* room for the folder and 160 bytes more */
+    size_t        room;
+} sslh_i_aside;
+
+SSLH_I_FN void sslh_i_aside_name(const sslh_i_aside *a, unsigned long process, unsigned long context) {
+    snprintf(a->name, a->room, "%.*s.%lx-%lx-%lx.tmp", (int)(a->folder + a->kept), a->path, process, a->key, context);
+}
+
+/* 1 when the name without its folder is that of a temporary file of this path whose process is gone; a->name is then
+   the file. */
+SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
+    unsigned long number[3] = {0, 0, 0};
+    const char *at = name + a->kept;
+    int k;
+    if (strncmp(name, a->path + a->folder, a->kept) != 0 || *at != '.') return 0;
+    for (k = 0; k < 3; k++) {
+        char *end;
+        number[k] = strtoul(at + 1, &end, 16);
+        if (*end != (k < 2 ? '-' : '.')) return 0;
+        at = end;
+    }
+    sslh_i_aside_name(a, number[0], number[2]);
+    if (strcmp(a->name + a->folder, name) != 0 || number[1] != a->key || !number[0] || number[0] > INT_MAX ||
+        number[0] == a->process)
+        return 0;
+#if defined(_WIN32)
+    HANDLE h = OpenProcess(SYNCHRONIZE, FALSE, (DWORD)number[0]);
+    if (!h) return GetLastError() == ERROR_INVALID_PARAMETER;
+    int gone = WaitForSingleObject(h, 0) == WAIT_OBJECT_0;
+    CloseHandle(h);
+    return gone;
+#elif SSLH_I_POSIX && !defined(__wasm__)
+    errno = 0; /* what kill(process, 0) would tell, without the feature macros that kill needs */
+    return getpriority(PRIO_PROCESS, (id_t)number[0]) == -1 && errno == ESRCH;
+#else
+    return 0;
+#endif
+}
+
+/* Removes what killed processes left of earlier saves to this path. Nothing depends on its success. */
+SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
+#if defined(_WIN32)
+    WIN32_FIND_DATAA entry;
+    snprintf(a->name, a->room, "%.*s.*.tmp", (int)(a->folder + a->kept), a->path);
+    HANDLE h = FindFirstFileA(a->name, &entry);
+    if (h == INVALID_HANDLE_VALUE) return;
+    do if (sslh_i_aside_left(a, entry.cFileName)) (void)remove(a->name);
+    while (FindNextFileA(h, &entry));
+    FindClose(h);
+#elif SSLH_I_POSIX && !defined(__wasm__)
+    struct dirent *e;
+    DIR *h = opendir(a->folder_name);
+    while (h && (e = readdir(h)) != NULL)
+        if (sslh_i_aside_left(a, e->d_name)) (void)remove(a->name);
+    if (h) closedir(h);
+#endif
+}
+
+/* Memory for the names; 0 without it. a->name is given back. */
+SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path) {
+    size_t n = strlen(path);
+    memset(a, 0, sizeof *a);
+    a->path = path;
+    a->folder = sslh_i_base(path);
+    a->kept = n - a->folder;
+    if (a->kept > 100) { /* whole characters of UTF-8: some file systems take no others */
+        a->kept = 100;
+        while (a->kept > 90 && ((unsigned char)path[a->folder + a->kept] & 0xc0) == 0x80) a->kept--;
+    }
+    a->room = a->folder + 160;
+    a->name = (char *)sslh_i_alloc(c, a->room + a->folder + 2);
+    if (!a->name) return 0;
+    a->folder_name = a->name + a->room;
+    memcpy(a->folder_name, path, a->folder);
+    if (!a->folder) a->folder_name[0] = '.';
+    a->key = sslh_i_crc32(0, path + a->folder, n - a->folder);
+#if defined(_WIN32)
+    char machine[256] = "";
+    DWORD length = sizeof machine;
+    if (GetComputerNameA(machine, &length)) a->key = sslh_i_crc32((uint32_t)a->key, machine, strlen(machine));
+    a->process = (unsigned long)GetCurrentProcessId();
+#elif SSLH_I_POSIX && !defined(__wasm__)
+    struct utsname machine;
+    if (uname(&machine) >= 0)
+        a->key = sslh_i_crc32((uint32_t)a->key, machine.nodename, strlen(machine.nodename));
+    a->process = (unsigned long)getpid();
+#endif
+    return 1;
+}
+
 /* Writes a file so that a crash at any moment leaves the old one or the new one: temporary file in the same folder,
    write, fsync, rename, fsync of the folder. Devices and pipes are written to directly. 1 on success. */
 SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
@@ -22945,28 +23081,23 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
         return 0;
     } else {
-        size_t n = strlen(path), cut = sslh_i_base(path);
-        char *name = (char *)sslh_i_alloc(c, 2 * n + 64);
-        if (!name) return 0;
-        char *folder = name + n + 48;
-        memcpy(folder, path, cut);
-        if (!cut) folder[0] = '.';
-        /* process and context in the name: two writers of one path never share a temporary file */
-#if defined(_WIN32)
-        unsigned long self = (unsigned long)GetCurrentProcessId();
-#elif SSLH_I_POSIX
-        unsigned long self = (unsigned long)getpid();
-#else
-        unsigned long self = 0;
-#endif
-        snprintf(name, n + 48, "%s.%lx-%lx.tmp", path, self, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
-        failed = sslh_i_write_plain(name, (const uint8_t *)bytes, size) || sslh_i_replace(name, path, folder);
+        sslh_i_aside a;
+        if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
+            sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
+            return 0;
+        }
+        if (!sslh_i_aside_begin(c, &a, path)) return 0;
+        sslh_i_aside_tidy(&a);
+        sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+        errno = 0;
+        failed = sslh_i_write_plain(a.name, (const uint8_t *)bytes, size) ||
+                 sslh_i_replace(a.name, path, a.folder_name);
         if (failed) {
             int why = errno;
-            (void)remove(name);
+            (void)remove(a.name);
             errno = why;
         }
-        sslh_i_free(c, name);
+        sslh_i_free(c, a.name);
     }
     if (failed)
         sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",

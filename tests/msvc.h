@@ -113,6 +113,12 @@ DWORD GetLastError(void);
 #define ERROR_FILE_NOT_FOUND 2
 #define ERROR_PATH_NOT_FOUND 3
 #define ERROR_ACCESS_DENIED 5
+#define ERROR_INVALID_PARAMETER 87
+#define FILE_ATTRIBUTE_READONLY 1
+#define FALSE 0
+#define SYNCHRONIZE 0x100000
+#define WAIT_OBJECT_0 0
+HANDLE OpenProcess(DWORD, BOOL, DWORD); BOOL GetComputerNameA(char*, DWORD*);
 #define STD_ERROR_HANDLE ((DWORD)-12)
 HANDLE GetStdHandle(DWORD); BOOL GetConsoleMode(HANDLE, DWORD*); DWORD GetFileType(HANDLE);
 typedef struct { short Left, Top, Right, Bottom; } SMALL_RECT;

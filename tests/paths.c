@@ -18,12 +18,18 @@
 
 /* Calls that are named in `call`, as in "/stat/fopen/": `spared` of them work, then `left` fail with `why`. */
 static struct fault { const char *call; int spared, left, why; } fault;
+enum { KILLED = -1, WAITS = -2 }; /* as why: the process ends there without cleaning up; it stops until it is woken */
 static int made; /* calls of those in fault.call */
 static int fails(const char *call) {
     const char *at = fault.call ? strstr(fault.call, call) : NULL;
     if (!at || at[-1] != '/' || at[strlen(call)] != '/') return 0;
     made++;
     if (fault.spared-- > 0 || fault.left-- <= 0) return 0;
+    if (fault.why == KILLED) _exit(0);
+    if (fault.why == WAITS) {
+        raise(SIGSTOP);
+        return 0;
+    }
     errno = fault.why;
     return 1;
 }
@@ -147,7 +153,7 @@ static void save_image(sslh_ctx *c, const char *path) {
     sslh_save_png(c, path, grey, 2, 2, 1);
 }
 
-/* --- absent, or unknown --------------------------------------------------------------------------------------------- */
+/* --- absent, or unknown ------------------------------------------------------------------------------------------- */
 
 static void absent_or_unknown(void) {
     sslh_ctx *c = create();
@@ -256,7 +262,7 @@ static void checkpoint_not_destroyed(void) {
     folder_end(folder);
 }
 
-/* --- folders -------------------------------------------------------------------------------------------------------- */
+/* --- folders ------------------------------------------------------------------------------------------------------ */
 
 /* Six images in two classes: whichever call fails, either all of them are there or there is an error with the cause. */
 static void folders_whole(void) {
@@ -285,8 +291,8 @@ static void folders_whole(void) {
             arm(calls[k], i, 1, EIO);
             d = sslh_load_images(c, all);
             fault.call = NULL;
-            CHECK(sslh_error(c) || (d.count == 6 && d.classes == 2), "%s number %d fails: %d images of %d classes", calls[k],
-                  i, (int)d.count, d.classes);
+            CHECK(sslh_error(c) || (d.count == 6 && d.classes == 2), "%s number %d fails: %d images of %d classes",
+                  calls[k], i, (int)d.count, d.classes);
             if (!sslh_error(c)) whole++;
             else {
                 refused++;
@@ -315,9 +321,9 @@ static void folders_whole(void) {
     sslh_destroy(c);
 }
 
-/* --- writing -------------------------------------------------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------------------------------------------------ */
 
-/* Every call of a save fails in turn: an error with the cause and the old file, or the new file; no other file stays. */
+/* Every call of a save fails in turn: an error with the cause and the old file, or the new file; no other file. */
 static void saves_whole(void) {
     static const char *const calls[] = {"/stat/", "/open/", "/write/", "/fsync/", "/close/", "/rename/"};
     sslh_ctx *c = create();
@@ -348,7 +354,8 @@ static void saves_whole(void) {
                 if (sslh_error(c)) {
                     snprintf(why, sizeof why, "%s", sslh_error(c));
                     refused++;
-                    CHECK(!signal_came && strstr(why, path) && strstr(why, strerror(EIO)), "%s %d: %s", calls[k], i, why);
+                    CHECK(!signal_came && strstr(why, path) && strstr(why, strerror(EIO)), "%s %d: %s", calls[k], i,
+                          why);
                 }
                 sslh_clear_error(c);
                 sslh_load_weights(read, path, none);
@@ -361,6 +368,125 @@ static void saves_whole(void) {
     folder_end(folder);
     sslh_destroy(c);
 }
+/* --- what killed saves leave -------------------------------------------------------------------------------------- */
+
+/* A child process saves to path and is killed (or stopped) at the call. Returns its number. */
+static pid_t save_in_child(const char *path, const char *call, int why) {
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        sslh_ctx *c = create();
+        arm(call, 0, 1, why);
+        sslh_save_net(small_mlp(c), path);
+        _exit(1);
+    }
+    return child;
+}
+static void killed_saves(void) {
+    static const char *const names[] = {"net", "a.net.1-2-3.tmp",
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+        "0123456789012345678901234567890123456789",
+        "\u00e4\u00f6\u00fc"};
+    sslh_ctx *c = create();
+    char path[900];
+    int i, k, status;
+    folder_begin();
+    for (k = 0; k < (int)(sizeof names / sizeof names[0]); k++) {
+        snprintf(path, sizeof path, "%s", in_folder(names[k]));
+        for (i = 0; i < 8; i++) {
+            pid_t child = save_in_child(path, i % 2 ? "/fsync/" : "/rename/", KILLED);
+            CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the child was not killed: %d",
+                  status);
+            CHECK(files_in(folder, ".tmp") - files_in(folder, "1-2-3.tmp") <= 1 || k == 1, "temporary files pile up");
+        }
+        CHECK(files_in(folder, "") == k + 1, "%d files after kills and none saved", files_in(folder, ""));
+        sslh_save_net(small_mlp(c), path);
+        CHECK_OK(c);
+        CHECK(files_in(folder, "") == k + 1, "%s: %d files", names[k], files_in(folder, ""));
+    }
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* What a process still writes stays, and so do files that only look similar. */
+static void living_saves(void) {
+    static const char *const others[] = {"net.1", "net.tmp", "net.1-2.tmp", "net.7fffffff-1-1.tmp", "net..tmp",
+        "net.7fffffff-0x1-1.tmp", "net.7fffffff- 1-1.tmp", "net.7fffffff-1-1.tmpx", "network.7fffffff-1-1.tmp"};
+    sslh_ctx *c = create();
+    char path[900];
+    pid_t child;
+    int i, n = (int)(sizeof others / sizeof others[0]), status;
+    folder_begin();
+    snprintf(path, sizeof path, "%s", in_folder("net"));
+    for (i = 0; i < n; i++) {
+        FILE *f = fopen(in_folder(others[i]), "wb");
+        CHECK(f != NULL, "%s", others[i]);
+        if (f) fclose(f);
+    }
+    child = save_in_child(path, "/rename/", WAITS);
+    CHECK(child > 0 && waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status), "the child does not wait");
+    CHECK(files_in(folder, "") == n + 1, "%d files", files_in(folder, ""));
+    sslh_save_net(small_mlp(c), path);
+    CHECK_OK(c);
+    CHECK(files_in(folder, "") == n + 2, "a file of a process that lives is gone: %d files", files_in(folder, ""));
+    kill(child, SIGCONT);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1,
+          "the child did not end");
+    CHECK(files_in(folder, "") == n + 1, "its save did not end: %d files", files_in(folder, ""));
+    child = save_in_child(path, "/rename/", WAITS);
+    CHECK(waitpid(child, &status, WUNTRACED) == child && files_in(folder, "") == n + 2, "no second child");
+    kill(child, SIGKILL);
+    CHECK(waitpid(child, &status, 0) == child, "the child was not killed");
+    sslh_save_net(small_mlp(c), path);
+    CHECK_OK(c);
+    CHECK(files_in(folder, "") == n + 1, "%d files", files_in(folder, ""));
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* Names up to what the file system takes; a file that nobody may write to stays as it is. */
+static void names_and_modes(void) {
+    static const int lengths[] = {1, 99, 100, 101, 239, 240, 255};
+    sslh_ctx *c = create();
+    sslh_net *net = small_mlp(c), *other = small_mlp(c), *read = small_mlp(c);
+    sslh_load_desc d;
+    char name[300], path[900];
+    int i, k;
+    folder_begin();
+    memset(&d, 0, sizeof d);
+    for (k = 0; k < 2; k++) /* one byte a letter, and two */
+        for (i = 0; i < (int)(sizeof lengths / sizeof lengths[0]); i++) {
+            int n, length = lengths[i];
+            for (n = 0; n < length; n++)
+                name[n] = (char)(k == 0 || (n == 0 && length % 2) ? 'x' : (n + length) % 2 ? 0xa4 : 0xc3);
+            name[length] = 0;
+            snprintf(path, sizeof path, "%s", in_folder(name));
+            sslh_save_net(net, path);
+            CHECK_OK(c);
+            sslh_load_weights(read, path, d);
+            CHECK_OK(c);
+            CHECK(files_in(folder, "") == 1, "%d files", files_in(folder, ""));
+            remove(path);
+        }
+    snprintf(path, sizeof path, "%s", in_folder("kept"));
+    sslh_save_net(net, path);
+    CHECK(chmod(path, 0444) == 0, "chmod");
+    sslh_save_net(other, path);
+    CHECK_ERROR(c, "kept is read-only and is not replaced");
+    save_image(c, path);
+    CHECK_ERROR(c, "read-only");
+    sslh_load_weights(read, path, d);
+    CHECK(sslh_hash(read) == sslh_hash(net), "the file was replaced");
+    chmod(path, 0644);
+    sslh_save_net(other, path);
+    sslh_load_weights(read, path, d);
+    CHECK_OK(c);
+    CHECK(sslh_hash(read) == sslh_hash(other), "the file was not replaced");
+    folder_end(folder);
+    sslh_destroy(c);
+}
 #define PATH_TEST(name)
 #else
 #define PATH_TEST(name) static void name(void) { NOTE(#name, "a POSIX system"); }
@@ -369,10 +495,16 @@ PATH_TEST(absent_or_unknown)
 PATH_TEST(checkpoint_not_destroyed)
 PATH_TEST(folders_whole)
 PATH_TEST(saves_whole)
+PATH_TEST(killed_saves)
+PATH_TEST(living_saves)
+PATH_TEST(names_and_modes)
 
 TESTS_BEGIN
     TEST(absent_or_unknown)
     TEST(checkpoint_not_destroyed)
     TEST(folders_whole)
     TEST(saves_whole)
+    TEST(killed_saves)
+    TEST(living_saves)
+    TEST(names_and_modes)
 TESTS_END

@@ -201,6 +201,18 @@ check "SSLH_WITH_STDIO 0 touches no file: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s 
 printf '#include <complex.h>\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint main(void) { double complex z = 2 + 3 * I; return !(cimag(z) == 3); }\n' > $P/complex.c
 check "complex.h before" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. $P/complex.c -o $P/complex -lm -lpthread
 check "complex.h before, I is as it was" $P/complex
+# --- what clang's sanitizer sees and gcc's does not: arithmetic on null pointers; floats that no integer can hold ---------
+if compiles clang "-fsanitize=pointer-overflow,float-cast-overflow"; then
+    ub="-O0 -w -DSSLH_WITH_SIMD=0 -fsanitize=pointer-overflow,float-cast-overflow -fno-sanitize-recover=all"
+    # shellcheck disable=SC2086
+    check "clang -fsanitize=pointer-overflow,float-cast-overflow" clang -std=c99 $ub -I. -c $P/impl.c -o $P/ub.o
+    for t in methods $([ "$long" = 1 ] && echo train); do
+        # shellcheck disable=SC2086
+        check "$t under it" clang -std=c99 $ub -DSSLH_I_IMPLEMENTED -I. -Itests tests/$t.c $P/ub.o -lm -lpthread -o $P/ub_$t
+        check "$t under it runs" env SSLH_TEST_SMALL=1 SSLH_TEST_STRICT=0 $P/ub_$t
+    done
+else skip "clang's sanitizer" "clang has no -fsanitize=pointer-overflow,float-cast-overflow"; fi
+
 # --- beside macros with short names, as <windows.h>, <complex.h> and many programs make ---------------------------------
 cat > $P/macros.h <<'END'
 #define min(a, b) ((a) < (b) ? (a) : (b))

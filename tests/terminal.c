@@ -65,7 +65,7 @@ static void train_into(int side, const char *name, int epochs) {
     sslh_destroy(c);
 }
 
-/* The longest row that seen draws, where \r goes back to its beginning; *drawn is their number and last the last one. */
+/* The longest row that seen draws, where \r goes back to its beginning; *drawn: their number; last: the last one. */
 static int longest_row(int *drawn, char last[512]) {
     char *p = seen;
     int most = 0;
@@ -92,7 +92,8 @@ static int on_terminal(int columns, const char *name, int epochs, char last[512]
     last[0] = 0;
     master = posix_openpt(O_RDWR | O_NOCTTY);
     if (master < 0) return 0;
-    if (grantpt(master) || unlockpt(master) || !(path = ptsname(master)) || (side = open(path, O_RDWR | O_NOCTTY)) < 0) {
+    if (grantpt(master) || unlockpt(master) || !(path = ptsname(master)) ||
+        (side = open(path, O_RDWR | O_NOCTTY)) < 0) {
         close(master);
         return 0;
     }
@@ -147,7 +148,8 @@ static void pipe_lines(void) {
     CHECK(!strchr(seen, '\r') && !strchr(seen, '\033') && !strchr(seen, '['), "%s", seen);
     for (p = seen; (end = strchr(p, '\n')) != NULL; p = end + 1) {
         char want[64];
-        snprintf(want, sizeof want, "simclr epoch %d/%d  step %d/%d  loss ", lines + 1, EPOCHS, 2 * lines + 2, 2 * EPOCHS);
+        snprintf(want, sizeof want, "simclr epoch %d/%d  step %d/%d  loss ", lines + 1, EPOCHS, 2 * lines + 2,
+                 2 * EPOCHS);
         *end = 0;
         CHECK(!strncmp(p, want, strlen(want)) && strstr(p, "  top-1 ") && strstr(p, " images/s  "), "%s", p);
         lines++;
