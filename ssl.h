@@ -513,7 +513,7 @@
 
    19  WHEN SOMETHING GOES WRONG
 
-   "the loss is NaN or Inf in step ..", "the gradient of '..' holds NaN": nothing was changed. Make the context with
+   "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
    .check_nan = 1 (slow), and the error will name the first operation that made one. Usual causes are the rate (one
    made for LARS, such as SimCLR's default, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0
    in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
@@ -2068,6 +2068,9 @@ SSLH_API sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
 #include <sched.h>
 #include <sys/time.h>
 #include <unistd.h>
+#if SSLH_WITH_STDIO
+#include <sys/ioctl.h> /* the width of the terminal */
+#endif
 #endif
 #ifndef SSLH_I_POSIX
 #define SSLH_I_POSIX 0
@@ -2214,12 +2217,40 @@ extern "C" {
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
 #include <cblas.h>
 #endif
-/* <complex.h>, which OpenBLAS's header includes, makes I a macro; below it is the number of input channels. */
-#ifdef I
-#define SSLH_I_HAD_I
+/* Programs and system headers make macros of single letters: <complex.h>, which OpenBLAS's header includes, of I,
+   others of N or T. Below they are the letters for shapes, so the macros are put aside here and put back at the end. */
+#pragma push_macro("C")
+#pragma push_macro("D")
+#pragma push_macro("E")
+#pragma push_macro("G")
 #pragma push_macro("I")
+#pragma push_macro("K")
+#pragma push_macro("M")
+#pragma push_macro("N")
+#pragma push_macro("O")
+#pragma push_macro("R")
+#pragma push_macro("S")
+#pragma push_macro("T")
+#pragma push_macro("U")
+#pragma push_macro("W")
+#pragma push_macro("X")
+#pragma push_macro("Y")
+#undef C
+#undef D
+#undef E
+#undef G
 #undef I
-#endif
+#undef K
+#undef M
+#undef N
+#undef O
+#undef R
+#undef S
+#undef T
+#undef U
+#undef W
+#undef X
+#undef Y
 
 #define SSLH_I_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define SSLH_I_MAX(a, b) ((a) > (b) ? (a) : (b))
@@ -2250,6 +2281,35 @@ SSLH_I_FN double sslh_i_now(void) {
     return 0;
 #endif
 }
+
+#if SSLH_WITH_STDIO
+/* Is the progress line drawn over, or are lines collected in a file? */
+SSLH_I_FN int sslh_i_is_terminal(void) {
+#if defined(_WIN32)
+    DWORD mode;
+    return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode) != 0;
+#elif SSLH_I_POSIX
+    return isatty(2);
+#else
+    return 0;
+#endif
+}
+
+/* Columns of the terminal that stderr is; 80 when the system cannot tell. Asked for every line, because windows change
+   their size. The variable COLUMNS is not looked at: the header reads no environment, and shells seldom export it. */
+SSLH_I_FN int sslh_i_terminal_columns(void) {
+    int columns = 0;
+#if defined(_WIN32)
+    CONSOLE_SCREEN_BUFFER_INFO s;
+    if (GetConsoleScreenBufferInfo(GetStdHandle(STD_ERROR_HANDLE), &s))
+        columns = s.srWindow.Right - s.srWindow.Left + 1;
+#elif SSLH_I_POSIX && defined(TIOCGWINSZ)
+    struct winsize s;
+    if (ioctl(2, TIOCGWINSZ, &s) == 0) columns = s.ws_col;
+#endif
+    return columns > 0 ? columns : 80;
+}
+#endif
 
 SSLH_I_FN int sslh_i_processors(void) {
 #if defined(_WIN32)
@@ -2377,6 +2437,7 @@ struct sslh_ctx {
     /* accounting */
     size_t    bytes, peak;
     int64_t   allocs, steps;
+    int64_t   run_step;    /* of sslh_train, 1 for its first, while it computes one; 0 else */
     sslh_i_block *first, *last; /* persistent blocks, oldest first */
     char     *own;         /* sslh_i_work: own_each bytes for each thread; an operation has them now */
     size_t    own_each;
@@ -2708,7 +2769,7 @@ typedef struct sslh_i_depth_grad {
                             sslh_real *du, size_t D))                                                                 \
     /* one number: sum of x y; the maximum of x */                                                                    \
     KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
-    KERNEL(sslh_real, max, (const sslh_real *x, size_t n))                                                            \
+    KERNEL(sslh_real, largest, (const sslh_real *x, size_t n))                                                        \
     /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
     /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
     KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
@@ -2947,6 +3008,17 @@ SSLH_I_FN size_t sslh_i_bad_row(const sslh_real *x, size_t n, size_t width) {
     size_t i;
     for (i = 0; i < n && sslh_i_finite(x + i * width, width); i++) {}
     return i;
+}
+/* " in step 7", or nothing inside sslh_train, which names the step of the run itself: two counts in one message would
+   leave the reader to guess. */
+SSLH_I_FN const char *sslh_i_in_step(const sslh_ctx *c, char out[40]) {
+    out[0] = 0;
+    if (!c->run_step) snprintf(out, 40, " in step %.0f", (double)c->steps);
+    return out;
+}
+/* A count of steps from a product of floats: the part before the point, from 0 to 2^62. */
+SSLH_I_FN int64_t sslh_i_step_count(float v) {
+    return !(v > 0.0f) ? 0 : v >= 4611686018427387904.0f ? (int64_t)1 << 62 : (int64_t)v;
 }
 /* A height or width that views can have. */
 SSLH_I_FN int sslh_i_side_ok(int n) { return n >= 1 && n <= SSLH_I_VIEW_SIDE; }
@@ -4333,18 +4405,6 @@ SSLH_DEF float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_ba
 /* --- progress ----------------------------------------------------------------------------------------------------- */
 
 #if SSLH_WITH_STDIO
-/* Is the progress line drawn over, or are lines collected in a file? */
-SSLH_I_FN int sslh_i_is_terminal(void) {
-#if defined(_WIN32)
-    DWORD mode;
-    return GetConsoleMode(GetStdHandle(STD_ERROR_HANDLE), &mode) != 0;
-#elif SSLH_I_POSIX
-    return isatty(2);
-#else
-    return 0;
-#endif
-}
-
 /* "12s", "3m05s", "2h10m": two units say enough. */
 SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     int s = seconds < 0 ? 0 : seconds > 359999 ? 359999 : (int)(seconds + 0.5);
@@ -4353,19 +4413,52 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     else snprintf(out, 16, "%ds", s);
 }
 
-/* A bar that is drawn over on a terminal, a line per epoch elsewhere. */
+/* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
+   since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
+   are too many, parts are left out, those first that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
-    char left[16], bar[25];
-    int i, filled = t->steps ? (int)(24 * t->step / t->steps) : 24;
+    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 images/s, 7 time */
+    static const int least[7] = {6, 1, 5, 0, 2, 7, 3};
+    const char *word[8];
+    char left[16], text[8][64];
+    int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
+    memset(text, 0, sizeof text);
+    for (i = 0; i < 8; i++) word[i] = "";
+    word[0] = t->method->name;
+    if (terminal) snprintf(text[1], sizeof text[1], "[......]");
+    snprintf(text[2], sizeof text[2], "epoch %d/%d", t->epoch + 1, t->epochs);
+    snprintf(text[3], sizeof text[3], "step %ld/%ld", (long)t->step, (long)t->steps);
+    snprintf(text[4], sizeof text[4], "loss %.4f", (double)t->loss);
+    if (t->second_name[0]) {
+        word[5] = t->second_name;
+        snprintf(text[5], sizeof text[5], " %.3f", (double)t->second);
+    }
+    snprintf(text[6], sizeof text[6], "%.0f images/s", t->images_per_second);
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
-    for (i = 0; i < 24; i++) bar[i] = i < filled ? '#' : '.';
-    bar[24] = 0;
-    if (terminal) fprintf(stderr, "\r\033[K%s [%s] ", t->method->name, bar);
-    else fprintf(stderr, "%s ", t->method->name);
-    fprintf(stderr, "epoch %d/%d  step %ld/%ld  loss %.4f", t->epoch + 1, t->epochs, (long)t->step, (long)t->steps,
-            (double)t->loss);
-    if (t->second_name[0]) fprintf(stderr, "  %s %.3f", t->second_name, (double)t->second);
-    fprintf(stderr, "  %.0f images/s  %s %s", t->images_per_second, t->step == t->steps ? "took" : "left", left);
+    snprintf(text[7], sizeof text[7], "%s %s", t->step == t->steps ? "took" : "left", left);
+    for (out = 0; out < 8; out++) {
+        for (used = 0, i = 0; i < 8; i++) {
+            size_t length = strlen(word[i]) + strlen(text[i]);
+            if (length) used += (int)length + (used == 0 ? 0 : i < 3 ? 1 : 2);
+        }
+        if (used <= room || out == 7) break;
+        word[least[out]] = "";
+        text[least[out]][0] = 0;
+    }
+    if (text[1][0]) {
+        int cells = SSLH_I_MIN(24, 6 + room - used);
+        int filled = t->steps ? (int)(cells * t->step / t->steps) : cells;
+        for (i = 0; i < cells; i++) text[1][1 + i] = i < filled ? '#' : '.';
+        text[1][1 + cells] = ']';
+        text[1][2 + cells] = 0;
+    }
+    if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
+    if (terminal) fprintf(stderr, "\r\033[K");
+    for (first = 1, i = 0; i < 8; i++)
+        if (word[i][0] || text[i][0]) {
+            fprintf(stderr, "%s%s%s", first ? "" : i < 3 ? " " : "  ", word[i], text[i]);
+            first = 0;
+        }
     if (!terminal || (t->epoch_end && t->step == t->steps)) fprintf(stderr, "\n");
     fflush(stderr);
 }
@@ -4444,7 +4537,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     t.steps = per_epoch * d.epochs; /* of the whole run, resumed or not */
     if (d.max_steps && d.max_steps < t.steps) t.steps = d.max_steps;
     t.second_name = m.second_name ? m.second_name : "";
-    warmup = (int64_t)(d.warmup * (float)per_epoch + 0.5f);
+    warmup = sslh_i_step_count(d.warmup * (float)per_epoch + 0.5f);
     start = sslh_i_now(); /* the clock only feeds the progress line */
     first = step;
 #if SSLH_WITH_STDIO
@@ -4457,10 +4550,12 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         int update = in_epoch % d.accumulate == 0 || in_epoch == per_epoch || step + 1 == t.steps;
         /* The schedule is that of all epochs, also when .max_steps ends the run earlier. */
         t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
+        c->run_step = step + 1; /* as progress and callback count */
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
+        c->run_step = 0;
         if (SSLH_I_BAD(c)) {
-            char where[64];
-            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step);
+            char where[128];
+            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step + 1);
             sslh_i_context(c, where);
             break;
         }
@@ -5175,7 +5270,7 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     loader = sslh_loader_new(c, train, ld);
     if (SSLH_I_BAD(c)) return 0.0f;
     steps = sslh_loader_steps(loader) * d.epochs;
-    warmup = (int64_t)(d.warmup * (float)sslh_loader_steps(loader));
+    warmup = sslh_i_step_count(d.warmup * (float)sslh_loader_steps(loader));
     memset(&f, 0, sizeof f);
     f.drop_path = d.drop_path;
     sslh_train_mode(net, 1);
@@ -7601,7 +7696,7 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
    gradient: all are this one pass, before anything moves. */
 SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
     sslh_real sum = 0;
-    char text[256];
+    char text[256], step[40];
     int i, j;
     for (i = 0; i < o->nets; i++) {
         const sslh_net *net = o->net[i].net;
@@ -7621,8 +7716,8 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             /* large but finite gradients may overflow here */
             if (part - part == 0 || sslh_i_finite(e->t.grad, e->t.count)) continue;
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
-            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf in step %.0f; no "
-                      "parameter was changed", text, (double)o->steps[sslh_i_group_number(e->t.group)]);
+            sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
+                      "was changed", text, sslh_i_in_step(o->ctx, step));
             return 0;
         }
     }
@@ -9917,9 +10012,9 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
     if (SSLH_I_BAD(c) || !out) return sslh_i_dummy(c);
     if (c->trace) sslh_i_trace_event(c, op, in, n, out);
     if (c->desc.check_nan && out->type == SSLH_F32 && !sslh_i_finite(out->data, out->count)) {
-        char text[96];
-        sslh_fail(c, SSLH_E_NAN, "%s: the result of shape %s holds NaN or Inf (step %.0f)", op,
-                  sslh_i_str(text, sizeof text, sslh_shape_of(out)), (double)c->steps);
+        char text[96], step[40];
+        sslh_fail(c, SSLH_E_NAN, "%s: the result of shape %s holds NaN or Inf%s", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(out)), sslh_i_in_step(c, step));
         return sslh_i_dummy(c);
     }
     return out;
@@ -9977,8 +10072,9 @@ SSLH_I_FN void sslh_i_backward(sslh_ctx *c, sslh_tensor *loss, int keep) {
         return;
     }
     if (!sslh_i_finite(loss->data, 1)) {
-        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf in step %.0f (set .check_nan to find the "
-                  "operation)", (double)c->steps);
+        char step[40];
+        sslh_fail(c, SSLH_E_NAN, "sslh_backward: the loss is NaN or Inf%s (set .check_nan to find the operation)",
+                  sslh_i_in_step(c, step));
         return;
     }
     loss->flags |= SSLH_I_KEPT;
@@ -11928,7 +12024,8 @@ SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
         p->k->lse_rows(s, p->lse + i, 1, n);
         p->loss[i] = p->lse[i] - positive; /* (2) */
         s[pos] = s[i];
-        p->hit[i] = positive > p->k->max(s, n) ? SSLH_I_R(1) : SSLH_I_R(0); /* a tie, as after a collapse, is no hit */
+        /* a tie, as after a collapse, is no hit */
+        p->hit[i] = positive > p->k->largest(s, n) ? SSLH_I_R(1) : SSLH_I_R(0);
     }
 }
 
@@ -12597,7 +12694,7 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
     for (; u < end; u++) {
         size_t g = u / f->blocks, r = u % f->blocks * f->block, rows = SSLH_I_MIN(f->block, f->M - r),
                at = (g * f->M + r) * C;
-        sslh_real *partial = f->partial + u * 2 * C;
+        sslh_real *partial = f->partial ? f->partial + u * 2 * C : NULL; /* only two of the passes have one */
         sslh_i_affine a;
         if (f->phase == SSLH_I_N_MOMENTS) {
             f->k->col_moments(f->x + at, rows, C, partial, partial + C);
@@ -16696,7 +16793,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, 
     }
 #define sslh_i_sum_row SSLH_I_P(sslh_i_sum_)
 #define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
-#define sslh_i_max_row SSLH_I_P(sslh_i_max_)
+#define sslh_i_max_row SSLH_I_P(sslh_i_largest_)
 SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
     sslh_real sum;
     SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vadd(s0, t))
@@ -22543,6 +22640,10 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#if !defined(__wasm__)
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#endif
 #endif
 #endif
 
@@ -22744,23 +22845,24 @@ SSLH_I_FN void sslh_i_skip_space(const sslh_i_source *s, size_t *at, size_t end)
     while (*at < end && sslh_i_is_space(s->p[*at])) (*at)++;
 }
 
-/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than max. */
-SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t max, uint64_t *out) {
+/* The value of the decimal digits at *at, which moves behind them. 0 when it is larger than
+   most. */
+SSLH_I_FN int sslh_i_digits(const uint8_t **at, const uint8_t *end, uint64_t most, uint64_t *out) {
     uint64_t v = 0;
     for (; *at < end && **at >= '0' && **at <= '9'; ++*at) {
         uint64_t digit = (uint64_t)(**at - '0');
-        if (digit > max || v > (max - digit) / 10) return 0;
+        if (digit > most || v > (most - digit) / 10) return 0;
         v = v * 10 + digit;
     }
     *out = v;
     return 1;
 }
 
-/* A decimal number at *at, at most max; 0 when there is none or it is larger. */
-SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t max, uint32_t *out) {
+/* A decimal number at *at, not above most; 0 when there is none or it is larger. */
+SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t most, uint32_t *out) {
     const uint8_t *first = s->p + *at, *p = first;
     uint64_t v;
-    int ok = sslh_i_digits(&p, s->p + s->size, max, &v);
+    int ok = sslh_i_digits(&p, s->p + s->size, most, &v);
     *at = (size_t)(p - s->p);
     if (!ok || p == first) return 0;
     *out = (uint32_t)v;
@@ -22768,14 +22870,14 @@ SSLH_I_FN int sslh_i_read_number(const sslh_i_source *s, size_t *at, uint32_t ma
 }
 
 /* The numbers after "key=" in a text of our own, separated by commas; returns how many. */
-SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int max) {
+SSLH_I_FN int sslh_i_text_numbers(const char *text, const char *key, double *out, int most) {
     size_t n = strlen(key);
     const char *p = text;
     int count = 0;
     while ((p = strstr(p, key)) != NULL && !((p == text || p[-1] == ' ') && p[n] == '=')) p += n;
     if (!p) return 0;
     p += n + 1;
-    while (count < max) {
+    while (count < most) {
         const char *behind = sslh_i_scan_real(p, &out[count]);
         if (behind == p) break;
         count++;
@@ -22894,7 +22996,8 @@ typedef enum sslh_i_path_kind {
     SSLH_I_PATH_NONE = 0,
     SSLH_I_PATH_FILE,
     SSLH_I_PATH_FOLDER,
-    SSLH_I_PATH_OTHER
+    SSLH_I_PATH_OTHER,
+    SSLH_I_PATH_UNKNOWN /* the system could not tell; errno says why */
 } sslh_i_path_kind;
 
 /* Names in a folder, sorted bytewise, hidden ones left out. */
@@ -22914,16 +23017,27 @@ SSLH_I_FN void sslh_i_dir_free(sslh_ctx *c, sslh_i_dir *d) {
 
 #if SSLH_WITH_STDIO
 
-/* What is at a path, links followed. */
+/* What is at a path, links followed. Nothing is there only when the system says just that: after any other error (a
+   network folder that does not answer, a folder that may not be searched) there may well be a file, and a caller that
+   took it for absent would begin anew and overwrite it. */
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
 #if defined(_WIN32)
     DWORD a = GetFileAttributesA(path);
-    if (a == INVALID_FILE_ATTRIBUTES) return SSLH_I_PATH_NONE;
+    if (a == INVALID_FILE_ATTRIBUTES) {
+        DWORD why = GetLastError();
+        errno = why == ERROR_ACCESS_DENIED ? EACCES : EIO;
+        return why == ERROR_FILE_NOT_FOUND || why == ERROR_PATH_NOT_FOUND ? SSLH_I_PATH_NONE : SSLH_I_PATH_UNKNOWN;
+    }
     if (a & FILE_ATTRIBUTE_DIRECTORY) return SSLH_I_PATH_FOLDER;
     return a & FILE_ATTRIBUTE_DEVICE ? SSLH_I_PATH_OTHER : SSLH_I_PATH_FILE;
 #elif SSLH_I_POSIX
     struct stat s;
-    if (stat(path, &s)) return errno == EOVERFLOW ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE;
+    int bad;
+    do bad = stat(path, &s);
+    while (bad && errno == EINTR);
+    if (bad)
+        return errno == EOVERFLOW ? SSLH_I_PATH_FILE : errno == ENOENT || errno == ENOTDIR ? SSLH_I_PATH_NONE
+               : SSLH_I_PATH_UNKNOWN;
     return S_ISREG(s.st_mode) ? SSLH_I_PATH_FILE : S_ISDIR(s.st_mode) ? SSLH_I_PATH_FOLDER : SSLH_I_PATH_OTHER;
 #else
     FILE *f = fopen(path, "rb");
@@ -22931,6 +23045,14 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) {
     fclose(f);
     return SSLH_I_PATH_FILE;
 #endif
+}
+
+/* The same, and an error of fn when the system cannot tell. */
+SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
+    sslh_i_path_kind kind = sslh_i_path(path);
+    if (kind == SSLH_I_PATH_UNKNOWN && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot tell whether %s exists: %s", fn, sslh_i_tail(path), strerror(errno));
+    return kind;
 }
 
 /* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
@@ -22946,8 +23068,11 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder, not a file", fn, sslh_i_tail(path));
         return NULL;
     }
-    errno = 0;
-    FILE *f = fopen(path, "rb");
+    FILE *f;
+    do {
+        errno = 0;
+        f = fopen(path, "rb");
+    } while (!f && errno == EINTR); /* a signal came; here and below the call is made again */
     if (!f) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
         return NULL;
@@ -22959,6 +23084,10 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     uint8_t *p = (uint8_t *)sslh_i_alloc(c, cap);
     while (p) {
         n += fread(p + n, 1, cap - n, f);
+        if (n < cap && ferror(f) && errno == EINTR) {
+            clearerr(f);
+            continue;
+        }
         if (n < cap) break; /* the last byte of the block stays free for the zero */
         uint8_t *larger = cap > (size_t)-1 / 2 ? NULL : (uint8_t *)sslh_i_larger(c, p, n, cap * 2);
         if (!larger) sslh_i_free(c, p);
@@ -22993,7 +23122,9 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size
     bad = !FlushFileBuffers(f) || bad;
     return !CloseHandle(f) || bad;
 #elif SSLH_I_POSIX
-    int f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int f;
+    do f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    while (f < 0 && errno == EINTR);
     if (f < 0) return 1;
     int bad = 0;
     while (size && !bad) {
@@ -23003,9 +23134,15 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size
         if (n == 0) errno = EIO; /* no progress and no reason: do not spin */
         if (n > 0) p += n, size -= (size_t)n;
     }
-    if (!bad) bad = fsync(f) != 0 && errno != EINVAL && errno != ENOTSUP; /* pipes and devices cannot be flushed */
+    while (!bad && fsync(f)) {
+        if (errno == EINTR) continue;
+        if (errno == EINVAL || errno == ENOTSUP) break; /* pipes and devices cannot be flushed */
+        bad = 1;
+    }
     int why = errno;
-    if (close(f) && !bad) return 1;
+    /* close is not made again: after EINTR POSIX leaves open whether the number is still ours, and on Linux another
+       thread may have it already. The bytes are on the disk. */
+    if (close(f) && !bad && errno != EINTR) return 1;
     errno = why;
     return bad;
 #else
@@ -23024,9 +23161,11 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #else
     if (rename(from, to)) return 1;
 #if SSLH_I_POSIX
-    int f = open(folder, O_RDONLY); /* the name lives in the folder: flush that too. Not every file system can. */
+    int f; /* the name lives in the folder: flush that too. Not every file system can. */
+    do f = open(folder, O_RDONLY);
+    while (f < 0 && errno == EINTR);
     if (f >= 0) {
-        (void)fsync(f);
+        while (fsync(f) && errno == EINTR) {}
         close(f);
     }
 #else
@@ -23034,6 +23173,123 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #endif
     return 0;
 #endif
+}
+
+/* Nobody may write to the file, or we may not. The system would let us replace it, as that only changes the folder, but
+   who takes the right to write from a file means to keep it. */
+SSLH_I_FN int sslh_i_read_only(const char *path) {
+#if defined(_WIN32)
+    return (GetFileAttributesA(path) & FILE_ATTRIBUTE_READONLY) != 0;
+#elif SSLH_I_POSIX
+    struct stat s;
+    int bad;
+    do bad = stat(path, &s);
+    while (bad && errno == EINTR);
+    return !bad && (!(s.st_mode & 0222) || access(path, W_OK)); /* root may write anyway: hence the mode */
+#else
+    (void)path;
+    return 0;
+#endif
+}
+
+/* A temporary file lies beside the one that it becomes. Its name begins with at most 100 bytes of that one's, so that a
+   name that the system just allows can be saved to, and then has process, a checksum and context in hexadecimal digits:
+   two writers of one path never share a temporary file, and what a killed process left can be told. The checksum is
+   that of the whole name and of the machine, because on another machine of a network the number of a process that is
+   alive there means nothing here. */
+typedef struct sslh_i_aside {
+    const char   *path;
+    size_t        folder, kept; /* bytes of path that are the folder, and of the name behind it that are kept */
+    unsigned long process, key;
+    char         *folder_name;  /* "." or the folder with its slash */
+    char         *name;         /* room for the folder and 160 bytes more */
+    size_t        room;
+} sslh_i_aside;
+
+SSLH_I_FN void sslh_i_aside_name(const sslh_i_aside *a, unsigned long process, unsigned long context) {
+    snprintf(a->name, a->room, "%.*s.%lx-%lx-%lx.tmp", (int)(a->folder + a->kept), a->path, process, a->key, context);
+}
+
+/* 1 when the name without its folder is that of a temporary file of this path whose process is gone; a->name is then
+   the file. */
+SSLH_I_FN int sslh_i_aside_left(const sslh_i_aside *a, const char *name) {
+    unsigned long number[3] = {0, 0, 0};
+    const char *at = name + a->kept;
+    int k;
+    if (strncmp(name, a->path + a->folder, a->kept) != 0 || *at != '.') return 0;
+    for (k = 0; k < 3; k++) {
+        char *end;
+        number[k] = strtoul(at + 1, &end, 16);
+        if (*end != (k < 2 ? '-' : '.')) return 0;
+        at = end;
+    }
+    sslh_i_aside_name(a, number[0], number[2]);
+    if (strcmp(a->name + a->folder, name) != 0 || number[1] != a->key || !number[0] || number[0] > INT_MAX ||
+        number[0] == a->process)
+        return 0;
+#if defined(_WIN32)
+    HANDLE h = OpenProcess(SYNCHRONIZE, FALSE, (DWORD)number[0]);
+    if (!h) return GetLastError() == ERROR_INVALID_PARAMETER;
+    int gone = WaitForSingleObject(h, 0) == WAIT_OBJECT_0;
+    CloseHandle(h);
+    return gone;
+#elif SSLH_I_POSIX && !defined(__wasm__)
+    errno = 0; /* what kill(process, 0) would tell, without the feature macros that kill needs */
+    return getpriority(PRIO_PROCESS, (id_t)number[0]) == -1 && errno == ESRCH;
+#else
+    return 0;
+#endif
+}
+
+/* Removes what killed processes left of earlier saves to this path. Nothing depends on its success. */
+SSLH_I_FN void sslh_i_aside_tidy(const sslh_i_aside *a) {
+#if defined(_WIN32)
+    WIN32_FIND_DATAA entry;
+    snprintf(a->name, a->room, "%.*s.*.tmp", (int)(a->folder + a->kept), a->path);
+    HANDLE h = FindFirstFileA(a->name, &entry);
+    if (h == INVALID_HANDLE_VALUE) return;
+    do if (sslh_i_aside_left(a, entry.cFileName)) (void)remove(a->name);
+    while (FindNextFileA(h, &entry));
+    FindClose(h);
+#elif SSLH_I_POSIX && !defined(__wasm__)
+    struct dirent *e;
+    DIR *h = opendir(a->folder_name);
+    while (h && (e = readdir(h)) != NULL)
+        if (sslh_i_aside_left(a, e->d_name)) (void)remove(a->name);
+    if (h) closedir(h);
+#endif
+}
+
+/* Memory for the names; 0 without it. a->name is given back. */
+SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path) {
+    size_t n = strlen(path);
+    memset(a, 0, sizeof *a);
+    a->path = path;
+    a->folder = sslh_i_base(path);
+    a->kept = n - a->folder;
+    if (a->kept > 100) { /* whole characters of UTF-8: some file systems take no others */
+        a->kept = 100;
+        while (a->kept > 90 && ((unsigned char)path[a->folder + a->kept] & 0xc0) == 0x80) a->kept--;
+    }
+    a->room = a->folder + 160;
+    a->name = (char *)sslh_i_alloc(c, a->room + a->folder + 2);
+    if (!a->name) return 0;
+    a->folder_name = a->name + a->room;
+    memcpy(a->folder_name, path, a->folder);
+    if (!a->folder) a->folder_name[0] = '.';
+    a->key = sslh_i_crc32(0, path + a->folder, n - a->folder);
+#if defined(_WIN32)
+    char machine[256] = "";
+    DWORD length = sizeof machine;
+    if (GetComputerNameA(machine, &length)) a->key = sslh_i_crc32((uint32_t)a->key, machine, strlen(machine));
+    a->process = (unsigned long)GetCurrentProcessId();
+#elif SSLH_I_POSIX && !defined(__wasm__)
+    struct utsname machine;
+    if (uname(&machine) >= 0)
+        a->key = sslh_i_crc32((uint32_t)a->key, machine.nodename, strlen(machine.nodename));
+    a->process = (unsigned long)getpid();
+#endif
+    return 1;
 }
 
 /* Writes a file so that a crash at any moment leaves the old one or the new one: temporary file in the same folder,
@@ -23046,35 +23302,31 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     }
     errno = 0;
     int failed;
-    sslh_i_path_kind kind = sslh_i_path(path);
+    sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
+    if (kind == SSLH_I_PATH_UNKNOWN) return 0;
     if (kind == SSLH_I_PATH_OTHER) {
         failed = sslh_i_write_plain(path, (const uint8_t *)bytes, size);
     } else if (kind == SSLH_I_PATH_FOLDER) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
         return 0;
     } else {
-        size_t n = strlen(path), cut = sslh_i_base(path);
-        char *name = (char *)sslh_i_alloc(c, 2 * n + 64);
-        if (!name) return 0;
-        char *folder = name + n + 48;
-        memcpy(folder, path, cut);
-        if (!cut) folder[0] = '.';
-        /* process and context in the name: two writers of one path never share a temporary file */
-#if defined(_WIN32)
-        unsigned long self = (unsigned long)GetCurrentProcessId();
-#elif SSLH_I_POSIX
-        unsigned long self = (unsigned long)getpid();
-#else
-        unsigned long self = 0;
-#endif
-        snprintf(name, n + 48, "%s.%lx-%lx.tmp", path, self, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
-        failed = sslh_i_write_plain(name, (const uint8_t *)bytes, size) || sslh_i_replace(name, path, folder);
+        sslh_i_aside a;
+        if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
+            sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
+            return 0;
+        }
+        if (!sslh_i_aside_begin(c, &a, path)) return 0;
+        sslh_i_aside_tidy(&a);
+        sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+        errno = 0;
+        failed = sslh_i_write_plain(a.name, (const uint8_t *)bytes, size) ||
+                 sslh_i_replace(a.name, path, a.folder_name);
         if (failed) {
             int why = errno;
-            (void)remove(name);
+            (void)remove(a.name);
             errno = why;
         }
-        sslh_i_free(c, name);
+        sslh_i_free(c, a.name);
     }
     if (failed)
         sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",
@@ -23116,22 +23368,42 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
         HANDLE h = FindFirstFileA(pattern, &entry);
         sslh_i_free(c, pattern);
         if (h == INVALID_HANDLE_VALUE) {
-            sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s", fn, sslh_i_tail(path));
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: Windows error %lu", fn, sslh_i_tail(path),
+                      (unsigned long)GetLastError());
             ok = 0;
         } else {
             do ok = sslh_i_dir_add(c, d, &used, &cap, entry.cFileName);
             while (ok && FindNextFileA(h, &entry));
+            if (ok && GetLastError() != ERROR_NO_MORE_FILES) {
+                sslh_fail(c, SSLH_E_FILE, "%s: the folder %s cannot be listed to its end: Windows error %lu", fn,
+                          sslh_i_tail(path), (unsigned long)GetLastError());
+                ok = 0;
+            }
             FindClose(h);
         }
     }
 #elif SSLH_I_POSIX
-    errno = 0;
-    DIR *h = opendir(path);
+    DIR *h;
+    do {
+        errno = 0;
+        h = opendir(path);
+    } while (!h && errno == EINTR);
     if (!h) {
         sslh_fail(c, SSLH_E_FILE, "%s: cannot list the folder %s: %s", fn, sslh_i_tail(path), strerror(errno));
         ok = 0;
     } else {
-        for (struct dirent *e = readdir(h); ok && e; e = readdir(h)) ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
+        while (ok) {
+            struct dirent *e;
+            errno = 0; /* NULL is the end of the list or an error, which errno tells apart */
+            e = readdir(h);
+            if (!e) break;
+            ok = sslh_i_dir_add(c, d, &used, &cap, e->d_name);
+        }
+        if (ok && errno) {
+            sslh_fail(c, SSLH_E_FILE, "%s: the folder %s cannot be listed to its end: %s", fn, sslh_i_tail(path),
+                      strerror(errno));
+            ok = 0;
+        }
         closedir(h);
     }
 #else
@@ -23161,6 +23433,11 @@ SSLH_I_FN int sslh_i_no_files(sslh_ctx *c, const char *fn, const char *path) {
     return 0;
 }
 SSLH_I_FN sslh_i_path_kind sslh_i_path(const char *path) { return path ? SSLH_I_PATH_FILE : SSLH_I_PATH_NONE; }
+SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const char *path) {
+    (void)c;
+    (void)fn;
+    return sslh_i_path(path);
+}
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     sslh_i_no_files(c, fn, path);
@@ -23177,10 +23454,10 @@ SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, ssl
 }
 #endif
 
-/* What is at path/name. */
-SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *path, const char *name) {
+/* What is at path/name; an error of fn when the system cannot tell. */
+SSLH_I_FN sslh_i_path_kind sslh_i_kind_in(sslh_ctx *c, const char *fn, const char *path, const char *name) {
     char *full = sslh_i_join_path(c, path, name, strlen(name));
-    sslh_i_path_kind kind = full ? sslh_i_path(full) : SSLH_I_PATH_NONE;
+    sslh_i_path_kind kind = full ? sslh_i_path_known(c, fn, full) : SSLH_I_PATH_UNKNOWN;
     sslh_i_free(c, full);
     return kind;
 }
@@ -24259,14 +24536,14 @@ SSLH_I_FN int sslh_i_is_pnm(const sslh_i_source *s) {
 }
 
 /* The next number of a PNM file, after white space and comments from # to the end of the line. */
-SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t max, const char *what, uint32_t *out) {
+SSLH_I_FN int sslh_i_pnm_number(const sslh_i_source *s, size_t *at, uint32_t most, const char *what, uint32_t *out) {
     while (*at < s->size && (sslh_i_is_space(s->p[*at]) || s->p[*at] == '#'))
         if (s->p[(*at)++] == '#')
             while (*at < s->size && s->p[*at] != '\n' && s->p[*at] != '\r') (*at)++;
     if (*at == s->size) return sslh_i_bad(s, *at, "the file ends early, before its %s", what);
     size_t begin = *at;
-    if (!sslh_i_read_number(s, at, max, out))
-        return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)max);
+    if (!sslh_i_read_number(s, at, most, out))
+        return sslh_i_bad(s, begin, "%s is not a number up to %lu", what, (unsigned long)most);
     return 1;
 }
 
@@ -24437,7 +24714,7 @@ SSLH_I_FN int32_t *sslh_i_idx_labels(sslh_ctx *c, const char *fn, const char *pa
 
 /* The name of the labels beside a file of images: "images" becomes "labels", "idx3" (4) "idx1", with and without ".gz".
    NULL when there is no such file; to be given back with sslh_i_free. */
-SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
+SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *fn, const char *path) {
     size_t n = strlen(path);
     int changed = 0;
     char *out = (char *)sslh_i_alloc(c, n + 4);
@@ -24447,9 +24724,10 @@ SSLH_I_FN char *sslh_i_labels_path(sslh_ctx *c, const char *path) {
         if (n - i >= 6 && !memcmp(path + i, "images", 6)) memcpy(out + i, "labels", 6), changed = 1;
         if (n - i >= 4 && (!memcmp(path + i, "idx3", 4) || !memcmp(path + i, "idx4", 4))) out[i + 3] = '1', changed = 1;
     }
-    for (int attempt = 0; changed && attempt < 2; attempt++) {
-        if (sslh_i_path(out) == SSLH_I_PATH_FILE) return out;
+    for (int attempt = 0; changed && attempt < 2 && !SSLH_I_BAD(c); attempt++) {
+        if (sslh_i_path_known(c, fn, out) == SSLH_I_PATH_FILE) return out;
         if (n > 3 && !strcmp(out + n - 3, ".gz")) out[n - 3] = 0;
+        else if (n - sslh_i_base(path) > 252) break; /* no name has more than 255 bytes */
         else memcpy(out + n, ".gz", 4);
     }
     sslh_i_free(c, out);
@@ -24472,7 +24750,7 @@ SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
     out->height = (int)h.size[1];
     out->width = (int)h.size[2];
     out->channels = (int)h.size[3];
-    char *labels = sslh_i_labels_path(s->c, s->name);
+    char *labels = sslh_i_labels_path(s->c, s->fn, s->name);
     if (labels) out->labels = sslh_i_idx_labels(s->c, s->fn, labels, out->count);
     sslh_i_free(s->c, labels);
     return !SSLH_I_BAD(s->c);
@@ -25493,14 +25771,14 @@ SSLH_I_FN int sslh_i_word_is(const sslh_i_source *s, size_t word, size_t n, cons
     return n == strlen(text) && !memcmp(s->p + word, text, n);
 }
 
-/* A word that is a number from 1 to max. */
-SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t max, int *out) {
+/* A word that is a number from 1 to most. */
+SSLH_I_FN int sslh_i_word_number(const sslh_i_source *s, size_t *at, uint32_t most, int *out) {
     size_t word, n, end;
     uint32_t v;
     int found = sslh_i_word(s, at, &word, &n);
     end = word;
-    if (!found || !sslh_i_read_number(s, &end, max, &v) || end != *at || !v)
-        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)max);
+    if (!found || !sslh_i_read_number(s, &end, most, &v) || end != *at || !v)
+        return sslh_i_bad(s, word, "a number from 1 to %lu is expected", (unsigned long)most);
     *out = (int)v;
     return 1;
 }
@@ -25708,7 +25986,7 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
     const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
     size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
     for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        if (sslh_i_kind_in(c, set->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
         sslh_i_dir inner;
         char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
         if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
@@ -25737,9 +26015,9 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
         return sslh_i_no_data(c);
     }
-    if (sslh_i_path(path) != SSLH_I_PATH_FOLDER)
+    if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
-    else if (sslh_i_kind_in(c, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
+    else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
     else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
         if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
             !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
@@ -26125,13 +26403,13 @@ SSLH_I_FN int sslh_i_json_skip(sslh_i_st *s) {
     return 1;
 }
 
-/* [1,2,..] of at most max numbers. */
-SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int max, int *n) {
+/* [1,2,..] of not more than most numbers. */
+SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
     *n = 0;
     if (!sslh_i_json_is(s, '[')) return sslh_i_st_bad(s, "a list is missing");
     if (sslh_i_json_is(s, ']')) return 1;
     do {
-        if (*n == max) return sslh_i_st_bad(s, "a list is too long");
+        if (*n == most) return sslh_i_st_bad(s, "a list is too long");
         if (!sslh_i_json_uint(s, &out[(*n)++])) return 0;
     } while (sslh_i_json_is(s, ','));
     return sslh_i_json_is(s, ']') || sslh_i_st_bad(s, "a list does not end");
@@ -27893,10 +28171,22 @@ SSLH_I_LEAN_END
 #ifdef __cplusplus
 }
 #endif
-#ifdef SSLH_I_HAD_I
-#undef SSLH_I_HAD_I
+#pragma pop_macro("C")
+#pragma pop_macro("D")
+#pragma pop_macro("E")
+#pragma pop_macro("G")
 #pragma pop_macro("I")
-#endif
+#pragma pop_macro("K")
+#pragma pop_macro("M")
+#pragma pop_macro("N")
+#pragma pop_macro("O")
+#pragma pop_macro("R")
+#pragma pop_macro("S")
+#pragma pop_macro("T")
+#pragma pop_macro("U")
+#pragma pop_macro("W")
+#pragma pop_macro("X")
+#pragma pop_macro("Y")
 
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__)
 #pragma GCC pop_options

@@ -59,6 +59,7 @@ double copysign(double,double);
 int *_errno(void);
 #define errno (*_errno())
 #define EINTR 4
+#define EACCES 13
 #define EIO 5
 #define EINVAL 22
 #define ENOMEM 12
@@ -110,8 +111,19 @@ HANDLE FindFirstFileA(LPCSTR, WIN32_FIND_DATAA*); BOOL FindNextFileA(HANDLE, WIN
 DWORD GetLastError(void);
 #define ERROR_NO_MORE_FILES 18
 #define ERROR_FILE_NOT_FOUND 2
+#define ERROR_PATH_NOT_FOUND 3
+#define ERROR_ACCESS_DENIED 5
+#define ERROR_INVALID_PARAMETER 87
+#define FILE_ATTRIBUTE_READONLY 1
+#define FALSE 0
+#define SYNCHRONIZE 0x100000
+#define WAIT_OBJECT_0 0
+HANDLE OpenProcess(DWORD, BOOL, DWORD); BOOL GetComputerNameA(char*, DWORD*);
 #define STD_ERROR_HANDLE ((DWORD)-12)
 HANDLE GetStdHandle(DWORD); BOOL GetConsoleMode(HANDLE, DWORD*); DWORD GetFileType(HANDLE);
+typedef struct { short Left, Top, Right, Bottom; } SMALL_RECT;
+typedef struct { int size, cursor; unsigned short attributes; SMALL_RECT srWindow; int most; } CONSOLE_SCREEN_BUFFER_INFO;
+BOOL GetConsoleScreenBufferInfo(HANDLE, CONSOLE_SCREEN_BUFFER_INFO*);
 #define FILE_TYPE_CHAR 2
 long InterlockedExchange(volatile long *, long); long InterlockedExchangeAdd(volatile long *, long); void YieldProcessor(void);
 #endif

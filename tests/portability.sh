@@ -201,6 +201,52 @@ check "SSLH_WITH_STDIO 0 touches no file: $(tr '\n' ' ' < $P/leaks.txt)" [ ! -s 
 printf '#include <complex.h>\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\nint main(void) { double complex z = 2 + 3 * I; return !(cimag(z) == 3); }\n' > $P/complex.c
 check "complex.h before" $CC -std=c99 -O0 -Wall -Wextra -Werror -DSSLH_WITH_SIMD=0 -I. $P/complex.c -o $P/complex -lm -lpthread
 check "complex.h before, I is as it was" $P/complex
+# --- what clang's sanitizer sees and gcc's does not: arithmetic on null pointers; floats that no integer can hold ---------
+if compiles clang "-fsanitize=pointer-overflow,float-cast-overflow"; then
+    ub="-O0 -w -DSSLH_WITH_SIMD=0 -fsanitize=pointer-overflow,float-cast-overflow -fno-sanitize-recover=all"
+    # shellcheck disable=SC2086
+    check "clang -fsanitize=pointer-overflow,float-cast-overflow" clang -std=c99 $ub -I. -c $P/impl.c -o $P/ub.o
+    for t in methods $([ "$long" = 1 ] && echo train); do
+        # shellcheck disable=SC2086
+        check "$t under it" clang -std=c99 $ub -DSSLH_I_IMPLEMENTED -I. -Itests tests/$t.c $P/ub.o -lm -lpthread -o $P/ub_$t
+        check "$t under it runs" env SSLH_TEST_SMALL=1 SSLH_TEST_STRICT=0 $P/ub_$t
+    done
+else skip "clang's sanitizer" "clang has no -fsanitize=pointer-overflow,float-cast-overflow"; fi
+
+# --- beside macros with short names, as <windows.h>, <complex.h> and many programs make ---------------------------------
+cat > $P/macros.h <<'END'
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define near
+#define far
+#define small char
+#define interface struct
+#define ERROR 0
+#define complex _Complex
+END
+sed 's/^#define \(m..\)(.*/#define \1 [/' $P/macros.h > $P/macros_plain.h # min and max without arguments
+for l in A B C D E F G H I J K L M N O P Q R S T U V W X Y Z; do # whatever they stand for, it would not compile
+    echo "#define $l ][" | tee -a $P/macros_plain.h
+done >> $P/macros.h
+for compiler in gcc clang tcc g++; do
+    have $compiler || continue
+    case $compiler in g++) std="-std=c++11 -x c++" ;; tcc) std= ;; *) std=-std=c99 ;; esac
+    [ $compiler = tcc ] && quick="-c -o $P/macros_tcc.o" || quick="-fsyntax-only -Wall -Wextra -Werror"
+    for m in macros macros_plain; do
+        [ $m = macros_plain ] && [ $compiler = g++ ] && continue # g++'s own headers call min() and max()
+        printf '#include "%s.h"\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' $m > $P/${m}_impl.c
+        printf '#include "%s.h"\n#include "ssl.h"\n' $m > $P/${m}_header.c
+        # shellcheck disable=SC2086
+        bg "$compiler, $m.h before the implementation" $compiler $std $quick -DSSLH_WITH_SIMD=0 -I. $P/${m}_impl.c
+        # shellcheck disable=SC2086
+        bg "$compiler, $m.h before the declarations" $compiler $std $quick -I. $P/${m}_header.c
+    done
+done
+printf '#include "macros.h"\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/macros_simd.c
+[ "$long" = 1 ] && bg "gcc, macros.h before the implementation, all instruction sets" gcc -std=c99 -fsyntax-only -I. $P/macros_simd.c
+printf '#define N 7\n#define T(x) ((x) + N)\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n#ifdef C\n#error C\n#endif\ntypedef char back[T(1) == 8 ? 1 : -1];\n' > $P/back.c
+bg "macros of single letters are put back" "$CC" -std=c99 -fsyntax-only -DSSLH_WITH_SIMD=0 -I. $P/back.c
+collect
 blas=
 for l in -lopenblas -lblas; do
     [ -z "$blas" ] && printf '#include <cblas.h>\nint main(void) { cblas_sgemm; return 0; }\n' > $P/blas.c &&

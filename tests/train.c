@@ -528,10 +528,13 @@ static void nan_in_the_middle(void) {
         sslh_desc cd;
         sslh_ctx *c;
         sslh_method m;
+        const char *said;
         memset(&cd, 0, sizeof cd);
         cd.check_nan = check;
         cd.threads = 1;
         c = sslh_create(cd);
+        sslh_begin_step(c);
+        sslh_begin_step(c);
         m = sslh_method_new(c, "poison", NULL, NULL, 0);
         sslh_param_new(m.net, "w", sslh_dim1(4), SSLH_INIT_ONE, 0);
         m.views = poison_views;
@@ -540,10 +543,34 @@ static void nan_in_the_middle(void) {
         sslh_train(c, m, make_data(c, 64), settings(1, 8));
         CHECK(sslh_error_code(c) == SSLH_E_NAN, "%s", sslh_error(c) ? sslh_error(c) : "no error");
         CHECK(strstr(sslh_error(c) ? sslh_error(c) : "", check ? "sslh_log" : "sslh_backward") != NULL, "%s", sslh_error(c));
+        /* one step is named, that of the run, although the context has made others */
+        said = sslh_error(c) ? strstr(sslh_error(c), "poison, step 3: ") : NULL;
+        CHECK(said && !strstr(said + 14, " step ") && !strstr(said + 14, "step 3"), "%s", sslh_error(c));
         sslh_clear_error(c);
         CHECK((double)sslh_param(m.net, 0)->data[0] != 0 && sslh_param(m.net, 0)->data[0] == sslh_param(m.net, 0)->data[0], "the parameter is a number");
         sslh_destroy(c);
     }
+}
+
+/* More steps of warm-up than a 64-bit integer counts: the rate rises, hardly. */
+static float steepest;
+static int note_rate(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (t->lr > steepest) steepest = t->lr;
+    return 0;
+}
+static void endless_warmup(void) {
+    sslh_ctx *c = create(NULL, 1);
+    sslh_train_desc d = settings(1, 16);
+    sslh_method m;
+    CHECK(make_method(c, 0, &m), "no method");
+    d.warmup = 1e30f;
+    d.callback = note_rate;
+    steepest = 0;
+    sslh_train(c, m, make_data(c, 64), d);
+    CHECK_OK(c);
+    CHECK(steepest > 0 && (double)steepest < 1e-9, "the rate reaches %g", (double)steepest);
+    sslh_destroy(c);
 }
 
 /* Memory of a ResNet-18 (He et al. 2016, CIFAR stem) against a count by hand, in float:
@@ -643,6 +670,7 @@ TESTS_BEGIN
     TEST(phase_checkpoint)
     TEST(structure_stays)
     TEST(nan_in_the_middle)
+    TEST(endless_warmup)
     TEST(resnet_memory)
     TEST(fork_child)
 TESTS_END

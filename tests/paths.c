@@ -1,0 +1,510 @@
+/* What the system says of paths and files: absent is only what is said to be absent, every other error of a file call
+   is an error with its cause, and a call that a signal interrupted is made again. The calls are put between the library
+   and the system by macros, so that each can be made to fail. */
+#if defined(__unix__) || defined(__APPLE__)
+#define _XOPEN_SOURCE 700 /* symlink and mkdtemp, which -std=c99 hides */
+#define _DARWIN_C_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define ON_POSIX 1
+
+/* Calls that are named in `call`, as in "/stat/fopen/": `spared` of them work, then `left` fail with `why`. */
+static struct fault { const char *call; int spared, left, why; } fault;
+enum { KILLED = -1, WAITS = -2 }; /* as why: the process ends there without cleaning up; it stops until it is woken */
+static int made; /* calls of those in fault.call */
+static int fails(const char *call) {
+    const char *at = fault.call ? strstr(fault.call, call) : NULL;
+    if (!at || at[-1] != '/' || at[strlen(call)] != '/') return 0;
+    made++;
+    if (fault.spared-- > 0 || fault.left-- <= 0) return 0;
+    if (fault.why == KILLED) _exit(0);
+    if (fault.why == WAITS) {
+        raise(SIGSTOP);
+        return 0;
+    }
+    errno = fault.why;
+    return 1;
+}
+static int test_stat(const char *path, struct stat *s) { return fails("stat") ? -1 : stat(path, s); }
+static int test_open(const char *path, int flags, int mode) { return fails("open") ? -1 : open(path, flags, mode); }
+static ssize_t test_write(int f, const void *p, size_t n) { return fails("write") ? -1 : write(f, p, n); }
+static int test_fsync(int f) { return fails("fsync") ? -1 : fsync(f); }
+static int test_close(int f) { return fails("close") ? (close(f), errno = fault.why, -1) : close(f); }
+static int test_rename(const char *from, const char *to) { return fails("rename") ? -1 : rename(from, to); }
+static DIR *test_opendir(const char *path) { return fails("opendir") ? NULL : opendir(path); }
+static struct dirent *test_readdir(DIR *d) { return fails("readdir") ? NULL : readdir(d); }
+static FILE *test_fopen(const char *path, const char *mode) { return fails("fopen") ? NULL : fopen(path, mode); }
+static int read_failed;
+static size_t test_fread(void *p, size_t size, size_t n, FILE *f) {
+    if (!fails("fread")) return fread(p, size, n, f);
+    read_failed = 1;
+    n = fread(p, size, n / 2 < 3 ? n / 2 : 3, f); /* a part arrives before the failure */
+    errno = fault.why;
+    return n;
+}
+static int test_ferror(FILE *f) { return read_failed || ferror(f); }
+static void test_clearerr(FILE *f) {
+    read_failed = 0;
+    clearerr(f);
+}
+#define TEST_MODE_1(path, flags, mode, ...) test_open(path, flags, mode)
+#define stat(path, s) test_stat(path, s)
+#define open(...) TEST_MODE_1(__VA_ARGS__, 0, 0)
+#define write(f, p, n) test_write(f, p, n)
+#define fsync(f) test_fsync(f)
+#define close(f) test_close(f)
+#define rename(from, to) test_rename(from, to)
+#define opendir(path) test_opendir(path)
+#define readdir(d) test_readdir(d)
+#define fopen(path, mode) test_fopen(path, mode)
+#define fread(p, size, n, f) test_fread(p, size, n, f)
+#undef ferror
+#define ferror(f) test_ferror(f)
+#undef clearerr
+#define clearerr(f) test_clearerr(f)
+#define SSLH_IMPLEMENTATION
+#include "../ssl.h"
+#undef stat
+#undef open
+#undef write
+#undef fsync
+#undef close
+#undef rename
+#undef opendir
+#undef readdir
+#undef fopen
+#undef fread
+#undef ferror
+#undef clearerr
+#else
+#include "../ssl.h"
+#define ON_POSIX 0
+#endif
+#include "harness.h"
+
+#if ON_POSIX
+static sslh_ctx *create(void) {
+    sslh_desc d;
+    memset(&d, 0, sizeof d);
+    d.threads = 1;
+    return sslh_create(d);
+}
+static sslh_net *small_mlp(sslh_ctx *c) {
+    sslh_mlp_desc d;
+    memset(&d, 0, sizeof d);
+    d.in = 2, d.widths[0] = 3;
+    return sslh_mlp(c, d);
+}
+/* folder/name; a static buffer, one of four in turn. */
+static char folder[300];
+static const char *in_folder(const char *name) {
+    static char path[4][900];
+    static int k;
+    k = (k + 1) % 4;
+    snprintf(path[k], sizeof path[k], "%s/%s", folder, name);
+    return path[k];
+}
+static void folder_begin(void) {
+    snprintf(folder, sizeof folder, "%s/ssl_paths_XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    if (!mkdtemp(folder)) folder[0] = 0;
+    CHECK(folder[0], "no temporary folder");
+}
+static int files_in(const char *path, const char *part) { /* names that contain part */
+    DIR *d = opendir(path);
+    struct dirent *e;
+    int n = 0;
+    while (d && (e = readdir(d)) != NULL) n += e->d_name[0] != '.' && strstr(e->d_name, part) != NULL;
+    if (d) closedir(d);
+    return n;
+}
+static void folder_end(const char *path) {
+    DIR *d = opendir(path);
+    struct dirent *e;
+    while (d && (e = readdir(d)) != NULL) {
+        char full[900];
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        snprintf(full, sizeof full, "%s/%s", path, e->d_name);
+        if (unlink(full)) folder_end(full);
+    }
+    if (d) closedir(d);
+    CHECK(rmdir(path) == 0, "%s is not empty", path);
+}
+static void arm(const char *call, int spared, int left, int why) {
+    fault.call = call, fault.spared = spared, fault.left = left, fault.why = why;
+    made = 0;
+    read_failed = 0;
+}
+static int load_optional(sslh_net *net, const char *path) {
+    sslh_load_desc d;
+    memset(&d, 0, sizeof d);
+    d.optional = 1;
+    return sslh_load_weights(net, path, d);
+}
+static void save_image(sslh_ctx *c, const char *path) {
+    static const uint8_t grey[4] = {1, 2, 3, 4};
+    sslh_save_png(c, path, grey, 2, 2, 1);
+}
+
+/* --- absent, or unknown ------------------------------------------------------------------------------------------- */
+
+static void absent_or_unknown(void) {
+    sslh_ctx *c = create();
+    sslh_net *net = small_mlp(c);
+    char longer[400];
+    folder_begin();
+    sslh_save_net(net, in_folder("file"));
+    CHECK_OK(c);
+    /* absent: no such name, a name below a file, a link to nothing */
+    CHECK(load_optional(net, in_folder("none")) == 0, "absent");
+    CHECK_OK(c);
+    CHECK(load_optional(net, in_folder("file/none")) == 0, "below a file");
+    CHECK_OK(c);
+    CHECK(symlink("nothing", in_folder("dangling")) == 0 && load_optional(net, in_folder("dangling")) == 0, "dangling");
+    CHECK_OK(c);
+    /* unknown: a ring of links, a name that is too long, a folder that may not be searched */
+    CHECK(symlink("ring", in_folder("ring")) == 0, "symlink");
+    load_optional(net, in_folder("ring"));
+    CHECK_ERROR(c, "cannot open");
+    sslh_save_net(net, in_folder("ring"));
+    CHECK_ERROR(c, strerror(ELOOP));
+    memset(longer, 'n', 300);
+    longer[300] = 0;
+    load_optional(net, in_folder(longer));
+    CHECK_ERROR(c, strerror(ENAMETOOLONG));
+    sslh_load_images(c, in_folder("ring"));
+    CHECK_ERROR(c, strerror(ELOOP));
+    if (geteuid() != 0) {
+        CHECK(mkdir(in_folder("closed"), 0700) == 0, "mkdir");
+        sslh_save_net(net, in_folder("closed/file"));
+        chmod(in_folder("closed"), 0);
+        load_optional(net, in_folder("closed/file"));
+        CHECK_ERROR(c, strerror(EACCES));
+        chmod(in_folder("closed"), 0700);
+    } else NOTE("a folder that may not be searched", "another user than root");
+    CHECK_OK(c);
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* A checkpoint that cannot be looked at: the run does not begin anew, and the file stays. */
+static int64_t first_step;
+static int note_first(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (!first_step) first_step = t->step;
+    return 0;
+}
+static sslh_ctx *run(const char *path, int epochs) { /* a training with a checkpoint; give the context back */
+    static uint8_t pixels[8 * 8 * 8 * 3];
+    sslh_ctx *c = create();
+    sslh_convnet_desc nd;
+    sslh_simclr_desc md;
+    sslh_train_desc td;
+    int i;
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37);
+    memset(&nd, 0, sizeof nd);
+    nd.channels = 3, nd.widths[0] = 4;
+    memset(&md, 0, sizeof md);
+    md.head_hidden = 4, md.head_out = 4;
+    memset(&td, 0, sizeof td);
+    td.epochs = epochs, td.batch = 4, td.quiet = 1, td.resume = 1, td.checkpoint = path, td.callback = note_first;
+    first_step = 0;
+    sslh_train(c, sslh_simclr(c, sslh_convnet(c, nd), md), sslh_data_from_images(c, pixels, 8, 8, 8, 3, NULL), td);
+    return c;
+}
+static void checkpoint_not_destroyed(void) {
+    static const int whys[] = {EIO, EACCES, ELOOP, ENOMEM, EINTR};
+    char path[900];
+    int k;
+    folder_begin();
+    snprintf(path, sizeof path, "%s", in_folder("run"));
+    for (k = 0; k < (int)(sizeof whys / sizeof whys[0]); k++) {
+        uint8_t *before, *after;
+        size_t size, size_after;
+        sslh_ctx *c, *files = create();
+        arm(NULL, 0, 0, 0);
+        remove(path);
+        c = run(path, 1);
+        CHECK_OK(c);
+        CHECK(first_step == 1, "an absent checkpoint: step %d", (int)first_step);
+        sslh_destroy(c);
+        before = sslh_i_read_whole(files, "test", path, &size);
+        /* the folder does not answer at all */
+        arm("/stat/fopen/", 0, whys[k] == EINTR ? 0 : 1 << 30, whys[k]);
+        if (whys[k] != EINTR) { /* which would be tried for ever */
+            c = run(path, 2);
+            arm(NULL, 0, 0, 0);
+            CHECK(first_step == 0, "a step was made: %d", (int)first_step);
+            CHECK_ERROR(c, strerror(whys[k]));
+            sslh_destroy(c);
+            after = sslh_i_read_whole(files, "test", path, &size_after);
+            CHECK(before && after && size == size_after && !memcmp(before, after, size), "the checkpoint has changed");
+            sslh_i_free(files, after);
+        }
+        /* one stat fails, then all is well again */
+        arm("/stat/", 0, 1, whys[k]);
+        c = run(path, 2);
+        arm(NULL, 0, 0, 0);
+        CHECK(first_step == 0 || first_step == 3, "the run began with step %d", (int)first_step);
+        CHECK(whys[k] != EINTR || first_step == 3, "after a signal");
+        sslh_destroy(c);
+        sslh_i_free(files, before);
+        CHECK_OK(files);
+        sslh_destroy(files);
+    }
+    folder_end(folder);
+}
+
+/* --- folders ------------------------------------------------------------------------------------------------------ */
+
+/* Six images in two classes: whichever call fails, either all of them are there or there is an error with the cause. */
+static void folders_whole(void) {
+    static const char *const calls[] = {"/stat/", "/opendir/", "/readdir/", "/fopen/", "/fread/"};
+    char all[300];
+    int i, k, total[5], whole = 0, refused = 0;
+    sslh_ctx *c = create();
+    folder_begin();
+    CHECK(mkdir(in_folder("a"), 0777) == 0 && mkdir(in_folder("b"), 0777) == 0, "mkdir");
+    for (i = 0; i < 6; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%c/%d.png", i < 2 ? 'a' : 'b', i);
+        save_image(c, in_folder(name));
+    }
+    snprintf(all, sizeof all, "%s", folder);
+    CHECK_OK(c);
+    for (k = 0; k < 5; k++) {
+        arm(calls[k], 0, 0, 0);
+        sslh_load_images(c, all);
+        total[k] = made;
+        CHECK(made >= (k == 1 ? 3 : 6), "%d calls %s", made, calls[k]);
+    }
+    for (k = 0; k < 5; k++)
+        for (i = 0; i < total[k]; i++) {
+            sslh_data d;
+            arm(calls[k], i, 1, EIO);
+            d = sslh_load_images(c, all);
+            fault.call = NULL;
+            CHECK(sslh_error(c) || (d.count == 6 && d.classes == 2), "%s number %d fails: %d images of %d classes",
+                  calls[k], i, (int)d.count, d.classes);
+            if (!sslh_error(c)) whole++;
+            else {
+                refused++;
+                CHECK_ERROR(c, strerror(EIO));
+            }
+        }
+    CHECK(refused >= 20, "%d refused, %d whole", refused, whole);
+    for (k = 0; k < 5; k++) /* signals: all images, always. readdir has none in POSIX */
+        for (i = 0; i < total[k] && k != 2; i++) {
+            sslh_data d;
+            arm(calls[k], i, 3, EINTR);
+            d = sslh_load_images(c, all);
+            fault.call = NULL;
+            CHECK(d.count == 6 && d.classes == 2, "%s number %d, a signal: %d images", calls[k], i, (int)d.count);
+            CHECK_OK(c);
+        }
+    /* index.txt and class folders that cannot be looked at */
+    CHECK(symlink("index.txt", in_folder("index.txt")) == 0, "symlink");
+    sslh_load_images(c, all);
+    CHECK_ERROR(c, "index.txt");
+    remove(in_folder("index.txt"));
+    CHECK(symlink("c", in_folder("c")) == 0, "symlink");
+    sslh_load_images(c, all);
+    CHECK_ERROR(c, strerror(ELOOP));
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Every call of a save fails in turn: an error with the cause and the old file, or the new file; no other file. */
+static void saves_whole(void) {
+    static const char *const calls[] = {"/stat/", "/open/", "/write/", "/fsync/", "/close/", "/rename/"};
+    sslh_ctx *c = create();
+    sslh_net *old = small_mlp(c), *other = small_mlp(c), *read = small_mlp(c);
+    char path[900];
+    int i, k, total[6], refused = 0;
+    folder_begin();
+    snprintf(path, sizeof path, "%s", in_folder("net"));
+    for (k = 0; k < 6; k++) {
+        arm(calls[k], 0, 0, 0);
+        sslh_save_net(other, path);
+        total[k] = made;
+        CHECK(made >= 1, "no call %s", calls[k]);
+    }
+    for (k = 0; k < 6; k++)
+        for (i = 0; i < total[k]; i++) {
+            int signal_came;
+            for (signal_came = 0; signal_came < 2; signal_came++) {
+                sslh_load_desc none;
+                char why[400] = "";
+                if (signal_came && k == 5) continue; /* rename is not interrupted */
+                memset(&none, 0, sizeof none);
+                sslh_save_net(old, path);
+                CHECK_OK(c);
+                arm(calls[k], i, signal_came ? 3 : 1, signal_came ? EINTR : EIO);
+                sslh_save_net(other, path);
+                fault.call = NULL;
+                if (sslh_error(c)) {
+                    snprintf(why, sizeof why, "%s", sslh_error(c));
+                    refused++;
+                    CHECK(!signal_came && strstr(why, path) && strstr(why, strerror(EIO)), "%s %d: %s", calls[k], i,
+                          why);
+                }
+                sslh_clear_error(c);
+                sslh_load_weights(read, path, none);
+                CHECK_OK(c);
+                CHECK(sslh_hash(read) == sslh_hash(why[0] ? old : other), "%s %d: another file", calls[k], i);
+                CHECK(files_in(folder, "") == 1, "%s %d: %d files", calls[k], i, files_in(folder, ""));
+            }
+        }
+    CHECK(refused >= 5, "%d refused", refused);
+    folder_end(folder);
+    sslh_destroy(c);
+}
+/* --- what killed saves leave -------------------------------------------------------------------------------------- */
+
+/* A child process saves to path and is killed (or stopped) at the call. Returns its number. */
+static pid_t save_in_child(const char *path, const char *call, int why) {
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        sslh_ctx *c = create();
+        arm(call, 0, 1, why);
+        sslh_save_net(small_mlp(c), path);
+        _exit(1);
+    }
+    return child;
+}
+static void killed_saves(void) {
+    static const char *const names[] = {"net", "a.net.1-2-3.tmp",
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+        "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+        "0123456789012345678901234567890123456789",
+        "\u00e4\u00f6\u00fc"};
+    sslh_ctx *c = create();
+    char path[900];
+    int i, k, status;
+    folder_begin();
+    for (k = 0; k < (int)(sizeof names / sizeof names[0]); k++) {
+        snprintf(path, sizeof path, "%s", in_folder(names[k]));
+        for (i = 0; i < 8; i++) {
+            pid_t child = save_in_child(path, i % 2 ? "/fsync/" : "/rename/", KILLED);
+            CHECK(child > 0 && waitpid(child, &status, 0) == child && status == 0, "the child was not killed: %d",
+                  status);
+            CHECK(files_in(folder, ".tmp") - files_in(folder, "1-2-3.tmp") <= 1 || k == 1, "temporary files pile up");
+        }
+        CHECK(files_in(folder, "") == k + 1, "%d files after kills and none saved", files_in(folder, ""));
+        sslh_save_net(small_mlp(c), path);
+        CHECK_OK(c);
+        CHECK(files_in(folder, "") == k + 1, "%s: %d files", names[k], files_in(folder, ""));
+    }
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* What a process still writes stays, and so do files that only look similar. */
+static void living_saves(void) {
+    static const char *const others[] = {"net.1", "net.tmp", "net.1-2.tmp", "net.7fffffff-1-1.tmp", "net..tmp",
+        "net.7fffffff-0x1-1.tmp", "net.7fffffff- 1-1.tmp", "net.7fffffff-1-1.tmpx", "network.7fffffff-1-1.tmp"};
+    sslh_ctx *c = create();
+    char path[900];
+    pid_t child;
+    int i, n = (int)(sizeof others / sizeof others[0]), status;
+    folder_begin();
+    snprintf(path, sizeof path, "%s", in_folder("net"));
+    for (i = 0; i < n; i++) {
+        FILE *f = fopen(in_folder(others[i]), "wb");
+        CHECK(f != NULL, "%s", others[i]);
+        if (f) fclose(f);
+    }
+    child = save_in_child(path, "/rename/", WAITS);
+    CHECK(child > 0 && waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status), "the child does not wait");
+    CHECK(files_in(folder, "") == n + 1, "%d files", files_in(folder, ""));
+    sslh_save_net(small_mlp(c), path);
+    CHECK_OK(c);
+    CHECK(files_in(folder, "") == n + 2, "a file of a process that lives is gone: %d files", files_in(folder, ""));
+    kill(child, SIGCONT);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 1,
+          "the child did not end");
+    CHECK(files_in(folder, "") == n + 1, "its save did not end: %d files", files_in(folder, ""));
+    child = save_in_child(path, "/rename/", WAITS);
+    CHECK(waitpid(child, &status, WUNTRACED) == child && files_in(folder, "") == n + 2, "no second child");
+    kill(child, SIGKILL);
+    CHECK(waitpid(child, &status, 0) == child, "the child was not killed");
+    sslh_save_net(small_mlp(c), path);
+    CHECK_OK(c);
+    CHECK(files_in(folder, "") == n + 1, "%d files", files_in(folder, ""));
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* Names up to what the file system takes; a file that nobody may write to stays as it is. */
+static void names_and_modes(void) {
+    static const int lengths[] = {1, 99, 100, 101, 239, 240, 255};
+    sslh_ctx *c = create();
+    sslh_net *net = small_mlp(c), *other = small_mlp(c), *read = small_mlp(c);
+    sslh_load_desc d;
+    char name[300], path[900];
+    int i, k;
+    folder_begin();
+    memset(&d, 0, sizeof d);
+    for (k = 0; k < 2; k++) /* one byte a letter, and two */
+        for (i = 0; i < (int)(sizeof lengths / sizeof lengths[0]); i++) {
+            int n, length = lengths[i];
+            for (n = 0; n < length; n++)
+                name[n] = (char)(k == 0 || (n == 0 && length % 2) ? 'x' : (n + length) % 2 ? 0xa4 : 0xc3);
+            name[length] = 0;
+            snprintf(path, sizeof path, "%s", in_folder(name));
+            sslh_save_net(net, path);
+            CHECK_OK(c);
+            sslh_load_weights(read, path, d);
+            CHECK_OK(c);
+            CHECK(files_in(folder, "") == 1, "%d files", files_in(folder, ""));
+            remove(path);
+        }
+    snprintf(path, sizeof path, "%s", in_folder("kept"));
+    sslh_save_net(net, path);
+    CHECK(chmod(path, 0444) == 0, "chmod");
+    sslh_save_net(other, path);
+    CHECK_ERROR(c, "kept is read-only and is not replaced");
+    save_image(c, path);
+    CHECK_ERROR(c, "read-only");
+    sslh_load_weights(read, path, d);
+    CHECK(sslh_hash(read) == sslh_hash(net), "the file was replaced");
+    chmod(path, 0644);
+    sslh_save_net(other, path);
+    sslh_load_weights(read, path, d);
+    CHECK_OK(c);
+    CHECK(sslh_hash(read) == sslh_hash(other), "the file was not replaced");
+    folder_end(folder);
+    sslh_destroy(c);
+}
+#define PATH_TEST(name)
+#else
+#define PATH_TEST(name) static void name(void) { NOTE(#name, "a POSIX system"); }
+#endif
+PATH_TEST(absent_or_unknown)
+PATH_TEST(checkpoint_not_destroyed)
+PATH_TEST(folders_whole)
+PATH_TEST(saves_whole)
+PATH_TEST(killed_saves)
+PATH_TEST(living_saves)
+PATH_TEST(names_and_modes)
+
+TESTS_BEGIN
+    TEST(absent_or_unknown)
+    TEST(checkpoint_not_destroyed)
+    TEST(folders_whole)
+    TEST(saves_whole)
+    TEST(killed_saves)
+    TEST(living_saves)
+    TEST(names_and_modes)
+TESTS_END
