@@ -502,7 +502,8 @@
    and binary (P5, P6), NumPy's .npy and safetensors; folders of class folders; PNG sheets with an index.txt (>>sheets
    describes it). Written are PNG, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
    names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor. They are written to a
-   temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one.
+   temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What a
+   killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
