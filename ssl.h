@@ -17763,7 +17763,8 @@ enum {
     /* rows of a task in convolutions, where 96 x 256 floats of a stay in the second level; MR divides it */
     SSLH_I_MC = 96,
     SSLH_I_NEAR = 1 << 17, /* numbers of b that stay in the second level, half a megabyte */
-    SSLH_I_KPAD = 16 /* between panels, so that they do not share a cache set */
+    SSLH_I_KPAD = 16, /* between panels, so that they do not share a cache set */
+    SSLH_I_KROW = SSLH_I_KC + SSLH_I_KPAD /* from row to row of a that is copied as it is */
 };
 
 /* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows,
@@ -17882,7 +17883,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     t.ldc = g->ldc;
     t.cols = r->j1 - r->j0;
     t.astep = p->copy_a && !jit ? (size_t)mr : astep;
-    t.rstep = jit ? SSLH_I_KC + SSLH_I_KPAD : p->copy_a ? 1 : arow;
+    t.rstep = jit ? SSLH_I_KROW : p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
     t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
@@ -17890,7 +17891,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
         t.c = g->c + (size_t)i * g->ldc + (size_t)r->j0;
         for (int row = 0; jit && row < t.rows; row++) /* just in time: rows as they are, but not in one cache set */
-            memcpy(s->work_a + row * (SSLH_I_KC + SSLH_I_KPAD), g->a + (size_t)(i + row) * g->lda + (size_t)r->k0,
+            memcpy(s->work_a + row * SSLH_I_KROW, g->a + (size_t)(i + row) * g->lda + (size_t)r->k0,
                    (size_t)(r->k1 - r->k0) * sizeof *g->a);
         for (int k = r->k0; k < r->k1; k += SSLH_I_KC) {
             const int end = SSLH_I_MIN(k + SSLH_I_KC, r->k1), final = s->last && end == s->k1;
@@ -18115,7 +18116,7 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
     p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
     p->dots = p->b_mode == SSLH_I_B_LOCAL && p->g.tb && !p->g.ta && !p->copy_a && p->g.m > 4 && p->g.m <= 8 &&
               p->k->tile_dots != NULL;
-    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * (SSLH_I_KC + SSLH_I_KPAD) : 0;
+    p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * SSLH_I_KROW : 0;
     p->work_bytes = p->a_reals;
     if (p->b_mode == SSLH_I_B_LOCAL)
         p->work_bytes += (size_t)(p->near_k + SSLH_I_KPAD) * (size_t)(SSLH_I_MIN(p->near_n, p->cols) + 32);
