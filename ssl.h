@@ -76,8 +76,8 @@
 
    2  SWITCHES
 
-   Define them before the include that has SSLH_IMPLEMENTATION (methods: before every include). An empty define of a
-   method's switch counts as 1.
+   Define them before the include that has SSLH_IMPLEMENTATION, which may also be written SSL_IMPLEMENTATION (methods:
+   before every include). An empty define of a method's switch counts as 1.
 
      switch                  default  meaning
      SSLH_WITH_ALL           1        default of every method's switch
@@ -90,7 +90,6 @@
      SSLH_REAL               float    double: the portable kernels in double, for gradient checks
      SSLH_FILE               "ssl.h"  the name under which the file includes itself, if you renamed it
      SSLH_ALLOW_FAST_MATH    -        compile in spite of -ffast-math (NaN tests and the promise of 9 are void)
-     SSL_IMPLEMENTATION      -        alias of SSLH_IMPLEMENTATION
 
    Methods never use one another, so any set of switches builds. A switch changes which functions
    exist, never the layout of a struct.
@@ -17883,7 +17882,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     t.ldc = g->ldc;
     t.cols = r->j1 - r->j0;
     t.astep = p->copy_a && !jit ? (size_t)mr : astep;
-    t.rstep = jit ? SSLH_I_KROW : p->copy_a ? 1 : arow;
+    t.rstep = jit ? (size_t)SSLH_I_KROW : p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
     t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
@@ -26952,13 +26951,14 @@ SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
     snprintf(out, 20, "%08lx%08lx", (unsigned long)(v >> 32), (unsigned long)(v & 0xffffffffu));
 }
 
-/* The numbers of a key, 16 hexadecimal digits each, at most max; returns how many there are, 0 when it has others. */
-SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out, int max) {
+/* The numbers of a key, 16 hexadecimal digits each and not more than most; returns how many there are, 0 when it has
+   others. */
+SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *out, int most) {
     const char *p = sslh_i_st_meta_of(s, key);
     int i;
     for (i = 0; p && p[i]; i++) {
         int digit = p[i] >= '0' && p[i] <= '9' ? p[i] - '0' : p[i] >= 'a' && p[i] <= 'f' ? p[i] - 'a' + 10 : -1;
-        if (digit < 0 || i == 16 * max) return 0;
+        if (digit < 0 || i == 16 * most) return 0;
         out[i / 16] = (i % 16 ? out[i / 16] << 4 : 0) | (uint64_t)digit;
     }
     return i % 16 ? 0 : i / 16;
