@@ -179,10 +179,11 @@
 
    8  THREADS
 
-   A context has a pool of as many threads as there are processors; .threads changes that, and 1 means no pool. Work is
-   split inside an operation, over the rows of its output, never over the mini-batch: batch statistics and in-batch
-   negatives are those of the whole batch. Workers spin for some 100 microseconds between operations and then sleep.
-   Linux is asked to wake them on other processors than the caller's, which it gets wrong in virtual machines.
+   A context has a pool of as many threads as the process may use processors: taskset and the limits of a container
+   count. .threads changes that, and 1 means no pool. Work is split inside an operation, over the rows of its output,
+   never over the mini-batch: batch statistics and in-batch negatives are those of the whole batch. Workers spin for
+   some 100 microseconds between operations and then sleep. Linux is asked to wake them on other processors than the
+   caller's, which it gets wrong in virtual machines.
 
    .parallel_for hands the work to a scheduler of yours. It must call fn(arg, task, worker) once for every task, with
    worker below .threads, and must not give the same worker to two calls that run at the same time.
@@ -670,7 +671,7 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
-    int         threads;       /* 0: one per processor; 1: no pool */
+    int         threads;       /* 0: one per processor that the process may use (manual, 8); 1: no pool */
     const char *cpu;           /* NULL: the best this CPU has; "sse2" or another of sslh_cpu_name lowers it (tests) */
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
@@ -2311,6 +2312,98 @@ SSLH_I_FN int sslh_i_terminal_columns(void) {
 }
 #endif
 
+#if defined(__linux__) && SSLH_WITH_STDIO
+/* The file `name` of folder `root`path; the first `size` - 1 bytes of it as text, and 0 when there is no such file. */
+SSLH_I_FN int sslh_i_system_text(const char *root, const char *path, const char *name, char *text, size_t size) {
+    char full[1024];
+    FILE *f;
+    size_t n = 0;
+    int length = snprintf(full, sizeof full, "%s%s/%s", root, path, name);
+    text[0] = 0;
+    if (length < 0 || length >= (int)sizeof full || (f = fopen(full, "rb")) == NULL) return 0;
+    n = fread(text, 1, size - 1, f);
+    text[n] = 0;
+    fclose(f);
+    return n > 0;
+}
+
+/* Processors that the calling thread may run on, which taskset and job schedulers narrow: the bits of the hexadecimal
+   mask in its status. sched_getaffinity says the same, but needs _GNU_SOURCE before the caller's first include. */
+SSLH_I_FN int sslh_i_processors_allowed(const char *root) {
+    char text[8192];
+    const char *mask;
+    int n = 0;
+    if (!sslh_i_system_text(root, "/proc/thread-self", "status", text, sizeof text) &&
+        !sslh_i_system_text(root, "/proc/self", "status", text, sizeof text))
+        return INT_MAX;
+    mask = strstr(text, "Cpus_allowed:");
+    if (!mask) return INT_MAX;
+    for (mask += 13; *mask && *mask != '\n'; mask++) {
+        int digit = *mask >= '0' && *mask <= '9' ? *mask - '0' : *mask >= 'a' && *mask <= 'f' ? *mask - 'a' + 10 : 0;
+        n += (digit & 1) + (digit >> 1 & 1) + (digit >> 2 & 1) + (digit >> 3);
+    }
+    return n > 0 ? n : INT_MAX;
+}
+
+/* Processors that one control group grants: its quota of time over its period, rounded up. Version 2 has both numbers
+   in cpu.max, "max 100000" being no limit; version 1 has a file for each, and -1 is no limit. */
+SSLH_I_FN int sslh_i_group_grants(const char *root, const char *path, int version) {
+    char folder[640], text[64];
+    double quota = -1, period = 0;
+    int whole;
+    snprintf(folder, sizeof folder, "/sys/fs/cgroup%s%s", version == 2 ? "" : "/cpu", path);
+    if (version == 2) {
+        if (sslh_i_system_text(root, folder, "cpu.max", text, sizeof text) && text[0] != 'm') {
+            char *rest;
+            quota = strtod(text, &rest);
+            period = strtod(rest, NULL);
+        }
+    } else if (sslh_i_system_text(root, folder, "cpu.cfs_quota_us", text, sizeof text)) {
+        quota = strtod(text, NULL);
+        if (sslh_i_system_text(root, folder, "cpu.cfs_period_us", text, sizeof text)) period = strtod(text, NULL);
+    }
+    if (!(quota > 0 && period > 0 && quota / period < 1024)) return INT_MAX;
+    whole = (int)(quota / period);
+    return whole < quota / period ? whole + 1 : whole;
+}
+
+/* The least that the groups of this process grant, which is how containers are held to a number of processors. A line
+   of /proc/self/cgroup is "0::PATH" in version 2 and "N:CONTROLLERS:PATH" in version 1, where "cpu" is the controller
+   that counts. The groups above limit as well. Inside a container PATH may lead nowhere; its own group is then what is
+   mounted at the top. */
+SSLH_I_FN int sslh_i_processors_granted(const char *root) {
+    char lines[4096], path[512];
+    int least = INT_MAX;
+    char *line, *end;
+    if (!sslh_i_system_text(root, "/proc/self", "cgroup", lines, sizeof lines)) return least;
+    for (line = lines; *line; line = *end ? end + 1 : end) {
+        char *name = strchr(line, ':'), *group = name ? strchr(name + 1, ':') : NULL;
+        int version = group == name + 1 ? 2 : 1, counts = version == 2;
+        end = line + strcspn(line, "\n");
+        if (!group || group >= end || (size_t)(end - group) > sizeof path) continue;
+        while (!counts && name < group) { /* behind name, a ':' or ',', stands the name of a controller */
+            counts = strncmp(name + 1, "cpu", 3) == 0 && (name[4] == ',' || name[4] == ':');
+            name += 1 + strcspn(name + 1, ",:");
+        }
+        if (!counts) continue;
+        memcpy(path, group + 1, (size_t)(end - group - 1));
+        path[end - group - 1] = 0;
+        for (;;) {
+            int grants;
+            char *last;
+            if (strcmp(path, "/") == 0) path[0] = 0;
+            grants = sslh_i_group_grants(root, path, version);
+            if (grants < least) least = grants;
+            last = strrchr(path, '/');
+            if (!last) break;
+            *last = 0;
+        }
+    }
+    return least;
+}
+#endif
+
+/* Processors that this thread and its children can use at one time, at least 1. */
 SSLH_I_FN int sslh_i_processors(void) {
 #if defined(_WIN32)
     SYSTEM_INFO s;
@@ -2318,6 +2411,11 @@ SSLH_I_FN int sslh_i_processors(void) {
     return (int)s.dwNumberOfProcessors;
 #elif SSLH_I_POSIX && defined(_SC_NPROCESSORS_ONLN)
     long n = sysconf(_SC_NPROCESSORS_ONLN);
+#if defined(__linux__) && SSLH_WITH_STDIO
+    int allowed = sslh_i_processors_allowed(""), granted = sslh_i_processors_granted("");
+    if (n > allowed) n = allowed;
+    if (n > granted) n = granted;
+#endif
     return n < 1 ? 1 : n > 1024 ? 1024 : (int)n;
 #else
     return 1;
