@@ -196,7 +196,7 @@
 
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
-     - after resuming from a checkpoint at any step (with .accumulate: at the end of an epoch),
+     - after resuming from a checkpoint at any step,
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
      - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): no CPU uses it then (slower).
@@ -367,7 +367,8 @@
    14  TRAINING AND CHECKPOINTS
 
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
-   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0
+   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (when it was stopped
+   inside one: of the batches so far). With .optimizer.kind 0
    it uses the method's optimiser, changed by those of your fields of .optimizer that are not 0; with a .kind of yours
    none of the method's numbers apply, only its .group_lr and .constant_lr: which parts of the nets rest or keep their
    rate belongs to the method.
@@ -382,11 +383,15 @@
                                                        .checkpoint = "run.safetensors", .resume = 1 });
 
    A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments, step,
-   seed and random stream. It is written after every epoch, or every .checkpoint_every epochs, and after the last step;
-   with .checkpoint_steps after every so many steps and at no other time. With .resume, the same program started again
-   goes on where the file stands, bit for bit, and starts afresh when there is none. Make context, encoder and method
-   the same way as before: a file of another method, optimiser or shape is refused and changes nothing. The callback may
-   evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the training.
+   seed, random stream, past losses, meters and settings. It is written every .checkpoint_every epochs (every epoch) or
+   every .checkpoint_steps steps, and whenever the run ends: after its last step, at .max_steps, or when the callback
+   stops it. With .resume, the same program started again goes on where the file stands, bit for bit, epoch means
+   included; it starts afresh when there is none, and a run that was finished gives its losses again. Make context,
+   encoder and method the same way as before. Another method, encoder, optimiser, batch or rate, other data or settings
+   are refused with both values and change nothing. Only .epochs may grow: the schedule is then that of the new number
+   from the step where the file stands (a cosine that had come near 0 jumps up again, milestones and a default warm-up
+   move), so that plain continuing wants SSLH_CONSTANT. The callback may evaluate: sslh_linear_probe or sslh_knn in it
+   leave no trace in the training.
 
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
@@ -500,9 +505,10 @@
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
    and binary (P5, P6), NumPy's .npy and safetensors; folders of class folders; PNG sheets with an index.txt (>>sheets
    describes it). Written are PNG, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
-   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor. They are written to a
-   temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What a
-   killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
+   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is
+   refused; those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same
+   folder, synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save,
+   the next save to that path removes; a file that is read-only is not replaced.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -1337,14 +1343,16 @@ typedef struct sslh_load_desc {
     char *report;             /* receives matched / missing / unexpected / wrong shape as text; NULL: not wanted */
     size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
-/* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 per
-   tensor, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three or
-   more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
+/* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
+   whole file, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three
+   or more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are
-   converted. Returns the number of tensors read. */
+/* Into an existing net, all or nothing: on an error nothing has changed. F32, F16, BF16, F64 and integers are
+   converted. Files of other programs are read too; one of ours (it has metadata that begin with "sslh.") must have the
+   right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above, then reads it. An inert net after an error. */
+/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it. An inert
+   net after an error. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
@@ -1622,17 +1630,20 @@ typedef struct sslh_train_desc {
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
     float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
-    int64_t max_steps;        /* stop early (the schedule is still that of all epochs); 0: no */
+    int64_t max_steps;        /* stop early, where a run of all epochs would stand then: the schedule is still that of
+                                 all epochs, and an update that .accumulate has begun is left for later; 0: no */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
-    int   checkpoint_every;   /* epochs between checkpoints; default 1 */
-    int64_t checkpoint_steps; /* instead: steps between checkpoints; the last step has one only if it is a multiple */
-    int   resume;             /* 1: continue from .checkpoint if it is there, else begin */
+    int   checkpoint_every;   /* epochs between checkpoints; default 1; the end of the run always has one */
+    int64_t checkpoint_steps; /* instead: steps between checkpoints */
+    int   resume;             /* 1: continue from .checkpoint if it is there, else begin; a file of a run with other
+                                 settings than these is an error (.epochs may have grown) */
     int   quiet;              /* 1: no progress line on stderr */
     int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
     /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
     int (*callback)(const sslh_train_info *info, void *user);
     void *user;
-    float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values) */
+    float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values), those before a
+                                 resume too; of the epoch that is under way the mean so far */
 } sslh_train_desc;
 
 /* What the trainer knows after a step. */
@@ -1861,18 +1872,21 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 /* ================================================================================================================== */
 
 /* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
-   continues bit-identically (with .accumulate from checkpoints at the end of an epoch). Errors, for example NaN, name
-   method and step, and the run ends. */
+   continues bit-identically; a checkpoint that does not belong to this run is an error, after which everything is as
+   before the call. Other errors, for example NaN, name method and step, and the run ends without a checkpoint. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
 /* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
    after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls .prepare
    once. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
 /* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
-   moments as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
+   moments as "optim.m.NAME" and "optim.v.NAME", gradients that wait for an update as "optim.g.NAME", counters, seed,
+   random stream and settings. step is the number of steps done. For loops of the caller's own: sslh_train, which keeps
+   meters too, does not go on from it. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
-/* Into the same method and optimiser, made anew. Returns the step to continue with; -1 when there is no such file (no
-   error) or after an error, which changes nothing. */
+/* Into the same method and optimiser, made anew; also from a file of sslh_train. Returns the step to continue with; -1
+   when there is no such file (no error) or after an error, which changes nothing. Errors: a damaged file, one of
+   version 0.1.0, another method, encoder or optimiser, settings of these that differ. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
 /* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: two runs are the same
    or not, on any machine. */
@@ -2841,6 +2855,13 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
    one pass. Fields that are marked "engine" are set by whoever runs the job; who fills it in leaves them 0. Forward
    passes leave the gradients NULL. */
 
+/* --- encoders (>>encoders, >>vae) to their files (>>weights) ----------------------------------------------------- */
+
+/* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
+   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
+typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
+
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
 /* Sums over the batches of an epoch that are done, for its means. */
@@ -3055,6 +3076,7 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
+SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
@@ -3656,9 +3678,15 @@ static const sslh_setting sslh_i_vae_settings[] = {
 };
 static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
 
-/* What the forward functions of both halves read: in = H W C, the width of the hidden layer, of the code, and the
-   activation. */
-typedef struct sslh_i_vae_net { int in, hidden, latent, activation; } sslh_i_vae_net;
+/* What the forward functions of both halves read: in = H W C, C of the images, the width of the hidden layer, of the
+   code, and the activation. */
+typedef struct sslh_i_vae_net { int in, channels, hidden, latent; sslh_activation activation; } sslh_i_vae_net;
+static const sslh_i_setting sslh_i_vae_net_settings[] = {
+    {"in", offsetof(sslh_i_vae_net, in), SSLH_I_SET_INT},
+    {"channels", offsetof(sslh_i_vae_net, channels), SSLH_I_SET_INT},
+    {"hidden", offsetof(sslh_i_vae_net, hidden), SSLH_I_SET_INT},
+    {"latent", offsetof(sslh_i_vae_net, latent), SSLH_I_SET_INT},
+    {"activation", offsetof(sslh_i_vae_net, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
 /* The method's own copy of the settings, defaults filled in. */
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
 
@@ -3669,7 +3697,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *h, *p[2], *both;
     x = sslh_reshape(c, x, sslh_dim2(-1, s->in)); /* (N,H W C) */
-    h = sslh_layer_linear(net, 0, x, 0, (sslh_activation)s->activation); /* (N,hidden) */
+    h = sslh_layer_linear(net, 0, x, 0, s->activation); /* (N,hidden) */
     p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR); /* mu (N,latent) */
     if (!sslh_call(net)->tap) return p[0];
     p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR); /* log sigma^2 (N,latent) */
@@ -3678,10 +3706,31 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     return p[0];
 }
 
+/* Also for sslh_load_net, which knows it by name and settings. Linear layers start as PyTorch's, so that losses can be
+   compared with those of pytorch/examples. */
+SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&n, 0, sizeof n);
+    n.name = "vae_encoder";
+    n.forward = sslh_i_vae_encoder;
+    n.self = &e;
+    n.self_size = sizeof e;
+    n.kind = SSLH_VECTOR;
+    n.width = e.latent;
+    n.channels = e.channels;
+    net = sslh_net_new(c, n);
+    sslh_layer_linear_new(net, "fc1", e.in, e.hidden, 0);
+    sslh_layer_linear_new(net, "fc21", e.hidden, e.latent, 0);
+    sslh_layer_linear_new(net, "fc22", e.hidden, e.latent, 0);
+    if (!SSLH_I_BAD(c)) sslh_i_arch_write(net, sslh_i_vae_net_settings, &e);
+    return net;
+}
+
 /* fc3, fc4: (N,latent) -> logits of the pixels (N,H W C) */
 SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
-    return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, (sslh_activation)s->activation), 0, SSLH_LINEAR);
+    return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, s->activation), 0, SSLH_LINEAR);
 }
 
 /* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
@@ -3769,7 +3818,6 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
 }
 
-/* Linear layers start as PyTorch's, so that losses can be compared with those of pytorch/examples. */
 SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
@@ -3777,29 +3825,23 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_net_desc n;
     sslh_net *encoder;
     memset(&s, 0, sizeof s);
+    memset(&e, 0, sizeof e);
     memset(&n, 0, sizeof n);
     if (!d.channels) d.channels = 1; /* grey images; sslh_i_vae_make has asked the data */
     sslh_i_resolve(c, "sslh_vae", sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
+    e.channels = d.channels;
     e.hidden = d.hidden;
     e.latent = d.latent;
     e.activation = d.activation_tanh ? SSLH_TANH : SSLH_RELU;
-    n.name = "vae_encoder";
-    n.forward = sslh_i_vae_encoder;
+    encoder = sslh_i_vae_encoder_new(c, e);
+    n.name = "vae_decoder";
+    n.forward = sslh_i_vae_decoder;
     n.self = &e;
     n.self_size = sizeof e;
     n.kind = SSLH_VECTOR;
-    n.width = d.latent;
-    n.channels = d.channels;
-    encoder = sslh_net_new(c, n);
-    sslh_layer_linear_new(encoder, "fc1", e.in, d.hidden, 0);
-    sslh_layer_linear_new(encoder, "fc21", d.hidden, d.latent, 0);
-    sslh_layer_linear_new(encoder, "fc22", d.hidden, d.latent, 0);
-    n.name = "vae_decoder";
-    n.forward = sslh_i_vae_decoder;
     n.width = e.in;
-    n.channels = 0;
     s.decoder = sslh_net_new(c, n);
     sslh_layer_linear_new(s.decoder, "fc3", d.latent, d.hidden, 0);
     sslh_layer_linear_new(s.decoder, "fc4", d.hidden, e.in, 0);
@@ -7109,10 +7151,6 @@ SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t si
     return out;
 }
 
-/* The settings of each encoder, by which .arch names it: written when it is made, read when sslh_load_net makes it
-   again (sslh_i_arch_read), so the two cannot disagree. */
-enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
-typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
 #define SSLH_I_INT(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_INT}
 #define SSLH_I_LIST(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_LIST}
 
@@ -27155,6 +27193,14 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(nin)
     SSLH_I_FROM_ARCH(vit)
 #undef SSLH_I_FROM_ARCH
+#if SSLH_WITH_VAE
+    if (strncmp(a, "vae_encoder ", 12) == 0) {
+        sslh_i_vae_net vae;
+        memset(&vae, 0, sizeof vae);
+        sslh_i_arch_read(a, sslh_i_vae_net_settings, &vae);
+        return sslh_i_vae_encoder_new(c, vae);
+    }
+#endif
     return NULL;
 }
 
@@ -28637,7 +28683,11 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
+/*  0.2.0  files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; checkpoints hold past
+           losses, meters and settings, are written at every end of a run and refused where settings differ; .max_steps
+           leaves an update that .accumulate has begun for later; a load that fails changes nothing; the encoder of a
+           VAE can be loaded
+    0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
 /*  >>licence       choose one                                                                                        */
