@@ -132,13 +132,14 @@ static int stop_at_interrupt(const sslh_train_info *info, void *user) {
 /* sslh_train with it, where the settings have a .checkpoint and no .callback. When it was interrupted, the program ends
    here. */
 static float train_interruptible(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
+    void (*before)(int) = SIG_DFL;
     float loss;
     if (d.checkpoint) {
         d.callback = stop_at_interrupt;
-        signal(SIGINT, on_interrupt);
+        before = signal(SIGINT, on_interrupt);
     }
     loss = sslh_train(c, m, data, d);
-    if (d.checkpoint) signal(SIGINT, SIG_DFL);
+    if (d.checkpoint && !interrupts) signal(SIGINT, before);
     if (interrupts) {
         if (!sslh_error(c)) fprintf(stderr, "interrupted; %s holds the run, which --resume continues\n", d.checkpoint);
         exit(finish(c));
