@@ -111,7 +111,20 @@ stage_examples() {
         --out build/smoke/p
     check "pretrain --set names the fields there are" sh -c "! build/examples/pretrain --smoke --method simclr --set heat=1 \
         > build/refused.txt 2>&1 && grep -q 'has no field \"heat\"; it has temperature, ' build/refused.txt"
-    check "pretrain loads what it saved" build/examples/pretrain --smoke --load build/smoke/p/simclr.safetensors --probe --out build/smoke/p
+    for m in $methods; do
+        check "pretrain loads what it saved of $m" build/examples/pretrain --smoke --load build/smoke/p/$m.safetensors --knn --out build/smoke/p
+    done
+    # Ctrl-C: one more checkpoint, an orderly end; the continued run has the weights of one that nobody interrupted
+    set -- build/examples/pretrain --smoke --method vae --epochs 80 --threads 1 --out build/smoke/p
+    check "pretrain, 80 epochs" "$@" --save build/smoke/p/whole.safetensors
+    "$@" --checkpoint build/smoke/p/run.safetensors --probe > build/smoke/p/run.txt 2>&1 &
+    i=0; until [ -s build/smoke/p/run.safetensors ] || [ $i = 600 ]; do sleep 0.1; i=$((i + 1)); done
+    kill -INT $!
+    check "interrupted: a clean end" wait $!
+    check "interrupted: it says so" grep -q 'interrupted; build/smoke/p/run.safetensors holds the run' build/smoke/p/run.txt
+    check "interrupted: no evaluation" sh -c '! grep -q "linear probe" build/smoke/p/run.txt'
+    check "interrupted: resumed" "$@" --checkpoint build/smoke/p/run.safetensors --resume --save build/smoke/p/rest.safetensors
+    check "interrupted: the same weights" cmp build/smoke/p/whole.safetensors build/smoke/p/rest.safetensors
 }
 
 # AddressSanitizer, UndefinedBehaviorSanitizer and leaks

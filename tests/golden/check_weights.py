@@ -19,6 +19,9 @@ def load(path):
         a, b = t["data_offsets"]
         assert meta.get("crc32." + name, "%08x" % zlib.crc32(data[a:b])) == "%08x" % zlib.crc32(data[a:b]), name
         out[name] = torch.from_numpy(np.frombuffer(data[a:b], DTYPES[t["dtype"]]).reshape(t["shape"]).copy())
+    if "sslh.crc32" in meta:                  # of the whole file, its own digits as zeros
+        at = raw.index(b'"sslh.crc32":"') + 14
+        assert meta["sslh.crc32"] == "%08x" % zlib.crc32(raw[:at] + b"00000000" + raw[at + 8:])
     assert (8 + n) % 8 == 0 and max(t["data_offsets"][1] for t in head.values()) == len(data)
     return out, meta
 
@@ -97,7 +100,7 @@ with tempfile.TemporaryDirectory() as d:
         run = lambda how, w: subprocess.run([tool, how, name, p(w), p("x.npy"), p("y.npy")], check=True, capture_output=True, text=True).stdout
         run("export", "a.safetensors")
         weights, meta = load(p("a.safetensors"))
-        check(name + ": format pt, architecture, checksums", meta["format"] == "pt" and "sslh.arch" in meta)
+        check(name + ": format pt, architecture, checksums", meta["format"] == "pt" and "sslh.arch" in meta and "sslh.crc32" in meta)
         net = torch_net(name)
         keys = net.load_state_dict(weights, strict=True)
         check(name + ": strict load in PyTorch", not keys.missing_keys and not keys.unexpected_keys)
