@@ -12584,6 +12584,12 @@ SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real 
                         }
 }
 
+/* The stride of a single window is of no account: not beyond the image, because kernels reckon with the next ones. */
+SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
+    if (s->oh == 1) s->sh = SSLH_I_MIN(s->sh, s->h + 2 * s->ph);
+    if (s->ow == 1) s->sw = SSLH_I_MIN(s->sw, s->w + 2 * s->pw);
+}
+
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
 /* One axis of a descriptor: its own value, or the other's where it is 0; negative means really zero (padding). */
@@ -12691,6 +12697,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.w = transposed ? (int)ow : in_w;
     s.oh = transposed ? in_h : (int)oh;
     s.ow = transposed ? in_w : (int)ow;
+    sslh_i_conv_near(&s);
     const int out_c = transposed ? s.ci : s.co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw,
@@ -12782,6 +12789,7 @@ SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
     }
     s->oh = (int)oh;
     s->ow = (int)ow;
+    sslh_i_conv_near(s);
     return 1;
 }
 SSLH_I_FN sslh_shape sslh_i_pool_out(const sslh_i_conv *s, int dims) {
