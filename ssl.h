@@ -118,7 +118,9 @@
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
-   t->data[i], t->shape, t->count. Element-wise operations broadcast as NumPy does.
+   t->data[i], t->shape, t->count. The operations on them are listed in >>api-ops: element-wise ones, which broadcast as
+   NumPy does, reductions, products, convolutions, pooling, resizing, normalisation, padding, slicing, gather and
+   scatter, attention, losses. Where PyTorch has the operation its rules hold, with channels last.
 
    Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
    record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
@@ -1021,7 +1023,7 @@ typedef struct sslh_pool_desc {
     int stride, stride_w; /* default: the window's side; _w defaults to .stride when that is given */
     int pad, pad_w;       /* places outside on both sides, at most half the window's; default 0; pad_w: as pad,
                              SSLH_OFF: none */
-    int ceil_mode;        /* 1: a last window that reaches beyond the padding counts too, if it begins before it */
+    int ceil_mode;        /* 1: a last window that reaches beyond the end counts too, if it begins in x or before it */
     int exclude_pad;      /* average: 1: divided by the number of values inside x, not by the window's size */
 } sslh_pool_desc;
 /* The same with windows of any sides, as PyTorch's: an average never counts what reaches beyond the padding. */
@@ -8830,9 +8832,11 @@ SSLH_I_LEAN_END
    How an operation is added, all the places:
      1. its declaration, with its equation or paper, in >>api-ops;
      2. here, in the section of its kind, its two functions (or, for y = f(x), one line that calls sslh_i_map);
-     3. its row in the table of tests/ops.c: gradient check in double, the same bits for all threads and instruction
-        sets, comparison with recorded values; and a line for wrong shapes in the list at the end of that file;
-     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes tests/golden/ops.h anew;
+     3. its row in the table of tests/ops.c, or of tests/shapes.c if it moves, pools or resizes values: gradient check
+        in double, the same bits for all threads and instruction sets, comparison with recorded values; and a line for
+        wrong shapes in the list at the end of that file;
+     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes tests/golden/ops.h (shapes.h)
+        anew;
      5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table. For a new f
         of one or two arguments that is a value of sslh_i_unary_op or sslh_i_binary_op in >>table, and a case in each of
         two kernels, for f and for its slope;
@@ -9614,6 +9618,7 @@ SSLH_I_FN float sslh_i_tanh(float x) {
 SSLH_I_FN unsigned sslh_i_quarter(float a, double *rest) {
     static const uint32_t digits[8] = { 0, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u,
                                         0xfe5163abu }; /* of 2/pi, behind 32 zeros */
+    static const double unit = 1.7030607900432772e-19;  /* pi/2 2^-63 */
     uint32_t u = sslh_i_bits_of(a), w[3];
     if (a < 0.5f) {
         *rest = (double)a;
@@ -9630,34 +9635,31 @@ SSLH_I_FN unsigned sslh_i_quarter(float a, double *rest) {
     uint64_t part = turn << 2;                           /* of a quarter, in units of 2^-64 */
     unsigned quarter = (unsigned)(turn >> 62), up = (unsigned)(part >> 63);
     double r = (double)(int64_t)((up ? 0 - part : part) >> 1);
-    r = r / 9223372036854775808.0; /* 2^63 */
-    r = r * 1.57079632679489661923;
+    r = r * unit;
     *rest = up ? -r : r;
     return (quarter + up) & 3u;
 }
-/* sin(a + quarter pi/2), a >= 0, by the series of sine and cosine in double. */
+/* sin(a + quarter pi/2), a >= 0, by a series in double: sin r = r + r z (..), cos r = 1 + z (..), z = r^2. */
 SSLH_I_FN float sslh_i_sin_turned(float a, unsigned quarter) {
-    static const double s[5] = { -1.0 / 39916800, 1.0 / 362880, -1.0 / 5040, 1.0 / 120, -1.0 / 6 };
-    static const double k[6] = { 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320, -1.0 / 720, 1.0 / 24, -0.5 };
+    static const double series[2][6] = { /* 1/13!, -1/11! .. -1/3! and 1/12!, -1/10! .. -1/2! */
+        { 1.6059043836821613e-10, -2.505210838544172e-08, 2.7557319223985893e-06, -0.00019841269841269841,
+          0.0083333333333333332, -0.16666666666666666 },
+        { 2.08767569878681e-09, -2.7557319223985888e-07, 2.4801587301587302e-05, -0.0013888888888888889,
+          0.041666666666666664, -0.5 } };
     double r, y;
     if (a != a) return a;
     if (a == SSLH_I_INF) return SSLH_I_NAN;
     quarter += sslh_i_quarter(a, &r);
-    const double *p = (quarter & 1u) ? k : s, z = r * r;
+    const double *p = series[quarter & 1u], z = r * r, first = (quarter & 1u) ? 1.0 : r;
     y = p[0];
-    for (int i = 1; i < ((quarter & 1u) ? 6 : 5); i++) {
+    for (int i = 1; i < 6; i++) {
         double t = y * z;
         y = t + p[i];
     }
     y = y * z;
-    if (quarter & 1u) {
-        y = y + 1.0;
-    } else {
-        y = y * r;
-        y = y + r;
-    }
-    float f = (float)y;
-    return (quarter & 2u) ? -f : f;
+    y = y * first;
+    y = y + first;
+    return sslh_i_of_bits(sslh_i_bits_of((float)y) ^ (quarter & 2u) << 30);
 }
 SSLH_I_FN float sslh_i_sin_exact(float x) { /* the sign as a bit: sin(-0) = -0 */
     return sslh_i_of_bits(sslh_i_bits_of(sslh_i_sin_turned(fabsf(x), 0)) ^ (sslh_i_bits_of(x) & 0x80000000u));
@@ -13885,9 +13887,9 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                               */
 /* ================================================================================================================== */
 
-/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or
-   adds the same runs the other way. Integer and byte tensors are moved as well, without a gradient. How a copy is cut
-   and which lines stay in the cache is the engine's affair, >>copies. */
+/* Everything here moves values and computes nothing (sslh_scatter_add alone adds): forward copies runs of neighbouring
+   elements, or values by index, backward copies or adds the same the other way. Integer and byte tensors are moved as
+   well, without a gradient. How a copy is cut and which lines stay in the cache is the engine's affair, >>copies. */
 
 /* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
@@ -14905,10 +14907,10 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
      - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
        set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
        Tiles and panels, which change no bit, may depend on the instruction set.
-   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh and gelu
-   are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c, optimisers in
-   tests/optim.c, views in tests/views.c. Each instruction set is compared with the others in tests/kernels.c,
-   tests/ops.c and tests/views.c, and by whole trainings in tests/bits.c. */
+   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh, gelu, sin
+   and cos are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c and
+   tests/shapes.c, optimisers in tests/optim.c, views in tests/views.c. Each instruction set is compared with the others
+   in tests/kernels.c, tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
 
 /* ================================================================================================================== */
 /*  >>kernels       vector layer, kernels, a pass for each instruction set, dispatch                                  */
