@@ -965,7 +965,8 @@ SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 
 /* --- products --- */
-/* (..,M,K) x (..,K,N) -> (..,M,N); leading axes are equal or absent in one operand. */
+/* (..,M,K) x (..,K,N) -> (..,M,N). Leading axes broadcast as in element-wise operations, (2,1,M,K) x (5,K,N) ->
+   (2,5,M,N); gradients are summed over the axes along which an operand was repeated. */
 SSLH_API sslh_tensor *sslh_matmul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 /* The same with a and / or b transposed in their last two axes. */
 SSLH_API sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b);
@@ -1062,13 +1063,19 @@ SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
 /* --- sequences --- */
 typedef struct sslh_attention_desc {
-    int          heads;    /* default 1; must divide D */
+    int          heads;    /* default 1; must divide D and the width of v */
     int          causal;   /* 1: token t sees itself and the tokens before it */
     float        scale;    /* default 1/sqrt(D/heads) */
     sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
     sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
+    sslh_tensor *mask;     /* SSLH_U8 that broadcasts to (N,heads,Tq,Tk), 1 = this query does not see this key; NULL:
+                              none */
+    sslh_tensor *bias;     /* real, broadcasts to (N,heads,Tq,Tk): added to the scaled products before the softmax, with
+                              gradient. Relative positions (Shaw et al. 2018, Liu et al. 2021): (heads,Tq,Tk); ALiBi
+                              (Press et al. 2022): (heads,1,Tk). Values of -1e20 and below mask. NULL: none */
 } sslh_attention_desc;
-/* softmax(q k' scale) v per head: q (N,Tq,D), k, v (N,Tk,D) -> (N,Tq,D). Vaswani et al. 2017, eq. 1. */
+/* softmax(q k' scale + bias) v per head: q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv) -> (N,Tq,Dv). Vaswani et al. 2017, eq. 1;
+   Dv may be another width than D. A query for which every key is masked gives zeros and gets no gradient. */
 SSLH_API sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc);
 /* The same from one tensor (N,T,3D) that holds q, k, v side by side (timm's qkv order). */
@@ -2898,16 +2905,20 @@ typedef struct sslh_i_nce {
 
 /* Attention; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their own. */
 typedef struct sslh_i_attention {
-    const struct sslh_i_kernels *kern; /* engine, as width, wide, per_task, pairs, half and work */
-    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d */
+    const struct sslh_i_kernels *kern; /* engine, as width, per_task, pairs and work */
+    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d, or h value */
     sslh_real *o, *dq, *dk, *dv;
     sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
     const uint8_t *mask;                     /* (N,Tk) or NULL */
+    const uint8_t *pair_mask;                /* broadcast to (N,heads,Tq,Tk), or NULL */
+    const sslh_real *bias;                   /* likewise */
+    size_t mask_step[4], bias_step[4];       /* their steps along n, h, query, key; 0 where they are repeated */
+    sslh_real *dbias;                        /* (groups,heads,Tq,Tk): that of each group of samples; or NULL */
+    size_t groups;                           /* group g has the samples from N g / groups on */
     size_t ldq, ldk, ldv, ldo;
-    size_t N, heads, Tq, Tk, d, width, wide, per_task; /* width: Tk in whole vectors; wide: d likewise */
+    size_t N, heads, Tq, Tk, d, value, width, per_task; /* width: Tk in whole vectors */
     int causal, fresh_q, fresh_k, fresh_v;
     int pairs;                               /* products of pairs: .bfloat16, >>products-plan */
-    size_t half;                             /* pairs of d numbers */
     sslh_real scale;
     char  *work;                             /* per worker */
     size_t work_bytes;
@@ -6848,10 +6859,12 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         return (double)a->count * (double)b->count / (double)b->shape[0];
     if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
         return out * (double)b->count / (double)b->shape[0];
-    if (b && strstr(e->name, "matmul")) /* (M,K) x (K,N): sqrt(MK KN MN) per matrix = M K N */
-        return sqrt((double)a->count * (double)b->count / (out > 0 ? out : 1)) * out;
+    if (b && strstr(e->name, "matmul")) { /* K for each value; a' is (K,M) */
+        int m = e->output->shape[e->output->ndim - 2];
+        return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
+    }
     if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
-    if (b && strstr(e->name, "attention")) return 2 * out * (double)b->shape[1];
+    if (b && strstr(e->name, "attention")) return ((double)a->count + out) * (double)b->shape[1];
     if (b && strstr(e->name, "gru"))
         return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim -
                 1] * (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
@@ -11561,128 +11574,203 @@ SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int r
 
 /* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
 
-/* node->i: 0 transpose_a, 1 transpose_b, 2 M, 3 N, 4 K, 5 batch, 6 a has the batch axes, 7 b has them.
-   Each gradient is itself a product, written in the layout of its operand:
+/* A product of two tensors. The leading axes, those of size 1 left out and neighbours merged where both operands allow
+   it, are sizes with the steps of a and b in matrices, 0 where an operand is repeated. The last of them is a batch of
+   the engine's; the others are loops here. */
+typedef struct sslh_i_matmul {
+    sslh_shape shape;         /* of the result */
+    int        m, n, k, axes; /* axes: at least 1 */
+    int        size[SSLH_MAX_DIMS];
+    size_t     a[SSLH_MAX_DIMS], b[SSLH_MAX_DIMS];
+} sslh_i_matmul;
+
+/* One more axis on the outside, or merged with the axis inside it. */
+SSLH_I_FN int sslh_i_matmul_axis(sslh_i_matmul *p, int size, size_t a, size_t b) {
+    int at = p->axes - 1;
+    size_t inner = (size_t)p->size[at];
+    if (size == 1) return 1;
+    if (p->size[at] == 1 || (a == p->a[at] * inner && b == p->b[at] * inner)) {
+        if ((double)size * (double)inner > INT_MAX) return 0;
+        if (p->size[at] == 1) p->a[at] = a, p->b[at] = b;
+        p->size[at] *= size;
+        return 1;
+    }
+    at = p->axes++;
+    p->size[at] = size;
+    p->a[at] = a;
+    p->b[at] = b;
+    return 1;
+}
+
+/* Sizes of op(a) op(b); 0 and an error when they do not fit. Made again in the backward pass. Without a' and with one b
+   the batch is just more rows of a: one tall product. */
+SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b, int ta, int tb,
+                                 sslh_i_matmul *p) {
+    char sa[96], sb[96];
+    size_t total_a = 1, total_b = 1;
+    int i, few = 1;
+    memset(p, 0, sizeof *p);
+    sslh_i_str(sa, sizeof sa, sslh_shape_of(a));
+    sslh_i_str(sb, sizeof sb, sslh_shape_of(b));
+    if (a->ndim < 2 || b->ndim < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: both need at least two dimensions", sa, sb);
+        return 0;
+    }
+    p->m = a->shape[a->ndim - 2 + ta];
+    p->k = a->shape[a->ndim - 1 - ta];
+    p->n = b->shape[b->ndim - 1 - tb];
+    if (b->shape[b->ndim - 2 + tb] != p->k) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb,
+                  tb ? "'" : "", p->k, b->shape[b->ndim - 2 + tb]);
+        return 0;
+    }
+    p->shape.ndim = SSLH_I_MAX(a->ndim, b->ndim);
+    p->shape.size[p->shape.ndim - 2] = p->m;
+    p->shape.size[p->shape.ndim - 1] = p->n;
+    p->size[0] = p->axes = 1;
+    for (i = p->shape.ndim - 3; i >= 0; i--) {
+        int at_a = i - p->shape.ndim + a->ndim, at_b = i - p->shape.ndim + b->ndim;
+        int x = at_a < 0 ? 1 : a->shape[at_a], y = at_b < 0 ? 1 : b->shape[at_b], size = x == 1 ? y : x;
+        if (x != y && x != 1 && y != 1) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes do not broadcast: %d and %d meet", sa,
+                      sb, x, y);
+            return 0;
+        }
+        few = few && sslh_i_matmul_axis(p, size, x == 1 ? 0 : total_a, y == 1 ? 0 : total_b);
+        total_a *= (size_t)x;
+        total_b *= (size_t)y;
+        p->shape.size[i] = size;
+    }
+    if (!few) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: too many matrices", sa, sb);
+        return 0;
+    }
+    if (!ta && p->axes == 1 && total_b == 1 && (double)p->size[0] * p->m <= INT_MAX) { /* one tall matrix */
+        p->m *= p->size[0];
+        p->size[0] = 1;
+    }
+    return 1;
+}
+
+/* The places of batch number q, counted over all axes but p's first: matrices of a and b, and whether it is the first
+   one that meets its matrix of a (first[0]) and of b (first[1]). */
+SSLH_I_FN void sslh_i_matmul_place(const sslh_i_matmul *p, size_t q, size_t at[2], int first[2]) {
+    int i;
+    at[0] = at[1] = 0;
+    first[0] = first[1] = 1;
+    for (i = 1; i < p->axes; i++) {
+        size_t x = q % (size_t)p->size[i];
+        q /= (size_t)p->size[i];
+        at[0] += x * p->a[i];
+        at[1] += x * p->b[i];
+        if (x && !p->a[i]) first[0] = 0;
+        if (x && !p->b[i]) first[1] = 0;
+    }
+}
+SSLH_I_FN size_t sslh_i_matmul_batches(const sslh_i_matmul *p) {
+    size_t n = 1;
+    int i;
+    for (i = 1; i < p->axes; i++) n *= (size_t)p->size[i];
+    return n;
+}
+
+/* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, written in the layout of its operand:
      no transposition   dA = dC B',  dB = A' dC          a'       dA = B dC',  dB = A dC
      b'                 dA = dC B,   dB = dC' A          a', b'   dA = B' dC', dB = dC' A' */
 SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
-    const int ta = node->i[0], tb = node->i[1], m = node->i[2], n = node->i[3], k = node->i[4], batch = node->i[5];
+    const int ta = node->i[0], tb = node->i[1];
     sslh_tensor *a = node->in[0], *b = node->in[1], *out = node->out;
+    sslh_i_matmul p;
+    if (!sslh_i_matmul_plan(c, a, b, ta, tb, &p)) return;
+    const int m = p.m, n = p.n, k = p.k;
+    const size_t one_a = (size_t)m * (size_t)k, one_b = (size_t)k * (size_t)n, sc = (size_t)m * (size_t)n;
+    const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n;
     for (int side = 0; side < 2; side++) {
         sslh_i_gemm_args g;
-        int fresh, full = node->i[6 + side]; /* the operand has the batch axes: its own gradient for each matrix */
+        int fresh;
         sslh_real *d = sslh_i_grad(c, side ? b : a, &fresh);
         if (!d) continue;
         memset(&g, 0, sizeof g);
-        const size_t sa = node->i[6] ? (size_t)m * (size_t)k : 0, sb = node->i[7] ? (size_t)k * (size_t)n : 0;
-        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n,
-            sc = (size_t)m * (size_t)n;
         /* the factors of the gradient: dC and the other operand, in the order that gives the operand's own layout */
         int dc_first = side ? tb : !ta;
-        const sslh_real *other = side ? a->data : b->data;
         int other_t = side ? (tb ? ta : !ta) : (ta ? tb : !tb), dc_t = side ? tb : ta;
-        size_t other_ld = side ? lda : ldb, other_stride = side ? sa : sb;
-        g.a = dc_first ? out->grad : other;
+        size_t other_ld = side ? lda : ldb, other_stride = side ? one_a * p.a[0] : one_b * p.b[0];
+        size_t own = side ? one_b : one_a, own_stride = own * (side ? p.b[0] : p.a[0]);
         g.lda = dc_first ? ldc : other_ld;
         g.stride_a = dc_first ? sc : other_stride;
         g.ta = dc_first ? dc_t : other_t;
-        g.b = dc_first ? other : out->grad;
         g.ldb = dc_first ? other_ld : ldc;
         g.stride_b = dc_first ? other_stride : sc;
         g.tb = dc_first ? other_t : dc_t;
         g.m = side ? (tb ? n : k) : (ta ? k : m);
         g.n = side ? (tb ? k : n) : (ta ? m : k);
         g.k = side ? m : n;
-        g.c = d;
         g.ldc = (size_t)g.n;
-        g.stride_c = full ? (size_t)g.m * (size_t)g.n : 0;
-        g.accumulate = !fresh;
+        g.stride_c = own_stride;
         g.split = 1;
-        if (full || batch == 1) {
-            g.batch = batch;
-            sslh_i_gemm(c, &g);
-            continue;
-        }
-        for (int p = 0; p < batch; p++) { /* one operand for all: its gradients add up, in order */
-            sslh_i_gemm(c, &g);
-            g.a += g.stride_a;
-            g.b += g.stride_b;
-            g.accumulate = 1;
+        for (size_t q = 0; q < sslh_i_matmul_batches(&p); q++) {
+            size_t at[2];
+            int first[2];
+            sslh_i_matmul_place(&p, q, at, first);
+            const sslh_real *dc = out->grad + q * (size_t)p.size[0] * sc;
+            const sslh_real *other = side ? a->data + at[0] * one_a : b->data + at[1] * one_b;
+            g.a = dc_first ? dc : other;
+            g.b = dc_first ? other : dc;
+            g.c = d + at[side] * own;
+            g.accumulate = !fresh || !first[side];
+            if (own_stride || p.size[0] == 1) { /* a gradient of its own for each matrix of the batch */
+                g.batch = p.size[0];
+                sslh_i_gemm(c, &g);
+                continue;
+            }
+            for (int r = 0; r < p.size[0]; r++) { /* one operand for all: its gradients add up, in order */
+                sslh_i_gemm(c, &g);
+                g.a += g.stride_a;
+                g.b += g.stride_b;
+                g.accumulate = 1;
+            }
         }
     }
 }
 
-/* a (..,M,K), b (..,K,N); a leading batch on both sides, or on one: then the other matrix serves all. Without a' and
-   with one b the batch is just more rows of a: one tall product. */
+/* a (..,M,K), b (..,K,N), with leading axes that broadcast. */
 SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b) {
     sslh_tensor *in[2];
     sslh_i_gemm_args g;
-    sslh_shape shape;
-    char sa[96], sb[96];
-    size_t batch = 1;
+    sslh_i_matmul p;
     const int ta = !!transpose_a, tb = !!transpose_b;
     in[0] = a;
     in[1] = b;
-    if (!sslh_i_begin(c, "sslh_matmul", in, 2, 1)) return sslh_i_dummy(c);
-    sslh_i_str(sa, sizeof sa, sslh_shape_of(a));
-    sslh_i_str(sb, sizeof sb, sslh_shape_of(b));
-    if (a->ndim < 2 || b->ndim < 2) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: both need at least two dimensions", sa, sb);
-        return sslh_i_dummy(c);
-    }
-    memset(&g, 0, sizeof g);
-    g.m = a->shape[a->ndim - 2 + ta];
-    g.k = a->shape[a->ndim - 1 - ta];
-    g.n = b->shape[b->ndim - 1 - tb];
-    if (b->shape[b->ndim - 2 + tb] != g.k) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb,
-                  tb ? "'" : "", g.k, b->shape[b->ndim - 2 + tb]);
-        return sslh_i_dummy(c);
-    }
-    int fit = a->ndim == 2 || b->ndim == 2 || a->ndim == b->ndim;
-    for (int i = 0; fit && a->ndim > 2 && b->ndim > 2 && i < a->ndim - 2; i++) fit = a->shape[i] == b->shape[i];
-    if (!fit) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes differ", sa, sb);
-        return sslh_i_dummy(c);
-    }
-    shape = sslh_shape_of(a->ndim >= b->ndim ? a : b);
-    for (int i = 0; i < shape.ndim - 2; i++) batch *= (size_t)shape.size[i];
-    shape.size[shape.ndim - 2] = g.m;
-    shape.size[shape.ndim - 1] = g.n;
-    if (a->ndim > 2 && b->ndim == 2 && !ta && batch * (size_t)g.m <= INT_MAX) { /* one tall matrix */
-        g.m = (int)(batch * (size_t)g.m);
-        batch = 1;
-    }
-    if (batch > INT_MAX) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: too many matrices", sa, sb);
-        return sslh_i_dummy(c);
-    }
-    sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, shape);
+    if (!sslh_i_begin(c, "sslh_matmul", in, 2, 1) || !sslh_i_matmul_plan(c, a, b, ta, tb, &p)) return sslh_i_dummy(c);
+    sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, p.shape);
     if (!out) return sslh_i_dummy(c);
-    const int full_a = batch > 1 && a->ndim > 2, full_b = batch > 1 && b->ndim > 2;
+    const size_t one_a = (size_t)p.m * (size_t)p.k, one_b = (size_t)p.k * (size_t)p.n, one = (size_t)p.m * (size_t)p.n;
+    memset(&g, 0, sizeof g);
     g.ta = ta;
     g.tb = tb;
-    g.a = a->data;
-    g.b = b->data;
-    g.c = out->data;
+    g.m = p.m;
+    g.n = p.n;
+    g.k = p.k;
     g.lda = (size_t)(ta ? g.m : g.k);
     g.ldb = (size_t)(tb ? g.k : g.n);
     g.ldc = (size_t)g.n;
-    g.batch = (int)batch;
-    g.stride_a = full_a ? (size_t)g.m * (size_t)g.k : 0;
-    g.stride_b = full_b ? (size_t)g.k * (size_t)g.n : 0;
-    g.stride_c = (size_t)g.m * (size_t)g.n;
-    sslh_i_gemm(c, &g);
+    g.batch = p.size[0];
+    g.stride_a = p.a[0] * one_a;
+    g.stride_b = p.b[0] * one_b;
+    g.stride_c = one;
+    for (size_t q = 0; q < sslh_i_matmul_batches(&p); q++) {
+        size_t at[2];
+        int first[2];
+        sslh_i_matmul_place(&p, q, at, first);
+        g.a = a->data + at[0] * one_a;
+        g.b = b->data + at[1] * one_b;
+        g.c = out->data + q * (size_t)p.size[0] * one;
+        sslh_i_gemm(c, &g);
+    }
     sslh_i_node *node = sslh_i_record(c, "sslh_matmul", sslh_i_matmul_back, out, in, 2);
     if (node) {
         node->i[0] = ta;
         node->i[1] = tb;
-        node->i[2] = g.m;
-        node->i[3] = g.n;
-        node->i[4] = g.k;
-        node->i[5] = g.batch;
-        node->i[6] = full_a;
-        node->i[7] = full_b;
     }
     return sslh_i_end(c, "sslh_matmul", in, 2, out);
 }
@@ -13737,45 +13825,109 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
    runs head by head or step by step is >>sequences-plan. */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
-/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k, v (Tk,d), d = D / heads:
-     S = scale q k'          (Tq,Tk), masked places at minus infinity                                                (1)
+/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv / heads,
+   B (Tq,Tk) the bias, if any:
+     S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
    Backward, with P computed again from the saved lse (Dao et al. 2022):
      dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
-     dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
-   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists, and every sum
-   has one order. */
+     dq = scale dS k,  dk = scale dS' q,  dv = P' do,  dB = dS                                                       (5)
+   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists but that of a
+   bias and its gradient, and every sum has one order. */
 
-/* Sizes and places of q, k, v; in[0..2], or the three thirds of in[0] when in[1] is NULL. */
+enum { SSLH_I_AT_Q, SSLH_I_AT_K, SSLH_I_AT_V, SSLH_I_AT_KEY_MASK, SSLH_I_AT_MASK, SSLH_I_AT_BIAS, SSLH_I_AT_INPUTS };
+
+/* The steps along the axes (N,heads,Tq,Tk) of a tensor that is broadcast to them, 0 where it is repeated, and whether
+   it is (flags); 0 when it does not fit. */
+SSLH_I_FN int sslh_i_attention_steps(const sslh_tensor *t, const size_t size[4], size_t step[4], int repeated[4]) {
+    size_t total = 1;
+    int i;
+    if (t->ndim > 4) return 0;
+    for (i = 3; i >= 0; i--) {
+        int at = i - 4 + t->ndim;
+        size_t n = at < 0 ? 1 : (size_t)t->shape[at];
+        if (n != 1 && n != size[i]) return 0;
+        repeated[i] = n != size[i];
+        step[i] = n == 1 ? 0 : total;
+        total *= n;
+    }
+    return 1;
+}
+
+/* Sizes and places of the inputs; q, k, v are the three thirds of q when k is NULL. */
 SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, sslh_tensor *out, int heads) {
-    size_t D = (size_t)out->shape[2];
+    const sslh_tensor *q = in[SSLH_I_AT_Q], *k = in[SSLH_I_AT_K], *v = in[SSLH_I_AT_V];
+    const sslh_tensor *mask = in[SSLH_I_AT_MASK], *bias = in[SSLH_I_AT_BIAS];
+    size_t D = (size_t)(k ? q->shape[2] : out->shape[2]), size[4];
+    int repeated[4];
     memset(p, 0, sizeof *p);
     p->N = (size_t)out->shape[0];
     p->Tq = (size_t)out->shape[1];
     p->heads = (size_t)heads;
+    p->ldo = (size_t)out->shape[2];
     p->d = D / p->heads;
-    p->ldo = D;
-    if (in[1]) {
-        p->q = in[0]->data;
-        p->k = in[1]->data;
-        p->v = in[2]->data;
-        p->ldq = p->ldk = p->ldv = D;
-        p->Tk = (size_t)in[1]->shape[1];
+    p->value = p->ldo / p->heads;
+    p->q = q->data;
+    if (k) {
+        p->k = k->data;
+        p->v = v->data;
+        p->ldq = p->ldk = D;
+        p->ldv = p->ldo;
+        p->Tk = (size_t)k->shape[1];
     } else {
-        p->q = in[0]->data;
         p->k = p->q + D;
         p->v = p->k + D;
         p->ldq = p->ldk = p->ldv = 3 * D;
         p->Tk = p->Tq;
     }
-    p->mask = in[3] ? in[3]->bytes : NULL;
+    size[0] = p->N;
+    size[1] = p->heads;
+    size[2] = p->Tq;
+    size[3] = p->Tk;
+    p->mask = in[SSLH_I_AT_KEY_MASK] ? in[SSLH_I_AT_KEY_MASK]->bytes : NULL;
+    if (mask) {
+        p->pair_mask = mask->bytes;
+        sslh_i_attention_steps(mask, size, p->mask_step, repeated);
+    }
+    if (bias) {
+        p->bias = bias->data;
+        sslh_i_attention_steps(bias, size, p->bias_step, repeated);
+    }
+}
+
+/* Room for the gradient of the bias before it is summed: that of each head and of each of some groups of samples, the
+   samples of a group one after the other. About 16 tasks, by the shape only; a bias of its own for each sample is a
+   group for each. */
+SSLH_I_FN int sslh_i_attention_bias_room(sslh_ctx *c, sslh_i_attention *p, const sslh_tensor *bias) {
+    size_t count = bias->count, each = p->heads * p->Tq * p->Tk;
+    p->groups = p->bias_step[0] ? p->N : SSLH_I_MIN(p->N, (15 + p->heads) / p->heads);
+    if ((double)p->groups * (double)p->heads * (double)p->Tq * (double)p->Tk > (double)((size_t)-1 / 64)) {
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_attention: the gradient of a bias of %.0f values is too large",
+                  (double)count);
+        return 0;
+    }
+    p->dbias = (sslh_real *)sslh_i_scratch(c, p->groups * each * sizeof *p->dbias);
+    return p->dbias != NULL;
+}
+/* Its sum over what the bias was repeated along. */
+SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p, sslh_tensor *bias) {
+    size_t size[4], step[4];
+    int repeated[4], fresh;
+    sslh_real *g = sslh_i_grad(c, bias, &fresh);
+    if (!g) return;
+    size[0] = p->groups;
+    size[1] = p->heads;
+    size[2] = p->Tq;
+    size[3] = p->Tk;
+    sslh_i_attention_steps(bias, size, step, repeated);
+    sslh_i_sum_groups(c, p->dbias, 4, size, repeated, g, 1, fresh);
 }
 
 /* From qkv the three gradients are thirds of one gradient, as the inputs were. */
 SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_attention p;
-    sslh_tensor **in = n->in;
+    sslh_tensor **in = n->in, *bias = in[SSLH_I_AT_BIAS];
     sslh_i_attention_inputs(&p, in, n->out, n->i[0]);
     p.causal = n->i[1];
     p.scale = n->f[0];
@@ -13797,19 +13949,29 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = sslh_i_grad(c, in[1], &p.fresh_k);
         p.dv = sslh_i_grad(c, in[2], &p.fresh_v);
     }
-    if (!SSLH_I_BAD(c)) sslh_i_attention_run(c, &p);
+    if (SSLH_I_BAD(c) || (sslh_i_needs(c, bias) && !sslh_i_attention_bias_room(c, &p, bias))) return;
+    sslh_i_attention_run(c, &p);
+    if (p.dbias) sslh_i_attention_bias_sum(c, &p, bias); /* last: the bias may be q, k or v */
+    sslh_i_unscratch(c, p.dbias);
 }
 
-/* in: q, k, v, mask; or qkv, NULL, NULL, mask. Shapes have been checked but for heads and mask. */
-SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D,
+/* in: q, k, v, or qkv, NULL, NULL; then the masks and the bias of desc. Those three have been checked but for heads. */
+SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, int Dv,
                                            sslh_attention_desc desc) {
     sslh_tensor *out, *lse, *weights = NULL;
     sslh_i_node *node;
     sslh_i_attention p;
     int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1],
-        Tk = in[1] ? in[1]->shape[1] : Tq;
-    if (heads < 1 || D % heads != 0) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
+        Tk = in[1] ? in[1]->shape[1] : Tq, i, repeated[4];
+    size_t size[4], step[4];
+    in[SSLH_I_AT_KEY_MASK] = desc.key_mask;
+    in[SSLH_I_AT_MASK] = desc.mask;
+    in[SSLH_I_AT_BIAS] = desc.bias;
+    for (i = SSLH_I_AT_KEY_MASK; i < SSLH_I_AT_INPUTS; i++)
+        if (in[i] && !sslh_i_begin(c, op, in + i, 1, 0)) return sslh_i_dummy(c);
+    if (heads < 1 || D % heads != 0 || Dv % heads != 0) {
+        if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
+        else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
     if (desc.scale < 0 || desc.scale != desc.scale) {
@@ -13822,7 +13984,21 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
                   sslh_i_str(s, sizeof s, sslh_shape_of(in[3])), N, Tk);
         return sslh_i_dummy(c);
     }
-    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, Tq, D));
+    size[0] = (size_t)N;
+    size[1] = (size_t)heads;
+    size[2] = (size_t)Tq;
+    size[3] = (size_t)Tk;
+    for (i = SSLH_I_AT_MASK; i <= SSLH_I_AT_BIAS; i++) {
+        int mask = i == SSLH_I_AT_MASK;
+        char s[96];
+        if (!in[i] || (in[i]->type == (mask ? SSLH_U8 : SSLH_F32) &&
+                       sslh_i_attention_steps(in[i], size, step, repeated))) continue;
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s %s: %s tensor that broadcasts to (%d,%d,%d,%d), samples, heads, queries, "
+                  "keys, is needed", op, mask ? "mask" : "bias", sslh_i_str(s, sizeof s, sslh_shape_of(in[i])),
+                  mask ? "an 8-bit" : "a real", N, heads, Tq, Tk);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, Tq, Dv));
     lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, heads, Tq)) : NULL;
     if (lse && desc.weights) weights = sslh_i_new(c, op, SSLH_F32, sslh_dim4(N, heads, Tq, Tk));
     if (!lse || (desc.weights && !weights)) return sslh_i_dummy(c);
@@ -13836,7 +14012,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
         *desc.weights = weights;
     }
     sslh_i_attention_run(c, &p);
-    node = sslh_i_record(c, op, sslh_i_attention_back, out, in, 4);
+    node = sslh_i_record(c, op, sslh_i_attention_back, out, in, SSLH_I_AT_INPUTS);
     if (node) {
         node->i[0] = heads;
         node->i[1] = desc.causal;
@@ -13850,40 +14026,38 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
 SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc) {
     const char *op = "sslh_attention";
-    sslh_tensor *in[4];
+    sslh_tensor *in[SSLH_I_AT_INPUTS];
     if (desc.weights) *desc.weights = sslh_i_dummy(c);
     in[0] = q;
     in[1] = k;
     in[2] = v;
-    in[3] = desc.key_mask;
-    if (!sslh_i_begin(c, op, in, 3, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
-    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] ||
-        q->shape[2] != k->shape[2]) {
+    if (!sslh_i_begin(c, op, in, 3, 1)) return sslh_i_dummy(c);
+    if (q->ndim != 3 || k->ndim != 3 || v->ndim != 3 || k->shape[1] != v->shape[1] || q->shape[0] != k->shape[0] ||
+        q->shape[0] != v->shape[0] || q->shape[2] != k->shape[2]) {
         char a[96], b[96], d[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D), (N,Tk,D) and (N,Tk,Dv) are needed", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(q)), sslh_i_str(b, sizeof b, sslh_shape_of(k)),
                   sslh_i_str(d, sizeof d, sslh_shape_of(v)));
         return sslh_i_dummy(c);
     }
-    return sslh_i_attention_op(c, op, in, q->shape[2], desc);
+    return sslh_i_attention_op(c, op, in, q->shape[2], v->shape[2], desc);
 }
 
 /* One tensor, no copies: rows of q, k and v are 3D apart. */
 SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc) {
     const char *op = "sslh_self_attention";
-    sslh_tensor *in[4];
+    sslh_tensor *in[SSLH_I_AT_INPUTS];
     if (desc.weights) *desc.weights = sslh_i_dummy(c);
     in[0] = qkv;
     in[1] = in[2] = NULL;
-    in[3] = desc.key_mask;
-    if (!sslh_i_begin(c, op, in, 1, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, op, in, 1, 1)) return sslh_i_dummy(c);
     if (qkv->ndim != 3 || qkv->shape[2] % 3 != 0) {
         char a[96];
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
         return sslh_i_dummy(c);
     }
-    return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, desc);
+    return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, qkv->shape[2] / 3, desc);
 }
 
 /* --- gated recurrent unit ----------------------------------------------------------------------------------------- */
@@ -20539,26 +20713,39 @@ typedef struct sslh_i_head {
     sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
     sslh_real *s, *dp;       /* (48,width) */
     sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
+    sslh_real *pair_bias;    /* (width): the same for one query, with its bias and mask */
+    sslh_real *dp_row;       /* (width): dP of one query, for the gradient of the bias */
     sslh_real *row;          /* (48): 1 / sum, or delta */
-    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d is not a whole number of vectors */
-    /* with pairs: those of q, k, v, do along d, (T,half), and in pad those of two tokens; of s and dp along the keys,
+    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d, or value, is not a whole number of vectors */
+    /* with pairs: those of q, k, v, do along d, (T,(d+1)/2), and in pad those of two tokens; of s and dp along the keys,
        (48,width/2), and of two queries, (24,width) */
     sslh_real *along[4], *keys[2], *queries[2];
 } sslh_i_head;
 
+/* n numbers in whole vectors of any instruction set. */
+SSLH_I_FN size_t sslh_i_head_wide(size_t n) { return (n + 31) / 32 * 32; }
+/* Numbers, or pairs of them, along n. */
+SSLH_I_FN size_t sslh_i_head_half(const sslh_i_attention *p, size_t n) { return p->pairs ? (n + 1) / 2 : n; }
+
 /* The buffers in work (counted when NULL); returns their size. */
 SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, sslh_i_head *b) {
-    size_t at = 0, panel = p->d * ((p->width + 31) / 32 * 32), T = SSLH_I_MAX(p->Tq, p->Tk);
+    size_t at = 0, columns = (p->width + 31) / 32 * 32, T = SSLH_I_MAX(p->Tq, p->Tk), n[4];
     int i;
+    n[0] = n[1] = p->d;
+    n[2] = n[3] = p->value;
 #define SSLH_I_TAKE(field, n) (b->field = work ? work + at : NULL, at += ((n) + 15) / 16 * 16)
-    SSLH_I_TAKE(kt, panel);
-    SSLH_I_TAKE(vt, panel);
+    SSLH_I_TAKE(kt, p->d * columns);
+    SSLH_I_TAKE(vt, p->value * columns);
     SSLH_I_TAKE(s, SSLH_I_SEQ_ROWS * p->width);
     SSLH_I_TAKE(dp, SSLH_I_SEQ_ROWS * p->width);
     SSLH_I_TAKE(bias, p->width);
+    SSLH_I_TAKE(pair_bias, p->bias || p->pair_mask ? p->width : 0);
+    SSLH_I_TAKE(dp_row, p->dbias ? p->width : 0);
     SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
-    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * p->wide : p->d % 16 ? T * p->wide : 0);
-    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * p->half);
+    for (i = 0; i < 4; i++)
+        SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * sslh_i_head_wide(n[i]) : n[i] % 16 ? T * sslh_i_head_wide(n[i])
+                    : 0);
+    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * ((n[i] + 1) / 2));
     for (i = 0; i < 2 && p->pairs; i++) {
         SSLH_I_TAKE(keys[i], SSLH_I_SEQ_ROWS * p->width / 2);
         SSLH_I_TAKE(queries[i], SSLH_I_SEQ_ROWS / 2 * p->width + 16); /* tiles read past the end of a row */
@@ -20582,23 +20769,22 @@ SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, s
     for (size_t t = 0; t < T; t += 2, to += to_ld)
         p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
 }
-/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
+/* Rows (T,n) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
-                                            sslh_real *pad, size_t *ld_out) {
-    size_t t;
+                                            size_t n, sslh_real *pad, size_t *ld_out) {
+    size_t t, wide = sslh_i_head_wide(n);
     *ld_out = ld;
     if (p->pairs) {
-        *ld_out = p->wide;
-        sslh_i_head_down(p, x, ld, T, p->d, pad, p->wide);
-        for (t = 0; p->d < p->wide && t < (T + 1) / 2; t++)
-            memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+        *ld_out = wide;
+        sslh_i_head_down(p, x, ld, T, n, pad, wide);
+        for (t = 0; n < wide && t < (T + 1) / 2; t++) memset(pad + t * wide + n, 0, (wide - n) * sizeof *x);
         return pad;
     }
-    if (p->d % 16 == 0) return x;
-    *ld_out = p->wide;
+    if (n % 16 == 0) return x;
+    *ld_out = wide;
     for (t = 0; t < T; t++) {
-        memcpy(pad + t * p->wide, x + t * ld, p->d * sizeof *x);
-        memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+        memcpy(pad + t * wide, x + t * ld, n * sizeof *x);
+        memset(pad + t * wide + n, 0, (wide - n) * sizeof *x);
     }
     return pad;
 }
@@ -20609,6 +20795,23 @@ SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *
     for (j = 0; j < p->width; j++)
         bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
 }
+/* The same for query q of head h: of the sample alone, b->bias, or with the bias and the mask that the query has. */
+SSLH_I_FN const sslh_real *sslh_i_head_pair_bias(const sslh_i_attention *p, size_t n, size_t h, size_t q,
+                                                 const sslh_i_head *b) {
+    const size_t *s = p->bias_step, *m = p->mask_step;
+    size_t j;
+    if (!p->bias && !p->pair_mask) return b->bias;
+    memcpy(b->pair_bias, b->bias, p->width * sizeof *b->bias);
+    if (p->bias)
+        p->kern->binary(SSLH_I_B_ADD, b->bias, 1, p->bias + n * s[0] + h * s[1] + q * s[2], s[3] != 0, b->pair_bias,
+                        p->Tk);
+    if (p->pair_mask) {
+        const uint8_t *mask = p->pair_mask + n * m[0] + h * m[1] + q * m[2];
+        for (j = 0; j < p->Tk; j++)
+            if (mask[j * m[3]]) b->pair_bias[j] = -SSLH_I_MASKED;
+    }
+    return b->pair_bias;
+}
 
 /* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
    the columns in use. */
@@ -20617,7 +20820,8 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     size_t r, j, width;
     *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
     width = (*keys + 15) / 16 * 16;
-    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, p->half, b->kt, 0, b->s, p->width, width, 0);
+    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, sslh_i_head_half(p, p->d), b->kt, 0, b->s, p->width, width,
+                       0);
     for (r = 0; r < rows; r++) {
         sslh_real *s = b->s + r * p->width;
         for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
@@ -20625,31 +20829,32 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     return width;
 }
 
-/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on d
+/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on the
    values of o instead of Tk values of P. */
 SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
-    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
-    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->value;
+    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->value, *lse = p->lse + (n * p->heads + h) * p->Tq;
     const sslh_real *weights;
     size_t ldq, ldk, ldv, lds, q0, r, j, keys;
     q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &ldq);
     k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &ldk);
-    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, p->half, p->width);
+    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, sslh_i_head_half(p, p->d), p->width);
     sslh_i_head_bias(p, n, b->bias);
-    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
+    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, p->value, b->pad[2], &ldv);
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
             width = sslh_i_head_scores(p, q, ldq, b, q0, rows, &keys);
         /* (1), (2) */
         for (r = 0; r < rows; r++)
-            p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
+            p->kern->attend(b->s + r * p->width, p->scale, sslh_i_head_pair_bias(p, n, h, q0 + r, b), width,
+                            lse + q0 + r, b->row + r);
         weights = sslh_i_head_along(p, b->s, p->width, rows, width, b->keys[0], &lds);
-        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo,
-                           p->ldo, p->d, 0); /* (3) */
+        sslh_i_seq_product(p->kern, weights, lds, rows, sslh_i_head_half(p, keys), v, ldv, o + q0 * p->ldo, p->ldo,
+                           p->value, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
-            for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
+            for (j = 0; j < p->value; j++) to[j] = to[j] * inverse;
             if (!p->weights) continue;
             to = p->weights + ((n * p->heads + h) * p->Tq + q0 + r) * p->Tk;
             for (j = 0; j < p->Tk; j++) to[j] = j < keys ? b->s[r * p->width + j] * inverse : SSLH_I_R(0);
@@ -20657,38 +20862,51 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     }
 }
 
-/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. */
-SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
+/* dB += P (dP - delta) of one query: weights P and dP (keys), of which dP is lost. */
+SSLH_I_FN void sslh_i_head_bias_back(const sslh_i_attention *p, const sslh_real *weights, sslh_real *dp,
+                                     sslh_real delta, size_t keys, sslh_real *to) {
+    p->kern->binary(SSLH_I_B_SUB, dp, 1, &delta, 0, dp, keys);
+    p->kern->binary(SSLH_I_B_MUL, weights, 1, dp, 1, dp, keys);
+    p->kern->axpby(to, dp, keys, 1, 1);
+}
+
+/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. dbias (Tq,Tk) is added to, or NULL. */
+SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b,
+                                    sslh_real *dbias) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
-    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
-    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->value, *g = p->dout + n * p->Tq * p->ldo + h * p->value;
+    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->value, *lse = p->lse + (n * p->heads + h) * p->Tq;
     sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
         h * p->d : NULL;
-    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
+    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->value : NULL;
     const sslh_real *rows_q, *rows_k, *rows_g, *left_q, *left_k, *left_v, *left_g;
     size_t ldq, ldk, ldg, lq, lk, lv, lg, q0, r, t, keys;
     left_q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &lq);
     left_k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &lk);
-    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->d, b->along[2], &lv);
-    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->d, b->along[3], &lg);
-    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, p->half, p->width);
-    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, p->half, p->width);
+    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->value, b->along[2], &lv);
+    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->value, b->along[3], &lg);
+    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, sslh_i_head_half(p, p->d), p->width);
+    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, sslh_i_head_half(p, p->value), p->width);
     sslh_i_head_bias(p, n, b->bias);
-    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, b->pad[0], &ldq);
-    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, b->pad[1], &ldk);
-    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, b->pad[3], &ldg);
+    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, p->d, b->pad[0], &ldq);
+    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, p->d, b->pad[1], &ldk);
+    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, p->value, b->pad[3], &ldg);
     for (t = 0; t < p->Tk; t++) { /* blocks of queries add to these */
         if (dk && p->fresh_k) memset(dk + t * p->ldk, 0, p->d * sizeof *dk);
-        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
+        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->value * sizeof *dv);
     }
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
             width = sslh_i_head_scores(p, left_q, lq, b, q0, rows, &keys);
-        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, p->half, b->vt, 0, b->dp, p->width, width, 0); /* dP */
+        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, sslh_i_head_half(p, p->value), b->vt, 0, b->dp,
+                           p->width, width, 0); /* dP */
         for (r = 0; r < rows; r++) { /* (2), (4) */
-            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
-            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
-                                 delta);
+            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->value);
+            sslh_real *s = b->s + r * p->width, *dp = b->dp + r * p->width;
+            const sslh_real *bias = sslh_i_head_pair_bias(p, n, h, q0 + r, b);
+            if (dbias) memcpy(b->dp_row, dp, keys * sizeof *dp); /* attend_back leaves scale dS in dp */
+            p->kern->attend_back(s, p->scale, dp, bias, width, lse[q0 + r], delta);
+            if (dbias) sslh_i_head_bias_back(p, s, b->dp_row, delta, keys, dbias + (q0 + r) * p->Tk);
         }
         /* (5); sums over queries begin at q0, an even number */
         const sslh_real *weights = b->s, *ds = b->dp, *ds_t = b->dp;
@@ -20703,21 +20921,30 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
             sum_k = (keys + 1) / 2;
             at = q0 / 2;
         }
-        if (dv) sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->d);
+        if (dv)
+            sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->value);
         if (dq)
             sslh_i_seq_product(p->kern, ds, lds, rows, sum_k, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
         if (dk) sslh_i_seq_product_t(p->kern, ds_t, p->width, keys, sum_q, rows_q + at * ldq, ldq, dk, p->ldk, p->d);
     }
 }
 
-/* Heads n, h from number i; a worker's buffers are laid out once per task. */
+/* Heads n, h from number i; a worker's buffers are laid out once per task. With the gradient of a bias a task has one
+   head of all samples of a group, one after the other. */
 SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)arg;
     size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
     sslh_i_head b;
     sslh_i_head_layout(p, (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), &b);
+    if (p->dbias) {
+        size_t g = (size_t)task / p->heads, h = (size_t)task % p->heads, n = p->N * g / p->groups;
+        sslh_real *dbias = p->dbias + (size_t)task * p->Tq * p->Tk;
+        memset(dbias, 0, p->Tq * p->Tk * sizeof *dbias);
+        for (; n < p->N * (g + 1) / p->groups; n++) sslh_i_head_backward(p, n, h, &b, dbias);
+        return;
+    }
     for (; i < end; i++) {
-        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b);
+        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b, NULL);
         else sslh_i_head_forward(p, i / p->heads, i % p->heads, &b);
     }
 }
@@ -20726,16 +20953,15 @@ SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
-    p->pairs = c->pairs && p->d >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
+    p->pairs = c->pairs && SSLH_I_MIN(p->d, p->value) >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
     p->kern = p->pairs ? c->pairs : c->k;
-    p->half = p->pairs ? (p->d + 1) / 2 : p->d;
     p->width = (p->Tk + 15) / 16 * 16;
-    p->wide = (p->d + 31) / 32 * 32;
-    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * p->d) + 1;
+    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1;
     p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
     p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
-    sslh_i_parallel(c, (int)((all + p->per_task - 1) / p->per_task), sslh_i_attention_task, p);
+    sslh_i_parallel(c, p->dbias ? sslh_i_tasks(p->groups * p->heads, 1) : (int)((all + p->per_task - 1) / p->per_task),
+                    sslh_i_attention_task, p);
     sslh_i_unwork(c, p->work);
 }
 

@@ -195,22 +195,22 @@ OP(f_pad) BODY(sslh_pad(c, in[0], I(0), I(1), I(2), p[3]))
 OP(f_embedding) BODY(sslh_embedding(c, in[0], in[1]))
 OP(f_gather) BODY(sslh_gather(c, in[0], in[1]))
 OP(f_to_real) BODY(sslh_to_real(c, in[0], p[0]))
-/* p: heads, causal, scale, ask for the weights; in[3]: key mask or NULL */
-static sslh_attention_desc attention_desc(const float *p, sslh_tensor *mask) {
+/* p: heads, causal, scale, ask for the weights; in[0..2]: key mask, mask, bias, or NULL */
+static sslh_attention_desc attention_desc(const float *p, sslh_tensor **in) {
     sslh_attention_desc d;
     memset(&d, 0, sizeof d);
-    d.heads = I(0), d.causal = I(1), d.scale = p[2], d.key_mask = mask;
+    d.heads = I(0), d.causal = I(1), d.scale = p[2], d.key_mask = in[0], d.mask = in[1], d.bias = in[2];
     return d;
 }
 OP(f_attention) {
-    sslh_attention_desc d = attention_desc(p, in[3]);
+    sslh_attention_desc d = attention_desc(p, in + 3);
     sslh_tensor *w = NULL, *y;
     if (I(3)) d.weights = &w;
     y = sslh_attention(c, in[0], in[1], in[2], d);
     if (w) extra[extras++] = w;
     return y;
 }
-OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in[1])))
+OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in + 1)))
 OP(f_gru) BODY(sslh_gru(c, in[0], in[1], in[2], in[3], in[4], in[5]))
 OP(f_cross_entropy) BODY(sslh_cross_entropy(c, in[0], in[1]))
 OP(f_cross_entropy_ex) BODY(sslh_cross_entropy_ex(c, in[0], in[1], p[0], I(1)))
@@ -278,6 +278,10 @@ static const op_case table[] = {
     E("matmul_left", matmul, "2x3x5x7 7x4", 0, 0), E("matmul_right", matmul, "5x7 3x7x4", 0, 0), E("matmul_big", matmul, "67x129 129x35", NO_CHECK, 0),
     E("matmul_tall", matmul, "301x70 70x33", NO_CHECK, 0), E("matmul_wide", matmul, "9x70 70x515", NO_CHECK, 0), E("matmul_deep", matmul, "33x1031 1031x17", NO_CHECK, 0),
     E("matmul_16", matmul, "48x64 64x96", NO_CHECK, 0),
+    E("matmul_broadcast", matmul, "2x1x3x4 5x4x6", 0, 0), E("matmul_broadcast_one", matmul, "3x1x2x4 1x3x4x5", 0, 0), E("matmul_broadcast_outer", matmul, "1x3x2x4 2x1x4x5", 0, 0),
+    E("matmul_broadcast_mid", matmul, "2x3x2x4 2x1x4x3", 0, 0), E("matmul_broadcast_six", matmul, "2x1x3x1x2x3 4x1x2x3x2", 0, 0), E("matmul_broadcast_size_1", matmul, "1x1x3x4 7x4x2", 0, 0),
+    E("matmul_broadcast_left", matmul, "4x3x5x7 1x7x4", 0, 0), E("matmul_broadcast_tn", matmul_ex, "2x1x4x3 5x4x6", 0, 1, 0), E("matmul_broadcast_nt", matmul_ex, "2x1x3x4 5x6x4", 0, 0, 1),
+    E("matmul_broadcast_tt", matmul_ex, "2x3x4x3 3x6x4", 0, 1, 1), E("matmul_broadcast_big", matmul, "3x1x33x65 4x65x17", NO_CHECK, 0),
     E("matmul_nt", matmul_ex, "5x7 9x7", 0, 0, 1), E("matmul_tn", matmul_ex, "7x5 7x9", 0, 1, 0), E("matmul_tt", matmul_ex, "7x5 9x7", 0, 1, 1),
     E("matmul_nt_batch", matmul_ex, "3x5x7 3x4x7", 0, 0, 1), E("matmul_tn_batch", matmul_ex, "3x7x5 3x7x4", 0, 1, 0), E("matmul_tt_batch", matmul_ex, "3x7x5 4x7", 0, 1, 1),
     E("matmul_nt_big", matmul_ex, "67x129 131x129", NO_CHECK, 0, 1), E("matmul_tn_big", matmul_ex, "130x67 130x35", NO_CHECK, 1, 0), E("matmul_tt_big", matmul_ex, "71x65 35x71", NO_CHECK, 1, 1),
@@ -328,7 +332,12 @@ static const op_case table[] = {
     E("attention", attention, "2x5x6 2x7x6 2x7x6 -", 0, 1), E("attention_heads", attention, "2x5x6 2x7x6 2x7x6 -", 0, 3), E("attention_causal", attention, "2x6x8 2x6x8 2x6x8 -", 0, 2, 1), E("attention_scale", attention, "1x4x6 1x3x6 1x3x6 -", 0, 2, 0, 0.7f),
     E("attention_mask", attention, "3x4x6 3x9x6 3x9x6 3x9u2", 0, 2), E("attention_weights", attention, "2x5x6 2x7x6 2x7x6 2x7u2", 0, 2, 0, 0, 1), E("attention_causal_weights", attention, "2x5x6 2x5x6 2x5x6 -", 0, 3, 1, 0, 1),
     E("attention_big", attention, "3x67x48 3x131x48 3x131x48 -", NO_CHECK, 3), E("attention_big_causal", attention, "2x130x32 2x130x32 2x130x32 -", NO_CHECK, 2, 1), E("attention_one", attention, "2x1x4 2x1x4 2x1x4 -", 0, 1),
-    E("self_attention", self_attention, "2x5x18 -", 0, 3), E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1), E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1), E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
+    E("attention_bias", attention, "2x5x6 2x7x6 2x7x6 - - 2x3x5x7", 0, 3), E("attention_bias_heads", attention, "3x5x6 3x7x6 3x7x6 - - 3x5x7l", 0, 3, 0, 0.3f), E("attention_bias_alibi", attention, "5x4x6 5x9x6 5x9x6 5x9u2 - 2x1x9", 0, 2),
+    E("attention_bias_sample", attention, "3x4x6 3x9x6 3x9x6 - - 3x1x1x9", 0, 2), E("attention_bias_causal", attention, "2x6x8 2x6x8 2x6x8 - - 2x6x6", 0, 2, 1, 0, 1), E("attention_bias_many", attention, "40x3x4 40x4x4 40x4x4 - - 3x4", NO_CHECK, 2),
+    E("attention_pair_mask", attention, "3x4x6 3x9x6 3x9x6 - 4x9u2 -", 0, 2), E("attention_pair_mask_heads_2", attention, "2x4x6 2x6x6 2x6x6 - 2x3x4x6u2 -", 0, 3, 0, 0, 1), E("attention_pair_mask_all_14", attention, "2x4x6 2x8x6 2x8x6 2x8u2 3x4x8u2 4x8", 0, 3),
+    E("attention_value", attention, "2x5x6 2x7x6 2x7x9 -", 0, 3), E("attention_value_less", attention, "2x6x8 2x6x8 2x6x2 -", 0, 2, 1, 0, 1),
+    E("attention_bias_big", attention, "5x67x48 5x131x48 5x131x51 5x131u2 67x131u2 3x67x131l", NO_CHECK, 3), E("attention_value_big", attention, "3x67x48 3x131x48 3x131x99 -", NO_CHECK, 3), E("self_attention_bias", self_attention, "2x5x18 - - 3x5x5", 0, 3),
+    E("self_attention_pair_mask", self_attention, "2x6x12 - 6x6u2 -", 0, 2), E("self_attention", self_attention, "2x5x18 -", 0, 3), E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1), E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1), E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
     E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0), E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0), E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
     /* losses */
     E("cross_entropy", cross_entropy, "5x7l 5i7", 0, 0), E("cross_entropy_3d", cross_entropy, "2x3x7l 2x3i7", 0, 0), E("cross_entropy_big", cross_entropy, "67x131l 67i131", NO_CHECK, 0),
@@ -755,6 +764,7 @@ static void error_sentences(void) {
     BAD("sslh_log_softmax", sslh_log_softmax(bad, T(2, 3, 4, 0, 0), -3));
     BAD("sslh_matmul", sslh_matmul(bad, T(2, 4, 8, 0, 0), T(2, 9, 3, 0, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(3, 2, 4, 8, 0), T(3, 3, 8, 3, 0)));
+    BAD("sslh_matmul", sslh_matmul(bad, T(4, 2, 2, 4, 8), T(3, 3, 8, 3, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(1, 4, 0, 0, 0), T(2, 4, 3, 0, 0)));
     BAD("sslh_matmul", sslh_matmul_ex(bad, T(2, 4, 8, 0, 0), T(2, 8, 3, 0, 0), 0, 1));
     BAD("sslh_linear", sslh_linear(bad, T(2, 4, 8, 0, 0), T(2, 3, 9, 0, 0), NULL));
@@ -826,6 +836,9 @@ static void error_sentences(void) {
     at.heads = 2;
     BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 6, 8, 0), T(3, 2, 5, 8, 0), at));
     BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 3, 5, 8, 0), T(3, 3, 5, 8, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 5, 7, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 6, 8, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(2, 2, 5, 0, 0), at));
     BAD("sslh_self_attention", sslh_self_attention(bad, T(3, 2, 5, 8, 0), at));
     BAD("sslh_gru", sslh_gru(bad, T(3, 2, 5, 3, 0), T(2, 12, 3, 0, 0), T(2, 12, 5, 0, 0), T(1, 12, 0, 0, 0), T(1, 12, 0, 0, 0), NULL));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 1)));

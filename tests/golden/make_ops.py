@@ -132,7 +132,7 @@ def group_norm(i, p):
     return y.transpose(1, -1) if i[0].dim() == 3 else y.permute(0, 2, 3, 1)
 
 
-def attention(q, k, v, mask, p):
+def attention(q, k, v, p, key_mask=None, mask=None, bias=None):
     heads, causal = int(p[0]) or 1, int(p[1])
     n, tq, d = q.shape
     tk, h = k.shape[1], d // heads
@@ -141,17 +141,20 @@ def attention(q, k, v, mask, p):
     s = split(q) @ split(k).transpose(2, 3) * scale
     if causal:
         s = s.masked_fill(torch.ones(tq, tk, dtype=torch.bool).triu(1), -np.inf)
+    if bias is not None:
+        s = s + bias
+    if key_mask is not None:
+        s = s.masked_fill(key_mask.bool()[:, None, None, :], -np.inf)
     if mask is not None:
-        assert (mask.sum(1) < tk).all(), 'a row is masked whole: change the name of the entry'
-        s = s.masked_fill(mask.bool()[:, None, None, :], -np.inf)
+        s = s.masked_fill(mask.bool(), -np.inf)
+    assert (s > -np.inf).any(-1).all(), 'a row is masked whole: change the name of the entry'
     w = torch.softmax(s, -1)
-    y = (w @ split(v)).transpose(1, 2).reshape(n, tq, d)
+    y = (w @ v.reshape(n, tk, heads, -1).transpose(1, 2)).transpose(1, 2).reshape(n, tq, -1)
     return [y] + ([w.detach()] if p[3] else [])
 
 
 def self_attention(i, p):
-    q, k, v = i[0].chunk(3, -1)
-    return attention(q, k, v, i[1], p)
+    return attention(*i[0].chunk(3, -1), p, *i[1:])
 
 
 def gru(i, p):
@@ -254,7 +257,7 @@ OPS = {
     'permute': lambda i, p: i[0].permute([int(v) for v in p[:i[0].dim()]]), 'transpose': lambda i, p: i[0].transpose(int(p[0]), int(p[1])),
     'concat': lambda i, p: torch.cat(i, int(p[0])), 'pad': pad, 'gather': gather,
     'slice': lambda i, p: i[0].narrow(int(p[0]) % i[0].dim(), int(p[1]), int(p[2]) - int(p[1])), 'embedding': lambda i, p: i[0][i[1]],
-    'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i, p), 'self_attention': self_attention, 'gru': gru,
+    'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i[:3], p, *i[3:]), 'self_attention': self_attention, 'gru': gru,
     'cross_entropy': lambda i, p: F.cross_entropy(rows(i[0]), i[1].reshape(-1)), 'cross_entropy_ex': ce_ex,
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
