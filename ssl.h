@@ -1080,10 +1080,33 @@ SSLH_API sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k
                                      sslh_attention_desc desc);
 /* The same from one tensor (N,T,3D) that holds q, k, v side by side (timm's qkv order). */
 SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc);
-/* Gated recurrent unit over x (N,T,I): w_ih (3D,I), w_hh (3D,D), b_ih, b_hh (3D), rows r,z,n; h0 (N,D) or NULL
+/* What a recurrence starts from, how far and which way it goes, and what it returns beside all its states. */
+typedef struct sslh_recurrent_desc {
+    sslh_tensor  *h0;       /* (N,D): the state before the first step, with gradient; NULL: zeros */
+    sslh_tensor  *c0;       /* (N,D): the cell of an LSTM likewise; NULL: zeros */
+    sslh_tensor  *lengths;  /* (N) SSLH_I32, 1 to T: the steps of each sample. What x has behind them is not read, and
+                               the states there are zeros, as those of PyTorch's packed sequences; NULL: all T */
+    sslh_tensor **h_last;   /* receives the state after the last step of each sample (N,D), with gradient; NULL: not
+                               wanted */
+    sslh_tensor **c_last;   /* the cell of an LSTM likewise */
+    int           reverse;  /* 1: from the last step of each sample to the first. Not in layers */
+    /* of layers (sslh_layer_gru, sslh_layer_lstm), where h0, c0, h_last and c_last are (L,N,D) with L = layers times
+       directions, in the order of the parameters: */
+    int           layers;        /* one on the states of the other; 1 to 64, default 1 */
+    int           bidirectional; /* 1: a second recurrence in reverse; the states of both side by side: (N,T,2D) */
+    int           no_bias;       /* 1: without biases */
+} sslh_recurrent_desc;
+/* Gated recurrent unit over x (N,T,I): w_ih (3D,I), w_hh (3D,D), b_ih, b_hh (3D) or NULL, rows r,z,n; h0 (N,D) or NULL
    -> all states (N,T,D). Cho et al. 2014; PyTorch's variant, n = tanh(W x + b + r (U h + c)). */
 SSLH_API sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                sslh_tensor *b_hh, sslh_tensor *h0);
+SSLH_API sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                  sslh_tensor *b_hh, sslh_recurrent_desc desc);
+/* Long short-term memory likewise: w_ih (4D,I), w_hh (4D,D), b_ih, b_hh (4D) or NULL, rows i,f,g,o as PyTorch's
+   -> all states h (N,T,D). Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000. A length outside
+   1 .. T is an error. */
+SSLH_API sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                sslh_tensor *b_hh, sslh_recurrent_desc desc);
 
 /* --- losses: each returns one number, the mean; by e, not by 2: nats --- */
 /* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
@@ -1263,6 +1286,16 @@ SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
 /* Layer norm over the last axis of x (..,width): 2 indices, weight (from 1) and bias (from 0); eps 0 means 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
+
+/* Recurrent layers over x (N,T,in) -> (N,T,width), or (N,T,2 width) with .bidirectional. _new reads .layers,
+   .bidirectional and .no_bias of the description, and the other call has to get the same. For each layer, and in it for
+   each direction, 4 indices, 2 without biases: weight_ih_l0 (G width,in), weight_hh_l0 (G width,width), bias_ih_l0 and
+   bias_hh_l0 (G width), then weight_ih_l0_reverse .., weight_ih_l1 ..: names, shapes and order of rows as
+   torch.nn.GRU's (G = 3) and torch.nn.LSTM's (G = 4). All start uniform in +-1/sqrt(width). */
+SSLH_API int sslh_layer_gru_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
+SSLH_API sslh_tensor *sslh_layer_gru(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc);
+SSLH_API int sslh_layer_lstm_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
+SSLH_API sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc);
 
 /* ================================================================================================================== */
 /*  >>api-encoders  encoders ready to use                                                                             */
@@ -2774,6 +2807,11 @@ typedef struct sslh_i_depth_grad {
                        sslh_real *gates, size_t D))                                                                   \
     KERNEL(void, gru_back, (sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,            \
                             sslh_real *du, size_t D))                                                                 \
+    /* of an LSTM step: a, u (4D), cell before and h (D), gates (5D) */                                               \
+    KERNEL(void, lstm, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                \
+                        sslh_real *gates, size_t D))                                                                  \
+    KERNEL(void, lstm_back, (const sslh_real *dh, sslh_real *dc, const sslh_real *gates, const sslh_real *before,     \
+                             sslh_real *da, size_t D))                                                                \
     /* one number: sum of x y; the maximum of x */                                                                    \
     KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
     KERNEL(sslh_real, largest, (const sslh_real *x, size_t n))                                                        \
@@ -2924,20 +2962,24 @@ typedef struct sslh_i_attention {
     size_t work_bytes;
 } sslh_i_attention;
 
-/* The recurrence of GRU, both directions; gates holds r, z, n and U h + c of n, which the backward pass needs. */
-typedef struct sslh_i_gru_run {
+/* The recurrence of GRU or LSTM, forward and backward. What has a row for each step of each sample is packed: sample n
+   has the rows start[n] .. start[n+1] - 1, M in all. gates holds what the backward pass needs: r, z, n and U h + c of
+   n; or i, f, g, o and the cell. */
+typedef struct sslh_i_recurrent {
     const struct sslh_i_kernels *kern; /* engine, as panels, zeros, work and tasks */
-    const sslh_real *panels;       /* forward: U' (D,3D); backward: U (3D,D); packed */
-    const sslh_real *hidden_bias;  /* (3D) or NULL */
-    const sslh_real *h0;           /* (N,D) or NULL */
+    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed */
+    const sslh_real *hidden_bias;  /* (GD) or NULL */
+    const sslh_real *h0, *c0;      /* (N,D) or NULL */
     const sslh_real *zeros;        /* (D) */
-    sslh_real *a, *h, *gates;      /* (N,T,3D) (N,T,D) (N,T,4D) */
-    const sslh_real *dh;           /* (N,T,D) */
-    sslh_real *da, *du, *dh0;      /* (N,T,3D) (N,T,3D) (N,D) or NULL */
-    sslh_real *work;               /* per worker: u of a step (12,3D), or dh (12,D) */
-    size_t work_reals, N, T, D;
-    int tasks, fresh_h0;
-} sslh_i_gru_run;
+    const size_t *start;           /* (N+1) */
+    sslh_real *a, *h, *gates;      /* (M,GD) (N,T,ldh) (M,kept D); with ldh 2D the cell stands behind h */
+    const sslh_real *dh;           /* (N,T,ldh) */
+    sslh_real *da, *du;            /* (M,GD); one for LSTM */
+    sslh_real *dh0, *dc0;          /* (N,D) or NULL */
+    sslh_real *work;               /* per worker: u of a step (12,GD); or dh (12,D) and dc (12,D) */
+    size_t work_reals, N, T, D, ldh, G, kept; /* G: 3 or 4; kept: 4 or 5 */
+    int tasks, lstm, reverse, fresh_h0, fresh_c0;
+} sslh_i_recurrent;
 
 /* --- embedding and gather (>>shapes) to the engine (>>copies) ---------------------------------------------------- */
 
@@ -3102,6 +3144,11 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
 
+/* --- part II: GRU and LSTM under the name of the layer that asks (>>sequences) --- */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
+                                           sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
+                                           sslh_recurrent_desc desc);
+
 /* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II and >>views may call --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
@@ -3123,7 +3170,7 @@ SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const struct sslh_i_conv *
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
                                            const sslh_real *dy, sslh_real *dw, int accumulate);
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p);
-SSLH_I_FN int sslh_i_gru_steps(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, sslh_real *before);
+SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, sslh_real *before);
 SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
                                 size_t rows, size_t run, size_t size, int add);
 SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
@@ -6865,9 +6912,8 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
     }
     if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
     if (b && strstr(e->name, "attention")) return ((double)a->count + out) * (double)b->shape[1];
-    if (b && strstr(e->name, "gru"))
-        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim -
-                1] * (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
+    if (b && (strstr(e->name, "gru") || strstr(e->name, "lstm"))) /* both weights for each step */
+        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * ((double)b->count + (double)e->input[2]->count);
     return 0;
 }
 
@@ -7029,6 +7075,119 @@ SSLH_DEF int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int widt
 /* (..,D) -> (..,D) */
 SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
     return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, index + 1), eps);
+}
+
+enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
+
+/* Layers of a recurrent layer and directions of each; 0 and an error when the description makes no sense. */
+SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurrent_desc d, int *directions) {
+    int layers = d.layers ? d.layers : 1;
+    *directions = d.bidirectional ? 2 : 1;
+    if (sslh_i_net_bad(net)) return 0;
+    if (layers < 1 || layers > SSLH_I_MAX_RECURRENT) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: %d layers: 1 to %d are possible", op, layers, SSLH_I_MAX_RECURRENT);
+        return 0;
+    }
+    if (d.reverse) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: .reverse belongs to sslh_gru_ex and sslh_lstm; .bidirectional adds the "
+                  "reverse direction to a layer", op);
+        return 0;
+    }
+    return layers;
+}
+
+/* Gates G: 3 for GRU, 4 for LSTM. Names and order as in torch.nn.GRU and LSTM, whose initial values these are too. */
+SSLH_I_FN int sslh_i_recurrent_new(sslh_net *net, const char *op, const char *name, int in, int width, int G,
+                                   sslh_recurrent_desc desc) {
+    static const char *const part[4] = { "weight_ih", "weight_hh", "bias_ih", "bias_hh" };
+    int directions, layers = sslh_i_recurrent_layers(net, op, desc, &directions), first = -1, l, d, k, index;
+    if (!layers) return -1;
+    if (in < 1 || width < 1 || width > INT_MAX / 8) {
+        sslh_fail(net->ctx, SSLH_E_SHAPE, "%s: '%s': widths %d and %d: they must be above 0", op, name ? name : "", in,
+                  width);
+        return -1;
+    }
+    for (l = 0; l < layers; l++) {
+        for (d = 0; d < directions; d++) {
+            for (k = 0; k < (desc.no_bias ? 2 : 4); k++) {
+                char suffix[40];
+                sslh_shape shape = k == 0 ? sslh_dim2(G * width, l ? directions * width : in)
+                    : k == 1 ? sslh_dim2(G * width, width) : sslh_dim1(G * width);
+                snprintf(suffix, sizeof suffix, "%s_l%d%s", part[k], l, d ? "_reverse" : "");
+                index = sslh_i_sub_new(net, name, suffix, 1, SSLH_F32, shape, SSLH_INIT_UNIFORM,
+                                       1.0f / sslh_i_sqrtf((float)width));
+                if (index < 0) return -1;
+                if (first < 0) first = index;
+            }
+        }
+    }
+    return first;
+}
+
+/* Number i of (L,N,D) as (N,D), or NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_start(sslh_ctx *c, sslh_tensor *t, int i) {
+    return t ? sslh_reshape(c, sslh_slice(c, t, 0, i, i + 1), sslh_dim2(t->shape[1], t->shape[2])) : NULL;
+}
+
+/* Layer by layer; the directions of a layer side by side. */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int index, sslh_tensor *x, int lstm,
+                                              sslh_recurrent_desc desc) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *h_last[2 * SSLH_I_MAX_RECURRENT], *c_last[2 * SSLH_I_MAX_RECURRENT], *side[2], *start[2];
+    sslh_recurrent_desc call;
+    int directions, layers = sslh_i_recurrent_layers(net, op, desc, &directions), L = layers * directions, i, k, D;
+    const int each = desc.no_bias ? 2 : 4;
+    if (desc.h_last) *desc.h_last = sslh_i_dummy(c);
+    if (desc.c_last) *desc.c_last = sslh_i_dummy(c);
+    if (!layers || !sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    start[0] = desc.h0;
+    start[1] = desc.c0;
+    D = sslh_param(net, index + 1)->shape[1];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (k = 0; k < 2; k++) {
+        char s[96];
+        if (!start[k]) continue;
+        if (!sslh_i_begin(c, op, start + k, 1, 1)) return sslh_i_dummy(c);
+        if (start[k]->ndim == 3 && start[k]->shape[0] == L && start[k]->shape[1] == x->shape[0] &&
+            start[k]->shape[2] == D) continue;
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s %s: (%d,%d,%d), layers times directions, samples, width, is needed", op,
+                  k ? "c0" : "h0", sslh_i_str(s, sizeof s, sslh_shape_of(start[k])), L, x->shape[0], D);
+        return sslh_i_dummy(c);
+    }
+    memset(&call, 0, sizeof call);
+    call.lengths = desc.lengths;
+    for (i = 0; i < L; i++, index += each) {
+        call.h0 = sslh_i_recurrent_start(c, desc.h0, i);
+        call.c0 = sslh_i_recurrent_start(c, desc.c0, i);
+        call.h_last = desc.h_last ? &h_last[i] : NULL;
+        call.c_last = desc.c_last ? &c_last[i] : NULL;
+        call.reverse = i % directions;
+        side[call.reverse] = sslh_i_recurrent_op(c, op, lstm, x, sslh_param(net, index), sslh_param(net, index + 1),
+                                                 desc.no_bias ? NULL : sslh_param(net, index + 2),
+                                                 desc.no_bias ? NULL : sslh_param(net, index + 3), call);
+        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+        for (k = 0; k < 2; k++) {
+            sslh_tensor **last = k ? call.c_last : call.h_last;
+            if (last) *last = sslh_reshape(c, *last, sslh_dim3(1, x->shape[0], D));
+        }
+        if (i % directions == directions - 1) x = directions == 2 ? sslh_concat(c, side, 2, 2) : side[0];
+    }
+    if (desc.h_last) *desc.h_last = L > 1 ? sslh_concat(c, h_last, L, 0) : h_last[0];
+    if (desc.c_last) *desc.c_last = L > 1 ? sslh_concat(c, c_last, L, 0) : c_last[0];
+    return x;
+}
+
+SSLH_DEF int sslh_layer_gru_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_new(net, "sslh_layer_gru_new", name, in, width, 3, desc);
+}
+SSLH_DEF sslh_tensor *sslh_layer_gru(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_layer(net, "sslh_layer_gru", index, x, 0, desc);
+}
+SSLH_DEF int sslh_layer_lstm_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_new(net, "sslh_layer_lstm_new", name, in, width, 4, desc);
+}
+SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_layer(net, "sslh_layer_lstm", index, x, 1, desc);
 }
 
 /* ================================================================================================================== */
@@ -8746,7 +8905,7 @@ SSLH_I_LEAN_END
      >>conv         convolution, pooling, resizing
      >>norms        batch, group and layer norm, unit rows, dropout
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
-     >>sequences    attention, the gated recurrent unit
+     >>sequences    attention, GRU and LSTM
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
    sslh_i_map_back, which are all of a simple operation; then "backward" in >>tape. After that, sslh_linear_ex in
@@ -13818,10 +13977,10 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 }
 
 /* ================================================================================================================== */
-/*  >>sequences     attention, GRU                                                                                    */
+/*  >>sequences     attention, GRU, LSTM                                                                              */
 /* ================================================================================================================== */
 
-/* The two operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
+/* The operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
    runs head by head or step by step is >>sequences-plan. */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
@@ -14060,21 +14219,30 @@ SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_at
     return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, qkv->shape[2] / 3, desc);
 }
 
-/* --- gated recurrent unit ----------------------------------------------------------------------------------------- */
+/* --- recurrences: GRU and LSTM ------------------------------------------------------------------------------------ */
 /* Cho et al. 2014 in PyTorch's form, rows of the weights in the order r, z, n:
      a_t = W x_t + b,  u_t = U h_(t-1) + c                                                                           (1)
      r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
+   Hochreiter & Schmidhuber 1997 and Gers et al. 2000, rows i, f, g, o; s_t is the cell:
+     i, f, o = sigmoid(a + u)   g = tanh(a_g + u_g)   s_t = f s_(t-1) + i g   h_t = o tanh(s_t)                      (3)
    W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, all steps in one
    task: samples do not meet, so nobody waits for anybody at a step. Backward, from the last step to the first, with
-   g = dL/dh_t, which gathers what the step itself and all later ones want:
-     dn = g (1 - z) (1 - n^2),  dz = g (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                               (3)
-     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = g z + U' du                                                (4)
-   then one product for each weight. */
+   dh = dL/dh_t and ds = dL/ds_t, which gather what the step itself and all later ones want; GRU:
+     dn = dh (1 - z) (1 - n^2),  dz = dh (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                             (4)
+     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = dh z + U' du                                               (5)
+   LSTM, with ds containing dh o (1 - tanh(s_t)^2):
+     di = ds g i (1 - i),  df = ds s_(t-1) f (1 - f),  dg = ds i (1 - g^2),  do = dh tanh(s_t) o (1 - o)             (6)
+     da = du = [di, df, dg, do],  ds_(t-1) = ds f,  dh_(t-1) = U' du                                                 (7)
+   then one product for each weight. Samples of different lengths are packed for the products, so that what stands
+   behind a length is never read. */
+
+enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
+       SSLH_I_RE_INPUTS };
 
 /* out (m,n) = or += op(a) op(b) + bias */
-SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
-                                  size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, const sslh_real *bias,
-                                  int accumulate) {
+SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
+                                        size_t lda, const sslh_real *b, size_t ldb, sslh_real *out,
+                                        const sslh_real *bias, int accumulate) {
     sslh_i_gemm_args g;
     memset(&g, 0, sizeof g);
     g.ta = ta;
@@ -14094,95 +14262,238 @@ SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t 
     sslh_i_gemm(c, &g);
 }
 
-/* The recurrence gives da and du (N,T,3D); everything else is a product over N T rows. */
-SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
-    sslh_tensor *x = node->in[0], *W = node->in[1], *U = node->in[2], *h0 = node->in[5];
-    sslh_i_gru_run p;
-    size_t N = (size_t)x->shape[0], T = (size_t)x->shape[1], I = (size_t)x->shape[2], D = (size_t)U->shape[1];
-    sslh_real *g, *before;
-    int fresh;
-    memset(&p, 0, sizeof p);
-    p.N = N;
-    p.T = T;
-    p.D = D;
-    p.h = node->out->data;
-    p.h0 = h0 ? h0->data : NULL;
-    p.gates = node->saved[0]->data;
-    p.dh = node->out->grad;
-    p.da = (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.da);
-    p.du = p.da ? (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.du) : NULL;
-    before = p.du ? (sslh_real *)sslh_i_scratch(c, N * T * D * sizeof *before) : NULL;
-    p.dh0 = before && h0 ? sslh_i_grad(c, h0, &p.fresh_h0) : NULL;
-    if (before && sslh_i_gru_steps(c, &p, U->data, before)) { /* (3), (4) */
-        g = sslh_i_grad(c, x, &fresh); /* dx = da W */
-        if (g) sslh_i_gru_product(c, 0, 0, N * T, I, 3 * D, p.da, 3 * D, W->data, I, g, NULL, !fresh);
-        g = sslh_i_grad(c, W, &fresh); /* dW = da' x */
-        if (g) sslh_i_gru_product(c, 1, 0, 3 * D, I, N * T, p.da, 3 * D, x->data, I, g, NULL, !fresh);
-        g = sslh_i_grad(c, U, &fresh); /* dU = du' h */
-        if (g) sslh_i_gru_product(c, 1, 0, 3 * D, D, N * T, p.du, 3 * D, before, D, g, NULL, !fresh);
-        g = node->in[3] ? sslh_i_grad(c, node->in[3], &fresh) : NULL; /* db = sum of da over samples and steps, */
-        if (g) sslh_i_column_sums(c, p.da, N * T, 3 * D, g, fresh);
-        g = node->in[4] ? sslh_i_grad(c, node->in[4], &fresh) : NULL; /* dc of du */
-        if (g) sslh_i_column_sums(c, p.du, N * T, 3 * D, g, fresh);
-    }
-    sslh_i_unscratch(c, before);
-    sslh_i_unscratch(c, p.du);
-    sslh_i_unscratch(c, p.da);
+/* Where each sample's rows begin, (N+1), scratch; NULL when memory is out. */
+SSLH_I_FN size_t *sslh_i_recurrent_starts(sslh_ctx *c, size_t N, size_t T, const sslh_tensor *lengths) {
+    size_t *start = (size_t *)sslh_i_scratch(c, (N + 1) * sizeof *start), n;
+    if (!start) return NULL;
+    start[0] = 0;
+    for (n = 0; n < N; n++) start[n + 1] = start[n] + (lengths ? (size_t)lengths->ints[n] : T);
+    return start;
 }
 
-/* Optional inputs are NULL; all states are returned, the last of them is out[:, T-1]. */
-SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
-                               sslh_tensor *b_hh, sslh_tensor *h0) {
-    const char *op = "sslh_gru";
-    sslh_tensor *in[6], *out, *gates, *a;
+/* The inputs within the lengths, (M,I): x itself when all samples have T steps, else scratch; NULL when memory is
+   out. */
+SSLH_I_FN const sslh_real *sslh_i_recurrent_pack(sslh_ctx *c, const sslh_i_recurrent *p, const sslh_tensor *x,
+                                                 sslh_real **scratch) {
+    size_t I = (size_t)x->shape[2], n;
+    *scratch = NULL;
+    if (p->start[p->N] == p->N * p->T) return x->data;
+    *scratch = (sslh_real *)sslh_i_scratch(c, p->start[p->N] * I * sizeof **scratch);
+    for (n = 0; *scratch && n < p->N; n++)
+        memcpy(*scratch + p->start[n] * I, x->data + n * p->T * I,
+               (p->start[n + 1] - p->start[n]) * I * sizeof *x->data);
+    return *scratch;
+}
+
+/* dx = da W; the gradient behind a length is 0. */
+SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, sslh_tensor *x, const sslh_tensor *W) {
+    size_t I = (size_t)x->shape[2], M = p->start[p->N], n, i;
+    int fresh, packed = M != p->N * p->T;
+    sslh_real *dx = sslh_i_grad(c, x, &fresh), *t = dx;
+    if (dx && packed) t = (sslh_real *)sslh_i_scratch(c, M * I * sizeof *t);
+    if (!dx || !t) return;
+    sslh_i_recurrent_product(c, 0, 0, M, I, p->G * p->D, p->da, p->G * p->D, W->data, I, t, NULL, !packed && !fresh);
+    for (n = 0; packed && n < p->N; n++) {
+        size_t count = (p->start[n + 1] - p->start[n]) * I;
+        const sslh_real *from = t + p->start[n] * I;
+        sslh_real *to = dx + n * p->T * I;
+        for (i = 0; i < count; i++) to[i] = fresh ? from[i] : to[i] + from[i];
+        for (; fresh && i < p->T * I; i++) to[i] = 0;
+    }
+    if (packed) sslh_i_unscratch(c, t);
+}
+
+/* The sizes of a recurrence, from its weight U. */
+SSLH_I_FN sslh_i_recurrent sslh_i_recurrent_of(sslh_tensor **in, int lstm, int reverse, size_t ldh) {
+    const sslh_tensor *x = in[SSLH_I_RE_X], *h0 = in[SSLH_I_RE_H0], *c0 = in[SSLH_I_RE_C0];
+    sslh_i_recurrent p;
+    memset(&p, 0, sizeof p);
+    p.N = (size_t)x->shape[0];
+    p.T = (size_t)x->shape[1];
+    p.D = (size_t)in[SSLH_I_RE_U]->shape[1];
+    p.ldh = ldh;
+    p.G = lstm ? 4 : 3;
+    p.kept = lstm ? 5 : 4;
+    p.lstm = lstm;
+    p.reverse = reverse;
+    p.h0 = h0 ? h0->data : NULL;
+    p.c0 = c0 ? c0->data : NULL;
+    return p;
+}
+
+/* node->i: 0 LSTM, 1 reverse. The recurrence gives da and du (M,GD); everything else is a product over M rows. */
+SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_tensor **in = node->in, *x = in[SSLH_I_RE_X], *W = in[SSLH_I_RE_W], *U = in[SSLH_I_RE_U];
+    sslh_i_recurrent p = sslh_i_recurrent_of(in, node->i[0], node->i[1], (size_t)node->out->shape[2]);
+    size_t *start = sslh_i_recurrent_starts(c, p.N, p.T, in[SSLH_I_RE_LENGTHS]), M;
+    const size_t I = (size_t)x->shape[2], D = p.D, GD = p.G * D;
+    sslh_real *g, *before, *scratch;
+    const sslh_real *rows;
+    int fresh;
+    if (!start) return;
+    p.start = start;
+    p.h = node->out->data;
+    p.gates = node->saved[0]->data;
+    p.dh = node->out->grad;
+    M = start[p.N];
+    p.da = (sslh_real *)sslh_i_scratch(c, M * GD * sizeof *p.da);
+    p.du = p.da && !p.lstm ? (sslh_real *)sslh_i_scratch(c, M * GD * sizeof *p.du) : p.da;
+    before = p.du ? (sslh_real *)sslh_i_scratch(c, M * D * sizeof *before) : NULL;
+    rows = before ? sslh_i_recurrent_pack(c, &p, x, &scratch) : NULL;
+    p.dh0 = rows ? sslh_i_grad(c, in[SSLH_I_RE_H0], &p.fresh_h0) : NULL;
+    p.dc0 = rows ? sslh_i_grad(c, in[SSLH_I_RE_C0], &p.fresh_c0) : NULL;
+    if (rows && sslh_i_recurrent_steps(c, &p, U->data, before)) { /* (4) to (7) */
+        sslh_i_recurrent_back_x(c, &p, x, W);
+        g = sslh_i_grad(c, W, &fresh); /* dW = da' x */
+        if (g) sslh_i_recurrent_product(c, 1, 0, GD, I, M, p.da, GD, rows, I, g, NULL, !fresh);
+        g = sslh_i_grad(c, U, &fresh); /* dU = du' h */
+        if (g) sslh_i_recurrent_product(c, 1, 0, GD, D, M, p.du, GD, before, D, g, NULL, !fresh);
+        g = sslh_i_grad(c, in[SSLH_I_RE_B], &fresh); /* db = sum of da over samples and steps, */
+        if (g) sslh_i_column_sums(c, p.da, M, GD, g, fresh);
+        g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc of du */
+        if (g) sslh_i_column_sums(c, p.du, M, GD, g, fresh);
+    }
+    if (rows) sslh_i_unscratch(c, scratch);
+    sslh_i_unscratch(c, before);
+    if (!p.lstm) sslh_i_unscratch(c, p.du);
+    sslh_i_unscratch(c, p.da);
+    sslh_i_unscratch(c, start);
+}
+
+/* 0 and an error when shapes or lengths do not fit. */
+SSLH_I_FN int sslh_i_recurrent_check(sslh_ctx *c, const char *op, sslh_tensor **in, int lstm, sslh_recurrent_desc d) {
+    const sslh_tensor *x = in[SSLH_I_RE_X], *W = in[SSLH_I_RE_W], *U = in[SSLH_I_RE_U], *len = in[SSLH_I_RE_LENGTHS];
+    char q[96], r[96], t[96];
+    int i, D, G = lstm ? 4 : 3, bad = x->ndim != 3 || W->ndim != 2 || U->ndim != 2;
+    if (d.layers || d.bidirectional || d.no_bias || (!lstm && (d.c0 || d.c_last))) {
+        sslh_fail(c, SSLH_E_USAGE, lstm || d.layers || d.bidirectional || d.no_bias
+                  ? "%s: .layers, .bidirectional and .no_bias belong to sslh_layer_gru and sslh_layer_lstm"
+                  : "%s: .c0 and .c_last belong to an LSTM", op);
+        return 0;
+    }
+    D = U->shape[1];
+    if (!bad) bad = D > INT_MAX / 5 || U->shape[0] != G * D || W->shape[0] != G * D || W->shape[1] != x->shape[2];
+    for (i = SSLH_I_RE_B; i <= SSLH_I_RE_C; i++)
+        if (!bad && in[i]) bad = in[i]->ndim != 1 || in[i]->shape[0] != G * D;
+    for (i = SSLH_I_RE_H0; i <= SSLH_I_RE_C0; i++)
+        if (!bad && in[i]) bad = in[i]->ndim != 2 || in[i]->shape[0] != x->shape[0] || in[i]->shape[1] != D;
+    if (bad || (double)x->shape[0] * x->shape[1] > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (%dD,I), w_hh (%dD,D), biases (%dD), "
+                  "h0 %s(N,D) are needed", op, sslh_i_str(q, sizeof q, sslh_shape_of(x)),
+                  sslh_i_str(r, sizeof r, sslh_shape_of(W)), sslh_i_str(t, sizeof t, sslh_shape_of(U)), G, G, G,
+                  lstm ? "and c0 " : "");
+        return 0;
+    }
+    if (len && (len->type != SSLH_I32 || len->ndim != 1 || len->shape[0] != x->shape[0])) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: lengths %s: 32-bit integers (%d), one for each sample, are needed", op,
+                  sslh_i_str(q, sizeof q, sslh_shape_of(len)), x->shape[0]);
+        return 0;
+    }
+    for (i = 0; len && i < len->shape[0]; i++) {
+        if (len->ints[i] >= 1 && len->ints[i] <= x->shape[1]) continue;
+        sslh_fail(c, SSLH_E_USAGE, "%s: the length of sample %d is %d: it must be 1 to %d", op, i, (int)len->ints[i],
+                  x->shape[1]);
+        return 0;
+    }
+    return 1;
+}
+
+/* The row of each sample's last step, states (N,T,width) -> (N,1,width). */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_last(sslh_ctx *c, sslh_tensor *states, const sslh_tensor *lengths,
+                                             int reverse) {
+    int N = states->shape[0], T = states->shape[1], n;
+    sslh_tensor *index;
+    if (reverse || !lengths) return sslh_slice(c, states, 1, reverse ? 0 : T - 1, reverse ? 1 : T);
+    index = sslh_i_new(c, "sslh_gather", SSLH_I32, sslh_dim2(N, 1));
+    for (n = 0; index && n < N; n++) index->ints[n] = lengths->ints[n] - 1;
+    return index ? sslh_gather(c, states, index) : sslh_i_dummy(c);
+}
+
+/* GRU or LSTM: all states; the last ones by operations of their own. */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
+                                           sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
+                                           sslh_recurrent_desc desc) {
+    sslh_tensor *in[SSLH_I_RE_INPUTS], *out, *gates, *a, *last;
     sslh_i_node *node;
-    sslh_i_gru_run p;
-    int N, T, I, D, i, bad;
-    in[0] = x;
-    in[1] = w_ih;
-    in[2] = w_hh;
-    in[3] = b_ih;
-    in[4] = b_hh;
-    in[5] = h0;
+    sslh_i_recurrent p;
+    sslh_real *scratch = NULL;
+    const sslh_real *rows;
+    size_t *start, GD, I;
+    int i, N, T, D, done = 0;
+    if (desc.h_last) *desc.h_last = sslh_i_dummy(c);
+    if (desc.c_last) *desc.c_last = sslh_i_dummy(c);
+    in[SSLH_I_RE_X] = x;
+    in[SSLH_I_RE_W] = w_ih;
+    in[SSLH_I_RE_U] = w_hh;
+    in[SSLH_I_RE_B] = b_ih;
+    in[SSLH_I_RE_C] = b_hh;
+    in[SSLH_I_RE_H0] = desc.h0;
+    in[SSLH_I_RE_C0] = desc.c0;
+    in[SSLH_I_RE_LENGTHS] = desc.lengths;
     if (!sslh_i_begin(c, op, in, 3, 1)) return sslh_i_dummy(c);
-    for (i = 3; i < 6; i++)
-        if (in[i] && !sslh_i_begin(c, op, in + i, 1, 1)) return sslh_i_dummy(c);
-    bad = x->ndim != 3 || w_ih->ndim != 2 || w_hh->ndim != 2;
+    for (i = 3; i < SSLH_I_RE_INPUTS; i++)
+        if (in[i] && !sslh_i_begin(c, op, in + i, 1, i != SSLH_I_RE_LENGTHS)) return sslh_i_dummy(c);
+    if (!sslh_i_recurrent_check(c, op, in, lstm, desc)) return sslh_i_dummy(c);
+    D = w_hh->shape[1];
+    p = sslh_i_recurrent_of(in, lstm, desc.reverse != 0, (size_t)(desc.c_last ? 2 * D : D));
     N = x->shape[0];
     T = x->shape[1];
-    I = x->shape[2];
-    D = w_hh->shape[1];
-    if (!bad) bad = D > INT_MAX / 4 || w_hh->shape[0] != 3 * D || w_ih->shape[0] != 3 * D || w_ih->shape[1] != I;
-    for (i = 3; i < 5; i++)
-        if (!bad && in[i]) bad = in[i]->ndim != 1 || in[i]->shape[0] != 3 * D;
-    if (!bad && h0) bad = h0->ndim != 2 || h0->shape[0] != N || h0->shape[1] != D;
-    if (bad || (double)N * T > INT_MAX) {
-        char q[96], r[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 "
-                  "(N,D) are needed", op, sslh_i_str(q, sizeof q, sslh_shape_of(x)),
-                  sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
-        return sslh_i_dummy(c);
+    I = (size_t)x->shape[2];
+    GD = p.G * p.D;
+    start = sslh_i_recurrent_starts(c, p.N, p.T, desc.lengths);
+    if (!start) return sslh_i_dummy(c);
+    p.start = start;
+    const int M = (int)start[N];
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, (int)p.ldh));
+    gates = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(M, (int)p.kept * D)) : NULL;
+    a = gates ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(M, (int)GD)) : NULL;
+    rows = a ? sslh_i_recurrent_pack(c, &p, x, &scratch) : NULL;
+    if (rows) {
+        p.a = a->data;
+        p.h = out->data;
+        p.gates = gates->data;
+        p.hidden_bias = b_hh ? b_hh->data : NULL;
+        sslh_i_recurrent_product(c, 0, 1, (size_t)M, GD, I, rows, I, w_ih->data, I, p.a, b_ih ? b_ih->data : NULL, 0);
+        done = sslh_i_recurrent_steps(c, &p, w_hh->data, NULL);
     }
-    memset(&p, 0, sizeof p);
-    p.N = (size_t)N;
-    p.T = (size_t)T;
-    p.D = (size_t)D;
-    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, D));
-    gates = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 4 * D)) : NULL;
-    a = gates ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 3 * D)) : NULL;
-    if (!a) return sslh_i_dummy(c);
-    p.a = a->data;
-    p.h = out->data;
-    p.gates = gates->data;
-    p.hidden_bias = b_hh ? b_hh->data : NULL;
-    p.h0 = h0 ? h0->data : NULL;
-    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a,
-                       b_ih ? b_ih->data : NULL, 0);
-    if (!sslh_i_gru_steps(c, &p, w_hh->data, NULL)) return sslh_i_dummy(c);
+    sslh_i_unscratch(c, scratch);
+    sslh_i_unscratch(c, start);
+    if (!done) return sslh_i_dummy(c);
     sslh_i_release(c, a);
-    node = sslh_i_record(c, op, sslh_i_gru_back, out, in, 6);
+    node = sslh_i_record(c, op, sslh_i_recurrent_back, out, in, SSLH_I_RE_INPUTS);
+    if (node) {
+        node->i[0] = lstm;
+        node->i[1] = p.reverse;
+    }
     sslh_i_save(c, node, gates);
-    return sslh_i_end(c, op, in, 3, out);
+    out = sslh_i_end(c, op, in, 3, out);
+    if (!desc.h_last && !desc.c_last) return out;
+    last = sslh_i_recurrent_last(c, out, desc.lengths, p.reverse);
+    if (desc.h_last)
+        *desc.h_last = sslh_reshape(c, desc.c_last ? sslh_slice(c, last, 2, 0, D) : last, sslh_dim2(N, D));
+    if (desc.c_last) {
+        *desc.c_last = sslh_reshape(c, sslh_slice(c, last, 2, D, 2 * D), sslh_dim2(N, D));
+        out = sslh_slice(c, out, 2, 0, D);
+    }
+    return out;
+}
+
+/* (1), (2) */
+SSLH_DEF sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                  sslh_tensor *b_hh, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_op(c, "sslh_gru", 0, x, w_ih, w_hh, b_ih, b_hh, desc);
+}
+SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                               sslh_tensor *b_hh, sslh_tensor *h0) {
+    sslh_recurrent_desc d;
+    memset(&d, 0, sizeof d);
+    d.h0 = h0;
+    return sslh_gru_ex(c, x, w_ih, w_hh, b_ih, b_hh, d);
+}
+/* (1), (3) */
+SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                sslh_tensor *b_hh, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_op(c, "sslh_lstm", 1, x, w_ih, w_hh, b_ih, b_hh, desc);
 }
 
 
@@ -14196,7 +14507,7 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
      >>kernels        vectors of 16 lanes, the kernels on them, compiled once per instruction set; which set is taken
      >>products-plan  matrix products: tasks, blocks of the sum, packing; pairs of bfloat16; a BLAS of the user's
      >>conv-plan      convolutions: products of tiles, Winograd's algorithm, depthwise, bands; their gradients
-     >>sequences-plan attention by heads and blocks of queries; the recurrence of GRU
+     >>sequences-plan attention by heads and blocks of queries; the recurrences of GRU and LSTM
      >>loops          sums of rows and columns that several tasks share
      >>copies         runs, strides, picked rows
      >>pool           threads, their memory, tasks that wait for idle threads
@@ -17512,6 +17823,51 @@ SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates,
     }
 }
 
+/* One row of an LSTM step from a = W x + b and u = U h + c, (4D) each: the new state h (D) and gates i, f, g, o and the
+   new cell (5D).
+     i = sigmoid(a_i + u_i)   f = sigmoid(a_f + u_f)   g = tanh(a_g + u_g)   o = sigmoid(a_o + u_o)
+     cell' = f cell + i g     h' = o tanh(cell') */
+SSLH_I_FN void SSLH_I_P(sslh_i_lstm_)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
+                                      sslh_real *gates, size_t D) {
+    for (size_t j = 0; j < D; j += 16) {
+        size_t m = D - j;
+        sslh_i_v i = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + j, m), sslh_i_vget(u + j, m)));
+        sslh_i_v f = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + D + j, m), sslh_i_vget(u + D + j, m)));
+        sslh_i_v g = sslh_i_vtanh(sslh_i_vadd(sslh_i_vget(a + 2 * D + j, m), sslh_i_vget(u + 2 * D + j, m)));
+        sslh_i_v o = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + 3 * D + j, m), sslh_i_vget(u + 3 * D + j, m)));
+        sslh_i_v cell = sslh_i_vfma(f, sslh_i_vget(before + j, m), sslh_i_vmul(i, g));
+        sslh_i_vput(h + j, sslh_i_vmul(o, sslh_i_vtanh(cell)), m);
+        sslh_i_vput(gates + j, i, m);
+        sslh_i_vput(gates + D + j, f, m);
+        sslh_i_vput(gates + 2 * D + j, g, m);
+        sslh_i_vput(gates + 3 * D + j, o, m);
+        sslh_i_vput(gates + 4 * D + j, cell, m);
+    }
+}
+
+/* Its derivative: from dh and dc (D), the gradients of h' and cell', that of a and u (4D); dc becomes the gradient of
+   the cell before. */
+SSLH_I_FN void SSLH_I_P(sslh_i_lstm_back_)(const sslh_real *dh, sslh_real *dc, const sslh_real *gates,
+                                           const sslh_real *before, sslh_real *da, size_t D) {
+    sslh_i_v one = sslh_i_vset(1);
+    for (size_t j = 0; j < D; j += 16) {
+        size_t m = D - j;
+        sslh_i_v i = sslh_i_vget(gates + j, m), f = sslh_i_vget(gates + D + j, m);
+        sslh_i_v g = sslh_i_vget(gates + 2 * D + j, m), o = sslh_i_vget(gates + 3 * D + j, m);
+        sslh_i_v t = sslh_i_vtanh(sslh_i_vget(gates + 4 * D + j, m)), dy = sslh_i_vget(dh + j, m);
+        sslh_i_v cell = sslh_i_vfma(sslh_i_vmul(dy, o), sslh_i_vsub(one, sslh_i_vmul(t, t)), sslh_i_vget(dc + j, m));
+        sslh_i_v di = sslh_i_vmul(sslh_i_vmul(cell, g), sslh_i_vmul(i, sslh_i_vsub(one, i)));
+        sslh_i_v df = sslh_i_vmul(sslh_i_vmul(cell, sslh_i_vget(before + j, m)), sslh_i_vmul(f, sslh_i_vsub(one, f)));
+        sslh_i_v dg = sslh_i_vmul(sslh_i_vmul(cell, i), sslh_i_vsub(one, sslh_i_vmul(g, g)));
+        sslh_i_v dout = sslh_i_vmul(sslh_i_vmul(dy, t), sslh_i_vmul(o, sslh_i_vsub(one, o)));
+        sslh_i_vput(da + j, di, m);
+        sslh_i_vput(da + D + j, df, m);
+        sslh_i_vput(da + 2 * D + j, dg, m);
+        sslh_i_vput(da + 3 * D + j, dout, m);
+        sslh_i_vput(dc + j, sslh_i_vmul(cell, f), m);
+    }
+}
+
 /* --- kernels: views --- */
 
 #define sslh_i_vclip SSLH_I_P(sslh_i_vclip_)
@@ -20636,39 +20992,49 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 }
 
 /* ================================================================================================================== */
-/*  >>sequences-plan how attention and GRU are cut, and the small products of a task                                  */
+/*  >>sequences-plan how attention and recurrences are cut, and the small products of a task                          */
 /* ================================================================================================================== */
 
-/* Attention runs a head and a block of queries at a time, GRU some samples through all steps: each task multiplies
-   matrices so small that it computes them alone. */
+/* Attention runs a head and a block of queries at a time, a recurrence some samples through all steps: each task
+   multiplies matrices so small that it computes them alone. */
 
 /* --- products of a task's own ------------------------------------------------------------------------------------ */
 /* Small products that one task computes alone, on the tiles of >>kernels: every sum is one chain over k. */
 
 enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
 /* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb
-   is 0, else it lies in rows that are readable up to a whole register. */
-SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
-                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
-                                  int accumulate) {
-    const sslh_real *row[SSLH_I_SEQ_ROWS];
+   is 0, else it lies in rows that are readable up to a whole register. The rows of a are anywhere; those of c are ldc
+   apart, or anywhere too (cs, then c is not used). */
+SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const sslh_real *const *a, size_t rows,
+                                       size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc,
+                                       sslh_real *const *cs, size_t cols, int accumulate) {
     size_t nr = (size_t)kern->nr, j;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    for (j = 0; j < rows; j++) row[j] = a + j * lda;
     t.rows = (int)rows;
     t.segs = 1;
     t.len = (int)k;
-    t.a = row;
+    t.a = a;
     t.ldc = ldc;
+    t.cs = cs;
     t.accumulate = accumulate;
     t.bstep = ldb ? ldb : nr;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
         t.b = ldb ? b + j : b + j * k;
-        t.c = c + j;
+        t.c = cs ? NULL : c + j;
+        t.col = j;
         kern->tile_rows(&t);
     }
+}
+/* The same with rows of a that are lda apart. */
+SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
+                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
+                                  int accumulate) {
+    const sslh_real *row[SSLH_I_SEQ_ROWS];
+    size_t j;
+    for (j = 0; j < rows; j++) row[j] = a + j * lda;
+    sslh_i_seq_product_rows(kern, row, rows, k, b, ldb, c, ldc, NULL, cols, accumulate);
 }
 
 /* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
@@ -20717,8 +21083,8 @@ typedef struct sslh_i_head {
     sslh_real *dp_row;       /* (width): dP of one query, for the gradient of the bias */
     sslh_real *row;          /* (48): 1 / sum, or delta */
     sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d, or value, is not a whole number of vectors */
-    /* with pairs: those of q, k, v, do along d, (T,(d+1)/2), and in pad those of two tokens; of s and dp along the keys,
-       (48,width/2), and of two queries, (24,width) */
+    /* with pairs: those of q, k, v, do along d, (T,(d+1)/2), and in pad those of two tokens; of s and dp along the
+       keys, (48,width/2), and of two queries, (24,width) */
     sslh_real *along[4], *keys[2], *queries[2];
 } sslh_i_head;
 
@@ -20965,61 +21331,104 @@ SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_unwork(c, p->work);
 }
 
-/* --- the recurrence of GRU: equations (1) to (4) of >>sequences -------------------------------------------------- */
+/* --- recurrences: equations (1) to (7) of >>sequences ------------------------------------------------------------ */
 
-enum { SSLH_I_GRU_ROWS = 12 }; /* most samples a task: the height of a tile */
+enum { SSLH_I_STEP_ROWS = 12 }; /* most samples a task: the height of a tile */
 
-/* The state before step t of sample n. */
-SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, size_t t) {
-    return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
+/* The place in time of step s of sample n, and how many steps there are. */
+SSLH_I_FN size_t sslh_i_steps_of(const sslh_i_recurrent *p, size_t n) { return p->start[n + 1] - p->start[n]; }
+SSLH_I_FN size_t sslh_i_step_time(const sslh_i_recurrent *p, size_t n, size_t s) {
+    return p->reverse ? sslh_i_steps_of(p, n) - 1 - s : s;
+}
+/* The state before step s of sample n, and the cell. */
+SSLH_I_FN const sslh_real *sslh_i_state_before(const sslh_i_recurrent *p, size_t n, size_t s) {
+    if (s) return p->h + (n * p->T + sslh_i_step_time(p, n, s - 1)) * p->ldh;
+    return p->h0 ? p->h0 + n * p->D : p->zeros;
+}
+SSLH_I_FN const sslh_real *sslh_i_cell_before(const sslh_i_recurrent *p, size_t n, size_t s) {
+    if (s) return p->gates + ((p->start[n] + sslh_i_step_time(p, n, s - 1)) * p->kept + 4) * p->D;
+    return p->c0 ? p->c0 + n * p->D : p->zeros;
+}
+/* Which of the samples n0 .. n0+rows-1 have a step s; returns their number. */
+SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_t rows, size_t s,
+                                     size_t who[SSLH_I_STEP_ROWS]) {
+    size_t r, count = 0;
+    for (r = 0; r < rows; r++)
+        if (s < sslh_i_steps_of(p, n0 + r)) who[count++] = n0 + r;
+    return count;
 }
 
-/* Some samples through all T steps: (1) for the hidden part, then (2). */
-SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
-    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+/* Some samples through all their steps: (1) for the hidden part, then (2) or (3). */
+SSLH_I_FN void sslh_i_recurrent_task(void *arg, int task, int worker) {
+    const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, t, r, j;
-    sslh_real *u = p->work + (size_t)worker * p->work_reals;
-    for (t = 0; t < p->T; t++) {
-        const sslh_real *before = sslh_i_gru_before(p, n0, t);
-        sslh_i_seq_product(p->kern, before, t ? p->T * D : p->h0 ? D : 0, rows, D, p->panels, 0, u, 3 * D, 3 * D, 0);
-        for (r = 0; r < rows; r++) {
-            size_t at = (n0 + r) * p->T + t;
-            for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
-            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D,
-                         p->gates + at * 4 * D, D);
+    size_t D = p->D, GD = p->G * D, s, r, j, count, who[SSLH_I_STEP_ROWS];
+    const sslh_real *before[SSLH_I_STEP_ROWS];
+    sslh_real *work = p->work + (size_t)worker * p->work_reals;
+    for (s = 0; (count = sslh_i_step_samples(p, n0, rows, s, who)) > 0; s++) {
+        for (r = 0; r < count; r++) before[r] = sslh_i_state_before(p, who[r], s);
+        sslh_i_seq_product_rows(p->kern, before, count, D, p->panels, 0, work, GD, NULL, GD, 0);
+        for (r = 0; r < count; r++) {
+            size_t n = who[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            sslh_real *u = work + r * GD, *h = p->h + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
+            for (j = 0; p->hidden_bias && j < GD; j++) u[j] += p->hidden_bias[j];
+            if (!p->lstm) {
+                p->kern->gru(p->a + at * GD, u, before[r], h, gates, D);
+                continue;
+            }
+            p->kern->lstm(p->a + at * GD, u, sslh_i_cell_before(p, n, s), h, gates, D);
+            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h);
         }
+    }
+    for (r = n0; r < n0 + rows; r++) { /* behind a length: zeros */
+        size_t steps = sslh_i_steps_of(p, r);
+        memset(p->h + (r * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
 }
 
-/* From the last step to the first: (3) and (4), g (12,D) = dL/dh_t. */
-SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
-    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+/* From the last step to the first: (4), (5) or (6), (7). dh and dc (12,D) are the gradients of a state and a cell that
+   come from later steps. */
+SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
+    const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, t, r, j;
-    sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
-    memset(g, 0, rows * D * sizeof *g);
-    for (t = p->T; t-- > 0;) {
-        for (r = 0; r < rows; r++) {
-            size_t at = (n0 + r) * p->T + t;
-            for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
-            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D,
-                              p->du + at * 3 * D, D);
+    size_t D = p->D, GD = p->G * D, s = 0, r, j, count, who[SSLH_I_STEP_ROWS];
+    const sslh_real *du[SSLH_I_STEP_ROWS];
+    sslh_real *all_dh = p->work + (size_t)worker * p->work_reals, *all_dc = all_dh + SSLH_I_STEP_ROWS * D;
+    sslh_real *to[SSLH_I_STEP_ROWS];
+    memset(all_dh, 0, rows * D * sizeof *all_dh);
+    memset(all_dc, 0, rows * D * sizeof *all_dc);
+    for (r = 0; r < rows; r++) s = SSLH_I_MAX(s, sslh_i_steps_of(p, n0 + r));
+    while (s-- > 0) {
+        count = sslh_i_step_samples(p, n0, rows, s, who);
+        for (r = 0; r < count; r++) {
+            size_t n = who[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            const sslh_real *g = p->dh + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
+            sslh_real *dh = all_dh + (n - n0) * D, *dc = all_dc + (n - n0) * D;
+            for (j = 0; j < D; j++) dh[j] += g[j];
+            for (j = D; j < p->ldh; j++) dc[j - D] += g[j];
+            if (p->lstm) p->kern->lstm_back(dh, dc, gates, sslh_i_cell_before(p, n, s), p->da + at * GD, D);
+            else
+                p->kern->gru_back(dh, gates, sslh_i_state_before(p, n, s), p->da + at * GD, p->du + at * GD, D);
+            du[r] = p->du + at * GD;
+            to[r] = dh;
         }
-        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D,
-                           1);
+        sslh_i_seq_product_rows(p->kern, du, count, GD, p->panels, 0, all_dh, D, count < rows ? to : NULL, D, !p->lstm);
     }
-    for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
+    for (j = 0; p->dh0 && j < rows * D; j++)
+        p->dh0[n0 * D + j] = p->fresh_h0 ? all_dh[j] : p->dh0[n0 * D + j] + all_dh[j];
+    for (j = 0; p->dc0 && j < rows * D; j++)
+        p->dc0[n0 * D + j] = p->fresh_c0 ? all_dc[j] : p->dc0[n0 * D + j] + all_dc[j];
 }
 
 /* Scratch of the recurrence, both ways: panels of U, zeros, the workers' rows; NULL and an error when memory is out. */
-SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, int back) {
-    size_t D = p->D, nr = (size_t)c->k->nr, cols = back ? D : 3 * D, k = back ? 3 * D : D, j;
+SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, int back) {
+    size_t D = p->D, GD = p->G * D, nr = (size_t)c->k->nr, cols = back ? D : GD, k = back ? GD : D, j;
     size_t panels = (cols + nr - 1) / nr * nr * k;
     sslh_real *s;
     p->kern = c->k;
-    p->work_reals = SSLH_I_GRU_ROWS * 3 * D;
-    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_GRU_ROWS - 1) / (2 * SSLH_I_GRU_ROWS) * 2); /* an even number */
+    p->work_reals = SSLH_I_STEP_ROWS * GD;
+    /* an even number */
+    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_STEP_ROWS - 1) / (2 * SSLH_I_STEP_ROWS) * 2);
     s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
     if (!s) return NULL;
     for (j = 0; j < cols; j += nr) {
@@ -21034,17 +21443,18 @@ SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const ss
     return s;
 }
 
-/* All steps of the recurrence, U (3D,D): forward when before is NULL, else backward; then before (N,T,D) receives the
+/* All steps of the recurrence, U (GD,D): forward when before is NULL, else backward; then before (M,D) receives the
    state before each step, with which the gradient of U is a product. 0 and an error when memory is out. */
-SSLH_I_FN int sslh_i_gru_steps(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, sslh_real *before) {
-    sslh_real *s = sslh_i_gru_scratch(c, p, U, before != NULL);
-    size_t n, t;
-    if (!s) return 0;
-    sslh_i_parallel(c, p->tasks, before ? sslh_i_gru_back_task : sslh_i_gru_task, p);
+SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, sslh_real *before) {
+    sslh_real *scratch = sslh_i_recurrent_scratch(c, p, U, before != NULL);
+    size_t n, s;
+    if (!scratch) return 0;
+    sslh_i_parallel(c, p->tasks, before ? sslh_i_recurrent_back_task : sslh_i_recurrent_task, p);
     for (n = 0; before && n < p->N; n++)
-        for (t = 0; t < p->T; t++)
-            memcpy(before + (n * p->T + t) * p->D, sslh_i_gru_before(p, n, t), p->D * sizeof *before);
-    sslh_i_unscratch(c, s);
+        for (s = 0; s < sslh_i_steps_of(p, n); s++)
+            memcpy(before + (p->start[n] + sslh_i_step_time(p, n, s)) * p->D, sslh_i_state_before(p, n, s),
+                   p->D * sizeof *before);
+    sslh_i_unscratch(c, scratch);
     return 1;
 }
 
