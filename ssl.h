@@ -2765,11 +2765,13 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, variance_rows, (const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D))          \
     KERNEL(void, variance_back, (const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,               \
                                  sslh_real *dx, size_t n, sslh_real factor, int fresh))                               \
-    /* maximum and its place; log sum exp, dx = dy exp(x - lse); softmax or its logarithm */                          \
+    /* maximum and its place; log sum exp as the maximum and the log of the sum around it (rows, rows); */            \
+    /* dx = dy exp(x - most - lsum); sum of w (x - origin), w NULL: ones; softmax or its logarithm */                 \
     KERNEL(void, max_rows, (const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D))                 \
-    KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *y, size_t rows, size_t D))                                 \
-    KERNEL(void, lse_back, (const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx,      \
-                            size_t n, int fresh))                                                                     \
+    KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D))             \
+    KERNEL(void, lse_back, (const sslh_real *x, const sslh_real *most, const sslh_real *lsum, const sslh_real *dy,    \
+                            int s, sslh_real *dx, size_t n, int fresh))                                               \
+    KERNEL(sslh_real, dot_from, (const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin))                 \
     KERNEL(void, softmax, (const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log))                         \
     KERNEL(void, softmax_back, (const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,        \
                                 int log, int fresh))                                                                  \
@@ -2865,10 +2867,17 @@ SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
    are padded to a multiple of that. */
 #define SSLH_I_LANES 16
 #define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
-/* Sum of n values in 16 lanes and a fixed tree. */
+/* Sum of n values in 16 lanes and a fixed tree; long ones in halves, so that the error grows with log n. */
 SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     sslh_real a[16];
     size_t i, j, w;
+    if (n > 4096) {
+        i = n / 32 * 16;
+        a[0] = sslh_i_lane_sum(x, i);
+        a[1] = sslh_i_lane_sum(x + i, n - i);
+        a[0] = a[0] + a[1];
+        return a[0];
+    }
     for (j = 0; j < 16; j++) a[j] = 0;
     for (i = 0; i + 16 <= n; i += 16)
         for (j = 0; j < 16; j++) a[j] += x[i + j];
@@ -2893,7 +2902,7 @@ typedef struct sslh_i_xent {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
     const int32_t *labels;    /* (rows) or NULL */
-    sslh_real *lse, *loss;    /* (rows) */
+    sslh_real *most, *lsum, *loss; /* (rows): the largest logit; lse(x) - most; the loss */
     sslh_real *dx, *dt;       /* gradients or NULL */
     sslh_real smoothing, scale; /* scale: gradient of the loss / number of rows that count */
     size_t rows, K, per_task;
@@ -2920,7 +2929,7 @@ typedef struct sslh_i_ntx {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *z[2];  /* (N,D) */
     sslh_real *dz[2];       /* gradients or NULL */
-    sslh_real *u, *norm, *lse; /* (2N,D) (2N) (2N) */
+    sslh_real *u, *norm, *most, *lsum; /* (2N,D) (2N) (2N) (2N); log sum exp is most + lsum */
     sslh_real *s;           /* (rows of the block, 2N) */
     sslh_real *du;          /* (rows of the block, D) */
     sslh_real *loss, *hit;  /* (2N) (2N) */
@@ -2934,7 +2943,7 @@ typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern; /* engine, as per_task */
     const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
     sslh_real *dq, *dk;
-    sslh_real *x, *lse, *loss;    /* (rows of the block, columns) (N) (N) */
+    sslh_real *x, *most, *lsum, *loss; /* (rows of the block, columns) (N) (N) (N); log sum exp is most + lsum */
     sslh_real tau_inverse, scale;
     size_t N, D, columns, first, rows, per_task;
 } sslh_i_nce;
@@ -5574,7 +5583,9 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
 
 /* Every loss is one number. Here stand its equations, what it asks of its inputs, what it keeps for the backward pass
    and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
-   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). */
+   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). It is
+   kept in two parts, lse(x) = most + lsum with the largest number of the row and the log of the sum around it. The loss
+   of a confident prediction is their small second part: added to a large first one it would be rounded away. */
 
 /* The gradient of an input that is added to more than once, or that may be two inputs at a time: it starts as zeros.
    NULL when t wants none. */
@@ -5582,7 +5593,7 @@ SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? 
 
 /* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 /* With p = softmax(x) and the target distribution t of a row,
-     l = -sum over k of t_k log p_k = (sum of t) lse(x) - t . x                                                      (1)
+     l = -sum over k of t_k log p_k = (sum of t) lsum - t . (x - most)                                              (1)
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
    A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7). */
 
@@ -5594,7 +5605,8 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     p.x = x->data;
     p.t = t->data;
     p.labels = t->ints;
-    p.lse = n->saved[0]->data;
+    p.most = n->saved[0]->data;
+    p.lsum = n->saved[1]->data;
     p.smoothing = n->f[0];
     p.scale = n->out->grad[0] / n->f[1];
     p.K = (size_t)x->shape[x->ndim - 1];
@@ -5631,7 +5643,7 @@ SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xe
 /* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing,
                                       int has_ignore, int ignore) {
-    sslh_tensor *in[2], *out, *lse, *loss;
+    sslh_tensor *in[2], *out, *most, *lsum, *loss;
     sslh_i_node *node;
     sslh_i_xent p;
     sslh_shape lead;
@@ -5666,10 +5678,12 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     out = valid ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
     lead = sslh_shape_of(x);
     lead.size[lead.ndim - 1] = 1;
-    lse = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
-    loss = lse ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    most = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    loss = lsum ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
     if (!loss) return sslh_i_dummy(c);
-    p.lse = lse->data;
+    p.most = most->data;
+    p.lsum = lsum->data;
     p.loss = loss->data;
     sslh_i_xent_rows(c, &p); /* (1) */
     out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / (sslh_real)valid;
@@ -5681,7 +5695,8 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
         node->i[0] = has_ignore;
         node->i[1] = ignore;
     }
-    sslh_i_save(c, node, lse);
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, 2, out);
 }
 
@@ -5821,7 +5836,7 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
 /* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
    row of the other view of i's image.
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
-     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                   (2)
+     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i) = (most_i - s_ip(i)) + lsum_i     (2)
      L    = mean of l over the 2N rows                                                                              (3)
    s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
      dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,                                                              (4)
@@ -5843,7 +5858,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     p.D = (size_t)node->in[0]->shape[1];
     p.u = node->saved[0]->data;
     p.norm = node->saved[1]->data;
-    p.lse = node->saved[2]->data;
+    p.most = node->saved[2]->data;
+    p.lsum = node->saved[3]->data;
     p.tau_inverse = node->f[0];
     p.decoupled = node->i[0];
     p.scale = node->out->grad[0] * p.tau_inverse;
@@ -5871,7 +5887,7 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1) {
     const char *op = "sslh_nt_xent";
-    sslh_tensor *in[2], *out, *u, *norm, *lse;
+    sslh_tensor *in[2], *out, *u, *norm, *most, *lsum;
     sslh_i_node *node;
     sslh_i_ntx p;
     size_t block;
@@ -5895,8 +5911,9 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
     u = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(2 * z0->shape[0], z0->shape[1])) : NULL;
     norm = u ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
-    lse = norm ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
-    p.s = lse ? (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s) : NULL;
+    most = norm ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
+    p.s = lsum ? (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s) : NULL;
     p.loss = p.s ? (sslh_real *)sslh_i_scratch(c, 4 * p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
         sslh_i_unscratch(c, p.s);
@@ -5905,7 +5922,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     p.hit = p.loss + 2 * p.N;
     p.u = u->data;
     p.norm = norm->data;
-    p.lse = lse->data;
+    p.most = most->data;
+    p.lsum = lsum->data;
     sslh_i_ntx_units(c, &p); /* (1) */
     for (p.first = 0; p.first < 2 * p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
@@ -5923,7 +5941,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     }
     sslh_i_save(c, node, u);
     sslh_i_save(c, node, norm);
-    sslh_i_save(c, node, lse);
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, 2, out);
 }
 SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature) {
@@ -5933,7 +5952,7 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
 /* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i
    are its positive k_i and either the rows of negatives or the other rows of k:
      x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                (1)
-     L   = mean over i of lse(x_i) - x_i,positive                                                                  (2)
+     L   = mean over i of lse(x_i) - x_i,positive = (most_i - x_i,positive) + lsum_i                               (2)
      G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
            dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q */
 /* (1): x of a block of rows, before the division by tau; with negatives column 0 is left free for q_i . k_i */
@@ -5956,7 +5975,8 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     p.N = (size_t)node->in[0]->shape[0];
     p.D = (size_t)node->in[0]->shape[1];
     p.columns = neg ? (size_t)neg->shape[0] + 1 : p.N;
-    p.lse = node->saved[0]->data;
+    p.most = node->saved[0]->data;
+    p.lsum = node->saved[1]->data;
     p.tau_inverse = node->f[0];
     p.scale = node->out->grad[0] * p.tau_inverse;
     p.scale = p.scale / (sslh_real)p.N;
@@ -5980,11 +6000,11 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
-/* One log-sum-exp a row (N) is all that is kept for the backward pass. */
+/* The log-sum-exp of each row, two numbers, is all that is kept for the backward pass. */
 SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature) {
     const char *op = "sslh_info_nce";
-    sslh_tensor *in[3], *out, *lse;
+    sslh_tensor *in[3], *out, *most, *lsum;
     sslh_i_node *node;
     sslh_i_nce p;
     size_t block;
@@ -6013,14 +6033,16 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     p.tau_inverse = SSLH_I_R(1) / (sslh_real)temperature;
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
-    lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
-    p.x = lse ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
+    most = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
+    p.x = lsum ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
     p.loss = p.x ? (sslh_real *)sslh_i_scratch(c, p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
         sslh_i_unscratch(c, p.x);
         return sslh_i_dummy(c);
     }
-    p.lse = lse->data;
+    p.most = most->data;
+    p.lsum = lsum->data;
     for (p.first = 0; p.first < p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
@@ -6031,7 +6053,8 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     sslh_i_unscratch(c, p.x);
     node = sslh_i_record(c, op, sslh_i_nce_back, out, in, nin);
     if (node) node->f[0] = p.tau_inverse;
-    sslh_i_save(c, node, lse);
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, nin, out);
 }
 
@@ -11248,7 +11271,7 @@ typedef struct sslh_i_row_job {
     int kind, log, fresh;
     size_t rows, D, per_task;
     const sslh_real *x, *g, *gamma, *beta;
-    sslh_real *y, *stats;
+    sslh_real *y, *stats, *more;
     int32_t *index;
     sslh_real eps;
 } sslh_i_row_job;
@@ -11260,7 +11283,10 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     (void)worker;
     switch (f->kind) {
     case SSLH_I_R_VARIANCE: f->k->variance_rows(f->x + r * D, f->y + r, f->stats + r, rows, D); break;
-    case SSLH_I_R_LSE: f->k->lse_rows(f->x + r * D, f->y + r, rows, D); break;
+    case SSLH_I_R_LSE:
+        f->k->lse_rows(f->x + r * D, f->stats + r, f->more + r, rows, D);
+        f->k->binary(SSLH_I_B_ADD, f->stats + r, 1, f->more + r, 1, f->y + r, rows);
+        break;
     case SSLH_I_R_MAX:
         f->k->max_rows(f->x + r * D, f->y ? f->y + r : NULL, f->index ? f->index + r : NULL, rows, D);
         break;
@@ -11310,11 +11336,14 @@ SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const s
     f.fresh = fresh;
     sslh_i_row_run(c, &f);
 }
-/* y[r] = log sum exp of row r */
-SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, size_t rows, size_t D) {
+/* y[r] = most[r] + lsum[r] = log sum exp of row r */
+SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, sslh_real *most, sslh_real *lsum,
+                               size_t rows, size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_LSE, rows, D);
     f.x = x;
     f.y = y;
+    f.stats = most;
+    f.more = lsum;
     sslh_i_row_run(c, &f);
 }
 
@@ -11376,7 +11405,7 @@ typedef struct sslh_i_stat {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan; /* operand 0: x, 1: the statistics */
     int kind, fresh;         /* -1: dx = factor dy; SSLH_I_R_VARIANCE, SSLH_I_R_LSE */
-    const sslh_real *x, *stat, *g;
+    const sslh_real *x, *stat, *more, *g;
     sslh_real *out, factor;
 } sslh_i_stat;
 
@@ -11392,7 +11421,8 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
         sslh_real *dx = f->out + to, one = 1, v;
         if (f->kind == SSLH_I_R_VARIANCE)
             f->k->variance_back(f->x + to, f->stat + at[1], g, s, dx, n, f->factor, f->fresh);
-        else if (f->kind == SSLH_I_R_LSE) f->k->lse_back(f->x + to, f->stat + at[1], g, s, dx, n, f->fresh);
+        else if (f->kind == SSLH_I_R_LSE)
+            f->k->lse_back(f->x + to, f->stat + at[1], f->more + at[1], g, s, dx, n, f->fresh);
         else if (s && f->fresh) f->k->unary(SSLH_I_U_SCALE, g, dx, n, f->factor, 0);
         else if (s) f->k->axpby(dx, g, n, 1, f->factor);
         else {
@@ -11404,7 +11434,7 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
 }
 /* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1.
    Nothing of the size of x is made: the statistic is read with step 0. */
-SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const sslh_real *stat, sslh_real factor) {
+SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, sslh_real factor) {
     const sslh_tensor *x = n->in[0];
     size_t total = 1, kept = 1;
     sslh_i_axes a;
@@ -11429,7 +11459,8 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
     f.plan = &plan;
     f.kind = kind;
     f.x = x->data;
-    f.stat = stat;
+    f.stat = n->nsaved > 0 ? n->saved[0]->data : NULL;
+    f.more = n->nsaved > 1 ? n->saved[1]->data : NULL;
     f.g = n->out->grad;
     f.factor = factor;
     sslh_i_parallel(c, plan.tasks, sslh_i_stat_task, &f);
@@ -11438,7 +11469,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
 /* d sum / dx = 1, d mean / dx = 1/R: f[0]. */
-SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, NULL, n->f[0]); }
+SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, n->f[0]); }
 
 /* mean: the sum times 1/R, one rounding more than the sum. */
 SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
@@ -11468,7 +11499,7 @@ SSLH_DEF sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 
 /* d var / dx = 2 (x - mean) / (n - correction) */
 SSLH_I_FN void sslh_i_variance_back(sslh_ctx *c, sslh_i_node *n) {
-    sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->saved[0]->data, n->f[0]);
+    sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->f[0]);
 }
 
 /* Two passes, so that a large mean costs no digits; the mean (K) is saved for the backward pass. */
@@ -11507,12 +11538,12 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     return sslh_i_end(c, "sslh_variance", &x, 1, out);
 }
 
-/* d lse / dx = exp(x - lse): the softmax, from the result alone. */
-SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, n->out->data, 1); }
+/* d lse / dx = exp(x - m - log sum e^(x - m)): the softmax, from two numbers of each row. */
+SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, 1); }
 
-/* m + log sum e^(x - m), m the maximum: no overflow. */
+/* m + log sum e^(x - m), m the maximum: no overflow. The two are saved apart, see >>losses. */
 SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
-    sslh_tensor *out;
+    sslh_tensor *out, *most, *lsum;
     sslh_i_axes a;
     sslh_i_node *node;
     sslh_real *copy;
@@ -11520,12 +11551,16 @@ SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int 
     if (!sslh_i_begin(c, "sslh_logsumexp", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_logsumexp", x, axes, keep, &a))
         return sslh_i_dummy(c);
     out = sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out);
-    rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    most = out ? sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out) : NULL;
+    lsum = most ? sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out) : NULL;
+    rows = lsum ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
-    sslh_i_lse_rows(c, rows, out->data, a.K, a.R);
+    sslh_i_lse_rows(c, rows, out->data, most->data, lsum->data, a.K, a.R);
     sslh_i_unscratch(c, copy);
     node = sslh_i_record(c, "sslh_logsumexp", sslh_i_lse_back, out, &x, 1);
     if (node) node->i[0] = axes;
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, "sslh_logsumexp", &x, 1, out);
 }
 
@@ -12064,20 +12099,21 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
     (void)worker;
-    p->k->lse_rows(p->x + r * K, p->lse + r, end - r, K);
+    p->k->lse_rows(p->x + r * K, p->most + r, p->lsum + r, end - r, K);
     for (; r < end; r++) {
         const sslh_real *x = p->x + r * K;
         sslh_real loss, t;
         if (p->t) { /* (1) */
-            loss = p->k->sum(p->t + r * K, K) * p->lse[r];
-            loss -= p->k->dot(p->t + r * K, x, K);
+            loss = p->k->sum(p->t + r * K, K) * p->lsum[r];
+            loss -= p->k->dot_from(p->t + r * K, x, K, p->most[r]);
         } else if (sslh_i_xent_skips(p, r)) {
             loss = 0;
         } else {
-            loss = p->lse[r] - x[p->labels[r]];
+            loss = p->most[r] - x[p->labels[r]];
+            loss += p->lsum[r];
             if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x) */
-                t = p->k->sum(x, K) / (sslh_real)K;
-                t = p->lse[r] - t;
+                t = p->k->dot_from(NULL, x, K, p->most[r]) / (sslh_real)K;
+                t = p->lsum[r] - t;
                 t = p->smoothing * t;
                 loss = (1 - p->smoothing) * loss;
                 loss += t;
@@ -12087,7 +12123,7 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     }
 }
 
-/* (2): scale (p - t) row by row, p = e^(x - lse). */
+/* (2): scale (p - t) row by row, p = e^(x - most - lsum). */
 SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
@@ -12098,17 +12134,18 @@ SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
         if (t) {
             g = p->scale * p->k->sum(t, K);
             if (dx) {
-                p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+                p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
                 sslh_i_loss_axpy(dx, -p->scale, t, K);
             }
             for (j = 0; p->dt && j < K; j++) { /* dl/dt_k = lse - x_k */
-                e = p->scale * (p->lse[r] - x[j]);
+                e = p->most[r] - x[j];
+                e = p->scale * (e + p->lsum[r]);
                 p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
             }
         } else if (sslh_i_xent_skips(p, r)) {
             if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
         } else { /* (2) */
-            p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+            p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
             e = g * p->smoothing;
             dx[p->labels[r]] -= g - e;
             e = e / (sslh_real)K;
@@ -12268,8 +12305,9 @@ SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
     for (; r < end; r++) {
         size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
         sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s);
-        p->k->lse_rows(s, p->lse + i, 1, n);
-        p->loss[i] = p->lse[i] - positive; /* (2) */
+        p->k->lse_rows(s, p->most + i, p->lsum + i, 1, n);
+        p->loss[i] = p->most[i] - positive; /* (2) */
+        p->loss[i] += p->lsum[i];
         s[pos] = s[i];
         /* a tie, as after a collapse, is no hit */
         p->hit[i] = positive > p->k->largest(s, n) ? SSLH_I_R(1) : SSLH_I_R(0);
@@ -12288,8 +12326,8 @@ SSLH_I_FN void sslh_i_ntx_back_task(void *arg, int task, int worker) { /* h of (
         sslh_i_ntx_row(p, i, s);
         for (j = 0; j < n; j += 256) {
             size_t m = SSLH_I_MIN(n - j, (size_t)256);
-            p->k->lse_back(s + j, p->lse + i, ones, 0, h, m, 1);
-            p->k->lse_back(s + j, p->lse + j, ones, 1, h, m, 0);
+            p->k->lse_back(s + j, p->most + i, p->lsum + i, ones, 0, h, m, 1);
+            p->k->lse_back(s + j, p->most + j, p->lsum + j, ones, 1, h, m, 0);
             memcpy(s + j, h, m * sizeof *h);
         }
         s[pos] -= 2;
@@ -12352,8 +12390,9 @@ SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
         size_t i = p->first + r;
         sslh_real *x = p->x + r * p->columns;
         size_t pos = sslh_i_nce_row(p, i, x);
-        p->kern->lse_rows(x, p->lse + i, 1, p->columns);
-        p->loss[i] = p->lse[i] - x[pos]; /* (2) */
+        p->kern->lse_rows(x, p->most + i, p->lsum + i, 1, p->columns);
+        p->loss[i] = p->most[i] - x[pos]; /* (2) */
+        p->loss[i] += p->lsum[i];
     }
 }
 
@@ -12366,7 +12405,7 @@ SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
         size_t i = p->first + r;
         sslh_real *x = p->x + r * p->columns;
         size_t pos = sslh_i_nce_row(p, i, x);
-        p->kern->lse_back(x, p->lse + i, &p->scale, 0, x, p->columns, 1);
+        p->kern->lse_back(x, p->most + i, p->lsum + i, &p->scale, 0, x, p->columns, 1);
         x[pos] -= p->scale;
         if (!p->n) continue;
         if (p->dq) sslh_i_loss_axpy(p->dq + i * p->D, x[0], p->k + i * p->D, p->D);
@@ -17344,32 +17383,46 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_rows_)(const sslh_real *x, sslh_real *y, int3
         if (index) index[r] = (int32_t)at;
     }
 }
-/* log sum exp of each row, around its maximum */
-SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *y, size_t rows, size_t D) {
+/* log sum exp of each row around its maximum, in two parts: lse = most + lsum. Near a large maximum the sum of the two
+   would keep few digits of lsum, or none: with logits 10000 and 10008 it would be 10008, and the loss 0. */
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *top, sslh_real *lsum, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
         size_t n = D;
         sslh_real most = sslh_i_max_row(x, n), sum, none = most - most;
         sslh_i_v vm = sslh_i_vset(most), zero = sslh_i_vzero();
-        if (none != none) { /* Inf, -Inf or NaN */
-            y[r] = most;
-            continue;
-        }
+        top[r] = most;
+        lsum[r] = 0;
+        if (none != none) continue; /* Inf, -Inf or NaN */
         SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
                    sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
-        y[r] = most + sslh_i_log(sum);
+        lsum[r] = sslh_i_log(sum);
     }
 }
-/* dx (+)= dy exp(x - lse): the gradient of log sum exp and, with lse of a row, of cross-entropy */
-SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s,
-                                          sslh_real *dx, size_t n, int fresh) {
-    sslh_i_v l0 = sslh_i_vset(lse[0]), g0 = sslh_i_vset(dy[0]);
+/* dx (+)= dy exp((x - most) - lsum): the gradient of log sum exp and, with those of a row, of cross-entropy */
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *most, const sslh_real *lsum,
+                                          const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh) {
+    sslh_i_v m0 = sslh_i_vset(most[0]), l0 = sslh_i_vset(lsum[0]), g0 = sslh_i_vset(dy[0]);
     for (size_t i = 0; i < n; i += 16) {
-        sslh_i_v l = s ? sslh_i_vget(lse + i, n - i) : l0, g = s ? sslh_i_vget(dy + i, n - i) : g0;
-        sslh_i_v t = sslh_i_vmul(sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget(x + i, n - i), l)), g);
+        sslh_i_v m = s ? sslh_i_vget(most + i, n - i) : m0, l = s ? sslh_i_vget(lsum + i, n - i) : l0;
+        sslh_i_v g = s ? sslh_i_vget(dy + i, n - i) : g0, t = sslh_i_vsub(sslh_i_vget(x + i, n - i), m);
+        t = sslh_i_vmul(sslh_i_vexp_neg(sslh_i_vsub(t, l)), g);
         if (!fresh) t = sslh_i_vadd(t, sslh_i_vget(dx + i, n - i));
         sslh_i_vput(dx + i, t, n - i);
     }
+}
+
+/* sum of w (x - origin), where w is NULL of x - origin */
+SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_from_)(const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin) {
+    sslh_i_v from = sslh_i_vset(origin), zero = sslh_i_vzero();
+    sslh_real sum;
+    if (!w)
+        SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), from), zero, n - i),
+                   sslh_i_vadd(s0, t))
+    else
+        SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), from), zero, n - i),
+                   sslh_i_vfma(sslh_i_vget(w + i, n - i), t, s0))
+    return sum;
 }
 
 /* x[0 ..] as sslh_i_vget, and next is asked for */
