@@ -1108,7 +1108,7 @@ SSLH_API sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih
 SSLH_API sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                 sslh_tensor *b_hh, sslh_recurrent_desc desc);
 
-/* --- losses: each returns one number, the mean; by e, not by 2: nats --- */
+/* --- losses: each returns one number, the mean, unless another reduction was asked for; by e, not by 2: nats --- */
 /* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
    equal. */
 SSLH_API sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels);
@@ -1117,7 +1117,25 @@ SSLH_API sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, ss
                                             int ignore);
 /* -sum over k of target log softmax(logits): targets (..,K), a distribution per row; gradient to both. */
 SSLH_API sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
-/* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first.
+typedef enum sslh_reduction {
+    SSLH_REDUCE_MEAN = 0,
+    SSLH_REDUCE_SUM,  /* over all entries */
+    SSLH_REDUCE_NONE  /* one loss for each entry, of the labels' shape; 0 where the label is ignored */
+} sslh_reduction;
+typedef struct sslh_cross_entropy_desc {
+    float          smoothing; /* in [0,1), as above; default 0 */
+    sslh_tensor   *weight;    /* (K): the weight w of each class, at least 0, no gradient; NULL: all 1. An entry counts
+                                 w[label] times, the part that smoothing gives to class k w[k] times; the mean is the
+                                 sum divided by the sum of w[label], as PyTorch's */
+    sslh_reduction reduction; /* default SSLH_REDUCE_MEAN */
+} sslh_cross_entropy_desc;
+/* Cross-entropy with labels (..) I32, or with targets (..,K) as sslh_cross_entropy_soft, which takes no weight and no
+   smoothing: sslh_mul the targets by weights first. ignore: as above (-1: no label), not read with targets. An error is
+   the mean of nothing: all labels ignored, or all of weight 0. */
+SSLH_API sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
+                                              sslh_cross_entropy_desc desc);
+/* Two tensors of one shape, mean over all elements; gradients to both, but none to the targets of the first. For the
+   sum sslh_scale it by their number; for a number each use element-wise operations: sslh_square(c, sslh_sub(c, x, t)).
    bce: log(1 + e^-|x|) + max(x, 0) - x t, the Bernoulli cross-entropy of t in [0,1] under sigmoid(x);
    mse: (x - t)^2;  l1: |x - t|;  huber: d^2 / 2 for |d| <= delta, else delta (|d| - delta / 2), d = x - t. */
 SSLH_API sslh_tensor *sslh_bce_with_logits(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets);
@@ -2897,19 +2915,23 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
 
 /* --- losses (>>losses) to their rows (>>loss-rows) --------------------------------------------------------------- */
 
-/* t or labels, never both. Ignored rows have loss 0, gradient 0 and do not count in the mean. */
+/* t or labels, never both; weight only with labels. Ignored rows have loss 0, gradient 0 and do not count in the
+   mean. */
 typedef struct sslh_i_xent {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
     const int32_t *labels;    /* (rows) or NULL */
     sslh_real *most, *lsum, *loss; /* (rows): the largest logit; lse(x) - most; the loss */
     sslh_real *dx, *dt;       /* gradients or NULL */
-    sslh_real smoothing, scale; /* scale: gradient of the loss / number of rows that count */
+    const sslh_real *weight;  /* (K) or NULL */
+    const sslh_real *dloss;   /* (rows): the gradient of each loss, or NULL: all have that of scale */
+    sslh_real smoothing, scale; /* scale: gradient of the loss / what the sum was divided by */
+    sslh_real weights;        /* sum of weight */
     size_t rows, K, per_task;
     int ignore, has_ignore, fresh_x, fresh_t;
 } sslh_i_xent;
 
-/* Only sslh_cross_entropy_ex ignores a label; any value may be the one. */
+/* Only sslh_cross_entropy_ex and _full ignore a label; any value may be the one. */
 SSLH_I_FN int sslh_i_xent_skips(const sslh_i_xent *p, size_t r) { return p->has_ignore && p->labels[r] == p->ignore; }
 
 typedef enum sslh_i_pointwise_kind { SSLH_I_POINTWISE_MSE, SSLH_I_POINTWISE_L1, SSLH_I_POINTWISE_HUBER,
@@ -5595,7 +5617,9 @@ SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? 
 /* With p = softmax(x) and the target distribution t of a row,
      l = -sum over k of t_k log p_k = (sum of t) lsum - t . (x - most)                                              (1)
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
-   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7). */
+   A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7), with weights w of the
+   classes t_k = w_k ((1 - e) onehot(y)_k + e / K). The mean is the sum over rows divided by their number, with weights
+   by the sum of w_y; an ignored row is neither in the one nor in the other. */
 
 /* Backward: the job is put together from what the node saved. */
 SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
@@ -5608,11 +5632,14 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     p.most = n->saved[0]->data;
     p.lsum = n->saved[1]->data;
     p.smoothing = n->f[0];
-    p.scale = n->out->grad[0] / n->f[1];
+    if (n->i[2] == (int)SSLH_REDUCE_NONE) p.dloss = n->out->grad;
+    else p.scale = n->out->grad[0] / n->f[1];
     p.K = (size_t)x->shape[x->ndim - 1];
     p.rows = x->count / p.K;
     p.has_ignore = n->i[0];
     p.ignore = n->i[1];
+    p.weight = n->nin > 2 ? n->in[2]->data : NULL;
+    p.weights = n->f[2];
     if (t == x) { /* one tensor is both logits and targets: both gradients go to one place */
         p.dx = p.dt = sslh_i_loss_grad(c, x);
     } else {
@@ -5622,9 +5649,11 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     if (!SSLH_I_BAD(c)) sslh_i_xent_slopes(c, &p); /* (2) */
 }
 
-/* The labels: each in 0 .. K-1 or ignored; returns how many count, 0 and an error if one is wrong or none counts. */
-SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xent *p) {
+/* The labels: each in 0 .. K-1 or ignored; what the sum of a mean is divided by, in *divisor. 0 and an error if a label
+   or a weight is wrong or nothing counts. */
+SSLH_I_FN int sslh_i_xent_divisor(sslh_ctx *c, const char *op, const sslh_i_xent *p, sslh_real *divisor) {
     size_t r, n = 0;
+    sslh_real *weight;
     for (r = 0; r < p->rows; r++) {
         if (sslh_i_xent_skips(p, r)) continue;
         if (p->labels[r] < 0 || (size_t)p->labels[r] >= p->K) {
@@ -5634,81 +5663,141 @@ SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xe
         }
         n++;
     }
-    if (!n)
-        sslh_fail(c, SSLH_E_USAGE, "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
-                  op, (double)p->rows, p->ignore);
-    return n;
+    *divisor = (sslh_real)n;
+    for (r = 0; p->weight && r < p->K; r++) {
+        if (p->weight[r] >= 0 && p->weight[r] - p->weight[r] == 0) continue;
+        sslh_fail(c, SSLH_E_USAGE, "%s: the weight of class %.0f is %g: it must be finite and at least 0", op,
+                  (double)r, (double)p->weight[r]);
+        return 0;
+    }
+    if (p->weight && n) {
+        weight = (sslh_real *)sslh_i_scratch(c, p->rows * sizeof *weight);
+        if (!weight) return 0;
+        for (r = 0; r < p->rows; r++) weight[r] = sslh_i_xent_skips(p, r) ? 0 : p->weight[p->labels[r]];
+        *divisor = sslh_i_lane_sum(weight, p->rows);
+        sslh_i_unscratch(c, weight);
+    }
+    return 1;
 }
 
-/* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
-SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing,
-                                      int has_ignore, int ignore) {
-    sslh_tensor *in[2], *out, *most, *lsum, *loss;
-    sslh_i_node *node;
-    sslh_i_xent p;
-    sslh_shape lead;
-    size_t valid;
-    in[0] = x;
-    in[1] = t;
-    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
-    lead = sslh_shape_of(x);
+/* What is no tensor of logits with labels or targets, or no option. */
+SSLH_I_FN int sslh_i_xent_check(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *t,
+                                sslh_cross_entropy_desc d) {
+    sslh_shape lead = sslh_shape_of(x);
+    char a[96], b[96];
     if (!t->data && lead.ndim > 0) lead.ndim--;
     if (x->type != SSLH_F32 || t->type == SSLH_U8 || x->ndim < 1 || t->ndim != lead.ndim ||
         memcmp(t->shape, lead.size, (size_t)lead.ndim * sizeof lead.size[0]) != 0) {
-        char a[96], b[96];
         sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, %s %s: real logits (..,K) and %s are needed", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(x)), t->data ? "targets" : "labels",
                   sslh_i_str(b, sizeof b, sslh_shape_of(t)), t->data ? "targets of the same shape" : "I32 labels (..)");
-        return sslh_i_dummy(c);
+        return 0;
     }
-    if (!(smoothing >= 0 && smoothing < 1)) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: smoothing %g is outside [0,1)", op, (double)smoothing);
-        return sslh_i_dummy(c);
+    if (!(d.smoothing >= 0 && d.smoothing < 1)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: smoothing %g is outside [0,1)", op, (double)d.smoothing);
+        return 0;
     }
+    if ((int)d.reduction < (int)SSLH_REDUCE_MEAN || (int)d.reduction > (int)SSLH_REDUCE_NONE) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d is not a reduction", op, (int)d.reduction);
+        return 0;
+    }
+    if (t->data && (d.weight || d.smoothing > 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %s needs labels; targets are multiplied by weights, or mixed, before", op,
+                  d.weight ? "weight" : "smoothing");
+        return 0;
+    }
+    if (d.weight && (d.weight->ndim != 1 || d.weight->shape[0] != x->shape[x->ndim - 1])) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: logits %s, weight %s: a weight for each of %d classes is needed", op,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(d.weight)),
+                  x->shape[x->ndim - 1]);
+        return 0;
+    }
+    return 1;
+}
+
+/* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
+SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, int has_ignore,
+                                      int ignore, sslh_cross_entropy_desc d) {
+    sslh_tensor *in[3], *out, *most, *lsum, *loss;
+    sslh_i_node *node;
+    sslh_i_xent p;
+    sslh_shape lead;
+    sslh_real divisor;
+    in[0] = x;
+    in[1] = t;
+    in[2] = d.weight;
+    if (!sslh_i_begin(c, op, in, 2, 0) || (d.weight && !sslh_i_begin(c, op, in + 2, 1, 1)) ||
+        !sslh_i_xent_check(c, op, x, t, d)) return sslh_i_dummy(c);
     memset(&p, 0, sizeof p);
     p.x = x->data;
     p.t = t->data;
     p.labels = t->ints;
     p.K = (size_t)x->shape[x->ndim - 1];
     p.rows = x->count / p.K;
-    p.smoothing = (sslh_real)smoothing;
+    p.smoothing = (sslh_real)d.smoothing;
     p.has_ignore = has_ignore;
     p.ignore = ignore;
-    valid = p.t ? p.rows : sslh_i_xent_labels(c, op, &p);
-    out = valid ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
+    p.weight = d.weight ? d.weight->data : NULL;
+    p.weights = p.weight ? c->k->sum(p.weight, p.K) : 0;
+    divisor = (sslh_real)p.rows;
+    if (!p.t && !sslh_i_xent_divisor(c, op, &p, &divisor)) return sslh_i_dummy(c);
+    if (d.reduction != SSLH_REDUCE_MEAN) {
+        divisor = 1;
+    } else if (divisor == 0) {
+        sslh_fail(c, SSLH_E_USAGE, p.weight
+                  ? "%s: all %.0f labels are ignored (%d) or of weight 0, the mean of nothing is not defined"
+                  : "%s: all %.0f labels are the ignored value %d, the mean of nothing is not defined",
+                  op, (double)p.rows, p.ignore);
+        return sslh_i_dummy(c);
+    }
     lead = sslh_shape_of(x);
-    lead.size[lead.ndim - 1] = 1;
+    lead.ndim--;
+    loss = sslh_i_new(c, op, SSLH_F32, lead);
+    out = loss;
+    if (loss && d.reduction != SSLH_REDUCE_NONE) out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
     most = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
     lsum = most ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
-    loss = lsum ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
-    if (!loss) return sslh_i_dummy(c);
+    if (!lsum) return sslh_i_dummy(c);
     p.most = most->data;
     p.lsum = lsum->data;
     p.loss = loss->data;
     sslh_i_xent_rows(c, &p); /* (1) */
-    out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / (sslh_real)valid;
-    sslh_i_release(c, loss);
+    if (out != loss) {
+        out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / divisor;
+        sslh_i_release(c, loss);
+    }
     node = sslh_i_record(c, op, sslh_i_xent_back, out, in, 2);
     if (node) {
         node->f[0] = p.smoothing;
-        node->f[1] = (sslh_real)valid;
+        node->f[1] = divisor;
+        node->f[2] = p.weights;
         node->i[0] = has_ignore;
         node->i[1] = ignore;
+        node->i[2] = (int)d.reduction;
+        if (d.weight) { /* read, without a gradient */
+            node->in = (sslh_tensor **)sslh_i_record_alloc(c, sizeof in);
+            if (!node->in) return sslh_i_dummy(c);
+            memcpy(node->in, in, sizeof in);
+            node->nin = 3;
+        }
     }
     sslh_i_save(c, node, most);
     sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, 2, out);
 }
 
-/* For the three public names: what the second input must be. */
+/* For the public names that take one kind of second input. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_typed(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, sslh_type type,
                                          float smoothing, int has_ignore, int ignore) {
+    sslh_cross_entropy_desc d;
+    memset(&d, 0, sizeof d);
+    d.smoothing = smoothing;
     if (!SSLH_I_BAD(c) && t && t->type != type && t->ctx == c) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s", op,
                   type == SSLH_I32 ? "the labels must be an I32 tensor" : "the targets must be real");
         return sslh_i_dummy(c);
     }
-    return sslh_i_xent_op(c, op, x, t, smoothing, has_ignore, ignore);
+    return sslh_i_xent_op(c, op, x, t, has_ignore, ignore, d);
 }
 /* No smoothing, nothing ignored: a label outside 0..K-1 is an error. */
 SSLH_DEF sslh_tensor *sslh_cross_entropy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels) {
@@ -5720,6 +5809,10 @@ SSLH_DEF sslh_tensor *sslh_cross_entropy_ex(sslh_ctx *c, sslh_tensor *logits, ss
 }
 SSLH_DEF sslh_tensor *sslh_cross_entropy_soft(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *targets) {
     return sslh_i_xent_typed(c, "sslh_cross_entropy_soft", logits, targets, SSLH_F32, 0.0f, 0, 0);
+}
+SSLH_DEF sslh_tensor *sslh_cross_entropy_full(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int ignore,
+                                              sslh_cross_entropy_desc desc) {
+    return sslh_i_xent_op(c, "sslh_cross_entropy_full", logits, labels, 1, ignore, desc);
 }
 
 /* --- losses that compare two tensors element by element ----------------------------------------------------------- */
@@ -12102,7 +12195,7 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     p->k->lse_rows(p->x + r * K, p->most + r, p->lsum + r, end - r, K);
     for (; r < end; r++) {
         const sslh_real *x = p->x + r * K;
-        sslh_real loss, t;
+        sslh_real loss, t, u;
         if (p->t) { /* (1) */
             loss = p->k->sum(p->t + r * K, K) * p->lsum[r];
             loss -= p->k->dot_from(p->t + r * K, x, K, p->most[r]);
@@ -12111,9 +12204,11 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
         } else {
             loss = p->most[r] - x[p->labels[r]];
             loss += p->lsum[r];
-            if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x) */
-                t = p->k->dot_from(NULL, x, K, p->most[r]) / (sslh_real)K;
-                t = p->lsum[r] - t;
+            if (p->weight) loss = p->weight[p->labels[r]] * loss;
+            if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x); weights: e (W lse - w . x) / K */
+                t = p->k->dot_from(p->weight, x, K, p->most[r]) / (sslh_real)K;
+                u = p->weight ? p->lsum[r] * p->weights / (sslh_real)K : p->lsum[r];
+                t = u - t;
                 t = p->smoothing * t;
                 loss = (1 - p->smoothing) * loss;
                 loss += t;
@@ -12123,34 +12218,45 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     }
 }
 
-/* (2): scale (p - t) row by row, p = e^(x - most - lsum). */
+/* (2): scale ((sum of t) p - t) of a row with a label, into dx; p = e^(x - most - lsum). */
+SSLH_I_FN void sslh_i_xent_label_back(const sslh_i_xent *p, size_t r, sslh_real scale, sslh_real *dx) {
+    size_t K = p->K, j;
+    const sslh_real *x = p->x + r * K;
+    sslh_real w = p->weight ? p->weight[p->labels[r]] : 1, e = scale * p->smoothing, g = scale, hot = scale - e;
+    if (p->weight) {
+        hot = hot * w;
+        g = e * p->weights / (sslh_real)K;
+        g = hot + g;
+    }
+    p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
+    dx[p->labels[r]] -= hot;
+    e = e / (sslh_real)K;
+    if (p->smoothing > 0 && p->weight) sslh_i_loss_axpy(dx, -e, p->weight, K);
+    else
+        for (j = 0; p->smoothing > 0 && j < K; j++) dx[j] -= e;
+}
+/* All rows of a task. */
 SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
     (void)worker;
     for (; r < end; r++) {
         const sslh_real *x = p->x + r * K, *t = p->t ? p->t + r * K : NULL;
-        sslh_real *dx = p->dx ? p->dx + r * K : NULL, g = p->scale, e;
+        sslh_real *dx = p->dx ? p->dx + r * K : NULL, scale = p->dloss ? p->dloss[r] : p->scale, g, e;
         if (t) {
-            g = p->scale * p->k->sum(t, K);
+            g = scale * p->k->sum(t, K);
             if (dx) {
                 p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
-                sslh_i_loss_axpy(dx, -p->scale, t, K);
+                sslh_i_loss_axpy(dx, -scale, t, K);
             }
             for (j = 0; p->dt && j < K; j++) { /* dl/dt_k = lse - x_k */
                 e = p->most[r] - x[j];
-                e = p->scale * (e + p->lsum[r]);
+                e = scale * (e + p->lsum[r]);
                 p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
             }
         } else if (sslh_i_xent_skips(p, r)) {
             if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
-        } else { /* (2) */
-            p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
-            e = g * p->smoothing;
-            dx[p->labels[r]] -= g - e;
-            e = e / (sslh_real)K;
-            for (j = 0; p->smoothing > 0 && j < K; j++) dx[j] -= e;
-        }
+        } else sslh_i_xent_label_back(p, r, scale, dx);
     }
 }
 

@@ -272,6 +272,13 @@ OP(f_recurrent_layer) {
 }
 OP(f_cross_entropy) BODY(sslh_cross_entropy(c, in[0], in[1]))
 OP(f_cross_entropy_ex) BODY(sslh_cross_entropy_ex(c, in[0], in[1], p[0], I(1)))
+/* in: logits, labels or targets, weight or NULL; p: smoothing, ignore, reduction */
+OP(f_cross_entropy_full) {
+    sslh_cross_entropy_desc d;
+    memset(&d, 0, sizeof d);
+    d.smoothing = p[0], d.weight = in[2], d.reduction = (sslh_reduction)I(2);
+    return sslh_cross_entropy_full(c, in[0], in[1], I(1), d);
+}
 /* the second input becomes a distribution by softmax */
 OP(f_cross_entropy_soft) BODY(sslh_cross_entropy_soft(c, in[0], sslh_softmax(c, in[1], -1)))
 OP(f_bce_with_logits) BODY(sslh_bce_with_logits(c, in[0], in[1]))
@@ -407,7 +414,11 @@ static const op_case table[] = {
     E("lstm_long", lstm, "3x53x9 64x9k 64x16k 64 64 - - -", NO_CHECK, 0), E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0), E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0), E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
     /* losses */
     E("cross_entropy", cross_entropy, "5x7l 5i7", 0, 0), E("cross_entropy_3d", cross_entropy, "2x3x7l 2x3i7", 0, 0), E("cross_entropy_big", cross_entropy, "67x131l 67i131", NO_CHECK, 0),
-    E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100), E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2), E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1), E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
+    E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100), E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2), E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1), E("cross_entropy_weight", cross_entropy_full, "9x4l 9i4 4z", 0, 0, -100),
+    E("cross_entropy_weight_sum", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, -100, 1), E("cross_entropy_weight_none", cross_entropy_full, "2x5x4l 2x5i4 4z", 0, 0, 1, 2), E("cross_entropy_weight_smooth", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1),
+    E("cross_entropy_weight_smooth_sum", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1, 1), E("cross_entropy_weight_smooth_none", cross_entropy_full, "9x4l 9i4 4z", 0, 0.2f, 1, 2), E("cross_entropy_sum", cross_entropy_full, "9x4l 9i4", 0, 0.1f, 2, 1),
+    E("cross_entropy_none", cross_entropy_full, "3x3x4l 3x3i4", 0, 0.1f, 2, 2), E("cross_entropy_soft_sum", cross_entropy_full, "5x7l 5x7z", 0, 0, 0, 1), E("cross_entropy_soft_none", cross_entropy_full, "2x3x7l 2x3x7", 0, 0, 0, 2),
+    E("cross_entropy_weight_big", cross_entropy_full, "67x131l 67i131 131q", NO_CHECK, 0.1f, 3, 0), E("cross_entropy_none_one", cross_entropy_full, "7l 0i7", 0, 0, -1, 2), E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
     E("cross_entropy_soft_3d", cross_entropy_soft, "2x3x7l 2x3x7n", 0, 0), E("bce", bce_with_logits, "5x7l 5x7z", 0, 0), E("bce_big", bce_with_logits, "41x601l 41x601z", NO_CHECK, 0), E("mse", mse, "5x7 5x7", 0, 0), E("mse_big", mse, "41x601 41x601", NO_CHECK, 0),
     E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0), E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f), E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
     E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
@@ -798,6 +809,7 @@ static void error_sentences(void) {
     sslh_batch_norm_desc bn;
     sslh_attention_desc at;
     sslh_recurrent_desc re;
+    sslh_cross_entropy_desc ce;
     sslh_tensor *list[2];
     int order[3] = {0, 0, 1}, far[2] = {0, 5};
     memset(&cd, 0, sizeof cd);
@@ -915,6 +927,9 @@ static void error_sentences(void) {
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4)));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0)));
     BAD("sslh_cross_entropy_ex", sslh_cross_entropy_ex(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), 1.5f, -100));
+    memset(&ce, 0, sizeof ce);
+    ce.weight = sslh_persist(T(1, 3, 0, 0, 0));
+    BAD("sslh_cross_entropy_full", sslh_cross_entropy_full(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 1), -1, ce));
     BAD("sslh_cross_entropy_soft", sslh_cross_entropy_soft(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
     BAD("sslh_bce_with_logits", sslh_bce_with_logits(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
     BAD("sslh_mse", sslh_mse(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));

@@ -222,6 +222,15 @@ def ce_ex(i, p):
     return F.cross_entropy(i[0].reshape(-1, k), i[1].reshape(-1), label_smoothing=p[0], ignore_index=int(p[1]))
 
 
+def ce_full(i, p):
+    x, y, w = i + [None] * (3 - len(i))
+    how = ['mean', 'sum', 'none'][int(p[2])]
+    labels = not y.is_floating_point()
+    extra = {'ignore_index': int(p[1]), 'weight': w, 'label_smoothing': p[0]} if labels else {}
+    loss = F.cross_entropy(rows(x), y.reshape(-1) if labels else rows(y), reduction=how, **extra)
+    return loss.reshape(x.shape[:-1]) if how == 'none' else loss
+
+
 def resize(mode):
     def f(i, p):
         kw = {} if mode == 'nearest' else {'align_corners': False}
@@ -292,7 +301,7 @@ OPS = {
     'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i[:3], p, *i[3:]), 'self_attention': self_attention,
     'gru': lambda i, p: recurrent(i, p, False), 'gru_ex': lambda i, p: recurrent(i, p, False), 'lstm': lambda i, p: recurrent(i, p, True),
     'recurrent_layer': recurrent_layer,
-    'cross_entropy': lambda i, p: F.cross_entropy(rows(i[0]), i[1].reshape(-1)), 'cross_entropy_ex': ce_ex,
+    'cross_entropy': lambda i, p: F.cross_entropy(rows(i[0]), i[1].reshape(-1)), 'cross_entropy_ex': ce_ex, 'cross_entropy_full': ce_full,
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
