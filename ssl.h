@@ -2678,7 +2678,9 @@ typedef struct sslh_i_adam {
 
 /* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the
    next): strips of columns through all rows would read two lines here and two there, half as fast from memory. */
-#define SSLH_I_SOME_ROWS(C) ((C) < 256 ? 2048 / (C) : 8)
+#define SSLH_I_SOME_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
+/* Sums over more rows than this are cut: what adds row after row into one number loses the last digits. */
+#define SSLH_I_LONG_SUM 1024
 
 /* Per-channel vectors (C) of a normalisation, y = (x - mean) scale + shift. */
 typedef struct sslh_i_affine { const sslh_real *mean, *scale, *shift; } sslh_i_affine;
@@ -2793,7 +2795,7 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, softmax, (const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log))                         \
     KERNEL(void, softmax_back, (const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,        \
                                 int log, int fresh))                                                                  \
-    /* y = (x - mean) / sqrt(var + eps) gamma + beta, stats (rows,2); y = x / max(|x|, eps), norm (rows) */           \
+    /* y = (x - mean) / sqrt(var + eps) gamma + beta, stats (rows,3); y = x / max(|x|, eps), norm (rows) */           \
     KERNEL(void, layer_norm, (const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,        \
                               sslh_real *stats, size_t rows, size_t D, sslh_real eps))                                \
     KERNEL(void, layer_norm_back, (const sslh_real *x, const sslh_real *dy, const sslh_real *gamma,                   \
@@ -2889,7 +2891,7 @@ SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
 SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     sslh_real a[16];
     size_t i, j, w;
-    if (n > 4096) {
+    if (n > 512) {
         i = n / 32 * 16;
         a[0] = sslh_i_lane_sum(x, i);
         a[1] = sslh_i_lane_sum(x + i, n - i);
@@ -3206,8 +3208,6 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
                                 size_t rows, size_t run, size_t size, int add);
 SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
                                    const size_t *stride, int add);
-SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
-                               const size_t *stride);
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back);
 SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const int32_t *quarter, int n, int side,
                                   size_t pixel);
@@ -9788,6 +9788,7 @@ SSLH_I_FN float sslh_i_tanh(float x) {
     static const float p[5] = { -5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
                                 -3.33332819422e-1f };
     float a = fabsf(x), y;
+    if (x == 0.0f) return x; /* with its sign */
     if (a < 0.625f) {
         float z = x * x;
         y = sslh_i_poly(p, 5, z);
@@ -9861,6 +9862,7 @@ SSLH_I_FN float sslh_i_cos_small(float r) {
 }
 SSLH_I_FN float sslh_i_sin(float x) {
     int j;
+    if (x == 0.0f) return x; /* with its sign */
     float r = sslh_i_octant(fabsf(x), &j);
     float y = (j & 2) ? sslh_i_cos_small(r) : sslh_i_sin_small(r);
     if (j & 4) y = -y;
@@ -9878,10 +9880,11 @@ SSLH_I_FN float sslh_i_pow(float x, float y) {
     if (y == 0.0f || x == 1.0f) return 1.0f;
     if (x != x || y != y) return x + y;
     float sign = 1.0f;
-    if (x < 0.0f) {
-        if (floorf(y) != y) return SSLH_I_NAN;
+    if (sslh_i_bits_of(x) >> 31) { /* -0 and -Inf have powers that are no integers: those of 0 and Inf */
         float half = y * 0.5f;
-        if (floorf(half) != half) sign = -1.0f;
+        if (floorf(y) != y) {
+            if (x != 0.0f && x != -SSLH_I_INF) return SSLH_I_NAN;
+        } else if (floorf(half) != half) sign = -1.0f;
         x = -x;
     }
     if (x == 1.0f) return sign;
@@ -11388,7 +11391,7 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
         f->k->softmax_back(f->x + r * D, f->g + r * D, f->y + r * D, rows, D, f->log, f->fresh);
         break;
     case SSLH_I_R_LAYER_NORM:
-        f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 2 * r, rows, D, f->eps);
+        f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 3 * r, rows, D, f->eps);
         break;
     case SSLH_I_R_L2: f->k->l2(f->x + r * D, f->y + r * D, f->stats + r, rows, D, f->eps); break;
     default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
@@ -11451,6 +11454,30 @@ SSLH_I_FN void sslh_i_combine(sslh_real *mean, sslh_real *m2, sslh_real na, sslh
     t = t + m2_b;
     *m2 = *m2 + t;
 }
+/* The same for C columns and many blocks, block rows each and M together: those of block b lie b stride behind mean and
+   m2. Neighbouring blocks are combined, then neighbouring pairs of blocks, and so on, until block 0 holds all: each
+   value is rounded as often as the number of blocks has bits. */
+SSLH_I_FN void sslh_i_combine_blocks(sslh_real *mean, sslh_real *m2, size_t C, size_t stride, size_t blocks,
+                                     size_t block, size_t M) {
+    size_t step, b, j;
+    for (step = 1; step < blocks; step *= 2) {
+        for (b = 0; b + step < blocks; b += 2 * step) {
+            sslh_real *m = mean + b * stride, *s = m2 + b * stride;
+            const sslh_real *mb = m + step * stride, *sb = s + step * stride;
+            sslh_real na = (sslh_real)(step * block);
+            sslh_real nb = (sslh_real)(SSLH_I_MIN(M, (b + 2 * step) * block) - (b + step) * block);
+            sslh_real n = na + nb, share = nb / n, weight = na * share;
+            for (j = 0; j < C; j++) {
+                sslh_real d = mb[j] - m[j], t = d * share;
+                m[j] = m[j] + t;
+                t = d * d;
+                t = t * weight;
+                t = t + sb[j];
+                s[j] = s[j] + t;
+            }
+        }
+    }
+}
 /* mean (rows) and m2 (rows), the sum of squared distances: the caller divides by n or n - 1. Two passes over a row
    (or a piece), never sum of x^2 minus square of sum, which loses all digits when the mean is large. */
 SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows,
@@ -11463,31 +11490,21 @@ SSLH_I_FN void sslh_i_variance_rows(sslh_ctx *c, const sslh_real *x, sslh_real *
     if (D < 2 * SSLH_I_FLAT) {
         sslh_i_row_run(c, &f);
     } else {
-        size_t pieces = D / SSLH_I_FLAT, r, p;
+        size_t whole = D / SSLH_I_FLAT, rest = D - whole * SSLH_I_FLAT, pieces = whole + (rest > 0), r;
         sslh_real *part = (sslh_real *)sslh_i_scratch(c, 2 * pieces * sizeof *part);
         if (!part) return;
-        for (r = 0; r < rows; r++) {
-            /* One long row at a time, its pieces in parallel, combined from left to right; what is left over comes
-               last. */
-            size_t rest = pieces * SSLH_I_FLAT;
+        for (r = 0; r < rows; r++) { /* one long row at a time, its pieces in parallel; what is left over comes last */
             f.x = x + r * D;
-            f.rows = pieces;
+            f.rows = whole;
             f.D = SSLH_I_FLAT;
             f.per_task = 1;
             f.y = part;
             f.stats = part + pieces;
             sslh_i_row_run(c, &f);
+            if (rest) c->k->variance_rows(f.x + D - rest, part + whole, part + pieces + whole, 1, rest);
+            sslh_i_combine_blocks(part, part + pieces, 1, 1, pieces, SSLH_I_FLAT, D);
             mean[r] = part[0];
             m2[r] = part[pieces];
-            for (p = 1; p < pieces; p++)
-                sslh_i_combine(mean + r, m2 + r, (sslh_real)(p * SSLH_I_FLAT), part[p], part[pieces + p],
-                               (sslh_real)SSLH_I_FLAT);
-            if (rest == D) continue;
-            f.x = x + r * D + rest;
-            f.rows = 1;
-            f.D = D - rest;
-            sslh_i_row_run(c, &f);
-            sslh_i_combine(mean + r, m2 + r, (sslh_real)rest, part[0], part[pieces], (sslh_real)(D - rest));
         }
         sslh_i_unscratch(c, part);
     }
@@ -13107,8 +13124,8 @@ SSLH_I_FN void sslh_i_norm_task(void *arg, int task, int worker) {
         }
     }
 }
-/* Blocks of about SSLH_I_FLAT values, at least 16 rows (the statistics of a block are two vectors) and at most 256
-   blocks. */
+/* Blocks of about SSLH_I_FLAT values, at least 16 rows (the statistics of a block are two vectors), at most 256 blocks
+   or SSLH_I_LONG_SUM rows. */
 SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real *x, size_t G, size_t M, size_t C) {
     sslh_i_norm_job f;
     memset(&f, 0, sizeof f);
@@ -13117,7 +13134,8 @@ SSLH_I_FN sslh_i_norm_job sslh_i_norm_job_of(const sslh_ctx *c, const sslh_real 
     f.G = G;
     f.M = M;
     f.C = C;
-    f.block = SSLH_I_MIN(M, SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / C, (size_t)16), (M + 255) / 256));
+    f.block = SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / C, (size_t)16), (M + 255) / 256);
+    f.block = SSLH_I_MIN(SSLH_I_MIN(f.block, (size_t)SSLH_I_LONG_SUM), M);
     f.blocks = (M + f.block - 1) / f.block;
     f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * C), (size_t)1);
     return f;
@@ -13127,33 +13145,18 @@ SSLH_I_FN void sslh_i_norm_run(sslh_ctx *c, sslh_i_norm_job *f) {
     sslh_i_parallel(c, sslh_i_tasks(f->G * f->blocks, f->per_task), sslh_i_norm_task, f);
 }
 
-/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel (see sslh_i_combine).
-
-   Blocks are combined in their order: d = m_b - m_a, m += d n_b / n, s += s_b + d^2 n_a n_b / n. */
+/* Column means and sums of squared distances of each part, into mean and m2 at g stride + channel. */
 SSLH_I_FN int sslh_i_norm_moments(sslh_ctx *c, sslh_i_norm_job *f, sslh_real *mean, sslh_real *m2, size_t stride) {
-    size_t g, b, j, C = f->C;
+    size_t g, C = f->C;
     f->partial = (sslh_real *)sslh_i_scratch(c, f->G * f->blocks * 2 * C * sizeof *f->partial);
     if (!f->partial) return 0;
     f->phase = SSLH_I_N_MOMENTS;
     sslh_i_norm_run(c, f);
     for (g = 0; g < f->G; g++) {
-        sslh_real *m = mean + g * stride, *s = m2 + g * stride;
-        const sslh_real *part = f->partial + g * f->blocks * 2 * C;
-        memcpy(m, part, C * sizeof *m);
-        memcpy(s, part + C, C * sizeof *s);
-        for (b = 1; b < f->blocks; b++) {
-            sslh_real na = (sslh_real)(b * f->block), nb = (sslh_real)SSLH_I_MIN(f->block, f->M - b * f->block);
-            sslh_real n = na + nb, share = nb / n, weight = na * share;
-            part += 2 * C;
-            for (j = 0; j < C; j++) {
-                sslh_real d = part[j] - m[j], t = d * share;
-                m[j] = m[j] + t;
-                t = d * d;
-                t = t * weight;
-                t = t + part[C + j];
-                s[j] = s[j] + t;
-            }
-        }
+        sslh_real *part = f->partial + g * f->blocks * 2 * C;
+        sslh_i_combine_blocks(part, part + C, C, 2 * C, f->blocks, f->block, f->M);
+        memcpy(mean + g * stride, part, C * sizeof *mean);
+        memcpy(m2 + g * stride, part + C, C * sizeof *m2);
     }
     sslh_i_unscratch(c, f->partial);
     return 1;
@@ -13468,27 +13471,30 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, (int)span, 1, present, n);
 }
 
-/* --- layer norm: rows of D; saved[0] (rows,2) holds mean and inv -------------------------------------------------- */
+/* --- layer norm: rows of D; saved[0] (rows,3) holds mean, inv and a factor, see the kernel ------------------------ */
 typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
-    const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,2) */
+    const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,3) */
     sslh_real *dx, *partial; /* (rows,D) or NULL; (blocks,2,D): dgamma, dbeta, or NULL */
-    size_t rows, D, block;
+    size_t rows, D, block, per_task; /* rows a block, blocks a task */
     int fresh;
 } sslh_i_layer_job;
-/* One block of rows: dx of its rows and its share of dgamma, dbeta.
+/* Blocks of rows: dx of their rows and their shares of dgamma, dbeta.
    dx = inv (gamma dy - mean(gamma dy) - u mean(gamma dy u)) over the D values of a row; dgamma = sum dy u, dbeta =
    sum dy over rows. */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
-    size_t r = (size_t)task * f->block, rows = SSLH_I_MIN(f->block, f->rows - r), D = f->D;
-    sslh_real *part = f->partial ? f->partial + (size_t)task * 2 * D : NULL;
+    size_t b = (size_t)task * f->per_task, last = b + f->per_task, D = f->D;
     (void)worker;
-    if (part) memset(part, 0, 2 * D * sizeof *part);
-    f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 2 * r, f->dx ? f->dx + r * D : NULL, part,
-                          part ? part + D : NULL, rows, D, f->fresh);
+    for (; b < last && b * f->block < f->rows; b++) {
+        size_t r = b * f->block, rows = SSLH_I_MIN(f->block, f->rows - r);
+        sslh_real *part = f->partial ? f->partial + b * 2 * D : NULL;
+        if (part) memset(part, 0, 2 * D * sizeof *part);
+        f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 3 * r, f->dx ? f->dx + r * D : NULL,
+                              part, part ? part + D : NULL, rows, D, f->fresh);
+    }
 }
-/* At most 64 blocks of rows; their dgamma, dbeta are summed in order. */
+/* Blocks of at most 64 rows, which are added one after the other; their dgamma, dbeta are summed by sslh_i_sum_axis. */
 SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
     sslh_i_layer_job f;
@@ -13498,7 +13504,9 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     f.k = c->k;
     f.rows = x->count / D;
     f.D = D;
-    f.block = SSLH_I_MIN(f.rows, SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / D, (size_t)4), (f.rows + 63) / 64));
+    f.block = SSLH_I_MAX(SSLH_I_MAX(SSLH_I_FLAT / D, (size_t)4), (f.rows + 63) / 64);
+    f.block = SSLH_I_MIN(SSLH_I_MIN(f.block, (size_t)64), f.rows);
+    f.per_task = SSLH_I_MAX(SSLH_I_FLAT / (f.block * D), (size_t)1);
     blocks = (f.rows + f.block - 1) / f.block;
     f.x = x->data;
     f.gamma = n->in[1] ? n->in[1]->data : NULL;
@@ -13509,7 +13517,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
         if (!f.partial) return;
     }
     f.dx = sslh_i_grad_reuse(c, n->out, x, &f.dy, &f.fresh);
-    sslh_i_parallel(c, (int)blocks, sslh_i_layer_back_task, &f);
+    sslh_i_parallel(c, sslh_i_tasks(blocks, f.per_task), sslh_i_layer_back_task, &f);
     if (affine) {
         sslh_real *sums = f.partial + blocks * 2 * D;
         sslh_i_sum_axis(c, f.partial, 1, blocks, 2 * D, sums);
@@ -13529,7 +13537,7 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     D = (size_t)x->shape[x->ndim - 1];
     if (x->count / D > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d rows", op, INT_MAX);
     out = sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
-    stats = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)(x->count / D), 2)) : NULL;
+    stats = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2((int)(x->count / D), 3)) : NULL;
     if (!stats) return sslh_i_dummy(c);
     /* Rows are independent: no blocks, no partial results. */
     f = sslh_i_row_job_of(c, SSLH_I_R_LAYER_NORM, x->count / D, D);
@@ -13967,12 +13975,15 @@ SSLH_I_FN int sslh_i_broadcast_strides(const sslh_tensor *x, sslh_shape shape, s
 
 /* dx = sum of dy over all places that one value went to. */
 SSLH_I_FN void sslh_i_broadcast_back(sslh_ctx *c, sslh_i_node *n) {
-    size_t stride[SSLH_MAX_DIMS];
-    int fresh;
+    size_t stride[SSLH_MAX_DIMS], size[SSLH_MAX_DIMS];
+    int fresh, i, repeated[SSLH_MAX_DIMS];
     sslh_real *g = sslh_i_grad(c, n->in[0], &fresh);
     if (!g || !sslh_i_broadcast_strides(n->in[0], sslh_shape_of(n->out), stride)) return;
-    if (fresh) memset(g, 0, n->in[0]->count * sizeof *g);
-    sslh_i_fold_add(c, g, n->out->grad, sslh_shape_of(n->out), stride);
+    for (i = 0; i < n->out->ndim; i++) {
+        size[i] = (size_t)n->out->shape[i];
+        repeated[i] = stride[i] == 0 && size[i] > 1;
+    }
+    sslh_i_sum_groups(c, n->out->grad, n->out->ndim, size, repeated, g, 1, fresh);
 }
 
 /* A copy; element-wise operations need none, because they broadcast on the way. */
@@ -16172,7 +16183,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
         for (size_t j = 0; j < n; j += 16) {
             const int part = n - j < 16 ? (int)(n - j) : 0;
             sslh_i_v s = zero;
-            if (sum && first) s = part ? sslh_i_vloadn(sum + j, part) : sslh_i_vload(sum + j);
             for (size_t r = first; r < end; r++) {
                 const size_t i = r * ld + j;
                 SSLH_I_AHEAD(dy + i, ahead), SSLH_I_AHEAD(y + i, ahead);
@@ -16182,6 +16192,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
                 else sslh_i_vstore(dz + i, g);
                 s = sslh_i_vadd(s, g);
             }
+            if (sum && first) s = sslh_i_vadd(s, part ? sslh_i_vloadn(sum + j, part) : sslh_i_vload(sum + j));
             if (sum && part) sslh_i_vstoren(sum + j, s, part);
             else if (sum) sslh_i_vstore(sum + j, s);
         }
@@ -17067,6 +17078,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vtanh(sslh_i_v x) {
     sslh_i_v b = sslh_i_vadd(sslh_i_vexp(sslh_i_vadd(a, a)), SSLH_I_K(1.0f));
     b = sslh_i_vsub(SSLH_I_K(1.0f), sslh_i_vdiv(SSLH_I_K(2.0f), b));
     b = sslh_i_vselect(sslh_i_vgt(sslh_i_vzero(), x), sslh_i_vneg(b), b);
+    y = sslh_i_vselect(sslh_i_veq(x, sslh_i_vzero()), x, y); /* -0 keeps its sign */
     return sslh_i_vselect(sslh_i_vgt(SSLH_I_K(0.625f), a), y, b);
 }
 #endif
@@ -17142,10 +17154,14 @@ SSLH_I_BIG sslh_i_v sslh_i_vgelu_inner(sslh_i_v x) {
     return sslh_i_vtanh(sslh_i_vmul(sslh_i_vmul(t, x), SSLH_I_K(0.79788456080286535588)));
 }
 
-/* x^(k/2) for small k: products and one square root */
+/* x^(k/2) for small k: products and one square root. Where there is one, -0 and -Inf count as 0 and Inf, as in C. */
 SSLH_I_BIG sslh_i_v sslh_i_vpow(sslh_i_v x, int k) {
-    sslh_i_v y = SSLH_I_K(1), b = x;
+    sslh_i_v y = SSLH_I_K(1), b;
     int left = k < 0 ? -k : k, half = left & 1;
+    if (half)
+        x = sslh_i_vselect(sslh_i_mor(sslh_i_veq(x, sslh_i_vzero()), sslh_i_veq(x, sslh_i_vset(SSLH_I_NONE))),
+                           sslh_i_vabs(x), x);
+    b = x;
     for (left /= 2; left; left /= 2) {
         if (left & 1) y = sslh_i_vmul(y, b);
         b = sslh_i_vmul(b, b);
@@ -17424,8 +17440,19 @@ SSLH_I_FN void SSLH_I_P(sslh_i_adam_)(sslh_real *p, sslh_real *g, sslh_real *m, 
 #define sslh_i_sum_row SSLH_I_P(sslh_i_sum_)
 #define sslh_i_spread_row SSLH_I_P(sslh_i_spread_row_)
 #define sslh_i_max_row SSLH_I_P(sslh_i_largest_)
+/* Long sums are made of two halves, these of halves again: the error grows with the logarithm of n. TOTAL is F of the
+   first half of n plus F of the second, and the function ends. */
+#define SSLH_I_BY_HALVES(TOTAL, HALF, FIRST, SECOND) \
+    if (n > 4096) { \
+        const size_t HALF = n / 32 * 16; \
+        TOTAL = FIRST; \
+        sslh_real other_half = SECOND; \
+        TOTAL = TOTAL + other_half; \
+        return TOTAL; \
+    }
 SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
     sslh_real sum;
+    SSLH_I_BY_HALVES(sum, m, sslh_i_sum_row(x, m), sslh_i_sum_row(x + m, n - m))
     SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vadd(s0, t))
     return sum;
 }
@@ -17433,6 +17460,7 @@ SSLH_I_FN sslh_real sslh_i_sum_row(const sslh_real *x, size_t n) {
 SSLH_I_FN sslh_real sslh_i_spread_row(const sslh_real *x, size_t n, sslh_real mean) {
     sslh_i_v vm = sslh_i_vset(mean), zero = sslh_i_vzero();
     sslh_real sum;
+    SSLH_I_BY_HALVES(sum, m, sslh_i_spread_row(x, m, mean), sslh_i_spread_row(x + m, n - m, mean))
     SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm), zero, n - i), sslh_i_vfma(t, t, s0))
     return sum;
 }
@@ -17449,6 +17477,8 @@ SSLH_I_FN sslh_real SSLH_I_P(sslh_i_squares_)(const sslh_real *x, const sslh_rea
                                               sslh_real b) {
     sslh_i_v va = sslh_i_vset(a), vb = sslh_i_vset(b);
     sslh_real sum;
+    SSLH_I_BY_HALVES(sum, m, SSLH_I_P(sslh_i_squares_)(x, y, m, a, b),
+                     SSLH_I_P(sslh_i_squares_)(x + m, y ? y + m : NULL, n - m, a, b))
     if (y)
         SSLH_I_SUM(sum, sslh_i_vfma(sslh_i_vget(y + i, n - i), vb, sslh_i_vmul(sslh_i_vget(x + i, n - i), va)),
                    sslh_i_vfma(t, t, s0))
@@ -17522,6 +17552,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *m
 SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_from_)(const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin) {
     sslh_i_v from = sslh_i_vset(origin), zero = sslh_i_vzero();
     sslh_real sum;
+    SSLH_I_BY_HALVES(sum, m, SSLH_I_P(sslh_i_dot_from_)(w, x, m, origin),
+                     SSLH_I_P(sslh_i_dot_from_)(w ? w + m : NULL, x + m, n - m, origin))
     if (!w)
         SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), from), zero, n - i),
                    sslh_i_vadd(s0, t))
@@ -17578,7 +17610,27 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_re
     }
 }
 
-/* y = (x - mean) / sqrt(var + eps) gamma + beta; stats (rows,2): mean and 1 / sqrt(var + eps). Ba et al. 2016, eq. 4 */
+/* Squares of numbers from 1.8e19 on are infinite in float. A row that holds such numbers is seen smaller by this
+   factor, a power of two with which the squared differences of any 2^31 finite numbers have a finite sum. */
+#if SSLH_I_DOUBLE
+#define SSLH_I_SMALLER 5.6902623986817984e-160 /* 2^-529 */
+#else
+#define SSLH_I_SMALLER 4.1359030627651384e-25f /* 2^-81 */
+#endif
+/* The mean of a row and its variance + eps, of the row seen smaller; eps is then as good as 0, but not 0. */
+#define sslh_i_small_stats SSLH_I_P(sslh_i_small_stats_)
+SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, sslh_real *mean, sslh_real *var) {
+    sslh_i_v small = sslh_i_vset(SSLH_I_SMALLER), vm, zero = sslh_i_vzero();
+    SSLH_I_SUM(*mean, sslh_i_vmul(sslh_i_vget(x + i, n - i), small), sslh_i_vadd(s0, t))
+    *mean = *mean / (sslh_real)n;
+    vm = sslh_i_vset(*mean);
+    SSLH_I_SUM(*var, sslh_i_vfirst(sslh_i_vsub(sslh_i_vmul(sslh_i_vget(x + i, n - i), small), vm), zero, n - i),
+               sslh_i_vfma(t, t, s0))
+    *var = *var / (sslh_real)n;
+    *var = *var + SSLH_I_R(1e-30);
+}
+/* y = (f x - mean) / sqrt(var + eps) gamma + beta; stats (rows,3): mean and 1 / sqrt(var + eps) of f x, and the factor
+   f, which is 1 but for rows of very large numbers. Ba et al. 2016, eq. 4 */
 SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta,
                                             sslh_real *ys, sslh_real *stats, size_t rows, size_t D, sslh_real eps) {
     for (size_t r = 0; r < rows; r++) {
@@ -17586,29 +17638,35 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real
         sslh_real *y = ys + r * D, mean = sslh_i_sum_row(x, D) / (sslh_real)D;
         sslh_real var = sslh_i_spread_row(x, D, mean) / (sslh_real)D, inv;
         var = var + eps;
+        stats[3 * r + 2] = 1;
+        if (!(var - var == 0)) { /* Inf, or NaN after an infinite mean */
+            stats[3 * r + 2] = SSLH_I_SMALLER;
+            sslh_i_small_stats(x, D, &mean, &var);
+        }
         inv = SSLH_I_R(1) / sslh_i_sqrt(var);
-        stats[2 * r] = mean;
-        stats[2 * r + 1] = inv;
-        sslh_i_v vm = sslh_i_vset(mean), vi = sslh_i_vset(inv);
+        stats[3 * r] = mean;
+        stats[3 * r + 1] = inv;
+        sslh_i_v vm = sslh_i_vset(-mean), vi = sslh_i_vset(inv), vf = sslh_i_vset(stats[3 * r + 2]);
         for (size_t i = 0; i < D; i += 16) {
-            sslh_i_v t = sslh_i_vmul(sslh_i_vsub(sslh_i_vget(x + i, D - i), vm), vi);
+            sslh_i_v t = sslh_i_vmul(sslh_i_vfma(sslh_i_vget(x + i, D - i), vf, vm), vi);
             sslh_i_v shift = beta ? sslh_i_vget(beta + i, D - i) : sslh_i_vzero();
             t = gamma ? sslh_i_vfma(t, sslh_i_vget(gamma + i, D - i), shift) : sslh_i_vadd(t, shift);
             sslh_i_vput(y + i, t, D - i);
         }
     }
 }
-/* With h = (x - mean) inv, g = dy gamma:  dx = inv (g - mean(g) - h mean(g h)),  dgamma += dy h,  dbeta += dy.
+/* With h = (f x - mean) inv, g = dy gamma:  dx = f inv (g - mean(g) - h mean(g h)),  dgamma += dy h,  dbeta += dy.
    dx, dgamma, dbeta may be NULL. dx may be dy. */
 SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh_real *gs, const sslh_real *gamma,
                                                  const sslh_real *stats, sslh_real *dxs, sslh_real *dgamma,
                                                  sslh_real *dbeta, size_t rows, size_t D, int fresh) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D, *dy = gs + r * D;
-        sslh_i_v vm = sslh_i_vset(stats[2 * r]), vi = sslh_i_vset(stats[2 * r + 1]);
+        const sslh_real factor = stats[3 * r + 2], scale = stats[3 * r + 1] * factor;
+        sslh_i_v vm = sslh_i_vset(-stats[3 * r]), vi = sslh_i_vset(stats[3 * r + 1]), vf = sslh_i_vset(factor);
         sslh_i_v s0 = sslh_i_vzero(), s1 = s0, t0 = s0, t1 = s0; /* sum g and sum g h, two accumulators each */
         for (size_t i = 0; i < D; i += 16) {
-            sslh_i_v g = sslh_i_vin(dy + i, D - i), h = sslh_i_vmul(sslh_i_vsub(sslh_i_vin(x + i, D - i), vm), vi);
+            sslh_i_v g = sslh_i_vin(dy + i, D - i), h = sslh_i_vmul(sslh_i_vfma(sslh_i_vin(x + i, D - i), vf, vm), vi);
             if (dgamma) sslh_i_vput(dgamma + i, sslh_i_vfma(g, h, sslh_i_vget(dgamma + i, D - i)), D - i);
             if (dbeta) sslh_i_vput(dbeta + i, sslh_i_vadd(g, sslh_i_vget(dbeta + i, D - i)), D - i);
             if (gamma) g = sslh_i_vmul(g, sslh_i_vget(gamma + i, D - i));
@@ -17621,11 +17679,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh
         if (!dxs) continue;
         sslh_real *dx = dxs + r * D;
         sslh_i_v a = sslh_i_vset(sslh_i_vsum(sslh_i_vadd(s0, s1)) / (sslh_real)D);
-        sslh_i_v b = sslh_i_vset(-sslh_i_vsum(sslh_i_vadd(t0, t1)) / (sslh_real)D);
+        sslh_i_v b = sslh_i_vset(-sslh_i_vsum(sslh_i_vadd(t0, t1)) / (sslh_real)D), vs = sslh_i_vset(scale);
         for (size_t i = 0; i < D; i += 16) {
-            sslh_i_v g = sslh_i_vget(dy + i, D - i), h = sslh_i_vmul(sslh_i_vsub(sslh_i_vget(x + i, D - i), vm), vi);
+            sslh_i_v g = sslh_i_vget(dy + i, D - i), h = sslh_i_vfma(sslh_i_vget(x + i, D - i), vf, vm);
+            h = sslh_i_vmul(h, vi);
             if (gamma) g = sslh_i_vmul(g, sslh_i_vget(gamma + i, D - i));
-            g = sslh_i_vmul(sslh_i_vfma(h, b, sslh_i_vsub(g, a)), vi);
+            g = sslh_i_vmul(sslh_i_vfma(h, b, sslh_i_vsub(g, a)), vs);
             if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, D - i));
             sslh_i_vput(dx + i, g, D - i);
         }
@@ -17641,7 +17700,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_rea
         size_t n = D;
         SSLH_I_SUM(sum, sslh_i_vget(x + i, n - i), sslh_i_vfma(t, t, s0))
         norm[r] = sslh_i_sqrt(sum);
-        sslh_i_v k = sslh_i_vset(norm[r] > eps ? norm[r] : eps);
+        sslh_i_v k = sslh_i_vset(norm[r] < eps ? eps : norm[r]); /* NaN stays NaN */
+        if (norm[r] > 0 && norm[r] - norm[r] != 0) { /* Inf: the squares were too large */
+            sslh_i_v small = sslh_i_vset(SSLH_I_SMALLER);
+            SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), small), sslh_i_vfma(t, t, s0))
+            sum = sslh_i_sqrt(sum);
+            norm[r] = sum / SSLH_I_SMALLER;
+            k = sslh_i_vset(sum);
+            SSLH_I_MAP(sslh_i_vdiv(sslh_i_vmul(v, small), k))
+            continue;
+        }
         SSLH_I_MAP(sslh_i_vdiv(v, k))
     }
 }
@@ -17654,7 +17722,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_back_)(const sslh_real *ys, const sslh_real *n
         size_t n = D;
         SSLH_I_SUM(sum, sslh_i_vget(y + i, n - i), sslh_i_vfma(t, sslh_i_vget(dy + i, n - i), s0))
         if (norm[r] < eps) sum = 0;
-        sslh_i_v s = sslh_i_vset(-sum), k = sslh_i_vset(norm[r] > eps ? norm[r] : eps);
+        sslh_i_v s = sslh_i_vset(-sum), k = sslh_i_vset(norm[r] < eps ? eps : norm[r]);
         for (size_t i = 0; i < n; i += 16) {
             sslh_i_v g = sslh_i_vdiv(sslh_i_vfma(sslh_i_vget(y + i, n - i), s, sslh_i_vget(dy + i, n - i)), k);
             if (!fresh) g = sslh_i_vadd(g, sslh_i_vget(dx + i, n - i));
@@ -17663,70 +17731,81 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_back_)(const sslh_real *ys, const sslh_real *n
     }
 }
 
-/* Sums over rows, one after the other: four vectors of columns at a time. */
-SSLH_I_FN void SSLH_I_P(sslh_i_col_sum_)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
-    size_t j = 0;
-    for (; j + 64 <= C; j += 64) {
-        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a;
-        for (size_t r = 0; r < rows; r++) {
-            const sslh_real *p = x + r * ld + j;
-            a = sslh_i_vadd(a, sslh_i_vload(p));
-            b = sslh_i_vadd(b, sslh_i_vload(p + 16));
-            c = sslh_i_vadd(c, sslh_i_vload(p + 32));
-            d = sslh_i_vadd(d, sslh_i_vload(p + 48));
+/* out (C), C at most 64: sums over rows that lie ld apart, of x or, with a mean (C), of (x - mean)^2. Up to 32 rows are
+   added one after the other; more are made of two halves, so that millions of rows lose no more digits than twenty
+   additions do. 64 columns have four sums, since one alone waits four cycles for its last addition; fewer columns have
+   four for the rows in turn. */
+#define sslh_i_col_tree SSLH_I_P(sslh_i_col_tree_)
+SSLH_I_FN void sslh_i_col_tree(const sslh_real *x, size_t ld, size_t rows, size_t C, const sslh_real *mean,
+                               sslh_real *out) {
+    size_t j, r;
+    if (rows > 32) {
+        const size_t half = (rows + 63) / 64 * 32;
+        sslh_real more[64];
+        sslh_i_col_tree(x, ld, half, C, mean, out);
+        sslh_i_col_tree(x + half * ld, ld, rows - half, C, mean, more);
+        for (j = 0; j < C; j += 16)
+            sslh_i_vput(out + j, sslh_i_vadd(sslh_i_vget(out + j, C - j), sslh_i_vget(more + j, C - j)), C - j);
+        return;
+    }
+    if (C == 64) {
+        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a, t;
+        for (r = 0; r < rows && !mean; r++, x += ld) {
+            a = sslh_i_vadd(a, sslh_i_vload(x));
+            b = sslh_i_vadd(b, sslh_i_vload(x + 16));
+            c = sslh_i_vadd(c, sslh_i_vload(x + 32));
+            d = sslh_i_vadd(d, sslh_i_vload(x + 48));
         }
-        sslh_i_vstore(out + j, a);
-        sslh_i_vstore(out + j + 16, b);
-        sslh_i_vstore(out + j + 32, c);
-        sslh_i_vstore(out + j + 48, d);
+        for (r = 0; r < rows && mean; r++, x += ld) {
+            t = sslh_i_vsub(sslh_i_vload(x), sslh_i_vload(mean));
+            a = sslh_i_vfma(t, t, a);
+            t = sslh_i_vsub(sslh_i_vload(x + 16), sslh_i_vload(mean + 16));
+            b = sslh_i_vfma(t, t, b);
+            t = sslh_i_vsub(sslh_i_vload(x + 32), sslh_i_vload(mean + 32));
+            c = sslh_i_vfma(t, t, c);
+            t = sslh_i_vsub(sslh_i_vload(x + 48), sslh_i_vload(mean + 48));
+            d = sslh_i_vfma(t, t, d);
+        }
+        sslh_i_vstore(out, a);
+        sslh_i_vstore(out + 16, b);
+        sslh_i_vstore(out + 32, c);
+        sslh_i_vstore(out + 48, d);
+        return;
     }
-    for (; j < C; j += 16) {
-        sslh_i_v a = sslh_i_vzero();
-        for (size_t r = 0; r < rows; r++) a = sslh_i_vadd(a, sslh_i_vget(x + r * ld + j, C - j));
-        sslh_i_vput(out + j, a, C - j);
+    for (j = 0; j < C; j += 16) {
+        const size_t m = C - j;
+        const sslh_real *p = x + j;
+        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a;
+        sslh_i_v from = mean ? sslh_i_vget(mean + j, m) : a;
+        for (r = 0; r < rows; r++, p += ld) {
+            sslh_i_v t = sslh_i_vget(p, m);
+            if (mean) {
+                t = sslh_i_vsub(t, from);
+                t = sslh_i_vfma(t, t, a);
+            } else {
+                t = sslh_i_vadd(t, a);
+            }
+            a = b;
+            b = c;
+            c = d;
+            d = t;
+        }
+        sslh_i_vput(out + j, sslh_i_vadd(sslh_i_vadd(a, b), sslh_i_vadd(c, d)), m);
     }
+}
+/* Sums over rows, 64 columns after the other. */
+SSLH_I_FN void SSLH_I_P(sslh_i_col_sum_)(const sslh_real *x, size_t ld, size_t rows, size_t C, sslh_real *out) {
+    for (size_t j = 0; j < C; j += 64) sslh_i_col_tree(x + j, ld, rows, C - j < 64 ? C - j : 64, NULL, out + j);
 }
 
 /* Column means and sums of squared distances from them, of one block of rows that fits the cache: two passes. */
 SSLH_I_FN void SSLH_I_P(sslh_i_col_moments_)(const sslh_real *x, size_t rows, size_t C, sslh_real *mean,
                                              sslh_real *m2) {
     sslh_i_v count = sslh_i_vset((sslh_real)rows);
-    size_t j = 0;
+    size_t j;
     SSLH_I_P(sslh_i_col_sum_)(x, C, rows, C, mean);
-    for (; j + 64 <= C; j += 64) { /* four sums, since one alone waits four cycles for its last addition */
-        sslh_i_v ma = sslh_i_vdiv(sslh_i_vload(mean + j), count), mb = sslh_i_vdiv(sslh_i_vload(mean + j + 16), count);
-        sslh_i_v mc = sslh_i_vdiv(sslh_i_vload(mean + j + 32), count);
-        sslh_i_v md = sslh_i_vdiv(sslh_i_vload(mean + j + 48), count);
-        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a, t;
-        for (size_t r = 0; r < rows; r++) {
-            const sslh_real *p = x + r * C + j;
-            t = sslh_i_vsub(sslh_i_vload(p), ma);
-            a = sslh_i_vfma(t, t, a);
-            t = sslh_i_vsub(sslh_i_vload(p + 16), mb);
-            b = sslh_i_vfma(t, t, b);
-            t = sslh_i_vsub(sslh_i_vload(p + 32), mc);
-            c = sslh_i_vfma(t, t, c);
-            t = sslh_i_vsub(sslh_i_vload(p + 48), md);
-            d = sslh_i_vfma(t, t, d);
-        }
-        sslh_i_vstore(mean + j, ma);
-        sslh_i_vstore(mean + j + 16, mb);
-        sslh_i_vstore(mean + j + 32, mc);
-        sslh_i_vstore(mean + j + 48, md);
-        sslh_i_vstore(m2 + j, a);
-        sslh_i_vstore(m2 + j + 16, b);
-        sslh_i_vstore(m2 + j + 32, c);
-        sslh_i_vstore(m2 + j + 48, d);
-    }
-    for (; j < C; j += 16) {
-        sslh_i_v m = sslh_i_vdiv(sslh_i_vget(mean + j, C - j), count), a = sslh_i_vzero();
-        for (size_t r = 0; r < rows; r++) {
-            sslh_i_v t = sslh_i_vsub(sslh_i_vget(x + r * C + j, C - j), m);
-            a = sslh_i_vfma(t, t, a);
-        }
-        sslh_i_vput(mean + j, m, C - j);
-        sslh_i_vput(m2 + j, a, C - j);
-    }
+    for (j = 0; j < C; j += 16) sslh_i_vput(mean + j, sslh_i_vdiv(sslh_i_vget(mean + j, C - j), count), C - j);
+    for (j = 0; j < C; j += 64) sslh_i_col_tree(x + j, C, rows, C - j < 64 ? C - j : 64, mean + j, m2 + j);
 }
 
 /* 16 columns, or the m < 16 that are left, of one row. The value before residual and ReLU is one expression, so that
@@ -17768,8 +17847,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *
         size_t j = 0, soon = count * C * sizeof *x; /* bytes from xs to what comes next */
         for (; j + 32 <= C; j += 32) {
             sslh_i_v mean0 = sslh_i_vload(a.mean + j), mean1 = sslh_i_vload(a.mean + j + 16);
-            sslh_i_v u0 = sslh_i_vload(s1 + j), u1 = sslh_i_vload(s1 + j + 16);
-            sslh_i_v w0 = sslh_i_vload(s2 + j), w1 = sslh_i_vload(s2 + j + 16);
+            sslh_i_v u0 = zero, u1 = zero, w0 = zero, w1 = zero;
             for (size_t r = 0; r < count; r++, soon += 128) {
                 const sslh_real *p = xs + r * C + j, *d = dys + r * C + j;
                 SSLH_I_AHEAD(xs, soon), SSLH_I_AHEAD(xs, soon + 64);
@@ -17787,16 +17865,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *
                 w0 = sslh_i_vfma(g0, d0, w0);
                 w1 = sslh_i_vfma(g1, d1, w1);
             }
-            sslh_i_vstore(s1 + j, u0);
-            sslh_i_vstore(s1 + j + 16, u1);
-            sslh_i_vstore(s2 + j, w0);
-            sslh_i_vstore(s2 + j + 16, w1);
+            sslh_i_vstore(s1 + j, sslh_i_vadd(sslh_i_vload(s1 + j), u0));
+            sslh_i_vstore(s1 + j + 16, sslh_i_vadd(sslh_i_vload(s1 + j + 16), u1));
+            sslh_i_vstore(s2 + j, sslh_i_vadd(sslh_i_vload(s2 + j), w0));
+            sslh_i_vstore(s2 + j + 16, sslh_i_vadd(sslh_i_vload(s2 + j + 16), w1));
         }
         for (; j < C; j += 16) {
             size_t m = C - j;
             sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m),
                      shift = sslh_i_vget(a.shift + j, m);
-            sslh_i_v u = sslh_i_vget(s1 + j, m), w = sslh_i_vget(s2 + j, m);
+            sslh_i_v u = zero, w = zero;
             for (size_t r = 0; r < count; r++, soon += 64) {
                 SSLH_I_AHEAD(xs, soon), SSLH_I_AHEAD(dys, soon);
                 sslh_i_v d = sslh_i_vsub(sslh_i_vget(xs + r * C + j, m), mean), g = sslh_i_vget(dys + r * C + j, m);
@@ -17804,8 +17882,8 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *
                 u = sslh_i_vadd(u, g);
                 w = sslh_i_vfma(g, d, w);
             }
-            sslh_i_vput(s1 + j, u, m);
-            sslh_i_vput(s2 + j, w, m);
+            sslh_i_vput(s1 + j, sslh_i_vadd(sslh_i_vget(s1 + j, m), u), m);
+            sslh_i_vput(s2 + j, sslh_i_vadd(sslh_i_vget(s2 + j, m), w), m);
         }
     }
 }
@@ -21685,13 +21763,13 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
 }
 
 /* --- columns of a matrix: the gradient of a bias ----------------------------------------------------------------- */
-enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are added in order */
+enum { SSLH_I_BIAS_ROWS = 256 }; /* rows summed by one task; the tasks' sums are summed by sslh_i_sum_axis */
 
 /* One pass gives dz and the columns' sums of a block of rows. */
 typedef struct sslh_i_bias_job {
     const struct sslh_i_kernels *k;
     const sslh_real *y, *dy;     /* (rows,n); y NULL: no activation */
-    sslh_real       *dz, *sums;  /* (rows,n), [task][n] */
+    sslh_real       *dz, *sums;  /* (rows,n), [task][n] and their sum (n) */
     size_t           rows, n;
     int              parts;      /* of the columns, a task each: of few rows a thread takes the columns it made */
 } sslh_i_bias_job;
@@ -21721,19 +21799,17 @@ SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real 
     p.dz = dz;
     p.rows = rows;
     p.n = n;
-    p.sums = dbias ? (sslh_real *)sslh_i_scratch(c, tasks * n * sizeof(sslh_real)) : NULL;
+    p.sums = dbias ? (sslh_real *)sslh_i_scratch(c, (tasks + 1) * n * sizeof(sslh_real)) : NULL;
     if (dbias && !p.sums) return 0;
     p.parts = tasks < 8 ? (int)SSLH_I_MIN(n / 64 + 1, (size_t)8) : 1;
     sslh_i_parallel(c, (int)tasks * p.parts, sslh_i_bias_task, &p);
     if (dbias) {
-        for (size_t j = 0; j < n; j++) {
-            sslh_real s = fresh ? p.sums[j] : dbias[j] + p.sums[j];
-            for (size_t t = 1; t < tasks; t++) s = s + p.sums[t * n + j];
-            dbias[j] = s;
-        }
+        sslh_real *total = p.sums + tasks * n;
+        sslh_i_sum_axis(c, p.sums, 1, tasks, n, total);
+        for (size_t j = 0; j < n; j++) dbias[j] = fresh ? total[j] : dbias[j] + total[j];
         sslh_i_unscratch(c, p.sums);
     }
-    return 1;
+    return !SSLH_I_BAD(c);
 }
 
 /* Columns' sums of x (rows,C), 64 columns a task. */
@@ -21937,59 +22013,6 @@ SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh
         if (i != p.row) p.items *= p.dim[i];
     p.per_task = SSLH_I_COPY_TASK / (SSLH_I_MIN(p.dim[p.row], (size_t)SSLH_I_STRIDED_ROWS) * p.dim[p.n - 1]) + 1;
     sslh_i_parallel(c, (int)((p.items + p.per_task - 1) / p.per_task), sslh_i_strided_task, &p);
-}
-
-/* --- the adjoint of a broadcast ---------------------------------------------------------------------------------- */
-/* The adjoint of a broadcast: src (of the large shape, contiguous) is added up into dst, where axes with stride 0 fall
-   together. Tasks own slices of the longest axis that stays, so every sum is in row-major order of src. */
-typedef struct sslh_i_fold { sslh_i_strided s; size_t step; } sslh_i_fold;
-
-/* An odometer over the axes but the last; the last is summed (stride 0) or added element by element. */
-SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
-    const sslh_i_fold *f = (const sslh_i_fold *)arg;
-    const sslh_i_strided *p = &f->s;
-    sslh_real *dst = (sslh_real *)p->dst;
-    const sslh_real *src = (const sslh_real *)p->src;
-    size_t lo[SSLH_MAX_DIMS + 1], hi[SSLH_MAX_DIMS + 1], at[SSLH_MAX_DIMS + 1], j;
-    int i, last = p->n - 1;
-    (void)worker;
-    for (i = 0; i < p->n; i++) lo[i] = 0, hi[i] = p->dim[i];
-    if (p->row >= 0) {
-        lo[p->row] = (size_t)task * f->step;
-        hi[p->row] = SSLH_I_MIN(p->dim[p->row], lo[p->row] + f->step);
-    }
-    for (i = 0; i < p->n; i++) at[i] = lo[i];
-    for (;;) {
-        size_t s = 0, d = 0, n = hi[last] - lo[last];
-        for (i = 0; i < p->n; i++) {
-            s += at[i] * p->out[i];
-            d += at[i] * p->in[i];
-        }
-        if (p->in[last] == 0) dst[d] += sslh_i_lane_sum(src + s, n);
-        else
-            for (j = 0; j < n; j++) dst[d + j] += src[s + j];
-        for (i = last - 1; i >= 0 && ++at[i] == hi[i]; i--) at[i] = lo[i];
-        if (i < 0) break;
-    }
-}
-
-/* If no axis stays, a single task sums everything: one number. */
-SSLH_I_FN void sslh_i_fold_add(sslh_ctx *c, sslh_real *dst, const sslh_real *src, sslh_shape shape,
-                               const size_t *stride) {
-    sslh_i_fold f;
-    size_t total = 1, longest = 0;
-    int i;
-    sslh_i_strided_axes(&f.s, shape, stride);
-    f.s.src = src;
-    f.s.dst = dst;
-    f.s.row = -1;
-    for (i = 0; i < f.s.n; i++) {
-        total *= f.s.dim[i];
-        if (f.s.in[i] && f.s.dim[i] > longest) longest = f.s.dim[i], f.s.row = i;
-    }
-    if (f.s.row < 0) longest = 1;
-    f.step = (SSLH_I_COPY_TASK / (total / longest + 1) + 16) / 16 * 16;
-    sslh_i_parallel(c, (int)((longest + f.step - 1) / f.step), sslh_i_fold_task, &f);
 }
 
 /* --- picked rows ------------------------------------------------------------------------------------------------- */
@@ -23354,8 +23377,8 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     return i;
 }
 
-#define SSLH_I_BITS_FUSED 0x41127ca6bcc0bc15u
-#define SSLH_I_BITS_PLAIN 0xa748291ec278b7f0u
+#define SSLH_I_BITS_FUSED 0x2c95b48b2369ff9du
+#define SSLH_I_BITS_PLAIN 0x155a653944899dacu
 /* A compiler that was told to contract, reassociate or keep extra digits behind our back is found out: a small
    calculation that goes through products, elementary functions and reductions must give a known hash (FNV-1a over the
    bits of the results; one value with fused multiply-add, one without). */

@@ -752,6 +752,160 @@ static void elementary_functions(void) {
     sslh_destroy(c);
 }
 
+/* Signs of zeros, infinities and NaN where C and PyTorch have them, and rows whose squares pass the largest number. */
+static int same_number(double a, double b) {
+    return (a != a && b != b) || (a == b && signbit(a) == signbit(b)) || fabs(a - b) < 1e-6 * fabs(b);
+}
+static void special_values(void) {
+    static const float exponent[11] = {0.5f, 1.5f, -0.5f, -1.5f, 3, -3, 2.3f, -2.3f, 17, -17, 18};
+    const int wide = sizeof(sslh_real) == 8;
+    double inf = HUGE_VAL, largest = wide ? 1.7e308 : 3.4e38;
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x, *y, *gamma;
+    int i, k;
+    x = sslh_zeros(c, sslh_dim1(20)); /* more than a vector has lanes */
+    for (i = 0; i < 20; i++) x->data[i] = (sslh_real)(i % 5 == 0 ? -0.0 : i % 5 == 1 ? -inf : i % 5 == 2 ? inf : i % 5 == 3 ? -1.5 : 2.5);
+    for (k = 0; k < 11; k++) {
+        y = sslh_pow(c, x, exponent[k]);
+        for (i = 0; i < 20; i++)
+            CHECK(same_number((double)y->data[i], pow((double)x->data[i], (double)exponent[k])), "pow(%g, %g) = %g", (double)x->data[i], (double)exponent[k], (double)y->data[i]);
+    }
+    y = sslh_tanh(c, x);
+    for (i = 0; i < 20; i++) CHECK(same_number((double)y->data[i], tanh((double)x->data[i])), "tanh(%g) = %g", (double)x->data[i], (double)y->data[i]);
+    /* a NaN makes its row NaN and no other */
+    x = sslh_full(c, sslh_dim2(3, 5), 3);
+    x->data[6] = (sslh_real)strtod("nan", NULL);
+    y = sslh_l2_normalize(c, x, 0);
+    for (i = 0; i < 15; i++) CHECK((y->data[i] != y->data[i]) == (i / 5 == 1), "element %d: %g", i, (double)y->data[i]);
+    CHECK_OK(c);
+    /* unit rows and normalised rows of the largest numbers */
+    for (k = 0; k < 3; k++) {
+        double v[5], mean = 0, var = 0, sum = 0;
+        sslh_begin_step(c);
+        x = sslh_zeros(c, sslh_dim2(2, 5));
+        for (i = 0; i < 5; i++) {
+            v[i] = k == 0 ? i == 0 : k == 1 ? (i == 2 ? 1 : -1) : 1 - 0.125 * i; /* times the largest */
+            x->data[i] = (sslh_real)(v[i] * largest);
+            x->data[5 + i] = (sslh_real)v[i];
+            mean += v[i] / 5, sum += v[i] * v[i];
+        }
+        for (i = 0; i < 5; i++) var += (v[i] - mean) * (v[i] - mean) / 5;
+        x = sslh_requires_grad(x);
+        gamma = sslh_requires_grad(sslh_full(c, sslh_dim1(5), 1));
+        y = sslh_keep(sslh_layer_norm(c, x, gamma, NULL, SSLH_OFF));
+        sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+        CHECK_OK(c);
+        if (sslh_error(c)) break;
+        for (i = 0; i < 10; i++) {
+            CHECK_NEAR(y->data[i], (v[i % 5] - mean) / sqrt(var), 1e-6);
+            CHECK_NEAR(gamma->grad[i % 5], 2 * (v[i % 5] - mean) / sqrt(var), 2e-6);
+            CHECK(x->grad[i] - x->grad[i] == 0, "gradient of element %d is %g", i, (double)x->grad[i]);
+        }
+        y = sslh_l2_normalize(c, x, 0);
+        for (i = 0; i < 10; i++) CHECK_NEAR(y->data[i], v[i % 5] / sqrt(sum), 1e-6);
+    }
+    sslh_destroy(c);
+}
+
+/* Sums over millions of rows, one kind after the other, against sums in double: 0.1 again and again is the hardest case,
+   because every addition errs to the same side. */
+static double tenth, count;
+static void long_sum(const char *what, int columns, const sslh_real *v, double expected, double tolerance) {
+    double worst = 0;
+    int j;
+    for (j = 0; j < columns; j++) worst = fmax(worst, fabs((double)v[j] / expected - 1));
+    CHECK(worst <= tolerance, "%s: relative error %.2g", what, worst);
+}
+static void long_sums(void) {
+    static const int columns[4] = {1, 3, 20, 70};
+    int k, i, j;
+    sslh_ctx *c = create(2, NULL, 0);
+    for (k = 0; k < 4; k++) {
+        int C = columns[k], n = (test_small() ? 90000 : 3000000) / (k < 2 ? 1 : C / 4) / 3 * 3;
+        double mean = 0, var = 0;
+        sslh_tensor *x, *row, *bias, *y, *gamma, *mu, *sigma, *seed;
+        sslh_batch_norm_desc d;
+        memset(&d, 0, sizeof d);
+        tenth = (double)0.1f, count = n;
+        sslh_begin_step(c);
+        x = sslh_full(c, sslh_dim2(n, C), 0.1f);
+        y = sslh_sum(c, x, SSLH_AXIS(0), 0);
+        long_sum("sum", C, y->data, tenth * n, 2e-6);
+        y = sslh_mean(c, x, SSLH_AXIS(0), 0);
+        long_sum("mean", C, y->data, tenth, 2e-6);
+        y = sslh_sum(c, x, SSLH_ALL, 0);
+        long_sum("sum of all", 1, y->data, tenth * n * C, 2e-6);
+        /* gradients that are sums over rows: of a bias, of what was broadcast, of gamma and beta */
+        row = sslh_requires_grad(sslh_zeros(c, sslh_dim2(1, C)));
+        sslh_backward(c, sslh_sum(c, sslh_mul(c, sslh_broadcast(c, row, sslh_dim2(n, C)), x), SSLH_ALL, 0));
+        long_sum("broadcast", C, row->grad, tenth * n, 2e-6);
+        row = sslh_requires_grad(sslh_zeros(c, sslh_dim2(1, C)));
+        sslh_backward(c, sslh_sum(c, sslh_mul(c, sslh_add(c, x, row), x), SSLH_ALL, 0));
+        long_sum("added row", C, row->grad, tenth * n, 2e-6);
+        for (i = 0; i < 2; i++) {
+            bias = sslh_requires_grad(sslh_full(c, sslh_dim1(C), 1));
+            y = sslh_linear_ex(c, sslh_zeros(c, sslh_dim2(n, 1)), sslh_zeros(c, sslh_dim2(C, 1)), bias, i ? SSLH_RELU : SSLH_LINEAR);
+            sslh_backward(c, sslh_sum(c, sslh_mul(c, y, x), SSLH_ALL, 0));
+            long_sum(i ? "bias with a ReLU" : "bias", C, bias->grad, tenth * n, 2e-6);
+        }
+        CHECK_OK(c);
+        sslh_begin_step(c);
+        /* 999, 1000, 1001 in turn: normalised by channel, so that gamma's gradient is a sum of products */
+        x = sslh_zeros(c, sslh_dim2(n, C));
+        for (i = 0; i < n; i++) for (j = 0; j < C; j++) x->data[(size_t)i * (size_t)C + (size_t)j] = (sslh_real)(i % 3 == 0 ? 999 : i % 3 == 1 ? 1000 : 1001);
+        mean = 1000, var = 2 / 3.0;
+        y = sslh_variance(c, x, SSLH_AXIS(0), 0, 0);
+        long_sum("variance", C, y->data, var, 2e-6);
+        y = sslh_variance(c, x, SSLH_ALL, 0, 0);
+        long_sum("variance of all", 1, y->data, var, 2e-6);
+        y = sslh_mean(c, x, SSLH_AXIS(0), 0);
+        long_sum("mean of 1000", C, y->data, mean, 3e-7);
+        gamma = sslh_requires_grad(sslh_full(c, sslh_dim1(C), 1));
+        bias = sslh_requires_grad(sslh_full(c, sslh_dim1(C), 3));
+        mu = sslh_zeros(c, sslh_dim1(C)), sigma = sslh_zeros(c, sslh_dim1(C));
+        d.training = 1, d.momentum = 1, d.eps = SSLH_OFF;
+        for (i = 0; i < 2; i++) { /* the sum of (y + 1) y at every place: gradients 2 y + 1 */
+            d.activation = i ? SSLH_RELU : SSLH_LINEAR;
+            y = sslh_batch_norm(c, x, gamma, bias, mu, sigma, NULL, d);
+            sslh_backward(c, sslh_sum(c, sslh_mul(c, y, sslh_shift(c, y, 1)), SSLH_ALL, 0));
+            long_sum("running mean", C, mu->data, mean, 3e-7);
+            long_sum("running variance", C, sigma->data, var * n / (n - 1.0), 2e-6);
+            if (sslh_error(c)) break;
+            long_sum("batch norm, beta", C, bias->grad, (i + 1) * 7.0 * n, 3e-6); /* y has mean 3; gradients of two passes */
+            long_sum("batch norm, gamma", C, gamma->grad, (i + 1) * 2.0 * n, 3e-6);
+        }
+        CHECK_OK(c);
+        if (C > 1) { /* rows 0.1, .., except that the first is 0.2 */
+            sslh_begin_step(c);
+            x = sslh_zeros(c, sslh_dim2(n, C));
+            for (i = 0; i < n; i++) x->data[(size_t)i * (size_t)C] = 1;
+            seed = sslh_full(c, sslh_dim2(n, C), 0.1f);
+            gamma = sslh_requires_grad(sslh_full(c, sslh_dim1(C), 1));
+            bias = sslh_requires_grad(sslh_full(c, sslh_dim1(C), 3));
+            y = sslh_layer_norm(c, x, gamma, bias, SSLH_OFF);
+            sslh_backward(c, sslh_sum(c, sslh_mul(c, y, seed), SSLH_ALL, 0));
+            CHECK_OK(c);
+            if (sslh_error(c)) break;
+            long_sum("layer norm, beta", C, bias->grad, tenth * n, 3e-6);
+            long_sum("layer norm, gamma", 1, gamma->grad, tenth * n * sqrt(C - 1.0), 3e-6);
+        }
+    }
+    /* means of losses over many rows */
+    {
+        int n = test_small() ? 90000 : 3000000;
+        sslh_tensor *x, *t;
+        double expected = log1p(exp(-(double)0.3f));
+        sslh_begin_step(c);
+        x = sslh_zeros(c, sslh_dim2(n, 2)), t = sslh_zeros(c, sslh_dim2(n, 2));
+        for (i = 0; i < n; i++) x->data[2 * i] = (sslh_real)0.3f, t->data[2 * i] = 1;
+        CHECK_CLOSE(sslh_item(sslh_cross_entropy_soft(c, x, t)) / expected, 1.0, 1e-6);
+        CHECK_CLOSE(sslh_item(sslh_cross_entropy(c, x, sslh_argmax(c, x, 1))) / expected, 1.0, 1e-6);
+        CHECK_CLOSE(sslh_item(sslh_mse(c, x, sslh_zeros(c, sslh_dim2(n, 2)))) / ((double)0.3f * (double)0.3f / 2), 1.0, 1e-6);
+        CHECK_OK(c);
+    }
+    sslh_destroy(c);
+}
+
 /* What PyTorch cannot tell: the share and the scale of what dropout leaves. */
 static void dropout_statistics(void) {
     sslh_ctx *c = create(2, NULL, 0);
@@ -959,6 +1113,8 @@ int main(int argc, char **argv) {
     TEST(threads)
     TEST(instruction_sets)
     TEST(elementary_functions)
+    TEST(special_values)
+    TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)
     return test_end();
