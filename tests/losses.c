@@ -315,6 +315,71 @@ static void cross_entropy_gradient_sums_to_zero(void) {
     }
 }
 
+static sslh_cross_entropy_desc full(sslh_tensor *weight, float smoothing, sslh_reduction reduction) {
+    sslh_cross_entropy_desc d;
+    memset(&d, 0, sizeof d);
+    d.weight = weight, d.smoothing = smoothing, d.reduction = reduction;
+    return d;
+}
+static void cross_entropy_weights(void) {
+    static const float w[4] = {2, 0, 0.5f, 1}, bad[4] = {1, 1, -1, 1};
+    sslh_tensor *x = sslh_requires_grad(normal(9, 4)), *y = labels(9, 3, 4), *weight = sslh_from(c, sslh_dim1(4), w), *each, *all, *ones = sslh_full(c, sslh_dim1(4), 1);
+    double sum = 0, weights = 0;
+    int i, k, way;
+    CHECK(item(sslh_cross_entropy_full(c, x, y, -1, full(NULL, 0, SSLH_REDUCE_MEAN))) == item(sslh_cross_entropy(c, x, y)), "the default");
+    CHECK(item(sslh_cross_entropy_full(c, x, y, -1, full(ones, 0, SSLH_REDUCE_MEAN))) == item(sslh_cross_entropy(c, x, y)), "weights of 1");
+    CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, -1, full(ones, 0.3f, SSLH_REDUCE_MEAN))), item(sslh_cross_entropy_ex(c, x, y, 0.3f, -1)), 1e-6);
+    /* as many copies of an entry as its weight says; an ignored one, here of class 3, counts nowhere */
+    each = sslh_keep(sslh_cross_entropy_full(c, x, y, 3, full(weight, 0, SSLH_REDUCE_NONE)));
+    all = sslh_keep(sslh_cross_entropy_full(c, x, y, -1, full(NULL, 0, SSLH_REDUCE_NONE)));
+    CHECK(each->ndim == 1 && each->shape[0] == 9, "shape");
+    for (i = 0; i < 9; i++) {
+        double share = y->ints[i] == 3 ? 0 : (double)w[y->ints[i]];
+        CHECK_CLOSE(each->data[i], share * (double)all->data[i], 1e-6);
+        sum += (double)each->data[i], weights += share;
+    }
+    CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, 3, full(weight, 0, SSLH_REDUCE_SUM))), sum, 1e-6);
+    CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, 3, full(weight, 0, SSLH_REDUCE_MEAN))), sum / weights, 1e-6);
+    sslh_backward(c, sslh_sum(c, sslh_mul(c, each, sslh_detach(c, all)), SSLH_ALL, 0));
+    CHECK_OK(c);
+    for (i = 0; i < 9; i++) {
+        double rows = 0;
+        for (k = 0; k < 4; k++) rows += (double)x->grad[i * 4 + k];
+        CHECK_NEAR(rows, 0, 1e-6);
+        for (k = 0; k < 4; k++) CHECK((x->grad[i * 4 + k] == 0) == (y->ints[i] == 3 || y->ints[i] == 1), "entry %d of class %d", i, (int)y->ints[i]);
+    }
+    /* large logits keep the small loss of a confident prediction */
+    x = sslh_full(c, sslh_dim2(1, 4), 10000.0f);
+    x->data[2] = 10016;
+    y = labels(1, 0, 1);
+    y->ints[0] = 2;
+    for (way = 0; way < 3; way++)
+        CHECK_CLOSE(item(sslh_cross_entropy_full(c, x, y, -1, full(weight, 0, (sslh_reduction)way))) / (way ? 0.5 : 1), 3 * exp(-16.0), 1e-12);
+    CHECK_OK(c);
+    /* nothing counts */
+    y = labels(3, 1, 2);
+    for (i = 0; i < 3; i++) y->ints[i] = 1;
+    x = normal(3, 4);
+    CHECK(item(sslh_cross_entropy_full(c, x, y, 1, full(NULL, 0.1f, SSLH_REDUCE_SUM))) == 0, "a sum of nothing");
+    CHECK(item(sslh_sum(c, sslh_cross_entropy_full(c, x, y, 1, full(NULL, 0.1f, SSLH_REDUCE_NONE)), SSLH_ALL, 0)) == 0, "ignored: 0");
+    CHECK(item(sslh_cross_entropy_full(c, x, y, 0, full(weight, 0, SSLH_REDUCE_SUM))) == 0, "weights of 0");
+    CHECK_OK(c);
+    sslh_cross_entropy_full(c, x, y, 0, full(weight, 0, SSLH_REDUCE_MEAN));
+    CHECK_ERROR(c, "sslh_cross_entropy_full: all 3 labels are ignored (0) or of weight 0, the mean of nothing");
+    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(sslh_from(c, sslh_dim1(4), bad), 0, SSLH_REDUCE_SUM));
+    CHECK_ERROR(c, "the weight of class 2 is -1");
+    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(sslh_full(c, sslh_dim1(3), 1), 0, SSLH_REDUCE_SUM));
+    CHECK_ERROR(c, "weight (3): a weight for each of 4 classes is needed");
+    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(labels(4, 1, 2), 0, SSLH_REDUCE_SUM));
+    CHECK_ERROR(c, "real values are needed");
+    sslh_cross_entropy_full(c, normal(3, 4), labels(3, 1, 2), -1, full(NULL, 0, (sslh_reduction)7));
+    CHECK_ERROR(c, "7 is not a reduction");
+    sslh_cross_entropy_full(c, normal(3, 4), normal(3, 4), -1, full(NULL, 0.1f, SSLH_REDUCE_SUM));
+    CHECK_ERROR(c, "smoothing needs labels");
+    sslh_cross_entropy_full(c, normal(3, 4), normal(3, 4), -1, full(sslh_full(c, sslh_dim1(4), 1), 0, SSLH_REDUCE_SUM));
+    CHECK_ERROR(c, "weight needs labels");
+}
+
 static void label_errors(void) {
     sslh_tensor *x = normal(4, 3), *y = labels(4, 1, 4);
     sslh_cross_entropy(c, x, y);
@@ -491,6 +556,7 @@ TESTS_BEGIN
     LOSS_TEST(cross_entropy_ignore)
     LOSS_TEST(cross_entropy_soft_targets)
     LOSS_TEST(cross_entropy_gradient_sums_to_zero)
+    LOSS_TEST(cross_entropy_weights)
     LOSS_TEST(large_logits)
     LOSS_TEST(label_errors)
     LOSS_TEST(bce_properties)
