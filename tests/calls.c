@@ -92,7 +92,8 @@ static void watch(void) {
 /* Runs sequence number 0, 1 .. or the one that is asked for. */
 static void sequences(const char *test, long small, long normal, long endless, void (*sequence)(long)) {
     const char *seed = getenv("SSLH_CALLS_SEED"), *runs = getenv("SSLH_CALLS_RUNS"), *long_run = getenv("SSLH_TEST_LONG");
-    long n = runs ? atol(runs) : long_run && long_run[0] == '1' ? endless : test_small() ? small : normal, first = 0;
+    int is_long = long_run && long_run[0] == '1';
+    long n = runs ? atol(runs) : is_long ? endless / (test_small() ? 10 : 1) : test_small() ? small : normal, first = 0;
     if (seed) first = atol(seed), n = first + 1;
     watch();
     running_test = test;
@@ -1387,6 +1388,144 @@ static void graphs(void) {
     for (int i = 0; i < graph_rows && show; i++) printf("   %-28s %6ld calls\n", graph_name[i], graph_calls[i]);
 }
 
+/* --- trainings: valid settings ------------------------------------------------------------------------------------ */
+
+enum { SIDE = 8, SAMPLES = 12 };
+/* The encoder and the method with this number, of the same draws each time. */
+static sslh_method draw_method(sslh_ctx *c, int *channels) {
+    sslh_mlp_desc md;
+    sslh_convnet_desc cd;
+    sslh_resnet_desc rd;
+    sslh_nin_desc nd;
+    sslh_vit_desc vd;
+    sslh_net *net = NULL;
+    int which = dice(4), kind = which == 3 ? 4 : dice(5);
+    memset(&md, 0, sizeof md);
+    memset(&cd, 0, sizeof cd);
+    memset(&rd, 0, sizeof rd);
+    memset(&nd, 0, sizeof nd);
+    memset(&vd, 0, sizeof vd);
+    *channels = dice(2) ? 3 : 1;
+    if (which == 1) { /* makes its own encoder */
+        sslh_vae_desc d;
+        memset(&d, 0, sizeof d);
+        d.height = SIDE, d.width = SIDE, d.channels = *channels, d.hidden = 1 + dice(8), d.latent = 1 + dice(4);
+        d.gaussian = dice(2), d.activation_tanh = dice(2), d.beta = dice(2) ? 0 : dice(2) ? SSLH_OFF : 0.5f;
+        return sslh_vae(c, d);
+    }
+    switch (kind) {
+    case 0:
+        md.in = SIDE * SIDE * *channels, md.widths[0] = 1 + dice(8), md.widths[1] = dice(2) ? 2 + dice(6) : 0;
+        md.activation = (sslh_activation)dice(7), md.batch_norm = dice(2), md.last_batch_norm = dice(4);
+        md.last_activation = dice(2);
+        net = sslh_mlp(c, md);
+        break;
+    case 1:
+        cd.channels = *channels, cd.widths[0] = 1 + dice(6), cd.widths[1] = 2 + dice(6), cd.map_output = dice(2);
+        net = sslh_convnet(c, cd);
+        break;
+    case 2:
+        rd.channels = *channels, rd.width = 1 + dice(3), rd.map_output = dice(2), rd.imagenet_stem = !dice(4);
+        net = sslh_resnet(c, rd);
+        break;
+    case 3:
+        nd.channels = *channels, nd.divide = 48, nd.blocks = 3 + dice(3), nd.map_output = dice(2);
+        net = sslh_nin(c, nd);
+        break;
+    default:
+        vd.channels = *channels, vd.image = SIDE, vd.patch = dice(2) ? 2 : 4, vd.heads = 1 + dice(2), vd.depth = 1 + dice(2);
+        vd.width = 4 * vd.heads, vd.mlp = 3 + dice(6), vd.fixed_positions = dice(2);
+        vd.token_output = dice(2), vd.mean_pool = dice(2);
+        net = sslh_vit(c, vd);
+    }
+    if (which == 0) {
+        sslh_rotation_desc d;
+        memset(&d, 0, sizeof d);
+        d.rotations = dice(2) ? 2 : 4, d.one_per_image = dice(2);
+        return sslh_rotation(c, net, d);
+    }
+    if (which == 2) {
+        sslh_simclr_desc d;
+        memset(&d, 0, sizeof d);
+        d.temperature = dice(2) ? 0 : 0.2f, d.head_layers = 1 + dice(3), d.head_hidden = 1 + dice(6), d.head_out = 2 + dice(4);
+        d.no_head_norm = dice(2), d.decoupled = dice(2);
+        return sslh_simclr(c, net, d);
+    }
+    sslh_mae_desc d;
+    memset(&d, 0, sizeof d);
+    d.mask = 0.5f, d.decoder_heads = 1 + dice(2), d.decoder_width = 4 * d.decoder_heads, d.decoder_depth = 1 + dice(2);
+    d.raw_pixels = dice(2);
+    return sslh_mae(c, net, d);
+}
+typedef struct training { uint64_t hash; float loss; int64_t steps; } training;
+static int64_t stop_at; /* 0: never */
+static int count_steps(const sslh_train_info *info, void *user) {
+    ((training *)user)->steps = info->step;
+    return stop_at && info->step == stop_at && !info->epoch_end;
+}
+/* Trains; with a path it resumes from what is there and leaves a checkpoint after every step. examined: looks at the result. */
+static training run_training(long number, int threads, const char *path, int examined) {
+    training r;
+    sslh_train_desc d;
+    sslh_ctx *c = graph_context(threads);
+    int channels;
+    memset(&r, 0, sizeof r);
+    memset(&d, 0, sizeof d);
+    dice_seed(number);
+    sslh_method m = draw_method(c, &channels);
+    sslh_data data = sslh_data_from_images(c, pixels, SAMPLES - dice(4), SIDE, SIDE, channels, NULL);
+    d.epochs = 1 + dice(2), d.batch = 3 + dice(3), d.lr = 0.01f, d.warmup = dice(2) ? 0 : dice(2) ? SSLH_OFF : 0.5f;
+    d.schedule = (sslh_schedule)dice(5), d.milestones[0] = 0.5f, d.optimizer.kind = (sslh_optim_kind)dice(5);
+    d.optimizer.weight_decay = dice(2) ? 0 : 0.01f, d.optimizer.clip = dice(2) ? 0 : 1.0f;
+    d.accumulate = path ? 1 : dice(3) == 0 ? 2 : 1;
+    d.quiet = 1, d.callback = count_steps, d.user = &r;
+    if (path) d.checkpoint = path, d.checkpoint_steps = 1, d.resume = 1;
+    running_call = m.name ? m.name : "none";
+    r.loss = sslh_train(c, m, data, d);
+    CHECK(!sslh_error(c), "%s: %s", running_call, sslh_error(c) ? sslh_error(c) : "");
+    r.hash = sslh_error(c) ? 0 : sslh_hash(m.net);
+    if (examined && !sslh_error(c)) {
+        sslh_feature_desc fd;
+        sslh_net *encoder = m.encoder;
+        float *all, *one;
+        memset(&fd, 0, sizeof fd);
+        int width = sslh_net_query(encoder).width, n = 3;
+        sslh_tensor *f = sslh_features(c, encoder, data, fd);
+        CHECK(f->ndim == 2 && f->shape[0] == data.count && is_finite(f), "features");
+        CHECK(sslh_hash(sslh_clone(encoder)) == sslh_hash(encoder), "a clone differs");
+        all = (float *)malloc((size_t)(n * width) * sizeof *all);
+        one = (float *)malloc((size_t)width * sizeof *one);
+        sslh_embed(encoder, pixels, n, SIDE, SIDE, channels, all);
+        sslh_embed(encoder, pixels + SIDE * SIDE * channels, 1, SIDE, SIDE, channels, one);
+        CHECK(!memcmp(all + width, one, (size_t)width * sizeof *one), "an image has other features in a batch");
+        free(all);
+        free(one);
+        CHECK(!sslh_error(c), "%s: %s", running_call, sslh_error(c) ? sslh_error(c) : "");
+    }
+    sslh_destroy(c);
+    return r;
+}
+static void training_sequence(long number) {
+    const char *path = own_file("resumed");
+    training whole = run_training(number, 1, NULL, 1), two = run_training(number, 2, NULL, 0);
+    CHECK(whole.loss - whole.loss == 0 && whole.steps > 0, "loss %g after %d steps", (double)whole.loss, (int)whole.steps);
+    CHECK(whole.hash == two.hash, "another result with two threads");
+    remove(path);
+    whole = run_training(number, 1, path, 0);
+    remove(path);
+    stop_at = 1 + number % whole.steps;
+    run_training(number, 2, path, 0);
+    stop_at = 0;
+    training resumed = run_training(number, 1, path, 0);
+    CHECK(resumed.hash == whole.hash, "another result when stopped after step %d of %d", (int)(1 + number % whole.steps),
+          (int)whole.steps);
+    remove(path);
+}
+static void trainings(void) {
+    constants();
+    sequences("trainings", 25, 150, 4000, training_sequence);
+}
+
 /* --- the tables are complete -------------------------------------------------------------------------------------- */
 
 /* The names of the functions that ssl.h declares between two lines that contain begin and end. */
@@ -1444,4 +1583,7 @@ TESTS_BEGIN
     TEST(hostile_calls)
 #endif
     TEST(graphs)
+#ifndef SSLH_REAL
+    TEST(trainings)
+#endif
 TESTS_END
