@@ -1,8 +1,7 @@
 /* Fuzzing of everything that reads bytes from outside. The same targets serve two programs.
 
    A test like the others: a bounded number of mutants of good samples (FUZZ_RUNS in the environment, default 20,000), to be built
-   with sanitizers too. Checksums of PNG files are mended after most mutations, as otherwise nearly every mutant would be refused
-   at its first chunk; of the files of weights one is there without checksums.
+   with sanitizers too. Checksums are mended after most mutations, as otherwise nearly every mutant would be refused for them.
 
    libFuzzer, which the fuzz stage of tests/run.sh builds with clang:
 
@@ -98,11 +97,19 @@ static int read_index(const uint8_t *p, size_t size) {
     sslh_i_parts_free(&set);
     return !sslh_error(c);
 }
-static int read_labels(const uint8_t *p, size_t size) {
-    static const char index[] = "cell 2 2\nsheet a.png columns 4 count 3\nsheet a.png columns 4 count 5\nlabels l2.txt\n";
-    FILE *f = fopen(test_temporary("l2.txt"), "wb");
-    if (!f || fwrite(p, 1, size, f) != size) stop("labels", "the file cannot be written");
+/* The bytes as a file, for what is read by its path only. */
+static const char *as_file(const uint8_t *p, size_t size) {
+    const char *path = test_temporary("bytes");
+    FILE *f;
+    remove(path); /* some file systems wait for the disk when a file that is there is written anew */
+    f = fopen(path, "wb");
+    if (!f || fwrite(p, 1, size, f) != size) stop("bytes", "the file cannot be written");
     fclose(f);
+    return path;
+}
+static int read_labels(const uint8_t *p, size_t size) {
+    static const char index[] = "cell 2 2\nsheet a.png columns 4 count 3\nsheet a.png columns 4 count 5\nlabels bytes\n";
+    as_file(p, size);
     return read_index((const uint8_t *)index, sizeof index - 1);
 }
 /* Weights into a net: all of them or none. */
@@ -113,9 +120,8 @@ static int read_weights(const uint8_t *p, size_t size) {
     sslh_load_desc d;
     char *report = (char *)malloc(60);
     memset(&d, 0, sizeof d);
-    report[0] = 0; /* as sslh_load_weights does */
     d.strip_prefix = prefix[size % 3], d.partial = size % 2 != 0, d.report = report, d.report_size = 60;
-    sslh_i_load_bytes(net, "fuzz", "memory", p, size, d);
+    sslh_load_weights(net, as_file(p, size), d);
     int ok = !sslh_error(c);
     if (!memchr(report, 0, 60)) stop("weights", "the report has no end");
     free(report);
@@ -133,7 +139,7 @@ static int read_net(const uint8_t *p, size_t size) {
 static int read_checkpoint(const uint8_t *p, size_t size) {
     uint64_t before = sslh_hash(method.net), stream = c->stream, seed = c->desc.seed;
     int64_t steps = optimizer->steps[0];
-    sslh_i_load_checkpoint_bytes(&method, optimizer, "memory", p, size);
+    sslh_load_checkpoint(&method, optimizer, as_file(p, size));
     int ok = !sslh_error(c);
     sslh_clear_error(c);
     if (!ok && (sslh_hash(method.net) != before || c->stream != stream || c->desc.seed != seed || optimizer->steps[0] != steps))
@@ -207,7 +213,7 @@ static void end(void) {
     c = NULL;
     remove(test_temporary("a.png"));
     remove(test_temporary("l.txt"));
-    remove(test_temporary("l2.txt"));
+    remove(test_temporary("bytes"));
 }
 
 static int accepted[TARGETS];
@@ -244,21 +250,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return 0;
 }
 
-/* Makes the chunk checksums of a PNG right again. */
-static void mend_png(uint8_t *p, size_t size) {
-    if (size < 8 || memcmp(p, sslh_i_png_magic, 8)) return;
-    for (size_t at = 8; size - at >= 12;) {
-        size_t n = sslh_i_be32(p + at);
-        if (n > size - at - 12) return;
-        sslh_i_put_be32(p + at + 8 + n, sslh_i_crc32(0, p + at + 4, n + 4));
-        at += 12 + n;
+/* Makes the checksums right again: of the chunks of a PNG, of a whole file of weights. */
+static void mend(uint8_t *p, size_t size) {
+    static const char key[] = "\"" SSLH_I_ST_CRC "\":\"";
+    size_t n = sizeof key - 1;
+    if (size >= 8 && !memcmp(p, sslh_i_png_magic, 8)) {
+        for (size_t at = 8; size - at >= 12;) {
+            size_t length = sslh_i_be32(p + at);
+            if (length > size - at - 12) return;
+            sslh_i_put_be32(p + at + 8 + length, sslh_i_crc32(0, p + at + 4, length + 4));
+            at += 12 + length;
+        }
+        return;
     }
+    for (size_t at = 0; at + n + 8 <= size && at < 200; at++)
+        if (!memcmp(p + at, key, n)) {
+            char digits[12];
+            sslh_i_st_whole_crc(digits, p, size, at + n);
+            memcpy(p + at + n, digits, 8);
+            return;
+        }
 }
 
 #ifdef SSLH_LIBFUZZER
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
     size = LLVMFuzzerMutate(data, size, most);
-    if (seed % 8) mend_png(data, size);
+    if (seed % 8) mend(data, size);
     return size;
 }
 #else
@@ -320,7 +337,7 @@ static int target_of(const char *name) {
     return 0;
 }
 static void add_text(const char *target, const char *text) { add_sample(target_of(target), text, strlen(text)); }
-/* A file that was written, and the same without checksums: their names are changed. */
+/* A file that was written, and the same without checksums of single tensors: their names are changed. */
 static void add_file(const char *target, const char *path) {
     size_t size;
     uint8_t *p = sslh_i_read_whole(c, "test", path, &size);
@@ -328,6 +345,7 @@ static void add_file(const char *target, const char *path) {
     add_sample(target_of(target), p, size);
     for (size_t i = 0; i + 6 < size; i++)
         if (!memcmp(p + i, "crc32.", 6)) p[i + 4] = '3';
+    mend(p, size);
     add_sample(target_of(target), p, size);
     sslh_i_free(c, p);
     remove(path);
@@ -373,7 +391,7 @@ static void mutated_samples(void) {
         int k = run % 2 ? (int)dice((uint32_t)files) : files + (int)dice((uint32_t)(samples - files));
         memcpy(p, sample[k].bytes, sample[k].size);
         size_t size = mutate(p, sample[k].size);
-        if (dice(4)) mend_png(p, size);
+        if (dice(4)) mend(p, size);
         run_target(sample_target[k], p, size);
     }
     for (int t = 0; count >= 10000 && t < TARGETS; t++)
