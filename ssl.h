@@ -1590,7 +1590,8 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
-/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there. */
+/* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
+   for what is not wanted. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
 SSLH_API void sslh_data_image(sslh_data d, int64_t index, uint8_t *out);
@@ -1920,7 +1921,7 @@ typedef struct sslh_vae_desc {
    schedule=constant warmup=0. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
-   sslh_no_grad. */
+   sslh_no_grad. NULL for what is not wanted. */
 SSLH_API void         sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, sslh_tensor **logvar);
 /* Images (N,H,W,C) from codes (N,latent): the means of the pixels, in [0,1] for the Bernoulli likelihood. */
 SSLH_API sslh_tensor *sslh_vae_decode(sslh_method *m, sslh_tensor *z);
@@ -1982,7 +1983,8 @@ SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc des
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
 SSLH_API sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, int height, int width);
 /* For a picture: x (N,H,W,C), normalised as in training, as the encoder sees it (hidden patches grey) and with hidden
-   patches filled in, both (N,H,W,C). Which patches of image n are hidden depends on (seed, stream modulo 2^20, n). */
+   patches filled in, both (N,H,W,C); NULL for what is not wanted. Which patches of image n are hidden depends on (seed,
+   stream modulo 2^20, n). */
 SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **masked,
                                    sslh_tensor **filled);
 #endif
@@ -3502,6 +3504,10 @@ SSLH_I_LEAN_BEGIN
    nothing. */
 SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) {
     if (!v || !x) return;
+    if (!name) {
+        sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: the name is NULL");
+        return;
+    }
     if (v->n == 16) {
         sslh_fail(x->ctx, SSLH_E_USAGE, "sslh_view_add: more than 16 views (\"%s\")", name);
         return;
@@ -3512,7 +3518,7 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
 
 SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     int i;
-    for (i = 0; v && i < v->n; i++)
+    for (i = 0; v && name && i < v->n; i++)
         if (strcmp(v->name[i], name) == 0) return v->x[i];
     return NULL;
 }
@@ -4008,13 +4014,14 @@ SSLH_DEF void sslh_vae_encode(sslh_method *m, sslh_tensor *x, sslh_tensor **mu, 
     const sslh_i_vae *s = (const sslh_i_vae *)sslh_i_self("sslh_vae_encode", m, "sslh_vae");
     sslh_forward_desc f;
     sslh_tensor *p;
-    *mu = *logvar = sslh_i_dummy(m ? m->ctx : NULL);
+    if (mu) *mu = sslh_i_dummy(m ? m->ctx : NULL);
+    if (logvar) *logvar = sslh_i_dummy(m ? m->ctx : NULL);
     if (!s) return;
     memset(&f, 0, sizeof f);
     f.tap = "posterior";
     p = sslh_forward_ex(m->encoder, x, f);
-    *mu = sslh_slice(m->ctx, p, 1, 0, s->d.latent);
-    *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
+    if (mu) *mu = sslh_slice(m->ctx, p, 1, 0, s->d.latent);
+    if (logvar) *logvar = sslh_slice(m->ctx, p, 1, s->d.latent, 2 * s->d.latent);
 }
 
 /* (N,latent) -> (N,H,W,C). The decoder ends in logits; the mean of a Bernoulli pixel is their sigmoid, that of a
@@ -4514,7 +4521,8 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
     sslh_tensor *keep, *restore, *hidden, *patches, *mean, *std, *y, *shown;
     uint64_t *streams;
     int i, was_training;
-    *masked = *filled = sslh_i_dummy(c);
+    if (masked) *masked = sslh_i_dummy(c);
+    if (filled) *filled = sslh_i_dummy(c);
     if (!s || !sslh_i_begin(c, "sslh_mae_reconstruct", &x, 1, 1)) return;
     if (x->ndim != 4) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_mae_reconstruct: images (N,H,W,C) are needed");
@@ -4536,8 +4544,9 @@ SSLH_DEF void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
         hidden = sslh_reshape(c, hidden, sslh_dim3(x->shape[0], s->patches, 1));
         /* hidden patches get one grey: the mean of all values of x */
         shown = sslh_where(c, hidden, sslh_mean(c, patches, SSLH_ALL, 1), patches);
-        *masked = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
-        *filled = sslh_unpatchify(c, sslh_where(c, hidden, y, patches), s->patch, x->shape[1], x->shape[2]);
+        if (masked) *masked = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
+        shown = sslh_where(c, hidden, y, patches);
+        if (filled) *filled = sslh_unpatchify(c, shown, s->patch, x->shape[1], x->shape[2]);
     }
     sslh_no_grad(c, 0);
     sslh_train_mode(m->net, was_training);
@@ -7363,6 +7372,10 @@ SSLH_DEF size_t sslh_summary(sslh_net *net, sslh_shape input, char *out, size_t 
 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
+/* The number of an entry k behind the one with this number. No net has the number INT_MAX, which stands for all that
+   lie beyond. */
+SSLH_I_FN int sslh_i_behind(int index, int k) { return index > INT_MAX - k ? INT_MAX : index + k; }
+
 /* Declares "name.suffix"; the name may be empty. */
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale) {
@@ -7370,7 +7383,8 @@ SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix
     if (sslh_i_net_bad(net)) return -1;
     if (snprintf(full, sizeof full, "%s%s%s", name ? name : "", name && name[0] ? "." : "",
                  suffix) >= (int)sizeof full) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "the name '%s' is too long", name);
+        sslh_fail(net->ctx, SSLH_E_USAGE,
+                  "sslh_param_new: the name '%.40s..' is too long (at most 111 characters with its .%s)", name, suffix);
         return -1;
     }
     return is_param ? sslh_param_new(net, full, shape, init, scale) : sslh_i_state_new(net, full, type, shape, init,
@@ -7389,8 +7403,8 @@ SSLH_DEF int sslh_layer_linear_new(sslh_net *net, const char *name, int in, int 
 /* (..,I) -> (..,O); bias, if any, is the entry behind the weight. */
 SSLH_DEF sslh_tensor *sslh_layer_linear(sslh_net *net, int index, sslh_tensor *x, int no_bias,
                                         sslh_activation activation) {
-    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1),
-                          activation);
+    return sslh_linear_ex(sslh_net_ctx(net), x, sslh_param(net, index),
+                          no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), activation);
 }
 
 /* (O,K,K,I/groups), any initial values; the bias uniform in +-1/sqrt(fan_in) as PyTorch's. */
@@ -7418,7 +7432,8 @@ SSLH_DEF int sslh_layer_conv_new(sslh_net *net, const char *name, int in, int ou
 
 /* (N,H,W,I) -> (N,H',W',O) */
 SSLH_DEF sslh_tensor *sslh_layer_conv(sslh_net *net, int index, sslh_tensor *x, int no_bias, sslh_conv_desc desc) {
-    return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index), no_bias ? NULL : sslh_param(net, index + 1), desc);
+    return sslh_conv2d(sslh_net_ctx(net), x, sslh_param(net, index),
+                       no_bias ? NULL : sslh_param(net, sslh_i_behind(index, 1)), desc);
 }
 
 /* Names as PyTorch's; num_batches_tracked is only counted, because files there have it. */
@@ -7439,10 +7454,10 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_batch_norm_desc d;
     sslh_tensor *gamma = no_affine == 1 ? NULL : sslh_param(net, index),
-        *beta = no_affine ? NULL : sslh_param(net, index + 1);
-    int state = index + (no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
-    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, state + 1),
-        *batches = sslh_state(net, state + 2);
+        *beta = no_affine ? NULL : sslh_param(net, sslh_i_behind(index, 1));
+    int state = sslh_i_behind(index, no_affine == 0 ? 2 : no_affine == 2 ? 1 : 0);
+    sslh_tensor *mean = sslh_state(net, state), *var = sslh_state(net, sslh_i_behind(state, 1)),
+        *batches = sslh_state(net, sslh_i_behind(state, 2));
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
@@ -7460,7 +7475,7 @@ SSLH_DEF int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int widt
 
 /* (..,D) -> (..,D) */
 SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
-    return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, index + 1), eps);
+    return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, sslh_i_behind(index, 1)), eps);
 }
 
 enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
@@ -10452,7 +10467,7 @@ SSLH_DEF uint32_t sslh_random_below(uint64_t seed, uint64_t stream, uint64_t ind
 SSLH_DEF void sslh_random_permutation(uint64_t seed, uint64_t stream, int32_t *out, int32_t n) {
     int32_t i;
     for (i = 0; i < n; i++) out[i] = i;
-    for (i = n - 1; i > 0; i--) {
+    for (i--; i > 0; i--) {
         int32_t j = (int32_t)sslh_random_below(seed, stream, (uint64_t)i, (uint32_t)i + 1), t = out[i];
         out[i] = out[j];
         out[j] = t;
@@ -27302,6 +27317,9 @@ SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     sslh_ctx *c = d.ctx;
     uint64_t s1[4] = {0, 0, 0, 0}, s2[4] = {0, 0, 0, 0};
     double f1[4] = {0, 0, 0, 0}, f2[4] = {0, 0, 0, 0};
+    float unwanted[4];
+    if (!mean) mean = unwanted;
+    if (!std) std = unwanted;
     for (int k = 0; k < 4; k++) mean[k] = std[k] = 0;
     if (SSLH_I_BAD(c)) return;
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_IMAGE);
@@ -27357,6 +27375,10 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
     if (!f || index < 0 || index >= d.count) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: there is no image %.0f (%.0f samples)", (double)index,
                   (double)d.count);
+        return;
+    }
+    if (!out) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_image: the memory for the pixels is NULL");
         return;
     }
     if (f->type == SSLH_U8) {

@@ -1,97 +1,284 @@
-/* Fuzzing of every reader that takes bytes from outside.
+/* Fuzzing of everything that reads bytes from outside. The same targets serve two programs.
 
-   With libFuzzer:  clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. \
-                        tests/fuzz_files.c -o fuzz -lm -lpthread
-                    ./fuzz tests/golden/files
-   Without:         a test like the others: a bounded number of mutated samples (FUZZ_RUNS in the environment, default
-                    20,000), to be built with sanitizers too. PNG checksums are mended after most mutations, as
-                    otherwise nearly every mutant would be refused at its first chunk. */
+   A test like the others: a bounded number of mutants of good samples (FUZZ_RUNS in the environment, default 20,000), to be built
+   with sanitizers too. Checksums are mended after most mutations, as otherwise nearly every mutant would be refused for them.
+
+   libFuzzer, which the fuzz stage of tests/run.sh builds with clang:
+
+       clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. tests/fuzz_files.c -o fuzz -lm -lpthread
+       build/tests/fuzz_files targets                       names of the targets
+       build/tests/fuzz_files samples FOLDER                writes the samples of target T as FOLDER/T/0, 1 ..
+       SSLH_FUZZ=png ./fuzz FOLDER/png                      one target; without SSLH_FUZZ all */
 #define SSLH_IMPLEMENTATION
 #define SSLH_MAX_PIXELS 262144u
 #include "../ssl.h"
+#include "harness.h"
+#include "samples.h"
 
 #ifdef __cplusplus
-extern "C"
+extern "C" {
 #endif
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+#ifdef __cplusplus
+}
+#endif
 
-/* A reader's results are freed; an error is cleared; nothing may be left, whatever the bytes were. */
-static int settle(sslh_ctx *c, size_t before, const char *what) {
-    if (sslh_query(c).bytes != before) {
-        fprintf(stderr, "%s: %.0f bytes are left (%s)\n", what, (double)(sslh_query(c).bytes - before),
-                sslh_error(c) ? sslh_error(c) : "no error");
-        abort();
-    }
-    int ok = sslh_error(c) == NULL;
-    sslh_clear_error(c);
-    return ok;
+static sslh_ctx *c;
+/* What the targets read into. */
+static sslh_net *net;
+static sslh_method method;
+static sslh_optimizer *optimizer;
+static sslh_data images;
+static uint8_t pixels[4 * 8 * 8 * 3];
+
+static void stop(const char *target, const char *what) {
+    fprintf(stderr, "%s: %s (%s)\n", target, what, sslh_error(c) ? sslh_error(c) : "no error");
+    abort();
+}
+/* Blocks made since the mark that are still there. The heap of steps may grow and stays, and so does what a net lays out at
+   its first use. */
+static int left_since(int64_t mark) {
+    int n = 0;
+    for (const sslh_i_block *b = c->first; b; b = b->next) n += b->serial > mark;
+    return n;
 }
 
-static int accepted;               /* inputs that some reader took */
+/* --- the targets: what they read is freed; 1 when the bytes were accepted ----------------------------------------- */
+
+static int read_image(const uint8_t *p, size_t size) {
+    uint8_t *image = sslh_load_image_memory(c, p, size, NULL, NULL, NULL);
+    sslh_i_free(c, image);
+    return image != NULL;
+}
+/* As every format of the table of readers that the bytes may be of. */
 static int taken[SSLH_I_READERS]; /* by the row of the table */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static sslh_ctx *c;
-    sslh_desc d;
-    sslh_i_parts set;
-    memset(&d, 0, sizeof d);
-    d.threads = 1;
-    d.max_bytes = (size_t)1 << 28;
-    if (!c) c = sslh_create(d);
-    size_t before = sslh_query(c).bytes, n;
-    uint8_t *exact = (uint8_t *)malloc(size ? size : 1); /* so that one byte too far is seen */
-    if (!exact) return 0;
-    if (size) memcpy(exact, data, size);
-    sslh_i_source s = sslh_i_source_of(c, "fuzz", "memory", exact, size);
+static int read_row(int row, const uint8_t *p, size_t size) {
+    sslh_i_source s = sslh_i_source_of(c, "fuzz", "memory", p, size);
+    sslh_i_found found;
+    if (!sslh_i_readers[row].is(&s)) return 0;
+    memset(&found, 0, sizeof found);
+    sslh_i_readers[row].read(&s, &found);
+    sslh_i_found_free(c, &found);
+    sslh_i_source_close(&s);
+    taken[row] += !sslh_error(c);
+    return !sslh_error(c);
+}
+static int read_inflate(const uint8_t *p, size_t size) {
     int took = 0;
-
-    sslh_i_free(c, sslh_load_image_memory(c, exact, size, NULL, NULL, NULL));
-    took |= settle(c, before, "image");
     for (int format = 0; format < 3; format++) {
-        sslh_i_free(c, sslh_inflate(c, exact, size, format, 1 << 20, &n));
-        took |= settle(c, before, "inflate");
+        size_t n;
+        sslh_i_free(c, sslh_inflate(c, p, size, format, 1 << 20, &n));
+        took |= !sslh_error(c);
+        sslh_clear_error(c);
     }
-    for (int row = 0; row < SSLH_I_READERS; row++) { /* every format of the table that the bytes may be of */
-        sslh_i_source one = s;
-        sslh_i_found found;
-        if (!sslh_i_readers[row].is(&one)) continue;
-        memset(&found, 0, sizeof found);
-        sslh_i_readers[row].read(&one, &found);
-        sslh_i_found_free(c, &found);
-        sslh_i_source_close(&one);
-        int ok = settle(c, before, sslh_i_readers[row].name);
-        taken[row] += ok;
-        took |= ok;
-    }
-
+    return took;
+}
+/* The bytes as content: what is packed comes back. */
+static int read_deflate(const uint8_t *p, size_t size) {
+    size_t packed_size, n;
+    if (!size || size >= 100000) return 0;
+    uint8_t *packed = sslh_i_deflate(c, p, size, size & 1 ? 3 : 6, &packed_size);
+    uint8_t *back = packed ? sslh_inflate(c, packed, packed_size, 1, size, &n) : NULL;
+    if (!back || n != size || memcmp(back, p, size)) stop("deflate", "what was packed does not come back");
+    sslh_i_free(c, packed);
+    sslh_i_free(c, back);
+    return 1;
+}
+/* An index.txt. The sheet a.png of 4 x 2 cells of 2 x 2 pixels and the labels l.txt lie in the folder. */
+static int read_index(const uint8_t *p, size_t size) {
+    sslh_i_parts set;
+    sslh_i_source s = sslh_i_source_of(c, "fuzz", "index.txt", p, size);
     memset(&set, 0, sizeof set);
     set.c = c;
     set.fn = "fuzz";
-    sslh_i_load_index(&set, &s, "no folder"); /* the text; sheets and labels that it names are not there */
+    sslh_i_load_index(&set, &s, test_folder);
     sslh_i_parts_free(&set);
-    settle(c, before, "index.txt");
+    return !sslh_error(c);
+}
+/* The bytes as a file, for what is read by its path only. */
+static const char *as_file(const uint8_t *p, size_t size) {
+    const char *path = test_temporary("bytes");
+    FILE *f;
+    remove(path); /* some file systems wait for the disk when a file that is there is written anew */
+    f = fopen(path, "wb");
+    if (!f || fwrite(p, 1, size, f) != size) stop("bytes", "the file cannot be written");
+    fclose(f);
+    return path;
+}
+static int read_labels(const uint8_t *p, size_t size) {
+    static const char index[] = "cell 2 2\nsheet a.png columns 4 count 3\nsheet a.png columns 4 count 5\nlabels bytes\n";
+    as_file(p, size);
+    return read_index((const uint8_t *)index, sizeof index - 1);
+}
+/* Weights into a net: all of them or none. */
+static int read_weights(const uint8_t *p, size_t size) {
+    static const char *const prefix[] = {NULL, "module.", ""};
+    uint64_t before = sslh_hash(net);
+    sslh_preprocess was = net->preprocess;
+    sslh_load_desc d;
+    char *report = (char *)malloc(60);
+    memset(&d, 0, sizeof d);
+    d.strip_prefix = prefix[size % 3], d.partial = size % 2 != 0, d.report = report, d.report_size = 60;
+    sslh_load_weights(net, as_file(p, size), d);
+    int ok = !sslh_error(c);
+    if (!memchr(report, 0, 60)) stop("weights", "the report has no end");
+    free(report);
+    sslh_clear_error(c);
+    if (!ok && (sslh_hash(net) != before || memcmp(&was, &net->preprocess, sizeof was))) stop("weights", "a part was read");
+    return ok;
+}
+/* A net by its architecture text. */
+static int read_net(const uint8_t *p, size_t size) {
+    sslh_net *made = sslh_load_net_memory(c, p, size);
+    int ok = !sslh_error(c);
+    if (ok) sslh_hash(made);
+    return ok;
+}
+static int read_checkpoint(const uint8_t *p, size_t size) {
+    uint64_t before = sslh_hash(method.net), stream = c->stream, seed = c->desc.seed;
+    int64_t steps = optimizer->steps[0];
+    sslh_load_checkpoint(&method, optimizer, as_file(p, size));
+    int ok = !sslh_error(c);
+    sslh_clear_error(c);
+    if (!ok && (sslh_hash(method.net) != before || c->stream != stream || c->desc.seed != seed || optimizer->steps[0] != steps))
+        stop("checkpoint", "a part was read");
+    return ok;
+}
+/* The settings of each method as text. */
+static int read_settings(const uint8_t *p, size_t size) {
+    char *text = (char *)malloc(size + 1);
+    int count, took = 0;
+    const sslh_method_info *all = sslh_methods(&count);
+    if (size) memcpy(text, p, size);
+    text[size] = 0;
+    for (int i = 0; i < count; i++) {
+        sslh_method m = sslh_method_make(c, all[i].name, strcmp(all[i].encoder, "own") ? net : NULL, images, text);
+        char line[300];
+        if (!sslh_error(c)) sslh_method_print(&m, line, sizeof line), took = 1;
+        sslh_clear_error(c);
+    }
+    free(text);
+    return took;
+}
 
-    /* the bytes as content: what is packed comes back */
-    if (size && size < 100000) {
-        size_t packed_size;
-        uint8_t *packed = sslh_i_deflate(c, exact, size, size & 1 ? 3 : 6, &packed_size);
-        uint8_t *back = packed ? sslh_inflate(c, packed, packed_size, 1, size, &n) : NULL;
-        if (!back || n != size || memcmp(back, exact, size)) {
-            fprintf(stderr, "deflate and inflate differ (%s)\n", sslh_error(c) ? sslh_error(c) : "no error");
-            abort();
-        }
-        sslh_i_free(c, packed);
-        sslh_i_free(c, back);
-        settle(c, before, "deflate");
+typedef int (*reader)(const uint8_t *p, size_t size);
+static const struct target { const char *name; reader read; } targets[] = {{"image", read_image}, {"inflate", read_inflate},
+    {"deflate", read_deflate}, {"index", read_index}, {"labels", read_labels}, {"weights", read_weights}, {"net", read_net},
+    {"checkpoint", read_checkpoint}, {"settings", read_settings}};
+enum { OTHERS = sizeof targets / sizeof targets[0], TARGETS = OTHERS + SSLH_I_READERS };
+/* The rows of the table come behind: "png" for the row "PNG". */
+static const char *target_name(int t) {
+    static char name[40];
+    size_t n = 0;
+    if (t < OTHERS) return targets[t].name;
+    for (const char *at = sslh_i_readers[t - OTHERS].name; *at && *at != '(' && n < sizeof name - 1; at++)
+        if (*at != ' ' && *at != '-') name[n++] = (char)(*at >= 'A' && *at <= 'Z' ? *at + 'a' - 'A' : *at);
+    name[n] = 0;
+    return name;
+}
+
+static void begin(void) {
+    sslh_desc d;
+    sslh_vit_desc vd;
+    sslh_simclr_desc sd;
+    sslh_optimizer_desc od;
+    static uint8_t sheet[4 * 8];
+    memset(&d, 0, sizeof d);
+    memset(&vd, 0, sizeof vd);
+    memset(&sd, 0, sizeof sd);
+    memset(&od, 0, sizeof od);
+    d.threads = 1;
+    d.max_bytes = (size_t)1 << 28;
+    c = sslh_create(d);
+    for (size_t i = 0; i < sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37);
+    images = sslh_data_from_images(c, pixels, 4, 8, 8, 3, NULL);
+    vd.image = 8, vd.width = 4, vd.heads = 1, vd.depth = 1, vd.mlp = 3;
+    net = sslh_vit(c, vd);
+    sd.head_layers = 1, sd.head_out = 3;
+    method = sslh_simclr(c, sslh_clone(net), sd);
+    od.kind = SSLH_ADAMW;
+    optimizer = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(optimizer, method.net);
+    sslh_hash(method.net);
+    sslh_optimizer_step(optimizer, 0.01f);
+    sslh_save_png(c, test_temporary("a.png"), sheet, 4, 8, 1);
+    FILE *f = fopen(test_temporary("l.txt"), "wb");
+    if (f) fputs("0 1 2 0 1 2 0 1\n", f), fclose(f);
+    if (!f || sslh_error(c)) stop("begin", "the samples cannot be made");
+}
+static void end(void) {
+    sslh_destroy(c);
+    c = NULL;
+    remove(test_temporary("a.png"));
+    remove(test_temporary("l.txt"));
+    remove(test_temporary("bytes"));
+}
+
+static int accepted[TARGETS];
+/* One target; -1: all. */
+static void run_target(int t, const uint8_t *data, size_t size) {
+    uint8_t *exact = (uint8_t *)malloc(size ? size : 1); /* so that one byte too far is seen */
+    if (size) memcpy(exact, data, size);
+    for (int k = t < 0 ? 0 : t; k < (t < 0 ? TARGETS : t + 1); k++) {
+        int64_t mark = sslh_mark(c);
+        int ok = k < OTHERS ? targets[k].read(exact, size) : read_row(k - OTHERS, exact, size);
+        sslh_clear_error(c);
+        /* nets and methods that were made go with the mark; readers and writers free what they took */
+        if (k < OTHERS && (targets[k].read == read_net || targets[k].read == read_settings)) sslh_rewind(c, mark);
+        if (left_since(mark)) stop(target_name(k), "memory is left");
+        accepted[k] += ok;
     }
     free(exact);
-    accepted += took;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static int chosen = -2;
+    if (chosen == -2) {
+        const char *name = getenv("SSLH_FUZZ");
+        chosen = -1;
+        for (int t = 0; name && t < TARGETS; t++)
+            if (!strcmp(target_name(t), name)) chosen = t;
+        if (name && chosen < 0) {
+            fprintf(stderr, "no target %s\n", name);
+            exit(1);
+        }
+        begin();
+    }
+    run_target(chosen, data, size);
     return 0;
 }
 
-#ifndef SSLH_LIBFUZZER
-#include "harness.h"
-#include "samples.h"
+/* Makes the checksums right again: of the chunks of a PNG, of a whole file of weights. */
+static void mend(uint8_t *p, size_t size) {
+    static const char key[] = "\"" SSLH_I_ST_CRC "\":\"";
+    size_t n = sizeof key - 1;
+    if (size >= 8 && !memcmp(p, sslh_i_png_magic, 8)) {
+        for (size_t at = 8; size - at >= 12;) {
+            size_t length = sslh_i_be32(p + at);
+            if (length > size - at - 12) return;
+            sslh_i_put_be32(p + at + 8 + length, sslh_i_crc32(0, p + at + 4, length + 4));
+            at += 12 + length;
+        }
+        return;
+    }
+    for (size_t at = 0; at + n + 8 <= size && at < 200; at++)
+        if (!memcmp(p + at, key, n)) {
+            char digits[12];
+            sslh_i_st_whole_crc(digits, p, size, at + n);
+            memcpy(p + at + n, digits, 8);
+            return;
+        }
+}
+
+#ifdef SSLH_LIBFUZZER
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    size = LLVMFuzzerMutate(data, size, most);
+    if (seed % 8) mend(data, size);
+    return size;
+}
+#else
 
 static uint32_t dice_state = 12345;
 static uint32_t dice(uint32_t n) {
@@ -99,19 +286,9 @@ static uint32_t dice(uint32_t n) {
     return (uint32_t)((uint64_t)(dice_state >> 4) * n >> 28);
 }
 
-/* Makes the chunk checksums of a PNG right again. */
-static void mend_png(uint8_t *p, size_t size) {
-    for (size_t at = 8; size - at >= 12;) {
-        size_t n = sslh_i_be32(p + at);
-        if (n > size - at - 12) return;
-        sslh_i_put_be32(p + at + 8 + n, sslh_i_crc32(0, p + at + 4, n + 4));
-        at += 12 + n;
-    }
-}
-
 /* One to four small changes; returns the new size, at most size + 64. */
 static size_t mutate(uint8_t *p, size_t size) {
-    static const uint8_t special[] = {0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 127, 128, 254, 255, '#', ' ', '9', '\n'};
+    static const uint8_t special[] = {0, 1, 2, 3, 7, 8, 15, 16, 31, 32, 127, 128, 254, 255, '#', ' ', '9', '\n', '"', '-', ',', '='};
     for (uint32_t k = 1 + dice(4); k && size; k--) {
         size_t at = dice((uint32_t)size), n = 1 + dice(8);
         switch (dice(8)) {
@@ -139,38 +316,118 @@ static size_t mutate(uint8_t *p, size_t size) {
     return size;
 }
 
-static void mutated_golden_files(void) {
-    static const char text[] = "# c\ncell 2 2\nclass a b\nsheet a.png columns 2 count 4\nlabels l.txt\n";
-    static test_sample seed[256];
+/* --- samples ------------------------------------------------------------------------------------------------------ */
+
+enum { SAMPLES = 256 };
+static test_sample sample[SAMPLES];
+static int sample_target[SAMPLES]; /* -1: a file for the image and array readers, each of which is tried */
+static int samples;
+static void add_sample(int target, const void *bytes, size_t size) {
+    test_sample *s = &sample[samples];
+    if (samples == SAMPLES) return;
+    s->bytes = (uint8_t *)malloc(size ? size : 1);
+    if (size) memcpy(s->bytes, bytes, size);
+    s->size = size;
+    sample_target[samples++] = target;
+}
+static int target_of(const char *name) {
+    for (int t = 0; t < TARGETS; t++)
+        if (!strcmp(target_name(t), name)) return t;
+    stop(name, "no such target");
+    return 0;
+}
+static void add_text(const char *target, const char *text) { add_sample(target_of(target), text, strlen(text)); }
+/* A file that was written, and the same without checksums of single tensors: their names are changed. */
+static void add_file(const char *target, const char *path) {
+    size_t size;
+    uint8_t *p = sslh_i_read_whole(c, "test", path, &size);
+    if (!p) stop(target, "the sample is not there");
+    add_sample(target_of(target), p, size);
+    for (size_t i = 0; i + 6 < size; i++)
+        if (!memcmp(p + i, "crc32.", 6)) p[i + 4] = '3';
+    mend(p, size);
+    add_sample(target_of(target), p, size);
+    sslh_i_free(c, p);
+    remove(path);
+}
+static void make_samples(void) {
+    static const char *const settings[] = {"", "temperature=0.2, head_out=64 lr=0.3", "optimizer=sgd schedule=steps milestones=0.3:0.6:0.8",
+        "rotations=2 one_per_image=1 views=none", "height=8 width=8 channels=3 hidden=4 latent=2 beta=0", "mask=0.5 decoder_depth=1 views=auto"};
+    begin();
+    samples = test_samples(sample, SAMPLES - 40);
+    for (int i = 0; i < samples; i++) sample_target[i] = -1;
+    add_text("index", "# c\ncell 2 2\nclass a b\nclass c\nclass d\nsheet a.png columns 4 count 8\nlabels l.txt\n");
+    add_text("index", "cell 1 1\nsheet a.png columns 1 count 1\n");
+    add_text("labels", "0 1 2 0 1 2 0 1\n");
+    add_text("labels", "999999 1 1 1\n1\t1\r\n1 1");
+    for (int i = 0; i < 6; i++) add_text("settings", settings[i]);
+    sslh_save_net(net, test_temporary("net"));
+    add_file("weights", test_temporary("net"));
+    sslh_save_net(net, test_temporary("net"));
+    add_file("net", test_temporary("net"));
+    sslh_save_checkpoint(&method, optimizer, 7, test_temporary("net"));
+    add_file("checkpoint", test_temporary("net"));
+    if (sslh_error(c)) stop("samples", "cannot be made");
+}
+static void free_samples(void) {
+    while (samples) free(sample[--samples].bytes);
+    end();
+}
+
+static void mutated_samples(void) {
     const char *runs = getenv("FUZZ_RUNS");
-    int seeds = test_samples(seed, 255), count = runs ? atoi(runs) : 20000;
-    CHECK(seeds > 80, "%d seeds", seeds);
-    seed[seeds].bytes = (uint8_t *)malloc(sizeof text);
-    memcpy(seed[seeds].bytes, text, sizeof text);
-    seed[seeds++].size = sizeof text - 1;
-    for (int i = 0; i < seeds; i++) LLVMFuzzerTestOneInput(seed[i].bytes, seed[i].size);
-    CHECK(accepted > 80, "only %d of the seeds themselves are accepted", accepted);
-    for (int row = 0; row < SSLH_I_READERS; row++) CHECK(taken[row], "no seed is read as %s", sslh_i_readers[row].name);
-    accepted = 0;
-    memset(taken, 0, sizeof taken);
+    int count = runs ? atoi(runs) : 20000;
+    make_samples();
+    CHECK(samples > 90, "%d samples", samples);
+    for (int i = 0; i < samples; i++) run_target(sample_target[i], sample[i].bytes, sample[i].size);
+    for (int t = 0; t < TARGETS; t++) CHECK(accepted[t], "no sample is accepted by %s", target_name(t));
+    for (int row = 0; row < SSLH_I_READERS; row++) CHECK(taken[row], "no sample is read as %s", sslh_i_readers[row].name);
+    memset(accepted, 0, sizeof accepted);
     uint8_t *p = (uint8_t *)malloc((1 << 16) + 64);
     for (int run = 0; run < count; run++) {
-        uint32_t k = dice((uint32_t)seeds);
-        memcpy(p, seed[k].bytes, seed[k].size);
-        size_t size = mutate(p, seed[k].size);
-        if (size >= 8 && !memcmp(p, sslh_i_png_magic, 8) && dice(4)) mend_png(p, size);
-        LLVMFuzzerTestOneInput(p, size);
+        /* half of them are files of images, the others texts and weights */
+        int files = 0;
+        while (sample_target[files] < 0) files++;
+        int k = run % 2 ? (int)dice((uint32_t)files) : files + (int)dice((uint32_t)(samples - files));
+        memcpy(p, sample[k].bytes, sample[k].size);
+        size_t size = mutate(p, sample[k].size);
+        if (dice(4)) mend(p, size);
+        run_target(sample_target[k], p, size);
     }
-    if (count >= 1000)
-        CHECK(accepted > count / 100 && accepted < count, "%d of %d mutants are accepted", accepted, count);
-    for (int row = 0; count >= 10000 && row < SSLH_I_READERS; row++)
-        CHECK(taken[row], "no mutant is read as %s", sslh_i_readers[row].name);
-    printf("note: %d mutants of %d files, %d accepted\n", count, seeds, accepted);
+    for (int t = 0; count >= 10000 && t < TARGETS; t++)
+        CHECK(accepted[t], "no mutant is accepted by %s", target_name(t));
+    printf("note: %d mutants of %d samples\n", count, samples);
     free(p);
-    while (seeds) free(seed[--seeds].bytes);
+    free_samples();
+}
+
+/* "targets" and "samples FOLDER", for the fuzz stage. */
+static int serve(int argc, char **argv) {
+    char path[1000];
+    if (argc == 2 && !strcmp(argv[1], "targets")) {
+        for (int t = 0; t < TARGETS; t++) printf("%s\n", target_name(t));
+        return 1;
+    }
+    if (argc != 3 || strcmp(argv[1], "samples")) return 0;
+    make_samples();
+    for (int t = 0; t < TARGETS; t++) {
+        snprintf(path, sizeof path, "%s/%s", argv[2], target_name(t));
+        (void)test_make_folder(path);
+        for (int i = 0; i < samples; i++) {
+            if (sample_target[i] != t && !(sample_target[i] < 0 && (t >= OTHERS || targets[t].read == read_image ||
+                targets[t].read == read_inflate || targets[t].read == read_deflate))) continue;
+            snprintf(path, sizeof path, "%s/%s/%d", argv[2], target_name(t), i);
+            FILE *f = fopen(path, "wb");
+            if (f) fwrite(sample[i].bytes, 1, sample[i].size, f), fclose(f);
+        }
+    }
+    free_samples();
+    if (test_folder[0]) (void)test_remove(test_folder);
+    return 1;
 }
 
 TESTS_BEGIN
-    TEST(mutated_golden_files)
+    if (serve(argc, argv)) return 0;
+    TEST(mutated_samples)
 TESTS_END
 #endif

@@ -1,94 +1,6 @@
 /* What the system says of paths and files: absent is only what is said to be absent, every other error of a file call
-   is an error with its cause, and a call that a signal interrupted is made again. The calls are put between the library
-   and the system by macros, so that each can be made to fail. */
-#if defined(__unix__) || defined(__APPLE__)
-#define _XOPEN_SOURCE 700 /* symlink and mkdtemp, which -std=c99 hides */
-#define _DARWIN_C_SOURCE
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
-#define ON_POSIX 1
-
-/* Calls that are named in `call`, as in "/stat/fopen/": `spared` of them work, then `left` fail with `why`. */
-static struct fault { const char *call; int spared, left, why; } fault;
-enum { KILLED = -1, WAITS = -2 }; /* as why: the process ends there without cleaning up; it stops until it is woken */
-static int made; /* calls of those in fault.call */
-static int fails(const char *call) {
-    const char *at = fault.call ? strstr(fault.call, call) : NULL;
-    if (!at || at[-1] != '/' || at[strlen(call)] != '/') return 0;
-    made++;
-    if (fault.spared-- > 0 || fault.left-- <= 0) return 0;
-    if (fault.why == KILLED) _exit(0);
-    if (fault.why == WAITS) {
-        raise(SIGSTOP);
-        return 0;
-    }
-    errno = fault.why;
-    return 1;
-}
-static int test_stat(const char *path, struct stat *s) { return fails("stat") ? -1 : stat(path, s); }
-static int test_open(const char *path, int flags, int mode) { return fails("open") ? -1 : open(path, flags, mode); }
-static ssize_t test_write(int f, const void *p, size_t n) { return fails("write") ? -1 : write(f, p, n); }
-static int test_fsync(int f) { return fails("fsync") ? -1 : fsync(f); }
-static int test_close(int f) { return fails("close") ? (close(f), errno = fault.why, -1) : close(f); }
-static int test_rename(const char *from, const char *to) { return fails("rename") ? -1 : rename(from, to); }
-static DIR *test_opendir(const char *path) { return fails("opendir") ? NULL : opendir(path); }
-static struct dirent *test_readdir(DIR *d) { return fails("readdir") ? NULL : readdir(d); }
-static FILE *test_fopen(const char *path, const char *mode) { return fails("fopen") ? NULL : fopen(path, mode); }
-static int read_failed;
-static size_t test_fread(void *p, size_t size, size_t n, FILE *f) {
-    if (!fails("fread")) return fread(p, size, n, f);
-    read_failed = 1;
-    n = fread(p, size, n / 2 < 3 ? n / 2 : 3, f); /* a part arrives before the failure */
-    errno = fault.why;
-    return n;
-}
-static int test_ferror(FILE *f) { return read_failed || ferror(f); }
-static void test_clearerr(FILE *f) {
-    read_failed = 0;
-    clearerr(f);
-}
-#define TEST_MODE_1(path, flags, mode, ...) test_open(path, flags, mode)
-#define stat(path, s) test_stat(path, s)
-#define open(...) TEST_MODE_1(__VA_ARGS__, 0, 0)
-#define write(f, p, n) test_write(f, p, n)
-#define fsync(f) test_fsync(f)
-#define close(f) test_close(f)
-#define rename(from, to) test_rename(from, to)
-#define opendir(path) test_opendir(path)
-#define readdir(d) test_readdir(d)
-#define fopen(path, mode) test_fopen(path, mode)
-#define fread(p, size, n, f) test_fread(p, size, n, f)
-#undef ferror
-#define ferror(f) test_ferror(f)
-#undef clearerr
-#define clearerr(f) test_clearerr(f)
-#define SSLH_IMPLEMENTATION
-#include "../ssl.h"
-#undef stat
-#undef open
-#undef write
-#undef fsync
-#undef close
-#undef rename
-#undef opendir
-#undef readdir
-#undef fopen
-#undef fread
-#undef ferror
-#undef clearerr
-#else
-#include "../ssl.h"
-#define ON_POSIX 0
-#endif
-#include "harness.h"
+   is an error with its cause, and a call that a signal interrupted is made again. */
+#include "faults.h"
 
 #if ON_POSIX
 static sslh_ctx *create(void) {
@@ -102,45 +14,6 @@ static sslh_net *small_mlp(sslh_ctx *c) {
     memset(&d, 0, sizeof d);
     d.in = 2, d.widths[0] = 3;
     return sslh_mlp(c, d);
-}
-/* folder/name; a static buffer, one of four in turn. */
-static char folder[300];
-static const char *in_folder(const char *name) {
-    static char path[4][900];
-    static int k;
-    k = (k + 1) % 4;
-    snprintf(path[k], sizeof path[k], "%s/%s", folder, name);
-    return path[k];
-}
-static void folder_begin(void) {
-    snprintf(folder, sizeof folder, "%s/ssl_paths_XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-    if (!mkdtemp(folder)) folder[0] = 0;
-    CHECK(folder[0], "no temporary folder");
-}
-static int files_in(const char *path, const char *part) { /* names that contain part */
-    DIR *d = opendir(path);
-    struct dirent *e;
-    int n = 0;
-    while (d && (e = readdir(d)) != NULL) n += e->d_name[0] != '.' && strstr(e->d_name, part) != NULL;
-    if (d) closedir(d);
-    return n;
-}
-static void folder_end(const char *path) {
-    DIR *d = opendir(path);
-    struct dirent *e;
-    while (d && (e = readdir(d)) != NULL) {
-        char full[900];
-        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-        snprintf(full, sizeof full, "%s/%s", path, e->d_name);
-        if (unlink(full)) folder_end(full);
-    }
-    if (d) closedir(d);
-    CHECK(rmdir(path) == 0, "%s is not empty", path);
-}
-static void arm(const char *call, int spared, int left, int why) {
-    fault.call = call, fault.spared = spared, fault.left = left, fault.why = why;
-    made = 0;
-    read_failed = 0;
 }
 static int load_optional(sslh_net *net, const char *path) {
     sslh_load_desc d;
@@ -229,7 +102,7 @@ static void checkpoint_not_destroyed(void) {
         uint8_t *before, *after;
         size_t size, size_after;
         sslh_ctx *c, *files = create();
-        arm(NULL, 0, 0, 0);
+        fault_begin(NULL, 0, 0, 0);
         remove(path);
         c = run(path, 1);
         CHECK_OK(c);
@@ -237,10 +110,10 @@ static void checkpoint_not_destroyed(void) {
         sslh_destroy(c);
         before = sslh_i_read_whole(files, "test", path, &size);
         /* the folder does not answer at all */
-        arm("/stat/fopen/", 0, whys[k] == EINTR ? 0 : 1 << 30, whys[k]);
+        fault_begin("/stat/fopen/", 0, whys[k] == EINTR ? 0 : 1 << 30, whys[k]);
         if (whys[k] != EINTR) { /* which would be tried for ever */
             c = run(path, 2);
-            arm(NULL, 0, 0, 0);
+            fault_begin(NULL, 0, 0, 0);
             CHECK(first_step == 0, "a step was made: %d", (int)first_step);
             CHECK_ERROR(c, strerror(whys[k]));
             sslh_destroy(c);
@@ -249,9 +122,9 @@ static void checkpoint_not_destroyed(void) {
             sslh_i_free(files, after);
         }
         /* one stat fails, then all is well again */
-        arm("/stat/", 0, 1, whys[k]);
+        fault_begin("/stat/", 0, 1, whys[k]);
         c = run(path, 2);
-        arm(NULL, 0, 0, 0);
+        fault_begin(NULL, 0, 0, 0);
         CHECK(first_step == 0 || first_step == 3, "the run began with step %d", (int)first_step);
         CHECK(whys[k] != EINTR || first_step == 3, "after a signal");
         sslh_destroy(c);
@@ -280,7 +153,7 @@ static void folders_whole(void) {
     snprintf(all, sizeof all, "%s", folder);
     CHECK_OK(c);
     for (k = 0; k < 5; k++) {
-        arm(calls[k], 0, 0, 0);
+        fault_begin(calls[k], 0, 0, 0);
         sslh_load_images(c, all);
         total[k] = made;
         CHECK(made >= (k == 1 ? 3 : 6), "%d calls %s", made, calls[k]);
@@ -288,7 +161,7 @@ static void folders_whole(void) {
     for (k = 0; k < 5; k++)
         for (i = 0; i < total[k]; i++) {
             sslh_data d;
-            arm(calls[k], i, 1, EIO);
+            fault_begin(calls[k], i, 1, EIO);
             d = sslh_load_images(c, all);
             fault.call = NULL;
             CHECK(sslh_error(c) || (d.count == 6 && d.classes == 2), "%s number %d fails: %d images of %d classes",
@@ -303,7 +176,7 @@ static void folders_whole(void) {
     for (k = 0; k < 5; k++) /* signals: all images, always. readdir has none in POSIX */
         for (i = 0; i < total[k] && k != 2; i++) {
             sslh_data d;
-            arm(calls[k], i, 3, EINTR);
+            fault_begin(calls[k], i, 3, EINTR);
             d = sslh_load_images(c, all);
             fault.call = NULL;
             CHECK(d.count == 6 && d.classes == 2, "%s number %d, a signal: %d images", calls[k], i, (int)d.count);
@@ -333,7 +206,7 @@ static void saves_whole(void) {
     folder_begin();
     snprintf(path, sizeof path, "%s", in_folder("net"));
     for (k = 0; k < 6; k++) {
-        arm(calls[k], 0, 0, 0);
+        fault_begin(calls[k], 0, 0, 0);
         sslh_save_net(other, path);
         total[k] = made;
         CHECK(made >= 1, "no call %s", calls[k]);
@@ -348,7 +221,7 @@ static void saves_whole(void) {
                 memset(&none, 0, sizeof none);
                 sslh_save_net(old, path);
                 CHECK_OK(c);
-                arm(calls[k], i, signal_came ? 3 : 1, signal_came ? EINTR : EIO);
+                fault_begin(calls[k], i, signal_came ? 3 : 1, signal_came ? EINTR : EIO);
                 sslh_save_net(other, path);
                 fault.call = NULL;
                 if (sslh_error(c)) {
@@ -377,7 +250,7 @@ static pid_t save_in_child(const char *path, const char *call, int why) {
     child = fork();
     if (child == 0) {
         sslh_ctx *c = create();
-        arm(call, 0, 1, why);
+        fault_begin(call, 0, 1, why);
         sslh_save_net(small_mlp(c), path);
         _exit(1);
     }
