@@ -1,4 +1,4 @@
-/* ssl.h 0.1.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
+/* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, SimCLR, variational autoencoders, masked
    autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations,
@@ -196,7 +196,7 @@
 
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
-     - after resuming from a checkpoint at any step (with .accumulate: at the end of an epoch),
+     - after resuming from a checkpoint at any step,
      - with any compiler and optimisation level, in C and in C++,
      - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
      - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): no CPU uses it then (slower).
@@ -367,7 +367,8 @@
    14  TRAINING AND CHECKPOINTS
 
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
-   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch. With .optimizer.kind 0
+   the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (when it was stopped
+   inside one: of the batches so far). With .optimizer.kind 0
    it uses the method's optimiser, changed by those of your fields of .optimizer that are not 0; with a .kind of yours
    none of the method's numbers apply, only its .group_lr and .constant_lr: which parts of the nets rest or keep their
    rate belongs to the method.
@@ -382,11 +383,15 @@
                                                        .checkpoint = "run.safetensors", .resume = 1 });
 
    A checkpoint holds everything: weights, running statistics, momentum encoder, states, the optimiser's moments, step,
-   seed and random stream. It is written after every epoch, or every .checkpoint_every epochs, and after the last step;
-   with .checkpoint_steps after every so many steps and at no other time. With .resume, the same program started again
-   goes on where the file stands, bit for bit, and starts afresh when there is none. Make context, encoder and method
-   the same way as before: a file of another method, optimiser or shape is refused and changes nothing. The callback may
-   evaluate: sslh_linear_probe or sslh_knn in it leave no trace in the training.
+   seed, random stream, past losses, meters and settings. It is written every .checkpoint_every epochs (every epoch) or
+   every .checkpoint_steps steps, and whenever the run ends: after its last step, at .max_steps, or when the callback
+   stops it. With .resume, the same program started again goes on where the file stands, bit for bit, epoch means
+   included; it starts afresh when there is none, and a run that was finished gives its losses again. Make context,
+   encoder and method the same way as before. Another method, encoder, optimiser, batch or rate, other data or settings
+   are refused with both values and change nothing. Only .epochs may grow: the schedule is then that of the new number
+   from the step where the file stands (a cosine that had come near 0 jumps up again, milestones and a default warm-up
+   move), so that plain continuing wants SSLH_CONSTANT. The callback may evaluate: sslh_linear_probe or sslh_knn in it
+   leave no trace in the training.
 
    15  EVALUATION: WHAT EACH NUMBER MEANS
 
@@ -500,9 +505,10 @@
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
    and binary (P5, P6), NumPy's .npy and safetensors; folders of class folders; PNG sheets with an index.txt (>>sheets
    describes it). Written are PNG, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
-   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor. They are written to a
-   temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What a
-   killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
+   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is
+   refused; those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same
+   folder, synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save,
+   the next save to that path removes; a file that is read-only is not replaced.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -571,9 +577,9 @@
 /* ================================================================================================================== */
 
 #define SSLH_VERSION_MAJOR 0
-#define SSLH_VERSION_MINOR 1
+#define SSLH_VERSION_MINOR 2
 #define SSLH_VERSION_PATCH 0
-#define SSLH_VERSION "0.1.0"
+#define SSLH_VERSION "0.2.0"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -1337,14 +1343,16 @@ typedef struct sslh_load_desc {
     char *report;             /* receives matched / missing / unexpected / wrong shape as text; NULL: not wanted */
     size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
-/* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 per
-   tensor, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three or
-   more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
+/* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
+   whole file, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three
+   or more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
-/* Into an existing net, all or nothing: on an error no value has changed. F32, F16, BF16, F64 and integers are
-   converted. Returns the number of tensors read. */
+/* Into an existing net, all or nothing: on an error nothing has changed. F32, F16, BF16, F64 and integers are
+   converted. Files of other programs are read too; one of ours (it has metadata that begin with "sslh.") must have the
+   right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above, then reads it. An inert net after an error. */
+/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it. An inert
+   net after an error. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
@@ -1622,17 +1630,20 @@ typedef struct sslh_train_desc {
     float milestones[8];      /* SSLH_STEPS: fractions of the run, ascending, ended by 0; default none */
     float gamma;              /* SSLH_STEPS: factor of the rate at each milestone; default 0.1 */
     int   accumulate;         /* batches per update, their gradients summed; default 1 */
-    int64_t max_steps;        /* stop early (the schedule is still that of all epochs); 0: no */
+    int64_t max_steps;        /* stop early, where a run of all epochs would stand then: the schedule is still that of
+                                 all epochs, and an update that .accumulate has begun is left for later; 0: no */
     const char *checkpoint;   /* path of a checkpoint; NULL: none */
-    int   checkpoint_every;   /* epochs between checkpoints; default 1 */
-    int64_t checkpoint_steps; /* instead: steps between checkpoints; the last step has one only if it is a multiple */
-    int   resume;             /* 1: continue from .checkpoint if it is there, else begin */
+    int   checkpoint_every;   /* epochs between checkpoints; default 1; the end of the run always has one */
+    int64_t checkpoint_steps; /* instead: steps between checkpoints */
+    int   resume;             /* 1: continue from .checkpoint if it is there, else begin; a file of a run with other
+                                 settings than these is an error (.epochs may have grown) */
     int   quiet;              /* 1: no progress line on stderr */
     int   no_ahead;           /* 1: as in sslh_loader_desc, for a callback that changes the pixels of .data */
     /* Called after every step, and once per epoch with info->epoch_end set; a value other than 0 stops the training. */
     int (*callback)(const sslh_train_info *info, void *user);
     void *user;
-    float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values) */
+    float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values), those before a
+                                 resume too; of the epoch that is under way the mean so far */
 } sslh_train_desc;
 
 /* What the trainer knows after a step. */
@@ -1861,18 +1872,21 @@ SSLH_API void sslh_mae_reconstruct(sslh_method *m, sslh_tensor *x, uint64_t stre
 /* ================================================================================================================== */
 
 /* Trains all of method.net and leaves it in evaluation mode; returns the mean loss of the last epoch. Resumed training
-   continues bit-identically (with .accumulate from checkpoints at the end of an epoch). Errors, for example NaN, name
-   method and step, and the run ends. */
+   continues bit-identically; a checkpoint that does not belong to this run is an error, after which everything is as
+   before the call. Other errors, for example NaN, name method and step, and the run ends without a checkpoint. */
 SSLH_API float sslh_train(sslh_ctx *c, sslh_method method, sslh_data data, sslh_train_desc desc);
 /* One step of the trainer for loops of the caller's own: views, then for each phase loss, backward, grads, update;
    after. Returns the loss, summed over the phases. The loop begins the step (sslh_next_batch) and calls .prepare
    once. */
 SSLH_API float sslh_method_step(sslh_method *m, sslh_optimizer *o, const sslh_batch *batch, float lr);
 /* Checkpoint of everything that a continuation needs (safetensors): all of m->net as "model.NAME", the optimiser's
-   moments as "optim.m.NAME" and "optim.v.NAME", counters, seed and random stream. step is the number of steps done. */
+   moments as "optim.m.NAME" and "optim.v.NAME", gradients that wait for an update as "optim.g.NAME", counters, seed,
+   random stream and settings. step is the number of steps done. For loops of the caller's own: sslh_train, which keeps
+   meters too, does not go on from it. */
 SSLH_API void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path);
-/* Into the same method and optimiser, made anew. Returns the step to continue with; -1 when there is no such file (no
-   error) or after an error, which changes nothing. */
+/* Into the same method and optimiser, made anew; also from a file of sslh_train. Returns the step to continue with; -1
+   when there is no such file (no error) or after an error, which changes nothing. Errors: a damaged file, one of
+   version 0.1.0, another method, encoder or optimiser, settings of these that differ. */
 SSLH_API int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path);
 /* 64-bit hash (FNV-1a over little-endian bytes) of all parameters and states, children included: two runs are the same
    or not, on any machine. */
@@ -2850,6 +2864,27 @@ SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
    one pass. Fields that are marked "engine" are set by whoever runs the job; who fills it in leaves them 0. Forward
    passes leave the gradients NULL. */
 
+/* --- encoders (>>encoders, >>vae) to their files (>>weights) ----------------------------------------------------- */
+
+/* The settings of an encoder, a table that ends with a row without a name. By these .arch names it: written when it is
+   made (sslh_i_arch_write), read when sslh_load_net makes it again (sslh_i_arch_read), so the two cannot disagree. */
+enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
+typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
+
+/* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
+
+/* Sums over the batches of an epoch that are done, for its means. */
+typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
+
+/* What a checkpoint of sslh_train holds beside weights, optimiser and random stream. */
+typedef struct sslh_i_training {
+    char   *config;            /* what was asked for, a line for each setting (sslh_i_config) */
+    int64_t per_epoch, steps;  /* steps of an epoch and of the run; 0 in a loop of the caller's, which has no more */
+    int     accumulate, epochs, cap;
+    float  *losses;            /* (epochs) mean losses of the epochs that are done; room for cap */
+    sslh_i_meter meter;        /* of the epoch that is not */
+} sslh_i_training;
+
 /* --- losses (>>losses) to their rows (>>loss-rows) --------------------------------------------------------------- */
 
 /* t or labels, never both. Ignored rows have loss 0, gradient 0 and do not count in the mean. */
@@ -3050,8 +3085,12 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
+SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
+SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
+                              const sslh_data *data);
+SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, int n, int *cap, size_t element);
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
@@ -3136,12 +3175,17 @@ SSLH_I_FN sslh_tensor *sslh_i_view_batch(sslh_ctx *c, sslh_i_view_job *job, cons
                                          const sslh_recipe *asked);
 SSLH_I_FN void sslh_i_ahead_cancel(sslh_ctx *c);
 
-/* --- part IV: >>files, >>data --- */
+/* --- part IV: >>files, >>data, >>weights --- */
 SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *format, ...) SSLH_I_PRINTF(4, 5);
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out);
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x);
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
+SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
+SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
+SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
+                                      const sslh_i_training *run);
+SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
 
 
 /* ################################################################################################################## */
@@ -3590,7 +3634,6 @@ SSLH_DEF sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_rotation();
     s.d = d;
-    s.d.views = NULL;
     memset(&head, 0, sizeof head);
     head.in = sslh_i_tap_width(c, "sslh_rotation", encoder, d.tap);
     head.widths[0] = d.rotations;
@@ -3644,9 +3687,15 @@ static const sslh_setting sslh_i_vae_settings[] = {
 };
 static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
 
-/* What the forward functions of both halves read: in = H W C, the width of the hidden layer, of the code, and the
-   activation. */
-typedef struct sslh_i_vae_net { int in, hidden, latent, activation; } sslh_i_vae_net;
+/* What the forward functions of both halves read: in = H W C, C of the images, the width of the hidden layer, of the
+   code, and the activation. */
+typedef struct sslh_i_vae_net { int in, channels, hidden, latent; sslh_activation activation; } sslh_i_vae_net;
+static const sslh_i_setting sslh_i_vae_net_settings[] = {
+    {"in", offsetof(sslh_i_vae_net, in), SSLH_I_SET_INT},
+    {"channels", offsetof(sslh_i_vae_net, channels), SSLH_I_SET_INT},
+    {"hidden", offsetof(sslh_i_vae_net, hidden), SSLH_I_SET_INT},
+    {"latent", offsetof(sslh_i_vae_net, latent), SSLH_I_SET_INT},
+    {"activation", offsetof(sslh_i_vae_net, activation), SSLH_I_SET_ACTIVATION}, {NULL, 0, 0}};
 /* The method's own copy of the settings, defaults filled in. */
 typedef struct sslh_i_vae { sslh_vae_desc d; sslh_net *decoder; } sslh_i_vae;
 
@@ -3657,7 +3706,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_tensor *h, *p[2], *both;
     x = sslh_reshape(c, x, sslh_dim2(-1, s->in)); /* (N,H W C) */
-    h = sslh_layer_linear(net, 0, x, 0, (sslh_activation)s->activation); /* (N,hidden) */
+    h = sslh_layer_linear(net, 0, x, 0, s->activation); /* (N,hidden) */
     p[0] = sslh_layer_linear(net, 2, h, 0, SSLH_LINEAR); /* mu (N,latent) */
     if (!sslh_call(net)->tap) return p[0];
     p[1] = sslh_layer_linear(net, 4, h, 0, SSLH_LINEAR); /* log sigma^2 (N,latent) */
@@ -3666,10 +3715,31 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_encoder(sslh_net *net, sslh_tensor *x, const v
     return p[0];
 }
 
+/* Also for sslh_load_net, which knows it by name and settings. Linear layers start as PyTorch's, so that losses can be
+   compared with those of pytorch/examples. */
+SSLH_I_FN sslh_net *sslh_i_vae_encoder_new(sslh_ctx *c, sslh_i_vae_net e) {
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&n, 0, sizeof n);
+    n.name = "vae_encoder";
+    n.forward = sslh_i_vae_encoder;
+    n.self = &e;
+    n.self_size = sizeof e;
+    n.kind = SSLH_VECTOR;
+    n.width = e.latent;
+    n.channels = e.channels;
+    net = sslh_net_new(c, n);
+    sslh_layer_linear_new(net, "fc1", e.in, e.hidden, 0);
+    sslh_layer_linear_new(net, "fc21", e.hidden, e.latent, 0);
+    sslh_layer_linear_new(net, "fc22", e.hidden, e.latent, 0);
+    if (!SSLH_I_BAD(c)) sslh_i_arch_write(net, sslh_i_vae_net_settings, &e);
+    return net;
+}
+
 /* fc3, fc4: (N,latent) -> logits of the pixels (N,H W C) */
 SSLH_I_FN sslh_tensor *sslh_i_vae_decoder(sslh_net *net, sslh_tensor *z, const void *self) {
     const sslh_i_vae_net *s = (const sslh_i_vae_net *)self;
-    return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, (sslh_activation)s->activation), 0, SSLH_LINEAR);
+    return sslh_layer_linear(net, 2, sslh_layer_linear(net, 0, z, 0, s->activation), 0, SSLH_LINEAR);
 }
 
 /* (1): images (N,H,W,C) -> mu, logvar (N,latent), the two halves of the tap: slices, which carry gradients back. */
@@ -3757,7 +3827,6 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
 }
 
-/* Linear layers start as PyTorch's, so that losses can be compared with those of pytorch/examples. */
 SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_i_vae s;
     sslh_i_vae_net e;
@@ -3765,29 +3834,23 @@ SSLH_DEF sslh_method sslh_vae(sslh_ctx *c, sslh_vae_desc d) {
     sslh_net_desc n;
     sslh_net *encoder;
     memset(&s, 0, sizeof s);
+    memset(&e, 0, sizeof e);
     memset(&n, 0, sizeof n);
     if (!d.channels) d.channels = 1; /* grey images; sslh_i_vae_make has asked the data */
     sslh_i_resolve(c, "sslh_vae", sslh_i_vae_settings, SSLH_I_LENGTH(sslh_i_vae_settings), &d);
     s.d = d;
     e.in = SSLH_I_BAD(c) ? 1 : d.height * d.width * d.channels;
+    e.channels = d.channels;
     e.hidden = d.hidden;
     e.latent = d.latent;
     e.activation = d.activation_tanh ? SSLH_TANH : SSLH_RELU;
-    n.name = "vae_encoder";
-    n.forward = sslh_i_vae_encoder;
+    encoder = sslh_i_vae_encoder_new(c, e);
+    n.name = "vae_decoder";
+    n.forward = sslh_i_vae_decoder;
     n.self = &e;
     n.self_size = sizeof e;
     n.kind = SSLH_VECTOR;
-    n.width = d.latent;
-    n.channels = d.channels;
-    encoder = sslh_net_new(c, n);
-    sslh_layer_linear_new(encoder, "fc1", e.in, d.hidden, 0);
-    sslh_layer_linear_new(encoder, "fc21", d.hidden, d.latent, 0);
-    sslh_layer_linear_new(encoder, "fc22", d.hidden, d.latent, 0);
-    n.name = "vae_decoder";
-    n.forward = sslh_i_vae_decoder;
     n.width = e.in;
-    n.channels = 0;
     s.decoder = sslh_net_new(c, n);
     sslh_layer_linear_new(s.decoder, "fc3", d.latent, d.hidden, 0);
     sslh_layer_linear_new(s.decoder, "fc4", d.hidden, e.in, 0);
@@ -3948,7 +4011,6 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
         d.head_hidden = sslh_net_query(encoder).width;
     s.views = d.views ? *d.views : sslh_recipe_simclr();
     s.d = d;
-    s.d.views = NULL;
     head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
     for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
     head.batch_norm = !d.no_head_norm;
@@ -4261,7 +4323,6 @@ SSLH_DEF sslh_method sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc d) {
     s.given = d.views != NULL;
     s.views = d.views ? *d.views : sslh_recipe_mae();
     s.d = d;
-    s.d.views = NULL;
     n.width = d.decoder_width;
     n.depth = SSLH_I_BAD(c) ? 1 : d.decoder_depth;
     n.heads = d.decoder_heads;
@@ -4475,9 +4536,6 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
-/* Sums over the epoch so far, for its means. */
-typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
-
 /* The callback sees the run but leaves no trace in it: nested scope, own random stream, train mode put back.
    What it makes with operations is given back; nets and persistent tensors that it makes stay. */
 SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info *t) {
@@ -4491,21 +4549,30 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
+/* The mean loss of an epoch that is done, for the next checkpoints. */
+SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
+    float *array = (float *)sslh_i_owned_grow(c, o, run->losses, run->epochs, &run->cap, sizeof *array);
+    if (!array) return;
+    run->losses = array;
+    array[run->epochs++] = loss;
+}
+
 /* resolve settings -> prepare -> loader and optimiser -> resume -> for every batch: rate, step, meters, callback,
-   progress; at the end of an epoch: means, callback, checkpoint. Everything that the state of the run consists of is
-   in the net, the optimiser, the context's stream and the number of the step: that is why a checkpoint of these
-   continues it bit for bit. */
+   progress; at the end of an epoch: means, callback; at the end of an epoch or of the run: checkpoint. Everything that
+   the state of the run consists of is in the net, the optimiser, the context's stream, the number of the step and the
+   meters: that is why a checkpoint of these continues it bit for bit. */
 SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     sslh_loader_desc ld;
     sslh_loader *loader;
     sslh_optimizer *o;
     sslh_batch batch;
     sslh_train_info t;
-    sslh_i_meter meter = {0, 0, 0};
-    int64_t step = 0, per_epoch, warmup, mark, first;
+    sslh_i_training run;
+    sslh_preprocess before;
+    int64_t step = 0, per_epoch, whole, warmup, mark, first;
     double start, shown = 0, images = 0;
     float result = 0.0f;
-    int stop = 0, terminal = 0;
+    int stop = 0, terminal = 0, i;
     if (SSLH_I_BAD(c)) return 0.0f;
     if (m.ctx != c || sslh_i_net_dead(m.net) || data.ctx != c || data.count < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m.ctx ? "method is empty" : m.ctx != c
@@ -4520,6 +4587,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
                   d.epochs, d.batch, d.accumulate, (double)d.lr);
         return 0.0f;
     }
+    before = sslh_get_preprocess(m.encoder);
     /* Before the mark: what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
     mark = sslh_mark(c); /* loader and optimiser go away at the end */
@@ -4531,21 +4599,32 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     o = sslh_optimizer_new(c, d.optimizer);
     sslh_optimizer_add(o, m.net);
     sslh_optimizer_peak(o, d.lr);
-    sslh_train_mode(m.net, 1); /* heads and teachers too */
-    if (d.checkpoint && d.resume) {
-        step = sslh_load_checkpoint(&m, o, d.checkpoint);
-        if (step < 0) step = 0; /* no file yet */
-        sslh_loader_seek(loader, step); /* the order of an epoch follows from its number */
-    }
-    if (SSLH_I_BAD(c)) return 0.0f;
-    memset(&t, 0, sizeof t);
     per_epoch = sslh_loader_steps(loader);
+    whole = per_epoch * d.epochs;
+    memset(&t, 0, sizeof t);
     t.ctx = c;
     t.method = &m;
     t.epochs = d.epochs;
-    t.steps = per_epoch * d.epochs; /* of the whole run, resumed or not */
-    if (d.max_steps && d.max_steps < t.steps) t.steps = d.max_steps;
+    t.steps = d.max_steps && d.max_steps < whole ? d.max_steps : whole; /* of the whole run, resumed or not */
     t.second_name = m.second_name ? m.second_name : "";
+    memset(&run, 0, sizeof run);
+    run.per_epoch = per_epoch;
+    run.steps = t.steps;
+    run.accumulate = d.accumulate;
+    if (d.checkpoint) run.config = sslh_i_config(&m, o, &d, &data);
+    if (d.checkpoint && d.resume) {
+        step = sslh_i_checkpoint_load(&m, o, d.checkpoint, &run);
+        if (step < 0) step = 0; /* no file yet */
+        sslh_loader_seek(loader, step); /* the order of an epoch follows from its number */
+    }
+    if (SSLH_I_BAD(c)) { /* nothing has happened yet, and nothing is left behind */
+        sslh_i_free_blocks(c, mark);
+        sslh_i_preprocess_put(m.encoder, before);
+        return 0.0f;
+    }
+    for (i = 0; d.losses && i < run.epochs; i++) d.losses[i] = run.losses[i];
+    if (run.epochs) result = run.losses[run.epochs - 1];
+    sslh_train_mode(m.net, 1); /* heads and teachers too */
     warmup = sslh_i_step_count(d.warmup * (float)per_epoch + 0.5f);
     start = sslh_i_now(); /* the clock only feeds the progress line */
     first = step;
@@ -4553,12 +4632,13 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     terminal = !d.quiet && sslh_i_is_terminal();
 #endif
     while (!stop && step < t.steps && sslh_next_batch(loader, &batch)) {
-        /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two epochs,
-           and a checkpoint at the end of one misses no gradient. */
+        /* The last batches of an epoch are used even when they are fewer than .accumulate: no update spans two
+           epochs. */
         int64_t in_epoch = step % per_epoch + 1;
-        int update = in_epoch % d.accumulate == 0 || in_epoch == per_epoch || step + 1 == t.steps;
-        /* The schedule is that of all epochs, also when .max_steps ends the run earlier. */
-        t.lr = sslh_i_train_lr(&d, step, per_epoch * d.epochs, warmup);
+        int update = in_epoch % d.accumulate == 0 || in_epoch == per_epoch;
+        /* The schedule is that of all epochs, also when .max_steps ends the run earlier: it stands then where the whole
+           run stood after so many steps, with gradients that wait for their update. */
+        t.lr = sslh_i_train_lr(&d, step, whole, warmup);
         c->run_step = step + 1; /* as progress and callback count */
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
         c->run_step = 0;
@@ -4570,9 +4650,11 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         }
         step++;
         images += batch.count; /* samples, however many views each has */
-        meter.loss += (double)t.loss;
-        meter.second += (double)m.second;
-        meter.steps++; /* batches, also those without an update */
+        run.meter.loss += (double)t.loss;
+        run.meter.second += (double)m.second;
+        run.meter.steps++; /* batches, also those without an update */
+        result = (float)(run.meter.loss / (double)run.meter.steps);
+        if (d.losses) d.losses[batch.epoch] = result; /* so far */
         t.step = step;
         t.epoch = batch.epoch;
         t.second = m.second;
@@ -4590,12 +4672,14 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #endif
         /* The callback of the last step came first; now the epoch's means. */
         if (step % per_epoch == 0 || step == t.steps) {
-            result = (float)(meter.loss / (double)meter.steps);
             t.loss = result;
-            t.second = (float)(meter.second / (double)meter.steps);
+            t.second = (float)(run.meter.second / (double)run.meter.steps);
             t.epoch_end = 1;
-            memset(&meter, 0, sizeof meter);
-            if (d.losses) d.losses[t.epoch] = result;
+            /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
+            if (step % per_epoch == 0) {
+                memset(&run.meter, 0, sizeof run.meter);
+                if (d.checkpoint) sslh_i_run_epoch(c, o, &run, result);
+            }
 #if SSLH_WITH_STDIO
             if (!d.quiet) sslh_i_progress(&t, terminal);
 #endif
@@ -4603,12 +4687,17 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
             stop |= sslh_i_train_call(&d, &t);
         }
         if (d.checkpoint && !SSLH_I_BAD(c) &&
-            (d.checkpoint_steps ? step % d.checkpoint_steps == 0 : step % (per_epoch * d.checkpoint_every) == 0 ||
-             step == t.steps))
-            sslh_save_checkpoint(&m, o, step, d.checkpoint);
+            (stop || step == t.steps ||
+             step % (d.checkpoint_steps ? d.checkpoint_steps : per_epoch * d.checkpoint_every) == 0))
+            sslh_i_checkpoint_save(&m, o, step, d.checkpoint, &run);
+    }
+    if (first == t.steps && run.meter.steps) { /* it was done inside an epoch when this began */
+        result = (float)(run.meter.loss / (double)run.meter.steps);
+        if (d.losses) d.losses[run.epochs] = result;
     }
     (void)shown;
     (void)terminal;
+    if (d.accumulate > 1) sslh_zero_grad(m.net); /* where a stop came before the update */
     sslh_train_mode(m.net, 0); /* ready for use */
     /* Inside a scope of the caller's the tensors of the caller's step must live on: there the memory is given back by
        the caller's own rewind. */
@@ -7085,10 +7174,6 @@ SSLH_I_FN const char *sslh_i_widths_text(const int *widths, char *out, size_t si
     return out;
 }
 
-/* The settings of each encoder, by which .arch names it: written when it is made, read when sslh_load_net makes it
-   again (sslh_i_arch_read), so the two cannot disagree. */
-enum { SSLH_I_SET_INT, SSLH_I_SET_LIST, SSLH_I_SET_ACTIVATION }; /* one int; eight, ended by 0; an sslh_activation */
-typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_setting;
 #define SSLH_I_INT(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_INT}
 #define SSLH_I_LIST(net, field) {#field, offsetof(sslh_##net##_desc, field), SSLH_I_SET_LIST}
 
@@ -8561,15 +8646,25 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
                   "milestones=0.5:0.75 (shares of the run)", who);
 }
 
-/* What every method's constructor calls when the encoder is checked and self is filled in: makes the container, and
-   gives the method its row of sslh_methods and its training defaults. */
+/* What every method's constructor calls when the encoder is checked and self, which begins with the descriptor, is
+   filled in: makes the container, and gives the method its row of sslh_methods and its training defaults. Recipes that
+   the caller gave are the caller's memory: the descriptor in the method's self points to copies of them. */
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
     const sslh_method_info *info = sslh_i_method_find(name);
+    int i;
     sslh_i_training_read(c, info->function, info->training, &m);
     m.second_name = info->second;
     m.info = info; /* after its own words are read: in these every name is one of the training */
+    for (i = 0; m.self && i < info->settings_count; i++) {
+        const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
+        sslh_recipe *own;
+        if (info->settings[i].kind != SSLH_SETTING_RECIPE || !*recipe) continue;
+        own = (sslh_recipe *)sslh_i_alloc(c, sizeof *own);
+        if (own) *own = **recipe;
+        *recipe = own;
+    }
     return m;
 }
 
@@ -8650,13 +8745,22 @@ SSLH_DEF sslh_method sslh_method_make(sslh_ctx *c, const char *name, sslh_net *e
     return sslh_i_method_end(m);
 }
 
-/* A setting as text, name=value: its value, or the word for what stands there when it has none. */
+/* A setting as text, name=value: its value, or the word for what stands there when it has none. Recipes are told by
+   their numbers, in one line. */
 SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, char *out, size_t size, size_t *used) {
     const void *field = (const char *)desc + s->offset;
     char text[32];
     double v;
-    if (s->kind == SSLH_SETTING_RECIPE) return; /* only its numbers are known, sslh_recipe_print tells them */
-    sslh_i_append(out, size, used, " %s=", s->name);
+    sslh_i_append(out, size, used, "%s=", s->name);
+    if (s->kind == SSLH_SETTING_RECIPE) {
+        const sslh_recipe *recipe = *(const sslh_recipe *const *)field;
+        char lines[2048], *p = lines;
+        snprintf(lines, sizeof lines, "%s", s->standard);
+        if (recipe) sslh_recipe_print(*recipe, lines, sizeof lines);
+        for (; *p; p++) if (*p == '\n') *p = ';';
+        sslh_i_append(out, size, used, "%s", lines);
+        return;
+    }
     if (s->kind == SSLH_SETTING_TEXT) {
         sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
         return;
@@ -8681,8 +8785,8 @@ SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, cha
     } else sslh_i_append(out, size, used, "%d", (int)v);
 }
 
-/* What a run would use if sslh_train were given an empty description: one line for logs, also kept in checkpoints; its
-   last part is what sslh_method_make reads. Every method's self begins with its descriptor, defaults filled in. */
+/* What a run would use if sslh_train were given an empty description: one line for logs, whose last part is what
+   sslh_method_make reads. Every method's self begins with its descriptor, defaults filled in. */
 SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) {
     sslh_train_desc d;
     sslh_method shown;
@@ -8703,11 +8807,112 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
         if (strcmp(s->name, "milestones") == 0 || strcmp(s->name, "gamma") == 0)
             says = shown.defaults.schedule == SSLH_STEPS;
         else if (sslh_i_setting_get(s, &shown) != 0) says = 1;
-        if (says) sslh_i_setting_print(s, &shown, out, size, &used);
+        if (!says) continue;
+        sslh_i_append(out, size, &used, " ");
+        sslh_i_setting_print(s, &shown, out, size, &used);
     }
-    for (i = 0; m->info && m->self && i < m->info->settings_count; i++)
+    for (i = 0; m->info && m->self && i < m->info->settings_count; i++) {
+        if (m->info->settings[i].kind == SSLH_SETTING_RECIPE) continue; /* sslh_method_make reads its name only */
+        sslh_i_append(out, size, &used, " ");
         sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
+    }
     return used;
+}
+
+/* --- the settings that a checkpoint keeps ------------------------------------------------------------------------- */
+
+/* All that a run depends on as text, a line "name=value" for each setting: encoder, optimiser and the method's
+   descriptor; with d, the resolved settings of sslh_train, also the data and the rest of the training. Whatever may
+   differ between two runs that can go on from one another (.max_steps, .quiet) is left out. */
+SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
+                                     const sslh_data *data, char *out, size_t size) {
+    const size_t first = SSLH_I_TRAINED(optimizer), behind = first + sizeof o->desc;
+    sslh_method shown = *m;
+    size_t used = 0;
+    char text[32];
+    int i, g;
+    if (size) out[0] = 0;
+    sslh_i_append(out, size, &used, "encoder=%s\n",
+                  !m->encoder ? "none" : m->encoder->arch[0] ? m->encoder->arch : m->encoder->name);
+    if (d) {
+        shown.defaults = *d;
+        shown.defaults.batch = (int)SSLH_I_MIN((int64_t)d->batch, data->count); /* as the loader does */
+        sslh_i_data_print(data, out, size, &used);
+        sslh_i_append(out, size, &used, "accumulate=%d\n", d->accumulate);
+    }
+    shown.defaults.optimizer = o->desc;
+    for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
+        const sslh_setting *s = &sslh_i_train_settings[i];
+        if (strcmp(s->name, "lr_scales") == 0 || (!d && (s->offset < first || s->offset >= behind))) continue;
+        sslh_i_setting_print(s, &shown, out, size, &used);
+        sslh_i_append(out, size, &used, "\n");
+    }
+    for (g = 0; g < SSLH_I_GROUPS; g++)
+        sslh_i_append(out, size, &used, g ? ":%s" : "group_lr=%s", sslh_i_real_text(text, o->desc.group_lr[g]));
+    sslh_i_append(out, size, &used, "\nconstant_lr=%u\n", o->desc.constant_lr);
+    for (i = 0; m->info && m->self && i < m->info->settings_count; i++) {
+        sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
+        sslh_i_append(out, size, &used, "\n");
+    }
+    return used;
+}
+/* The same in memory of the context. */
+SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
+                              const sslh_data *data) {
+    char *text;
+    size_t n;
+    if (!sslh_i_optimizer_ok(o)) return NULL;
+    n = sslh_i_config_print(m, o, d, data, NULL, 0);
+    text = (char *)sslh_i_alloc(m->ctx, n + 1);
+    if (text) sslh_i_config_print(m, o, d, data, text, n + 1);
+    return text;
+}
+
+/* The value of the setting called name (of n characters) in such a text, and its length; NULL: there is none. */
+SSLH_I_FN const char *sslh_i_config_value(const char *text, const char *name, size_t n, size_t *length) {
+    while (*text) {
+        size_t line = strcspn(text, "\n");
+        if (line > n && text[n] == '=' && memcmp(text, name, n) == 0) {
+            *length = line - n - 1;
+            return text + n + 1;
+        }
+        text += line + (text[line] == '\n');
+    }
+    return NULL;
+}
+
+/* A whole number of it, which comes from a file; 0 when it has none. */
+SSLH_I_FN int sslh_i_config_number(const char *text, const char *name) {
+    size_t length;
+    const char *value = sslh_i_config_value(text, name, strlen(name), &length);
+    double v = 0;
+    if (value) sslh_i_scan_real(value, &v);
+    return v >= 1 && v <= 2147483647.0 ? (int)v : 0;
+}
+
+/* Does a run with the settings now go on from a file with the settings then? They are the same, but the epochs may have
+   become more; the default warm-up of a short run follows them. 0 and an error that names both values when it does
+   not. */
+SSLH_I_FN int sslh_i_config_same(sslh_ctx *c, const char *fn, const char *file, const char *then, const char *now) {
+    const int epochs = sslh_i_config_number(then, "epochs"), more = epochs < sslh_i_config_number(now, "epochs");
+    for (; *now; now += strcspn(now, "\n"), now += *now == '\n') {
+        size_t n = strcspn(now, "=\n"), length = 0, wanted;
+        const char *was, *is = now + n + 1;
+        if (now[n] != '=') continue; /* the rest of a name of the caller's, which had a line break in it */
+        was = sslh_i_config_value(then, now, n, &length);
+        wanted = strcspn(is, "\n");
+        if (was && length == wanted && memcmp(was, is, length) == 0) continue;
+        if (was && epochs && more && (strncmp(now, "epochs=", 7) == 0 || strncmp(now, "warmup=", 7) == 0)) continue;
+        if (!was)
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s does not tell its %.*s: it was not written by a run of this kind "
+                      "(sslh_train goes on from files of sslh_train only)", fn, file, (int)n, now);
+        else
+            sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with %.*s=%.*s, this run has %.*s%s", fn, file, (int)n, now,
+                      (int)SSLH_I_MIN(length, (size_t)100), was, (int)SSLH_I_MIN(wanted, (size_t)100), is,
+                      strncmp(now, "epochs=", 7) == 0 ? ": they may only become more" : "");
+        return 0;
+    }
+    return 1;
 }
 
 /* The training default that is printed is the method's own, where its text names the field, else the general one. */
@@ -25063,6 +25268,50 @@ SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind 
 /* Number in the whole set of a data set's i-th sample. */
 SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i) { return d->order ? d->order[i] : i; }
 
+/* A CRC-32 of the numbers of the samples and of the values of up to 64 of them, as far as they are in memory. It tells
+   data sets apart that have the same sizes. Labels do not count, since nothing is trained on them. */
+SSLH_I_FN uint32_t sslh_i_data_crc(const sslh_data *d) {
+    const int64_t most = SSLH_I_MIN(d->count, (int64_t)64);
+    uint32_t crc = 0;
+    uint8_t number[4];
+    for (int64_t i = 0; d->order && i < d->count; i++) {
+        sslh_i_put_le32(number, (uint32_t)d->order[i]);
+        crc = sslh_i_crc32(crc, number, 4);
+    }
+    for (int f = 0; f < d->fields; f++) {
+        const sslh_field *field = &d->field[f];
+        size_t count = 1;
+        if (!field->values || field->kind == SSLH_FIELD_LABEL) continue;
+        for (int i = 0; i < field->shape.ndim; i++) count *= (size_t)field->shape.size[i];
+        for (int64_t i = 0; i < most; i++) {
+            size_t first = (size_t)sslh_i_sample(d, i * d->count / most) * count;
+            if (field->type == SSLH_U8) {
+                crc = sslh_i_crc32(crc, (const uint8_t *)field->values + first, count);
+                continue;
+            }
+            for (size_t k = first; k < first + count; k++) { /* the same on machines of either byte order */
+                sslh_i_put_le32(number, field->type == SSLH_F32 ? sslh_i_float_bits(((const float *)field->values)[k])
+                                : field->int16 ? (uint32_t)((const int16_t *)field->values)[k]
+                                : (uint32_t)((const int32_t *)field->values)[k]);
+                crc = sslh_i_crc32(crc, number, 4);
+            }
+        }
+    }
+    return crc;
+}
+
+/* What a checkpoint tells of the data it was trained on, as lines of settings. */
+SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used) {
+    sslh_i_append(out, size, used, "samples=%.0f\nshape=", (double)d->count);
+    for (int f = 0; f < d->fields; f++) {
+        const sslh_shape *shape = &d->field[f].shape;
+        if (d->field[f].kind == SSLH_FIELD_LABEL) continue;
+        for (int i = 0; i < shape->ndim; i++) sslh_i_append(out, size, used, i ? "x%d" : "%d", shape->size[i]);
+        sslh_i_append(out, size, used, ";");
+    }
+    sslh_i_append(out, size, used, "\nvalues=%08lx\n", (unsigned long)sslh_i_data_crc(d));
+}
+
 /* The whole set that a subset was taken from. */
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
     const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
@@ -26089,8 +26338,14 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
    convolution's weight is (O,Kh,Kw,I), in the file (O,I,Kh,Kw). A parameter of three or more sizes whose name ends with
    "weight" is such a convolution. num_batches_tracked is a 64-bit scalar in the file.
 
-   Beyond the format: __metadata__ holds "crc32.NAME" (CRC-32 of each tensor's bytes, 8 hexadecimal digits), "sslh.arch"
-   and "sslh.preprocess", and in checkpoints the counters; every other reader ignores them. */
+   Beyond the format: __metadata__ holds "sslh.crc32", the CRC-32 of the whole file, from its first byte to its last,
+   with the 8 hexadecimal digits of the CRC itself taken as zeros; "crc32.NAME", that of each tensor's bytes, which
+   tells where a damaged file is damaged; "sslh.arch" and "sslh.preprocess"; and in checkpoints the counters and
+   settings of the run. Every other reader ignores them. A file without a key that begins with "sslh." is another
+   program's and is read without a checksum; one with such a key must have the right one.
+
+   Every load has three passes: all that can be wrong with the file is looked for, then the memory that is missing is
+   made, and only then the first value is copied. So a load that fails has changed nothing. */
 
 /* dtypes of the format; the order is the order in which the reference writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
@@ -26103,6 +26358,9 @@ static const sslh_i_st_type sslh_i_st_types[] = {
 #define SSLH_I_ST_TYPES ((int)(sizeof sslh_i_st_types / sizeof sslh_i_st_types[0]))
 #define SSLH_I_ST_DIMS 8
 #define SSLH_I_ST_HEADER ((size_t)100000000) /* the format's own limit */
+#define SSLH_I_ST_OURS "sslh." /* with this begin the keys of metadata by which a file says that it is ours */
+#define SSLH_I_ST_CRC SSLH_I_ST_OURS "crc32"
+#define SSLH_I_ST_ZEROS "00000000"
 
 /* --- what is written and read: a list of named tensors ----------------------------------------------------------- */
 
@@ -26110,6 +26368,8 @@ typedef struct sslh_i_st_item {
     char         name[272];
     sslh_tensor *t;       /* gives type and shape in memory */
     sslh_real   *moment;  /* values of this shape instead of t's own (optimiser state); NULL: t's own */
+    int          part, net; /* of the optimiser's state: which, from 1 (sslh_i_st_parts), and of its net number .. */
+    size_t       offset;  /* and where in that */
     int          permute, dtype;
     size_t       begin, end; /* in the data of the file */
     int          found;   /* reading: number of the file's tensor, -1 */
@@ -26129,6 +26389,8 @@ SSLH_I_FN sslh_i_st_item *sslh_i_st_add(sslh_i_st_list *l, const sslh_i_tree *tr
     sslh_i_full_name(tree, net, e->name, it->name + used, sizeof it->name - used);
     it->t = &e->t;
     it->moment = NULL;
+    it->part = it->net = 0;
+    it->offset = e->offset;
     it->permute = e->is_param && e->t.ndim >= 3 && sslh_i_has_suffix(e->name, "weight");
     it->dtype = e->t.type == SSLH_U8 ? SSLH_I_ST_U8 : e->t.type == SSLH_F32 ? (SSLH_I_DOUBLE ? SSLH_I_ST_F64
             : SSLH_I_ST_F32) : sslh_i_has_suffix(e->name, "num_batches_tracked") ? SSLH_I_ST_I64 : SSLH_I_ST_I32;
@@ -26214,13 +26476,24 @@ SSLH_I_FN void sslh_i_append_json(char *out, size_t size, size_t *used, const ch
     sslh_i_append(out, size, used, "\"");
 }
 
-/* The JSON header, padded to a multiple of 8; data NULL: a dry run that gives the length. */
+/* The CRC-32 of a file whose digits of that CRC begin at byte number at, as these digits. */
+SSLH_I_FN void sslh_i_st_whole_crc(char out[12], const uint8_t *file, size_t size, size_t at) {
+    uint32_t crc = sslh_i_crc32(0, file, at);
+    crc = sslh_i_crc32(crc, SSLH_I_ST_ZEROS, 8);
+    crc = sslh_i_crc32(crc, file + at + 8, size - at - 8);
+    snprintf(out, 12, "%08lx", (unsigned long)crc);
+}
+
+/* The JSON header, padded to a multiple of 8, with zeros for the CRC of the file, which begin at *digits; data NULL: a
+   dry run that gives the length. */
 SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta *meta, int nmeta, const uint8_t *data,
-                                  char *out, size_t size) {
+                                  char *out, size_t size, size_t *digits) {
     size_t used = 0;
     char name[320];
     int i, j;
-    sslh_i_append(out, size, &used, "{\"__metadata__\":{\"format\":\"pt\"");
+    sslh_i_append(out, size, &used, "{\"__metadata__\":{\"format\":\"pt\",\"" SSLH_I_ST_CRC "\":\"");
+    *digits = used;
+    sslh_i_append(out, size, &used, SSLH_I_ST_ZEROS "\"");
     for (i = 0; i < nmeta; i++) {
         sslh_i_append(out, size, &used, ",");
         sslh_i_append_json(out, size, &used, meta[i].key);
@@ -26253,8 +26526,9 @@ SSLH_I_FN size_t sslh_i_st_header(const sslh_i_st_list *l, const sslh_i_st_meta 
 /* Writes all items in the format's order: by dtype, then by name. */
 SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, sslh_i_st_list *l,
                                const sslh_i_st_meta *meta, int nmeta) {
-    size_t data = 0, head, total;
+    size_t data = 0, head, total, digits;
     uint8_t *file;
+    char crc[12];
     int i;
     qsort(l->item, (size_t)l->n, sizeof *l->item, sslh_i_st_order);
     for (i = 0; i < l->n; i++) {
@@ -26264,7 +26538,7 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
         it->end = data;
         if (data > (size_t)-1 / 4) sslh_fail(c, SSLH_E_MEMORY, "%s: more than this machine can address", fn);
     }
-    head = sslh_i_st_header(l, meta, nmeta, NULL, NULL, 0);
+    head = sslh_i_st_header(l, meta, nmeta, NULL, NULL, 0, &digits);
     if (head > SSLH_I_ST_HEADER) sslh_fail(c, SSLH_E_USAGE, "%s: the names do not fit into a safetensors header", fn);
     total = 8 + head + data;
     file = (uint8_t *)sslh_i_alloc(c, total + 1);
@@ -26274,9 +26548,11 @@ SSLH_I_FN void sslh_i_st_write(sslh_ctx *c, const char *fn, const char *path, ss
     {
         /* the header is printed with a zero at its end, which falls on the first byte of the data */
         uint8_t first = file[8 + head];
-        sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1);
+        sslh_i_st_header(l, meta, nmeta, file + 8 + head, (char *)file + 8, head + 1, &digits);
         file[8 + head] = first;
     }
+    sslh_i_st_whole_crc(crc, file, total, 8 + digits);
+    memcpy(file + 8 + digits, crc, 8);
     sslh_i_write_whole(c, fn, path, file, total);
     sslh_i_free(c, file);
 }
@@ -26294,7 +26570,7 @@ typedef struct sslh_i_st {
     sslh_ctx         *c;
     const char       *fn, *file;   /* for messages */
     const char       *at, *end;    /* what is left of the JSON */
-    const char       *start;
+    const char       *start, *crc; /* crc: the digits of the whole file's CRC; NULL: there are none */
     char             *text, *pool; /* unescaped strings, each with its zero */
     sslh_i_st_tensor *tensor;
     sslh_i_st_meta   *meta;
@@ -26482,6 +26758,10 @@ SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
         if (!sslh_i_json_is(s, ':')) return sslh_i_st_bad(s, "a colon is missing");
         m->value = sslh_i_json_string(s); /* strings only */
         if (!m->value) return 0;
+        if (strcmp(m->key, SSLH_I_ST_CRC) == 0) {
+            if (s->crc || strlen(m->value) != 8) return sslh_i_st_bad(s, "the checksum of the file is broken");
+            s->crc = s->at - 9; /* eight digits and the quote, where no escape stands for a digit */
+        }
         s->nmeta++;
     } while (sslh_i_json_is(s, ','));
     return sslh_i_json_is(s, '}') || sslh_i_st_bad(s, "__metadata__ does not end");
@@ -26575,6 +26855,39 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
     s->meta = NULL;
 }
 
+/* The metadata's value of a key, or NULL. */
+SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
+    int i;
+    for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
+    return NULL;
+}
+
+/* The file is another program's, or it is whole. Where it is damaged, the CRC of a tensor may tell. */
+SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t size) {
+    char crc[12], key[320];
+    int i, ours = 0;
+    for (i = 0; i < s->nmeta; i++) ours |= strncmp(s->meta[i].key, SSLH_I_ST_OURS, strlen(SSLH_I_ST_OURS)) == 0;
+    if (!ours) return 1;
+    if (!s->crc) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has no checksum of the whole file: it was written by version 0.1.0 of "
+                  "ssl.h, whose files this version does not read, or it is damaged", s->fn, s->file);
+        return 0;
+    }
+    sslh_i_st_whole_crc(crc, bytes, size, (size_t)((const uint8_t *)s->crc - bytes));
+    if (memcmp(s->crc, crc, 8) == 0) return 1;
+    for (i = 0; i < s->n; i++) {
+        const sslh_i_st_tensor *t = &s->tensor[i];
+        const char *want;
+        snprintf(key, sizeof key, "crc32.%.300s", t->name);
+        want = sslh_i_st_meta_of(s, key);
+        snprintf(crc, sizeof crc, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + t->begin, t->end - t->begin));
+        if (want && strcmp(want, crc) != 0) break;
+    }
+    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of %s%.100s does not match: the file is damaged", s->fn, s->file,
+              i < s->n ? "the tensor " : "its header", i < s->n ? s->tensor[i].name : "");
+    return 0;
+}
+
 /* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
 SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                              size_t size) {
@@ -26616,14 +26929,7 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     }
     sslh_i_json_space(s);
     if (s->at != s->end) return sslh_i_st_bad(s, "text after the header");
-    return sslh_i_st_check(s);
-}
-
-/* The metadata's value of a key, or NULL. */
-SSLH_I_FN const char *sslh_i_st_meta_of(const sslh_i_st *s, const char *key) {
-    int i;
-    for (i = 0; i < s->nmeta; i++) if (strcmp(s->meta[i].key, key) == 0) return s->meta[i].value;
-    return NULL;
+    return sslh_i_st_check(s) && sslh_i_st_whole(s, bytes, size);
 }
 
 /* Number of the tensor called prefix and name, by bisection of the sorted names; -1: there is none. */
@@ -26672,8 +26978,24 @@ SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st
     return NULL;
 }
 
+/* 1 when an item can hold every value of the file's tensor that was found for it: integers go into fewer bits. */
+SSLH_I_FN int sslh_i_st_holds(const sslh_i_st *s, const sslh_i_st_item *it) {
+    const sslh_i_st_tensor *f = &s->tensor[it->found];
+    double least = it->t->type == SSLH_I32 ? -2147483648.0 : 0, most = it->t->type == SSLH_I32 ? 2147483647.0 : 255;
+    size_t i, each = (size_t)sslh_i_st_types[f->dtype].bits / 8;
+    if (it->t->type == SSLH_F32) return 1;
+    for (i = 0; i < it->t->count; i++) {
+        double v = sslh_i_st_value(f->dtype, s->data + f->begin + i * each);
+        if (v >= least && v <= most) continue;
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond %d bits", s->fn, s->file, f->name,
+                  it->t->type == SSLH_I32 ? 32 : 8);
+        return 0;
+    }
+    return 1;
+}
+
 /* Fills an item with the values of the file's tensor that was found for it. */
-SSLH_I_FN void sslh_i_st_get(sslh_ctx *c, const sslh_i_st *s, const sslh_i_st_item *it) {
+SSLH_I_FN void sslh_i_st_get(const sslh_i_st *s, const sslh_i_st_item *it) {
     const sslh_i_st_tensor *f = &s->tensor[it->found];
     const uint8_t *data = s->data + f->begin;
     sslh_tensor *t = it->t;
@@ -26683,35 +27005,10 @@ SSLH_I_FN void sslh_i_st_get(sslh_ctx *c, const sslh_i_st *s, const sslh_i_st_it
     for (i = 0; i < t->count; i++) {
         size_t to = it->permute ? sslh_i_st_place(i, area, last) : i;
         double v = sslh_i_st_value(f->dtype, data + i * each);
-        if (t->type == SSLH_F32) {
-            values[to] = (sslh_real)v;
-        } else if (t->type == SSLH_I32) {
-            if (v < -2147483648.0 || v > 2147483647.0) {
-                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 32 bits", s->fn, s->file, f->name);
-                return;
-            }
-            t->ints[to] = (int32_t)v;
-        } else {
-            if (v < 0 || v > 255) {
-                sslh_fail(c, SSLH_E_FORMAT, "%s: %s: '%s' holds a number beyond 8 bits", s->fn, s->file, f->name);
-                return;
-            }
-            t->bytes[to] = (uint8_t)v;
-        }
+        if (t->type == SSLH_F32) values[to] = (sslh_real)v;
+        else if (t->type == SSLH_I32) t->ints[to] = (int32_t)v;
+        else t->bytes[to] = (uint8_t)v;
     }
-}
-
-/* The CRC-32 that the file itself gives for a tensor; without one it is taken as it is. */
-SSLH_I_FN int sslh_i_st_crc_ok(const sslh_i_st *s, const sslh_i_st_tensor *f) {
-    char key[320], text[16];
-    const char *want;
-    if (snprintf(key, sizeof key, "crc32.%s", f->name) >= (int)sizeof key) return 1;
-    want = sslh_i_st_meta_of(s, key);
-    snprintf(text, sizeof text, "%08lx", (unsigned long)sslh_i_crc32(0, s->data + f->begin, f->end - f->begin));
-    if (!want || strcmp(want, text) == 0) return 1;
-    sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the CRC-32 of '%s' does not match: the file is damaged", s->fn, s->file,
-              f->name);
-    return 0;
 }
 
 /* --- filling a list from a file ---------------------------------------------------------------------------------- */
@@ -26755,19 +27052,20 @@ SSLH_I_FN int sslh_i_st_report(const sslh_i_st *s, const sslh_i_st_list *l, cons
     return count;
 }
 
-/* Matches names, checks shapes and checksums, and only then copies; the memory of unsealed nets is made in between by
-   seal. Returns the number of tensors read; on an error nothing has changed. */
-SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, sslh_net *seal) {
+/* The first pass: matches names, checks shapes and values. Returns the number of tensors that will be read; *missing
+   counts those that the file does not have. 0 and an error when the file does not fit. */
+SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_desc d, int *missing) {
     const char *prefix = d.strip_prefix ? d.strip_prefix : "";
     char text[300];
     size_t used = 0, report = 0;
-    int i, matched = 0, missing = 0, unexpected, wrong;
+    int i, matched = 0, unexpected, wrong;
+    *missing = 0;
     for (i = 0; i < l->n; i++) {
         sslh_i_st_item *it = &l->item[i];
         int at = sslh_i_st_find(s, prefix, it->name);
         if (at < 0) {
             /* files of old PyTorch versions have none */
-            missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
+            *missing += !sslh_i_has_suffix(it->name, "num_batches_tracked");
             continue;
         }
         s->tensor[at].used = 1;
@@ -26781,23 +27079,41 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_de
     wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
     text[0] = 0;
     if (wrong) sslh_i_st_report(s, l, prefix, 2, text, sizeof text, &used);
-    else if (missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
+    else if (*missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
     else if (unexpected && !d.partial) sslh_i_st_report(s, l, prefix, 1, text, sizeof text, &used);
     if (text[0]) {
         for (i = 0; text[i]; i++) if (text[i] == '\n') text[i] = 0;
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s does not fit the net: %s", s->fn, s->file, text);
         return 0;
     }
-    for (i = 0; i < l->n; i++)
-        if (l->item[i].found >= 0 && !sslh_i_st_crc_ok(s, &s->tensor[l->item[i].found])) return 0;
-    if (seal) {
-        sslh_i_tree t;
-        sslh_i_tree_of(&t, seal);
-        /* no draws that the file overwrites */
-        for (i = 0; i < t.n; i++) if (!sslh_i_net_seal(t.net[i], missing > 0)) return 0;
+    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0 && !sslh_i_st_holds(s, &l->item[i])) return 0;
+    return matched;
+}
+
+/* The second pass for nets that were not used yet: memory, with initial values where the file leaves some of them. When
+   it does not suffice, every net is as it was. */
+SSLH_I_FN int sslh_i_st_seal(sslh_net *net, int fill) {
+    sslh_i_tree t;
+    int i, j, before[SSLH_I_MAX_NETS];
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) before[i] = t.net[i]->sealed;
+    for (i = 0; i < t.n && sslh_i_net_seal(t.net[i], fill); i++) {}
+    if (i == t.n) return 1;
+    for (i = 0; i < t.n; i++) {
+        if (before[i] || !t.net[i]->sealed) continue;
+        for (j = 0; j < t.net[i]->entries; j++) sslh_i_set_data(&t.net[i]->entry[j]->t, NULL);
+        sslh_i_free(net->ctx, t.net[i]->values);
+        t.net[i]->values = NULL;
+        t.net[i]->nvalues = 0;
+        t.net[i]->sealed = 0;
     }
-    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s->c, s, &l->item[i]);
-    return SSLH_I_BAD(s->c) ? 0 : matched;
+    return 0;
+}
+
+/* The third pass, in which nothing can fail. */
+SSLH_I_FN void sslh_i_st_copy(const sslh_i_st *s, const sslh_i_st_list *l) {
+    int i;
+    for (i = 0; i < l->n; i++) if (l->item[i].found >= 0) sslh_i_st_get(s, &l->item[i]);
 }
 
 /* --- preprocessing as text ---------------------------------------------------------------------------------------- */
@@ -26859,34 +27175,35 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_i_free(c, l.item);
 }
 
-/* From bytes in memory into a net. */
-SSLH_I_FN int sslh_i_load_bytes(sslh_net *net, const char *fn, const char *file, const uint8_t *bytes, size_t size,
-                                sslh_load_desc d) {
+/* From an open file into a net; all or nothing. Returns the number of tensors read. */
+SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d) {
     sslh_ctx *c = net->ctx;
-    sslh_i_st s;
     sslh_i_st_list l;
-    int read = 0;
-    memset(&l, 0, sizeof l);
-    if (sslh_i_st_open(&s, c, fn, file, bytes, size) && sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) {
-        sslh_i_st_add_net(&l, net, "");
-        read = sslh_i_st_fill(&s, &l, d, net);
-        if (!SSLH_I_BAD(c)) sslh_i_preprocess_read(&net->preprocess, sslh_i_st_meta_of(&s, "sslh.preprocess"));
+    int read = 0, missing = 0;
+    if (!sslh_i_st_list_new(c, &l, sslh_count_tensors(net))) return 0;
+    sslh_i_st_add_net(&l, net, "");
+    read = sslh_i_st_match(s, &l, d, &missing);
+    if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no draws that the file overwrites */
+        sslh_i_st_copy(s, &l);
+        sslh_i_preprocess_read(&net->preprocess, sslh_i_st_meta_of(s, "sslh.preprocess"));
     }
     sslh_i_free(c, l.item);
-    sslh_i_st_close(&s);
-    return read;
+    return SSLH_I_BAD(c) ? 0 : read;
 }
 
 SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc) {
+    sslh_i_st s;
     uint8_t *bytes;
     size_t size;
-    int read;
+    int read = 0;
     if (desc.report && desc.report_size) desc.report[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
     bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
     if (!bytes) return 0;
-    read = sslh_i_load_bytes(net, "sslh_load_weights", sslh_i_tail(path), bytes, size, desc);
+    if (sslh_i_st_open(&s, net->ctx, "sslh_load_weights", sslh_i_tail(path), bytes, size))
+        read = sslh_i_st_fill(&s, net, desc);
+    sslh_i_st_close(&s);
     sslh_i_free(net->ctx, bytes);
     return read;
 }
@@ -26929,15 +27246,26 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(nin)
     SSLH_I_FROM_ARCH(vit)
 #undef SSLH_I_FROM_ARCH
+#if SSLH_WITH_VAE
+    if (strncmp(a, "vae_encoder ", 12) == 0) {
+        sslh_i_vae_net vae;
+        memset(&vae, 0, sizeof vae);
+        sslh_i_arch_read(a, sslh_i_vae_net_settings, &vae);
+        return sslh_i_vae_encoder_new(c, vae);
+    }
+#endif
     return NULL;
 }
 
-/* Builds the net that the file's "sslh.arch" describes and fills it. */
+/* Builds the net that the file's "sslh.arch" describes and fills it. After an error there is no net, and the streams
+   that its initial values took are given back. */
 SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                                           size_t size) {
     sslh_load_desc d;
     sslh_i_st s;
     sslh_net *net = NULL;
+    const int64_t mark = sslh_mark(c);
+    const uint64_t stream = c->stream;
     memset(&d, 0, sizeof d);
     if (sslh_i_st_open(&s, c, fn, file, bytes, size)) {
         const char *arch = sslh_i_st_meta_of(&s, "sslh.arch");
@@ -26945,10 +27273,13 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
         if (!net)
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
+        if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
     }
     sslh_i_st_close(&s);
-    if (!SSLH_I_BAD(c)) sslh_i_load_bytes(net, fn, file, bytes, size, d);
-    return SSLH_I_BAD(c) ? sslh_i_dummy_net(c) : net;
+    if (!SSLH_I_BAD(c)) return net;
+    sslh_i_free_blocks(c, mark);
+    c->stream = stream;
+    return sslh_i_dummy_net(c);
 }
 
 SSLH_DEF sslh_net *sslh_load_net(sslh_ctx *c, const char *path) {
@@ -26996,8 +27327,9 @@ SSLH_DEF uint64_t sslh_hash(sslh_net *net) {
 }
 
 /* --- checkpoints ------------------------------------------------------------------------------------------------- */
-/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments;
-   the counters are metadata. The position in the data follows from the step. */
+/* "model.NAME" for everything in the method's container, "optim.m.NAME" and "optim.v.NAME" for the optimiser's moments,
+   "optim.g.NAME" for gradients that wait for their update (.accumulate); the counters and settings are metadata. The
+   position in the data follows from the step. */
 
 /* Hexadecimal, 16 digits. */
 SSLH_I_FN void sslh_i_hex64(char out[20], uint64_t v) {
@@ -27017,11 +27349,37 @@ SSLH_I_FN int sslh_i_meta_hex64(const sslh_i_st *s, const char *key, uint64_t *o
     return i % 16 ? 0 : i / 16;
 }
 
-/* The moments of the optimiser's nets. With a file only of those nets whose moments it has. */
-SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
+/* State of an optimiser that has the layout of its nets' parameters. Part 0 is the parameter itself. */
+enum { SSLH_I_ST_M = 1, SSLH_I_ST_V, SSLH_I_ST_G, SSLH_I_ST_PARTS };
+static const char *const sslh_i_st_parts[SSLH_I_ST_PARTS] = {"model.", "optim.m.", "optim.v.", "optim.g."};
+SSLH_I_FN sslh_real *sslh_i_st_part(const sslh_optimizer *o, int k, int part) {
+    const sslh_i_optim_net *n = &o->net[k];
+    return part == SSLH_I_ST_M ? n->m : part == SSLH_I_ST_V ? n->v : n->net->grads;
+}
+
+/* Is this part of net number k written? Gradients are when they are not all zero, as they are after an update. */
+SSLH_I_FN int sslh_i_st_has(const sslh_optimizer *o, int k, int part) {
+    const sslh_real *x = sslh_i_st_part(o, k, part);
+    size_t i;
+    if (!x || part != SSLH_I_ST_G) return x != NULL;
+    for (i = 0; i < o->net[k].net->nvalues && x[i] == 0; i++) {}
+    return i < o->net[k].net->nvalues;
+}
+
+/* Is it in a file? name: that of the net's first parameter. A net that has made no step has no moments, one that has
+   made some has all that its optimiser needs. */
+SSLH_I_FN int sslh_i_st_needs(const sslh_i_st *s, const sslh_optimizer *o, int part, const char *name) {
+    int adam = o->desc.kind == SSLH_ADAM || o->desc.kind == SSLH_ADAMW;
+    if (part == SSLH_I_ST_V ? !adam : part == SSLH_I_ST_M && !adam && !(o->desc.momentum > 0.0f)) return 0;
+    return sslh_i_st_find(s, sslh_i_st_parts[part == SSLH_I_ST_V ? SSLH_I_ST_M : part], name) >= 0;
+}
+
+/* The state of the optimiser's nets. With a file the state that it has; where it goes is told by sslh_i_st_place_parts,
+   when the file has been found to fit. */
+SSLH_I_FN void sslh_i_st_add_parts(sslh_i_st_list *l, sslh_method *m, sslh_optimizer *o, const sslh_i_st *s) {
     sslh_i_tree t;
     char name[272];
-    int i, j, k;
+    int i, j, k, part;
     sslh_i_tree_of(&t, m->net);
     for (k = 0; k < o->nets; k++) {
         for (i = 0; i < t.n && t.net[i] != o->net[k].net; i++) {}
@@ -27032,26 +27390,42 @@ SSLH_I_FN void sslh_i_st_add_moments(sslh_i_st_list *l, sslh_method *m, sslh_opt
             return;
         }
         for (j = 0; j < t.net[i]->entries && !t.net[i]->entry[j]->is_param; j++) {}
-        if (s) {
-            size_t bytes = o->net[k].net->nvalues * sizeof(sslh_real);
-            sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, name, sizeof name);
-            if (sslh_i_st_find(s, "optim.m.", name) < 0) { /* not yet stepped when it was written */
-                if (o->net[k].m) memset(o->net[k].m, 0, bytes);
-                if (o->net[k].v) memset(o->net[k].v, 0, bytes);
-                continue;
+        sslh_i_full_name(&t, i, t.net[i]->entry[j]->name, name, sizeof name);
+        for (part = SSLH_I_ST_M; part < SSLH_I_ST_PARTS; part++) {
+            if (s ? !sslh_i_st_needs(s, o, part, name) : !sslh_i_st_has(o, k, part)) continue;
+            for (j = 0; j < t.net[i]->entries; j++) {
+                sslh_i_entry *e = t.net[i]->entry[j];
+                sslh_i_st_item *it = e->is_param ? sslh_i_st_add(l, &t, i, sslh_i_st_parts[part], e) : NULL;
+                if (!it) continue;
+                it->part = part;
+                it->net = k;
+                if (!s) it->moment = sslh_i_st_part(o, k, part) + it->offset;
             }
-            if (!sslh_i_optim_ready(o, k)) return;
-        }
-        for (j = 0; j < t.net[i]->entries; j++) {
-            sslh_i_entry *e = t.net[i]->entry[j];
-            sslh_i_st_item *it;
-            if (!e->is_param) continue;
-            if (o->net[k].m && (it = sslh_i_st_add(l, &t, i, "optim.m.", e)) != NULL)
-                it->moment = o->net[k].m + e->offset;
-            if (o->net[k].v && (it = sslh_i_st_add(l, &t, i, "optim.v.", e)) != NULL)
-                it->moment = o->net[k].v + e->offset;
         }
     }
+}
+
+/* Memory for the state that a file has: the second pass of its load. Zeros, which nothing can tell from none. */
+SSLH_I_FN int sslh_i_st_place_parts(sslh_i_st_list *l, sslh_optimizer *o) {
+    int i;
+    for (i = 0; i < l->n; i++) {
+        sslh_i_st_item *it = &l->item[i];
+        if (!it->part) continue;
+        if (it->part == SSLH_I_ST_G ? !sslh_i_net_grads(o->net[it->net].net) : !sslh_i_optim_ready(o, it->net))
+            return 0;
+        it->moment = sslh_i_st_part(o, it->net, it->part) + it->offset;
+    }
+    return 1;
+}
+
+/* State that a file does not have is zero. */
+SSLH_I_FN void sslh_i_st_clear_parts(sslh_optimizer *o) {
+    int k, part;
+    for (k = 0; k < o->nets; k++)
+        for (part = SSLH_I_ST_M; part < SSLH_I_ST_PARTS; part++) {
+            sslh_real *x = sslh_i_st_part(o, k, part);
+            if (x) memset(x, 0, o->net[k].net->nvalues * sizeof *x);
+        }
 }
 
 /* What both directions check. */
@@ -27065,27 +27439,36 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
     return sslh_i_tree_ready(t, m->net);
 }
 
-/* Those from SSLH_I_BY_GROUP on hold a number for each parameter group; a file of an earlier build has one for all. */
+/* Those from SSLH_I_BY_GROUP on hold a number for each parameter group. */
 #define SSLH_I_COUNTERS 9
 #define SSLH_I_BY_GROUP 6
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
     "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
+#define SSLH_I_CHECKPOINT "checkpoint "    /* the kind of a file and .. */
+#define SSLH_I_CHECKPOINT_FORMAT "2"       /* .. what follows it: a new number when older files are not read any more */
 
-SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
+/* n numbers as 16 digits each, in memory of the context. */
+SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
+    char *text = (char *)sslh_i_alloc(c, 16 * (size_t)n + 4);
+    int i;
+    for (i = 0; text && i < n; i++) sslh_i_hex64(text + 16 * (size_t)i, v[i]);
+    return text;
+}
+
+SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
+                                      const sslh_i_training *run) {
     sslh_i_tree t;
     sslh_i_st_list l;
-    sslh_i_st_meta meta[SSLH_I_COUNTERS + 4];
-    sslh_method shown;
-    char config[512];
-    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS];
-    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4];
+    sslh_i_st_meta meta[SSLH_I_COUNTERS + 6];
+    uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], *losses = NULL;
+    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[3 * 16 + 4], *done = NULL;
     int i, g;
     sslh_ctx *c;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
     c = o->ctx;
-    if (!sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) return;
-    sslh_i_st_add_net(&l, m->net, "model.");
-    sslh_i_st_add_moments(&l, m, o, NULL);
+    if (!sslh_i_st_list_new(c, &l, SSLH_I_ST_PARTS * sslh_count_tensors(m->net))) return;
+    sslh_i_st_add_net(&l, m->net, sslh_i_st_parts[0]);
+    sslh_i_st_add_parts(&l, m, o, NULL);
     value[0][0] = (uint64_t)step;
     value[1][0] = c->desc.seed;
     value[2][0] = c->stream;
@@ -27104,96 +27487,197 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
         meta[i].value = text[i];
     }
     meta[i].key = "sslh.kind";
-    meta[i++].value = "checkpoint 1";
+    meta[i++].value = SSLH_I_CHECKPOINT SSLH_I_CHECKPOINT_FORMAT;
     meta[i].key = "sslh.version";
     meta[i++].value = SSLH_VERSION;
     meta[i].key = "sslh.method";
     meta[i++].value = m->name ? m->name : "";
-    shown = *m;
-    if (!shown.name) shown.name = "";
-    if (!shown.second_name) shown.second_name = "";
-    config[0] = 0;
-    sslh_method_print(&shown, config, sizeof config);
     meta[i].key = "sslh.config";
-    meta[i++].value = config;
+    meta[i++].value = run->config;
+    if (run->per_epoch) {
+        sslh_i_hex64(meter, sslh_i_double_bits(run->meter.loss));
+        sslh_i_hex64(meter + 16, sslh_i_double_bits(run->meter.second));
+        sslh_i_hex64(meter + 32, (uint64_t)run->meter.steps);
+        meta[i].key = "sslh.meter";
+        meta[i++].value = meter;
+        losses = (uint64_t *)sslh_i_alloc(c, (size_t)run->epochs * sizeof *losses + 1);
+        for (g = 0; losses && g < run->epochs; g++) losses[g] = sslh_i_double_bits((double)run->losses[g]);
+        done = losses ? sslh_i_hex64_text(c, losses, run->epochs) : NULL;
+        meta[i].key = "sslh.losses";
+        meta[i++].value = done;
+    }
     if (!SSLH_I_BAD(c)) sslh_i_st_write(c, "sslh_save_checkpoint", path, &l, meta, i);
+    sslh_i_free(c, done);
+    sslh_i_free(c, losses);
     sslh_i_free(c, l.item);
 }
 
-SSLH_I_FN int64_t sslh_i_load_checkpoint_bytes(sslh_method *m, sslh_optimizer *o, const char *file,
-                                               const uint8_t *bytes, size_t size) {
-    static const char fn[] = "sslh_load_checkpoint";
-    sslh_ctx *c = o->ctx;
-    sslh_i_st s;
+SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path) {
+    sslh_i_training run;
+    sslh_i_tree t;
+    memset(&run, 0, sizeof run);
+    if (!sslh_i_checkpoint_ok(m, o, &t)) return;
+    if (step < 0) sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_save_checkpoint: step %.0f", (double)step);
+    run.config = sslh_i_config(m, o, NULL, NULL);
+    if (run.config) sslh_i_checkpoint_save(m, o, step, path, &run);
+    sslh_i_free(o->ctx, run.config);
+}
+
+/* The meters of a run out of a file; the losses become memory of the optimiser. 0 when the file has none. */
+SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_i_training *run) {
+    const char *done = sslh_i_st_meta_of(s, "sslh.losses");
+    uint64_t meter[3], *losses;
+    size_t n = done ? strlen(done) / 16 : 0, i;
+    if (!done || sslh_i_meta_hex64(s, "sslh.meter", meter, 3) != 3 || meter[2] > (uint64_t)INT64_MAX || n > INT_MAX)
+        return 0;
+    run->meter.loss = sslh_i_double_of(meter[0]);
+    run->meter.second = sslh_i_double_of(meter[1]);
+    run->meter.steps = (int64_t)meter[2];
+    losses = (uint64_t *)sslh_i_alloc(s->c, n * sizeof *losses + 1);
+    run->losses = (float *)sslh_i_alloc_with(s->c, n * sizeof *run->losses + 1, o);
+    if (losses && run->losses && (int)n == sslh_i_meta_hex64(s, "sslh.losses", losses, (int)n)) {
+        for (i = 0; i < n; i++) run->losses[i] = (float)sslh_i_double_of(losses[i]);
+        run->epochs = run->cap = (int)n;
+    }
+    sslh_i_free(s->c, losses);
+    return run->epochs == (int)n && (done[0] == 0) == (n == 0);
+}
+
+/* The step lies inside the run, and what else the file has counted agrees with it: epochs and batches of the meters,
+   and the updates, of which every step with one has at least one in some group and at most one for each phase in any.
+ */
+SSLH_I_FN int sslh_i_run_agrees(const sslh_i_st *s, const sslh_method *m, const sslh_i_training *run, int64_t step,
+                                const uint64_t *updates, int epochs) {
+    const int64_t e = step / run->per_epoch, r = step % run->per_epoch;
+    const double least = (double)e * (double)((run->per_epoch - 1) / run->accumulate + 1) +
+                         (double)(r / run->accumulate), most = least * SSLH_I_MAX(m->phases, 1);
+    double all = 0;
+    int g, agrees = e == run->epochs && r == run->meter.steps && step <= epochs * run->per_epoch;
+    for (g = 0; g < SSLH_I_GROUPS; g++) {
+        all += (double)updates[g];
+        agrees &= (double)updates[g] <= most;
+    }
+    if (!agrees || all < least)
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s: the counters contradict each other: step %.0f of %d epochs of %.0f "
+                  "steps, %d of them done and %.0f steps of the next", s->fn, s->file, (double)step, epochs,
+                  (double)run->per_epoch, run->epochs, (double)run->meter.steps);
+    else if (step > run->steps)
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s stands at step %.0f, but this run ends with step %.0f", s->fn, s->file,
+                  (double)step, (double)run->steps);
+    return !SSLH_I_BAD(s->c);
+}
+
+/* Everything in the metadata that can be wrong, and value. */
+SSLH_I_FN int sslh_i_checkpoint_check(const sslh_i_st *s, const sslh_method *m, const sslh_optimizer *o,
+                                      sslh_i_training *run, uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS]) {
+    const char *kind = sslh_i_st_meta_of(s, "sslh.kind"), *name = sslh_i_st_meta_of(s, "sslh.method"),
+               *config = sslh_i_st_meta_of(s, "sslh.config"), *version = sslh_i_st_meta_of(s, "sslh.version");
+    sslh_ctx *c = s->c;
+    double peak;
+    int i, g, good = kind && config && strncmp(kind, SSLH_I_CHECKPOINT, strlen(SSLH_I_CHECKPOINT)) == 0;
+    if (good && strcmp(kind + strlen(SSLH_I_CHECKPOINT), SSLH_I_CHECKPOINT_FORMAT) != 0) {
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written by version %.20s of ssl.h, whose checkpoints version %s does "
+                  "not read", s->fn, s->file, version ? version : "?", SSLH_VERSION);
+        return 0;
+    }
+    for (i = 0; i < SSLH_I_COUNTERS && good; i++) {
+        int want = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS;
+        good = sslh_i_meta_hex64(s, sslh_i_counter_names[i], value[i], want) == want;
+    }
+    if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", s->fn, s->file);
+    else if (name && m->name && strcmp(name, m->name) != 0)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", s->fn, s->file, name,
+                  m->name);
+    else if (value[4][0] != (uint64_t)o->desc.kind)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", s->fn, s->file);
+    if (SSLH_I_BAD(c)) return 0;
+    peak = sslh_i_double_of(value[5][0]);
+    good = value[0][0] <= (uint64_t)INT64_MAX && value[3][0] <= (uint64_t)INT64_MAX && peak - peak == 0;
+    for (g = 0; g < SSLH_I_GROUPS; g++) {
+        double power1 = sslh_i_double_of(value[7][g]), power2 = sslh_i_double_of(value[8][g]);
+        good &= value[6][g] <= (uint64_t)INT64_MAX && power1 >= 0 && power1 <= 1 && power2 >= 0 && power2 <= 1;
+    }
+    if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", s->fn, s->file);
+    else if (!sslh_i_config_same(c, s->fn, s->file, config, run->config)) return 0;
+    else if (run->per_epoch && !sslh_i_run_read(s, o, run))
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has no meters: it is not a checkpoint of sslh_train", s->fn, s->file);
+    else if (run->per_epoch)
+        sslh_i_run_agrees(s, m, run, (int64_t)value[0][0], value[6], sslh_i_config_number(config, "epochs"));
+    return !SSLH_I_BAD(c);
+}
+
+/* All or nothing, as every load. Returns the step. */
+SSLH_I_FN int64_t sslh_i_checkpoint_read(const sslh_i_st *s, sslh_method *m, sslh_optimizer *o, sslh_i_training *run) {
+    sslh_ctx *c = s->c;
     sslh_i_st_list l;
     sslh_load_desc d;
     uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS];
-    int i, g, good, out_of_range = 0;
-    const char *kind, *name;
-    memset(&l, 0, sizeof l);
+    int g, missing;
     memset(&d, 0, sizeof d);
-    good = sslh_i_st_open(&s, c, fn, file, bytes, size);
-    if (good) {
-        kind = sslh_i_st_meta_of(&s, "sslh.kind");
-        name = sslh_i_st_meta_of(&s, "sslh.method");
-        good = kind && strcmp(kind, "checkpoint 1") == 0;
-        for (i = 0; i < SSLH_I_COUNTERS && good; i++) {
-            int want = i < SSLH_I_BY_GROUP ? 1 : SSLH_I_GROUPS,
-                n = sslh_i_meta_hex64(&s, sslh_i_counter_names[i], value[i], want);
-            good = n == 1 || n == want;
-            for (g = n; good && g < want; g++) value[i][g] = value[i][0];
+    if (!sslh_i_checkpoint_check(s, m, o, run, value) ||
+        !sslh_i_st_list_new(c, &l, SSLH_I_ST_PARTS * sslh_count_tensors(m->net)))
+        return -1;
+    sslh_i_st_add_net(&l, m->net, sslh_i_st_parts[0]);
+    sslh_i_st_add_parts(&l, m, o, s);
+    if (!SSLH_I_BAD(c)) sslh_i_st_match(s, &l, d, &missing);
+    if (!SSLH_I_BAD(c) && sslh_i_st_place_parts(&l, o)) {
+        sslh_i_st_clear_parts(o);
+        sslh_i_st_copy(s, &l);
+        c->desc.seed = value[1][0];
+        c->stream = value[2][0];
+        c->steps = (int64_t)value[3][0];
+        o->peak = (float)sslh_i_double_of(value[5][0]);
+        for (g = 0; g < SSLH_I_GROUPS; g++) {
+            o->steps[g] = (int64_t)value[6][g];
+            o->power1[g] = sslh_i_double_of(value[7][g]);
+            o->power2[g] = sslh_i_double_of(value[8][g]);
         }
-        for (g = 0; g < SSLH_I_GROUPS && good; g++) out_of_range |= value[6][g] > (uint64_t)INT64_MAX;
-        if (!good) sslh_fail(c, SSLH_E_FORMAT, "%s: %s is not a checkpoint", fn, file);
-        else if (name && m->name && strcmp(name, m->name) != 0)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s is a checkpoint of the method '%s', not of '%s'", fn, file, name,
-                      m->name);
-        else if (value[4][0] != (uint64_t)o->desc.kind)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s was written with another optimiser", fn, file);
-        else if (out_of_range || value[0][0] > (uint64_t)INT64_MAX || value[3][0] > (uint64_t)INT64_MAX)
-            sslh_fail(c, SSLH_E_FORMAT, "%s: %s: a counter is out of range", fn, file);
-    }
-    if (!SSLH_I_BAD(c) && sslh_i_st_list_new(c, &l, 3 * sslh_count_tensors(m->net))) {
-        sslh_i_st_add_net(&l, m->net, "model.");
-        sslh_i_st_add_moments(&l, m, o, &s);
-        if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, &l, d, NULL);
     }
     sslh_i_free(c, l.item);
+    return SSLH_I_BAD(c) ? -1 : (int64_t)value[0][0];
+}
+
+SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run) {
+    static const char fn[] = "sslh_load_checkpoint";
+    sslh_i_tree t;
+    sslh_i_st s;
+    uint8_t *bytes;
+    size_t size;
+    int64_t step = -1;
+    if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
+    if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
+    bytes = sslh_i_read_whole(o->ctx, fn, path, &size);
+    if (!bytes) return -1;
+    if (sslh_i_st_open(&s, o->ctx, fn, sslh_i_tail(path), bytes, size)) step = sslh_i_checkpoint_read(&s, m, o, run);
     sslh_i_st_close(&s);
-    if (SSLH_I_BAD(c)) return 0;
-    c->desc.seed = value[1][0];
-    c->stream = value[2][0];
-    c->steps = (int64_t)value[3][0];
-    o->peak = (float)sslh_i_double_of(value[5][0]);
-    for (g = 0; g < SSLH_I_GROUPS; g++) {
-        o->steps[g] = (int64_t)value[6][g];
-        o->power1[g] = sslh_i_double_of(value[7][g]);
-        o->power2[g] = sslh_i_double_of(value[8][g]);
-    }
-    return (int64_t)value[0][0];
+    sslh_i_free(o->ctx, bytes);
+    return step;
 }
 
 SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const char *path) {
+    sslh_i_training run;
     sslh_i_tree t;
-    uint8_t *bytes;
-    size_t size;
-    int64_t step;
+    int64_t step = -1;
+    memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
-    bytes = sslh_i_read_whole(o->ctx, "sslh_load_checkpoint", path, &size);
-    if (!bytes) return -1;
-    step = sslh_i_load_checkpoint_bytes(m, o, sslh_i_tail(path), bytes, size);
-    sslh_i_free(o->ctx, bytes);
-    return SSLH_I_BAD(o->ctx) ? -1 : step;
+    run.config = sslh_i_config(m, o, NULL, NULL);
+    if (run.config) step = sslh_i_checkpoint_load(m, o, path, &run);
+    sslh_i_free(o->ctx, run.config);
+    return step;
 }
 
 /* --- features of 8-bit images ------------------------------------------------------------------------------------ */
+
+/* Also after an error, where it puts back what was there. */
+SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p) {
+    if (!sslh_i_net_dead(net)) net->preprocess = p;
+}
 
 SSLH_DEF void sslh_set_preprocess(sslh_net *net, sslh_preprocess p) {
     if (sslh_i_net_bad(net)) return;
     if (p.height < 0 || p.width < 0 || p.channels < 0 || p.channels > 4)
         sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_set_preprocess: sizes (%d,%d,%d)", p.height, p.width, p.channels);
-    else net->preprocess = p;
+    else sslh_i_preprocess_put(net, p);
 }
 
 SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
@@ -28252,7 +28736,11 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
+/*  0.2.0  files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; checkpoints hold past
+           losses, meters and settings, are written at every end of a run and refused where settings differ; .max_steps
+           leaves an update that .accumulate has begun for later; a load that fails changes nothing; the encoder of a
+           VAE can be loaded
+    0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
 /*  >>licence       choose one                                                                                        */

@@ -2,6 +2,7 @@
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 #include "../ssl.h"
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,35 @@ static int finish(sslh_ctx *c) {
    cause. */
 static void stop_on_error(sslh_ctx *c) {
     if (sslh_error(c)) exit(finish(c));
+}
+
+/* Ctrl-C in a training with a checkpoint. The first one lets the step come to its end, writes one more checkpoint and
+   ends the training; the second one kills the program. */
+static volatile sig_atomic_t interrupts;
+static void on_interrupt(int number) {
+    interrupts = 1;
+    signal(number, SIG_DFL);
+}
+static int stop_at_interrupt(const sslh_train_info *info, void *user) {
+    (void)info;
+    (void)user;
+    return interrupts;
+}
+/* sslh_train with it, where the settings have a .checkpoint and no .callback. When it was interrupted, the program ends
+   here. */
+static float train_interruptible(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
+    float loss;
+    if (d.checkpoint) {
+        d.callback = stop_at_interrupt;
+        signal(SIGINT, on_interrupt);
+    }
+    loss = sslh_train(c, m, data, d);
+    if (d.checkpoint) signal(SIGINT, SIG_DFL);
+    if (interrupts) {
+        if (!sslh_error(c)) fprintf(stderr, "interrupted; %s holds the run, which --resume continues\n", d.checkpoint);
+        exit(finish(c));
+    }
+    return loss;
 }
 
 static int file_exists(const char *path) {

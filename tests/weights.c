@@ -19,6 +19,11 @@ static uint8_t *slurp(const char *path, size_t *size) {
     return p;
 }
 
+static void spill(const char *path, const uint8_t *bytes, size_t size) {
+    FILE *f = fopen(path, "wb");
+    if (f) fwrite(bytes, 1, size, f), fclose(f);
+}
+
 static sslh_net *small_resnet(sslh_ctx *c) {
     sslh_resnet_desc d;
     memset(&d, 0, sizeof d);
@@ -88,6 +93,22 @@ static void round_trips(void) {
     nin.divide = 16;
     nin.blocks = 3;
     same_again(c, sslh_nin(c, nin), "nin");
+#if SSLH_WITH_VAE
+    {
+        sslh_vae_desc vae;
+        sslh_net *again;
+        sslh_tensor *x = sslh_persist(sslh_normal(c, sslh_dim4(2, 5, 4, 2), 0, 1)), *a, *b;
+        sslh_method m;
+        memset(&vae, 0, sizeof vae);
+        vae.height = 5, vae.width = 4, vae.channels = 2, vae.hidden = 6, vae.latent = 3, vae.activation_tanh = 1;
+        m = sslh_vae(c, vae);
+        same_again(c, m.encoder, "the encoder of a VAE");
+        again = sslh_load_net(c, "weights_a.tmp");
+        a = sslh_forward(m.encoder, x), b = sslh_forward(again, x);
+        CHECK(a->count == 6 && memcmp(a->data, b->data, 6 * sizeof *a->data) == 0, "the same codes");
+        CHECK_OK(c);
+    }
+#endif
     remove("weights_a.tmp");
     sslh_destroy(c);
 }
@@ -238,7 +259,7 @@ static void hostile_headers(void) {
     sslh_destroy(c);
 }
 
-/* A file cut at every byte, and with every byte of its header changed: an error or a net, never anything else. */
+/* A file cut at every byte, and with every byte changed: an error, never anything else. */
 static void damaged_files(void) {
     sslh_ctx *c = context();
     sslh_net *net = small_mlp(c);
@@ -275,7 +296,7 @@ static void damaged_files(void) {
             bytes[i] ^= flips[k];
         }
     }
-    CHECK(accepted > 0, "changes in metadata are harmless");
+    CHECK(accepted == 0, "%d changes of the header were accepted", accepted);
     for (i = head; i < size; i++) { /* a changed value is found by its checksum */
         mark = sslh_mark(c);
         bytes[i] ^= 4;
@@ -293,7 +314,7 @@ static void damaged_files(void) {
     sslh_destroy(c);
 }
 
-/* Every allocation of a load fails in turn. */
+/* Every allocation of a load fails in turn: nothing is left, and the streams of random numbers stand where they stood. */
 static void no_memory(void) {
     sslh_desc d;
     sslh_ctx *c = context();
@@ -302,28 +323,172 @@ static void no_memory(void) {
     long k;
     int worked = 0;
     sslh_save_net(small_mlp(c), "weights_d.tmp");
+    sslh_destroy(c);
     bytes = slurp("weights_d.tmp", &size);
     for (k = 2; k < 400 && !worked; k++) {
         test_memory m;
+        long live;
+        uint64_t stream;
         memset(&m, 0, sizeof m);
         memset(&d, 0, sizeof d);
         d.alloc = test_alloc;
         d.release = test_release;
         d.user = &m;
         d.threads = 1;
-        m.fail_at = k;
-        sslh_destroy(c);
         c = sslh_create(d);
+        m.fail_at = m.calls + k - 1;
+        live = m.live, stream = c->stream;
         sslh_hash(sslh_load_net_memory(c, bytes, size));
         worked = sslh_error(c) == NULL;
-        if (!worked) CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
+        if (!worked) {
+            CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "%s", sslh_error(c));
+            CHECK(m.live == live && c->stream == stream, "%ld blocks, before %ld; stream %d, before %d", m.live, live, (int)c->stream, (int)stream);
+        }
         sslh_destroy(c);
         CHECK(m.live == 0, "%ld blocks left", m.live);
-        c = NULL;
     }
     CHECK(worked && k > 10, "%ld allocations", k);
     free(bytes);
     remove("weights_d.tmp");
+}
+
+/* Which bits of a header are tried: all under SSLH_TEST_LONG=1, otherwise some in every region. */
+static size_t flip_stride(size_t few) {
+    const char *all = getenv("SSLH_TEST_LONG");
+    return all && all[0] == '1' ? 1 : test_small() ? 13 * few : few;
+}
+
+/* Every bit of a weights file's header: refused, whatever it says then. */
+static void flipped_weights(void) {
+    sslh_ctx *c = context();
+    uint8_t *bytes;
+    size_t size, head, bit, held;
+    int accepted = 0, tried = 0;
+    sslh_save_net(small_mlp(c), "weights_g.tmp");
+    bytes = slurp("weights_g.tmp", &size);
+    head = 8 + (size_t)bytes[0] + 256 * (size_t)bytes[1];
+    sslh_load_net_memory(c, bytes, size);
+    CHECK_OK(c);
+    held = sslh_query(c).bytes;
+    for (bit = 0; bit < 8 * head; bit += flip_stride(3), tried++) {
+        bytes[bit / 8] = (uint8_t)(bytes[bit / 8] ^ 1 << bit % 8);
+        sslh_load_net_memory(c, bytes, size);
+        accepted += sslh_error_code(c) != SSLH_E_FORMAT;
+        sslh_clear_error(c);
+        bytes[bit / 8] = (uint8_t)(bytes[bit / 8] ^ 1 << bit % 8);
+    }
+    CHECK(accepted == 0 && tried > 100, "%d of %d changes were accepted", accepted, tried);
+    CHECK(sslh_query(c).bytes == held, "what was refused was given back");
+    free(bytes);
+    remove("weights_g.tmp");
+    sslh_destroy(c);
+}
+
+/* Files of others, which have no checksum, and of version 0.1.0, which had one for each tensor only. */
+static void other_files(void) {
+    sslh_ctx *c = context();
+    sslh_net *net = small_mlp(c);
+    sslh_load_desc d;
+    uint8_t *bytes;
+    size_t size, i;
+    uint64_t hash = sslh_hash(net);
+    memset(&d, 0, sizeof d);
+    sslh_save_net(net, "weights_h.tmp");
+    bytes = slurp("weights_h.tmp", &size);
+    for (i = 8; i + 10 < size && memcmp(bytes + i, "sslh.crc32", 10) != 0; i++) {}
+    memcpy(bytes + i, "some.crc32", 10);
+    spill("weights_h.tmp", bytes, size);
+    sslh_load_weights(net, "weights_h.tmp", d);
+    CHECK_ERROR(c, "weights_h.tmp has no checksum of the whole file: it was written by version 0.1.0 of ssl.h");
+    sslh_load_net(c, "weights_h.tmp");
+    CHECK_ERROR(c, "version 0.1.0");
+    for (i = 8; i + 5 < size; i++) if (!memcmp(bytes + i, "\"sslh.", 6)) memcpy(bytes + i, "\"else.", 6);
+    spill("weights_h.tmp", bytes, size);
+    CHECK(sslh_load_weights(small_mlp(c), "weights_h.tmp", d) == 8, "no key of ours: a file like any other");
+    CHECK_OK(c);
+    CHECK(sslh_hash(net) == hash, "nothing has changed");
+    free(bytes);
+    remove("weights_h.tmp");
+    sslh_destroy(c);
+}
+
+/* --- all or nothing ------------------------------------------------------------------------------------------------- */
+
+/* Integers that do not fit come behind tensors that do: nothing may have been copied when they are met. */
+static void beyond_bits(void) {
+    static const struct { sslh_type type; const char *json; int byte, value; const char *error; } cases[] = {
+        {SSLH_I32, "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[8,16]}}", 12, 1, "beyond 32 bits"},
+        {SSLH_U8, "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[8,12]}}", 9, 1, "beyond 8 bits"},
+        {SSLH_U8, "{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},\"x\":{\"dtype\":\"I32\",\"shape\":[1],\"data_offsets\":[8,12]}}", 11, 255, "beyond 8 bits"}};
+    int i, used, partial;
+    for (i = 0; i < 3; i++)
+        for (used = 0; used < 2; used++)
+            for (partial = 0; partial < 2; partial++) {
+                sslh_ctx *c = context();
+                sslh_net_desc nd;
+                sslh_net *net, *twin;
+                sslh_load_desc d;
+                uint8_t bytes[400];
+                size_t size = craft(bytes, cases[i].json, i ? 12 : 16);
+                memset(&nd, 0, sizeof nd), memset(&d, 0, sizeof d);
+                d.partial = partial;
+                bytes[size - (i ? 12 : 16) + (size_t)cases[i].byte] = (uint8_t)cases[i].value;
+                spill("weights_i.tmp", bytes, size);
+                net = sslh_net_new(c, nd);
+                sslh_param_new(net, "w", sslh_dim1(2), SSLH_INIT_UNIFORM, 0);
+                sslh_state_new(net, "x", cases[i].type, sslh_dim1(1));
+                if (partial) sslh_param_new(net, "more", sslh_dim1(3), SSLH_INIT_UNIFORM, 0);
+                twin = used ? sslh_clone(net) : NULL;
+                CHECK(sslh_load_weights(net, "weights_i.tmp", d) == 0, "case %d", i);
+                CHECK_ERROR(c, cases[i].error);
+                CHECK(net->sealed == used, "memory of a net that nobody has used");
+                if (used) CHECK(sslh_hash(net) == sslh_hash(twin), "case %d: something was copied", i);
+                CHECK(sslh_param(net, 0)->data[0] != 0, "initial values are drawn, before or after");
+                sslh_destroy(c);
+            }
+    remove("weights_i.tmp");
+}
+
+/* Memory runs out while a load lays a net out: its initial values are drawn later, as if nothing had happened. */
+static void unsealed_again(void) {
+    long k;
+    int worked = 0;
+    uint64_t fresh = 0;
+    for (k = 0; k < 60 && !worked; k++) { /* k = 0: no load at all */
+        test_memory m;
+        sslh_desc d;
+        sslh_ctx *c;
+        sslh_net_desc nd;
+        sslh_net *box;
+        sslh_load_desc ld;
+        memset(&m, 0, sizeof m), memset(&d, 0, sizeof d), memset(&nd, 0, sizeof nd), memset(&ld, 0, sizeof ld);
+        d.alloc = test_alloc, d.release = test_release, d.user = &m, d.threads = 1;
+        c = sslh_create(d);
+        box = sslh_net_new(c, nd);
+        sslh_child(box, "a", small_mlp(c));
+        sslh_child(box, "b", small_mlp(c));
+        if (!k) {
+            sslh_net *other = sslh_clone(box);
+            fresh = sslh_hash(box);
+            sslh_find(other, "a.fc1.weight")->data[0] = 5;
+            sslh_save_net(other, "weights_j.tmp");
+            CHECK_OK(c);
+        } else {
+            long live = m.live;
+            m.fail_at = m.calls + k;
+            worked = sslh_load_weights(box, "weights_j.tmp", ld) == 16;
+            if (!worked) {
+                CHECK(m.live == live, "allocation %ld: %ld blocks, before %ld", k, m.live, live);
+                m.fail_at = 0;
+                CHECK_ERROR(c, "out of memory");
+                CHECK(sslh_hash(box) == fresh, "allocation %ld: other initial values", k);
+            }
+        }
+        sslh_destroy(c);
+        CHECK(m.live == 0, "%ld blocks left", m.live);
+    }
+    CHECK(worked && k > 4, "%ld allocations", k);
+    remove("weights_j.tmp");
 }
 
 /* --- other number types ---------------------------------------------------------------------------------------------- */
@@ -482,6 +647,238 @@ static void resumes(void) {
     remove("weights_f.tmp");
 }
 
+/* A method with a net, an optimiser that has made some steps, and their checkpoint in path. */
+typedef struct kept { sslh_ctx *c; sslh_method m; sslh_optimizer *o; } kept;
+static kept make_kept(test_memory *memory, sslh_optim_kind kind, int steps) {
+    kept k;
+    sslh_desc d;
+    sslh_optimizer_desc od;
+    sslh_net_desc nd;
+    int i;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od), memset(&nd, 0, sizeof nd), memset(&k.m, 0, sizeof k.m);
+    d.seed = 11, d.threads = 1;
+    if (memory) d.alloc = test_alloc, d.release = test_release, d.user = memory;
+    k.c = sslh_create(d);
+    k.m.name = "test", k.m.ctx = k.c;
+    k.m.net = sslh_net_new(k.c, nd);
+    sslh_child(k.m.net, "encoder", small_mlp(k.c));
+    od.kind = kind;
+    k.o = sslh_optimizer_new(k.c, od);
+    sslh_optimizer_add(k.o, k.m.net);
+    sslh_zero_grad(k.m.net);
+    for (i = 0; i < steps; i++) {
+        sslh_begin_step(k.c);
+        sslh_backward(k.c, sslh_mean(k.c, sslh_square(k.c, sslh_forward(sslh_child_at(k.m.net, 0), sslh_normal(k.c, sslh_dim2(4, 6), 0, 1))), SSLH_ALL, 0));
+        if (i + 1 < steps) sslh_optimizer_step(k.o, 0.1f); /* the last gradients wait */
+    }
+    CHECK_OK(k.c);
+    return k;
+}
+/* All that a checkpoint of it would hold. */
+static uint64_t state_of(kept *k) {
+    uint8_t *bytes;
+    size_t size;
+    uint64_t h;
+    sslh_save_checkpoint(&k->m, k->o, 7, "weights_state.tmp");
+    CHECK_OK(k->c);
+    bytes = slurp("weights_state.tmp", &size);
+    h = test_hash(bytes, size, 0);
+    free(bytes);
+    remove("weights_state.tmp");
+    return h;
+}
+
+/* The digits of a counter in a checkpoint's header, or NULL. */
+static uint8_t *digits_of(uint8_t *bytes, size_t size, const char *key) {
+    char text[64];
+    size_t i, n = (size_t)snprintf(text, sizeof text, "\"%s\":\"", key);
+    for (i = 8; i + n < size; i++) if (!memcmp(bytes + i, text, n)) return bytes + i + n;
+    CHECK(0, "no %s in the file", key);
+    return NULL;
+}
+/* Makes the checksum right again. */
+static void sign(uint8_t *bytes, size_t size) {
+    uint8_t *at = digits_of(bytes, size, SSLH_I_ST_CRC);
+    char crc[12];
+    if (!at) return;
+    sslh_i_st_whole_crc(crc, bytes, size, (size_t)(at - bytes));
+    memcpy(at, crc, 8);
+}
+
+/* Every bit of a checkpoint's header, and damaged or lying files whose checksum is right: refused, and net, optimiser,
+   waiting gradients and random stream are as before. */
+static void refused_checkpoints(void) {
+    static const struct { const char *key, *digits, *error; } lies[] = {
+        {"sslh.step", "8000000000000000", "a counter is out of range"},
+        {"sslh.steps", "ffffffffffffffff", "a counter is out of range"},
+        {"sslh.optimizer.steps", "8000000000000000", "a counter is out of range"},
+        {"sslh.optimizer.power1", "7ff8000000000000", "a counter is out of range"}, /* NaN */
+        {"sslh.optimizer.power2", "3ff0000000000001", "a counter is out of range"}, /* above 1 */
+        {"sslh.optimizer.peak", "7ff0000000000000", "a counter is out of range"},   /* Inf */
+        {"sslh.seed", "00000000000000g1", "is not a checkpoint"},
+        {"sslh.optimizer", "0000000000000001", "written with another optimiser"},
+        {"sslh.method", "rest", "a checkpoint of the method 'rest', not of 'test'"},
+        {"sslh.kind", "checkpoint 3", "was written by version 0.2.0 of ssl.h, whose checkpoints version 0.2.0 does not read"},
+        {"sslh.kind", "checkpaint", "is not a checkpoint"},
+        {"sslh.config", "encoder=nine", "was written with encoder=nine, this run has none"}};
+    kept k = make_kept(NULL, SSLH_ADAM, 3), other;
+    uint8_t *bytes, *copy;
+    size_t size, head, bit, held;
+    uint64_t before;
+    int i, accepted = 0, tried = 0, kind;
+    sslh_save_checkpoint(&k.m, k.o, 3, "weights_k.tmp");
+    CHECK_OK(k.c);
+    bytes = slurp("weights_k.tmp", &size);
+    copy = (uint8_t *)malloc(size);
+    head = 8 + (size_t)bytes[0] + 256 * (size_t)bytes[1];
+    for (kind = 0; kind < 2; kind++) { /* into one that has made other steps, and into a new one */
+        other = make_kept(NULL, SSLH_ADAM, kind ? 0 : 2);
+        before = state_of(&other);
+        held = sslh_query(other.c).bytes;
+        for (bit = 0; bit < 8 * head; bit += flip_stride(61), tried++) {
+            memcpy(copy, bytes, size);
+            copy[bit / 8] = (uint8_t)(copy[bit / 8] ^ 1 << bit % 8);
+            spill("weights_k.tmp", copy, size);
+            accepted += sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") != -1 || sslh_error_code(other.c) != SSLH_E_FORMAT;
+            sslh_clear_error(other.c);
+        }
+        CHECK(accepted == 0, "%d of %d changes were accepted", accepted, tried);
+        for (i = 0; i < (int)(sizeof lies / sizeof lies[0]); i++) {
+            uint8_t *at;
+            memcpy(copy, bytes, size);
+            at = digits_of(copy, size, lies[i].key);
+            if (at) memcpy(at, lies[i].digits, strlen(lies[i].digits));
+            sign(copy, size);
+            spill("weights_k.tmp", copy, size);
+            CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") == -1, "case %d", i);
+            CHECK_ERROR(other.c, lies[i].error);
+        }
+        { /* a tensor behind many that fit: the last in the file is a 64-bit number of batches */
+            uint8_t *at;
+            memcpy(copy, bytes, size);
+            for (at = copy + head; at + 8 <= copy + size && at[0] != 3; at += 8) {}
+            at[5] = 1;
+            sign(copy, size);
+            spill("weights_k.tmp", copy, size);
+            CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") == -1, "beyond 32 bits");
+            CHECK_ERROR(other.c, "beyond 32 bits");
+        }
+        CHECK(sslh_query(other.c).bytes == held, "%.0f bytes, before %.0f", (double)sslh_query(other.c).bytes, (double)held);
+        CHECK(state_of(&other) == before, "something has changed");
+        spill("weights_k.tmp", bytes, size);
+        CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_k.tmp") == 3, "the file itself is good");
+        CHECK(state_of(&other) == state_of(&k), "and all of it comes back, gradients that wait too");
+        CHECK_OK(other.c);
+        sslh_destroy(other.c);
+    }
+    { /* of a net that waits for nothing no gradients are kept, and its own go */
+        other = make_kept(NULL, SSLH_ADAM, 2);
+        sslh_optimizer_step(other.o, 0.1f);
+        sslh_save_checkpoint(&other.m, other.o, 2, "weights_k.tmp");
+        CHECK(sslh_load_checkpoint(&k.m, k.o, "weights_k.tmp") == 2 && state_of(&k) == state_of(&other), "gradients");
+        sslh_destroy(other.c);
+    }
+    sslh_save_checkpoint(&k.m, k.o, -1, "weights_k.tmp");
+    CHECK_ERROR(k.c, "sslh_save_checkpoint: step -1");
+    free(bytes);
+    free(copy);
+    remove("weights_k.tmp");
+    sslh_destroy(k.c);
+}
+
+/* Every allocation of a checkpoint's load fails in turn. */
+static void checkpoint_memory(void) {
+    kept k = make_kept(NULL, SSLH_ADAM, 3);
+    long n;
+    int worked = 0, steps;
+    sslh_save_checkpoint(&k.m, k.o, 3, "weights_l.tmp");
+    for (steps = 0; steps < 3; steps += 2) {
+        for (n = 1, worked = 0; n < 60 && !worked; n++) {
+            test_memory m;
+            kept other;
+            uint64_t before;
+            memset(&m, 0, sizeof m);
+            other = make_kept(&m, SSLH_ADAM, steps);
+            before = sslh_hash(other.m.net);
+            m.fail_at = m.calls + n;
+            worked = sslh_load_checkpoint(&other.m, other.o, "weights_l.tmp") == 3;
+            if (!worked) {
+                CHECK(sslh_error_code(other.c) == SSLH_E_MEMORY, "allocation %ld", n);
+                sslh_clear_error(other.c);
+                m.fail_at = 0;
+                CHECK(sslh_hash(other.m.net) == before && other.o->steps[0] == (steps ? 1 : 0), "allocation %ld: something has changed", n);
+                CHECK(sslh_load_checkpoint(&other.m, other.o, "weights_l.tmp") == 3 && state_of(&other) == state_of(&k), "allocation %ld: and again", n);
+            }
+            sslh_destroy(other.c);
+            CHECK(m.live == 0, "%ld blocks left", m.live);
+        }
+        CHECK(worked && n > 4, "%ld allocations", n);
+    }
+    remove("weights_l.tmp");
+    sslh_destroy(k.c);
+}
+
+/* Files of sslh_train that lie about the run, with a right checksum; and those of a loop of the caller's. */
+static sslh_tensor *pull_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    (void)v, (void)phase;
+    return sslh_mean(m->ctx, sslh_square(m->ctx, sslh_forward(sslh_child_at(m->net, 0), sslh_full(m->ctx, sslh_dim2(2, 6), 1))), SSLH_ALL, 0);
+}
+static void pull_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) { (void)m, (void)b, (void)out; }
+static void refused_runs(void) {
+    static const struct { const char *key, *digits, *error; } lies[] = {
+        {"sslh.step", "0000000000000006", "the counters contradict each other: step 6 of 4 epochs of 4 steps, 1 of them done and 3 steps of the next"},
+        {"sslh.step", "000000000000000b", "contradict"}, {"sslh.step", "4000000000000007", "contradict"},
+        {"sslh.step", "0000000000000000", "contradict"},
+        {"sslh.optimizer.steps", "0000000000000008", "contradict"},
+        {"sslh.meter", "00000000000000x0", "has no meters"}, {"sslh.losses", "40x", "has no meters"}};
+    static uint8_t pixels[32 * 16];
+    uint8_t *bytes = NULL, *copy = NULL;
+    size_t size = 0;
+    int i, n = (int)(sizeof lies / sizeof lies[0]);
+    for (i = -3; i < n; i++) { /* -3: writes the file; -2: it is good; -1: of a loop of the caller's */
+        kept k = make_kept(NULL, SSLH_ADAM, 0);
+        sslh_train_desc d;
+        sslh_data data = sslh_data_from_images(k.c, pixels, 32, 4, 4, 1, NULL);
+        uint64_t before;
+        memset(&d, 0, sizeof d);
+        d.epochs = 4, d.batch = 8, d.quiet = 1, d.optimizer.kind = SSLH_ADAM, d.checkpoint = "weights_m.tmp";
+        d.max_steps = i == -3 ? 7 : 0, d.resume = i > -3;
+        k.m.loss = pull_loss, k.m.views = pull_views;
+        if (i >= 0) {
+            uint8_t *at;
+            memcpy(copy, bytes, size);
+            at = digits_of(copy, size, lies[i].key);
+            if (at) memcpy(at, lies[i].digits, strlen(lies[i].digits));
+            sign(copy, size);
+            spill("weights_m.tmp", copy, size);
+        } else if (i == -1) sslh_save_checkpoint(&k.m, k.o, 1, "weights_m.tmp");
+        before = sslh_hash(k.m.net);
+        sslh_train(k.c, k.m, data, d);
+        if (i == -3) {
+            CHECK_OK(k.c);
+            bytes = slurp("weights_m.tmp", &size);
+            copy = (uint8_t *)malloc(size);
+        } else if (i == -2) CHECK_OK(k.c);
+        else {
+            CHECK_ERROR(k.c, i == -1 ? "does not tell its samples: it was not written by a run of this kind" : lies[i].error);
+            CHECK(sslh_hash(k.m.net) == before && sslh_is_training(k.m.net), "case %d: something has changed", i);
+        }
+        if (i == -2) { /* the other way round: a loop of the caller's may go on from a file of sslh_train */
+            sslh_optimizer_desc od;
+            memset(&od, 0, sizeof od);
+            od.kind = SSLH_ADAM;
+            k.o = sslh_optimizer_new(k.c, od);
+            sslh_optimizer_add(k.o, k.m.net);
+            CHECK(sslh_load_checkpoint(&k.m, k.o, "weights_m.tmp") == 16 && k.o->steps[0] == 16, "step");
+            CHECK_OK(k.c);
+        }
+        sslh_destroy(k.c);
+    }
+    free(bytes);
+    free(copy);
+    remove("weights_m.tmp");
+}
+
 /* --- embed ----------------------------------------------------------------------------------------------------------- */
 
 static void embedding(void) {
@@ -524,8 +921,15 @@ TESTS_BEGIN
     TEST(hostile_headers)
     TEST(damaged_files)
     TEST(no_memory)
+    TEST(flipped_weights)
+    TEST(other_files)
+    TEST(beyond_bits)
+    TEST(unsealed_again)
     TEST(number_types)
     TEST(file_from_pytorch)
     TEST(resumes)
+    TEST(refused_checkpoints)
+    TEST(checkpoint_memory)
+    TEST(refused_runs)
     TEST(embedding)
 TESTS_END

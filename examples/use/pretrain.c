@@ -17,7 +17,8 @@ static const char *const help =
     "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default: vit where the method needs patches, else\n"
     "                 convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
-    "  --checkpoint F everything a continuation needs, after every epoch;  --resume  continues from it if it is there\n"
+    "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it if\n"
+    "                 it is there\n"
     "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
     "  --save F       the encoder as safetensors (opens in PyTorch)\n"
     "  --features F   features of the test images as .npy\n"
@@ -261,7 +262,7 @@ int main(int argc, char **argv) {
             t.checkpoint = s.checkpoint;
             t.resume = s.resume;
             t.losses = losses = (float *)calloc((size_t)t.epochs, sizeof *losses);
-            sslh_train(c, m, train, t);
+            train_interruptible(c, m, train, t);
         }
     }
     stop_on_error(c);
