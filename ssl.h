@@ -1878,10 +1878,10 @@ typedef struct sslh_moco_desc {
 } sslh_moco_desc;
 /* encoder: any output; maps and tokens are averaged. The key encoder is a clone of it, and the queue is a state of the
    method: both are in checkpoints. Version 3 of a transformer (sslh_vit) stops the learning of its patch projection,
-   for good. Second number: top-1, the share of queries that are closer to their own key than to all others.
-   Training: batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine; version 1: schedule=steps
-   milestones=0.6:0.8 gamma=0.1; version 3: optimizer=lars lr=0.6 weight_decay=1e-6 warmup=10, and of a transformer
-   optimizer=adamw lr=1.5e-4 weight_decay=0.1 warmup=40. */
+   for good. Second number: top-1, the share of queries that are closer to their own key than to all others. Version 1
+   trains with schedule=steps milestones=0.6:0.8 gamma=0.1, version 3 with optimizer=lars lr=0.6 weight_decay=1e-6
+   warmup=10, and a transformer of version 3 with optimizer=adamw lr=1.5e-4 weight_decay=0.1 warmup=40. Training:
+   batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
 #endif
 
@@ -4100,13 +4100,13 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    They stay comparable because the encoder that made them, the key encoder, moves slowly.
 
        q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
-       k   = u( g'(f'(view 1)) )                     key, of the key encoder f' and head g', no gradient (2)
+       k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
        l   = -log( e^(q.k/t) / (e^(q.k/t) + sum over the queue of e^(q.k_j/t)) )                       (3)
        L   = mean of l over the batch;  then the keys of the batch replace the oldest of the queue     (4)
-       theta' <- m theta' + (1-m) theta              for all parameters of f' and g', after the update (5)
+       theta' <- m theta' + (1-m) theta              all parameters of f' and g', after the update     (5)
 
-   Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue: the
-   wrong answers are the keys of the other images of the batch, every view asks for the other, and a predictor p
+   Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue:
+   the wrong answers are the keys of the other images of the batch, every view asks for the other, and a predictor p
    stands behind the head of the query:
 
        q   = u( p(g(f(view))) )                                                                        (6)
