@@ -346,6 +346,7 @@
      pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
+     contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
      masked        mae       He et al. 2022         sslh_mae       -                   explained
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -560,8 +561,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>vae >>simclr >>mae >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views >>settings
+     I    the book    >>method >>rotation >>vae >>simclr >>moco >>mae >>methods >>train >>eval >>losses >>nets
+                      >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1315,6 +1316,11 @@ SSLH_API int  sslh_is_training(const sslh_net *net);
    statistics still move (use sslh_train_mode). Children included. */
 SSLH_API void sslh_freeze(sslh_net *net, int frozen);
 
+/* From now on every batch norm layer of the net, children included, splits a training batch into so many groups of
+   neighbouring samples, each normalised by its own mean and variance, as when so many devices share a batch (MoCo's
+   split batch norm); 1: no more. The batch must be a multiple. Clones have the same setting. */
+SSLH_API void sslh_split_batch_norm(sslh_net *net, int groups);
+
 /* Runs the net. The result stays readable after sslh_backward; under sslh_no_grad everything else is given back at
    once. Errors: channels or sides other than the net declared, a container without a forward function. */
 SSLH_API sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x);
@@ -1795,6 +1801,12 @@ struct sslh_method {
     int         min_batch;    /* smaller batches are an error; default 1 */
     const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
     float       second;       /* set by loss: shows whether the method works */
+    /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
+       sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
+    int64_t     step, steps;  /* batches before this one; of the whole run */
+    int         epoch, epochs;
+    float       lr;           /* of this step */
+    sslh_optimizer *optimizer;/* of this step */
     sslh_train_desc defaults; /* optimiser, rate, schedule */
     int         lr_scales;    /* 1: the default rate is multiplied by batch / 256 */
     /* once, before training: checks, data statistics; NULL: nothing */
@@ -1955,6 +1967,43 @@ typedef struct sslh_simclr_desc {
    number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
    batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
+#endif
+
+#ifndef SSLH_WITH_MOCO
+#define SSLH_WITH_MOCO SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_MOCO)
+#undef SSLH_WITH_MOCO
+#define SSLH_WITH_MOCO 1
+#endif
+#if SSLH_WITH_MOCO
+/* MoCo, momentum contrast, in its three versions. 1: He, Fan, Wu, Xie, Girshick: "Momentum contrast for unsupervised
+   visual representation learning", CVPR 2020. 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive
+   learning", arXiv:2003.04297, 2020. 3: Chen, Xie, He: "An empirical study of training self-supervised vision
+   transformers", ICCV 2021. */
+typedef struct sslh_moco_desc {
+    int   version;            /* 1 to 3; default 2 */
+    float temperature;        /* t, above 0; default auto: 0.07 for version 1, 0.2 for 2, 1 for 3, and 0.2 for 3 of a
+                                 transformer */
+    int   queue;              /* keys that versions 1 and 2 remember, 1 to 16777216, a multiple of those that a batch
+                                 makes; default 4096 (the authors' CIFAR recipe; ImageNet 65536) */
+    float key_momentum;       /* m of the key encoder, at least 0, below 1; default 0.99 (the authors' CIFAR recipe;
+                                 ImageNet 0.999); version 3 raises it to 1 by half a cosine */
+    int   symmetric;          /* default 0; 1: in versions 1 and 2 each view asks for the other, for twice the work */
+    int   split;              /* groups of the split batch norm of versions 1 and 2, 0 to 1024; default 8 (the authors'
+                                 CIFAR recipe); SSLH_OFF: none. The batch must be a multiple */
+    int   head_hidden;        /* width of the hidden layers of the heads, 1 to 1048576; default auto: that of the
+                                 features, in version 3 four times that, at most 4096 */
+    int   head_out;           /* width of queries and keys, 1 to 1048576; default auto: 128, in version 3 256 */
+    const sslh_recipe *views; /* of both views; default auto: as the version has it, normalised by the data's mean and
+                                 deviation */
+} sslh_moco_desc;
+/* encoder: any output; maps and tokens are averaged. The key encoder is a clone of it, and the queue is a state of the
+   method: both are in checkpoints. Version 3 of a transformer (sslh_vit) stops the learning of its patch projection,
+   for good. Second number: top-1, the share of queries that are closer to their own key than to all others. Version 1
+   trains with schedule=steps milestones=0.6:0.8 gamma=0.1, version 3 with optimizer=lars lr=0.6 weight_decay=1e-6
+   warmup=10, and a transformer of version 3 with optimizer=adamw lr=1.5e-4 weight_decay=0.1 warmup=40. Training:
+   batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine. */
+SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
 #endif
 
 #ifndef SSLH_WITH_MAE
@@ -3164,7 +3213,8 @@ typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern; /* engine, as per_task */
     const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
     sslh_real *dq, *dk;
-    sslh_real *x, *most, *lsum, *loss; /* (rows of the block, columns) (N) (N) (N); log sum exp is most + lsum */
+    sslh_real *x, *most, *lsum; /* (rows of the block, columns) (N) (N); log sum exp is most + lsum */
+    sslh_real *loss, *hit;      /* (N) (N) */
     sslh_real tau_inverse, scale;
     size_t N, D, columns, first, rows, per_task;
 } sslh_i_nce;
@@ -3336,6 +3386,7 @@ struct sslh_i_conv; /* >>conv */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
+SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m);
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
@@ -3347,6 +3398,8 @@ SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, con
 SSLH_I_FN void *sslh_i_owned_grow(sslh_ctx *c, const void *owner, void *array, int n, int *cap, size_t element);
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1);
+SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
+                                       float temperature, float *top1);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
@@ -3457,7 +3510,7 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>vae >>simclr >>mae    one section for each method
+     >>rotation >>vae >>simclr >>moco >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4301,6 +4354,290 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 #endif /* SSLH_WITH_SIMCLR */
 
 /* ================================================================================================================== */
+/*  >>moco          MoCo v1, v2, v3                                                                                   */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_MOCO
+/* Version 1: He, Fan, Wu, Xie, Girshick: "Momentum contrast for unsupervised visual representation learning",
+   CVPR 2020.
+   Version 2: Chen, Fan, Girshick, He: "Improved baselines with momentum contrastive learning", arXiv:2003.04297, 2020.
+   Version 3: Chen, Xie, He: "An empirical study of training self-supervised vision transformers", ICCV 2021.
+
+   Learns from: two random views of each image, as SimCLR. One view asks (the query), the other is the answer (the key).
+   The wrong answers are keys of earlier batches, which a queue keeps: there can be many of them whatever the batch.
+   They stay comparable because the encoder that made them, the key encoder, moves slowly.
+
+       q   = u( g(f(view 0)) )                       query; f encoder, g head, u(x) = x / |x|          (1)
+       k   = u( g'(f'(view 1)) )                     key, by key encoder f' and head g'; no gradient   (2)
+       l   = -log( e^(q.k/t) / (e^(q.k/t) + sum over the queue of e^(q.k_j/t)) )                       (3)
+       L   = mean of l over the batch;  then the keys of the batch replace the oldest of the queue     (4)
+       theta' <- m theta' + (1-m) theta              all parameters of f' and g', after the update     (5)
+
+   Version 2 has a head with a hidden layer, blurred views, t = 0.2 and a cosine schedule. Version 3 drops the queue:
+   the wrong answers are the keys of the other images of the batch, every view asks for the other, and a predictor p
+   stands behind the head of the query:
+
+       q   = u( p(g(f(view))) )                                                                        (6)
+       L   = 2t [ mean of l(q_0; k_1) + mean of l(q_1; k_0) ],   m = 1 - (1-m_0) (1 + cos(pi T)) / 2   (7)
+                                                     T: share of the run that is done
+
+   The papers apply (5) before the keys of the next batch are made; as f' starts as a copy of f, that is the same
+   sequence. Running statistics of batch norm are not averaged: each encoder has those of its own batches.
+   Defaults: the released code, for small images its CIFAR-10 recipe (queue of 4096, m = 0.99, split batch norm).
+   ln(K+1) is the loss of a query that knows nothing about a queue of K keys; the first steps climb towards it, because
+   the queue starts as random vectors, which are too easy to tell from a key.
+   Traps: keys go into the queue after the loss, or a query finds its own key twice. Batch norm tells which images share
+   a batch, and a query could find its key by that alone: the batch is normalised in groups (.split), and the images go
+   to the groups of the key encoder in another order than to those of the query encoder. A queue longer than the data
+   set holds other keys of the query's own image. m = 0 does not train. In version 3 of a transformer the patch
+   projection keeps its random values, without which the accuracy falls now and then (section 4.2 of the paper). */
+
+static const sslh_setting sslh_i_moco_settings[] = {
+    {SSLH_I_FIELD(sslh_moco_desc, version), SSLH_SETTING_INT, "2", "1 to 3"},
+    {SSLH_I_FIELD(sslh_moco_desc, temperature), SSLH_SETTING_REAL, "auto", "above 0"},
+    {SSLH_I_FIELD(sslh_moco_desc, queue), SSLH_SETTING_INT, "4096", "1 to 16777216"},
+    {SSLH_I_FIELD(sslh_moco_desc, key_momentum), SSLH_SETTING_REAL, "0.99", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_moco_desc, symmetric), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_moco_desc, split), SSLH_SETTING_INT, "8", "0 to 1024"},
+    {SSLH_I_FIELD(sslh_moco_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_moco_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_moco_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_moco_training[] =
+    "batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
+/* What the other versions have instead. */
+static const char sslh_i_moco_training_1[] = "schedule=steps milestones=0.6:0.8 gamma=0.1";
+static const char sslh_i_moco_training_3[] = "optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 warmup=10";
+static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1.5e-4 lr_scales=1 weight_decay=0.1 warmup=40";
+
+typedef struct sslh_i_moco {
+    sslh_moco_desc d;
+    sslh_recipe views[2];
+    int given;                /* the caller's recipe is used as it is, not normalised by the data */
+    sslh_net *head, *predictor; /* g and, in version 3, p */
+    sslh_net *key_encoder, *key_head; /* f' and g' */
+    int queue, place;         /* states of m.net: the queue (K,D) and its oldest key, which is the next to go */
+    sslh_tensor *keys;        /* (N,D) or, symmetric, (2N,D): of this step, for the queue */
+} sslh_i_moco;
+
+SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_moco *s = (sslh_i_moco *)m->self;
+    if (s->given) {
+        sslh_i_note_size(m->encoder, data);
+        return;
+    }
+    sslh_i_normalise_by_data(&s->views[0], m->encoder, data);
+    memcpy(s->views[1].mean, s->views[0].mean, sizeof s->views[1].mean);
+    memcpy(s->views[1].std, s->views[0].std, sizeof s->views[1].std);
+}
+
+SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_moco *s = (const sslh_i_moco *)m->self;
+    sslh_view_add(out, "view0", sslh_views(c, *batch, s->views[0], 0)); /* (N,H,W,C) */
+    sslh_view_add(out, "view1", sslh_views(c, *batch, s->views[1], 1)); /* (N,H,W,C) */
+    if (s->d.split > 1) { /* the images' order in the batch of the key encoder */
+        sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(batch->count)); /* (N) */
+        if (!order) return;
+        sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, batch->index[0]), order->ints,
+                                batch->count);
+        sslh_view_add(out, "order", order);
+    }
+}
+
+/* Rows of x (N,..) in another order; back: in the order that they had. */
+SSLH_I_FN sslh_tensor *sslh_i_moco_reorder(sslh_ctx *c, sslh_tensor *x, sslh_tensor *order, int back) {
+    sslh_tensor *index = order;
+    int i, n;
+    if (SSLH_I_BAD(c) || !order) return x;
+    n = order->shape[0];
+    if (back) {
+        index = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(n));
+        if (!index) return sslh_i_dummy(c);
+        for (i = 0; i < n; i++) index->ints[order->ints[i]] = i;
+    }
+    return sslh_reshape(c, sslh_embedding(c, sslh_reshape(c, x, sslh_dim2(n, -1)), index), sslh_shape_of(x));
+}
+
+/* (1), (6): queries (N,D) of images x (N,H,W,C) */
+SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_moco *s = (const sslh_i_moco *)m->self;
+    sslh_split_batch_norm(m->encoder, SSLH_I_MAX(s->d.split, 1));
+    x = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, x))); /* (N,D) */
+    sslh_split_batch_norm(m->encoder, 1); /* outside of the step the encoder is the caller's */
+    if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
+    return sslh_l2_normalize(c, x, 0);
+}
+
+/* (2): keys (N,D) of images x (N,H,W,C) */
+SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tensor *order) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_moco *s = (const sslh_i_moco *)m->self;
+    sslh_no_grad(c, 1);
+    x = sslh_i_moco_reorder(c, x, order, 0);
+    x = sslh_forward(s->key_head, sslh_i_pool_features(c, sslh_forward(s->key_encoder, x))); /* (N,D) */
+    x = sslh_l2_normalize(c, sslh_i_moco_reorder(c, x, order, 1), 0);
+    sslh_no_grad(c, 0);
+    return x;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_moco *s = (sslh_i_moco *)m->self;
+    sslh_tensor *x[2], *order = sslh_view_get(v, "order"), *queue = NULL, *loss[2], *keys[2];
+    int i, both = s->d.version == 3 || s->d.symmetric, n, made;
+    float top1[2] = {0, 0};
+    (void)phase;
+    x[0] = sslh_view_get(v, "view0"); /* (N,H,W,C) */
+    x[1] = sslh_view_get(v, "view1"); /* (N,H,W,C) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    n = x[0]->shape[0];
+    made = both ? 2 * n : n;
+    if (s->d.version < 3) {
+        queue = sslh_state(m->net, s->queue); /* (K,D) */
+        if (s->d.split > 1 && n % s->d.split)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a batch of %d images cannot be split into %d groups of one size: "
+                      "take another batch or another .split (SSLH_OFF: one group)", n, s->d.split);
+        else if (s->d.queue % made)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a queue of %d keys is no multiple of the %d keys that a batch of %d "
+                      "images makes: take .queue %d", s->d.queue, made, n, SSLH_I_MAX(s->d.queue / made, 1) * made);
+        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    }
+    for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
+    for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
+        loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
+    m->second = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
+    s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
+    if (!both) return loss[0];
+    loss[0] = sslh_add(c, loss[0], loss[1]);
+    return s->d.version == 3 ? sslh_scale(c, loss[0], 2 * s->d.temperature) : loss[0]; /* (7) */
+}
+
+/* (4): the keys of the batch take the place of the oldest. */
+SSLH_I_FN void sslh_i_moco_enqueue(sslh_method *m, int phase) {
+    const sslh_i_moco *s = (const sslh_i_moco *)m->self;
+    sslh_tensor *queue = sslh_state(m->net, s->queue), *place = sslh_state(m->net, s->place); /* (K,D), () */
+    int at = place->ints[0], n = s->keys->shape[0];
+    (void)phase;
+    if (at < 0 || at % n || at + n > queue->shape[0]) at = 0; /* of a batch of another size */
+    memcpy(queue->data + (size_t)at * (size_t)queue->shape[1], s->keys->data, s->keys->count * sizeof *queue->data);
+    place->ints[0] = (at + n) % queue->shape[0];
+}
+
+/* (5); for version 3 with the m of (7), of the step that comes next */
+SSLH_I_FN void sslh_i_moco_after(sslh_method *m) {
+    const sslh_i_moco *s = (const sslh_i_moco *)m->self;
+    float momentum = s->d.key_momentum;
+    if (s->d.version == 3 && m->steps) momentum = 1 - sslh_cosine(m->step + 1, m->steps, 0, 1 - momentum);
+    sslh_ema_update(s->key_encoder, m->encoder, momentum);
+    sslh_ema_update(s->key_head, s->head, momentum);
+}
+
+/* g, or p when predictor is set: in -> hidden -> .. -> D. */
+SSLH_I_FN sslh_net *sslh_i_moco_head(sslh_ctx *c, const sslh_moco_desc *d, int in, int vit, int predictor) {
+    int layers = d->version == 3 && vit && !predictor ? 3 : d->version == 1 ? 1 : 2, i;
+    sslh_mlp_desc head;
+    memset(&head, 0, sizeof head);
+    head.in = in;
+    for (i = 0; i < layers; i++) head.widths[i] = i == layers - 1 ? d->head_out : d->head_hidden;
+    if (d->version == 3) { /* as the authors': nothing behind the predictor of a conv net */
+        head.batch_norm = 1;
+        head.last_batch_norm = predictor && !vit ? 0 : 3;
+        head.last_no_bias = 1;
+    }
+    return sslh_mlp(c, head);
+}
+
+/* The views that the version was published with. */
+SSLH_I_FN void sslh_i_moco_recipes(const sslh_moco_desc *d, int vit, sslh_recipe out[2]) {
+    out[0] = out[1] = d->views ? *d->views : sslh_recipe_moco();
+    if (d->views) return;
+    if (d->version == 1) { /* the colours always change, also their hue, and nothing is blurred */
+        out[0].jitter = 1;
+        out[0].hue = 0.4f;
+        out[0].blur = 0;
+        out[1] = out[0];
+    } else if (d->version == 3) {
+        out[0] = sslh_recipe_byol0();
+        out[1] = sslh_recipe_byol1();
+        if (!vit) out[0].crop_min = out[1].crop_min = 0.2f;
+    }
+}
+
+/* The queue (K,D) starts as random directions. */
+SSLH_I_FN void sslh_i_moco_fill(sslh_ctx *c, sslh_tensor *queue) {
+    size_t D = (size_t)queue->shape[queue->ndim - 1], i, j;
+    uint64_t stream = sslh_next_stream(c);
+    for (i = 0; i < queue->count; i += D) {
+        sslh_real norm = 0;
+        for (j = 0; j < D; j++) {
+            queue->data[i + j] = (sslh_real)sslh_random_normal(c->desc.seed, stream, i + j);
+            norm += queue->data[i + j] * queue->data[i + j];
+        }
+        norm = (sslh_real)sslh_i_sqrtf((float)norm);
+        for (j = 0; j < D && norm > 0; j++) queue->data[i + j] /= norm;
+    }
+}
+
+SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d) {
+    sslh_i_moco s;
+    sslh_method m;
+    int width = 1, vit = 0;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_moco", sslh_i_moco_settings, SSLH_I_LENGTH(sslh_i_moco_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_moco", encoder, -1)) {
+        width = sslh_net_query(encoder).width;
+        vit = sslh_find(encoder, "patch_embed.proj.weight") != NULL;
+    }
+    if (!(d.temperature > 0)) d.temperature = d.version == 1 ? 0.07f : d.version == 2 || vit ? 0.2f : 1.0f;
+    if (!d.head_hidden) d.head_hidden = d.version == 3 ? SSLH_I_MIN(4 * width, 4096) : width;
+    if (!d.head_out) d.head_out = d.version == 3 ? 256 : 128;
+    if (d.version == 3) d.split = 0;
+    sslh_i_moco_recipes(&d, vit, s.views);
+    s.given = d.views != NULL;
+    s.head = sslh_i_moco_head(c, &d, width, vit, 0);
+    if (d.version == 3) s.predictor = sslh_i_moco_head(c, &d, d.head_out, vit, 1);
+    s.d = d;
+    s.d.views = NULL;
+    if (d.version == 3 && vit && !SSLH_I_BAD(c)) { /* before the clone, which has the same settings */
+        sslh_param_opts rests = {0, SSLH_OFF, SSLH_OFF};
+        sslh_param_set_matching(encoder, "patch_embed.proj", rests);
+    }
+    s.key_encoder = sslh_clone(encoder); /* f' and g' start as copies */
+    s.key_head = sslh_clone(s.head);
+    sslh_split_batch_norm(s.key_encoder, SSLH_I_MAX(d.split, 1));
+    sslh_freeze(s.key_encoder, 1);
+    sslh_freeze(s.key_head, 1);
+    m = sslh_i_method_begin(c, "moco", encoder, &s, sizeof s);
+    sslh_i_training_read(c, "sslh_moco", d.version == 1 ? sslh_i_moco_training_1 : d.version == 2 ? "" : vit
+                         ? sslh_i_moco_training_3_vit : sslh_i_moco_training_3, &m);
+    sslh_child(m.net, "head", s.head);
+    if (s.predictor) sslh_child(m.net, "predictor", s.predictor);
+    sslh_child(m.net, "key_encoder", s.key_encoder);
+    sslh_child(m.net, "key_head", s.key_head);
+    if (d.version < 3 && !SSLH_I_BAD(c)) {
+        sslh_i_moco *self = (sslh_i_moco *)m.self;
+        self->queue = sslh_state_new(m.net, "queue", SSLH_F32, sslh_dim2(d.queue, d.head_out));
+        self->place = sslh_state_new(m.net, "queue_place", SSLH_I32, sslh_dim0());
+        sslh_i_moco_fill(c, sslh_state(m.net, self->queue));
+        m.grads = sslh_i_moco_enqueue;
+    }
+    m.prepare = sslh_i_moco_prepare;
+    m.views = sslh_i_moco_views;
+    m.loss = sslh_i_moco_loss;
+    m.after = sslh_i_moco_after;
+    m.min_batch = d.version == 3 ? 2 : 1;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_moco(c, encoder, *(const sslh_moco_desc *)desc);
+}
+#endif /* SSLH_WITH_MOCO */
+
+/* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
 /* ================================================================================================================== */
 
@@ -4664,6 +5001,11 @@ static const sslh_method_info sslh_i_methods[] = {
      "finding the other view of the same image", "images", "any", "SSLH_WITH_SIMCLR", "sslh_simclr", "sslh_nt_xent",
      "top-1", SSLH_I_MADE(simclr)},
 #endif
+#if SSLH_WITH_MOCO
+    {"moco", "MoCo", "contrastive", "He et al.", "Momentum contrast for unsupervised visual representation learning",
+     "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any", "SSLH_WITH_MOCO",
+     "sslh_moco", "sslh_info_nce", "top-1", SSLH_I_MADE(moco)},
+#endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
      "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", "explained", SSLH_I_MADE(mae)},
@@ -4721,6 +5063,10 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         sslh_fail(c, SSLH_E_USAGE, "%s: .phases is %d; a step has at most %d", m->name, m->phases, SSLH_I_PHASES);
         return 0.0f;
     }
+    m->step = batch->step;
+    m->epoch = batch->epoch;
+    m->lr = lr;
+    m->optimizer = o;
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
@@ -4876,6 +5222,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     t.method = &m;
     t.epochs = d.epochs;
     t.steps = d.max_steps && d.max_steps < whole ? d.max_steps : whole; /* of the whole run, resumed or not */
+    m.steps = whole; /* schedules of a method are those of all epochs too */
+    m.epochs = d.epochs;
     t.second_name = m.second_name ? m.second_name : "";
     memset(&run, 0, sizeof run);
     run.per_epoch = per_epoch;
@@ -6372,9 +6720,10 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
-/* The log-sum-exp of each row, two numbers, is all that is kept for the backward pass. */
-SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
-                                    float temperature) {
+/* The loss; the log-sum-exp of each row, two numbers, is all that is kept for the backward pass. top1, when not NULL,
+   receives the share of queries that are closer to their positive than to every other candidate. */
+SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
+                                       float temperature, float *top1) {
     const char *op = "sslh_info_nce";
     sslh_tensor *in[3], *out, *most, *lsum;
     sslh_i_node *node;
@@ -6408,11 +6757,12 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     most = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
     lsum = most ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
     p.x = lsum ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
-    p.loss = p.x ? (sslh_real *)sslh_i_scratch(c, p.N * sizeof *p.loss) : NULL;
+    p.loss = p.x ? (sslh_real *)sslh_i_scratch(c, 2 * p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
         sslh_i_unscratch(c, p.x);
         return sslh_i_dummy(c);
     }
+    p.hit = p.loss + p.N;
     p.most = most->data;
     p.lsum = lsum->data;
     for (p.first = 0; p.first < p.N; p.first += block) {
@@ -6421,6 +6771,7 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
         sslh_i_nce_rows(c, &p); /* (1), (2) */
     }
     out->data[0] = sslh_i_lane_sum(p.loss, p.N) / (sslh_real)p.N; /* mean of (2) */
+    if (top1) *top1 = (float)(sslh_i_lane_sum(p.hit, p.N) / (sslh_real)p.N);
     sslh_i_unscratch(c, p.loss);
     sslh_i_unscratch(c, p.x);
     node = sslh_i_record(c, op, sslh_i_nce_back, out, in, nin);
@@ -6428,6 +6779,10 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     sslh_i_save(c, node, most);
     sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, nin, out);
+}
+SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
+                                    float temperature) {
+    return sslh_i_info_nce(c, q, k, negatives, temperature, NULL);
 }
 
 SSLH_I_LEAN_BEGIN
@@ -6479,6 +6834,7 @@ struct sslh_net {
     sslh_kind       kind;
     int             width, channels, image;
     int             training, frozen, sealed;
+    int             norm_groups; /* of sslh_split_batch_norm; 0: never called */
     sslh_i_entry  **entry;
     int             entries, entry_cap;
     sslh_i_link    *child;
@@ -7039,6 +7395,19 @@ SSLH_DEF void sslh_freeze(sslh_net *net, int frozen) {
     }
 }
 
+/* sslh_layer_batch_norm hands the number on. */
+SSLH_DEF void sslh_split_batch_norm(sslh_net *net, int groups) {
+    sslh_i_tree t;
+    int i;
+    if (sslh_i_net_bad(net)) return;
+    if (groups < 1) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_split_batch_norm: %d groups; 1 or more are possible", groups);
+        return;
+    }
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) t.net[i]->norm_groups = groups;
+}
+
 /* --- running a net ----------------------------------------------------------------------------------------------- */
 
 /* Asked in every forward callback that knows tokens, masks or taps. */
@@ -7149,6 +7518,7 @@ SSLH_I_FN sslh_net *sslh_i_clone_one(sslh_ctx *c, sslh_net *net) {
     copy->preprocess = net->preprocess;
     copy->training = net->training;
     copy->frozen = net->frozen;
+    copy->norm_groups = net->norm_groups;
     for (i = 0; i < net->entries; i++) {
         const sslh_i_entry *from = net->entry[i];
         sslh_i_entry *e = sslh_i_declare(copy, "sslh_clone", from->name, from->t.type, sslh_shape_of(&from->t));
@@ -7461,6 +7831,7 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     memset(&d, 0, sizeof d);
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
+    d.virtual_groups = net->norm_groups;
     d.activation = activation;
     if (d.training && batches->ints[0] < INT_MAX) batches->ints[0]++;
     return sslh_batch_norm(c, x, gamma, beta, mean, var, residual, d);
@@ -13227,9 +13598,13 @@ SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
         size_t i = p->first + r;
         sslh_real *x = p->x + r * p->columns;
         size_t pos = sslh_i_nce_row(p, i, x);
+        sslh_real positive;
         p->kern->lse_rows(x, p->most + i, p->lsum + i, 1, p->columns);
         p->loss[i] = p->most[i] - x[pos]; /* (2) */
         p->loss[i] += p->lsum[i];
+        positive = x[pos];
+        x[pos] = x[pos ? 0 : p->columns - 1]; /* the largest of the others; a tie is no hit */
+        p->hit[i] = positive > p->kern->largest(x, p->columns) ? SSLH_I_R(1) : SSLH_I_R(0);
     }
 }
 

@@ -207,6 +207,39 @@ static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_d
     stop_on_error(c);
 }
 
+/* Rows of a sheet of neighbours: each a test image and the training images with the most similar features (cosine). */
+enum { NEIGHBOUR_ROWS = 8, NEIGHBOURS = 7 };
+static void picture_neighbours(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, const char *path) {
+    sslh_feature_desc f = {0};
+    sslh_data asked = sslh_data_range(test, 0, test.count < NEIGHBOUR_ROWS ? test.count : NEIGHBOUR_ROWS);
+    sslh_tensor *known, *q, *image[1 + NEIGHBOURS], *row[NEIGHBOUR_ROWS];
+    sslh_batch b;
+    int i, k, n = (int)asked.count;
+    if (sslh_error(c)) return;
+    known = sslh_l2_normalize(c, sslh_features(c, encoder, train, f), 0);                      /* (count,D) */
+    q = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_features(c, encoder, asked, f), 0), known, 0, 1); /* (n,count) */
+    memset(&b, 0, sizeof b);
+    for (i = 0; i < n && !sslh_error(c); i++) {
+        int32_t at = i;
+        float *s = (float *)q->data + (size_t)i * (size_t)train.count;
+        b.index = &at;
+        b.count = 1;
+        b.data = asked;
+        image[0] = sslh_batch_images(c, b); /* (1,H,W,C) */
+        b.data = train;
+        for (k = 1; k <= NEIGHBOURS; k++) {
+            int64_t j;
+            at = 0;
+            for (j = 1; j < train.count; j++)
+                if (s[j] > s[at]) at = (int32_t)j;
+            s[at] = -2; /* taken */
+            image[k] = sslh_batch_images(c, b);
+        }
+        row[i] = sslh_concat(c, image, 1 + NEIGHBOURS, 0); /* (8,H,W,C) */
+    }
+    sslh_picture_grid(c, path, sslh_concat(c, row, n, 0), 1 + NEIGHBOURS, 0);
+}
+
 /* "out/name" in a buffer of the caller's. */
 static const char *out_path(const options *o, char *buffer, size_t size, const char *name) {
     snprintf(buffer, size, "%s/%s", o->out, name);

@@ -88,7 +88,8 @@ static int timing(const sslh_train_info *info, void *user) {
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "The CIFAR-10 table: one method, one seed.",
-        "  --method M     raw, untrained, rotation, simclr (default), mae, supervised\n"
+        "  --method M     raw, untrained, supervised, or a method of sslh_methods (default simclr)\n"
+        "  --set F=V,..   settings of the method, as pretrain takes them (not for rotation, simclr, mae)\n"
         "  --optimizer K  sgd, adam, adamw or lars, with --lr R and --decay R; default: the method's\n"
         "  --temperature T, --crop-min A, --hidden N   of SimCLR\n");
     sslh_ctx *c = options_create(&o);
@@ -101,10 +102,11 @@ int main(int argc, char **argv) {
     sslh_net *encoder;
     run r;
     double seconds = 0;
-    const char *name = "simclr", *v;
+    const char *name = "simclr", *set = NULL, *v;
     int i;
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--method")) != NULL) name = v;
+        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) set = v;
         else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
         else if ((v = option_value(argc, argv, &i, "--decay")) != NULL) t.optimizer.weight_decay = (float)atof(v);
         else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) simclr.temperature = (float)atof(v);
@@ -172,8 +174,9 @@ int main(int argc, char **argv) {
         memcpy(s->views.std, p.std, sizeof p.std);
         sslh_set_preprocess(encoder, p);
     } else {
-        fprintf(stderr, "--method %s: raw, untrained, rotation, simclr, mae or supervised\n", name);
-        return 2;
+        if (!t.epochs) t.epochs = o.smoke ? 1 : 20; /* a million images */
+        m = sslh_method_make(c, name, encoder, r.train, set);
+        stop_on_error(c);
     }
     r.epochs = t.epochs;
     const double loss = (double)sslh_train(c, m, r.train, t);

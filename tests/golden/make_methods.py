@@ -52,7 +52,7 @@ f32 = lambda x: float(np.float32(x))
 
 
 def initial(name, is_param, shape):
-    if not is_param and not name.endswith('pos_embed'):
+    if not is_param and not name.endswith('pos_embed') and name != 'queue':
         v = np.ones(shape) if name.endswith('running_var') else np.zeros(shape)
         return torch.tensor(v)
     n = int(np.prod(shape))
@@ -65,19 +65,22 @@ def initial(name, is_param, shape):
     return torch.tensor(np.asarray(v, np.float64).reshape(shape))
 
 
+SPLIT = 1  # groups of split batch norm
+
+
 def bn(P, name, x, relu):
     c = x.shape[-1]
-    flat = x.reshape(-1, c)
-    mean, var = flat.mean(0), flat.var(0, unbiased=False)
-    y = (x - mean) / torch.sqrt(var + f32(1e-5))
+    flat = x.reshape(SPLIT, -1, c)  # neighbouring samples form a group
+    mean, var = flat.mean(1, keepdim=True), flat.var(1, unbiased=False, keepdim=True)
+    y = ((flat - mean) / torch.sqrt(var + f32(1e-5))).reshape(x.shape)
     if name + '.weight' in P:
         y = y * P[name + '.weight']
     if name + '.bias' in P:
         y = y + P[name + '.bias']
     m = f32(0.1)
     with torch.no_grad():
-        P[name + '.running_mean'].mul_(1 - m).add_(m * mean)
-        P[name + '.running_var'].mul_(1 - m).add_(m * flat.var(0, unbiased=True))
+        P[name + '.running_mean'].mul_(1 - m).add_(m * mean.mean((0, 1)))
+        P[name + '.running_var'].mul_(1 - m).add_(m * flat.var(1, unbiased=True).mean(0))
         P[name + '.num_batches_tracked'] += 1
     return F.relu(y) if relu else y
 
@@ -163,21 +166,83 @@ def vae(case, P, step, noise):
     return (r + (2.0 if gaussian else 1.0) * kl).mean()
 
 
+def tokens(P, e, x, keep=None):
+    """The transformer on patches of 2x2, class token first; keep: the patches that it sees."""
+    w = P[e + 'patch_embed.proj.weight'].permute(0, 3, 1, 2)
+    t = F.conv2d(x.permute(0, 3, 1, 2), w, P[e + 'patch_embed.proj.bias'], 2).flatten(2).transpose(1, 2)
+    pos = P[e + 'pos_embed']
+    t = t + pos[:, 1:]
+    if keep is not None:
+        t = torch.stack([t[n][keep[n]] for n in range(len(keep))])
+    t = torch.cat([(P[e + 'cls_token'] + pos[:, :1]).expand(len(x), 1, 12), t], 1)
+    for i in range(2):
+        t = block(P, e + 'blocks.%d' % i, t, 3)
+    return F.layer_norm(t, (12,), P[e + 'norm.weight'], P[e + 'norm.bias'], f32(1e-6))
+
+
+def moco_features(case, P, e, x):
+    return tokens(P, e, x)[:, 0] if case == 'moco_3_vit' else convnet(P, e, x)
+
+
+def moco(case, P, step, noise):
+    global SPLIT
+    x = [image_input(case, 'view%d' % i, (4, 8, 8, 3)) for i in range(2)]
+    version = 3 if case.startswith('moco_3') else 1 if case == 'moco_1' else 2
+    order = torch.tensor([2, 0, 3, 1]) if version == 2 else torch.arange(4)
+    SPLIT = 2 if version == 2 else 1
+
+    def key(v):
+        with torch.no_grad():
+            k = mlp(P, 'key_head.', moco_features(case, P, 'key_encoder.', v[order]))
+            back = torch.empty_like(k)
+            back[order] = k
+            return F.normalize(back, dim=1)
+
+    def query(v):
+        q = mlp(P, 'head.', moco_features(case, P, 'encoder.', v))
+        return F.normalize(mlp(P, 'predictor.', q) if version == 3 else q, dim=1)
+
+    def ask(q, k, t):
+        logits = q @ k.T if version == 3 else torch.cat([(q * k).sum(1, keepdim=True), q @ P['queue'].T], 1)
+        target = torch.arange(4) if version == 3 else torch.zeros(4, dtype=torch.long)
+        return F.cross_entropy(logits / t, target)
+
+    t = {1: f32(0.07), 2: f32(0.2), 3: f32(0.2) if case == 'moco_3_vit' else 1.0}[version]
+    both = version != 2
+    keys = [key(x[1])] + ([key(x[0])] if both else [])
+    loss = ask(query(x[0]), keys[0], t)
+    if both:
+        loss = loss + ask(query(x[1]), keys[1], t)
+    SPLIT = 1
+    if version == 3:
+        return 2 * t * loss
+
+    def enqueue():
+        k = torch.cat(keys)
+        at = int(P['queue_place'])
+        P['queue'][at:at + len(k)] = k
+        P['queue_place'].fill_((at + len(k)) % len(P['queue']))
+    AFTER.append(enqueue)
+    return loss
+
+
+AFTER = []  # what a method does when the update is done
+
+
+def moco_average(P):
+    m = 0.75
+    with torch.no_grad():
+        for name in P:
+            if name.startswith('key_') and P[name].requires_grad:
+                P[name].mul_(m).add_((1 - m) * P[name[4:]])
+
+
 def mae(case, P, step, noise):
     x = image_input(case, 'images', (3, 8, 8, 3))
     order = torch.tensor([[(5 * p + 3 * n) % 16 for p in range(16)] for n in range(3)])
     keep, restore = order[:, :4], order.argsort(1)
     hidden = torch.zeros(3, 16).scatter(1, order[:, 4:], 1.0)
-    e = 'encoder.'
-    w = P[e + 'patch_embed.proj.weight'].permute(0, 3, 1, 2)
-    t = F.conv2d(x.permute(0, 3, 1, 2), w, P[e + 'patch_embed.proj.bias'], 2).flatten(2).transpose(1, 2)
-    pos = P[e + 'pos_embed']
-    t = t + pos[:, 1:]
-    t = torch.stack([t[n][keep[n]] for n in range(3)])
-    t = torch.cat([(P[e + 'cls_token'] + pos[:, :1]).expand(3, 1, 12), t], 1)
-    for i in range(2):
-        t = block(P, e + 'blocks.%d' % i, t, 3)
-    t = F.layer_norm(t, (12,), P[e + 'norm.weight'], P[e + 'norm.bias'], f32(1e-6))
+    t = tokens(P, 'encoder.', x, keep)
     d = 'decoder.'
     y = linear(P, d + 'decoder_embed', t)
     full = torch.cat([y[:, 1:], P[d + 'mask_token'].expand(3, 12, 8)], 1)
@@ -198,8 +263,10 @@ class Lars(torch.optim.Optimizer):
         for g in self.param_groups:
             for p in g['params']:
                 d = p.grad
+                if d is None:
+                    continue
                 if p.dim() > 1:
-                    d = d + f32(1e-6) * p
+                    d = d + g['decay'] * p
                     pn, gn = p.norm(), d.norm()
                     if pn > 0 and gn > 0:
                         d = d * (f32(0.001) * pn / gn)
@@ -213,7 +280,15 @@ def optimizer(case, P, names, lr):
     decay = [p.dim() > 1 and n not in ('encoder.cls_token', 'encoder.pos_embed') for n, p in zip(names, ps)]
     groups = lambda wd: [{'params': [p], 'weight_decay': wd if d else 0.0} for p, d in zip(ps, decay)]
     if case.startswith('simclr'):
-        return Lars(ps, dict(lr=lr))
+        return Lars(ps, dict(lr=lr, decay=f32(1e-4)))
+    if case == 'moco_3':
+        return Lars(ps, dict(lr=lr, decay=f32(1e-6)))
+    if case == 'moco_3_vit':  # the patch projection rests
+        moving = [(p, d) for n, p, d in zip(names, ps, decay) if 'patch_embed.proj' not in n]
+        return torch.optim.AdamW([{'params': [p], 'weight_decay': f32(0.1) if d else 0.0} for p, d in moving], lr=lr,
+                                 betas=(f32(0.9), f32(0.999)), eps=f32(0.1))
+    if case.startswith('moco'):
+        return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
     if case == 'rotation':
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
     if case.startswith('vae'):
@@ -221,7 +296,8 @@ def optimizer(case, P, names, lr):
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
-LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae}
+LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
+        'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
 
 
 def finish(case, lr, streams, tensors):
@@ -239,6 +315,10 @@ def finish(case, lr, streams, tensors):
         loss = LOSS[case](case, P, step, noise)
         loss.backward()
         opt.step()
+        while AFTER:
+            AFTER.pop()()
+        if case.startswith('moco'):
+            moco_average(P)
         print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, float(loss)))
     for name, is_param, shape in tensors:
         d = (P[name].detach() - before[name]).double().reshape(-1)

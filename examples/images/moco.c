@@ -1,0 +1,61 @@
+/* MoCo: pretrain with a queue of keys, then probe and neighbours beside raw pixels and the untrained encoder; a sheet of
+   test images and of the training images that the encoder takes for their neighbours. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    printf("%-22s  %5.1f %%", name, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    printf("        %5.1f %%\n", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "MoCo (He et al. 2020, Chen et al. 2020, 2021) with a small conv net.",
+                              "  --version N    1, 2 (default) or 3\n  --symmetric    each view asks for the other\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_moco_desc m = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024], text[512];
+    const char *v;
+    int i;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--version")) != NULL) m.version = (int)option_number("--version", v);
+        else if (!strcmp(argv[i], "--symmetric")) m.symmetric = 1;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    if (o.smoke) m.queue = 1024;
+    method = sslh_moco(c, encoder, m);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 0.1f; /* short run: more than the default */
+    t.optimizer.kind = SSLH_SGD;
+    t.optimizer.weight_decay = 1e-4f;
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s\nthis run: SGD, peak rate 0.1, %d epochs, %d training and %d test images\n\n", text, t.epochs,
+           (int)train.count, (int)test.count);
+    fflush(stdout);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    printf("%-22s  linear probe   nearest neighbours\n", "");
+    row(c, "raw pixels", NULL, train, test);
+    row(c, "untrained encoder", untrained, train, test);
+    row(c, "MoCo, no labels", encoder, train, test);
+    picture_neighbours(c, untrained, train, test, out_path(&o, path, sizeof path, "moco_untrained.png"));
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "moco_neighbours.png"));
+    if (!sslh_error(c)) printf("\npictures in %s: moco_neighbours, moco_untrained\n", o.out);
+    return finish(c);
+}
