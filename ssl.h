@@ -1800,9 +1800,9 @@ typedef struct sslh_jigsaw_desc {
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
 } sslh_jigsaw_desc;
-/* encoder: any output; maps and tokens are averaged. It sees tiles, which are .grid * .grid times as many as the images,
-   and later whole images. Errors: tiles larger than a cell, or of another size than the encoder insists on. Second
-   number: accuracy of the pretext task, 1/permutations at the start. Training: batch=256 optimizer=sgd lr=0.01
+/* encoder: any output; maps and tokens are averaged. It sees tiles, .grid * .grid for each image, later whole images.
+   Errors: tiles larger than a cell, or of another size than the encoder insists on. Second number: accuracy of the
+   pretext task, 1/permutations at the start. Training: batch=256 optimizer=sgd lr=0.01
    weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. */
 SSLH_API sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc desc);
 /* For a picture: puzzles cut from x (N,H,W,C) in [0,1], one for each image, drawn from (seed, stream modulo 2^20, n),
@@ -3692,8 +3692,9 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
 
    S: the authors add the permutation that differs most, on average, from those chosen already, out of all 9!. Then two
    of 100 may differ in 2 places only. We choose in the same way, but from a set in which any two differ in 7 places or
-   more, the 504 maps (a x + b) / (c x + d) of the projective line over 8 elements, or in 6 with x^2 as a further map,
-   1512 of them; the mean is the largest possible too, 8.08 of 9 for 100. Which tile is which number depends on the seed.
+   more: the 504 maps (a z + b) / (c z + d) of the projective line over 8 elements, whose 9 points are the tiles; with
+   z^2 as a further map they are 1512, and any two differ in 6. The mean is as large, 8.08 of 9 for 100. The seed says
+   which tile is which point.
    Defaults: the paper's and its code's, with the head and the shift for small images, and batch norm in the head. A
    uniform guess has the loss ln P.
    Traps, all shortcuts: lines that go on from tile to tile (hence the gaps: a tile must be smaller than its cell); the
@@ -3739,8 +3740,8 @@ SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int t
    and of these the first. */
 SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *set) {
     static const int8_t four[2][9] = {{1, 0, 2, 3}, {1, 2, 3, 0}}; /* make all 24 orders of 4 tiles */
-    /* 0 .. 7 are the polynomials over {0,1} modulo x^3 + x + 1, bits are coefficients, 8 is infinity: z + 1, x z, 1 / z,
-       z^2 */
+    /* Points 0 .. 7 are the polynomials over {0,1} modulo x^3 + x + 1, with coefficients as bits; 8 is infinity. The
+       maps: z + 1, x z, 1 / z, z^2. */
     static const int8_t nine[4][9] = {{1, 0, 3, 2, 5, 4, 7, 6, 8}, {0, 2, 4, 6, 3, 1, 7, 5, 8},
                                       {8, 1, 5, 6, 7, 2, 3, 4, 0}, {0, 1, 4, 5, 6, 7, 2, 3, 8}};
     int size = tiles == 4 ? 24 : count <= 504 ? 504 : 1512, chosen, best = 0, i, k;
@@ -13568,7 +13569,7 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
 
-/* Built from operations, which is quick enough for what it serves: tiles, clips and patches, mostly without gradient. */
+/* Built from operations: quick enough for tiles, clips and patches, which mostly want no gradient. */
 SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps) {
     sslh_tensor *std;
     sslh_i_axes a;
@@ -14167,7 +14168,8 @@ SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
                 for (col = 0; col < width; col++) *to++ = (top + row) * W + left + col;
         }
     shape = sslh_dim5(x->shape[0], windows, height, width, x->shape[3]);
-    return sslh_reshape(c, sslh_gather(c, sslh_reshape(c, x, sslh_dim3(x->shape[0], H * W, x->shape[3])), index), shape);
+    x = sslh_reshape(c, x, sslh_dim3(shape.size[0], H * W, shape.size[4]));
+    return sslh_reshape(c, sslh_gather(c, x, index), shape);
 }
 
 /* The places of the grid are the same in every image. */

@@ -48,8 +48,8 @@ static void set_values(sslh_net *net) {
 
 typedef struct method_case { const char *name; float lr; } method_case;
 static const method_case cases[] = {{"simclr", 0.05f},    {"simclr_plain", 0.05f}, {"rotation", 0.05f},
-                                    {"vae", 0.01f},       {"vae_gaussian", 0.01f}, {"mae", 0.01f},
-                                    {"mae_pixels", 0.01f}};
+                                    {"jigsaw", 0.05f},    {"jigsaw_4", 0.05f},     {"vae", 0.01f},
+                                    {"vae_gaussian", 0.01f}, {"mae", 0.01f},       {"mae_pixels", 0.01f}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -75,6 +75,14 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         for (i = 0; i < 8; i++) label[i] = (int32_t)(draw20(&s) % 4);
         sslh_view_add(out, "images", image_input(c, "images", 8, 8, 8, 3));
         sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(8), label));
+    } else if (strncmp(current->name, "jigsaw", 6) == 0) {
+        int tiles = strcmp(current->name, "jigsaw_4") == 0 ? 4 : 9, i;
+        int32_t label[6];
+        uint32_t s = seed_of("labels ", current->name);
+        for (i = 0; i < 6; i++) label[i] = (int32_t)(draw20(&s) % (tiles == 4 ? 5 : 20));
+        sslh_view_add(out, "tiles",
+                      sslh_reshape(c, image_input(c, "tiles", 6 * tiles, 6, 6, 3), sslh_dim5(6, tiles, 6, 6, 3)));
+        sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(6), label));
     } else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
     else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
@@ -124,6 +132,15 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         sslh_rotation_desc d;
         memset(&d, 0, sizeof d);
         return sslh_rotation(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_JIGSAW
+    if (strncmp(name, "jigsaw", 6) == 0) {
+        sslh_jigsaw_desc d;
+        memset(&d, 0, sizeof d);
+        d.permutations = 20, d.head_hidden = 11;
+        if (strcmp(name, "jigsaw_4") == 0) d.grid = 2, d.permutations = 5, d.no_head_norm = 1, d.no_tile_norm = 1;
+        return sslh_jigsaw(c, convnet(c, 6, 10), d);
     }
 #endif
 #if SSLH_WITH_VAE
@@ -450,7 +467,7 @@ static void every_method(void) {
         }
         sslh_destroy(c);
     }
-    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_SIMCLR + SSLH_WITH_VAE + SSLH_WITH_MAE,
+    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_SIMCLR + SSLH_WITH_VAE + SSLH_WITH_MAE,
           "%d methods, count says %d", rows, count);
 }
 
@@ -667,12 +684,266 @@ static void mae_explained(void) {
 }
 #endif
 
+/* --- puzzles and patches ------------------------------------------------------------------------------------------ */
+
+#if SSLH_WITH_JIGSAW
+/* n images of side x side that say where a pixel is: channel 0 its row, 1 its column, 2 both, as multiples of 1/256. */
+static sslh_data places(sslh_ctx *c, int n, int side) {
+    static uint8_t pixels[64 * 32 * 32 * 3];
+    int i, row, col;
+    uint8_t *p = pixels;
+    for (i = 0; i < n; i++)
+        for (row = 0; row < side; row++)
+            for (col = 0; col < side; col++, p += 3)
+                p[0] = (uint8_t)(5 * row), p[1] = (uint8_t)(5 * col), p[2] = (uint8_t)(3 * row + 4 * col);
+    return sslh_data_from_images(c, pixels, n, side, side, 3, NULL);
+}
+#endif
+
+#if SSLH_WITH_JIGSAW
+/* The set of permutations: different ones, far from each other, by the seed alone. */
+static void jigsaw_set(void) {
+    static const struct { int grid, count, least; double mean; } wanted[] = {
+        {3, 100, 7, 8.07}, {3, 504, 7, 8.01}, {3, 701, 6, 8.0}, {3, 1000, 6, 8.0}, {3, 1512, 6, 8.0}, {3, 9, 8, 8.7},
+        {2, 24, 2, 3.0},   {2, 4, 4, 4},      {2, 0, 2, 3.0},   {3, 0, 7, 8.07}};
+    int w, i, j, k;
+    for (w = 0; w < (int)(sizeof wanted / sizeof wanted[0]); w++) {
+        sslh_ctx *c = create(1);
+        sslh_jigsaw_desc d;
+        sslh_method m, again;
+        const sslh_tensor *set, *other;
+        double sum = 0, pairs = 0;
+        int least = 99, count = wanted[w].count ? wanted[w].count : wanted[w].grid == 2 ? 24 : 100;
+        int tiles = wanted[w].grid * wanted[w].grid;
+        memset(&d, 0, sizeof d);
+        d.grid = wanted[w].grid, d.permutations = wanted[w].count, d.head_hidden = 4;
+        m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+        CHECK_OK(c);
+        set = sslh_find(m.net, "permutations");
+        if (!CHECK(set && set->type == SSLH_I32 && set->shape[0] == count && set->shape[1] == tiles, "the set")) continue;
+        for (i = 0; i < count; i++) {
+            unsigned seen = 0;
+            for (k = 0; k < tiles; k++) seen |= 1u << set->ints[i * tiles + k];
+            CHECK(seen == (1u << tiles) - 1, "row %d is no permutation", i);
+            for (j = 0; j < i; j++) {
+                int distance = 0;
+                for (k = 0; k < tiles; k++) distance += set->ints[i * tiles + k] != set->ints[j * tiles + k];
+                sum += distance, pairs++;
+                if (distance < least) least = distance;
+            }
+        }
+        CHECK(least >= wanted[w].least && sum / pairs >= wanted[w].mean - 1e-9, "%d of %d tiles: least distance %d, mean %g",
+              count, tiles, least, sum / pairs);
+        again = sslh_jigsaw(c, convnet(c, 4, 4), d); /* later streams, the same seed */
+        other = sslh_find(again.net, "permutations");
+        CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) == 0, "the set depends on more than the seed");
+        if (count < 24) {
+            sslh_desc cd;
+            sslh_ctx *seeded;
+            memset(&cd, 0, sizeof cd);
+            cd.seed = 12, cd.threads = 1;
+            seeded = sslh_create(cd);
+            again = sslh_jigsaw(seeded, convnet(seeded, 4, 4), d);
+            other = sslh_find(again.net, "permutations");
+            CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) != 0, "the set does not know the seed");
+            sslh_destroy(seeded);
+        }
+        sslh_destroy(c);
+    }
+}
+
+/* What the views hold: each tile comes from the cell that the permutation of its label says, every place in the cell
+   occurs, channels move apart but stay in the cell, grey puzzles are grey, tiles are normalised one by one. */
+static void jigsaw_views(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = places(c, 64, 32);
+    sslh_jigsaw_desc d;
+    sslh_batch batch;
+    sslh_preprocess p;
+    sslh_tensor *tiles, *label;
+    const sslh_tensor *set;
+    sslh_view_set views;
+    sslh_method m;
+    int way, n, k, i, ch, seen_apart = 0, places_seen[2][3], labels_seen[24], different = 0;
+    memset(places_seen, 0, sizeof places_seen), memset(labels_seen, 0, sizeof labels_seen);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    for (way = 0; way < 4; way++) {
+        double worst = 0;
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.no_tile_norm = way < 3, d.channel_shift = way == 1 ? 2 : SSLH_OFF, d.grey = way == 2 ? 1.0f : SSLH_OFF;
+        if (way == 0) d.grid = 2, d.tile = 14; /* cells of 16: the grid fills the image */
+        m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+        m.prepare(&m, data);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        tiles = sslh_view_get(&views, "tiles"), label = sslh_view_get(&views, "labels");
+        set = sslh_find(m.net, "permutations");
+        p = sslh_get_preprocess(m.encoder);
+        {
+            int K = tiles->shape[1], t = tiles->shape[2], g = way ? 3 : 2, cell = 32 / g, room = cell - t;
+            CHECK(tiles->ndim == 5 && tiles->shape[0] == 64 && K == g * g && t == (way ? 8 : 14) && tiles->shape[3] == t,
+                  "tiles of %d", t);
+            for (n = 0; n < 64; n++) {
+                int corner[2] = {0, 0}; /* of the grid, where known */
+                CHECK(label->ints[n] >= 0 && label->ints[n] < set->shape[0], "label %d", label->ints[n]);
+                if (way == 0) labels_seen[label->ints[n]]++;
+                for (k = 0; k < K; k++) {
+                    const sslh_real *v = tiles->data + (n * K + k) * t * t * 3;
+                    int from = set->ints[label->ints[n] * K + k], at[2];
+                    for (i = 0; i < 2 && way < 2; i++) { /* channel i says row or column */
+                        at[i] = (int)floor((double)(v[i] * (sslh_real)p.std[i] + (sslh_real)p.mean[i]) * 255 / 5 + 0.5) -
+                            (i ? from % g : from / g) * cell;
+                        if (way == 0) {
+                            CHECK(at[i] >= corner[i] && at[i] <= corner[i] + room, "tile at %d of its cell", at[i]);
+                            places_seen[i][at[i]]++;
+                        } else CHECK(at[i] >= 0 && at[i] <= 2 + room, "tile at %d of its cell", at[i]);
+                    }
+                    if (way < 2)
+                        for (i = 0; i < t * t; i++)
+                            for (ch = 0; ch < 3; ch++) {
+                                double x = (double)(v[i * 3 + ch] * (sslh_real)p.std[ch] + (sslh_real)p.mean[ch]) * 255;
+                                double row = at[0] + (from / g) * cell + i / t, col = at[1] + (from % g) * cell + i % t;
+                                double off = x - (ch == 0 ? 5 * row : ch == 1 ? 5 * col : 3 * row + 4 * col);
+                                if (way == 0 || ch < 2) worst = fabs(off) > worst ? fabs(off) : worst;
+                                else seen_apart += fabs(off) > 0.5;
+                            }
+                    if (way == 2)
+                        for (i = 0; i < t * t; i++) {
+                            double x[3];
+                            for (ch = 0; ch < 3; ch++) x[ch] = (double)v[i * 3 + ch] * (double)p.std[ch] + (double)p.mean[ch];
+                            worst = fabs(x[0] - x[1]) + fabs(x[1] - x[2]) > worst ? fabs(x[0] - x[1]) + fabs(x[1] - x[2]) : worst;
+                        }
+                    for (ch = 0; ch < 3 && way == 3; ch++) {
+                        double s = 0, s2 = 0;
+                        for (i = 0; i < t * t; i++) s += (double)v[i * 3 + ch], s2 += (double)v[i * 3 + ch] * (double)v[i * 3 + ch];
+                        s /= t * t, s2 /= t * t;
+                        worst = fabs(s) + fabs(s2 - 1) > worst ? fabs(s) + fabs(s2 - 1) : worst;
+                    }
+                }
+                if (n) different += memcmp(tiles->data, tiles->data + n * K * t * t * 3, (size_t)(K * t * t * 3) * sizeof(sslh_real)) != 0;
+            }
+        }
+        CHECK(worst < (way < 2 ? 0.01 : way == 2 ? 1e-5 : 0.2), "way %d: %g", way, worst);
+    }
+    for (i = 0; i < 2; i++)
+        for (k = 0; k < 3; k++) CHECK(places_seen[i][k] > 30, "place %d of a cell came %d times of 256", k, places_seen[i][k]);
+    for (i = n = 0; i < 24; i++) n += labels_seen[i] > 0;
+    CHECK(n > 15, "%d of 24 permutations in 64 puzzles", n);
+    CHECK(seen_apart > 1000, "channels were apart in %d pixels", seen_apart);
+    CHECK(different > 3 * 60, "%d puzzles differ from the first", different);
+    sslh_destroy(c);
+}
+
+/* A head that knows nothing has the loss ln P; one that has learnt loses by wrong labels; and the picture of a solved
+   puzzle is the image. */
+static void jigsaw_learns(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = places(c, 64, 32);
+    sslh_jigsaw_desc d;
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x, *w, *puzzle, *solved;
+    sslh_method m;
+    float right = 0;
+    double loss, wrong;
+    size_t i;
+    int n, k, in_place = 0;
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
+    /* the tiles' means tell where they are: this is the shortcut that normalising them closes */
+    d.grid = 2, d.no_tile_norm = 1, d.grey = SSLH_OFF, d.head_hidden = 64;
+    m = sslh_jigsaw(c, convnet(c, 8, 16), d);
+    w = sslh_find(m.net, "head.fc2.weight");
+    {
+        float *zero = (float *)calloc(w->count, sizeof *zero);
+        sslh_write(w, zero, w->count);
+        sslh_write(sslh_find(m.net, "head.fc2.bias"), zero, 24);
+        free(zero);
+    }
+    t.quiet = 1, t.batch = 32, t.epochs = test_small() ? 25 : 60, t.lr = 0.1f, t.max_steps = 1;
+    loss = (double)sslh_train(c, m, data, t);
+    CHECK_NEAR(loss, log(24.0), 1e-5);
+    t.max_steps = 0;
+    sslh_train(c, m, data, t);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    m.views(&m, &batch, &views);
+    loss = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(loss < 1 && m.second > 0.7f, "loss %g, accuracy %g", loss, (double)m.second);
+    x = sslh_view_get(&views, "labels");
+    for (i = 0; i < x->count; i++) x->ints[i] = (x->ints[i] + 1) % 24;
+    wrong = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.second < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
+    sslh_jigsaw_solve(&m, sslh_batch_images(c, batch), 1, &puzzle, &solved, &right);
+    CHECK_OK(c);
+    CHECK(right > 0.7f && solved->shape[0] == 64 && solved->shape[1] == 32 && puzzle->count == solved->count, "solved %g",
+          (double)right);
+    for (n = 0; n < 64; n++) {
+        int ok = 1;
+        for (k = 0; k < 4; k++) { /* the middle of each cell: the middle of that cell of the image, but for the jitter */
+            int row = k / 2 * 16 + 8, col = k % 2 * 16 + 8;
+            const sslh_real *v = solved->data + ((n * 32 + row) * 32 + col) * 3;
+            ok &= fabs((double)v[0] * 255 / 5 - row) <= 5 && fabs((double)v[1] * 255 / 5 - col) <= 5;
+        }
+        in_place += ok;
+    }
+    CHECK(in_place == (int)(right * 64 + 0.5f), "%d images are whole, %g puzzles solved", in_place, (double)right * 64);
+    sslh_destroy(c);
+}
+
+static void jigsaw_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_tensor *a = NULL, *b = NULL;
+    sslh_jigsaw_desc d;
+    sslh_method m;
+    memset(&d, 0, sizeof d);
+    d.grid = 2, d.permutations = 25;
+    sslh_jigsaw(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_jigsaw: .permutations is 25, but 4 tiles (.grid 2) have 24");
+    d.grid = 4, d.permutations = 0;
+    sslh_jigsaw(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_jigsaw: .grid is 4 (3 or 2)");
+    d.grid = 0, d.permutations = 1513;
+    sslh_jigsaw(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_jigsaw: .permutations is 1513 (2 to 1512)");
+    d.permutations = 0, d.tile = 3;
+    m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+    sslh_train(c, m, data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of 3 pixels do not fit into 3 x 3 cells of 2 pixels (images of 8 x 8)");
+    d.tile = 0;
+    sslh_train(c, sslh_jigsaw(c, vit(c, 0), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of 8 pixels do not fit");
+    d.tile = 2;
+    sslh_train(c, sslh_jigsaw(c, vit(c, 0), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of 2 pixels, but the encoder takes images of 8 only");
+    d.tile = 1;
+    sslh_train(c, sslh_jigsaw(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of one pixel (images of 8 x 8) have no variance");
+    d.tile = 0;
+    sslh_jigsaw(c, NULL, d);
+    CHECK_ERROR(c, "sslh_jigsaw: the encoder is NULL");
+    m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim2(3, 3)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "sslh_jigsaw_solve: images (N,H,W,C) are needed");
+    CHECK(a && b && a->count == 1, "no dummies");
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 2, 8, 3)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "do not fit");
+    sslh_jigsaw_solve(NULL, NULL, 0, &a, &b, NULL);
+    m = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 3)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "'mine' was not made by sslh_jigsaw");
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     static const char *const settings[CASES] = {
         "head_hidden=12,head_out=7",
         "head_hidden = 12 head_out =7, no_head_norm=1,head_layers=2,temperature= 0.2\tdecoupled=1",
         "",
+        "permutations=20 head_hidden=11",
+        "permutations=5 head_hidden=11 grid=2 no_head_norm=1 no_tile_norm=1",
         "hidden=9,latent=3",
         "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0",
         "decoder_width=8,decoder_depth=1,decoder_heads=2",
@@ -741,7 +1012,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, vae, simclr, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, vae, simclr, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -876,6 +1147,12 @@ int main(int argc, char **argv) {
     TEST(nan_test_image)
 #if SSLH_WITH_MAE
     TEST(mae_explained)
+#endif
+#if SSLH_WITH_JIGSAW
+    TEST(jigsaw_set)
+    TEST(jigsaw_views)
+    TEST(jigsaw_learns)
+    TEST(jigsaw_errors)
 #endif
     TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE

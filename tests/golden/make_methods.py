@@ -150,6 +150,13 @@ def rotation(case, P, step, noise):
     return F.cross_entropy(mlp(P, 'classifier.', convnet(P, 'encoder.', x)), label)
 
 
+def jigsaw(case, P, step, noise):
+    tiles = 4 if case == 'jigsaw_4' else 9
+    x = image_input(case, 'tiles', (6 * tiles, 6, 6, 3))
+    label = torch.tensor(draw20(seed_of('labels ', case), 6) % (5 if tiles == 4 else 20))
+    return F.cross_entropy(mlp(P, 'head.', convnet(P, 'encoder.', x).reshape(6, -1)), label)
+
+
 def vae(case, P, step, noise):
     x = image_input(case, 'images', (6, 5, 4, 1)).reshape(6, 20)
     gaussian = case == 'vae_gaussian'
@@ -216,12 +223,15 @@ def optimizer(case, P, names, lr):
         return Lars(ps, dict(lr=lr))
     if case == 'rotation':
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
+    if case.startswith('jigsaw'):
+        return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
     if case.startswith('vae'):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
-LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae}
+LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw, 'vae': vae,
+        'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae}
 
 
 def finish(case, lr, streams, tensors):
