@@ -9059,7 +9059,9 @@ SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, cha
         return;
     }
     v = sslh_i_setting_get(s, desc);
-    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+    if (v == 0 && strcmp(s->standard, "auto") == 0 && !sslh_i_in_range(s->range, 0)) {
+        sslh_i_append(out, size, used, "auto"); /* decided later, by the images */
+    } else if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
         const char *word = s->range; /* the words in the order of their numbers, from 1 */
         int i;
         for (i = 1; i < (int)v && strchr(word, ','); i++) word = strchr(word, ',') + 2;
