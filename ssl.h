@@ -342,6 +342,7 @@
      family        name      paper                  function       pure loss           second number
      pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
      pretext task  jigsaw    Noroozi & Favaro 2016  sslh_jigsaw    sslh_cross_entropy  accuracy
+     pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      masked        mae       He et al. 2022         sslh_mae       -                   explained
@@ -552,8 +553,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>vae >>simclr >>mae >>methods >>train >>eval >>losses >>nets
-                      >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>vae >>simclr >>mae >>methods >>train >>eval >>losses
+                      >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1810,6 +1811,40 @@ SSLH_API sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
    tile and white around it. right, when not NULL, receives the share of the puzzles that are solved. */
 SSLH_API void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
                                 sslh_tensor **solved, float *right);
+#endif
+
+#ifndef SSLH_WITH_CONTEXT
+#define SSLH_WITH_CONTEXT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CONTEXT)
+#undef SSLH_WITH_CONTEXT
+#define SSLH_WITH_CONTEXT 1
+#endif
+#if SSLH_WITH_CONTEXT
+/* Context prediction (Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction",
+   ICCV 2015). */
+typedef struct sslh_context_desc {
+    int   patch;              /* side of a patch in pixels, 1 to 4096; default auto (0): the encoder's .image if it has
+                                 one, else a quarter of the image's shorter side */
+    float gap;                /* between patches, in sides of a patch, 0 to 4; default 0.375 (small images; 0.5 in the
+                                 paper); SSLH_OFF: 0 */
+    float jitter;             /* by which each patch may move in each direction, in sides of a patch, 0 to 1; default
+                                 0.125 (small images; 7/96 in the paper); SSLH_OFF: 0 */
+    int   projection;         /* default 0: one channel is kept; 1: all lose their green-magenta component instead */
+    int   keep_colour;        /* default 0; 1: colours stay as they are, which opens the shortcut */
+    float pixelate;           /* share of the patches that are shrunk and enlarged again, 0 to 1; default 0.3333; only
+                                 patches of more than 100 pixels; SSLH_OFF: 0 */
+    int   one_order;          /* default 0; 1: the patch in the middle always comes first */
+    int   head_hidden;        /* width of the layer on both patches, 1 to 1048576; default 512 (4096 in the paper) */
+    int   no_head_norm;       /* default 0; 1: no batch norm in the head */
+    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+} sslh_context_desc;
+/* encoder: any output; maps and tokens are averaged. It sees 9 patches of each image, later whole images. Errors: three
+   patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap (patches could
+   overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at the start.
+   Training: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
+   milestones=0.4286:0.7143 gamma=0.1. */
+SSLH_API sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc desc);
 #endif
 
 #ifndef SSLH_WITH_VAE
@@ -3187,7 +3222,7 @@ SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>jigsaw >>vae >>simclr >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>vae >>simclr >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4007,6 +4042,224 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
 #endif /* SSLH_WITH_JIGSAW */
 
 /* ================================================================================================================== */
+/*  >>context       context prediction                                                                                */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_CONTEXT
+/* Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction", ICCV 2015.
+
+   Learns from: two neighbouring patches of an image. To tell on which of 8 sides of the first the second lay, the
+   encoder, which sees each patch alone, has to recognise what they are patches of.
+
+       x_0 .. x_8               patches on a 3 x 3 grid somewhere in the image, row by row, with gaps between them, each
+                                moved a little by chance                                                      (1)
+       x_i <- x_i - mean(x_i) in each channel; one channel of x_i is kept, the others become weak noise;
+       x_i <- x_i / sqrt( mean of x_i^2 over the whole patch + eps )                                          (2)
+       F(a, b) = softmax( h( f(a), f(b) ) )                one encoder f for all patches, h on two of them    (3)
+       L = mean over images and the 8 neighbours i of x_4 of -log F_y( x_4, x_i ), y = 0 .. 7 the side,
+           and of -log F_(7-y)( x_i, x_4 ), the same pair in the other order                                  (4)
+
+   Defaults: the released code for (2), with noise of half a grey level; OpenMMLab's for the training, because the
+   authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images: with a patch of a quarter of the side they fill it. The nine
+   features serve all 16 pairs of an image. A uniform guess has the loss ln 8 = 2.079.
+   Traps, all shortcuts: lines that go on from patch to patch (hence gap and jitter); lenses, which shift green against
+   magenta the more the farther from the middle of the image, so that colour tells the place (hence one channel, or with
+   .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred things, digits
+   and faces, where a patch tells its place by itself. Grey images have no colours to lose. Probe a middle block. */
+
+static const sslh_setting sslh_i_context_settings[] = {
+    {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_context_desc, gap), SSLH_SETTING_REAL, "0.375", "0 to 4"},
+    {SSLH_I_FIELD(sslh_context_desc, jitter), SSLH_SETTING_REAL, "0.125", "0 to 1"},
+    {SSLH_I_FIELD(sslh_context_desc, projection), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, keep_colour), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, pixelate), SSLH_SETTING_REAL, "0.3333", "0 to 1"},
+    {SSLH_I_FIELD(sslh_context_desc, one_order), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, head_hidden), SSLH_SETTING_INT, "512", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_context_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_context_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_context_training[] = "batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 "
+    "schedule=steps milestones=0.4286:0.7143 gamma=0.1";
+
+typedef struct sslh_i_context_self { sslh_context_desc d; sslh_recipe views; sslh_net *head; } sslh_i_context_self;
+
+/* Mean and deviation of the data, for probes: patches of mean 0 and mean square 1 have the scale of such images. */
+SSLH_I_FN void sslh_i_context_prepare(sslh_method *m, sslh_data data) {
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_data(&unused, m->encoder, data);
+}
+
+/* A patch (p,p,C) shrunk to q x q and enlarged again; work has room for 2 p p C numbers. */
+SSLH_I_FN void sslh_i_context_pixelate(sslh_ctx *c, sslh_real *x, int p, int channels, int q, float *work) {
+    size_t n = (size_t)p * (size_t)p * (size_t)channels, i;
+    for (i = 0; i < n; i++) work[i] = (float)x[i];
+    sslh_resize(c, work, p, p, channels, NULL, work + n, q, q, 1, 0);
+    sslh_resize(c, work + n, q, q, channels, NULL, work, p, p, 1, 0);
+    for (i = 0; i < n; i++) x[i] = (sslh_real)work[i];
+}
+
+/* (1): patches (N,9,p,p,C) of x (N,H,W,C) in [0,1]. Image n draws from streams[n]: 0, 1 the place of the grid, and from
+   16 + 8 i on, for patch i: 0, 1 its own place, 2 whether and 3 how much it is shrunk, 4 the channel that is kept. */
+SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    uint64_t seed = c->desc.seed;
+    int N, C, H, W, image = sslh_net_query(m->encoder).image, p, gap, jitter, need, n, i, k;
+    sslh_tensor *at;
+    float *work;
+    if (SSLH_I_BAD(c)) return x;
+    N = x->shape[0], H = x->shape[1], W = x->shape[2], C = x->shape[3];
+    p = s->d.patch ? s->d.patch : image ? image : SSLH_I_MIN(H, W) / 4;
+    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; what is given as 1/3 of 9 is 3 */
+    jitter = (int)(s->d.jitter * (float)p + 1e-3f);
+    need = 3 * p + 2 * gap + 2 * jitter;
+    if (image && p != image)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_context: patches of %d pixels, but the encoder takes images of %d only", p,
+                  image);
+    else if (p < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_context: patches of %d pixels (images of %d x %d) have no contrast to be "
+                  "normalised by; at least 2 are needed", p, H, W);
+    else if (need > H || need > W)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_context: three patches of %d pixels with gaps of %d and a jitter of %d need "
+                  "%d pixels, the images have %d x %d", p, gap, jitter, need, H, W);
+    else if (2 * jitter > gap && gap + jitter > 0)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_context: with gaps of %d and a jitter of %d pixels patches could overlap, and "
+                  "the pixels that they share give the answer away; a jitter of at most half the gap is needed", gap,
+                  jitter);
+    at = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim3(N, 9, 2)); /* top and left */
+    if (!at) return sslh_i_dummy(c);
+    for (n = 0; n < N; n++)
+        for (k = 0; k < 2; k++) {
+            int room = (k ? W : H) - need; /* for the grid as a whole */
+            int corner = jitter + (int)sslh_random_below(seed, streams[n], (uint64_t)k, (uint32_t)(room + 1));
+            for (i = 0; i < 9; i++) {
+                int moved = (int)sslh_random_below(seed, streams[n], (uint64_t)(16 + 8 * i + k),
+                                                   (uint32_t)(2 * jitter + 1)) - jitter;
+                at->ints[(n * 9 + i) * 2 + k] = corner + (k ? i % 3 : i / 3) * (p + gap) + moved;
+            }
+        }
+    x = sslh_crop(c, x, at, p, p);
+    if (SSLH_I_BAD(c) || p * p <= 100 || !(s->d.pixelate > 0)) return x;
+    work = (float *)sslh_i_scratch(c, 2 * (size_t)p * (size_t)p * (size_t)C * sizeof *work);
+    for (i = 0; i < 9 * N && work; i++) { /* to 100 pixels at the least */
+        uint64_t stream = streams[i / 9], draw = (uint64_t)(16 + 8 * (i % 9));
+        if (!(sslh_random_uniform(seed, stream, draw + 2) < s->d.pixelate)) continue;
+        sslh_i_context_pixelate(c, x->data + (size_t)i * (size_t)(p * p * C), p, C,
+                                10 + (int)sslh_random_below(seed, stream, draw + 3, (uint32_t)(p - 10)), work);
+    }
+    sslh_i_unscratch(c, work);
+    return x;
+}
+
+/* (2): x (N,9,p,p,C) -> (9N,p,p,C). The noise is that of draw 1024 and later. */
+SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    const int places = SSLH_AXIS(1) | SSLH_AXIS(2);
+    int rows, C, i, j, ch, *how;
+    if (SSLH_I_BAD(c)) return x;
+    C = x->shape[4];
+    rows = x->shape[0] * 9;
+    x = sslh_reshape(c, x, sslh_dim4(rows, x->shape[2], x->shape[3], C));
+    x = sslh_sub(c, x, sslh_mean(c, x, places, 1));
+    how = (int *)sslh_i_scratch(c, (size_t)rows * sizeof *how); /* (9N) */
+    if (!how) return sslh_i_dummy(c);
+    for (i = 0; i < rows; i++)
+        how[i] = s->d.keep_colour ? SSLH_I_COLOUR : s->d.projection ? SSLH_I_PROJECT : SSLH_I_CHANNEL +
+            (int)sslh_random_below(c->desc.seed, streams[i / 9], (uint64_t)(16 + 8 * (i % 9) + 4), 3);
+    x = sslh_i_recolour(c, x, how);
+    for (i = 0; i < rows && C >= 3 && !SSLH_I_BAD(c); i++) {
+        int n = x->shape[1] * x->shape[2];
+        for (j = 0; j < n && how[i] >= SSLH_I_CHANNEL; j++)
+            for (ch = 0; ch < 3; ch++) { /* +-1/2 of 255 */
+                uint64_t draw = 1024 + (uint64_t)(i % 9 * n + j) * 4 + (uint64_t)ch;
+                if (ch == how[i] - SSLH_I_CHANNEL) continue;
+                x->data[((size_t)i * (size_t)n + (size_t)j) * (size_t)C + (size_t)ch] =
+                    (sslh_real)((sslh_random_uniform(c->desc.seed, streams[i / 9], draw) - 0.5f) / 255.0f);
+            }
+    }
+    sslh_i_unscratch(c, how);
+    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, but for that of the noise */
+}
+
+SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+    x = sslh_i_context_colour(m, sslh_i_context_cut(m, x, streams), streams); /* (1), (2) */
+    sslh_i_unscratch(c, streams);
+    sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
+}
+
+/* One pass of the encoder for all patches; the pairs are made of its features. */
+SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    sslh_tensor *x, *label, *index[2], *pair[2];
+    sslh_forward_desc f;
+    int pairs = s->d.one_order ? 8 : 16, n, i, k;
+    (void)phase;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    x = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "patches"), f)); /* f(x_i): (9N,D) */
+    if (SSLH_I_BAD(c)) return x;
+    n = x->shape[0] / 9;
+    label = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim1(n * pairs)); /* (N J), J = 16 pairs */
+    for (k = 0; k < 2; k++) index[k] = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim2(n, pairs)); /* (N,J) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < n * pairs; i++) {
+        int side = i % 8, neighbour = side < 4 ? side : side + 1, turned = i % pairs >= 8;
+        index[turned]->ints[i] = 4; /* the middle */
+        index[!turned]->ints[i] = neighbour;
+        label->ints[i] = turned ? 7 - side : side; /* seen from the other patch */
+    }
+    x = sslh_reshape(c, x, sslh_dim3(n, 9, -1));
+    for (k = 0; k < 2; k++) pair[k] = sslh_gather(c, x, index[k]); /* (N,J,D) */
+    x = sslh_reshape(c, sslh_concat(c, pair, 2, 2), sslh_dim2(n * pairs, -1)); /* (N J,2D) */
+    x = sslh_forward(s->head, x); /* (3), before the softmax: (N J,8) */
+    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(x, label->ints);
+    return sslh_cross_entropy(c, x, label); /* (4) */
+}
+
+SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc d) {
+    sslh_i_context_self s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
+    sslh_i_check_encoder(c, "sslh_context", encoder, -1);
+    if (d.views) s.views = *d.views;
+    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.std, 0, sizeof s.views.std);
+    s.d = d;
+    s.d.views = NULL;
+    memset(&head, 0, sizeof head);
+    head.in = 2 * sslh_i_tap_width(c, "sslh_context", encoder, d.tap);
+    head.widths[0] = d.head_hidden;
+    head.widths[1] = 8;
+    head.batch_norm = !d.no_head_norm;
+    s.head = sslh_mlp(c, head);
+    m = sslh_i_method_begin(c, "context", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_context_prepare;
+    m.views = sslh_i_context_views;
+    m.loss = sslh_i_context_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_context(c, encoder, *(const sslh_context_desc *)desc);
+}
+#endif /* SSLH_WITH_CONTEXT */
+
+/* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
 /* ================================================================================================================== */
 
@@ -4724,6 +4977,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "Unsupervised learning of visual representations by solving jigsaw puzzles", "ECCV 2016", 2016,
      "putting shuffled tiles in order", "images", "any", "SSLH_WITH_JIGSAW", "sslh_jigsaw", "sslh_cross_entropy",
      "accuracy", SSLH_I_MADE(jigsaw)},
+#endif
+#if SSLH_WITH_CONTEXT
+    {"context", "Context prediction", "pretext task", "Doersch et al.",
+     "Unsupervised visual representation learning by context prediction", "ICCV 2015", 2015,
+     "telling on which side of a patch another lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
+     "sslh_cross_entropy", "accuracy", SSLH_I_MADE(context)},
 #endif
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,

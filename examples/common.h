@@ -19,6 +19,7 @@ typedef struct options {
     const char *out;   /* --out: folder for pictures and files */
     unsigned long seed;
     int threads, epochs, batch;
+    int images;        /* --images: only so many training images; 0: all */
     int side;          /* --side: images are resized to side x side when they are loaded; 0: as they are */
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
@@ -32,7 +33,7 @@ static const char *const options_help =
     "  --test PATH    test images; default: found beside the training images, else a tenth of them\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
-    "  --side N       images resized to N x N (bicubic)\n"
+    "  --images N     the first N training images    --side N      images resized to N x N (bicubic)\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
     "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n";
 
@@ -81,6 +82,8 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
             o.threads = (int)option_number("--threads", v);
         else if ((v = option_value(*argc, argv, &i, "--epochs")) != NULL) o.epochs = (int)option_number("--epochs", v);
         else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = (int)option_number("--batch", v);
+        else if ((v = option_value(*argc, argv, &i, "--images")) != NULL)
+            o.images = (int)option_number("--images", v);
         else if ((v = option_value(*argc, argv, &i, "--side")) != NULL) o.side = (int)option_number("--side", v);
         else if (extra) argv[left++] = argv[i];
         else {
@@ -211,6 +214,7 @@ static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_d
         if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);
         if (test->count > 256) *test = sslh_data_range(*test, 0, 256);
     }
+    if (o->images && !sslh_error(c) && train->count > o->images) *train = sslh_data_range(*train, 0, o->images);
     if (o->side && !sslh_error(c)) {
         *train = resized(c, *train, o->side);
         *test = resized(c, *test, o->side);

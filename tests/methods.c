@@ -48,7 +48,8 @@ static void set_values(sslh_net *net) {
 
 typedef struct method_case { const char *name; float lr; } method_case;
 static const method_case cases[] = {{"simclr", 0.05f},    {"simclr_plain", 0.05f}, {"rotation", 0.05f},
-                                    {"jigsaw", 0.05f},    {"jigsaw_4", 0.05f},     {"vae", 0.01f},
+                                    {"jigsaw", 0.05f},    {"jigsaw_4", 0.05f},     {"context", 0.05f},
+                                    {"context_one", 0.05f}, {"vae", 0.01f},
                                     {"vae_gaussian", 0.01f}, {"mae", 0.01f},       {"mae_pixels", 0.01f}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
@@ -83,7 +84,9 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "tiles",
                       sslh_reshape(c, image_input(c, "tiles", 6 * tiles, 6, 6, 3), sslh_dim5(6, tiles, 6, 6, 3)));
         sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(6), label));
-    } else if (strncmp(current->name, "vae", 3) == 0)
+    } else if (strncmp(current->name, "context", 7) == 0)
+        sslh_view_add(out, "patches", image_input(c, "patches", 27, 6, 6, 3));
+    else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
     else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
         int32_t keep[12], restore[48];
@@ -109,6 +112,14 @@ static sslh_net *convnet(sslh_ctx *c, int a, int b) {
     d.channels = 3, d.widths[0] = a, d.widths[1] = b;
     return sslh_convnet(c, d);
 }
+#if SSLH_WITH_CONTEXT
+static sslh_net *convnet_of(sslh_ctx *c, int channels) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = channels, d.widths[0] = 8, d.widths[1] = 16;
+    return sslh_convnet(c, d);
+}
+#endif
 static sslh_net *vit(sslh_ctx *c, int mean_pool) {
     sslh_vit_desc d;
     memset(&d, 0, sizeof d);
@@ -141,6 +152,15 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.permutations = 20, d.head_hidden = 11;
         if (strcmp(name, "jigsaw_4") == 0) d.grid = 2, d.permutations = 5, d.no_head_norm = 1, d.no_tile_norm = 1;
         return sslh_jigsaw(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_CONTEXT
+    if (strncmp(name, "context", 7) == 0) {
+        sslh_context_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 11;
+        if (strcmp(name, "context_one") == 0) d.one_order = 1, d.no_head_norm = 1, d.projection = 1;
+        return sslh_context(c, convnet(c, 6, 10), d);
     }
 #endif
 #if SSLH_WITH_VAE
@@ -467,7 +487,8 @@ static void every_method(void) {
         }
         sslh_destroy(c);
     }
-    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_SIMCLR + SSLH_WITH_VAE + SSLH_WITH_MAE,
+    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_SIMCLR + SSLH_WITH_VAE +
+                                     SSLH_WITH_MAE,
           "%d methods, count says %d", rows, count);
 }
 
@@ -686,7 +707,7 @@ static void mae_explained(void) {
 
 /* --- puzzles and patches ------------------------------------------------------------------------------------------ */
 
-#if SSLH_WITH_JIGSAW
+#if SSLH_WITH_JIGSAW || SSLH_WITH_CONTEXT
 /* n images of side x side that say where a pixel is: channel 0 its row, 1 its column, 2 both, as multiples of 1/256. */
 static sslh_data places(sslh_ctx *c, int n, int side) {
     static uint8_t pixels[64 * 32 * 32 * 3];
@@ -936,6 +957,182 @@ static void jigsaw_errors(void) {
 }
 #endif
 
+#if SSLH_WITH_CONTEXT
+/* One channel of each patch is left, or no green against magenta; patches come from where they should. */
+static void context_views(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = places(c, 64, 32);
+    sslh_context_desc d;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x;
+    sslh_method m;
+    int way, n, i, k, ch, kept[3], moved[3], images = 64, different = 0;
+    memset(kept, 0, sizeof kept), memset(moved, 0, sizeof moved);
+    sslh_next_batch(loader_for(c, data, images), &batch);
+    for (way = 0; way < 3; way++) { /* one channel; projected; as they are */
+        double worst = 0;
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.projection = way == 1, d.keep_colour = way == 2;
+        m = sslh_context(c, convnet(c, 4, 4), d);
+        m.prepare(&m, data);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        x = sslh_view_get(&views, "patches");
+        if (!CHECK(x->ndim == 4 && x->shape[0] == 9 * images && x->shape[1] == 8 && x->shape[3] == 3, "patches")) break;
+        for (n = 0; n < 9 * images; n++) {
+            const sslh_real *v = x->data + n * 192;
+            double sum[3] = {0, 0, 0}, square[3] = {0, 0, 0}, least = 1e9, all;
+            int strong = 0;
+            for (i = 0; i < 64; i++)
+                for (ch = 0; ch < 3; ch++) sum[ch] += (double)v[i * 3 + ch], square[ch] += (double)(v[i * 3 + ch] * v[i * 3 + ch]);
+            for (ch = 0; ch < 3; ch++) strong += square[ch] > 64 * 0.5, least = square[ch] < least ? square[ch] : least;
+            all = (square[0] + square[1] + square[2]) / 192;
+            CHECK(fabs(all - 1) < 0.02, "mean square %g", all);
+            for (ch = 0; ch < 3; ch++) {
+                if (square[ch] > 64 * 0.5) CHECK(fabs(sum[ch]) < 1, "sum %g", sum[ch]);
+                if (way == 0) kept[ch] += square[ch] > 64 * 2;
+            }
+            if (way == 0) /* noise of half a level beside a ramp of 5 levels a pixel */
+                CHECK(strong == 1 && least > 64 * 1e-5 && least < 64 * 1e-2, "%d channels, least %g", strong, least / 64);
+            if (way == 1) { /* nothing along (-1,2,-1) is left */
+                for (i = 0; i < 64; i++) {
+                    double a = 2 * (double)v[i * 3 + 1] - (double)v[i * 3] - (double)v[i * 3 + 2];
+                    worst = fabs(a) > worst ? fabs(a) : worst;
+                }
+            }
+            if (n) different += memcmp(x->data, v, 192 * sizeof *v) != 0;
+        }
+        CHECK(worst < 1e-4, "%g is left", worst);
+    }
+    for (ch = 0; ch < 3; ch++) CHECK(kept[ch] > 140, "channel %d was kept in %d patches of 576", ch, kept[ch]);
+    CHECK(different > 3 * 500, "%d patches differ from the first", different);
+    /* where they come from: no two pieces of noise are alike, whatever their mean and contrast */
+    {
+        static uint8_t pixels[16 * 40 * 40];
+        sslh_data noise;
+        int row, col, at[9][2], seen = 0;
+        for (n = 0; n < 16; n++)
+            for (row = 0; row < 40; row++)
+                for (col = 0; col < 40; col++)
+                    pixels[(n * 40 + row) * 40 + col] = (uint8_t)sslh_random_below(1, (uint64_t)n, (uint64_t)(row * 40 + col), 256);
+        noise = sslh_data_from_images(c, pixels, 16, 40, 40, 1, NULL);
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.patch = 8, d.gap = 0.5f, d.jitter = 0.25f; /* 24 + 8 + 4 of 40 */
+        m = sslh_context(c, convnet_of(c, 1), d);
+        sslh_next_batch(loader_for(c, noise, 16), &batch);
+        m.prepare(&m, noise);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        x = sslh_view_get(&views, "patches");
+        for (n = 0; n < 16; n++) {
+            for (i = 0; i < 9; i++) { /* the place at which the image, normalised alike, is this patch */
+                const sslh_real *v = x->data + (n * 9 + i) * 64;
+                const uint8_t *from = pixels + batch.index[n] * 1600;
+                double best = 1e9;
+                for (row = 0; row <= 32; row++)
+                    for (col = 0; col <= 32; col++) {
+                        double mean = 0, square = 0, off = 0, y[64];
+                        for (k = 0; k < 64; k++) mean += y[k] = from[(row + k / 8) * 40 + col + k % 8] / 255.0;
+                        for (k = 0; k < 64; k++) y[k] -= mean / 64, square += y[k] * y[k];
+                        for (k = 0; k < 64; k++) off += fabs(y[k] / sqrt(square / 64 + 1e-5) - (double)v[k]);
+                        if (off < best) best = off, at[i][0] = row, at[i][1] = col;
+                    }
+                CHECK(best < 0.01, "patch %d of image %d is no piece of it: %g", i, n, best);
+            }
+            for (i = 0; i < 9; i++)
+                for (k = 0; k < 2; k++) {
+                    int apart = at[i][k] - at[4][k] - ((k ? i % 3 : i / 3) - 1) * 12; /* both may have moved by 2 */
+                    CHECK(abs(apart) <= 4, "patch %d is %d pixels from its place", i, apart);
+                    seen |= i != 4 && apart ? 1 << (apart + 4) : 0;
+                }
+        }
+        CHECK((seen & 0x1ef) == 0x1ef, "the jitter takes not every value: %x", (unsigned)seen);
+    }
+    sslh_destroy(c);
+}
+
+/* A head that knows nothing has the loss ln 8; one that has learnt loses when the patches of an image change places; the
+   pairs of one order are part of those of both. */
+static void context_learns(void) {
+    static uint8_t curved[64 * 32 * 32];
+    sslh_ctx *c = create(1);
+    sslh_data data;
+    sslh_context_desc d;
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x, *w;
+    sslh_method m;
+    double loss, wrong;
+    float accuracy;
+    int n, i, row, col;
+    float *zero;
+    for (n = 0; n < 64; n++) /* a bowl: the slope tells the place */
+        for (row = 0; row < 32; row++)
+            for (col = 0; col < 32; col++) {
+                int y = row - 15 - n % 2, z = col - 15 - n / 2 % 2;
+                curved[(n * 32 + row) * 32 + col] = (uint8_t)((y * y + z * z) / 2);
+            }
+    data = sslh_data_from_images(c, curved, 64, 32, 32, 1, NULL);
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
+    d.head_hidden = 32;
+    m = sslh_context(c, convnet_of(c, 1), d);
+    w = sslh_find(m.net, "head.fc2.weight");
+    zero = (float *)calloc(w->count, sizeof *zero);
+    sslh_write(w, zero, w->count);
+    sslh_write(sslh_find(m.net, "head.fc2.bias"), zero, 8);
+    free(zero);
+    t.quiet = 1, t.batch = 32, t.epochs = test_small() ? 15 : 30, t.lr = 0.1f, t.max_steps = 1;
+    loss = (double)sslh_train(c, m, data, t);
+    CHECK_NEAR(loss, log(8.0), 1e-5);
+    t.max_steps = 0;
+    sslh_train(c, m, data, t);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    m.views(&m, &batch, &views);
+    loss = (double)sslh_item(m.loss(&m, &views, 0));
+    accuracy = m.second;
+    CHECK(loss < 0.7 && accuracy > 0.7f, "loss %g, accuracy %g", loss, (double)accuracy);
+    x = sslh_view_get(&views, "patches");
+    for (n = 0; n < 64; n++) /* what lay above lies below: patch i becomes patch 8 - i */
+        for (i = 0; i < 4 * 64; i++) {
+            sslh_real *a = x->data + n * 576 + i, *b = x->data + n * 576 + (8 - i / 64) * 64 + i % 64, keep = *a;
+            *a = *b, *b = keep;
+        }
+    wrong = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.second < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void context_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_context_desc d;
+    memset(&d, 0, sizeof d);
+    d.patch = 3;
+    sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: three patches of 3 pixels with gaps of 1 and a jitter of 0 need 11 pixels, the images "
+                   "have 8 x 8");
+    d.patch = 2, d.jitter = 0.5f;
+    sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: with gaps of 0 and a jitter of 1 pixels patches could overlap");
+    d.patch = 1, d.jitter = 0;
+    sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: patches of 1 pixels (images of 8 x 8) have no contrast");
+    d.patch = 2;
+    sslh_train(c, sslh_context(c, vit(c, 0), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: patches of 2 pixels, but the encoder takes images of 8 only");
+    d.gap = -2;
+    sslh_context(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_context: .gap is -2 (0 to 4)");
+    d.gap = 0;
+    sslh_context(c, NULL, d);
+    CHECK_ERROR(c, "sslh_context: the encoder is NULL");
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     static const char *const settings[CASES] = {
@@ -944,6 +1141,8 @@ static void text_is_a_descriptor(void) {
         "",
         "permutations=20 head_hidden=11",
         "permutations=5 head_hidden=11 grid=2 no_head_norm=1 no_tile_norm=1",
+        "head_hidden=11",
+        "head_hidden=11 one_order=1 no_head_norm=1 projection=1",
         "hidden=9,latent=3",
         "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0",
         "decoder_width=8,decoder_depth=1,decoder_heads=2",
@@ -1012,7 +1211,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, vae, simclr, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -1153,6 +1352,11 @@ int main(int argc, char **argv) {
     TEST(jigsaw_views)
     TEST(jigsaw_learns)
     TEST(jigsaw_errors)
+#endif
+#if SSLH_WITH_CONTEXT
+    TEST(context_views)
+    TEST(context_learns)
+    TEST(context_errors)
 #endif
     TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
