@@ -35,6 +35,23 @@ static void nearest(const sslh_tensor *f, int query, int many, int near_rows[NEA
     }
 }
 
+/* The row of the patch with the most contrast among those of an image, rows first .. first + many - 1. */
+static int contrast(const sslh_tensor *x, int first, int many) {
+    size_t n = x->count / (size_t)x->shape[0], k;
+    double most = -1;
+    int row, best = first;
+    for (row = first; row < first + many; row++) {
+        double sum = 0, square = 0;
+        for (k = 0; k < n; k++) {
+            double v = (double)x->data[(size_t)row * n + k];
+            sum += v;
+            square += v * v;
+        }
+        if (square - sum * sum / (double)n > most) most = square - sum * sum / (double)n, best = row;
+    }
+    return best;
+}
+
 /* A row for each query: the patch, its nearest ones by the encoder's features, a gap, its nearest ones by pixels. */
 static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path) {
     sslh_loader_desc ld = {0};
@@ -57,7 +74,7 @@ static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, cons
             features[way] = sslh_l2_normalize(c, features[way], 0);
         }
         for (q = 0; q < QUERIES && !sslh_error(c); q++) {
-            int image = q * batch.count / QUERIES, query = image * many + many / 2 + q % 2, near_rows[NEAREST];
+            int query = contrast(x, q * batch.count / QUERIES * many, many), near_rows[NEAREST];
             row[0] = sslh_slice(c, x, 0, query, query + 1);
             row[NEAREST + 1] = sslh_full(c, sslh_dim4(1, side, side, data.channels), 1);
             for (way = 0; way < 2; way++) {
