@@ -91,6 +91,46 @@ static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, cons
     }
 }
 
+/* Accuracy of the pretext task on images that training has not seen, the net in evaluation mode. */
+static double placed(sslh_ctx *c, sslh_method *m, sslh_data data) {
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_batch batch;
+    double right = 0;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, data, ld);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    while (sslh_next_batch(loader, &batch)) {
+        sslh_view_set views = {0, {0}, {0}};
+        m->views(m, &batch, &views);
+        m->loss(m, &views, 0); /* sets .second */
+        right += (double)m->second * batch.count;
+    }
+    sslh_no_grad(c, 0);
+    return right / (double)data.count;
+}
+
+/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
+static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
+                sslh_data test) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    int i, way;
+    p.features.tap = k.features.tap = tap;
+    p.features.pool_grid = k.features.pool_grid = grid;
+    printf("%-18s", name);
+    for (way = 0; way < 2; way++)
+        for (i = 0; i < (n ? n : 1); i++) {
+            sslh_net *net = n ? encoder[i] : NULL;
+            printf("  %*.1f %%", i ? 5 : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
+                                                              : sslh_linear_probe(c, net, train, test, p)));
+            if (!n && !way) printf("%9s", "");
+        }
+    printf("\n");
+    fflush(stdout);
+}
+
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Context prediction (Doersch et al. 2015) with a small conv net; linear probe of every block.",
@@ -102,10 +142,9 @@ int main(int argc, char **argv) {
     sslh_convnet_desc e = {0};
     sslh_context_desc d = {0};
     sslh_train_desc t = {0};
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
     sslh_method method;
     char path[1024];
+    double right;
     int block, i;
     const char *v;
     t.lr = 0.1f; /* for a batch of 128 */
@@ -126,23 +165,20 @@ int main(int argc, char **argv) {
     t.batch = o.batch ? o.batch : 128;
     method = sslh_context(c, encoder[1], d);
     sslh_train(c, method, train, t);
+    right = 100 * placed(c, &method, test);
     stop_on_error(c);
     picture_nearest(c, encoder[1], test, out_path(&o, path, sizeof path, "context_nearest.png"));
     printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
-    printf("               linear probe               nearest neighbours\n");
-    printf("raw pixels     %5.1f %%                    %5.1f %%\n",
-           100 * (double)sslh_linear_probe(c, NULL, train, test, p), 100 * (double)sslh_knn(c, NULL, train, test, k));
-    printf("               untrained   trained        untrained   trained\n");
+    printf("patches of test images placed %.1f %%\n", right);
+    printf("                    linear probe        nearest neighbours\n");
+    printf("                    untrained  context  untrained  context\n");
+    row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
     for (block = 1; block <= 4; block++) {
         char tap[16];
         snprintf(tap, sizeof tap, "block%d", block);
-        p.features.tap = k.features.tap = tap;
-        printf("block %d      ", block);
-        for (i = 0; i < 2; i++) printf("  %5.1f %%  ", 100 * (double)sslh_linear_probe(c, encoder[i], train, test, p));
-        printf("      ");
-        for (i = 0; i < 2; i++) printf("  %5.1f %%  ", 100 * (double)sslh_knn(c, encoder[i], train, test, k));
-        printf("\n");
-        fflush(stdout);
+        row(c, tap, encoder, 2, tap, 1, train, test);
     }
+    if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
+        row(c, "block3, 2x2 cells", encoder, 2, "block3", 2, train, test);
     return finish(c);
 }
