@@ -9405,7 +9405,7 @@ SSLH_I_LEAN_END
      >>loss-rows    the inner loops of the losses of part I
      >>conv         convolution, pooling, resizing
      >>norms        batch, group and layer norm, unit rows, dropout
-     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
+     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, windows
      >>sequences    attention, the gated recurrent unit
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
