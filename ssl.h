@@ -1795,6 +1795,8 @@ typedef struct sslh_jigsaw_desc {
     int   channel_shift;      /* pixels, 0 to 64, by which each channel of a tile may move; default 1 (small images;
                                  2 in the paper); SSLH_OFF: 0 */
     float grey;               /* share of the puzzles without colour, 0 to 1; default 0.3; SSLH_OFF: 0 */
+    float project;            /* share of the others that lose their green-magenta component, 0 to 1; default 0 (half in
+                                 the authors' later code) */
     int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: opens the shortcut */
     int   head_hidden;        /* width of the layer on all tiles, 1 to 1048576; default 512 (4096 in the paper) */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
@@ -3743,6 +3745,7 @@ static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, tile), SSLH_SETTING_INT, "auto", "1 to 4096"},
     {SSLH_I_FIELD(sslh_jigsaw_desc, channel_shift), SSLH_SETTING_INT, "1", "0 to 64"},
     {SSLH_I_FIELD(sslh_jigsaw_desc, grey), SSLH_SETTING_REAL, "0.3", "0 to 1"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, project), SSLH_SETTING_REAL, "0", "0 to 1"},
     {SSLH_I_FIELD(sslh_jigsaw_desc, no_tile_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_jigsaw_desc, head_hidden), SSLH_SETTING_INT, "512", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_jigsaw_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -3830,6 +3833,8 @@ SSLH_I_FN int sslh_i_jigsaw_sides(sslh_method *m, const sslh_tensor *x, int *cel
         sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: tiles of %d pixels do not fit into %d x %d cells of %d pixels "
                   "(images of %d x %d): smaller tiles, larger images or .grid 2 are needed", *tile, s->d.grid,
                   s->d.grid, *cell, x->shape[1], x->shape[2]);
+    else if (x->shape[3] > 4)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: images of %d channels; 1 to 4 are possible", x->shape[3]);
     else if (*tile == 1 && !s->d.no_tile_norm)
         sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: tiles of one pixel (images of %d x %d) have no variance to be "
                   "normalised by", x->shape[1], x->shape[2]);
@@ -3837,7 +3842,8 @@ SSLH_I_FN int sslh_i_jigsaw_sides(sslh_method *m, const sslh_tensor *x, int *cel
 }
 
 /* (1): tiles (N,K,t,t,C), not normalised, of x (N,H,W,C). Image n draws from streams[n]: 1, 2 the place of the grid,
-   3 grey or not, and from 16 + 16 k on the place of tile k in its cell, then that of its channels. */
+   3 grey or not, 4 projected or not, and from 16 + 16 k on the place of tile k in its cell, then those of its
+   channels. */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams, int cell, int tile) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
@@ -3856,7 +3862,8 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
         for (i = 0; i < 2; i++)
             corner[i] = (int)sslh_random_below(seed, streams[n], (uint64_t)(1 + i),
                                                (uint32_t)(x->shape[1 + i] - g * cell + 1));
-        how[n] = sslh_random_uniform(seed, streams[n], 3) < s->d.grey ? SSLH_I_GREY : SSLH_I_COLOUR;
+        how[n] = sslh_random_uniform(seed, streams[n], 3) < s->d.grey ? SSLH_I_GREY
+            : sslh_random_uniform(seed, streams[n], 4) < s->d.project ? SSLH_I_PROJECT : SSLH_I_COLOUR;
         for (k = 0; k < K; k++)
             for (i = 0; i < 2; i++) {
                 uint64_t draw = (uint64_t)(16 + 16 * k + i);
@@ -4060,12 +4067,14 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
            and of -log F_(7-y)( x_i, x_4 ), the same pair in the other order                                  (4)
 
    Defaults: the released code for (2), with noise of half a grey level; OpenMMLab's for the training, because the
-   authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images: with a patch of a quarter of the side they fill it. The nine
-   features serve all 16 pairs of an image. A uniform guess has the loss ln 8 = 2.079.
+   authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three patches of a
+   quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the loss
+   ln 8 = 2.079.
    Traps, all shortcuts: lines that go on from patch to patch (hence gap and jitter); lenses, which shift green against
    magenta the more the farther from the middle of the image, so that colour tells the place (hence one channel, or with
    .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred things, digits
-   and faces, where a patch tells its place by itself. Grey images have no colours to lose. Probe a middle block. */
+   and faces, where a patch tells its place by itself. Frozen features are better with .projection, because an encoder
+   that has seen one channel at a time is given three by a probe. Probe a middle block. */
 
 static const sslh_setting sslh_i_context_settings[] = {
     {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},

@@ -5,8 +5,8 @@ bin=${1:-build/examples}
 out=build/pictures
 mkdir -p "$out" docs/img
 "$bin/rotation" --epochs 1 --out "$out"
-"$bin/jigsaw" --epochs 20 --out "$out"
-"$bin/context" --epochs 20 --out "$out"
+"$bin/jigsaw" --epochs 10 --out "$out"
+"$bin/context" --epochs 10 --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
