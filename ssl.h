@@ -1,8 +1,8 @@
 /* ssl.h 0.1.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
-   Learns representations from data without labels: rotation prediction, SimCLR, variational autoencoders, masked
-   autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations,
-   encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, SimCLR,
+   variational autoencoders, masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and
+   convolutions, augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -3737,7 +3737,8 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
    Traps, all shortcuts: lines that go on from tile to tile (hence the gaps: a tile must be smaller than its cell); the
    mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the border
    than in the middle (hence grey puzzles and shifted channels); few permutations an image, so that its tiles' places
-   can be learnt by heart (long runs draw a new one every epoch). Probe a middle block, the last knows tiles only. */
+   can be learnt by heart (long runs draw a new one every epoch); centred things, digits and clothes, where a tile tells
+   its place by itself. Probe a middle block too: the last has seen tiles only. */
 
 static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, grid), SSLH_SETTING_INT, "3", "3 or 2"},
@@ -3755,8 +3756,8 @@ static const sslh_setting sslh_i_jigsaw_settings[] = {
 static const char sslh_i_jigsaw_training[] = "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps "
     "milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
-/* tiles: K = g g. mean, std: of the data, for .no_tile_norm. The permutations (P,K) are a state of the method's net, so
-   that a checkpoint holds what its classes mean. */
+/* tiles: K = g g. data: mean and deviation of the data, for .no_tile_norm. set: index of the permutations (P,K), a state
+   of the method's net, so that a checkpoint holds what its classes mean. */
 typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views, data; sslh_net *head; int tiles, set;
     } sslh_i_jigsaw;
 
@@ -28975,7 +28976,7 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
+/*  0.1.0  first version: core, kernels, encoders; rotation, jigsaw, context, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
 /*  >>licence       choose one                                                                                        */
