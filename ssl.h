@@ -337,8 +337,9 @@
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
    The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubically unless
-   .bilinear is set. Values are in [0,1]; .mean and .std normalise at the end. A recipe of yours is used as it is,
-   whereas the default ones of rotation and MAE take the data's mean and deviation.
+   .bilinear is set; 8-bit images are rounded to bytes after each of its two passes. Values are in [0,1]; .mean and .std
+   normalise at the end. A recipe of yours is used as it is, whereas the default ones of rotation and MAE take the
+   data's mean and deviation.
 
    13  THE METHODS
 
@@ -1724,8 +1725,8 @@ SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
    (seed, stream, n). No gradient. */
 SSLH_API sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream);
 /* One image (height,width,channels): box (top, left, height, width in pixels, fractions allowed) resized to
-   (out_height,out_width,channels), as PIL does: bicubic (a = -1/2) or bilinear, the filter widened when shrinking.
-   Bicubic values may leave [0,1]. */
+   (out_height,out_width,channels), as PIL does with floats: bicubic (a = -1/2) or bilinear, the filter widened when
+   shrinking. Bicubic values may leave [0,1]. */
 SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
                           float *out, int out_height, int out_width, int bilinear, int no_antialias);
 /* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
@@ -3147,7 +3148,7 @@ typedef struct sslh_i_depth_grad {
     /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
     /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
     KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
-                            size_t n))                                                                                \
+                            size_t n, int bytes))                                                                     \
     KERNEL(void, scale_clip, (sslh_real *p, size_t n, sslh_real f, sslh_real rest))                                   \
     KERNEL(void, blend_clip, (sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest))            \
     KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
@@ -3384,6 +3385,9 @@ typedef struct sslh_i_taps {
     int       *count;  /* n */
     sslh_real *weight; /* n x taps */
 } sslh_i_taps;
+/* Pixels (H,W,C): one of the three. */
+typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
+    channels; } sslh_i_pixels;
 /* Sizes of a worker's buffers in values. */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 /* A view of a batch. */
@@ -20444,11 +20448,19 @@ SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN stays: both g
 /* out = sum over k of w[k] times the row in + k stride, in the order of k, products rounded: the same bits without FMA.
    Resampling and blur, down the columns (stride a row) and along a row (stride 1). */
 SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count,
-                                          sslh_real *out, size_t n) {
+                                          sslh_real *out, size_t n, int bytes) {
+    const sslh_i_v zero = sslh_i_vzero(), most = SSLH_I_K(255), half = SSLH_I_K(0.5), one = SSLH_I_K(1);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v s = sslh_i_vmul(sslh_i_vset(w[0]), sslh_i_vload(in + i));
         for (int k = 1; k < count; k++)
             s = sslh_i_vadd(s, sslh_i_vmul(sslh_i_vset(w[k]), sslh_i_vload(in + (size_t)k * stride + i)));
+        if (bytes) { /* floor(s + 1/2), cut to 0 .. 255 */
+            s = sslh_i_vadd(s, half);
+            sslh_i_v t = sslh_i_vround(s);
+            t = sslh_i_vselect(sslh_i_vgt(t, s), sslh_i_vsub(t, one), t);
+            s = sslh_i_vmin(most, sslh_i_vmax(zero, t));
+        }
+        if (bytes > 1) s = sslh_i_vdiv(s, most);
         sslh_i_vstore(out + i, s);
     }
 }
@@ -24962,38 +24974,40 @@ SSLH_I_FN void sslh_i_taps_place(sslh_i_taps *t, char *memory, int out) {
 }
 
 /* Keys' cubic with a = -1/2 (PIL's BICUBIC), and the triangle; x >= 0. */
-SSLH_I_FN float sslh_i_filter(float x, int bilinear) {
-    float w;
-    if (bilinear) return x < 1.0f ? 1.0f - x : 0.0f;
-    if (x < 1.0f) { /* (a+2) x^3 - (a+3) x^2 + 1 */
-        w = 1.5f * x;
-        w = w - 2.5f;
+SSLH_I_FN double sslh_i_filter(double x, int bilinear) {
+    double w;
+    if (bilinear) return x < 1.0 ? 1.0 - x : 0.0;
+    if (x < 1.0) { /* (a+2) x^3 - (a+3) x^2 + 1 */
+        w = 1.5 * x;
+        w = w - 2.5;
         w = w * x;
         w = w * x;
-        return w + 1.0f;
+        return w + 1.0;
     }
-    if (x < 2.0f) { /* a (x^3 - 5 x^2 + 8 x - 4) */
-        w = x - 5.0f;
+    if (x < 2.0) { /* a (x^3 - 5 x^2 + 8 x - 4) */
+        w = x - 5.0;
         w = w * x;
-        w = w + 8.0f;
+        w = w + 8.0;
         w = w * x;
-        w = w - 4.0f;
-        return -0.5f * w;
+        w = w - 4.0;
+        return -0.5 * w;
     }
-    return 0.0f;
+    return 0.0;
 }
 
 /* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights
    of those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL
-   does. */
-SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias) {
+   does; for images of bytes it rounds the weights to multiples of 2^-22. */
+SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias,
+                                int bytes) {
     double scale = size / (double)t->n, stretch = scale < 1.0 || no_antialias ? 1.0 : scale, support;
     int i;
     support = stretch * (bilinear ? 1.0 : 2.0);
     t->taps = 2 * (int)ceil(support) + 1;
     for (i = 0; i < t->n; i++) {
         int k, lo, hi;
-        sslh_real *w = t->weight + (size_t)i * (size_t)t->taps, sum = 0;
+        sslh_real *w = t->weight + (size_t)i * (size_t)t->taps;
+        double v, sum = 0;
         double centre = ((double)i + 0.5) * scale;
         centre = centre + begin;
         lo = (int)(centre - support + 0.5);
@@ -25006,23 +25020,31 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
         t->start[i] = lo;
         t->count[i] = hi - lo;
         for (k = 0; k < hi - lo; k++) {
-            double away = fabs((double)(lo + k) + 0.5 - centre);
-            away = away / stretch;
-            w[k] = (sslh_real)sslh_i_filter((float)away, bilinear);
-            sum = sum + w[k];
+            v = fabs((double)(lo + k) + 0.5 - centre);
+            v = v / stretch;
+            sum = sum + sslh_i_filter(v, bilinear);
         }
-        for (k = 0; k < hi - lo; k++) w[k] = sum != 0 ? w[k] / sum : (sslh_real)(k == 0);
+        for (k = 0; k < hi - lo; k++) {
+            v = fabs((double)(lo + k) + 0.5 - centre);
+            v = v / stretch;
+            v = sum != 0 ? sslh_i_filter(v, bilinear) / sum : (double)(k == 0);
+            if (bytes) {
+                v = v * 4194304.0;
+                v = floor(v + 0.5) / 4194304.0;
+            }
+            w[k] = (sslh_real)v;
+        }
     }
 }
 
 /* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of
-   SSLH_I_LANES. */
+   SSLH_I_LANES. bytes: see sslh_i_resample. */
 SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in,
-                                sslh_real *out, size_t in_stride, size_t out_stride, size_t width) {
+                                sslh_real *out, size_t in_stride, size_t out_stride, size_t width, int bytes) {
     int i;
     for (i = 0; i < t->n; i++)
         k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps,
-                    t->count[i], out + (size_t)i * out_stride, width);
+                    t->count[i], out + (size_t)i * out_stride, width, bytes);
 }
 
 /* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
@@ -25038,10 +25060,6 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 }
 
 /* --- the source of an image, resampled; sslh_resize --------------------------------------------------------------- */
-
-/* Pixels (H,W,C): one of the three. */
-typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
-    channels; } sslh_i_pixels;
 
 /* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1], in blocks of 16 x 16: whichever
    way round they are written, a block's lines stay in the cache. */
@@ -25076,7 +25094,7 @@ typedef struct sslh_i_view_work {
     size_t     plane;  /* out_H out_W, rounded up, and room for a whole block behind the last row */
     sslh_real *row;    /* blur: the kernel, one row with its reflected ends */
     char      *taps_x, *taps_y;
-    sslh_real  of_byte[256]; /* v / 255 */
+    sslh_real  of_byte[256], byte[256]; /* v / 255; v */
 } sslh_i_view_work;
 
 /* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in
@@ -25106,43 +25124,49 @@ SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernel
     w->row = w->planes + s->planes;
     w->taps_x = (char *)(void *)(w->row + s->row);
     w->taps_y = (char *)(void *)(w->row + s->row + s->taps);
-    for (int v = 0; v < 256; v++) w->of_byte[v] = (sslh_real)((float)v / 255.0f);
+    for (int v = 0; v < 256; v++) {
+        w->byte[v] = (sslh_real)v;
+        w->of_byte[v] = w->byte[v] / 255;
+    }
 }
 
 /* The part of the source (top,left,h,w) through the taps to the planes of the work, mirrored when mirror is set; taps
-   start at the part's corner. Both passes run along rows, which vectorises; a transposition lies between them. */
+   start at the part's corner. Both passes run along rows, which vectorises; a transposition lies between them. PIL
+   keeps images of bytes as bytes, so that either pass ends in rounding and cutting to 0 .. 255; a view of bytes is made
+   in the same way (bytes 1 in the first pass, 2 in the second, which also divides by 255). */
 SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, int top, int left, int h, int w,
                                const sslh_i_taps *tx, const sslh_i_taps *ty, int mirror) {
     size_t hp = SSLH_I_ROUND_UP((size_t)h), ow = (size_t)tx->n, wp = SSLH_I_ROUND_UP(ow), y;
-    int ch;
+    int ch, bytes = s->bytes != NULL;
     for (ch = 0; ch < s->channels; ch++) {
         sslh_real *out = work->planes + (size_t)ch * work->plane;
-        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp, work->of_byte); /* (w, hp) */
+        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp, work->byte);          /* (w, hp) */
         for (y = 0; y < (size_t)w && hp > (size_t)h; y++)
             memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
-        sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
+        sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp, bytes);                      /* (ow, hp) */
         if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
         else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
         for (y = 0; y < (size_t)h && wp > ow; y++) memset(work->a + y * wp + ow, 0, (wp - ow) * sizeof(sslh_real));
         /* rows lie without gaps: the zeros that a row writes behind its end are overwritten by the next row */
-        sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp);                                 /* (oh, ow) */
+        sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp, 2 * bytes);                      /* (oh, ow) */
     }
 }
 
-SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
-                          float *out, int out_height, int out_width, int bilinear, int no_antialias) {
+/* One image, of floats or of bytes, as sslh_resize says. */
+SSLH_I_FN void sslh_i_resize_image(sslh_ctx *c, const sslh_i_pixels *s, const float box[4], float *out,
+                                   int out_height, int out_width, int bilinear, int no_antialias) {
+    int height = s->height, width = s->width, channels = s->channels;
     double top = box ? (double)box[0] : 0, left = box ? (double)box[1] : 0;
     double h = box ? (double)box[2] : (double)height, w = box ? (double)box[3] : (double)width;
     sslh_i_view_sizes size;
     sslh_i_view_work work;
-    sslh_i_pixels s;
     sslh_i_taps tx, ty;
     sslh_real *memory;
     int ch;
     size_t i, n;
     if (SSLH_I_BAD(c)) return;
-    if (!in || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) || !sslh_i_side_ok(width) ||
-        !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
+    if ((!s->floats && !s->bytes) || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) ||
+        !sslh_i_side_ok(width) || !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, "
                   "arrays not NULL", height, width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
         return;
@@ -25159,21 +25183,26 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     memory = (sslh_real *)sslh_i_scratch(c, size.total * sizeof(sslh_real));
     if (!memory) return;
     sslh_i_view_carve(&work, c->k, &size, memory);
-    memset(&s, 0, sizeof s);
-    s.floats = in;
-    s.height = height;
-    s.width = width;
-    s.channels = channels;
     sslh_i_taps_place(&tx, work.taps_x, out_width);
     sslh_i_taps_place(&ty, work.taps_y, out_height);
-    sslh_i_taps_fill(&tx, left, w, width, bilinear, no_antialias);
-    sslh_i_taps_fill(&ty, top, h, height, bilinear, no_antialias);
-    sslh_i_resample(&work, &s, 0, 0, height, width, &tx, &ty, 0);
+    sslh_i_taps_fill(&tx, left, w, width, bilinear, no_antialias, s->bytes != NULL);
+    sslh_i_taps_fill(&ty, top, h, height, bilinear, no_antialias, s->bytes != NULL);
+    sslh_i_resample(&work, s, 0, 0, height, width, &tx, &ty, 0);
     n = (size_t)out_height * (size_t)out_width;
     for (ch = 0; ch < channels; ch++)
         for (i = 0; i < n; i++)
             out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
     sslh_i_unscratch(c, memory);
+}
+SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
+                          float *out, int out_height, int out_width, int bilinear, int no_antialias) {
+    sslh_i_pixels s;
+    memset(&s, 0, sizeof s);
+    s.floats = in;
+    s.height = height;
+    s.width = width;
+    s.channels = channels;
+    sslh_i_resize_image(c, &s, box, out, out_height, out_width, bilinear, no_antialias);
 }
 
 /* --- 1. draw ----------------------------------------------------------------------------------------------------- */
@@ -25363,14 +25392,15 @@ SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, s
         for (x = -radius; x < 0; x++) row[x + radius] = from[-x];
         memcpy(row + radius, from, bytes);
         for (x = width; x < width + radius; x++) row[x + radius] = from[2 * (width - 1) - x];
-        k->mix_rows(row, 1, weight, 2 * radius + 1, image + (size_t)y * w, block);
+        k->mix_rows(row, 1, weight, 2 * radius + 1, image + (size_t)y * w, block, 0);
     }
     for (y = 1; y <= radius; y++) {
         memcpy(image - (size_t)y * w, image + (size_t)y * w, bytes);
         memcpy(image + (size_t)(height - 1 + y) * w, image + (size_t)(height - 1 - y) * w, bytes);
     }
     /* down */
-    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block);
+    for (y = 0; y < height; y++)
+        k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block, 0);
 }
 
 SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int width, int kernel, float sigma) {
@@ -25441,11 +25471,11 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         sslh_i_taps_place(&tx, w->taps_x, width);
         sslh_i_taps_place(&ty, w->taps_y, h);
         if (job->tables) tx = job->tables[d->width - 1];
-        else sslh_i_taps_fill(&tx, 0.0, (double)d->width, d->width, r->bilinear, r->no_antialias);
+        else sslh_i_taps_fill(&tx, 0.0, (double)d->width, d->width, r->bilinear, r->no_antialias, s->bytes != NULL);
         if (job->tables) ty = job->tables[d->height - 1];
-        else sslh_i_taps_fill(&ty, 0.0, (double)d->height, d->height, r->bilinear, r->no_antialias);
+        else sslh_i_taps_fill(&ty, 0.0, (double)d->height, d->height, r->bilinear, r->no_antialias, s->bytes != NULL);
         sslh_i_resample(w, s, d->top, d->left, d->height, d->width, &tx, &ty, d->flip);
-        if (!r->bilinear) /* the cubic overshoots */
+        if (!r->bilinear && !s->bytes) /* the cubic overshoots */
             for (ch = 0; ch < channels; ch++) w->k->scale_clip(w->planes + (size_t)ch * w->plane, n, 1, 0);
     }
     /* mirrored after the shift: the mirror is already done, so the shift goes the other way */
@@ -25518,7 +25548,7 @@ SSLH_I_FN void sslh_i_view_tables(sslh_i_view_job *job, char *memory, int longes
     job->tables = (sslh_i_taps *)(void *)(memory + (size_t)longest * bytes);
     for (int i = 0; i < longest; i++) {
         sslh_i_taps_place(&job->tables[i], memory + (size_t)i * bytes, r->height);
-        sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias);
+        sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias, job->source == 0);
     }
 }
 /* Sizes, and the bytes of all workers' scratch; tasks of at most 8192 pixels or one view. 1 on success. */
@@ -30642,18 +30672,18 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
     size_t each = (size_t)height * (size_t)width * (size_t)channels,
         out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
     int resize = h != height || w != width, k;
-    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL,
-        *out = in ? in + each : NULL;
+    float *out = resize ? (float *)sslh_i_scratch(c, out_each * sizeof *out) : NULL;
     sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
-    float box[4];
-    box[0] = box[1] = 0;
-    box[2] = (float)height;
-    box[3] = (float)width;
-    for (k = 0; x && (in || !resize) && k < n; k++) {
+    sslh_i_pixels s;
+    memset(&s, 0, sizeof s);
+    s.height = height;
+    s.width = width;
+    s.channels = channels;
+    for (k = 0; x && (out || !resize) && k < n; k++) {
         const uint8_t *image = pixels + (size_t)k * each;
         sslh_real *to = x->data + (size_t)k * out_each;
-        for (i = 0; resize && i < each; i++) in[i] = (float)image[i] * (1.0f / 255.0f);
-        if (resize) sslh_resize(c, in, height, width, channels, box, out, h, w, 1, 0);
+        s.bytes = image;
+        if (resize) sslh_i_resize_image(c, &s, NULL, out, h, w, 1, 0);
         for (ch = 0; ch < (size_t)channels; ch++) {
             float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
             for (i = ch; i < out_each; i += (size_t)channels) {
@@ -30664,7 +30694,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
             }
         }
     }
-    sslh_i_unscratch(c, in);
+    sslh_i_unscratch(c, out);
     return SSLH_I_BAD(c) || !x ? sslh_i_dummy(c) : x;
 }
 
