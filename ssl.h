@@ -17021,10 +17021,10 @@ SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, 
      - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
        set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
        Tiles and panels, which change no bit, may depend on the instruction set.
-   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh, gelu, sin
-   and cos are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c and
-   tests/shapes.c, optimisers in tests/optim.c, views in tests/views.c. Each instruction set is compared with the others
-   in tests/kernels.c, tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
+   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh, gelu,
+   sin and cos are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c
+   and tests/shapes.c, optimisers in tests/optim.c, views in tests/views.c. Each instruction set is compared with the
+   others in tests/kernels.c, tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
 
 /* ================================================================================================================== */
 /*  >>kernels       vector layer, kernels, a pass for each instruction set, dispatch                                  */
