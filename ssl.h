@@ -118,7 +118,7 @@
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
-   t->data[i], t->shape, t->count. Element-wise operations broadcast as NumPy does.
+   t->data[i], t->shape, t->count. Element-wise operations, and products in their leading axes, broadcast as NumPy does.
 
    Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
    record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
@@ -236,7 +236,7 @@
    multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
    Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
    gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
-   than 32 keys; the recurrence of a GRU. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
+   than 32 keys; the recurrence of a GRU or LSTM. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
    .bfloat16 is an error of sslh_create.
 
    10  NETS AND ENCODERS
@@ -456,6 +456,9 @@
        sslh_net *net = sslh_net_new(c, (sslh_net_desc){ .name = "mine", .forward = forward, .width = 64 });
        sslh_layer_linear_new(net, "fc1", 784, 256, 0);          // parameters 0 (weight) and 1 (bias)
        sslh_layer_linear_new(net, "fc2", 256, 64, 0);           // 2 and 3
+
+   There are layers of linear maps, convolutions, batch, layer and RMS norm, GRU and LSTM (>>api-nets), which take part
+   with PyTorch's names and shapes. Attention, with masks and biases, is an operation (>>api-ops).
 
    An operation is a forward and a backward callback; sslh_gradcheck tells whether they agree:
 

@@ -805,6 +805,20 @@ static void special_values(void) {
         }
         y = sslh_l2_normalize(c, x, 0);
         for (i = 0; i < 10; i++) CHECK_NEAR(y->data[i], v[i % 5] / sqrt(sum), 1e-6);
+        sslh_begin_step(c);
+        x = sslh_zeros(c, sslh_dim2(2, 5));
+        for (i = 0; i < 10; i++) x->data[i] = (sslh_real)(v[i % 5] * (i < 5 ? largest : 1));
+        x = sslh_requires_grad(x);
+        gamma = sslh_requires_grad(sslh_full(c, sslh_dim1(5), 1));
+        y = sslh_keep(sslh_rms_norm(c, x, gamma, SSLH_OFF));
+        sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+        CHECK_OK(c);
+        for (i = 0; i < 10 && !sslh_error(c); i++) {
+            double unit = v[i % 5] / sqrt(sum / 5), slope = (1 - unit * mean / sqrt(sum / 5)) / sqrt(sum / 5);
+            CHECK_NEAR(y->data[i], unit, 1e-6);
+            CHECK_NEAR(gamma->grad[i % 5], 2 * unit, 2e-6);
+            CHECK_NEAR((double)x->grad[i] * (i < 5 ? largest : 1), slope, 1e-5);
+        }
     }
     sslh_destroy(c);
 }
