@@ -119,8 +119,9 @@
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
    t->data[i], t->shape, t->count. The operations on them are listed in >>api-ops: element-wise ones, which broadcast as
-   NumPy does, reductions, products, convolutions, pooling, resizing, normalisation, padding, slicing, gather and
-   scatter, attention, losses. Where PyTorch has the operation its rules hold, with channels last.
+   NumPy does, reductions, products, which broadcast in their leading axes, convolutions, pooling, resizing,
+   normalisation, padding, slicing, gather and scatter, attention, recurrent layers, losses. Where PyTorch has the
+   operation its rules hold, with channels last.
 
    Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
    record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
@@ -239,7 +240,7 @@
    multiplied; convolutions with fewer than 16 channels or with groups; 3 x 3 convolutions with stride 1 on maps where
    Winograd's float version is as fast or faster (all but those below 8 x 8 that tiles of 4 x 4 do not fit, and but for
    gradients of 256 x 256 channels and more on maps of 4 x 4); attention with heads of fewer than 32 values or fewer
-   than 32 keys; the recurrence of a GRU. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
+   than 32 keys; the recurrence of a GRU or LSTM. SSLH_USE_CBLAS is not used for products in bfloat16. In a double build
    .bfloat16 is an error of sslh_create.
 
    10  NETS AND ENCODERS
@@ -468,6 +469,9 @@
        sslh_net *net = sslh_net_new(c, (sslh_net_desc){ .name = "mine", .forward = forward, .width = 64 });
        sslh_layer_linear_new(net, "fc1", 784, 256, 0);          // parameters 0 (weight) and 1 (bias)
        sslh_layer_linear_new(net, "fc2", 256, 64, 0);           // 2 and 3
+
+   There are layers of linear maps, convolutions, batch, layer and RMS norm, GRU and LSTM (>>api-nets), which take part
+   with PyTorch's names and shapes. Attention, with masks and biases, is an operation (>>api-ops).
 
    An operation is a forward and a backward callback; sslh_gradcheck tells whether they agree:
 
@@ -1076,6 +1080,9 @@ SSLH_API sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
 /* gamma (x - mean) / sqrt(var + eps) + beta over the last axis of (..,D), biased variance; gamma, beta (D) or NULL. Ba
    et al. 2016. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps);
+/* gamma x / sqrt(mean of x^2 + eps) over the last axis of (..,D); gamma (D) or NULL: layer norm without the mean and
+   beta. Zhang & Sennrich 2019, as torch.nn.RMSNorm. eps default 2^-23 = 1.19e-7 when 0: PyTorch's for float. */
+SSLH_API sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, float eps);
 /* x (N,..,C), groups divides C; gamma, beta (C) or NULL: mean and variance of each sample over all places and the
    C/groups channels of a group. Wu & He 2018. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
@@ -1390,6 +1397,9 @@ SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
 /* Layer norm over the last axis of x (..,width): 2 indices, weight (from 1) and bias (from 0); eps 0 means 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
+/* RMS norm likewise: 1 index, weight (from 1); eps 0 means 2^-23. */
+SSLH_API int sslh_layer_rms_norm_new(sslh_net *net, const char *name, int width);
+SSLH_API sslh_tensor *sslh_layer_rms_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
 
 /* Recurrent layers over x (N,T,in) -> (N,T,width), or (N,T,2 width) with .bidirectional. _new reads .layers,
    .bidirectional and .no_bias of the description, and the other call has to get the same. For each layer, and in it for
@@ -3103,12 +3113,13 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, softmax, (const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log))                         \
     KERNEL(void, softmax_back, (const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,        \
                                 int log, int fresh))                                                                  \
-    /* y = (x - mean) / sqrt(var + eps) gamma + beta, stats (rows,3); y = x / max(|x|, eps), norm (rows) */           \
+    /* y = (x - mean) / sqrt(var + eps) gamma + beta, stats (rows,3); rms: mean = 0, var = mean of x^2. */            \
+    /* y = x / max(|x|, eps), norm (rows) */                                                                          \
     KERNEL(void, layer_norm, (const sslh_real *x, const sslh_real *gamma, const sslh_real *beta, sslh_real *y,        \
-                              sslh_real *stats, size_t rows, size_t D, sslh_real eps))                                \
+                              sslh_real *stats, size_t rows, size_t D, sslh_real eps, int rms))                       \
     KERNEL(void, layer_norm_back, (const sslh_real *x, const sslh_real *dy, const sslh_real *gamma,                   \
                                    const sslh_real *stats, sslh_real *dx, sslh_real *dgamma, sslh_real *dbeta,        \
-                                   size_t rows, size_t D, int fresh))                                                 \
+                                   size_t rows, size_t D, int rms, int fresh))                                        \
     KERNEL(void, l2, (const sslh_real *x, sslh_real *y, sslh_real *norm, size_t rows, size_t D, sslh_real eps))       \
     KERNEL(void, l2_back, (const sslh_real *y, const sslh_real *norm, const sslh_real *dy, sslh_real *dx,             \
                            size_t rows, size_t D, sslh_real eps, int fresh))                                          \
@@ -8534,6 +8545,16 @@ SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tenso
     return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, sslh_i_behind(index, 1)), eps);
 }
 
+/* gamma (D). */
+SSLH_DEF int sslh_layer_rms_norm_new(sslh_net *net, const char *name, int width) {
+    return sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim1(width), SSLH_INIT_ONE, 0);
+}
+
+/* (..,D) -> (..,D) */
+SSLH_DEF sslh_tensor *sslh_layer_rms_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
+    return sslh_rms_norm(sslh_net_ctx(net), x, sslh_param(net, index), eps);
+}
+
 enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
 
 /* Layers of a recurrent layer and directions of each; 0 and an error when the description makes no sense. */
@@ -10478,7 +10499,7 @@ SSLH_I_LEAN_END
      >>products     matrix products, the linear layer
      >>loss-rows    the inner loops of the losses of part I
      >>conv         convolution, pooling, resizing
-     >>norms        batch, group and layer norm, unit rows, dropout
+     >>norms        batch, group, layer and RMS norm, unit rows, dropout
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, scatter, windows
      >>sequences    attention, GRU and LSTM
 
@@ -12881,7 +12902,7 @@ enum {
 /* Arguments of a pass over rows of D; which are used depends on the kind. */
 typedef struct sslh_i_row_job {
     const struct sslh_i_kernels *k;
-    int kind, log, fresh;
+    int kind, log, rms, fresh;
     size_t rows, D, per_task;
     const sslh_real *x, *g, *gamma, *beta;
     sslh_real *y, *stats, *more;
@@ -12908,7 +12929,7 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
         f->k->softmax_back(f->x + r * D, f->g + r * D, f->y + r * D, rows, D, f->log, f->fresh);
         break;
     case SSLH_I_R_LAYER_NORM:
-        f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 3 * r, rows, D, f->eps);
+        f->k->layer_norm(f->x + r * D, f->gamma, f->beta, f->y + r * D, f->stats + 3 * r, rows, D, f->eps, f->rms);
         break;
     case SSLH_I_R_L2: f->k->l2(f->x + r * D, f->y + r * D, f->stats + r, rows, D, f->eps); break;
     default: f->k->l2_back(f->x + r * D, f->stats + r, f->g + r * D, f->y + r * D, rows, D, f->eps, f->fresh); break;
@@ -15058,7 +15079,7 @@ SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int heig
 }
 
 /* ================================================================================================================== */
-/*  >>norms         batch, layer, group norm, l2, dropout                                                             */
+/*  >>norms         batch, layer, RMS, group norm, l2, dropout                                                        */
 /* ================================================================================================================== */
 
 /* Each of these subtracts a mean and divides by a deviation, over other axes: of a channel (batch), of some channels of
@@ -15466,17 +15487,17 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_norm_finish(c, op, &f, out, table, in, (int)span, 1, present, n);
 }
 
-/* --- layer norm: rows of D; saved[0] (rows,3) holds mean, inv and a factor, see the kernel ------------------------ */
+/* --- layer norm and RMS norm: rows of D; saved[0] (rows,3) holds mean, inv and a factor, see the kernel ----------- */
 typedef struct sslh_i_layer_job {
     const struct sslh_i_kernels *k;
     const sslh_real *x, *dy, *gamma, *stats; /* (rows,D) (rows,D) (D) or NULL, (rows,3) */
     sslh_real *dx, *partial; /* (rows,D) or NULL; (blocks,2,D): dgamma, dbeta, or NULL */
     size_t rows, D, block, per_task; /* rows a block, blocks a task */
-    int fresh;
+    int rms, fresh;
 } sslh_i_layer_job;
 /* Blocks of rows: dx of their rows and their shares of dgamma, dbeta.
-   dx = inv (gamma dy - mean(gamma dy) - u mean(gamma dy u)) over the D values of a row; dgamma = sum dy u, dbeta =
-   sum dy over rows. */
+   dx = inv (gamma dy - mean(gamma dy) - u mean(gamma dy u)) over the D values of a row, for RMS norm without the first
+   mean; dgamma = sum dy u, dbeta = sum dy over rows. */
 SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
     const sslh_i_layer_job *f = (const sslh_i_layer_job *)arg;
     size_t b = (size_t)task * f->per_task, last = b + f->per_task, D = f->D;
@@ -15486,7 +15507,7 @@ SSLH_I_FN void sslh_i_layer_back_task(void *arg, int task, int worker) {
         sslh_real *part = f->partial ? f->partial + b * 2 * D : NULL;
         if (part) memset(part, 0, 2 * D * sizeof *part);
         f->k->layer_norm_back(f->x + r * D, f->dy + r * D, f->gamma, f->stats + 3 * r, f->dx ? f->dx + r * D : NULL,
-                              part, part ? part + D : NULL, rows, D, f->fresh);
+                              part, part && !f->rms ? part + D : NULL, rows, D, f->rms, f->fresh);
     }
 }
 /* Blocks of at most 64 rows, which are added one after the other; their dgamma, dbeta are summed by sslh_i_sum_axis. */
@@ -15506,6 +15527,7 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     f.x = x->data;
     f.gamma = n->in[1] ? n->in[1]->data : NULL;
     f.stats = n->saved[0]->data;
+    f.rms = n->i[0];
     if (affine) {
         /* one pair of rows more takes the sums */
         f.partial = (sslh_real *)sslh_i_scratch(c, (blocks + 1) * 2 * D * sizeof *f.partial);
@@ -15521,10 +15543,11 @@ SSLH_I_FN void sslh_i_layer_norm_back(sslh_ctx *c, sslh_i_node *n) {
     }
     sslh_i_unscratch(c, f.partial);
 }
-/* Ba et al. 2016, eq. 4: each row with its own mean and variance. */
-SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
-    static const char op[] = "sslh_layer_norm";
+/* Each row with its own mean and variance, or root mean square. */
+SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *gamma,
+                                       sslh_tensor *beta, sslh_real eps, int rms) {
     sslh_tensor *present[3], *in[3], *out, *stats;
+    sslh_i_node *node;
     sslh_i_row_job f;
     size_t D;
     int n;
@@ -15541,13 +15564,24 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     f.beta = beta ? beta->data : NULL;
     f.y = out->data;
     f.stats = stats->data;
-    f.eps = (sslh_real)sslh_i_default(eps, 1e-5f);
+    f.eps = eps;
+    f.rms = rms;
     sslh_i_row_run(c, &f);
     in[0] = x;
     in[1] = gamma;
     in[2] = beta;
-    sslh_i_save(c, sslh_i_record(c, op, sslh_i_layer_norm_back, out, in, 3), stats);
+    node = sslh_i_record(c, op, sslh_i_layer_norm_back, out, in, 3);
+    if (node) node->i[0] = rms;
+    sslh_i_save(c, node, stats);
     return sslh_i_end(c, op, present, n, out);
+}
+/* Ba et al. 2016, eq. 4. */
+SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
+    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, (sslh_real)sslh_i_default(eps, 1e-5f), 0);
+}
+/* Zhang & Sennrich 2019, eq. 4. */
+SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, float eps) {
+    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, (sslh_real)sslh_i_default(eps, 1.0f / 8388608), 1);
 }
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */
@@ -19950,12 +19984,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_re
 #else
 #define SSLH_I_SMALLER 4.1359030627651384e-25f /* 2^-81 */
 #endif
-/* The mean of a row and its variance + eps, of the row seen smaller; eps is then as good as 0, but not 0. */
+/* The mean of a row, with rms 0, and its variance + eps, of the row seen smaller; eps is then as good as 0, but not
+   0. */
 #define sslh_i_small_stats SSLH_I_P(sslh_i_small_stats_)
-SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, sslh_real *mean, sslh_real *var) {
+SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, int rms, sslh_real *mean, sslh_real *var) {
     sslh_i_v small = sslh_i_vset(SSLH_I_SMALLER), vm, zero = sslh_i_vzero();
     SSLH_I_SUM(*mean, sslh_i_vmul(sslh_i_vget(x + i, n - i), small), sslh_i_vadd(s0, t))
-    *mean = *mean / (sslh_real)n;
+    *mean = rms ? 0 : *mean / (sslh_real)n;
     vm = sslh_i_vset(*mean);
     SSLH_I_SUM(*var, sslh_i_vfirst(sslh_i_vsub(sslh_i_vmul(sslh_i_vget(x + i, n - i), small), vm), zero, n - i),
                sslh_i_vfma(t, t, s0))
@@ -19963,18 +19998,20 @@ SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, sslh_real *mean,
     *var = *var + SSLH_I_R(1e-30);
 }
 /* y = (f x - mean) / sqrt(var + eps) gamma + beta; stats (rows,3): mean and 1 / sqrt(var + eps) of f x, and the factor
-   f, which is 1 but for rows of very large numbers. Ba et al. 2016, eq. 4 */
+   f, which is 1 but for rows of very large numbers. Ba et al. 2016, eq. 4. rms: mean is 0 and var the mean of (f x)^2;
+   Zhang & Sennrich 2019, eq. 4. */
 SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real *gamma, const sslh_real *beta,
-                                            sslh_real *ys, sslh_real *stats, size_t rows, size_t D, sslh_real eps) {
+                                            sslh_real *ys, sslh_real *stats, size_t rows, size_t D, sslh_real eps,
+                                            int rms) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
-        sslh_real *y = ys + r * D, mean = sslh_i_sum_row(x, D) / (sslh_real)D;
+        sslh_real *y = ys + r * D, mean = rms ? 0 : sslh_i_sum_row(x, D) / (sslh_real)D;
         sslh_real var = sslh_i_spread_row(x, D, mean) / (sslh_real)D, inv;
         var = var + eps;
         stats[3 * r + 2] = 1;
         if (!(var - var == 0)) { /* Inf, or NaN after an infinite mean */
             stats[3 * r + 2] = SSLH_I_SMALLER;
-            sslh_i_small_stats(x, D, &mean, &var);
+            sslh_i_small_stats(x, D, rms, &mean, &var);
         }
         inv = SSLH_I_R(1) / sslh_i_sqrt(var);
         stats[3 * r] = mean;
@@ -19989,10 +20026,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_)(const sslh_real *xs, const sslh_real
     }
 }
 /* With h = (f x - mean) inv, g = dy gamma:  dx = f inv (g - mean(g) - h mean(g h)),  dgamma += dy h,  dbeta += dy.
-   dx, dgamma, dbeta may be NULL. dx may be dy. */
+   rms: dx = f inv (g - h mean(g h)). dx, dgamma, dbeta may be NULL. dx may be dy. */
 SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh_real *gs, const sslh_real *gamma,
                                                  const sslh_real *stats, sslh_real *dxs, sslh_real *dgamma,
-                                                 sslh_real *dbeta, size_t rows, size_t D, int fresh) {
+                                                 sslh_real *dbeta, size_t rows, size_t D, int rms, int fresh) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D, *dy = gs + r * D;
         const sslh_real factor = stats[3 * r + 2], scale = stats[3 * r + 1] * factor;
@@ -20011,7 +20048,7 @@ SSLH_I_FN void SSLH_I_P(sslh_i_layer_norm_back_)(const sslh_real *xs, const sslh
         }
         if (!dxs) continue;
         sslh_real *dx = dxs + r * D;
-        sslh_i_v a = sslh_i_vset(sslh_i_vsum(sslh_i_vadd(s0, s1)) / (sslh_real)D);
+        sslh_i_v a = sslh_i_vset(rms ? 0 : sslh_i_vsum(sslh_i_vadd(s0, s1)) / (sslh_real)D);
         sslh_i_v b = sslh_i_vset(-sslh_i_vsum(sslh_i_vadd(t0, t1)) / (sslh_real)D), vs = sslh_i_vset(scale);
         for (size_t i = 0; i < D; i += 16) {
             sslh_i_v g = sslh_i_vget(dy + i, D - i), h = sslh_i_vfma(sslh_i_vget(x + i, D - i), vf, vm);

@@ -75,6 +75,7 @@ OP(f_batch_norm) {
     return y;
 }
 OP(f_layer_norm) BODY(sslh_layer_norm(c, in[0], in[1], in[2], p[0]))
+OP(f_rms_norm) BODY(sslh_rms_norm(c, in[0], in[1], p[0]))
 OP(f_group_norm) BODY(sslh_group_norm(c, in[0], in[1], in[2], I(0), p[1]))
 OP(f_l2_normalize) BODY(sslh_l2_normalize(c, in[0], p[0]))
 OP(f_standardize) BODY(sslh_standardize(c, in[0], I(0), p[1]))
@@ -289,7 +290,8 @@ static const op_case table[] = {
     E("batch_norm_eval", batch_norm, "6x5 5 5 5n 5q -", 0, 0), E("batch_norm_eval_relu", batch_norm, "3x2x5x7 7 7 7n 7q 3x2x5x7", 0, 0, 0, 0, 0, 1), E("batch_norm_no_beta", batch_norm, "8x5 5 - 5n 5q -", 0, 1),
     E("batch_norm_split", batch_norm, "6x3x5 5 5 5n 5q -", 0, 1, 0, 0, 2, 0), E("batch_norm_big", batch_norm, "9x8x9x67 67 67 67n 67q -", NO_CHECK, 1, 0, 0, 0, 1), E("batch_norm_big2", batch_norm, "301x33 33 33 33n 33q 301x33", NO_CHECK, 1, 0, 0, 0, 1),
     E("layer_norm", layer_norm, "5x7 7 7", 0, 0), E("layer_norm_plain", layer_norm, "2x5x7 - -", 0, 1e-6f), E("layer_norm_no_beta", layer_norm, "5x33 33 -", 0, 0), E("layer_norm_big", layer_norm, "65x257 257 257", NO_CHECK, 0),
-    E("group_norm", group_norm, "2x3x4x6 6 6", 0, 3, 0), E("group_norm_1", group_norm, "2x5x6 6 6", 0, 1, 0), E("group_norm_c", group_norm, "2x3x3x4 - -", 0, 4, 1e-3f), E("group_norm_big", group_norm, "3x9x7x66 66 66", NO_CHECK, 6, 0),
+    E("rms_norm", rms_norm, "5x7 7", 0, 0), E("rms_norm_plain", rms_norm, "2x5x7 -", 0, 1e-3f), E("rms_norm_one", rms_norm, "3x1 1", 0, 0.5f), E("rms_norm_vector", rms_norm, "33 33", 0, 0),
+    E("rms_norm_big", rms_norm, "65x257 257", NO_CHECK, 0), E("rms_norm_long", rms_norm, "3x9001l 9001", NO_CHECK, 0), E("group_norm", group_norm, "2x3x4x6 6 6", 0, 3, 0), E("group_norm_1", group_norm, "2x5x6 6 6", 0, 1, 0), E("group_norm_c", group_norm, "2x3x3x4 - -", 0, 4, 1e-3f), E("group_norm_big", group_norm, "3x9x7x66 66 66", NO_CHECK, 6, 0),
     E("l2_normalize", l2_normalize, "5x7", 0, 0), E("l2_normalize_big", l2_normalize, "65x131", NO_CHECK, 0),
     E("standardize", standardize, "2x3x4x5", 0, A(1) + A(2), 0), E("standardize_all", standardize, "7x9", 0, ALL, 1e-2f), E("standardize_last", standardize, "5x7l", 0, A(-1), 0),
     E("dropout", dropout, "9x11", NO_TORCH, 0.3f), E("dropout_big", dropout, "91x501", NO_CHECK | NO_TORCH, 0.5f), E("drop_path", drop_path, "9x2x3", NO_TORCH, 0.4f),
@@ -449,6 +451,20 @@ static void special_values(void) {
         }
         y = sslh_l2_normalize(c, x, 0);
         for (i = 0; i < 10; i++) CHECK_NEAR(y->data[i], v[i % 5] / sqrt(sum), 1e-6);
+        sslh_begin_step(c);
+        x = sslh_zeros(c, sslh_dim2(2, 5));
+        for (i = 0; i < 10; i++) x->data[i] = (sslh_real)(v[i % 5] * (i < 5 ? largest : 1));
+        x = sslh_requires_grad(x);
+        gamma = sslh_requires_grad(sslh_full(c, sslh_dim1(5), 1));
+        y = sslh_keep(sslh_rms_norm(c, x, gamma, SSLH_OFF));
+        sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+        CHECK_OK(c);
+        for (i = 0; i < 10 && !sslh_error(c); i++) {
+            double unit = v[i % 5] / sqrt(sum / 5), slope = (1 - unit * mean / sqrt(sum / 5)) / sqrt(sum / 5);
+            CHECK_NEAR(y->data[i], unit, 1e-6);
+            CHECK_NEAR(gamma->grad[i % 5], 2 * unit, 2e-6);
+            CHECK_NEAR((double)x->grad[i] * (i < 5 ? largest : 1), slope, 1e-5);
+        }
     }
     sslh_destroy(c);
 }
@@ -654,6 +670,8 @@ static void error_sentences(void) {
     bn.virtual_groups = 0, bn.training = 0;
     BAD("sslh_batch_norm", sslh_batch_norm(bad, T(2, 4, 8, 0, 0), NULL, NULL, NULL, NULL, NULL, bn));
     BAD("sslh_layer_norm", sslh_layer_norm(bad, T(2, 4, 8, 0, 0), T(1, 7, 0, 0, 0), NULL, 0));
+    BAD("sslh_rms_norm", sslh_rms_norm(bad, T(2, 4, 8, 0, 0), T(1, 7, 0, 0, 0), 0));
+    BAD("sslh_rms_norm", sslh_rms_norm(bad, T(0, 0, 0, 0, 0), NULL, 0));
     BAD("sslh_group_norm", sslh_group_norm(bad, T(3, 2, 4, 8, 0), NULL, NULL, 3, 0));
     BAD("sslh_l2_normalize", sslh_l2_normalize(bad, NULL, 0));
     BAD("sslh_dropout", sslh_dropout(bad, T(1, 4, 0, 0, 0), 1.5f));

@@ -176,6 +176,46 @@ static void attention_errors(void) {
     sslh_destroy(c);
 }
 
+/* Products of bfloat16 take another way through a head; widths of q and v that are not whole vectors. */
+static void attention_in_bfloat16(void) {
+    static const int width[3][2] = {{40, 40}, {33, 51}, {64, 32}};
+    sslh_ctx *c[2];
+    sslh_desc d;
+    sslh_tensor *t[2][6];
+    uint8_t *mask = (uint8_t *)calloc(61 * 53, 1);
+    size_t i;
+    int k, w, j;
+    if (sizeof(sslh_real) == 8) { /* an error of sslh_create there */
+        free(mask);
+        return;
+    }
+    for (i = 0; i < 61 * 53; i++) mask[i] = i % 5 == 0;
+    for (w = 0; w < 3; w++) {
+        for (k = 0; k < 2; k++) {
+            sslh_attention_desc a = attention();
+            memset(&d, 0, sizeof d);
+            d.threads = 2, d.bfloat16 = k;
+            c[k] = sslh_create(d);
+            t[k][0] = some(c[k], sslh_dim3(2, 61, 2 * width[w][0]), 1), t[k][1] = some(c[k], sslh_dim3(2, 53, 2 * width[w][0]), 2);
+            t[k][2] = some(c[k], sslh_dim3(2, 53, 2 * width[w][1]), 3), t[k][3] = some(c[k], sslh_dim3(2, 61, 53), 4);
+            a.heads = 2, a.bias = t[k][3], a.mask = sslh_from_bytes(c[k], sslh_dim2(61, 53), mask);
+            t[k][4] = sslh_keep(sslh_attention(c[k], t[k][0], t[k][1], t[k][2], a));
+            back(c[k], t[k][4]);
+            CHECK_OK(c[k]);
+        }
+        for (j = 0; j < 5; j++) {
+            double far_ = 0, size = 0;
+            for (i = 0; i < t[0][j]->count; i++) {
+                double x = (double)(j == 4 ? t[0][j]->data[i] : t[0][j]->grad[i]), y = (double)(j == 4 ? t[1][j]->data[i] : t[1][j]->grad[i]);
+                far_ += (x - y) * (x - y), size += x * x;
+            }
+            CHECK(far_ > 0 && sqrt(far_ / size) < 8e-3, "widths %d and %d, array %d: distance %g", width[w][0], width[w][1], j, sqrt(far_ / size));
+        }
+        for (k = 0; k < 2; k++) sslh_destroy(c[k]);
+    }
+    free(mask);
+}
+
 /* --- matrix products ------------------------------------------------------------------------------------------------ */
 
 /* A broadcast product is the product of the repeated operands, bit for bit; gradients are their sums. */
@@ -465,14 +505,59 @@ static void layers_of_recurrences(void) {
     sslh_destroy(c);
 }
 
+/* Every allocation fails in turn: an error, no crash, no leak. */
+static void every_allocation_fails(void) {
+    long n, last = 1000000;
+    draw_lengths();
+    for (n = 1; n <= last; n++) {
+        test_memory m;
+        sslh_desc d;
+        sslh_net_desc nd;
+        sslh_recurrent_desc r = start();
+        sslh_attention_desc a = attention();
+        sslh_cross_entropy_desc e;
+        sslh_ctx *c;
+        sslh_net *net;
+        sslh_tensor *y, *h, *cell, *weights;
+        int failed;
+        memset(&m, 0, sizeof m);
+        memset(&d, 0, sizeof d);
+        memset(&nd, 0, sizeof nd);
+        memset(&e, 0, sizeof e);
+        m.fail_at = n, m.fail_all = (int)(n & 1);
+        d.threads = 2, d.alloc = test_alloc, d.release = test_release, d.user = &m;
+        c = sslh_create(d);
+        net = sslh_net_new(c, nd);
+        r.bidirectional = 1;
+        sslh_layer_lstm_new(net, "a", RI, RD, r);
+        r.lengths = sslh_from_ints(c, sslh_dim1(5), lengths), r.h_last = &h, r.c_last = &cell;
+        y = sslh_layer_lstm(net, 0, sslh_requires_grad(sslh_normal(c, sslh_dim3(5, RT, RI), 0, 1)), r);
+        a.heads = 2, a.weights = &weights, a.bias = sslh_requires_grad(sslh_zeros(c, sslh_dim3(2, RT, RT)));
+        y = sslh_rms_norm(c, sslh_attention(c, y, y, y, a), NULL, 0);
+        y = sslh_matmul(c, sslh_reshape(c, y, sslh_dim4(5, 1, RT, 2 * RD)), sslh_requires_grad(sslh_normal(c, sslh_dim3(2, 2 * RD, 4), 0, 1)));
+        e.weight = sslh_full(c, sslh_dim1(4), 2), e.reduction = SSLH_REDUCE_NONE;
+        y = sslh_cross_entropy_full(c, y, sslh_argmax(c, y, -1), -1, e);
+        sslh_backward(c, sslh_add(c, sslh_sum(c, y, SSLH_ALL, 0), sslh_sum(c, sslh_mul(c, h, cell), SSLH_ALL, 0)));
+        failed = m.calls >= n;
+        if (failed) CHECK(sslh_error_code(c) == SSLH_E_MEMORY, "allocation %ld: %s", n, sslh_error(c) ? sslh_error(c) : "no error");
+        else CHECK_OK(c);
+        sslh_destroy(c);
+        CHECK(m.live == 0, "allocation %ld: %ld blocks leak", n, m.live);
+        if (!failed) last = n;
+    }
+    CHECK(n > 8 && n < 10000, "%ld allocations", n);
+}
+
 TESTS_BEGIN
     TEST(ways_to_mask)
     TEST(queries_that_see_nothing)
     TEST(one_tensor_as_everything)
     TEST(attention_errors)
+    TEST(attention_in_bfloat16)
     TEST(products_broadcast)
     TEST(lengths_of_samples)
     TEST(directions_and_steps)
     TEST(recurrence_errors)
     TEST(layers_of_recurrences)
+    TEST(every_allocation_fails)
 TESTS_END

@@ -373,6 +373,7 @@ OPS = {
     'global_avg_pool': lambda i, p: i[0].mean(list(range(1, i[0].dim() - 1))), 'global_max_pool': lambda i, p: i[0].amax(list(range(1, i[0].dim() - 1))),
     'resize_nearest': resize('nearest'), 'resize_bilinear': resize('bilinear'), 'batch_norm': batch_norm,
     'layer_norm': lambda i, p: F.layer_norm(i[0], i[0].shape[-1:], i[1], i[2], p[0] or f32(1e-5)), 'group_norm': group_norm,
+    'rms_norm': lambda i, p: i[0] / torch.sqrt((i[0] ** 2).mean(-1, keepdim=True) + (p[0] or 2.0 ** -23)) * (1 if i[1] is None else i[1]),
     'l2_normalize': lambda i, p: F.normalize(i[0], dim=-1, eps=p[0] or f32(1e-12)),
     'reshape': lambda i, p: i[0].reshape(sizes(p)), 'broadcast': lambda i, p: i[0].expand(sizes(p)),
     'permute': lambda i, p: i[0].permute([int(v) for v in p[:i[0].dim()]]), 'transpose': lambda i, p: i[0].transpose(int(p[0]), int(p[1])),
