@@ -557,7 +557,8 @@
                       >>norms >>shapes >>sequences
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-     IV   files       >>files >>inflate >>images >>arrays >>data >>readers >>sheets >>folders >>weights >>pictures
+     IV   files       >>files >>inflate >>images >>wav >>arrays >>data >>readers >>sheets >>folders
+                      >>recordings >>weights >>pictures
      end              >>history >>licence
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
@@ -1412,7 +1413,7 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
     SSLH_FIELD_LABEL } sslh_field_kind;
 /* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
-   context's. */
+   context's. Fields are added at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
     sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
@@ -1424,6 +1425,10 @@ typedef struct sslh_field {
     /* Serves what does not fit in memory: fills out with sample index, returns 0 on success. Called from one thread. */
     int (*fetch)(void *user, int64_t index, void *out);
     void *user;
+    const char        *name;    /* by which sslh_data_labelled and sslh_data_where find it; NULL: it has none */
+    const char *const *names;   /* labels: what each class is called; NULL: nothing */
+    int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
+    int                rate;    /* audio: samples a second; 0: not known */
 } sslh_field;
 
 /* A data set: passed by value, owned by its context. Labels, if any, are used by probes only, never to pretrain. */
@@ -1438,6 +1443,7 @@ typedef struct sslh_data {
     const int32_t *order;                    /* private: subset, or NULL */
     const char *const *class_names;          /* classes names, or NULL */
     int64_t        total;                    /* private: samples of the whole set that order points into */
+    int            label_field;              /* private: number of the field that labels come from */
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
@@ -1446,12 +1452,28 @@ typedef struct sslh_data {
    folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
    alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
+typedef struct sslh_audio_desc {
+    int   length;   /* of each clip in samples: of longer ones the beginning is kept, shorter ones are followed by
+                       zeros; default: of the longest */
+    int   rate;     /* samples a second; default: of the first file. Files of another rate are an error: nothing is
+                       resampled */
+    float loudness; /* root mean square that each clip is scaled to, so that loudness gives nobody away (silence stays
+                       silence); default 0.1; SSLH_OFF: as it is recorded */
+    const char *labels; /* how names of files are cut into label fields, e.g. "digit_speaker_*" for 7_jackson_32.wav: a
+                       word names a field, * is a part that is not wanted, any other character separates; NULL: not */
+} sslh_audio_desc;
+/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class. Field 0 of the result is the
+   sound, (T,1) float, channels averaged, with lengths and .rate. Then come label fields, at most three: "class" when
+   there are sub-folders, and those of .labels. The values of a field are numbered in the order of their names (whole
+   numbers in their own order), so load once and divide afterwards, or two halves may number differently. The first one
+   gives .labels; sslh_data_labelled chooses another. The samples belong to the context. */
+SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
-/* n fields (1 to 4) of count samples each; .values or .fetch of each must stay valid. Height, width, channels and
-   labels of the result are those of the first image and the first label field. Label fields need .values. */
+/* n fields (1 to 4) of count samples each; .values, .fetch and names of each must stay valid. Height, width, channels
+   and labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
@@ -1462,6 +1484,13 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
+/* The same samples with .labels, .classes and .class_names of the label field of this name ("class" for images). */
+SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
+/* The samples whose label in the field of this name is one of values: names of classes (numbers, where classes have no
+   names) with commas between them; "!" before the first means all others. A test on speakers that training never heard:
+       train = sslh_data_where(all, "speaker", "!george,nicolas");
+       test = sslh_data_where(all, "speaker", "george,nicolas"); */
+SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
 /* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
@@ -1499,6 +1528,12 @@ SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 /* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
+/* The first audio field: (N,T,C) real. */
+SSLH_API sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b);
+/* Of a field with samples (T,..): their valid lengths (N) I32, and what is behind these as a mask (N,T) SSLH_U8, 1 =
+   padding, as sslh_attention takes it. */
+SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
+SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
 /* 8-bit pixels (height,width,channels) of a PNG, PGM or PPM file, 16 bits reduced; memory of the context, freed by
@@ -1516,6 +1551,14 @@ SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
    other integers SSLH_I32 (an error when a value does not fit). sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
+/* Samples (count,channels) of a WAV file as float, integers scaled to [-1,1): PCM of 8, 16, 24 and 32 bits, IEEE
+   numbers of 32 and 64, plain or WAVE_FORMAT_EXTENSIBLE; rate samples a second. Memory of the context; NULL on
+   error. */
+SSLH_API float *sslh_load_wav(sslh_ctx *c, const char *path, int64_t *count, int *channels, int *rate);
+SSLH_API float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size, int64_t *count, int *channels,
+                                     int *rate);
+/* Writes samples (count,channels) in [-1,1] as PCM of 16 bits; what is beyond is cut. Written aside and renamed. */
+SSLH_API void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples, int64_t count, int channels, int rate);
 
 /* ================================================================================================================== */
 /*  >>api-views     augmentation                                                                                      */
@@ -22599,25 +22642,27 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
                   bytes and in text; checksums
      >>inflate    inflate and deflate (zlib, gzip)
      >>images     the readers of PNG, PNM, CIFAR and IDX, and the writer of PNG
+     >>wav        sound
      >>arrays     NumPy's .npy
      >>data       data sets, subsets, loaders, batches
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
+     >>recordings sslh_load_audio: the same for sound, with labels from names of files
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
    How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
-   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, or an array). Part IV
-   calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among threads), and
-   of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose kernels, plans
-   and packing it never meets.
+   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, an array, or sound).
+   Part IV calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among
+   threads), and of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose
+   kernels, plans and packing it never meets.
 
-   How a format is added: write its two functions in >>images or >>arrays, give it a row in the table of >>readers, name
-   it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py makes, into
-   tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can). Recognition, the
-   search through folders, the lists of formats in messages, the tests of truncated and damaged files and the fuzzer
-   follow from the row.
+   How a format is added: write its two functions beside those of >>images, >>wav or >>arrays, give it a row in the
+   table of >>readers, name it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py
+   makes, into tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can).
+   Recognition, the search through folders, the lists of formats in messages, the tests of truncated and damaged files
+   and the fuzzer follow from the row.
 
    Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
    or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
@@ -22665,11 +22710,14 @@ typedef struct sslh_i_found {
     int64_t      count;  /* N */
     int          height, width, channels;
     sslh_tensor *array;  /* persistent, or NULL */
+    float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
+    int          rate;   /* of the sound: samples a second */
 } sslh_i_found;
 
 SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     sslh_i_free(c, f->pixels);
     sslh_i_free(c, f->labels);
+    sslh_i_free(c, f->sound);
     if (f->array) sslh_i_free(c, sslh_i_get_data(f->array));
     sslh_i_free(c, f->array);
     memset(f, 0, sizeof *f);
@@ -24762,6 +24810,159 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 }
 
 /* ================================================================================================================== */
+/*  >>wav           WAV files: sound                                                                                  */
+/* ================================================================================================================== */
+
+/* A WAV file is "RIFF", the number of bytes that follow, "WAVE", and then chunks, each with a name of four letters, the
+   number of its bytes, these bytes, and one byte more when their number is odd. The chunk "fmt " says what a sample
+   is, "data" holds the samples, those of all channels for the first moment, then for the second. All numbers are
+   little-endian. Chunks may come in any order, and those of other names (titles, marks) are skipped. */
+
+/* Files over 4 GB (RF64) and big-endian ones (RIFX) are recognised too, so that the message can say what they are. */
+SSLH_I_FN int sslh_i_is_wav(const sslh_i_source *s) {
+    return s->size >= 12 && !memcmp(s->p + 8, "WAVE", 4) &&
+           (!memcmp(s->p, "RIFF", 4) || !memcmp(s->p, "RF64", 4) || !memcmp(s->p, "RIFX", 4));
+}
+
+/* What the chunk "fmt " says, and where the samples lie. */
+typedef struct sslh_i_wav {
+    int    real;       /* 1: IEEE numbers, 0: integers */
+    int    bytes;      /* of a sample */
+    int    channels, rate;
+    size_t data, size; /* first byte of the samples, number of their bytes */
+} sslh_i_wav;
+
+/* The chunk "fmt " of n bytes at offset at. */
+SSLH_I_FN int sslh_i_wav_format(const sslh_i_source *s, size_t at, size_t n, sslh_i_wav *h) {
+    /* the rest of the identifier of WAVE_FORMAT_EXTENSIBLE, whose first two bytes are the format */
+    static const uint8_t rest[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
+    const uint8_t *p = s->p + at;
+    if (n < 16) return sslh_i_bad(s, at, "the chunk \"fmt \" has %.0f bytes instead of 16 or more", (double)n);
+    int format = (int)sslh_i_le16(p), bits = (int)sslh_i_le16(p + 14);
+    if (format == 0xfffe) {
+        if (n < 40 || memcmp(p + 26, rest, sizeof rest) != 0)
+            return sslh_i_bad(s, at, "an extensible format that is neither PCM nor IEEE numbers");
+        format = (int)sslh_i_le16(p + 24);
+    }
+    uint32_t rate = sslh_i_le32(p + 4);
+    h->channels = (int)sslh_i_le16(p + 2);
+    h->real = format == 3;
+    h->bytes = bits / 8;
+    if (format != 1 && format != 3)
+        return sslh_i_bad(s, at, "format %d%s is not read: PCM (1) and IEEE numbers (3) are", format,
+                          format == 6   ? " (A-law)"
+                          : format == 7 ? " (mu-law)"
+                          : format == 2 ? " (ADPCM)"
+                                        : "");
+    if (h->real ? bits != 32 && bits != 64 : bits != 8 && bits != 16 && bits != 24 && bits != 32)
+        return sslh_i_bad(s, at + 14, "%s of %d bits", h->real ? "IEEE numbers" : "PCM samples", bits);
+    if (!h->channels || !rate || rate > 0x7fffffffu)
+        return sslh_i_bad(s, at + 2, "%d channels, %.0f samples a second", h->channels, (double)rate);
+    if (sslh_i_le16(p + 12) != (uint32_t)(h->channels * h->bytes))
+        return sslh_i_bad(s, at + 12, "%lu bytes for %d samples of %d bytes", (unsigned long)sslh_i_le16(p + 12),
+                          h->channels, h->bytes);
+    h->rate = (int)rate;
+    return 1;
+}
+
+/* Finds the chunks "fmt " and "data". A program that cannot go back in what it writes does not know the size of the
+   data: it then stands as 2^32 - 1 or 2^31 - 4096, or as 0 in a file whose whole size was not filled in either, and the
+   samples go on to the end of the file. Any other size that reaches beyond the end is an error. */
+SSLH_I_FN int sslh_i_wav_chunks(const sslh_i_source *s, sslh_i_wav *h) {
+    uint32_t whole = sslh_i_le32(s->p + 4);
+    memset(h, 0, sizeof *h);
+    if (memcmp(s->p, "RIFF", 4) != 0)
+        return sslh_i_bad(s, 0, "a WAV file of the kind %.4s is not read, only RIFF", (const char *)s->p);
+    for (size_t at = 12; !h->rate || !h->data;) {
+        if (s->size - at < 8)
+            return sslh_i_bad(s, at, "the WAV file ends without its chunk \"%s\"", h->rate ? "data" : "fmt ");
+        const uint8_t *p = s->p + at;
+        size_t n = sslh_i_le32(p + 4), left = s->size - at - 8;
+        int data = !memcmp(p, "data", 4);
+        at += 8;
+        if (data && (n == 0xffffffffu || n == 0x7ffff000u || (!n && (uint64_t)whole + 8 <= at))) n = left;
+        if (n > left)
+            return sslh_i_bad(s, at - 8, "the chunk \"%.4s\" of %.0f bytes reaches beyond the end of the file",
+                              (const char *)p, (double)n);
+        if (data) {
+            if (h->data) return sslh_i_bad(s, at - 8, "a second chunk \"data\"");
+            h->data = at;
+            h->size = n;
+        } else if (!memcmp(p, "fmt ", 4)) {
+            if (h->rate) return sslh_i_bad(s, at - 8, "a second chunk \"fmt \"");
+            if (!sslh_i_wav_format(s, at, n, h)) return 0;
+        }
+        at += n + (n < left ? n & 1 : 0);
+    }
+    size_t moment = (size_t)h->channels * (size_t)h->bytes;
+    if (h->size < moment || h->size % moment)
+        return sslh_i_bad(s, h->data, "%.0f bytes of samples are no multiple of %d channels of %d bytes",
+                          (double)h->size, h->channels, h->bytes);
+    return 1;
+}
+
+/* The sample at p as a number in [-1,1): integers over 2^(bits - 1), those of 8 bits after taking away 128. */
+SSLH_I_FN float sslh_i_wav_sample(const uint8_t *p, const sslh_i_wav *h) {
+    if (h->real) return h->bytes == 4 ? sslh_i_float_of(sslh_i_le32(p)) : (float)sslh_i_double_of(sslh_i_le64(p));
+    uint32_t bits = h->bytes == 1   ? (uint32_t)(p[0] ^ 0x80) << 24
+                    : h->bytes == 2 ? sslh_i_le16(p) << 16
+                    : h->bytes == 3 ? sslh_i_le16(p) << 8 | (uint32_t)p[2] << 24
+                                    : sslh_i_le32(p);
+    double v = (double)bits; /* the sample is in the high bits: -2^31 .. 2^31 - 1 */
+    return (float)((bits >> 31 ? v - 4294967296.0 : v) / 2147483648.0);
+}
+
+SSLH_I_FN int sslh_i_wav_read(sslh_i_source *s, sslh_i_found *out) {
+    sslh_i_wav h;
+    size_t bytes;
+    if (!sslh_i_wav_chunks(s, &h)) return 0;
+    size_t n = h.size / (size_t)h.bytes;
+    if (!sslh_i_mul(n, sizeof *out->sound, &bytes)) return sslh_i_bad(s, h.data, "too many samples for this machine");
+    out->sound = (float *)sslh_i_alloc(s->c, bytes);
+    if (!out->sound) return 0;
+    for (size_t i = 0; i < n; i++) {
+        float v = sslh_i_wav_sample(s->p + h.data + i * (size_t)h.bytes, &h);
+        if (!(v - v == 0.0f)) return sslh_i_bad(s, h.data + i * (size_t)h.bytes, "a sample is NaN or Inf");
+        out->sound[i] = v;
+    }
+    out->count = (int64_t)(n / (size_t)h.channels);
+    out->channels = h.channels;
+    out->rate = h.rate;
+    return 1;
+}
+
+SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples, int64_t count, int channels,
+                            int rate) {
+    size_t n, size;
+    if (SSLH_I_BAD(c)) return;
+    if (!samples || count < 1 || channels < 1 || channels > 32767 || rate < 1 ||
+        !sslh_i_mul((size_t)count, (size_t)channels * 2, &size) || size > 0xffffffffu - 36) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_save_wav: %s%.0f samples of %d channels, %d a second (at most 4 GB)",
+                  samples ? "" : "samples is NULL; ", (double)count, channels, rate);
+        return;
+    }
+    uint8_t *file = (uint8_t *)sslh_i_alloc(c, size + 44), *p = file;
+    if (!file) return;
+    memcpy(p, "RIFF....WAVEfmt \x10\0\0\0\1\0", 22);
+    sslh_i_put_le32(p + 4, (uint32_t)(size + 36));
+    sslh_i_put_le32(p + 22, (uint32_t)channels); /* two bytes; the two behind them come next */
+    sslh_i_put_le32(p + 24, (uint32_t)rate);
+    sslh_i_put_le32(p + 28, (uint32_t)((uint64_t)rate * (uint64_t)channels * 2));
+    sslh_i_put_le32(p + 32, (uint32_t)channels * 2 | 16u << 16); /* bytes of all channels, bits of a sample */
+    memcpy(p + 36, "data", 4);
+    sslh_i_put_le32(p + 40, (uint32_t)size);
+    n = size / 2;
+    for (size_t i = 0; i < n; i++) { /* to the nearest; what is beyond the range is cut to it; NaN becomes 0 */
+        float v = samples[i] * 32768.0f;
+        int k = v != v ? 0 : v <= -32768.0f ? -32768 : v >= 32767.0f ? 32767 : (int)(v < 0 ? v - 0.5f : v + 0.5f);
+        p[44 + 2 * i] = (uint8_t)((uint32_t)k & 255);
+        p[45 + 2 * i] = (uint8_t)((uint32_t)k >> 8 & 255);
+    }
+    sslh_i_write_whole(c, "sslh_save_wav", path, file, size + 44);
+    sslh_i_free(c, file);
+}
+
+/* ================================================================================================================== */
 /*  >>arrays        NumPy arrays (.npy)                                                                               */
 /* ================================================================================================================== */
 
@@ -25012,10 +25213,10 @@ SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i) { return d->order
 
 /* The whole set that a subset was taken from. */
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
-    const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
+    const sslh_field *f = &d.field[d.label_field];
     d.order = NULL;
     d.count = d.total;
-    d.labels = f ? (const int32_t *)f->values : NULL;
+    d.labels = f->kind == SSLH_FIELD_LABEL ? (const int32_t *)f->values : NULL;
     return d;
 }
 
@@ -25049,6 +25250,28 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     return !why;
 }
 
+/* Checks the labels of a field and counts their classes; 0 and an error when one cannot be the number of a class. */
+SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, sslh_field *f, int64_t count) {
+    const int32_t *labels = (const int32_t *)f->values;
+    for (int64_t i = 0; i < count; i++) {
+        if (labels[i] < 0 || labels[i] == INT32_MAX || (f->names && labels[i] >= f->classes)) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
+                      (int)labels[i], (double)i);
+            return 0;
+        }
+        f->classes = SSLH_I_MAX(f->classes, labels[i] + 1);
+    }
+    return 1;
+}
+
+/* The labels of the whole set, its number of classes and their names from a label field. */
+SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
+    d->label_field = field;
+    d->labels = (const int32_t *)d->field[field].values;
+    d->classes = d->field[field].classes;
+    d->class_names = d->field[field].names;
+}
+
 SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
     sslh_data d = sslh_i_no_data(c);
     if (SSLH_I_BAD(c)) return d;
@@ -25060,26 +25283,20 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
     }
     for (int i = 0; i < n; i++)
         if (!sslh_i_field_ok(c, fields + i, i)) return d;
+    for (int i = 0; i < n; i++) {
+        d.field[i] = fields[i];
+        if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, &d.field[i], count))
+            return sslh_i_no_data(c);
+    }
     d.fields = n;
-    for (int i = 0; i < n; i++) d.field[i] = fields[i];
+    d.count = d.total = count;
     const sslh_field *image = sslh_i_field_of(&d, SSLH_FIELD_IMAGE), *label = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
     if (image) {
         d.height = image->shape.size[0];
         d.width = image->shape.size[1];
         d.channels = image->shape.size[2];
     }
-    if (label) {
-        d.labels = (const int32_t *)label->values;
-        for (int64_t i = 0; i < count; i++) {
-            if (d.labels[i] < 0 || d.labels[i] == INT32_MAX) {
-                sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
-                          (int)d.labels[i], (double)i);
-                return sslh_i_no_data(c);
-            }
-            d.classes = SSLH_I_MAX(d.classes, d.labels[i] + 1);
-        }
-    }
-    d.count = d.total = count;
+    if (label) sslh_i_label_by(&d, (int)(label - d.field));
     return d;
 }
 
@@ -25094,6 +25311,7 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[1].kind = SSLH_FIELD_LABEL;
     f[1].type = SSLH_I32;
     f[1].values = labels;
+    f[1].name = "class";
     return sslh_data_from_fields(c, f, labels ? 2 : 1, count);
 }
 
@@ -25183,7 +25401,8 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     int same = a.fields == b.fields && a.fields > 0 && a.count + b.count <= INT32_MAX;
     for (int i = 0; same && i < a.fields; i++) {
         const sslh_field *f = &a.field[i], *g = &b.field[i];
-        same = f->kind == g->kind && f->type == g->type && f->int16 == g->int16 && f->shape.ndim == g->shape.ndim;
+        same = f->kind == g->kind && f->type == g->type && f->int16 == g->int16 && f->shape.ndim == g->shape.ndim &&
+               f->rate == g->rate;
         for (int k = 0; same && k < f->shape.ndim; k++) same = f->shape.size[k] == g->shape.size[k];
     }
     if (!same) {
@@ -25205,7 +25424,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         if (!values) sslh_fail(c, SSLH_E_MEMORY, "sslh_data_join: out of memory");
         ok = values && (lengths || !with_lengths) && sslh_i_copy_field(c, &a, i, values, lengths) &&
              sslh_i_copy_field(c, &b, i, values + (size_t)a.count * one, lengths ? lengths + a.count : NULL);
-        joined[i] = a.field[i];
+        joined[i] = a.field[i].classes >= b.field[i].classes ? a.field[i] : b.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
         joined[i].fetch = NULL;
@@ -25214,8 +25433,83 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     while (!ok && nmade) sslh_i_free(c, made[--nmade]);
     if (!ok) return sslh_i_no_data(c);
     sslh_data d = sslh_data_from_fields(c, joined, a.fields, (int64_t)n);
-    d.class_names = a.classes >= b.classes ? a.class_names : b.class_names;
-    d.classes = SSLH_I_MAX(a.classes, b.classes);
+    if (d.labels) sslh_i_label_by(&d, a.label_field);
+    return d;
+}
+
+/* --- several label fields ----------------------------------------------------------------------------------------- */
+
+/* The number of the label field of this name; -1, and an error that lists those there are, when there is none. */
+SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char *name) {
+    char names[128] = "";
+    size_t used = 0;
+    if (SSLH_I_BAD(d->ctx)) return -1;
+    for (int i = 0; i < d->fields; i++) {
+        const sslh_field *f = &d->field[i];
+        if (f->kind != SSLH_FIELD_LABEL || !f->name) continue;
+        if (name && !strcmp(f->name, name)) return i;
+        sslh_i_append(names, sizeof names, &used, "%s%s", used ? ", " : "", f->name);
+    }
+    sslh_fail(d->ctx, SSLH_E_USAGE, "%s: there is no label field \"%.60s\" (those with a name: %s)", fn,
+              name ? name : "(null)", used ? names : "none");
+    return -1;
+}
+
+SSLH_DEF sslh_data sslh_data_labelled(sslh_data d, const char *field) {
+    int k = sslh_i_label_field("sslh_data_labelled", &d, field);
+    if (k < 0) return sslh_i_no_data(d.ctx);
+    sslh_i_label_by(&d, k);
+    if (!d.order) return d;
+    int32_t *labels = (int32_t *)sslh_i_alloc(d.ctx, (size_t)d.count * sizeof *labels); /* in the order of the subset */
+    if (!labels) return sslh_i_no_data(d.ctx);
+    for (int64_t i = 0; i < d.count; i++) labels[i] = d.labels[d.order[i]];
+    d.labels = labels;
+    return d;
+}
+
+/* Marks in wanted (classes) those that the text names; 0 and an error at a name that no class has. */
+SSLH_I_FN int sslh_i_mark_classes(const sslh_data *d, const sslh_field *f, const char *text, char *wanted) {
+    for (;;) {
+        size_t n = strcspn(text, ",");
+        const uint8_t *p = (const uint8_t *)text;
+        uint64_t number = 0;
+        int k = 0;
+        if (f->names)
+            while (k < f->classes && (strlen(f->names[k]) != n || memcmp(f->names[k], text, n) != 0)) k++;
+        else if (n && sslh_i_digits(&p, p + n, (uint64_t)f->classes, &number) && p == (const uint8_t *)text + n)
+            k = (int)number;
+        else k = f->classes;
+        if (k >= f->classes) {
+            sslh_fail(d->ctx, SSLH_E_USAGE, "sslh_data_where: the field \"%s\" has no class \"%.*s\"", f->name,
+                      (int)SSLH_I_MIN(n, (size_t)60), text);
+            return 0;
+        }
+        wanted[k] = 1;
+        if (!text[n]) return 1;
+        text += n + 1;
+    }
+}
+
+SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *values) {
+    sslh_ctx *c = d.ctx;
+    int k = sslh_i_label_field("sslh_data_where", &d, field), others = values && values[0] == '!';
+    if (k < 0) return sslh_i_no_data(c);
+    if (!values) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: values is NULL");
+        return sslh_i_no_data(c);
+    }
+    const int32_t *labels = (const int32_t *)d.field[k].values;
+    int32_t *chosen = (int32_t *)sslh_i_alloc(c, (size_t)d.count * sizeof *chosen + (size_t)d.field[k].classes);
+    if (!chosen) return sslh_i_no_data(c);
+    char *wanted = (char *)(chosen + d.count);
+    int64_t n = 0;
+    if (sslh_i_mark_classes(&d, &d.field[k], values + others, wanted))
+        for (int64_t i = 0; i < d.count; i++)
+            if (wanted[labels[sslh_i_sample(&d, i)]] != others) chosen[n++] = (int32_t)i;
+    if (!n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: no sample of %.0f has \"%s\" %s", (double)d.count, field, values);
+    d = sslh_i_subset("sslh_data_where", d, chosen, 0, n);
+    sslh_i_free(c, chosen);
     return d;
 }
 
@@ -25464,6 +25758,47 @@ SSLH_DEF sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b) {
     return sslh_i_dummy(c);
 }
 
+SSLH_DEF sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b) {
+    if (!sslh_i_batch_ok(c, "sslh_batch_audio", &b)) return sslh_i_dummy(c);
+    const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_AUDIO);
+    if (f) return sslh_i_batch_tensor(c, "sslh_batch_audio", &b, f);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio");
+    return sslh_i_dummy(c);
+}
+
+/* Valid length of sample number index of the whole set: at most T, whatever the caller's array says. */
+SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index) {
+    int full = f->shape.size[0];
+    return f->lengths ? SSLH_I_MAX(SSLH_I_MIN((int)f->lengths[index], full), 0) : full;
+}
+
+/* A field of a batch whose samples have a length; NULL and an error when it is none. */
+SSLH_I_FN const sslh_field *sslh_i_long_field(sslh_ctx *c, const char *fn, const sslh_batch *b, int field) {
+    if (!sslh_i_batch_ok(c, fn, b)) return NULL;
+    if (field >= 0 && field < b->data.fields && b->data.field[field].shape.ndim > 0) return &b->data.field[field];
+    sslh_fail(c, SSLH_E_USAGE, "%s: field %d of %d is not there or has samples without a length", fn, field,
+              b->data.fields);
+    return NULL;
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field) {
+    const sslh_field *f = sslh_i_long_field(c, "sslh_batch_lengths", &b, field);
+    sslh_tensor *t = f ? sslh_i_new(c, "sslh_batch_lengths", SSLH_I32, sslh_dim1(b.count)) : NULL;
+    for (int n = 0; t && n < b.count; n++) t->ints[n] = sslh_i_length(f, sslh_i_sample(&b.data, b.index[n]));
+    return t ? t : sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field) {
+    const sslh_field *f = sslh_i_long_field(c, "sslh_batch_padding", &b, field);
+    sslh_tensor *t = f ? sslh_i_new(c, "sslh_batch_padding", SSLH_U8, sslh_dim2(b.count, f->shape.size[0])) : NULL;
+    for (int n = 0; t && n < b.count; n++) {
+        int length = sslh_i_length(f, sslh_i_sample(&b.data, b.index[n])), full = f->shape.size[0];
+        memset(t->bytes + (size_t)n * (size_t)full, 0, (size_t)length);
+        memset(t->bytes + (size_t)n * (size_t)full + length, 1, (size_t)(full - length));
+    }
+    return t ? t : sslh_i_dummy(c);
+}
+
 SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b.count < 1 || !b.labels) {
@@ -25474,18 +25809,19 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
 }
 
 /* ================================================================================================================== */
-/*  >>readers       the table of formats; sslh_load_image, sslh_load_npy                                              */
+/*  >>readers       the table of formats; sslh_load_image, sslh_load_npy, sslh_load_wav                               */
 /* ================================================================================================================== */
 
 /* Which reader takes a file is decided by the table and nowhere else; then the functions that load one file, and the
    parts from which >>sheets and >>folders put a data set together. */
 
-enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4 }; /* one image, many, an array */
+/* one image, many, an array, sound */
+enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4, SSLH_I_GIVES_SOUND = 8 };
 
 /* A format of files, and all that anyone has to know of it. */
 typedef struct sslh_i_reader {
     const char *name;    /* as a person calls it; messages are made of these */
-    int         gives;   /* one of the three above */
+    int         gives;   /* one of the four above */
     const char *file[4]; /* what files of it are called in a folder, as far as there are words: one that begins with a
                             point is an ending, in small or capital letters; another may stand anywhere in the name */
     int (*is)(const sslh_i_source *s);
@@ -25501,7 +25837,8 @@ static const sslh_i_reader sslh_i_readers[] = {
     {"gzipped IDX", SSLH_I_GIVES_IMAGES, {"idx3", "idx4"}, sslh_i_is_gzip, sslh_i_idx_gzip_read},
     {"CIFAR-10 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar10, sslh_i_cifar10_read},
     {"CIFAR-100 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar100, sslh_i_cifar100_read},
-    {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read}};
+    {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read},
+    {"WAV", SSLH_I_GIVES_SOUND, {".wav"}, sslh_i_is_wav, sslh_i_wav_read}};
 #define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
 
 /* The row of a file among those that give one of the wanted things; NULL: none. */
@@ -25548,7 +25885,7 @@ SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
     return 0;
 }
 
-/* --- one image, one array ----------------------------------------------------------------------------------------- */
+/* --- one image, one array, one recording -------------------------------------------------------------------------- */
 
 /* The pixels of an image (H,W,C), alpha included; NULL and sizes of 0 on failure. */
 SSLH_I_FN uint8_t *sslh_i_load_image(sslh_i_source *s, int *height, int *width, int *channels) {
@@ -25579,6 +25916,29 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
     sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
     sslh_i_source_close(&s);
     return found.array ? found.array : sslh_i_dummy(c);
+}
+
+/* The samples of a recording (T,C); NULL and sizes of 0 on failure. */
+SSLH_I_FN float *sslh_i_load_sound(sslh_i_source *s, int64_t *count, int *channels, int *rate) {
+    sslh_i_found sound;
+    sslh_i_read(s, SSLH_I_GIVES_SOUND, &sound);
+    sslh_i_source_close(s);
+    if (count) *count = sound.count;
+    if (channels) *channels = sound.channels;
+    if (rate) *rate = sound.rate;
+    return sound.sound;
+}
+
+SSLH_DEF float *sslh_load_wav(sslh_ctx *c, const char *path, int64_t *count, int *channels, int *rate) {
+    sslh_i_source s = sslh_i_source_open(c, "sslh_load_wav", path);
+    return sslh_i_load_sound(&s, count, channels, rate);
+}
+
+SSLH_DEF float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size, int64_t *count, int *channels,
+                                     int *rate) {
+    sslh_i_source s = sslh_i_source_of(c, "sslh_load_wav_memory", "memory", bytes, size);
+    if (!bytes && !SSLH_I_BAD(c)) sslh_fail(c, SSLH_E_USAGE, "sslh_load_wav_memory: bytes is NULL");
+    return sslh_i_load_sound(&s, count, channels, rate);
 }
 
 /* --- several files as one data set -------------------------------------------------------------------------------- */
@@ -25628,20 +25988,19 @@ SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p
     return 1;
 }
 
-/* Copies the names of n classes, each of the given length, into one block. */
-SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const size_t *length, int n) {
+/* Copies n names, each of the given length, into one block; NULL without memory. */
+SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n) {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++) bytes += length[i] + 1;
-    s->names = (const char **)sslh_i_alloc(s->c, bytes);
-    if (!s->names) return 0;
-    char *text = (char *)(void *)(s->names + n);
+    const char **names = (const char **)sslh_i_alloc(c, bytes);
+    if (!names) return NULL;
+    char *text = (char *)(void *)(names + n);
     for (int i = 0; i < n; i++) {
         memcpy(text, name[i], length[i]);
-        s->names[i] = text;
+        names[i] = text;
         text += length[i] + 1;
     }
-    s->classes = n;
-    return 1;
+    return names;
 }
 
 /* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
@@ -25697,9 +26056,10 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
         if (SSLH_I_BAD(s->c)) {
             sslh_i_found_free(s->c, &all);
             d = sslh_i_no_data(s->c);
-        } else if (s->names) {
-            d.classes = all.labels ? s->classes : 0;
-            d.class_names = s->names;
+        } else if (s->names && all.labels) {
+            d.field[1].names = s->names;
+            d.field[1].classes = s->classes;
+            sslh_i_label_by(&d, 1);
             s->names = NULL;
         }
     }
@@ -25917,7 +26277,10 @@ SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const
     }
     if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(s, at, "no sheet is named");
     if (!SSLH_I_BAD(c) && x.labels) sslh_i_load_labels(set, x.labels);
-    if (!SSLH_I_BAD(c) && x.classes) sslh_i_parts_names(set, x.name, x.length, x.classes);
+    if (!SSLH_I_BAD(c) && x.classes) {
+        set->names = sslh_i_names_copy(c, x.name, x.length, x.classes);
+        set->classes = x.classes;
+    }
     sslh_i_free(c, x.labels);
     sslh_i_free(c, x.length);
     sslh_i_free(c, (void *)x.name);
@@ -25967,31 +26330,42 @@ SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const ss
     return loaded;
 }
 
-/* Files of one image in the folder itself, each with this label (-1: without labels). Returns their number. */
-SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir, int label) {
+/* What is done with each file of a folder or of class folders: images and recordings go the same way. */
+typedef struct sslh_i_walk {
+    sslh_ctx   *c;
+    const char *fn;
+    int         wanted; /* files that are called as one that gives this, SSLH_I_GIVES_.. */
+    int       (*add)(void *set, const char *path, int label);
+    void       *set;
+} sslh_i_walk;
+
+/* Files in the folder itself, each with this label (-1: without labels). Returns their number. */
+SSLH_I_FN int sslh_i_walk_folder(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir, int label) {
     int loaded = 0;
-    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(w->c); i++) {
         const char *name = dir->name[i];
-        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGE)) continue;
-        char *full = sslh_i_join_path(set->c, path, name, strlen(name));
-        if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE, label)) loaded++;
-        sslh_i_free(set->c, full);
+        if (!sslh_i_reader_named(name, w->wanted)) continue;
+        char *full = sslh_i_join_path(w->c, path, name, strlen(name));
+        if (full && w->add(w->set, full, label)) loaded++;
+        sslh_i_free(w->c, full);
     }
     return loaded;
 }
 
-/* Sub-folders with images are the classes, numbered in the order of their names. Returns the number of classes. */
-SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
-    sslh_ctx *c = set->c;
+/* Sub-folders with such files are the classes, numbered in the order of their names, which *names gets (NULL: there are
+   none). Returns the number of classes. */
+SSLH_I_FN int sslh_i_walk_classes(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const char ***names) {
+    sslh_ctx *c = w->c;
     int classes = 0;
     const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
     size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
+    *names = NULL;
     for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, set->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        if (sslh_i_kind_in(c, w->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
         sslh_i_dir inner;
         char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
-        if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
-            if (sslh_i_load_folder(set, full, &inner, classes)) {
+        if (full && sslh_i_list_dir(c, w->fn, full, &inner)) {
+            if (sslh_i_walk_folder(w, full, &inner, classes)) {
                 name[classes] = dir->name[i];
                 length[classes++] = strlen(dir->name[i]);
             }
@@ -25999,15 +26373,38 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
         }
         sslh_i_free(c, full);
     }
-    if (classes && !SSLH_I_BAD(c)) sslh_i_parts_names(set, name, length, classes);
+    if (classes && !SSLH_I_BAD(c)) *names = sslh_i_names_copy(c, name, length, classes);
     sslh_i_free(c, (void *)name);
     sslh_i_free(c, length);
     return classes;
 }
 
+/* One image of a folder. */
+SSLH_I_FN int sslh_i_add_image(void *set, const char *path, int label) {
+    return sslh_i_load_file((sslh_i_parts *)set, path, SSLH_I_GIVES_IMAGE, label);
+}
+
+/* A folder without an index.txt. */
+SSLH_I_FN void sslh_i_load_image_folder(sslh_i_parts *set, const char *path) {
+    sslh_ctx *c = set->c;
+    sslh_i_dir dir;
+    sslh_i_walk w;
+    w.c = c;
+    w.fn = set->fn;
+    w.wanted = SSLH_I_GIVES_IMAGE;
+    w.add = sslh_i_add_image;
+    w.set = set;
+    if (!sslh_i_list_dir(c, set->fn, path, &dir)) return;
+    if (!sslh_i_load_binaries(set, path, &dir) && !SSLH_I_BAD(c)) {
+        set->classes = sslh_i_walk_classes(&w, path, &dir, &set->names);
+        if (!set->classes && !SSLH_I_BAD(c) && !sslh_i_walk_folder(&w, path, &dir, -1) && !SSLH_I_BAD(c))
+            sslh_i_no_images(set, path, "holds no images");
+    }
+    sslh_i_dir_free(c, &dir);
+}
+
 SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     sslh_i_parts set;
-    sslh_i_dir dir;
     memset(&set, 0, sizeof set);
     set.c = c;
     set.fn = "sslh_load_images";
@@ -26019,13 +26416,302 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
     else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
+    else sslh_i_load_image_folder(&set, path);
+    return sslh_i_parts_finish(&set);
+}
+
+/* ================================================================================================================== */
+/*  >>recordings    sslh_load_audio: clips of one length, labels from folders and names                               */
+/* ================================================================================================================== */
+
+/* Every file is read and made one channel; when all are there, they are cut or filled up to one length and scaled to
+   one loudness, and the values of every label field are collected, sorted and numbered. */
+
+/* A part of the names of files, by .labels of sslh_audio_desc. */
+typedef struct sslh_i_name_part {
+    const char *word;  /* what the part is called, n letters; "*": it is not wanted */
+    size_t      n;
+    char        after; /* the character behind it; 0 at the end */
+} sslh_i_name_part;
+
+/* A recording: samples (length), folder number or -1, and the name of its file without folder and ending. */
+typedef struct sslh_i_clip { float *sound; int64_t length; int folder; char *name; size_t name_length; } sslh_i_clip;
+
+typedef struct sslh_i_clips {
+    sslh_ctx        *c;
+    const char      *fn;
+    sslh_audio_desc  d;
+    sslh_i_name_part part[16];
+    int              parts;
+    sslh_i_clip     *clip;
+    int              n, cap, rate;
+    const char     **folders; /* names, or NULL */
+    int              classes; /* their number */
+    void            *made[9]; /* blocks of the data set, freed on failure */
+    int              nmade;
+} sslh_i_clips;
+
+/* Reads .labels: words of letters and digits or *, each with one other character behind it but for the last. */
+SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
+    const char *p = s->d.labels;
+    int wanted = 0;
+    while (p && s->parts < 16) {
+        sslh_i_name_part *part = &s->part[s->parts];
+        part->word = p;
+        while ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '*') p++;
+        part->n = (size_t)(p - part->word);
+        part->after = *p;
+        if (!part->n || (memchr(part->word, '*', part->n) && part->n > 1)) break;
+        wanted += part->word[0] != '*';
+        s->parts++;
+        if (!*p++) return wanted <= 3 ? 1 : 0;
+    }
+    return !p;
+}
+
+/* Part number k of a clip's name in *at and *n; 0 and an error when the name has no such part. */
+SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, int k, const char **at, size_t *n) {
+    const char *p = clip->name, *end = clip->name + clip->name_length;
+    for (int i = 0; i <= k; i++) {
+        const char *stop = s->part[i].after ? (const char *)memchr(p, s->part[i].after, (size_t)(end - p)) : end;
+        if (!stop || stop == p) {
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the file name \"%.*s\" has no part \"%.*s\" by .labels \"%s\"", s->fn,
+                      (int)SSLH_I_MIN(clip->name_length, (size_t)100), clip->name,
+                      (int)SSLH_I_MIN(s->part[i].n, (size_t)40), s->part[i].word, sslh_i_tail(s->d.labels));
+            return 0;
+        }
+        *at = p;
+        *n = (size_t)(stop - p);
+        p = stop + (s->part[i].after != 0);
+    }
+    return 1;
+}
+
+/* Channels averaged into one, in place. */
+SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
+    size_t channels = (size_t)f->channels;
+    for (int64_t i = 0; channels > 1 && i < f->count; i++) {
+        const float *moment = f->sound + (size_t)i * channels;
+        double sum = 0;
+        for (size_t k = 0; k < channels; k++) sum += (double)moment[k];
+        f->sound[i] = (float)(sum / (double)channels);
+    }
+    f->channels = 1;
+}
+
+/* One file of a folder, or the only one. */
+SSLH_I_FN int sslh_i_add_clip(void *set, const char *path, int label) {
+    sslh_i_clips *s = (sslh_i_clips *)set;
+    sslh_ctx *c = s->c;
+    sslh_i_found found;
+    size_t begin = sslh_i_base(path), n = strlen(path) - begin;
+    const char *dot = strrchr(path + begin, '.');
+    sslh_i_source source = sslh_i_source_open(c, s->fn, path);
+    int ok = sslh_i_read(&source, SSLH_I_GIVES_SOUND, &found);
+    sslh_i_source_close(&source);
+    if (!ok) return 0;
+    sslh_i_found_mono(&found);
+    if (!s->rate) s->rate = found.rate;
+    if (found.rate != s->rate)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d; nothing is resampled here", s->fn,
+                  sslh_i_tail(path), found.rate, s->rate);
+    else if (found.count > INT32_MAX)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples", s->fn, sslh_i_tail(path), (double)found.count);
+    if (!SSLH_I_BAD(c) && s->n == s->cap) {
+        int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 64;
+        sslh_i_clip *larger = (sslh_i_clip *)sslh_i_larger(c, s->clip, (size_t)s->n * sizeof *larger,
+                                                           (size_t)cap * sizeof *larger);
+        if (larger) {
+            s->clip = larger;
+            s->cap = cap;
+        }
+    }
+    if (dot && dot > path + begin) n = (size_t)(dot - path) - begin;
+    char *name = SSLH_I_BAD(c) ? NULL : (char *)sslh_i_alloc(c, n + 1);
+    if (!name) {
+        sslh_i_found_free(c, &found);
+        return 0;
+    }
+    memcpy(name, path + begin, n);
+    sslh_i_clip *clip = &s->clip[s->n++];
+    clip->sound = found.sound;
+    clip->length = found.count;
+    clip->folder = label;
+    clip->name = name;
+    clip->name_length = n;
+    return 1;
+}
+
+/* Order of the values of a label field: whole numbers by their size, other names bytewise. */
+SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    while (*x == '0' && x[1]) x++;
+    while (*y == '0' && y[1]) y++;
+    size_t n = strlen(x), m = strlen(y);
+    int order = n != m ? (n < m ? -1 : 1) : strcmp(x, y);
+    return order ? order : sslh_i_compare_names(a, b);
+}
+
+/* A block that becomes a part of the data set. */
+SSLH_I_FN void *sslh_i_clips_make(sslh_i_clips *s, size_t bytes) {
+    void *p = sslh_i_alloc(s->c, bytes);
+    if (p) s->made[s->nmade++] = p;
+    return p;
+}
+
+/* A label field from part number k of the names. */
+SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
+    sslh_ctx *c = s->c;
+    size_t count = (size_t)s->n, bytes = 0, n;
+    const char *at;
+    int numbers = 1, classes = 0;
+    int (*compare)(const void *, const void *);
+    for (int i = 0; i < s->n; i++) {
+        if (!sslh_i_clips_cut(s, &s->clip[i], k, &at, &n)) return 0;
+        for (size_t j = 0; j < n; j++) numbers = numbers && at[j] >= '0' && at[j] <= '9';
+        bytes += n + 1;
+    }
+    compare = numbers ? sslh_i_compare_numbers : sslh_i_compare_names;
+    /* one block: the field's own name, then the sorted names of its classes, then the text of all values */
+    const char **names = (const char **)sslh_i_clips_make(s, count * sizeof *names + bytes + s->part[k].n + 1);
+    int32_t *labels = (int32_t *)sslh_i_clips_make(s, count * sizeof *labels);
+    const char **value = (const char **)sslh_i_alloc(c, count * sizeof *value);
+    if (names && labels && value) {
+        char *text = (char *)(void *)(names + count);
+        memcpy(text, s->part[k].word, s->part[k].n);
+        f->name = text;
+        text += s->part[k].n + 1;
+        for (int i = 0; i < s->n; i++) {
+            sslh_i_clips_cut(s, &s->clip[i], k, &at, &n);
+            memcpy(text, at, n);
+            names[i] = value[i] = text;
+            text += n + 1;
+        }
+        qsort((void *)names, count, sizeof *names, compare);
+        for (int i = 0; i < s->n; i++)
+            if (!i || strcmp(names[i], names[classes - 1])) names[classes++] = names[i];
+        for (int i = 0; i < s->n; i++) {
+            const char **found = (const char **)bsearch(&value[i], names, (size_t)classes, sizeof *names, compare);
+            labels[i] = found ? (int32_t)(found - names) : 0;
+        }
+        f->kind = SSLH_FIELD_LABEL;
+        f->type = SSLH_I32;
+        f->values = labels;
+        f->names = names;
+        f->classes = classes;
+    }
+    sslh_i_free(c, (void *)value);
+    return !SSLH_I_BAD(c);
+}
+
+/* The samples of all clips (N,T,1), zeros behind the shorter ones. The sum of squares is taken in double, one sample
+   after another. */
+SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
+    int64_t length = s->d.length;
+    size_t n;
+    for (int i = 0; !s->d.length && i < s->n; i++) length = SSLH_I_MAX(length, s->clip[i].length);
+    if (!sslh_i_mul((size_t)s->n, (size_t)length, &n) || !sslh_i_mul(n, sizeof(float), &n)) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %d clips of %.0f samples are too many", s->fn, s->n, (double)length);
+        return 0;
+    }
+    float *out = (float *)sslh_i_clips_make(s, n);
+    int32_t *lengths = (int32_t *)sslh_i_clips_make(s, (size_t)s->n * sizeof *lengths);
+    float loudness = sslh_i_default(s->d.loudness, 0.1f);
+    f->kind = SSLH_FIELD_AUDIO;
+    f->type = SSLH_F32;
+    f->shape = sslh_dim2((int)length, 1);
+    f->values = out;
+    f->lengths = lengths;
+    f->name = "audio";
+    f->rate = s->rate;
+    for (int i = 0; out && lengths && i < s->n; i++, out += length) {
+        const float *in = s->clip[i].sound;
+        int64_t kept = SSLH_I_MIN(s->clip[i].length, length);
+        double squares = 0, factor = 1;
+        for (int64_t t = 0; t < kept; t++) {
+            double square = (double)in[t] * (double)in[t];
+            squares += square;
+        }
+        if (loudness > 0.0f && squares > 0) factor = (double)loudness / sqrt(squares / (double)kept);
+        for (int64_t t = 0; t < kept; t++) out[t] = (float)((double)in[t] * factor);
+        lengths[i] = (int32_t)kept;
+    }
+    return !SSLH_I_BAD(s->c);
+}
+
+/* The data set of all clips, which are freed; an empty one after an error. */
+SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
+    sslh_ctx *c = s->c;
+    sslh_data d = sslh_i_no_data(c);
+    sslh_field field[4];
+    int fields = 1;
+    memset(field, 0, sizeof field);
+    int ok = !SSLH_I_BAD(c) && sslh_i_clips_sound(s, &field[0]);
+    if (ok && s->folders) {
+        int32_t *labels = (int32_t *)sslh_i_clips_make(s, (size_t)s->n * sizeof *labels);
+        for (int i = 0; labels && i < s->n; i++) labels[i] = s->clip[i].folder;
+        field[fields].kind = SSLH_FIELD_LABEL;
+        field[fields].type = SSLH_I32;
+        field[fields].values = labels;
+        field[fields].name = "class";
+        field[fields].names = s->folders;
+        field[fields++].classes = s->classes;
+        ok = labels != NULL;
+    }
+    for (int k = 0; ok && k < s->parts; k++) {
+        if (s->part[k].word[0] == '*') continue;
+        if (fields == 4) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: .labels \"%s\" and the folders name more than three label fields", s->fn,
+                      sslh_i_tail(s->d.labels));
+            break;
+        }
+        ok = sslh_i_clips_field(s, k, &field[fields++]);
+    }
+    if (ok) d = sslh_data_from_fields(c, field, fields, s->n);
+    if (SSLH_I_BAD(c)) {
+        while (s->nmade) sslh_i_free(c, s->made[--s->nmade]);
+        sslh_i_free(c, (void *)s->folders);
+        d = sslh_i_no_data(c);
+    }
+    while (s->n) {
+        sslh_i_free(c, s->clip[--s->n].sound);
+        sslh_i_free(c, s->clip[s->n].name);
+    }
+    sslh_i_free(c, s->clip);
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc) {
+    sslh_i_clips set;
+    sslh_i_dir dir;
+    sslh_i_walk w;
+    memset(&set, 0, sizeof set);
+    set.c = w.c = c;
+    set.fn = w.fn = "sslh_load_audio";
+    set.d = desc;
+    set.rate = desc.rate;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    w.wanted = SSLH_I_GIVES_SOUND;
+    w.add = sslh_i_add_clip;
+    w.set = &set;
+    if (!path || desc.length < 0 || desc.rate < 0 || !(desc.loudness >= -1.0f && desc.loudness < 1e6f))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_audio: %s.length %d, .rate %d, .loudness %g",
+                  path ? "" : "the path is NULL; ", desc.length, desc.rate, (double)desc.loudness);
+    else if (!sslh_i_clips_pattern(&set))
+        sslh_fail(c, SSLH_E_USAGE,
+                  "sslh_load_audio: .labels \"%s\" should be words of letters and digits, or *, with one other "
+                  "character between each two, at most three of them words", sslh_i_tail(desc.labels));
+    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER) sslh_i_add_clip(&set, path, -1);
     else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
-        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
-            !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
-            sslh_i_no_images(&set, path, "holds no images");
+        char names[128];
+        set.classes = sslh_i_walk_classes(&w, path, &dir, &set.folders);
+        sslh_i_reader_names(SSLH_I_GIVES_SOUND, names, sizeof names);
+        if (!set.classes && !SSLH_I_BAD(c) && !sslh_i_walk_folder(&w, path, &dir, -1) && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_FORMAT, "sslh_load_audio: %s holds no recordings; wanted: %s files, or a sub-folder of "
+                      "them per class", sslh_i_tail(path), names);
         sslh_i_dir_free(c, &dir);
     }
-    return sslh_i_parts_finish(&set);
+    return sslh_i_clips_finish(&set);
 }
 
 /* ================================================================================================================== */
