@@ -52,6 +52,7 @@ $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) $(PLAIN_FLAGS) -I. -Itests $< $(B)/libsslh.a $(LDLIBS) -o $@
 $(B)/tests/ops: tests/golden/ops.h
+$(B)/tests/audio: tests/golden/audio.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
 $(B)/tests/ops_double: tests/ops.c tests/golden/ops.h tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests

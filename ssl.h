@@ -549,16 +549,16 @@
    20  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
-                      >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
+                      >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>vae >>simclr >>mae >>methods >>train >>eval >>losses >>nets >>encoders
                       >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
-                      >>norms >>shapes >>sequences
+                      >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-     IV   files       >>files >>inflate >>images >>wav >>arrays >>data >>readers >>sheets >>folders
-                      >>recordings >>weights >>pictures
+     IV   files       >>files >>inflate >>images >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
+                      >>weights >>pictures
      end              >>history >>licence
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
@@ -1628,6 +1628,65 @@ SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
 /* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
    gradient. */
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
+
+/* ================================================================================================================== */
+/*  >>api-audio     features and augmentation of sound                                                                */
+/* ================================================================================================================== */
+/* Sound is (N,T,1) or (N,T) real, spectrograms are (N,F,M): F frames, M bands. No gradient passes through them. */
+
+typedef struct sslh_mel_desc {
+    int   rate;      /* samples a second; default 16000 */
+    int   n_fft;     /* values that are transformed at a time, 2 to 65536; default 400 */
+    int   window;    /* length of the Hann window in their middle; default n_fft */
+    int   hop;       /* samples from one frame to the next; default half the window */
+    int   bands;     /* M, at most 1024; default 128 (many are empty below n_fft 1024) */
+    float low, high; /* ends of the bands in Hz; default 0 and half the rate */
+    int   slaney;    /* 1: Slaney's mel scale, as librosa; 0: HTK's */
+    int   area_norm; /* 1: each band over its width, as librosa; 0: triangles of height 1 */
+    int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle lies there, and the sound is
+                        reflected at its ends */
+} sslh_mel_desc;
+/* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (.no_center: (T - n_fft) / hop + 1): the squared spectrum of
+   each windowed frame, summed by triangles that are equally wide on the mel scale. Defaults and values are those of
+   torchaudio's MelSpectrogram (which puts bands before frames). */
+SSLH_API sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
+/* Its natural logarithm, log(mel + 1e-6). */
+SSLH_API sslh_tensor *sslh_log_mel(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
+/* 10 log10(max(x, 1e-10)) of powers (N,..), and nothing more than top_db below the largest value of a sample n; top_db
+   0: no such limit. */
+SSLH_API sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db);
+
+typedef struct sslh_mfcc_desc {
+    sslh_mel_desc mel;
+    int   coefficients; /* K, at most .mel.bands; default 40 */
+    int   log_mels;     /* 1: of log(mel + 1e-6); 0: of decibels */
+    float top_db;       /* the range of decibels of a clip; default 80; SSLH_OFF: no limit */
+} sslh_mfcc_desc;
+/* Mel-frequency cepstral coefficients (N,F,K): the orthonormal cosine transform (DCT-II) of the mel spectrogram in
+   decibels, over its bands. As torchaudio's MFCC of one clip at a time. */
+SSLH_API sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc desc);
+
+/* How a clip becomes a view; what is 0 is not done. In this order: crop, shift, gain, noise; masks on spectrograms. */
+typedef struct sslh_audio_recipe {
+    int   crop;     /* length of the view in samples: a random place of the clip's valid part, or all of it and zeros
+                       behind; default: the whole field */
+    int   shift;    /* moved by up to so many samples to either side, zeros come after */
+    float gain;     /* in decibels, drawn from [-gain, gain] */
+    float noise;    /* probability of white noise */
+    float snr_min, snr_max; /* its distance below the signal in decibels; default 10 to 30 */
+    int   time_masks, time_width; /* so many masks of 0 to time_width frames each (SpecAugment, Park et al. 2019) */
+    int   band_masks, band_width; /* the same over the bands */
+} sslh_audio_recipe;
+/* View number view of the sound of a batch: (N,T,C), T as .crop says. As with sslh_views all that is drawn depends on
+   (seed, epoch, sample, view) only. */
+SSLH_API sslh_tensor *sslh_audio_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, int view);
+/* sslh_log_mel of sslh_audio_views, then masks: (N,F,M). Masked values become the mean of their clip. One channel. */
+SSLH_API sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, sslh_mel_desc mel,
+                                     int view);
+/* The two steps on tensors that the caller holds, one draw for each n from (seed, stream, n): sound (N,T,C) or (N,T),
+   spectrogram (N,F,M). */
+SSLH_API sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream);
+SSLH_API sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream);
 
 /* ================================================================================================================== */
 /*  >>api-methods   the methods                                                                                       */
@@ -3175,6 +3234,9 @@ SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *f
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out);
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x);
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
+SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind kind);
+SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i);
+SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 
 
@@ -8777,6 +8839,7 @@ SSLH_I_LEAN_END
      >>norms        batch, group and layer norm, unit rows, dropout
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
      >>sequences    attention, the gated recurrent unit
+     >>audio        spectrograms, cepstral coefficients, views of sound
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
    sslh_i_map_back, which are all of a simple operation; then "backward" in >>tape. After that, sslh_linear_ex in
@@ -9445,6 +9508,70 @@ SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
    safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
    machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
    Juffa). The double build, made for gradient checks, calls libm. */
+
+/* In double, for tables and where float would lose digits; the same bits on every machine too. */
+/* log x, x > 0: x = 2^e m, log m = 2 (s + s^3/3 + s^5/5 ..) with s = (m-1)/(m+1), |s| < 0.172. */
+SSLH_I_FN double sslh_i_log_wide(double x) {
+    int e;
+    double m = frexp(x, &e) * 2.0;
+    e--;
+    if (m > 1.4142135) {
+        m = m * 0.5;
+        e++;
+    }
+    double a = m - 1.0, b = m + 1.0;
+    double s = a / b;
+    double z = s * s, l = 0.0;
+    for (int i = 21; i >= 1; i -= 2) {
+        double t = l * z;
+        double k = 1.0 / (double)i;
+        l = t + k;
+    }
+    l = l * s;
+    l = l + l;
+    a = (double)e * 0.69314718055994530942;
+    l = l + a;
+    return l;
+}
+
+/* e^x, |x| < 700: x = n ln 2 + r, the Taylor series of e^r with |r| < 0.35. */
+SSLH_I_FN double sslh_i_exp_wide(double x) {
+    double b = x * 1.44269504088896340736;
+    b = b + 0.5;
+    double n = floor(b);
+    double a = n * 0.69314718055994530942;
+    double r = x - a, p = 1.0;
+    for (int i = 13; i >= 1; i--) {
+        double t = p * r;
+        t = t / (double)i;
+        p = t + 1.0;
+    }
+    return ldexp(p, (int)n);
+}
+
+/* cos and sin of 2 pi k / n, 0 <= k < n < 2^28: whole numbers find the eighth of the circle, so that multiples of a
+   quarter turn are exact; in it |x| <= pi/4, and the Taylor series are summed from their smallest terms. */
+SSLH_I_FN void sslh_i_angle(uint32_t k, uint32_t n, double *cosine, double *sine) {
+    uint32_t eighth = 8 * k / n, rest = 8 * k - eighth * n;
+    if (eighth & 1) rest = n - rest;
+    double x = (double)rest / (double)n;
+    x = x * 0.78539816339744830962;
+    double z = x * x, c = 1.0, s = 1.0;
+    for (int i = 18; i >= 2; i -= 2) {
+        double t = z / (double)(i * (i - 1));
+        c = c * t;
+        c = 1.0 - c;
+        t = z / (double)(i * (i + 1));
+        s = s * t;
+        s = 1.0 - s;
+    }
+    s = s * x;
+    int swap = eighth == 1 || eighth == 2 || eighth == 5 || eighth == 6;
+    double a = swap ? s : c, b = swap ? c : s;
+    *cosine = eighth >= 2 && eighth <= 5 ? -a : a;
+    *sine = eighth >= 4 ? -b : b;
+}
+
 #if SSLH_I_DOUBLE
 SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x) { return (sslh_real)sqrt((double)x); }
 SSLH_I_FN sslh_real sslh_i_fabs(sslh_real x) { return (sslh_real)fabs((double)x); }
@@ -9642,49 +9769,11 @@ SSLH_I_FN float sslh_i_pow(float x, float y) {
     if (x == 1.0f) return sign;
     if (x == 0.0f || x == SSLH_I_INF) return (x == 0.0f) == (y > 0.0f) ? sign * 0.0f : sign * SSLH_I_INF;
     if (y == SSLH_I_INF || y == -SSLH_I_INF) return (x < 1.0f) == (y > 0.0f) ? 0.0f : SSLH_I_INF;
-    /* log m = 2 (s + s^3/3 + s^5/5 ..), s = (m-1)/(m+1) */
-    int e = 0;
-    if (x < 1.17549435e-38f) {
-        x = x * 16777216.0f;
-        e = -24;
-    }
-    uint32_t u = sslh_i_bits_of(x);
-    e += (int)(u >> 23) - 127;
-    double m = (double)sslh_i_of_bits((u & 0x007fffffu) | 0x3f800000u);
-    if (m > 1.4142135) {
-        m = m * 0.5;
-        e++;
-    }
-    double a = m - 1.0, b = m + 1.0;
-    double s = a / b;
-    double z = s * s, l = 0.0;
-    for (int i = 21; i >= 1; i -= 2) {
-        double t = l * z;
-        double k = 1.0 / (double)i;
-        l = t + k;
-    }
-    l = l * s;
-    l = l + l;
-    a = (double)e * 0.69314718055994530942;
-    l = l + a;
-    l = l * (double)y;
+    double l = sslh_i_log_wide((double)x) * (double)y;
     if (l > 89.0) return sign * SSLH_I_INF;
     if (l < -104.0) return sign * 0.0f;
-    b = l * 1.44269504088896340736;
-    b = b + 0.5;
-    double n = floor(b);
-    a = n * 0.69314718055994530942;
-    double r = l - a, p = 1.0;
-    for (int i = 13; i >= 1; i--) { /* Taylor series of e^r, |r| < 0.35 */
-        double t = p * r;
-        t = t / (double)i;
-        p = t + 1.0;
-    }
-    p = p * (double)sign;
-    int h = (int)n;
-    while (h > 0) { p = p * 2.0; h--; }
-    while (h < 0) { p = p * 0.5; h++; }
-    return (float)p;
+    float p = (float)sslh_i_exp_wide(l);
+    return sign * p;
 }
 #endif
 
@@ -14054,6 +14143,530 @@ SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, s
     return sslh_i_end(c, op, in, 3, out);
 }
 
+
+/* ================================================================================================================== */
+/*  >>audio         spectrograms, MFCC, augmentation of sound                                                         */
+/* ================================================================================================================== */
+
+/* The chain from sound to features, with frame f of n = n_fft values, window w, hop h:
+     (1) X_k  = sum over i of w_i x(f h + i - n/2) e^(-2 pi i k / n)         reflected where x ends
+     (2) S_b  = sum over k of W_bk |X_k|^2                                    mel power
+     (3) m(f) = 2595 log10(1 + f / 700)                                       HTK's mel scale, or
+         m(f) = 3 f / 200 below 1000 Hz, 15 + 27 log(f / 1000) / log(6.4) above      Slaney's
+     (4) W_bk = max(0, min((f_k - c_b) / (c_b+1 - c_b), (c_b+2 - f_k) / (c_b+2 - c_b+1)))     c_b equally far apart in m
+     (5) dB   = 10 log10(max(S, 1e-10)), at least its maximum - 80
+     (6) C_j  = sqrt(2 / M) sum over b of dB_b cos(pi j (b + 1/2) / M), C_0 / sqrt 2          DCT-II
+   Everything up to (2) is in double: bands whose power is a millionth of the loudest keep their digits, and plain
+   arithmetic in a fixed order has the same bits everywhere. */
+
+/* One call of sslh_mel_spectrogram. Tables are in double. */
+typedef struct sslh_i_mel {
+    const sslh_real *x;    /* (N,T) */
+    sslh_real *out;        /* (N,F,M) */
+    size_t  N, T, F, M;
+    size_t  n, hop, bins;  /* bins = n / 2 + 1 */
+    size_t  before;        /* values of frame 0 before the sound begins */
+    size_t  factors[20];   /* of n, in ascending order but for 4 before 2 */
+    int     nfactors;
+    double *window;        /* (n), zeros around a shorter one */
+    double *turn;          /* (n,2): cos and sin of 2 pi k / n */
+    double *weight;        /* W (M,bins) */
+    size_t *first, *last;  /* (M): bins whose weight is not 0 */
+    char   *work;          /* of each worker: a frame (n), its spectrum (n,2), a column of it (n,2) */
+    size_t  each, per_task;
+} sslh_i_mel;
+
+/* (1) of n values that lie stride apart in x, by the factors from level on: with n = f m,
+     X_(k + r m) = sum over q < f of (Y^q_k e^(-2 pi i q k / n)) e^(-2 pi i q r / f)
+   where Y^q is the transform of every f-th value from the q-th on (Cooley & Tukey 1965, any factors). */
+SSLH_I_FN void sslh_i_dft(const sslh_i_mel *p, const double *x, size_t stride, size_t n, int level, double *out,
+                          double *column) {
+    size_t f, m, k, q, r;
+    if (n == 1) {
+        out[0] = x[0];
+        out[1] = 0;
+        return;
+    }
+    f = p->factors[level];
+    m = n / f;
+    for (q = 0; q < f; q++) sslh_i_dft(p, x + q * stride, stride * f, m, level + 1, out + 2 * q * m, column);
+    for (k = 0; k < m; k++) {
+        for (q = 0; q < f; q++) {
+            const double *w = p->turn + 2 * (q * k * stride), *y = out + 2 * (q * m + k);
+            double a = y[0] * w[0], b = y[1] * w[1], c = y[1] * w[0], d = y[0] * w[1];
+            column[2 * q] = a + b;
+            column[2 * q + 1] = c - d;
+        }
+        for (r = 0; r < f; r++) {
+            double re = column[0], im = column[1];
+            for (q = 1; q < f; q++) {
+                const double *w = p->turn + 2 * (q * r % f * (p->n / f)), *y = column + 2 * q;
+                double a = y[0] * w[0], b = y[1] * w[1], c = y[1] * w[0], d = y[0] * w[1];
+                a = a + b;
+                c = c - d;
+                re = re + a;
+                im = im + c;
+            }
+            out[2 * (r * m + k)] = re;
+            out[2 * (r * m + k) + 1] = im;
+        }
+    }
+}
+
+/* Frames number task * per_task and so on, counted over all clips. */
+SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
+    const sslh_i_mel *p = (const sslh_i_mel *)arg;
+    double *frame = (double *)(void *)(p->work + (size_t)worker * p->each), *spectrum = frame + p->n;
+    double *column = spectrum + 2 * p->n;
+    size_t begin = (size_t)task * p->per_task, end = SSLH_I_MIN(begin + p->per_task, p->N * p->F), at, i, b;
+    for (at = begin; at < end; at++) {
+        const sslh_real *x = p->x + at / p->F * p->T;
+        size_t start = at % p->F * p->hop;
+        for (i = 0; i < p->n; i++) { /* reflected without repeating the last value: x(-t) = x(t) */
+            size_t t = start + i;
+            t = t < p->before ? p->before - t : t - p->before;
+            if (t >= p->T) t = 2 * (p->T - 1) - t;
+            frame[i] = p->window[i] * (double)x[t];
+        }
+        sslh_i_dft(p, frame, 1, p->n, 0, spectrum, column);
+        for (i = 0; i < p->bins; i++) {
+            double re = spectrum[2 * i], im = spectrum[2 * i + 1];
+            re = re * re;
+            im = im * im;
+            frame[i] = re + im; /* bins <= n values: the frame is not needed any more */
+        }
+        for (b = 0; b < p->M; b++) { /* (2) */
+            double sum = 0;
+            for (i = p->first[b]; i < p->last[b]; i++) {
+                double t = p->weight[b * p->bins + i] * frame[i];
+                sum = sum + t;
+            }
+            p->out[at * p->M + b] = (sslh_real)sum;
+        }
+    }
+}
+
+/* (3) and its inverse. */
+SSLH_I_FN double sslh_i_mel_of(double hertz, int slaney) {
+    if (!slaney) return 2595.0 * (sslh_i_log_wide(1.0 + hertz / 700.0) / 2.30258509299404568402);
+    if (hertz < 1000.0) return hertz * 3.0 / 200.0;
+    return 15.0 + 27.0 * sslh_i_log_wide(hertz / 1000.0) / 1.85629799036562685561;
+}
+SSLH_I_FN double sslh_i_hertz_of(double mel, int slaney) {
+    if (!slaney) return 700.0 * (sslh_i_exp_wide(mel / 2595.0 * 2.30258509299404568402) - 1.0);
+    if (mel < 15.0) return mel * 200.0 / 3.0;
+    return 1000.0 * sslh_i_exp_wide((mel - 15.0) * 1.85629799036562685561 / 27.0);
+}
+
+/* Window, turns and weights. The frequencies of the bins go up to rate / 2 without its fraction, as in torchaudio. */
+SSLH_I_FN void sslh_i_mel_tables(sslh_i_mel *p, const sslh_mel_desc *d) {
+    size_t i, b, left = (p->n - (size_t)d->window) / 2;
+    double low = sslh_i_mel_of((double)d->low, d->slaney), high = sslh_i_mel_of((double)d->high, d->slaney);
+    double step = (high - low) / (double)(p->M + 1), c[3];
+    for (i = 0; i < p->n; i++) {
+        sslh_i_angle((uint32_t)i, (uint32_t)p->n, &p->turn[2 * i], &p->turn[2 * i + 1]);
+        p->window[i] = 0;
+    }
+    for (i = 0; i < (size_t)d->window; i++) { /* periodic Hann window: (1 - cos(2 pi i / window)) / 2 */
+        double cosine, sine;
+        sslh_i_angle((uint32_t)i, (uint32_t)d->window, &cosine, &sine);
+        p->window[left + i] = 0.5 - 0.5 * cosine;
+    }
+    for (b = 0; b < p->M; b++) { /* (4) */
+        for (i = 0; i < 3; i++) c[i] = sslh_i_hertz_of(low + (double)(b + i) * step, d->slaney);
+        p->first[b] = p->last[b] = 0;
+        for (i = 0; i < p->bins; i++) {
+            double f = (double)i * (double)(d->rate / 2) / (double)(p->bins - 1);
+            double up = (f - c[0]) / (c[1] - c[0]), down = (c[2] - f) / (c[2] - c[1]), w = SSLH_I_MIN(up, down);
+            if (!(w > 0)) w = 0;
+            else if (!p->last[b]) p->first[b] = i;
+            if (w > 0) p->last[b] = i + 1;
+            p->weight[b * p->bins + i] = d->area_norm ? w * (2.0 / (c[2] - c[0])) : w;
+        }
+    }
+}
+
+/* Fills in the defaults of a descriptor for sound of T samples; 0 and an error when it makes no sense. */
+SSLH_I_FN int sslh_i_mel_resolve(sslh_ctx *c, const char *op, sslh_mel_desc *d, int T) {
+    if (!d->rate) d->rate = 16000;
+    if (!d->n_fft) d->n_fft = 400;
+    if (!d->window) d->window = d->n_fft;
+    if (!d->hop) d->hop = SSLH_I_MAX(d->window / 2, 1);
+    if (!d->bands) d->bands = 128;
+    if (d->high == 0.0f) d->high = (float)(d->rate / 2);
+    if (d->rate < 2 || d->n_fft < 2 || d->n_fft > 65536 || d->window < 1 || d->window > d->n_fft || d->hop < 1 ||
+        d->bands < 1 || d->bands > 1024 || !(d->low >= 0.0f && d->low < d->high && d->high <= (float)d->rate)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .rate %d, .n_fft %d (2 to 65536), .window %d (up to n_fft), .hop %d, .bands %d "
+                  "(1 to 1024), .low %g and .high %g (ascending, up to the rate)", op, d->rate, d->n_fft, d->window,
+                  d->hop, d->bands, (double)d->low, (double)d->high);
+        return 0;
+    }
+    if (d->no_center ? T < d->n_fft : T <= d->n_fft / 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: sound of %d samples is too short for .n_fft %d%s", op, T, d->n_fft,
+                  d->no_center ? "" : " (more than half of it is needed)");
+        return 0;
+    }
+    return 1;
+}
+
+/* N and T of sound (N,T) or (N,T,1); 0 and an error for other shapes. */
+SSLH_I_FN int sslh_i_sound_shape(const char *op, const sslh_tensor *x) {
+    char text[96];
+    if (x->ndim == 2 || (x->ndim == 3 && x->shape[2] == 1)) return 1;
+    sslh_fail(x->ctx, SSLH_E_SHAPE, "%s: %s: sound of one channel is (N,T) or (N,T,1)", op,
+              sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+    return 0;
+}
+
+/* Memory for the tables in one block; NULL without. */
+SSLH_I_FN char *sslh_i_mel_memory(sslh_ctx *c, sslh_i_mel *p) {
+    size_t weights = p->M * p->bins;
+    char *block = (char *)sslh_i_scratch(c, (3 * p->n + weights) * sizeof(double) + 2 * p->M * sizeof(size_t));
+    if (!block) return NULL;
+    p->window = (double *)(void *)block;
+    p->turn = p->window + p->n;
+    p->weight = p->turn + 2 * p->n;
+    p->first = (size_t *)(void *)(p->weight + weights);
+    p->last = p->first + p->M;
+    return block;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_mel_power(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc d) {
+    sslh_i_mel p;
+    sslh_tensor *out;
+    char *block;
+    size_t n, f;
+    memset(&p, 0, sizeof p);
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_sound_shape(op, x) || !sslh_i_mel_resolve(c, op, &d, x->shape[1]))
+        return sslh_i_dummy(c);
+    p.x = x->data;
+    p.N = (size_t)x->shape[0];
+    p.T = (size_t)x->shape[1];
+    p.M = (size_t)d.bands;
+    p.n = (size_t)d.n_fft;
+    p.hop = (size_t)d.hop;
+    p.bins = p.n / 2 + 1;
+    p.before = d.no_center ? 0 : p.n / 2;
+    p.F = (p.T + 2 * p.before - p.n) / p.hop + 1;
+    for (f = 2, n = p.n; n > 1; f = f * f > n ? n : f + 1) /* the factor 4 is cheaper than 2 twice */
+        while (n % f == 0) {
+            size_t by = f == 2 && n % 4 == 0 ? 4 : f;
+            p.factors[p.nfactors++] = by;
+            n /= by;
+        }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(x->shape[0], (int)p.F, d.bands));
+    if (!out) return sslh_i_dummy(c);
+    p.out = out->data;
+    block = sslh_i_mel_memory(c, &p);
+    p.each = 5 * p.n * sizeof(double);
+    p.work = block ? sslh_i_work(c, &p.each) : NULL;
+    if (p.work) {
+        size_t frames = p.N * p.F;
+        sslh_i_mel_tables(&p, &d);
+        p.per_task = SSLH_I_MAX((size_t)16384 / p.n, (size_t)1);
+        while (frames / p.per_task > INT_MAX / 2) p.per_task *= 2;
+        sslh_i_parallel(c, (int)((frames + p.per_task - 1) / p.per_task), sslh_i_mel_task, &p);
+        sslh_i_unwork(c, p.work);
+    }
+    if (block) sslh_i_unscratch(c, block);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc) {
+    return sslh_i_mel_power(c, "sslh_mel_spectrogram", x, desc);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_log_mel(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc desc) {
+    sslh_tensor *mel = sslh_i_mel_power(c, op, x, desc);
+    size_t i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < mel->count; i++) {
+        sslh_real v = mel->data[i] + SSLH_I_R(1e-6);
+        mel->data[i] = sslh_i_log(v);
+    }
+    return mel;
+}
+
+SSLH_DEF sslh_tensor *sslh_log_mel(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc) {
+    return sslh_i_log_mel(c, "sslh_log_mel", x, desc);
+}
+
+/* (5) in place, for each of N samples of n values. */
+SSLH_I_FN void sslh_i_decibels(sslh_real *x, size_t N, size_t n, float top_db) {
+    size_t i, s;
+    for (s = 0; s < N; s++, x += n) {
+        sslh_real most = SSLH_I_R(-100);
+        for (i = 0; i < n; i++) {
+            sslh_real v = x[i] > SSLH_I_R(1e-10) ? x[i] : SSLH_I_R(1e-10);
+            v = sslh_i_log(v);
+            x[i] = v * SSLH_I_R(4.342944819032518); /* 10 / log 10 */
+            most = SSLH_I_MAX(most, x[i]);
+        }
+        most = most - (sslh_real)top_db;
+        for (i = 0; i < n && top_db > 0.0f; i++) x[i] = SSLH_I_MAX(x[i], most);
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db) {
+    sslh_tensor *out;
+    if (!sslh_i_begin(c, "sslh_power_to_db", &x, 1, 1)) return sslh_i_dummy(c);
+    if (x->ndim < 1 || !(top_db >= 0.0f)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_power_to_db: %d dimensions, top_db %g (0 or more)", x->ndim, (double)top_db);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, "sslh_power_to_db", SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    memcpy(out->data, x->data, x->count * sizeof *x->data);
+    sslh_i_decibels(out->data, (size_t)x->shape[0], x->count / (size_t)x->shape[0], top_db);
+    return sslh_i_end(c, "sslh_power_to_db", &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
+    sslh_tensor *mel, *out;
+    double *table;
+    size_t rows, M, K, r, j, b;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!d.coefficients) d.coefficients = 40;
+    if (!d.mel.bands) d.mel.bands = 128;
+    if (d.coefficients < 1 || d.coefficients > d.mel.bands) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands", d.coefficients, d.mel.bands);
+        return sslh_i_dummy(c);
+    }
+    mel = d.log_mels ? sslh_i_log_mel(c, "sslh_mfcc", x, d.mel) : sslh_i_mel_power(c, "sslh_mfcc", x, d.mel);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    M = (size_t)d.mel.bands;
+    K = (size_t)d.coefficients;
+    rows = mel->count / M;
+    if (!d.log_mels) {
+        size_t n = (size_t)mel->shape[0];
+        sslh_i_decibels(mel->data, n, mel->count / n, sslh_i_default(d.top_db, 80.0f));
+    }
+    out = sslh_i_new(c, "sslh_mfcc", SSLH_F32, sslh_dim3(mel->shape[0], mel->shape[1], d.coefficients));
+    table = out ? (double *)sslh_i_scratch(c, K * M * sizeof *table) : NULL;
+    if (!table) return sslh_i_dummy(c);
+    for (j = 0; j < K; j++) /* (6): j (b + 1/2) / (2 M) of a turn */
+        for (b = 0; b < M; b++) {
+            double scale = sqrt((j ? 2.0 : 1.0) / (double)M), sine;
+            sslh_i_angle((uint32_t)(j * (2 * b + 1) % (4 * M)), (uint32_t)(4 * M), &table[j * M + b], &sine);
+            table[j * M + b] = table[j * M + b] * scale;
+        }
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < K; j++) {
+            double sum = 0;
+            for (b = 0; b < M; b++) {
+                double t = table[j * M + b] * (double)mel->data[r * M + b];
+                sum = sum + t;
+            }
+            out->data[r * K + j] = (sslh_real)sum;
+        }
+    sslh_i_unscratch(c, table);
+    return sslh_i_end(c, "sslh_mfcc", &mel, 1, out);
+}
+
+/* --- augmentation ------------------------------------------------------------------------------------------------- */
+
+/* Where the draws of a clip lie: number i of them is number base + i of (seed, stream). */
+typedef struct sslh_i_dice { uint64_t seed, stream, base; } sslh_i_dice;
+enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
+    SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
+    SSLH_I_DRAW_MASKS = 0    /* another stream: width and place of each mask by turns */ };
+
+SSLH_I_FN float sslh_i_roll(const sslh_i_dice *k, int draw, float low, float high) {
+    float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
+    return low + v;
+}
+SSLH_I_FN int sslh_i_roll_below(const sslh_i_dice *k, int draw, int n) {
+    return (int)sslh_random_below(k->seed, k->stream, k->base + (uint64_t)draw, (uint32_t)n);
+}
+/* Row n of a caller's tensor. */
+SSLH_I_FN sslh_i_dice sslh_i_dice_row(const sslh_ctx *c, uint64_t stream, int n) {
+    sslh_i_dice k;
+    k.seed = c->desc.seed;
+    k.stream = stream;
+    k.base = (uint64_t)(uint32_t)n << 32;
+    return k;
+}
+/* Sample n of a batch, for a purpose. */
+SSLH_I_FN sslh_i_dice sslh_i_dice_sample(const sslh_batch *b, int tag, int view, int n) {
+    sslh_i_dice k;
+    k.seed = b->seed;
+    k.stream = sslh_i_sample_stream(tag, view, b->epoch, b->index[n]);
+    k.base = 0;
+    return k;
+}
+
+SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_recipe *r) {
+    if (r->snr_min == 0.0f && r->snr_max == 0.0f) r->snr_min = 10.0f, r->snr_max = 30.0f;
+    if (r->crop >= 0 && r->shift >= 0 && r->shift < INT_MAX / 2 && r->gain >= 0.0f && r->gain <= 100.0f &&
+        r->noise >= 0.0f && r->noise <= 1.0f && r->snr_min <= r->snr_max && r->snr_min >= -100.0f &&
+        r->snr_max <= 100.0f && r->time_masks >= 0 && r->time_width >= 0 && r->band_masks >= 0 && r->band_width >= 0 &&
+        r->time_masks <= 1000 && r->band_masks <= 1000)
+        return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: .crop %d, .shift %d, .gain %g (0 to 100), .noise %g (0 to 1), .snr_min %g and "
+              ".snr_max %g (-100 to 100), .time_masks %d of %d frames, .band_masks %d of %d bands (0 to 1000)", op,
+              r->crop, r->shift, (double)r->gain, (double)r->noise, (double)r->snr_min, (double)r->snr_max,
+              r->time_masks, r->time_width, r->band_masks, r->band_width);
+    return 0;
+}
+
+/* x (T,C), of which length moments are valid, becomes out (L,C). */
+SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
+                                 int C, sslh_real *out, int L) {
+    size_t ch = (size_t)C, n = (size_t)L * ch, i;
+    int from = length > L ? sslh_i_roll_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
+    if (r->shift) shift = sslh_i_roll_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
+    kept = SSLH_I_MIN(kept, L);
+    memset(out, 0, n * sizeof *out);
+    if (shift < 0) {
+        from += SSLH_I_MIN(-shift, kept);
+        kept -= SSLH_I_MIN(-shift, kept);
+        shift = 0;
+    }
+    shift = SSLH_I_MIN(shift, L);
+    kept = SSLH_I_MIN(kept, L - shift);
+    memcpy(out + (size_t)shift * ch, x + (size_t)from * ch, (size_t)kept * ch * sizeof *out);
+    if (r->gain > 0.0f) {
+        float decibels = sslh_i_roll(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
+        sslh_real factor = sslh_i_exp((sslh_real)(decibels * 0.11512925464970229f)); /* log 10 / 20 */
+        for (i = 0; i < n; i++) out[i] = out[i] * factor;
+    }
+    if (r->noise > 0.0f && sslh_i_roll(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
+        float decibels = sslh_i_roll(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
+        double squares = 0, deviation;
+        for (i = 0; i < n; i++) {
+            double square = (double)out[i] * (double)out[i];
+            squares = squares + square;
+        }
+        deviation = sqrt(squares / (double)SSLH_I_MAX((size_t)kept * ch, (size_t)1));
+        deviation = deviation * sslh_i_exp_wide((double)decibels * -0.11512925464970228420);
+        for (i = 0; i < n; i++) {
+            float draw = sslh_random_normal(k->seed, k->stream, k->base + SSLH_I_DRAW_SAMPLES + i);
+            double t = deviation * (double)draw;
+            t = t + (double)out[i];
+            out[i] = (sslh_real)t;
+        }
+    }
+}
+
+/* Views of all rows: what a task needs. */
+typedef struct sslh_i_audio_job {
+    const sslh_audio_recipe *r;
+    const sslh_batch *b;       /* NULL: rows of a tensor, drawn from stream */
+    const sslh_field *f;       /* of the batch: lengths */
+    const sslh_ctx *c;
+    uint64_t stream;
+    int view, T, C, L;
+    const sslh_real *x;        /* (N,T,C) */
+    sslh_real *out;            /* (N,L,C) */
+} sslh_i_audio_job;
+
+SSLH_I_FN void sslh_i_audio_task(void *arg, int task, int worker) {
+    const sslh_i_audio_job *j = (const sslh_i_audio_job *)arg;
+    sslh_i_dice k = j->b ? sslh_i_dice_sample(j->b, 'A', j->view, task) : sslh_i_dice_row(j->c, j->stream, task);
+    int length = j->f ? sslh_i_length(j->f, sslh_i_sample(&j->b->data, j->b->index[task])) : j->T;
+    size_t row = (size_t)task * (size_t)j->C;
+    (void)worker;
+    sslh_i_audio_view(j->r, &k, j->x + row * (size_t)j->T, length, j->C, j->out + row * (size_t)j->L, j->L);
+}
+
+/* x (N,T) or (N,T,C) as views of the batch b (its field f), or of rows when b is NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_audio_run(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_audio_recipe r,
+                                        const sslh_batch *b, const sslh_field *f, int view, uint64_t stream) {
+    sslh_i_audio_job j;
+    sslh_tensor *out;
+    sslh_shape shape;
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_audio_recipe_ok(c, op, &r)) return sslh_i_dummy(c);
+    shape = sslh_shape_of(x);
+    if (shape.ndim != 2 && shape.ndim != 3) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d dimensions: sound is (N,T) or (N,T,C)", op, shape.ndim);
+        return sslh_i_dummy(c);
+    }
+    memset(&j, 0, sizeof j);
+    j.T = shape.size[1];
+    j.C = shape.ndim == 3 ? shape.size[2] : 1;
+    j.L = shape.size[1] = r.crop ? r.crop : j.T;
+    out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    j.r = &r;
+    j.b = b;
+    j.f = f;
+    j.c = c;
+    j.stream = stream;
+    j.view = view;
+    j.x = x->data;
+    j.out = out->data;
+    sslh_i_parallel(c, shape.size[0], sslh_i_audio_task, &j);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_audio_batch(sslh_ctx *c, const char *op, const sslh_batch *b, sslh_audio_recipe r,
+                                          int view) {
+    sslh_tensor *x = sslh_batch_audio(c, *b);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (view < 0 || view > 15) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: view %d (0 to 15)", op, view);
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_audio_run(c, op, x, r, b, sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO), view, 0);
+}
+
+SSLH_DEF sslh_tensor *sslh_audio_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, int view) {
+    return sslh_i_audio_batch(c, "sslh_audio_views", &batch, recipe, view);
+}
+
+SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream) {
+    return sslh_i_audio_run(c, "sslh_audio_augment", x, recipe, NULL, NULL, 0, stream);
+}
+
+/* Masks over x (F,M), filled with its mean: in count of them, those over bands first, the width is drawn from 0 to the
+   largest and then the place. */
+SSLH_I_FN void sslh_i_mask(const sslh_audio_recipe *r, const sslh_i_dice *k, sslh_real *x, int F, int M) {
+    size_t n = (size_t)F * (size_t)M, i;
+    double sum = 0;
+    int m, draw = SSLH_I_DRAW_MASKS;
+    for (i = 0; i < n; i++) sum = sum + (double)x[i];
+    sslh_real mean = (sslh_real)(sum / (double)n);
+    for (m = 0; m < r->band_masks + r->time_masks; m++) {
+        int bands = m < r->band_masks, side = bands ? M : F;
+        int width = sslh_i_roll_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
+        int begin = sslh_i_roll_below(k, draw++, side - width + 1), f, b;
+        for (f = bands ? 0 : begin; f < (bands ? F : begin + width); f++)
+            for (b = bands ? begin : 0; b < (bands ? begin + width : M); b++)
+                x[(size_t)f * (size_t)M + (size_t)b] = mean;
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream) {
+    sslh_tensor *out;
+    int n;
+    if (!sslh_i_begin(c, "sslh_mask_spectrogram", &x, 1, 1) ||
+        !sslh_i_audio_recipe_ok(c, "sslh_mask_spectrogram", &recipe))
+        return sslh_i_dummy(c);
+    if (x->ndim != 3) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_mask_spectrogram: %d dimensions: spectrograms are (N,F,M)", x->ndim);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, "sslh_mask_spectrogram", SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    memcpy(out->data, x->data, x->count * sizeof *x->data);
+    for (n = 0; n < x->shape[0]; n++) {
+        sslh_i_dice k = sslh_i_dice_row(c, stream, n);
+        sslh_i_mask(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1], x->shape[2]);
+    }
+    return sslh_i_end(c, "sslh_mask_spectrogram", &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, sslh_mel_desc mel,
+                                     int view) {
+    sslh_tensor *x = sslh_i_audio_batch(c, "sslh_mel_views", &batch, recipe, view);
+    int n;
+    x = sslh_i_log_mel(c, "sslh_mel_views", x, mel);
+    for (n = 0; n < batch.count && !SSLH_I_BAD(c); n++) {
+        sslh_i_dice k = sslh_i_dice_sample(&batch, 'S', view, n);
+        sslh_i_mask(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1], x->shape[2]);
+    }
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
+}
 
 /* ################################################################################################################## */
 /*  PART III  THE ENGINE                                                                                              */
@@ -22990,6 +23603,11 @@ SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name
     return out;
 }
 
+/* Bytewise order of names, for qsort and bsearch. */
+SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 /* --- checksums ---------------------------------------------------------------------------------------------------- */
 
 /* CRC-32 (polynomial 0xEDB88320, as in PNG, gzip, zip): start with 0 and pass the result on to continue. Large inputs
@@ -23381,10 +23999,6 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",
                   errno ? strerror(errno) : "");
     return !failed;
-}
-
-SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Adds a name to the text of a listing, which doubles when full. */

@@ -4,6 +4,15 @@
 #include "../ssl.h"
 #include "harness.h"
 
+/* A case of tests/golden/make_audio.py: settings, then the values that numpy computes in double. */
+typedef struct golden_audio {
+    int T, rate, n_fft, window, hop, bands, low, high, slaney, area, no_center, coefficients, log_mels, top_db;
+    const double *mel;
+    int count;
+    const double *mfcc; /* NULL without coefficients */
+} golden_audio;
+#include "golden/audio.h"
+
 static sslh_ctx *create(int threads) {
     sslh_desc d;
     memset(&d, 0, sizeof d);
@@ -137,7 +146,7 @@ static void wav_round_trip(void) {
 
 /* Writes NAME into the folder: n samples of level, alternating in sign, stereo when channels is 2. */
 static void put_clip(sslh_ctx *c, const char *folder, const char *name, int n, float level, int channels, int rate) {
-    char path[600];
+    char path[2000];
     float x[400];
     for (int i = 0; i < n * channels; i++) x[i] = (i / channels) & 1 ? -level : level;
     snprintf(path, sizeof path, "%s/%s", folder, name);
@@ -145,7 +154,7 @@ static void put_clip(sslh_ctx *c, const char *folder, const char *name, int n, f
     CHECK_OK(c);
 }
 static void drop(const char *folder, const char *name) {
-    char path[600];
+    char path[2000];
     snprintf(path, sizeof path, "%s/%s", folder, name);
     (void)test_remove(path);
 }
@@ -359,6 +368,331 @@ static void spoken_digits(void) {
     sslh_destroy(c);
 }
 
+/* --- features ----------------------------------------------------------------------------------------------------- */
+
+/* Noise and a chirp of saw teeth, as tests/golden/make_audio.py makes it: all numbers are exact. */
+static void make_sound(float *x, int n, uint32_t seed) {
+    for (int t = 0; t < n; t++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[t] = (float)((2.0 * (double)(seed >> 12) + 1 - 1048576) / 16777216 + (double)(t * t / 8 % 512 - 256) / 512);
+    }
+}
+
+static void golden_features(void) {
+    static float x[2 * 1200];
+    sslh_ctx *c = create(2);
+    for (int i = 0; i < (int)(sizeof golden_cases / sizeof *golden_cases); i++) {
+        const golden_audio *g = &golden_cases[i];
+        sslh_mfcc_desc d;
+        memset(&d, 0, sizeof d);
+        if (i) { /* the first case is made of defaults */
+            d.mel.rate = g->rate;
+            d.mel.n_fft = g->n_fft;
+            d.mel.window = g->window;
+            d.mel.hop = g->hop;
+            d.mel.bands = g->bands;
+            d.mel.low = (float)g->low;
+            d.mel.high = (float)g->high;
+            d.mel.slaney = g->slaney;
+            d.mel.area_norm = g->area;
+            d.mel.no_center = g->no_center;
+        }
+        d.coefficients = g->coefficients;
+        d.log_mels = g->log_mels;
+        d.top_db = g->top_db ? (float)g->top_db : SSLH_OFF;
+        make_sound(x, g->T, 77); /* another clip first: clips do not touch one another */
+        make_sound(x + g->T, g->T, (uint32_t)i + 1);
+        sslh_begin_step(c);
+        sslh_tensor *sound = sslh_from(c, sslh_dim3(2, g->T, 1), x), *m = sslh_mel_spectrogram(c, sound, d.mel);
+        sslh_tensor *alone = sslh_mel_spectrogram(c, sslh_from(c, sslh_dim2(1, g->T), x + g->T), d.mel);
+        CHECK_OK(c);
+        CHECK(m->ndim == 3 && m->shape[2] == g->bands && (int)m->count == 2 * g->count, "case %d: shape", i);
+        if (sslh_error(c) || (int)m->count != 2 * g->count) break;
+        CHECK(!memcmp(alone->data, m->data + g->count, (size_t)g->count * sizeof *m->data), "case %d: alone and in a batch", i);
+        double worst = 0;
+        for (int k = 0; k < g->count; k++) {
+            double want = g->mel[k], off = fabs((double)m->data[g->count + k] - want);
+            if (want == 0 ? off != 0 : off > 1e-6 * want) CHECK(0, "case %d, value %d: %.9g, expected %.9g", i, k,
+                                                                (double)m->data[g->count + k], want);
+            if (want > 0 && off / want > worst) worst = off / want;
+        }
+        if (!g->mfcc) continue;
+        int count = g->count / g->bands * g->coefficients;
+        sslh_tensor *f = sslh_mfcc(c, sound, d);
+        CHECK_OK(c);
+        CHECK((int)f->count == 2 * count, "case %d: %d coefficients", i, (int)f->count);
+        for (int k = 0; k < count && (int)f->count == 2 * count; k++)
+            CHECK_NEAR(f->data[count + k], g->mfcc[k], 2e-4);
+    }
+    sslh_destroy(c);
+}
+
+/* What holds for every sound: a tone lies in its band, twice the sound has four times the power and 6.02 dB more, and the
+   same bits for all threads. */
+static void properties_of_features(void) {
+    static float x[4000];
+    sslh_ctx *c = create(1), *four = create(4);
+    sslh_mel_desc d;
+    memset(&d, 0, sizeof d);
+    d.rate = 8000;
+    d.bands = 40;
+    for (int t = 0; t < 4000; t++) x[t] = (float)sin(2 * 3.14159265358979 * 1000 * t / 8000);
+    sslh_tensor *m = sslh_mel_spectrogram(c, sslh_from(c, sslh_dim2(1, 4000), x), d);
+    int best = 0;
+    for (int b = 0; b < 40; b++)
+        if (m->data[10 * 40 + b] > m->data[10 * 40 + best]) best = b;
+    double step = 2595 * log10(1 + 4000 / 700.0) / 41, middle = step * (best + 1), mel = 2595 * log10(1 + 1000 / 700.0);
+    CHECK(fabs(middle - mel) <= step, "1000 Hz lie in band %d, %g mel instead of %g", best, middle, mel);
+    make_sound(x, 4000, 5);
+    sslh_tensor *one = sslh_from(c, sslh_dim2(2, 2000), x), *two = sslh_scale(c, one, 2);
+    sslh_tensor *a = sslh_mel_spectrogram(c, one, d), *b = sslh_mel_spectrogram(c, two, d);
+    sslh_tensor *db = sslh_power_to_db(c, a, 0), *db2 = sslh_power_to_db(c, b, 0), *cut = sslh_power_to_db(c, a, 10);
+    sslh_tensor *e = sslh_mel_spectrogram(four, sslh_from(four, sslh_dim2(2, 2000), x), d);
+    CHECK_OK(c);
+    CHECK_OK(four);
+    for (size_t i = 0; i < a->count; i++) {
+        sslh_real most = -1000;
+        for (size_t k = i / (a->count / 2) * (a->count / 2), n = 0; n < a->count / 2; n++)
+            if (db->data[k + n] > most) most = db->data[k + n];
+        CHECK(b->data[i] == 4 * a->data[i] && a->data[i] == e->data[i], "value %d", (int)i);
+        CHECK_NEAR(db2->data[i] - db->data[i], 20 * log10(2.0), 1e-4);
+        CHECK_NEAR(cut->data[i], db->data[i] > most - 10 ? db->data[i] : most - 10, 1e-5);
+    }
+    /* wrong use */
+    sslh_mel_spectrogram(c, sslh_zeros(c, sslh_dim3(1, 500, 2)), d);
+    CHECK_ERROR(c, "sslh_mel_spectrogram: (1,500,2): sound of one channel");
+    sslh_log_mel(c, sslh_zeros(c, sslh_dim2(1, 200)), d);
+    CHECK_ERROR(c, "sslh_log_mel: sound of 200 samples is too short for .n_fft 400");
+    d.window = 500;
+    sslh_mel_spectrogram(c, sslh_zeros(c, sslh_dim2(1, 900)), d);
+    CHECK_ERROR(c, ".window 500");
+    sslh_mfcc_desc f;
+    memset(&f, 0, sizeof f);
+    f.coefficients = 200;
+    sslh_mfcc(c, sslh_zeros(c, sslh_dim2(1, 900)), f);
+    CHECK_ERROR(c, "sslh_mfcc: 200 coefficients of 128 bands");
+    sslh_power_to_db(c, sslh_zeros(c, sslh_dim2(1, 900)), -1);
+    CHECK_ERROR(c, "sslh_power_to_db");
+    sslh_destroy(c);
+    sslh_destroy(four);
+}
+
+/* --- views -------------------------------------------------------------------------------------------------------- */
+
+/* Twelve clips of a ramp, clip n of length 40 + n, two channels: sample t of channel k is t + 1 + 1000 k. */
+static sslh_data ramps(sslh_ctx *c, float *values, int32_t *lengths) {
+    sslh_field f;
+    for (int n = 0; n < 12; n++) {
+        lengths[n] = 40 + n;
+        for (int t = 0; t < 60; t++)
+            for (int k = 0; k < 2; k++) values[(n * 60 + t) * 2 + k] = t < lengths[n] ? (float)(t + 1 + 1000 * k) : 0.0f;
+    }
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_AUDIO;
+    f.type = SSLH_F32;
+    f.shape = sslh_dim2(60, 2);
+    f.values = values;
+    f.lengths = lengths;
+    return sslh_data_from_fields(c, &f, 1, 12);
+}
+
+static void views_of_sound(void) {
+    static float values[12 * 60 * 2];
+    int32_t lengths[12];
+    sslh_ctx *c = create(2);
+    sslh_data d = ramps(c, values, lengths);
+    sslh_loader_desc l;
+    sslh_audio_recipe r;
+    sslh_batch b;
+    memset(&l, 0, sizeof l);
+    l.batch = 12;
+    l.in_order = 1;
+    l.epochs = 2;
+    sslh_loader *loader = sslh_loader_new(c, d, l);
+    CHECK(sslh_next_batch(loader, &b), "a batch");
+    memset(&r, 0, sizeof r);
+    sslh_tensor *same = sslh_audio_views(c, b, r, 0);
+    CHECK_OK(c);
+    CHECK(same->count == 12 * 120 && !memcmp(same->data, values, sizeof values), "nothing is done by default");
+    /* crops lie inside the valid part, at different places; shorter clips are followed by zeros */
+    r.crop = 45;
+    sslh_tensor *x = sslh_audio_views(c, b, r, 0), *again = sslh_audio_views(c, b, r, 0), *other = sslh_audio_views(c, b, r, 1);
+    CHECK_OK(c);
+    CHECK(x->shape[1] == 45 && x->shape[2] == 2, "shape of a crop");
+    CHECK(!memcmp(x->data, again->data, x->count * sizeof *x->data), "views of one number are equal");
+    CHECK(memcmp(x->data, other->data, x->count * sizeof *x->data) != 0, "views of two numbers differ");
+    for (int n = 0; n < 12; n++) {
+        const sslh_real *p = x->data + n * 90;
+        int length = 40 + n, from = (int)p[0] - 1;
+        CHECK(length > 45 ? from >= 0 && from + 45 <= length : from == 0, "clip %d begins at %d", n, from);
+        for (int t = 0; t < 45; t++)
+            CHECK(p[2 * t] == (from + t < length ? from + t + 1 : 0) && p[2 * t + 1] == (from + t < length ? from + t + 1001 : 0),
+                  "clip %d, sample %d", n, t);
+    }
+    /* a subset and another order draw the same for a sample */
+    int32_t pick[2] = {11, 9};
+    sslh_loader *few = sslh_loader_new(c, sslh_data_pick(d, pick, 2), l);
+    sslh_batch small;
+    sslh_real kept[2][90];
+    memcpy(kept[0], x->data + 11 * 90, sizeof kept[0]);
+    memcpy(kept[1], x->data + 9 * 90, sizeof kept[1]);
+    CHECK(sslh_next_batch(few, &small), "a batch");
+    CHECK(!memcmp(sslh_audio_views(c, small, r, 0)->data, kept, sizeof kept), "a subset");
+    CHECK(sslh_next_batch(loader, &b) && b.epoch == 1, "the second epoch");
+    CHECK(memcmp(sslh_audio_views(c, b, r, 0)->data + 11 * 90, kept[0], sizeof kept[0]) != 0, "epochs differ");
+    /* shifts: the ramp moves, zeros come in, over many draws both ways */
+    memset(&r, 0, sizeof r);
+    r.shift = 7;
+    int met[15] = {0};
+    for (int view = 0; view < 16; view++) {
+        x = sslh_audio_views(c, b, r, view);
+        for (int n = 0; n < 12; n++) {
+            const sslh_real *p = x->data + n * 120;
+            int shift = p[0] > 0 ? 1 - (int)p[0] : 0;
+            while (p[2 * shift < 0 ? 0 : 2 * shift] == 0 && shift < 8) shift++;
+            CHECK(shift >= -7 && shift <= 7, "shift by %d", shift);
+            if (shift >= -7 && shift <= 7) met[shift + 7]++;
+            for (int t = 0; t < 60; t++) {
+                int from = t - shift, valid = from >= 0 && from < 40 + n;
+                CHECK(p[2 * t] == (valid ? from + 1 : 0), "clip %d shifted by %d, sample %d: %g", n, shift, t, (double)p[2 * t]);
+            }
+        }
+    }
+    for (int k = 0; k < 15; k++) CHECK(met[k] > 0, "no shift by %d", k - 7);
+    /* gain and noise on a caller's tensor: decibels keep to their range, the ratio is the one asked for */
+    sslh_tensor *tone = sslh_zeros(c, sslh_dim2(64, 400));
+    for (size_t i = 0; i < tone->count; i++) tone->data[i] = i & 1 ? -1 : 1;
+    memset(&r, 0, sizeof r);
+    r.gain = 6;
+    x = sslh_audio_augment(c, tone, r, 3);
+    double low = 100, high = -100;
+    for (int n = 0; n < 64; n++) {
+        double decibels = 20 * log10(fabs((double)x->data[n * 400]));
+        if (decibels < low) low = decibels;
+        if (decibels > high) high = decibels;
+        CHECK(x->data[n * 400 + 399] == -x->data[n * 400], "one factor for a clip");
+    }
+    CHECK(low < -4.5 && low >= -6.0001 && high > 4.5 && high <= 6.0001, "gains from %g to %g dB", low, high);
+    memset(&r, 0, sizeof r);
+    r.noise = 0.5f;
+    r.snr_min = r.snr_max = 20;
+    x = sslh_audio_augment(c, tone, r, 4);
+    int noisy = 0;
+    double power = 0;
+    for (int n = 0; n < 64; n++) {
+        double sum = 0;
+        for (int t = 0; t < 400; t++) sum += pow((double)(x->data[n * 400 + t] - tone->data[n * 400 + t]), 2) / 400;
+        if (sum > 0) noisy++, power += sum;
+    }
+    CHECK(noisy > 20 && noisy < 44, "%d of 64 are noisy", noisy);
+    CHECK_NEAR(10 * log10(power / noisy), -20, 0.3);
+    CHECK_OK(c);
+    r.gain = -1;
+    sslh_audio_augment(c, sslh_zeros(c, sslh_dim2(1, 9)), r, 0);
+    CHECK_ERROR(c, "sslh_audio_augment: .crop 0, .shift 0, .gain -1");
+    sslh_audio_views(c, b, r, -1);
+    CHECK_ERROR(c, "sslh_audio_views: view -1");
+    sslh_mel_desc mel;
+    memset(&mel, 0, sizeof mel);
+    memset(&r, 0, sizeof r);
+    sslh_mel_views(c, b, r, mel, 0);
+    CHECK_ERROR(c, "sslh_mel_views: (12,60,2): sound of one channel");
+    sslh_destroy(c);
+}
+
+static void masks(void) {
+    sslh_ctx *c = create(1);
+    sslh_audio_recipe r;
+    memset(&r, 0, sizeof r);
+    r.time_masks = 2;
+    r.time_width = 5;
+    sslh_tensor *x = sslh_uniform(c, sslh_dim3(50, 20, 8), 1, 2);
+    int widest = 0, counts[11] = {0};
+    for (int bands = 0; bands < 2; bands++) {
+        sslh_tensor *y = sslh_mask_spectrogram(c, x, r, 9);
+        CHECK_OK(c);
+        for (int n = 0; n < 50; n++) {
+            double mean = 0;
+            int masked = 0;
+            for (int i = 0; i < 160; i++) mean += (double)x->data[n * 160 + i] / 160;
+            for (int line = 0; line < (bands ? 8 : 20); line++) { /* all of a line or nothing of it */
+                int changed = 0, across = bands ? 20 : 8;
+                for (int k = 0; k < across; k++) {
+                    int at = n * 160 + (bands ? k * 8 + line : line * 8 + k);
+                    if (y->data[at] == x->data[at]) continue;
+                    changed++;
+                    CHECK_NEAR(y->data[at], mean, 1e-5);
+                }
+                CHECK(changed == 0 || changed == across, "%d of %d values of a line", changed, across);
+                masked += changed > 0;
+            }
+            CHECK(masked <= (bands ? 3 : 10), "%d lines are masked", masked);
+            if (masked > widest) widest = masked;
+            if (masked <= 10) counts[masked]++;
+        }
+        CHECK(widest >= (bands ? 3 : 7) && counts[0] < 50, "at most %d lines are masked", widest);
+        memset(&r, 0, sizeof r);
+        r.band_masks = 1;
+        r.band_width = 3;
+        widest = 0;
+    }
+    sslh_mask_spectrogram(c, sslh_zeros(c, sslh_dim2(3, 4)), r, 0);
+    CHECK_ERROR(c, "spectrograms are (N,F,M)");
+    /* a batch: views of sound, log mel, masks in one call equal the steps, but for the masks */
+    static float values[3 * 900];
+    make_sound(values, 2700, 1);
+    sslh_field f;
+    memset(&f, 0, sizeof f);
+    f.kind = SSLH_FIELD_AUDIO;
+    f.shape = sslh_dim2(900, 1);
+    f.values = values;
+    sslh_data d = sslh_data_from_fields(c, &f, 1, 3);
+    sslh_loader_desc l;
+    memset(&l, 0, sizeof l);
+    sslh_batch b;
+    CHECK(sslh_next_batch(sslh_loader_new(c, d, l), &b), "a batch");
+    sslh_mel_desc mel;
+    memset(&mel, 0, sizeof mel);
+    mel.bands = 20;
+    r.crop = 600;
+    sslh_tensor *all = sslh_mel_views(c, b, r, mel, 1), *steps = sslh_log_mel(c, sslh_audio_views(c, b, r, 1), mel);
+    CHECK_OK(c);
+    int differ = 0;
+    for (size_t i = 0; i < all->count; i++) differ += all->data[i] != steps->data[i];
+    CHECK(all->shape[1] == 4 && all->count == steps->count && differ > 0 && differ <= 3 * 3 * 4, "%d values are masked", differ);
+    sslh_destroy(c);
+}
+
+/* Nothing in this part depends on the compiler, the processor or libm: one hash everywhere. */
+static void bits_of_sound(void) {
+    static float x[2 * 1500];
+    unsigned long long h = 0;
+    sslh_ctx *c = create(3);
+    sslh_audio_recipe r;
+    sslh_mfcc_desc d;
+    memset(&r, 0, sizeof r);
+    memset(&d, 0, sizeof d);
+    make_sound(x, 3000, 3);
+    r.crop = 1300;
+    r.shift = 50;
+    r.gain = 6;
+    r.noise = 1;
+    r.time_masks = r.band_masks = 2;
+    r.time_width = r.band_width = 4;
+    sslh_tensor *view = sslh_audio_augment(c, sslh_from(c, sslh_dim2(2, 1500), x), r, 1);
+    for (int k = 0; k < 3; k++) {
+        sslh_tensor *y = k == 0 ? view : k == 1 ? sslh_mfcc(c, view, d) : sslh_mask_spectrogram(c, sslh_log_mel(c, view, d.mel), r, 2);
+        for (size_t i = 0; i < y->count; i++) {
+            float v = (float)y->data[i];
+            h = test_hash_floats(&v, 1, h);
+        }
+        d.mel.slaney = d.mel.area_norm = 1;
+    }
+    CHECK_OK(c);
+    CHECK(h == 0x8cb9c723af9e0defull, "hash %016llx", h);
+    sslh_destroy(c);
+}
+
 TESTS_BEGIN
     TEST(wav_forms)
     TEST(wav_refuses)
@@ -367,4 +701,9 @@ TESTS_BEGIN
     TEST(clips_in_folders)
     TEST(clips_without_memory)
     TEST(spoken_digits)
+    TEST(golden_features)
+    TEST(properties_of_features)
+    TEST(views_of_sound)
+    TEST(masks)
+    TEST(bits_of_sound)
 TESTS_END
