@@ -1007,6 +1007,8 @@ SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, i
 SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
+/* x (N,T,D), lengths (N) I32, 1 to T -> (N,D): the mean over the first lengths[n] of T; no gradient to lengths. */
+SSLH_API sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths);
 /* (N,H,W,C) -> (N,height,width,C), as PyTorch's interpolate (no antialiasing; sslh_resize has it, without gradient). */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
 SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width); /* half-pixel centres */
@@ -1990,8 +1992,13 @@ typedef struct sslh_feature_desc {
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
     int   pool_grid;    /* maps: averages of g x g cells side by side, g g C values; must divide the side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
+    /* Makes the encoder's input of a batch; NULL: its images, normalised by the net's preprocess, or, when there are
+       none, its sound. Without an encoder what it returns are the features. */
+    sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
+    void *user;
 } sslh_feature_desc;
-/* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
+/* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places,
+   of sound over the share of them that the length of the clip is of T. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
@@ -3485,26 +3492,24 @@ SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, c
     return width;
 }
 
-/* Samples at .. at+n-1 of a data set as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
-SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t at, int n, const sslh_preprocess *p) {
+/* Samples at .. at+n-1 of a data set as a batch filled in by hand, in their order. index has room for n numbers. */
+SSLH_I_FN sslh_batch sslh_i_data_batch(sslh_data data, int64_t at, int n, int32_t *index) {
     sslh_batch b;
-    sslh_tensor *x;
-    int32_t *index;
     int i;
-    size_t j, k, ch;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memset(&b, 0, sizeof b);
-    /* A batch filled in by hand, samples in their order: data, count and index are all that sslh_batch_images reads. */
-    index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
-    if (!index) return sslh_i_dummy(c);
     for (i = 0; i < n; i++) index[i] = (int32_t)(at + i);
     b.data = data;
     b.count = n;
     b.index = index;
-    x = sslh_batch_images(c, b);
-    sslh_i_unscratch(c, index);
+    b.labels = data.labels ? data.labels + at : NULL;
+    return b;
+}
+
+/* Images of a batch as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
+SSLH_I_FN sslh_tensor *sslh_i_batch_normalised(sslh_ctx *c, const sslh_batch *b, const sslh_preprocess *p) {
+    sslh_tensor *x = sslh_batch_images(c, *b);
+    size_t j, k, ch = (size_t)b->data.channels;
     if (SSLH_I_BAD(c) || !p) return x;
-    ch = (size_t)data.channels;
     for (k = 0; k < ch && k < 4; k++) {
         /* y = (x - mean) / std, channel by channel; channels that stay as they are cost nothing. */
         sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
@@ -3514,6 +3519,18 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
             x->data[j] = v * inverse;
         }
     }
+    return x;
+}
+
+/* Samples at .. at+n-1 of a data set as images. */
+SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t at, int n, const sslh_preprocess *p) {
+    sslh_tensor *x;
+    sslh_batch b;
+    int32_t *index = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
+    if (!index) return sslh_i_dummy(c);
+    b = sslh_i_data_batch(data, at, n, index);
+    x = sslh_i_batch_normalised(c, &b, p);
+    sslh_i_unscratch(c, index);
     return x;
 }
 
@@ -4732,24 +4749,53 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
+/* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
+SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
+                                             const sslh_feature_desc *d, const sslh_preprocess *p) {
+    const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO);
+    sslh_forward_desc f;
+    sslh_tensor *x;
+    memset(&f, 0, sizeof f);
+    f.tap = d->tap; /* NULL: the output */
+    if (d->input) x = d->input(c, b, d->user);
+    else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
+    if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
+    if (SSLH_I_BAD(c)) return x;
+    if (!x || x->ndim < 1 || x->shape[0] != b->count) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .input must give a row for each of the %d samples of the batch",
+                  b->count);
+        return sslh_i_dummy(c);
+    }
+    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid);
+    else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
+        sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
+        int n, T = x->shape[1], full = audio->shape.size[0];
+        for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) { /* of T places those that any of the clip belongs to */
+            int64_t places = ((int64_t)lengths->ints[n] * T + full - 1) / full;
+            lengths->ints[n] = (int32_t)SSLH_I_MAX(places, (int64_t)1);
+        }
+        x = sslh_mean_valid(c, x, lengths);
+    } else if (encoder && x->ndim > 2) x = d->max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+    return sslh_reshape(c, x, sslh_dim2(b->count, -1));
+}
+
 /* Batch by batch in a scope of its own, without a tape: memory does not grow with the data, the caller's step is
    untouched, and an image's features do not depend on .batch. all (count,D) is made when the first batch has told D. */
 SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
     sslh_tensor *all = NULL;
     sslh_preprocess p;
-    sslh_forward_desc f;
+    int32_t *index;
     int64_t at;
     int training = 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    if (data.ctx == NULL || data.count < 1 || data.height < 1 || data.count > INT_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images");
+    if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
+        (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO))) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
         return sslh_i_dummy(c);
     }
     if (!d.batch) d.batch = 256;
     if (!d.pool_grid) d.pool_grid = 1;
-    memset(&f, 0, sizeof f);
     memset(&p, 0, sizeof p);
-    f.tap = d.tap; /* NULL: the output */
     if (encoder) {
         p = sslh_get_preprocess(encoder);
         training = sslh_is_training(encoder);
@@ -4757,17 +4803,17 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     }
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += d.batch) {
         int n = (int)SSLH_I_MIN((int64_t)d.batch, data.count - at);
-        sslh_tensor *x;
+        sslh_tensor *x = NULL;
+        sslh_batch b;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        x = sslh_i_data_tensor(c, data, at, n, encoder ? &p : NULL); /* (n,H,W,C) */
-        if (encoder) {
-            x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
-            if (!SSLH_I_BAD(c) && x->ndim == 4 && d.pool_grid > 1) x = sslh_i_pool_grid(c, x, d.pool_grid);
-            else if (!SSLH_I_BAD(c) && x->ndim > 2)
-                x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+        index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
+        if (index) {
+            b = sslh_i_data_batch(data, at, n, index);
+            b.seed = c->desc.seed;
+            x = sslh_i_batch_features(c, encoder, &b, &d, encoder ? &p : NULL); /* (n,D) */
+            sslh_i_unscratch(c, index);
         }
-        x = sslh_reshape(c, x, sslh_dim2(n, -1)); /* (n,D) */
         if (!SSLH_I_BAD(c) && !all)
             all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
         if (all && !SSLH_I_BAD(c))
@@ -12679,6 +12725,33 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     s.kh = s.h;
     s.w = s.kw = s.oh = s.ow = s.sh = s.sw = s.dh = s.dw = 1;
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
+}
+
+/* x times a mask (N,T,1) that is 1 / lengths[n] on the valid places, summed over T. */
+SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths) {
+    sslh_tensor *in[2], *mask;
+    int n, t, N, T;
+    in[0] = x;
+    in[1] = lengths;
+    if (!sslh_i_begin(c, "sslh_mean_valid", in, 2, 0)) return sslh_i_dummy(c);
+    if (x->ndim != 3 || x->type != SSLH_F32 || lengths->ndim != 1 || lengths->type != SSLH_I32 ||
+        lengths->shape[0] != x->shape[0]) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_mean_valid: x %s must be real (N,T,D), lengths %s must be I32 (N)",
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(lengths)));
+        return sslh_i_dummy(c);
+    }
+    N = x->shape[0];
+    T = x->shape[1];
+    mask = sslh_zeros(c, sslh_dim3(N, T, 1));
+    for (n = 0; n < N && !SSLH_I_BAD(c); n++) {
+        int length = (int)lengths->ints[n];
+        if (length < 1 || length > T)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_mean_valid: the length %d of sample %d is not in 1 to %d", length, n, T);
+        else
+            for (t = 0; t < length; t++) mask->data[(size_t)n * (size_t)T + (size_t)t] = 1 / (sslh_real)length;
+    }
+    return sslh_sum(c, sslh_mul(c, x, mask), SSLH_AXIS(1), 0);
 }
 
 /* --- resizing of N,H,W,C ---

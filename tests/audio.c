@@ -663,6 +663,135 @@ static void masks(void) {
     sslh_destroy(c);
 }
 
+/* --- evaluation --------------------------------------------------------------------------------------------------- */
+
+static sslh_tensor *mean_of_two(sslh_ctx *c, sslh_tensor **in, int n, void *user) {
+    static const int32_t lengths[2] = {1, 3};
+    (void)n, (void)user;
+    sslh_tensor *y = sslh_mean_valid(c, in[0], sslh_from_ints(c, sslh_dim1(2), lengths));
+    return sslh_sum(c, sslh_square(c, y), SSLH_ALL, 0);
+}
+
+static void means_over_valid_places(void) {
+    static const int32_t bad[2] = {1, 5};
+    sslh_ctx *c = create(1);
+    sslh_gradcheck_desc g;
+    memset(&g, 0, sizeof g);
+    sslh_tensor *x = sslh_normal(c, sslh_dim3(2, 4, 3), 0, 1), *in[1];
+    in[0] = x;
+    CHECK(sslh_gradcheck(c, mean_of_two, in, 1, NULL, g) < 2e-2, "gradient");
+    CHECK_OK(c);
+    double want = 0;
+    for (int d = 0; d < 3; d++) {
+        double one = (double)x->data[d], three = (double)(x->data[12 + d] + x->data[15 + d] + x->data[18 + d]) / 3;
+        want += one * one + three * three;
+    }
+    CHECK_CLOSE(sslh_item(mean_of_two(c, in, 1, NULL)), want, 1e-5);
+    sslh_mean_valid(c, x, sslh_from_ints(c, sslh_dim1(2), bad));
+    CHECK_ERROR(c, "sslh_mean_valid: the length 5 of sample 1");
+    sslh_tensor *y = sslh_zeros(c, sslh_dim2(2, 3));
+    sslh_mean_valid(c, y, sslh_from_ints(c, sslh_dim1(2), bad));
+    CHECK_ERROR(c, "sslh_mean_valid: x (2,3)");
+    sslh_destroy(c);
+}
+
+static sslh_tensor *itself(sslh_net *net, sslh_tensor *x, const void *self) {
+    (void)net, (void)self;
+    return x;
+}
+static sslh_tensor *doubled(sslh_ctx *c, const sslh_batch *b, void *user) {
+    *(int *)user += b->count;
+    return sslh_scale(c, sslh_batch_audio(c, *b), 2);
+}
+static sslh_tensor *wrong(sslh_ctx *c, const sslh_batch *b, void *user) {
+    (void)b, (void)user;
+    return sslh_zeros(c, sslh_dim2(1, 3));
+}
+
+static void features_of_sound(void) {
+    static float values[12 * 60 * 2];
+    int32_t lengths[12], seen = 0;
+    sslh_ctx *c = create(1);
+    sslh_data d = ramps(c, values, lengths);
+    sslh_feature_desc f;
+    sslh_net_desc n;
+    memset(&f, 0, sizeof f);
+    memset(&n, 0, sizeof n);
+    sslh_tensor *raw = sslh_features(c, NULL, d, f);
+    CHECK_OK(c);
+    CHECK(raw->shape[0] == 12 && raw->shape[1] == 120 && !memcmp(raw->data, values, sizeof values), "raw sound");
+    n.name = "itself";
+    n.forward = itself;
+    n.width = 2;
+    sslh_net *net = sslh_net_new(c, n);
+    f.batch = 5;
+    sslh_tensor *mean = sslh_features(c, net, d, f); /* of the valid part of a ramp: the mean of 1 .. length */
+    CHECK_OK(c);
+    for (int i = 0; i < 12; i++) {
+        CHECK_CLOSE(mean->data[2 * i], (lengths[i] + 1) / 2.0, 1e-6);
+        CHECK_CLOSE(mean->data[2 * i + 1], 1000 + (lengths[i] + 1) / 2.0, 1e-6);
+    }
+    f.max_pool = 1;
+    CHECK(sslh_features(c, net, d, f)->data[23] == 1051, "the maximum");
+    f.max_pool = 0;
+    f.input = doubled;
+    f.user = &seen;
+    sslh_tensor *twice = sslh_features(c, net, d, f);
+    CHECK_OK(c);
+    CHECK(seen == 12, "%d samples", (int)seen);
+    for (int i = 0; i < 24; i++) CHECK(twice->data[i] == 2 * mean->data[i], "value %d", i);
+    f.input = wrong;
+    sslh_features(c, net, d, f);
+    CHECK_ERROR(c, ".input must give a row for each of the 5 samples");
+    sslh_destroy(c);
+}
+
+/* The mean of each coefficient over a clip and its deviation: the classical description of a voice. */
+static sslh_tensor *cepstra(sslh_ctx *c, const sslh_batch *b, void *user) {
+    sslh_mfcc_desc d;
+    (void)user;
+    memset(&d, 0, sizeof d);
+    d.mel.rate = 8000;
+    d.mel.n_fft = 256;
+    d.mel.bands = 40;
+    d.coefficients = 20;
+    sslh_tensor *f = sslh_mfcc(c, sslh_batch_audio(c, *b), d), *lengths = sslh_batch_lengths(c, *b, 0), *both[2];
+    for (int n = 0; n < b->count; n++) lengths->ints[n] = lengths->ints[n] / 128 + 1;
+    both[0] = sslh_mean_valid(c, f, lengths);
+    both[1] = sslh_mean_valid(c, sslh_square(c, f), lengths);
+    both[1] = sslh_sqrt(c, sslh_shift(c, sslh_sub(c, both[1], sslh_square(c, both[0])), 1e-3f));
+    return sslh_concat(c, both, 2, 1);
+}
+
+/* On real recordings a probe of cepstra knows speakers it has heard nearly always, digits mostly, and digits of speakers
+   that it has never heard more rarely. */
+static void probes_of_speech(void) {
+    char path[1024];
+    const char *index = test_data("fsdd/index.tsv");
+    if (!index || test_small()) {
+        if (!index) NOTE("probes_of_speech", "the Free Spoken Digit Dataset");
+        return;
+    }
+    snprintf(path, sizeof path, "%.*srecordings", (int)(strlen(index) - strlen("index.tsv")), index);
+    sslh_ctx *c = create(0);
+    sslh_audio_desc o = audio_desc("digit_speaker_index");
+    sslh_probe_desc p;
+    memset(&p, 0, sizeof p);
+    p.features.input = cepstra;
+    o.length = 8000;
+    sslh_data all = sslh_load_audio(c, path, o);
+    sslh_data train = sslh_data_where(all, "index", "!5,6,7,8,9"), test = sslh_data_where(all, "index", "5,6,7,8,9");
+    float digit = sslh_linear_probe(c, NULL, train, test, p);
+    float speaker = sslh_linear_probe(c, NULL, sslh_data_labelled(train, "speaker"), sslh_data_labelled(test, "speaker"), p);
+    float unheard = sslh_linear_probe(c, NULL, sslh_data_where(all, "speaker", "!george,nicolas"),
+                                      sslh_data_where(all, "speaker", "george,nicolas"), p);
+    CHECK_OK(c);
+    printf("note: MFCC probe: digits %.3f, of unheard speakers %.3f, speakers %.3f\n", (double)digit, (double)unheard,
+           (double)speaker);
+    CHECK(speaker > 0.95f && digit > 0.8f && unheard > 0.3f && unheard < digit, "accuracies");
+    sslh_destroy(c);
+}
+
 /* Nothing in this part depends on the compiler, the processor or libm: one hash everywhere. */
 static void bits_of_sound(void) {
     static float x[2 * 1500];
@@ -706,4 +835,7 @@ TESTS_BEGIN
     TEST(views_of_sound)
     TEST(masks)
     TEST(bits_of_sound)
+    TEST(means_over_valid_places)
+    TEST(features_of_sound)
+    TEST(probes_of_speech)
 TESTS_END
