@@ -342,6 +342,25 @@ static void clips_without_memory(void) {
     CHECK(m.live == 0, "%ld blocks", m.live);
 }
 
+/* The shipped clips: ten digits, ten voices, five manners. */
+static void shipped_speech(void) {
+    FILE *f = fopen("examples/data/README.md", "rb"); /* from the top of the repository or from tests/ */
+    const char *path = f ? "examples/data/speech" : "../examples/data/speech";
+    sslh_ctx *c = create(1);
+    if (f) fclose(f);
+    sslh_data d = sslh_load_audio(c, path, audio_desc("digit_speaker_manner"));
+    CHECK_OK(c);
+    CHECK(d.count == 500 && d.fields == 4 && d.classes == 10 && d.field[2].classes == 10 && d.field[3].classes == 5 &&
+              d.field[0].rate == 8000, "%d clips, %d classes", (int)d.count, d.classes);
+    if (!sslh_error(c)) {
+        int counts[10] = {0};
+        for (int i = 0; i < 500; i++) counts[d.labels[i]]++;
+        for (int k = 0; k < 10; k++) CHECK(counts[k] == 50 && d.class_names[k][0] == '0' + k, "digit %d: %d clips", k, counts[k]);
+        CHECK(sslh_data_where(d, "speaker", "!anna,fred").count == 400, "eight voices");
+    }
+    sslh_destroy(c);
+}
+
 /* The real recordings: the counts of the manifest, speakers disjoint, the split of the set's own authors. */
 static void spoken_digits(void) {
     char path[1024];
@@ -829,6 +848,7 @@ TESTS_BEGIN
     TEST(clips_by_name)
     TEST(clips_in_folders)
     TEST(clips_without_memory)
+    TEST(shipped_speech)
     TEST(spoken_digits)
     TEST(golden_features)
     TEST(properties_of_features)
