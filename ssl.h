@@ -308,10 +308,13 @@
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG, PGM or PPM image
      a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels
+   sslh_load_audio(c, path, desc) reads WAV files in the same kinds of folders, with labels from their names too.
+
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
-   sslh_data_from_fields. A subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so
-   that a sample's augmentation does not depend on the subset that it came by. Labels are used by probes only, never to
-   pretrain.
+   sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
+   at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
+   subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
+   augmentation does not depend on the subset that it came by. Labels are used by probes only, never to pretrain.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
    hue):
@@ -498,8 +501,8 @@
    18  FILES
 
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
-   and binary (P5, P6), NumPy's .npy and safetensors; folders of class folders; PNG sheets with an index.txt (>>sheets
-   describes it). Written are PNG, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
+   and binary (P5, P6), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; PNG sheets
+   with an index.txt (>>sheets describes it). Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
    names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor. They are written to a
    temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What a
    killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
