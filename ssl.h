@@ -500,12 +500,13 @@
 
    18  FILES
 
-   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
-   and binary (P5, P6), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; PNG sheets
-   with an index.txt (>>sheets describes it). Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
-   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 per tensor. They are written to a
-   temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What a
-   killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
+   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2,
+   P3) and binary (P5, P6), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; PNG
+   sheets with an index.txt (>>sheets describes it). Written are PNG, WAV, .npy and safetensors. Weights and
+   checkpoints are safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and
+   a CRC-32 per tensor. They are written to a temporary file in the same folder, synced and renamed, so that a crash
+   leaves the old file or the new one. What a killed process left of a save, the next save to that path removes; a
+   file that is read-only is not replaced.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -969,7 +970,8 @@ SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 
 /* --- products --- */
-/* (..,M,K) x (..,K,N) -> (..,M,N); leading axes are equal or absent in one operand. */
+/* (..,M,K) x (..,K,N) -> (..,M,N). Leading axes broadcast as in element-wise operations, (2,1,M,K) x (5,K,N) ->
+   (2,5,M,N); gradients are summed over the axes along which an operand was repeated. */
 SSLH_API sslh_tensor *sslh_matmul(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 /* The same with a and / or b transposed in their last two axes. */
 SSLH_API sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b);
@@ -1068,21 +1070,50 @@ SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
 /* --- sequences --- */
 typedef struct sslh_attention_desc {
-    int          heads;    /* default 1; must divide D */
+    int          heads;    /* default 1; must divide D and the width of v */
     int          causal;   /* 1: token t sees itself and the tokens before it */
     float        scale;    /* default 1/sqrt(D/heads) */
     sslh_tensor *key_mask; /* (N,Tk) SSLH_U8, 1 = padding, not attended to; NULL: none */
     sslh_tensor **weights; /* receives the softmax weights (N,heads,Tq,Tk), no gradient; NULL: not kept */
+    sslh_tensor *mask;     /* SSLH_U8 that broadcasts to (N,heads,Tq,Tk), 1 = this query does not see this key; NULL:
+                              none */
+    sslh_tensor *bias;     /* real, broadcasts to (N,heads,Tq,Tk): added to the scaled products before the softmax, with
+                              gradient. Relative positions (Shaw et al. 2018, Liu et al. 2021): (heads,Tq,Tk); ALiBi
+                              (Press et al. 2022): (heads,1,Tk). Values of -1e20 and below mask. NULL: none */
 } sslh_attention_desc;
-/* softmax(q k' scale) v per head: q (N,Tq,D), k, v (N,Tk,D) -> (N,Tq,D). Vaswani et al. 2017, eq. 1. */
+/* softmax(q k' scale + bias) v per head: q (N,Tq,D), k (N,Tk,D), v (N,Tk,Dv) -> (N,Tq,Dv). Vaswani et al. 2017, eq. 1;
+   Dv may be another width than D. A query for which every key is masked gives zeros and gets no gradient. */
 SSLH_API sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc);
 /* The same from one tensor (N,T,3D) that holds q, k, v side by side (timm's qkv order). */
 SSLH_API sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc);
-/* Gated recurrent unit over x (N,T,I): w_ih (3D,I), w_hh (3D,D), b_ih, b_hh (3D), rows r,z,n; h0 (N,D) or NULL
+/* What a recurrence starts from, how far and which way it goes, and what it returns beside all its states. */
+typedef struct sslh_recurrent_desc {
+    sslh_tensor  *h0;       /* (N,D): the state before the first step, with gradient; NULL: zeros */
+    sslh_tensor  *c0;       /* (N,D): the cell of an LSTM likewise; NULL: zeros */
+    sslh_tensor  *lengths;  /* (N) SSLH_I32, 1 to T: the steps of each sample. What x has behind them is not read, and
+                               the states there are zeros, as those of PyTorch's packed sequences; NULL: all T */
+    sslh_tensor **h_last;   /* receives the state after the last step of each sample (N,D), with gradient; NULL: not
+                               wanted */
+    sslh_tensor **c_last;   /* the cell of an LSTM likewise */
+    int           reverse;  /* 1: from the last step of each sample to the first. Not in layers */
+    /* of layers (sslh_layer_gru, sslh_layer_lstm), where h0, c0, h_last and c_last are (L,N,D) with L = layers times
+       directions, in the order of the parameters: */
+    int           layers;        /* one on the states of the other; 1 to 64, default 1 */
+    int           bidirectional; /* 1: a second recurrence in reverse; the states of both side by side: (N,T,2D) */
+    int           no_bias;       /* 1: without biases */
+} sslh_recurrent_desc;
+/* Gated recurrent unit over x (N,T,I): w_ih (3D,I), w_hh (3D,D), b_ih, b_hh (3D) or NULL, rows r,z,n; h0 (N,D) or NULL
    -> all states (N,T,D). Cho et al. 2014; PyTorch's variant, n = tanh(W x + b + r (U h + c)). */
 SSLH_API sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
                                sslh_tensor *b_hh, sslh_tensor *h0);
+SSLH_API sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                  sslh_tensor *b_hh, sslh_recurrent_desc desc);
+/* Long short-term memory likewise: w_ih (4D,I), w_hh (4D,D), b_ih, b_hh (4D) or NULL, rows i,f,g,o as PyTorch's
+   -> all states h (N,T,D). Hochreiter & Schmidhuber 1997, with the forget gate of Gers et al. 2000. A length outside
+   1 .. T is an error. */
+SSLH_API sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                sslh_tensor *b_hh, sslh_recurrent_desc desc);
 
 /* --- losses: each returns one number, the mean; by e, not by 2: nats --- */
 /* -log softmax(logits)[label]: logits (..,K), labels (..) I32 in 0..K-1, others are an error. ln K when all logits are
@@ -1262,6 +1293,16 @@ SSLH_API sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
 /* Layer norm over the last axis of x (..,width): 2 indices, weight (from 1) and bias (from 0); eps 0 means 1e-5. */
 SSLH_API int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int width);
 SSLH_API sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps);
+
+/* Recurrent layers over x (N,T,in) -> (N,T,width), or (N,T,2 width) with .bidirectional. _new reads .layers,
+   .bidirectional and .no_bias of the description, and the other call has to get the same. For each layer, and in it for
+   each direction, 4 indices, 2 without biases: weight_ih_l0 (G width,in), weight_hh_l0 (G width,width), bias_ih_l0 and
+   bias_hh_l0 (G width), then weight_ih_l0_reverse .., weight_ih_l1 ..: names, shapes and order of rows as
+   torch.nn.GRU's (G = 3) and torch.nn.LSTM's (G = 4). All start uniform in +-1/sqrt(width). */
+SSLH_API int sslh_layer_gru_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
+SSLH_API sslh_tensor *sslh_layer_gru(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc);
+SSLH_API int sslh_layer_lstm_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc);
+SSLH_API sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc);
 
 /* ================================================================================================================== */
 /*  >>api-encoders  encoders ready to use                                                                             */
@@ -2837,11 +2878,13 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, variance_rows, (const sslh_real *x, sslh_real *mean, sslh_real *m2, size_t rows, size_t D))          \
     KERNEL(void, variance_back, (const sslh_real *x, const sslh_real *mean, const sslh_real *dy, int s,               \
                                  sslh_real *dx, size_t n, sslh_real factor, int fresh))                               \
-    /* maximum and its place; log sum exp, dx = dy exp(x - lse); softmax or its logarithm */                          \
+    /* maximum and its place; log sum exp as the maximum and the log of the sum around it (rows, rows); */            \
+    /* dx = dy exp(x - most - lsum); sum of w (x - origin), w NULL: ones; softmax or its logarithm */                 \
     KERNEL(void, max_rows, (const sslh_real *x, sslh_real *y, int32_t *index, size_t rows, size_t D))                 \
-    KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *y, size_t rows, size_t D))                                 \
-    KERNEL(void, lse_back, (const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s, sslh_real *dx,      \
-                            size_t n, int fresh))                                                                     \
+    KERNEL(void, lse_rows, (const sslh_real *x, sslh_real *most, sslh_real *lsum, size_t rows, size_t D))             \
+    KERNEL(void, lse_back, (const sslh_real *x, const sslh_real *most, const sslh_real *lsum, const sslh_real *dy,    \
+                            int s, sslh_real *dx, size_t n, int fresh))                                               \
+    KERNEL(sslh_real, dot_from, (const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin))                 \
     KERNEL(void, softmax, (const sslh_real *x, sslh_real *y, size_t rows, size_t D, int log))                         \
     KERNEL(void, softmax_back, (const sslh_real *y, const sslh_real *dy, sslh_real *dx, size_t rows, size_t D,        \
                                 int log, int fresh))                                                                  \
@@ -2879,6 +2922,11 @@ typedef struct sslh_i_depth_grad {
                        sslh_real *gates, size_t D))                                                                   \
     KERNEL(void, gru_back, (sslh_real *dh, const sslh_real *gates, const sslh_real *before, sslh_real *da,            \
                             sslh_real *du, size_t D))                                                                 \
+    /* of an LSTM step: a, u (4D), cell before and h (D), gates (5D) */                                               \
+    KERNEL(void, lstm, (const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,                \
+                        sslh_real *gates, size_t D))                                                                  \
+    KERNEL(void, lstm_back, (const sslh_real *dh, sslh_real *dc, const sslh_real *gates, const sslh_real *before,     \
+                             sslh_real *da, size_t D))                                                                \
     /* one number: sum of x y; the maximum of x */                                                                    \
     KERNEL(sslh_real, dot, (const sslh_real *x, const sslh_real *y, size_t n))                                        \
     KERNEL(sslh_real, largest, (const sslh_real *x, size_t n))                                                        \
@@ -2932,10 +2980,17 @@ SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
    are padded to a multiple of that. */
 #define SSLH_I_LANES 16
 #define SSLH_I_ROUND_UP(n) (((n) + (SSLH_I_LANES - 1)) / SSLH_I_LANES * SSLH_I_LANES)
-/* Sum of n values in 16 lanes and a fixed tree. */
+/* Sum of n values in 16 lanes and a fixed tree; long ones in halves, so that the error grows with log n. */
 SSLH_I_FN sslh_real sslh_i_lane_sum(const sslh_real *x, size_t n) {
     sslh_real a[16];
     size_t i, j, w;
+    if (n > 4096) {
+        i = n / 32 * 16;
+        a[0] = sslh_i_lane_sum(x, i);
+        a[1] = sslh_i_lane_sum(x + i, n - i);
+        a[0] = a[0] + a[1];
+        return a[0];
+    }
     for (j = 0; j < 16; j++) a[j] = 0;
     for (i = 0; i + 16 <= n; i += 16)
         for (j = 0; j < 16; j++) a[j] += x[i + j];
@@ -2960,7 +3015,7 @@ typedef struct sslh_i_xent {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *x, *t;   /* logits (rows,K); targets (rows,K) or NULL */
     const int32_t *labels;    /* (rows) or NULL */
-    sslh_real *lse, *loss;    /* (rows) */
+    sslh_real *most, *lsum, *loss; /* (rows): the largest logit; lse(x) - most; the loss */
     sslh_real *dx, *dt;       /* gradients or NULL */
     sslh_real smoothing, scale; /* scale: gradient of the loss / number of rows that count */
     size_t rows, K, per_task;
@@ -2987,7 +3042,7 @@ typedef struct sslh_i_ntx {
     const struct sslh_i_kernels *k; /* engine, as per_task */
     const sslh_real *z[2];  /* (N,D) */
     sslh_real *dz[2];       /* gradients or NULL */
-    sslh_real *u, *norm, *lse; /* (2N,D) (2N) (2N) */
+    sslh_real *u, *norm, *most, *lsum; /* (2N,D) (2N) (2N) (2N); log sum exp is most + lsum */
     sslh_real *s;           /* (rows of the block, 2N) */
     sslh_real *du;          /* (rows of the block, D) */
     sslh_real *loss, *hit;  /* (2N) (2N) */
@@ -3001,7 +3056,7 @@ typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern; /* engine, as per_task */
     const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
     sslh_real *dq, *dk;
-    sslh_real *x, *lse, *loss;    /* (rows of the block, columns) (N) (N) */
+    sslh_real *x, *most, *lsum, *loss; /* (rows of the block, columns) (N) (N) (N); log sum exp is most + lsum */
     sslh_real tau_inverse, scale;
     size_t N, D, columns, first, rows, per_task;
 } sslh_i_nce;
@@ -3010,35 +3065,43 @@ typedef struct sslh_i_nce {
 
 /* Attention; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their own. */
 typedef struct sslh_i_attention {
-    const struct sslh_i_kernels *kern; /* engine, as width, wide, per_task, pairs, half and work */
-    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d */
+    const struct sslh_i_kernels *kern; /* engine, as width, per_task, pairs and work */
+    const sslh_real *q, *k, *v, *out, *dout; /* row t of sample n, head h: x + (n T + t) ld + h d, or h value */
     sslh_real *o, *dq, *dk, *dv;
     sslh_real *lse, *weights;                /* (N,heads,Tq), (N,heads,Tq,Tk) or NULL */
     const uint8_t *mask;                     /* (N,Tk) or NULL */
+    const uint8_t *pair_mask;                /* broadcast to (N,heads,Tq,Tk), or NULL */
+    const sslh_real *bias;                   /* likewise */
+    size_t mask_step[4], bias_step[4];       /* their steps along n, h, query, key; 0 where they are repeated */
+    sslh_real *dbias;                        /* (groups,heads,Tq,Tk): that of each group of samples; or NULL */
+    size_t groups;                           /* group g has the samples from N g / groups on */
     size_t ldq, ldk, ldv, ldo;
-    size_t N, heads, Tq, Tk, d, width, wide, per_task; /* width: Tk in whole vectors; wide: d likewise */
+    size_t N, heads, Tq, Tk, d, value, width, per_task; /* width: Tk in whole vectors */
     int causal, fresh_q, fresh_k, fresh_v;
     int pairs;                               /* products of pairs: .bfloat16, >>products-plan */
-    size_t half;                             /* pairs of d numbers */
     sslh_real scale;
     char  *work;                             /* per worker */
     size_t work_bytes;
 } sslh_i_attention;
 
-/* The recurrence of GRU, both directions; gates holds r, z, n and U h + c of n, which the backward pass needs. */
-typedef struct sslh_i_gru_run {
+/* The recurrence of GRU or LSTM, forward and backward. What has a row for each step of each sample is packed: sample n
+   has the rows start[n] .. start[n+1] - 1, M in all. gates holds what the backward pass needs: r, z, n and U h + c of
+   n; or i, f, g, o and the cell. */
+typedef struct sslh_i_recurrent {
     const struct sslh_i_kernels *kern; /* engine, as panels, zeros, work and tasks */
-    const sslh_real *panels;       /* forward: U' (D,3D); backward: U (3D,D); packed */
-    const sslh_real *hidden_bias;  /* (3D) or NULL */
-    const sslh_real *h0;           /* (N,D) or NULL */
+    const sslh_real *panels;       /* forward: U' (D,GD); backward: U (GD,D); packed */
+    const sslh_real *hidden_bias;  /* (GD) or NULL */
+    const sslh_real *h0, *c0;      /* (N,D) or NULL */
     const sslh_real *zeros;        /* (D) */
-    sslh_real *a, *h, *gates;      /* (N,T,3D) (N,T,D) (N,T,4D) */
-    const sslh_real *dh;           /* (N,T,D) */
-    sslh_real *da, *du, *dh0;      /* (N,T,3D) (N,T,3D) (N,D) or NULL */
-    sslh_real *work;               /* per worker: u of a step (12,3D), or dh (12,D) */
-    size_t work_reals, N, T, D;
-    int tasks, fresh_h0;
-} sslh_i_gru_run;
+    const size_t *start;           /* (N+1) */
+    sslh_real *a, *h, *gates;      /* (M,GD) (N,T,ldh) (M,kept D); with ldh 2D the cell stands behind h */
+    const sslh_real *dh;           /* (N,T,ldh) */
+    sslh_real *da, *du;            /* (M,GD); one for LSTM */
+    sslh_real *dh0, *dc0;          /* (N,D) or NULL */
+    sslh_real *work;               /* per worker: u of a step (12,GD); or dh (12,D) and dc (12,D) */
+    size_t work_reals, N, T, D, ldh, G, kept; /* G: 3 or 4; kept: 4 or 5 */
+    int tasks, lstm, reverse, fresh_h0, fresh_c0;
+} sslh_i_recurrent;
 
 /* --- embedding and gather (>>shapes) to the engine (>>copies) ---------------------------------------------------- */
 
@@ -3203,6 +3266,11 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
 
+/* --- part II: GRU and LSTM under the name of the layer that asks (>>sequences) --- */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
+                                           sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
+                                           sslh_recurrent_desc desc);
+
 /* --- part III, beside sslh_i_parallel, sslh_i_work, sslh_i_gemm and the table: all that II and >>views may call --- */
 SSLH_I_FN void sslh_i_kernels_choose(sslh_ctx *c); /* sets c->k */
 SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c);   /* sets c->pairs */
@@ -3224,7 +3292,7 @@ SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const struct sslh_i_conv *
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
                                            const sslh_real *dy, sslh_real *dw, int accumulate);
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p);
-SSLH_I_FN int sslh_i_gru_steps(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, sslh_real *before);
+SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, sslh_real *before);
 SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const void *src, size_t src_stride,
                                 size_t rows, size_t run, size_t size, int add);
 SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
@@ -5670,7 +5738,9 @@ SSLH_DEF float sslh_effective_rank(sslh_ctx *c, const sslh_tensor *x) {
 
 /* Every loss is one number. Here stand its equations, what it asks of its inputs, what it keeps for the backward pass
    and the order of the work; the loops over rows and elements are operations of >>loss-rows. A forward pass keeps
-   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). */
+   little, as a rule the log-sum-exp of each row: the backward pass computes again what is cheap (exponentials). It is
+   kept in two parts, lse(x) = most + lsum with the largest number of the row and the log of the sum around it. The loss
+   of a confident prediction is their small second part: added to a large first one it would be rounded away. */
 
 /* The gradient of an input that is added to more than once, or that may be two inputs at a time: it starts as zeros.
    NULL when t wants none. */
@@ -5678,7 +5748,7 @@ SSLH_I_FN sslh_real *sslh_i_loss_grad(sslh_ctx *c, sslh_tensor *t) { return t ? 
 
 /* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 /* With p = softmax(x) and the target distribution t of a row,
-     l = -sum over k of t_k log p_k = (sum of t) lse(x) - t . x                                                      (1)
+     l = -sum over k of t_k log p_k = (sum of t) lsum - t . (x - most)                                              (1)
      dl/dx_k = (sum of t) p_k - t_k                                                                                  (2)
    A label y with smoothing e is t = (1 - e) onehot(y) + e / K (Szegedy et al. 2016, section 7). */
 
@@ -5690,7 +5760,8 @@ SSLH_I_FN void sslh_i_xent_back(sslh_ctx *c, sslh_i_node *n) {
     p.x = x->data;
     p.t = t->data;
     p.labels = t->ints;
-    p.lse = n->saved[0]->data;
+    p.most = n->saved[0]->data;
+    p.lsum = n->saved[1]->data;
     p.smoothing = n->f[0];
     p.scale = n->out->grad[0] / n->f[1];
     p.K = (size_t)x->shape[x->ndim - 1];
@@ -5727,7 +5798,7 @@ SSLH_I_FN size_t sslh_i_xent_labels(sslh_ctx *c, const char *op, const sslh_i_xe
 /* logits (..,K); labels (..) or targets (..,K). All checks come before the first write. */
 SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *t, float smoothing,
                                       int has_ignore, int ignore) {
-    sslh_tensor *in[2], *out, *lse, *loss;
+    sslh_tensor *in[2], *out, *most, *lsum, *loss;
     sslh_i_node *node;
     sslh_i_xent p;
     sslh_shape lead;
@@ -5762,10 +5833,12 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
     out = valid ? sslh_i_new(c, op, SSLH_F32, sslh_dim0()) : NULL;
     lead = sslh_shape_of(x);
     lead.size[lead.ndim - 1] = 1;
-    lse = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
-    loss = lse ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    most = out ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
+    loss = lsum ? sslh_i_new(c, op, SSLH_F32, lead) : NULL;
     if (!loss) return sslh_i_dummy(c);
-    p.lse = lse->data;
+    p.most = most->data;
+    p.lsum = lsum->data;
     p.loss = loss->data;
     sslh_i_xent_rows(c, &p); /* (1) */
     out->data[0] = sslh_i_lane_sum(p.loss, p.rows) / (sslh_real)valid;
@@ -5777,7 +5850,8 @@ SSLH_I_FN sslh_tensor *sslh_i_xent_op(sslh_ctx *c, const char *op, sslh_tensor *
         node->i[0] = has_ignore;
         node->i[1] = ignore;
     }
-    sslh_i_save(c, node, lse);
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, 2, out);
 }
 
@@ -5917,7 +5991,7 @@ SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor 
 /* NT-Xent, the loss of SimCLR (Chen et al. 2020). The 2N rows z are the N of view 0, then the N of view 1; p(i) is the
    row of the other view of i's image.
      u_i  = z_i / |z_i|,   s_ij = u_i . u_j / tau                                                                   (1)
-     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i)                                   (2)
+     l_i  = -log( exp(s_ip(i)) / sum over j != i of exp(s_ij) ) = lse_i - s_ip(i) = (most_i - s_ip(i)) + lsum_i     (2)
      L    = mean of l over the 2N rows                                                                              (3)
    s is symmetric, so the two ways in which u_i enters (as row and as column) meet in one matrix:
      dL/du_i = 1/(2N tau) sum over j != i of h_ij u_j,                                                              (4)
@@ -5939,7 +6013,8 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
     p.D = (size_t)node->in[0]->shape[1];
     p.u = node->saved[0]->data;
     p.norm = node->saved[1]->data;
-    p.lse = node->saved[2]->data;
+    p.most = node->saved[2]->data;
+    p.lsum = node->saved[3]->data;
     p.tau_inverse = node->f[0];
     p.decoupled = node->i[0];
     p.scale = node->out->grad[0] * p.tau_inverse;
@@ -5967,7 +6042,7 @@ SSLH_I_FN void sslh_i_ntx_back(sslh_ctx *c, sslh_i_node *node) {
 SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature, int decoupled,
                                       float *top1) {
     const char *op = "sslh_nt_xent";
-    sslh_tensor *in[2], *out, *u, *norm, *lse;
+    sslh_tensor *in[2], *out, *u, *norm, *most, *lsum;
     sslh_i_node *node;
     sslh_i_ntx p;
     size_t block;
@@ -5991,8 +6066,9 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
     u = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(2 * z0->shape[0], z0->shape[1])) : NULL;
     norm = u ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
-    lse = norm ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
-    p.s = lse ? (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s) : NULL;
+    most = norm ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(2 * z0->shape[0])) : NULL;
+    p.s = lsum ? (sslh_real *)sslh_i_scratch(c, block * 2 * p.N * sizeof *p.s) : NULL;
     p.loss = p.s ? (sslh_real *)sslh_i_scratch(c, 4 * p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
         sslh_i_unscratch(c, p.s);
@@ -6001,7 +6077,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     p.hit = p.loss + 2 * p.N;
     p.u = u->data;
     p.norm = norm->data;
-    p.lse = lse->data;
+    p.most = most->data;
+    p.lsum = lsum->data;
     sslh_i_ntx_units(c, &p); /* (1) */
     for (p.first = 0; p.first < 2 * p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, 2 * p.N - p.first);
@@ -6019,7 +6096,8 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
     }
     sslh_i_save(c, node, u);
     sslh_i_save(c, node, norm);
-    sslh_i_save(c, node, lse);
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, 2, out);
 }
 SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature) {
@@ -6029,7 +6107,7 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
 /* InfoNCE (van den Oord et al. 2018, eq. 4; the form with a queue: He et al. 2020, eq. 1). The candidates of query q_i
    are its positive k_i and either the rows of negatives or the other rows of k:
      x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                (1)
-     L   = mean over i of lse(x_i) - x_i,positive                                                                  (2)
+     L   = mean over i of lse(x_i) - x_i,positive = (most_i - x_i,positive) + lsum_i                               (2)
      G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
            dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q */
 /* (1): x of a block of rows, before the division by tau; with negatives column 0 is left free for q_i . k_i */
@@ -6052,7 +6130,8 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     p.N = (size_t)node->in[0]->shape[0];
     p.D = (size_t)node->in[0]->shape[1];
     p.columns = neg ? (size_t)neg->shape[0] + 1 : p.N;
-    p.lse = node->saved[0]->data;
+    p.most = node->saved[0]->data;
+    p.lsum = node->saved[1]->data;
     p.tau_inverse = node->f[0];
     p.scale = node->out->grad[0] * p.tau_inverse;
     p.scale = p.scale / (sslh_real)p.N;
@@ -6076,11 +6155,11 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_i_unscratch(c, p.x);
 }
 
-/* One log-sum-exp a row (N) is all that is kept for the backward pass. */
+/* The log-sum-exp of each row, two numbers, is all that is kept for the backward pass. */
 SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature) {
     const char *op = "sslh_info_nce";
-    sslh_tensor *in[3], *out, *lse;
+    sslh_tensor *in[3], *out, *most, *lsum;
     sslh_i_node *node;
     sslh_i_nce p;
     size_t block;
@@ -6109,14 +6188,16 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     p.tau_inverse = SSLH_I_R(1) / (sslh_real)temperature;
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
-    lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
-    p.x = lse ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
+    most = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
+    lsum = most ? sslh_i_new(c, op, SSLH_F32, sslh_dim1(q->shape[0])) : NULL;
+    p.x = lsum ? (sslh_real *)sslh_i_scratch(c, block * p.columns * sizeof *p.x) : NULL;
     p.loss = p.x ? (sslh_real *)sslh_i_scratch(c, p.N * sizeof *p.loss) : NULL;
     if (!p.loss) {
         sslh_i_unscratch(c, p.x);
         return sslh_i_dummy(c);
     }
-    p.lse = lse->data;
+    p.most = most->data;
+    p.lsum = lsum->data;
     for (p.first = 0; p.first < p.N; p.first += block) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
@@ -6127,7 +6208,8 @@ SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
     sslh_i_unscratch(c, p.x);
     node = sslh_i_record(c, op, sslh_i_nce_back, out, in, nin);
     if (node) node->f[0] = p.tau_inverse;
-    sslh_i_save(c, node, lse);
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, op, in, nin, out);
 }
 
@@ -7002,13 +7084,14 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         return (double)a->count * (double)b->count / (double)b->shape[0];
     if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
         return out * (double)b->count / (double)b->shape[0];
-    if (b && strstr(e->name, "matmul")) /* (M,K) x (K,N): sqrt(MK KN MN) per matrix = M K N */
-        return sqrt((double)a->count * (double)b->count / (out > 0 ? out : 1)) * out;
+    if (b && strstr(e->name, "matmul")) { /* K for each value; a' is (K,M) */
+        int m = e->output->shape[e->output->ndim - 2];
+        return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
+    }
     if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
-    if (b && strstr(e->name, "attention")) return 2 * out * (double)b->shape[1];
-    if (b && strstr(e->name, "gru"))
-        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * 3 * (double)e->output->shape[e->output->ndim -
-                1] * (double)(a->shape[a->ndim - 1] + e->output->shape[e->output->ndim - 1]);
+    if (b && strstr(e->name, "attention")) return ((double)a->count + out) * (double)b->shape[1];
+    if (b && (strstr(e->name, "gru") || strstr(e->name, "lstm"))) /* both weights for each step */
+        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * ((double)b->count + (double)e->input[2]->count);
     return 0;
 }
 
@@ -7170,6 +7253,119 @@ SSLH_DEF int sslh_layer_layer_norm_new(sslh_net *net, const char *name, int widt
 /* (..,D) -> (..,D) */
 SSLH_DEF sslh_tensor *sslh_layer_layer_norm(sslh_net *net, int index, sslh_tensor *x, float eps) {
     return sslh_layer_norm(sslh_net_ctx(net), x, sslh_param(net, index), sslh_param(net, index + 1), eps);
+}
+
+enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
+
+/* Layers of a recurrent layer and directions of each; 0 and an error when the description makes no sense. */
+SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurrent_desc d, int *directions) {
+    int layers = d.layers ? d.layers : 1;
+    *directions = d.bidirectional ? 2 : 1;
+    if (sslh_i_net_bad(net)) return 0;
+    if (layers < 1 || layers > SSLH_I_MAX_RECURRENT) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: %d layers: 1 to %d are possible", op, layers, SSLH_I_MAX_RECURRENT);
+        return 0;
+    }
+    if (d.reverse) {
+        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: .reverse belongs to sslh_gru_ex and sslh_lstm; .bidirectional adds the "
+                  "reverse direction to a layer", op);
+        return 0;
+    }
+    return layers;
+}
+
+/* Gates G: 3 for GRU, 4 for LSTM. Names and order as in torch.nn.GRU and LSTM, whose initial values these are too. */
+SSLH_I_FN int sslh_i_recurrent_new(sslh_net *net, const char *op, const char *name, int in, int width, int G,
+                                   sslh_recurrent_desc desc) {
+    static const char *const part[4] = { "weight_ih", "weight_hh", "bias_ih", "bias_hh" };
+    int directions, layers = sslh_i_recurrent_layers(net, op, desc, &directions), first = -1, l, d, k, index;
+    if (!layers) return -1;
+    if (in < 1 || width < 1 || width > INT_MAX / 8) {
+        sslh_fail(net->ctx, SSLH_E_SHAPE, "%s: '%s': widths %d and %d: they must be above 0", op, name ? name : "", in,
+                  width);
+        return -1;
+    }
+    for (l = 0; l < layers; l++) {
+        for (d = 0; d < directions; d++) {
+            for (k = 0; k < (desc.no_bias ? 2 : 4); k++) {
+                char suffix[40];
+                sslh_shape shape = k == 0 ? sslh_dim2(G * width, l ? directions * width : in)
+                    : k == 1 ? sslh_dim2(G * width, width) : sslh_dim1(G * width);
+                snprintf(suffix, sizeof suffix, "%s_l%d%s", part[k], l, d ? "_reverse" : "");
+                index = sslh_i_sub_new(net, name, suffix, 1, SSLH_F32, shape, SSLH_INIT_UNIFORM,
+                                       1.0f / sslh_i_sqrtf((float)width));
+                if (index < 0) return -1;
+                if (first < 0) first = index;
+            }
+        }
+    }
+    return first;
+}
+
+/* Number i of (L,N,D) as (N,D), or NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_start(sslh_ctx *c, sslh_tensor *t, int i) {
+    return t ? sslh_reshape(c, sslh_slice(c, t, 0, i, i + 1), sslh_dim2(t->shape[1], t->shape[2])) : NULL;
+}
+
+/* Layer by layer; the directions of a layer side by side. */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int index, sslh_tensor *x, int lstm,
+                                              sslh_recurrent_desc desc) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *h_last[2 * SSLH_I_MAX_RECURRENT], *c_last[2 * SSLH_I_MAX_RECURRENT], *side[2], *start[2];
+    sslh_recurrent_desc call;
+    int directions, layers = sslh_i_recurrent_layers(net, op, desc, &directions), L = layers * directions, i, k, D;
+    const int each = desc.no_bias ? 2 : 4;
+    if (desc.h_last) *desc.h_last = sslh_i_dummy(c);
+    if (desc.c_last) *desc.c_last = sslh_i_dummy(c);
+    if (!layers || !sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    start[0] = desc.h0;
+    start[1] = desc.c0;
+    D = sslh_param(net, index + 1)->shape[1];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (k = 0; k < 2; k++) {
+        char s[96];
+        if (!start[k]) continue;
+        if (!sslh_i_begin(c, op, start + k, 1, 1)) return sslh_i_dummy(c);
+        if (start[k]->ndim == 3 && start[k]->shape[0] == L && start[k]->shape[1] == x->shape[0] &&
+            start[k]->shape[2] == D) continue;
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s %s: (%d,%d,%d), layers times directions, samples, width, is needed", op,
+                  k ? "c0" : "h0", sslh_i_str(s, sizeof s, sslh_shape_of(start[k])), L, x->shape[0], D);
+        return sslh_i_dummy(c);
+    }
+    memset(&call, 0, sizeof call);
+    call.lengths = desc.lengths;
+    for (i = 0; i < L; i++, index += each) {
+        call.h0 = sslh_i_recurrent_start(c, desc.h0, i);
+        call.c0 = sslh_i_recurrent_start(c, desc.c0, i);
+        call.h_last = desc.h_last ? &h_last[i] : NULL;
+        call.c_last = desc.c_last ? &c_last[i] : NULL;
+        call.reverse = i % directions;
+        side[call.reverse] = sslh_i_recurrent_op(c, op, lstm, x, sslh_param(net, index), sslh_param(net, index + 1),
+                                                 desc.no_bias ? NULL : sslh_param(net, index + 2),
+                                                 desc.no_bias ? NULL : sslh_param(net, index + 3), call);
+        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+        for (k = 0; k < 2; k++) {
+            sslh_tensor **last = k ? call.c_last : call.h_last;
+            if (last) *last = sslh_reshape(c, *last, sslh_dim3(1, x->shape[0], D));
+        }
+        if (i % directions == directions - 1) x = directions == 2 ? sslh_concat(c, side, 2, 2) : side[0];
+    }
+    if (desc.h_last) *desc.h_last = L > 1 ? sslh_concat(c, h_last, L, 0) : h_last[0];
+    if (desc.c_last) *desc.c_last = L > 1 ? sslh_concat(c, c_last, L, 0) : c_last[0];
+    return x;
+}
+
+SSLH_DEF int sslh_layer_gru_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_new(net, "sslh_layer_gru_new", name, in, width, 3, desc);
+}
+SSLH_DEF sslh_tensor *sslh_layer_gru(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_layer(net, "sslh_layer_gru", index, x, 0, desc);
+}
+SSLH_DEF int sslh_layer_lstm_new(sslh_net *net, const char *name, int in, int width, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_new(net, "sslh_layer_lstm_new", name, in, width, 4, desc);
+}
+SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_layer(net, "sslh_layer_lstm", index, x, 1, desc);
 }
 
 /* ================================================================================================================== */
@@ -8887,7 +9083,7 @@ SSLH_I_LEAN_END
      >>conv         convolution, pooling, resizing
      >>norms        batch, group and layer norm, unit rows, dropout
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
-     >>sequences    attention, the gated recurrent unit
+     >>sequences    attention, GRU and LSTM
      >>audio        spectrograms, cepstral coefficients, views of sound
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
@@ -11257,7 +11453,7 @@ typedef struct sslh_i_row_job {
     int kind, log, fresh;
     size_t rows, D, per_task;
     const sslh_real *x, *g, *gamma, *beta;
-    sslh_real *y, *stats;
+    sslh_real *y, *stats, *more;
     int32_t *index;
     sslh_real eps;
 } sslh_i_row_job;
@@ -11269,7 +11465,10 @@ SSLH_I_FN void sslh_i_row_task(void *arg, int task, int worker) {
     (void)worker;
     switch (f->kind) {
     case SSLH_I_R_VARIANCE: f->k->variance_rows(f->x + r * D, f->y + r, f->stats + r, rows, D); break;
-    case SSLH_I_R_LSE: f->k->lse_rows(f->x + r * D, f->y + r, rows, D); break;
+    case SSLH_I_R_LSE:
+        f->k->lse_rows(f->x + r * D, f->stats + r, f->more + r, rows, D);
+        f->k->binary(SSLH_I_B_ADD, f->stats + r, 1, f->more + r, 1, f->y + r, rows);
+        break;
     case SSLH_I_R_MAX:
         f->k->max_rows(f->x + r * D, f->y ? f->y + r : NULL, f->index ? f->index + r : NULL, rows, D);
         break;
@@ -11319,11 +11518,14 @@ SSLH_I_FN void sslh_i_softmax_rows_back(sslh_ctx *c, const sslh_real *y, const s
     f.fresh = fresh;
     sslh_i_row_run(c, &f);
 }
-/* y[r] = log sum exp of row r */
-SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, size_t rows, size_t D) {
+/* y[r] = most[r] + lsum[r] = log sum exp of row r */
+SSLH_I_FN void sslh_i_lse_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, sslh_real *most, sslh_real *lsum,
+                               size_t rows, size_t D) {
     sslh_i_row_job f = sslh_i_row_job_of(c, SSLH_I_R_LSE, rows, D);
     f.x = x;
     f.y = y;
+    f.stats = most;
+    f.more = lsum;
     sslh_i_row_run(c, &f);
 }
 
@@ -11385,7 +11587,7 @@ typedef struct sslh_i_stat {
     const struct sslh_i_kernels *k;
     const sslh_i_plan *plan; /* operand 0: x, 1: the statistics */
     int kind, fresh;         /* -1: dx = factor dy; SSLH_I_R_VARIANCE, SSLH_I_R_LSE */
-    const sslh_real *x, *stat, *g;
+    const sslh_real *x, *stat, *more, *g;
     sslh_real *out, factor;
 } sslh_i_stat;
 
@@ -11401,7 +11603,8 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
         sslh_real *dx = f->out + to, one = 1, v;
         if (f->kind == SSLH_I_R_VARIANCE)
             f->k->variance_back(f->x + to, f->stat + at[1], g, s, dx, n, f->factor, f->fresh);
-        else if (f->kind == SSLH_I_R_LSE) f->k->lse_back(f->x + to, f->stat + at[1], g, s, dx, n, f->fresh);
+        else if (f->kind == SSLH_I_R_LSE)
+            f->k->lse_back(f->x + to, f->stat + at[1], f->more + at[1], g, s, dx, n, f->fresh);
         else if (s && f->fresh) f->k->unary(SSLH_I_U_SCALE, g, dx, n, f->factor, 0);
         else if (s) f->k->axpby(dx, g, n, 1, f->factor);
         else {
@@ -11413,7 +11616,7 @@ SSLH_I_FN void sslh_i_stat_task(void *arg, int task, int worker) {
 }
 /* The plan spreads dy (and the saved statistic) over the reduced axes: their step is 0 in operand 1.
    Nothing of the size of x is made: the statistic is read with step 0. */
-SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const sslh_real *stat, sslh_real factor) {
+SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, sslh_real factor) {
     const sslh_tensor *x = n->in[0];
     size_t total = 1, kept = 1;
     sslh_i_axes a;
@@ -11438,7 +11641,8 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
     f.plan = &plan;
     f.kind = kind;
     f.x = x->data;
-    f.stat = stat;
+    f.stat = n->nsaved > 0 ? n->saved[0]->data : NULL;
+    f.more = n->nsaved > 1 ? n->saved[1]->data : NULL;
     f.g = n->out->grad;
     f.factor = factor;
     sslh_i_parallel(c, plan.tasks, sslh_i_stat_task, &f);
@@ -11447,7 +11651,7 @@ SSLH_I_FN void sslh_i_stat_back(sslh_ctx *c, sslh_i_node *n, int kind, const ssl
 /* --- the operations ----------------------------------------------------------------------------------------------- */
 
 /* d sum / dx = 1, d mean / dx = 1/R: f[0]. */
-SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, NULL, n->f[0]); }
+SSLH_I_FN void sslh_i_sum_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, -1, n->f[0]); }
 
 /* mean: the sum times 1/R, one rounding more than the sum. */
 SSLH_I_FN sslh_tensor *sslh_i_sum_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int mean) {
@@ -11477,7 +11681,7 @@ SSLH_DEF sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 
 /* d var / dx = 2 (x - mean) / (n - correction) */
 SSLH_I_FN void sslh_i_variance_back(sslh_ctx *c, sslh_i_node *n) {
-    sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->saved[0]->data, n->f[0]);
+    sslh_i_stat_back(c, n, SSLH_I_R_VARIANCE, n->f[0]);
 }
 
 /* Two passes, so that a large mean costs no digits; the mean (K) is saved for the backward pass. */
@@ -11516,12 +11720,12 @@ SSLH_DEF sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int k
     return sslh_i_end(c, "sslh_variance", &x, 1, out);
 }
 
-/* d lse / dx = exp(x - lse): the softmax, from the result alone. */
-SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, n->out->data, 1); }
+/* d lse / dx = exp(x - m - log sum e^(x - m)): the softmax, from two numbers of each row. */
+SSLH_I_FN void sslh_i_lse_back(sslh_ctx *c, sslh_i_node *n) { sslh_i_stat_back(c, n, SSLH_I_R_LSE, 1); }
 
-/* m + log sum e^(x - m), m the maximum: no overflow. */
+/* m + log sum e^(x - m), m the maximum: no overflow. The two are saved apart, see >>losses. */
 SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
-    sslh_tensor *out;
+    sslh_tensor *out, *most, *lsum;
     sslh_i_axes a;
     sslh_i_node *node;
     sslh_real *copy;
@@ -11529,12 +11733,16 @@ SSLH_DEF sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int 
     if (!sslh_i_begin(c, "sslh_logsumexp", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_logsumexp", x, axes, keep, &a))
         return sslh_i_dummy(c);
     out = sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out);
-    rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    most = out ? sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out) : NULL;
+    lsum = most ? sslh_i_new(c, "sslh_logsumexp", SSLH_F32, a.out) : NULL;
+    rows = lsum ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
-    sslh_i_lse_rows(c, rows, out->data, a.K, a.R);
+    sslh_i_lse_rows(c, rows, out->data, most->data, lsum->data, a.K, a.R);
     sslh_i_unscratch(c, copy);
     node = sslh_i_record(c, "sslh_logsumexp", sslh_i_lse_back, out, &x, 1);
     if (node) node->i[0] = axes;
+    sslh_i_save(c, node, most);
+    sslh_i_save(c, node, lsum);
     return sslh_i_end(c, "sslh_logsumexp", &x, 1, out);
 }
 
@@ -11742,128 +11950,203 @@ SSLH_I_FN const sslh_real *sslh_i_bias_back(sslh_ctx *c, sslh_tensor *out, int r
 
 /* --- sslh_matmul: C = op(A) op(B); dA = dC op(B)', dB = op(A)' dC, transposed where A or B was --- */
 
-/* node->i: 0 transpose_a, 1 transpose_b, 2 M, 3 N, 4 K, 5 batch, 6 a has the batch axes, 7 b has them.
-   Each gradient is itself a product, written in the layout of its operand:
+/* A product of two tensors. The leading axes, those of size 1 left out and neighbours merged where both operands allow
+   it, are sizes with the steps of a and b in matrices, 0 where an operand is repeated. The last of them is a batch of
+   the engine's; the others are loops here. */
+typedef struct sslh_i_matmul {
+    sslh_shape shape;         /* of the result */
+    int        m, n, k, axes; /* axes: at least 1 */
+    int        size[SSLH_MAX_DIMS];
+    size_t     a[SSLH_MAX_DIMS], b[SSLH_MAX_DIMS];
+} sslh_i_matmul;
+
+/* One more axis on the outside, or merged with the axis inside it. */
+SSLH_I_FN int sslh_i_matmul_axis(sslh_i_matmul *p, int size, size_t a, size_t b) {
+    int at = p->axes - 1;
+    size_t inner = (size_t)p->size[at];
+    if (size == 1) return 1;
+    if (p->size[at] == 1 || (a == p->a[at] * inner && b == p->b[at] * inner)) {
+        if ((double)size * (double)inner > INT_MAX) return 0;
+        if (p->size[at] == 1) p->a[at] = a, p->b[at] = b;
+        p->size[at] *= size;
+        return 1;
+    }
+    at = p->axes++;
+    p->size[at] = size;
+    p->a[at] = a;
+    p->b[at] = b;
+    return 1;
+}
+
+/* Sizes of op(a) op(b); 0 and an error when they do not fit. Made again in the backward pass. Without a' and with one b
+   the batch is just more rows of a: one tall product. */
+SSLH_I_FN int sslh_i_matmul_plan(sslh_ctx *c, const sslh_tensor *a, const sslh_tensor *b, int ta, int tb,
+                                 sslh_i_matmul *p) {
+    char sa[96], sb[96];
+    size_t total_a = 1, total_b = 1;
+    int i, few = 1;
+    memset(p, 0, sizeof *p);
+    sslh_i_str(sa, sizeof sa, sslh_shape_of(a));
+    sslh_i_str(sb, sizeof sb, sslh_shape_of(b));
+    if (a->ndim < 2 || b->ndim < 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: both need at least two dimensions", sa, sb);
+        return 0;
+    }
+    p->m = a->shape[a->ndim - 2 + ta];
+    p->k = a->shape[a->ndim - 1 - ta];
+    p->n = b->shape[b->ndim - 1 - tb];
+    if (b->shape[b->ndim - 2 + tb] != p->k) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb,
+                  tb ? "'" : "", p->k, b->shape[b->ndim - 2 + tb]);
+        return 0;
+    }
+    p->shape.ndim = SSLH_I_MAX(a->ndim, b->ndim);
+    p->shape.size[p->shape.ndim - 2] = p->m;
+    p->shape.size[p->shape.ndim - 1] = p->n;
+    p->size[0] = p->axes = 1;
+    for (i = p->shape.ndim - 3; i >= 0; i--) {
+        int at_a = i - p->shape.ndim + a->ndim, at_b = i - p->shape.ndim + b->ndim;
+        int x = at_a < 0 ? 1 : a->shape[at_a], y = at_b < 0 ? 1 : b->shape[at_b], size = x == 1 ? y : x;
+        if (x != y && x != 1 && y != 1) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes do not broadcast: %d and %d meet", sa,
+                      sb, x, y);
+            return 0;
+        }
+        few = few && sslh_i_matmul_axis(p, size, x == 1 ? 0 : total_a, y == 1 ? 0 : total_b);
+        total_a *= (size_t)x;
+        total_b *= (size_t)y;
+        p->shape.size[i] = size;
+    }
+    if (!few) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: too many matrices", sa, sb);
+        return 0;
+    }
+    if (!ta && p->axes == 1 && total_b == 1 && (double)p->size[0] * p->m <= INT_MAX) { /* one tall matrix */
+        p->m *= p->size[0];
+        p->size[0] = 1;
+    }
+    return 1;
+}
+
+/* The places of batch number q, counted over all axes but p's first: matrices of a and b, and whether it is the first
+   one that meets its matrix of a (first[0]) and of b (first[1]). */
+SSLH_I_FN void sslh_i_matmul_place(const sslh_i_matmul *p, size_t q, size_t at[2], int first[2]) {
+    int i;
+    at[0] = at[1] = 0;
+    first[0] = first[1] = 1;
+    for (i = 1; i < p->axes; i++) {
+        size_t x = q % (size_t)p->size[i];
+        q /= (size_t)p->size[i];
+        at[0] += x * p->a[i];
+        at[1] += x * p->b[i];
+        if (x && !p->a[i]) first[0] = 0;
+        if (x && !p->b[i]) first[1] = 0;
+    }
+}
+SSLH_I_FN size_t sslh_i_matmul_batches(const sslh_i_matmul *p) {
+    size_t n = 1;
+    int i;
+    for (i = 1; i < p->axes; i++) n *= (size_t)p->size[i];
+    return n;
+}
+
+/* node->i: 0 transpose_a, 1 transpose_b. Each gradient is itself a product, written in the layout of its operand:
      no transposition   dA = dC B',  dB = A' dC          a'       dA = B dC',  dB = A dC
      b'                 dA = dC B,   dB = dC' A          a', b'   dA = B' dC', dB = dC' A' */
 SSLH_I_FN void sslh_i_matmul_back(sslh_ctx *c, sslh_i_node *node) {
-    const int ta = node->i[0], tb = node->i[1], m = node->i[2], n = node->i[3], k = node->i[4], batch = node->i[5];
+    const int ta = node->i[0], tb = node->i[1];
     sslh_tensor *a = node->in[0], *b = node->in[1], *out = node->out;
+    sslh_i_matmul p;
+    if (!sslh_i_matmul_plan(c, a, b, ta, tb, &p)) return;
+    const int m = p.m, n = p.n, k = p.k;
+    const size_t one_a = (size_t)m * (size_t)k, one_b = (size_t)k * (size_t)n, sc = (size_t)m * (size_t)n;
+    const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n;
     for (int side = 0; side < 2; side++) {
         sslh_i_gemm_args g;
-        int fresh, full = node->i[6 + side]; /* the operand has the batch axes: its own gradient for each matrix */
+        int fresh;
         sslh_real *d = sslh_i_grad(c, side ? b : a, &fresh);
         if (!d) continue;
         memset(&g, 0, sizeof g);
-        const size_t sa = node->i[6] ? (size_t)m * (size_t)k : 0, sb = node->i[7] ? (size_t)k * (size_t)n : 0;
-        const size_t lda = (size_t)(ta ? m : k), ldb = (size_t)(tb ? k : n), ldc = (size_t)n,
-            sc = (size_t)m * (size_t)n;
         /* the factors of the gradient: dC and the other operand, in the order that gives the operand's own layout */
         int dc_first = side ? tb : !ta;
-        const sslh_real *other = side ? a->data : b->data;
         int other_t = side ? (tb ? ta : !ta) : (ta ? tb : !tb), dc_t = side ? tb : ta;
-        size_t other_ld = side ? lda : ldb, other_stride = side ? sa : sb;
-        g.a = dc_first ? out->grad : other;
+        size_t other_ld = side ? lda : ldb, other_stride = side ? one_a * p.a[0] : one_b * p.b[0];
+        size_t own = side ? one_b : one_a, own_stride = own * (side ? p.b[0] : p.a[0]);
         g.lda = dc_first ? ldc : other_ld;
         g.stride_a = dc_first ? sc : other_stride;
         g.ta = dc_first ? dc_t : other_t;
-        g.b = dc_first ? other : out->grad;
         g.ldb = dc_first ? other_ld : ldc;
         g.stride_b = dc_first ? other_stride : sc;
         g.tb = dc_first ? other_t : dc_t;
         g.m = side ? (tb ? n : k) : (ta ? k : m);
         g.n = side ? (tb ? k : n) : (ta ? m : k);
         g.k = side ? m : n;
-        g.c = d;
         g.ldc = (size_t)g.n;
-        g.stride_c = full ? (size_t)g.m * (size_t)g.n : 0;
-        g.accumulate = !fresh;
+        g.stride_c = own_stride;
         g.split = 1;
-        if (full || batch == 1) {
-            g.batch = batch;
-            sslh_i_gemm(c, &g);
-            continue;
-        }
-        for (int p = 0; p < batch; p++) { /* one operand for all: its gradients add up, in order */
-            sslh_i_gemm(c, &g);
-            g.a += g.stride_a;
-            g.b += g.stride_b;
-            g.accumulate = 1;
+        for (size_t q = 0; q < sslh_i_matmul_batches(&p); q++) {
+            size_t at[2];
+            int first[2];
+            sslh_i_matmul_place(&p, q, at, first);
+            const sslh_real *dc = out->grad + q * (size_t)p.size[0] * sc;
+            const sslh_real *other = side ? a->data + at[0] * one_a : b->data + at[1] * one_b;
+            g.a = dc_first ? dc : other;
+            g.b = dc_first ? other : dc;
+            g.c = d + at[side] * own;
+            g.accumulate = !fresh || !first[side];
+            if (own_stride || p.size[0] == 1) { /* a gradient of its own for each matrix of the batch */
+                g.batch = p.size[0];
+                sslh_i_gemm(c, &g);
+                continue;
+            }
+            for (int r = 0; r < p.size[0]; r++) { /* one operand for all: its gradients add up, in order */
+                sslh_i_gemm(c, &g);
+                g.a += g.stride_a;
+                g.b += g.stride_b;
+                g.accumulate = 1;
+            }
         }
     }
 }
 
-/* a (..,M,K), b (..,K,N); a leading batch on both sides, or on one: then the other matrix serves all. Without a' and
-   with one b the batch is just more rows of a: one tall product. */
+/* a (..,M,K), b (..,K,N), with leading axes that broadcast. */
 SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b, int transpose_a, int transpose_b) {
     sslh_tensor *in[2];
     sslh_i_gemm_args g;
-    sslh_shape shape;
-    char sa[96], sb[96];
-    size_t batch = 1;
+    sslh_i_matmul p;
     const int ta = !!transpose_a, tb = !!transpose_b;
     in[0] = a;
     in[1] = b;
-    if (!sslh_i_begin(c, "sslh_matmul", in, 2, 1)) return sslh_i_dummy(c);
-    sslh_i_str(sa, sizeof sa, sslh_shape_of(a));
-    sslh_i_str(sb, sizeof sb, sslh_shape_of(b));
-    if (a->ndim < 2 || b->ndim < 2) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: both need at least two dimensions", sa, sb);
-        return sslh_i_dummy(c);
-    }
-    memset(&g, 0, sizeof g);
-    g.m = a->shape[a->ndim - 2 + ta];
-    g.k = a->shape[a->ndim - 1 - ta];
-    g.n = b->shape[b->ndim - 1 - tb];
-    if (b->shape[b->ndim - 2 + tb] != g.k) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s%s x %s%s: inner sizes %d and %d differ", sa, ta ? "'" : "", sb,
-                  tb ? "'" : "", g.k, b->shape[b->ndim - 2 + tb]);
-        return sslh_i_dummy(c);
-    }
-    int fit = a->ndim == 2 || b->ndim == 2 || a->ndim == b->ndim;
-    for (int i = 0; fit && a->ndim > 2 && b->ndim > 2 && i < a->ndim - 2; i++) fit = a->shape[i] == b->shape[i];
-    if (!fit) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: the leading axes differ", sa, sb);
-        return sslh_i_dummy(c);
-    }
-    shape = sslh_shape_of(a->ndim >= b->ndim ? a : b);
-    for (int i = 0; i < shape.ndim - 2; i++) batch *= (size_t)shape.size[i];
-    shape.size[shape.ndim - 2] = g.m;
-    shape.size[shape.ndim - 1] = g.n;
-    if (a->ndim > 2 && b->ndim == 2 && !ta && batch * (size_t)g.m <= INT_MAX) { /* one tall matrix */
-        g.m = (int)(batch * (size_t)g.m);
-        batch = 1;
-    }
-    if (batch > INT_MAX) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_matmul: %s x %s: too many matrices", sa, sb);
-        return sslh_i_dummy(c);
-    }
-    sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, shape);
+    if (!sslh_i_begin(c, "sslh_matmul", in, 2, 1) || !sslh_i_matmul_plan(c, a, b, ta, tb, &p)) return sslh_i_dummy(c);
+    sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, p.shape);
     if (!out) return sslh_i_dummy(c);
-    const int full_a = batch > 1 && a->ndim > 2, full_b = batch > 1 && b->ndim > 2;
+    const size_t one_a = (size_t)p.m * (size_t)p.k, one_b = (size_t)p.k * (size_t)p.n, one = (size_t)p.m * (size_t)p.n;
+    memset(&g, 0, sizeof g);
     g.ta = ta;
     g.tb = tb;
-    g.a = a->data;
-    g.b = b->data;
-    g.c = out->data;
+    g.m = p.m;
+    g.n = p.n;
+    g.k = p.k;
     g.lda = (size_t)(ta ? g.m : g.k);
     g.ldb = (size_t)(tb ? g.k : g.n);
     g.ldc = (size_t)g.n;
-    g.batch = (int)batch;
-    g.stride_a = full_a ? (size_t)g.m * (size_t)g.k : 0;
-    g.stride_b = full_b ? (size_t)g.k * (size_t)g.n : 0;
-    g.stride_c = (size_t)g.m * (size_t)g.n;
-    sslh_i_gemm(c, &g);
+    g.batch = p.size[0];
+    g.stride_a = p.a[0] * one_a;
+    g.stride_b = p.b[0] * one_b;
+    g.stride_c = one;
+    for (size_t q = 0; q < sslh_i_matmul_batches(&p); q++) {
+        size_t at[2];
+        int first[2];
+        sslh_i_matmul_place(&p, q, at, first);
+        g.a = a->data + at[0] * one_a;
+        g.b = b->data + at[1] * one_b;
+        g.c = out->data + q * (size_t)p.size[0] * one;
+        sslh_i_gemm(c, &g);
+    }
     sslh_i_node *node = sslh_i_record(c, "sslh_matmul", sslh_i_matmul_back, out, in, 2);
     if (node) {
         node->i[0] = ta;
         node->i[1] = tb;
-        node->i[2] = g.m;
-        node->i[3] = g.n;
-        node->i[4] = g.k;
-        node->i[5] = g.batch;
-        node->i[6] = full_a;
-        node->i[7] = full_b;
     }
     return sslh_i_end(c, "sslh_matmul", in, 2, out);
 }
@@ -11998,20 +12281,21 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K;
     (void)worker;
-    p->k->lse_rows(p->x + r * K, p->lse + r, end - r, K);
+    p->k->lse_rows(p->x + r * K, p->most + r, p->lsum + r, end - r, K);
     for (; r < end; r++) {
         const sslh_real *x = p->x + r * K;
         sslh_real loss, t;
         if (p->t) { /* (1) */
-            loss = p->k->sum(p->t + r * K, K) * p->lse[r];
-            loss -= p->k->dot(p->t + r * K, x, K);
+            loss = p->k->sum(p->t + r * K, K) * p->lsum[r];
+            loss -= p->k->dot_from(p->t + r * K, x, K, p->most[r]);
         } else if (sslh_i_xent_skips(p, r)) {
             loss = 0;
         } else {
-            loss = p->lse[r] - x[p->labels[r]];
+            loss = p->most[r] - x[p->labels[r]];
+            loss += p->lsum[r];
             if (p->smoothing > 0) { /* (1 - e) (lse - x_y) + e (lse - mean x) */
-                t = p->k->sum(x, K) / (sslh_real)K;
-                t = p->lse[r] - t;
+                t = p->k->dot_from(NULL, x, K, p->most[r]) / (sslh_real)K;
+                t = p->lsum[r] - t;
                 t = p->smoothing * t;
                 loss = (1 - p->smoothing) * loss;
                 loss += t;
@@ -12021,7 +12305,7 @@ SSLH_I_FN void sslh_i_xent_task(void *arg, int task, int worker) {
     }
 }
 
-/* (2): scale (p - t) row by row, p = e^(x - lse). */
+/* (2): scale (p - t) row by row, p = e^(x - most - lsum). */
 SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
     const sslh_i_xent *p = (const sslh_i_xent *)arg;
     size_t r = (size_t)task * p->per_task, end = SSLH_I_MIN(p->rows, r + p->per_task), K = p->K, j;
@@ -12032,17 +12316,18 @@ SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
         if (t) {
             g = p->scale * p->k->sum(t, K);
             if (dx) {
-                p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+                p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
                 sslh_i_loss_axpy(dx, -p->scale, t, K);
             }
             for (j = 0; p->dt && j < K; j++) { /* dl/dt_k = lse - x_k */
-                e = p->scale * (p->lse[r] - x[j]);
+                e = p->most[r] - x[j];
+                e = p->scale * (e + p->lsum[r]);
                 p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
             }
         } else if (sslh_i_xent_skips(p, r)) {
             if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
         } else { /* (2) */
-            p->k->lse_back(x, p->lse + r, &g, 0, dx, K, p->fresh_x);
+            p->k->lse_back(x, p->most + r, p->lsum + r, &g, 0, dx, K, p->fresh_x);
             e = g * p->smoothing;
             dx[p->labels[r]] -= g - e;
             e = e / (sslh_real)K;
@@ -12202,8 +12487,9 @@ SSLH_I_FN void sslh_i_ntx_task(void *arg, int task, int worker) {
     for (; r < end; r++) {
         size_t i = p->first + r, pos = i < p->N ? i + p->N : i - p->N;
         sslh_real *s = p->s + r * n, positive = sslh_i_ntx_row(p, i, s);
-        p->k->lse_rows(s, p->lse + i, 1, n);
-        p->loss[i] = p->lse[i] - positive; /* (2) */
+        p->k->lse_rows(s, p->most + i, p->lsum + i, 1, n);
+        p->loss[i] = p->most[i] - positive; /* (2) */
+        p->loss[i] += p->lsum[i];
         s[pos] = s[i];
         /* a tie, as after a collapse, is no hit */
         p->hit[i] = positive > p->k->largest(s, n) ? SSLH_I_R(1) : SSLH_I_R(0);
@@ -12222,8 +12508,8 @@ SSLH_I_FN void sslh_i_ntx_back_task(void *arg, int task, int worker) { /* h of (
         sslh_i_ntx_row(p, i, s);
         for (j = 0; j < n; j += 256) {
             size_t m = SSLH_I_MIN(n - j, (size_t)256);
-            p->k->lse_back(s + j, p->lse + i, ones, 0, h, m, 1);
-            p->k->lse_back(s + j, p->lse + j, ones, 1, h, m, 0);
+            p->k->lse_back(s + j, p->most + i, p->lsum + i, ones, 0, h, m, 1);
+            p->k->lse_back(s + j, p->most + j, p->lsum + j, ones, 1, h, m, 0);
             memcpy(s + j, h, m * sizeof *h);
         }
         s[pos] -= 2;
@@ -12286,8 +12572,9 @@ SSLH_I_FN void sslh_i_nce_task(void *arg, int task, int worker) {
         size_t i = p->first + r;
         sslh_real *x = p->x + r * p->columns;
         size_t pos = sslh_i_nce_row(p, i, x);
-        p->kern->lse_rows(x, p->lse + i, 1, p->columns);
-        p->loss[i] = p->lse[i] - x[pos]; /* (2) */
+        p->kern->lse_rows(x, p->most + i, p->lsum + i, 1, p->columns);
+        p->loss[i] = p->most[i] - x[pos]; /* (2) */
+        p->loss[i] += p->lsum[i];
     }
 }
 
@@ -12300,7 +12587,7 @@ SSLH_I_FN void sslh_i_nce_back_task(void *arg, int task, int worker) {
         size_t i = p->first + r;
         sslh_real *x = p->x + r * p->columns;
         size_t pos = sslh_i_nce_row(p, i, x);
-        p->kern->lse_back(x, p->lse + i, &p->scale, 0, x, p->columns, 1);
+        p->kern->lse_back(x, p->most + i, p->lsum + i, &p->scale, 0, x, p->columns, 1);
         x[pos] -= p->scale;
         if (!p->n) continue;
         if (p->dq) sslh_i_loss_axpy(p->dq + i * p->D, x[0], p->k + i * p->D, p->D);
@@ -13938,52 +14225,116 @@ SSLH_DEF sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale) {
 }
 
 /* ================================================================================================================== */
-/*  >>sequences     attention, GRU                                                                                    */
+/*  >>sequences     attention, GRU, LSTM                                                                              */
 /* ================================================================================================================== */
 
-/* The two operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
+/* The operations over tokens or time: checks, equations, recording, and the products that are ordinary ones. What
    runs head by head or step by step is >>sequences-plan. */
 
 /* --- attention ---------------------------------------------------------------------------------------------------- */
-/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k, v (Tk,d), d = D / heads:
-     S = scale q k'          (Tq,Tk), masked places at minus infinity                                                (1)
+/* Vaswani et al. 2017, eq. 1, per sample and head; q (Tq,d), k (Tk,d), v (Tk,value), d = D / heads, value = Dv / heads,
+   B (Tq,Tk) the bias, if any:
+     S = scale q k' + B      (Tq,Tk), masked places at minus infinity                                                (1)
      P = exp(S - lse)        lse = log sum exp of each row                                                           (2)
      o = P v                                                                                                         (3)
    Backward, with P computed again from the saved lse (Dao et al. 2022):
      dP = do v',  delta = rows' sum of do * o,  dS = P * (dP - delta)                                                (4)
-     dq = scale dS k,  dk = scale dS' q,  dv = P' do                                                                 (5)
-   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists, and every sum
-   has one order. */
+     dq = scale dS k,  dk = scale dS' q,  dv = P' do,  dB = dS                                                       (5)
+   The engine takes a head at a time, in blocks of queries (>>sequences-plan): no Tq x Tk matrix exists but that of a
+   bias and its gradient, and every sum has one order. */
 
-/* Sizes and places of q, k, v; in[0..2], or the three thirds of in[0] when in[1] is NULL. */
+enum { SSLH_I_AT_Q, SSLH_I_AT_K, SSLH_I_AT_V, SSLH_I_AT_KEY_MASK, SSLH_I_AT_MASK, SSLH_I_AT_BIAS, SSLH_I_AT_INPUTS };
+
+/* The steps along the axes (N,heads,Tq,Tk) of a tensor that is broadcast to them, 0 where it is repeated, and whether
+   it is (flags); 0 when it does not fit. */
+SSLH_I_FN int sslh_i_attention_steps(const sslh_tensor *t, const size_t size[4], size_t step[4], int repeated[4]) {
+    size_t total = 1;
+    int i;
+    if (t->ndim > 4) return 0;
+    for (i = 3; i >= 0; i--) {
+        int at = i - 4 + t->ndim;
+        size_t n = at < 0 ? 1 : (size_t)t->shape[at];
+        if (n != 1 && n != size[i]) return 0;
+        repeated[i] = n != size[i];
+        step[i] = n == 1 ? 0 : total;
+        total *= n;
+    }
+    return 1;
+}
+
+/* Sizes and places of the inputs; q, k, v are the three thirds of q when k is NULL. */
 SSLH_I_FN void sslh_i_attention_inputs(sslh_i_attention *p, sslh_tensor **in, sslh_tensor *out, int heads) {
-    size_t D = (size_t)out->shape[2];
+    const sslh_tensor *q = in[SSLH_I_AT_Q], *k = in[SSLH_I_AT_K], *v = in[SSLH_I_AT_V];
+    const sslh_tensor *mask = in[SSLH_I_AT_MASK], *bias = in[SSLH_I_AT_BIAS];
+    size_t D = (size_t)(k ? q->shape[2] : out->shape[2]), size[4];
+    int repeated[4];
     memset(p, 0, sizeof *p);
     p->N = (size_t)out->shape[0];
     p->Tq = (size_t)out->shape[1];
     p->heads = (size_t)heads;
+    p->ldo = (size_t)out->shape[2];
     p->d = D / p->heads;
-    p->ldo = D;
-    if (in[1]) {
-        p->q = in[0]->data;
-        p->k = in[1]->data;
-        p->v = in[2]->data;
-        p->ldq = p->ldk = p->ldv = D;
-        p->Tk = (size_t)in[1]->shape[1];
+    p->value = p->ldo / p->heads;
+    p->q = q->data;
+    if (k) {
+        p->k = k->data;
+        p->v = v->data;
+        p->ldq = p->ldk = D;
+        p->ldv = p->ldo;
+        p->Tk = (size_t)k->shape[1];
     } else {
-        p->q = in[0]->data;
         p->k = p->q + D;
         p->v = p->k + D;
         p->ldq = p->ldk = p->ldv = 3 * D;
         p->Tk = p->Tq;
     }
-    p->mask = in[3] ? in[3]->bytes : NULL;
+    size[0] = p->N;
+    size[1] = p->heads;
+    size[2] = p->Tq;
+    size[3] = p->Tk;
+    p->mask = in[SSLH_I_AT_KEY_MASK] ? in[SSLH_I_AT_KEY_MASK]->bytes : NULL;
+    if (mask) {
+        p->pair_mask = mask->bytes;
+        sslh_i_attention_steps(mask, size, p->mask_step, repeated);
+    }
+    if (bias) {
+        p->bias = bias->data;
+        sslh_i_attention_steps(bias, size, p->bias_step, repeated);
+    }
+}
+
+/* Room for the gradient of the bias before it is summed: that of each head and of each of some groups of samples, the
+   samples of a group one after the other. About 16 tasks, by the shape only; a bias of its own for each sample is a
+   group for each. */
+SSLH_I_FN int sslh_i_attention_bias_room(sslh_ctx *c, sslh_i_attention *p, const sslh_tensor *bias) {
+    size_t count = bias->count, each = p->heads * p->Tq * p->Tk;
+    p->groups = p->bias_step[0] ? p->N : SSLH_I_MIN(p->N, (15 + p->heads) / p->heads);
+    if ((double)p->groups * (double)p->heads * (double)p->Tq * (double)p->Tk > (double)((size_t)-1 / 64)) {
+        sslh_fail(c, SSLH_E_MEMORY, "sslh_attention: the gradient of a bias of %.0f values is too large",
+                  (double)count);
+        return 0;
+    }
+    p->dbias = (sslh_real *)sslh_i_scratch(c, p->groups * each * sizeof *p->dbias);
+    return p->dbias != NULL;
+}
+/* Its sum over what the bias was repeated along. */
+SSLH_I_FN void sslh_i_attention_bias_sum(sslh_ctx *c, const sslh_i_attention *p, sslh_tensor *bias) {
+    size_t size[4], step[4];
+    int repeated[4], fresh;
+    sslh_real *g = sslh_i_grad(c, bias, &fresh);
+    if (!g) return;
+    size[0] = p->groups;
+    size[1] = p->heads;
+    size[2] = p->Tq;
+    size[3] = p->Tk;
+    sslh_i_attention_steps(bias, size, step, repeated);
+    sslh_i_sum_groups(c, p->dbias, 4, size, repeated, g, 1, fresh);
 }
 
 /* From qkv the three gradients are thirds of one gradient, as the inputs were. */
 SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_i_attention p;
-    sslh_tensor **in = n->in;
+    sslh_tensor **in = n->in, *bias = in[SSLH_I_AT_BIAS];
     sslh_i_attention_inputs(&p, in, n->out, n->i[0]);
     p.causal = n->i[1];
     p.scale = n->f[0];
@@ -14005,19 +14356,29 @@ SSLH_I_FN void sslh_i_attention_back(sslh_ctx *c, sslh_i_node *n) {
         p.dk = sslh_i_grad(c, in[1], &p.fresh_k);
         p.dv = sslh_i_grad(c, in[2], &p.fresh_v);
     }
-    if (!SSLH_I_BAD(c)) sslh_i_attention_run(c, &p);
+    if (SSLH_I_BAD(c) || (sslh_i_needs(c, bias) && !sslh_i_attention_bias_room(c, &p, bias))) return;
+    sslh_i_attention_run(c, &p);
+    if (p.dbias) sslh_i_attention_bias_sum(c, &p, bias); /* last: the bias may be q, k or v */
+    sslh_i_unscratch(c, p.dbias);
 }
 
-/* in: q, k, v, mask; or qkv, NULL, NULL, mask. Shapes have been checked but for heads and mask. */
-SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D,
+/* in: q, k, v, or qkv, NULL, NULL; then the masks and the bias of desc. Those three have been checked but for heads. */
+SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_tensor **in, int D, int Dv,
                                            sslh_attention_desc desc) {
     sslh_tensor *out, *lse, *weights = NULL;
     sslh_i_node *node;
     sslh_i_attention p;
     int heads = desc.heads ? desc.heads : 1, N = in[0]->shape[0], Tq = in[0]->shape[1],
-        Tk = in[1] ? in[1]->shape[1] : Tq;
-    if (heads < 1 || D % heads != 0) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
+        Tk = in[1] ? in[1]->shape[1] : Tq, i, repeated[4];
+    size_t size[4], step[4];
+    in[SSLH_I_AT_KEY_MASK] = desc.key_mask;
+    in[SSLH_I_AT_MASK] = desc.mask;
+    in[SSLH_I_AT_BIAS] = desc.bias;
+    for (i = SSLH_I_AT_KEY_MASK; i < SSLH_I_AT_INPUTS; i++)
+        if (in[i] && !sslh_i_begin(c, op, in + i, 1, 0)) return sslh_i_dummy(c);
+    if (heads < 1 || D % heads != 0 || Dv % heads != 0) {
+        if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
+        else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
     if (desc.scale < 0 || desc.scale != desc.scale) {
@@ -14030,7 +14391,21 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
                   sslh_i_str(s, sizeof s, sslh_shape_of(in[3])), N, Tk);
         return sslh_i_dummy(c);
     }
-    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, Tq, D));
+    size[0] = (size_t)N;
+    size[1] = (size_t)heads;
+    size[2] = (size_t)Tq;
+    size[3] = (size_t)Tk;
+    for (i = SSLH_I_AT_MASK; i <= SSLH_I_AT_BIAS; i++) {
+        int mask = i == SSLH_I_AT_MASK;
+        char s[96];
+        if (!in[i] || (in[i]->type == (mask ? SSLH_U8 : SSLH_F32) &&
+                       sslh_i_attention_steps(in[i], size, step, repeated))) continue;
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s %s: %s tensor that broadcasts to (%d,%d,%d,%d), samples, heads, queries, "
+                  "keys, is needed", op, mask ? "mask" : "bias", sslh_i_str(s, sizeof s, sslh_shape_of(in[i])),
+                  mask ? "an 8-bit" : "a real", N, heads, Tq, Tk);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, Tq, Dv));
     lse = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, heads, Tq)) : NULL;
     if (lse && desc.weights) weights = sslh_i_new(c, op, SSLH_F32, sslh_dim4(N, heads, Tq, Tk));
     if (!lse || (desc.weights && !weights)) return sslh_i_dummy(c);
@@ -14044,7 +14419,7 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
         *desc.weights = weights;
     }
     sslh_i_attention_run(c, &p);
-    node = sslh_i_record(c, op, sslh_i_attention_back, out, in, 4);
+    node = sslh_i_record(c, op, sslh_i_attention_back, out, in, SSLH_I_AT_INPUTS);
     if (node) {
         node->i[0] = heads;
         node->i[1] = desc.causal;
@@ -14058,57 +14433,64 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
 SSLH_DEF sslh_tensor *sslh_attention(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *v,
                                      sslh_attention_desc desc) {
     const char *op = "sslh_attention";
-    sslh_tensor *in[4];
+    sslh_tensor *in[SSLH_I_AT_INPUTS];
     if (desc.weights) *desc.weights = sslh_i_dummy(c);
     in[0] = q;
     in[1] = k;
     in[2] = v;
-    in[3] = desc.key_mask;
-    if (!sslh_i_begin(c, op, in, 3, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
-    if (q->ndim != 3 || k->ndim != 3 || !sslh_i_same_shape(k, v) || q->shape[0] != k->shape[0] ||
-        q->shape[2] != k->shape[2]) {
+    if (!sslh_i_begin(c, op, in, 3, 1)) return sslh_i_dummy(c);
+    if (q->ndim != 3 || k->ndim != 3 || v->ndim != 3 || k->shape[1] != v->shape[1] || q->shape[0] != k->shape[0] ||
+        q->shape[0] != v->shape[0] || q->shape[2] != k->shape[2]) {
         char a[96], b[96], d[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D) and twice (N,Tk,D) are needed", op,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: q %s, k %s, v %s: (N,Tq,D), (N,Tk,D) and (N,Tk,Dv) are needed", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(q)), sslh_i_str(b, sizeof b, sslh_shape_of(k)),
                   sslh_i_str(d, sizeof d, sslh_shape_of(v)));
         return sslh_i_dummy(c);
     }
-    return sslh_i_attention_op(c, op, in, q->shape[2], desc);
+    return sslh_i_attention_op(c, op, in, q->shape[2], v->shape[2], desc);
 }
 
 /* One tensor, no copies: rows of q, k and v are 3D apart. */
 SSLH_DEF sslh_tensor *sslh_self_attention(sslh_ctx *c, sslh_tensor *qkv, sslh_attention_desc desc) {
     const char *op = "sslh_self_attention";
-    sslh_tensor *in[4];
+    sslh_tensor *in[SSLH_I_AT_INPUTS];
     if (desc.weights) *desc.weights = sslh_i_dummy(c);
     in[0] = qkv;
     in[1] = in[2] = NULL;
-    in[3] = desc.key_mask;
-    if (!sslh_i_begin(c, op, in, 1, 1) || (in[3] && !sslh_i_begin(c, op, in + 3, 1, 0))) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, op, in, 1, 1)) return sslh_i_dummy(c);
     if (qkv->ndim != 3 || qkv->shape[2] % 3 != 0) {
         char a[96];
         sslh_fail(c, SSLH_E_SHAPE, "%s: %s: (N,T,3D), q, k and v side by side, is needed", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(qkv)));
         return sslh_i_dummy(c);
     }
-    return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, desc);
+    return sslh_i_attention_op(c, op, in, qkv->shape[2] / 3, qkv->shape[2] / 3, desc);
 }
 
-/* --- gated recurrent unit ----------------------------------------------------------------------------------------- */
+/* --- recurrences: GRU and LSTM ------------------------------------------------------------------------------------ */
 /* Cho et al. 2014 in PyTorch's form, rows of the weights in the order r, z, n:
      a_t = W x_t + b,  u_t = U h_(t-1) + c                                                                           (1)
      r = sigmoid(a_r + u_r)   z = sigmoid(a_z + u_z)   n = tanh(a_n + r u_n)   h_t = (1 - z) n + z h_(t-1)           (2)
+   Hochreiter & Schmidhuber 1997 and Gers et al. 2000, rows i, f, g, o; s_t is the cell:
+     i, f, o = sigmoid(a + u)   g = tanh(a_g + u_g)   s_t = f s_(t-1) + i g   h_t = o tanh(s_t)                      (3)
    W x for all t is one product. The recurrence (>>sequences-plan) runs in tasks of a few samples, all steps in one
    task: samples do not meet, so nobody waits for anybody at a step. Backward, from the last step to the first, with
-   g = dL/dh_t, which gathers what the step itself and all later ones want:
-     dn = g (1 - z) (1 - n^2),  dz = g (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                               (3)
-     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = g z + U' du                                                (4)
-   then one product for each weight. */
+   dh = dL/dh_t and ds = dL/ds_t, which gather what the step itself and all later ones want; GRU:
+     dn = dh (1 - z) (1 - n^2),  dz = dh (h_(t-1) - n) z (1 - z),  dr = dn u_n r (1 - r)                             (4)
+     da = [dr, dz, dn],  du = [dr, dz, dn r],  dh_(t-1) = dh z + U' du                                               (5)
+   LSTM, with ds containing dh o (1 - tanh(s_t)^2):
+     di = ds g i (1 - i),  df = ds s_(t-1) f (1 - f),  dg = ds i (1 - g^2),  do = dh tanh(s_t) o (1 - o)             (6)
+     da = du = [di, df, dg, do],  ds_(t-1) = ds f,  dh_(t-1) = U' du                                                 (7)
+   then one product for each weight. Samples of different lengths are packed for the products, so that what stands
+   behind a length is never read. */
+
+enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_RE_H0, SSLH_I_RE_C0, SSLH_I_RE_LENGTHS,
+       SSLH_I_RE_INPUTS };
 
 /* out (m,n) = or += op(a) op(b) + bias */
-SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
-                                  size_t lda, const sslh_real *b, size_t ldb, sslh_real *out, const sslh_real *bias,
-                                  int accumulate) {
+SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
+                                        size_t lda, const sslh_real *b, size_t ldb, sslh_real *out,
+                                        const sslh_real *bias, int accumulate) {
     sslh_i_gemm_args g;
     memset(&g, 0, sizeof g);
     g.ta = ta;
@@ -14128,95 +14510,238 @@ SSLH_I_FN void sslh_i_gru_product(sslh_ctx *c, int ta, int tb, size_t m, size_t 
     sslh_i_gemm(c, &g);
 }
 
-/* The recurrence gives da and du (N,T,3D); everything else is a product over N T rows. */
-SSLH_I_FN void sslh_i_gru_back(sslh_ctx *c, sslh_i_node *node) {
-    sslh_tensor *x = node->in[0], *W = node->in[1], *U = node->in[2], *h0 = node->in[5];
-    sslh_i_gru_run p;
-    size_t N = (size_t)x->shape[0], T = (size_t)x->shape[1], I = (size_t)x->shape[2], D = (size_t)U->shape[1];
-    sslh_real *g, *before;
-    int fresh;
-    memset(&p, 0, sizeof p);
-    p.N = N;
-    p.T = T;
-    p.D = D;
-    p.h = node->out->data;
-    p.h0 = h0 ? h0->data : NULL;
-    p.gates = node->saved[0]->data;
-    p.dh = node->out->grad;
-    p.da = (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.da);
-    p.du = p.da ? (sslh_real *)sslh_i_scratch(c, N * T * 3 * D * sizeof *p.du) : NULL;
-    before = p.du ? (sslh_real *)sslh_i_scratch(c, N * T * D * sizeof *before) : NULL;
-    p.dh0 = before && h0 ? sslh_i_grad(c, h0, &p.fresh_h0) : NULL;
-    if (before && sslh_i_gru_steps(c, &p, U->data, before)) { /* (3), (4) */
-        g = sslh_i_grad(c, x, &fresh); /* dx = da W */
-        if (g) sslh_i_gru_product(c, 0, 0, N * T, I, 3 * D, p.da, 3 * D, W->data, I, g, NULL, !fresh);
-        g = sslh_i_grad(c, W, &fresh); /* dW = da' x */
-        if (g) sslh_i_gru_product(c, 1, 0, 3 * D, I, N * T, p.da, 3 * D, x->data, I, g, NULL, !fresh);
-        g = sslh_i_grad(c, U, &fresh); /* dU = du' h */
-        if (g) sslh_i_gru_product(c, 1, 0, 3 * D, D, N * T, p.du, 3 * D, before, D, g, NULL, !fresh);
-        g = node->in[3] ? sslh_i_grad(c, node->in[3], &fresh) : NULL; /* db = sum of da over samples and steps, */
-        if (g) sslh_i_column_sums(c, p.da, N * T, 3 * D, g, fresh);
-        g = node->in[4] ? sslh_i_grad(c, node->in[4], &fresh) : NULL; /* dc of du */
-        if (g) sslh_i_column_sums(c, p.du, N * T, 3 * D, g, fresh);
-    }
-    sslh_i_unscratch(c, before);
-    sslh_i_unscratch(c, p.du);
-    sslh_i_unscratch(c, p.da);
+/* Where each sample's rows begin, (N+1), scratch; NULL when memory is out. */
+SSLH_I_FN size_t *sslh_i_recurrent_starts(sslh_ctx *c, size_t N, size_t T, const sslh_tensor *lengths) {
+    size_t *start = (size_t *)sslh_i_scratch(c, (N + 1) * sizeof *start), n;
+    if (!start) return NULL;
+    start[0] = 0;
+    for (n = 0; n < N; n++) start[n + 1] = start[n] + (lengths ? (size_t)lengths->ints[n] : T);
+    return start;
 }
 
-/* Optional inputs are NULL; all states are returned, the last of them is out[:, T-1]. */
-SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
-                               sslh_tensor *b_hh, sslh_tensor *h0) {
-    const char *op = "sslh_gru";
-    sslh_tensor *in[6], *out, *gates, *a;
+/* The inputs within the lengths, (M,I): x itself when all samples have T steps, else scratch; NULL when memory is
+   out. */
+SSLH_I_FN const sslh_real *sslh_i_recurrent_pack(sslh_ctx *c, const sslh_i_recurrent *p, const sslh_tensor *x,
+                                                 sslh_real **scratch) {
+    size_t I = (size_t)x->shape[2], n;
+    *scratch = NULL;
+    if (p->start[p->N] == p->N * p->T) return x->data;
+    *scratch = (sslh_real *)sslh_i_scratch(c, p->start[p->N] * I * sizeof **scratch);
+    for (n = 0; *scratch && n < p->N; n++)
+        memcpy(*scratch + p->start[n] * I, x->data + n * p->T * I,
+               (p->start[n + 1] - p->start[n]) * I * sizeof *x->data);
+    return *scratch;
+}
+
+/* dx = da W; the gradient behind a length is 0. */
+SSLH_I_FN void sslh_i_recurrent_back_x(sslh_ctx *c, const sslh_i_recurrent *p, sslh_tensor *x, const sslh_tensor *W) {
+    size_t I = (size_t)x->shape[2], M = p->start[p->N], n, i;
+    int fresh, packed = M != p->N * p->T;
+    sslh_real *dx = sslh_i_grad(c, x, &fresh), *t = dx;
+    if (dx && packed) t = (sslh_real *)sslh_i_scratch(c, M * I * sizeof *t);
+    if (!dx || !t) return;
+    sslh_i_recurrent_product(c, 0, 0, M, I, p->G * p->D, p->da, p->G * p->D, W->data, I, t, NULL, !packed && !fresh);
+    for (n = 0; packed && n < p->N; n++) {
+        size_t count = (p->start[n + 1] - p->start[n]) * I;
+        const sslh_real *from = t + p->start[n] * I;
+        sslh_real *to = dx + n * p->T * I;
+        for (i = 0; i < count; i++) to[i] = fresh ? from[i] : to[i] + from[i];
+        for (; fresh && i < p->T * I; i++) to[i] = 0;
+    }
+    if (packed) sslh_i_unscratch(c, t);
+}
+
+/* The sizes of a recurrence, from its weight U. */
+SSLH_I_FN sslh_i_recurrent sslh_i_recurrent_of(sslh_tensor **in, int lstm, int reverse, size_t ldh) {
+    const sslh_tensor *x = in[SSLH_I_RE_X], *h0 = in[SSLH_I_RE_H0], *c0 = in[SSLH_I_RE_C0];
+    sslh_i_recurrent p;
+    memset(&p, 0, sizeof p);
+    p.N = (size_t)x->shape[0];
+    p.T = (size_t)x->shape[1];
+    p.D = (size_t)in[SSLH_I_RE_U]->shape[1];
+    p.ldh = ldh;
+    p.G = lstm ? 4 : 3;
+    p.kept = lstm ? 5 : 4;
+    p.lstm = lstm;
+    p.reverse = reverse;
+    p.h0 = h0 ? h0->data : NULL;
+    p.c0 = c0 ? c0->data : NULL;
+    return p;
+}
+
+/* node->i: 0 LSTM, 1 reverse. The recurrence gives da and du (M,GD); everything else is a product over M rows. */
+SSLH_I_FN void sslh_i_recurrent_back(sslh_ctx *c, sslh_i_node *node) {
+    sslh_tensor **in = node->in, *x = in[SSLH_I_RE_X], *W = in[SSLH_I_RE_W], *U = in[SSLH_I_RE_U];
+    sslh_i_recurrent p = sslh_i_recurrent_of(in, node->i[0], node->i[1], (size_t)node->out->shape[2]);
+    size_t *start = sslh_i_recurrent_starts(c, p.N, p.T, in[SSLH_I_RE_LENGTHS]), M;
+    const size_t I = (size_t)x->shape[2], D = p.D, GD = p.G * D;
+    sslh_real *g, *before, *scratch;
+    const sslh_real *rows;
+    int fresh;
+    if (!start) return;
+    p.start = start;
+    p.h = node->out->data;
+    p.gates = node->saved[0]->data;
+    p.dh = node->out->grad;
+    M = start[p.N];
+    p.da = (sslh_real *)sslh_i_scratch(c, M * GD * sizeof *p.da);
+    p.du = p.da && !p.lstm ? (sslh_real *)sslh_i_scratch(c, M * GD * sizeof *p.du) : p.da;
+    before = p.du ? (sslh_real *)sslh_i_scratch(c, M * D * sizeof *before) : NULL;
+    rows = before ? sslh_i_recurrent_pack(c, &p, x, &scratch) : NULL;
+    p.dh0 = rows ? sslh_i_grad(c, in[SSLH_I_RE_H0], &p.fresh_h0) : NULL;
+    p.dc0 = rows ? sslh_i_grad(c, in[SSLH_I_RE_C0], &p.fresh_c0) : NULL;
+    if (rows && sslh_i_recurrent_steps(c, &p, U->data, before)) { /* (4) to (7) */
+        sslh_i_recurrent_back_x(c, &p, x, W);
+        g = sslh_i_grad(c, W, &fresh); /* dW = da' x */
+        if (g) sslh_i_recurrent_product(c, 1, 0, GD, I, M, p.da, GD, rows, I, g, NULL, !fresh);
+        g = sslh_i_grad(c, U, &fresh); /* dU = du' h */
+        if (g) sslh_i_recurrent_product(c, 1, 0, GD, D, M, p.du, GD, before, D, g, NULL, !fresh);
+        g = sslh_i_grad(c, in[SSLH_I_RE_B], &fresh); /* db = sum of da over samples and steps, */
+        if (g) sslh_i_column_sums(c, p.da, M, GD, g, fresh);
+        g = sslh_i_grad(c, in[SSLH_I_RE_C], &fresh); /* dc of du */
+        if (g) sslh_i_column_sums(c, p.du, M, GD, g, fresh);
+    }
+    if (rows) sslh_i_unscratch(c, scratch);
+    sslh_i_unscratch(c, before);
+    if (!p.lstm) sslh_i_unscratch(c, p.du);
+    sslh_i_unscratch(c, p.da);
+    sslh_i_unscratch(c, start);
+}
+
+/* 0 and an error when shapes or lengths do not fit. */
+SSLH_I_FN int sslh_i_recurrent_check(sslh_ctx *c, const char *op, sslh_tensor **in, int lstm, sslh_recurrent_desc d) {
+    const sslh_tensor *x = in[SSLH_I_RE_X], *W = in[SSLH_I_RE_W], *U = in[SSLH_I_RE_U], *len = in[SSLH_I_RE_LENGTHS];
+    char q[96], r[96], t[96];
+    int i, D, G = lstm ? 4 : 3, bad = x->ndim != 3 || W->ndim != 2 || U->ndim != 2;
+    if (d.layers || d.bidirectional || d.no_bias || (!lstm && (d.c0 || d.c_last))) {
+        sslh_fail(c, SSLH_E_USAGE, lstm || d.layers || d.bidirectional || d.no_bias
+                  ? "%s: .layers, .bidirectional and .no_bias belong to sslh_layer_gru and sslh_layer_lstm"
+                  : "%s: .c0 and .c_last belong to an LSTM", op);
+        return 0;
+    }
+    D = U->shape[1];
+    if (!bad) bad = D > INT_MAX / 5 || U->shape[0] != G * D || W->shape[0] != G * D || W->shape[1] != x->shape[2];
+    for (i = SSLH_I_RE_B; i <= SSLH_I_RE_C; i++)
+        if (!bad && in[i]) bad = in[i]->ndim != 1 || in[i]->shape[0] != G * D;
+    for (i = SSLH_I_RE_H0; i <= SSLH_I_RE_C0; i++)
+        if (!bad && in[i]) bad = in[i]->ndim != 2 || in[i]->shape[0] != x->shape[0] || in[i]->shape[1] != D;
+    if (bad || (double)x->shape[0] * x->shape[1] > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (%dD,I), w_hh (%dD,D), biases (%dD), "
+                  "h0 %s(N,D) are needed", op, sslh_i_str(q, sizeof q, sslh_shape_of(x)),
+                  sslh_i_str(r, sizeof r, sslh_shape_of(W)), sslh_i_str(t, sizeof t, sslh_shape_of(U)), G, G, G,
+                  lstm ? "and c0 " : "");
+        return 0;
+    }
+    if (len && (len->type != SSLH_I32 || len->ndim != 1 || len->shape[0] != x->shape[0])) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: lengths %s: 32-bit integers (%d), one for each sample, are needed", op,
+                  sslh_i_str(q, sizeof q, sslh_shape_of(len)), x->shape[0]);
+        return 0;
+    }
+    for (i = 0; len && i < len->shape[0]; i++) {
+        if (len->ints[i] >= 1 && len->ints[i] <= x->shape[1]) continue;
+        sslh_fail(c, SSLH_E_USAGE, "%s: the length of sample %d is %d: it must be 1 to %d", op, i, (int)len->ints[i],
+                  x->shape[1]);
+        return 0;
+    }
+    return 1;
+}
+
+/* The row of each sample's last step, states (N,T,width) -> (N,1,width). */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_last(sslh_ctx *c, sslh_tensor *states, const sslh_tensor *lengths,
+                                             int reverse) {
+    int N = states->shape[0], T = states->shape[1], n;
+    sslh_tensor *index;
+    if (reverse || !lengths) return sslh_slice(c, states, 1, reverse ? 0 : T - 1, reverse ? 1 : T);
+    index = sslh_i_new(c, "sslh_gather", SSLH_I32, sslh_dim2(N, 1));
+    for (n = 0; index && n < N; n++) index->ints[n] = lengths->ints[n] - 1;
+    return index ? sslh_gather(c, states, index) : sslh_i_dummy(c);
+}
+
+/* GRU or LSTM: all states; the last ones by operations of their own. */
+SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
+                                           sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
+                                           sslh_recurrent_desc desc) {
+    sslh_tensor *in[SSLH_I_RE_INPUTS], *out, *gates, *a, *last;
     sslh_i_node *node;
-    sslh_i_gru_run p;
-    int N, T, I, D, i, bad;
-    in[0] = x;
-    in[1] = w_ih;
-    in[2] = w_hh;
-    in[3] = b_ih;
-    in[4] = b_hh;
-    in[5] = h0;
+    sslh_i_recurrent p;
+    sslh_real *scratch = NULL;
+    const sslh_real *rows;
+    size_t *start, GD, I;
+    int i, N, T, D, done = 0;
+    if (desc.h_last) *desc.h_last = sslh_i_dummy(c);
+    if (desc.c_last) *desc.c_last = sslh_i_dummy(c);
+    in[SSLH_I_RE_X] = x;
+    in[SSLH_I_RE_W] = w_ih;
+    in[SSLH_I_RE_U] = w_hh;
+    in[SSLH_I_RE_B] = b_ih;
+    in[SSLH_I_RE_C] = b_hh;
+    in[SSLH_I_RE_H0] = desc.h0;
+    in[SSLH_I_RE_C0] = desc.c0;
+    in[SSLH_I_RE_LENGTHS] = desc.lengths;
     if (!sslh_i_begin(c, op, in, 3, 1)) return sslh_i_dummy(c);
-    for (i = 3; i < 6; i++)
-        if (in[i] && !sslh_i_begin(c, op, in + i, 1, 1)) return sslh_i_dummy(c);
-    bad = x->ndim != 3 || w_ih->ndim != 2 || w_hh->ndim != 2;
+    for (i = 3; i < SSLH_I_RE_INPUTS; i++)
+        if (in[i] && !sslh_i_begin(c, op, in + i, 1, i != SSLH_I_RE_LENGTHS)) return sslh_i_dummy(c);
+    if (!sslh_i_recurrent_check(c, op, in, lstm, desc)) return sslh_i_dummy(c);
+    D = w_hh->shape[1];
+    p = sslh_i_recurrent_of(in, lstm, desc.reverse != 0, (size_t)(desc.c_last ? 2 * D : D));
     N = x->shape[0];
     T = x->shape[1];
-    I = x->shape[2];
-    D = w_hh->shape[1];
-    if (!bad) bad = D > INT_MAX / 4 || w_hh->shape[0] != 3 * D || w_ih->shape[0] != 3 * D || w_ih->shape[1] != I;
-    for (i = 3; i < 5; i++)
-        if (!bad && in[i]) bad = in[i]->ndim != 1 || in[i]->shape[0] != 3 * D;
-    if (!bad && h0) bad = h0->ndim != 2 || h0->shape[0] != N || h0->shape[1] != D;
-    if (bad || (double)N * T > INT_MAX) {
-        char q[96], r[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, w_ih %s, w_hh %s: x (N,T,I), w_ih (3D,I), w_hh (3D,D), biases (3D), h0 "
-                  "(N,D) are needed", op, sslh_i_str(q, sizeof q, sslh_shape_of(x)),
-                  sslh_i_str(r, sizeof r, sslh_shape_of(w_ih)), sslh_i_str(t, sizeof t, sslh_shape_of(w_hh)));
-        return sslh_i_dummy(c);
+    I = (size_t)x->shape[2];
+    GD = p.G * p.D;
+    start = sslh_i_recurrent_starts(c, p.N, p.T, desc.lengths);
+    if (!start) return sslh_i_dummy(c);
+    p.start = start;
+    const int M = (int)start[N];
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, (int)p.ldh));
+    gates = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(M, (int)p.kept * D)) : NULL;
+    a = gates ? sslh_i_new(c, op, SSLH_F32, sslh_dim2(M, (int)GD)) : NULL;
+    rows = a ? sslh_i_recurrent_pack(c, &p, x, &scratch) : NULL;
+    if (rows) {
+        p.a = a->data;
+        p.h = out->data;
+        p.gates = gates->data;
+        p.hidden_bias = b_hh ? b_hh->data : NULL;
+        sslh_i_recurrent_product(c, 0, 1, (size_t)M, GD, I, rows, I, w_ih->data, I, p.a, b_ih ? b_ih->data : NULL, 0);
+        done = sslh_i_recurrent_steps(c, &p, w_hh->data, NULL);
     }
-    memset(&p, 0, sizeof p);
-    p.N = (size_t)N;
-    p.T = (size_t)T;
-    p.D = (size_t)D;
-    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, D));
-    gates = out ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 4 * D)) : NULL;
-    a = gates ? sslh_i_new(c, op, SSLH_F32, sslh_dim3(N, T, 3 * D)) : NULL;
-    if (!a) return sslh_i_dummy(c);
-    p.a = a->data;
-    p.h = out->data;
-    p.gates = gates->data;
-    p.hidden_bias = b_hh ? b_hh->data : NULL;
-    p.h0 = h0 ? h0->data : NULL;
-    sslh_i_gru_product(c, 0, 1, p.N * p.T, 3 * p.D, (size_t)I, x->data, (size_t)I, w_ih->data, (size_t)I, p.a,
-                       b_ih ? b_ih->data : NULL, 0);
-    if (!sslh_i_gru_steps(c, &p, w_hh->data, NULL)) return sslh_i_dummy(c);
+    sslh_i_unscratch(c, scratch);
+    sslh_i_unscratch(c, start);
+    if (!done) return sslh_i_dummy(c);
     sslh_i_release(c, a);
-    node = sslh_i_record(c, op, sslh_i_gru_back, out, in, 6);
+    node = sslh_i_record(c, op, sslh_i_recurrent_back, out, in, SSLH_I_RE_INPUTS);
+    if (node) {
+        node->i[0] = lstm;
+        node->i[1] = p.reverse;
+    }
     sslh_i_save(c, node, gates);
-    return sslh_i_end(c, op, in, 3, out);
+    out = sslh_i_end(c, op, in, 3, out);
+    if (!desc.h_last && !desc.c_last) return out;
+    last = sslh_i_recurrent_last(c, out, desc.lengths, p.reverse);
+    if (desc.h_last)
+        *desc.h_last = sslh_reshape(c, desc.c_last ? sslh_slice(c, last, 2, 0, D) : last, sslh_dim2(N, D));
+    if (desc.c_last) {
+        *desc.c_last = sslh_reshape(c, sslh_slice(c, last, 2, D, 2 * D), sslh_dim2(N, D));
+        out = sslh_slice(c, out, 2, 0, D);
+    }
+    return out;
+}
+
+/* (1), (2) */
+SSLH_DEF sslh_tensor *sslh_gru_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                  sslh_tensor *b_hh, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_op(c, "sslh_gru", 0, x, w_ih, w_hh, b_ih, b_hh, desc);
+}
+SSLH_DEF sslh_tensor *sslh_gru(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                               sslh_tensor *b_hh, sslh_tensor *h0) {
+    sslh_recurrent_desc d;
+    memset(&d, 0, sizeof d);
+    d.h0 = h0;
+    return sslh_gru_ex(c, x, w_ih, w_hh, b_ih, b_hh, d);
+}
+/* (1), (3) */
+SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, sslh_tensor *w_hh, sslh_tensor *b_ih,
+                                sslh_tensor *b_hh, sslh_recurrent_desc desc) {
+    return sslh_i_recurrent_op(c, "sslh_lstm", 1, x, w_ih, w_hh, b_ih, b_hh, desc);
 }
 
 
@@ -14754,7 +15279,7 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
      >>kernels        vectors of 16 lanes, the kernels on them, compiled once per instruction set; which set is taken
      >>products-plan  matrix products: tasks, blocks of the sum, packing; pairs of bfloat16; a BLAS of the user's
      >>conv-plan      convolutions: products of tiles, Winograd's algorithm, depthwise, bands; their gradients
-     >>sequences-plan attention by heads and blocks of queries; the recurrence of GRU
+     >>sequences-plan attention by heads and blocks of queries; the recurrences of GRU and LSTM
      >>loops          sums of rows and columns that several tasks share
      >>copies         runs, strides, picked rows
      >>pool           threads, their memory, tasks that wait for idle threads
@@ -17591,32 +18116,46 @@ SSLH_I_FN void SSLH_I_P(sslh_i_max_rows_)(const sslh_real *x, sslh_real *y, int3
         if (index) index[r] = (int32_t)at;
     }
 }
-/* log sum exp of each row, around its maximum */
-SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *y, size_t rows, size_t D) {
+/* log sum exp of each row around its maximum, in two parts: lse = most + lsum. Near a large maximum the sum of the two
+   would keep few digits of lsum, or none: with logits 10000 and 10008 it would be 10008, and the loss 0. */
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_rows_)(const sslh_real *xs, sslh_real *top, sslh_real *lsum, size_t rows, size_t D) {
     for (size_t r = 0; r < rows; r++) {
         const sslh_real *x = xs + r * D;
         size_t n = D;
         sslh_real most = sslh_i_max_row(x, n), sum, none = most - most;
         sslh_i_v vm = sslh_i_vset(most), zero = sslh_i_vzero();
-        if (none != none) { /* Inf, -Inf or NaN */
-            y[r] = most;
-            continue;
-        }
+        top[r] = most;
+        lsum[r] = 0;
+        if (none != none) continue; /* Inf, -Inf or NaN */
         SSLH_I_SUM(sum, sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget(x + i, n - i), vm)),
                    sslh_i_vadd(s0, sslh_i_vfirst(t, zero, n - i)))
-        y[r] = most + sslh_i_log(sum);
+        lsum[r] = sslh_i_log(sum);
     }
 }
-/* dx (+)= dy exp(x - lse): the gradient of log sum exp and, with lse of a row, of cross-entropy */
-SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *lse, const sslh_real *dy, int s,
-                                          sslh_real *dx, size_t n, int fresh) {
-    sslh_i_v l0 = sslh_i_vset(lse[0]), g0 = sslh_i_vset(dy[0]);
+/* dx (+)= dy exp((x - most) - lsum): the gradient of log sum exp and, with those of a row, of cross-entropy */
+SSLH_I_FN void SSLH_I_P(sslh_i_lse_back_)(const sslh_real *x, const sslh_real *most, const sslh_real *lsum,
+                                          const sslh_real *dy, int s, sslh_real *dx, size_t n, int fresh) {
+    sslh_i_v m0 = sslh_i_vset(most[0]), l0 = sslh_i_vset(lsum[0]), g0 = sslh_i_vset(dy[0]);
     for (size_t i = 0; i < n; i += 16) {
-        sslh_i_v l = s ? sslh_i_vget(lse + i, n - i) : l0, g = s ? sslh_i_vget(dy + i, n - i) : g0;
-        sslh_i_v t = sslh_i_vmul(sslh_i_vexp_neg(sslh_i_vsub(sslh_i_vget(x + i, n - i), l)), g);
+        sslh_i_v m = s ? sslh_i_vget(most + i, n - i) : m0, l = s ? sslh_i_vget(lsum + i, n - i) : l0;
+        sslh_i_v g = s ? sslh_i_vget(dy + i, n - i) : g0, t = sslh_i_vsub(sslh_i_vget(x + i, n - i), m);
+        t = sslh_i_vmul(sslh_i_vexp_neg(sslh_i_vsub(t, l)), g);
         if (!fresh) t = sslh_i_vadd(t, sslh_i_vget(dx + i, n - i));
         sslh_i_vput(dx + i, t, n - i);
     }
+}
+
+/* sum of w (x - origin), where w is NULL of x - origin */
+SSLH_I_FN sslh_real SSLH_I_P(sslh_i_dot_from_)(const sslh_real *w, const sslh_real *x, size_t n, sslh_real origin) {
+    sslh_i_v from = sslh_i_vset(origin), zero = sslh_i_vzero();
+    sslh_real sum;
+    if (!w)
+        SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), from), zero, n - i),
+                   sslh_i_vadd(s0, t))
+    else
+        SSLH_I_SUM(sum, sslh_i_vfirst(sslh_i_vsub(sslh_i_vget(x + i, n - i), from), zero, n - i),
+                   sslh_i_vfma(sslh_i_vget(w + i, n - i), t, s0))
+    return sum;
 }
 
 /* x[0 ..] as sslh_i_vget, and next is asked for */
@@ -18067,6 +18606,51 @@ SSLH_I_FN void SSLH_I_P(sslh_i_gru_back_)(sslh_real *dh, const sslh_real *gates,
         sslh_i_vput(du + D + i, dz, m);
         sslh_i_vput(du + 2 * D + i, sslh_i_vmul(dn, r), m);
         sslh_i_vput(dh + i, sslh_i_vmul(g, z), m);
+    }
+}
+
+/* One row of an LSTM step from a = W x + b and u = U h + c, (4D) each: the new state h (D) and gates i, f, g, o and the
+   new cell (5D).
+     i = sigmoid(a_i + u_i)   f = sigmoid(a_f + u_f)   g = tanh(a_g + u_g)   o = sigmoid(a_o + u_o)
+     cell' = f cell + i g     h' = o tanh(cell') */
+SSLH_I_FN void SSLH_I_P(sslh_i_lstm_)(const sslh_real *a, const sslh_real *u, const sslh_real *before, sslh_real *h,
+                                      sslh_real *gates, size_t D) {
+    for (size_t j = 0; j < D; j += 16) {
+        size_t m = D - j;
+        sslh_i_v i = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + j, m), sslh_i_vget(u + j, m)));
+        sslh_i_v f = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + D + j, m), sslh_i_vget(u + D + j, m)));
+        sslh_i_v g = sslh_i_vtanh(sslh_i_vadd(sslh_i_vget(a + 2 * D + j, m), sslh_i_vget(u + 2 * D + j, m)));
+        sslh_i_v o = sslh_i_vsigmoid(sslh_i_vadd(sslh_i_vget(a + 3 * D + j, m), sslh_i_vget(u + 3 * D + j, m)));
+        sslh_i_v cell = sslh_i_vfma(f, sslh_i_vget(before + j, m), sslh_i_vmul(i, g));
+        sslh_i_vput(h + j, sslh_i_vmul(o, sslh_i_vtanh(cell)), m);
+        sslh_i_vput(gates + j, i, m);
+        sslh_i_vput(gates + D + j, f, m);
+        sslh_i_vput(gates + 2 * D + j, g, m);
+        sslh_i_vput(gates + 3 * D + j, o, m);
+        sslh_i_vput(gates + 4 * D + j, cell, m);
+    }
+}
+
+/* Its derivative: from dh and dc (D), the gradients of h' and cell', that of a and u (4D); dc becomes the gradient of
+   the cell before. */
+SSLH_I_FN void SSLH_I_P(sslh_i_lstm_back_)(const sslh_real *dh, sslh_real *dc, const sslh_real *gates,
+                                           const sslh_real *before, sslh_real *da, size_t D) {
+    sslh_i_v one = sslh_i_vset(1);
+    for (size_t j = 0; j < D; j += 16) {
+        size_t m = D - j;
+        sslh_i_v i = sslh_i_vget(gates + j, m), f = sslh_i_vget(gates + D + j, m);
+        sslh_i_v g = sslh_i_vget(gates + 2 * D + j, m), o = sslh_i_vget(gates + 3 * D + j, m);
+        sslh_i_v t = sslh_i_vtanh(sslh_i_vget(gates + 4 * D + j, m)), dy = sslh_i_vget(dh + j, m);
+        sslh_i_v cell = sslh_i_vfma(sslh_i_vmul(dy, o), sslh_i_vsub(one, sslh_i_vmul(t, t)), sslh_i_vget(dc + j, m));
+        sslh_i_v di = sslh_i_vmul(sslh_i_vmul(cell, g), sslh_i_vmul(i, sslh_i_vsub(one, i)));
+        sslh_i_v df = sslh_i_vmul(sslh_i_vmul(cell, sslh_i_vget(before + j, m)), sslh_i_vmul(f, sslh_i_vsub(one, f)));
+        sslh_i_v dg = sslh_i_vmul(sslh_i_vmul(cell, i), sslh_i_vsub(one, sslh_i_vmul(g, g)));
+        sslh_i_v dout = sslh_i_vmul(sslh_i_vmul(dy, t), sslh_i_vmul(o, sslh_i_vsub(one, o)));
+        sslh_i_vput(da + j, di, m);
+        sslh_i_vput(da + D + j, df, m);
+        sslh_i_vput(da + 2 * D + j, dg, m);
+        sslh_i_vput(da + 3 * D + j, dout, m);
+        sslh_i_vput(dc + j, sslh_i_vmul(cell, f), m);
     }
 }
 
@@ -21194,39 +21778,49 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
 }
 
 /* ================================================================================================================== */
-/*  >>sequences-plan how attention and GRU are cut, and the small products of a task                                  */
+/*  >>sequences-plan how attention and recurrences are cut, and the small products of a task                          */
 /* ================================================================================================================== */
 
-/* Attention runs a head and a block of queries at a time, GRU some samples through all steps: each task multiplies
-   matrices so small that it computes them alone. */
+/* Attention runs a head and a block of queries at a time, a recurrence some samples through all steps: each task
+   multiplies matrices so small that it computes them alone. */
 
 /* --- products of a task's own ------------------------------------------------------------------------------------ */
 /* Small products that one task computes alone, on the tiles of >>kernels: every sum is one chain over k. */
 
 enum { SSLH_I_SEQ_ROWS = 48 }; /* rows of a block: a multiple of every tile height */
 /* c (rows,cols) = or += a (rows,k) b (k,cols); rows <= SSLH_I_SEQ_ROWS. b is packed in panels [panel][k][NR] when ldb
-   is 0, else it lies in rows that are readable up to a whole register. */
-SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
-                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
-                                  int accumulate) {
-    const sslh_real *row[SSLH_I_SEQ_ROWS];
+   is 0, else it lies in rows that are readable up to a whole register. The rows of a are anywhere; those of c are ldc
+   apart, or anywhere too (cs, then c is not used). */
+SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const sslh_real *const *a, size_t rows,
+                                       size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc,
+                                       sslh_real *const *cs, size_t cols, int accumulate) {
     size_t nr = (size_t)kern->nr, j;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    for (j = 0; j < rows; j++) row[j] = a + j * lda;
     t.rows = (int)rows;
     t.segs = 1;
     t.len = (int)k;
-    t.a = row;
+    t.a = a;
     t.ldc = ldc;
+    t.cs = cs;
     t.accumulate = accumulate;
     t.bstep = ldb ? ldb : nr;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
         t.b = ldb ? b + j : b + j * k;
-        t.c = c + j;
+        t.c = cs ? NULL : c + j;
+        t.col = j;
         kern->tile_rows(&t);
     }
+}
+/* The same with rows of a that are lda apart. */
+SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
+                                  size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols,
+                                  int accumulate) {
+    const sslh_real *row[SSLH_I_SEQ_ROWS];
+    size_t j;
+    for (j = 0; j < rows; j++) row[j] = a + j * lda;
+    sslh_i_seq_product_rows(kern, row, rows, k, b, ldb, c, ldc, NULL, cols, accumulate);
 }
 
 /* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
@@ -21271,26 +21865,39 @@ typedef struct sslh_i_head {
     sslh_real *kt, *vt;      /* panels of k', v' (d,width) */
     sslh_real *s, *dp;       /* (48,width) */
     sslh_real *bias;         /* (width): 0, or minus infinity at masked keys and behind Tk */
+    sslh_real *pair_bias;    /* (width): the same for one query, with its bias and mask */
+    sslh_real *dp_row;       /* (width): dP of one query, for the gradient of the bias */
     sslh_real *row;          /* (48): 1 / sum, or delta */
-    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d is not a whole number of vectors */
-    /* with pairs: those of q, k, v, do along d, (T,half), and in pad those of two tokens; of s and dp along the keys,
-       (48,width/2), and of two queries, (24,width) */
+    sslh_real *pad[4];       /* (T,wide): rows of q, k, v, do when d, or value, is not a whole number of vectors */
+    /* with pairs: those of q, k, v, do along d, (T,(d+1)/2), and in pad those of two tokens; of s and dp along the
+       keys, (48,width/2), and of two queries, (24,width) */
     sslh_real *along[4], *keys[2], *queries[2];
 } sslh_i_head;
 
+/* n numbers in whole vectors of any instruction set. */
+SSLH_I_FN size_t sslh_i_head_wide(size_t n) { return (n + 31) / 32 * 32; }
+/* Numbers, or pairs of them, along n. */
+SSLH_I_FN size_t sslh_i_head_half(const sslh_i_attention *p, size_t n) { return p->pairs ? (n + 1) / 2 : n; }
+
 /* The buffers in work (counted when NULL); returns their size. */
 SSLH_I_FN size_t sslh_i_head_layout(const sslh_i_attention *p, sslh_real *work, sslh_i_head *b) {
-    size_t at = 0, panel = p->d * ((p->width + 31) / 32 * 32), T = SSLH_I_MAX(p->Tq, p->Tk);
+    size_t at = 0, columns = (p->width + 31) / 32 * 32, T = SSLH_I_MAX(p->Tq, p->Tk), n[4];
     int i;
+    n[0] = n[1] = p->d;
+    n[2] = n[3] = p->value;
 #define SSLH_I_TAKE(field, n) (b->field = work ? work + at : NULL, at += ((n) + 15) / 16 * 16)
-    SSLH_I_TAKE(kt, panel);
-    SSLH_I_TAKE(vt, panel);
+    SSLH_I_TAKE(kt, p->d * columns);
+    SSLH_I_TAKE(vt, p->value * columns);
     SSLH_I_TAKE(s, SSLH_I_SEQ_ROWS * p->width);
     SSLH_I_TAKE(dp, SSLH_I_SEQ_ROWS * p->width);
     SSLH_I_TAKE(bias, p->width);
+    SSLH_I_TAKE(pair_bias, p->bias || p->pair_mask ? p->width : 0);
+    SSLH_I_TAKE(dp_row, p->dbias ? p->width : 0);
     SSLH_I_TAKE(row, (size_t)SSLH_I_SEQ_ROWS);
-    for (i = 0; i < 4; i++) SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * p->wide : p->d % 16 ? T * p->wide : 0);
-    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * p->half);
+    for (i = 0; i < 4; i++)
+        SSLH_I_TAKE(pad[i], p->pairs ? (T + 1) / 2 * sslh_i_head_wide(n[i]) : n[i] % 16 ? T * sslh_i_head_wide(n[i])
+                    : 0);
+    for (i = 0; i < 4 && p->pairs; i++) SSLH_I_TAKE(along[i], T * ((n[i] + 1) / 2));
     for (i = 0; i < 2 && p->pairs; i++) {
         SSLH_I_TAKE(keys[i], SSLH_I_SEQ_ROWS * p->width / 2);
         SSLH_I_TAKE(queries[i], SSLH_I_SEQ_ROWS / 2 * p->width + 16); /* tiles read past the end of a row */
@@ -21314,23 +21921,22 @@ SSLH_I_FN void sslh_i_head_down(const sslh_i_attention *p, const sslh_real *x, s
     for (size_t t = 0; t < T; t += 2, to += to_ld)
         p->kern->native.down(x + t * ld, t + 1 < T ? x + (t + 1) * ld : NULL, n, to);
 }
-/* Rows (T,d) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
+/* Rows (T,n) that a tile may read as b: in place, or copied with zeros up to whole vectors; pairs of two rows. */
 SSLH_I_FN const sslh_real *sslh_i_head_rows(const sslh_i_attention *p, const sslh_real *x, size_t ld, size_t T,
-                                            sslh_real *pad, size_t *ld_out) {
-    size_t t;
+                                            size_t n, sslh_real *pad, size_t *ld_out) {
+    size_t t, wide = sslh_i_head_wide(n);
     *ld_out = ld;
     if (p->pairs) {
-        *ld_out = p->wide;
-        sslh_i_head_down(p, x, ld, T, p->d, pad, p->wide);
-        for (t = 0; p->d < p->wide && t < (T + 1) / 2; t++)
-            memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+        *ld_out = wide;
+        sslh_i_head_down(p, x, ld, T, n, pad, wide);
+        for (t = 0; n < wide && t < (T + 1) / 2; t++) memset(pad + t * wide + n, 0, (wide - n) * sizeof *x);
         return pad;
     }
-    if (p->d % 16 == 0) return x;
-    *ld_out = p->wide;
+    if (n % 16 == 0) return x;
+    *ld_out = wide;
     for (t = 0; t < T; t++) {
-        memcpy(pad + t * p->wide, x + t * ld, p->d * sizeof *x);
-        memset(pad + t * p->wide + p->d, 0, (p->wide - p->d) * sizeof *x);
+        memcpy(pad + t * wide, x + t * ld, n * sizeof *x);
+        memset(pad + t * wide + n, 0, (wide - n) * sizeof *x);
     }
     return pad;
 }
@@ -21341,6 +21947,23 @@ SSLH_I_FN void sslh_i_head_bias(const sslh_i_attention *p, size_t n, sslh_real *
     for (j = 0; j < p->width; j++)
         bias[j] = j >= p->Tk || (p->mask && p->mask[n * p->Tk + j]) ? -SSLH_I_MASKED : SSLH_I_R(0);
 }
+/* The same for query q of head h: of the sample alone, b->bias, or with the bias and the mask that the query has. */
+SSLH_I_FN const sslh_real *sslh_i_head_pair_bias(const sslh_i_attention *p, size_t n, size_t h, size_t q,
+                                                 const sslh_i_head *b) {
+    const size_t *s = p->bias_step, *m = p->mask_step;
+    size_t j;
+    if (!p->bias && !p->pair_mask) return b->bias;
+    memcpy(b->pair_bias, b->bias, p->width * sizeof *b->bias);
+    if (p->bias)
+        p->kern->binary(SSLH_I_B_ADD, b->bias, 1, p->bias + n * s[0] + h * s[1] + q * s[2], s[3] != 0, b->pair_bias,
+                        p->Tk);
+    if (p->pair_mask) {
+        const uint8_t *mask = p->pair_mask + n * m[0] + h * m[1] + q * m[2];
+        for (j = 0; j < p->Tk; j++)
+            if (mask[j * m[3]]) b->pair_bias[j] = -SSLH_I_MASKED;
+    }
+    return b->pair_bias;
+}
 
 /* q k' for the queries q0 .. q0+rows: not yet scaled, without the bias of padded keys, with the causal mask; returns
    the columns in use. */
@@ -21349,7 +21972,8 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     size_t r, j, width;
     *keys = p->causal ? SSLH_I_MIN(p->Tk, q0 + rows) : p->Tk;
     width = (*keys + 15) / 16 * 16;
-    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, p->half, b->kt, 0, b->s, p->width, width, 0);
+    sslh_i_seq_product(p->kern, q + q0 * ldq, ldq, rows, sslh_i_head_half(p, p->d), b->kt, 0, b->s, p->width, width,
+                       0);
     for (r = 0; r < rows; r++) {
         sslh_real *s = b->s + r * p->width;
         for (j = q0 + r + 1; p->causal && j < width; j++) s[j] = -SSLH_I_MASKED;
@@ -21357,31 +21981,32 @@ SSLH_I_FN size_t sslh_i_head_scores(const sslh_i_attention *p, const sslh_real *
     return width;
 }
 
-/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on d
+/* One head of one sample. attend leaves exp(s - max) in s and 1 / sum in row, so that the division is done on the
    values of o instead of Tk values of P. */
 SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
-    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d;
-    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->value;
+    sslh_real *o = p->o + n * p->Tq * p->ldo + h * p->value, *lse = p->lse + (n * p->heads + h) * p->Tq;
     const sslh_real *weights;
     size_t ldq, ldk, ldv, lds, q0, r, j, keys;
     q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &ldq);
     k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &ldk);
-    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, p->half, p->width);
+    sslh_i_seq_pack_t(p->kern, b->kt, k, ldk, p->Tk, sslh_i_head_half(p, p->d), p->width);
     sslh_i_head_bias(p, n, b->bias);
-    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, b->pad[2], &ldv);
+    v = sslh_i_head_rows(p, v, p->ldv, p->Tk, p->value, b->pad[2], &ldv);
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
             width = sslh_i_head_scores(p, q, ldq, b, q0, rows, &keys);
         /* (1), (2) */
         for (r = 0; r < rows; r++)
-            p->kern->attend(b->s + r * p->width, p->scale, b->bias, width, lse + q0 + r, b->row + r);
+            p->kern->attend(b->s + r * p->width, p->scale, sslh_i_head_pair_bias(p, n, h, q0 + r, b), width,
+                            lse + q0 + r, b->row + r);
         weights = sslh_i_head_along(p, b->s, p->width, rows, width, b->keys[0], &lds);
-        sslh_i_seq_product(p->kern, weights, lds, rows, p->pairs ? (keys + 1) / 2 : keys, v, ldv, o + q0 * p->ldo,
-                           p->ldo, p->d, 0); /* (3) */
+        sslh_i_seq_product(p->kern, weights, lds, rows, sslh_i_head_half(p, keys), v, ldv, o + q0 * p->ldo, p->ldo,
+                           p->value, 0); /* (3) */
         for (r = 0; r < rows; r++) {
             sslh_real *to = o + (q0 + r) * p->ldo, inverse = b->row[r];
-            for (j = 0; j < p->d; j++) to[j] = to[j] * inverse;
+            for (j = 0; j < p->value; j++) to[j] = to[j] * inverse;
             if (!p->weights) continue;
             to = p->weights + ((n * p->heads + h) * p->Tq + q0 + r) * p->Tk;
             for (j = 0; j < p->Tk; j++) to[j] = j < keys ? b->s[r * p->width + j] * inverse : SSLH_I_R(0);
@@ -21389,38 +22014,51 @@ SSLH_I_FN void sslh_i_head_forward(const sslh_i_attention *p, size_t n, size_t h
     }
 }
 
-/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. */
-SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b) {
+/* dB += P (dP - delta) of one query: weights P and dP (keys), of which dP is lost. */
+SSLH_I_FN void sslh_i_head_bias_back(const sslh_i_attention *p, const sslh_real *weights, sslh_real *dp,
+                                     sslh_real delta, size_t keys, sslh_real *to) {
+    p->kern->binary(SSLH_I_B_SUB, dp, 1, &delta, 0, dp, keys);
+    p->kern->binary(SSLH_I_B_MUL, weights, 1, dp, 1, dp, keys);
+    p->kern->axpby(to, dp, keys, 1, 1);
+}
+
+/* Same head, same blocks; s becomes P and dp becomes scale dS in attend_back. dbias (Tq,Tk) is added to, or NULL. */
+SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t h, const sslh_i_head *b,
+                                    sslh_real *dbias) {
     const sslh_real *q = p->q + n * p->Tq * p->ldq + h * p->d, *k = p->k + n * p->Tk * p->ldk + h * p->d;
-    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->d, *g = p->dout + n * p->Tq * p->ldo + h * p->d;
-    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->d, *lse = p->lse + (n * p->heads + h) * p->Tq;
+    const sslh_real *v = p->v + n * p->Tk * p->ldv + h * p->value, *g = p->dout + n * p->Tq * p->ldo + h * p->value;
+    const sslh_real *o = p->out + n * p->Tq * p->ldo + h * p->value, *lse = p->lse + (n * p->heads + h) * p->Tq;
     sslh_real *dq = p->dq ? p->dq + n * p->Tq * p->ldq + h * p->d : NULL, *dk = p->dk ? p->dk + n * p->Tk * p->ldk +
         h * p->d : NULL;
-    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->d : NULL;
+    sslh_real *dv = p->dv ? p->dv + n * p->Tk * p->ldv + h * p->value : NULL;
     const sslh_real *rows_q, *rows_k, *rows_g, *left_q, *left_k, *left_v, *left_g;
     size_t ldq, ldk, ldg, lq, lk, lv, lg, q0, r, t, keys;
     left_q = sslh_i_head_along(p, q, p->ldq, p->Tq, p->d, b->along[0], &lq);
     left_k = sslh_i_head_along(p, k, p->ldk, p->Tk, p->d, b->along[1], &lk);
-    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->d, b->along[2], &lv);
-    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->d, b->along[3], &lg);
-    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, p->half, p->width);
-    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, p->half, p->width);
+    left_v = sslh_i_head_along(p, v, p->ldv, p->Tk, p->value, b->along[2], &lv);
+    left_g = sslh_i_head_along(p, g, p->ldo, p->Tq, p->value, b->along[3], &lg);
+    sslh_i_seq_pack_t(p->kern, b->kt, left_k, lk, p->Tk, sslh_i_head_half(p, p->d), p->width);
+    sslh_i_seq_pack_t(p->kern, b->vt, left_v, lv, p->Tk, sslh_i_head_half(p, p->value), p->width);
     sslh_i_head_bias(p, n, b->bias);
-    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, b->pad[0], &ldq);
-    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, b->pad[1], &ldk);
-    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, b->pad[3], &ldg);
+    rows_q = sslh_i_head_rows(p, q, p->ldq, p->Tq, p->d, b->pad[0], &ldq);
+    rows_k = sslh_i_head_rows(p, k, p->ldk, p->Tk, p->d, b->pad[1], &ldk);
+    rows_g = sslh_i_head_rows(p, g, p->ldo, p->Tq, p->value, b->pad[3], &ldg);
     for (t = 0; t < p->Tk; t++) { /* blocks of queries add to these */
         if (dk && p->fresh_k) memset(dk + t * p->ldk, 0, p->d * sizeof *dk);
-        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->d * sizeof *dv);
+        if (dv && p->fresh_v) memset(dv + t * p->ldv, 0, p->value * sizeof *dv);
     }
     for (q0 = 0; q0 < p->Tq; q0 += SSLH_I_SEQ_ROWS) {
         size_t rows = SSLH_I_MIN((size_t)SSLH_I_SEQ_ROWS, p->Tq - q0),
             width = sslh_i_head_scores(p, left_q, lq, b, q0, rows, &keys);
-        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, p->half, b->vt, 0, b->dp, p->width, width, 0); /* dP */
+        sslh_i_seq_product(p->kern, left_g + q0 * lg, lg, rows, sslh_i_head_half(p, p->value), b->vt, 0, b->dp,
+                           p->width, width, 0); /* dP */
         for (r = 0; r < rows; r++) { /* (2), (4) */
-            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->d);
-            p->kern->attend_back(b->s + r * p->width, p->scale, b->dp + r * p->width, b->bias, width, lse[q0 + r],
-                                 delta);
+            sslh_real delta = p->kern->dot(g + (q0 + r) * p->ldo, o + (q0 + r) * p->ldo, p->value);
+            sslh_real *s = b->s + r * p->width, *dp = b->dp + r * p->width;
+            const sslh_real *bias = sslh_i_head_pair_bias(p, n, h, q0 + r, b);
+            if (dbias) memcpy(b->dp_row, dp, keys * sizeof *dp); /* attend_back leaves scale dS in dp */
+            p->kern->attend_back(s, p->scale, dp, bias, width, lse[q0 + r], delta);
+            if (dbias) sslh_i_head_bias_back(p, s, b->dp_row, delta, keys, dbias + (q0 + r) * p->Tk);
         }
         /* (5); sums over queries begin at q0, an even number */
         const sslh_real *weights = b->s, *ds = b->dp, *ds_t = b->dp;
@@ -21435,21 +22073,30 @@ SSLH_I_FN void sslh_i_head_backward(const sslh_i_attention *p, size_t n, size_t 
             sum_k = (keys + 1) / 2;
             at = q0 / 2;
         }
-        if (dv) sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->d);
+        if (dv)
+            sslh_i_seq_product_t(p->kern, weights, p->width, keys, sum_q, rows_g + at * ldg, ldg, dv, p->ldv, p->value);
         if (dq)
             sslh_i_seq_product(p->kern, ds, lds, rows, sum_k, rows_k, ldk, dq + q0 * p->ldq, p->ldq, p->d, !p->fresh_q);
         if (dk) sslh_i_seq_product_t(p->kern, ds_t, p->width, keys, sum_q, rows_q + at * ldq, ldq, dk, p->ldk, p->d);
     }
 }
 
-/* Heads n, h from number i; a worker's buffers are laid out once per task. */
+/* Heads n, h from number i; a worker's buffers are laid out once per task. With the gradient of a bias a task has one
+   head of all samples of a group, one after the other. */
 SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
     const sslh_i_attention *p = (const sslh_i_attention *)arg;
     size_t i = (size_t)task * p->per_task, end = SSLH_I_MIN(p->N * p->heads, i + p->per_task);
     sslh_i_head b;
     sslh_i_head_layout(p, (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), &b);
+    if (p->dbias) {
+        size_t g = (size_t)task / p->heads, h = (size_t)task % p->heads, n = p->N * g / p->groups;
+        sslh_real *dbias = p->dbias + (size_t)task * p->Tq * p->Tk;
+        memset(dbias, 0, p->Tq * p->Tk * sizeof *dbias);
+        for (; n < p->N * (g + 1) / p->groups; n++) sslh_i_head_backward(p, n, h, &b, dbias);
+        return;
+    }
     for (; i < end; i++) {
-        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b);
+        if (p->dout) sslh_i_head_backward(p, i / p->heads, i % p->heads, &b, NULL);
         else sslh_i_head_forward(p, i / p->heads, i % p->heads, &b);
     }
 }
@@ -21458,74 +22105,116 @@ SSLH_I_FN void sslh_i_attention_task(void *arg, int task, int worker) {
 SSLH_I_FN void sslh_i_attention_run(sslh_ctx *c, sslh_i_attention *p) {
     sslh_i_head b;
     size_t all = p->N * p->heads;
-    p->pairs = c->pairs && p->d >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
+    p->pairs = c->pairs && SSLH_I_MIN(p->d, p->value) >= 32 && p->Tk >= 32; /* by shape only, not by the batch */
     p->kern = p->pairs ? c->pairs : c->k;
-    p->half = p->pairs ? (p->d + 1) / 2 : p->d;
     p->width = (p->Tk + 15) / 16 * 16;
-    p->wide = (p->d + 31) / 32 * 32;
-    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * p->d) + 1;
+    p->per_task = ((size_t)1 << 18) / (p->Tq * p->Tk * SSLH_I_MAX(p->d, p->value)) + 1;
     p->work_bytes = sslh_i_head_layout(p, NULL, &b) * sizeof(sslh_real);
     p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
-    sslh_i_parallel(c, (int)((all + p->per_task - 1) / p->per_task), sslh_i_attention_task, p);
+    sslh_i_parallel(c, p->dbias ? sslh_i_tasks(p->groups * p->heads, 1) : (int)((all + p->per_task - 1) / p->per_task),
+                    sslh_i_attention_task, p);
     sslh_i_unwork(c, p->work);
 }
 
-/* --- the recurrence of GRU: equations (1) to (4) of >>sequences -------------------------------------------------- */
+/* --- recurrences: equations (1) to (7) of >>sequences ------------------------------------------------------------ */
 
-enum { SSLH_I_GRU_ROWS = 12 }; /* most samples a task: the height of a tile */
+enum { SSLH_I_STEP_ROWS = 12 }; /* most samples a task: the height of a tile */
 
-/* The state before step t of sample n. */
-SSLH_I_FN const sslh_real *sslh_i_gru_before(const sslh_i_gru_run *p, size_t n, size_t t) {
-    return t ? p->h + (n * p->T + t - 1) * p->D : p->h0 ? p->h0 + n * p->D : p->zeros;
+/* The place in time of step s of sample n, and how many steps there are. */
+SSLH_I_FN size_t sslh_i_steps_of(const sslh_i_recurrent *p, size_t n) { return p->start[n + 1] - p->start[n]; }
+SSLH_I_FN size_t sslh_i_step_time(const sslh_i_recurrent *p, size_t n, size_t s) {
+    return p->reverse ? sslh_i_steps_of(p, n) - 1 - s : s;
+}
+/* The state before step s of sample n, and the cell. */
+SSLH_I_FN const sslh_real *sslh_i_state_before(const sslh_i_recurrent *p, size_t n, size_t s) {
+    if (s) return p->h + (n * p->T + sslh_i_step_time(p, n, s - 1)) * p->ldh;
+    return p->h0 ? p->h0 + n * p->D : p->zeros;
+}
+SSLH_I_FN const sslh_real *sslh_i_cell_before(const sslh_i_recurrent *p, size_t n, size_t s) {
+    if (s) return p->gates + ((p->start[n] + sslh_i_step_time(p, n, s - 1)) * p->kept + 4) * p->D;
+    return p->c0 ? p->c0 + n * p->D : p->zeros;
+}
+/* Which of the samples n0 .. n0+rows-1 have a step s; returns their number. */
+SSLH_I_FN size_t sslh_i_step_samples(const sslh_i_recurrent *p, size_t n0, size_t rows, size_t s,
+                                     size_t who[SSLH_I_STEP_ROWS]) {
+    size_t r, count = 0;
+    for (r = 0; r < rows; r++)
+        if (s < sslh_i_steps_of(p, n0 + r)) who[count++] = n0 + r;
+    return count;
 }
 
-/* Some samples through all T steps: (1) for the hidden part, then (2). */
-SSLH_I_FN void sslh_i_gru_task(void *arg, int task, int worker) {
-    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+/* Some samples through all their steps: (1) for the hidden part, then (2) or (3). */
+SSLH_I_FN void sslh_i_recurrent_task(void *arg, int task, int worker) {
+    const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, t, r, j;
-    sslh_real *u = p->work + (size_t)worker * p->work_reals;
-    for (t = 0; t < p->T; t++) {
-        const sslh_real *before = sslh_i_gru_before(p, n0, t);
-        sslh_i_seq_product(p->kern, before, t ? p->T * D : p->h0 ? D : 0, rows, D, p->panels, 0, u, 3 * D, 3 * D, 0);
-        for (r = 0; r < rows; r++) {
-            size_t at = (n0 + r) * p->T + t;
-            for (j = 0; p->hidden_bias && j < 3 * D; j++) u[r * 3 * D + j] += p->hidden_bias[j];
-            p->kern->gru(p->a + at * 3 * D, u + r * 3 * D, sslh_i_gru_before(p, n0 + r, t), p->h + at * D,
-                         p->gates + at * 4 * D, D);
+    size_t D = p->D, GD = p->G * D, s, r, j, count, who[SSLH_I_STEP_ROWS];
+    const sslh_real *before[SSLH_I_STEP_ROWS];
+    sslh_real *work = p->work + (size_t)worker * p->work_reals;
+    for (s = 0; (count = sslh_i_step_samples(p, n0, rows, s, who)) > 0; s++) {
+        for (r = 0; r < count; r++) before[r] = sslh_i_state_before(p, who[r], s);
+        sslh_i_seq_product_rows(p->kern, before, count, D, p->panels, 0, work, GD, NULL, GD, 0);
+        for (r = 0; r < count; r++) {
+            size_t n = who[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            sslh_real *u = work + r * GD, *h = p->h + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
+            for (j = 0; p->hidden_bias && j < GD; j++) u[j] += p->hidden_bias[j];
+            if (!p->lstm) {
+                p->kern->gru(p->a + at * GD, u, before[r], h, gates, D);
+                continue;
+            }
+            p->kern->lstm(p->a + at * GD, u, sslh_i_cell_before(p, n, s), h, gates, D);
+            if (p->ldh > D) memcpy(h + D, gates + 4 * D, D * sizeof *h);
         }
+    }
+    for (r = n0; r < n0 + rows; r++) { /* behind a length: zeros */
+        size_t steps = sslh_i_steps_of(p, r);
+        memset(p->h + (r * p->T + steps) * p->ldh, 0, (p->T - steps) * p->ldh * sizeof *p->h);
     }
 }
 
-/* From the last step to the first: (3) and (4), g (12,D) = dL/dh_t. */
-SSLH_I_FN void sslh_i_gru_back_task(void *arg, int task, int worker) {
-    const sslh_i_gru_run *p = (const sslh_i_gru_run *)arg;
+/* From the last step to the first: (4), (5) or (6), (7). dh and dc (12,D) are the gradients of a state and a cell that
+   come from later steps. */
+SSLH_I_FN void sslh_i_recurrent_back_task(void *arg, int task, int worker) {
+    const sslh_i_recurrent *p = (const sslh_i_recurrent *)arg;
     size_t n0 = p->N * (size_t)task / (size_t)p->tasks, rows = p->N * (size_t)(task + 1) / (size_t)p->tasks - n0;
-    size_t D = p->D, t, r, j;
-    sslh_real *g = p->work + (size_t)worker * p->work_reals; /* gradient of h_t that comes from later steps */
-    memset(g, 0, rows * D * sizeof *g);
-    for (t = p->T; t-- > 0;) {
-        for (r = 0; r < rows; r++) {
-            size_t at = (n0 + r) * p->T + t;
-            for (j = 0; j < D; j++) g[r * D + j] += p->dh[at * D + j];
-            p->kern->gru_back(g + r * D, p->gates + at * 4 * D, sslh_i_gru_before(p, n0 + r, t), p->da + at * 3 * D,
-                              p->du + at * 3 * D, D);
+    size_t D = p->D, GD = p->G * D, s = 0, r, j, count, who[SSLH_I_STEP_ROWS];
+    const sslh_real *du[SSLH_I_STEP_ROWS];
+    sslh_real *all_dh = p->work + (size_t)worker * p->work_reals, *all_dc = all_dh + SSLH_I_STEP_ROWS * D;
+    sslh_real *to[SSLH_I_STEP_ROWS];
+    memset(all_dh, 0, rows * D * sizeof *all_dh);
+    memset(all_dc, 0, rows * D * sizeof *all_dc);
+    for (r = 0; r < rows; r++) s = SSLH_I_MAX(s, sslh_i_steps_of(p, n0 + r));
+    while (s-- > 0) {
+        count = sslh_i_step_samples(p, n0, rows, s, who);
+        for (r = 0; r < count; r++) {
+            size_t n = who[r], t = sslh_i_step_time(p, n, s), at = p->start[n] + t;
+            const sslh_real *g = p->dh + (n * p->T + t) * p->ldh, *gates = p->gates + at * p->kept * D;
+            sslh_real *dh = all_dh + (n - n0) * D, *dc = all_dc + (n - n0) * D;
+            for (j = 0; j < D; j++) dh[j] += g[j];
+            for (j = D; j < p->ldh; j++) dc[j - D] += g[j];
+            if (p->lstm) p->kern->lstm_back(dh, dc, gates, sslh_i_cell_before(p, n, s), p->da + at * GD, D);
+            else
+                p->kern->gru_back(dh, gates, sslh_i_state_before(p, n, s), p->da + at * GD, p->du + at * GD, D);
+            du[r] = p->du + at * GD;
+            to[r] = dh;
         }
-        sslh_i_seq_product(p->kern, p->du + (n0 * p->T + t) * 3 * D, p->T * 3 * D, rows, 3 * D, p->panels, 0, g, D, D,
-                           1);
+        sslh_i_seq_product_rows(p->kern, du, count, GD, p->panels, 0, all_dh, D, count < rows ? to : NULL, D, !p->lstm);
     }
-    for (j = 0; p->dh0 && j < rows * D; j++) p->dh0[n0 * D + j] = p->fresh_h0 ? g[j] : p->dh0[n0 * D + j] + g[j];
+    for (j = 0; p->dh0 && j < rows * D; j++)
+        p->dh0[n0 * D + j] = p->fresh_h0 ? all_dh[j] : p->dh0[n0 * D + j] + all_dh[j];
+    for (j = 0; p->dc0 && j < rows * D; j++)
+        p->dc0[n0 * D + j] = p->fresh_c0 ? all_dc[j] : p->dc0[n0 * D + j] + all_dc[j];
 }
 
 /* Scratch of the recurrence, both ways: panels of U, zeros, the workers' rows; NULL and an error when memory is out. */
-SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, int back) {
-    size_t D = p->D, nr = (size_t)c->k->nr, cols = back ? D : 3 * D, k = back ? 3 * D : D, j;
+SSLH_I_FN sslh_real *sslh_i_recurrent_scratch(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, int back) {
+    size_t D = p->D, GD = p->G * D, nr = (size_t)c->k->nr, cols = back ? D : GD, k = back ? GD : D, j;
     size_t panels = (cols + nr - 1) / nr * nr * k;
     sslh_real *s;
     p->kern = c->k;
-    p->work_reals = SSLH_I_GRU_ROWS * 3 * D;
-    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_GRU_ROWS - 1) / (2 * SSLH_I_GRU_ROWS) * 2); /* an even number */
+    p->work_reals = SSLH_I_STEP_ROWS * GD;
+    /* an even number */
+    p->tasks = (int)SSLH_I_MIN(p->N, (p->N + 2 * SSLH_I_STEP_ROWS - 1) / (2 * SSLH_I_STEP_ROWS) * 2);
     s = (sslh_real *)sslh_i_scratch(c, (panels + D + p->work_reals * (size_t)c->threads) * sizeof *s);
     if (!s) return NULL;
     for (j = 0; j < cols; j += nr) {
@@ -21540,17 +22229,18 @@ SSLH_I_FN sslh_real *sslh_i_gru_scratch(sslh_ctx *c, sslh_i_gru_run *p, const ss
     return s;
 }
 
-/* All steps of the recurrence, U (3D,D): forward when before is NULL, else backward; then before (N,T,D) receives the
+/* All steps of the recurrence, U (GD,D): forward when before is NULL, else backward; then before (M,D) receives the
    state before each step, with which the gradient of U is a product. 0 and an error when memory is out. */
-SSLH_I_FN int sslh_i_gru_steps(sslh_ctx *c, sslh_i_gru_run *p, const sslh_real *U, sslh_real *before) {
-    sslh_real *s = sslh_i_gru_scratch(c, p, U, before != NULL);
-    size_t n, t;
-    if (!s) return 0;
-    sslh_i_parallel(c, p->tasks, before ? sslh_i_gru_back_task : sslh_i_gru_task, p);
+SSLH_I_FN int sslh_i_recurrent_steps(sslh_ctx *c, sslh_i_recurrent *p, const sslh_real *U, sslh_real *before) {
+    sslh_real *scratch = sslh_i_recurrent_scratch(c, p, U, before != NULL);
+    size_t n, s;
+    if (!scratch) return 0;
+    sslh_i_parallel(c, p->tasks, before ? sslh_i_recurrent_back_task : sslh_i_recurrent_task, p);
     for (n = 0; before && n < p->N; n++)
-        for (t = 0; t < p->T; t++)
-            memcpy(before + (n * p->T + t) * p->D, sslh_i_gru_before(p, n, t), p->D * sizeof *before);
-    sslh_i_unscratch(c, s);
+        for (s = 0; s < sslh_i_steps_of(p, n); s++)
+            memcpy(before + (p->start[n] + sslh_i_step_time(p, n, s)) * p->D, sslh_i_state_before(p, n, s),
+                   p->D * sizeof *before);
+    sslh_i_unscratch(c, scratch);
     return 1;
 }
 

@@ -330,6 +330,74 @@ static void label_errors(void) {
     CHECK_ERROR(c, "(5)");
 }
 
+/* The loss of a confident prediction is small beside its logits, and so is its gradient: neither may be rounded away.
+   Values of two or three logits by formula, in double. Every kind of loss that has a log-sum-exp. */
+static void large_logits(void) {
+    static const float logit[3] = {-185.2f, -196.8f, -215.0f};
+    double rest = exp(-8.0), loss = log1p(rest), p0 = rest / (1 + rest), l3, dt;
+    sslh_tensor *x = sslh_zeros(c, sslh_dim2(1, 2)), *t = sslh_zeros(c, sslh_dim2(1, 2)), *q, *k, *n, *lse;
+    int way, i;
+    x->data[0] = 10000, x->data[1] = 10008;
+    for (way = 0; way < 4; way++) { /* a label, soft targets, a label with smoothing, log-sum-exp */
+        sslh_tensor *in = sslh_requires_grad(sslh_detach(c, x)), *l;
+        double e = way == 2 ? 0.1 : 0, base = way == 3 ? 0 : 1;
+        t->data[1] = 1;
+        l = way == 0 ? sslh_cross_entropy(c, in, sslh_argmax(c, in, 1))
+          : way == 1 ? sslh_cross_entropy_soft(c, in, t)
+          : way == 2 ? sslh_cross_entropy_ex(c, in, sslh_argmax(c, in, 1), 0.1f, -1)
+                     : sslh_sum(c, sslh_logsumexp(c, in, SSLH_AXIS(1), 0), SSLH_ALL, 0);
+        sslh_backward(c, l);
+        CHECK_OK(c);
+        if (sslh_error(c)) return;
+        if (way < 3) CHECK_NEAR(item(l), loss + e / 2 * 8, 1e-6 * e + 6e-8);
+        CHECK_NEAR(in->grad[0], p0 - e / 2, 1e-8 + 6e-8 * e);
+        CHECK_NEAR(in->grad[1], base == 0 ? 1 - p0 : -p0 + e / 2, 6e-8 + 6e-8 * e);
+    }
+    /* to the targets: dl/dt_k = lse - x_k */
+    t = sslh_requires_grad(sslh_detach(c, t));
+    sslh_backward(c, sslh_cross_entropy_soft(c, x, t));
+    CHECK_OK(c);
+    if (sslh_error(c)) return;
+    dt = 8 + loss;
+    CHECK_NEAR(t->grad[0], dt, 1e-6);
+    CHECK_NEAR(t->grad[1], loss, 6e-8);
+    /* three logits */
+    x = sslh_zeros(c, sslh_dim2(1, 3));
+    t = sslh_zeros(c, sslh_dim2(1, 3));
+    for (i = 0; i < 3; i++) x->data[i] = (sslh_real)logit[i];
+    t->data[0] = 1;
+    l3 = log1p(exp((double)logit[1] - (double)logit[0]) + exp((double)logit[2] - (double)logit[0]));
+    CHECK_NEAR(item(sslh_cross_entropy(c, x, labels(1, 1, 3))), l3, 6e-8);
+    CHECK_NEAR(item(sslh_cross_entropy_soft(c, x, t)), l3, 6e-8);
+    /* InfoNCE of a query of length 100: similarities 10000 and 9992, or these among others of the batch */
+    q = sslh_zeros(c, sslh_dim2(2, 2)), k = sslh_zeros(c, sslh_dim2(2, 2)), n = sslh_zeros(c, sslh_dim2(1, 2));
+    q->data[0] = q->data[2] = k->data[0] = k->data[2] = 100;
+    n->data[0] = SSLH_I_R(99.92);
+    q = sslh_requires_grad(q);
+    lse = sslh_info_nce(c, q, k, n, 1.0f);
+    CHECK_NEAR(item(lse), loss, 1e-6); /* 99.92 is not a float: similarities of 9992.00012 */
+    sslh_backward(c, lse);
+    CHECK_OK(c);
+    if (sslh_error(c)) return;
+    for (i = 0; i < 2; i++) CHECK_NEAR(q->grad[2 * i], p0 * (99.92 - 100) / 2, 1e-5 * 100 / 2);
+    k->data[2] = SSLH_I_R(99.92);
+    CHECK_NEAR(item(sslh_info_nce(c, q, k, NULL, 1.0f)), loss + 4, 1e-6);
+    /* NT-Xent at temperature 1e-4: similarities reach 10000, those of the two images differ by 8 */
+    {
+        double angle = acos(1 - 8e-4);
+        sslh_tensor *z = sslh_zeros(c, sslh_dim2(2, 2));
+        z->data[0] = 1;
+        z->data[2] = (sslh_real)cos(angle), z->data[3] = (sslh_real)sin(angle);
+        CHECK_CLOSE(item(sslh_nt_xent(c, z, z, 1e-4f)), log1p(2 * rest), 2e-6); /* similarities are rounded to 2^-24 */
+        z = sslh_requires_grad(z);
+        sslh_backward(c, sslh_nt_xent(c, z, z, 1e-4f));
+        CHECK_OK(c);
+        if (sslh_error(c)) return;
+        /* dl/ds of a negative is p = e^-8 / (1 + 2 e^-8); four ways in which image 0 meets image 1, of 4 rows each 1/4 */
+        CHECK_CLOSE(z->grad[1] / (sin(angle) * 1e4 * 2 * rest / (1 + 2 * rest)), 1.0, 2e-2);
+    }
+}
+
 /* --- element by element ------------------------------------------------------------------------------------------- */
 
 static void bce_properties(void) {
@@ -423,6 +491,7 @@ TESTS_BEGIN
     LOSS_TEST(cross_entropy_ignore)
     LOSS_TEST(cross_entropy_soft_targets)
     LOSS_TEST(cross_entropy_gradient_sums_to_zero)
+    LOSS_TEST(large_logits)
     LOSS_TEST(label_errors)
     LOSS_TEST(bce_properties)
     LOSS_TEST(distances)

@@ -195,23 +195,81 @@ OP(f_pad) BODY(sslh_pad(c, in[0], I(0), I(1), I(2), p[3]))
 OP(f_embedding) BODY(sslh_embedding(c, in[0], in[1]))
 OP(f_gather) BODY(sslh_gather(c, in[0], in[1]))
 OP(f_to_real) BODY(sslh_to_real(c, in[0], p[0]))
-/* p: heads, causal, scale, ask for the weights; in[3]: key mask or NULL */
-static sslh_attention_desc attention_desc(const float *p, sslh_tensor *mask) {
+/* p: heads, causal, scale, ask for the weights; in[0..2]: key mask, mask, bias, or NULL */
+static sslh_attention_desc attention_desc(const float *p, sslh_tensor **in) {
     sslh_attention_desc d;
     memset(&d, 0, sizeof d);
-    d.heads = I(0), d.causal = I(1), d.scale = p[2], d.key_mask = mask;
+    d.heads = I(0), d.causal = I(1), d.scale = p[2], d.key_mask = in[0], d.mask = in[1], d.bias = in[2];
     return d;
 }
 OP(f_attention) {
-    sslh_attention_desc d = attention_desc(p, in[3]);
+    sslh_attention_desc d = attention_desc(p, in + 3);
     sslh_tensor *w = NULL, *y;
     if (I(3)) d.weights = &w;
     y = sslh_attention(c, in[0], in[1], in[2], d);
     if (w) extra[extras++] = w;
     return y;
 }
-OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in[1])))
+OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in + 1)))
 OP(f_gru) BODY(sslh_gru(c, in[0], in[1], in[2], in[3], in[4], in[5]))
+/* in: x w_ih w_hh b_ih b_hh h0 lengths c0; p: reverse, the result: 0 all states, 1 the last one, 2 the last cell, 3 all side by
+   side. Lengths are drawn from 0. */
+static sslh_tensor *recurrent(sslh_ctx *c, sslh_tensor **in, const float *p, int lstm) {
+    sslh_recurrent_desc d;
+    sslh_tensor *y, *last = NULL, *cell = NULL;
+    int32_t lengths[64];
+    int i;
+    memset(&d, 0, sizeof d);
+    d.h0 = in[5], d.c0 = in[7], d.reverse = I(0);
+    for (i = 0; in[6] && i < in[6]->shape[0]; i++) lengths[i] = in[6]->ints[i] + 1;
+    if (in[6]) d.lengths = sslh_from_ints(c, sslh_shape_of(in[6]), lengths);
+    if (I(1) & 1) d.h_last = &last;
+    if (I(1) & 2) d.c_last = &cell;
+    y = (lstm ? sslh_lstm : sslh_gru_ex)(c, in[0], in[1], in[2], in[3], in[4], d);
+    if (I(1) == 1) return last;
+    if (I(1) == 2) return cell;
+    if (I(1) == 3) {
+        sslh_tensor *all[3];
+        int n = y->shape[0], w = y->shape[2];
+        all[0] = sslh_reshape(c, last, sslh_dim3(n, 1, w)), all[1] = y, all[2] = sslh_reshape(c, cell, sslh_dim3(n, 1, w));
+        return sslh_concat(c, all, 3, 1);
+    }
+    return y;
+}
+OP(f_gru_ex) BODY(recurrent(c, in, p, 0))
+OP(f_lstm) BODY(recurrent(c, in, p, 1))
+/* A layer of width 6 whose parameters are drawn by their names, which are PyTorch's. in: x lengths h0 c0; p: LSTM, layers,
+   bidirectional, no_bias. */
+OP(f_recurrent_layer) {
+    sslh_net_desc nd;
+    sslh_recurrent_desc d;
+    sslh_net *net;
+    sslh_tensor *y, *h_last = NULL, *c_last = NULL;
+    int32_t lengths[64];
+    int i, at;
+    memset(&nd, 0, sizeof nd);
+    memset(&d, 0, sizeof d);
+    d.layers = I(1), d.bidirectional = I(2), d.no_bias = I(3);
+    net = sslh_net_new(c, nd);
+    at = (I(0) ? sslh_layer_lstm_new : sslh_layer_gru_new)(net, "", in[0]->shape[2], 6, d);
+    for (i = 0; i < sslh_count_tensors(net); i++) {
+        char name[100];
+        float v[1024];
+        sslh_tensor *t = sslh_tensor_at(net, i, name, sizeof name, NULL);
+        uint32_t seed = name_seed("recurrent_layer", name, 0);
+        size_t k;
+        for (k = 0; k < t->count; k++) v[k] = draw(&seed) * 0.5f;
+        sslh_write(t, v, t->count);
+    }
+    for (i = 0; in[1] && i < in[1]->shape[0]; i++) lengths[i] = in[1]->ints[i] + 1;
+    if (in[1]) d.lengths = sslh_from_ints(c, sslh_shape_of(in[1]), lengths);
+    d.h0 = in[2], d.c0 = in[3], d.h_last = &h_last;
+    if (I(0)) d.c_last = &c_last;
+    y = (I(0) ? sslh_layer_lstm : sslh_layer_gru)(net, at, in[0], d);
+    extra[extras++] = h_last;
+    if (I(0)) extra[extras++] = c_last;
+    return y;
+}
 OP(f_cross_entropy) BODY(sslh_cross_entropy(c, in[0], in[1]))
 OP(f_cross_entropy_ex) BODY(sslh_cross_entropy_ex(c, in[0], in[1], p[0], I(1)))
 /* the second input becomes a distribution by softmax */
@@ -278,6 +336,10 @@ static const op_case table[] = {
     E("matmul_left", matmul, "2x3x5x7 7x4", 0, 0), E("matmul_right", matmul, "5x7 3x7x4", 0, 0), E("matmul_big", matmul, "67x129 129x35", NO_CHECK, 0),
     E("matmul_tall", matmul, "301x70 70x33", NO_CHECK, 0), E("matmul_wide", matmul, "9x70 70x515", NO_CHECK, 0), E("matmul_deep", matmul, "33x1031 1031x17", NO_CHECK, 0),
     E("matmul_16", matmul, "48x64 64x96", NO_CHECK, 0),
+    E("matmul_broadcast", matmul, "2x1x3x4 5x4x6", 0, 0), E("matmul_broadcast_one", matmul, "3x1x2x4 1x3x4x5", 0, 0), E("matmul_broadcast_outer", matmul, "1x3x2x4 2x1x4x5", 0, 0),
+    E("matmul_broadcast_mid", matmul, "2x3x2x4 2x1x4x3", 0, 0), E("matmul_broadcast_six", matmul, "2x1x3x1x2x3 4x1x2x3x2", 0, 0), E("matmul_broadcast_size_1", matmul, "1x1x3x4 7x4x2", 0, 0),
+    E("matmul_broadcast_left", matmul, "4x3x5x7 1x7x4", 0, 0), E("matmul_broadcast_tn", matmul_ex, "2x1x4x3 5x4x6", 0, 1, 0), E("matmul_broadcast_nt", matmul_ex, "2x1x3x4 5x6x4", 0, 0, 1),
+    E("matmul_broadcast_tt", matmul_ex, "2x3x4x3 3x6x4", 0, 1, 1), E("matmul_broadcast_big", matmul, "3x1x33x65 4x65x17", NO_CHECK, 0),
     E("matmul_nt", matmul_ex, "5x7 9x7", 0, 0, 1), E("matmul_tn", matmul_ex, "7x5 7x9", 0, 1, 0), E("matmul_tt", matmul_ex, "7x5 9x7", 0, 1, 1),
     E("matmul_nt_batch", matmul_ex, "3x5x7 3x4x7", 0, 0, 1), E("matmul_tn_batch", matmul_ex, "3x7x5 3x7x4", 0, 1, 0), E("matmul_tt_batch", matmul_ex, "3x7x5 4x7", 0, 1, 1),
     E("matmul_nt_big", matmul_ex, "67x129 131x129", NO_CHECK, 0, 1), E("matmul_tn_big", matmul_ex, "130x67 130x35", NO_CHECK, 1, 0), E("matmul_tt_big", matmul_ex, "71x65 35x71", NO_CHECK, 1, 1),
@@ -328,8 +390,21 @@ static const op_case table[] = {
     E("attention", attention, "2x5x6 2x7x6 2x7x6 -", 0, 1), E("attention_heads", attention, "2x5x6 2x7x6 2x7x6 -", 0, 3), E("attention_causal", attention, "2x6x8 2x6x8 2x6x8 -", 0, 2, 1), E("attention_scale", attention, "1x4x6 1x3x6 1x3x6 -", 0, 2, 0, 0.7f),
     E("attention_mask", attention, "3x4x6 3x9x6 3x9x6 3x9u2", 0, 2), E("attention_weights", attention, "2x5x6 2x7x6 2x7x6 2x7u2", 0, 2, 0, 0, 1), E("attention_causal_weights", attention, "2x5x6 2x5x6 2x5x6 -", 0, 3, 1, 0, 1),
     E("attention_big", attention, "3x67x48 3x131x48 3x131x48 -", NO_CHECK, 3), E("attention_big_causal", attention, "2x130x32 2x130x32 2x130x32 -", NO_CHECK, 2, 1), E("attention_one", attention, "2x1x4 2x1x4 2x1x4 -", 0, 1),
-    E("self_attention", self_attention, "2x5x18 -", 0, 3), E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1), E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1), E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
-    E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0), E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0), E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
+    E("attention_bias", attention, "2x5x6 2x7x6 2x7x6 - - 2x3x5x7", 0, 3), E("attention_bias_heads", attention, "3x5x6 3x7x6 3x7x6 - - 3x5x7l", 0, 3, 0, 0.3f), E("attention_bias_alibi", attention, "5x4x6 5x9x6 5x9x6 5x9u2 - 2x1x9", 0, 2),
+    E("attention_bias_sample", attention, "3x4x6 3x9x6 3x9x6 - - 3x1x1x9", 0, 2), E("attention_bias_causal", attention, "2x6x8 2x6x8 2x6x8 - - 2x6x6", 0, 2, 1, 0, 1), E("attention_bias_many", attention, "40x3x4 40x4x4 40x4x4 - - 3x4", NO_CHECK, 2),
+    E("attention_pair_mask", attention, "3x4x6 3x9x6 3x9x6 - 4x9u2 -", 0, 2), E("attention_pair_mask_heads_2", attention, "2x4x6 2x6x6 2x6x6 - 2x3x4x6u2 -", 0, 3, 0, 0, 1), E("attention_pair_mask_all_14", attention, "2x4x6 2x8x6 2x8x6 2x8u2 3x4x8u2 4x8", 0, 3),
+    E("attention_value", attention, "2x5x6 2x7x6 2x7x9 -", 0, 3), E("attention_value_less", attention, "2x6x8 2x6x8 2x6x2 -", 0, 2, 1, 0, 1),
+    E("attention_bias_big", attention, "5x67x48 5x131x48 5x131x51 5x131u2 67x131u2 3x67x131l", NO_CHECK, 3), E("attention_value_big", attention, "3x67x48 3x131x48 3x131x99 -", NO_CHECK, 3), E("self_attention_bias", self_attention, "2x5x18 - - 3x5x5", 0, 3),
+    E("self_attention_pair_mask", self_attention, "2x6x12 - 6x6u2 -", 0, 2), E("self_attention", self_attention, "2x5x18 -", 0, 3), E("self_attention_causal", self_attention, "2x5x12 -", 0, 2, 1), E("self_attention_mask", self_attention, "2x9x12 2x9u2", 0, 1), E("self_attention_big", self_attention, "3x65x192 -", NO_CHECK, 4),
+    E("gru_lengths", gru_ex, "5x4x3 15x3 15x5 15 15 5x5 5i4", 0, 0), E("gru_reverse", gru_ex, "2x4x3 15x3 15x5 15 15 2x5", 0, 1), E("gru_reverse_lengths", gru_ex, "5x4x3 15x3 15x5 15 15 - 5i4", 0, 1),
+    E("gru_last", gru_ex, "5x4x3 15x3 15x5 15 15 - 5i4", 0, 0, 1), E("gru_last_reverse", gru_ex, "5x4x3 15x3 15x5 - - - 5i4", 0, 1, 1), E("gru_no_bias", gru, "2x4x3 15x3 15x5 - - -", 0, 0),
+    E("gru_lengths_big", gru_ex, "29x23x17 99x17k 99x33k 99 99 29x33 29i23", NO_CHECK, 1),
+    E("lstm", lstm, "2x4x3 20x3 20x5 20 20 -", 0, 0), E("lstm_start", lstm, "2x4x3 20x3 20x5 20 20 2x5 - 2x5", 0, 0), E("lstm_one", lstm, "3x1x2 8x2 8x2 - - 3x2 - -", 0, 0, 2), E("lstm_last", lstm, "3x4x3 20x3 20x5 20 20 - - -", 0, 0, 1),
+    E("lstm_cell", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 0, 2), E("lstm_all", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 0, 3), E("lstm_reverse", lstm, "3x4x3 20x3 20x5 20 20 3x5 - 3x5", 0, 1, 3),
+    E("lstm_lengths", lstm, "5x4x3 20x3 20x5 20 20 5x5 5i4 5x5", 0, 0, 3), E("lstm_reverse_lengths", lstm, "5x4x3 20x3 20x5 20 20 5x5 5i4 5x5", 0, 1, 3), E("lstm_big", lstm, "29x23x17 132x17k 132x33k 132 132 29x33 29i23 29x33", NO_CHECK, 1, 3),
+    E("layer_gru", recurrent_layer, "3x4x5", NO_CHECK, 0, 1), E("layer_gru_two", recurrent_layer, "5x4x3 5i4 4x5x6", NO_CHECK, 0, 2, 1), E("layer_gru_no_bias", recurrent_layer, "3x4x5 3i4", NO_CHECK, 0, 1, 1, 1),
+    E("layer_lstm", recurrent_layer, "3x4x5", NO_CHECK, 1, 0), E("layer_lstm_two", recurrent_layer, "5x4x3 5i4 4x5x6 4x5x6", NO_CHECK, 1, 2, 1), E("layer_lstm_three", recurrent_layer, "3x4x5 - 3x3x6 3x3x6", NO_CHECK, 1, 3, 0, 1),
+    E("lstm_long", lstm, "3x53x9 64x9k 64x16k 64 64 - - -", NO_CHECK, 0), E("gru", gru, "2x4x3 15x3 15x5 15 15 -", 0, 0), E("gru_h0", gru, "2x4x3 15x3 15x5 15 15 2x5", 0, 0), E("gru_one", gru, "3x1x2 6x2 6x2 6 6 3x2", 0, 0), E("gru_big", gru, "5x23x17 99x17k 99x33k 99 99 5x33", NO_CHECK, 0),
     /* losses */
     E("cross_entropy", cross_entropy, "5x7l 5i7", 0, 0), E("cross_entropy_3d", cross_entropy, "2x3x7l 2x3i7", 0, 0), E("cross_entropy_big", cross_entropy, "67x131l 67i131", NO_CHECK, 0),
     E("cross_entropy_smooth", cross_entropy_ex, "5x7l 5i7", 0, 0.1f, -100), E("cross_entropy_ignore", cross_entropy_ex, "9x4l 9i4", 0, 0, 2), E("cross_entropy_both", cross_entropy_ex, "9x4l 9i4", 0, 0.2f, 1), E("cross_entropy_soft", cross_entropy_soft, "5x7l 5x7", 0, 0),
@@ -722,6 +797,7 @@ static void error_sentences(void) {
     sslh_conv_desc cd;
     sslh_batch_norm_desc bn;
     sslh_attention_desc at;
+    sslh_recurrent_desc re;
     sslh_tensor *list[2];
     int order[3] = {0, 0, 1}, far[2] = {0, 5};
     memset(&cd, 0, sizeof cd);
@@ -755,6 +831,7 @@ static void error_sentences(void) {
     BAD("sslh_log_softmax", sslh_log_softmax(bad, T(2, 3, 4, 0, 0), -3));
     BAD("sslh_matmul", sslh_matmul(bad, T(2, 4, 8, 0, 0), T(2, 9, 3, 0, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(3, 2, 4, 8, 0), T(3, 3, 8, 3, 0)));
+    BAD("sslh_matmul", sslh_matmul(bad, T(4, 2, 2, 4, 8), T(3, 3, 8, 3, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(1, 4, 0, 0, 0), T(2, 4, 3, 0, 0)));
     BAD("sslh_matmul", sslh_matmul_ex(bad, T(2, 4, 8, 0, 0), T(2, 8, 3, 0, 0), 0, 1));
     BAD("sslh_linear", sslh_linear(bad, T(2, 4, 8, 0, 0), T(2, 3, 9, 0, 0), NULL));
@@ -826,7 +903,13 @@ static void error_sentences(void) {
     at.heads = 2;
     BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 6, 8, 0), T(3, 2, 5, 8, 0), at));
     BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 3, 5, 8, 0), T(3, 3, 5, 8, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 5, 7, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 6, 8, 0), at));
+    BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(2, 2, 5, 0, 0), at));
     BAD("sslh_self_attention", sslh_self_attention(bad, T(3, 2, 5, 8, 0), at));
+    memset(&re, 0, sizeof re);
+    BAD("sslh_lstm", sslh_lstm(bad, T(3, 2, 5, 3, 0), T(2, 16, 3, 0, 0), T(2, 12, 3, 0, 0), NULL, NULL, re));
+    BAD("sslh_lstm", sslh_lstm(bad, T(3, 2, 5, 3, 0), T(2, 16, 3, 0, 0), T(2, 16, 4, 0, 0), T(1, 12, 0, 0, 0), NULL, re));
     BAD("sslh_gru", sslh_gru(bad, T(3, 2, 5, 3, 0), T(2, 12, 3, 0, 0), T(2, 12, 5, 0, 0), T(1, 12, 0, 0, 0), T(1, 12, 0, 0, 0), NULL));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 1)));
     BAD("sslh_cross_entropy", sslh_cross_entropy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4)));

@@ -132,7 +132,7 @@ def group_norm(i, p):
     return y.transpose(1, -1) if i[0].dim() == 3 else y.permute(0, 2, 3, 1)
 
 
-def attention(q, k, v, mask, p):
+def attention(q, k, v, p, key_mask=None, mask=None, bias=None):
     heads, causal = int(p[0]) or 1, int(p[1])
     n, tq, d = q.shape
     tk, h = k.shape[1], d // heads
@@ -141,29 +141,64 @@ def attention(q, k, v, mask, p):
     s = split(q) @ split(k).transpose(2, 3) * scale
     if causal:
         s = s.masked_fill(torch.ones(tq, tk, dtype=torch.bool).triu(1), -np.inf)
+    if bias is not None:
+        s = s + bias
+    if key_mask is not None:
+        s = s.masked_fill(key_mask.bool()[:, None, None, :], -np.inf)
     if mask is not None:
-        assert (mask.sum(1) < tk).all(), 'a row is masked whole: change the name of the entry'
-        s = s.masked_fill(mask.bool()[:, None, None, :], -np.inf)
+        s = s.masked_fill(mask.bool(), -np.inf)
+    assert (s > -np.inf).any(-1).all(), 'a row is masked whole: change the name of the entry'
     w = torch.softmax(s, -1)
-    y = (w @ split(v)).transpose(1, 2).reshape(n, tq, d)
+    y = (w @ v.reshape(n, tk, heads, -1).transpose(1, 2)).transpose(1, 2).reshape(n, tq, -1)
     return [y] + ([w.detach()] if p[3] else [])
 
 
 def self_attention(i, p):
-    q, k, v = i[0].chunk(3, -1)
-    return attention(q, k, v, i[1], p)
+    return attention(*i[0].chunk(3, -1), p, *i[1:])
 
 
-def gru(i, p):
-    x, wi, wh, bi, bh, h0 = i
-    d = wh.shape[1]
-    net = torch.nn.GRU(x.shape[2], d, batch_first=True)
-    flat = {'weight_ih_l0': wi, 'weight_hh_l0': wh, 'bias_ih_l0': bi, 'bias_hh_l0': bh}
-    for k in flat:
-        del net._parameters[k]
-        setattr(net, k, flat[k])
-    h = torch.zeros(1, x.shape[0], d) if h0 is None else h0[None]
-    return torch._VF.gru(x, h, [wi, wh, bi, bh], True, 1, 0.0, False, False, True)[0]
+def recurrent(i, p, lstm):
+    """torch.nn.GRU or LSTM with the weights of the entry, over packed sequences when there are lengths. In reverse it is
+    the second half of a bidirectional one, whose first half has weights of 0."""
+    x, wi, wh, bi, bh, h0, lengths, c0 = i + [None] * (8 - len(i))
+    n, t, d = x.shape[0], x.shape[1], wh.shape[1]
+    weights = [w for w in (wi, wh, bi, bh) if w is not None]
+    both = [torch.zeros_like(w) for w in weights] + weights if p[0] else weights
+    start = lambda s: torch.cat([torch.zeros(len(both) // len(weights) - 1, n, d), (torch.zeros(n, d) if s is None else s)[None]])
+    h = (start(h0), start(c0)) if lstm else start(h0)
+    f = torch._VF.lstm if lstm else torch._VF.gru
+    if lengths is None:
+        out = f(x, h, both, bi is not None, 1, 0.0, False, bool(p[0]), True)
+        y, last = out[0], out[1:]
+    else:
+        lengths = lengths + 1
+        order = torch.argsort(lengths, descending=True, stable=True)
+        back = torch.argsort(order)
+        packed = torch.nn.utils.rnn.pack_padded_sequence(x[order], lengths[order], batch_first=True)
+        h = tuple(s[:, order] for s in h) if lstm else h[:, order]
+        out = f(packed.data, packed.batch_sizes, h, both, bi is not None, 1, 0.0, False, bool(p[0]))
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(torch.nn.utils.rnn.PackedSequence(out[0], packed.batch_sizes), batch_first=True, total_length=t)
+        y, last = y[back], [s[:, back] for s in out[1:]]
+    y, last = y[:, :, -d:], [s[-1] for s in last]
+    return [y, last[0], last[-1], torch.cat([last[0][:, None], y, last[-1][:, None]], 1)][int(p[1])]
+
+
+def recurrent_layer(i, p):
+    x, lengths, h0, c0 = i + [None] * (4 - len(i))
+    lstm, layers, both = bool(p[0]), int(p[1]) or 1, bool(p[2])
+    net = (torch.nn.LSTM if lstm else torch.nn.GRU)(x.shape[2], 6, layers, not p[3], True, 0, both)
+    for name, w in net.named_parameters():
+        w.data = torch.tensor(draw(seed_of('recurrent_layer', name, 0), w.numel()).reshape(w.shape) * 0.5)
+    zeros = torch.zeros(layers * (2 if both else 1), x.shape[0], 6)
+    start = zeros if h0 is None else h0
+    if lstm:
+        start = (start, zeros if c0 is None else c0)
+    if lengths is not None:
+        x = torch.nn.utils.rnn.pack_padded_sequence(x, lengths + 1, batch_first=True, enforce_sorted=False)
+    y, last = net(x, start)
+    if lengths is not None:
+        y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, batch_first=True, total_length=i[0].shape[1])
+    return [y] + (list(last) if lstm else [last])
 
 
 def nt_xent(i, p):
@@ -254,7 +289,9 @@ OPS = {
     'permute': lambda i, p: i[0].permute([int(v) for v in p[:i[0].dim()]]), 'transpose': lambda i, p: i[0].transpose(int(p[0]), int(p[1])),
     'concat': lambda i, p: torch.cat(i, int(p[0])), 'pad': pad, 'gather': gather,
     'slice': lambda i, p: i[0].narrow(int(p[0]) % i[0].dim(), int(p[1]), int(p[2]) - int(p[1])), 'embedding': lambda i, p: i[0][i[1]],
-    'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i, p), 'self_attention': self_attention, 'gru': gru,
+    'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i[:3], p, *i[3:]), 'self_attention': self_attention,
+    'gru': lambda i, p: recurrent(i, p, False), 'gru_ex': lambda i, p: recurrent(i, p, False), 'lstm': lambda i, p: recurrent(i, p, True),
+    'recurrent_layer': recurrent_layer,
     'cross_entropy': lambda i, p: F.cross_entropy(rows(i[0]), i[1].reshape(-1)), 'cross_entropy_ex': ce_ex,
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
