@@ -247,6 +247,7 @@
      sslh_resnet    (N,C) or map      stem, layer1 .. layer4   11,168,832 (depth 18)   SimCLR's and MoCo's encoder
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
+     sslh_conv_gru  (N,T,D)           z, c                     0                       CPC; sound
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
    tap is an inner result with a name; an unknown name is an error that lists those there are:
@@ -1373,6 +1374,22 @@ typedef struct sslh_vit_desc {
    divide the image, heads that do not divide the width; images of another size than .image. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
+typedef struct sslh_conv_gru_desc {
+    int channels;    /* of the sound; default 1 */
+    int kernels[8];  /* of the convolutions, ended by 0; default 10, 8, 4, 4, 4 */
+    int strides[8];  /* as many, none above its kernel; default 5, 4, 2, 2, 2: one place for 160 samples */
+    int width;       /* of all convolutions and so of z; default 512 */
+    int context;     /* D, the width of the recurrent unit and so of c; default 256 */
+    int norm;        /* before each ReLU; default a layer norm over the channels of each place, as released by Facebook;
+                        g above 0: a group norm of g groups over all places (it sees the future); SSLH_OFF: none, as in
+                        the paper */
+} sslh_conv_gru_desc;
+/* (N,T,C) or, with one channel, (N,T) -> (N,T',D): CPC's encoder (van den Oord et al. 2018). Convolutions over time
+   with ReLU give z, padded so that T' is T over the product of the strides; a gated recurrent unit over z gives c, the
+   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context, with PyTorch's initial
+   values. */
+SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
+
 /* ================================================================================================================== */
 /*  >>api-weights   weights in files, preprocessing, features of pixels                                               */
 /* ================================================================================================================== */
@@ -1537,6 +1554,12 @@ SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
        train = sslh_data_where(all, "speaker", "!george,nicolas");
        test = sslh_data_where(all, "speaker", "george,nicolas"); */
 SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
+/* Windows of length moments, step apart, of the first field of d that has audio or tokens, cut out of the valid part of
+   each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all its
+   labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
+   this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
+   of d. */
+SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
 /* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
 /* Pixels of one sample into out (H,W,C) as 8-bit; float images are scaled by 255 and rounded. */
@@ -7369,7 +7392,7 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 }
 
 /* ================================================================================================================== */
-/*  >>encoders      MLP, convnet, ResNet, NIN, ViT                                                                    */
+/*  >>encoders      MLP, convnet, ResNet, NIN, ViT, convolutions and a recurrent unit for sound                       */
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
@@ -7435,6 +7458,9 @@ static const sslh_i_setting sslh_i_vit_settings[] = {
     SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch), SSLH_I_INT(vit, width),
     SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp), SSLH_I_INT(vit, fixed_positions),
     SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_conv_gru_settings[] = {
+    SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
+    SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
 
 /* "vit image=32 channels=3 .." into net->arch, from the resolved description. */
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc) {
@@ -7910,6 +7936,97 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
     sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
+    return net;
+}
+
+/* --- CPC's encoder of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding",
+   2018) ------------------------------------------------------------------------------------------------------------ */
+
+/* Zeros before and behind the sound, so that a convolution with stride s makes T / s places of T. */
+SSLH_I_FN int sslh_i_conv_gru_pad(int kernel, int stride) { return (kernel - stride + 1) / 2; }
+
+/* Each block is 2 entries, weight and bias, and 2 more with a norm. */
+SSLH_I_FN sslh_tensor *sslh_i_conv_gru_local(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_conv_gru_desc *d = (const sslh_conv_gru_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_conv_desc conv;
+    int i, at = 0, each = d->norm == SSLH_OFF ? 2 : 4;
+    if (x->ndim == 2 && d->channels == 1) x = sslh_reshape(c, x, sslh_dim3(x->shape[0], x->shape[1], 1));
+    memset(&conv, 0, sizeof conv);
+    for (i = 0; i < 8 && d->kernels[i]; i++, at += each) { /* (N,T,..) -> (N,T/stride,width) */
+        conv.stride = d->strides[i];
+        conv.pad = sslh_i_conv_gru_pad(d->kernels[i], d->strides[i]);
+        conv.activation = each == 2 ? SSLH_RELU : SSLH_LINEAR;
+        x = sslh_conv1d(c, x, sslh_param(net, at), sslh_param(net, at + 1), conv);
+        if (d->norm == 0) x = sslh_layer_norm(c, x, sslh_param(net, at + 2), sslh_param(net, at + 3), 0);
+        if (d->norm > 0) x = sslh_group_norm(c, x, sslh_param(net, at + 2), sslh_param(net, at + 3), d->norm, 0);
+        if (each == 4) x = sslh_relu(c, x);
+        sslh_i_narrow(net, x, NULL);
+    }
+    return x;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_conv_gru_context(sslh_net *net, sslh_tensor *z, const void *self) {
+    sslh_recurrent_desc r;
+    (void)self;
+    memset(&r, 0, sizeof r);
+    return sslh_layer_gru(net, 0, z, r);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_conv_gru_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_tensor *z = sslh_forward(sslh_child_at(net, 0), x), *c;
+    (void)self;
+    if (sslh_tap(net, "z", z)) return z;
+    c = sslh_forward(sslh_child_at(net, 1), z);
+    sslh_tap(net, "c", c);
+    return c;
+}
+
+/* Entries of local: convI.weight (width,kernel,in), convI.bias, normI.weight, normI.bias for I = 1, 2, ..; of context:
+   weight_ih_l0 .. */
+SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
+    static const int kernels[5] = {10, 8, 4, 4, 4}, strides[5] = {5, 4, 2, 2, 2};
+    sslh_net *net, *local, *context;
+    sslh_recurrent_desc r;
+    char name[24];
+    int n, i, in;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.channels) desc.channels = 1;
+    if (!desc.kernels[0] && !desc.strides[0]) {
+        memcpy(desc.kernels, kernels, sizeof kernels);
+        memcpy(desc.strides, strides, sizeof strides);
+    }
+    if (!desc.width) desc.width = 512;
+    if (!desc.context) desc.context = 256;
+    for (n = 0; n < 8 && (desc.kernels[n] || desc.strides[n]); n++)
+        if (desc.strides[n] < 1 || desc.kernels[n] < desc.strides[n] || desc.kernels[n] > 4096) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_conv_gru: .kernels[%d] is %d, .strides[%d] is %d (kernels up to 4096, "
+                      "each with a stride from 1 to itself)", n, desc.kernels[n], n, desc.strides[n]);
+            return sslh_i_dummy_net(c);
+        }
+    if (!sslh_i_within(c, "sslh_conv_gru", "channels", desc.channels, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_conv_gru", "width", desc.width, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_conv_gru", "context", desc.context, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_conv_gru", "norm", desc.norm, -1, desc.width)) return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "conv_gru", sslh_i_conv_gru_forward, NULL, 0, SSLH_TOKENS, desc.context, 0, 0);
+    local = sslh_i_encoder_new(c, "local", sslh_i_conv_gru_local, &desc, sizeof desc, SSLH_TOKENS, desc.width, 0, 0);
+    context = sslh_i_encoder_new(c, "context", sslh_i_conv_gru_context, NULL, 0, SSLH_TOKENS, desc.context, desc.width,
+                                 0);
+    for (i = 0, in = desc.channels; i < n; in = desc.width, i++) {
+        float scale = 1.0f / sslh_i_sqrtf((float)desc.kernels[i] * (float)in); /* PyTorch's, of weight and bias */
+        snprintf(name, sizeof name, "conv%d", i + 1);
+        sslh_i_sub_new(local, name, "weight", 1, SSLH_F32, sslh_dim3(desc.width, desc.kernels[i], in),
+                       SSLH_INIT_UNIFORM, scale);
+        sslh_i_sub_new(local, name, "bias", 1, SSLH_F32, sslh_dim1(desc.width), SSLH_INIT_UNIFORM, scale);
+        snprintf(name, sizeof name, "norm%d", i + 1);
+        if (desc.norm != SSLH_OFF) sslh_layer_layer_norm_new(local, name, desc.width);
+    }
+    memset(&r, 0, sizeof r);
+    sslh_layer_gru_new(context, NULL, desc.width, desc.context, r);
+    sslh_child(net, "local", local);
+    sslh_child(net, "context", context);
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    sslh_i_arch_write(net, sslh_i_conv_gru_settings, &desc);
     return net;
 }
 
@@ -26893,6 +27010,89 @@ SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
     return d;
 }
 
+/* Samples that are laid end to end before windows are cut: those with label k, or sample k alone when labels is NULL.
+   Returns their moments (T,..) together; appends them at out unless that is NULL. */
+SSLH_I_FN int64_t sslh_i_windows_stream(const sslh_data *d, const sslh_field *f, const int32_t *labels, int64_t k,
+                                        char *sample, char *out) {
+    size_t moment = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
+    int64_t total = 0, i;
+    for (i = labels ? 0 : k; i < (labels ? d->count : k + 1); i++) {
+        int64_t at = sslh_i_sample(d, i);
+        int length = sslh_i_length(f, at);
+        if (labels && labels[at] != k) continue;
+        if (out && !sslh_i_field_get(d->ctx, "sslh_data_windows", f, at, sample)) return 0;
+        if (out) memcpy(out + (size_t)total * moment, sample, (size_t)length * moment);
+        total += length;
+    }
+    return total;
+}
+
+SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step) {
+    sslh_ctx *c = d.ctx;
+    sslh_field made[4];
+    const sslh_field *f = NULL;
+    const int32_t *labels = NULL;
+    void *block[4] = {NULL, NULL, NULL, NULL};
+    int n = 1, by = -1, i, kept[4];
+    int64_t groups, k, windows = 0, longest = 0, at = 0, w;
+    size_t bytes;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    for (i = d.fields - 1; i >= 0; i--)
+        if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS) f = &d.field[i];
+    if (!f || f->shape.ndim < 1 || length < 1 || step < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d%s", length, step,
+                  f ? "" : "; the data has neither audio nor tokens");
+        return sslh_i_no_data(c);
+    }
+    if (field && (by = sslh_i_label_field("sslh_data_windows", &d, field)) < 0) return sslh_i_no_data(c);
+    if (field) labels = (const int32_t *)d.field[by].values;
+    groups = field ? d.field[by].classes : d.count;
+    for (k = 0; k < groups; k++) {
+        int64_t total = sslh_i_windows_stream(&d, f, labels, k, NULL, NULL);
+        windows += total >= length ? (total - length) / step + 1 : 0;
+        longest = SSLH_I_MAX(longest, total);
+    }
+    memset(made, 0, sizeof made);
+    made[0] = *f;
+    made[0].shape.size[0] = length;
+    made[0].lengths = NULL;
+    made[0].fetch = NULL;
+    for (i = 0; i < d.fields; i++)
+        if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by) && n < 4) {
+            kept[n] = i;
+            made[n++] = d.field[i];
+        }
+    bytes = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
+    size_t moment = bytes;
+    if (!windows || windows > INT32_MAX || !sslh_i_mul(bytes, (size_t)length, &bytes) ||
+        !sslh_i_mul(bytes, (size_t)windows, &bytes)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: %.0f windows of %d; the longest recording has %.0f",
+                  (double)windows, length, (double)longest);
+        return sslh_i_no_data(c);
+    }
+    char *stream = (char *)sslh_i_alloc(c, (size_t)longest * moment), *sample = NULL;
+    if (stream) sample = (char *)sslh_i_alloc(c, sslh_i_field_bytes(f));
+    for (i = 0; sample && i < n; i++)
+        made[i].values = block[i] = sslh_i_alloc(c, i ? (size_t)windows * sizeof(int32_t) : bytes);
+    for (k = 0; k < groups && !SSLH_I_BAD(c); k++) {
+        int64_t total = sslh_i_windows_stream(&d, f, labels, k, sample, stream);
+        for (w = 0; w + length <= total && at < windows; w += step, at++) {
+            memcpy((char *)block[0] + (size_t)at * (size_t)length * moment, stream + (size_t)w * moment,
+                   (size_t)length * moment);
+            for (i = 1; i < n; i++)
+                ((int32_t *)block[i])[at] =
+                    labels ? (int32_t)k : ((const int32_t *)d.field[kept[i]].values)[sslh_i_sample(&d, k)];
+        }
+    }
+    sslh_i_free(c, sample);
+    sslh_i_free(c, stream);
+    sslh_data out = sslh_data_from_fields(c, made, n, windows);
+    for (i = 1; i < n && !SSLH_I_BAD(c); i++)
+        if (kept[i] == d.label_field) sslh_i_label_by(&out, i);
+    for (i = 0; i < n && SSLH_I_BAD(c); i++) sslh_i_free(c, block[i]);
+    return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
+}
+
 /* Eight-bit sums are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
 SSLH_DEF void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]) {
     sslh_ctx *c = d.ctx;
@@ -28930,6 +29130,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     sslh_resnet_desc resnet;
     sslh_nin_desc nin;
     sslh_vit_desc vit;
+    sslh_conv_gru_desc conv_gru;
 #define SSLH_I_FROM_ARCH(kind) \
     if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
         memset(&kind, 0, sizeof kind); \
@@ -28941,6 +29142,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(resnet)
     SSLH_I_FROM_ARCH(nin)
     SSLH_I_FROM_ARCH(vit)
+    SSLH_I_FROM_ARCH(conv_gru)
 #undef SSLH_I_FROM_ARCH
     return NULL;
 }
