@@ -345,6 +345,8 @@
 
      family        name      paper                  function       pure loss           second number
      pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
+     pretext task  jigsaw    Noroozi & Favaro 2016  sslh_jigsaw    sslh_cross_entropy  accuracy
+     pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      masked        mae       He et al. 2022         sslh_mae       -                   explained
@@ -556,8 +558,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>vae >>simclr >>mae >>methods >>train >>eval >>losses >>nets >>encoders
-                      >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>vae >>simclr >>mae >>methods >>train >>eval >>losses
+                      >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1040,6 +1042,9 @@ SSLH_API sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
    C/groups channels of a group. Wu & He 2018. eps default 1e-5 when 0. */
 SSLH_API sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, int groups,
                                       float eps);
+/* (x - mean) / sqrt(var + eps), mean and biased variance over any set of axes: SSLH_AXIS(1) | SSLH_AXIS(2) takes each
+   channel of each image (N,H,W,C) for itself. Equal values become 0. eps default 1e-5 when 0. */
+SSLH_API sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps);
 /* x / max(|x|, eps) over the last axis; eps default 1e-12. */
 SSLH_API sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps);
 /* Each value is zeroed with probability p in [0,1), the others divided by 1-p (Srivastava et al. 2014), by the
@@ -1066,6 +1071,12 @@ SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
 /* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
    outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
+/* Windows of height x width pixels: x (N,H,W,C), at (N,K,2) I32, top and left of K windows in each image ->
+   (N,K,height,width,C). Windows may overlap, and their gradients then add up; one that leaves the image is an error. */
+SSLH_API sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, int height, int width);
+/* All windows at distances of stride_h rows and stride_w columns, row by row: x (N,H,W,C) -> (N,K,height,width,C),
+   K = ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
+SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
@@ -1935,6 +1946,78 @@ typedef struct sslh_rotation_desc {
    inside. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
    nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
+#endif
+
+#ifndef SSLH_WITH_JIGSAW
+#define SSLH_WITH_JIGSAW SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_JIGSAW)
+#undef SSLH_WITH_JIGSAW
+#define SSLH_WITH_JIGSAW 1
+#endif
+#if SSLH_WITH_JIGSAW
+/* Jigsaw puzzles (Noroozi, Favaro: "Unsupervised learning of visual representations by solving jigsaw puzzles",
+   ECCV 2016). */
+typedef struct sslh_jigsaw_desc {
+    int   grid;               /* cells in a row, 3 or 2: puzzles of 9 or 4 tiles; default 3 */
+    int   permutations;       /* classes, 2 to 1512, with .grid 2 at most 24; default auto (0): 100 (the released code;
+                                 701 and 1000 in the papers), with .grid 2 all 24 */
+    int   tile;               /* side of a tile in pixels, 1 to 4096; default auto (0): the encoder's .image if it has
+                                 one, else three quarters of a cell, as the authors' 64 of 85 */
+    int   channel_shift;      /* pixels, 0 to 64, by which each channel of a tile may move; default 1 (small images;
+                                 2 in the paper); SSLH_OFF: 0 */
+    float grey;               /* share of the puzzles without colour, 0 to 1; default 0.3; SSLH_OFF: 0 */
+    float project;            /* share of the others that lose their green-magenta component, 0 to 1; default 0 (half in
+                                 the authors' later code) */
+    int   no_tile_norm;       /* default 0; 1: tiles normalised by the data, not each by itself: opens the shortcut */
+    int   head_hidden;        /* width of the layer on all tiles, 1 to 1048576; default 512 (4096 in the paper) */
+    int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
+    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+} sslh_jigsaw_desc;
+/* encoder: any output; maps and tokens are averaged. It sees tiles, .grid * .grid for each image, later whole images.
+   Errors: tiles larger than a cell, or of another size than the encoder insists on. Second number: accuracy of the
+   pretext task, 1/permutations at the start. Training: batch=256 optimizer=sgd lr=0.01
+   weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. */
+SSLH_API sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc desc);
+/* For a picture: puzzles cut from x (N,H,W,C) in [0,1], one for each image, drawn from (seed, stream modulo 2^20, n),
+   and put together by the permutation that the method believes in; both (N,g c,g c,C), a cell of c pixels for each
+   tile and white around it. right, when not NULL, receives the share of the puzzles that are solved. */
+SSLH_API void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
+                                sslh_tensor **solved, float *right);
+#endif
+
+#ifndef SSLH_WITH_CONTEXT
+#define SSLH_WITH_CONTEXT SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CONTEXT)
+#undef SSLH_WITH_CONTEXT
+#define SSLH_WITH_CONTEXT 1
+#endif
+#if SSLH_WITH_CONTEXT
+/* Context prediction (Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction",
+   ICCV 2015). */
+typedef struct sslh_context_desc {
+    int   patch;              /* side of a patch in pixels, 1 to 4096; default auto (0): the encoder's .image if it has
+                                 one, else a quarter of the image's shorter side */
+    float gap;                /* between patches, in sides of a patch, 0 to 4; default 0.375 (small images; 0.5 in the
+                                 paper); SSLH_OFF: 0 */
+    float jitter;             /* by which each patch may move in each direction, in sides of a patch, 0 to 1; default
+                                 0.125 (small images; 7/96 in the paper); SSLH_OFF: 0 */
+    int   projection;         /* default 0: one channel is kept; 1: all lose their green-magenta component instead */
+    int   keep_colour;        /* default 0; 1: colours stay as they are, which opens the shortcut */
+    float pixelate;           /* share of the patches that are shrunk and enlarged again, 0 to 1; default 0.3333; only
+                                 patches of more than 100 pixels; SSLH_OFF: 0 */
+    int   one_order;          /* default 0; 1: the patch in the middle always comes first */
+    int   head_hidden;        /* width of the layer on both patches, 1 to 1048576; default 512 (4096 in the paper) */
+    int   no_head_norm;       /* default 0; 1: no batch norm in the head */
+    const char *tap;          /* inner result that the classifier reads; default output (NULL) */
+    const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+} sslh_context_desc;
+/* encoder: any output; maps and tokens are averaged. It sees 9 patches of each image, later whole images. Errors: three
+   patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap (patches could
+   overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at the start.
+   Training: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
+   milestones=0.4286:0.7143 gamma=0.1. */
+SSLH_API sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc desc);
 #endif
 
 #ifndef SSLH_WITH_VAE
@@ -3347,7 +3430,7 @@ SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>vae >>simclr >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>vae >>simclr >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -3552,6 +3635,32 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c) || x->ndim <= 2) return x; /* (N,C) already */
     return sslh_global_avg_pool(c, x);
+}
+
+/* What sslh_i_recolour does to an image. */
+enum { SSLH_I_COLOUR = 0, SSLH_I_GREY, SSLH_I_PROJECT, SSLH_I_CHANNEL }; /* SSLH_I_CHANNEL + k: only channel k stays */
+
+/* x (N,H,W,C), C 3 or 4, image n by how[n]: as it is; grey by luma; without its component along a = (-1,2,-1), green
+   against magenta, x (1 - a a' / a'a), the axis along which lenses bend colours apart (Doersch et al. 2015); or one
+   channel, the others 0. Each is a matrix that pixels are multiplied by. A fourth channel stays; images of 1 or 2
+   channels have no colour. */
+SSLH_I_FN sslh_tensor *sslh_i_recolour(sslh_ctx *c, sslh_tensor *x, const int *how) {
+    static const float luma[3] = {0.299f, 0.587f, 0.114f}, a[3] = {-1.0f, 2.0f, -1.0f};
+    sslh_tensor *mix;
+    int n, i, j, ch;
+    if (SSLH_I_BAD(c) || x->shape[3] < 3) return x;
+    ch = x->shape[3];
+    mix = sslh_zeros(c, sslh_dim3(x->shape[0], ch, ch)); /* entry i, j: how much of channel i goes into channel j */
+    for (n = 0; n < x->shape[0] && !SSLH_I_BAD(c); n++)
+        for (i = 0; i < ch; i++)
+            for (j = 0; j < ch; j++) {
+                float v = i == j ? 1.0f : 0.0f;
+                if (i < 3 && j < 3 && how[n] == SSLH_I_GREY) v = luma[i];
+                else if (i < 3 && j < 3 && how[n] == SSLH_I_PROJECT) v -= a[i] * a[j] / 6.0f;
+                else if (i < 3 && how[n] >= SSLH_I_CHANNEL && i != how[n] - SSLH_I_CHANNEL) v = 0.0f;
+                mix->data[(n * ch + i) * ch + j] = (sslh_real)v;
+            }
+    return sslh_reshape(c, sslh_matmul(c, sslh_reshape(c, x, sslh_dim3(x->shape[0], -1, ch)), mix), sslh_shape_of(x));
 }
 
 /* Puts the name of the public function in front of a message that came from inside it. */
@@ -3815,6 +3924,565 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
     return sslh_rotation(c, encoder, *(const sslh_rotation_desc *)desc);
 }
 #endif /* SSLH_WITH_ROTATION */
+
+/* ================================================================================================================== */
+/*  >>jigsaw        jigsaw puzzles                                                                                    */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_JIGSAW
+/* Noroozi, Favaro: "Unsupervised learning of visual representations by solving jigsaw puzzles", ECCV 2016.
+
+   Learns from: the tiles of an image in a shuffled order. To tell which order it is, the encoder, which sees each tile
+   alone, has to know what the parts of things look like and where in a thing they belong.
+
+       x_k, k = 1..K            tiles: an image is cut into g x g = K cells, and a tile is a window at a random
+                                place in its cell, so that there are gaps of random width between tiles       (1)
+       x_k <- (x_k - mean(x_k)) / sqrt(var(x_k) + eps)           each channel of each tile by itself          (2)
+       S                        P of the K! permutations, any two of them different in many places            (3)
+       puzzle = x_pi(1) .. x_pi(K), pi = S_y, y drawn from 0 .. P-1                                           (4)
+       F(puzzle) = softmax( h( f(x_pi(1)), .., f(x_pi(K)) ) )    one encoder f for all tiles, h on all K      (5)
+       L = mean over images of -log F_y( puzzle )                                                             (6)
+
+   S: the authors add the permutation that differs most, on average, from those chosen already, out of all 9!. Then two
+   of 100 may differ in 2 places only. We choose in the same way, but from a set in which any two differ in 7 places or
+   more: the 504 maps (a z + b) / (c z + d) of the projective line over 8 elements, whose 9 points are the tiles; with
+   z^2 as a further map they are 1512, and any two differ in 6. The mean is as large, 8.08 of 9 for 100. The seed says
+   which tile is which point.
+   Defaults: the paper's and its code's, with the head and the shift for small images, and batch norm in the head. A
+   uniform guess has the loss ln P.
+   Traps, all shortcuts: lines that go on from tile to tile (hence the gaps: a tile must be smaller than its cell); the
+   mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the border
+   than in the middle (hence grey puzzles and shifted channels); few permutations an image, so that its tiles' places
+   can be learnt by heart (long runs draw a new one every epoch). Probe a middle block, the last knows tiles only. */
+
+static const sslh_setting sslh_i_jigsaw_settings[] = {
+    {SSLH_I_FIELD(sslh_jigsaw_desc, grid), SSLH_SETTING_INT, "3", "3 or 2"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, permutations), SSLH_SETTING_INT, "auto", "2 to 1512"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, tile), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, channel_shift), SSLH_SETTING_INT, "1", "0 to 64"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, grey), SSLH_SETTING_REAL, "0.3", "0 to 1"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, project), SSLH_SETTING_REAL, "0", "0 to 1"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, no_tile_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, head_hidden), SSLH_SETTING_INT, "512", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_jigsaw_training[] = "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps "
+    "milestones=0.2857:0.5714:0.8571 gamma=0.1";
+
+/* tiles: K = g g. mean, std: of the data, for .no_tile_norm. The permutations (P,K) are a state of the method's net, so
+   that a checkpoint holds what its classes mean. */
+typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views, data; sslh_net *head; int tiles, set;
+    } sslh_i_jigsaw;
+
+/* All products of some permutations of K tiles, one a row of group (size,K); there are size of them. */
+SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int tiles, int size, int8_t *group) {
+    int n = 1, i, j, f, k;
+    for (k = 0; k < tiles; k++) group[k] = (int8_t)k;
+    for (i = 0; i < n && n < size; i++)
+        for (f = 0; f < factors && n < size; f++) {
+            int8_t *made = group + n * tiles;
+            for (k = 0; k < tiles; k++) made[k] = factor[f][group[i * tiles + k]];
+            for (j = 0; j < n && memcmp(group + j * tiles, made, (size_t)tiles) != 0; j++) {}
+            n += j == n; /* it is new */
+        }
+}
+
+/* (3): set (P,K). The candidates stand in an order that the seed gives, and their tiles have numbers that it gives. Of
+   those with the largest sum of distances to the permutations chosen so far the one is taken whose nearest is farthest,
+   and of these the first. */
+SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *set) {
+    static const int8_t four[2][9] = {{1, 0, 2, 3}, {1, 2, 3, 0}}; /* make all 24 orders of 4 tiles */
+    /* Points 0 .. 7 are the polynomials over {0,1} modulo x^3 + x + 1, with coefficients as bits; 8 is infinity. The
+       maps: z + 1, x z, 1 / z, z^2. */
+    static const int8_t nine[4][9] = {{1, 0, 3, 2, 5, 4, 7, 6, 8}, {0, 2, 4, 6, 3, 1, 7, 5, 8},
+                                      {8, 1, 5, 6, 7, 2, 3, 4, 0}, {0, 1, 4, 5, 6, 7, 2, 3, 8}};
+    int size = tiles == 4 ? 24 : count <= 504 ? 504 : 1512, chosen, best = 0, i, k;
+    int32_t *order, *sum, *least, number[9];
+    int8_t *group;
+    order = (int32_t *)sslh_i_alloc(c, (size_t)size * (3 * sizeof *order + (size_t)tiles)); /* (size), then: */
+    if (!order) return;
+    sum = order + size;                /* (size): of the distances to those chosen; -1 for those themselves */
+    least = sum + size;                /* (size): the smallest of these distances */
+    group = (int8_t *)(least + size);  /* (size,K) */
+    if (tiles == 4) sslh_i_jigsaw_group(four, 2, tiles, size, group);
+    else sslh_i_jigsaw_group(nine, size == 504 ? 3 : 4, tiles, size, group);
+    sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('J', 1, 0, 0), order, size);
+    sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('J', 1, 0, 1), number, tiles);
+    for (i = 0; i < size; i++) least[i] = tiles;
+    for (chosen = 0; chosen < count; chosen++) {
+        const int8_t *taken = group + order[best] * tiles;
+        int next = -1;
+        for (k = 0; k < tiles; k++) set[chosen * tiles + k] = number[taken[k]];
+        sum[best] = -1;
+        for (i = 0; i < size; i++) {
+            const int8_t *other = group + order[i] * tiles;
+            int distance = 0; /* Hamming: places that differ */
+            if (sum[i] < 0) continue;
+            for (k = 0; k < tiles; k++) distance += other[k] != taken[k];
+            sum[i] += distance;
+            least[i] = SSLH_I_MIN(least[i], distance);
+            if (next < 0 || sum[i] > sum[next] || (sum[i] == sum[next] && least[i] > least[next])) next = i;
+        }
+        best = next;
+    }
+    sslh_i_free(c, order);
+}
+
+/* Mean and deviation of the data: probes give whole images to the encoder in the scale that its tiles had. */
+SSLH_I_FN void sslh_i_jigsaw_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_jigsaw *s = (sslh_i_jigsaw *)m->self;
+    sslh_i_normalise_by_data(&s->data, m->encoder, data);
+}
+
+/* The sides of a cell and of a tile for images of these sides; 0 and an error when the tiles do not fit. */
+SSLH_I_FN int sslh_i_jigsaw_sides(sslh_method *m, const sslh_tensor *x, int *cell, int *tile) {
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
+    int image = sslh_net_query(m->encoder).image;
+    *cell = SSLH_I_MIN(x->shape[1], x->shape[2]) / s->d.grid;
+    *tile = s->d.tile ? s->d.tile : image ? image : (3 * *cell + 2) / 4;
+    if (image && *tile != image)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: tiles of %d pixels, but the encoder takes images of %d only",
+                  *tile, image);
+    else if (*tile > *cell || *tile < 1)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: tiles of %d pixels do not fit into %d x %d cells of %d pixels "
+                  "(images of %d x %d): smaller tiles, larger images or .grid 2 are needed", *tile, s->d.grid,
+                  s->d.grid, *cell, x->shape[1], x->shape[2]);
+    else if (x->shape[3] > 4)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: images of %d channels; 1 to 4 are possible", x->shape[3]);
+    else if (*tile == 1 && !s->d.no_tile_norm)
+        sslh_fail(m->ctx, SSLH_E_SHAPE, "sslh_jigsaw: tiles of one pixel (images of %d x %d) have no variance to be "
+                  "normalised by", x->shape[1], x->shape[2]);
+    return !SSLH_I_BAD(m->ctx);
+}
+
+/* (1): tiles (N,K,t,t,C), not normalised, of x (N,H,W,C). Image n draws from streams[n]: 1, 2 the place of the grid,
+   3 grey or not, 4 projected or not, and from 16 + 16 k on the place of tile k in its cell, then those of its
+   channels. */
+SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams, int cell, int tile) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
+    uint64_t seed = c->desc.seed;
+    int N = x->shape[0], C = x->shape[3], K = s->tiles, g = s->d.grid, room = cell - tile, n, k, ch, i;
+    int apart = s->d.channel_shift > 0 && C >= 3, layers = apart ? C : 1; /* windows a tile */
+    sslh_tensor *at[4], *part[4];
+    int *how = (int *)sslh_i_scratch(c, (size_t)N * sizeof *how); /* (N) */
+    if (!how) return sslh_i_dummy(c);
+    for (ch = 0; ch < layers; ch++) {
+        at[ch] = sslh_i_new(c, "sslh_jigsaw", SSLH_I32, sslh_dim3(N, K, 2)); /* top and left of each tile */
+        if (!at[ch]) return sslh_i_dummy(c);
+    }
+    for (n = 0; n < N; n++) {
+        int corner[2];
+        for (i = 0; i < 2; i++)
+            corner[i] = (int)sslh_random_below(seed, streams[n], (uint64_t)(1 + i),
+                                               (uint32_t)(x->shape[1 + i] - g * cell + 1));
+        how[n] = sslh_random_uniform(seed, streams[n], 3) < s->d.grey ? SSLH_I_GREY
+            : sslh_random_uniform(seed, streams[n], 4) < s->d.project ? SSLH_I_PROJECT : SSLH_I_COLOUR;
+        for (k = 0; k < K; k++)
+            for (i = 0; i < 2; i++) {
+                uint64_t draw = (uint64_t)(16 + 16 * k + i);
+                int place = (int)sslh_random_below(seed, streams[n], draw, (uint32_t)(room + 1));
+                for (ch = 0; ch < layers; ch++) {
+                    int d = !apart || how[n] == SSLH_I_GREY ? 0 : (int)sslh_random_below(seed, streams[n],
+                            draw + (uint64_t)(2 + 2 * ch), (uint32_t)(2 * s->d.channel_shift + 1)) - s->d.channel_shift;
+                    /* no channel leaves its cell */
+                    d = SSLH_I_MAX(0, SSLH_I_MIN(room, place + d));
+                    at[ch]->ints[(n * K + k) * 2 + i] = corner[i] + (i ? k % g : k / g) * cell + d;
+                }
+            }
+    }
+    x = sslh_i_recolour(c, x, how);
+    sslh_i_unscratch(c, how);
+    if (!apart) return sslh_crop(c, x, at[0], tile, tile);
+    for (ch = 0; ch < C; ch++) part[ch] = sslh_crop(c, sslh_slice(c, x, 3, ch, ch + 1), at[ch], tile, tile);
+    return sslh_concat(c, part, C, 4);
+}
+
+/* (2), or with .no_tile_norm all tiles by the data: (N,K,t,t,C) */
+SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
+    float mean[4], std[4];
+    int ch, C;
+    if (SSLH_I_BAD(c)) return x;
+    if (!s->d.no_tile_norm) return sslh_standardize(c, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
+    C = x->shape[4];
+    for (ch = 0; ch < C; ch++) {
+        mean[ch] = s->data.mean[ch];
+        std[ch] = s->data.std[ch] != 0.0f ? s->data.std[ch] : 1.0f;
+    }
+    return sslh_div(c, sslh_sub(c, x, sslh_from(c, sslh_dim1(C), mean)), sslh_from(c, sslh_dim1(C), std));
+}
+
+/* (4): for each image the number y of a permutation (N), draw 0 of its stream, and the permutation itself (N,K). */
+SSLH_I_FN void sslh_i_jigsaw_orders(sslh_method *m, const uint64_t *streams, int n, sslh_tensor **label,
+                                    sslh_tensor **order) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
+    const sslh_tensor *set = sslh_state(m->net, s->set); /* (P,K) */
+    int i;
+    *label = sslh_i_new(c, "sslh_jigsaw", SSLH_I32, sslh_dim1(n));
+    *order = *label ? sslh_i_new(c, "sslh_jigsaw", SSLH_I32, sslh_dim2(n, s->tiles)) : NULL;
+    for (i = 0; i < n && *order; i++) {
+        int y = (int)sslh_random_below(c->desc.seed, streams[i], 0, (uint32_t)s->d.permutations);
+        (*label)->ints[i] = y;
+        memcpy((*order)->ints + i * s->tiles, set->ints + y * s->tiles, (size_t)s->tiles * sizeof *set->ints);
+    }
+}
+
+SSLH_I_FN void sslh_i_jigsaw_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
+    sslh_tensor *label, *order, *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int cell, tile, i;
+    if (!streams || SSLH_I_BAD(c) || !sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('J', 0, batch->epoch, batch->index[i]);
+    x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);                        /* (1) */
+    sslh_i_jigsaw_orders(m, streams, batch->count, &label, &order);
+    sslh_i_unscratch(c, streams);
+    if (SSLH_I_BAD(c)) return;
+    sslh_view_add(out, "tiles", sslh_gather(c, sslh_i_jigsaw_normalise(m, x), order)); /* (2), (4): (N,K,t,t,C) */
+    sslh_view_add(out, "labels", label);                                     /* (N), classes 0 .. P-1 */
+}
+
+/* (5), before the softmax: tiles (N,K,t,t,C) -> (N,P). All tiles of a batch pass the encoder as one batch of N K. */
+SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
+    sslh_forward_desc f;
+    int n;
+    if (SSLH_I_BAD(c)) return x;
+    n = x->shape[0];
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    x = sslh_reshape(c, x, sslh_dim4(n * s->tiles, x->shape[2], x->shape[3], x->shape[4]));
+    x = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, x, f)); /* f(x_k): (N K,D) */
+    return sslh_forward(s->head, sslh_reshape(c, x, sslh_dim2(n, -1))); /* h: (N,K D) -> (N,P) */
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_tensor *label = sslh_view_get(v, "labels"), *logits = sslh_i_jigsaw_logits(m, sslh_view_get(v, "tiles"));
+    (void)phase;
+    if (!SSLH_I_BAD(m->ctx)) m->second = sslh_i_accuracy(logits, label->ints);
+    return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
+}
+
+/* Tiles (N,K,t,t,C) in the middle of cells of white, laid out as the grid: (N,g c,g c,C). */
+SSLH_I_FN sslh_tensor *sslh_i_jigsaw_lay(sslh_ctx *c, sslh_tensor *x, int grid, int cell) {
+    static const int order[6] = {0, 1, 3, 2, 4, 5}; /* N,g,g,c,c,C -> N,g,c,g,c,C */
+    int n, axis, room, ch;
+    if (SSLH_I_BAD(c)) return x;
+    n = x->shape[0], room = cell - x->shape[2], ch = x->shape[4];
+    for (axis = 2; axis <= 3; axis++) x = sslh_pad(c, x, axis, room / 2, room - room / 2, 1.0f);
+    x = sslh_permute(c, sslh_reshape(c, x, sslh_dim6(n, grid, grid, cell, cell, ch)), order);
+    return sslh_reshape(c, x, sslh_dim4(n, grid * cell, grid * cell, ch));
+}
+
+/* Place j of the solved picture gets the tile that the permutation pi believed in would have moved from there: the one
+   at place k with pi(k) = j. */
+SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream, sslh_tensor **puzzle,
+                                sslh_tensor **solved, float *right) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)sslh_i_self("sslh_jigsaw_solve", m, "sslh_jigsaw");
+    sslh_tensor *label, *order, *logits;
+    uint64_t *streams;
+    int cell, tile, n, k, was_training;
+    *puzzle = *solved = sslh_i_dummy(c);
+    if (right) *right = 0.0f;
+    if (!s || !sslh_i_begin(c, "sslh_jigsaw_solve", &x, 1, 1)) return;
+    if (x->ndim != 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_jigsaw_solve: images (N,H,W,C) are needed");
+        return;
+    }
+    if (!sslh_i_jigsaw_sides(m, x, &cell, &tile)) return;
+    streams = (uint64_t *)sslh_i_scratch(c, (size_t)x->shape[0] * sizeof *streams); /* (N) */
+    if (!streams) return;
+    for (n = 0; n < x->shape[0]; n++) streams[n] = sslh_i_sample_stream('J', 2, (int)(stream & 0xfffff), n);
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    x = sslh_i_jigsaw_cut(m, x, streams, cell, tile);
+    sslh_i_jigsaw_orders(m, streams, SSLH_I_BAD(c) ? 0 : x->shape[0], &label, &order);
+    sslh_i_unscratch(c, streams);
+    logits = SSLH_I_BAD(c) ? x : sslh_i_jigsaw_logits(m, sslh_gather(c, sslh_i_jigsaw_normalise(m, x), order));
+    if (!SSLH_I_BAD(c)) {
+        const sslh_tensor *set = sslh_state(m->net, s->set), *guess = sslh_argmax(c, logits, 1); /* (P,K), (N) */
+        sslh_tensor *back = sslh_i_new(c, "sslh_jigsaw_solve", SSLH_I32, sslh_shape_of(order));  /* (N,K) */
+        x = sslh_gather(c, x, order);
+        for (n = 0; n < x->shape[0] && back; n++)
+            for (k = 0; k < s->tiles; k++)
+                back->ints[n * s->tiles + set->ints[guess->ints[n] * s->tiles + k]] = k;
+        if (right) *right = sslh_i_accuracy(logits, label->ints);
+        *puzzle = sslh_i_jigsaw_lay(c, x, s->d.grid, cell);
+        *solved = sslh_i_jigsaw_lay(c, back ? sslh_gather(c, x, back) : x, s->d.grid, cell);
+    }
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+}
+
+SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc d) {
+    sslh_i_jigsaw s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_jigsaw", sslh_i_jigsaw_settings, SSLH_I_LENGTH(sslh_i_jigsaw_settings), &d);
+    sslh_i_check_encoder(c, "sslh_jigsaw", encoder, -1);
+    s.tiles = d.grid == 2 ? 4 : 9;
+    if (!d.permutations) d.permutations = d.grid == 2 ? 24 : 100;
+    if (d.grid == 2 && d.permutations > 24)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_jigsaw: .permutations is %d, but 4 tiles (.grid 2) have 24", d.permutations);
+    if (d.views) s.views = *d.views;
+    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.std, 0, sizeof s.views.std);
+    s.d = d;
+    s.d.views = NULL;
+    memset(&head, 0, sizeof head);
+    head.in = s.tiles * sslh_i_tap_width(c, "sslh_jigsaw", encoder, d.tap);
+    head.widths[0] = d.head_hidden;
+    head.widths[1] = d.permutations;
+    head.batch_norm = !d.no_head_norm;
+    s.head = sslh_mlp(c, head);
+    m = sslh_i_method_begin(c, "jigsaw", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    if (!SSLH_I_BAD(c)) {
+        sslh_i_jigsaw *own = (sslh_i_jigsaw *)m.self;
+        own->set = sslh_state_new(m.net, "permutations", SSLH_I32, sslh_dim2(d.permutations, s.tiles));
+        if (own->set >= 0) sslh_i_jigsaw_choose(c, s.tiles, d.permutations, sslh_state(m.net, own->set)->ints);
+    }
+    m.prepare = sslh_i_jigsaw_prepare;
+    m.views = sslh_i_jigsaw_views;
+    m.loss = sslh_i_jigsaw_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_jigsaw(c, encoder, *(const sslh_jigsaw_desc *)desc);
+}
+#endif /* SSLH_WITH_JIGSAW */
+
+/* ================================================================================================================== */
+/*  >>context       context prediction                                                                                */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_CONTEXT
+/* Doersch, Gupta, Efros: "Unsupervised visual representation learning by context prediction", ICCV 2015.
+
+   Learns from: two neighbouring patches of an image. To tell on which of 8 sides of the first the second lay, the
+   encoder, which sees each patch alone, has to recognise what they are patches of.
+
+       x_0 .. x_8               patches on a 3 x 3 grid somewhere in the image, row by row, with gaps between them, each
+                                moved a little by chance                                                      (1)
+       x_i <- x_i - mean(x_i) in each channel; one channel of x_i is kept, the others become weak noise;
+       x_i <- x_i / sqrt( mean of x_i^2 over the whole patch + eps )                                          (2)
+       F(a, b) = softmax( h( f(a), f(b) ) )                one encoder f for all patches, h on two of them    (3)
+       L = mean over images and the 8 neighbours i of x_4 of -log F_y( x_4, x_i ), y = 0 .. 7 the side,
+           and of -log F_(7-y)( x_i, x_4 ), the same pair in the other order                                  (4)
+
+   Defaults: the released code for (2), with noise of half a grey level; OpenMMLab's for the training, because the
+   authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three patches of a
+   quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the loss
+   ln 8 = 2.079.
+   Traps, all shortcuts: lines that go on from patch to patch (hence gap and jitter); lenses, which shift green against
+   magenta the more the farther from the middle of the image, so that colour tells the place (hence one channel, or with
+   .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred things, digits
+   and faces, where a patch tells its place by itself. Frozen features are better with .projection, because an encoder
+   that has seen one channel at a time is given three by a probe. Probe a middle block. */
+
+static const sslh_setting sslh_i_context_settings[] = {
+    {SSLH_I_FIELD(sslh_context_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_context_desc, gap), SSLH_SETTING_REAL, "0.375", "0 to 4"},
+    {SSLH_I_FIELD(sslh_context_desc, jitter), SSLH_SETTING_REAL, "0.125", "0 to 1"},
+    {SSLH_I_FIELD(sslh_context_desc, projection), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, keep_colour), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, pixelate), SSLH_SETTING_REAL, "0.3333", "0 to 1"},
+    {SSLH_I_FIELD(sslh_context_desc, one_order), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, head_hidden), SSLH_SETTING_INT, "512", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_context_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_context_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_context_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_context_training[] = "batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 "
+    "schedule=steps milestones=0.4286:0.7143 gamma=0.1";
+
+typedef struct sslh_i_context_self { sslh_context_desc d; sslh_recipe views; sslh_net *head; } sslh_i_context_self;
+
+/* Mean and deviation of the data, for probes: patches of mean 0 and mean square 1 have the scale of such images. */
+SSLH_I_FN void sslh_i_context_prepare(sslh_method *m, sslh_data data) {
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_data(&unused, m->encoder, data);
+}
+
+/* A patch (p,p,C) shrunk to q x q and enlarged again; work has room for 2 p p C numbers. */
+SSLH_I_FN void sslh_i_context_pixelate(sslh_ctx *c, sslh_real *x, int p, int channels, int q, float *work) {
+    size_t n = (size_t)p * (size_t)p * (size_t)channels, i;
+    for (i = 0; i < n; i++) work[i] = (float)x[i];
+    sslh_resize(c, work, p, p, channels, NULL, work + n, q, q, 1, 0);
+    sslh_resize(c, work + n, q, q, channels, NULL, work, p, p, 1, 0);
+    for (i = 0; i < n; i++) x[i] = (sslh_real)work[i];
+}
+
+/* (1): patches (N,9,p,p,C) of x (N,H,W,C) in [0,1]. Image n draws from streams[n]: 0, 1 the place of the grid, and from
+   16 + 8 i on, for patch i: 0, 1 its own place, 2 whether and 3 how much it is shrunk, 4 the channel that is kept. */
+SSLH_I_FN sslh_tensor *sslh_i_context_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    uint64_t seed = c->desc.seed;
+    int N, C, H, W, image = sslh_net_query(m->encoder).image, p, gap, jitter, need, n, i, k;
+    sslh_tensor *at;
+    float *work;
+    if (SSLH_I_BAD(c)) return x;
+    N = x->shape[0], H = x->shape[1], W = x->shape[2], C = x->shape[3];
+    p = s->d.patch ? s->d.patch : image ? image : SSLH_I_MIN(H, W) / 4;
+    gap = (int)(s->d.gap * (float)p + 1e-3f);       /* whole pixels; what is given as 1/3 of 9 is 3 */
+    jitter = (int)(s->d.jitter * (float)p + 1e-3f);
+    need = 3 * p + 2 * gap + 2 * jitter;
+    if (image && p != image)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_context: patches of %d pixels, but the encoder takes images of %d only", p,
+                  image);
+    else if (p < 2)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_context: patches of %d pixels (images of %d x %d) have no contrast to be "
+                  "normalised by; at least 2 are needed", p, H, W);
+    else if (need > H || need > W)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_context: three patches of %d pixels with gaps of %d and a jitter of %d need "
+                  "%d pixels, the images have %d x %d", p, gap, jitter, need, H, W);
+    else if (2 * jitter > gap && gap + jitter > 0)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_context: with gaps of %d and a jitter of %d pixels patches could overlap, and "
+                  "the pixels that they share give the answer away; a jitter of at most half the gap is needed", gap,
+                  jitter);
+    at = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim3(N, 9, 2)); /* top and left */
+    if (!at) return sslh_i_dummy(c);
+    for (n = 0; n < N; n++)
+        for (k = 0; k < 2; k++) {
+            int room = (k ? W : H) - need; /* for the grid as a whole */
+            int corner = jitter + (int)sslh_random_below(seed, streams[n], (uint64_t)k, (uint32_t)(room + 1));
+            for (i = 0; i < 9; i++) {
+                int moved = (int)sslh_random_below(seed, streams[n], (uint64_t)(16 + 8 * i + k),
+                                                   (uint32_t)(2 * jitter + 1)) - jitter;
+                at->ints[(n * 9 + i) * 2 + k] = corner + (k ? i % 3 : i / 3) * (p + gap) + moved;
+            }
+        }
+    x = sslh_crop(c, x, at, p, p);
+    if (SSLH_I_BAD(c) || p * p <= 100 || !(s->d.pixelate > 0)) return x;
+    work = (float *)sslh_i_scratch(c, 2 * (size_t)p * (size_t)p * (size_t)C * sizeof *work);
+    for (i = 0; i < 9 * N && work; i++) { /* to 100 pixels at the least */
+        uint64_t stream = streams[i / 9], draw = (uint64_t)(16 + 8 * (i % 9));
+        if (!(sslh_random_uniform(seed, stream, draw + 2) < s->d.pixelate)) continue;
+        sslh_i_context_pixelate(c, x->data + (size_t)i * (size_t)(p * p * C), p, C,
+                                10 + (int)sslh_random_below(seed, stream, draw + 3, (uint32_t)(p - 10)), work);
+    }
+    sslh_i_unscratch(c, work);
+    return x;
+}
+
+/* (2): x (N,9,p,p,C) -> (9N,p,p,C). The noise is that of draw 1024 and later. */
+SSLH_I_FN sslh_tensor *sslh_i_context_colour(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    const int places = SSLH_AXIS(1) | SSLH_AXIS(2);
+    int rows, C, i, j, ch, *how;
+    if (SSLH_I_BAD(c)) return x;
+    C = x->shape[4];
+    rows = x->shape[0] * 9;
+    x = sslh_reshape(c, x, sslh_dim4(rows, x->shape[2], x->shape[3], C));
+    x = sslh_sub(c, x, sslh_mean(c, x, places, 1));
+    how = (int *)sslh_i_scratch(c, (size_t)rows * sizeof *how); /* (9N) */
+    if (!how) return sslh_i_dummy(c);
+    for (i = 0; i < rows; i++)
+        how[i] = s->d.keep_colour ? SSLH_I_COLOUR : s->d.projection ? SSLH_I_PROJECT : SSLH_I_CHANNEL +
+            (int)sslh_random_below(c->desc.seed, streams[i / 9], (uint64_t)(16 + 8 * (i % 9) + 4), 3);
+    x = sslh_i_recolour(c, x, how);
+    for (i = 0; i < rows && C >= 3 && !SSLH_I_BAD(c); i++) {
+        int n = x->shape[1] * x->shape[2];
+        for (j = 0; j < n && how[i] >= SSLH_I_CHANNEL; j++)
+            for (ch = 0; ch < 3; ch++) { /* +-1/2 of 255 */
+                uint64_t draw = 1024 + (uint64_t)(i % 9 * n + j) * 4 + (uint64_t)ch;
+                if (ch == how[i] - SSLH_I_CHANNEL) continue;
+                x->data[((size_t)i * (size_t)n + (size_t)j) * (size_t)C + (size_t)ch] =
+                    (sslh_real)((sslh_random_uniform(c->desc.seed, streams[i / 9], draw) - 0.5f) / 255.0f);
+            }
+    }
+    sslh_i_unscratch(c, how);
+    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0.0f); /* the mean is 0 already, but for that of the noise */
+}
+
+SSLH_I_FN void sslh_i_context_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+    x = sslh_i_context_colour(m, sslh_i_context_cut(m, x, streams), streams); /* (1), (2) */
+    sslh_i_unscratch(c, streams);
+    sslh_view_add(out, "patches", x); /* (9N,p,p,C): rows 9 n .. 9 n + 8 are image n */
+}
+
+/* One pass of the encoder for all patches; the pairs are made of its features. */
+SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_context_self *s = (const sslh_i_context_self *)m->self;
+    sslh_tensor *x, *label, *index[2], *pair[2];
+    sslh_forward_desc f;
+    int pairs = s->d.one_order ? 8 : 16, n, i, k;
+    (void)phase;
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    x = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "patches"), f)); /* f(x_i): (9N,D) */
+    if (SSLH_I_BAD(c)) return x;
+    n = x->shape[0] / 9;
+    label = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim1(n * pairs)); /* (N J), J = 16 pairs */
+    for (k = 0; k < 2; k++) index[k] = sslh_i_new(c, "sslh_context", SSLH_I32, sslh_dim2(n, pairs)); /* (N,J) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < n * pairs; i++) {
+        int side = i % 8, neighbour = side < 4 ? side : side + 1, turned = i % pairs >= 8;
+        index[turned]->ints[i] = 4; /* the middle */
+        index[!turned]->ints[i] = neighbour;
+        label->ints[i] = turned ? 7 - side : side; /* seen from the other patch */
+    }
+    x = sslh_reshape(c, x, sslh_dim3(n, 9, -1));
+    for (k = 0; k < 2; k++) pair[k] = sslh_gather(c, x, index[k]); /* (N,J,D) */
+    x = sslh_reshape(c, sslh_concat(c, pair, 2, 2), sslh_dim2(n * pairs, -1)); /* (N J,2D) */
+    x = sslh_forward(s->head, x); /* (3), before the softmax: (N J,8) */
+    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(x, label->ints);
+    return sslh_cross_entropy(c, x, label); /* (4) */
+}
+
+SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc d) {
+    sslh_i_context_self s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    sslh_i_resolve(c, "sslh_context", sslh_i_context_settings, SSLH_I_LENGTH(sslh_i_context_settings), &d);
+    sslh_i_check_encoder(c, "sslh_context", encoder, -1);
+    if (d.views) s.views = *d.views;
+    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
+    memset(s.views.std, 0, sizeof s.views.std);
+    s.d = d;
+    s.d.views = NULL;
+    memset(&head, 0, sizeof head);
+    head.in = 2 * sslh_i_tap_width(c, "sslh_context", encoder, d.tap);
+    head.widths[0] = d.head_hidden;
+    head.widths[1] = 8;
+    head.batch_norm = !d.no_head_norm;
+    s.head = sslh_mlp(c, head);
+    m = sslh_i_method_begin(c, "context", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_context_prepare;
+    m.views = sslh_i_context_views;
+    m.loss = sslh_i_context_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_context(c, encoder, *(const sslh_context_desc *)desc);
+}
+#endif /* SSLH_WITH_CONTEXT */
 
 /* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
@@ -4528,6 +5196,18 @@ static const sslh_method_info sslh_i_methods[] = {
      "Unsupervised representation learning by predicting image rotations", "ICLR 2018", 2018,
      "telling which way is up", "square images", "any", "SSLH_WITH_ROTATION", "sslh_rotation", "sslh_cross_entropy",
      "accuracy", SSLH_I_MADE(rotation)},
+#endif
+#if SSLH_WITH_JIGSAW
+    {"jigsaw", "Jigsaw", "pretext task", "Noroozi & Favaro",
+     "Unsupervised learning of visual representations by solving jigsaw puzzles", "ECCV 2016", 2016,
+     "putting shuffled tiles in order", "images", "any", "SSLH_WITH_JIGSAW", "sslh_jigsaw", "sslh_cross_entropy",
+     "accuracy", SSLH_I_MADE(jigsaw)},
+#endif
+#if SSLH_WITH_CONTEXT
+    {"context", "Context prediction", "pretext task", "Doersch et al.",
+     "Unsupervised visual representation learning by context prediction", "ICCV 2015", 2015,
+     "telling on which side of a patch another lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
+     "sslh_cross_entropy", "accuracy", SSLH_I_MADE(context)},
 #endif
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
@@ -9114,7 +9794,9 @@ SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, cha
         return;
     }
     v = sslh_i_setting_get(s, desc);
-    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+    if (v == 0 && strcmp(s->standard, "auto") == 0 && !sslh_i_in_range(s->range, 0)) {
+        sslh_i_append(out, size, used, "auto"); /* decided later, by the images */
+    } else if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
         const char *word = s->range; /* the words in the order of their numbers, from 1 */
         int i;
         for (i = 1; i < (int)v && strchr(word, ','); i++) word = strchr(word, ',') + 2;
@@ -9199,7 +9881,7 @@ SSLH_I_LEAN_END
      >>loss-rows    the inner loops of the losses of part I
      >>conv         convolution, pooling, resizing
      >>norms        batch, group and layer norm, unit rows, dropout
-     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
+     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, windows
      >>sequences    attention, GRU and LSTM
      >>audio        spectrograms, cepstral coefficients, views of sound
 
@@ -13767,6 +14449,22 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     return sslh_i_end(c, op, present, n, out);
 }
 
+/* --- standardise over any axes ------------------------------------------------------------------------------------ */
+
+/* Built from operations: quick enough for tiles, clips and patches, which mostly want no gradient. */
+SSLH_DEF sslh_tensor *sslh_standardize(sslh_ctx *c, sslh_tensor *x, int axes, float eps) {
+    sslh_tensor *std;
+    sslh_i_axes a;
+    if (!sslh_i_begin(c, "sslh_standardize", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_standardize", x, axes, 1, &a))
+        return sslh_i_dummy(c);
+    if (!(eps >= 0)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_standardize: an eps of %g must not be negative", (double)eps);
+        return sslh_i_dummy(c);
+    }
+    std = sslh_sqrt(c, sslh_shift(c, sslh_variance(c, x, axes, 1, 0), eps != 0 ? eps : 1e-5f));
+    return sslh_div(c, sslh_sub(c, x, sslh_mean(c, x, axes, 1)), std);
+}
+
 /* --- unit rows; saved[0] (rows) holds |x| ------------------------------------------------------------------------- */
 /* y = x / max(|x|, eps): dx = (dy - y (y . dy)) / |x|, or dy / eps for rows shorter than eps. */
 SSLH_I_FN void sslh_i_l2_back(sslh_ctx *c, sslh_i_node *n) {
@@ -14308,6 +15006,84 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
     shape = sslh_shape_of(x);
     shape.size[1] = index->shape[1];
     return sslh_i_pick_op(c, op, x, index, shape, 1);
+}
+
+/* --- windows: crop, unfold ---------------------------------------------------------------------------------------- */
+
+/* A pixel is a row of the table (N,H W,C), so a window is a list of row numbers for sslh_gather, which also adds the
+   gradients of windows that overlap in a fixed order. */
+SSLH_DEF sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, int height, int width) {
+    const char *op = "sslh_crop";
+    sslh_tensor *in[2], *index;
+    sslh_shape shape;
+    int n, k, row, col, H, W, windows;
+    char a[96], b[96];
+    in[0] = x;
+    in[1] = at;
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || at->type != SSLH_I32 || at->ndim != 3 || at->shape[0] != x->shape[0] || at->shape[2] != 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, places %s: images (N,H,W,C) and I32 places (N,K,2), top and left of each "
+                  "window, are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(at)));
+        return sslh_i_dummy(c);
+    }
+    H = x->shape[1], W = x->shape[2], windows = at->shape[1];
+    if (height < 1 || width < 1 || height > H || width > W || (double)H * W > INT_MAX ||
+        (double)windows * height * width > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d windows of %d x %d do not fit into images of %d x %d", op, windows, height,
+                  width, H, W);
+        return sslh_i_dummy(c);
+    }
+    index = sslh_i_new(c, op, SSLH_I32, sslh_dim2(x->shape[0], windows * height * width)); /* rows of (N,H W,C) */
+    if (!index) return sslh_i_dummy(c);
+    for (n = 0; n < x->shape[0]; n++)
+        for (k = 0; k < windows; k++) {
+            size_t window = (size_t)n * (size_t)windows + (size_t)k;
+            int top = at->ints[2 * window], left = at->ints[2 * window + 1];
+            int32_t *to = index->ints + window * (size_t)(height * width);
+            if (top < 0 || left < 0 || top > H - height || left > W - width) {
+                sslh_fail(c, SSLH_E_USAGE, "%s: window %d of image %d, %d x %d at row %d, column %d, leaves the image "
+                          "of %d x %d", op, k, n, height, width, top, left, H, W);
+                return sslh_i_dummy(c);
+            }
+            for (row = 0; row < height; row++)
+                for (col = 0; col < width; col++) *to++ = (top + row) * W + left + col;
+        }
+    shape = sslh_dim5(x->shape[0], windows, height, width, x->shape[3]);
+    x = sslh_reshape(c, x, sslh_dim3(shape.size[0], H * W, shape.size[4]));
+    return sslh_reshape(c, sslh_gather(c, x, index), shape);
+}
+
+/* The places of the grid are the same in every image. */
+SSLH_DEF sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w) {
+    const char *op = "sslh_unfold";
+    sslh_tensor *at;
+    int n, row, col, rows, cols;
+    int32_t *to;
+    char a[96];
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || height < 1 || width < 1 || height > x->shape[1] || width > x->shape[2] || stride_h < 1 ||
+        stride_w < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: windows of %d x %d with strides of %d and %d do not fit %s: images (N,H,W,C) "
+                  "that hold a window, and strides of at least 1, are needed", op, height, width, stride_h, stride_w,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)));
+        return sslh_i_dummy(c);
+    }
+    rows = (x->shape[1] - height) / stride_h + 1;
+    cols = (x->shape[2] - width) / stride_w + 1;
+    if ((double)rows * cols > INT_MAX) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d x %d windows are too many", op, rows, cols);
+        return sslh_i_dummy(c);
+    }
+    at = sslh_i_new(c, op, SSLH_I32, sslh_dim3(x->shape[0], rows * cols, 2));
+    if (!at) return sslh_i_dummy(c);
+    for (n = 0, to = at->ints; n < x->shape[0]; n++)
+        for (row = 0; row < rows; row++)
+            for (col = 0; col < cols; col++) {
+                *to++ = row * stride_h;
+                *to++ = col * stride_w;
+            }
+    return sslh_crop(c, x, at, height, width);
 }
 
 /* --- integers to real --------------------------------------------------------------------------------------------- */

@@ -5,10 +5,14 @@ bin=${1:-build/examples}
 out=build/pictures
 mkdir -p "$out" docs/img
 "$bin/rotation" --epochs 1 --out "$out"
+"$bin/jigsaw" --epochs 10 --out "$out"
+"$bin/context" --epochs 10 --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
+cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
+cp "$out/context_nearest.png" docs/img/context_nearest.png
 cp "$out/views.png" docs/img/simclr_views.png
 cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
 cp "$out/loss.png" docs/img/simclr_loss.png

@@ -19,6 +19,8 @@ typedef struct options {
     const char *out;   /* --out: folder for pictures and files */
     unsigned long seed;
     int threads, epochs, batch;
+    int images;        /* --images: only so many training images; 0: all */
+    int side;          /* --side: images are resized to side x side when they are loaded; 0: as they are */
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
 } options;
@@ -31,6 +33,7 @@ static const char *const options_help =
     "  --test PATH    test images; default: found beside the training images, else a tenth of them\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
+    "  --images N     the first N training images    --side N      images resized to N x N (bicubic)\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
     "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n";
 
@@ -79,6 +82,9 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
             o.threads = (int)option_number("--threads", v);
         else if ((v = option_value(*argc, argv, &i, "--epochs")) != NULL) o.epochs = (int)option_number("--epochs", v);
         else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = (int)option_number("--batch", v);
+        else if ((v = option_value(*argc, argv, &i, "--images")) != NULL)
+            o.images = (int)option_number("--images", v);
+        else if ((v = option_value(*argc, argv, &i, "--side")) != NULL) o.side = (int)option_number("--side", v);
         else if (extra) argv[left++] = argv[i];
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
@@ -130,6 +136,41 @@ static int file_find(char *out, size_t size, const char *folder, const char *nam
     return file_exists(out);
 }
 
+/* The images resized to side x side, 8-bit. Their memory is needed to the end of the program. */
+static sslh_data resized(sslh_ctx *c, sslh_data data, int side) {
+    size_t before = (size_t)data.height * (size_t)data.width * (size_t)data.channels;
+    size_t after = (size_t)side * (size_t)side * (size_t)data.channels, k;
+    uint8_t *pixels = (uint8_t *)malloc(after * (size_t)data.count), *to = pixels;
+    float *in = (float *)malloc(before * sizeof *in), *out = (float *)malloc(after * sizeof *out);
+    int32_t *labels = (int32_t *)malloc((size_t)data.count * sizeof *labels), *label = labels;
+    sslh_loader_desc ld;
+    sslh_loader *loader;
+    sslh_batch batch;
+    int64_t mark = sslh_mark(c);
+    int i;
+    if (!pixels || !in || !out || !labels) {
+        fprintf(stderr, "not enough memory for images of %d x %d\n", side, side);
+        exit(1);
+    }
+    memset(&ld, 0, sizeof ld);
+    ld.batch = 1;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, data, ld);
+    while (sslh_next_batch(loader, &batch)) {
+        sslh_read(sslh_batch_images(c, batch), in, before);
+        sslh_resize(c, in, data.height, data.width, data.channels, NULL, out, side, side, 0, 0);
+        for (k = 0; k < after; k++) {
+            float v = out[k] * 255 + 0.5f; /* bicubic values may leave 0 .. 255 */
+            *to++ = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+        }
+        for (i = 0; batch.labels && i < batch.count; i++) *label++ = batch.labels[i];
+    }
+    sslh_rewind(c, mark); /* the loader */
+    free(in);
+    free(out);
+    return sslh_data_from_images(c, pixels, (int)data.count, side, side, data.channels, label > labels ? labels : NULL);
+}
+
 /* Loads training and test images as --data and --test say. */
 static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     char folder[1024], path[1200];
@@ -172,6 +213,11 @@ static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_d
     if (o->smoke && !sslh_error(c)) {
         if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);
         if (test->count > 256) *test = sslh_data_range(*test, 0, 256);
+    }
+    if (o->images && !sslh_error(c) && train->count > o->images) *train = sslh_data_range(*train, 0, o->images);
+    if (o->side && !sslh_error(c)) {
+        *train = resized(c, *train, o->side);
+        *test = resized(c, *test, o->side);
     }
     stop_on_error(c);
 }

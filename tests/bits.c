@@ -74,7 +74,7 @@ static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, ssl
 }
 
 typedef struct part { const char *name; unsigned long long hash; } part;
-static part parts[12];
+static part parts[16];
 static int n_parts;
 static char error_text[512];
 static void note_part(const char *name, unsigned long long h) {
@@ -162,6 +162,26 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         md.decoder_width = 16, md.decoder_depth = 1, md.decoder_heads = 2;
         m = sslh_mae(c, sslh_vit(c, td), md);
         note_part("mae", train(c, &m, data, adam, 2, 8, 0));
+    }
+#endif
+#if SSLH_WITH_JIGSAW
+    {
+        sslh_jigsaw_desc jd;
+        sslh_method m;
+        memset(&jd, 0, sizeof jd);
+        jd.head_hidden = 24;
+        m = sslh_jigsaw(c, small_convnet(c), jd);
+        note_part("jigsaw", train(c, &m, data, sgd, 3, 12, 0));
+    }
+#endif
+#if SSLH_WITH_CONTEXT
+    {
+        sslh_context_desc cd;
+        sslh_method m;
+        memset(&cd, 0, sizeof cd);
+        cd.head_hidden = 24;
+        m = sslh_context(c, small_convnet(c), cd);
+        note_part("context", train(c, &m, data, sgd, 3, 12, 0));
     }
 #endif
     {   /* a gated recurrent unit over tokens with cross-entropy */

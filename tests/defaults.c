@@ -83,8 +83,13 @@ static void method_numbers(void) {
     sslh_vae_desc vd;
     sslh_mae_desc md;
     sslh_vit_desc td;
+    sslh_jigsaw_desc jd;
+    sslh_context_desc cd;
     sslh_method m;
     sslh_net *vit;
+    int i;
+    memset(&jd, 0, sizeof jd);
+    memset(&cd, 0, sizeof cd);
     memset(&rd, 0, sizeof rd);
     memset(&sd, 0, sizeof sd);
     memset(&vd, 0, sizeof vd);
@@ -100,6 +105,28 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.milestones[1], 120.0 / 200, 1e-6);
     CHECK_NEAR(m.defaults.milestones[2], 160.0 / 200, 1e-6);
     CHECK_NEAR(m.defaults.gamma, 0.2, 1e-7); /* 0.1, 0.02, 0.004, 0.0008 */
+    m = sslh_jigsaw(c, small(c, 3), jd);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.batch == 256 && m.defaults.schedule == SSLH_STEPS,
+          "jigsaw's optimiser");
+    CHECK_NEAR(m.defaults.lr, 0.01, 1e-8);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 5e-4, 1e-9);
+    for (i = 0; i < 3; i++) CHECK_NEAR(m.defaults.milestones[i], (i + 1) * 100.0 / 350, 1e-4); /* thousand steps */
+    CHECK_NEAR(m.defaults.gamma, 0.1, 1e-8);
+    CHECK(sslh_find(m.net, "permutations")->shape[0] == 100 && sslh_find(m.net, "permutations")->shape[1] == 9,
+          "100 permutations of 9 tiles");
+    CHECK(sslh_find(m.net, "head.fc1.weight")->shape[1] == 9 * 8 && sslh_find(m.net, "head.fc2.weight")->shape[0] == 100,
+          "the head reads 9 features");
+    m = sslh_context(c, small(c, 3), cd);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.batch == 512 && m.lr_scales && m.defaults.warmup == 5,
+          "context's optimiser");
+    CHECK_NEAR(m.defaults.lr * 512 / 256, 0.2, 1e-7);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-4, 1e-9);
+    CHECK_NEAR(m.defaults.milestones[0], 30.0 / 70, 1e-4);
+    CHECK_NEAR(m.defaults.milestones[1], 50.0 / 70, 1e-4);
+    CHECK(sslh_find(m.net, "head.fc1.weight")->shape[1] == 2 * 8 && sslh_find(m.net, "head.fc2.weight")->shape[0] == 8,
+          "the head reads 2 features");
     m = sslh_simclr(c, small(c, 3), sd);
     CHECK_OK(c);
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.min_batch == 2, "SimCLR's optimiser");
@@ -385,6 +412,10 @@ static void a_line_is_read_back(void) {
         {"simclr", "optimizer=sgd lr=0.3 momentum=0 clip=2 temperature=0.2 batch=64 epochs=3 warmup=7"},
         {"rotation", ""},
         {"rotation", "tap=block1,schedule=steps milestones=none"},
+        {"jigsaw", ""},
+        {"context", ""},
+        {"context", "gap=0 jitter=0 pixelate=0.5 patch=4 projection=1"},
+        {"jigsaw", "grid=2 tile=5 channel_shift=0 grey=0 permutations=10"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
         {"mae", "mask=0.5 weight_decay=0 batch=100"}};
     int i;
@@ -397,7 +428,7 @@ static void a_line_is_read_back(void) {
         sslh_method_print(&m, again, sizeof again);
         CHECK_OK(c);
         CHECK(strcmp(first, again) == 0, "\n%s\n%s", first, again);
-        CHECK(!!strstr(first, "milestones=") == (i == 2 || i == 3), "%s", first);
+        CHECK(!!strstr(first, "milestones=") == (i >= 2 && i <= 7), "%s", first);
         sslh_destroy(c);
     }
 }
@@ -482,14 +513,20 @@ static void losses_at_the_start(void) {
     sslh_ctx *c = create(3);
     sslh_data data = noise(c, 64, 16, 16, 3);
     sslh_rotation_desc rd;
+    sslh_jigsaw_desc jd;
+    sslh_context_desc cd;
     sslh_simclr_desc sd;
     sslh_vae_desc vd;
     sslh_train_desc t = quiet(32);
+    memset(&jd, 0, sizeof jd);
+    memset(&cd, 0, sizeof cd);
     memset(&rd, 0, sizeof rd);
     memset(&sd, 0, sizeof sd);
     memset(&vd, 0, sizeof vd);
     t.max_steps = 1;
     CHECK_NEAR(sslh_train(c, sslh_rotation(c, small(c, 3), rd), data, t), log(4.0), 0.4);
+    CHECK_NEAR(sslh_train(c, sslh_jigsaw(c, small(c, 3), jd), data, t), log(100.0), 0.6);
+    CHECK_NEAR(sslh_train(c, sslh_context(c, small(c, 3), cd), data, t), log(8.0), 0.4);
     CHECK_NEAR(sslh_train(c, sslh_simclr(c, small(c, 3), sd), data, t), log(2.0 * 32 - 1), 0.6);
     vd.height = vd.width = 16;
     vd.channels = 3;

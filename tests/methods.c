@@ -48,8 +48,9 @@ static void set_values(sslh_net *net) {
 
 typedef struct method_case { const char *name; float lr; } method_case;
 static const method_case cases[] = {{"simclr", 0.05f},    {"simclr_plain", 0.05f}, {"rotation", 0.05f},
-                                    {"vae", 0.01f},       {"vae_gaussian", 0.01f}, {"mae", 0.01f},
-                                    {"mae_pixels", 0.01f}};
+                                    {"jigsaw", 0.05f},    {"jigsaw_4", 0.05f},     {"context", 0.05f},
+                                    {"context_one", 0.05f}, {"vae", 0.01f},
+                                    {"vae_gaussian", 0.01f}, {"mae", 0.01f},       {"mae_pixels", 0.01f}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -75,7 +76,17 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         for (i = 0; i < 8; i++) label[i] = (int32_t)(draw20(&s) % 4);
         sslh_view_add(out, "images", image_input(c, "images", 8, 8, 8, 3));
         sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(8), label));
-    } else if (strncmp(current->name, "vae", 3) == 0)
+    } else if (strncmp(current->name, "jigsaw", 6) == 0) {
+        int tiles = strcmp(current->name, "jigsaw_4") == 0 ? 4 : 9, i;
+        int32_t label[6];
+        uint32_t s = seed_of("labels ", current->name);
+        for (i = 0; i < 6; i++) label[i] = (int32_t)(draw20(&s) % (tiles == 4 ? 5 : 20));
+        sslh_view_add(out, "tiles",
+                      sslh_reshape(c, image_input(c, "tiles", 6 * tiles, 6, 6, 3), sslh_dim5(6, tiles, 6, 6, 3)));
+        sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(6), label));
+    } else if (strncmp(current->name, "context", 7) == 0)
+        sslh_view_add(out, "patches", image_input(c, "patches", 27, 6, 6, 3));
+    else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
     else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
         int32_t keep[12], restore[48];
@@ -101,6 +112,14 @@ static sslh_net *convnet(sslh_ctx *c, int a, int b) {
     d.channels = 3, d.widths[0] = a, d.widths[1] = b;
     return sslh_convnet(c, d);
 }
+#if SSLH_WITH_CONTEXT
+static sslh_net *convnet_of(sslh_ctx *c, int channels) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = channels, d.widths[0] = 8, d.widths[1] = 16;
+    return sslh_convnet(c, d);
+}
+#endif
 static sslh_net *vit(sslh_ctx *c, int mean_pool) {
     sslh_vit_desc d;
     memset(&d, 0, sizeof d);
@@ -124,6 +143,24 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         sslh_rotation_desc d;
         memset(&d, 0, sizeof d);
         return sslh_rotation(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_JIGSAW
+    if (strncmp(name, "jigsaw", 6) == 0) {
+        sslh_jigsaw_desc d;
+        memset(&d, 0, sizeof d);
+        d.permutations = 20, d.head_hidden = 11;
+        if (strcmp(name, "jigsaw_4") == 0) d.grid = 2, d.permutations = 5, d.no_head_norm = 1, d.no_tile_norm = 1;
+        return sslh_jigsaw(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_CONTEXT
+    if (strncmp(name, "context", 7) == 0) {
+        sslh_context_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 11;
+        if (strcmp(name, "context_one") == 0) d.one_order = 1, d.no_head_norm = 1, d.projection = 1;
+        return sslh_context(c, convnet(c, 6, 10), d);
     }
 #endif
 #if SSLH_WITH_VAE
@@ -450,7 +487,8 @@ static void every_method(void) {
         }
         sslh_destroy(c);
     }
-    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_SIMCLR + SSLH_WITH_VAE + SSLH_WITH_MAE,
+    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_SIMCLR + SSLH_WITH_VAE +
+                                     SSLH_WITH_MAE,
           "%d methods, count says %d", rows, count);
 }
 
@@ -667,12 +705,494 @@ static void mae_explained(void) {
 }
 #endif
 
+/* --- puzzles and patches ------------------------------------------------------------------------------------------ */
+
+#if SSLH_WITH_JIGSAW || SSLH_WITH_CONTEXT
+/* n images of side x side that say where a pixel is: channel 0 its row, 1 its column, 2 both, as multiples of 1/256. */
+static sslh_data places(sslh_ctx *c, int n, int side) {
+    static uint8_t pixels[64 * 32 * 32 * 3];
+    int i, row, col;
+    uint8_t *p = pixels;
+    for (i = 0; i < n; i++)
+        for (row = 0; row < side; row++)
+            for (col = 0; col < side; col++, p += 3)
+                p[0] = (uint8_t)(5 * row), p[1] = (uint8_t)(5 * col), p[2] = (uint8_t)(3 * row + 4 * col);
+    return sslh_data_from_images(c, pixels, n, side, side, 3, NULL);
+}
+#endif
+
+#if SSLH_WITH_JIGSAW
+/* The set of permutations: different ones, far from each other, by the seed alone. */
+static void jigsaw_set(void) {
+    static const struct { int grid, count, least; double mean; } wanted[] = {
+        {3, 100, 7, 8.07}, {3, 504, 7, 8.01}, {3, 701, 6, 8.0}, {3, 1000, 6, 8.0}, {3, 1512, 6, 8.0}, {3, 9, 8, 8.7},
+        {2, 24, 2, 3.0},   {2, 4, 4, 4},      {2, 0, 2, 3.0},   {3, 0, 7, 8.07}};
+    int w, i, j, k;
+    for (w = 0; w < (int)(sizeof wanted / sizeof wanted[0]); w++) {
+        sslh_ctx *c = create(1);
+        sslh_jigsaw_desc d;
+        sslh_method m, again;
+        const sslh_tensor *set, *other;
+        double sum = 0, pairs = 0;
+        int least = 99, count = wanted[w].count ? wanted[w].count : wanted[w].grid == 2 ? 24 : 100;
+        int tiles = wanted[w].grid * wanted[w].grid;
+        memset(&d, 0, sizeof d);
+        d.grid = wanted[w].grid, d.permutations = wanted[w].count, d.head_hidden = 4;
+        m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+        CHECK_OK(c);
+        set = sslh_find(m.net, "permutations");
+        if (!CHECK(set && set->type == SSLH_I32 && set->shape[0] == count && set->shape[1] == tiles, "the set")) continue;
+        for (i = 0; i < count; i++) {
+            unsigned seen = 0;
+            for (k = 0; k < tiles; k++) seen |= 1u << set->ints[i * tiles + k];
+            CHECK(seen == (1u << tiles) - 1, "row %d is no permutation", i);
+            for (j = 0; j < i; j++) {
+                int distance = 0;
+                for (k = 0; k < tiles; k++) distance += set->ints[i * tiles + k] != set->ints[j * tiles + k];
+                sum += distance, pairs++;
+                if (distance < least) least = distance;
+            }
+        }
+        if (count == 100) printf("   100 of our 504 permutations: mean distance %.2f, least %d\n", sum / pairs, least);
+        CHECK(least >= wanted[w].least && sum / pairs >= wanted[w].mean - 1e-9, "%d of %d tiles: least distance %d, mean %g",
+              count, tiles, least, sum / pairs);
+        again = sslh_jigsaw(c, convnet(c, 4, 4), d); /* later streams, the same seed */
+        other = sslh_find(again.net, "permutations");
+        CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) == 0, "the set depends on more than the seed");
+        if (count < 24) {
+            sslh_desc cd;
+            sslh_ctx *seeded;
+            memset(&cd, 0, sizeof cd);
+            cd.seed = 12, cd.threads = 1;
+            seeded = sslh_create(cd);
+            again = sslh_jigsaw(seeded, convnet(seeded, 4, 4), d);
+            other = sslh_find(again.net, "permutations");
+            CHECK(memcmp(set->ints, other->ints, set->count * sizeof *set->ints) != 0, "the set does not know the seed");
+            sslh_destroy(seeded);
+        }
+        sslh_destroy(c);
+    }
+}
+
+/* The authors' way over all 9! permutations, for the page: nearest 1 takes of equally distant ones the one whose nearest
+   chosen one is farthest. Our set is as far apart on average, and its least distance is larger. */
+static void jigsaw_all(void) {
+    enum { ALL = 362880, COUNT = 100 };
+    int8_t *all = (int8_t *)malloc(9 * ALL), *least = (int8_t *)malloc(ALL);
+    int *sum = (int *)malloc(ALL * sizeof *sum), nearest, i, k, chosen, distance;
+    for (nearest = 0; nearest < 2; nearest++) {
+        double total = 0;
+        int best = 0, closest = 9;
+        for (k = 0; k < 9; k++) all[k] = (int8_t)k;
+        for (i = 1; i < ALL; i++) { /* the next one in the order of the dictionary */
+            int8_t *p = all + 9 * i, t;
+            int from, to, end;
+            memcpy(p, p - 9, 9);
+            for (from = 7; p[from] > p[from + 1]; from--) {}
+            for (to = 8; p[to] < p[from]; to--) {}
+            t = p[from], p[from] = p[to], p[to] = t;
+            for (from++, end = 8; from < end; from++, end--) t = p[from], p[from] = p[end], p[end] = t;
+        }
+        for (i = 0; i < ALL; i++) sum[i] = 0, least[i] = 9;
+        for (chosen = 0; chosen < COUNT; chosen++) {
+            const int taken = best;
+            if (chosen) total += sum[taken], closest = least[taken] < closest ? least[taken] : closest;
+            sum[taken] = -1;
+            for (i = 0, best = -1; i < ALL; i++) {
+                if (sum[i] < 0) continue;
+                for (k = distance = 0; k < 9; k++) distance += all[9 * i + k] != all[9 * taken + k];
+                sum[i] += distance;
+                if (distance < least[i]) least[i] = (int8_t)distance;
+                if (best < 0 || sum[i] > sum[best] || (nearest && sum[i] == sum[best] && least[i] > least[best])) best = i;
+            }
+        }
+        total /= COUNT * (COUNT - 1) / 2;
+        printf("   %d of all %d permutations, ties %s: mean distance %.2f, least %d\n", COUNT, ALL,
+               nearest ? "by the nearest" : "the first", total, closest);
+        CHECK(fabs(total - 8.08) < 0.005 && closest < 7, "mean %g, least %d", total, closest);
+    }
+    free(all), free(least), free(sum);
+}
+
+/* What the views hold: each tile comes from the cell that the permutation of its label says, every place in the cell
+   occurs, channels move apart but stay in the cell, grey puzzles are grey, tiles are normalised one by one. */
+static void jigsaw_views(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = places(c, 64, 32);
+    sslh_jigsaw_desc d;
+    sslh_batch batch;
+    sslh_preprocess p;
+    sslh_tensor *tiles, *label;
+    const sslh_tensor *set;
+    sslh_view_set views;
+    sslh_method m;
+    int way, n, k, i, ch, seen_apart = 0, places_seen[2][3], labels_seen[24], different = 0;
+    memset(places_seen, 0, sizeof places_seen), memset(labels_seen, 0, sizeof labels_seen);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    for (way = 0; way < 5; way++) {
+        double worst = 0;
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.no_tile_norm = way != 3, d.project = way == 4 ? 1.0f : 0, d.channel_shift = way == 1 ? 2 : SSLH_OFF, d.grey = way == 2 ? 1.0f : SSLH_OFF;
+        if (way == 0) d.grid = 2, d.tile = 14; /* cells of 16: the grid fills the image */
+        m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+        m.prepare(&m, data);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        tiles = sslh_view_get(&views, "tiles"), label = sslh_view_get(&views, "labels");
+        set = sslh_find(m.net, "permutations");
+        p = sslh_get_preprocess(m.encoder);
+        {
+            int K = tiles->shape[1], t = tiles->shape[2], g = way ? 3 : 2, cell = 32 / g, room = cell - t;
+            CHECK(tiles->ndim == 5 && tiles->shape[0] == 64 && K == g * g && t == (way ? 8 : 14) && tiles->shape[3] == t,
+                  "tiles of %d", t);
+            for (n = 0; n < 64; n++) {
+                int corner[2] = {0, 0}; /* of the grid, where known */
+                CHECK(label->ints[n] >= 0 && label->ints[n] < set->shape[0], "label %d", label->ints[n]);
+                if (way == 0) labels_seen[label->ints[n]]++;
+                for (k = 0; k < K; k++) {
+                    const sslh_real *v = tiles->data + (n * K + k) * t * t * 3;
+                    int from = set->ints[label->ints[n] * K + k], at[2];
+                    for (i = 0; i < 2 && way < 2; i++) { /* channel i says row or column */
+                        at[i] = (int)floor((double)(v[i] * (sslh_real)p.std[i] + (sslh_real)p.mean[i]) * 255 / 5 + 0.5) -
+                            (i ? from % g : from / g) * cell;
+                        if (way == 0) {
+                            CHECK(at[i] >= corner[i] && at[i] <= corner[i] + room, "tile at %d of its cell", at[i]);
+                            places_seen[i][at[i]]++;
+                        } else CHECK(at[i] >= 0 && at[i] <= 2 + room, "tile at %d of its cell", at[i]);
+                    }
+                    if (way < 2)
+                        for (i = 0; i < t * t; i++)
+                            for (ch = 0; ch < 3; ch++) {
+                                double x = (double)(v[i * 3 + ch] * (sslh_real)p.std[ch] + (sslh_real)p.mean[ch]) * 255;
+                                double row = at[0] + (from / g) * cell + i / t, col = at[1] + (from % g) * cell + i % t;
+                                double off = x - (ch == 0 ? 5 * row : ch == 1 ? 5 * col : 3 * row + 4 * col);
+                                if (way == 0 || ch < 2) worst = fabs(off) > worst ? fabs(off) : worst;
+                                else seen_apart += fabs(off) > 0.5;
+                            }
+                    if (way == 2)
+                        for (i = 0; i < t * t; i++) {
+                            double x[3];
+                            for (ch = 0; ch < 3; ch++) x[ch] = (double)v[i * 3 + ch] * (double)p.std[ch] + (double)p.mean[ch];
+                            worst = fabs(x[0] - x[1]) + fabs(x[1] - x[2]) > worst ? fabs(x[0] - x[1]) + fabs(x[1] - x[2]) : worst;
+                        }
+                    for (i = 0; i < t * t && way == 4; i++) { /* green against magenta is gone */
+                        double x[3], a;
+                        for (ch = 0; ch < 3; ch++)
+                            x[ch] = (double)v[i * 3 + ch] * (double)p.std[ch] + (double)p.mean[ch];
+                        a = fabs(2 * x[1] - x[0] - x[2]);
+                        worst = a > worst ? a : worst;
+                    }
+                    for (ch = 0; ch < 3 && way == 3; ch++) {
+                        double s = 0, s2 = 0;
+                        for (i = 0; i < t * t; i++) s += (double)v[i * 3 + ch], s2 += (double)v[i * 3 + ch] * (double)v[i * 3 + ch];
+                        s /= t * t, s2 /= t * t;
+                        worst = fabs(s) + fabs(s2 - 1) > worst ? fabs(s) + fabs(s2 - 1) : worst;
+                    }
+                }
+                if (n) different += memcmp(tiles->data, tiles->data + n * K * t * t * 3, (size_t)(K * t * t * 3) * sizeof(sslh_real)) != 0;
+            }
+        }
+        CHECK(worst < (way < 2 ? 0.01 : way == 3 ? 0.2 : 1e-5), "way %d: %g", way, worst);
+    }
+    for (i = 0; i < 2; i++)
+        for (k = 0; k < 3; k++) CHECK(places_seen[i][k] > 30, "place %d of a cell came %d times of 256", k, places_seen[i][k]);
+    for (i = n = 0; i < 24; i++) n += labels_seen[i] > 0;
+    CHECK(n > 15, "%d of 24 permutations in 64 puzzles", n);
+    CHECK(seen_apart > 1000, "channels were apart in %d pixels", seen_apart);
+    CHECK(different > 4 * 60, "%d puzzles differ from the first", different);
+    sslh_destroy(c);
+}
+
+/* A head that knows nothing has the loss ln P; one that has learnt loses by wrong labels; and the picture of a solved
+   puzzle is the image. */
+static void jigsaw_learns(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = places(c, 64, 32);
+    sslh_jigsaw_desc d;
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x, *w, *puzzle, *solved;
+    sslh_method m;
+    float right = 0;
+    double loss, wrong;
+    size_t i;
+    int n, k, in_place = 0;
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
+    /* the tiles' means tell where they are: this is the shortcut that normalising them closes */
+    d.grid = 2, d.no_tile_norm = 1, d.grey = SSLH_OFF, d.head_hidden = 64;
+    m = sslh_jigsaw(c, convnet(c, 8, 16), d);
+    w = sslh_find(m.net, "head.fc2.weight");
+    {
+        float *zero = (float *)calloc(w->count, sizeof *zero);
+        sslh_write(w, zero, w->count);
+        sslh_write(sslh_find(m.net, "head.fc2.bias"), zero, 24);
+        free(zero);
+    }
+    t.quiet = 1, t.batch = 32, t.epochs = test_small() ? 25 : 60, t.lr = 0.1f, t.max_steps = 1;
+    loss = (double)sslh_train(c, m, data, t);
+    CHECK_NEAR(loss, log(24.0), 1e-5);
+    t.max_steps = 0;
+    sslh_train(c, m, data, t);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    m.views(&m, &batch, &views);
+    loss = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(loss < 1 && m.second > 0.7f, "loss %g, accuracy %g", loss, (double)m.second);
+    x = sslh_view_get(&views, "labels");
+    for (i = 0; i < x->count; i++) x->ints[i] = (x->ints[i] + 1) % 24;
+    wrong = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.second < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
+    sslh_jigsaw_solve(&m, sslh_batch_images(c, batch), 1, &puzzle, &solved, &right);
+    CHECK_OK(c);
+    CHECK(right > 0.7f && solved->shape[0] == 64 && solved->shape[1] == 32 && puzzle->count == solved->count, "solved %g",
+          (double)right);
+    for (n = 0; n < 64; n++) {
+        int ok = 1;
+        for (k = 0; k < 4; k++) { /* the middle of each cell: the middle of that cell of the image, but for the jitter */
+            int row = k / 2 * 16 + 8, col = k % 2 * 16 + 8;
+            const sslh_real *v = solved->data + ((n * 32 + row) * 32 + col) * 3;
+            ok &= fabs((double)v[0] * 255 / 5 - row) <= 5 && fabs((double)v[1] * 255 / 5 - col) <= 5;
+        }
+        in_place += ok;
+    }
+    CHECK(in_place == (int)(right * 64 + 0.5f), "%d images are whole, %g puzzles solved", in_place, (double)right * 64);
+    sslh_destroy(c);
+}
+
+static void jigsaw_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_tensor *a = NULL, *b = NULL;
+    sslh_jigsaw_desc d;
+    sslh_method m;
+    memset(&d, 0, sizeof d);
+    d.grid = 2, d.permutations = 25;
+    sslh_jigsaw(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_jigsaw: .permutations is 25, but 4 tiles (.grid 2) have 24");
+    d.grid = 4, d.permutations = 0;
+    sslh_jigsaw(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_jigsaw: .grid is 4 (3 or 2)");
+    d.grid = 0, d.permutations = 1513;
+    sslh_jigsaw(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_jigsaw: .permutations is 1513 (2 to 1512)");
+    d.permutations = 0, d.tile = 3;
+    m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+    sslh_train(c, m, data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of 3 pixels do not fit into 3 x 3 cells of 2 pixels (images of 8 x 8)");
+    d.tile = 0;
+    sslh_train(c, sslh_jigsaw(c, vit(c, 0), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of 8 pixels do not fit");
+    d.tile = 2;
+    sslh_train(c, sslh_jigsaw(c, vit(c, 0), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of 2 pixels, but the encoder takes images of 8 only");
+    d.tile = 1;
+    sslh_train(c, sslh_jigsaw(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_jigsaw: tiles of one pixel (images of 8 x 8) have no variance");
+    d.tile = 0;
+    sslh_jigsaw(c, NULL, d);
+    CHECK_ERROR(c, "sslh_jigsaw: the encoder is NULL");
+    m = sslh_jigsaw(c, convnet(c, 4, 4), d);
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim2(3, 3)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "sslh_jigsaw_solve: images (N,H,W,C) are needed");
+    CHECK(a && b && a->count == 1, "no dummies");
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 2, 8, 3)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "do not fit");
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 5)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "sslh_jigsaw: images of 5 channels; 1 to 4 are possible");
+    sslh_jigsaw_solve(NULL, NULL, 0, &a, &b, NULL);
+    m = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_jigsaw_solve(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 3)), 0, &a, &b, NULL);
+    CHECK_ERROR(c, "'mine' was not made by sslh_jigsaw");
+    sslh_destroy(c);
+}
+#endif
+
+#if SSLH_WITH_CONTEXT
+/* One channel of each patch is left, or no green against magenta; patches come from where they should. */
+static void context_views(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = places(c, 64, 32);
+    sslh_context_desc d;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x;
+    sslh_method m;
+    int way, n, i, k, ch, kept[3], moved[3], images = 64, different = 0;
+    memset(kept, 0, sizeof kept), memset(moved, 0, sizeof moved);
+    sslh_next_batch(loader_for(c, data, images), &batch);
+    for (way = 0; way < 3; way++) { /* one channel; projected; as they are */
+        double worst = 0;
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.projection = way == 1, d.keep_colour = way == 2;
+        m = sslh_context(c, convnet(c, 4, 4), d);
+        m.prepare(&m, data);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        x = sslh_view_get(&views, "patches");
+        if (!CHECK(x->ndim == 4 && x->shape[0] == 9 * images && x->shape[1] == 8 && x->shape[3] == 3, "patches")) break;
+        for (n = 0; n < 9 * images; n++) {
+            const sslh_real *v = x->data + n * 192;
+            double sum[3] = {0, 0, 0}, square[3] = {0, 0, 0}, least = 1e9, all;
+            int strong = 0;
+            for (i = 0; i < 64; i++)
+                for (ch = 0; ch < 3; ch++) sum[ch] += (double)v[i * 3 + ch], square[ch] += (double)(v[i * 3 + ch] * v[i * 3 + ch]);
+            for (ch = 0; ch < 3; ch++) strong += square[ch] > 64 * 0.5, least = square[ch] < least ? square[ch] : least;
+            all = (square[0] + square[1] + square[2]) / 192;
+            CHECK(fabs(all - 1) < 0.02, "mean square %g", all);
+            for (ch = 0; ch < 3; ch++) {
+                if (square[ch] > 64 * 0.5) CHECK(fabs(sum[ch]) < 1, "sum %g", sum[ch]);
+                if (way == 0) kept[ch] += square[ch] > 64 * 2;
+            }
+            if (way == 0) /* noise of half a level beside a ramp of 5 levels a pixel */
+                CHECK(strong == 1 && least > 64 * 1e-5 && least < 64 * 1e-2, "%d channels, least %g", strong, least / 64);
+            if (way == 1) { /* nothing along (-1,2,-1) is left */
+                for (i = 0; i < 64; i++) {
+                    double a = 2 * (double)v[i * 3 + 1] - (double)v[i * 3] - (double)v[i * 3 + 2];
+                    worst = fabs(a) > worst ? fabs(a) : worst;
+                }
+            }
+            if (n) different += memcmp(x->data, v, 192 * sizeof *v) != 0;
+        }
+        CHECK(worst < 1e-4, "%g is left", worst);
+    }
+    for (ch = 0; ch < 3; ch++) CHECK(kept[ch] > 140, "channel %d was kept in %d patches of 576", ch, kept[ch]);
+    CHECK(different > 3 * 500, "%d patches differ from the first", different);
+    /* where they come from: no two pieces of noise are alike, whatever their mean and contrast */
+    {
+        static uint8_t pixels[16 * 40 * 40];
+        sslh_data noise;
+        int row, col, at[9][2], seen = 0;
+        for (n = 0; n < 16; n++)
+            for (row = 0; row < 40; row++)
+                for (col = 0; col < 40; col++)
+                    pixels[(n * 40 + row) * 40 + col] = (uint8_t)sslh_random_below(1, (uint64_t)n, (uint64_t)(row * 40 + col), 256);
+        noise = sslh_data_from_images(c, pixels, 16, 40, 40, 1, NULL);
+        memset(&d, 0, sizeof d), memset(&views, 0, sizeof views);
+        d.patch = 8, d.gap = 0.5f, d.jitter = 0.25f; /* 24 + 8 + 4 of 40 */
+        m = sslh_context(c, convnet_of(c, 1), d);
+        sslh_next_batch(loader_for(c, noise, 16), &batch);
+        m.prepare(&m, noise);
+        m.views(&m, &batch, &views);
+        CHECK_OK(c);
+        x = sslh_view_get(&views, "patches");
+        for (n = 0; n < 16; n++) {
+            for (i = 0; i < 9; i++) { /* the place at which the image, normalised alike, is this patch */
+                const sslh_real *v = x->data + (n * 9 + i) * 64;
+                const uint8_t *from = pixels + batch.index[n] * 1600;
+                double best = 1e9;
+                for (row = 0; row <= 32; row++)
+                    for (col = 0; col <= 32; col++) {
+                        double mean = 0, square = 0, off = 0, y[64];
+                        for (k = 0; k < 64; k++) mean += y[k] = from[(row + k / 8) * 40 + col + k % 8] / 255.0;
+                        for (k = 0; k < 64; k++) y[k] -= mean / 64, square += y[k] * y[k];
+                        for (k = 0; k < 64; k++) off += fabs(y[k] / sqrt(square / 64 + 1e-5) - (double)v[k]);
+                        if (off < best) best = off, at[i][0] = row, at[i][1] = col;
+                    }
+                CHECK(best < 0.01, "patch %d of image %d is no piece of it: %g", i, n, best);
+            }
+            for (i = 0; i < 9; i++)
+                for (k = 0; k < 2; k++) {
+                    int apart = at[i][k] - at[4][k] - ((k ? i % 3 : i / 3) - 1) * 12; /* both may have moved by 2 */
+                    CHECK(abs(apart) <= 4, "patch %d is %d pixels from its place", i, apart);
+                    seen |= i != 4 && apart ? 1 << (apart + 4) : 0;
+                }
+        }
+        CHECK((seen & 0x1ef) == 0x1ef, "the jitter takes not every value: %x", (unsigned)seen);
+    }
+    sslh_destroy(c);
+}
+
+/* A head that knows nothing has the loss ln 8; one that has learnt loses when the patches of an image change places; the
+   pairs of one order are part of those of both. */
+static void context_learns(void) {
+    static uint8_t curved[64 * 32 * 32];
+    sslh_ctx *c = create(1);
+    sslh_data data;
+    sslh_context_desc d;
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x, *w;
+    sslh_method m;
+    double loss, wrong;
+    float accuracy;
+    int n, i, row, col;
+    float *zero;
+    for (n = 0; n < 64; n++) /* a bowl: the slope tells the place */
+        for (row = 0; row < 32; row++)
+            for (col = 0; col < 32; col++) {
+                int y = row - 15 - n % 2, z = col - 15 - n / 2 % 2;
+                curved[(n * 32 + row) * 32 + col] = (uint8_t)((y * y + z * z) / 2);
+            }
+    data = sslh_data_from_images(c, curved, 64, 32, 32, 1, NULL);
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
+    d.head_hidden = 32;
+    m = sslh_context(c, convnet_of(c, 1), d);
+    w = sslh_find(m.net, "head.fc2.weight");
+    zero = (float *)calloc(w->count, sizeof *zero);
+    sslh_write(w, zero, w->count);
+    sslh_write(sslh_find(m.net, "head.fc2.bias"), zero, 8);
+    free(zero);
+    t.quiet = 1, t.batch = 32, t.epochs = test_small() ? 15 : 30, t.lr = 0.1f, t.max_steps = 1;
+    loss = (double)sslh_train(c, m, data, t);
+    CHECK_NEAR(loss, log(8.0), 1e-5);
+    t.max_steps = 0;
+    sslh_train(c, m, data, t);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    m.views(&m, &batch, &views);
+    loss = (double)sslh_item(m.loss(&m, &views, 0));
+    accuracy = m.second;
+    CHECK(loss < 0.7 && accuracy > 0.7f, "loss %g, accuracy %g", loss, (double)accuracy);
+    x = sslh_view_get(&views, "patches");
+    for (n = 0; n < 64; n++) /* what lay above lies below: patch i becomes patch 8 - i */
+        for (i = 0; i < 4 * 64; i++) {
+            sslh_real *a = x->data + n * 576 + i, *b = x->data + n * 576 + (8 - i / 64) * 64 + i % 64, keep = *a;
+            *a = *b, *b = keep;
+        }
+    wrong = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.second < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void context_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_context_desc d;
+    memset(&d, 0, sizeof d);
+    d.patch = 3;
+    sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: three patches of 3 pixels with gaps of 1 and a jitter of 0 need 11 pixels, the images "
+                   "have 8 x 8");
+    d.patch = 2, d.jitter = 0.5f;
+    sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: with gaps of 0 and a jitter of 1 pixels patches could overlap");
+    d.patch = 1, d.jitter = 0;
+    sslh_train(c, sslh_context(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: patches of 1 pixels (images of 8 x 8) have no contrast");
+    d.patch = 2;
+    sslh_train(c, sslh_context(c, vit(c, 0), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_context: patches of 2 pixels, but the encoder takes images of 8 only");
+    d.gap = -2;
+    sslh_context(c, convnet(c, 4, 4), d);
+    CHECK_ERROR(c, "sslh_context: .gap is -2 (0 to 4)");
+    d.gap = 0;
+    sslh_context(c, NULL, d);
+    CHECK_ERROR(c, "sslh_context: the encoder is NULL");
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     static const char *const settings[CASES] = {
         "head_hidden=12,head_out=7",
         "head_hidden = 12 head_out =7, no_head_norm=1,head_layers=2,temperature= 0.2\tdecoupled=1",
         "",
+        "permutations=20 head_hidden=11",
+        "permutations=5 head_hidden=11 grid=2 no_head_norm=1 no_tile_norm=1",
+        "head_hidden=11",
+        "head_hidden=11 one_order=1 no_head_norm=1 projection=1",
         "hidden=9,latent=3",
         "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0",
         "decoder_width=8,decoder_depth=1,decoder_heads=2",
@@ -741,7 +1261,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, vae, simclr, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -876,6 +1396,18 @@ int main(int argc, char **argv) {
     TEST(nan_test_image)
 #if SSLH_WITH_MAE
     TEST(mae_explained)
+#endif
+#if SSLH_WITH_JIGSAW
+    TEST(jigsaw_set)
+    if (getenv("SSLH_TEST_LONG") && getenv("SSLH_TEST_LONG")[0] == '1') TEST(jigsaw_all)
+    TEST(jigsaw_views)
+    TEST(jigsaw_learns)
+    TEST(jigsaw_errors)
+#endif
+#if SSLH_WITH_CONTEXT
+    TEST(context_views)
+    TEST(context_learns)
+    TEST(context_errors)
 #endif
     TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE

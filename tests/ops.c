@@ -170,6 +170,7 @@ OP(f_batch_norm) {
 OP(f_layer_norm) BODY(sslh_layer_norm(c, in[0], in[1], in[2], p[0]))
 OP(f_group_norm) BODY(sslh_group_norm(c, in[0], in[1], in[2], I(0), p[1]))
 OP(f_l2_normalize) BODY(sslh_l2_normalize(c, in[0], p[0]))
+OP(f_standardize) BODY(sslh_standardize(c, in[0], I(0), p[1]))
 OP(f_dropout) BODY(sslh_dropout(c, in[0], p[0]))
 OP(f_drop_path) BODY(sslh_drop_path(c, in[0], p[0]))
 /* p: number of dimensions, sizes */
@@ -194,6 +195,8 @@ OP(f_slice) BODY(sslh_slice(c, in[0], I(0), I(1), I(2)))
 OP(f_pad) BODY(sslh_pad(c, in[0], I(0), I(1), I(2), p[3]))
 OP(f_embedding) BODY(sslh_embedding(c, in[0], in[1]))
 OP(f_gather) BODY(sslh_gather(c, in[0], in[1]))
+OP(f_crop) BODY(sslh_crop(c, in[0], in[1], I(0), I(1)))
+OP(f_unfold) BODY(sslh_unfold(c, in[0], I(0), I(1), I(2), I(3)))
 OP(f_to_real) BODY(sslh_to_real(c, in[0], p[0]))
 /* p: heads, causal, scale, ask for the weights; in[0..2]: key mask, mask, bias, or NULL */
 static sslh_attention_desc attention_desc(const float *p, sslh_tensor **in) {
@@ -378,6 +381,7 @@ static const op_case table[] = {
     E("layer_norm", layer_norm, "5x7 7 7", 0, 0), E("layer_norm_plain", layer_norm, "2x5x7 - -", 0, 1e-6f), E("layer_norm_no_beta", layer_norm, "5x33 33 -", 0, 0), E("layer_norm_big", layer_norm, "65x257 257 257", NO_CHECK, 0),
     E("group_norm", group_norm, "2x3x4x6 6 6", 0, 3, 0), E("group_norm_1", group_norm, "2x5x6 6 6", 0, 1, 0), E("group_norm_c", group_norm, "2x3x3x4 - -", 0, 4, 1e-3f), E("group_norm_big", group_norm, "3x9x7x66 66 66", NO_CHECK, 6, 0),
     E("l2_normalize", l2_normalize, "5x7", 0, 0), E("l2_normalize_big", l2_normalize, "65x131", NO_CHECK, 0),
+    E("standardize", standardize, "2x3x4x5", 0, A(1) + A(2), 0), E("standardize_all", standardize, "7x9", 0, ALL, 1e-2f), E("standardize_last", standardize, "5x7l", 0, A(-1), 0),
     E("dropout", dropout, "9x11", NO_TORCH, 0.3f), E("dropout_big", dropout, "91x501", NO_CHECK | NO_TORCH, 0.5f), E("drop_path", drop_path, "9x2x3", NO_TORCH, 0.4f),
     /* shape */
     E("reshape", reshape, "3x4x5", 0, 2, 12, 5), E("reshape_rest", reshape, "3x4x5", 0, 3, 2, -1, 3), E("reshape_0", reshape, "1x1", 0, 0), E("permute", permute, "2x3x4x5", 0, 0, 3, 1, 2), E("permute_6", permute, "2x3x1x2x3x2", 0, 5, 3, 1, 0, 2, 4),
@@ -386,6 +390,8 @@ static const op_case table[] = {
     E("slice", slice, "5x7", 0, 0, 1, 4), E("slice_last", slice, "3x5x7", 0, -1, 2, 7), E("slice_mid", slice, "3x5x7", 0, 1, 0, 1), E("pad", pad, "3x4", 0, 0, 2, 1, 0), E("pad_value", pad, "2x3x4", 0, -1, 0, 3, 0.5f), E("pad_mid", pad, "2x3x4", 0, 1, 1, 1, -1),
     E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4), E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0), E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
     E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0), E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0), E("to_real_bytes", to_real, "3x5u200", NO_CHECK, 0.00390625f), E("to_real_ints", to_real, "3x5i1000", NO_CHECK, 2),
+    E("crop", crop, "2x6x7x3 2x4x2i4", 0, 3, 4), E("crop_one", crop, "3x4x4x1 3x1x2i3", 0, 2, 2), E("crop_bytes", crop, "2x5x5x3u9 2x3x2i2", NO_CHECK, 4, 3),
+    E("unfold", unfold, "2x6x7x3", 0, 3, 4, 2, 1), E("unfold_apart", unfold, "1x7x8x2", 0, 2, 3, 3, 4), E("unfold_whole", unfold, "2x3x4x2", 0, 3, 4, 5, 5),
     /* sequences: heads, causal, scale, weights; q k v mask */
     E("attention", attention, "2x5x6 2x7x6 2x7x6 -", 0, 1), E("attention_heads", attention, "2x5x6 2x7x6 2x7x6 -", 0, 3), E("attention_causal", attention, "2x6x8 2x6x8 2x6x8 -", 0, 2, 1), E("attention_scale", attention, "1x4x6 1x3x6 1x3x6 -", 0, 2, 0, 0.7f),
     E("attention_mask", attention, "3x4x6 3x9x6 3x9x6 3x9u2", 0, 2), E("attention_weights", attention, "2x5x6 2x7x6 2x7x6 2x7u2", 0, 2, 0, 0, 1), E("attention_causal_weights", attention, "2x5x6 2x5x6 2x5x6 -", 0, 3, 1, 0, 1),
@@ -897,6 +903,17 @@ static void error_sentences(void) {
     BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), T(1, 2, 0, 0, 0)));
     BAD("sslh_gather", sslh_gather(bad, T(3, 2, 4, 5, 0), ints(2, 2, 3, 4)));
     BAD("sslh_gather", sslh_gather(bad, T(3, 2, 4, 5, 0), ints(2, 3, 3, 1)));
+    BAD("sslh_crop", sslh_crop(bad, T(4, 2, 4, 5, 3), ints(2, 2, 3, 1), 2, 2));
+    BAD("sslh_crop", sslh_crop(bad, T(4, 2, 4, 5, 3), sslh_reshape(bad, ints(2, 2, 6, 3), sslh_dim3(2, 3, 2)), 2, 2));
+    BAD("sslh_crop", sslh_crop(bad, T(4, 2, 4, 5, 3), sslh_reshape(bad, ints(2, 2, 6, -1), sslh_dim3(2, 3, 2)), 2, 2));
+    BAD("sslh_crop", sslh_crop(bad, T(4, 2, 4, 5, 3), sslh_reshape(bad, ints(2, 2, 6, 0), sslh_dim3(2, 3, 2)), 5, 2));
+    BAD("sslh_crop", sslh_crop(bad, T(4, 2, 4, 5, 3), NULL, 2, 2));
+    BAD("sslh_unfold", sslh_unfold(bad, T(3, 2, 4, 5, 0), 2, 2, 1, 1));
+    BAD("sslh_unfold", sslh_unfold(bad, T(4, 2, 4, 5, 3), 2, 6, 1, 1));
+    BAD("sslh_unfold", sslh_unfold(bad, T(4, 2, 4, 5, 3), 2, 2, 0, 1));
+    BAD("sslh_standardize", sslh_standardize(bad, T(2, 3, 4, 0, 0), SSLH_AXIS(2), 0));
+    BAD("sslh_standardize", sslh_standardize(bad, T(2, 3, 4, 0, 0), SSLH_AXIS(0), -1));
+    BAD("sslh_standardize", sslh_standardize(bad, ints(1, 3, 0, 1), SSLH_ALL, 0));
     BAD("sslh_to_real", sslh_to_real(bad, NULL, 1));
     at.heads = 3;
     BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), at));

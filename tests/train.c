@@ -31,6 +31,8 @@ static const char *const small_settings[][2] = {
     {"simclr", "head_hidden=8,head_out=6"},
     {"mae", "decoder_width=8,decoder_depth=1,decoder_heads=2"},
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
+    {"jigsaw", "head_hidden=9,permutations=12"},
+    {"context", "head_hidden=9"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
 static int make_method(sslh_ctx *c, int which, sslh_method *m) {

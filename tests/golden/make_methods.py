@@ -150,6 +150,29 @@ def rotation(case, P, step, noise):
     return F.cross_entropy(mlp(P, 'classifier.', convnet(P, 'encoder.', x)), label)
 
 
+def jigsaw(case, P, step, noise):
+    tiles = 4 if case == 'jigsaw_4' else 9
+    x = image_input(case, 'tiles', (6 * tiles, 6, 6, 3))
+    label = torch.tensor(draw20(seed_of('labels ', case), 6) % (5 if tiles == 4 else 20))
+    return F.cross_entropy(mlp(P, 'head.', convnet(P, 'encoder.', x).reshape(6, -1)), label)
+
+
+def context(case, P, step, noise):
+    x = image_input(case, 'patches', (27, 6, 6, 3))
+    f = convnet(P, 'encoder.', x).reshape(3, 9, -1)
+    around = [0, 1, 2, 3, 5, 6, 7, 8]
+    rows, label = [], []
+    for n in range(3):
+        for y, i in enumerate(around):
+            rows.append(torch.cat([f[n, 4], f[n, i]]))
+            label.append(y)
+        if case != 'context_one':  # the same pairs in the other order
+            for y, i in enumerate(around):
+                rows.append(torch.cat([f[n, i], f[n, 4]]))
+                label.append(7 - y)
+    return F.cross_entropy(mlp(P, 'head.', torch.stack(rows)), torch.tensor(label))
+
+
 def vae(case, P, step, noise):
     x = image_input(case, 'images', (6, 5, 4, 1)).reshape(6, 20)
     gaussian = case == 'vae_gaussian'
@@ -216,12 +239,17 @@ def optimizer(case, P, names, lr):
         return Lars(ps, dict(lr=lr))
     if case == 'rotation':
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9), nesterov=True)
+    if case.startswith('jigsaw'):
+        return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
+    if case.startswith('context'):
+        return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
     if case.startswith('vae'):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
-LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae}
+LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
+        'context': context, 'context_one': context, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae}
 
 
 def finish(case, lr, streams, tensors):

@@ -246,6 +246,21 @@ def gather(i, p):
     return torch.stack([x[n][idx[n]] for n in range(x.shape[0])])
 
 
+def crop(i, p):
+    x, at = i
+    return torch.stack([torch.stack([x[n, t:t + int(p[0]), l:l + int(p[1])] for t, l in at[n].tolist()]) for n in range(x.shape[0])])
+
+
+def unfold(i, p):
+    x = i[0].unfold(1, int(p[0]), int(p[2])).unfold(2, int(p[1]), int(p[3]))  # N, rows, columns, C, height, width
+    return x.permute(0, 1, 2, 4, 5, 3).reshape(x.shape[0], -1, int(p[0]), int(p[1]), x.shape[3])
+
+
+def standardize(i, p):
+    a = axes(i[0], p[0])
+    return (i[0] - i[0].mean(a, keepdim=True)) / torch.sqrt(torch.var(i[0], a, correction=0, keepdim=True) + (p[1] or f32(1e-5)))
+
+
 def patchify(x, k):
     n, h, w, c = x.shape
     return x.reshape(n, h // k, k, w // k, k, c).permute(0, 1, 3, 2, 4, 5).reshape(n, -1, k * k * c)
@@ -287,7 +302,7 @@ OPS = {
     'l2_normalize': lambda i, p: F.normalize(i[0], dim=-1, eps=p[0] or f32(1e-12)),
     'reshape': lambda i, p: i[0].reshape(sizes(p)), 'broadcast': lambda i, p: i[0].expand(sizes(p)),
     'permute': lambda i, p: i[0].permute([int(v) for v in p[:i[0].dim()]]), 'transpose': lambda i, p: i[0].transpose(int(p[0]), int(p[1])),
-    'concat': lambda i, p: torch.cat(i, int(p[0])), 'pad': pad, 'gather': gather,
+    'concat': lambda i, p: torch.cat(i, int(p[0])), 'pad': pad, 'gather': gather, 'crop': crop, 'unfold': unfold, 'standardize': standardize,
     'slice': lambda i, p: i[0].narrow(int(p[0]) % i[0].dim(), int(p[1]), int(p[2]) - int(p[1])), 'embedding': lambda i, p: i[0][i[1]],
     'to_real': lambda i, p: i[0].double() * p[0], 'attention': lambda i, p: attention(*i[:3], p, *i[3:]), 'self_attention': self_attention,
     'gru': lambda i, p: recurrent(i, p, False), 'gru_ex': lambda i, p: recurrent(i, p, False), 'lstm': lambda i, p: recurrent(i, p, True),

@@ -1,0 +1,184 @@
+/* Context prediction: pretrain by telling on which side of a patch another one lay, then probe every block, and look at
+   what the encoder takes for alike. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+enum { QUERIES = 6, NEAREST = 5, IMAGES = 400 };
+
+/* Patches (N,p,p,C) as (2) of >>context makes them, but in colour: no channel has a mean, the mean square is 1. */
+static sslh_tensor *normalised(sslh_ctx *c, sslh_tensor *x) {
+    const int places = SSLH_AXIS(1) | SSLH_AXIS(2);
+    x = sslh_sub(c, x, sslh_mean(c, x, places, 1));
+    return sslh_standardize(c, x, places | SSLH_AXIS(3), 0);
+}
+
+/* The rows of unit features f that are nearest to row query, one for each image, the query's own left out: near
+   (NEAREST). patches of one image stand together, so many an image. */
+static void nearest(const sslh_tensor *f, int query, int many, int near_rows[NEAREST]) {
+    size_t width = (size_t)f->shape[1], k;
+    double best[NEAREST];
+    int n, i, j, found = 0;
+    for (n = 0; n < f->shape[0] / many; n++) {
+        double most = -2;
+        int row = -1;
+        if (n == query / many) continue;
+        for (j = n * many; j < (n + 1) * many; j++) {
+            double s = 0;
+            for (k = 0; k < width; k++)
+                s += (double)f->data[(size_t)j * width + k] * (double)f->data[(size_t)query * width + k];
+            if (s > most) most = s, row = j;
+        }
+        for (i = found < NEAREST ? found++ : NEAREST; i > 0 && most > best[i - 1]; i--)
+            if (i < NEAREST) best[i] = best[i - 1], near_rows[i] = near_rows[i - 1];
+        if (i < NEAREST) best[i] = most, near_rows[i] = row;
+    }
+}
+
+/* The row of the patch with the most contrast among those of an image, rows first .. first + many - 1. */
+static int contrast(const sslh_tensor *x, int first, int many) {
+    size_t n = x->count / (size_t)x->shape[0], k;
+    double most = -1;
+    int row, best = first;
+    for (row = first; row < first + many; row++) {
+        double sum = 0, square = 0;
+        for (k = 0; k < n; k++) {
+            double v = (double)x->data[(size_t)row * n + k];
+            sum += v;
+            square += v * v;
+        }
+        if (square - sum * sum / (double)n > most) most = square - sum * sum / (double)n, best = row;
+    }
+    return best;
+}
+
+/* A row for each query: the patch, its nearest ones by the encoder's features, a gap, its nearest ones by pixels. */
+static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path) {
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    int side = (data.height < data.width ? data.height : data.width) / 4, columns = 2 * NEAREST + 2, many, q, i, way;
+    ld.batch = IMAGES;
+    ld.in_order = 1;
+    if (sslh_next_batch(sslh_loader_new(c, data, ld), &batch)) {
+        /* all patches at distances of a patch: (N,K,p,p,C), then all in one batch */
+        sslh_tensor *patches = sslh_unfold(c, sslh_batch_images(c, batch), side, side, side, side);
+        sslh_tensor *x, *features[2], *shown, *row[2 * NEAREST + 2], *rows[QUERIES];
+        if (sslh_error(c)) return;
+        many = patches->shape[1];
+        x = sslh_reshape(c, patches, sslh_dim4(-1, side, side, data.channels));
+        sslh_train_mode(encoder, 0);
+        features[0] = sslh_forward(encoder, normalised(c, x));
+        features[1] = sslh_reshape(c, normalised(c, x), sslh_dim2(x->shape[0], -1));
+        for (way = 0; way < 2; way++) { /* cosine, with the mean of all taken away */
+            features[way] = sslh_sub(c, features[way], sslh_mean(c, features[way], SSLH_AXIS(0), 1));
+            features[way] = sslh_l2_normalize(c, features[way], 0);
+        }
+        for (q = 0; q < QUERIES && !sslh_error(c); q++) {
+            int query = contrast(x, q * batch.count / QUERIES * many, many), near_rows[NEAREST];
+            row[0] = sslh_slice(c, x, 0, query, query + 1);
+            row[NEAREST + 1] = sslh_full(c, sslh_dim4(1, side, side, data.channels), 1);
+            for (way = 0; way < 2; way++) {
+                for (i = 0; i < NEAREST; i++) near_rows[i] = query; /* if there are too few images */
+                nearest(features[way], query, many, near_rows);
+                for (i = 0; i < NEAREST; i++)
+                    row[1 + way * (NEAREST + 1) + i] = sslh_slice(c, x, 0, near_rows[i], near_rows[i] + 1);
+            }
+            rows[q] = sslh_concat(c, row, columns, 0);
+        }
+        if (sslh_error(c)) return;
+        shown = sslh_concat(c, rows, QUERIES, 0);
+        sslh_picture_grid(c, path, shown, columns, 32 / side > 1 ? 32 / side : 1);
+    }
+}
+
+/* Accuracy of the pretext task on images that training has not seen, the net in evaluation mode. */
+static double placed(sslh_ctx *c, sslh_method *m, sslh_data data) {
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_batch batch;
+    double right = 0;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, data, ld);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    while (sslh_next_batch(loader, &batch)) {
+        sslh_view_set views = {0, {0}, {0}};
+        m->views(m, &batch, &views);
+        m->loss(m, &views, 0); /* sets .second */
+        right += (double)m->second * batch.count;
+    }
+    sslh_no_grad(c, 0);
+    return right / (double)data.count;
+}
+
+/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
+static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
+                sslh_data test) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    int i, way;
+    p.features.tap = k.features.tap = tap;
+    p.features.pool_grid = k.features.pool_grid = grid;
+    printf("%-18s", name);
+    for (way = 0; way < 2; way++)
+        for (i = 0; i < (n ? n : 1); i++) {
+            sslh_net *net = n ? encoder[i] : NULL;
+            printf("  %*.1f %%", i ? 5 : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
+                                                              : sslh_linear_probe(c, net, train, test, p)));
+            if (!n && !way) printf("%9s", "");
+        }
+    printf("\n");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(
+        &argc, argv, "Context prediction (Doersch et al. 2015) with a small conv net; linear probe of every block.",
+        "  --projection   all channels without green-magenta, instead of one channel\n"
+        "  --keep-colour  colours as they are            --lr R            peak rate (default 0.1)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder[2]; /* untrained, trained */
+    sslh_convnet_desc e = {0};
+    sslh_context_desc d = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024];
+    double right;
+    int block, i;
+    const char *v;
+    t.lr = 0.1f; /* for a batch of 128 */
+    for (i = 1; i < argc; i++) {
+        if (!strcmp(argv[i], "--projection")) d.projection = 1;
+        else if (!strcmp(argv[i], "--keep-colour")) d.keep_colour = 1;
+        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder[0] = sslh_convnet(c, e);
+    encoder[1] = sslh_clone(encoder[0]);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+    t.batch = o.batch ? o.batch : 128;
+    method = sslh_context(c, encoder[1], d);
+    sslh_train(c, method, train, t);
+    right = 100 * placed(c, &method, test);
+    stop_on_error(c);
+    picture_nearest(c, encoder[1], test, out_path(&o, path, sizeof path, "context_nearest.png"));
+    printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
+    printf("patches of test images placed %.1f %%\n", right);
+    printf("                    linear probe        nearest neighbours\n");
+    printf("                    untrained  context  untrained  context\n");
+    row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
+    for (block = 1; block <= 4; block++) {
+        char tap[16];
+        snprintf(tap, sizeof tap, "block%d", block);
+        row(c, tap, encoder, 2, tap, 1, train, test);
+    }
+    if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
+        row(c, "block3, 2x2 cells", encoder, 2, "block3", 2, train, test);
+    return finish(c);
+}
