@@ -45,7 +45,7 @@ $(B)/libsslh_double.a: $(B)/impl_double.o
 # --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
 # The library is an archive: a program that carries its own implementation does not pull it in. Those that do so for functions
 # without instruction sets of their own are spared the SIMD passes, which take most of the compiler's time.
-PLAIN := processors files paths weights views data losses nets pictures fuzz_files
+PLAIN := processors files paths weights views data losses nets pictures audio fuzz_files
 $(PLAIN:%=$(B)/tests/%): PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 -O0
 $(B)/tests/pictures $(B)/tests/views: PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 $(subst -O2,-O1,$(filter -O%,$(CFLAGS)))
 $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
@@ -54,6 +54,7 @@ $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
 $(B)/tests/ops $(B)/tests/ops_double: tests/golden/ops.h
 $(B)/tests/shapes $(B)/tests/shapes_double: tests/golden/shapes.h
 $(B)/tests/ops $(B)/tests/ops_double $(B)/tests/shapes $(B)/tests/shapes_double: tests/op_cases.h
+$(B)/tests/audio: tests/golden/audio.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
 $(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests

@@ -251,6 +251,7 @@
      sslh_resnet    (N,C) or map      stem, layer1 .. layer4   11,168,832 (depth 18)   SimCLR's and MoCo's encoder
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
+     sslh_conv_gru  (N,T,D)           z, c                     0                       CPC; sound
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
    tap is an inner result with a name; an unknown name is an error that lists those there are:
@@ -312,10 +313,13 @@
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG, PGM or PPM image
      a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels
+   sslh_load_audio(c, path, desc) reads WAV files in the same kinds of folders, with labels from their names too.
+
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
-   sslh_data_from_fields. A subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so
-   that a sample's augmentation does not depend on the subset that it came by. Labels are used by probes only, never to
-   pretrain.
+   sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
+   at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
+   subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
+   augmentation does not depend on the subset that it came by. Labels are used by probes only, never to pretrain.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
    hue):
@@ -514,12 +518,12 @@
    18  FILES
 
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
-   and binary (P5, P6), NumPy's .npy and safetensors; folders of class folders; PNG sheets with an index.txt (>>sheets
-   describes it). Written are PNG, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's
-   names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is
-   refused; those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same
-   folder, synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save,
-   the next save to that path removes; a file that is read-only is not replaced.
+   and binary (P5, P6), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; PNG sheets
+   with an index.txt (>>sheets describes it). Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are
+   safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all
+   bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. They are written
+   to a temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What
+   a killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -566,15 +570,16 @@
    20  WHERE THINGS ARE (search for the tag)
 
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
-                      >>api-optim >>api-data >>api-views >>api-methods >>api-train >>api-eval >>api-pictures
+                      >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
      I    the book    >>method >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>mae >>methods >>train >>eval
                       >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
-                      >>norms >>shapes >>sequences
+                      >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-     IV   files       >>files >>inflate >>images >>arrays >>data >>readers >>sheets >>folders >>weights >>pictures
+     IV   files       >>files >>inflate >>images >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
+                      >>weights >>pictures
      end              >>history >>licence
 
    Shape letters mean the same in every comment, and the comment of a buffer gives its shape in them:
@@ -1050,6 +1055,8 @@ SSLH_API sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_des
 SSLH_API sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
+/* x (N,T,D), lengths (N) I32, 1 to T -> (N,D): the mean over the first lengths[n] of T; no gradient to lengths. */
+SSLH_API sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths);
 typedef enum sslh_resize_mode { SSLH_BILINEAR = 0, SSLH_NEAREST, SSLH_BICUBIC } sslh_resize_mode;
 typedef struct sslh_interpolate_desc {
     sslh_resize_mode mode;
@@ -1480,6 +1487,22 @@ typedef struct sslh_vit_desc {
    divide the image, heads that do not divide the width; images of another size than .image. */
 SSLH_API sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc);
 
+typedef struct sslh_conv_gru_desc {
+    int channels;    /* of the sound; default 1 */
+    int kernels[8];  /* of the convolutions, ended by 0; default 10, 8, 4, 4, 4 */
+    int strides[8];  /* as many, none above its kernel; default 5, 4, 2, 2, 2: one place for 160 samples */
+    int width;       /* of all convolutions and so of z; default 512 */
+    int context;     /* D, the width of the recurrent unit and so of c; default 256 */
+    int norm;        /* before each ReLU; default a layer norm over the channels of each place, as released by Facebook;
+                        g above 0: a group norm of g groups over all places (it sees the future); SSLH_OFF: none, as in
+                        the paper */
+} sslh_conv_gru_desc;
+/* (N,T,C) or, with one channel, (N,T) -> (N,T',D): CPC's encoder (van den Oord et al. 2018). Convolutions over time
+   with ReLU give z, padded so that T' is T over the product of the strides; a gated recurrent unit over z gives c, the
+   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context, with PyTorch's initial
+   values. */
+SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
+
 /* ================================================================================================================== */
 /*  >>api-weights   weights in files, preprocessing, features of pixels                                               */
 /* ================================================================================================================== */
@@ -1568,7 +1591,7 @@ SSLH_API float sslh_steps(int64_t step, int64_t steps, int64_t warmup, float pea
 typedef enum sslh_field_kind { SSLH_FIELD_NONE = 0, SSLH_FIELD_IMAGE, SSLH_FIELD_AUDIO, SSLH_FIELD_TOKENS,
     SSLH_FIELD_LABEL } sslh_field_kind;
 /* One of up to four parallel fields of a data set. The memory is the caller's and must outlive the data, or the
-   context's. */
+   context's. Fields are added at the end, so set a sslh_field to zeros before you fill it in. */
 typedef struct sslh_field {
     sslh_field_kind kind;
     sslh_type       type;    /* images U8, or F32 in [0,1]; audio F32, or I32 with .int16; tokens and labels I32.
@@ -1580,6 +1603,10 @@ typedef struct sslh_field {
     /* Serves what does not fit in memory: fills out with sample index, returns 0 on success. Called from one thread. */
     int (*fetch)(void *user, int64_t index, void *out);
     void *user;
+    const char        *name;    /* by which sslh_data_labelled and sslh_data_where find it; NULL: it has none */
+    const char *const *names;   /* labels: what each class is called; NULL: nothing */
+    int                classes; /* labels: number of classes, as many as .names; default 1 + the largest label */
+    int                rate;    /* audio: samples a second; 0: not known */
 } sslh_field;
 
 /* A data set: passed by value, owned by its context. Labels, if any, are used by probes only, never to pretrain. */
@@ -1594,6 +1621,7 @@ typedef struct sslh_data {
     const int32_t *order;                    /* private: subset, or NULL */
     const char *const *class_names;          /* classes names, or NULL */
     int64_t        total;                    /* private: samples of the whole set that order points into */
+    int            label_field;              /* private: number of the field that labels come from */
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
@@ -1602,12 +1630,28 @@ typedef struct sslh_data {
    folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
    alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
+typedef struct sslh_audio_desc {
+    int   length;   /* of each clip in samples: of longer ones the beginning is kept, shorter ones are followed by
+                       zeros; default: of the longest */
+    int   rate;     /* samples a second; default: of the first file. Files of another rate are an error: nothing is
+                       resampled */
+    float loudness; /* root mean square that each clip is scaled to, so that loudness gives nobody away (silence stays
+                       silence); default 0.1; SSLH_OFF: as it is recorded */
+    const char *labels; /* how names of files are cut into label fields, e.g. "digit_speaker_*" for 7_jackson_32.wav: a
+                       word names a field, * is a part that is not wanted, any other character separates; NULL: not */
+} sslh_audio_desc;
+/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class. Field 0 of the result is the
+   sound, (T,1) float, channels averaged, with lengths and .rate. Then come label fields, at most three: "class" when
+   there are sub-folders, and those of .labels. The values of a field are numbered in the order of their names (whole
+   numbers in their own order), so load once and divide afterwards, or two halves may number differently. The first one
+   gives .labels; sslh_data_labelled chooses another. The samples belong to the context. */
+SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels);
-/* n fields (1 to 4) of count samples each; .values or .fetch of each must stay valid. Height, width, channels and
-   labels of the result are those of the first image and the first label field. Label fields need .values. */
+/* n fields (1 to 4) of count samples each; .values, .fetch and names of each must stay valid. Height, width, channels
+   and labels of the result are those of the first image and the first label field. Label fields need .values. */
 SSLH_API sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count);
 /* Subsets, which copy no samples: samples begin .. end-1, and those with the numbers index[0..n-1] (the numbers are
    copied; repeats are allowed). .labels are in the order of the subset, which belongs to the context of the data. */
@@ -1618,6 +1662,19 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
 /* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
+/* The same samples with .labels, .classes and .class_names of the label field of this name ("class" for images). */
+SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
+/* The samples whose label in the field of this name is one of values: names of classes (numbers, where classes have no
+   names) with commas between them; "!" before the first means all others. A test on speakers that training never heard:
+       train = sslh_data_where(all, "speaker", "!george,nicolas");
+       test = sslh_data_where(all, "speaker", "george,nicolas"); */
+SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *values);
+/* Windows of length moments, step apart, of the first field of d that has audio or tokens, cut out of the valid part of
+   each sample; what is left at its end is dropped. field NULL: every sample by itself, and the windows keep all its
+   labels. Otherwise the samples with one label in the field of this name are laid end to end first, in their order, and
+   this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
+   of d. */
+SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
 /* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
    for what is not wanted. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
@@ -1656,6 +1713,12 @@ SSLH_API sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b);
 SSLH_API sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b);
 /* Field number field: images in [0,1] and 16-bit audio in [-1,1) as real, tokens and labels as I32. */
 SSLH_API sslh_tensor *sslh_batch_field(sslh_ctx *c, sslh_batch b, int field);
+/* The first audio field: (N,T,C) real. */
+SSLH_API sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b);
+/* Of a field with samples (T,..): their valid lengths (N) I32, and what is behind these as a mask (N,T) SSLH_U8, 1 =
+   padding, as sslh_attention takes it. */
+SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
+SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
 /* 8-bit pixels (height,width,channels) of a PNG, PGM or PPM file, 16 bits reduced; memory of the context, freed by
@@ -1673,6 +1736,14 @@ SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int 
    other integers SSLH_I32 (an error when a value does not fit). sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
+/* Samples (count,channels) of a WAV file as float, integers scaled to [-1,1): PCM of 8, 16, 24 and 32 bits, IEEE
+   numbers of 32 and 64, plain or WAVE_FORMAT_EXTENSIBLE; rate samples a second. Memory of the context; NULL on
+   error. */
+SSLH_API float *sslh_load_wav(sslh_ctx *c, const char *path, int64_t *count, int *channels, int *rate);
+SSLH_API float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size, int64_t *count, int *channels,
+                                     int *rate);
+/* Writes samples (count,channels) in [-1,1] as PCM of 16 bits; what is beyond is cut. Written aside and renamed. */
+SSLH_API void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples, int64_t count, int channels, int rate);
 
 /* ================================================================================================================== */
 /*  >>api-views     augmentation                                                                                      */
@@ -1742,6 +1813,65 @@ SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
 /* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
    gradient. */
 SSLH_API sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter);
+
+/* ================================================================================================================== */
+/*  >>api-audio     features and augmentation of sound                                                                */
+/* ================================================================================================================== */
+/* Sound is (N,T,1) or (N,T) real, spectrograms are (N,F,M): F frames, M bands. No gradient passes through them. */
+
+typedef struct sslh_mel_desc {
+    int   rate;      /* samples a second; default 16000 */
+    int   n_fft;     /* values that are transformed at a time, 2 to 65536; default 400 */
+    int   window;    /* length of the Hann window in their middle; default n_fft */
+    int   hop;       /* samples from one frame to the next; default half the window */
+    int   bands;     /* M, at most 1024; default 128 (many are empty below n_fft 1024) */
+    float low, high; /* ends of the bands in Hz; default 0 and half the rate */
+    int   slaney;    /* 1: Slaney's mel scale, as librosa; 0: HTK's */
+    int   area_norm; /* 1: each band over its width, as librosa; 0: triangles of height 1 */
+    int   no_center; /* 1: frame f begins at f hop and none leaves the sound; 0: its middle lies there, and the sound is
+                        reflected at its ends */
+} sslh_mel_desc;
+/* Mel power spectrogram (N,F,M) of sound, F = T / hop + 1 (.no_center: (T - n_fft) / hop + 1): the squared spectrum of
+   each windowed frame, summed by triangles that are equally wide on the mel scale. Defaults and values are those of
+   torchaudio's MelSpectrogram (which puts bands before frames). */
+SSLH_API sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
+/* Its natural logarithm, log(mel + 1e-6). */
+SSLH_API sslh_tensor *sslh_log_mel(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc);
+/* 10 log10(max(x, 1e-10)) of powers (N,..), and nothing more than top_db below the largest value of a sample n; top_db
+   0: no such limit. */
+SSLH_API sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db);
+
+typedef struct sslh_mfcc_desc {
+    sslh_mel_desc mel;
+    int   coefficients; /* K, at most .mel.bands; default 40 */
+    int   log_mels;     /* 1: of log(mel + 1e-6); 0: of decibels */
+    float top_db;       /* the range of decibels of a clip; default 80; SSLH_OFF: no limit */
+} sslh_mfcc_desc;
+/* Mel-frequency cepstral coefficients (N,F,K): the orthonormal cosine transform (DCT-II) of the mel spectrogram in
+   decibels, over its bands. As torchaudio's MFCC of one clip at a time. */
+SSLH_API sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc desc);
+
+/* How a clip becomes a view; what is 0 is not done. In this order: crop, shift, gain, noise; masks on spectrograms. */
+typedef struct sslh_audio_recipe {
+    int   crop;     /* length of the view in samples: a random place of the clip's valid part, or all of it and zeros
+                       behind; default: the whole field */
+    int   shift;    /* moved by up to so many samples to either side, zeros come after */
+    float gain;     /* in decibels, drawn from [-gain, gain] */
+    float noise;    /* probability of white noise */
+    float snr_min, snr_max; /* its distance below the signal in decibels; default 10 to 30 */
+    int   time_masks, time_width; /* so many masks of 0 to time_width frames each (SpecAugment, Park et al. 2019) */
+    int   band_masks, band_width; /* the same over the bands */
+} sslh_audio_recipe;
+/* View number view of the sound of a batch: (N,T,C), T as .crop says. As with sslh_views all that is drawn depends on
+   (seed, epoch, sample, view) only. */
+SSLH_API sslh_tensor *sslh_audio_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, int view);
+/* sslh_log_mel of sslh_audio_views, then masks: (N,F,M). Masked values become the mean of their clip. One channel. */
+SSLH_API sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, sslh_mel_desc mel,
+                                     int view);
+/* The two steps on tensors that the caller holds, one draw for each n from (seed, stream, n): sound (N,T,C) or (N,T),
+   spectrogram (N,F,M). */
+SSLH_API sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream);
+SSLH_API sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream);
 
 /* ================================================================================================================== */
 /*  >>api-methods   the methods                                                                                       */
@@ -2167,8 +2297,13 @@ typedef struct sslh_feature_desc {
     int   max_pool;     /* maps and tokens are averaged over their places; 1: the maximum instead */
     int   pool_grid;    /* maps: averages of g x g cells side by side, g g C values; must divide the side; default 1 */
     int   batch;        /* images at a time, default 256; changes memory, not results */
+    /* Makes the encoder's input of a batch; NULL: its images, normalised by the net's preprocess, or, when there are
+       none, its sound. Without an encoder what it returns are the features. */
+    sslh_tensor *(*input)(sslh_ctx *c, const sslh_batch *batch, void *user);
+    void *user;
 } sslh_feature_desc;
-/* Features (count,D) in evaluation mode, no augmentation, images normalised by the net's preprocess: persistent. */
+/* Features (count,D) in evaluation mode, no augmentation: persistent. Maps and tokens are averaged over their places,
+   of sound over the share of them that the length of the clip is of T. */
 SSLH_API sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc desc);
 
 typedef struct sslh_probe_desc {
@@ -3594,6 +3729,9 @@ SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *f
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out);
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x);
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
+SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind kind);
+SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i);
+SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
@@ -3877,26 +4015,24 @@ SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, c
     return width;
 }
 
-/* Samples at .. at+n-1 of a data set as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
-SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t at, int n, const sslh_preprocess *p) {
+/* Samples at .. at+n-1 of a data set as a batch filled in by hand, in their order. index has room for n numbers. */
+SSLH_I_FN sslh_batch sslh_i_data_batch(sslh_data data, int64_t at, int n, int32_t *index) {
     sslh_batch b;
-    sslh_tensor *x;
-    int32_t *index;
     int i;
-    size_t j, k, ch;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     memset(&b, 0, sizeof b);
-    /* A batch filled in by hand, samples in their order: data, count and index are all that sslh_batch_images reads. */
-    index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
-    if (!index) return sslh_i_dummy(c);
     for (i = 0; i < n; i++) index[i] = (int32_t)(at + i);
     b.data = data;
     b.count = n;
     b.index = index;
-    x = sslh_batch_images(c, b);
-    sslh_i_unscratch(c, index);
+    b.labels = data.labels ? data.labels + at : NULL;
+    return b;
+}
+
+/* Images of a batch as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
+SSLH_I_FN sslh_tensor *sslh_i_batch_normalised(sslh_ctx *c, const sslh_batch *b, const sslh_preprocess *p) {
+    sslh_tensor *x = sslh_batch_images(c, *b);
+    size_t j, k, ch = (size_t)b->data.channels;
     if (SSLH_I_BAD(c) || !p) return x;
-    ch = (size_t)data.channels;
     for (k = 0; k < ch && k < 4; k++) {
         /* y = (x - mean) / std, channel by channel; channels that stay as they are cost nothing. */
         sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
@@ -3906,6 +4042,18 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
             x->data[j] = v * inverse;
         }
     }
+    return x;
+}
+
+/* Samples at .. at+n-1 of a data set as images. */
+SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t at, int n, const sslh_preprocess *p) {
+    sslh_tensor *x;
+    sslh_batch b;
+    int32_t *index = SSLH_I_BAD(c) ? NULL : (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
+    if (!index) return sslh_i_dummy(c);
+    b = sslh_i_data_batch(data, at, n, index);
+    x = sslh_i_batch_normalised(c, &b, p);
+    sslh_i_unscratch(c, index);
     return x;
 }
 
@@ -6039,24 +6187,53 @@ SSLH_I_FN sslh_tensor *sslh_i_pool_grid(sslh_ctx *c, sslh_tensor *x, int grid) {
     return k == 1 ? x : sslh_avg_pool2d(c, x, k, k, 0);
 }
 
+/* The encoder's output or tap for a batch, one row for each sample: (n,D). p NULL: no encoder. */
+SSLH_I_FN sslh_tensor *sslh_i_batch_features(sslh_ctx *c, sslh_net *encoder, const sslh_batch *b,
+                                             const sslh_feature_desc *d, const sslh_preprocess *p) {
+    const sslh_field *audio = sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO);
+    sslh_forward_desc f;
+    sslh_tensor *x;
+    memset(&f, 0, sizeof f);
+    f.tap = d->tap; /* NULL: the output */
+    if (d->input) x = d->input(c, b, d->user);
+    else x = b->data.height > 0 ? sslh_i_batch_normalised(c, b, p) : sslh_batch_audio(c, *b);
+    if (encoder) x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
+    if (SSLH_I_BAD(c)) return x;
+    if (!x || x->ndim < 1 || x->shape[0] != b->count) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_features: .input must give a row for each of the %d samples of the batch",
+                  b->count);
+        return sslh_i_dummy(c);
+    }
+    if (encoder && x->ndim == 4 && d->pool_grid > 1) x = sslh_i_pool_grid(c, x, d->pool_grid);
+    else if (encoder && x->ndim == 3 && audio && audio->lengths && !d->max_pool) {
+        sslh_tensor *lengths = sslh_batch_lengths(c, *b, (int)(audio - b->data.field));
+        int n, T = x->shape[1], full = audio->shape.size[0];
+        for (n = 0; n < b->count && !SSLH_I_BAD(c); n++) { /* of T places those that any of the clip belongs to */
+            int64_t places = ((int64_t)lengths->ints[n] * T + full - 1) / full;
+            lengths->ints[n] = (int32_t)SSLH_I_MAX(places, (int64_t)1);
+        }
+        x = sslh_mean_valid(c, x, lengths);
+    } else if (encoder && x->ndim > 2) x = d->max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+    return sslh_reshape(c, x, sslh_dim2(b->count, -1));
+}
+
 /* Batch by batch in a scope of its own, without a tape: memory does not grow with the data, the caller's step is
    untouched, and an image's features do not depend on .batch. all (count,D) is made when the first batch has told D. */
 SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_feature_desc d) {
     sslh_tensor *all = NULL;
     sslh_preprocess p;
-    sslh_forward_desc f;
+    int32_t *index;
     int64_t at;
     int training = 0;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
-    if (data.ctx == NULL || data.count < 1 || data.height < 1 || data.count > INT_MAX) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images");
+    if (data.ctx == NULL || data.count < 1 || data.count > INT_MAX ||
+        (data.height < 1 && !d.input && !sslh_i_field_of(&data, SSLH_FIELD_AUDIO))) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
         return sslh_i_dummy(c);
     }
     if (!d.batch) d.batch = 256;
     if (!d.pool_grid) d.pool_grid = 1;
-    memset(&f, 0, sizeof f);
     memset(&p, 0, sizeof p);
-    f.tap = d.tap; /* NULL: the output */
     if (encoder) {
         p = sslh_get_preprocess(encoder);
         training = sslh_is_training(encoder);
@@ -6064,17 +6241,17 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
     }
     for (at = 0; at < data.count && !SSLH_I_BAD(c); at += d.batch) {
         int n = (int)SSLH_I_MIN((int64_t)d.batch, data.count - at);
-        sslh_tensor *x;
+        sslh_tensor *x = NULL;
+        sslh_batch b;
         sslh_push(c);
         sslh_no_grad(c, 1);
-        x = sslh_i_data_tensor(c, data, at, n, encoder ? &p : NULL); /* (n,H,W,C) */
-        if (encoder) {
-            x = sslh_forward_ex(encoder, x, f); /* (n,D), (n,H,W,C) or (n,T,D) */
-            if (!SSLH_I_BAD(c) && x->ndim == 4 && d.pool_grid > 1) x = sslh_i_pool_grid(c, x, d.pool_grid);
-            else if (!SSLH_I_BAD(c) && x->ndim > 2)
-                x = d.max_pool ? sslh_global_max_pool(c, x) : sslh_global_avg_pool(c, x);
+        index = (int32_t *)sslh_i_scratch(c, (size_t)n * sizeof *index);
+        if (index) {
+            b = sslh_i_data_batch(data, at, n, index);
+            b.seed = c->desc.seed;
+            x = sslh_i_batch_features(c, encoder, &b, &d, encoder ? &p : NULL); /* (n,D) */
+            sslh_i_unscratch(c, index);
         }
-        x = sslh_reshape(c, x, sslh_dim2(n, -1)); /* (n,D) */
         if (!SSLH_I_BAD(c) && !all)
             all = sslh_i_persistent(c, "sslh_features", SSLH_F32, sslh_dim2((int)data.count, x->shape[1]));
         if (all && !SSLH_I_BAD(c))
@@ -8669,7 +8846,7 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
 }
 
 /* ================================================================================================================== */
-/*  >>encoders      MLP, convnet, ResNet, NIN, ViT                                                                    */
+/*  >>encoders      MLP, convnet, ResNet, NIN, ViT, convolutions and a recurrent unit for sound                       */
 /* ================================================================================================================== */
 
 /* An encoder declares its parameters in the order in which its forward function walks through them, so that the forward
@@ -8731,6 +8908,9 @@ static const sslh_i_setting sslh_i_vit_settings[] = {
     SSLH_I_INT(vit, image), SSLH_I_INT(vit, channels), SSLH_I_INT(vit, patch), SSLH_I_INT(vit, width),
     SSLH_I_INT(vit, depth), SSLH_I_INT(vit, heads), SSLH_I_INT(vit, mlp), SSLH_I_INT(vit, fixed_positions),
     SSLH_I_INT(vit, token_output), SSLH_I_INT(vit, mean_pool), {NULL, 0, 0}};
+static const sslh_i_setting sslh_i_conv_gru_settings[] = {
+    SSLH_I_INT(conv_gru, channels), SSLH_I_LIST(conv_gru, kernels), SSLH_I_LIST(conv_gru, strides),
+    SSLH_I_INT(conv_gru, width), SSLH_I_INT(conv_gru, context), SSLH_I_INT(conv_gru, norm), {NULL, 0, 0}};
 
 /* "vit image=32 channels=3 .." into net->arch, from the resolved description. */
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc) {
@@ -9206,6 +9386,97 @@ SSLH_DEF sslh_net *sslh_vit(sslh_ctx *c, sslh_vit_desc desc) {
     sslh_param_set(net, 0, token);
     if (!desc.fixed_positions) sslh_param_set(net, 1, token);
     sslh_i_arch_write(net, sslh_i_vit_settings, &desc);
+    return net;
+}
+
+/* --- CPC's encoder of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding",
+   2018) ------------------------------------------------------------------------------------------------------------ */
+
+/* Zeros before and behind the sound, so that a convolution with stride s makes T / s places of T. */
+SSLH_I_FN int sslh_i_conv_gru_pad(int kernel, int stride) { return (kernel - stride + 1) / 2; }
+
+/* Each block is 2 entries, weight and bias, and 2 more with a norm. */
+SSLH_I_FN sslh_tensor *sslh_i_conv_gru_local(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_conv_gru_desc *d = (const sslh_conv_gru_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_conv_desc conv;
+    int i, at = 0, each = d->norm == SSLH_OFF ? 2 : 4;
+    if (x->ndim == 2 && d->channels == 1) x = sslh_reshape(c, x, sslh_dim3(x->shape[0], x->shape[1], 1));
+    memset(&conv, 0, sizeof conv);
+    for (i = 0; i < 8 && d->kernels[i]; i++, at += each) { /* (N,T,..) -> (N,T/stride,width) */
+        conv.stride = d->strides[i];
+        conv.pad = sslh_i_conv_gru_pad(d->kernels[i], d->strides[i]);
+        conv.activation = each == 2 ? SSLH_RELU : SSLH_LINEAR;
+        x = sslh_conv1d(c, x, sslh_param(net, at), sslh_param(net, at + 1), conv);
+        if (d->norm == 0) x = sslh_layer_norm(c, x, sslh_param(net, at + 2), sslh_param(net, at + 3), 0);
+        if (d->norm > 0) x = sslh_group_norm(c, x, sslh_param(net, at + 2), sslh_param(net, at + 3), d->norm, 0);
+        if (each == 4) x = sslh_relu(c, x);
+        sslh_i_narrow(net, x, NULL);
+    }
+    return x;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_conv_gru_context(sslh_net *net, sslh_tensor *z, const void *self) {
+    sslh_recurrent_desc r;
+    (void)self;
+    memset(&r, 0, sizeof r);
+    return sslh_layer_gru(net, 0, z, r);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_conv_gru_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_tensor *z = sslh_forward(sslh_child_at(net, 0), x), *c;
+    (void)self;
+    if (sslh_tap(net, "z", z)) return z;
+    c = sslh_forward(sslh_child_at(net, 1), z);
+    sslh_tap(net, "c", c);
+    return c;
+}
+
+/* Entries of local: convI.weight (width,kernel,in), convI.bias, normI.weight, normI.bias for I = 1, 2, ..; of context:
+   weight_ih_l0 .. */
+SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
+    static const int kernels[5] = {10, 8, 4, 4, 4}, strides[5] = {5, 4, 2, 2, 2};
+    sslh_net *net, *local, *context;
+    sslh_recurrent_desc r;
+    char name[24];
+    int n, i, in;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
+    if (!desc.channels) desc.channels = 1;
+    if (!desc.kernels[0] && !desc.strides[0]) {
+        memcpy(desc.kernels, kernels, sizeof kernels);
+        memcpy(desc.strides, strides, sizeof strides);
+    }
+    if (!desc.width) desc.width = 512;
+    if (!desc.context) desc.context = 256;
+    for (n = 0; n < 8 && (desc.kernels[n] || desc.strides[n]); n++)
+        if (desc.strides[n] < 1 || desc.kernels[n] < desc.strides[n] || desc.kernels[n] > 4096) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_conv_gru: .kernels[%d] is %d, .strides[%d] is %d (kernels up to 4096, "
+                      "each with a stride from 1 to itself)", n, desc.kernels[n], n, desc.strides[n]);
+            return sslh_i_dummy_net(c);
+        }
+    if (!sslh_i_within(c, "sslh_conv_gru", "channels", desc.channels, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_conv_gru", "width", desc.width, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_conv_gru", "context", desc.context, 1, 1 << 16) ||
+        !sslh_i_within(c, "sslh_conv_gru", "norm", desc.norm, -1, desc.width)) return sslh_i_dummy_net(c);
+    net = sslh_i_encoder_new(c, "conv_gru", sslh_i_conv_gru_forward, NULL, 0, SSLH_TOKENS, desc.context, 0, 0);
+    local = sslh_i_encoder_new(c, "local", sslh_i_conv_gru_local, &desc, sizeof desc, SSLH_TOKENS, desc.width, 0, 0);
+    context = sslh_i_encoder_new(c, "context", sslh_i_conv_gru_context, NULL, 0, SSLH_TOKENS, desc.context, desc.width,
+                                 0);
+    for (i = 0, in = desc.channels; i < n; in = desc.width, i++) {
+        float scale = 1.0f / sslh_i_sqrtf((float)desc.kernels[i] * (float)in); /* PyTorch's, of weight and bias */
+        snprintf(name, sizeof name, "conv%d", i + 1);
+        sslh_i_sub_new(local, name, "weight", 1, SSLH_F32, sslh_dim3(desc.width, desc.kernels[i], in),
+                       SSLH_INIT_UNIFORM, scale);
+        sslh_i_sub_new(local, name, "bias", 1, SSLH_F32, sslh_dim1(desc.width), SSLH_INIT_UNIFORM, scale);
+        snprintf(name, sizeof name, "norm%d", i + 1);
+        if (desc.norm != SSLH_OFF) sslh_layer_layer_norm_new(local, name, desc.width);
+    }
+    memset(&r, 0, sizeof r);
+    sslh_layer_gru_new(context, NULL, desc.width, desc.context, r);
+    sslh_child(net, "local", local);
+    sslh_child(net, "context", context);
+    if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
+    sslh_i_arch_write(net, sslh_i_conv_gru_settings, &desc);
     return net;
 }
 
@@ -10502,6 +10773,7 @@ SSLH_I_LEAN_END
      >>norms        batch, group, layer and RMS norm, unit rows, dropout
      >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, scatter, windows
      >>sequences    attention, GRU and LSTM
+     >>audio        spectrograms, cepstral coefficients, views of sound
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
    sslh_i_map_back, which are all of a simple operation; then "backward" in >>tape. After that, sslh_linear_ex in
@@ -11172,6 +11444,70 @@ SSLH_DEF void sslh_trace(sslh_ctx *c, void (*callback)(const sslh_trace_event *e
    safe). These are plain float arithmetic, one rounding per statement, no fused operations: the same bits on every
    machine. The polynomials are minimax fits on the reduced range (exp, log, tanh, sin, cos: Moshier's Cephes; erf:
    Juffa). The double build, made for gradient checks, calls libm. */
+
+/* In double, for tables and where float would lose digits; the same bits on every machine too. */
+/* log x, x > 0: x = 2^e m, log m = 2 (s + s^3/3 + s^5/5 ..) with s = (m-1)/(m+1), |s| < 0.172. */
+SSLH_I_FN double sslh_i_log_wide(double x) {
+    int e;
+    double m = frexp(x, &e) * 2.0;
+    e--;
+    if (m > 1.4142135) {
+        m = m * 0.5;
+        e++;
+    }
+    double a = m - 1.0, b = m + 1.0;
+    double s = a / b;
+    double z = s * s, l = 0.0;
+    for (int i = 21; i >= 1; i -= 2) {
+        double t = l * z;
+        double k = 1.0 / (double)i;
+        l = t + k;
+    }
+    l = l * s;
+    l = l + l;
+    a = (double)e * 0.69314718055994530942;
+    l = l + a;
+    return l;
+}
+
+/* e^x, |x| < 700: x = n ln 2 + r, the Taylor series of e^r with |r| < 0.35. */
+SSLH_I_FN double sslh_i_exp_wide(double x) {
+    double b = x * 1.44269504088896340736;
+    b = b + 0.5;
+    double n = floor(b);
+    double a = n * 0.69314718055994530942;
+    double r = x - a, p = 1.0;
+    for (int i = 13; i >= 1; i--) {
+        double t = p * r;
+        t = t / (double)i;
+        p = t + 1.0;
+    }
+    return ldexp(p, (int)n);
+}
+
+/* cos and sin of 2 pi k / n, 0 <= k < n < 2^28: whole numbers find the eighth of the circle, so that multiples of a
+   quarter turn are exact; in it |x| <= pi/4, and the Taylor series are summed from their smallest terms. */
+SSLH_I_FN void sslh_i_angle(uint32_t k, uint32_t n, double *cosine, double *sine) {
+    uint32_t eighth = 8 * k / n, rest = 8 * k - eighth * n;
+    if (eighth & 1) rest = n - rest;
+    double x = (double)rest / (double)n;
+    x = x * 0.78539816339744830962;
+    double z = x * x, c = 1.0, s = 1.0;
+    for (int i = 18; i >= 2; i -= 2) {
+        double t = z / (double)(i * (i - 1));
+        c = c * t;
+        c = 1.0 - c;
+        t = z / (double)(i * (i + 1));
+        s = s * t;
+        s = 1.0 - s;
+    }
+    s = s * x;
+    int swap = eighth == 1 || eighth == 2 || eighth == 5 || eighth == 6;
+    double a = swap ? s : c, b = swap ? c : s;
+    *cosine = eighth >= 2 && eighth <= 5 ? -a : a;
+    *sine = eighth >= 4 ? -b : b;
+}
+
 #if SSLH_I_DOUBLE
 SSLH_I_FN sslh_real sslh_i_sqrt(sslh_real x) { return (sslh_real)sqrt((double)x); }
 SSLH_I_FN sslh_real sslh_i_fabs(sslh_real x) { return (sslh_real)fabs((double)x); }
@@ -11424,49 +11760,11 @@ SSLH_I_FN float sslh_i_pow(float x, float y) {
     if (x == 1.0f) return sign;
     if (x == 0.0f || x == SSLH_I_INF) return (x == 0.0f) == (y > 0.0f) ? sign * 0.0f : sign * SSLH_I_INF;
     if (y == SSLH_I_INF || y == -SSLH_I_INF) return (x < 1.0f) == (y > 0.0f) ? 0.0f : SSLH_I_INF;
-    /* log m = 2 (s + s^3/3 + s^5/5 ..), s = (m-1)/(m+1) */
-    int e = 0;
-    if (x < 1.17549435e-38f) {
-        x = x * 16777216.0f;
-        e = -24;
-    }
-    uint32_t u = sslh_i_bits_of(x);
-    e += (int)(u >> 23) - 127;
-    double m = (double)sslh_i_of_bits((u & 0x007fffffu) | 0x3f800000u);
-    if (m > 1.4142135) {
-        m = m * 0.5;
-        e++;
-    }
-    double a = m - 1.0, b = m + 1.0;
-    double s = a / b;
-    double z = s * s, l = 0.0;
-    for (int i = 21; i >= 1; i -= 2) {
-        double t = l * z;
-        double k = 1.0 / (double)i;
-        l = t + k;
-    }
-    l = l * s;
-    l = l + l;
-    a = (double)e * 0.69314718055994530942;
-    l = l + a;
-    l = l * (double)y;
+    double l = sslh_i_log_wide((double)x) * (double)y;
     if (l > 89.0) return sign * SSLH_I_INF;
     if (l < -104.0) return sign * 0.0f;
-    b = l * 1.44269504088896340736;
-    b = b + 0.5;
-    double n = floor(b);
-    a = n * 0.69314718055994530942;
-    double r = l - a, p = 1.0;
-    for (int i = 13; i >= 1; i--) { /* Taylor series of e^r, |r| < 0.35 */
-        double t = p * r;
-        t = t / (double)i;
-        p = t + 1.0;
-    }
-    p = p * (double)sign;
-    int h = (int)n;
-    while (h > 0) { p = p * 2.0; h--; }
-    while (h < 0) { p = p * 0.5; h++; }
-    return (float)p;
+    float p = (float)sslh_i_exp_wide(l);
+    return sign * p;
 }
 #endif
 
@@ -14862,6 +15160,33 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
 }
 
+/* x times a mask (N,T,1) that is 1 / lengths[n] on the valid places, summed over T. */
+SSLH_DEF sslh_tensor *sslh_mean_valid(sslh_ctx *c, sslh_tensor *x, sslh_tensor *lengths) {
+    sslh_tensor *in[2], *mask;
+    int n, t, N, T;
+    in[0] = x;
+    in[1] = lengths;
+    if (!sslh_i_begin(c, "sslh_mean_valid", in, 2, 0)) return sslh_i_dummy(c);
+    if (x->ndim != 3 || x->type != SSLH_F32 || lengths->ndim != 1 || lengths->type != SSLH_I32 ||
+        lengths->shape[0] != x->shape[0]) {
+        char a[96], b[96];
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_mean_valid: x %s must be real (N,T,D), lengths %s must be I32 (N)",
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), sslh_i_str(b, sizeof b, sslh_shape_of(lengths)));
+        return sslh_i_dummy(c);
+    }
+    N = x->shape[0];
+    T = x->shape[1];
+    mask = sslh_zeros(c, sslh_dim3(N, T, 1));
+    for (n = 0; n < N && !SSLH_I_BAD(c); n++) {
+        int length = (int)lengths->ints[n];
+        if (length < 1 || length > T)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_mean_valid: the length %d of sample %d is not in 1 to %d", length, n, T);
+        else
+            for (t = 0; t < length; t++) mask->data[(size_t)n * (size_t)T + (size_t)t] = 1 / (sslh_real)length;
+    }
+    return sslh_sum(c, sslh_mul(c, x, mask), SSLH_AXIS(1), 0);
+}
+
 /* --- resizing of N,H,W,C: a pixel is a sum over taps of both axes, the weight of the row times that of the column ---
    With i a place of the result, H' and H the sizes, and its place in the source
      x = (i + 1/2) H / H' - 1/2,   with align_corners   x = i (H - 1) / (H' - 1)
@@ -17007,6 +17332,530 @@ SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, 
     return sslh_i_recurrent_op(c, "sslh_lstm", 1, x, w_ih, w_hh, b_ih, b_hh, desc);
 }
 
+
+/* ================================================================================================================== */
+/*  >>audio         spectrograms, MFCC, augmentation of sound                                                         */
+/* ================================================================================================================== */
+
+/* The chain from sound to features, with frame f of n = n_fft values, window w, hop h:
+     (1) X_k  = sum over i of w_i x(f h + i - n/2) e^(-2 pi i k / n)         reflected where x ends
+     (2) S_b  = sum over k of W_bk |X_k|^2                                    mel power
+     (3) m(f) = 2595 log10(1 + f / 700)                                       HTK's mel scale, or
+         m(f) = 3 f / 200 below 1000 Hz, 15 + 27 log(f / 1000) / log(6.4) above      Slaney's
+     (4) W_bk = max(0, min((f_k - c_b) / (c_b+1 - c_b), (c_b+2 - f_k) / (c_b+2 - c_b+1)))     c_b equally far apart in m
+     (5) dB   = 10 log10(max(S, 1e-10)), at least its maximum - 80
+     (6) C_j  = sqrt(2 / M) sum over b of dB_b cos(pi j (b + 1/2) / M), C_0 / sqrt 2          DCT-II
+   Everything up to (2) is in double: bands whose power is a millionth of the loudest keep their digits, and plain
+   arithmetic in a fixed order has the same bits everywhere. */
+
+/* One call of sslh_mel_spectrogram. Tables are in double. */
+typedef struct sslh_i_mel {
+    const sslh_real *x;    /* (N,T) */
+    sslh_real *out;        /* (N,F,M) */
+    size_t  N, T, F, M;
+    size_t  n, hop, bins;  /* bins = n / 2 + 1 */
+    size_t  before;        /* values of frame 0 before the sound begins */
+    size_t  factors[20];   /* of n, in ascending order but for 4 before 2 */
+    int     nfactors;
+    double *window;        /* (n), zeros around a shorter one */
+    double *turn;          /* (n,2): cos and sin of 2 pi k / n */
+    double *weight;        /* W (M,bins) */
+    size_t *first, *last;  /* (M): bins whose weight is not 0 */
+    char   *work;          /* of each worker: a frame (n), its spectrum (n,2), a column of it (n,2) */
+    size_t  each, per_task;
+} sslh_i_mel;
+
+/* (1) of n values that lie stride apart in x, by the factors from level on: with n = f m,
+     X_(k + r m) = sum over q < f of (Y^q_k e^(-2 pi i q k / n)) e^(-2 pi i q r / f)
+   where Y^q is the transform of every f-th value from the q-th on (Cooley & Tukey 1965, any factors). */
+SSLH_I_FN void sslh_i_dft(const sslh_i_mel *p, const double *x, size_t stride, size_t n, int level, double *out,
+                          double *column) {
+    size_t f, m, k, q, r;
+    if (n == 1) {
+        out[0] = x[0];
+        out[1] = 0;
+        return;
+    }
+    f = p->factors[level];
+    m = n / f;
+    for (q = 0; q < f; q++) sslh_i_dft(p, x + q * stride, stride * f, m, level + 1, out + 2 * q * m, column);
+    for (k = 0; k < m; k++) {
+        for (q = 0; q < f; q++) {
+            const double *w = p->turn + 2 * (q * k * stride), *y = out + 2 * (q * m + k);
+            double a = y[0] * w[0], b = y[1] * w[1], c = y[1] * w[0], d = y[0] * w[1];
+            column[2 * q] = a + b;
+            column[2 * q + 1] = c - d;
+        }
+        for (r = 0; r < f; r++) {
+            double re = column[0], im = column[1];
+            for (q = 1; q < f; q++) {
+                const double *w = p->turn + 2 * (q * r % f * (p->n / f)), *y = column + 2 * q;
+                double a = y[0] * w[0], b = y[1] * w[1], c = y[1] * w[0], d = y[0] * w[1];
+                a = a + b;
+                c = c - d;
+                re = re + a;
+                im = im + c;
+            }
+            out[2 * (r * m + k)] = re;
+            out[2 * (r * m + k) + 1] = im;
+        }
+    }
+}
+
+/* Frames number task * per_task and so on, counted over all clips. */
+SSLH_I_FN void sslh_i_mel_task(void *arg, int task, int worker) {
+    const sslh_i_mel *p = (const sslh_i_mel *)arg;
+    double *frame = (double *)(void *)(p->work + (size_t)worker * p->each), *spectrum = frame + p->n;
+    double *column = spectrum + 2 * p->n;
+    size_t begin = (size_t)task * p->per_task, end = SSLH_I_MIN(begin + p->per_task, p->N * p->F), at, i, b;
+    for (at = begin; at < end; at++) {
+        const sslh_real *x = p->x + at / p->F * p->T;
+        size_t start = at % p->F * p->hop;
+        for (i = 0; i < p->n; i++) { /* reflected without repeating the last value: x(-t) = x(t) */
+            size_t t = start + i;
+            t = t < p->before ? p->before - t : t - p->before;
+            if (t >= p->T) t = 2 * (p->T - 1) - t;
+            frame[i] = p->window[i] * (double)x[t];
+        }
+        sslh_i_dft(p, frame, 1, p->n, 0, spectrum, column);
+        for (i = 0; i < p->bins; i++) {
+            double re = spectrum[2 * i], im = spectrum[2 * i + 1];
+            re = re * re;
+            im = im * im;
+            frame[i] = re + im; /* bins <= n values: the frame is not needed any more */
+        }
+        for (b = 0; b < p->M; b++) { /* (2) */
+            double sum = 0;
+            for (i = p->first[b]; i < p->last[b]; i++) {
+                double t = p->weight[b * p->bins + i] * frame[i];
+                sum = sum + t;
+            }
+            p->out[at * p->M + b] = (sslh_real)sum;
+        }
+    }
+}
+
+/* (3) and its inverse. */
+SSLH_I_FN double sslh_i_mel_of(double hertz, int slaney) {
+    if (!slaney) return 2595.0 * (sslh_i_log_wide(1.0 + hertz / 700.0) / 2.30258509299404568402);
+    if (hertz < 1000.0) return hertz * 3.0 / 200.0;
+    return 15.0 + 27.0 * sslh_i_log_wide(hertz / 1000.0) / 1.85629799036562685561;
+}
+SSLH_I_FN double sslh_i_hertz_of(double mel, int slaney) {
+    if (!slaney) return 700.0 * (sslh_i_exp_wide(mel / 2595.0 * 2.30258509299404568402) - 1.0);
+    if (mel < 15.0) return mel * 200.0 / 3.0;
+    return 1000.0 * sslh_i_exp_wide((mel - 15.0) * 1.85629799036562685561 / 27.0);
+}
+
+/* Window, turns and weights. The frequencies of the bins go up to rate / 2 without its fraction, as in torchaudio. */
+SSLH_I_FN void sslh_i_mel_tables(sslh_i_mel *p, const sslh_mel_desc *d) {
+    size_t i, b, left = (p->n - (size_t)d->window) / 2;
+    double low = sslh_i_mel_of((double)d->low, d->slaney), high = sslh_i_mel_of((double)d->high, d->slaney);
+    double step = (high - low) / (double)(p->M + 1), c[3];
+    for (i = 0; i < p->n; i++) {
+        sslh_i_angle((uint32_t)i, (uint32_t)p->n, &p->turn[2 * i], &p->turn[2 * i + 1]);
+        p->window[i] = 0;
+    }
+    for (i = 0; i < (size_t)d->window; i++) { /* periodic Hann window: (1 - cos(2 pi i / window)) / 2 */
+        double cosine, sine;
+        sslh_i_angle((uint32_t)i, (uint32_t)d->window, &cosine, &sine);
+        p->window[left + i] = 0.5 - 0.5 * cosine;
+    }
+    for (b = 0; b < p->M; b++) { /* (4) */
+        for (i = 0; i < 3; i++) c[i] = sslh_i_hertz_of(low + (double)(b + i) * step, d->slaney);
+        p->first[b] = p->last[b] = 0;
+        for (i = 0; i < p->bins; i++) {
+            double f = (double)i * (double)(d->rate / 2) / (double)(p->bins - 1);
+            double up = (f - c[0]) / (c[1] - c[0]), down = (c[2] - f) / (c[2] - c[1]), w = SSLH_I_MIN(up, down);
+            if (!(w > 0)) w = 0;
+            else if (!p->last[b]) p->first[b] = i;
+            if (w > 0) p->last[b] = i + 1;
+            p->weight[b * p->bins + i] = d->area_norm ? w * (2.0 / (c[2] - c[0])) : w;
+        }
+    }
+}
+
+/* Fills in the defaults of a descriptor for sound of T samples; 0 and an error when it makes no sense. */
+SSLH_I_FN int sslh_i_mel_resolve(sslh_ctx *c, const char *op, sslh_mel_desc *d, int T) {
+    if (!d->rate) d->rate = 16000;
+    if (!d->n_fft) d->n_fft = 400;
+    if (!d->window) d->window = d->n_fft;
+    if (!d->hop) d->hop = SSLH_I_MAX(d->window / 2, 1);
+    if (!d->bands) d->bands = 128;
+    if (d->high == 0.0f) d->high = (float)(d->rate / 2);
+    if (d->rate < 2 || d->n_fft < 2 || d->n_fft > 65536 || d->window < 1 || d->window > d->n_fft || d->hop < 1 ||
+        d->bands < 1 || d->bands > 1024 || !(d->low >= 0.0f && d->low < d->high && d->high <= (float)d->rate)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .rate %d, .n_fft %d (2 to 65536), .window %d (up to n_fft), .hop %d, .bands %d "
+                  "(1 to 1024), .low %g and .high %g (ascending, up to the rate)", op, d->rate, d->n_fft, d->window,
+                  d->hop, d->bands, (double)d->low, (double)d->high);
+        return 0;
+    }
+    if (d->no_center ? T < d->n_fft : T <= d->n_fft / 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: sound of %d samples is too short for .n_fft %d%s", op, T, d->n_fft,
+                  d->no_center ? "" : " (more than half of it is needed)");
+        return 0;
+    }
+    return 1;
+}
+
+/* N and T of sound (N,T) or (N,T,1); 0 and an error for other shapes. */
+SSLH_I_FN int sslh_i_sound_shape(const char *op, const sslh_tensor *x) {
+    char text[96];
+    if (x->ndim == 2 || (x->ndim == 3 && x->shape[2] == 1)) return 1;
+    sslh_fail(x->ctx, SSLH_E_SHAPE, "%s: %s: sound of one channel is (N,T) or (N,T,1)", op,
+              sslh_i_str(text, sizeof text, sslh_shape_of(x)));
+    return 0;
+}
+
+/* Memory for the tables in one block; NULL without. */
+SSLH_I_FN char *sslh_i_mel_memory(sslh_ctx *c, sslh_i_mel *p) {
+    size_t weights = p->M * p->bins;
+    char *block = (char *)sslh_i_scratch(c, (3 * p->n + weights) * sizeof(double) + 2 * p->M * sizeof(size_t));
+    if (!block) return NULL;
+    p->window = (double *)(void *)block;
+    p->turn = p->window + p->n;
+    p->weight = p->turn + 2 * p->n;
+    p->first = (size_t *)(void *)(p->weight + weights);
+    p->last = p->first + p->M;
+    return block;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_mel_power(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc d) {
+    sslh_i_mel p;
+    sslh_tensor *out;
+    char *block;
+    size_t n, f;
+    memset(&p, 0, sizeof p);
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_sound_shape(op, x) || !sslh_i_mel_resolve(c, op, &d, x->shape[1]))
+        return sslh_i_dummy(c);
+    p.x = x->data;
+    p.N = (size_t)x->shape[0];
+    p.T = (size_t)x->shape[1];
+    p.M = (size_t)d.bands;
+    p.n = (size_t)d.n_fft;
+    p.hop = (size_t)d.hop;
+    p.bins = p.n / 2 + 1;
+    p.before = d.no_center ? 0 : p.n / 2;
+    p.F = (p.T + 2 * p.before - p.n) / p.hop + 1;
+    for (f = 2, n = p.n; n > 1; f = f * f > n ? n : f + 1) /* the factor 4 is cheaper than 2 twice */
+        while (n % f == 0) {
+            size_t by = f == 2 && n % 4 == 0 ? 4 : f;
+            p.factors[p.nfactors++] = by;
+            n /= by;
+        }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim3(x->shape[0], (int)p.F, d.bands));
+    if (!out) return sslh_i_dummy(c);
+    p.out = out->data;
+    block = sslh_i_mel_memory(c, &p);
+    p.each = 5 * p.n * sizeof(double);
+    p.work = block ? sslh_i_work(c, &p.each) : NULL;
+    if (p.work) {
+        size_t frames = p.N * p.F;
+        sslh_i_mel_tables(&p, &d);
+        p.per_task = SSLH_I_MAX((size_t)16384 / p.n, (size_t)1);
+        while (frames / p.per_task > INT_MAX / 2) p.per_task *= 2;
+        sslh_i_parallel(c, (int)((frames + p.per_task - 1) / p.per_task), sslh_i_mel_task, &p);
+        sslh_i_unwork(c, p.work);
+    }
+    if (block) sslh_i_unscratch(c, block);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_mel_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc) {
+    return sslh_i_mel_power(c, "sslh_mel_spectrogram", x, desc);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_log_mel(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_mel_desc desc) {
+    sslh_tensor *mel = sslh_i_mel_power(c, op, x, desc);
+    size_t i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    for (i = 0; i < mel->count; i++) {
+        sslh_real v = mel->data[i] + SSLH_I_R(1e-6);
+        mel->data[i] = sslh_i_log(v);
+    }
+    return mel;
+}
+
+SSLH_DEF sslh_tensor *sslh_log_mel(sslh_ctx *c, sslh_tensor *x, sslh_mel_desc desc) {
+    return sslh_i_log_mel(c, "sslh_log_mel", x, desc);
+}
+
+/* (5) in place, for each of N samples of n values. */
+SSLH_I_FN void sslh_i_decibels(sslh_real *x, size_t N, size_t n, float top_db) {
+    size_t i, s;
+    for (s = 0; s < N; s++, x += n) {
+        sslh_real most = SSLH_I_R(-100);
+        for (i = 0; i < n; i++) {
+            sslh_real v = x[i] > SSLH_I_R(1e-10) ? x[i] : SSLH_I_R(1e-10);
+            v = sslh_i_log(v);
+            x[i] = v * SSLH_I_R(4.342944819032518); /* 10 / log 10 */
+            most = SSLH_I_MAX(most, x[i]);
+        }
+        most = most - (sslh_real)top_db;
+        for (i = 0; i < n && top_db > 0.0f; i++) x[i] = SSLH_I_MAX(x[i], most);
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db) {
+    sslh_tensor *out;
+    if (!sslh_i_begin(c, "sslh_power_to_db", &x, 1, 1)) return sslh_i_dummy(c);
+    if (x->ndim < 1 || !(top_db >= 0.0f)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_power_to_db: %d dimensions, top_db %g (0 or more)", x->ndim, (double)top_db);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, "sslh_power_to_db", SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    memcpy(out->data, x->data, x->count * sizeof *x->data);
+    sslh_i_decibels(out->data, (size_t)x->shape[0], x->count / (size_t)x->shape[0], top_db);
+    return sslh_i_end(c, "sslh_power_to_db", &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
+    sslh_tensor *mel, *out;
+    double *table;
+    size_t rows, M, K, r, j, b;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (!d.coefficients) d.coefficients = 40;
+    if (!d.mel.bands) d.mel.bands = 128;
+    if (d.coefficients < 1 || d.coefficients > d.mel.bands) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands", d.coefficients, d.mel.bands);
+        return sslh_i_dummy(c);
+    }
+    mel = d.log_mels ? sslh_i_log_mel(c, "sslh_mfcc", x, d.mel) : sslh_i_mel_power(c, "sslh_mfcc", x, d.mel);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    M = (size_t)d.mel.bands;
+    K = (size_t)d.coefficients;
+    rows = mel->count / M;
+    if (!d.log_mels) {
+        size_t n = (size_t)mel->shape[0];
+        sslh_i_decibels(mel->data, n, mel->count / n, sslh_i_default(d.top_db, 80.0f));
+    }
+    out = sslh_i_new(c, "sslh_mfcc", SSLH_F32, sslh_dim3(mel->shape[0], mel->shape[1], d.coefficients));
+    table = out ? (double *)sslh_i_scratch(c, K * M * sizeof *table) : NULL;
+    if (!table) return sslh_i_dummy(c);
+    for (j = 0; j < K; j++) /* (6): j (b + 1/2) / (2 M) of a turn */
+        for (b = 0; b < M; b++) {
+            double scale = sqrt((j ? 2.0 : 1.0) / (double)M), sine;
+            sslh_i_angle((uint32_t)(j * (2 * b + 1) % (4 * M)), (uint32_t)(4 * M), &table[j * M + b], &sine);
+            table[j * M + b] = table[j * M + b] * scale;
+        }
+    for (r = 0; r < rows; r++)
+        for (j = 0; j < K; j++) {
+            double sum = 0;
+            for (b = 0; b < M; b++) {
+                double t = table[j * M + b] * (double)mel->data[r * M + b];
+                sum = sum + t;
+            }
+            out->data[r * K + j] = (sslh_real)sum;
+        }
+    sslh_i_unscratch(c, table);
+    return sslh_i_end(c, "sslh_mfcc", &mel, 1, out);
+}
+
+/* --- augmentation ------------------------------------------------------------------------------------------------- */
+
+/* Where the draws of a clip lie: number i of them is number base + i of (seed, stream). */
+typedef struct sslh_i_dice { uint64_t seed, stream, base; } sslh_i_dice;
+enum { SSLH_I_DRAW_CROP = 0, SSLH_I_DRAW_SHIFT, SSLH_I_DRAW_GAIN, SSLH_I_DRAW_NOISE, SSLH_I_DRAW_SNR,
+    SSLH_I_DRAW_SAMPLES = 8, /* normal numbers from here on */
+    SSLH_I_DRAW_MASKS = 0    /* another stream: width and place of each mask by turns */ };
+
+SSLH_I_FN float sslh_i_roll(const sslh_i_dice *k, int draw, float low, float high) {
+    float range = high - low, v = sslh_random_uniform(k->seed, k->stream, k->base + (uint64_t)draw) * range;
+    return low + v;
+}
+SSLH_I_FN int sslh_i_roll_below(const sslh_i_dice *k, int draw, int n) {
+    return (int)sslh_random_below(k->seed, k->stream, k->base + (uint64_t)draw, (uint32_t)n);
+}
+/* Row n of a caller's tensor. */
+SSLH_I_FN sslh_i_dice sslh_i_dice_row(const sslh_ctx *c, uint64_t stream, int n) {
+    sslh_i_dice k;
+    k.seed = c->desc.seed;
+    k.stream = stream;
+    k.base = (uint64_t)(uint32_t)n << 32;
+    return k;
+}
+/* Sample n of a batch, for a purpose. */
+SSLH_I_FN sslh_i_dice sslh_i_dice_sample(const sslh_batch *b, int tag, int view, int n) {
+    sslh_i_dice k;
+    k.seed = b->seed;
+    k.stream = sslh_i_sample_stream(tag, view, b->epoch, b->index[n]);
+    k.base = 0;
+    return k;
+}
+
+SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_recipe *r) {
+    if (r->snr_min == 0.0f && r->snr_max == 0.0f) r->snr_min = 10.0f, r->snr_max = 30.0f;
+    if (r->crop >= 0 && r->shift >= 0 && r->shift < INT_MAX / 2 && r->gain >= 0.0f && r->gain <= 100.0f &&
+        r->noise >= 0.0f && r->noise <= 1.0f && r->snr_min <= r->snr_max && r->snr_min >= -100.0f &&
+        r->snr_max <= 100.0f && r->time_masks >= 0 && r->time_width >= 0 && r->band_masks >= 0 && r->band_width >= 0 &&
+        r->time_masks <= 1000 && r->band_masks <= 1000)
+        return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: .crop %d, .shift %d, .gain %g (0 to 100), .noise %g (0 to 1), .snr_min %g and "
+              ".snr_max %g (-100 to 100), .time_masks %d of %d frames, .band_masks %d of %d bands (0 to 1000)", op,
+              r->crop, r->shift, (double)r->gain, (double)r->noise, (double)r->snr_min, (double)r->snr_max,
+              r->time_masks, r->time_width, r->band_masks, r->band_width);
+    return 0;
+}
+
+/* x (T,C), of which length moments are valid, becomes out (L,C). */
+SSLH_I_FN void sslh_i_audio_view(const sslh_audio_recipe *r, const sslh_i_dice *k, const sslh_real *x, int length,
+                                 int C, sslh_real *out, int L) {
+    size_t ch = (size_t)C, n = (size_t)L * ch, i;
+    int from = length > L ? sslh_i_roll_below(k, SSLH_I_DRAW_CROP, length - L + 1) : 0, kept = length - from, shift = 0;
+    if (r->shift) shift = sslh_i_roll_below(k, SSLH_I_DRAW_SHIFT, 2 * r->shift + 1) - r->shift;
+    kept = SSLH_I_MIN(kept, L);
+    memset(out, 0, n * sizeof *out);
+    if (shift < 0) {
+        from += SSLH_I_MIN(-shift, kept);
+        kept -= SSLH_I_MIN(-shift, kept);
+        shift = 0;
+    }
+    shift = SSLH_I_MIN(shift, L);
+    kept = SSLH_I_MIN(kept, L - shift);
+    memcpy(out + (size_t)shift * ch, x + (size_t)from * ch, (size_t)kept * ch * sizeof *out);
+    if (r->gain > 0.0f) {
+        float decibels = sslh_i_roll(k, SSLH_I_DRAW_GAIN, -r->gain, r->gain);
+        sslh_real factor = sslh_i_exp((sslh_real)(decibels * 0.11512925464970229f)); /* log 10 / 20 */
+        for (i = 0; i < n; i++) out[i] = out[i] * factor;
+    }
+    if (r->noise > 0.0f && sslh_i_roll(k, SSLH_I_DRAW_NOISE, 0.0f, 1.0f) < r->noise) {
+        float decibels = sslh_i_roll(k, SSLH_I_DRAW_SNR, r->snr_min, r->snr_max);
+        double squares = 0, deviation;
+        for (i = 0; i < n; i++) {
+            double square = (double)out[i] * (double)out[i];
+            squares = squares + square;
+        }
+        deviation = sqrt(squares / (double)SSLH_I_MAX((size_t)kept * ch, (size_t)1));
+        deviation = deviation * sslh_i_exp_wide((double)decibels * -0.11512925464970228420);
+        for (i = 0; i < n; i++) {
+            float draw = sslh_random_normal(k->seed, k->stream, k->base + SSLH_I_DRAW_SAMPLES + i);
+            double t = deviation * (double)draw;
+            t = t + (double)out[i];
+            out[i] = (sslh_real)t;
+        }
+    }
+}
+
+/* Views of all rows: what a task needs. */
+typedef struct sslh_i_audio_job {
+    const sslh_audio_recipe *r;
+    const sslh_batch *b;       /* NULL: rows of a tensor, drawn from stream */
+    const sslh_field *f;       /* of the batch: lengths */
+    const sslh_ctx *c;
+    uint64_t stream;
+    int view, T, C, L;
+    const sslh_real *x;        /* (N,T,C) */
+    sslh_real *out;            /* (N,L,C) */
+} sslh_i_audio_job;
+
+SSLH_I_FN void sslh_i_audio_task(void *arg, int task, int worker) {
+    const sslh_i_audio_job *j = (const sslh_i_audio_job *)arg;
+    sslh_i_dice k = j->b ? sslh_i_dice_sample(j->b, 'A', j->view, task) : sslh_i_dice_row(j->c, j->stream, task);
+    int length = j->f ? sslh_i_length(j->f, sslh_i_sample(&j->b->data, j->b->index[task])) : j->T;
+    size_t row = (size_t)task * (size_t)j->C;
+    (void)worker;
+    sslh_i_audio_view(j->r, &k, j->x + row * (size_t)j->T, length, j->C, j->out + row * (size_t)j->L, j->L);
+}
+
+/* x (N,T) or (N,T,C) as views of the batch b (its field f), or of rows when b is NULL. */
+SSLH_I_FN sslh_tensor *sslh_i_audio_run(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_audio_recipe r,
+                                        const sslh_batch *b, const sslh_field *f, int view, uint64_t stream) {
+    sslh_i_audio_job j;
+    sslh_tensor *out;
+    sslh_shape shape;
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_audio_recipe_ok(c, op, &r)) return sslh_i_dummy(c);
+    shape = sslh_shape_of(x);
+    if (shape.ndim != 2 && shape.ndim != 3) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d dimensions: sound is (N,T) or (N,T,C)", op, shape.ndim);
+        return sslh_i_dummy(c);
+    }
+    memset(&j, 0, sizeof j);
+    j.T = shape.size[1];
+    j.C = shape.ndim == 3 ? shape.size[2] : 1;
+    j.L = shape.size[1] = r.crop ? r.crop : j.T;
+    out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    j.r = &r;
+    j.b = b;
+    j.f = f;
+    j.c = c;
+    j.stream = stream;
+    j.view = view;
+    j.x = x->data;
+    j.out = out->data;
+    sslh_i_parallel(c, shape.size[0], sslh_i_audio_task, &j);
+    return sslh_i_end(c, op, &x, 1, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_audio_batch(sslh_ctx *c, const char *op, const sslh_batch *b, sslh_audio_recipe r,
+                                          int view) {
+    sslh_tensor *x = sslh_batch_audio(c, *b);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (view < 0 || view > 15) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: view %d (0 to 15)", op, view);
+        return sslh_i_dummy(c);
+    }
+    return sslh_i_audio_run(c, op, x, r, b, sslh_i_field_of(&b->data, SSLH_FIELD_AUDIO), view, 0);
+}
+
+SSLH_DEF sslh_tensor *sslh_audio_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, int view) {
+    return sslh_i_audio_batch(c, "sslh_audio_views", &batch, recipe, view);
+}
+
+SSLH_DEF sslh_tensor *sslh_audio_augment(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream) {
+    return sslh_i_audio_run(c, "sslh_audio_augment", x, recipe, NULL, NULL, 0, stream);
+}
+
+/* Masks over x (F,M), filled with its mean: in count of them, those over bands first, the width is drawn from 0 to the
+   largest and then the place. */
+SSLH_I_FN void sslh_i_mask(const sslh_audio_recipe *r, const sslh_i_dice *k, sslh_real *x, int F, int M) {
+    size_t n = (size_t)F * (size_t)M, i;
+    double sum = 0;
+    int m, draw = SSLH_I_DRAW_MASKS;
+    for (i = 0; i < n; i++) sum = sum + (double)x[i];
+    sslh_real mean = (sslh_real)(sum / (double)n);
+    for (m = 0; m < r->band_masks + r->time_masks; m++) {
+        int bands = m < r->band_masks, side = bands ? M : F;
+        int width = sslh_i_roll_below(k, draw++, SSLH_I_MIN(bands ? r->band_width : r->time_width, side) + 1);
+        int begin = sslh_i_roll_below(k, draw++, side - width + 1), f, b;
+        for (f = bands ? 0 : begin; f < (bands ? F : begin + width); f++)
+            for (b = bands ? begin : 0; b < (bands ? begin + width : M); b++)
+                x[(size_t)f * (size_t)M + (size_t)b] = mean;
+    }
+}
+
+SSLH_DEF sslh_tensor *sslh_mask_spectrogram(sslh_ctx *c, sslh_tensor *x, sslh_audio_recipe recipe, uint64_t stream) {
+    sslh_tensor *out;
+    int n;
+    if (!sslh_i_begin(c, "sslh_mask_spectrogram", &x, 1, 1) ||
+        !sslh_i_audio_recipe_ok(c, "sslh_mask_spectrogram", &recipe))
+        return sslh_i_dummy(c);
+    if (x->ndim != 3) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_mask_spectrogram: %d dimensions: spectrograms are (N,F,M)", x->ndim);
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, "sslh_mask_spectrogram", SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    memcpy(out->data, x->data, x->count * sizeof *x->data);
+    for (n = 0; n < x->shape[0]; n++) {
+        sslh_i_dice k = sslh_i_dice_row(c, stream, n);
+        sslh_i_mask(&recipe, &k, out->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1], x->shape[2]);
+    }
+    return sslh_i_end(c, "sslh_mask_spectrogram", &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_recipe recipe, sslh_mel_desc mel,
+                                     int view) {
+    sslh_tensor *x = sslh_i_audio_batch(c, "sslh_mel_views", &batch, recipe, view);
+    int n;
+    x = sslh_i_log_mel(c, "sslh_mel_views", x, mel);
+    for (n = 0; n < batch.count && !SSLH_I_BAD(c); n++) {
+        sslh_i_dice k = sslh_i_dice_sample(&batch, 'S', view, n);
+        sslh_i_mask(&recipe, &k, x->data + (size_t)n * (x->count / (size_t)x->shape[0]), x->shape[1], x->shape[2]);
+    }
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : x;
+}
 
 /* ################################################################################################################## */
 /*  PART III  THE ENGINE                                                                                              */
@@ -25867,25 +26716,27 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
                   bytes and in text; checksums
      >>inflate    inflate and deflate (zlib, gzip)
      >>images     the readers of PNG, PNM, CIFAR and IDX, and the writer of PNG
+     >>wav        sound
      >>arrays     NumPy's .npy
      >>data       data sets, subsets, loaders, batches
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
      >>folders    sslh_load_images: a file, a folder of files, a folder of class folders
+     >>recordings sslh_load_audio: the same for sound, with labels from names of files
      >>weights    safetensors: nets, checkpoints; features of 8-bit images
      >>pictures   grids, scatter plots, curves; principal components and t-SNE, which the scatter plots show
 
    How it is read: a section uses only what stands above it. A reader is given a sslh_i_source (all bytes of a file, and
-   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, or an array). Part IV
-   calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among threads), and
-   of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose kernels, plans
-   and packing it never meets.
+   what messages call it) and fills in a sslh_i_found (images of one size with or without labels, an array, or sound).
+   Part IV calls the front of the file and part II (memory, errors, tensors, random numbers, work shared out among
+   threads), and of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose
+   kernels, plans and packing it never meets.
 
-   How a format is added: write its two functions in >>images or >>arrays, give it a row in the table of >>readers, name
-   it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py makes, into
-   tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can). Recognition, the
-   search through folders, the lists of formats in messages, the tests of truncated and damaged files and the fuzzer
-   follow from the row.
+   How a format is added: write its two functions beside those of >>images, >>wav or >>arrays, give it a row in the
+   table of >>readers, name it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py
+   makes, into tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can).
+   Recognition, the search through folders, the lists of formats in messages, the tests of truncated and damaged files
+   and the fuzzer follow from the row.
 
    Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
    or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
@@ -25933,11 +26784,14 @@ typedef struct sslh_i_found {
     int64_t      count;  /* N */
     int          height, width, channels;
     sslh_tensor *array;  /* persistent, or NULL */
+    float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
+    int          rate;   /* of the sound: samples a second */
 } sslh_i_found;
 
 SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     sslh_i_free(c, f->pixels);
     sslh_i_free(c, f->labels);
+    sslh_i_free(c, f->sound);
     if (f->array) sslh_i_free(c, sslh_i_get_data(f->array));
     sslh_i_free(c, f->array);
     memset(f, 0, sizeof *f);
@@ -26208,6 +27062,11 @@ SSLH_I_FN char *sslh_i_join_path(sslh_ctx *c, const char *path, const char *name
     if (n && path[n - 1] != '/') out[n++] = '/';
     memcpy(out + n, name, length);
     return out;
+}
+
+/* Bytewise order of names, for qsort and bsearch. */
+SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* --- checksums ---------------------------------------------------------------------------------------------------- */
@@ -26601,10 +27460,6 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",
                   errno ? strerror(errno) : "");
     return !failed;
-}
-
-SSLH_I_FN int sslh_i_compare_names(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 /* Adds a name to the text of a listing, which doubles when full. */
@@ -28030,6 +28885,159 @@ SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
 }
 
 /* ================================================================================================================== */
+/*  >>wav           WAV files: sound                                                                                  */
+/* ================================================================================================================== */
+
+/* A WAV file is "RIFF", the number of bytes that follow, "WAVE", and then chunks, each with a name of four letters, the
+   number of its bytes, these bytes, and one byte more when their number is odd. The chunk "fmt " says what a sample
+   is, "data" holds the samples, those of all channels for the first moment, then for the second. All numbers are
+   little-endian. Chunks may come in any order, and those of other names (titles, marks) are skipped. */
+
+/* Files over 4 GB (RF64) and big-endian ones (RIFX) are recognised too, so that the message can say what they are. */
+SSLH_I_FN int sslh_i_is_wav(const sslh_i_source *s) {
+    return s->size >= 12 && !memcmp(s->p + 8, "WAVE", 4) &&
+           (!memcmp(s->p, "RIFF", 4) || !memcmp(s->p, "RF64", 4) || !memcmp(s->p, "RIFX", 4));
+}
+
+/* What the chunk "fmt " says, and where the samples lie. */
+typedef struct sslh_i_wav {
+    int    real;       /* 1: IEEE numbers, 0: integers */
+    int    bytes;      /* of a sample */
+    int    channels, rate;
+    size_t data, size; /* first byte of the samples, number of their bytes */
+} sslh_i_wav;
+
+/* The chunk "fmt " of n bytes at offset at. */
+SSLH_I_FN int sslh_i_wav_format(const sslh_i_source *s, size_t at, size_t n, sslh_i_wav *h) {
+    /* the rest of the identifier of WAVE_FORMAT_EXTENSIBLE, whose first two bytes are the format */
+    static const uint8_t rest[14] = {0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71};
+    const uint8_t *p = s->p + at;
+    if (n < 16) return sslh_i_bad(s, at, "the chunk \"fmt \" has %.0f bytes instead of 16 or more", (double)n);
+    int format = (int)sslh_i_le16(p), bits = (int)sslh_i_le16(p + 14);
+    if (format == 0xfffe) {
+        if (n < 40 || memcmp(p + 26, rest, sizeof rest) != 0)
+            return sslh_i_bad(s, at, "an extensible format that is neither PCM nor IEEE numbers");
+        format = (int)sslh_i_le16(p + 24);
+    }
+    uint32_t rate = sslh_i_le32(p + 4);
+    h->channels = (int)sslh_i_le16(p + 2);
+    h->real = format == 3;
+    h->bytes = bits / 8;
+    if (format != 1 && format != 3)
+        return sslh_i_bad(s, at, "format %d%s is not read: PCM (1) and IEEE numbers (3) are", format,
+                          format == 6   ? " (A-law)"
+                          : format == 7 ? " (mu-law)"
+                          : format == 2 ? " (ADPCM)"
+                                        : "");
+    if (h->real ? bits != 32 && bits != 64 : bits != 8 && bits != 16 && bits != 24 && bits != 32)
+        return sslh_i_bad(s, at + 14, "%s of %d bits", h->real ? "IEEE numbers" : "PCM samples", bits);
+    if (!h->channels || !rate || rate > 0x7fffffffu)
+        return sslh_i_bad(s, at + 2, "%d channels, %.0f samples a second", h->channels, (double)rate);
+    if (sslh_i_le16(p + 12) != (uint32_t)(h->channels * h->bytes))
+        return sslh_i_bad(s, at + 12, "%lu bytes for %d samples of %d bytes", (unsigned long)sslh_i_le16(p + 12),
+                          h->channels, h->bytes);
+    h->rate = (int)rate;
+    return 1;
+}
+
+/* Finds the chunks "fmt " and "data". A program that cannot go back in what it writes does not know the size of the
+   data: it then stands as 2^32 - 1 or 2^31 - 4096, or as 0 in a file whose whole size was not filled in either, and the
+   samples go on to the end of the file. Any other size that reaches beyond the end is an error. */
+SSLH_I_FN int sslh_i_wav_chunks(const sslh_i_source *s, sslh_i_wav *h) {
+    uint32_t whole = sslh_i_le32(s->p + 4);
+    memset(h, 0, sizeof *h);
+    if (memcmp(s->p, "RIFF", 4) != 0)
+        return sslh_i_bad(s, 0, "a WAV file of the kind %.4s is not read, only RIFF", (const char *)s->p);
+    for (size_t at = 12; !h->rate || !h->data;) {
+        if (s->size - at < 8)
+            return sslh_i_bad(s, at, "the WAV file ends without its chunk \"%s\"", h->rate ? "data" : "fmt ");
+        const uint8_t *p = s->p + at;
+        size_t n = sslh_i_le32(p + 4), left = s->size - at - 8;
+        int data = !memcmp(p, "data", 4);
+        at += 8;
+        if (data && (n == 0xffffffffu || n == 0x7ffff000u || (!n && (uint64_t)whole + 8 <= at))) n = left;
+        if (n > left)
+            return sslh_i_bad(s, at - 8, "the chunk \"%.4s\" of %.0f bytes reaches beyond the end of the file",
+                              (const char *)p, (double)n);
+        if (data) {
+            if (h->data) return sslh_i_bad(s, at - 8, "a second chunk \"data\"");
+            h->data = at;
+            h->size = n;
+        } else if (!memcmp(p, "fmt ", 4)) {
+            if (h->rate) return sslh_i_bad(s, at - 8, "a second chunk \"fmt \"");
+            if (!sslh_i_wav_format(s, at, n, h)) return 0;
+        }
+        at += n + (n < left ? n & 1 : 0);
+    }
+    size_t moment = (size_t)h->channels * (size_t)h->bytes;
+    if (h->size < moment || h->size % moment)
+        return sslh_i_bad(s, h->data, "%.0f bytes of samples are no multiple of %d channels of %d bytes",
+                          (double)h->size, h->channels, h->bytes);
+    return 1;
+}
+
+/* The sample at p as a number in [-1,1): integers over 2^(bits - 1), those of 8 bits after taking away 128. */
+SSLH_I_FN float sslh_i_wav_sample(const uint8_t *p, const sslh_i_wav *h) {
+    if (h->real) return h->bytes == 4 ? sslh_i_float_of(sslh_i_le32(p)) : (float)sslh_i_double_of(sslh_i_le64(p));
+    uint32_t bits = h->bytes == 1   ? (uint32_t)(p[0] ^ 0x80) << 24
+                    : h->bytes == 2 ? sslh_i_le16(p) << 16
+                    : h->bytes == 3 ? sslh_i_le16(p) << 8 | (uint32_t)p[2] << 24
+                                    : sslh_i_le32(p);
+    double v = (double)bits; /* the sample is in the high bits: -2^31 .. 2^31 - 1 */
+    return (float)((bits >> 31 ? v - 4294967296.0 : v) / 2147483648.0);
+}
+
+SSLH_I_FN int sslh_i_wav_read(sslh_i_source *s, sslh_i_found *out) {
+    sslh_i_wav h;
+    size_t bytes;
+    if (!sslh_i_wav_chunks(s, &h)) return 0;
+    size_t n = h.size / (size_t)h.bytes;
+    if (!sslh_i_mul(n, sizeof *out->sound, &bytes)) return sslh_i_bad(s, h.data, "too many samples for this machine");
+    out->sound = (float *)sslh_i_alloc(s->c, bytes);
+    if (!out->sound) return 0;
+    for (size_t i = 0; i < n; i++) {
+        float v = sslh_i_wav_sample(s->p + h.data + i * (size_t)h.bytes, &h);
+        if (!(v - v == 0.0f)) return sslh_i_bad(s, h.data + i * (size_t)h.bytes, "a sample is NaN or Inf");
+        out->sound[i] = v;
+    }
+    out->count = (int64_t)(n / (size_t)h.channels);
+    out->channels = h.channels;
+    out->rate = h.rate;
+    return 1;
+}
+
+SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples, int64_t count, int channels,
+                            int rate) {
+    size_t n, size;
+    if (SSLH_I_BAD(c)) return;
+    if (!samples || count < 1 || channels < 1 || channels > 32767 || rate < 1 ||
+        !sslh_i_mul((size_t)count, (size_t)channels * 2, &size) || size > 0xffffffffu - 36) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_save_wav: %s%.0f samples of %d channels, %d a second (at most 4 GB)",
+                  samples ? "" : "samples is NULL; ", (double)count, channels, rate);
+        return;
+    }
+    uint8_t *file = (uint8_t *)sslh_i_alloc(c, size + 44), *p = file;
+    if (!file) return;
+    memcpy(p, "RIFF....WAVEfmt \x10\0\0\0\1\0", 22);
+    sslh_i_put_le32(p + 4, (uint32_t)(size + 36));
+    sslh_i_put_le32(p + 22, (uint32_t)channels); /* two bytes; the two behind them come next */
+    sslh_i_put_le32(p + 24, (uint32_t)rate);
+    sslh_i_put_le32(p + 28, (uint32_t)((uint64_t)rate * (uint64_t)channels * 2));
+    sslh_i_put_le32(p + 32, (uint32_t)channels * 2 | 16u << 16); /* bytes of all channels, bits of a sample */
+    memcpy(p + 36, "data", 4);
+    sslh_i_put_le32(p + 40, (uint32_t)size);
+    n = size / 2;
+    for (size_t i = 0; i < n; i++) { /* to the nearest; what is beyond the range is cut to it; NaN becomes 0 */
+        float v = samples[i] * 32768.0f;
+        int k = v != v ? 0 : v <= -32768.0f ? -32768 : v >= 32767.0f ? 32767 : (int)(v < 0 ? v - 0.5f : v + 0.5f);
+        p[44 + 2 * i] = (uint8_t)((uint32_t)k & 255);
+        p[45 + 2 * i] = (uint8_t)((uint32_t)k >> 8 & 255);
+    }
+    sslh_i_write_whole(c, "sslh_save_wav", path, file, size + 44);
+    sslh_i_free(c, file);
+}
+
+/* ================================================================================================================== */
 /*  >>arrays        NumPy arrays (.npy)                                                                               */
 /* ================================================================================================================== */
 
@@ -28324,10 +29332,10 @@ SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, siz
 
 /* The whole set that a subset was taken from. */
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d) {
-    const sslh_field *f = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
+    const sslh_field *f = &d.field[d.label_field];
     d.order = NULL;
     d.count = d.total;
-    d.labels = f ? (const int32_t *)f->values : NULL;
+    d.labels = f->kind == SSLH_FIELD_LABEL ? (const int32_t *)f->values : NULL;
     return d;
 }
 
@@ -28361,6 +29369,28 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     return !why;
 }
 
+/* Checks the labels of a field and counts their classes; 0 and an error when one cannot be the number of a class. */
+SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, sslh_field *f, int64_t count) {
+    const int32_t *labels = (const int32_t *)f->values;
+    for (int64_t i = 0; i < count; i++) {
+        if (labels[i] < 0 || labels[i] == INT32_MAX || (f->names && labels[i] >= f->classes)) {
+            sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
+                      (int)labels[i], (double)i);
+            return 0;
+        }
+        f->classes = SSLH_I_MAX(f->classes, labels[i] + 1);
+    }
+    return 1;
+}
+
+/* The labels of the whole set, its number of classes and their names from a label field. */
+SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
+    d->label_field = field;
+    d->labels = (const int32_t *)d->field[field].values;
+    d->classes = d->field[field].classes;
+    d->class_names = d->field[field].names;
+}
+
 SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
     sslh_data d = sslh_i_no_data(c);
     if (SSLH_I_BAD(c)) return d;
@@ -28372,26 +29402,20 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
     }
     for (int i = 0; i < n; i++)
         if (!sslh_i_field_ok(c, fields + i, i)) return d;
+    for (int i = 0; i < n; i++) {
+        d.field[i] = fields[i];
+        if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, &d.field[i], count))
+            return sslh_i_no_data(c);
+    }
     d.fields = n;
-    for (int i = 0; i < n; i++) d.field[i] = fields[i];
+    d.count = d.total = count;
     const sslh_field *image = sslh_i_field_of(&d, SSLH_FIELD_IMAGE), *label = sslh_i_field_of(&d, SSLH_FIELD_LABEL);
     if (image) {
         d.height = image->shape.size[0];
         d.width = image->shape.size[1];
         d.channels = image->shape.size[2];
     }
-    if (label) {
-        d.labels = (const int32_t *)label->values;
-        for (int64_t i = 0; i < count; i++) {
-            if (d.labels[i] < 0 || d.labels[i] == INT32_MAX) {
-                sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
-                          (int)d.labels[i], (double)i);
-                return sslh_i_no_data(c);
-            }
-            d.classes = SSLH_I_MAX(d.classes, d.labels[i] + 1);
-        }
-    }
-    d.count = d.total = count;
+    if (label) sslh_i_label_by(&d, (int)(label - d.field));
     return d;
 }
 
@@ -28406,6 +29430,7 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[1].kind = SSLH_FIELD_LABEL;
     f[1].type = SSLH_I32;
     f[1].values = labels;
+    f[1].name = "class";
     return sslh_data_from_fields(c, f, labels ? 2 : 1, count);
 }
 
@@ -28495,7 +29520,8 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     int same = a.fields == b.fields && a.fields > 0 && a.count + b.count <= INT32_MAX;
     for (int i = 0; same && i < a.fields; i++) {
         const sslh_field *f = &a.field[i], *g = &b.field[i];
-        same = f->kind == g->kind && f->type == g->type && f->int16 == g->int16 && f->shape.ndim == g->shape.ndim;
+        same = f->kind == g->kind && f->type == g->type && f->int16 == g->int16 && f->shape.ndim == g->shape.ndim &&
+               f->rate == g->rate;
         for (int k = 0; same && k < f->shape.ndim; k++) same = f->shape.size[k] == g->shape.size[k];
     }
     if (!same) {
@@ -28517,7 +29543,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         if (!values) sslh_fail(c, SSLH_E_MEMORY, "sslh_data_join: out of memory");
         ok = values && (lengths || !with_lengths) && sslh_i_copy_field(c, &a, i, values, lengths) &&
              sslh_i_copy_field(c, &b, i, values + (size_t)a.count * one, lengths ? lengths + a.count : NULL);
-        joined[i] = a.field[i];
+        joined[i] = a.field[i].classes >= b.field[i].classes ? a.field[i] : b.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
         joined[i].fetch = NULL;
@@ -28526,9 +29552,167 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     while (!ok && nmade) sslh_i_free(c, made[--nmade]);
     if (!ok) return sslh_i_no_data(c);
     sslh_data d = sslh_data_from_fields(c, joined, a.fields, (int64_t)n);
-    d.class_names = a.classes >= b.classes ? a.class_names : b.class_names;
-    d.classes = SSLH_I_MAX(a.classes, b.classes);
+    if (d.labels) sslh_i_label_by(&d, a.label_field);
     return d;
+}
+
+/* --- several label fields ----------------------------------------------------------------------------------------- */
+
+/* The number of the label field of this name; -1, and an error that lists those there are, when there is none. */
+SSLH_I_FN int sslh_i_label_field(const char *fn, const sslh_data *d, const char *name) {
+    char names[128] = "";
+    size_t used = 0;
+    if (SSLH_I_BAD(d->ctx)) return -1;
+    for (int i = 0; i < d->fields; i++) {
+        const sslh_field *f = &d->field[i];
+        if (f->kind != SSLH_FIELD_LABEL || !f->name) continue;
+        if (name && !strcmp(f->name, name)) return i;
+        sslh_i_append(names, sizeof names, &used, "%s%s", used ? ", " : "", f->name);
+    }
+    sslh_fail(d->ctx, SSLH_E_USAGE, "%s: there is no label field \"%.60s\" (those with a name: %s)", fn,
+              name ? name : "(null)", used ? names : "none");
+    return -1;
+}
+
+SSLH_DEF sslh_data sslh_data_labelled(sslh_data d, const char *field) {
+    int k = sslh_i_label_field("sslh_data_labelled", &d, field);
+    if (k < 0) return sslh_i_no_data(d.ctx);
+    sslh_i_label_by(&d, k);
+    if (!d.order) return d;
+    int32_t *labels = (int32_t *)sslh_i_alloc(d.ctx, (size_t)d.count * sizeof *labels); /* in the order of the subset */
+    if (!labels) return sslh_i_no_data(d.ctx);
+    for (int64_t i = 0; i < d.count; i++) labels[i] = d.labels[d.order[i]];
+    d.labels = labels;
+    return d;
+}
+
+/* Marks in wanted (classes) those that the text names; 0 and an error at a name that no class has. */
+SSLH_I_FN int sslh_i_mark_classes(const sslh_data *d, const sslh_field *f, const char *text, char *wanted) {
+    for (;;) {
+        size_t n = strcspn(text, ",");
+        const uint8_t *p = (const uint8_t *)text;
+        uint64_t number = 0;
+        int k = 0;
+        if (f->names)
+            while (k < f->classes && (strlen(f->names[k]) != n || memcmp(f->names[k], text, n) != 0)) k++;
+        else if (n && sslh_i_digits(&p, p + n, (uint64_t)f->classes, &number) && p == (const uint8_t *)text + n)
+            k = (int)number;
+        else k = f->classes;
+        if (k >= f->classes) {
+            sslh_fail(d->ctx, SSLH_E_USAGE, "sslh_data_where: the field \"%s\" has no class \"%.*s\"", f->name,
+                      (int)SSLH_I_MIN(n, (size_t)60), text);
+            return 0;
+        }
+        wanted[k] = 1;
+        if (!text[n]) return 1;
+        text += n + 1;
+    }
+}
+
+SSLH_DEF sslh_data sslh_data_where(sslh_data d, const char *field, const char *values) {
+    sslh_ctx *c = d.ctx;
+    int k = sslh_i_label_field("sslh_data_where", &d, field), others = values && values[0] == '!';
+    if (k < 0) return sslh_i_no_data(c);
+    if (!values) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: values is NULL");
+        return sslh_i_no_data(c);
+    }
+    const int32_t *labels = (const int32_t *)d.field[k].values;
+    int32_t *chosen = (int32_t *)sslh_i_alloc(c, (size_t)d.count * sizeof *chosen + (size_t)d.field[k].classes);
+    if (!chosen) return sslh_i_no_data(c);
+    char *wanted = (char *)(chosen + d.count);
+    int64_t n = 0;
+    if (sslh_i_mark_classes(&d, &d.field[k], values + others, wanted))
+        for (int64_t i = 0; i < d.count; i++)
+            if (wanted[labels[sslh_i_sample(&d, i)]] != others) chosen[n++] = (int32_t)i;
+    if (!n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_where: no sample of %.0f has \"%s\" %s", (double)d.count, field, values);
+    d = sslh_i_subset("sslh_data_where", d, chosen, 0, n);
+    sslh_i_free(c, chosen);
+    return d;
+}
+
+/* Samples that are laid end to end before windows are cut: those with label k, or sample k alone when labels is NULL.
+   Returns their moments (T,..) together; appends them at out unless that is NULL. */
+SSLH_I_FN int64_t sslh_i_windows_stream(const sslh_data *d, const sslh_field *f, const int32_t *labels, int64_t k,
+                                        char *sample, char *out) {
+    size_t moment = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
+    int64_t total = 0, i;
+    for (i = labels ? 0 : k; i < (labels ? d->count : k + 1); i++) {
+        int64_t at = sslh_i_sample(d, i);
+        int length = sslh_i_length(f, at);
+        if (labels && labels[at] != k) continue;
+        if (out && !sslh_i_field_get(d->ctx, "sslh_data_windows", f, at, sample)) return 0;
+        if (out) memcpy(out + (size_t)total * moment, sample, (size_t)length * moment);
+        total += length;
+    }
+    return total;
+}
+
+SSLH_DEF sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step) {
+    sslh_ctx *c = d.ctx;
+    sslh_field made[4];
+    const sslh_field *f = NULL;
+    const int32_t *labels = NULL;
+    void *block[4] = {NULL, NULL, NULL, NULL};
+    int n = 1, by = -1, i, kept[4];
+    int64_t groups, k, windows = 0, longest = 0, at = 0, w;
+    size_t bytes;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    for (i = d.fields - 1; i >= 0; i--)
+        if (d.field[i].kind == SSLH_FIELD_AUDIO || d.field[i].kind == SSLH_FIELD_TOKENS) f = &d.field[i];
+    if (!f || f->shape.ndim < 1 || length < 1 || step < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: length %d, step %d%s", length, step,
+                  f ? "" : "; the data has neither audio nor tokens");
+        return sslh_i_no_data(c);
+    }
+    if (field && (by = sslh_i_label_field("sslh_data_windows", &d, field)) < 0) return sslh_i_no_data(c);
+    if (field) labels = (const int32_t *)d.field[by].values;
+    groups = field ? d.field[by].classes : d.count;
+    for (k = 0; k < groups; k++) {
+        int64_t total = sslh_i_windows_stream(&d, f, labels, k, NULL, NULL);
+        windows += total >= length ? (total - length) / step + 1 : 0;
+        longest = SSLH_I_MAX(longest, total);
+    }
+    memset(made, 0, sizeof made);
+    made[0] = *f;
+    made[0].shape.size[0] = length;
+    made[0].lengths = NULL;
+    made[0].fetch = NULL;
+    for (i = 0; i < d.fields; i++)
+        if (d.field[i].kind == SSLH_FIELD_LABEL && (by < 0 || i == by) && n < 4) {
+            kept[n] = i;
+            made[n++] = d.field[i];
+        }
+    bytes = sslh_i_field_bytes(f) / (size_t)f->shape.size[0];
+    size_t moment = bytes;
+    if (!windows || windows > INT32_MAX || !sslh_i_mul(bytes, (size_t)length, &bytes) ||
+        !sslh_i_mul(bytes, (size_t)windows, &bytes)) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_data_windows: %.0f windows of %d; the longest recording has %.0f",
+                  (double)windows, length, (double)longest);
+        return sslh_i_no_data(c);
+    }
+    char *stream = (char *)sslh_i_alloc(c, (size_t)longest * moment), *sample = NULL;
+    if (stream) sample = (char *)sslh_i_alloc(c, sslh_i_field_bytes(f));
+    for (i = 0; sample && i < n; i++)
+        made[i].values = block[i] = sslh_i_alloc(c, i ? (size_t)windows * sizeof(int32_t) : bytes);
+    for (k = 0; k < groups && !SSLH_I_BAD(c); k++) {
+        int64_t total = sslh_i_windows_stream(&d, f, labels, k, sample, stream);
+        for (w = 0; w + length <= total && at < windows; w += step, at++) {
+            memcpy((char *)block[0] + (size_t)at * (size_t)length * moment, stream + (size_t)w * moment,
+                   (size_t)length * moment);
+            for (i = 1; i < n; i++)
+                ((int32_t *)block[i])[at] =
+                    labels ? (int32_t)k : ((const int32_t *)d.field[kept[i]].values)[sslh_i_sample(&d, k)];
+        }
+    }
+    sslh_i_free(c, sample);
+    sslh_i_free(c, stream);
+    sslh_data out = sslh_data_from_fields(c, made, n, windows);
+    for (i = 1; i < n && !SSLH_I_BAD(c); i++)
+        if (kept[i] == d.label_field) sslh_i_label_by(&out, i);
+    for (i = 0; i < n && SSLH_I_BAD(c); i++) sslh_i_free(c, block[i]);
+    return SSLH_I_BAD(c) ? sslh_i_no_data(c) : out;
 }
 
 /* Eight-bit sums are integers and therefore exact: mean = S1 / n, std^2 = S2 / n - mean^2 (the biased estimate). */
@@ -28783,6 +29967,47 @@ SSLH_DEF sslh_tensor *sslh_batch_images(sslh_ctx *c, sslh_batch b) {
     return sslh_i_dummy(c);
 }
 
+SSLH_DEF sslh_tensor *sslh_batch_audio(sslh_ctx *c, sslh_batch b) {
+    if (!sslh_i_batch_ok(c, "sslh_batch_audio", &b)) return sslh_i_dummy(c);
+    const sslh_field *f = sslh_i_field_of(&b.data, SSLH_FIELD_AUDIO);
+    if (f) return sslh_i_batch_tensor(c, "sslh_batch_audio", &b, f);
+    sslh_fail(c, SSLH_E_USAGE, "sslh_batch_audio: the data has no audio");
+    return sslh_i_dummy(c);
+}
+
+/* Valid length of sample number index of the whole set: at most T, whatever the caller's array says. */
+SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index) {
+    int full = f->shape.size[0];
+    return f->lengths ? SSLH_I_MAX(SSLH_I_MIN((int)f->lengths[index], full), 0) : full;
+}
+
+/* A field of a batch whose samples have a length; NULL and an error when it is none. */
+SSLH_I_FN const sslh_field *sslh_i_long_field(sslh_ctx *c, const char *fn, const sslh_batch *b, int field) {
+    if (!sslh_i_batch_ok(c, fn, b)) return NULL;
+    if (field >= 0 && field < b->data.fields && b->data.field[field].shape.ndim > 0) return &b->data.field[field];
+    sslh_fail(c, SSLH_E_USAGE, "%s: field %d of %d is not there or has samples without a length", fn, field,
+              b->data.fields);
+    return NULL;
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field) {
+    const sslh_field *f = sslh_i_long_field(c, "sslh_batch_lengths", &b, field);
+    sslh_tensor *t = f ? sslh_i_new(c, "sslh_batch_lengths", SSLH_I32, sslh_dim1(b.count)) : NULL;
+    for (int n = 0; t && n < b.count; n++) t->ints[n] = sslh_i_length(f, sslh_i_sample(&b.data, b.index[n]));
+    return t ? t : sslh_i_dummy(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field) {
+    const sslh_field *f = sslh_i_long_field(c, "sslh_batch_padding", &b, field);
+    sslh_tensor *t = f ? sslh_i_new(c, "sslh_batch_padding", SSLH_U8, sslh_dim2(b.count, f->shape.size[0])) : NULL;
+    for (int n = 0; t && n < b.count; n++) {
+        int length = sslh_i_length(f, sslh_i_sample(&b.data, b.index[n])), full = f->shape.size[0];
+        memset(t->bytes + (size_t)n * (size_t)full, 0, (size_t)length);
+        memset(t->bytes + (size_t)n * (size_t)full + length, 1, (size_t)(full - length));
+    }
+    return t ? t : sslh_i_dummy(c);
+}
+
 SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (b.count < 1 || !b.labels) {
@@ -28793,18 +30018,19 @@ SSLH_DEF sslh_tensor *sslh_batch_labels(sslh_ctx *c, sslh_batch b) {
 }
 
 /* ================================================================================================================== */
-/*  >>readers       the table of formats; sslh_load_image, sslh_load_npy                                              */
+/*  >>readers       the table of formats; sslh_load_image, sslh_load_npy, sslh_load_wav                               */
 /* ================================================================================================================== */
 
 /* Which reader takes a file is decided by the table and nowhere else; then the functions that load one file, and the
    parts from which >>sheets and >>folders put a data set together. */
 
-enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4 }; /* one image, many, an array */
+/* one image, many, an array, sound */
+enum { SSLH_I_GIVES_IMAGE = 1, SSLH_I_GIVES_IMAGES = 2, SSLH_I_GIVES_ARRAY = 4, SSLH_I_GIVES_SOUND = 8 };
 
 /* A format of files, and all that anyone has to know of it. */
 typedef struct sslh_i_reader {
     const char *name;    /* as a person calls it; messages are made of these */
-    int         gives;   /* one of the three above */
+    int         gives;   /* one of the four above */
     const char *file[4]; /* what files of it are called in a folder, as far as there are words: one that begins with a
                             point is an ending, in small or capital letters; another may stand anywhere in the name */
     int (*is)(const sslh_i_source *s);
@@ -28820,7 +30046,8 @@ static const sslh_i_reader sslh_i_readers[] = {
     {"gzipped IDX", SSLH_I_GIVES_IMAGES, {"idx3", "idx4"}, sslh_i_is_gzip, sslh_i_idx_gzip_read},
     {"CIFAR-10 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar10, sslh_i_cifar10_read},
     {"CIFAR-100 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar100, sslh_i_cifar100_read},
-    {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read}};
+    {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read},
+    {"WAV", SSLH_I_GIVES_SOUND, {".wav"}, sslh_i_is_wav, sslh_i_wav_read}};
 #define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
 
 /* The row of a file among those that give one of the wanted things; NULL: none. */
@@ -28867,7 +30094,7 @@ SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
     return 0;
 }
 
-/* --- one image, one array ----------------------------------------------------------------------------------------- */
+/* --- one image, one array, one recording -------------------------------------------------------------------------- */
 
 /* The pixels of an image (H,W,C), alpha included; NULL and sizes of 0 on failure. */
 SSLH_I_FN uint8_t *sslh_i_load_image(sslh_i_source *s, int *height, int *width, int *channels) {
@@ -28898,6 +30125,29 @@ SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
     sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
     sslh_i_source_close(&s);
     return found.array ? found.array : sslh_i_dummy(c);
+}
+
+/* The samples of a recording (T,C); NULL and sizes of 0 on failure. */
+SSLH_I_FN float *sslh_i_load_sound(sslh_i_source *s, int64_t *count, int *channels, int *rate) {
+    sslh_i_found sound;
+    sslh_i_read(s, SSLH_I_GIVES_SOUND, &sound);
+    sslh_i_source_close(s);
+    if (count) *count = sound.count;
+    if (channels) *channels = sound.channels;
+    if (rate) *rate = sound.rate;
+    return sound.sound;
+}
+
+SSLH_DEF float *sslh_load_wav(sslh_ctx *c, const char *path, int64_t *count, int *channels, int *rate) {
+    sslh_i_source s = sslh_i_source_open(c, "sslh_load_wav", path);
+    return sslh_i_load_sound(&s, count, channels, rate);
+}
+
+SSLH_DEF float *sslh_load_wav_memory(sslh_ctx *c, const void *bytes, size_t size, int64_t *count, int *channels,
+                                     int *rate) {
+    sslh_i_source s = sslh_i_source_of(c, "sslh_load_wav_memory", "memory", bytes, size);
+    if (!bytes && !SSLH_I_BAD(c)) sslh_fail(c, SSLH_E_USAGE, "sslh_load_wav_memory: bytes is NULL");
+    return sslh_i_load_sound(&s, count, channels, rate);
 }
 
 /* --- several files as one data set -------------------------------------------------------------------------------- */
@@ -28947,20 +30197,19 @@ SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p
     return 1;
 }
 
-/* Copies the names of n classes, each of the given length, into one block. */
-SSLH_I_FN int sslh_i_parts_names(sslh_i_parts *s, const char *const *name, const size_t *length, int n) {
+/* Copies n names, each of the given length, into one block; NULL without memory. */
+SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, const size_t *length, int n) {
     size_t bytes = (size_t)n * sizeof(char *);
     for (int i = 0; i < n; i++) bytes += length[i] + 1;
-    s->names = (const char **)sslh_i_alloc(s->c, bytes);
-    if (!s->names) return 0;
-    char *text = (char *)(void *)(s->names + n);
+    const char **names = (const char **)sslh_i_alloc(c, bytes);
+    if (!names) return NULL;
+    char *text = (char *)(void *)(names + n);
     for (int i = 0; i < n; i++) {
         memcpy(text, name[i], length[i]);
-        s->names[i] = text;
+        names[i] = text;
         text += length[i] + 1;
     }
-    s->classes = n;
-    return 1;
+    return names;
 }
 
 /* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
@@ -29016,9 +30265,10 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
         if (SSLH_I_BAD(s->c)) {
             sslh_i_found_free(s->c, &all);
             d = sslh_i_no_data(s->c);
-        } else if (s->names) {
-            d.classes = all.labels ? s->classes : 0;
-            d.class_names = s->names;
+        } else if (s->names && all.labels) {
+            d.field[1].names = s->names;
+            d.field[1].classes = s->classes;
+            sslh_i_label_by(&d, 1);
             s->names = NULL;
         }
     }
@@ -29236,7 +30486,10 @@ SSLH_I_FN int sslh_i_load_index(sslh_i_parts *set, const sslh_i_source *s, const
     }
     if (!SSLH_I_BAD(c) && !set->n) sslh_i_bad(s, at, "no sheet is named");
     if (!SSLH_I_BAD(c) && x.labels) sslh_i_load_labels(set, x.labels);
-    if (!SSLH_I_BAD(c) && x.classes) sslh_i_parts_names(set, x.name, x.length, x.classes);
+    if (!SSLH_I_BAD(c) && x.classes) {
+        set->names = sslh_i_names_copy(c, x.name, x.length, x.classes);
+        set->classes = x.classes;
+    }
     sslh_i_free(c, x.labels);
     sslh_i_free(c, x.length);
     sslh_i_free(c, (void *)x.name);
@@ -29286,31 +30539,42 @@ SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const ss
     return loaded;
 }
 
-/* Files of one image in the folder itself, each with this label (-1: without labels). Returns their number. */
-SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir, int label) {
+/* What is done with each file of a folder or of class folders: images and recordings go the same way. */
+typedef struct sslh_i_walk {
+    sslh_ctx   *c;
+    const char *fn;
+    int         wanted; /* files that are called as one that gives this, SSLH_I_GIVES_.. */
+    int       (*add)(void *set, const char *path, int label);
+    void       *set;
+} sslh_i_walk;
+
+/* Files in the folder itself, each with this label (-1: without labels). Returns their number. */
+SSLH_I_FN int sslh_i_walk_folder(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir, int label) {
     int loaded = 0;
-    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(w->c); i++) {
         const char *name = dir->name[i];
-        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGE)) continue;
-        char *full = sslh_i_join_path(set->c, path, name, strlen(name));
-        if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE, label)) loaded++;
-        sslh_i_free(set->c, full);
+        if (!sslh_i_reader_named(name, w->wanted)) continue;
+        char *full = sslh_i_join_path(w->c, path, name, strlen(name));
+        if (full && w->add(w->set, full, label)) loaded++;
+        sslh_i_free(w->c, full);
     }
     return loaded;
 }
 
-/* Sub-folders with images are the classes, numbered in the order of their names. Returns the number of classes. */
-SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
-    sslh_ctx *c = set->c;
+/* Sub-folders with such files are the classes, numbered in the order of their names, which *names gets (NULL: there are
+   none). Returns the number of classes. */
+SSLH_I_FN int sslh_i_walk_classes(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const char ***names) {
+    sslh_ctx *c = w->c;
     int classes = 0;
     const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
     size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
+    *names = NULL;
     for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, set->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        if (sslh_i_kind_in(c, w->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
         sslh_i_dir inner;
         char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
-        if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
-            if (sslh_i_load_folder(set, full, &inner, classes)) {
+        if (full && sslh_i_list_dir(c, w->fn, full, &inner)) {
+            if (sslh_i_walk_folder(w, full, &inner, classes)) {
                 name[classes] = dir->name[i];
                 length[classes++] = strlen(dir->name[i]);
             }
@@ -29318,15 +30582,38 @@ SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const ssl
         }
         sslh_i_free(c, full);
     }
-    if (classes && !SSLH_I_BAD(c)) sslh_i_parts_names(set, name, length, classes);
+    if (classes && !SSLH_I_BAD(c)) *names = sslh_i_names_copy(c, name, length, classes);
     sslh_i_free(c, (void *)name);
     sslh_i_free(c, length);
     return classes;
 }
 
+/* One image of a folder. */
+SSLH_I_FN int sslh_i_add_image(void *set, const char *path, int label) {
+    return sslh_i_load_file((sslh_i_parts *)set, path, SSLH_I_GIVES_IMAGE, label);
+}
+
+/* A folder without an index.txt. */
+SSLH_I_FN void sslh_i_load_image_folder(sslh_i_parts *set, const char *path) {
+    sslh_ctx *c = set->c;
+    sslh_i_dir dir;
+    sslh_i_walk w;
+    w.c = c;
+    w.fn = set->fn;
+    w.wanted = SSLH_I_GIVES_IMAGE;
+    w.add = sslh_i_add_image;
+    w.set = set;
+    if (!sslh_i_list_dir(c, set->fn, path, &dir)) return;
+    if (!sslh_i_load_binaries(set, path, &dir) && !SSLH_I_BAD(c)) {
+        set->classes = sslh_i_walk_classes(&w, path, &dir, &set->names);
+        if (!set->classes && !SSLH_I_BAD(c) && !sslh_i_walk_folder(&w, path, &dir, -1) && !SSLH_I_BAD(c))
+            sslh_i_no_images(set, path, "holds no images");
+    }
+    sslh_i_dir_free(c, &dir);
+}
+
 SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     sslh_i_parts set;
-    sslh_i_dir dir;
     memset(&set, 0, sizeof set);
     set.c = c;
     set.fn = "sslh_load_images";
@@ -29338,13 +30625,302 @@ SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
     if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
     else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
+    else sslh_i_load_image_folder(&set, path);
+    return sslh_i_parts_finish(&set);
+}
+
+/* ================================================================================================================== */
+/*  >>recordings    sslh_load_audio: clips of one length, labels from folders and names                               */
+/* ================================================================================================================== */
+
+/* Every file is read and made one channel; when all are there, they are cut or filled up to one length and scaled to
+   one loudness, and the values of every label field are collected, sorted and numbered. */
+
+/* A part of the names of files, by .labels of sslh_audio_desc. */
+typedef struct sslh_i_name_part {
+    const char *word;  /* what the part is called, n letters; "*": it is not wanted */
+    size_t      n;
+    char        after; /* the character behind it; 0 at the end */
+} sslh_i_name_part;
+
+/* A recording: samples (length), folder number or -1, and the name of its file without folder and ending. */
+typedef struct sslh_i_clip { float *sound; int64_t length; int folder; char *name; size_t name_length; } sslh_i_clip;
+
+typedef struct sslh_i_clips {
+    sslh_ctx        *c;
+    const char      *fn;
+    sslh_audio_desc  d;
+    sslh_i_name_part part[16];
+    int              parts;
+    sslh_i_clip     *clip;
+    int              n, cap, rate;
+    const char     **folders; /* names, or NULL */
+    int              classes; /* their number */
+    void            *made[9]; /* blocks of the data set, freed on failure */
+    int              nmade;
+} sslh_i_clips;
+
+/* Reads .labels: words of letters and digits or *, each with one other character behind it but for the last. */
+SSLH_I_FN int sslh_i_clips_pattern(sslh_i_clips *s) {
+    const char *p = s->d.labels;
+    int wanted = 0;
+    while (p && s->parts < 16) {
+        sslh_i_name_part *part = &s->part[s->parts];
+        part->word = p;
+        while ((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '*') p++;
+        part->n = (size_t)(p - part->word);
+        part->after = *p;
+        if (!part->n || (memchr(part->word, '*', part->n) && part->n > 1)) break;
+        wanted += part->word[0] != '*';
+        s->parts++;
+        if (!*p++) return wanted <= 3 ? 1 : 0;
+    }
+    return !p;
+}
+
+/* Part number k of a clip's name in *at and *n; 0 and an error when the name has no such part. */
+SSLH_I_FN int sslh_i_clips_cut(const sslh_i_clips *s, const sslh_i_clip *clip, int k, const char **at, size_t *n) {
+    const char *p = clip->name, *end = clip->name + clip->name_length;
+    for (int i = 0; i <= k; i++) {
+        const char *stop = s->part[i].after ? (const char *)memchr(p, s->part[i].after, (size_t)(end - p)) : end;
+        if (!stop || stop == p) {
+            sslh_fail(s->c, SSLH_E_FORMAT, "%s: the file name \"%.*s\" has no part \"%.*s\" by .labels \"%s\"", s->fn,
+                      (int)SSLH_I_MIN(clip->name_length, (size_t)100), clip->name,
+                      (int)SSLH_I_MIN(s->part[i].n, (size_t)40), s->part[i].word, sslh_i_tail(s->d.labels));
+            return 0;
+        }
+        *at = p;
+        *n = (size_t)(stop - p);
+        p = stop + (s->part[i].after != 0);
+    }
+    return 1;
+}
+
+/* Channels averaged into one, in place. */
+SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
+    size_t channels = (size_t)f->channels;
+    for (int64_t i = 0; channels > 1 && i < f->count; i++) {
+        const float *moment = f->sound + (size_t)i * channels;
+        double sum = 0;
+        for (size_t k = 0; k < channels; k++) sum += (double)moment[k];
+        f->sound[i] = (float)(sum / (double)channels);
+    }
+    f->channels = 1;
+}
+
+/* One file of a folder, or the only one. */
+SSLH_I_FN int sslh_i_add_clip(void *set, const char *path, int label) {
+    sslh_i_clips *s = (sslh_i_clips *)set;
+    sslh_ctx *c = s->c;
+    sslh_i_found found;
+    size_t begin = sslh_i_base(path), n = strlen(path) - begin;
+    const char *dot = strrchr(path + begin, '.');
+    sslh_i_source source = sslh_i_source_open(c, s->fn, path);
+    int ok = sslh_i_read(&source, SSLH_I_GIVES_SOUND, &found);
+    sslh_i_source_close(&source);
+    if (!ok) return 0;
+    sslh_i_found_mono(&found);
+    if (!s->rate) s->rate = found.rate;
+    if (found.rate != s->rate)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s has %d samples a second instead of %d; nothing is resampled here", s->fn,
+                  sslh_i_tail(path), found.rate, s->rate);
+    else if (found.count > INT32_MAX)
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is too long: %.0f samples", s->fn, sslh_i_tail(path), (double)found.count);
+    if (!SSLH_I_BAD(c) && s->n == s->cap) {
+        int cap = s->cap ? s->cap > INT_MAX / 2 ? INT_MAX : 2 * s->cap : 64;
+        sslh_i_clip *larger = (sslh_i_clip *)sslh_i_larger(c, s->clip, (size_t)s->n * sizeof *larger,
+                                                           (size_t)cap * sizeof *larger);
+        if (larger) {
+            s->clip = larger;
+            s->cap = cap;
+        }
+    }
+    if (dot && dot > path + begin) n = (size_t)(dot - path) - begin;
+    char *name = SSLH_I_BAD(c) ? NULL : (char *)sslh_i_alloc(c, n + 1);
+    if (!name) {
+        sslh_i_found_free(c, &found);
+        return 0;
+    }
+    memcpy(name, path + begin, n);
+    sslh_i_clip *clip = &s->clip[s->n++];
+    clip->sound = found.sound;
+    clip->length = found.count;
+    clip->folder = label;
+    clip->name = name;
+    clip->name_length = n;
+    return 1;
+}
+
+/* Order of the values of a label field: whole numbers by their size, other names bytewise. */
+SSLH_I_FN int sslh_i_compare_numbers(const void *a, const void *b) {
+    const char *x = *(const char *const *)a, *y = *(const char *const *)b;
+    while (*x == '0' && x[1]) x++;
+    while (*y == '0' && y[1]) y++;
+    size_t n = strlen(x), m = strlen(y);
+    int order = n != m ? (n < m ? -1 : 1) : strcmp(x, y);
+    return order ? order : sslh_i_compare_names(a, b);
+}
+
+/* A block that becomes a part of the data set. */
+SSLH_I_FN void *sslh_i_clips_make(sslh_i_clips *s, size_t bytes) {
+    void *p = sslh_i_alloc(s->c, bytes);
+    if (p) s->made[s->nmade++] = p;
+    return p;
+}
+
+/* A label field from part number k of the names. */
+SSLH_I_FN int sslh_i_clips_field(sslh_i_clips *s, int k, sslh_field *f) {
+    sslh_ctx *c = s->c;
+    size_t count = (size_t)s->n, bytes = 0, n;
+    const char *at;
+    int numbers = 1, classes = 0;
+    int (*compare)(const void *, const void *);
+    for (int i = 0; i < s->n; i++) {
+        if (!sslh_i_clips_cut(s, &s->clip[i], k, &at, &n)) return 0;
+        for (size_t j = 0; j < n; j++) numbers = numbers && at[j] >= '0' && at[j] <= '9';
+        bytes += n + 1;
+    }
+    compare = numbers ? sslh_i_compare_numbers : sslh_i_compare_names;
+    /* one block: the field's own name, then the sorted names of its classes, then the text of all values */
+    const char **names = (const char **)sslh_i_clips_make(s, count * sizeof *names + bytes + s->part[k].n + 1);
+    int32_t *labels = (int32_t *)sslh_i_clips_make(s, count * sizeof *labels);
+    const char **value = (const char **)sslh_i_alloc(c, count * sizeof *value);
+    if (names && labels && value) {
+        char *text = (char *)(void *)(names + count);
+        memcpy(text, s->part[k].word, s->part[k].n);
+        f->name = text;
+        text += s->part[k].n + 1;
+        for (int i = 0; i < s->n; i++) {
+            sslh_i_clips_cut(s, &s->clip[i], k, &at, &n);
+            memcpy(text, at, n);
+            names[i] = value[i] = text;
+            text += n + 1;
+        }
+        qsort((void *)names, count, sizeof *names, compare);
+        for (int i = 0; i < s->n; i++)
+            if (!i || strcmp(names[i], names[classes - 1])) names[classes++] = names[i];
+        for (int i = 0; i < s->n; i++) {
+            const char **found = (const char **)bsearch(&value[i], names, (size_t)classes, sizeof *names, compare);
+            labels[i] = found ? (int32_t)(found - names) : 0;
+        }
+        f->kind = SSLH_FIELD_LABEL;
+        f->type = SSLH_I32;
+        f->values = labels;
+        f->names = names;
+        f->classes = classes;
+    }
+    sslh_i_free(c, (void *)value);
+    return !SSLH_I_BAD(c);
+}
+
+/* The samples of all clips (N,T,1), zeros behind the shorter ones. The sum of squares is taken in double, one sample
+   after another. */
+SSLH_I_FN int sslh_i_clips_sound(sslh_i_clips *s, sslh_field *f) {
+    int64_t length = s->d.length;
+    size_t n;
+    for (int i = 0; !s->d.length && i < s->n; i++) length = SSLH_I_MAX(length, s->clip[i].length);
+    if (!sslh_i_mul((size_t)s->n, (size_t)length, &n) || !sslh_i_mul(n, sizeof(float), &n)) {
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: %d clips of %.0f samples are too many", s->fn, s->n, (double)length);
+        return 0;
+    }
+    float *out = (float *)sslh_i_clips_make(s, n);
+    int32_t *lengths = (int32_t *)sslh_i_clips_make(s, (size_t)s->n * sizeof *lengths);
+    float loudness = sslh_i_default(s->d.loudness, 0.1f);
+    f->kind = SSLH_FIELD_AUDIO;
+    f->type = SSLH_F32;
+    f->shape = sslh_dim2((int)length, 1);
+    f->values = out;
+    f->lengths = lengths;
+    f->name = "audio";
+    f->rate = s->rate;
+    for (int i = 0; out && lengths && i < s->n; i++, out += length) {
+        const float *in = s->clip[i].sound;
+        int64_t kept = SSLH_I_MIN(s->clip[i].length, length);
+        double squares = 0, factor = 1;
+        for (int64_t t = 0; t < kept; t++) {
+            double square = (double)in[t] * (double)in[t];
+            squares += square;
+        }
+        if (loudness > 0.0f && squares > 0) factor = (double)loudness / sqrt(squares / (double)kept);
+        for (int64_t t = 0; t < kept; t++) out[t] = (float)((double)in[t] * factor);
+        lengths[i] = (int32_t)kept;
+    }
+    return !SSLH_I_BAD(s->c);
+}
+
+/* The data set of all clips, which are freed; an empty one after an error. */
+SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
+    sslh_ctx *c = s->c;
+    sslh_data d = sslh_i_no_data(c);
+    sslh_field field[4];
+    int fields = 1;
+    memset(field, 0, sizeof field);
+    int ok = !SSLH_I_BAD(c) && sslh_i_clips_sound(s, &field[0]);
+    if (ok && s->folders) {
+        int32_t *labels = (int32_t *)sslh_i_clips_make(s, (size_t)s->n * sizeof *labels);
+        for (int i = 0; labels && i < s->n; i++) labels[i] = s->clip[i].folder;
+        field[fields].kind = SSLH_FIELD_LABEL;
+        field[fields].type = SSLH_I32;
+        field[fields].values = labels;
+        field[fields].name = "class";
+        field[fields].names = s->folders;
+        field[fields++].classes = s->classes;
+        ok = labels != NULL;
+    }
+    for (int k = 0; ok && k < s->parts; k++) {
+        if (s->part[k].word[0] == '*') continue;
+        if (fields == 4) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: .labels \"%s\" and the folders name more than three label fields", s->fn,
+                      sslh_i_tail(s->d.labels));
+            break;
+        }
+        ok = sslh_i_clips_field(s, k, &field[fields++]);
+    }
+    if (ok) d = sslh_data_from_fields(c, field, fields, s->n);
+    if (SSLH_I_BAD(c)) {
+        while (s->nmade) sslh_i_free(c, s->made[--s->nmade]);
+        sslh_i_free(c, (void *)s->folders);
+        d = sslh_i_no_data(c);
+    }
+    while (s->n) {
+        sslh_i_free(c, s->clip[--s->n].sound);
+        sslh_i_free(c, s->clip[s->n].name);
+    }
+    sslh_i_free(c, s->clip);
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc) {
+    sslh_i_clips set;
+    sslh_i_dir dir;
+    sslh_i_walk w;
+    memset(&set, 0, sizeof set);
+    set.c = w.c = c;
+    set.fn = w.fn = "sslh_load_audio";
+    set.d = desc;
+    set.rate = desc.rate;
+    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    w.wanted = SSLH_I_GIVES_SOUND;
+    w.add = sslh_i_add_clip;
+    w.set = &set;
+    if (!path || desc.length < 0 || desc.rate < 0 || !(desc.loudness >= -1.0f && desc.loudness < 1e6f))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_audio: %s.length %d, .rate %d, .loudness %g",
+                  path ? "" : "the path is NULL; ", desc.length, desc.rate, (double)desc.loudness);
+    else if (!sslh_i_clips_pattern(&set))
+        sslh_fail(c, SSLH_E_USAGE,
+                  "sslh_load_audio: .labels \"%s\" should be words of letters and digits, or *, with one other "
+                  "character between each two, at most three of them words", sslh_i_tail(desc.labels));
+    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER) sslh_i_add_clip(&set, path, -1);
     else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
-        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
-            !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
-            sslh_i_no_images(&set, path, "holds no images");
+        char names[128];
+        set.classes = sslh_i_walk_classes(&w, path, &dir, &set.folders);
+        sslh_i_reader_names(SSLH_I_GIVES_SOUND, names, sizeof names);
+        if (!set.classes && !SSLH_I_BAD(c) && !sslh_i_walk_folder(&w, path, &dir, -1) && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_FORMAT, "sslh_load_audio: %s holds no recordings; wanted: %s files, or a sub-folder of "
+                      "them per class", sslh_i_tail(path), names);
         sslh_i_dir_free(c, &dir);
     }
-    return sslh_i_parts_finish(&set);
+    return sslh_i_clips_finish(&set);
 }
 
 /* ================================================================================================================== */
@@ -30251,6 +31827,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     sslh_resnet_desc resnet;
     sslh_nin_desc nin;
     sslh_vit_desc vit;
+    sslh_conv_gru_desc conv_gru;
 #define SSLH_I_FROM_ARCH(kind) \
     if (strncmp(a, #kind " ", sizeof #kind) == 0) { \
         memset(&kind, 0, sizeof kind); \
@@ -30262,6 +31839,7 @@ SSLH_I_FN sslh_net *sslh_i_net_from_arch(sslh_ctx *c, const char *a) {
     SSLH_I_FROM_ARCH(resnet)
     SSLH_I_FROM_ARCH(nin)
     SSLH_I_FROM_ARCH(vit)
+    SSLH_I_FROM_ARCH(conv_gru)
 #undef SSLH_I_FROM_ARCH
 #if SSLH_WITH_VAE
     if (strncmp(a, "vae_encoder ", 12) == 0) {

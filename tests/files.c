@@ -132,9 +132,30 @@ static void golden_npy(sslh_ctx *c, const char *name, const char *line) {
     CHECK(tensor_crc(t) == crc, "%s: values differ", name);
 }
 
+static uint32_t floats_crc(const float *x, size_t n) {
+    uint32_t crc = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t b[4];
+        sslh_i_put_le32(b, sslh_i_float_bits(x[i]));
+        crc = sslh_i_crc32(crc, b, 4);
+    }
+    return crc;
+}
+
+static void golden_wav(sslh_ctx *c, const char *name, const char *line) {
+    int frames, channels, rate, ch, r;
+    int64_t n;
+    unsigned crc;
+    CHECK(sscanf(line, "%*s %d %d %d %x", &frames, &channels, &rate, &crc) == 4, "expected.txt: %s", line);
+    float *p = sslh_load_wav(c, test_golden(name), &n, &ch, &r);
+    CHECK_OK(c);
+    CHECK(n == frames && ch == channels && r == rate, "%s: %d x %d at %d", name, (int)n, ch, r);
+    if (p) CHECK(floats_crc(p, (size_t)(n * ch)) == crc, "%s: samples differ", name);
+}
+
 static void golden_files(void) {
     char line[256], name[128];
-    int images = 0, arrays = 0;
+    int images = 0, arrays = 0, sounds = 0;
     sslh_ctx *c = create();
     FILE *f = fopen(test_golden("expected.txt"), "rb");
     CHECK(f != NULL, "tests/golden/files/expected.txt is not here");
@@ -144,6 +165,9 @@ static void golden_files(void) {
         if (strstr(name, ".npy")) {
             golden_npy(c, name, line);
             arrays++;
+        } else if (strstr(name, ".wav")) {
+            golden_wav(c, name, line);
+            sounds++;
         } else if (strchr(name, '.')) {
             CHECK(sscanf(line, "%*s %d %d %d %x", &height, &width, &channels, &crc) == 4, "expected.txt: %s", line);
             uint8_t *p = sslh_load_image(c, test_golden(name), &h, &w, &ch);
@@ -156,7 +180,7 @@ static void golden_files(void) {
         }
     }
     if (f) fclose(f);
-    CHECK(images > 50 && arrays > 15, "%d images, %d arrays", images, arrays);
+    CHECK(images > 50 && arrays > 15 && sounds > 5, "%d images, %d arrays, %d recordings", images, arrays, sounds);
     sslh_destroy(c);
 }
 
@@ -261,6 +285,7 @@ static void every_format(void) {
         sslh_clear_error(c);
         if (r->gives == SSLH_I_GIVES_IMAGE) sslh_load_image(c, nothing, NULL, NULL, NULL);
         else if (r->gives == SSLH_I_GIVES_ARRAY) sslh_load_npy(c, nothing);
+        else if (r->gives == SSLH_I_GIVES_SOUND) sslh_load_wav(c, nothing, NULL, NULL, NULL);
         else continue;
         CHECK_ERROR(c, r->name);
     }

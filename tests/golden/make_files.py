@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Small image, array and archive files for tests/files.c, written by other programs than ssl.h.
+"""Small image, array, sound and archive files for tests/files.c, written by other programs than ssl.h.
 
     /usr/bin/python3 tests/golden/make_files.py        (Debian: python3-numpy python3-pil)
 
 Writes tests/golden/files/. expected.txt has a line per file: name height width channels crc32 of the 8-bit pixels that a
-reader must give (npy: name type shape crc32 of the float32, int32 or uint8 values, little-endian).
+reader must give (npy: name type shape crc32 of the float32, int32 or uint8 values, little-endian; wav: name frames
+channels rate crc32 of the float32 values).
 PNG: every colour type and depth, plain and Adam7, all filters, with and without tRNS, from an encoder of this script
 (checked against Pillow where Pillow keeps all bits), and files from Pillow itself.
 """
-import gzip, io, os, struct, zlib
+import gzip, io, os, struct, wave, zlib
 import numpy as np
 from PIL import Image
 
@@ -179,6 +180,46 @@ npy("npy_vector.npy", np.arange(7, dtype="<f4"))
 npy("npy_v2.npy", values.astype("<f4"), (2, 0))
 npy("npy_v3.npy", values.astype("<f4"), (3, 0))
 npy("npy_inf.npy", np.array([np.inf, -np.inf, 65504, -6e-8, 0, 6.1e-5], "<f2"))
+
+# --- WAV: the integers from Python's own writer, except where the order of chunks is unusual; expected: frames channels rate
+dice = np.random.RandomState(11)
+
+def sound(name, values, rate, data=None, channels=1):
+    if data is not None:
+        write(name, data)
+    v = np.asarray(values, np.float64).astype("<f4")
+    expected.append("%s %d %d %d %08x" % (name, v.size // channels, channels, rate, zlib.crc32(v.tobytes())))
+
+def riff(*chunks):
+    body = b"WAVE" + b"".join(tag + struct.pack("<I", len(d)) + d + b"\0" * (len(d) & 1) for tag, d in chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+def fmt(tag, channels, rate, bits, extra=b""):
+    step = channels * bits // 8
+    return b"fmt ", struct.pack("<HHIIHH", tag, channels, rate, rate * step, step, bits) + extra
+
+def by_wave(name, data, width, channels, rate):
+    with wave.open(os.path.join(OUT, name), "wb") as f:
+        f.setparams((channels, width, rate, 0, "NONE", ""))
+        f.writeframes(data)
+
+u8 = np.concatenate([[0, 255, 128, 127, 129], dice.randint(0, 256, 28)]).astype(np.uint8)
+sound("wav_u8.wav", (u8.astype(int) - 128) / 128, 8000, riff((b"data", u8.tobytes()), fmt(1, 1, 8000, 8)))
+s16 = np.concatenate([[-32768, 32767, 0, -1], dice.randint(-32768, 32768, 36)])
+by_wave("wav_s16.wav", s16.astype("<i2").tobytes(), 2, 2, 44100)
+sound("wav_s16.wav", s16 / 2**15, 44100, None, 2)
+s24 = np.concatenate([[-2**23, 2**23 - 1, 0, -1], dice.randint(-2**23, 2**23, 26)])
+bytes24 = b"".join(struct.pack("<i", int(v))[:3] for v in s24)
+guid = struct.pack("<HHIH", 22, 24, 4, 1) + b"\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71"
+sound("wav_s24.wav", s24 / 2**23, 16000, riff(fmt(0xfffe, 3, 16000, 24, guid), (b"LIST", b"INFOx"), (b"data", bytes24)), 3)
+s32 = np.concatenate([[-2**31, 2**31 - 1, 0, -1], dice.randint(-2**31, 2**31, 20, dtype=np.int64)])
+by_wave("wav_s32.wav", s32.astype("<i4").tobytes(), 4, 1, 96000)
+sound("wav_s32.wav", s32 / 2**31, 96000)
+real = np.concatenate([[1.5, -1, 0, 1e-30], dice.randn(16)])
+for bits in (32, 64):
+    r = real.astype("<f%d" % (bits // 8))
+    head = fmt(3, 1, 22050, bits, struct.pack("<H", 0)), (b"fact", struct.pack("<I", len(r)))
+    sound("wav_f%d.wav" % bits, r, 22050, riff(*head, (b"data", r.tobytes())))
 
 # --- IDX, plain and gzipped with a name, two members, labels beside
 os.makedirs(os.path.join(OUT, "idx"), exist_ok=True)
