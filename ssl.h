@@ -23523,8 +23523,8 @@ typedef struct sslh_i_bits {
     int            count;    /* valid bits in hold */
 } sslh_i_bits;
 
-/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a
-   header). */
+/* Where inflated bytes go: grows by doubling up to limit. With partial (a look at a header, a picture of known size) it
+   is no error that the data have more than limit, or that their end is missing when limit is reached. */
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
@@ -23732,12 +23732,13 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
             if ((n ^ sslh_i_le16(b->p + b->at + 2)) != 0xffff) return "the length of a stored block is damaged";
             b->at += 4;
             if (b->size - b->at < n) return sslh_i_ended;
-            if (o->partial) n = SSLH_I_MIN(n, o->limit - o->n);
+            int cut = o->partial && n > o->limit - o->n;
+            if (cut) n = o->limit - o->n;
             if ((why = sslh_i_sink_room(o, n)) != NULL) return why;
             if (n) memcpy(o->p + o->n, b->p + b->at, n);
             o->n += n;
             b->at += n;
-            if (o->partial && o->n == o->limit) return "the data inflates to more than the expected size";
+            if (cut) return "the data inflates to more than the expected size";
             continue;
         }
         if (type == 1) {
@@ -23802,12 +23803,11 @@ SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, 
         *at = b.at;
         if (why || !format) break;
         const uint8_t *tail = p + b.at;
+        if (size - b.at < (format == 1 ? 4u : 8u)) return o->partial && o->n == o->limit ? NULL : sslh_i_ended;
         if (format == 1) {
-            if (size - b.at < 4) return sslh_i_ended;
             if (sslh_i_be32(tail) != sslh_i_adler32(1, o->p, o->n)) why = "the Adler-32 checksum does not match";
             b.at += 4;
         } else {
-            if (size - b.at < 8) return sslh_i_ended;
             if (sslh_i_le32(tail) != sslh_i_crc32(0, o->p + begin, o->n - begin))
                 why = "the CRC-32 checksum does not match";
             else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu))
@@ -24234,7 +24234,9 @@ SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. */
+/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. Many programs
+   write small faults that all readers pass over: a tRNS chunk that is out of place or has no right length is left out,
+   as libpng does it, and so are colours of the palette beyond those that the depth can name. */
 SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     size_t at = 8, previous_end = 0;
     memset(h, 0, sizeof *h);
@@ -24252,20 +24254,14 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
         if ((ihdr || plte || trns || idat || iend) && sslh_i_be32(p + 8 + n) != sslh_i_crc32(0, p + 4, n + 4))
             return sslh_i_bad(s, at + 8 + n, "the checksum of a chunk does not match");
         if (ihdr && !sslh_i_png_header(s, at + 8, n, h)) return 0;
-        if (plte) {
-            if (h->palette || h->data_chunks || n % 3 || !n || n > 768 ||
-                (h->type == 3 && n / 3 > (size_t)1 << h->depth))
+        if (plte && h->type == 3) { /* elsewhere it is a suggestion */
+            if (h->palette || h->data_chunks || n % 3 || !n || n > 768)
                 return sslh_i_bad(s, at, "a PLTE chunk of %.0f bytes is not possible here", (double)n);
             h->palette = p + 8;
             h->colours = (int)(n / 3);
         }
-        if (trns) {
-            if (h->transparent || h->data_chunks ||
-                (h->type == 3 ? !n || n > (size_t)h->colours
-                 : h->type == 0 ? n != 2
-                              : n != 6) ||
-                h->type == 4 || h->type == 6)
-                return sslh_i_bad(s, at, "a tRNS chunk of %.0f bytes is not possible here", (double)n);
+        if (trns && !h->transparent && !h->data_chunks &&
+            (h->type == 3 ? n && n <= (size_t)h->colours : n == (h->type == 0 ? 2u : h->type == 2 ? 6u : 0u))) {
             h->transparent = p + 8;
             h->transparents = (int)n;
         }
@@ -24321,13 +24317,13 @@ SSLH_I_FN uint8_t sslh_i_png_to8(uint32_t v, int depth) {
     return (uint8_t)(depth == 16 ? (v * 255u + 32767u) / 65535u : v * scale[depth]);
 }
 
-/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. 0 when a palette index is out of range. */
-SSLH_I_FN int sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
+/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. A number beyond the palette is black. */
+SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
     for (size_t x = 0; x < width; x++, out += step) {
         if (h->type == 3) {
             uint32_t v = sslh_i_png_sample(row, x, h->depth);
-            if (v >= (uint32_t)h->colours) return 0;
-            memcpy(out, h->palette + 3 * v, 3);
+            if (v < (uint32_t)h->colours) memcpy(out, h->palette + 3 * v, 3);
+            else memset(out, 0, 3);
             if (h->transparent) out[3] = v < (uint32_t)h->transparents ? h->transparent[v] : 255;
             continue;
         }
@@ -24335,11 +24331,10 @@ SSLH_I_FN int sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t 
         for (; k < h->samples; k++) {
             uint32_t v = sslh_i_png_sample(row, x * (size_t)h->samples + (size_t)k, h->depth);
             out[k] = sslh_i_png_to8(v, h->depth);
-            if (hidden) hidden = v == sslh_i_be16(h->transparent + 2 * k);
+            if (hidden) hidden = v == (sslh_i_be16(h->transparent + 2 * k) & ((1u << h->depth) - 1));
         }
         if (h->transparent) out[k] = hidden ? 0 : 255;
     }
-    return 1;
 }
 
 /* Pixels of the pass: Adam7 starts at (row0, col0) and takes every row_step-th row and col_step-th column. */
@@ -24379,9 +24374,7 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
             if (!sslh_i_png_unfilter(filter, raw, up, row_bytes, step))
                 return sslh_i_bad(s, h->data_at, "pixel data: unknown filter %d in row %lu", filter, (unsigned long)y);
             uint8_t *out = image->pixels + ((size_t)(p.row0 + y * p.row_step) * h->width + p.col0) * channels;
-            if (!sslh_i_png_expand(h, raw, columns, out, p.col_step * channels))
-                return sslh_i_bad(s, h->data_at, "pixel data: a colour beyond the palette in row %lu",
-                                  (unsigned long)y);
+            sslh_i_png_expand(h, raw, columns, out, p.col_step * channels);
             up = raw;
             raw += row_bytes;
         }
@@ -24430,6 +24423,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
         data = joined;
     }
     sslh_i_sink o = sslh_i_sink_of(s->c, raw_size, raw_size);
+    o.partial = 1; /* when all rows are there, more rows or a missing checksum do no harm */
     const char *why = o.p ? sslh_i_inflate(data, h.data_size, 1, &o, &at) : "out of memory";
     if (!why && o.n != raw_size) why = "it inflates to less than the image needs";
     sslh_i_free(s->c, joined);

@@ -129,6 +129,30 @@ for name, level, strategy in (("png_stored.png", 0, 0), ("png_fixed.png", 9, zli
     write(name, png(s, 8, 0, 0, level=level, strategy=strategy))
     expect(name, s)
 
+# --- PNG with faults that libpng passes over; the pixels are libpng's
+def faulty(name, depth, kind, chunks, want):
+    h, w = 4, 4
+    write(name, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, kind, 0, 0, 0)) +
+          b"".join(chunk(tag, data) for tag, data in chunks) + chunk(b"IEND", b""))
+    expect(name, np.broadcast_to(np.array(want), (h, w, np.array(want).shape[-1])))
+few = bytes(range(12))
+numbers = (b"IDAT", zlib.compress(b"\0\x1b" * 4))  # 0 1 2 3 in each row
+greys = b"\0\0\x40\x80\xff" * 4
+colours = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+faulty("odd_plte_long.png", 2, 3, [(b"PLTE", bytes(range(256)) * 3), numbers], colours)
+faulty("odd_trns_long.png", 2, 3, [(b"PLTE", few), (b"tRNS", b"\0\x80\xff\xff\xff\xff"), numbers], colours)
+faulty("odd_trns_before.png", 2, 3, [(b"tRNS", b"\0\x80"), (b"PLTE", few), numbers], colours)
+faulty("odd_trns_alpha.png", 8, 4, [(b"tRNS", b"\0\0"), (b"IDAT", zlib.compress((b"\0" + bytes(range(8))) * 4))], [[0, 1], [2, 3], [4, 5], [6, 7]])
+faulty("odd_trns_bits.png", 8, 0, [(b"tRNS", b"\xff\0"), (b"IDAT", zlib.compress(greys))], [[0, 0], [64, 255], [128, 255], [255, 255]])
+faulty("odd_index.png", 2, 3, [(b"PLTE", few[:9]), numbers], colours[:3] + [[0, 0, 0]])
+faulty("odd_index_trns.png", 2, 3, [(b"PLTE", few[:9]), (b"tRNS", b"\0\7"), numbers], [[0, 1, 2, 0], [3, 4, 5, 7], [6, 7, 8, 255], [0, 0, 0, 255]])
+for level in (0, 9):
+    z = zlib.compress(greys, level)
+    faulty("odd_rows_%d.png" % level, 8, 0, [(b"IDAT", zlib.compress(greys + b"\0abcd", level))], [[0], [64], [128], [255]])
+    faulty("odd_no_adler_%d.png" % level, 8, 0, [(b"IDAT", z[:-4])], [[0], [64], [128], [255]])
+    faulty("odd_behind_%d.png" % level, 8, 0, [(b"IDAT", z + b"\0")], [[0], [64], [128], [255]])
+faulty("odd_plte_grey.png", 8, 0, [(b"PLTE", few[:7]), (b"IDAT", zlib.compress(greys))], [[0], [64], [128], [255]])
+
 # --- PNG from Pillow
 photo = np.stack([np.add.outer(np.arange(20) * 9, np.arange(24) * 3) % 256, np.multiply.outer(np.arange(20), np.arange(24)) % 256,
                   rng.randint(0, 256, (20, 24))], axis=2).astype(np.uint8)
