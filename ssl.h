@@ -310,7 +310,7 @@
    12  DATA AND AUGMENTATION
 
    sslh_load_images(c, path) looks at what path is:
-     a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one PNG, PGM or PPM image
+     a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
      a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
                  class each; with images: no labels
    sslh_load_audio(c, path, desc) reads WAV files in the same kinds of folders, with labels from their names too.
@@ -517,13 +517,15 @@
 
    18  FILES
 
-   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, PNG of every kind, PGM and PPM as text (P2, P3)
-   and binary (P5, P6), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; PNG sheets
-   with an index.txt (>>sheets describes it). Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are
-   safetensors files with PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all
-   bytes, so that a damaged file is refused; those of version 0.1.0, which have none, are refused too. They are written
-   to a temporary file in the same folder, synced and renamed, so that a crash leaves the old file or the new one. What
-   a killed process left of a save, the next save to that path removes; a file that is read-only is not replaced.
+   Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG, baseline and
+   progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
+   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; sheets
+   with an index.txt (>>sheets describes it). The orientation that cameras note in a JPEG is left aside, as torchvision
+   does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's names
+   and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is refused;
+   those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same folder,
+   synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save, the
+   next save to that path removes; a file that is read-only is not replaced.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -578,7 +580,7 @@
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
                       >>views-ahead >>state
-     IV   files       >>files >>inflate >>images >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
+     IV   files       >>files >>inflate >>images >>jpeg >>wav >>arrays >>data >>readers >>sheets >>folders >>recordings
                       >>weights >>pictures
      end              >>history >>licence
 
@@ -1625,8 +1627,8 @@ typedef struct sslh_data {
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
-   "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, PGM or PPM image, a folder of those binaries (the
-   training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a
+   "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, JPEG, BMP, PGM or PPM, a folder of those binaries
+   (the training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a
    folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
    alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
@@ -1721,8 +1723,8 @@ SSLH_API sslh_tensor *sslh_batch_lengths(sslh_ctx *c, sslh_batch b, int field);
 SSLH_API sslh_tensor *sslh_batch_padding(sslh_ctx *c, sslh_batch b, int field);
 
 /* --- single files, all readers treat the content as hostile --- */
-/* 8-bit pixels (height,width,channels) of a PNG, PGM or PPM file, 16 bits reduced; memory of the context, freed by
-   sslh_rewind or sslh_destroy. NULL on error. */
+/* 8-bit pixels (height,width,channels) of a PNG, JPEG, BMP, PGM or PPM, 16 bits reduced; memory of the context, freed
+   by sslh_rewind or sslh_destroy. NULL on error. */
 SSLH_API uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, int *width, int *channels);
 SSLH_API uint8_t *sslh_load_image_memory(sslh_ctx *c, const void *bytes, size_t size, int *height, int *width,
                                          int *channels);
@@ -26715,7 +26717,8 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>files      whole files, written so that a crash leaves the old one or the new one; paths and folders; numbers in
                   bytes and in text; checksums
      >>inflate    inflate and deflate (zlib, gzip)
-     >>images     the readers of PNG, PNM, CIFAR and IDX, and the writer of PNG
+     >>images     the readers of PNG, PNM, BMP, CIFAR and IDX, and the writer of PNG
+     >>jpeg       the reader of JPEG
      >>wav        sound
      >>arrays     NumPy's .npy
      >>data       data sets, subsets, loaders, batches
@@ -27642,8 +27645,8 @@ typedef struct sslh_i_bits {
     int            count;    /* valid bits in hold */
 } sslh_i_bits;
 
-/* Where inflated bytes go: grows by doubling up to limit. With partial, reaching limit is success (a look at a
-   header). */
+/* Where inflated bytes go: grows by doubling up to limit. With partial (a look at a header, a picture of known size) it
+   is no error that the data have more than limit, or that their end is missing when limit is reached. */
 typedef struct sslh_i_sink {
     sslh_ctx *c;
     uint8_t  *p;
@@ -27851,12 +27854,13 @@ SSLH_I_FN const char *sslh_i_inflate_blocks(sslh_i_bits *b, sslh_i_sink *o) {
             if ((n ^ sslh_i_le16(b->p + b->at + 2)) != 0xffff) return "the length of a stored block is damaged";
             b->at += 4;
             if (b->size - b->at < n) return sslh_i_ended;
-            if (o->partial) n = SSLH_I_MIN(n, o->limit - o->n);
+            int cut = o->partial && n > o->limit - o->n;
+            if (cut) n = o->limit - o->n;
             if ((why = sslh_i_sink_room(o, n)) != NULL) return why;
             if (n) memcpy(o->p + o->n, b->p + b->at, n);
             o->n += n;
             b->at += n;
-            if (o->partial && o->n == o->limit) return "the data inflates to more than the expected size";
+            if (cut) return "the data inflates to more than the expected size";
             continue;
         }
         if (type == 1) {
@@ -27921,12 +27925,11 @@ SSLH_I_FN const char *sslh_i_inflate(const uint8_t *p, size_t size, int format, 
         *at = b.at;
         if (why || !format) break;
         const uint8_t *tail = p + b.at;
+        if (size - b.at < (format == 1 ? 4u : 8u)) return o->partial && o->n == o->limit ? NULL : sslh_i_ended;
         if (format == 1) {
-            if (size - b.at < 4) return sslh_i_ended;
             if (sslh_i_be32(tail) != sslh_i_adler32(1, o->p, o->n)) why = "the Adler-32 checksum does not match";
             b.at += 4;
         } else {
-            if (size - b.at < 8) return sslh_i_ended;
             if (sslh_i_le32(tail) != sslh_i_crc32(0, o->p + begin, o->n - begin))
                 why = "the CRC-32 checksum does not match";
             else if (sslh_i_le32(tail + 4) != (uint32_t)((o->n - begin) & 0xffffffffu))
@@ -28296,7 +28299,7 @@ SSLH_I_FN uint8_t *sslh_i_deflate(sslh_ctx *c, const uint8_t *in, size_t n, size
 }
 
 /* ================================================================================================================== */
-/*  >>images        readers of images: PNG, PNM, IDX, CIFAR; writer of PNG                                            */
+/*  >>images        readers of images: PNG, PNM, BMP, CIFAR, IDX; writer of PNG                                       */
 /* ================================================================================================================== */
 
 /* Every format has two functions that the table of >>readers names: sslh_i_is_FORMAT tells from path, size and bytes
@@ -28353,7 +28356,9 @@ SSLH_I_FN int sslh_i_png_header(const sslh_i_source *s, size_t at, size_t n, ssl
     return 1;
 }
 
-/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. */
+/* Reads all chunks up to IEND and checks their order, lengths and, for those that are used, checksums. Many programs
+   write small faults that all readers pass over: a tRNS chunk that is out of place or has no right length is left out,
+   as libpng does it, and so are colours of the palette beyond those that the depth can name. */
 SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
     size_t at = 8, previous_end = 0;
     memset(h, 0, sizeof *h);
@@ -28371,20 +28376,14 @@ SSLH_I_FN int sslh_i_png_chunks(const sslh_i_source *s, sslh_i_png *h) {
         if ((ihdr || plte || trns || idat || iend) && sslh_i_be32(p + 8 + n) != sslh_i_crc32(0, p + 4, n + 4))
             return sslh_i_bad(s, at + 8 + n, "the checksum of a chunk does not match");
         if (ihdr && !sslh_i_png_header(s, at + 8, n, h)) return 0;
-        if (plte) {
-            if (h->palette || h->data_chunks || n % 3 || !n || n > 768 ||
-                (h->type == 3 && n / 3 > (size_t)1 << h->depth))
+        if (plte && h->type == 3) { /* elsewhere it is a suggestion */
+            if (h->palette || h->data_chunks || n % 3 || !n || n > 768)
                 return sslh_i_bad(s, at, "a PLTE chunk of %.0f bytes is not possible here", (double)n);
             h->palette = p + 8;
             h->colours = (int)(n / 3);
         }
-        if (trns) {
-            if (h->transparent || h->data_chunks ||
-                (h->type == 3 ? !n || n > (size_t)h->colours
-                 : h->type == 0 ? n != 2
-                              : n != 6) ||
-                h->type == 4 || h->type == 6)
-                return sslh_i_bad(s, at, "a tRNS chunk of %.0f bytes is not possible here", (double)n);
+        if (trns && !h->transparent && !h->data_chunks &&
+            (h->type == 3 ? n && n <= (size_t)h->colours : n == (h->type == 0 ? 2u : h->type == 2 ? 6u : 0u))) {
             h->transparent = p + 8;
             h->transparents = (int)n;
         }
@@ -28440,13 +28439,13 @@ SSLH_I_FN uint8_t sslh_i_png_to8(uint32_t v, int depth) {
     return (uint8_t)(depth == 16 ? (v * 255u + 32767u) / 65535u : v * scale[depth]);
 }
 
-/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. 0 when a palette index is out of range. */
-SSLH_I_FN int sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
+/* One row of width pixels to 8 bits; the pixels of a pass lie step apart. A number beyond the palette is black. */
+SSLH_I_FN void sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t width, uint8_t *out, size_t step) {
     for (size_t x = 0; x < width; x++, out += step) {
         if (h->type == 3) {
             uint32_t v = sslh_i_png_sample(row, x, h->depth);
-            if (v >= (uint32_t)h->colours) return 0;
-            memcpy(out, h->palette + 3 * v, 3);
+            if (v < (uint32_t)h->colours) memcpy(out, h->palette + 3 * v, 3);
+            else memset(out, 0, 3);
             if (h->transparent) out[3] = v < (uint32_t)h->transparents ? h->transparent[v] : 255;
             continue;
         }
@@ -28454,11 +28453,10 @@ SSLH_I_FN int sslh_i_png_expand(const sslh_i_png *h, const uint8_t *row, size_t 
         for (; k < h->samples; k++) {
             uint32_t v = sslh_i_png_sample(row, x * (size_t)h->samples + (size_t)k, h->depth);
             out[k] = sslh_i_png_to8(v, h->depth);
-            if (hidden) hidden = v == sslh_i_be16(h->transparent + 2 * k);
+            if (hidden) hidden = v == (sslh_i_be16(h->transparent + 2 * k) & ((1u << h->depth) - 1));
         }
         if (h->transparent) out[k] = hidden ? 0 : 255;
     }
-    return 1;
 }
 
 /* Pixels of the pass: Adam7 starts at (row0, col0) and takes every row_step-th row and col_step-th column. */
@@ -28498,9 +28496,7 @@ SSLH_I_FN int sslh_i_png_pixels(const sslh_i_source *s, const sslh_i_png *h, uin
             if (!sslh_i_png_unfilter(filter, raw, up, row_bytes, step))
                 return sslh_i_bad(s, h->data_at, "pixel data: unknown filter %d in row %lu", filter, (unsigned long)y);
             uint8_t *out = image->pixels + ((size_t)(p.row0 + y * p.row_step) * h->width + p.col0) * channels;
-            if (!sslh_i_png_expand(h, raw, columns, out, p.col_step * channels))
-                return sslh_i_bad(s, h->data_at, "pixel data: a colour beyond the palette in row %lu",
-                                  (unsigned long)y);
+            sslh_i_png_expand(h, raw, columns, out, p.col_step * channels);
             up = raw;
             raw += row_bytes;
         }
@@ -28549,6 +28545,7 @@ SSLH_I_FN int sslh_i_png_read(sslh_i_source *s, sslh_i_found *image) {
         data = joined;
     }
     sslh_i_sink o = sslh_i_sink_of(s->c, raw_size, raw_size);
+    o.partial = 1; /* when all rows are there, more rows or a missing checksum do no harm */
     const char *why = o.p ? sslh_i_inflate(data, h.data_size, 1, &o, &at) : "out of memory";
     if (!why && o.n != raw_size) why = "it inflates to less than the image needs";
     sslh_i_free(s->c, joined);
@@ -28709,6 +28706,121 @@ SSLH_I_FN int sslh_i_pnm_read(sslh_i_source *s, sslh_i_found *image) {
     image->height = (int)height;
     image->width = (int)width;
     image->channels = channels;
+    return 1;
+}
+
+/* --- BMP, the format of Windows ----------------------------------------------------------------------------------- */
+
+/* "BM", the place of the pixels (byte 10), then a head of one of several lengths (byte 14): sizes, bits of a pixel, how
+   they are packed, and perhaps a palette of blue, green, red (and a fourth byte in heads longer than 12). Rows are
+   filled up to whole 32-bit words and go from the bottom to the top, unless the height is negative. Pixels are numbers
+   of 1, 4 or 8 bits in the palette, or little-endian numbers of 16, 24 or 32 bits in which masks show the colours. */
+
+typedef struct sslh_i_bmp {
+    uint32_t       width, height;
+    int            bits, upward;     /* of a pixel; 1: the bottom row comes first */
+    uint32_t       mask[4];          /* red, green, blue, alpha in a pixel */
+    const uint8_t *palette;          /* (colours, entry) */
+    size_t         colours, entry;
+    size_t         pixels, pitch;    /* where they begin; from a row to the next */
+} sslh_i_bmp;
+
+SSLH_I_FN int sslh_i_is_bmp(const sslh_i_source *s) {
+    if (s->size < 26 || s->p[0] != 'B' || s->p[1] != 'M') return 0;
+    uint32_t n = sslh_i_le32(s->p + 14);
+    return n == 12 || n == 40 || n == 52 || n == 56 || n == 64 || n == 108 || n == 124;
+}
+
+SSLH_I_FN int sslh_i_bmp_head(const sslh_i_source *s, sslh_i_bmp *h) {
+    static const uint32_t usual[2][3] = {{31u << 10, 31u << 5, 31}, {255u << 16, 255u << 8, 255}};
+    const uint8_t *p = s->p;
+    size_t n = sslh_i_le32(p + 14), end = 14 + n;
+    uint32_t packed = 0;
+    memset(h, 0, sizeof *h);
+    if (s->size < end) return sslh_i_bad(s, s->size, "the BMP file ends early, in its head");
+    if (n == 12) {
+        h->width = sslh_i_le16(p + 18);
+        h->height = sslh_i_le16(p + 20);
+        h->bits = (int)sslh_i_le16(p + 24);
+        h->upward = 1;
+    } else {
+        h->width = sslh_i_le32(p + 18);
+        h->height = sslh_i_le32(p + 22);
+        h->upward = h->height <= 0x7fffffffu;
+        if (!h->upward) h->height = 0u - h->height;
+        h->bits = (int)sslh_i_le16(p + 28);
+        packed = sslh_i_le32(p + 30);
+    }
+    if (!sslh_i_size_ok(s, 18, h->width, h->height)) return 0;
+    if (packed == 1 || packed == 2)
+        return sslh_i_bad(s, 30, "a BMP packed by run lengths is not read; save it without");
+    int low = h->bits == 1 || h->bits == 4 || h->bits == 8, masks = packed == 3 || packed == 6;
+    if ((!low && h->bits != 16 && h->bits != 24 && h->bits != 32) || (packed && !masks) ||
+        (masks && h->bits != 16 && h->bits != 32))
+        return sslh_i_bad(s, 28, "a BMP of %d bits a pixel, packed in way %lu, is not read", h->bits,
+                          (unsigned long)packed);
+    if (masks) { /* behind a head of 40 bytes, inside longer ones; the fourth is not always there */
+        size_t count = packed == 6 || n >= 56 ? 4 : 3;
+        if (n == 40) end += 4 * count;
+        if (s->size < end) return sslh_i_bad(s, s->size, "the BMP file ends early, in its masks");
+        for (size_t k = 0; k < count; k++) h->mask[k] = sslh_i_le32(p + 54 + 4 * k);
+    } else if (!low) memcpy(h->mask, usual[h->bits > 16], sizeof usual[0]);
+    if (low) {
+        uint32_t used = n == 12 ? 0 : sslh_i_le32(p + 46);
+        h->entry = n == 12 ? 3 : 4;
+        h->colours = used && used < 1u << h->bits ? used : (size_t)1 << h->bits;
+        h->palette = p + end;
+        if (h->colours * h->entry > s->size - end)
+            return sslh_i_bad(s, s->size, "the BMP file ends early, in its palette");
+    }
+    h->pixels = sslh_i_le32(p + 10);
+    h->pitch = (size_t)(((uint64_t)h->width * (uint64_t)h->bits + 31) / 32 * 4);
+    if (h->pixels < end || h->pixels > s->size || h->height > (s->size - h->pixels) / h->pitch)
+        return sslh_i_bad(s, 10, "the BMP file of %.0f bytes is too short for %lu x %lu pixels", (double)s->size,
+                          (unsigned long)h->width, (unsigned long)h->height);
+    return 1;
+}
+
+/* The bits of v under a mask, scaled to 0 .. 255. */
+SSLH_I_FN uint8_t sslh_i_bmp_field(uint32_t v, uint32_t mask) {
+    if (!mask) return 0;
+    while (!(mask & 1)) mask >>= 1, v >>= 1;
+    return (uint8_t)((uint64_t)(v & mask) * 255 / mask);
+}
+
+/* Grey (when the whole palette is grey) 1, colour 3, colour and alpha 4 channels. Numbers beyond the palette are
+   black. */
+SSLH_I_FN int sslh_i_bmp_read(sslh_i_source *s, sslh_i_found *image) {
+    sslh_i_bmp h;
+    size_t n, channels, bytes;
+    if (!sslh_i_bmp_head(s, &h)) return 0;
+    channels = h.palette ? 1 : h.mask[3] ? 4 : 3;
+    for (size_t i = 0; i < h.colours; i++) {
+        const uint8_t *q = h.palette + i * h.entry;
+        if (q[0] != q[1] || q[0] != q[2]) channels = 3;
+    }
+    if (!sslh_i_mul((size_t)h.width * h.height, channels, &n))
+        return sslh_i_bad(s, 18, "the image is too large for this machine");
+    uint8_t *out = image->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
+    if (!out) return 0;
+    bytes = (size_t)h.bits / 8;
+    for (uint32_t y = 0; y < h.height; y++) {
+        const uint8_t *row = s->p + h.pixels + (size_t)(h.upward ? h.height - 1 - y : y) * h.pitch;
+        for (size_t x = 0; x < h.width; x++, out += channels) {
+            uint32_t v = 0;
+            if (h.palette) {
+                v = sslh_i_png_sample(row, x, h.bits);
+                for (size_t k = 0; v < h.colours && k < channels; k++) out[k] = h.palette[v * h.entry + 2 - k];
+            } else {
+                for (size_t k = 0; k < bytes; k++) v |= (uint32_t)row[x * bytes + k] << 8 * k;
+                for (size_t k = 0; k < channels; k++) out[k] = sslh_i_bmp_field(v, h.mask[k]);
+            }
+        }
+    }
+    image->count = 1;
+    image->height = (int)h.height;
+    image->width = (int)h.width;
+    image->channels = (int)channels;
     return 1;
 }
 
@@ -28882,6 +28994,623 @@ SSLH_I_FN int sslh_i_idx_read(sslh_i_source *s, sslh_i_found *out) {
 
 SSLH_I_FN int sslh_i_idx_gzip_read(sslh_i_source *s, sslh_i_found *out) {
     return sslh_i_idx_unpack(s) && sslh_i_idx_read(s, out);
+}
+
+/* ================================================================================================================== */
+/*  >>jpeg          the reader of JPEG: baseline and progressive                                                      */
+/* ================================================================================================================== */
+
+/* JPEG (ITU-T T.81) cuts each component of an image (grey; or the brightness Y and the colour differences Cb and Cr)
+   into blocks of 8 x 8 samples and stores a block as the weights of 64 cosine patterns, coarsely rounded.
+
+   The file is a row of segments. Each begins with a marker, which is FF and a byte that is neither 00 nor FF; most have
+   a length (two bytes, big-endian, itself included) and content:
+
+     D8           the image begins              DD           restart interval: data begin afresh every so many units
+     DB           tables of divisors q          E0, EE       marks of JFIF and of Adobe: which colours the samples are
+     C4           tables of Huffman codes       DA           a scan: which components and weights, then compressed data
+     C0, C1, C2   the frame: sizes, components; D0 .. D7     in the data of a scan: they begin afresh here
+                  C2 is progressive             D9           the image ends
+
+   Sampling. A component has h x v blocks in each unit of the image, where the largest H and V among the components make
+   the unit 8 H x 8 V pixels. Y has 2 x 2 and the others 1 x 1 in most photographs: their resolution is halved.
+
+   Data. Bits are taken from the high end of each byte; a byte FF of the data is followed by a 00 that does not count.
+   The 64 weights of a block come in zigzag order, from coarse patterns to fine ones. A baseline scan has whole blocks:
+   a Huffman code gives the number of bits of the first weight (the mean, called DC), which is stored as the difference
+   to that of the block before; further codes give for each weight that is not 0 how many zeros precede it (high four
+   bits) and its number of bits (low four). The n bits v of a weight stand for v when the first of them is 1, and for
+   v - 2^n + 1 otherwise. A progressive file has several scans, each with the weights first .. last of one component, or
+   the means of several, without their lowest low bits (the first time) or one bit more of them (high = low + 1).
+
+   Pixels. The sample at (x,y) of a block with the weights F(u,v) q(u,v), C(0) = 1/sqrt(2) and C(u) = 1 otherwise, is
+
+     s(x,y) = 128 + 1/4 sum_u sum_v C(u) C(v) F(u,v) q(u,v) cos((2x+1) u pi/16) cos((2y+1) v pi/16)               (1)
+
+   Halved components are doubled by linear interpolation, with weights 3/4 and 1/4 in each direction, others of lower
+   resolution by repetition. Then
+
+     R = Y + 1.402 (Cr - 128)    G = Y - 0.34414 (Cb - 128) - 0.71414 (Cr - 128)    B = Y + 1.772 (Cb - 128)      (2)
+
+   All is computed in integers, with the rounding that the Independent JPEG Group's library has by default, so that
+   pixels are those that Pillow and torchvision see, on every machine. Like them, this reader leaves aside the
+   orientation that a camera notes in EXIF data, and colour profiles.
+
+   A file is refused when it ends before its end mark, when its data do not fit the image, or when it is of a kind that
+   photographs are not: arithmetic codes, lossless, hierarchical, 12 bits, CMYK. Memory is taken for as many blocks as
+   the file can have bits for, and scans are counted, so that a small file cannot ask for much of either. */
+
+enum { SSLH_I_JPEG_FAST = 9, SSLH_I_JPEG_SCANS = 100 };
+
+SSLH_I_FN int sslh_i_is_jpeg(const sslh_i_source *s) {
+    return s->size >= 3 && s->p[0] == 0xff && s->p[1] == 0xd8 && s->p[2] == 0xff;
+}
+
+/* A Huffman code: within a length, codes are numbers in a row. Short ones are found in a table. */
+typedef struct sslh_i_jpeg_code {
+    int      given;
+    uint16_t fast[1 << SSLH_I_JPEG_FAST]; /* by the next 9 bits: symbol << 4 | length; 0: the code is longer */
+    uint32_t end[17];                     /* by length: the first 16 bits that are beyond its codes */
+    int      offset[17];                  /* by length: what to add to a code to get the place of its symbol */
+    uint8_t  symbol[256];                 /* in the order of the codes */
+} sslh_i_jpeg_code;
+
+/* Where the data of a scan are read. */
+typedef struct sslh_i_jpeg_bits {
+    const uint8_t *p;
+    size_t         size, at; /* at: next byte to fetch */
+    uint64_t       hold;     /* the low count bits are still to be used, the highest first */
+    int            count, ended; /* ended: more bits were asked for than there are */
+} sslh_i_jpeg_bits;
+
+typedef struct sslh_i_jpeg_component {
+    int      id, h, v;       /* blocks in a unit */
+    int      table;          /* of divisors */
+    int      width, height;  /* in samples */
+    int      across, down;   /* in blocks, up to whole units */
+    int      seen;           /* its means have come */
+    int      dc, ac;         /* its codes in this scan */
+    int      mean;           /* of the block before */
+    uint16_t q[64];          /* divisors, in the order of rows */
+    int16_t *weight;         /* (down, across, 64), in the order of rows */
+    uint8_t *sample;         /* (8 down, 8 across) */
+} sslh_i_jpeg_component;
+
+typedef struct sslh_i_jpeg {
+    int                    width, height, components, progressive;
+    int                    h, v;                        /* the largest among the components */
+    int                    jfif, adobe;                 /* adobe: its number for the colours, -1 without one */
+    int                    interval;                    /* units between restarts; 0: there are none */
+    int                    tables;                      /* bit t: q[t] is given */
+    int                    scans;
+    sslh_i_jpeg_component  component[3];
+    uint16_t               q[4][64];
+    sslh_i_jpeg_code       code[2][4];                  /* for means, for the other weights */
+    sslh_i_jpeg_bits       bits;
+    sslh_i_jpeg_component *in[3];                       /* of the scan */
+    int                    ins, first, last, high, low; /* weights first .. last, bits from low on */
+    int                    empty;                       /* so many blocks to come have no new weights */
+} sslh_i_jpeg;
+
+/* Row by row, where the weights of the zigzag stand. */
+static const uint8_t sslh_i_zigzag[64] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24, 32, 25, 18, 11, 4,  5,
+                                          12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6,  7,  14, 21, 28,
+                                          35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
+                                          58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
+
+/* --- bits and codes ----------------------------------------------------------------------------------------------- */
+
+/* Fetches bytes up to the next marker while there is room for them. */
+SSLH_I_FN void sslh_i_jpeg_fill(sslh_i_jpeg_bits *b) {
+    while (b->count <= 48 && b->at < b->size) {
+        size_t next = b->at + 1;
+        if (b->p[b->at] == 0xff) {
+            while (next < b->size && b->p[next] == 0xff) next++;
+            if (next == b->size || b->p[next++]) return;
+        }
+        b->hold = b->hold << 8 | b->p[b->at];
+        b->count += 8;
+        b->at = next;
+    }
+}
+
+/* The next n <= 16 bits, zeros beyond the end, without using them up. */
+SSLH_I_FN uint32_t sslh_i_jpeg_look(sslh_i_jpeg_bits *b, int n) {
+    if (b->count < n) sslh_i_jpeg_fill(b);
+    uint64_t v = b->count < n ? b->hold << (n - b->count) : b->hold >> (b->count - n);
+    return (uint32_t)(v & (((uint64_t)1 << n) - 1));
+}
+
+SSLH_I_FN void sslh_i_jpeg_use(sslh_i_jpeg_bits *b, int n) {
+    if (b->count < n) b->ended = 1;
+    else b->count -= n;
+}
+
+SSLH_I_FN int sslh_i_jpeg_take(sslh_i_jpeg_bits *b, int n) {
+    uint32_t v = sslh_i_jpeg_look(b, n);
+    sslh_i_jpeg_use(b, n);
+    return (int)v;
+}
+
+/* A weight of n bits. */
+SSLH_I_FN int sslh_i_jpeg_signed(sslh_i_jpeg_bits *b, int n) {
+    int v = sslh_i_jpeg_take(b, n);
+    return n && v < 1 << (n - 1) ? v - (1 << n) + 1 : v;
+}
+
+/* Builds a code of count[n-1] symbols of n bits, for n from 1 to 16. 0 when there are not so many codes of a length. */
+SSLH_I_FN int sslh_i_jpeg_code_build(sslh_i_jpeg_code *h, const uint8_t *count, const uint8_t *symbol) {
+    int code = 0, index = 0;
+    memset(h, 0, sizeof *h);
+    for (int bits = 1; bits <= 16; bits++, code *= 2) {
+        int n = count[bits - 1];
+        if (index + n > 256 || code + n > 1 << bits) return 0;
+        h->offset[bits] = index - code;
+        for (int i = 0; i < n; i++, code++, index++) {
+            h->symbol[index] = symbol[index];
+            if (bits > SSLH_I_JPEG_FAST) continue;
+            int more = SSLH_I_JPEG_FAST - bits;
+            for (int k = code << more; k < (code + 1) << more; k++)
+                h->fast[k] = (uint16_t)(symbol[index] << 4 | bits);
+        }
+        h->end[bits] = (uint32_t)code << (16 - bits);
+    }
+    h->given = 1;
+    return 1;
+}
+
+/* The next symbol; -1 when no code matches. */
+SSLH_I_FN int sslh_i_jpeg_symbol(sslh_i_jpeg_bits *b, const sslh_i_jpeg_code *h) {
+    uint32_t next = sslh_i_jpeg_look(b, 16), entry = h->fast[next >> (16 - SSLH_I_JPEG_FAST)];
+    int bits = (int)(entry & 15);
+    if (entry) {
+        sslh_i_jpeg_use(b, bits);
+        return (int)(entry >> 4);
+    }
+    for (bits = SSLH_I_JPEG_FAST + 1; bits <= 16 && next >= h->end[bits]; bits++) {}
+    if (bits > 16) return -1;
+    sslh_i_jpeg_use(b, bits);
+    return h->symbol[(int)(next >> (16 - bits)) + h->offset[bits]];
+}
+
+/* --- the weights of one block ------------------------------------------------------------------------------------- */
+
+static const char sslh_i_jpeg_no_code[] = "the compressed data hold a code that is not in the table";
+static const char sslh_i_jpeg_beyond[] = "the compressed data hold a weight beyond the end of its block";
+
+/* Weights are kept in 16 bits, whatever a damaged file adds up to. */
+SSLH_I_FN int16_t sslh_i_jpeg_16(int v) { return (int16_t)(((v + 32768) & 65535) - 32768); }
+
+/* The mean of a block, the first time. NULL, or what is wrong, as below. */
+SSLH_I_FN const char *sslh_i_jpeg_mean(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
+    int bits = sslh_i_jpeg_symbol(&j->bits, &j->code[0][p->dc]);
+    if (bits < 0 || bits > 15) return sslh_i_jpeg_no_code;
+    p->mean = sslh_i_jpeg_16(p->mean + sslh_i_jpeg_signed(&j->bits, bits));
+    weight[0] = sslh_i_jpeg_16(p->mean * (1 << j->low));
+    return NULL;
+}
+
+/* The weights k .. last, the first time. Where there are none left, a symbol says so for this block (run 0) or, in
+   progressive files, for 2^run and more blocks. */
+SSLH_I_FN const char *sslh_i_jpeg_weights(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight, int k) {
+    if (j->empty) {
+        j->empty--;
+        return NULL;
+    }
+    for (; k <= j->last; k++) {
+        int symbol = sslh_i_jpeg_symbol(&j->bits, &j->code[1][p->ac]), run = symbol >> 4, bits = symbol & 15;
+        if (symbol < 0) return sslh_i_jpeg_no_code;
+        if (!bits && run < 15) {
+            if (j->progressive) j->empty = (1 << run) + sslh_i_jpeg_take(&j->bits, run) - 1;
+            else if (run) return sslh_i_jpeg_no_code;
+            return NULL;
+        }
+        k += run;
+        if (k > j->last) return bits ? sslh_i_jpeg_beyond : NULL;
+        if (bits) weight[sslh_i_zigzag[k]] = sslh_i_jpeg_16(sslh_i_jpeg_signed(&j->bits, bits) * (1 << j->low));
+    }
+    return NULL;
+}
+
+/* One more bit for each of the weights that are not 0, from *k on, until so many zeros were passed and one more is
+   found, or the end. */
+SSLH_I_FN void sslh_i_jpeg_correct(sslh_i_jpeg *j, int16_t *weight, int *k, int zeros) {
+    for (; *k <= j->last; ++*k) {
+        int16_t *w = &weight[sslh_i_zigzag[*k]];
+        if (!*w) {
+            if (!zeros--) return;
+        } else if (sslh_i_jpeg_take(&j->bits, 1) && !(*w & 1 << j->low))
+            *w = sslh_i_jpeg_16(*w + (*w < 0 ? -(1 << j->low) : 1 << j->low));
+    }
+}
+
+/* One more bit of the weights first .. last: symbols tell which weights are no longer 0, and how many zeros are passed
+   before them; the weights that were not 0 get their bits on the way. */
+SSLH_I_FN const char *sslh_i_jpeg_refine(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
+    int k = j->first;
+    while (!j->empty && k <= j->last) {
+        int symbol = sslh_i_jpeg_symbol(&j->bits, &j->code[1][p->ac]), run = symbol >> 4, bits = symbol & 15, fresh = 0;
+        if (symbol < 0 || bits > 1) return sslh_i_jpeg_no_code;
+        if (bits) fresh = sslh_i_jpeg_take(&j->bits, 1) ? 1 << j->low : -(1 << j->low);
+        else if (run < 15) {
+            j->empty = (1 << run) + sslh_i_jpeg_take(&j->bits, run);
+            break;
+        }
+        sslh_i_jpeg_correct(j, weight, &k, run);
+        if (k > j->last) return bits ? sslh_i_jpeg_beyond : NULL;
+        if (bits) weight[sslh_i_zigzag[k]] = (int16_t)fresh;
+        k++;
+    }
+    if (j->empty) {
+        sslh_i_jpeg_correct(j, weight, &k, 64);
+        j->empty--;
+    }
+    return NULL;
+}
+
+/* What the scan has of one block. */
+SSLH_I_FN const char *sslh_i_jpeg_block(sslh_i_jpeg *j, sslh_i_jpeg_component *p, int16_t *weight) {
+    const char *why = NULL;
+    if (!j->progressive) {
+        memset(weight, 0, 64 * sizeof *weight);
+        why = sslh_i_jpeg_mean(j, p, weight);
+        if (!why) why = sslh_i_jpeg_weights(j, p, weight, 1);
+    } else if (j->first) why = j->high ? sslh_i_jpeg_refine(j, p, weight) : sslh_i_jpeg_weights(j, p, weight, j->first);
+    else if (!j->high) why = sslh_i_jpeg_mean(j, p, weight);
+    else if (sslh_i_jpeg_take(&j->bits, 1)) weight[0] = (int16_t)(weight[0] | 1 << j->low);
+    return j->bits.ended ? "the compressed data end early" : why;
+}
+
+/* --- segments ----------------------------------------------------------------------------------------------------- */
+
+/* The place behind the next marker at or after *at, and the marker; bytes between segments are passed over. */
+SSLH_I_FN int sslh_i_jpeg_marker(const sslh_i_source *s, size_t *at, int *marker) {
+    for (; s->size - *at >= 2; ++*at)
+        if (s->p[*at] == 0xff && s->p[*at + 1] != 0xff && s->p[*at + 1]) {
+            *marker = s->p[*at + 1];
+            *at += 2;
+            return 1;
+        }
+    return sslh_i_bad(s, s->size, "the JPEG file ends early, before its end mark");
+}
+
+/* Tables of divisors: a byte with precision (high half) and number, then 64 of one or two bytes, in zigzag order. */
+SSLH_I_FN int sslh_i_jpeg_divisors(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
+    while (at < end) {
+        size_t two = s->p[at] >> 4, t = s->p[at] & 15;
+        if (two > 1 || t > 3 || end - at - 1 < 64 * (two + 1))
+            return sslh_i_bad(s, at, "a table of divisors is damaged");
+        at++;
+        for (int k = 0; k < 64; k++, at += two + 1)
+            j->q[t][sslh_i_zigzag[k]] = (uint16_t)(two ? sslh_i_be16(s->p + at) : s->p[at]);
+        j->tables |= 1 << t;
+    }
+    return 1;
+}
+
+/* Huffman codes: a byte with class (high half) and number, 16 counts by length, the symbols. */
+SSLH_I_FN int sslh_i_jpeg_codes(const sslh_i_source *s, size_t at, size_t end, sslh_i_jpeg *j) {
+    while (at < end) {
+        int kind = s->p[at] >> 4, t = s->p[at] & 15;
+        size_t n = 0;
+        if (kind > 1 || t > 3 || end - at < 17) return sslh_i_bad(s, at, "a table of codes is damaged");
+        for (size_t i = 1; i <= 16; i++) n += s->p[at + i];
+        if (n > 256 || n > end - at - 17 || !sslh_i_jpeg_code_build(&j->code[kind][t], s->p + at + 1, s->p + at + 17))
+            return sslh_i_bad(s, at, "a table of codes is damaged");
+        at += 17 + n;
+    }
+    return 1;
+}
+
+/* The frame: bits, height, width, and of each component its name, sampling and table of divisors. */
+SSLH_I_FN int sslh_i_jpeg_frame(const sslh_i_source *s, size_t at, size_t n, int marker, sslh_i_jpeg *j) {
+    const uint8_t *p = s->p + at;
+    uint64_t blocks = 0;
+    if (j->components) return sslh_i_bad(s, at, "a second frame in one JPEG file");
+    if (marker > 0xc2)
+        return sslh_i_bad(s, at, "a JPEG of a kind that is not read (%s); save it as a baseline or progressive one",
+                          marker == 0xc3 || marker == 0xf7 ? "lossless"
+                          : marker > 0xc8                  ? "arithmetic codes"
+                                                           : "hierarchical");
+    if (n < 6 || n != 6 + 3 * (size_t)p[5]) return sslh_i_bad(s, at, "the frame has %.0f bytes", (double)n);
+    if (p[0] != 8) return sslh_i_bad(s, at, "a JPEG of %d bits a sample is not read; save it with 8 bits", p[0]);
+    if (!sslh_i_size_ok(s, at + 1, sslh_i_be16(p + 3), sslh_i_be16(p + 1))) return 0;
+    if (p[5] == 4)
+        return sslh_i_bad(s, at + 5, "a JPEG in CMYK or YCCK, the colours of printing, is not read; convert it to RGB");
+    if (p[5] != 1 && p[5] != 3) return sslh_i_bad(s, at + 5, "a JPEG of %d components is not read", p[5]);
+    j->height = (int)sslh_i_be16(p + 1);
+    j->width = (int)sslh_i_be16(p + 3);
+    j->components = p[5];
+    j->progressive = marker == 0xc2;
+    j->h = j->v = 1;
+    for (int i = 0; i < j->components; i++) {
+        sslh_i_jpeg_component *k = &j->component[i];
+        const uint8_t *from = p + 6 + 3 * i;
+        k->id = from[0];
+        k->h = from[1] >> 4;
+        k->v = from[1] & 15;
+        k->table = from[2];
+        if (k->h < 1 || k->h > 4 || k->v < 1 || k->v > 4 || k->table > 3)
+            return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "component %d has the sampling %d x %d and the table %d", i,
+                              k->h, k->v, k->table);
+        if (j->components == 1) k->h = k->v = 1; /* nothing to be sampled against */
+        j->h = SSLH_I_MAX(j->h, k->h);
+        j->v = SSLH_I_MAX(j->v, k->v);
+    }
+    for (int i = 0; i < j->components; i++) {
+        sslh_i_jpeg_component *k = &j->component[i];
+        if (j->h % k->h || j->v % k->v)
+            return sslh_i_bad(s, at + 6 + 3 * (size_t)i, "the sampling %d x %d of %d x %d is not read", k->h, k->v,
+                              j->h, j->v);
+        k->width = (j->width * k->h + j->h - 1) / j->h;
+        k->height = (j->height * k->v + j->v - 1) / j->v;
+        k->across = (j->width + 8 * j->h - 1) / (8 * j->h) * k->h;
+        k->down = (j->height + 8 * j->v - 1) / (8 * j->v) * k->v;
+        blocks += (uint64_t)((k->width + 7) / 8) * (uint64_t)((k->height + 7) / 8);
+    }
+    if (blocks / 8 > s->size) /* the mean of a block takes a bit at least: refused before any memory is taken */
+        return sslh_i_bad(s, at, "%.0f bytes cannot hold %d x %d pixels", (double)s->size, j->width, j->height);
+    for (int i = 0; i < j->components; i++) {
+        sslh_i_jpeg_component *k = &j->component[i];
+        size_t bytes;
+        if (!sslh_i_mul((size_t)k->across * 64 * sizeof *k->weight, (size_t)k->down, &bytes))
+            return sslh_i_bad(s, at, "the image is too large for this machine");
+        k->weight = (int16_t *)sslh_i_alloc(s->c, bytes);
+        if (!k->weight) return 0;
+    }
+    return 1;
+}
+
+/* The head of a scan: its components with their codes; which weights, and which of their bits. */
+SSLH_I_FN int sslh_i_jpeg_scan_head(const sslh_i_source *s, size_t at, size_t n, sslh_i_jpeg *j) {
+    const uint8_t *p = s->p + at;
+    if (!j->components) return sslh_i_bad(s, at, "a scan before the frame");
+    if (++j->scans > SSLH_I_JPEG_SCANS) return sslh_i_bad(s, at, "more than %d scans", SSLH_I_JPEG_SCANS);
+    if (n < 1 || p[0] < 1 || p[0] > j->components || n != 4 + 2 * (size_t)p[0])
+        return sslh_i_bad(s, at, "the head of a scan is damaged");
+    j->ins = p[0];
+    j->first = j->progressive ? p[n - 3] : 0;
+    j->last = j->progressive ? p[n - 2] : 63;
+    j->high = j->progressive ? p[n - 1] >> 4 : 0;
+    j->low = j->progressive ? p[n - 1] & 15 : 0;
+    if (j->first > j->last || j->last > 63 || j->low > 13 || (j->high && j->high != j->low + 1) ||
+        (j->progressive && (j->first ? j->ins > 1 : j->last > 0)))
+        return sslh_i_bad(s, at, "a scan of the weights %d to %d, bits %d to %d, is not possible", j->first, j->last,
+                          j->low, j->high);
+    for (int i = 0; i < j->ins; i++) {
+        sslh_i_jpeg_component *k = NULL;
+        for (int m = 0; m < j->components && !k; m++)
+            if (j->component[m].id == p[1 + 2 * i]) k = &j->component[m];
+        for (int m = 0; m < i; m++)
+            if (k == j->in[m]) k = NULL;
+        if (!k) return sslh_i_bad(s, at, "a scan names a component that the frame has not, or one twice");
+        k->dc = p[2 + 2 * i] >> 4;
+        k->ac = p[2 + 2 * i] & 15;
+        if (k->dc > 3 || k->ac > 3 || (!j->first && !j->high && !j->code[0][k->dc].given) ||
+            (j->last && !j->code[1][k->ac].given))
+            return sslh_i_bad(s, at, "a scan wants a table of codes that is not there");
+        if (!(j->tables >> k->table & 1))
+            return sslh_i_bad(s, at, "a scan wants a table of divisors that is not there");
+        if (!k->seen) memcpy(k->q, j->q[k->table], sizeof k->q);
+        if (!j->first) k->seen = 1;
+        j->in[i] = k;
+    }
+    return 1;
+}
+
+/* The data begin afresh, at the start of a scan and at restarts. */
+SSLH_I_FN void sslh_i_jpeg_afresh(sslh_i_jpeg *j) {
+    j->bits.hold = 0;
+    j->bits.count = j->empty = 0;
+    for (int i = 0; i < j->ins; i++) j->in[i]->mean = 0;
+}
+
+/* The data of a scan from *at on: units of the blocks of all its components, or the blocks of a single one. */
+SSLH_I_FN int sslh_i_jpeg_scan(const sslh_i_source *s, size_t *at, sslh_i_jpeg *j) {
+    const sslh_i_jpeg_component *one = j->ins == 1 ? j->in[0] : NULL;
+    int across = one ? (one->width + 7) / 8 : (j->width + 8 * j->h - 1) / (8 * j->h);
+    int down = one ? (one->height + 7) / 8 : (j->height + 8 * j->v - 1) / (8 * j->v);
+    int64_t unit = 0;
+    memset(&j->bits, 0, sizeof j->bits);
+    j->bits.p = s->p;
+    j->bits.size = s->size;
+    j->bits.at = *at;
+    sslh_i_jpeg_afresh(j);
+    for (int y = 0; y < down; y++)
+        for (int x = 0; x < across; x++, unit++) {
+            if (j->interval && unit && unit % j->interval == 0) {
+                int marker, wanted = 0xd0 + (int)((unit / j->interval - 1) & 7);
+                if (!sslh_i_jpeg_marker(s, &j->bits.at, &marker)) return 0;
+                if (marker != wanted)
+                    return sslh_i_bad(s, j->bits.at, "the marker of restart %d is expected", wanted & 7);
+                sslh_i_jpeg_afresh(j);
+            }
+            for (int i = 0; i < j->ins; i++) {
+                sslh_i_jpeg_component *k = j->in[i];
+                int h = one ? 1 : k->h, v = one ? 1 : k->v;
+                for (int b = 0; b < h * v; b++) {
+                    size_t block = (size_t)(y * v + b / h) * (size_t)k->across + (size_t)(x * h + b % h);
+                    const char *why = sslh_i_jpeg_block(j, k, k->weight + 64 * block);
+                    if (why) return sslh_i_bad(s, j->bits.at, "%s", why);
+                }
+            }
+        }
+    *at = j->bits.at;
+    return 1;
+}
+
+/* All segments up to the end mark. */
+SSLH_I_FN int sslh_i_jpeg_segments(const sslh_i_source *s, sslh_i_jpeg *j) {
+    size_t at = 2;
+    for (;;) {
+        int marker, ok = 1;
+        if (!sslh_i_jpeg_marker(s, &at, &marker)) return 0;
+        if (marker == 0xd9) break;
+        if (marker == 1 || (marker >= 0xd0 && marker <= 0xd8)) continue; /* these have no length */
+        size_t n = s->size - at < 2 ? 0 : sslh_i_be16(s->p + at);
+        if (n < 2 || n > s->size - at) return sslh_i_bad(s, at, "a segment reaches beyond the end of the JPEG file");
+        const uint8_t *p = s->p + at + 2;
+        size_t first = at + 2;
+        at += n;
+        n -= 2;
+        if (marker == 0xdb) ok = sslh_i_jpeg_divisors(s, first, at, j);
+        else if (marker == 0xc4) ok = sslh_i_jpeg_codes(s, first, at, j);
+        else if (marker == 0xda) ok = sslh_i_jpeg_scan_head(s, first, n, j) && sslh_i_jpeg_scan(s, &at, j);
+        else if (marker == 0xdd && n >= 2) j->interval = (int)sslh_i_be16(p);
+        else if (marker == 0xe0 && n >= 5 && !memcmp(p, "JFIF", 5)) j->jfif = 1;
+        else if (marker == 0xee && n >= 12 && !memcmp(p, "Adobe", 5)) j->adobe = p[11];
+        else if ((marker >= 0xc0 && marker <= 0xcf && marker != 0xc8 && marker != 0xcc) || marker == 0xf7)
+            ok = sslh_i_jpeg_frame(s, first, n, marker, j);
+        if (!ok) return 0;
+    }
+    for (int i = 0; i < j->components; i++)
+        if (!j->component[i].seen) return sslh_i_bad(s, at, "component %d has no data", i);
+    return j->components ? 1 : sslh_i_bad(s, at, "a JPEG file without an image");
+}
+
+/* --- pixels ------------------------------------------------------------------------------------------------------- */
+
+/* v / 2^n, rounded to the nearest and halves up, for negative v too. */
+SSLH_I_FN int64_t sslh_i_down(int64_t v, int n) {
+    const int64_t big = (int64_t)1 << 60;
+    return (int64_t)((uint64_t)(v + big + ((int64_t)1 << (n - 1))) >> n) - (big >> n);
+}
+
+SSLH_I_FN uint8_t sslh_i_to_byte(int64_t v) { return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v); }
+
+/* (1) along a row or a column: 8 weights in[u step] to 8 sums over u of C(u)/2 in[u] cos((2x+1) u pi/16), each times
+   2^13 sqrt(8). The table is 2^13 sqrt(2) cos(..), where some last digits are those of the sums of rounded factors by
+   which the common library computes it (Loeffler, Ligtenberg & Moschytz 1989). Even u give the same at x and at 7 - x,
+   odd u the opposite. */
+SSLH_I_FN void sslh_i_jpeg_cosines(const int32_t *in, int step, int64_t sum[8]) {
+    static const int32_t odd[4][4] = {{11363, 9633, 6437, 2260},
+                                      {9633, -2259, -11362, -6436},
+                                      {6437, -11362, 2261, 9633},
+                                      {2260, -6436, 9633, -11363}};
+    const int64_t a = ((int64_t)in[0] + in[4 * step]) * 8192, b = ((int64_t)in[0] - in[4 * step]) * 8192;
+    const int64_t d = in[2 * step] * (int64_t)10703 + in[6 * step] * (int64_t)4433;
+    const int64_t e = in[2 * step] * (int64_t)4433 - in[6 * step] * (int64_t)10704;
+    const int64_t even[4] = {a + d, b + e, b - e, a - d};
+    for (int x = 0; x < 4; x++) {
+        const int32_t *w = odd[x];
+        int64_t o = in[step] * (int64_t)w[0] + in[3 * step] * (int64_t)w[1] + in[5 * step] * (int64_t)w[2] +
+                    in[7 * step] * (int64_t)w[3];
+        sum[x] = even[x] + o;
+        sum[7 - x] = even[x] - o;
+    }
+}
+
+/* (1): the weights of a block to its samples, whose rows lie pitch apart. */
+SSLH_I_FN void sslh_i_jpeg_samples(const int16_t *weight, const uint16_t *q, uint8_t *out, size_t pitch) {
+    const int32_t limit = 1 << 17;
+    int32_t value[64], columns[64];
+    int64_t sum[8];
+    int rest = 0;
+    for (int i = 0; i < 64; i++) { /* the limit, far beyond what a picture needs, keeps the sums in their integers */
+        int32_t v = (int32_t)weight[i] * (int32_t)q[i];
+        value[i] = v < -limit ? -limit : v > limit ? limit : v;
+        if (i) rest |= value[i];
+    }
+    if (!rest) { /* the mean alone */
+        uint8_t v = sslh_i_to_byte(128 + sslh_i_down(value[0], 3));
+        for (int y = 0; y < 8; y++) memset(out + (size_t)y * pitch, v, 8);
+        return;
+    }
+    for (int x = 0; x < 8; x++) {
+        sslh_i_jpeg_cosines(value + x, 8, sum);
+        for (int y = 0; y < 8; y++) columns[8 * y + x] = (int32_t)sslh_i_down(sum[y], 11); /* 2 bits are kept */
+    }
+    for (int y = 0; y < 8; y++) {
+        sslh_i_jpeg_cosines(columns + 8 * y, 1, sum);
+        for (int x = 0; x < 8; x++) out[(size_t)y * pitch + (size_t)x] = sslh_i_to_byte(128 + sslh_i_down(sum[x], 18));
+    }
+}
+
+/* Row y of the image from the samples of a component of lower resolution: out has room for width + 1 bytes. Halved
+   ones are interpolated: of the two nearest samples in each direction the nearer counts 3/4. Halves are rounded up and
+   down by turns. Two columns or less are repeated, as the common library does. */
+SSLH_I_FN void sslh_i_jpeg_row(const sslh_i_jpeg *j, const sslh_i_jpeg_component *k, int y, uint8_t *out) {
+    int h = j->h / k->h, v = j->v / k->v, n = k->width, row = y / v;
+    int other = v != 2 ? row : y & 1 ? SSLH_I_MIN(row + 1, k->height - 1) : SSLH_I_MAX(row - 1, 0);
+    const uint8_t *a = k->sample + (size_t)row * 8 * (size_t)k->across;
+    const uint8_t *b = k->sample + (size_t)other * 8 * (size_t)k->across;
+    if (h == 2 && v <= 2 && n > 2) {
+        int near_row = v == 2 ? 3 : 1, far_row = v == 2, bits = v == 2 ? 4 : 2;
+        int up = v == 2 ? 8 : 1, down = v == 2 ? 7 : 2;
+        int here = near_row * a[0] + far_row * b[0], next = here;
+        for (int x = 0; x < n; x++) {
+            int last = here;
+            here = next;
+            next = x + 1 < n ? near_row * a[x + 1] + far_row * b[x + 1] : here;
+            out[2 * x] = (uint8_t)((3 * here + last + up) >> bits);
+            out[2 * x + 1] = (uint8_t)((3 * here + next + down) >> bits);
+        }
+    } else if (h == 1 && v == 2) {
+        for (int x = 0; x < n; x++) out[x] = (uint8_t)((3 * a[x] + b[x] + (y & 1 ? 2 : 1)) >> 2);
+    } else
+        for (int x = 0; x < j->width; x++) out[x] = a[x / h];
+}
+
+/* (2), with the factors times 2^16. */
+SSLH_I_FN void sslh_i_jpeg_rgb(const uint8_t *y, const uint8_t *cb, const uint8_t *cr, int n, uint8_t *out) {
+    for (int x = 0; x < n; x++, out += 3) {
+        int b = cb[x] - 128, r = cr[x] - 128;
+        out[0] = sslh_i_to_byte(y[x] + sslh_i_down(91881 * r, 16));
+        out[1] = sslh_i_to_byte(y[x] + sslh_i_down(-22554 * b - 46802 * r, 16));
+        out[2] = sslh_i_to_byte(y[x] + sslh_i_down(116130 * b, 16));
+    }
+}
+
+/* Which colours three components are: JFIF has Y, Cb, Cr; Adobe's mark says it; else their names may. */
+SSLH_I_FN int sslh_i_jpeg_is_rgb(const sslh_i_jpeg *j) {
+    if (j->jfif || j->adobe > 0) return 0;
+    return !j->adobe || (j->component[0].id == 'R' && j->component[1].id == 'G' && j->component[2].id == 'B');
+}
+
+SSLH_I_FN int sslh_i_jpeg_pixels(const sslh_i_source *s, sslh_i_jpeg *j, sslh_i_found *image) {
+    size_t pitch = (size_t)j->width + 1, n;
+    if (!sslh_i_mul((size_t)j->width * (size_t)j->components, (size_t)j->height, &n))
+        return sslh_i_bad(s, 0, "the image is too large for this machine");
+    for (int i = 0; i < j->components; i++) {
+        sslh_i_jpeg_component *k = &j->component[i];
+        size_t across = (size_t)k->across, blocks = across * (size_t)k->down;
+        k->sample = (uint8_t *)sslh_i_alloc(s->c, 64 * blocks);
+        for (size_t b = 0; k->sample && b < blocks; b++)
+            sslh_i_jpeg_samples(k->weight + 64 * b, k->q, k->sample + (b / across * 8 * across + b % across) * 8,
+                                8 * across);
+        sslh_i_free(s->c, k->weight);
+        k->weight = NULL;
+    }
+    uint8_t *row = (uint8_t *)sslh_i_alloc(s->c, pitch * (size_t)j->components), *out;
+    out = image->pixels = (uint8_t *)sslh_i_alloc(s->c, n);
+    for (int y = 0; row && out && y < j->height; y++, out += (size_t)j->width * (size_t)j->components) {
+        for (int i = 0; i < j->components; i++) sslh_i_jpeg_row(j, &j->component[i], y, row + pitch * (size_t)i);
+        if (j->components == 1) memcpy(out, row, (size_t)j->width);
+        else if (!sslh_i_jpeg_is_rgb(j)) sslh_i_jpeg_rgb(row, row + pitch, row + 2 * pitch, j->width, out);
+        else
+            for (size_t x = 0; x < (size_t)j->width; x++)
+                for (size_t i = 0; i < 3; i++) out[3 * x + i] = row[pitch * i + x];
+    }
+    sslh_i_free(s->c, row);
+    image->count = 1;
+    image->height = j->height;
+    image->width = j->width;
+    image->channels = j->components;
+    return !SSLH_I_BAD(s->c);
+}
+
+/* Grey 1 channel, colour 3. */
+SSLH_I_FN int sslh_i_jpeg_read(sslh_i_source *s, sslh_i_found *image) {
+    sslh_i_jpeg *j = (sslh_i_jpeg *)sslh_i_alloc(s->c, sizeof *j);
+    if (!j) return 0;
+    j->adobe = -1;
+    int ok = sslh_i_jpeg_segments(s, j) && sslh_i_jpeg_pixels(s, j, image);
+    for (int i = 0; i < 3; i++) {
+        sslh_i_free(s->c, j->component[i].weight);
+        sslh_i_free(s->c, j->component[i].sample);
+    }
+    sslh_i_free(s->c, j);
+    return ok;
 }
 
 /* ================================================================================================================== */
@@ -30041,6 +30770,8 @@ typedef struct sslh_i_reader {
    >>weights. */
 static const sslh_i_reader sslh_i_readers[] = {
     {"PNG", SSLH_I_GIVES_IMAGE, {".png"}, sslh_i_is_png, sslh_i_png_read},
+    {"JPEG", SSLH_I_GIVES_IMAGE, {".jpg", ".jpeg", ".jpe", ".jfif"}, sslh_i_is_jpeg, sslh_i_jpeg_read},
+    {"BMP", SSLH_I_GIVES_IMAGE, {".bmp", ".dib"}, sslh_i_is_bmp, sslh_i_bmp_read},
     {"PNM (P2, P3, P5, P6)", SSLH_I_GIVES_IMAGE, {".ppm", ".pgm", ".pnm"}, sslh_i_is_pnm, sslh_i_pnm_read},
     {"IDX", SSLH_I_GIVES_IMAGES, {"idx3", "idx4"}, sslh_i_is_idx, sslh_i_idx_read},
     {"gzipped IDX", SSLH_I_GIVES_IMAGES, {"idx3", "idx4"}, sslh_i_is_gzip, sslh_i_idx_gzip_read},
@@ -30079,14 +30810,46 @@ SSLH_I_FN void sslh_i_reader_names(int wanted, char *out, size_t size) {
         }
 }
 
+/* Files that people have and that are not read, by their first bytes, and what to do with them. */
+typedef struct sslh_i_stranger { size_t at; const char *bytes, *name, *help; } sslh_i_stranger;
+
+SSLH_I_FN const sslh_i_stranger *sslh_i_stranger_of(const sslh_i_source *s) {
+    static const char picture[] = "make a PNG of it, for example by: convert FILE FILE.png";
+    static const sslh_i_stranger known[] = {
+        {0, "GIF8", "a GIF", picture},
+        {0, "II*", "a TIFF", picture},
+        {0, "MM", "a TIFF", picture},
+        {8, "WEBP", "a WebP", picture},
+        {4, "ftyp", "a HEIC, an AVIF or a film", picture},
+        {4, "jP  ", "a JPEG 2000", picture},
+        {4, "JXL ", "a JPEG XL", picture},
+        {0, "\xff\x0a", "a JPEG XL", picture},
+        {0, "8BPS", "a Photoshop file", picture},
+        {0, "qoif", "a QOI", picture},
+        {0, "P1", "a PBM", picture},
+        {0, "P4", "a PBM", picture},
+        {0, "P7", "a PAM", picture},
+        {0, "PK\3\4", "a zip or .npz archive", "unpack it"},
+        {0, "\x80\2}q", "a Python pickle", "CIFAR also comes as a binary version, which is read"},
+        {0, "MATLAB", "a MATLAB file", "write its images as PNG files or as an IDX file"},
+        {0, "\x89HDF", "an HDF5 file", "write its images as PNG files or as an IDX file"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        size_t n = strlen(known[i].bytes);
+        if (s->size >= known[i].at + n && !memcmp(s->p + known[i].at, known[i].bytes, n)) return &known[i];
+    }
+    return NULL;
+}
+
 /* Reads a file of any format that gives a wanted thing. 0 and an error when it is of none, or broken. */
 SSLH_I_FN int sslh_i_read(sslh_i_source *s, int wanted, sslh_i_found *out) {
     memset(out, 0, sizeof *out);
     if (SSLH_I_BAD(s->c) || !s->p) return 0;
     const sslh_i_reader *r = sslh_i_reader_of(s, wanted);
     if (!r) {
+        const sslh_i_stranger *k = sslh_i_stranger_of(s);
         char names[128];
         sslh_i_reader_names(wanted, names, sizeof names);
+        if (k) return sslh_i_bad(s, 0, "%s, which is not read; %s", k->name, k->help);
         return sslh_i_bad(s, 0, "not a %s file", names);
     }
     if (r->read(s, out) && !SSLH_I_BAD(s->c)) return 1;

@@ -366,23 +366,24 @@ static void png_refuses(void) {
         {1, 1, 8, 7, 0, NULL, 0, "colour type 7"},
         {1, 1, 8, 0, 2, NULL, 0, "interlace 2"},
         {1, 1, 8, 3, 0, NULL, 0, "without PLTE"},
-        {1, 1, 1, 3, 0, "PLTE", 9, "PLTE chunk of 9"},
         {1, 1, 8, 3, 0, "PLTE", 10, "PLTE chunk of 10"},
         {1, 1, 8, 3, 0, "PLTE", 0, "PLTE chunk of 0"},
-        {1, 1, 8, 3, 0, "tRNS", 1, "tRNS chunk of 1"},
-        {1, 1, 8, 6, 0, "tRNS", 6, "tRNS chunk of 6"},
-        {1, 1, 8, 0, 0, "tRNS", 6, "tRNS chunk of 6"},
+        {1, 1, 8, 3, 0, "PLTE", 771, "PLTE chunk of 771"},
         {1, 1, 8, 0, 0, "IHDR", 13, "second IHDR"},
         {1, 1, 8, 0, 0, "ABCD", 3, "critical chunk"},
         {1, 2, 8, 0, 0, NULL, 0, "less than the image needs"},
     };
-    uint8_t file[256];
+    uint8_t file[1024];
     size_t size = small_png(file, 1, 1, 8, 0, 0, NULL, 0);
     sslh_ctx *c = create();
     size_t before = sslh_query(c).bytes;
     CHECK(read_any(c, "small", file, size), "the file that the others are made of is refused");
     size = small_png(file, 1, 1, 8, 0, 0, "abCD", 3);
     CHECK(read_any(c, "small", file, size), "an unknown chunk that may be skipped is refused");
+    size = small_png(file, 1, 1, 8, 0, 0, NULL, 0); /* a wrong checksum of the pixels in a chunk whose own is right */
+    file[size - 17] = (uint8_t)(file[size - 17] ^ 1);
+    sslh_i_png_chunk(file + size - 34, "IDAT", 10);
+    CHECK(!read_any(c, "Adler", file, size), "a wrong Adler-32 is accepted");
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         size = small_png(file, bad[i].width, bad[i].height, bad[i].depth, bad[i].type, bad[i].interlace, bad[i].tag,
                          bad[i].tag_size);
@@ -395,11 +396,144 @@ static void png_refuses(void) {
     sslh_destroy(c);
 }
 
+/* Where the content of the segment with this marker begins, from byte at on; 0: there is none. */
+static size_t jpeg_segment(const uint8_t *p, size_t size, size_t at, int marker) {
+    for (; at + 4 < size; at++)
+        if (p[at] == 0xff && p[at + 1] == marker) return at + 4;
+    return 0;
+}
+
+static void jpeg_refuses(void) {
+    static const struct {
+        const char *file;
+        int marker, offset, value; /* byte at offset of the segment; -3 is its marker */
+        const char *text;
+    } bad[] = {
+        {"pil_444_q95.jpg", 0xc0, 0, 12, "12 bits a sample"},
+        {"pil_444_q95.jpg", 0xc0, -3, 0xc3, "(lossless)"},
+        {"pil_444_q95.jpg", 0xc0, -3, 0xc5, "(hierarchical)"},
+        {"pil_444_q95.jpg", 0xc0, -3, 0xc9, "(arithmetic codes)"},
+        {"pil_444_q95.jpg", 0xc0, -3, 0xf7, "(lossless)"},
+        {"pil_444_q95.jpg", 0xc0, -3, 0xfe, "a scan before the frame"},
+        {"pil_444_q95.jpg", 0xc0, 2, 0, "13 x 0 pixels"},
+        {"pil_444_q95.jpg", 0xc0, 1, 0xff, "cannot hold"},
+        {"pil_444_q95.jpg", 0xc0, 5, 4, "the frame has"},
+        {"pil_444_q95.jpg", 0xc0, 7, 0x10, "sampling 1 x 0"},
+        {"pil_444_q95.jpg", 0xc0, 7, 0x51, "sampling 5 x 1"},
+        {"pil_444_q95.jpg", 0xc0, 8, 4, "the table 4"},
+        {"pil_444_q95.jpg", 0xc0, 8, 3, "table of divisors that is not there"},
+        {"pil_444_q95.jpg", 0xdb, 0, 0x24, "table of divisors is damaged"},
+        {"pil_444_q95.jpg", 0xdb, -3, 0xfe, "table of divisors that is not there"},
+        {"pil_444_q95.jpg", 0xc4, 0, 0x05, "table of codes is damaged"},
+        {"pil_444_q95.jpg", 0xc4, 1, 3, "table of codes is damaged"},
+        {"pil_444_q95.jpg", 0xc4, 16, 255, "table of codes is damaged"},
+        {"pil_444_q95.jpg", 0xc4, -3, 0xfe, "table of codes that is not there"},
+        {"pil_444_q95.jpg", 0xda, 0, 2, "head of a scan is damaged"},
+        {"pil_444_q95.jpg", 0xda, 1, 9, "names a component"},
+        {"pil_444_q95.jpg", 0xda, 3, 1, "one twice"},
+        {"cjpeg_restart.jpg", 0xd0, -3, 0xd3, "restart 0 is expected"},
+        {"cjpeg_separate.jpg", 0xda, -3, 0xfe, "component 0 has no data"},
+        {"cjpeg_third.jpg", 0xc0, 10, 0x21, "the sampling 2 x 1 of 3 x 1"},
+        {"pil_grey_progressive.jpg", 0xda, 3, 1, "weights 1 to 0"},
+        {"pil_grey_progressive.jpg", 0xda, 4, 5, "weights 0 to 5"},
+        {"pil_grey_progressive.jpg", 0xda, 5, 0x0e, "bits 14"},
+        {"pil_grey_progressive.jpg", 0xda, 5, 0x31, "bits 1 to 3"},
+    };
+    static const uint8_t cmyk[] = {0xff, 0xd8, 0xff, 0xc0, 0, 20, 8, 0, 8, 0, 8, 4, 1, 0x11, 0, 2, 0x11,
+                                   0, 3, 0x11, 0, 4, 0x11, 0, 0xff, 0xd9};
+    static const uint8_t empty[] = {0xff, 0xd8, 0xff, 0xd9};
+    static test_sample sample[256];
+    int n = test_samples(sample, 256);
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (int k = 0; k < n; k++) {
+            if (strcmp(sample[k].name, bad[i].file)) continue;
+            size_t at = jpeg_segment(sample[k].bytes, sample[k].size, 2, bad[i].marker);
+            CHECK(at > 0, "case %d: no such segment", (int)i);
+            uint8_t *p = sample[k].bytes + (at + (size_t)(bad[i].offset + 16)) - 16, old = *p;
+            *p = (uint8_t)bad[i].value;
+            CHECK(!sslh_load_image_memory(c, sample[k].bytes, sample[k].size, NULL, NULL, NULL), "case %d is accepted",
+                  (int)i);
+            CHECK_ERROR(c, bad[i].text);
+            *p = old;
+        }
+    CHECK(!sslh_load_image_memory(c, cmyk, sizeof cmyk, NULL, NULL, NULL), "CMYK is accepted");
+    CHECK_ERROR(c, "in CMYK or YCCK");
+    CHECK(!sslh_load_image_memory(c, empty, sizeof empty, NULL, NULL, NULL), "nothing is accepted");
+    CHECK_ERROR(c, "without an image");
+    for (int k = 0; k < n; k++) {
+        uint8_t *p = sample[k].bytes;
+        size_t size = sample[k].size;
+        if (strcmp(sample[k].name, "pil_grey_progressive.jpg")) continue;
+        size_t from = jpeg_segment(p, size, 2, 0xda) - 4, end = jpeg_segment(p, size, from, 0xc4) - 4;
+        size_t scan = end - from;
+        uint8_t *many = (uint8_t *)malloc(size + 200 * scan + 5);
+        for (size_t copies = 1; copies <= 200; copies += 199) { /* the first scan, again and again; bytes after the end */
+            memcpy(many, p, end);
+            for (size_t m = 0; m < copies; m++) memcpy(many + end + m * scan, p + from, scan);
+            memcpy(many + end + copies * scan, p + end, size - end);
+            memcpy(many + size + copies * scan, "after", 5);
+            sslh_i_free(c, sslh_load_image_memory(c, many, size + copies * scan + 5, NULL, NULL, NULL));
+            if (copies == 1) CHECK_OK(c);
+        }
+        CHECK_ERROR(c, "more than 100 scans");
+        size_t at = jpeg_segment(p, size, 2, 0xc2) - 4; /* the frame again */
+        memcpy(many, p, size);
+        memmove(many + at + 13, many + at, size - at);
+        CHECK(!sslh_load_image_memory(c, many, size + 13, NULL, NULL, NULL), "two frames");
+        CHECK_ERROR(c, "a second frame");
+        free(many);
+    }
+    CHECK(sslh_query(c).bytes == before, "memory is left");
+    CHECK(sslh_query(c).peak < before + (1u << 20), "a small file made the reader take %.0f bytes",
+          (double)sslh_query(c).peak);
+    while (n) free(sample[--n].bytes);
+    sslh_destroy(c);
+}
+
+static void bmp_refuses(void) {
+    static const struct { int at, value; const char *text; } bad[] = {
+        {18, 0, "0 x 20 pixels"},
+        {21, 0x7f, "SSLH_MAX_PIXELS"},
+        {22, 200, "too short for"},
+        {28, 2, "a BMP of 2 bits"},
+        {30, 1, "packed by run lengths"},
+        {30, 3, "packed in way 3"},
+        {30, 5, "packed in way 5"},
+        {10, 20, "too short"},
+        {13, 0x7f, "too short"},
+        {14, 124, "too short"}, /* a longer head: the pixels would lie in it */
+    };
+    static test_sample sample[256];
+    int n = test_samples(sample, 256);
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (int k = 0; k < n; k++) {
+            uint8_t *p = sample[k].bytes + bad[i].at, old = *p;
+            if (strcmp(sample[k].name, "pil_rgb.bmp")) continue;
+            *p = (uint8_t)bad[i].value;
+            CHECK(!sslh_load_image_memory(c, sample[k].bytes, sample[k].size, NULL, NULL, NULL), "case %d is accepted",
+                  (int)i);
+            CHECK_ERROR(c, bad[i].text);
+            *p = old;
+        }
+    CHECK(sslh_query(c).bytes == before && sslh_query(c).peak < before + (1u << 20), "memory");
+    while (n) free(sample[--n].bytes);
+    sslh_destroy(c);
+}
+
 static void others_refuse(void) {
     static const struct { const char *bytes; int size; const char *text;
     } images[] = {
-        {"", 0, "not a PNG or PNM"},
-        {"P4 1 1 \1", 8, "not a PNG or PNM"},
+        {"", 0, "not a PNG, JPEG, BMP or PNM"},
+        {"P4 1 1 \1", 8, "a PBM, which is not read; make a PNG"},
+        {"GIF89a", 6, "a GIF, which is not read; make a PNG"},
+        {"RIFF1234WEBPVP8 ", 16, "a WebP, which"},
+        {"\0\0\0\x18" "ftypheic", 12, "a HEIC, an AVIF"},
+        {"II*\0", 4, "a TIFF, which"},
+        {"PK\3\4", 4, "unpack it"},
         {"P5", 2, "not a PNG"},
         {"P5 99999999999 1 255 a", 22, "width is not a number"},
         {"P5 -1 1 255 a", 13, "width is not a number"},
@@ -530,7 +664,7 @@ static void counting_free(void *user, void *p) {
 }
 
 static void no_memory(void) {
-    static const char *const work[] = {"png_t6_d16_adam7.png", "p3.ppm", "npy_f8.npy",
+    static const char *const work[] = {"png_t6_d16_adam7.png", "p3.ppm", "pil_420_q5.jpg", "d16.bmp", "npy_f8.npy",
                                        "idx/zipped-images-idx3-ubyte.gz", "write"};
     for (size_t w = 0; w < sizeof work / sizeof *work; w++)
         for (long fail = 0;; fail++) {
@@ -578,6 +712,8 @@ TESTS_BEGIN
     TEST(every_format)
     TEST(truncation_and_flips)
     TEST(png_refuses)
+    TEST(jpeg_refuses)
+    TEST(bmp_refuses)
     TEST(others_refuse)
     TEST(whole_files)
     TEST(no_memory)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Small image, array, sound and archive files for tests/files.c, written by other programs than ssl.h.
 
-    /usr/bin/python3 tests/golden/make_files.py        (Debian: python3-numpy python3-pil)
+    /usr/bin/python3 tests/golden/make_files.py        (Debian: python3-numpy python3-pil libjpeg-turbo-progs)
 
 Writes tests/golden/files/. expected.txt has a line per file: name height width channels crc32 of the 8-bit pixels that a
 reader must give (npy: name type shape crc32 of the float32, int32 or uint8 values, little-endian; wav: name frames
@@ -9,7 +9,7 @@ channels rate crc32 of the float32 values).
 PNG: every colour type and depth, plain and Adam7, all filters, with and without tRNS, from an encoder of this script
 (checked against Pillow where Pillow keeps all bits), and files from Pillow itself.
 """
-import gzip, io, os, struct, wave, zlib
+import gzip, io, os, struct, subprocess, tempfile, wave, zlib
 import numpy as np
 from PIL import Image
 
@@ -130,6 +130,30 @@ for name, level, strategy in (("png_stored.png", 0, 0), ("png_fixed.png", 9, zli
     write(name, png(s, 8, 0, 0, level=level, strategy=strategy))
     expect(name, s)
 
+# --- PNG with faults that libpng passes over; the pixels are libpng's
+def faulty(name, depth, kind, chunks, want):
+    h, w = 4, 4
+    write(name, b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", w, h, depth, kind, 0, 0, 0)) +
+          b"".join(chunk(tag, data) for tag, data in chunks) + chunk(b"IEND", b""))
+    expect(name, np.broadcast_to(np.array(want), (h, w, np.array(want).shape[-1])))
+few = bytes(range(12))
+numbers = (b"IDAT", zlib.compress(b"\0\x1b" * 4))  # 0 1 2 3 in each row
+greys = b"\0\0\x40\x80\xff" * 4
+colours = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+faulty("odd_plte_long.png", 2, 3, [(b"PLTE", bytes(range(256)) * 3), numbers], colours)
+faulty("odd_trns_long.png", 2, 3, [(b"PLTE", few), (b"tRNS", b"\0\x80\xff\xff\xff\xff"), numbers], colours)
+faulty("odd_trns_before.png", 2, 3, [(b"tRNS", b"\0\x80"), (b"PLTE", few), numbers], colours)
+faulty("odd_trns_alpha.png", 8, 4, [(b"tRNS", b"\0\0"), (b"IDAT", zlib.compress((b"\0" + bytes(range(8))) * 4))], [[0, 1], [2, 3], [4, 5], [6, 7]])
+faulty("odd_trns_bits.png", 8, 0, [(b"tRNS", b"\xff\0"), (b"IDAT", zlib.compress(greys))], [[0, 0], [64, 255], [128, 255], [255, 255]])
+faulty("odd_index.png", 2, 3, [(b"PLTE", few[:9]), numbers], colours[:3] + [[0, 0, 0]])
+faulty("odd_index_trns.png", 2, 3, [(b"PLTE", few[:9]), (b"tRNS", b"\0\7"), numbers], [[0, 1, 2, 0], [3, 4, 5, 7], [6, 7, 8, 255], [0, 0, 0, 255]])
+for level in (0, 9):
+    z = zlib.compress(greys, level)
+    faulty("odd_rows_%d.png" % level, 8, 0, [(b"IDAT", zlib.compress(greys + b"\0abcd", level))], [[0], [64], [128], [255]])
+    faulty("odd_no_adler_%d.png" % level, 8, 0, [(b"IDAT", z[:-4])], [[0], [64], [128], [255]])
+    faulty("odd_behind_%d.png" % level, 8, 0, [(b"IDAT", z + b"\0")], [[0], [64], [128], [255]])
+faulty("odd_plte_grey.png", 8, 0, [(b"PLTE", few[:7]), (b"IDAT", zlib.compress(greys))], [[0], [64], [128], [255]])
+
 # --- PNG from Pillow
 photo = np.stack([np.add.outer(np.arange(20) * 9, np.arange(24) * 3) % 256, np.multiply.outer(np.arange(20), np.arange(24)) % 256,
                   rng.randint(0, 256, (20, 24))], axis=2).astype(np.uint8)
@@ -158,6 +182,72 @@ write("p3.ppm", b"P3\n3 4 15\n" + b"\n# in between\n".join(" ".join(map(str, r.r
 expect("p3.ppm", (small * 255 + 7) // 15)
 write("p2.pgm", b"P2 3 4 15 " + " ".join(map(str, small[:, :, 0].reshape(-1))).encode())
 expect("p2.pgm", (small[:, :, 0] * 255 + 7) // 15)
+
+# --- JPEG: written by Pillow and by libjpeg's programs, read by Pillow, whose pixels are wanted bit for bit
+jpeg_rng = np.random.RandomState(11)
+def scene(h, w):
+    y, x = np.mgrid[0:h, 0:w]
+    a = np.stack([128 + 100 * np.sin(x / 7 + k) * np.cos(y / (9 + k)) + 40 * (k == 1) * ((x // 5 + y // 7) % 2) for k in range(3)], 2)
+    return np.clip(a + 10 * jpeg_rng.randn(h, w, 3), 0, 255).astype(np.uint8)
+def jpeg(name, data):
+    write(name, data)
+    expect(name, np.asarray(Image.open(io.BytesIO(data))))
+def tool(command, data):  # a program that reads one file and writes one
+    with tempfile.TemporaryDirectory() as d:
+        for i, k in enumerate(command):
+            if k.startswith("scans:"):
+                open(os.path.join(d, "scans"), "w").write(k[6:])
+                command[i] = os.path.join(d, "scans")
+        open(os.path.join(d, "in"), "wb").write(data)
+        subprocess.run(command + ["-outfile", os.path.join(d, "out"), os.path.join(d, "in")], check=True)
+        return open(os.path.join(d, "out"), "rb").read()
+def saved(a, **how):
+    data = io.BytesIO()
+    Image.fromarray(a).save(data, "JPEG", **how)
+    return data.getvalue()
+def ppm(a):
+    return b"P6 %d %d 255\n" % (a.shape[1], a.shape[0]) + a.tobytes()
+jpeg("pil_grey.jpg", saved(scene(19, 22)[:, :, 0], quality=75))
+jpeg("pil_444_q95.jpg", saved(scene(17, 13), quality=95, subsampling=0))
+jpeg("pil_422_q75.jpg", saved(scene(15, 21), quality=75, subsampling=1))
+jpeg("pil_420_q5.jpg", saved(scene(25, 27), quality=5, subsampling=2))
+jpeg("pil_420_q90_progressive.jpg", saved(scene(25, 27), quality=90, subsampling=2, progressive=True))
+jpeg("pil_grey_progressive.jpg", saved(scene(9, 30)[:, :, 0], quality=60, progressive=True))
+exif = Image.Exif()
+exif[274] = 6  # turned by a quarter: left aside, as Pillow does
+jpeg("pil_turned.jpg", saved(scene(6, 11)[:, :, 0], quality=80, exif=exif))
+jpeg("pil_1x1.jpg", saved(scene(1, 1)))
+jpeg("pil_narrow.jpg", saved(scene(20, 3), quality=80))
+for name, how in (("440", ["-sample", "1x2"]), ("410", ["-sample", "4x2"]), ("441", ["-sample", "1x4"]), ("odd", ["-sample", "2x2,1x2,1x1"]),
+                  ("chroma", ["-sample", "1x1,2x2,1x1"]), ("third", ["-sample", "3x1"]), ("rgb", ["-rgb"]),
+                  ("restart", ["-sample", "2x1", "-restart", "1B"]), ("restart_progressive", ["-progressive", "-restart", "1"]),
+                  ("separate", ["-scans", "scans:0;\n1;\n2;\n"]),
+                  ("successive", ["-scans", "scans:0,1,2: 0-0, 0, 1;\n0: 1-9, 0, 2;\n2: 1-63, 0, 1;\n1: 1-63, 0, 1;\n0: 10-63, 0, 2;\n"
+                                  "0: 1-63, 2, 1;\n0,1,2: 0-0, 1, 0;\n2: 1-63, 1, 0;\n1: 1-63, 1, 0;\n0: 1-63, 1, 0;\n"])):
+    jpeg("cjpeg_%s.jpg" % name, tool(["cjpeg", "-quality", "70"] + how, ppm(scene(18, 35))))
+
+# --- BMP from Pillow, and heads that Pillow does not write
+for name, im in (("pil_rgb.bmp", image), ("pil_grey.bmp", image.convert("L")), ("pil_palette.bmp", image.quantize(16)), ("pil_bit.bmp", image.convert("1"))):
+    data = io.BytesIO()
+    im.save(data, "BMP")
+    write(name, data.getvalue())
+    expect(name, np.asarray(im.convert("RGB") if im.mode == "P" else im.convert("L") if im.mode == "1" else im))
+def bmp(name, head, pixels, shape, extra=b""):
+    size = 14 + 4 + len(head) + len(extra)
+    data = struct.pack("<2sIII", b"BM", size + len(pixels), 0, size) + struct.pack("<I", len(head) + 4) + head + extra + pixels
+    write(name, data)
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGBA" if shape == 4 else "RGB"))
+def info(w, h, bits, packed, masks=b"", used=0):
+    return struct.pack("<iiHHIIiiII", w, h, 1, bits, packed, 0, 0, 0, used, 0) + masks
+words = jpeg_rng.randint(0, 1 << 16, (5, 4)).astype("<u2").tobytes()
+longs = jpeg_rng.randint(0, 1 << 32, (5, 3), dtype=np.int64).astype("<u4").tobytes()
+for name, head, pixels, channels, extra in (
+        ("d16.bmp", info(4, 5, 16, 0), words, 3, b""),
+        ("d16_565.bmp", info(4, -5, 16, 3), words, 3, struct.pack("<III", 0xf800, 0x7e0, 0x1f)),
+        ("d32.bmp", info(3, 5, 32, 0), longs, 3, b""),
+        ("d32_alpha.bmp", info(3, 5, 32, 3, struct.pack("<IIII", 0xff0000, 0xff00, 0xff, 0xff000000) + b"\0" * 52), longs, 4, b""),
+        ("os2.bmp", struct.pack("<HHHH", 3, 2, 1, 4), bytes([0x12, 0x30, 0, 0, 0x01, 0x20, 0, 0]), 3, bytes(range(48)))):
+    expect(name, bmp(name, head, pixels, channels, extra))
 
 # --- npy
 def npy(name, a, version=None):
