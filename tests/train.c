@@ -775,7 +775,7 @@ static void endless_warmup(void) {
         eighth of that: 614,400. Batch norm with ReLU makes as many again.
    Training keeps all 2 A, and while it walks back about 3 of the largest maps (64 x 32 x 32) as gradients. Evaluation and a momentum
    encoder keep P and 3 of the largest maps: a block's input, what is read and what is written. In evaluation the
-   packed weights of the last stage may weigh more than its maps. 10 % and 4 MB (narrow net: 8) are left for workspaces. PyTorch 1.13 on the same net
+   packed weights of the last stage may weigh more than its maps. 10 % and 4 MB (narrow net: 12) are left for workspaces. PyTorch 1.13 on the same net
    and batch of 32: 409 MB in training, 114 MB in evaluation above what importing it takes (resident, channels last); ours: 317, 71. */
 static void resnet_memory(void) {
     int kind, batch = 32, width = test_small() ? 8 : 64;
@@ -818,7 +818,7 @@ static void resnet_memory(void) {
         CHECK_OK(c);
         want = 4 * (kind == 0 ? 3 * params + 2 * all + 3 * map : kind * params + (3 * map > map / 2 + 2 * layer ? 3 * map : map / 2 + 2 * layer));
         /* the narrow net of the sanitizers and valgrind: the first step lies in more pieces where malloc's addresses fall */
-        want = 1.1 * want + (test_small() ? 8e6 : 4e6);
+        want = 1.1 * want + (test_small() ? 12e6 : 4e6);
         got = (double)sslh_query(c).peak;
         CHECK(got < want, "%s: %.1f MB, by hand at most %.1f MB", kind == 0 ? "training" : kind == 1 ? "evaluation" : "momentum encoder", got / 1e6, want / 1e6);
         printf("note: ResNet-18 of width %d, batch %d, %s: %.1f MB (by hand with workspaces %.1f MB)\n", width, batch,
