@@ -30056,7 +30056,7 @@ SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, siz
         for (int i = 0; i < shape->ndim; i++) sslh_i_append(out, size, used, i ? "x%d" : "%d", shape->size[i]);
         sslh_i_append(out, size, used, ";");
     }
-    sslh_i_append(out, size, used, "\nvalues=%08lx\n", (unsigned long)sslh_i_data_crc(d));
+    sslh_i_append(out, size, used, "\nvalues=checksum %08lx\n", (unsigned long)sslh_i_data_crc(d));
 }
 
 /* The whole set that a subset was taken from. */
