@@ -145,11 +145,11 @@
 
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
    pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
-   forgets the failure; parameters and data are as they were. Nothing here aborts, exits, asserts or prints, except for
-   the trainer's progress line on stderr, which .quiet and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a
-   gradient is an error that names the step and changes no parameter; with .check_nan in sslh_desc every operation's
-   result is searched, and the error names the first operation that made one. Files are treated as hostile: every size
-   is checked before it is believed.
+   forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
+   failed. Nothing here aborts, exits, asserts or prints, except for the trainer's progress line on stderr, which .quiet
+   and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan
+   in sslh_desc every operation's result is searched, and the error names the first operation that made one. Files are
+   treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
@@ -1294,7 +1294,9 @@ typedef enum sslh_init {
    with -1 as the result: a name that is taken, empty or longer than 111 characters, a net that was used already. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
-   zero (fill it after the declarations, through sslh_state). */
+   zero (fill it after the declarations, through sslh_state). A step of training that fails, for example by NaN in the
+   loss, puts back the states that it has asked for with sslh_state or sslh_find: ask in each step anew. What changes
+   when the optimiser has moved stays. */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
 /* Puts a net inside this one: saved, cloned, trained and counted with it, its names prefixed "name.". Returns child.
    One context for both; at most 64 nets in one. A child that hangs at two places is one net. */
@@ -1569,8 +1571,8 @@ SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc des
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
 /* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
-   error that names the parameter and changes none. Not calling it after sslh_backward accumulates gradients: their
-   sum. */
+   error that names the parameter and changes none; the gradients are zero then as well. Not calling it after
+   sslh_backward accumulates gradients: their sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
@@ -2931,6 +2933,7 @@ typedef struct sslh_i_block {
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
+typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* values at `at` in before_bytes */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty; } sslh_i_scope;
 
@@ -2975,6 +2978,11 @@ struct sslh_ctx {
     int       no_grad;
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
+    /* states as they were before this step changed them, see sslh_i_note_state */
+    sslh_i_before *before;
+    char     *before_bytes;
+    size_t    nbefore, before_size, before_used, before_bytes_size; /* used of size, each in bytes */
+    int       open;        /* a step has begun and no optimiser has ended it */
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
@@ -2993,6 +3001,9 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
+/* --- before a state is changed in a step: what it holds is put back should the step fail */
+SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
+SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has passed: what was changed stays */
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
@@ -5913,10 +5924,12 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
     m->epoch = batch->epoch;
     m->lr = lr;
     m->optimizer = o;
+    c->open = 1; /* what views and loss change is put back should the step fail */
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
         sslh_tensor *loss;
+        c->open = 1;
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
         sslh_backward(c, loss);
@@ -5925,6 +5938,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         if (update) sslh_optimizer_step_groups(o, lr, groups);
         c->groups = ~0u;
     }
+    if (!SSLH_I_BAD(c)) sslh_i_settle(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -6089,6 +6103,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     for (i = 0; d.losses && i < run.epochs; i++) d.losses[i] = run.losses[i];
     if (run.epochs) result = run.losses[run.epochs - 1];
     sslh_train_mode(m.net, 1); /* heads and teachers too */
+    sslh_zero_grad(m.net); /* of a run that failed */
     warmup = sslh_i_step_count(d.warmup * (float)per_epoch + 0.5f);
     start = sslh_i_now(); /* the clock only feeds the progress line */
     first = step;
@@ -8122,11 +8137,16 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
     return NULL;
 }
 
+/* In a step of training whoever asks for a state may be about to change it. */
+SSLH_I_FN sslh_tensor *sslh_i_state_for_use(const sslh_net *net, sslh_tensor *t) {
+    if (net->training && net->ctx->open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
+    return t;
+}
 /* Whoever asks may want to read or write it: its memory must be there. */
 SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     sslh_net *owner = NULL;
     sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
-    return e && sslh_i_net_ready(owner) ? &e->t : NULL;
+    return e && sslh_i_net_ready(owner) ? sslh_i_state_for_use(owner, &e->t) : NULL;
 }
 
 /* Parameters and states share one numbering, in order of declaration. */
@@ -8142,7 +8162,10 @@ SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index
     return &net->entry[index]->t;
 }
 SSLH_DEF sslh_tensor *sslh_param(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_param", index, 1); }
-SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_state", index, 0); }
+SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) {
+    sslh_tensor *t = sslh_i_tensor_of(net, "sslh_state", index, 0);
+    return sslh_i_net_dead(net) ? t : sslh_i_state_for_use(net, t);
+}
 
 /* The number that loops with sslh_tensor_at run to. */
 SSLH_DEF int sslh_count_tensors(sslh_net *net) {
@@ -8708,6 +8731,8 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     d.training = net->training;
     d.virtual_groups = net->norm_groups;
     d.activation = activation;
+    if (d.training) sslh_i_note_state(c, batches);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (d.training && batches->ints[0] < INT_MAX) batches->ints[0]++;
     return sslh_batch_norm(c, x, gamma, beta, mean, var, residual, d);
 }
@@ -9610,6 +9635,15 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
     return (sslh_real)(o->desc.weight_decay * e->decay_scale);
 }
 
+/* All gradients to zero: added to, a NaN would make every later step fail. */
+SSLH_I_FN void sslh_i_optim_forget(sslh_optimizer *o) {
+    int i;
+    for (i = 0; i < o->nets; i++) {
+        const sslh_net *net = o->net[i].net;
+        if (net->grads) memset(net->grads, 0, net->nvalues * sizeof *net->grads);
+    }
+}
+
 /* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
    names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every
    gradient: all are this one pass, before anything moves. */
@@ -9637,6 +9671,7 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
                       "was changed", text, sslh_i_in_step(o->ctx, step));
+            sslh_i_optim_forget(o);
             return 0;
         }
     }
@@ -9733,6 +9768,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
             sslh_i_optim_tensor(o, &o->net[i], j, (sslh_real)rate, scale);
         }
     }
+    sslh_i_settle(o->ctx);
 }
 
 /* All groups. */
@@ -10829,6 +10865,16 @@ SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
     return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code;
 }
 
+/* The states of an open step as they were before it. */
+SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
+    size_t i;
+    for (i = 0; i < c->nbefore; i++) {
+        const sslh_tensor *t = c->before[i].t;
+        memcpy(sslh_i_get_data(t), c->before_bytes + c->before[i].at, t->count * sslh_i_type_size(t->type));
+    }
+    c->nbefore = c->before_used = 0;
+}
+
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
     if (SSLH_I_BAD(c)) return; /* the first cause stays */
@@ -10836,6 +10882,7 @@ SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
     c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
+    sslh_i_put_back(c);
 }
 
 /* --- persistent memory ------------------------------------------------------------------------------------------- */
@@ -11286,6 +11333,49 @@ SSLH_I_FN void sslh_i_records_back(sslh_ctx *c, size_t chunk, size_t used) {
     c->free_bufs = NULL;
 }
 
+/* An array for the life of the context: at least `need` bytes, with the `used` ones of the old. NULL and an error. */
+SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need, size_t *size) {
+    size_t bytes = SSLH_I_MAX(*size, (size_t)SSLH_I_ALIGN);
+    void *p;
+    if (old && need <= *size) return old;
+    while (bytes < need) bytes *= 2;
+    p = sslh_i_alloc(c, bytes);
+    if (!p) return NULL;
+    if (used) memcpy(p, old, used);
+    if (old) sslh_i_free(c, old);
+    ((sslh_i_block *)(void *)((char *)p - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
+    *size = bytes;
+    return p;
+}
+
+/* A step may find out that it fails (the loss is NaN, memory is out) when it has already moved running statistics or a
+   queue. So each state is copied once a step, before it is changed. sslh_fail puts the copies back; they are given up
+   when the optimiser has moved (sslh_optimizer_step checks everything before), and when another step begins. */
+SSLH_I_FN void sslh_i_note_state(sslh_ctx *c, sslh_tensor *state) {
+    size_t i, bytes;
+    void *p;
+    if (SSLH_I_BAD(c) || !state || !(state->flags & SSLH_I_LONG)) return; /* other tensors end with the step */
+    for (i = 0; i < c->nbefore; i++)
+        if (c->before[i].t == state) return;
+    bytes = state->count * sslh_i_type_size(state->type);
+    i = c->nbefore * sizeof *c->before;
+    p = sslh_i_lasting(c, c->before, i, i + sizeof *c->before, &c->before_size);
+    if (!p) return;
+    c->before = (sslh_i_before *)p;
+    p = sslh_i_lasting(c, c->before_bytes, c->before_used, c->before_used + bytes, &c->before_bytes_size);
+    if (!p) return;
+    c->before_bytes = (char *)p;
+    memcpy(c->before_bytes + c->before_used, sslh_i_get_data(state), bytes);
+    c->before[c->nbefore].t = state;
+    c->before[c->nbefore].at = c->before_used;
+    c->nbefore++;
+    c->before_used += bytes;
+}
+SSLH_I_FN void sslh_i_settle(sslh_ctx *c) {
+    c->nbefore = c->before_used = 0;
+    c->open = 0;
+}
+
 SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
     if (SSLH_I_BAD(c)) return;
     if (c->depth) {
@@ -11296,6 +11386,8 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
         sslh_i_unwind(c, 0, 0);
         sslh_i_records_back(c, 0, 0);
         sslh_i_heap_join(c);
+        sslh_i_settle(c);
+        c->open = 1;
     }
     c->dirty = 0;
     c->steps++;
@@ -11404,6 +11496,7 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
         return;
     }
     sslh_i_ahead_cancel(c);
+    sslh_i_settle(c);
     /* what is left of the step may refer to nets that go away */
     if (c->depth == 0) {
         sslh_i_unwind(c, 0, 0);
@@ -15752,6 +15845,9 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (d.training) { /* m2 in the place of inv becomes the unbiased variance's share, then the biased variance */
         sslh_real *m2 = table->data + SSLH_I_N_INV * C, biased = SSLH_I_R(1) / (sslh_real)M;
         if (!sslh_i_norm_moments(c, &f, table->data, m2, 4 * C)) return sslh_i_dummy(c);
+        sslh_i_note_state(c, running_mean);
+        sslh_i_note_state(c, running_var);
+        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
         sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
         sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum);
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
@@ -30575,7 +30671,7 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     if (!l || !batch || SSLH_I_BAD(l->c)) return 0;
     int epoch, n = sslh_i_loader_peek(l, l->index, l->labels, &epoch);
     if (!n) return 0;
-    if (l->c->dirty) sslh_begin_step(l->c);
+    if (l->c->dirty || !l->c->open) sslh_begin_step(l->c);
     batch->data = sslh_i_whole(l->data);
     batch->count = n;
     batch->epoch = epoch;
