@@ -14949,11 +14949,11 @@ SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 /* --- pooling --- */
 
 /* Number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded axis.
-   With ceil the one that is not whole counts when it begins before the padding behind x. */
-SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, int ceil) {
-    const int64_t free = (int64_t)size + 2 * (int64_t)pad - kernel + (ceil ? stride - 1 : 0);
-    int64_t count = free < 0 ? 0 : free / stride + 1;
-    if (ceil && count && (count - 1) * stride >= (int64_t)size + pad) count--;
+   With ceil_mode a last one that is not whole counts too, but none that begins in the padding behind x. */
+SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, int ceil_mode) {
+    const int64_t room = (int64_t)size + 2 * (int64_t)pad - kernel + (ceil_mode ? stride - 1 : 0);
+    int64_t count = room < 0 ? 0 : room / stride + 1;
+    if (ceil_mode && count && (count - 1) * stride >= (int64_t)size + pad) count--;
     return count;
 }
 /* Checks a pooling of x (N,H,W,C), or with dims 1 (N,T,C), and describes it as a depthwise convolution; 0 after an

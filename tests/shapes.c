@@ -50,7 +50,7 @@ OP(f_one_hot) BODY(sslh_one_hot(c, in[0], I(0)))
 
 #define BI 0, 0 /* bilinear, and with antialiasing; bicubic likewise */
 #define BIA 0, 1
-#define NEAR 1, 0
+#define NEAREST 1, 0
 #define CU 2, 0
 #define CUA 2, 1
 
@@ -72,7 +72,7 @@ static const op_case table[] = {
     E("max_1d", max_pool1d, "2x11x3", 0, 3), E("max_1d_pad", max_pool1d, "2x11x3", 0, 3, 0, 2, 0, 1), E("max_1d_ceil", max_pool1d, "2x10x3", 0, 3, 0, 2, 0, 0, 0, 1), E("max_1d_w", max_pool1d, "2x11x3", 0, 9, 4, 7, 2, 0, 2), E("max_1d_big", max_pool1d, "2x403x33", NO_CHECK, 10, 0, 5, 0, 3),
     E("avg_1d", avg_pool1d, "2x11x3", 0, 3), E("avg_1d_exclude", avg_pool1d, "2x11x3", 0, 3, 0, 2, 0, 1, 0, 0, 1), E("avg_1d_ceil", avg_pool1d, "2x10x3", 0, 3, 0, 2, 0, 1, 0, 1), E("avg_1d_big", avg_pool1d, "2x403x33", NO_CHECK, 10, 0, 5, 0, 3, 0, 1, 1),
     /* resizing: height, width, mode, antialias, align_corners */
-    E("interpolate_bilinear", interpolate, "2x3x4x3", 0, 6, 9, BI), E("interpolate_nearest", interpolate, "1x5x7x2", 0, 8, 4, NEAR), E("bicubic_up", interpolate, "2x3x4x3", 0, 7, 9, CU), E("bicubic_down", interpolate, "1x9x8x2", 0, 4, 3, CU), E("bicubic_one", interpolate, "2x1x1x3", 0, 4, 3, CU),
+    E("interpolate_bilinear", interpolate, "2x3x4x3", 0, 6, 9, BI), E("interpolate_nearest", interpolate, "1x5x7x2", 0, 8, 4, NEAREST), E("bicubic_up", interpolate, "2x3x4x3", 0, 7, 9, CU), E("bicubic_down", interpolate, "1x9x8x2", 0, 4, 3, CU), E("bicubic_one", interpolate, "2x1x1x3", 0, 4, 3, CU),
     E("bicubic_same", interpolate, "1x4x5x2", 0, 4, 5, CU), E("align_bilinear", interpolate, "2x4x5x3", 0, 7, 3, BI, 1), E("align_bicubic", interpolate, "2x4x5x3", 0, 7, 3, CU, 1), E("align_to_one", interpolate, "1x4x5x3", 0, 1, 1, BI, 1), E("align_to_one_cubic", interpolate, "1x4x5x3", 0, 1, 1, CU, 1), E("align_from_one", interpolate, "1x1x1x3", 0, 4, 3, CU, 1),
     E("aa_bilinear_down", interpolate, "2x9x11x3", 0, 4, 3, BIA), E("aa_bilinear_up", interpolate, "1x3x4x2", 0, 7, 6, BIA), E("aa_bilinear_mixed", interpolate, "1x9x3x2", 0, 2, 7, BIA), E("aa_bicubic_down", interpolate, "2x9x11x3", 0, 4, 3, CUA), E("aa_bicubic_up", interpolate, "1x3x4x2", 0, 7, 6, CUA),
     E("aa_to_one", interpolate, "1x7x8x2", 0, 1, 1, CUA), E("aa_align", interpolate, "1x9x11x2", 0, 4, 5, BIA, 1), E("aa_align_cubic", interpolate, "1x9x11x2", 0, 4, 5, CUA, 1), E("aa_big", interpolate, "3x37x41x17", NO_CHECK, 11, 13, CUA), E("bicubic_big", interpolate, "3x17x19x33", NO_CHECK, 40, 31, CU),
@@ -290,11 +290,11 @@ static void k_largest(void) {
 
 /* --- pooling: windows counted one by one --- */
 
-static int windows(int size, int kernel, int stride, int pad, int ceil) {
+static int windows(int size, int kernel, int stride, int pad, int ceil_mode) {
     int n = 0;
     while (n * stride - pad + kernel <= size + pad) n++;
     /* one more that is not whole, where something is left and it begins before the padding behind x */
-    if (ceil && (n - 1) * stride - pad + kernel < size + pad && n * stride < size + pad) n++;
+    if (ceil_mode && (n - 1) * stride - pad + kernel < size + pad && n * stride < size + pad) n++;
     return n;
 }
 static void plain_pools(void) {
