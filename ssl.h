@@ -142,11 +142,11 @@
 
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
    pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
-   forgets the failure; parameters and data are as they were. Nothing here aborts, exits, asserts or prints, except for
-   the trainer's progress line on stderr, which .quiet and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a
-   gradient is an error that names the step and changes no parameter; with .check_nan in sslh_desc every operation's
-   result is searched, and the error names the first operation that made one. Files are treated as hostile: every size
-   is checked before it is believed.
+   forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
+   failed. Nothing here aborts, exits, asserts or prints, except for the trainer's progress line on stderr, which .quiet
+   and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan
+   in sslh_desc every operation's result is searched, and the error names the first operation that made one. Files are
+   treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
@@ -334,8 +334,9 @@
        sslh_picture_grid(c, "views.png", sslh_views(c, batch, r, 0), 8, 0);
 
    The pointer is read during the call only. Crops are resized as PIL does it, with antialiasing, bicubically unless
-   .bilinear is set. Values are in [0,1]; .mean and .std normalise at the end. A recipe of yours is used as it is,
-   whereas the default ones of rotation and MAE take the data's mean and deviation.
+   .bilinear is set; 8-bit images are rounded to bytes after each of its two passes. Values are in [0,1]; .mean and .std
+   normalise at the end. A recipe of yours is used as it is, whereas the default ones of rotation and MAE take the
+   data's mean and deviation.
 
    13  THE METHODS
 
@@ -1203,7 +1204,9 @@ typedef enum sslh_init {
    with -1 as the result: a name that is taken, empty or longer than 111 characters, a net that was used already. */
 SSLH_API int sslh_param_new(sslh_net *net, const char *name, sslh_shape shape, sslh_init init, float scale);
 /* Declares a state and returns its index: saved in checkpoints and copied by clones, not trained, any type. Starts at
-   zero (fill it after the declarations, through sslh_state). */
+   zero (fill it after the declarations, through sslh_state). A step of training that fails, for example by NaN in the
+   loss, puts back the states that it has asked for with sslh_state or sslh_find: ask in each step anew. What changes
+   when the optimiser has moved stays. */
 SSLH_API int sslh_state_new(sslh_net *net, const char *name, sslh_type type, sslh_shape shape);
 /* Puts a net inside this one: saved, cloned, trained and counted with it, its names prefixed "name.". Returns child.
    One context for both; at most 64 nets in one. A child that hangs at two places is one net. */
@@ -1455,8 +1458,8 @@ SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc des
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
 /* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
-   error that names the parameter and changes none. Not calling it after sslh_backward accumulates gradients: their
-   sum. */
+   error that names the parameter and changes none; the gradients are zero then as well. Not calling it after
+   sslh_backward accumulates gradients: their sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
@@ -1645,8 +1648,8 @@ SSLH_API size_t sslh_recipe_print(sslh_recipe recipe, char *out, size_t size);
    (seed, stream, n). No gradient. */
 SSLH_API sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream);
 /* One image (height,width,channels): box (top, left, height, width in pixels, fractions allowed) resized to
-   (out_height,out_width,channels), as PIL does: bicubic (a = -1/2) or bilinear, the filter widened when shrinking.
-   Bicubic values may leave [0,1]. */
+   (out_height,out_width,channels), as PIL does with floats: bicubic (a = -1/2) or bilinear, the filter widened when
+   shrinking. Bicubic values may leave [0,1]. */
 SSLH_API void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
                           float *out, int out_height, int out_width, int bilinear, int no_antialias);
 /* (N,H,W,C) of any type turned by quarter[n] times 90 degrees counter-clockwise (H = W), by copying only; no
@@ -2485,6 +2488,7 @@ typedef struct sslh_i_block {
 } sslh_i_block;
 
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
+typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* values at `at` in before_bytes */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
     int no_grad, dirty; } sslh_i_scope;
 
@@ -2529,6 +2533,11 @@ struct sslh_ctx {
     int       no_grad;
     int       dirty;       /* an operation ran since the step began */
     unsigned  groups;      /* parameter groups that collect gradients; all bits by default */
+    /* states as they were before this step changed them, see sslh_i_note_state */
+    sslh_i_before *before;
+    char     *before_bytes;
+    size_t    nbefore, before_size, before_used, before_bytes_size; /* used of size, each in bytes */
+    int       open;        /* a step has begun and no optimiser has ended it */
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
@@ -2547,6 +2556,9 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
 SSLH_I_FN void  sslh_i_free(sslh_ctx *c, void *p);
+/* --- before a state is changed in a step: what it holds is put back should the step fail */
+SSLH_I_FN void  sslh_i_note_state(sslh_ctx *c, sslh_tensor *state);
+SSLH_I_FN void  sslh_i_settle(sslh_ctx *c); /* the step has passed: what was changed stays */
 /* --- scratch of the step heap, for the duration of one operation */
 SSLH_I_FN void *sslh_i_scratch(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void  sslh_i_unscratch(sslh_ctx *c, void *p);
@@ -2850,7 +2862,7 @@ typedef struct sslh_i_depth_grad {
     /* views, n a multiple of 16: out = sum over k of w[k] in[k stride ..]; p = clip(f p + rest [grey]); the grey */  \
     /* of r, g, b; their hue turned by so much of a circle; 1 - p where p >= threshold */                             \
     KERNEL(void, mix_rows, (const sslh_real *in, size_t stride, const sslh_real *w, int count, sslh_real *out,        \
-                            size_t n))                                                                                \
+                            size_t n, int bytes))                                                                     \
     KERNEL(void, scale_clip, (sslh_real *p, size_t n, sslh_real f, sslh_real rest))                                   \
     KERNEL(void, blend_clip, (sslh_real *p, const sslh_real *grey, size_t n, sslh_real f, sslh_real rest))            \
     KERNEL(void, luma, (const sslh_real *r, const sslh_real *g, const sslh_real *b, sslh_real *out, size_t n))        \
@@ -3049,6 +3061,9 @@ typedef struct sslh_i_taps {
     int       *count;  /* n */
     sslh_real *weight; /* n x taps */
 } sslh_i_taps;
+/* Pixels (H,W,C): one of the three. */
+typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
+    channels; } sslh_i_pixels;
 /* Sizes of a worker's buffers in values. */
 typedef struct sslh_i_view_sizes { size_t a, b, planes, plane, row, taps, total; } sslh_i_view_sizes;
 /* A view of a batch. */
@@ -4480,10 +4495,12 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         sslh_fail(c, SSLH_E_USAGE, "%s: .phases is %d; a step has at most %d", m->name, m->phases, SSLH_I_PHASES);
         return 0.0f;
     }
+    c->open = 1; /* what views and loss change is put back should the step fail */
     m->views(m, batch, &v);
     for (phase = 0; phase < SSLH_I_MAX(m->phases, 1) && !SSLH_I_BAD(c); phase++) {
         unsigned groups = m->groups[phase] ? m->groups[phase] : ~0u;
         sslh_tensor *loss;
+        c->open = 1;
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
         sslh_backward(c, loss);
@@ -4492,6 +4509,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         if (update) sslh_optimizer_step_groups(o, lr, groups);
         c->groups = ~0u;
     }
+    if (!SSLH_I_BAD(c)) sslh_i_settle(c);
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -4622,6 +4640,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_optimizer_add(o, m.net);
     sslh_optimizer_peak(o, d.lr);
     sslh_train_mode(m.net, 1); /* heads and teachers too */
+    sslh_zero_grad(m.net); /* of a run that failed */
     if (d.checkpoint && d.resume) {
         step = sslh_load_checkpoint(&m, o, d.checkpoint);
         if (step < 0) step = 0; /* no file yet */
@@ -6622,11 +6641,16 @@ SSLH_I_FN sslh_i_entry *sslh_i_find_entry(sslh_net *net, const char *name, sslh_
     return NULL;
 }
 
+/* In a step of training whoever asks for a state may be about to change it. */
+SSLH_I_FN sslh_tensor *sslh_i_state_for_use(const sslh_net *net, sslh_tensor *t) {
+    if (net->training && net->ctx->open && (t->flags & SSLH_I_STATE)) sslh_i_note_state(net->ctx, t);
+    return t;
+}
 /* Whoever asks may want to read or write it: its memory must be there. */
 SSLH_DEF sslh_tensor *sslh_find(sslh_net *net, const char *name) {
     sslh_net *owner = NULL;
     sslh_i_entry *e = sslh_i_net_bad(net) || !name ? NULL : sslh_i_find_entry(net, name, &owner);
-    return e && sslh_i_net_ready(owner) ? &e->t : NULL;
+    return e && sslh_i_net_ready(owner) ? sslh_i_state_for_use(owner, &e->t) : NULL;
 }
 
 /* Parameters and states share one numbering, in order of declaration. */
@@ -6642,7 +6666,10 @@ SSLH_I_FN sslh_tensor *sslh_i_tensor_of(sslh_net *net, const char *op, int index
     return &net->entry[index]->t;
 }
 SSLH_DEF sslh_tensor *sslh_param(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_param", index, 1); }
-SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) { return sslh_i_tensor_of(net, "sslh_state", index, 0); }
+SSLH_DEF sslh_tensor *sslh_state(sslh_net *net, int index) {
+    sslh_tensor *t = sslh_i_tensor_of(net, "sslh_state", index, 0);
+    return sslh_i_net_dead(net) ? t : sslh_i_state_for_use(net, t);
+}
 
 /* The number that loops with sslh_tensor_at run to. */
 SSLH_DEF int sslh_count_tensors(sslh_net *net) {
@@ -7187,6 +7214,8 @@ SSLH_DEF sslh_tensor *sslh_layer_batch_norm(sslh_net *net, int index, sslh_tenso
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     d.training = net->training;
     d.activation = activation;
+    if (d.training) sslh_i_note_state(c, batches);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (d.training && batches->ints[0] < INT_MAX) batches->ints[0]++;
     return sslh_batch_norm(c, x, gamma, beta, mean, var, residual, d);
 }
@@ -7999,6 +8028,15 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
     return (sslh_real)(o->desc.weight_decay * e->decay_scale);
 }
 
+/* All gradients to zero: added to, a NaN would make every later step fail. */
+SSLH_I_FN void sslh_i_optim_forget(sslh_optimizer *o) {
+    int i;
+    for (i = 0; i < o->nets; i++) {
+        const sslh_net *net = o->net[i].net;
+        if (net->grads) memset(net->grads, 0, net->nvalues * sizeof *net->grads);
+    }
+}
+
 /* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
    names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every
    gradient: all are this one pass, before anything moves. */
@@ -8026,6 +8064,7 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
                       "was changed", text, sslh_i_in_step(o->ctx, step));
+            sslh_i_optim_forget(o);
             return 0;
         }
     }
@@ -8122,6 +8161,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
             sslh_i_optim_tensor(o, &o->net[i], j, (sslh_real)rate, scale);
         }
     }
+    sslh_i_settle(o->ctx);
 }
 
 /* All groups. */
@@ -9093,6 +9133,16 @@ SSLH_DEF sslh_code sslh_error_code(const sslh_ctx *c) {
     return !c ? SSLH_E_USAGE : c == &sslh_i_dead ? SSLH_E_MEMORY : c->code;
 }
 
+/* The states of an open step as they were before it. */
+SSLH_I_FN void sslh_i_put_back(sslh_ctx *c) {
+    size_t i;
+    for (i = 0; i < c->nbefore; i++) {
+        const sslh_tensor *t = c->before[i].t;
+        memcpy(sslh_i_get_data(t), c->before_bytes + c->before[i].at, t->count * sslh_i_type_size(t->type));
+    }
+    c->nbefore = c->before_used = 0;
+}
+
 SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_list args;
     if (SSLH_I_BAD(c)) return; /* the first cause stays */
@@ -9100,6 +9150,7 @@ SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     vsnprintf(c->message, sizeof c->message, format, args);
     va_end(args);
     c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
+    sslh_i_put_back(c);
 }
 
 /* --- persistent memory ------------------------------------------------------------------------------------------- */
@@ -9550,6 +9601,49 @@ SSLH_I_FN void sslh_i_records_back(sslh_ctx *c, size_t chunk, size_t used) {
     c->free_bufs = NULL;
 }
 
+/* An array for the life of the context: at least `need` bytes, with the `used` ones of the old. NULL and an error. */
+SSLH_I_FN void *sslh_i_lasting(sslh_ctx *c, void *old, size_t used, size_t need, size_t *size) {
+    size_t bytes = SSLH_I_MAX(*size, (size_t)SSLH_I_ALIGN);
+    void *p;
+    if (old && need <= *size) return old;
+    while (bytes < need) bytes *= 2;
+    p = sslh_i_alloc(c, bytes);
+    if (!p) return NULL;
+    if (used) memcpy(p, old, used);
+    if (old) sslh_i_free(c, old);
+    ((sslh_i_block *)(void *)((char *)p - SSLH_I_BLOCK_HEAD))->serial = 0; /* no sslh_rewind frees it */
+    *size = bytes;
+    return p;
+}
+
+/* A step may find out that it fails (the loss is NaN, memory is out) when it has already moved running statistics or a
+   queue. So each state is copied once a step, before it is changed. sslh_fail puts the copies back; they are given up
+   when the optimiser has moved (sslh_optimizer_step checks everything before), and when another step begins. */
+SSLH_I_FN void sslh_i_note_state(sslh_ctx *c, sslh_tensor *state) {
+    size_t i, bytes;
+    void *p;
+    if (SSLH_I_BAD(c) || !state || !(state->flags & SSLH_I_LONG)) return; /* other tensors end with the step */
+    for (i = 0; i < c->nbefore; i++)
+        if (c->before[i].t == state) return;
+    bytes = state->count * sslh_i_type_size(state->type);
+    i = c->nbefore * sizeof *c->before;
+    p = sslh_i_lasting(c, c->before, i, i + sizeof *c->before, &c->before_size);
+    if (!p) return;
+    c->before = (sslh_i_before *)p;
+    p = sslh_i_lasting(c, c->before_bytes, c->before_used, c->before_used + bytes, &c->before_bytes_size);
+    if (!p) return;
+    c->before_bytes = (char *)p;
+    memcpy(c->before_bytes + c->before_used, sslh_i_get_data(state), bytes);
+    c->before[c->nbefore].t = state;
+    c->before[c->nbefore].at = c->before_used;
+    c->nbefore++;
+    c->before_used += bytes;
+}
+SSLH_I_FN void sslh_i_settle(sslh_ctx *c) {
+    c->nbefore = c->before_used = 0;
+    c->open = 0;
+}
+
 SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
     if (SSLH_I_BAD(c)) return;
     if (c->depth) {
@@ -9560,6 +9654,8 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
         sslh_i_unwind(c, 0, 0);
         sslh_i_records_back(c, 0, 0);
         sslh_i_heap_join(c);
+        sslh_i_settle(c);
+        c->open = 1;
     }
     c->dirty = 0;
     c->steps++;
@@ -9668,6 +9764,7 @@ SSLH_DEF void sslh_rewind(sslh_ctx *c, int64_t mark) {
         return;
     }
     sslh_i_ahead_cancel(c);
+    sslh_i_settle(c);
     /* what is left of the step may refer to nets that go away */
     if (c->depth == 0) {
         sslh_i_unwind(c, 0, 0);
@@ -13429,6 +13526,9 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     if (d.training) { /* m2 in the place of inv becomes the unbiased variance's share, then the biased variance */
         sslh_real *m2 = table->data + SSLH_I_N_INV * C, biased = SSLH_I_R(1) / (sslh_real)M;
         if (!sslh_i_norm_moments(c, &f, table->data, m2, 4 * C)) return sslh_i_dummy(c);
+        sslh_i_note_state(c, running_mean);
+        sslh_i_note_state(c, running_var);
+        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
         sslh_i_norm_running(running_mean, table->data, G, 4 * C, 1, momentum);
         sslh_i_norm_running(running_var, m2, G, 4 * C, SSLH_I_R(1) / (sslh_real)(M - 1), momentum);
         for (g = 0; g < G; g++) for (j = 0; j < C; j++) m2[g * 4 * C + j] = m2[g * 4 * C + j] * biased;
@@ -18151,11 +18251,19 @@ SSLH_I_INLINE sslh_i_v sslh_i_vclip(sslh_i_v x) { /* to [0,1]; NaN stays: both g
 /* out = sum over k of w[k] times the row in + k stride, in the order of k, products rounded: the same bits without FMA.
    Resampling and blur, down the columns (stride a row) and along a row (stride 1). */
 SSLH_I_FN void SSLH_I_P(sslh_i_mix_rows_)(const sslh_real *in, size_t stride, const sslh_real *w, int count,
-                                          sslh_real *out, size_t n) {
+                                          sslh_real *out, size_t n, int bytes) {
+    const sslh_i_v zero = sslh_i_vzero(), most = SSLH_I_K(255), half = SSLH_I_K(0.5), one = SSLH_I_K(1);
     for (size_t i = 0; i < n; i += 16) {
         sslh_i_v s = sslh_i_vmul(sslh_i_vset(w[0]), sslh_i_vload(in + i));
         for (int k = 1; k < count; k++)
             s = sslh_i_vadd(s, sslh_i_vmul(sslh_i_vset(w[k]), sslh_i_vload(in + (size_t)k * stride + i)));
+        if (bytes) { /* floor(s + 1/2), cut to 0 .. 255 */
+            s = sslh_i_vadd(s, half);
+            sslh_i_v t = sslh_i_vround(s);
+            t = sslh_i_vselect(sslh_i_vgt(t, s), sslh_i_vsub(t, one), t);
+            s = sslh_i_vmin(most, sslh_i_vmax(zero, t));
+        }
+        if (bytes > 1) s = sslh_i_vdiv(s, most);
         sslh_i_vstore(out + i, s);
     }
 }
@@ -22615,38 +22723,40 @@ SSLH_I_FN void sslh_i_taps_place(sslh_i_taps *t, char *memory, int out) {
 }
 
 /* Keys' cubic with a = -1/2 (PIL's BICUBIC), and the triangle; x >= 0. */
-SSLH_I_FN float sslh_i_filter(float x, int bilinear) {
-    float w;
-    if (bilinear) return x < 1.0f ? 1.0f - x : 0.0f;
-    if (x < 1.0f) { /* (a+2) x^3 - (a+3) x^2 + 1 */
-        w = 1.5f * x;
-        w = w - 2.5f;
+SSLH_I_FN double sslh_i_filter(double x, int bilinear) {
+    double w;
+    if (bilinear) return x < 1.0 ? 1.0 - x : 0.0;
+    if (x < 1.0) { /* (a+2) x^3 - (a+3) x^2 + 1 */
+        w = 1.5 * x;
+        w = w - 2.5;
         w = w * x;
         w = w * x;
-        return w + 1.0f;
+        return w + 1.0;
     }
-    if (x < 2.0f) { /* a (x^3 - 5 x^2 + 8 x - 4) */
-        w = x - 5.0f;
+    if (x < 2.0) { /* a (x^3 - 5 x^2 + 8 x - 4) */
+        w = x - 5.0;
         w = w * x;
-        w = w + 8.0f;
+        w = w + 8.0;
         w = w * x;
-        w = w - 4.0f;
-        return -0.5f * w;
+        w = w - 4.0;
+        return -0.5 * w;
     }
-    return 0.0f;
+    return 0.0;
 }
 
 /* The interval [begin, begin + size) of the input becomes t->n outputs; only inputs 0 .. limit-1 exist, and the weights
    of those that do are scaled to sum 1. When shrinking, the filter is widened by the factor (antialiasing). As PIL
-   does. */
-SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias) {
+   does; for images of bytes it rounds the weights to multiples of 2^-22. */
+SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int limit, int bilinear, int no_antialias,
+                                int bytes) {
     double scale = size / (double)t->n, stretch = scale < 1.0 || no_antialias ? 1.0 : scale, support;
     int i;
     support = stretch * (bilinear ? 1.0 : 2.0);
     t->taps = 2 * (int)ceil(support) + 1;
     for (i = 0; i < t->n; i++) {
         int k, lo, hi;
-        sslh_real *w = t->weight + (size_t)i * (size_t)t->taps, sum = 0;
+        sslh_real *w = t->weight + (size_t)i * (size_t)t->taps;
+        double v, sum = 0;
         double centre = ((double)i + 0.5) * scale;
         centre = centre + begin;
         lo = (int)(centre - support + 0.5);
@@ -22659,23 +22769,31 @@ SSLH_I_FN void sslh_i_taps_fill(sslh_i_taps *t, double begin, double size, int l
         t->start[i] = lo;
         t->count[i] = hi - lo;
         for (k = 0; k < hi - lo; k++) {
-            double away = fabs((double)(lo + k) + 0.5 - centre);
-            away = away / stretch;
-            w[k] = (sslh_real)sslh_i_filter((float)away, bilinear);
-            sum = sum + w[k];
+            v = fabs((double)(lo + k) + 0.5 - centre);
+            v = v / stretch;
+            sum = sum + sslh_i_filter(v, bilinear);
         }
-        for (k = 0; k < hi - lo; k++) w[k] = sum != 0 ? w[k] / sum : (sslh_real)(k == 0);
+        for (k = 0; k < hi - lo; k++) {
+            v = fabs((double)(lo + k) + 0.5 - centre);
+            v = v / stretch;
+            v = sum != 0 ? sslh_i_filter(v, bilinear) / sum : (double)(k == 0);
+            if (bytes) {
+                v = v * 4194304.0;
+                v = floor(v + 0.5) / 4194304.0;
+            }
+            w[k] = (sslh_real)v;
+        }
     }
 }
 
 /* out (t->n rows) = taps applied to the rows of in; both have rows of width values, width a multiple of
-   SSLH_I_LANES. */
+   SSLH_I_LANES. bytes: see sslh_i_resample. */
 SSLH_I_FN void sslh_i_taps_rows(const struct sslh_i_kernels *k, const sslh_i_taps *t, const sslh_real *in,
-                                sslh_real *out, size_t in_stride, size_t out_stride, size_t width) {
+                                sslh_real *out, size_t in_stride, size_t out_stride, size_t width, int bytes) {
     int i;
     for (i = 0; i < t->n; i++)
         k->mix_rows(in + (size_t)t->start[i] * in_stride, in_stride, t->weight + (size_t)i * (size_t)t->taps,
-                    t->count[i], out + (size_t)i * out_stride, width);
+                    t->count[i], out + (size_t)i * out_stride, width, bytes);
 }
 
 /* out (W rows of out_stride) = transposed in (H rows of in_stride). In blocks of 8 x 8, which stay in the cache. */
@@ -22691,10 +22809,6 @@ SSLH_I_FN void sslh_i_transpose(const sslh_real *in, sslh_real *out, int h, int 
 }
 
 /* --- the source of an image, resampled; sslh_resize --------------------------------------------------------------- */
-
-/* Pixels (H,W,C): one of the three. */
-typedef struct sslh_i_pixels { const uint8_t *bytes; const sslh_real *reals; const float *floats; int height, width,
-    channels; } sslh_i_pixels;
 
 /* Channel ch of the box (top,left,h,w) to out[y ystep + x xstep] as values in [0,1], in blocks of 16 x 16: whichever
    way round they are written, a block's lines stay in the cache. */
@@ -22729,7 +22843,7 @@ typedef struct sslh_i_view_work {
     size_t     plane;  /* out_H out_W, rounded up, and room for a whole block behind the last row */
     sslh_real *row;    /* blur: the kernel, one row with its reflected ends */
     char      *taps_x, *taps_y;
-    sslh_real  of_byte[256]; /* v / 255 */
+    sslh_real  of_byte[256], byte[256]; /* v / 255; v */
 } sslh_i_view_work;
 
 /* For images up to (h,w) and views (oh,ow); all sides are at most SSLH_I_VIEW_SIDE. 0 when it does not fit in
@@ -22759,43 +22873,49 @@ SSLH_I_FN void sslh_i_view_carve(sslh_i_view_work *w, const struct sslh_i_kernel
     w->row = w->planes + s->planes;
     w->taps_x = (char *)(void *)(w->row + s->row);
     w->taps_y = (char *)(void *)(w->row + s->row + s->taps);
-    for (int v = 0; v < 256; v++) w->of_byte[v] = (sslh_real)((float)v / 255.0f);
+    for (int v = 0; v < 256; v++) {
+        w->byte[v] = (sslh_real)v;
+        w->of_byte[v] = w->byte[v] / 255;
+    }
 }
 
 /* The part of the source (top,left,h,w) through the taps to the planes of the work, mirrored when mirror is set; taps
-   start at the part's corner. Both passes run along rows, which vectorises; a transposition lies between them. */
+   start at the part's corner. Both passes run along rows, which vectorises; a transposition lies between them. PIL
+   keeps images of bytes as bytes, so that either pass ends in rounding and cutting to 0 .. 255; a view of bytes is made
+   in the same way (bytes 1 in the first pass, 2 in the second, which also divides by 255). */
 SSLH_I_FN void sslh_i_resample(sslh_i_view_work *work, const sslh_i_pixels *s, int top, int left, int h, int w,
                                const sslh_i_taps *tx, const sslh_i_taps *ty, int mirror) {
     size_t hp = SSLH_I_ROUND_UP((size_t)h), ow = (size_t)tx->n, wp = SSLH_I_ROUND_UP(ow), y;
-    int ch;
+    int ch, bytes = s->bytes != NULL;
     for (ch = 0; ch < s->channels; ch++) {
         sslh_real *out = work->planes + (size_t)ch * work->plane;
-        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp, work->of_byte); /* (w, hp) */
+        sslh_i_load_box(s, top, left, h, w, ch, work->a, 1, (ptrdiff_t)hp, work->byte);          /* (w, hp) */
         for (y = 0; y < (size_t)w && hp > (size_t)h; y++)
             memset(work->a + y * hp + h, 0, (hp - (size_t)h) * sizeof(sslh_real));
-        sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp);                             /* (ow, hp) */
+        sslh_i_taps_rows(work->k, tx, work->a, work->b, hp, hp, hp, bytes);                      /* (ow, hp) */
         if (mirror) sslh_i_transpose(work->b + (ow - 1) * hp, work->a, (int)ow, h, -(ptrdiff_t)hp, wp);
         else sslh_i_transpose(work->b, work->a, (int)ow, h, (ptrdiff_t)hp, wp);         /* (h, wp) */
         for (y = 0; y < (size_t)h && wp > ow; y++) memset(work->a + y * wp + ow, 0, (wp - ow) * sizeof(sslh_real));
         /* rows lie without gaps: the zeros that a row writes behind its end are overwritten by the next row */
-        sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp);                                 /* (oh, ow) */
+        sslh_i_taps_rows(work->k, ty, work->a, out, wp, ow, wp, 2 * bytes);                      /* (oh, ow) */
     }
 }
 
-SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
-                          float *out, int out_height, int out_width, int bilinear, int no_antialias) {
+/* One image, of floats or of bytes, as sslh_resize says. */
+SSLH_I_FN void sslh_i_resize_image(sslh_ctx *c, const sslh_i_pixels *s, const float box[4], float *out,
+                                   int out_height, int out_width, int bilinear, int no_antialias) {
+    int height = s->height, width = s->width, channels = s->channels;
     double top = box ? (double)box[0] : 0, left = box ? (double)box[1] : 0;
     double h = box ? (double)box[2] : (double)height, w = box ? (double)box[3] : (double)width;
     sslh_i_view_sizes size;
     sslh_i_view_work work;
-    sslh_i_pixels s;
     sslh_i_taps tx, ty;
     sslh_real *memory;
     int ch;
     size_t i, n;
     if (SSLH_I_BAD(c)) return;
-    if (!in || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) || !sslh_i_side_ok(width) ||
-        !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
+    if ((!s->floats && !s->bytes) || !out || channels < 1 || channels > 64 || !sslh_i_side_ok(height) ||
+        !sslh_i_side_ok(width) || !sslh_i_side_ok(out_height) || !sslh_i_side_ok(out_width)) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_resize: (%d,%d,%d) to (%d,%d): sides must be 1 to %d, channels 1 to 64, "
                   "arrays not NULL", height, width, channels, out_height, out_width, SSLH_I_VIEW_SIDE);
         return;
@@ -22812,21 +22932,26 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
     memory = (sslh_real *)sslh_i_scratch(c, size.total * sizeof(sslh_real));
     if (!memory) return;
     sslh_i_view_carve(&work, c->k, &size, memory);
-    memset(&s, 0, sizeof s);
-    s.floats = in;
-    s.height = height;
-    s.width = width;
-    s.channels = channels;
     sslh_i_taps_place(&tx, work.taps_x, out_width);
     sslh_i_taps_place(&ty, work.taps_y, out_height);
-    sslh_i_taps_fill(&tx, left, w, width, bilinear, no_antialias);
-    sslh_i_taps_fill(&ty, top, h, height, bilinear, no_antialias);
-    sslh_i_resample(&work, &s, 0, 0, height, width, &tx, &ty, 0);
+    sslh_i_taps_fill(&tx, left, w, width, bilinear, no_antialias, s->bytes != NULL);
+    sslh_i_taps_fill(&ty, top, h, height, bilinear, no_antialias, s->bytes != NULL);
+    sslh_i_resample(&work, s, 0, 0, height, width, &tx, &ty, 0);
     n = (size_t)out_height * (size_t)out_width;
     for (ch = 0; ch < channels; ch++)
         for (i = 0; i < n; i++)
             out[i * (size_t)channels + (size_t)ch] = (float)work.planes[(size_t)ch * work.plane + i];
     sslh_i_unscratch(c, memory);
+}
+SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, int channels, const float box[4],
+                          float *out, int out_height, int out_width, int bilinear, int no_antialias) {
+    sslh_i_pixels s;
+    memset(&s, 0, sizeof s);
+    s.floats = in;
+    s.height = height;
+    s.width = width;
+    s.channels = channels;
+    sslh_i_resize_image(c, &s, box, out, out_height, out_width, bilinear, no_antialias);
 }
 
 /* --- 1. draw ----------------------------------------------------------------------------------------------------- */
@@ -23016,14 +23141,15 @@ SSLH_I_FN void sslh_i_blur_plane(const struct sslh_i_kernels *k, sslh_real *p, s
         for (x = -radius; x < 0; x++) row[x + radius] = from[-x];
         memcpy(row + radius, from, bytes);
         for (x = width; x < width + radius; x++) row[x + radius] = from[2 * (width - 1) - x];
-        k->mix_rows(row, 1, weight, 2 * radius + 1, image + (size_t)y * w, block);
+        k->mix_rows(row, 1, weight, 2 * radius + 1, image + (size_t)y * w, block, 0);
     }
     for (y = 1; y <= radius; y++) {
         memcpy(image - (size_t)y * w, image + (size_t)y * w, bytes);
         memcpy(image + (size_t)(height - 1 + y) * w, image + (size_t)(height - 1 - y) * w, bytes);
     }
     /* down */
-    for (y = 0; y < height; y++) k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block);
+    for (y = 0; y < height; y++)
+        k->mix_rows(tmp + (size_t)y * w, w, weight, 2 * radius + 1, p + (size_t)y * w, block, 0);
 }
 
 SSLH_I_FN void sslh_i_blur(sslh_i_view_work *w, int colours, int height, int width, int kernel, float sigma) {
@@ -23094,11 +23220,11 @@ SSLH_I_FN void sslh_i_view_image(const sslh_i_view_job *job, sslh_i_view_work *w
         sslh_i_taps_place(&tx, w->taps_x, width);
         sslh_i_taps_place(&ty, w->taps_y, h);
         if (job->tables) tx = job->tables[d->width - 1];
-        else sslh_i_taps_fill(&tx, 0.0, (double)d->width, d->width, r->bilinear, r->no_antialias);
+        else sslh_i_taps_fill(&tx, 0.0, (double)d->width, d->width, r->bilinear, r->no_antialias, s->bytes != NULL);
         if (job->tables) ty = job->tables[d->height - 1];
-        else sslh_i_taps_fill(&ty, 0.0, (double)d->height, d->height, r->bilinear, r->no_antialias);
+        else sslh_i_taps_fill(&ty, 0.0, (double)d->height, d->height, r->bilinear, r->no_antialias, s->bytes != NULL);
         sslh_i_resample(w, s, d->top, d->left, d->height, d->width, &tx, &ty, d->flip);
-        if (!r->bilinear) /* the cubic overshoots */
+        if (!r->bilinear && !s->bytes) /* the cubic overshoots */
             for (ch = 0; ch < channels; ch++) w->k->scale_clip(w->planes + (size_t)ch * w->plane, n, 1, 0);
     }
     /* mirrored after the shift: the mirror is already done, so the shift goes the other way */
@@ -23171,7 +23297,7 @@ SSLH_I_FN void sslh_i_view_tables(sslh_i_view_job *job, char *memory, int longes
     job->tables = (sslh_i_taps *)(void *)(memory + (size_t)longest * bytes);
     for (int i = 0; i < longest; i++) {
         sslh_i_taps_place(&job->tables[i], memory + (size_t)i * bytes, r->height);
-        sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias);
+        sslh_i_taps_fill(&job->tables[i], 0.0, (double)(i + 1), i + 1, r->bilinear, r->no_antialias, job->source == 0);
     }
 }
 /* Sizes, and the bytes of all workers' scratch; tasks of at most 8192 pixels or one view. 1 on success. */
@@ -26197,7 +26323,7 @@ SSLH_DEF int sslh_next_batch(sslh_loader *l, sslh_batch *batch) {
     if (!l || !batch || SSLH_I_BAD(l->c)) return 0;
     int epoch, n = sslh_i_loader_peek(l, l->index, l->labels, &epoch);
     if (!n) return 0;
-    if (l->c->dirty) sslh_begin_step(l->c);
+    if (l->c->dirty || !l->c->open) sslh_begin_step(l->c);
     batch->data = sslh_i_whole(l->data);
     batch->count = n;
     batch->epoch = epoch;
@@ -28009,18 +28135,18 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
     size_t each = (size_t)height * (size_t)width * (size_t)channels,
         out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
     int resize = h != height || w != width, k;
-    float *in = resize ? (float *)sslh_i_scratch(c, (each + out_each) * sizeof *in) : NULL,
-        *out = in ? in + each : NULL;
+    float *out = resize ? (float *)sslh_i_scratch(c, out_each * sizeof *out) : NULL;
     sslh_tensor *x = sslh_i_new(c, "sslh_embed", SSLH_F32, sslh_dim4(n, h, w, channels));
-    float box[4];
-    box[0] = box[1] = 0;
-    box[2] = (float)height;
-    box[3] = (float)width;
-    for (k = 0; x && (in || !resize) && k < n; k++) {
+    sslh_i_pixels s;
+    memset(&s, 0, sizeof s);
+    s.height = height;
+    s.width = width;
+    s.channels = channels;
+    for (k = 0; x && (out || !resize) && k < n; k++) {
         const uint8_t *image = pixels + (size_t)k * each;
         sslh_real *to = x->data + (size_t)k * out_each;
-        for (i = 0; resize && i < each; i++) in[i] = (float)image[i] * (1.0f / 255.0f);
-        if (resize) sslh_resize(c, in, height, width, channels, box, out, h, w, 1, 0);
+        s.bytes = image;
+        if (resize) sslh_i_resize_image(c, &s, NULL, out, h, w, 1, 0);
         for (ch = 0; ch < (size_t)channels; ch++) {
             float mean = ch < 4 ? p->mean[ch] : 0.0f, std = ch < 4 && p->std[ch] > 0.0f ? p->std[ch] : 1.0f;
             for (i = ch; i < out_each; i += (size_t)channels) {
@@ -28031,7 +28157,7 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
             }
         }
     }
-    sslh_i_unscratch(c, in);
+    sslh_i_unscratch(c, out);
     return SSLH_I_BAD(c) || !x ? sslh_i_dummy(c) : x;
 }
 

@@ -552,6 +552,113 @@ static void nan_in_the_middle(void) {
     }
 }
 
+/* A step that fails leaves no trace: parameters, gradients, running statistics and their counter, and a state that the
+   method's loss has moved. First a pixel that is NaN, then a gradient that is NaN beside a finite loss, then memory that
+   runs out, then a shape error after the forward pass; in the trainer, in sslh_method_step and in a loop of one's own. */
+static sslh_tensor *moving_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_tensor *queue = sslh_state(m->net, 1), *x = sslh_view_get(v, "x"), *y;
+    size_t i;
+    (void)phase;
+    for (i = 0; i < queue->count; i++) queue->data[i] += 1 + x->data[0]; /* before anybody knows whether it is NaN */
+    y = sslh_layer_batch_norm(m->net, 2, sslh_mul(m->ctx, x, sslh_param(m->net, 0)), NULL, 0, SSLH_LINEAR);
+    if (poison_step < 0) y = sslh_sqrt(m->ctx, sslh_sub(m->ctx, y, y)); /* 0, of slope infinity */
+    if (poison_step < -1) sslh_add(m->ctx, y, sslh_zeros(m->ctx, sslh_dim1(5)));
+    return sslh_mean(m->ctx, sslh_square(m->ctx, sslh_shift(m->ctx, y, 1)), SSLH_ALL, 0);
+}
+static void moving_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
+    sslh_tensor *x = sslh_normal(m->ctx, sslh_dim2(8, 4), 0, 1);
+    if (b->step == poison_step) x->data[0] = (sslh_real)strtod("nan", NULL);
+    sslh_view_add(out, "x", x);
+}
+static uint64_t whole_state(sslh_net *net) { /* of values and gradients */
+    uint64_t h = 0;
+    int i;
+    for (i = 0; i < sslh_count_tensors(net); i++) {
+        sslh_tensor *t = sslh_tensor_at(net, i, NULL, 0, NULL);
+        if (t->data) h = test_hash(t->data, t->count * sizeof *t->data, h);
+        if (t->ints) h = test_hash(t->ints, t->count * sizeof *t->ints, h);
+        if (t->grad) h = test_hash(t->grad, t->count * sizeof *t->grad, h);
+    }
+    return h;
+}
+static void failed_steps_leave_no_trace(void) {
+    int way, how;
+    for (way = 0; way < 3; way++)
+        for (how = 0; how < 4; how++) {
+            sslh_desc cd;
+            sslh_optimizer_desc od;
+            sslh_ctx *c;
+            sslh_method m;
+            sslh_optimizer *o;
+            sslh_loader_desc ld;
+            sslh_loader *l;
+            sslh_batch b;
+            sslh_data data;
+            test_memory memory;
+            uint64_t before, counted;
+            int i;
+            memset(&cd, 0, sizeof cd);
+            memset(&od, 0, sizeof od);
+            memset(&ld, 0, sizeof ld);
+            memset(&memory, 0, sizeof memory);
+            cd.threads = 1;
+            cd.alloc = test_alloc, cd.release = test_release, cd.user = &memory;
+            ld.batch = 8, ld.epochs = SSLH_OFF;
+            c = sslh_create(cd);
+            m = sslh_method_new(c, "moving", NULL, NULL, 0);
+            sslh_param_new(m.net, "w", sslh_dim1(4), SSLH_INIT_ONE, 0);
+            sslh_state_new(m.net, "queue", SSLH_F32, sslh_dim2(300, 5));
+            sslh_layer_batch_norm_new(m.net, "bn", 4, 0);
+            m.views = moving_views;
+            m.loss = moving_loss;
+            data = make_data(c, 64);
+            poison_step = 1000;
+            sslh_train(c, m, data, settings(1, 8)); /* eight steps that pass */
+            sslh_train_mode(m.net, 1);
+            o = sslh_optimizer_new(c, od);
+            sslh_optimizer_add(o, m.net);
+            l = sslh_loader_new(c, data, ld);
+            CHECK_OK(c);
+            CHECK(sslh_state(m.net, 1)->data[7] > 0 && sslh_state(m.net, 6)->ints[0] == 8, "states of a run that passed stay: %d", (int)sslh_state(m.net, 6)->ints[0]);
+            before = whole_state(m.net);
+            poison_step = how == 0 ? 0 : how == 1 ? -1 : how == 2 ? 1000 : -2;
+            if (way == 0 && how != 2) sslh_train(c, m, data, settings(1, 8));
+            else if (sslh_next_batch(l, &b)) {
+                if (how == 2) { /* a step of a size that needs memory, and there is none */
+                    sslh_tensor *x = sslh_normal(c, sslh_dim2(4000, 4), 0, 1);
+                    memory.fail_at = memory.calls + 1, memory.fail_all = 1;
+                    sslh_state(m.net, 1)->data[3] = 77;
+                    sslh_mul(c, sslh_broadcast(c, sslh_layer_batch_norm(m.net, 2, x, NULL, 0, SSLH_LINEAR), sslh_dim3(60, 4000, 4)), x);
+                    memory.fail_at = memory.fail_all = 0;
+                } else if (way == 1) sslh_method_step(&m, o, &b, 0.1f);
+                else {
+                    sslh_view_set v;
+                    memset(&v, 0, sizeof v);
+                    moving_views(&m, &b, &v);
+                    sslh_backward(c, moving_loss(&m, &v, 0));
+                    sslh_optimizer_step(o, 0.1f);
+                }
+            }
+            CHECK(sslh_error_code(c) == (how == 2 ? SSLH_E_MEMORY : how == 3 ? SSLH_E_SHAPE : SSLH_E_NAN), "%s", sslh_error(c) ? sslh_error(c) : "no error");
+            if (!sslh_error(c)) sslh_fail(c, SSLH_E_USAGE, "none");
+            if (how == 1) CHECK(strstr(sslh_error(c), "the gradient of") != NULL, "%s", sslh_error(c));
+            CHECK(whole_state(m.net) == before, "way %d: after \"%s\" something has changed", way, sslh_error(c));
+            sslh_clear_error(c);
+            poison_step = 1000;
+            sslh_train_mode(m.net, 1);
+            for (i = 0; i < 2 && sslh_next_batch(l, &b); i++) sslh_method_step(&m, o, &b, 0.1f); /* goes on */
+            CHECK_OK(c);
+            CHECK(whole_state(m.net) != before && sslh_state(m.net, 6)->ints[0] == 10, "two steps counted as %d", (int)sslh_state(m.net, 6)->ints[0] - 8);
+            /* outside of steps of training an error takes nothing back */
+            sslh_state(m.net, 1)->data[0] = 5;
+            counted = whole_state(m.net);
+            sslh_fail(c, SSLH_E_FILE, "a file is missing");
+            CHECK(whole_state(m.net) == counted, "an error outside of a step took a state back");
+            sslh_clear_error(c);
+            sslh_destroy(c);
+        }
+}
+
 /* More steps of warm-up than a 64-bit integer counts: the rate rises, hardly. */
 static float steepest;
 static int note_rate(const sslh_train_info *t, void *user) {
@@ -670,6 +777,7 @@ TESTS_BEGIN
     TEST(phase_checkpoint)
     TEST(structure_stays)
     TEST(nan_in_the_middle)
+    TEST(failed_steps_leave_no_trace)
     TEST(endless_warmup)
     TEST(resnet_memory)
     TEST(fork_child)

@@ -78,19 +78,34 @@ static void resize_like_pillow(void) {
     sslh_destroy(c);
 }
 
-/* Pillow on bytes works in fixed point and rounds between the passes: at most 1.5 grey levels, after clipping. */
+/* Pillow rounds images of bytes after each pass, and so do we: the same bytes, but for ties (half of symmetric weights
+   times 255) that its fixed point and our floats see differently. Of the sharp image the cubic overshoots by 19 levels. */
 static void resize_like_pillow_bytes(void) {
-    sslh_ctx *c = context(1);
-    sslh_tensor *in = load(c, "resize", "bytes_in"), *want = load(c, "resize", "bytes_out");
-    float *x = floats(in), *out = (float *)malloc(32 * 32 * 3 * sizeof *out);
-    int i;
-    sslh_resize(c, x, 48, 40, 3, NULL, out, 32, 32, 0, 0);
-    CHECK_OK(c);
-    for (i = 0; i < 32 * 32 * 3; i++) out[i] = out[i] < 0 ? 0 : out[i] > 255 ? 255 : out[i];
-    CHECK(worst(want, out, 32 * 32 * 3) <= 1.5, "worst error %g", worst(want, out, 32 * 32 * 3));
-    free(x);
-    free(out);
-    sslh_destroy(c);
+    static const struct { const char *in, *out; int h, w, bilinear; } cases[4] = {
+        {"bytes_in", "bytes_out", 32, 32, 0}, {"sharp_in", "sharp_down", 32, 29, 0},
+        {"sharp_in", "sharp_up", 64, 57, 0}, {"sharp_in", "sharp_half", 24, 20, 1}};
+    uint8_t bytes[48 * 40 * 3];
+    int threads, k;
+    for (threads = 1; threads < 3; threads++)
+        for (k = 0; k < 4; k++) {
+            sslh_ctx *c = context(threads);
+            sslh_tensor *in = load(c, "resize", cases[k].in), *want = load(c, "resize", cases[k].out), *x, *y;
+            sslh_recipe r = sslh_recipe_none();
+            size_t i, other = 0;
+            for (i = 0; i < sizeof bytes; i++) bytes[i] = (uint8_t)(i < in->count ? in->data[i] : 0);
+            x = sslh_from_bytes(c, sslh_dim4(1, 48, 40, 3), bytes);
+            r.height = cases[k].h, r.width = cases[k].w, r.bilinear = cases[k].bilinear;
+            y = sslh_augment(c, x, r, 1);
+            CHECK_OK(c);
+            if (!CHECK(y->count == want->count, "%s: %d values", cases[k].out, (int)y->count)) continue;
+            for (i = 0; i < y->count; i++) {
+                double d = fabs((double)y->data[i] * 255 - (double)want->data[i]);
+                if (d > 1e-3) other++;
+                CHECK(d < 1.001, "%s: value %d is %g, Pillow has %g", cases[k].out, (int)i, (double)y->data[i] * 255, (double)want->data[i]);
+            }
+            CHECK(other * 200 <= y->count, "%s: %d of %d values differ", cases[k].out, (int)other, (int)y->count);
+            sslh_destroy(c);
+        }
 }
 
 /* One colour step on the golden image, through the planes. */
@@ -427,7 +442,8 @@ static void fetched_and_subset(void) {
     sslh_batch b = batch_of(c, 32, 32, 3, NULL, 9), f = b;
     static const int32_t order[9] = {8, 7, 6, 5, 4, 3, 2, 1, 0};
     static float values[2 * 3072];
-    sslh_tensor *x = sslh_views(c, b, everything(), 2), *y;
+    sslh_recipe r = everything();
+    sslh_tensor *x = sslh_views(c, b, r, 2), *y;
     int i;
     f.data.field[0].values = NULL;
     f.data.field[0].fetch = fetch;
@@ -441,13 +457,14 @@ static void fetched_and_subset(void) {
     b.data.count = 9;
     y = sslh_views(c, b, sslh_recipe_none(), 0);
     for (i = 0; i < 9; i++) CHECK(y->data[i * 3072] == (sslh_real)((float)pixels[(8 - i) * 3072] / 255.0f), "subset");
-    /* the same pixels as floats give the same views */
+    /* the same pixels as floats give the same views where nothing is resized, which rounds bytes to bytes */
     for (i = 0; i < 2 * 3072; i++) values[i] = (float)pixels[i] / 255.0f;
     b = batch_of(c, 32, 32, 3, NULL, 2);
-    x = sslh_views(c, b, everything(), 2);
+    r.crop_min = 0, r.height = r.width = 32;
+    x = sslh_views(c, b, r, 2);
     b.data.field[0].type = SSLH_F32;
     b.data.field[0].values = values;
-    y = sslh_views(c, b, everything(), 2);
+    y = sslh_views(c, b, r, 2);
     CHECK(!memcmp(x->data, y->data, x->count * sizeof *x->data), "float images give other views");
     CHECK_OK(c);
     sslh_destroy(c);
@@ -577,7 +594,7 @@ static void known_bits(void) {
         c = sslh_create(d);
         t = sslh_views(c, batch_of(c, 32, 32, 3, NULL, 64), everything(), 0);
         h = test_hash_floats(t->data, t->count, 0);
-        CHECK(sslh_error(c) || h == 0xb9584bdae4bdeb0cull, "%s: 0x%016llx", sslh_query(c).cpu, h); /* an error: not this processor */
+        CHECK(sslh_error(c) || h == 0xccaa1e6d2d9d73a6ull, "%s: 0x%016llx", sslh_query(c).cpu, h); /* an error: not this processor */
         sslh_destroy(c);
     }
 #endif

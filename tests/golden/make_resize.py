@@ -58,6 +58,13 @@ rgb = (smooth(48, 40, 3) * 128 + 64.5).astype(np.uint8)
 save("resize", "bytes_in", rgb)
 save("resize", "bytes_out", np.asarray(Image.fromarray(rgb).resize((32, 32), Image.BICUBIC)))
 
+# sharp edges between 0 and 255, where the cubic overshoots: rounded and cut after each pass. name: size, bilinear
+sharp = np.random.RandomState(7).randint(0, 2, (48, 40, 3)).astype(np.uint8) * 255
+sharp[:16] = np.random.RandomState(8).randint(0, 256, (16, 40, 3))
+save("resize", "sharp_in", sharp)
+for name, size, bilinear in [("sharp_down", (32, 29), 0), ("sharp_up", (64, 57), 0), ("sharp_half", (24, 20), 1)]:
+    save("resize", name, np.asarray(Image.fromarray(sharp).resize((size[1], size[0]), Image.BILINEAR if bilinear else Image.BICUBIC)))
+
 # --- colour
 x = smooth(16, 20, 3)
 x[0, 0] = 0
