@@ -51,18 +51,20 @@ $(B)/tests/pictures $(B)/tests/views: PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 $(subst -
 $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) $(PLAIN_FLAGS) -I. -Itests $< $(B)/libsslh.a $(LDLIBS) -o $@
-$(B)/tests/ops: tests/golden/ops.h
+$(B)/tests/ops $(B)/tests/ops_double: tests/golden/ops.h
+$(B)/tests/shapes $(B)/tests/shapes_double: tests/golden/shapes.h
+$(B)/tests/ops $(B)/tests/ops_double $(B)/tests/shapes $(B)/tests/shapes_double: tests/op_cases.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
-$(B)/tests/ops_double: tests/ops.c tests/golden/ops.h tests/harness.h ssl.h $(B)/libsslh_double.a
+$(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
 # The portable C kernels, which a build for 64-bit x86 leaves out.
 $(B)/tests/kernels_c: tests/kernels.c tests/harness.h ssl.h
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_WITH_SIMD=0 -I. -Itests $< $(LDLIBS) -o $@
-programs: $(TESTS:%=$(B)/tests/%) $(B)/tests/ops_double $(B)/tests/kernels_c
+programs: $(TESTS:%=$(B)/tests/%) $(B)/tests/ops_double $(B)/tests/shapes_double $(B)/tests/kernels_c
 test-names:
-	@echo $(TESTS) ops_double kernels_c
+	@echo $(TESTS) ops_double shapes_double kernels_c
 
 test:
 	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" MAKE="$(MAKE)" sh tests/run.sh

@@ -118,7 +118,9 @@
 
    Tensors are float, contiguous and row-major, with up to 6 dimensions and channels last: images N,H,W,C, tokens N,T,D,
    audio N,T,C. Labels and tokens are 32-bit integers; images and masks may be 8-bit. The struct is open: read
-   t->data[i], t->shape, t->count. Element-wise operations, and products in their leading axes, broadcast as NumPy does.
+   t->data[i], t->shape, t->count. The operations on them are listed in >>api-ops: element-wise ones, which broadcast as
+   NumPy does, reductions, products, convolutions, pooling, resizing, normalisation, padding, slicing, gather and
+   scatter, attention, recurrences, losses. Where PyTorch has the operation its rules hold, with channels last.
 
    Operations compute at once. They are also recorded, unless sslh_no_grad is on or no input wants a gradient; this
    record is the tape. sslh_backward(c, loss) walks the tape backwards and adds into .grad of everything that wants a
@@ -936,6 +938,8 @@ SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent); /* as C's pow: NaN where that has it */
 SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high); /* low <= high */
+SSLH_API sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x);    /* of radians: right for every float; NaN at Inf */
+SSLH_API sslh_tensor *sslh_cos(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
 SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope); /* x > 0 ? x : slope x */
 SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);        /* x > 0 ? x : alpha (e^x - 1) */
@@ -962,8 +966,18 @@ SSLH_API sslh_tensor *sslh_mean(sslh_ctx *c, sslh_tensor *x, int axes, int keep)
 /* sum (x - mean)^2 / (n - correction): correction 0 is the biased, 1 the unbiased estimate. */
 SSLH_API sslh_tensor *sslh_variance(sslh_ctx *c, sslh_tensor *x, int axes, int keep, int correction);
 SSLH_API sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* first maximum gets the gradient */
+SSLH_API sslh_tensor *sslh_min(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* likewise; NaN wins in both */
+/* The product; the slope of a value is the product of the others, so it is right where values are 0. */
+SSLH_API sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep);
 SSLH_API sslh_tensor *sslh_logsumexp(sslh_ctx *c, sslh_tensor *x, int axes, int keep); /* max + log sum e^(x - max) */
 SSLH_API sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first maximum */
+SSLH_API sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis); /* I32, axis removed, first minimum */
+/* The k largest values along one axis (negative: from the end), the largest first, equal ones in the order of x, NaN
+   above all numbers: the axis has size k, 1 <= k <= its size in x. *indices (or NULL) receives their places (I32, of
+   the result's shape). The gradient goes to these places. The smallest values: sslh_neg before and behind. */
+SSLH_API sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, sslh_tensor **indices);
+/* y_i = x_0 + .. + x_i along one axis (negative: from the end); added in order, in double. */
+SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
 /* e^x / sum e^x along one axis (negative: from the end), and its logarithm; the maximum is taken away first. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
@@ -1009,11 +1023,34 @@ SSLH_API sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 SSLH_API sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
 /* The sum over each window divided by kernel^2: padding counts as zeros. */
 SSLH_API sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad);
+typedef struct sslh_pool_desc {
+    int kernel, kernel_w; /* height and width of the window, at most 4096; _w defaults to the other */
+    int stride, stride_w; /* default: the window's side; _w defaults to .stride when that is given */
+    int pad, pad_w;       /* places outside on both sides, at most half the window's; default 0; pad_w: as pad,
+                             SSLH_OFF: none */
+    int ceil_mode;        /* 1: a last window that reaches beyond the end counts too, if it begins in x or before it */
+    int exclude_pad;      /* average: 1: divided by the number of values inside x, not by the window's size */
+} sslh_pool_desc;
+/* The same with windows of any sides, as PyTorch's: an average never counts what reaches beyond the padding. */
+SSLH_API sslh_tensor *sslh_max_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
+SSLH_API sslh_tensor *sslh_avg_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
+/* The same along one axis, x (N,T,C): reads kernel, stride, pad (or the _w). */
+SSLH_API sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
+SSLH_API sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc);
 SSLH_API sslh_tensor *sslh_global_avg_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C): maps and tokens */
 SSLH_API sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x); /* (N,..,C) -> (N,C) */
-/* (N,H,W,C) -> (N,height,width,C), as PyTorch's interpolate (no antialiasing; sslh_resize has it, without gradient). */
+typedef enum sslh_resize_mode { SSLH_BILINEAR = 0, SSLH_NEAREST, SSLH_BICUBIC } sslh_resize_mode;
+typedef struct sslh_interpolate_desc {
+    sslh_resize_mode mode;
+    int antialias;     /* 1: a pixel of a smaller result is an average of all that it covers; not with nearest */
+    int align_corners; /* 1: the centres of the corner pixels coincide, 0: the outer edges do; not with nearest */
+} sslh_interpolate_desc;
+/* (N,H,W,C) -> (N,height,width,C), with a gradient, as torch.nn.functional.interpolate: bicubic by Keys 1981 with a =
+   -0.75, antialiased -0.5. (sslh_resize is for pixels in memory.) Along one axis: give (N,T,C) a height of 1. */
+SSLH_API sslh_tensor *sslh_interpolate(sslh_ctx *c, sslh_tensor *x, int height, int width, sslh_interpolate_desc desc);
+/* The same with nothing but the mode. */
 SSLH_API sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width);
-SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width); /* half-pixel centres */
+SSLH_API sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width);
 
 /* --- normalisation --- */
 typedef struct sslh_batch_norm_desc {
@@ -1056,8 +1093,20 @@ SSLH_API sslh_tensor *sslh_transpose(sslh_ctx *c, sslh_tensor *x, int axis_a, in
 SSLH_API sslh_tensor *sslh_concat(sslh_ctx *c, sslh_tensor *const *x, int n, int axis);
 /* Indices begin .. end-1 of an axis, 0 <= begin < end <= size: a copy. */
 SSLH_API sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end);
-/* before and after entries of value along an axis. */
+/* Indices begin, begin + step, begin + 2 step .. until end, which is left out. A step above 0 wants 0 <= begin < end <=
+   size, one below 0 goes down and wants size > begin > end >= -1; size - 1, -1, -1 turns the whole axis around. */
+SSLH_API sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end, int step);
+/* before and after entries of value along an axis; x real. */
 SSLH_API sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value);
+typedef enum sslh_pad_mode {
+    SSLH_PAD_CONSTANT = 0, /* the value; x real */
+    SSLH_PAD_REFLECT,      /* c b | a b c d | c b: mirrored about the first and the last entry; at most size - 1 */
+    SSLH_PAD_REPLICATE     /* a a | a b c d | d d: the first and the last entry again */
+} sslh_pad_mode;
+/* The same in one of three ways; value is for the first. Height and width are padded by two calls, in either order. The
+   gradient of an entry is the sum over its copies. */
+SSLH_API sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, sslh_pad_mode mode,
+                                  float value);
 /* x repeated to the shape by the rules of element-wise operations: a copy. Its gradient is summed over the repeats. */
 SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
 /* Rows of table (K,D) by index (any shape, I32) -> index shape + D. An index outside 0..K-1 is an error. */
@@ -1065,6 +1114,18 @@ SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tenso
 /* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
    outside 0..T-1 is an error. */
 SSLH_API sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index);
+/* Values picked along any axis (negative: from the end) of size S, for example with axis 1 of 3
+     gather_along  y[i][j][k] = x[i][ index[i][j][k] ][k]
+     scatter       y = x, then  y[i][ index[i][j][k] ][k] = source[i][j][k]          the last j counts where two meet
+     scatter_add   y = x, then  y[i][ index[i][j][k] ][k] += source[i][j][k]         in the order of j
+   index I32 in 0..S-1 (else an error): of x's shape but for its own size J along the axis, or of shape (J) for the same
+   j everywhere, which picks whole rows. source: x's shape with J along the axis, and x's type; scatter_add: real. y has
+   J along the axis (gather_along) or x's shape. Gradients to x and source; none to a value that another replaced. */
+SSLH_API sslh_tensor *sslh_gather_along(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index, int axis);
+SSLH_API sslh_tensor *sslh_scatter(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index, sslh_tensor *source, int axis);
+SSLH_API sslh_tensor *sslh_scatter_add(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index, sslh_tensor *source, int axis);
+/* index (..) I32 in 0..K-1 (else an error) -> real (..,K): 1 at the index, 0 elsewhere; no gradient. */
+SSLH_API sslh_tensor *sslh_one_hot(sslh_ctx *c, sslh_tensor *index, int classes);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
@@ -2675,7 +2736,7 @@ typedef enum sslh_i_unary_op { /* y(x; p, q). Derivatives of the first group nee
     SSLH_I_U_SCALE /* p x */, SSLH_I_U_SHIFT /* x + p */,
     SSLH_I_U_GELU, SSLH_I_U_GELU_TANH, SSLH_I_U_SILU, SSLH_I_U_SOFTPLUS, SSLH_I_U_LEAKY /* slope p */,
     SSLH_I_U_ELU /* alpha p */, SSLH_I_U_LOG, SSLH_I_U_SQUARE, SSLH_I_U_ABS, SSLH_I_U_POW /* x^p */,
-    SSLH_I_U_CLAMP /* to [p,q] */
+    SSLH_I_U_CLAMP /* to [p,q] */, SSLH_I_U_SIN, SSLH_I_U_COS
 } sslh_i_unary_op;
 typedef enum sslh_i_binary_op { SSLH_I_B_ADD = 0, SSLH_I_B_SUB, SSLH_I_B_MUL, SSLH_I_B_DIV, SSLH_I_B_MIN, SSLH_I_B_MAX,
                                 SSLH_I_B_GREATER } sslh_i_binary_op;
@@ -2900,6 +2961,7 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
 /* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
 #define SSLH_I_FLAT 16384u
 #define SSLH_I_COPY_TASK 32768 /* elements moved by one task: some 10 us */
+#define SSLH_I_COLUMNS 64      /* neighbours in a row that one task takes through all rows: four lines */
 /* Number of tasks when each takes `each` of n things: a function of the size only, never of the number of threads. */
 SSLH_I_FN int sslh_i_tasks(size_t n, size_t each) {
     size_t tasks = n / each + (n % each != 0);
@@ -3036,7 +3098,7 @@ typedef struct sslh_i_recurrent {
     int tasks, lstm, reverse, fresh_h0, fresh_c0;
 } sslh_i_recurrent;
 
-/* --- embedding and gather (>>shapes) to the engine (>>copies) ---------------------------------------------------- */
+/* --- picked rows and values (>>shapes) to the engine (>>copies) -------------------------------------------------- */
 
 /* samples groups of count rows of width elements: dst row (n, j) = src row (n, index[n][j]); embedding is one group,
    cut over its rows. Backward: src row += dst row in the order of j. */
@@ -3047,6 +3109,21 @@ typedef struct sslh_i_pick {
     size_t samples, rows, count, width, size, per_task; /* per_task: engine */
     int fresh;
 } sslh_i_pick;
+
+/* Along an axis: x (outer,size,inner) and picked (outer,J,inner), index (outer,J,inner), or (J) when shared. With at =
+   index[o][j][d], x[o][at][d] and picked[o][j][d] belong together: which of them is set or added to is the kind. */
+typedef enum sslh_i_along_kind { SSLH_I_ALONG_TAKE /* picked = x */, SSLH_I_ALONG_TAKE_ADD /* picked += x */,
+    SSLH_I_ALONG_PUT /* x = picked */, SSLH_I_ALONG_PUT_ADD /* x += picked */ } sslh_i_along_kind;
+typedef struct sslh_i_along {
+    sslh_i_along_kind kind;
+    char *x, *picked;              /* the kinds that add: real */
+    const int32_t *index;
+    int32_t *last;                 /* or NULL: (outer,size,inner), the last j that PUT there; TAKE_ADD: for it only */
+    size_t outer, size, J, inner;
+    size_t bytes;                  /* of a value: 1, 4 or 8 */
+    int shared;
+    size_t slices, per_task;       /* engine */
+} sslh_i_along;
 
 /* --- views (>>views) to the engine (>>views-make, >>views-ahead) ------------------------------------------------- */
 
@@ -3202,6 +3279,12 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
 
+/* --- part II: axes and what is picked along them (>>shapes) --- */
+SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim);
+SSLH_I_FN size_t sslh_i_shape_span(const sslh_tensor *t, int first, int last);
+SSLH_I_FN sslh_tensor *sslh_i_along_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, int axis,
+                                       int given);
+
 /* --- part II: GRU and LSTM under the name of the layer that asks (>>sequences) --- */
 SSLH_I_FN sslh_tensor *sslh_i_recurrent_op(sslh_ctx *c, const char *op, int lstm, sslh_tensor *x, sslh_tensor *w_ih,
                                            sslh_tensor *w_hh, sslh_tensor *b_ih, sslh_tensor *b_hh,
@@ -3234,6 +3317,7 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
 SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh_type type, sslh_shape shape,
                                    const size_t *stride, int add);
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back);
+SSLH_I_FN void sslh_i_along_run(sslh_ctx *c, sslh_i_along *p);
 SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const int32_t *quarter, int n, int side,
                                   size_t pixel);
 SSLH_I_FN int sslh_i_view_run(sslh_ctx *c, const char *op, sslh_i_view_job *job);
@@ -9075,12 +9159,12 @@ SSLH_I_LEAN_END
      >>random       counter-based random numbers
      >>tape         tensors, recording, backward, operations of the user's own, gradient check
      >>elementwise  operations of one and two arguments, broadcasting, activations; passes of the optimisers
-     >>reductions   sums, means, variances, maxima, softmax over axes
+     >>reductions   sums, means, variances, maxima, products, softmax over axes; the k largest, running sums
      >>products     matrix products, the linear layer
      >>loss-rows    the inner loops of the losses of part I
      >>conv         convolution, pooling, resizing
      >>norms        batch, group, layer and RMS norm, unit rows, dropout
-     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather
+     >>shapes       reshape, permute, concat, slice, pad, broadcast, gather, scatter
      >>sequences    attention, GRU and LSTM
 
    To begin with, read "the life of an operation" in >>core, then sslh_relu in >>elementwise with sslh_i_map and
@@ -9096,9 +9180,11 @@ SSLH_I_LEAN_END
    How an operation is added, all the places:
      1. its declaration, with its equation or paper, in >>api-ops;
      2. here, in the section of its kind, its two functions (or, for y = f(x), one line that calls sslh_i_map);
-     3. its row in the table of tests/ops.c: gradient check in double, the same bits for all threads and instruction
-        sets, comparison with recorded values; and a line for wrong shapes in the list at the end of that file;
-     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes tests/golden/ops.h anew;
+     3. its row in the table of tests/ops.c, or of tests/shapes.c if it moves, pools or resizes values: gradient check
+        in double, the same bits for all threads and instruction sets, comparison with recorded values; and a line for
+        wrong shapes in the list at the end of that file;
+     4. these values: how PyTorch computes it, in tests/golden/make_ops.py, which writes tests/golden/ops.h (shapes.h)
+        anew;
      5. only if no kernel has the inner loop: the kernel in >>kernels, with a line in the table of >>table. For a new f
         of one or two arguments that is a value of sslh_i_unary_op or sslh_i_binary_op in >>table, and a case in each of
         two kernels, for f and for its slope;
@@ -9817,6 +9903,8 @@ SSLH_I_FN sslh_real sslh_i_tanh(sslh_real x) { return (sslh_real)tanh((double)x)
 SSLH_I_FN sslh_real sslh_i_erf(sslh_real x) { return (sslh_real)erf((double)x); }
 SSLH_I_FN sslh_real sslh_i_sin(sslh_real x) { return (sslh_real)sin((double)x); }
 SSLH_I_FN sslh_real sslh_i_cos(sslh_real x) { return (sslh_real)cos((double)x); }
+SSLH_I_FN sslh_real sslh_i_sin_exact(sslh_real x) { return sslh_i_sin(x); }
+SSLH_I_FN sslh_real sslh_i_cos_exact(sslh_real x) { return sslh_i_cos(x); }
 SSLH_I_FN sslh_real sslh_i_pow(sslh_real x, sslh_real y) { return (sslh_real)pow((double)x, (double)y); }
 #else
 SSLH_I_FN float sslh_i_sqrt(float x) { return sslh_i_sqrtf(x); }
@@ -9925,10 +10013,68 @@ SSLH_I_FN float sslh_i_tanh(float x) {
     return x < 0.0f ? -y : y;
 }
 
-/* Octant of |x| and the rest in +-pi/4. Up to 8192 in float (three parts of pi/4), beyond in double. */
+/* Sine and cosine twice. sslh_i_sin and sslh_i_cos are quick, and wrong by up to 1e-7: for the angles of the library's
+   own, in random numbers, rates and positions. sslh_i_sin_exact and sslh_i_cos_exact are the operations: within 0.501
+   ulp for every float, for which they go through double. */
+
+/* a >= 0, finite: the number of quarter turns nearest to it, and a less these, *rest in +-pi/4 (Payne & Hanek 1983).
+   a = m 2^e, m of 24 bits. Of the binary digits of 2/pi those whose product with a is a multiple of 4 quarters are left
+   out; m times the 96 digits that follow is known, in integers, to 2^-70 of a quarter. Floats come no nearer to a
+   multiple of pi/2 than about 2^-30, so that even there 40 bits of the rest are right. */
+SSLH_I_FN unsigned sslh_i_quarter(float a, double *rest) {
+    static const uint32_t digits[8] = { 0, 0xa2f9836eu, 0x4e441529u, 0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u,
+                                        0xfe5163abu }; /* of 2/pi, behind 32 zeros */
+    static const double unit = 1.7030607900432772e-19;  /* pi/2 2^-63 */
+    uint32_t u = sslh_i_bits_of(a), w[3];
+    if (a < 0.5f) {
+        *rest = (double)a;
+        return 0;
+    }
+    uint64_t m = (u & 0x007fffffu) | 0x00800000u;
+    unsigned first = (u >> 23) - 150u + 30u; /* digits left out: e - 2, and the zeros */
+    for (unsigned j = 0; j < 3; j++) {
+        uint64_t two = (uint64_t)digits[first / 32 + j] << 32 | digits[first / 32 + j + 1];
+        w[j] = (uint32_t)(two >> (32 - first % 32));
+    }
+    uint64_t low = m * w[2], middle = m * w[1] + (low >> 32), high = m * w[0] + (middle >> 32);
+    uint64_t turn = high << 32 | (middle & 0xffffffffu); /* in units of 2^-62 quarters, modulo 4 quarters */
+    uint64_t part = turn << 2;                           /* of a quarter, in units of 2^-64 */
+    unsigned quarter = (unsigned)(turn >> 62), up = (unsigned)(part >> 63);
+    double r = (double)(int64_t)((up ? 0 - part : part) >> 1);
+    r = r * unit;
+    *rest = up ? -r : r;
+    return (quarter + up) & 3u;
+}
+/* sin(a + quarter pi/2), a >= 0, by a series in double: sin r = r + r z (..), cos r = 1 + z (..), z = r^2. */
+SSLH_I_FN float sslh_i_sin_turned(float a, unsigned quarter) {
+    static const double series[2][6] = { /* 1/13!, -1/11! .. -1/3! and 1/12!, -1/10! .. -1/2! */
+        { 1.6059043836821613e-10, -2.505210838544172e-08, 2.7557319223985893e-06, -0.00019841269841269841,
+          0.0083333333333333332, -0.16666666666666666 },
+        { 2.08767569878681e-09, -2.7557319223985888e-07, 2.4801587301587302e-05, -0.0013888888888888889,
+          0.041666666666666664, -0.5 } };
+    double r, y;
+    if (a != a) return a;
+    if (a == SSLH_I_INF) return SSLH_I_NAN;
+    quarter += sslh_i_quarter(a, &r);
+    const double *p = series[quarter & 1u], z = r * r, first = (quarter & 1u) ? 1.0 : r;
+    y = p[0];
+    for (int i = 1; i < 6; i++) {
+        double t = y * z;
+        y = t + p[i];
+    }
+    y = y * z;
+    y = y * first;
+    y = y + first;
+    return sslh_i_of_bits(sslh_i_bits_of((float)y) ^ (quarter & 2u) << 30);
+}
+SSLH_I_FN float sslh_i_sin_exact(float x) { /* the sign as a bit: sin(-0) = -0 */
+    return sslh_i_of_bits(sslh_i_bits_of(sslh_i_sin_turned(fabsf(x), 0)) ^ (sslh_i_bits_of(x) & 0x80000000u));
+}
+SSLH_I_FN float sslh_i_cos_exact(float x) { return sslh_i_sin_turned(fabsf(x), 1); }
+
+/* Octant of |x| and the rest in +-pi/4: three parts of pi/4 in float up to 8192, beyond by quarters. */
 SSLH_I_FN float sslh_i_octant(float a, int *octant) {
     static const float c[4] = { 1.27323954473516f, 0.78515625f, 2.4187564849853515625e-4f, 3.77489497744594108e-8f };
-    static const double d[3] = { 1.2732395447351628, 0.785398163366597145795822, 3.0851303e-11 };
     if (a <= 8192.0f) {
         float z = a * c[0];
         int j = (int)z;
@@ -9943,19 +10089,11 @@ SSLH_I_FN float sslh_i_octant(float a, int *octant) {
         *octant = j & 7;
         return r;
     }
-    double x = (double)a, z = x * d[0];
-    if (!(z < 1e15)) { /* huge, Inf or NaN: no meaningful angle is left */
-        *octant = 0;
-        return a - a;
-    }
-    int64_t j = (int64_t)z;
-    j += j & 1;
-    double f = (double)j, t = f * d[1];
-    double r = x - t;
-    t = f * d[2];
-    r = r - t;
-    *octant = (int)(j & 7);
-    return (float)r;
+    double rest = 0;
+    *octant = 0;
+    if (!(a < SSLH_I_INF)) return a - a; /* Inf or NaN: no angle */
+    *octant = 2 * (int)sslh_i_quarter(a, &rest);
+    return (float)rest;
 }
 SSLH_I_FN float sslh_i_sin_small(float r) { /* |r| <= pi/4 */
     static const float p[3] = { -1.9515295891e-4f, 8.3321608736e-3f, -1.6666654611e-1f };
@@ -10895,6 +11033,9 @@ SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float h
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
     return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, (sslh_real)low, (sslh_real)high);
 }
+/* slope cos x; cos: slope -sin x */
+SSLH_DEF sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_sin", SSLH_I_U_SIN, x, 0, 0); }
+SSLH_DEF sslh_tensor *sslh_cos(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_cos", SSLH_I_U_COS, x, 0, 0); }
 /* Slope 1 where x > 0, else 0. */
 SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0);
@@ -11275,7 +11416,8 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
 /*  >>reductions    reductions, softmax                                                                               */
 /* ================================================================================================================== */
 
-/* Sums, means, variances, maxima, log-sum-exps and softmax over any set of axes. A set of axes is brought into one
+/* Sums, means, variances, maxima, products, log-sum-exps and softmax over any set of axes; along one, the k largest
+   values and running sums. A set of axes is brought into one
    of two forms: sums walk (outer, reduced, inner) as the tensor lies; the others work on rows (K,R), K values kept
    and R reduced, for which a tensor whose reduced axes do not come last is copied. Long sums are cut by shape alone,
    >>loops. */
@@ -11811,26 +11953,124 @@ SSLH_I_FN void sslh_i_max_rows(sslh_ctx *c, const sslh_real *x, sslh_real *y, in
     f.index = index;
     sslh_i_row_run(c, &f);
 }
-/* Of equal maxima the first wins, in the result's gradient as well. */
-SSLH_DEF sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+/* x as rows whose maxima are wanted: of -x when the smallest values are. *copy is to be given back. */
+SSLH_I_FN const sslh_real *sslh_i_rows_up(sslh_ctx *c, const sslh_i_axes *a, const sslh_real *x, int least,
+                                          sslh_real **copy) {
+    const sslh_real *rows = sslh_i_rows_of(c, a, x, copy);
+    if (!rows || !least) return rows;
+    if (!*copy) *copy = (sslh_real *)sslh_i_scratch(c, a->K * a->R * sizeof **copy);
+    if (*copy) sslh_i_unary(c, SSLH_I_U_SCALE, rows, *copy, a->K * a->R, -1, 0);
+    return *copy;
+}
+/* Of equal values the first wins, in the result's gradient as well. min x = -max(-x). */
+SSLH_I_FN sslh_tensor *sslh_i_max_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axes, int keep, int least) {
     sslh_tensor *out, *index;
     sslh_i_axes a;
     sslh_i_node *node;
     sslh_real *copy;
     const sslh_real *rows;
-    if (!sslh_i_begin(c, "sslh_max", &x, 1, 1) || !sslh_i_axes_of(c, "sslh_max", x, axes, keep, &a))
-        return sslh_i_dummy(c);
-    if (a.R > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "sslh_max: more than %d values in one maximum", INT_MAX);
-    out = sslh_i_new(c, "sslh_max", SSLH_F32, a.out);
-    index = out ? sslh_i_new(c, "sslh_max", SSLH_I32, a.out) : NULL;
-    rows = index ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!sslh_i_begin(c, name, &x, 1, 1) || !sslh_i_axes_of(c, name, x, axes, keep, &a)) return sslh_i_dummy(c);
+    if (a.R > (size_t)INT_MAX) sslh_fail(c, SSLH_E_SHAPE, "%s: more than %d values in one result", name, INT_MAX);
+    out = sslh_i_new(c, name, SSLH_F32, a.out);
+    index = out ? sslh_i_new(c, name, SSLH_I32, a.out) : NULL;
+    rows = index ? sslh_i_rows_up(c, &a, x->data, least, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
     sslh_i_max_rows(c, rows, out->data, index->ints, a.K, a.R);
     sslh_i_unscratch(c, copy);
-    node = sslh_i_record(c, "sslh_max", sslh_i_max_back, out, &x, 1);
+    if (least) sslh_i_scale_array(c, out->data, out->count, -1);
+    node = sslh_i_record(c, name, sslh_i_max_back, out, &x, 1);
     if (node) node->i[0] = axes;
     sslh_i_save(c, node, index);
-    return sslh_i_end(c, "sslh_max", &x, 1, out);
+    return sslh_i_end(c, name, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_max(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    return sslh_i_max_op(c, "sslh_max", x, axes, keep, 0);
+}
+SSLH_DEF sslh_tensor *sslh_min(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    return sslh_i_max_op(c, "sslh_min", x, axes, keep, 1);
+}
+
+/* --- product: of each row from the left, in double, so that 1e30 1e30 1e-30 1e-30 is 1 ---
+   d y / d x_i is the product of what stands before i and of what stands behind it: no division, which zeros and
+   overflow would spoil. */
+typedef struct sslh_i_product_job {
+    const sslh_real *x, *dy; /* (rows,R) (rows); dy NULL: forward */
+    sslh_real       *out;    /* (rows), or the gradient (rows,R), which may be x */
+    double          *before; /* backward: (rows,R), the products of what stands before */
+    size_t           rows, R, per_task;
+    int              fresh;
+} sslh_i_product_job;
+
+SSLH_I_FN void sslh_i_product_task(void *arg, int task, int worker) {
+    const sslh_i_product_job *f = (const sslh_i_product_job *)arg;
+    size_t k = (size_t)task * f->per_task, end = SSLH_I_MIN(f->rows, k + f->per_task), i;
+    (void)worker;
+    for (; k < end; k++) {
+        const sslh_real *x = f->x + k * f->R;
+        double *before = f->before ? f->before + k * f->R : NULL, product = 1.0;
+        for (i = 0; i < f->R; i++) {
+            if (before) before[i] = product;
+            product = product * (double)x[i];
+        }
+        if (!f->dy) {
+            f->out[k] = (sslh_real)product;
+            continue;
+        }
+        sslh_real *dx = f->out + k * f->R;
+        double behind = 1.0;
+        for (i = f->R; i-- > 0;) {
+            double others = before[i] * behind;
+            sslh_real g = (sslh_real)others * f->dy[k];
+            behind = behind * (double)x[i];
+            dx[i] = f->fresh ? g : dx[i] + g;
+        }
+    }
+}
+SSLH_I_FN void sslh_i_product_run(sslh_ctx *c, sslh_i_product_job *f, const sslh_i_axes *a) {
+    f->rows = a->K;
+    f->R = a->R;
+    f->per_task = SSLH_I_MAX(SSLH_I_FLAT / a->R, (size_t)1);
+    sslh_i_parallel(c, sslh_i_tasks(a->K, f->per_task), sslh_i_product_task, f);
+}
+SSLH_I_FN void sslh_i_prod_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_i_axes a;
+    sslh_i_product_job f;
+    sslh_real *copy;
+    int fresh;
+    sslh_real *dx = sslh_i_grad(c, n->in[0], &fresh);
+    if (!dx || !sslh_i_axes_of(c, n->name, n->in[0], n->i[0], 0, &a)) return;
+    memset(&f, 0, sizeof f);
+    f.dy = n->out->grad;
+    if (a.R > (size_t)-1 / 16 / a.K) sslh_fail(c, SSLH_E_MEMORY, "%s: out of memory: a size overflows", n->name);
+    f.before = (double *)sslh_i_scratch(c, a.K * a.R * sizeof *f.before);
+    f.x = f.before ? sslh_i_rows_of(c, &a, n->in[0]->data, &copy) : NULL;
+    if (f.x) {
+        f.out = copy ? copy : dx;
+        f.fresh = copy ? 1 : fresh;
+        sslh_i_product_run(c, &f, &a);
+        if (copy) sslh_i_copy_rows(c, &a, copy, dx, 1, fresh);
+        sslh_i_unscratch(c, copy);
+    }
+    sslh_i_unscratch(c, f.before);
+}
+SSLH_DEF sslh_tensor *sslh_prod(sslh_ctx *c, sslh_tensor *x, int axes, int keep) {
+    const char *op = "sslh_prod";
+    sslh_tensor *out;
+    sslh_i_axes a;
+    sslh_i_node *node;
+    sslh_i_product_job f;
+    sslh_real *copy;
+    if (!sslh_i_begin(c, op, &x, 1, 1) || !sslh_i_axes_of(c, op, x, axes, keep, &a)) return sslh_i_dummy(c);
+    memset(&f, 0, sizeof f);
+    out = sslh_i_new(c, op, SSLH_F32, a.out);
+    f.x = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!f.x) return sslh_i_dummy(c);
+    f.out = out->data;
+    sslh_i_product_run(c, &f, &a);
+    sslh_i_unscratch(c, copy);
+    node = sslh_i_record(c, op, sslh_i_prod_back, out, &x, 1);
+    if (node) node->i[0] = axes;
+    return sslh_i_end(c, op, &x, 1, out);
 }
 
 /* One axis by number, negative from the end; a mask for sslh_i_axes_of, 0 and an error when there is none. */
@@ -11841,21 +12081,178 @@ SSLH_I_FN int sslh_i_one_axis(sslh_ctx *c, const char *op, const sslh_tensor *x,
 }
 
 /* Indices (I32) along the axis, which is gone from the shape; no gradient. */
-SSLH_DEF sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis) {
+SSLH_I_FN sslh_tensor *sslh_i_argmax_op(sslh_ctx *c, const char *name, sslh_tensor *x, int axis, int least) {
     sslh_tensor *out;
     sslh_i_axes a;
     sslh_real *copy;
     const sslh_real *rows;
     int mask;
-    if (!sslh_i_begin(c, "sslh_argmax", &x, 1, 1)) return sslh_i_dummy(c);
-    mask = sslh_i_one_axis(c, "sslh_argmax", x, axis);
-    if (!mask || !sslh_i_axes_of(c, "sslh_argmax", x, mask, 0, &a)) return sslh_i_dummy(c);
-    out = sslh_i_new(c, "sslh_argmax", SSLH_I32, a.out);
-    rows = out ? sslh_i_rows_of(c, &a, x->data, &copy) : NULL;
+    if (!sslh_i_begin(c, name, &x, 1, 1)) return sslh_i_dummy(c);
+    mask = sslh_i_one_axis(c, name, x, axis);
+    if (!mask || !sslh_i_axes_of(c, name, x, mask, 0, &a)) return sslh_i_dummy(c);
+    out = sslh_i_new(c, name, SSLH_I32, a.out);
+    rows = out ? sslh_i_rows_up(c, &a, x->data, least, &copy) : NULL;
     if (!rows) return sslh_i_dummy(c);
     sslh_i_max_rows(c, rows, NULL, out->ints, a.K, a.R);
     sslh_i_unscratch(c, copy);
-    return sslh_i_end(c, "sslh_argmax", &x, 1, out);
+    return sslh_i_end(c, name, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_argmax(sslh_ctx *c, sslh_tensor *x, int axis) {
+    return sslh_i_argmax_op(c, "sslh_argmax", x, axis, 0);
+}
+SSLH_DEF sslh_tensor *sslh_argmin(sslh_ctx *c, sslh_tensor *x, int axis) {
+    return sslh_i_argmax_op(c, "sslh_argmin", x, axis, 1);
+}
+
+/* --- the k largest: their places, then their values as sslh_gather_along has them, with its gradient --- */
+
+typedef struct sslh_i_topk_job {
+    const sslh_real *x;            /* (outer,size,inner) */
+    int32_t         *index;        /* (outer,k,inner) */
+    size_t           size, k, inner, lines, per_task;
+} sslh_i_topk_job;
+
+/* 1 when value i of a line, whose values lie `step` apart, comes before value j. */
+SSLH_I_FN int sslh_i_topk_before(const sslh_real *x, size_t step, int32_t i, int32_t j) {
+    sslh_real a = x[(size_t)i * step], b = x[(size_t)j * step];
+    if (a > b || a < b) return a > b;
+    if ((a != a) != (b != b)) return a != a; /* NaN before numbers */
+    return i < j;
+}
+/* heap[0 .. n-1], step apart: the last in order stands at 0, and no entry comes behind the one above it. Entry 0
+   sinks to its place. */
+SSLH_I_FN void sslh_i_topk_sink(const sslh_real *x, int32_t *heap, size_t step, size_t n) {
+    size_t at = 0, down;
+    int32_t moved = heap[0];
+    while ((down = 2 * at + 1) < n) {
+        if (down + 1 < n && sslh_i_topk_before(x, step, heap[down * step], heap[(down + 1) * step])) down++;
+        if (!sslh_i_topk_before(x, step, moved, heap[down * step])) break;
+        heap[at * step] = heap[down * step];
+        at = down;
+    }
+    heap[at * step] = moved;
+}
+/* The first k places form a heap; every later value that comes before its last one takes that one's place; in the end
+   the heap is emptied from the last to the first. k log k + size log k steps at most. */
+SSLH_I_FN void sslh_i_topk_task(void *arg, int task, int worker) {
+    const sslh_i_topk_job *f = (const sslh_i_topk_job *)arg;
+    size_t line = (size_t)task * f->per_task, end = SSLH_I_MIN(f->lines, line + f->per_task), step = f->inner;
+    (void)worker;
+    for (; line < end; line++) {
+        const sslh_real *x = f->x + line / step * step * f->size + line % step;
+        int32_t *heap = f->index + line / step * step * f->k + line % step;
+        size_t n, up;
+        for (n = 0; n < f->k; n++) { /* place n rises */
+            for (up = n; up > 0; up = (up - 1) / 2) {
+                int32_t above = heap[(up - 1) / 2 * step];
+                if (!sslh_i_topk_before(x, step, above, (int32_t)n)) break;
+                heap[up * step] = above;
+            }
+            heap[up * step] = (int32_t)n;
+        }
+        for (; n < f->size; n++)
+            if (sslh_i_topk_before(x, step, (int32_t)n, heap[0])) {
+                heap[0] = (int32_t)n;
+                sslh_i_topk_sink(x, heap, step, f->k);
+            }
+        for (n = f->k; n-- > 1;) {
+            int32_t last = heap[0];
+            heap[0] = heap[n * step];
+            sslh_i_topk_sink(x, heap, step, n);
+            heap[n * step] = last;
+        }
+    }
+}
+SSLH_DEF sslh_tensor *sslh_topk(sslh_ctx *c, sslh_tensor *x, int k, int axis, sslh_tensor **indices) {
+    const char *op = "sslh_topk";
+    sslh_tensor *index;
+    sslh_i_topk_job f;
+    sslh_shape shape;
+    char text[96];
+    if (indices) *indices = sslh_i_dummy(c);
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    axis = sslh_i_shape_axis(c, op, axis, x->ndim);
+    if (axis < 0) return sslh_i_dummy(c);
+    shape = sslh_shape_of(x);
+    if (k < 1 || k > shape.size[axis]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the %d largest along axis %d of %s: 1 to %d are there", op, k, axis,
+                  sslh_i_str(text, sizeof text, shape), shape.size[axis]);
+        return sslh_i_dummy(c);
+    }
+    shape.size[axis] = k;
+    index = sslh_i_new(c, op, SSLH_I32, shape);
+    if (!index) return sslh_i_dummy(c);
+    f.x = x->data;
+    f.index = index->ints;
+    f.size = (size_t)x->shape[axis];
+    f.k = (size_t)k;
+    f.inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    f.lines = x->count / f.size;
+    f.per_task = SSLH_I_MAX(SSLH_I_FLAT / f.size, (size_t)1);
+    sslh_i_parallel(c, sslh_i_tasks(f.lines, f.per_task), sslh_i_topk_task, &f);
+    if (indices) *indices = index;
+    return sslh_i_along_op(c, op, x, index, axis, 1);
+}
+
+/* --- running sums: x as (outer,size,inner), a task takes neighbouring columns from one end to the other --- */
+
+typedef struct sslh_i_cumsum_job {
+    const sslh_real *x;   /* forward: x; backward: dy, from the last to the first */
+    sslh_real       *y;
+    size_t           size, inner, slices, units, per_task;
+    int              back, fresh;
+} sslh_i_cumsum_job;
+
+SSLH_I_FN void sslh_i_cumsum_task(void *arg, int task, int worker) {
+    const sslh_i_cumsum_job *f = (const sslh_i_cumsum_job *)arg;
+    size_t unit = (size_t)task * f->per_task, end = SSLH_I_MIN(f->units, unit + f->per_task), i, j;
+    double sum[SSLH_I_COLUMNS];
+    (void)worker;
+    for (; unit < end; unit++) {
+        size_t first = unit % f->slices * SSLH_I_COLUMNS, wide = SSLH_I_MIN(f->inner - first, (size_t)SSLH_I_COLUMNS);
+        size_t base = unit / f->slices * f->size * f->inner + first;
+        for (j = 0; j < wide; j++) sum[j] = 0;
+        for (i = 0; i < f->size; i++) {
+            size_t at = base + (f->back ? f->size - 1 - i : i) * f->inner;
+            for (j = 0; j < wide; j++) {
+                sum[j] = sum[j] + (double)f->x[at + j];
+                f->y[at + j] = f->fresh ? (sslh_real)sum[j] : f->y[at + j] + (sslh_real)sum[j];
+            }
+        }
+    }
+}
+SSLH_I_FN void sslh_i_cumsum_run(sslh_ctx *c, const sslh_tensor *x, int axis, const sslh_real *from, sslh_real *to,
+                                 int back, int fresh) {
+    sslh_i_cumsum_job f;
+    f.x = from;
+    f.y = to;
+    f.size = (size_t)x->shape[axis];
+    f.inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    f.slices = (f.inner + SSLH_I_COLUMNS - 1) / SSLH_I_COLUMNS;
+    f.units = x->count / (f.size * f.inner) * f.slices;
+    f.per_task = SSLH_I_FLAT / (f.size * SSLH_I_MIN(f.inner, (size_t)SSLH_I_COLUMNS)) + 1;
+    f.back = back;
+    f.fresh = fresh;
+    sslh_i_parallel(c, sslh_i_tasks(f.units, f.per_task), sslh_i_cumsum_task, &f);
+}
+/* dx_i = dy_i + .. + dy_last */
+SSLH_I_FN void sslh_i_cumsum_back(sslh_ctx *c, sslh_i_node *n) {
+    int fresh;
+    sslh_real *dx = sslh_i_grad(c, n->in[0], &fresh);
+    if (dx) sslh_i_cumsum_run(c, n->out, n->i[0], n->out->grad, dx, 1, fresh);
+}
+SSLH_DEF sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis) {
+    const char *op = "sslh_cumsum";
+    sslh_tensor *out;
+    sslh_i_node *node;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    axis = sslh_i_shape_axis(c, op, axis, x->ndim);
+    out = axis < 0 ? NULL : sslh_i_new(c, op, SSLH_F32, sslh_shape_of(x));
+    if (!out) return sslh_i_dummy(c);
+    sslh_i_cumsum_run(c, x, axis, x->data, out->data, 0, 1);
+    node = sslh_i_record(c, op, sslh_i_cumsum_back, out, &x, 1);
+    if (node) node->i[0] = axis;
+    return sslh_i_end(c, op, &x, 1, out);
 }
 
 /* --- softmax: along the last axis in place, along others on a turned copy ---
@@ -12715,6 +13112,12 @@ SSLH_I_FN void sslh_i_conv_reference(const sslh_i_conv *s, int which, sslh_real 
                         }
 }
 
+/* The stride of a single window is of no account: not beyond the image, because kernels reckon with the next ones. */
+SSLH_I_FN void sslh_i_conv_near(sslh_i_conv *s) {
+    if (s->oh == 1) s->sh = SSLH_I_MIN(s->sh, s->h + 2 * s->ph);
+    if (s->ow == 1) s->sw = SSLH_I_MIN(s->sw, s->w + 2 * s->pw);
+}
+
 /* --- convolution as operations: 2-D, 1-D (height 1), and transposed --- */
 
 /* One axis of a descriptor: its own value, or the other's where it is 0; negative means really zero (padding). */
@@ -12822,6 +13225,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.w = transposed ? (int)ow : in_w;
     s.oh = transposed ? in_h : (int)oh;
     s.ow = transposed ? in_w : (int)ow;
+    sslh_i_conv_near(&s);
     const int out_c = transposed ? s.ci : s.co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: weight %s, bias %s: the bias must be (%d)", op, sw,
@@ -12868,39 +13272,65 @@ SSLH_DEF sslh_tensor *sslh_conv1d_transpose(sslh_ctx *c, sslh_tensor *x, sslh_te
 
 /* --- pooling --- */
 
-/* Checks a pooling of x (N,H,W,C) and describes it as a depthwise convolution; 0 after an error. */
-SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, int kernel, int stride, int pad,
+/* Number of windows along an axis; 0 when not even one fits. They begin at 0, stride, 2 stride .. of the padded axis.
+   With ceil_mode a last one that is not whole counts too, but none that begins in the padding behind x. */
+SSLH_I_FN int64_t sslh_i_pool_count(int size, int kernel, int stride, int pad, int ceil_mode) {
+    const int64_t room = (int64_t)size + 2 * (int64_t)pad - kernel + (ceil_mode ? stride - 1 : 0);
+    int64_t count = room < 0 ? 0 : room / stride + 1;
+    if (ceil_mode && count && (count - 1) * stride >= (int64_t)size + pad) count--;
+    return count;
+}
+/* Checks a pooling of x (N,H,W,C), or with dims 1 (N,T,C), and describes it as a depthwise convolution; 0 after an
+   error. */
+SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims,
                                 sslh_i_conv *s) {
     char sx[96];
     if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
     sslh_i_str(sx, sizeof sx, sslh_shape_of(x));
-    if (stride == 0) stride = kernel;
-    if (x->ndim != 4) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s must be (N,H,W,C)", op, sx);
-        return 0;
-    }
-    if (kernel < 1 || stride < 1 || pad < 0 || pad > kernel / 2 || kernel > 4096) {
-        sslh_fail(c, SSLH_E_USAGE,
-                  "%s: kernel %d, stride %d, pad %d: the first two must be positive, pad at most half the kernel", op,
-                  kernel, stride, pad);
-        return 0;
-    }
-    if ((int64_t)x->shape[1] + 2 * pad < kernel || (int64_t)x->shape[2] + 2 * pad < kernel ||
-        (int64_t)x->shape[1] * x->shape[2] > INT_MAX / 4 / x->shape[0]) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s does not hold a window of %d", op, sx, kernel);
+    if (x->ndim != dims + 2) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s must be %s", op, sx, dims == 2 ? "(N,H,W,C)" : "(N,T,C)");
         return 0;
     }
     s->n = x->shape[0];
-    s->h = x->shape[1];
-    s->w = x->shape[2];
-    s->ci = s->co = s->groups = x->shape[3];
-    s->kh = s->kw = kernel;
-    s->sh = s->sw = stride;
-    s->ph = s->pw = pad;
+    s->h = dims == 2 ? x->shape[1] : 1;
+    s->w = x->shape[dims];
+    s->ci = s->co = s->groups = x->shape[dims + 1];
+    s->kh = dims == 2 ? d.kernel : 1;
+    s->kw = d.kernel_w ? d.kernel_w : d.kernel;
+    s->sh = dims == 2 ? (d.stride ? d.stride : s->kh) : 1;
+    s->sw = d.stride_w ? d.stride_w : d.stride ? d.stride : s->kw;
+    s->ph = dims == 2 ? d.pad : 0;
+    s->pw = d.pad_w == SSLH_OFF ? 0 : d.pad_w ? d.pad_w : d.pad;
     s->dh = s->dw = 1;
-    s->oh = (s->h + 2 * pad - kernel) / stride + 1;
-    s->ow = (s->w + 2 * pad - kernel) / stride + 1;
+    if (SSLH_I_MIN(s->kh, s->kw) < 1 || SSLH_I_MAX(s->kh, s->kw) > 4096 || SSLH_I_MIN(s->sh, s->sw) < 1 || d.pad < 0 ||
+        s->pw < 0 || s->ph > s->kh / 2 || s->pw > s->kw / 2) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: windows of %d x %d, stride %d x %d, pad %d x %d: sides must be 1 to 4096, "
+                  "strides positive and pad at most half the window", op, s->kh, s->kw, s->sh, s->sw, s->ph, s->pw);
+        return 0;
+    }
+    const int64_t oh = sslh_i_pool_count(s->h, s->kh, s->sh, s->ph, d.ceil_mode);
+    const int64_t ow = sslh_i_pool_count(s->w, s->kw, s->sw, s->pw, d.ceil_mode);
+    if (oh < 1 || ow < 1 || (int64_t)s->h * s->w > INT_MAX / 4 / s->n || oh * ow > INT_MAX / 4 / s->n) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, windows of %d x %d: %s", op, sx, s->kh, s->kw,
+                  oh < 1 || ow < 1 ? "x does not hold one" : "too many pixels");
+        return 0;
+    }
+    s->oh = (int)oh;
+    s->ow = (int)ow;
+    sslh_i_conv_near(s);
     return 1;
+}
+SSLH_I_FN sslh_shape sslh_i_pool_out(const sslh_i_conv *s, int dims) {
+    return dims == 2 ? sslh_dim4(s->n, s->oh, s->ow, s->co) : sslh_dim3(s->n, s->ow, s->co);
+}
+/* The descriptor of square windows. */
+SSLH_I_FN sslh_pool_desc sslh_i_pool_square(int kernel, int stride, int pad) {
+    sslh_pool_desc d;
+    memset(&d, 0, sizeof d);
+    d.kernel = kernel;
+    d.stride = stride;
+    d.pad = pad;
+    return d;
 }
 
 typedef struct sslh_i_pool_job {
@@ -12909,7 +13339,8 @@ typedef struct sslh_i_pool_job {
     const sslh_real *x, *y, *dy; /* (N,H,W,C) (N,OH,OW,C) (N,OH,OW,C) */
     sslh_real       *out, *dx; /* forward: out = y; backward: dx (N,H,W,C) */
     char            *work;     /* per worker: pointers of a window */
-    size_t           work_bytes;
+    size_t           work_bytes, taps; /* values of a window that x can hold */
+    int              exclude_pad;
 } sslh_i_pool_job;
 
 /* One image: y = max over the part of the window inside it, or the gradient (dx is added to). */
@@ -12918,7 +13349,7 @@ SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
     const sslh_i_conv *s = &p->s;
     const size_t channels = (size_t)s->ci, image = (size_t)s->h * (size_t)s->w * channels * (size_t)task;
     const sslh_real **px = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
-    sslh_real **pd = (sslh_real **)(void *)(px + (size_t)s->kh * (size_t)s->kw);
+    sslh_real **pd = (sslh_real **)(void *)(px + p->taps);
     for (int i = 0; i < s->oh; i++)
         for (int j = 0; j < s->ow; j++) {
             const size_t at = (((size_t)task * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * channels;
@@ -12936,7 +13367,8 @@ SSLH_I_FN void sslh_i_max_pool_task(void *arg, int task, int worker) {
 }
 SSLH_I_FN void sslh_i_max_pool_run(sslh_ctx *c, sslh_i_pool_job *p) {
     p->k = c->k;
-    p->work_bytes = ((size_t)p->s.kh * (size_t)p->s.kw * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
+    p->taps = (size_t)SSLH_I_MIN(p->s.kh, p->s.h) * (size_t)SSLH_I_MIN(p->s.kw, p->s.w);
+    p->work_bytes = (p->taps * 2 * sizeof(sslh_real *) + 63) / 64 * 64;
     p->work = sslh_i_work(c, &p->work_bytes);
     if (!p->work) return;
     sslh_i_parallel(c, p->s.n, sslh_i_max_pool_task, p);
@@ -12969,30 +13401,102 @@ SSLH_I_FN sslh_tensor *sslh_i_max_pool(sslh_ctx *c, const char *op, sslh_tensor 
     if (node) memcpy(node->i, s, sizeof *s);
     return sslh_i_end(c, op, &x, 1, out);
 }
-SSLH_DEF sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
+SSLH_I_FN sslh_tensor *sslh_i_max_pool_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims) {
     sslh_i_conv s;
-    if (!sslh_i_pool_shape(c, "sslh_max_pool2d", x, kernel, stride, pad, &s)) return sslh_i_dummy(c);
-    return sslh_i_max_pool(c, "sslh_max_pool2d", x, &s, sslh_dim4(s.n, s.oh, s.ow, s.co));
+    if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
+    return sslh_i_max_pool(c, op, x, &s, sslh_i_pool_out(&s, dims));
+}
+SSLH_DEF sslh_tensor *sslh_max_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
+    return sslh_i_max_pool_op(c, "sslh_max_pool2d", x, sslh_i_pool_square(kernel, stride, pad), 2);
+}
+SSLH_DEF sslh_tensor *sslh_max_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc) {
+    return sslh_i_max_pool_op(c, "sslh_max_pool2d_ex", x, desc, 2);
+}
+SSLH_DEF sslh_tensor *sslh_max_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc) {
+    return sslh_i_max_pool_op(c, "sslh_max_pool1d", x, desc, 1);
 }
 
-/* The average is a depthwise convolution with the constant 1 / kernel^2. */
-SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv */
-    sslh_i_conv s;
-    int fresh;
-    memcpy(&s, node->i, sizeof s);
-    sslh_real *dx = sslh_i_grad(c, node->in[0], &fresh);
-    sslh_real share = SSLH_I_R(1) / (sslh_real)(s.kh * s.kw);
-    if (dx) sslh_i_conv_data(c, &s, node->out->grad, NULL, share, NULL, 0, !fresh, dx);
+/* The average is a depthwise convolution with the constant 1 / (Kh Kw). Windows that count fewer values, because they
+   reach beyond the padding or padding is not counted, are multiplied by Kh Kw / values: the result after the
+   convolution, its gradient before the convolution's. */
+
+/* Values that window i of an axis counts. */
+SSLH_I_FN int sslh_i_pool_values(int i, int size, int kernel, int stride, int pad, int exclude) {
+    int begin = i * stride - pad, end = SSLH_I_MIN(begin + kernel, size + (exclude ? 0 : pad));
+    return end - (exclude ? SSLH_I_MAX(begin, 0) : begin);
 }
-SSLH_DEF sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
+/* 1 when some window counts fewer than all: the first or the last does. */
+SSLH_I_FN int sslh_i_pool_uneven(const sslh_i_conv *s, int exclude) {
+    return sslh_i_pool_values(0, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
+           sslh_i_pool_values(s->oh - 1, s->h, s->kh, s->sh, s->ph, exclude) < s->kh ||
+           sslh_i_pool_values(0, s->w, s->kw, s->sw, s->pw, exclude) < s->kw ||
+           sslh_i_pool_values(s->ow - 1, s->w, s->kw, s->sw, s->pw, exclude) < s->kw;
+}
+/* out = x Kh Kw / values, both (N,OH,OW,C), possibly one; a task is an image. */
+SSLH_I_FN void sslh_i_pool_weigh_task(void *arg, int task, int worker) {
+    const sslh_i_pool_job *p = (const sslh_i_pool_job *)arg;
+    const sslh_i_conv *s = &p->s;
+    const size_t n = (size_t)s->co;
+    (void)worker;
+    for (int i = 0; i < s->oh; i++) {
+        const int rows = sslh_i_pool_values(i, s->h, s->kh, s->sh, s->ph, p->exclude_pad);
+        for (int j = 0; j < s->ow; j++) {
+            const int columns = sslh_i_pool_values(j, s->w, s->kw, s->sw, s->pw, p->exclude_pad);
+            const size_t at = (((size_t)task * (size_t)s->oh + (size_t)i) * (size_t)s->ow + (size_t)j) * n;
+            const sslh_real factor = (sslh_real)(s->kh * s->kw) / (sslh_real)(rows * columns);
+            p->k->unary(SSLH_I_U_SCALE, p->x + at, p->out + at, n, factor, 0);
+        }
+    }
+}
+SSLH_I_FN void sslh_i_pool_weigh(sslh_ctx *c, const sslh_i_conv *s, int exclude_pad, const sslh_real *x,
+                                 sslh_real *out) {
+    sslh_i_pool_job p;
+    memset(&p, 0, sizeof p);
+    p.k = c->k;
+    p.s = *s;
+    p.exclude_pad = exclude_pad;
+    p.x = x;
+    p.out = out;
+    sslh_i_parallel(c, s->n, sslh_i_pool_weigh_task, &p);
+}
+SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: the sslh_i_conv; f[0] exclude_pad */
     sslh_i_conv s;
-    if (!sslh_i_pool_shape(c, "sslh_avg_pool2d", x, kernel, stride, pad, &s)) return sslh_i_dummy(c);
-    sslh_tensor *out = sslh_i_new(c, "sslh_avg_pool2d", SSLH_F32, sslh_dim4(s.n, s.oh, s.ow, s.co));
+    int fresh, exclude = node->f[0] > 0;
+    memcpy(&s, node->i, sizeof s);
+    sslh_real *dx = sslh_i_grad(c, node->in[0], &fresh), *weighed = NULL;
+    sslh_real share = SSLH_I_R(1) / (sslh_real)(s.kh * s.kw);
+    if (!dx) return;
+    if (sslh_i_pool_uneven(&s, exclude)) {
+        weighed = (sslh_real *)sslh_i_scratch(c, node->out->count * sizeof *weighed);
+        if (!weighed) return;
+        sslh_i_pool_weigh(c, &s, exclude, node->out->grad, weighed);
+    }
+    sslh_i_conv_data(c, &s, weighed ? weighed : node->out->grad, NULL, share, NULL, 0, !fresh, dx);
+    sslh_i_unscratch(c, weighed);
+}
+SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims) {
+    sslh_i_conv s;
+    const int exclude = d.exclude_pad != 0;
+    if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
+    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_i_pool_out(&s, dims));
     if (!out) return sslh_i_dummy(c);
     sslh_i_conv_gather(c, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw), NULL, 0, 0, out->data);
-    sslh_i_node *node = sslh_i_record(c, "sslh_avg_pool2d", sslh_i_avg_pool_back, out, &x, 1);
-    if (node) memcpy(node->i, &s, sizeof s);
-    return sslh_i_end(c, "sslh_avg_pool2d", &x, 1, out);
+    if (sslh_i_pool_uneven(&s, exclude)) sslh_i_pool_weigh(c, &s, exclude, out->data, out->data);
+    sslh_i_node *node = sslh_i_record(c, op, sslh_i_avg_pool_back, out, &x, 1);
+    if (node) {
+        memcpy(node->i, &s, sizeof s);
+        node->f[0] = exclude ? SSLH_I_R(1) : SSLH_I_R(0);
+    }
+    return sslh_i_end(c, op, &x, 1, out);
+}
+SSLH_DEF sslh_tensor *sslh_avg_pool2d(sslh_ctx *c, sslh_tensor *x, int kernel, int stride, int pad) {
+    return sslh_i_avg_pool_op(c, "sslh_avg_pool2d", x, sslh_i_pool_square(kernel, stride, pad), 2);
+}
+SSLH_DEF sslh_tensor *sslh_avg_pool2d_ex(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc) {
+    return sslh_i_avg_pool_op(c, "sslh_avg_pool2d_ex", x, desc, 2);
+}
+SSLH_DEF sslh_tensor *sslh_avg_pool1d(sslh_ctx *c, sslh_tensor *x, sslh_pool_desc desc) {
+    return sslh_i_avg_pool_op(c, "sslh_avg_pool1d", x, desc, 1);
 }
 
 /* Over all places of x (N,..,C) -> (N,C): the average; image by image. */
@@ -13075,108 +13579,220 @@ SSLH_DEF sslh_tensor *sslh_global_max_pool(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_max_pool(c, "sslh_global_max_pool", x, &s, sslh_dim2(s.n, s.ci));
 }
 
-/* --- resizing of N,H,W,C ---
-   nearest    source row floor(i H / H')                          (as torch.nn.functional.interpolate)
-   bilinear   source place (i + 1/2) H / H' - 1/2, at least 0: rows lo and lo + 1 (at most H - 1), weights 1 - f and f.
-   Places are computed in integers, so they are the same everywhere. */
-typedef struct sslh_i_resize_job {
-    const struct sslh_i_kernels *k;
-    const sslh_real *x; /* forward: source (N,H,W,C); backward: dy (N,OH,OW,C) */
-    sslh_real       *y; /* forward: result (N,OH,OW,C); backward: dx (N,H,W,C), added to */
-    int h, w, oh, ow, bilinear, back;
-    size_t channels;
-} sslh_i_resize_job;
+/* --- resizing of N,H,W,C: a pixel is a sum over taps of both axes, the weight of the row times that of the column ---
+   With i a place of the result, H' and H the sizes, and its place in the source
+     x = (i + 1/2) H / H' - 1/2,   with align_corners   x = i (H - 1) / (H' - 1)
+   nearest    row floor(i H / H')
+   bilinear   rows floor x and the next, weights 1 - f and f, f = x - floor x; x is at least 0
+   bicubic    rows floor x - 1 .. floor x + 2, weights k(f + 1), k(f), k(1 - f), k(2 - f), Keys' cubic with a = -3/4:
+              k(t) = (a + 2) t^3 - (a + 3) t^2 + 1 for t <= 1,   a t^3 - 5 a t^2 + 8 a t - 4 a for t <= 2
+   Rows outside are those at the border. Antialiased, with the step of x from one i to the next and s = max(step, 1):
+   all rows r of the source with t = |r + 1/2 - step (i + 1/2)| / s below 1 (bicubic: 2), and weights k(t), here with
+   a = -1/2, bilinear k(t) = 1 - t, divided by their sum.
+   Places are computed in integers and weights in double, so they are the same everywhere. */
 
-/* lo, hi and f of output place i. */
-SSLH_I_FN void sslh_i_resize_place(int i, int size, int out, int bilinear, int place[2], sslh_real *f) {
-    if (!bilinear) {
-        place[0] = place[1] = (int)((int64_t)i * size / out);
-        *f = SSLH_I_R(0);
+/* Place i of the result: the sum of weight[i taps + t] times source row row[i taps + t]. */
+typedef struct sslh_i_resize_axis { int size, out, *row; size_t taps; sslh_real *weight; } sslh_i_resize_axis;
+
+SSLH_I_FN double sslh_i_keys(double t, double a) { /* t >= 0 */
+    double y;
+    if (t >= 2.0) return 0.0;
+    if (t <= 1.0) {
+        y = (a + 2.0) * t;
+        y = y - (a + 3.0);
+        y = y * t;
+        y = y * t;
+        return y + 1.0;
+    }
+    y = a * t;
+    y = y - 5.0 * a;
+    y = y * t;
+    y = y + 8.0 * a;
+    y = y * t;
+    return y - 4.0 * a;
+}
+/* Row and weight of up to 4 taps of place i. */
+SSLH_I_FN void sslh_i_resize_place(const sslh_i_resize_axis *a, int i, sslh_interpolate_desc d, int *row,
+                                   sslh_real *weight) {
+    int64_t at, unit; /* x = at / unit */
+    if (d.mode == SSLH_NEAREST) {
+        row[0] = (int)((int64_t)i * a->size / a->out);
+        weight[0] = SSLH_I_R(1);
         return;
     }
-    int64_t at = (2 * (int64_t)i + 1) * size - out, unit = 2 * (int64_t)out; /* place = at / unit */
-    if (at < 0) at = 0;
-    place[0] = (int)(at / unit);
-    place[1] = SSLH_I_MIN(place[0] + 1, size - 1);
-    *f = (sslh_real)(at % unit) / (sslh_real)unit;
+    if (d.align_corners) {
+        at = a->out > 1 ? (int64_t)i * (a->size - 1) : 0;
+        unit = a->out > 1 ? a->out - 1 : 1;
+    } else {
+        at = (2 * (int64_t)i + 1) * a->size - a->out;
+        unit = 2 * (int64_t)a->out;
+    }
+    if (d.mode == SSLH_BILINEAR) {
+        if (at < 0) at = 0;
+        row[0] = (int)(at / unit);
+        row[1] = SSLH_I_MIN(row[0] + 1, a->size - 1);
+        weight[1] = (sslh_real)(at % unit) / (sslh_real)unit;
+        weight[0] = SSLH_I_R(1) - weight[1];
+        return;
+    }
+    const int low = at < 0 ? (int)((at - unit + 1) / unit) : (int)(at / unit);
+    const double f = (double)(at - low * unit) / (double)unit;
+    const double distance[4] = { f + 1.0, f, 1.0 - f, 2.0 - f };
+    for (int t = 0; t < 4; t++) {
+        row[t] = SSLH_I_MIN(SSLH_I_MAX(low - 1 + t, 0), a->size - 1);
+        weight[t] = (sslh_real)sslh_i_keys(distance[t], -0.75);
+    }
 }
+/* The step of x, and how far a pixel reaches. */
+SSLH_I_FN double sslh_i_resize_reach(const sslh_i_resize_axis *a, sslh_interpolate_desc d, double *step) {
+    *step = !d.align_corners ? (double)a->size / (double)a->out
+            : a->out > 1     ? (double)(a->size - 1) / (double)(a->out - 1)
+                             : 0.0;
+    return (d.mode == SSLH_BICUBIC ? 2.0 : 1.0) * SSLH_I_MAX(*step, 1.0);
+}
+/* The same antialiased: rows and weights that are left over are 0. */
+SSLH_I_FN void sslh_i_resize_cover(const sslh_i_resize_axis *a, int i, sslh_interpolate_desc d, int *row,
+                                   sslh_real *weight) {
+    double step, reach = sslh_i_resize_reach(a, d, &step), center = step * ((double)i + 0.5), sum = 0.0;
+    const double shrink = SSLH_I_MAX(step, 1.0);
+    double low = center - reach, high = center + reach;
+    low = low + 0.5;
+    high = high + 0.5;
+    const int first = low > 0.0 ? (int)low : 0, end = high < (double)a->size ? (int)high : a->size;
+    for (int pass = 0; pass < 2; pass++) /* the sum, then the weights */
+        for (int r = 0; r < (int)a->taps; r++) {
+            double w = 0.0;
+            if (first + r < end) {
+                double t = (double)(first + r) - center;
+                t = t + 0.5;
+                t = fabs(t / shrink);
+                w = d.mode == SSLH_BICUBIC ? sslh_i_keys(t, -0.5) : t < 1.0 ? 1.0 - t : 0.0;
+            }
+            if (pass == 0) {
+                sum = sum + w;
+                continue;
+            }
+            row[r] = first + r < end ? first + r : 0;
+            weight[r] = sum > 0.0 || sum < 0.0 ? (sslh_real)(w / sum) : SSLH_I_R(0);
+        }
+}
+/* Fills in rows and weights of an axis, scratch to be given back; 0 after an error. */
+SSLH_I_FN int sslh_i_resize_table(sslh_ctx *c, sslh_i_resize_axis *a, int size, int out, sslh_interpolate_desc d) {
+    double step, reach;
+    a->size = size;
+    a->out = out;
+    reach = sslh_i_resize_reach(a, d, &step);
+    if ((2.0 * reach + 4.0) * 16.0 * out > (double)((size_t)-1 / 2)) {
+        sslh_fail(c, SSLH_E_MEMORY, "out of memory: a size overflows");
+        return 0;
+    }
+    a->taps = d.antialias ? 2 * (size_t)ceil(reach) + 1 : d.mode == SSLH_NEAREST ? 1 : d.mode == SSLH_BILINEAR ? 2 : 4;
+    a->weight = (sslh_real *)sslh_i_scratch(c, (size_t)out * a->taps * (sizeof *a->weight + sizeof *a->row));
+    if (!a->weight) return 0;
+    a->row = (int *)(void *)(a->weight + (size_t)out * a->taps);
+    for (int i = 0; i < out; i++) {
+        size_t at = (size_t)i * a->taps;
+        if (d.antialias) sslh_i_resize_cover(a, i, d, a->row + at, a->weight + at);
+        else sslh_i_resize_place(a, i, d, a->row + at, a->weight + at);
+    }
+    return 1;
+}
+
+typedef struct sslh_i_resize_job {
+    const struct sslh_i_kernels *k;
+    const sslh_real   *x; /* forward: source (N,H,W,C); backward: dy (N,OH,OW,C) */
+    sslh_real         *y; /* forward: result (N,OH,OW,C); backward: dx (N,H,W,C), added to */
+    sslh_i_resize_axis rows, columns;
+    int                back;
+    size_t             channels;
+} sslh_i_resize_job;
+
 SSLH_I_FN void sslh_i_resize_task(void *arg, int task, int worker) { /* one image */
     const sslh_i_resize_job *p = (const sslh_i_resize_job *)arg;
+    const sslh_i_resize_axis *rows = &p->rows, *columns = &p->columns;
     const size_t n = p->channels;
-    const sslh_real one = SSLH_I_R(1);
     (void)worker;
-    for (int i = 0; i < p->oh; i++) {
-        int r[2], q[2];
-        sslh_real fh, fw;
-        sslh_i_resize_place(i, p->h, p->oh, p->bilinear, r, &fh);
-        for (int j = 0; j < p->ow; j++) {
-            sslh_i_resize_place(j, p->w, p->ow, p->bilinear, q, &fw);
-            const size_t to = (((size_t)task * (size_t)p->oh + (size_t)i) * (size_t)p->ow + (size_t)j) * n;
+    for (int i = 0; i < rows->out; i++)
+        for (int j = 0; j < columns->out; j++) {
+            const size_t to = (((size_t)task * (size_t)rows->out + (size_t)i) * (size_t)columns->out + (size_t)j) * n;
             if (!p->back) memset(p->y + to, 0, n * sizeof *p->y);
-            for (int a = 0; a < 2; a++)
-                for (int b = 0; b < 2; b++) {
-                    const size_t from = (((size_t)task * (size_t)p->h + (size_t)r[a]) * (size_t)p->w + (size_t)q[b]) *
-                                        n;
-                    sslh_real u = a ? fh : one - fh, v = b ? fw : one - fw;
-                    sslh_real weight = u * v;
+            for (size_t a = (size_t)i * rows->taps; a < ((size_t)i + 1) * rows->taps; a++) {
+                const size_t line = ((size_t)task * (size_t)rows->size + (size_t)rows->row[a]) * (size_t)columns->size;
+                for (size_t b = (size_t)j * columns->taps; b < ((size_t)j + 1) * columns->taps; b++) {
+                    const size_t from = (line + (size_t)columns->row[b]) * n;
+                    sslh_real weight = rows->weight[a] * columns->weight[b];
                     if (weight == SSLH_I_R(0)) continue;
                     if (p->back) p->k->madd_row(p->y + from, p->x + to, NULL, weight, n);
                     else p->k->madd_row(p->y + to, p->x + from, NULL, weight, n);
                 }
+            }
         }
-    }
 }
-SSLH_I_FN void sslh_i_resize_back(sslh_ctx *c, sslh_i_node *node) { /* node->i[0]: bilinear */
+SSLH_I_FN void sslh_i_resize_run(sslh_ctx *c, const sslh_tensor *x, const sslh_tensor *out, sslh_interpolate_desc d,
+                                 const sslh_real *from, sslh_real *to, int back) {
     sslh_i_resize_job p;
-    sslh_tensor *x = node->in[0], *out = node->out;
-    int fresh;
     memset(&p, 0, sizeof p);
-    p.y = sslh_i_grad(c, x, &fresh);
-    if (!p.y) return;
-    if (fresh) memset(p.y, 0, x->count * sizeof *p.y);
     p.k = c->k;
-    p.x = out->grad;
-    p.h = x->shape[1];
-    p.w = x->shape[2];
-    p.oh = out->shape[1];
-    p.ow = out->shape[2];
+    p.x = from;
+    p.y = to;
     p.channels = (size_t)x->shape[3];
-    p.bilinear = node->i[0];
-    p.back = 1;
-    sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
+    p.back = back;
+    if (!sslh_i_resize_table(c, &p.rows, x->shape[1], out->shape[1], d)) return;
+    if (sslh_i_resize_table(c, &p.columns, x->shape[2], out->shape[2], d)) {
+        sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
+        sslh_i_unscratch(c, p.columns.weight);
+    }
+    sslh_i_unscratch(c, p.rows.weight);
+}
+SSLH_I_FN void sslh_i_resize_back(sslh_ctx *c, sslh_i_node *node) { /* node->i: mode, antialias, align_corners */
+    sslh_interpolate_desc d;
+    sslh_tensor *x = node->in[0];
+    int fresh;
+    sslh_real *dx = sslh_i_grad(c, x, &fresh);
+    if (!dx) return;
+    if (fresh) memset(dx, 0, x->count * sizeof *dx);
+    d.mode = (sslh_resize_mode)node->i[0];
+    d.antialias = node->i[1];
+    d.align_corners = node->i[2];
+    sslh_i_resize_run(c, x, node->out, d, node->out->grad, dx, 1);
 }
 SSLH_I_FN sslh_tensor *sslh_i_resize_op(sslh_ctx *c, const char *op, sslh_tensor *x, int height, int width,
-                                        int bilinear) {
-    sslh_i_resize_job p;
+                                        sslh_interpolate_desc d) {
     char sx[96];
     if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
-    if (x->ndim != 4 || height < 1 || width < 1) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s to %d x %d: x must be (N,H,W,C) and both sizes positive", op,
+    if (d.mode != SSLH_NEAREST && d.mode != SSLH_BILINEAR && d.mode != SSLH_BICUBIC)
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d is not a mode", op, (int)d.mode);
+    else if (d.mode == SSLH_NEAREST && (d.antialias || d.align_corners))
+        sslh_fail(c, SSLH_E_USAGE, "%s: antialias and align_corners are for bilinear and bicubic, not for nearest", op);
+    else if (x->ndim != 4 || height < 1 || width < 1)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s to %d x %d: x must be (N,H,W,C) and both sides positive", op,
                   sslh_i_str(sx, sizeof sx, sslh_shape_of(x)), height, width);
-        return sslh_i_dummy(c);
-    }
-    sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_dim4(x->shape[0], height, width, x->shape[3]));
+    sslh_tensor *out = SSLH_I_BAD(c) ? NULL
+                                     : sslh_i_new(c, op, SSLH_F32, sslh_dim4(x->shape[0], height, width, x->shape[3]));
     if (!out) return sslh_i_dummy(c);
-    memset(&p, 0, sizeof p);
-    p.k = c->k;
-    p.x = x->data;
-    p.y = out->data;
-    p.h = x->shape[1];
-    p.w = x->shape[2];
-    p.oh = height;
-    p.ow = width;
-    p.channels = (size_t)x->shape[3];
-    p.bilinear = bilinear;
-    sslh_i_parallel(c, x->shape[0], sslh_i_resize_task, &p);
+    sslh_i_resize_run(c, x, out, d, x->data, out->data, 0);
     sslh_i_node *node = sslh_i_record(c, op, sslh_i_resize_back, out, &x, 1);
-    if (node) node->i[0] = bilinear;
+    if (node) {
+        node->i[0] = (int)d.mode;
+        node->i[1] = d.antialias;
+        node->i[2] = d.align_corners;
+    }
     return sslh_i_end(c, op, &x, 1, out);
 }
+SSLH_I_FN sslh_interpolate_desc sslh_i_resize_plain(sslh_resize_mode mode) {
+    sslh_interpolate_desc d;
+    memset(&d, 0, sizeof d);
+    d.mode = mode;
+    return d;
+}
+SSLH_DEF sslh_tensor *sslh_interpolate(sslh_ctx *c, sslh_tensor *x, int height, int width, sslh_interpolate_desc desc) {
+    return sslh_i_resize_op(c, "sslh_interpolate", x, height, width, desc);
+}
 SSLH_DEF sslh_tensor *sslh_resize_nearest(sslh_ctx *c, sslh_tensor *x, int height, int width) {
-    return sslh_i_resize_op(c, "sslh_resize_nearest", x, height, width, 0);
+    return sslh_i_resize_op(c, "sslh_resize_nearest", x, height, width, sslh_i_resize_plain(SSLH_NEAREST));
 }
 SSLH_DEF sslh_tensor *sslh_resize_bilinear(sslh_ctx *c, sslh_tensor *x, int height, int width) {
-    return sslh_i_resize_op(c, "sslh_resize_bilinear", x, height, width, 1);
+    return sslh_i_resize_op(c, "sslh_resize_bilinear", x, height, width, sslh_i_resize_plain(SSLH_BILINEAR));
 }
 
 /* ================================================================================================================== */
@@ -13804,9 +14420,9 @@ SSLH_DEF sslh_tensor *sslh_drop_path(sslh_ctx *c, sslh_tensor *x, float p) {
 /*  >>shapes        reshape, permute, concat, gather ..                                                               */
 /* ================================================================================================================== */
 
-/* Everything here moves values and computes nothing: forward copies runs of neighbouring elements, backward copies or
-   adds the same runs the other way. Integer and byte tensors are moved as well, without a gradient. How a copy is cut
-   and which lines stay in the cache is the engine's affair, >>copies. */
+/* Everything here moves values and computes nothing (sslh_scatter_add alone adds): forward copies runs of neighbouring
+   elements, or values by index, backward copies or adds the same the other way. Integer and byte tensors are moved as
+   well, without a gradient. How a copy is cut and which lines stay in the cache is the engine's affair, >>copies. */
 
 /* An axis counted from the front (0 ..) or from the end (-1 ..) as 0 .. ndim-1; -1 and an error when there is none. */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim) {
@@ -14043,6 +14659,35 @@ SSLH_DEF sslh_tensor *sslh_slice(sslh_ctx *c, sslh_tensor *x, int axis, int begi
     return sslh_i_end(c, op, &x, 1, out);
 }
 
+/* What slice and pad copy by a list of indices: count of them, first, first + step ..; NULL after an error. */
+SSLH_I_FN sslh_tensor *sslh_i_steps(sslh_ctx *c, const char *op, int count, int first, int step) {
+    sslh_tensor *index = sslh_i_new(c, op, SSLH_I32, sslh_dim1(count));
+    int i;
+    if (!index) return NULL;
+    for (i = 0; i < count; i++) index->ints[i] = (int32_t)(first + (int64_t)i * step);
+    return index;
+}
+SSLH_DEF sslh_tensor *sslh_slice_ex(sslh_ctx *c, sslh_tensor *x, int axis, int begin, int end, int step) {
+    const char *op = "sslh_slice";
+    sslh_tensor *index;
+    int size, ok;
+    if (step == 1) return sslh_slice(c, x, axis, begin, end);
+    if (!sslh_i_begin(c, op, &x, 1, 0)) return sslh_i_dummy(c);
+    axis = sslh_i_shape_axis(c, op, axis, x->ndim);
+    if (axis < 0) return sslh_i_dummy(c);
+    size = x->shape[axis];
+    ok = step > 0 ? begin >= 0 && end > begin && end <= size : step < 0 && begin < size && end < begin && end >= -1;
+    if (!ok) {
+        char a[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: from %d to %d by %d in axis %d of %s: 0 <= begin < end <= %d is needed, with a "
+                  "step below 0 %d > begin > end >= -1, and no step of 0", op, begin, end, step, axis,
+                  sslh_i_str(a, sizeof a, sslh_shape_of(x)), size, size);
+        return sslh_i_dummy(c);
+    }
+    index = sslh_i_steps(c, op, (int)(((int64_t)end - begin + step + (step > 0 ? -1 : 1)) / step), begin, step);
+    return index ? sslh_i_along_op(c, op, x, index, axis, 0) : sslh_i_dummy(c);
+}
+
 /* The padding's share of dy is dropped. */
 SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0];
@@ -14053,19 +14698,42 @@ SSLH_I_FN void sslh_i_pad_back(sslh_ctx *c, sslh_i_node *n) {
     if (g) sslh_i_runs_copy(c, g, run, n->out->grad + (size_t)n->i[1] * inner, whole, outer, run, sizeof *g, !fresh);
 }
 
-/* The frame is written first, then x into its middle. */
-SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value) {
+/* The index of x that stands at place i of the padded axis. */
+SSLH_I_FN int sslh_i_pad_source(sslh_pad_mode mode, int i, int size) {
+    if (mode == SSLH_PAD_REFLECT) return i < 0 ? -i : i >= size ? size - 1 - (i - (size - 1)) : i;
+    return SSLH_I_MIN(SSLH_I_MAX(i, 0), size - 1);
+}
+/* With a constant the frame is written first, then x into its middle; otherwise all places are picked from x. */
+SSLH_DEF sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, sslh_pad_mode mode,
+                                  float value) {
     const char *op = "sslh_pad";
     sslh_tensor *out;
     sslh_i_node *node;
     sslh_shape shape;
     size_t outer, inner, whole, run, r, j;
-    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    if (!sslh_i_begin(c, op, &x, 1, mode == SSLH_PAD_CONSTANT)) return sslh_i_dummy(c);
+    if (mode != SSLH_PAD_CONSTANT && mode != SSLH_PAD_REFLECT && mode != SSLH_PAD_REPLICATE) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d is not a mode", op, (int)mode);
+        return sslh_i_dummy(c);
+    }
     axis = sslh_i_shape_axis(c, op, axis, x->ndim);
     if (axis < 0) return sslh_i_dummy(c);
     if (before < 0 || after < 0 || (double)before + after + x->shape[axis] > INT_MAX) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: %d before and %d after: sizes of at least 0 are needed", op, before, after);
         return sslh_i_dummy(c);
+    }
+    if (mode == SSLH_PAD_REFLECT && SSLH_I_MAX(before, after) >= x->shape[axis]) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %d before and %d after: an axis of %d can be mirrored for at most %d", op,
+                  before, after, x->shape[axis], x->shape[axis] - 1);
+        return sslh_i_dummy(c);
+    }
+    if (mode != SSLH_PAD_CONSTANT) {
+        int i, size = x->shape[axis];
+        sslh_tensor *index = sslh_i_steps(c, op, before + size + after, -before, 1);
+        if (!index) return sslh_i_dummy(c);
+        for (i = 0; i < before + size + after; i++)
+            index->ints[i] = sslh_i_pad_source(mode, (int)index->ints[i], size);
+        return sslh_i_along_op(c, op, x, index, axis, 0);
     }
     shape = sslh_shape_of(x);
     shape.size[axis] += before + after;
@@ -14087,6 +14755,10 @@ SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before
         node->i[1] = before;
     }
     return sslh_i_end(c, op, &x, 1, out);
+}
+
+SSLH_DEF sslh_tensor *sslh_pad(sslh_ctx *c, sslh_tensor *x, int axis, int before, int after, float value) {
+    return sslh_pad_ex(c, x, axis, before, after, SSLH_PAD_CONSTANT, value);
 }
 
 /* --- broadcast ---------------------------------------------------------------------------------------------------- */
@@ -14232,6 +14904,182 @@ SSLH_DEF sslh_tensor *sslh_gather(sslh_ctx *c, sslh_tensor *x, sslh_tensor *inde
     shape = sslh_shape_of(x);
     shape.size[1] = index->shape[1];
     return sslh_i_pick_op(c, op, x, index, shape, 1);
+}
+
+/* --- values along an axis by index: gather, scatter, one-hot ------------------------------------------------------ */
+
+/* The sizes of a job: x and an axis of it, index (its shape was checked). An index of one dimension is shared; of an x
+   of one dimension it is both. */
+SSLH_I_FN void sslh_i_along_of(sslh_i_along *p, const sslh_tensor *x, const sslh_tensor *index, int axis) {
+    memset(p, 0, sizeof *p);
+    p->index = index->ints;
+    p->shared = index->ndim == 1;
+    p->outer = sslh_i_shape_span(x, 0, axis);
+    p->size = (size_t)x->shape[axis];
+    p->inner = sslh_i_shape_span(x, axis + 1, x->ndim);
+    p->J = (size_t)index->shape[p->shared ? 0 : axis];
+    p->bytes = sslh_i_type_size(x->type);
+}
+/* Checks axis and index of an operation along an axis, and gives the axis and the shape of what is picked; 0 after an
+   error. */
+SSLH_I_FN int sslh_i_along_ok(sslh_ctx *c, const char *op, const sslh_tensor *x, const sslh_tensor *index, int *axis,
+                              sslh_shape *picked) {
+    int i, fits;
+    char a[96], b[96];
+    *axis = sslh_i_shape_axis(c, op, *axis, x->ndim);
+    if (*axis < 0) return 0;
+    fits = index->type == SSLH_I32 && (index->ndim == 1 || index->ndim == x->ndim);
+    for (i = 0; fits && index->ndim > 1 && i < x->ndim; i++) fits = i == *axis || index->shape[i] == x->shape[i];
+    if (!fits) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, index %s: the index must be I32 and have one dimension, or x's sizes in "
+                  "all axes but axis %d", op, sslh_i_str(a, sizeof a, sslh_shape_of(x)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(index)), *axis);
+        return 0;
+    }
+    *picked = sslh_shape_of(x);
+    picked->size[*axis] = index->shape[index->ndim == 1 ? 0 : *axis];
+    return sslh_i_index_ok(c, op, index, x->shape[*axis]);
+}
+
+/* dx[at] += dy[j], in the order of j; i[0] is the axis. The index is an input or, when the operation made it, saved. */
+SSLH_I_FN void sslh_i_along_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0];
+    sslh_i_along p;
+    int fresh;
+    sslh_real *g = sslh_i_grad(c, x, &fresh);
+    if (!g) return;
+    if (fresh) memset(g, 0, x->count * sizeof *g);
+    sslh_i_along_of(&p, x, n->nin > 1 ? n->in[1] : n->saved[0], n->i[0]);
+    p.kind = SSLH_I_ALONG_PUT_ADD;
+    p.x = (char *)g;
+    p.picked = (char *)n->out->grad;
+    sslh_i_along_run(c, &p);
+}
+/* picked[j] = x[at]: all is checked. given: the caller knows the index, so that the backward pass must not take its
+   memory away. */
+SSLH_I_FN sslh_tensor *sslh_i_along_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index, int axis,
+                                       int given) {
+    sslh_tensor *in[2], *out;
+    sslh_i_node *node;
+    sslh_i_along p;
+    sslh_shape shape = sslh_shape_of(x);
+    const int nin = given ? 2 : 1;
+    in[0] = x;
+    in[1] = index;
+    sslh_i_along_of(&p, x, index, axis);
+    shape.size[axis] = (int)p.J;
+    out = sslh_i_new(c, op, x->type, shape);
+    if (!out) return sslh_i_dummy(c);
+    p.kind = SSLH_I_ALONG_TAKE;
+    p.x = (char *)sslh_i_get_data(x);
+    p.picked = (char *)sslh_i_get_data(out);
+    sslh_i_along_run(c, &p);
+    node = sslh_i_record(c, op, sslh_i_along_back, out, in, nin);
+    if (node) node->i[0] = axis;
+    if (!given) sslh_i_save(c, node, index);
+    return sslh_i_end(c, op, in, nin, out);
+}
+SSLH_DEF sslh_tensor *sslh_gather_along(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index, int axis) {
+    const char *op = "sslh_gather_along";
+    sslh_tensor *in[2];
+    sslh_shape picked;
+    in[0] = x;
+    in[1] = index;
+    if (!sslh_i_begin(c, op, in, 2, 0) || !sslh_i_along_ok(c, op, x, index, &axis, &picked)) return sslh_i_dummy(c);
+    return sslh_i_along_op(c, op, x, index, axis, 1);
+}
+
+/* in: x, index, source. The source's gradient is dy where it was put, x's is dy; with scatter each only where it was
+   not replaced: saved[0] (of x's shape) holds the last j that was put there, or -1. */
+SSLH_I_FN void sslh_i_scatter_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_tensor *x = n->in[0], *source = n->in[2];
+    const int32_t *last = n->nsaved ? n->saved[0]->ints : NULL;
+    int fresh;
+    sslh_real *g = sslh_i_grad(c, source, &fresh);
+    size_t i;
+    if (g) {
+        sslh_i_along p;
+        sslh_i_along_of(&p, x, n->in[1], n->i[0]);
+        if (fresh) memset(g, 0, source->count * sizeof *g);
+        p.kind = SSLH_I_ALONG_TAKE_ADD;
+        p.x = (char *)n->out->grad;
+        p.picked = (char *)g;
+        p.last = n->nsaved ? n->saved[0]->ints : NULL;
+        sslh_i_along_run(c, &p);
+    }
+    if (!last) {
+        sslh_i_grad_pass(c, n->out, x, 1);
+        return;
+    }
+    g = sslh_i_grad(c, x, &fresh);
+    for (i = 0; g && i < x->count; i++) {
+        sslh_real kept = last[i] < 0 ? n->out->grad[i] : SSLH_I_R(0);
+        g[i] = fresh ? kept : g[i] + kept;
+    }
+}
+SSLH_I_FN sslh_tensor *sslh_i_scatter_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *index,
+                                         sslh_tensor *source, int axis, int add) {
+    sslh_tensor *in[3], *out, *last = NULL;
+    sslh_i_node *node;
+    sslh_i_along p;
+    sslh_shape picked, given;
+    size_t bytes, i;
+    char a[96], b[96];
+    in[0] = x;
+    in[1] = index;
+    in[2] = source;
+    if (!sslh_i_begin(c, op, in, 3, 0) || !sslh_i_along_ok(c, op, x, index, &axis, &picked)) return sslh_i_dummy(c);
+    given = sslh_shape_of(source);
+    if (given.ndim != picked.ndim || memcmp(given.size, picked.size, (size_t)picked.ndim * sizeof *picked.size) != 0 ||
+        source->type != x->type || (add && x->type != SSLH_F32)) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the source %s must have shape %s and %s", op, sslh_i_str(a, sizeof a, given),
+                  sslh_i_str(b, sizeof b, picked), add ? "be real, like x" : "the type of x");
+        return sslh_i_dummy(c);
+    }
+    out = sslh_i_new(c, op, x->type, sslh_shape_of(x));
+    if (out && !add) last = sslh_i_new(c, op, SSLH_I32, sslh_shape_of(x));
+    if (!out || (!add && !last)) return sslh_i_dummy(c);
+    bytes = sslh_i_type_size(x->type);
+    sslh_i_runs_copy(c, sslh_i_get_data(out), x->count, sslh_i_get_data(x), x->count, 1, x->count, bytes, 0);
+    for (i = 0; last && i < last->count; i++) last->ints[i] = -1;
+    sslh_i_along_of(&p, x, index, axis);
+    p.kind = add ? SSLH_I_ALONG_PUT_ADD : SSLH_I_ALONG_PUT;
+    p.x = (char *)sslh_i_get_data(out);
+    p.picked = (char *)sslh_i_get_data(source);
+    p.last = last ? last->ints : NULL;
+    sslh_i_along_run(c, &p);
+    node = sslh_i_record(c, op, sslh_i_scatter_back, out, in, 3);
+    if (node) node->i[0] = axis;
+    sslh_i_save(c, node, last);
+    return sslh_i_end(c, op, in, 3, out);
+}
+SSLH_DEF sslh_tensor *sslh_scatter(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index, sslh_tensor *source, int axis) {
+    return sslh_i_scatter_op(c, "sslh_scatter", x, index, source, axis, 0);
+}
+SSLH_DEF sslh_tensor *sslh_scatter_add(sslh_ctx *c, sslh_tensor *x, sslh_tensor *index, sslh_tensor *source, int axis) {
+    return sslh_i_scatter_op(c, "sslh_scatter_add", x, index, source, axis, 1);
+}
+
+SSLH_DEF sslh_tensor *sslh_one_hot(sslh_ctx *c, sslh_tensor *index, int classes) {
+    const char *op = "sslh_one_hot";
+    sslh_tensor *out;
+    sslh_shape shape;
+    size_t i;
+    char a[96];
+    if (!sslh_i_begin(c, op, &index, 1, 0)) return sslh_i_dummy(c);
+    if (index->type != SSLH_I32 || index->ndim >= SSLH_MAX_DIMS || classes < 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: index %s, %d classes: I32 indices of at most %d dimensions and a class are "
+                  "needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(index)), classes, SSLH_MAX_DIMS - 1);
+        return sslh_i_dummy(c);
+    }
+    if (!sslh_i_index_ok(c, op, index, classes)) return sslh_i_dummy(c);
+    shape = sslh_shape_of(index);
+    shape.size[shape.ndim++] = classes;
+    out = sslh_i_new(c, op, SSLH_F32, shape);
+    if (!out) return sslh_i_dummy(c);
+    memset(out->data, 0, out->count * sizeof *out->data);
+    for (i = 0; i < index->count; i++) out->data[i * (size_t)classes + (size_t)index->ints[i]] = SSLH_I_R(1);
+    return sslh_i_end(c, op, &index, 1, out);
 }
 
 /* --- integers to real --------------------------------------------------------------------------------------------- */
@@ -14833,10 +15681,10 @@ SSLH_DEF sslh_tensor *sslh_lstm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w_ih, 
      - algorithms, and how a sum is cut into blocks, depend on the layer's shape and options, never on the instruction
        set or the number of threads, and on the size of the batch only in gradients of weights, which are sums over it.
        Tiles and panels, which change no bit, may depend on the instruction set.
-   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh and gelu
-   are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c, optimisers in
-   tests/optim.c, views in tests/views.c. Each instruction set is compared with the others in tests/kernels.c,
-   tests/ops.c and tests/views.c, and by whole trainings in tests/bits.c. */
+   Kernels of products and convolutions are compared with plain loops in tests/kernels.c, where exp, log, tanh, gelu,
+   sin and cos are measured as well; the other kernels are tested through what calls them: operations in tests/ops.c
+   and tests/shapes.c, optimisers in tests/optim.c, views in tests/views.c. Each instruction set is compared with the
+   others in tests/kernels.c, tests/ops.c, tests/shapes.c and tests/views.c, and by whole trainings in tests/bits.c. */
 
 /* ================================================================================================================== */
 /*  >>kernels       vector layer, kernels, a pass for each instruction set, dispatch                                  */
@@ -17359,6 +18207,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_)(int op, const sslh_real *x, sslh_real *y,
         for (size_t i = 0; i < n; i++) y[i] = sslh_i_pow(x[i], p);
         return;
     }
+    if (op == SSLH_I_U_SIN || op == SSLH_I_U_COS) { /* integers and double inside: the same in every set */
+        for (size_t i = 0; i < n; i++) y[i] = op == SSLH_I_U_SIN ? sslh_i_sin_exact(x[i]) : sslh_i_cos_exact(x[i]);
+        return;
+    }
     if (op == SSLH_I_U_GELU) { /* always a loop of its own, as it is used most */
         SSLH_I_EVERY(sslh_i_vgelu(v))
         return;
@@ -17406,6 +18258,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_unary_back_)(int op, const sslh_real *x, const ss
     if (op == SSLH_I_U_POW && p != 0 && !sslh_i_twice(p)) {
         for (size_t i = 0; i < n; i++) {
             sslh_real t = p * sslh_i_pow(x[i], p - 1);
+            t = t * dy[i];
+            dx[i] = fresh ? t : dx[i] + t;
+        }
+        return;
+    }
+    if (op == SSLH_I_U_SIN || op == SSLH_I_U_COS) {
+        for (size_t i = 0; i < n; i++) {
+            sslh_real t = op == SSLH_I_U_SIN ? sslh_i_cos_exact(x[i]) : -sslh_i_sin_exact(x[i]);
             t = t * dy[i];
             dx[i] = fresh ? t : dx[i] + t;
         }
@@ -20769,7 +21629,8 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
         one = *s;
     }
     memset(&p, 0, sizeof p);
-    const size_t classes = (size_t)s->sh * (size_t)s->sw, taps = (size_t)s->kh * (size_t)s->kw;
+    const size_t classes = (size_t)SSLH_I_MIN(s->sh, s->h) * (size_t)SSLH_I_MIN(s->sw, s->w);
+    const size_t taps = (size_t)s->kh * (size_t)s->kw;
     /* every tap belongs to one class, or with a dilation that shares a factor with the stride to none of some */
     p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
     if (!p.list) return;
@@ -22170,15 +23031,13 @@ SSLH_I_FN void sslh_i_pick_task(void *arg, int task, int worker) {
         memcpy(p->dst + j * bytes, p->src + (j / p->count * p->rows + (size_t)p->index[j]) * bytes, bytes);
 }
 
-#define SSLH_I_PICK_COLUMNS 64
-
 /* Task: one group, 64 columns. Here dst is the gradient of the source rows, src the gradient of the picked rows. Rows
    that were never picked get 0. */
 SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
     const sslh_i_pick *p = (const sslh_i_pick *)arg;
-    size_t slices = (p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS, n = (size_t)task / slices;
-    size_t d0 = (size_t)task % slices * SSLH_I_PICK_COLUMNS,
-        wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_PICK_COLUMNS), j, d;
+    size_t slices = (p->width + SSLH_I_COLUMNS - 1) / SSLH_I_COLUMNS, n = (size_t)task / slices;
+    size_t d0 = (size_t)task % slices * SSLH_I_COLUMNS,
+        wide = SSLH_I_MIN(p->width - d0, (size_t)SSLH_I_COLUMNS), j, d;
     sslh_real *g = (sslh_real *)(void *)p->dst + n * p->rows * p->width + d0;
     const sslh_real *y = (const sslh_real *)(const void *)p->src + n * p->count * p->width + d0;
     (void)worker;
@@ -22193,12 +23052,67 @@ SSLH_I_FN void sslh_i_pick_back_task(void *arg, int task, int worker) {
 /* Backward tasks own columns, not rows: two picks of one row then meet in one task, in a fixed order. */
 SSLH_I_FN void sslh_i_pick_rows(sslh_ctx *c, sslh_i_pick *p, int back) {
     if (back) {
-        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_PICK_COLUMNS - 1) / SSLH_I_PICK_COLUMNS)),
+        sslh_i_parallel(c, (int)(p->samples * ((p->width + SSLH_I_COLUMNS - 1) / SSLH_I_COLUMNS)),
                         sslh_i_pick_back_task, p);
     } else {
         p->per_task = SSLH_I_COPY_TASK / p->width + 1;
         sslh_i_parallel(c, (int)((p->samples * p->count + p->per_task - 1) / p->per_task), sslh_i_pick_task, p);
     }
+}
+
+/* --- values along an axis: slices with steps, padding by copies, gather, scatter ---------------------------------- */
+
+/* One value at `at` of x and `to` of picked, by its type. */
+#define SSLH_I_ALONG_MOVE(T, put) \
+    if (put) ((T *)(void *)p->x)[at] = ((const T *)(const void *)p->picked)[to]; \
+    else ((T *)(void *)p->picked)[to] = ((const T *)(const void *)p->x)[at]
+
+SSLH_I_FN void sslh_i_along_value(const sslh_i_along *p, size_t at, size_t to, int32_t j) {
+    sslh_real *x = (sslh_real *)(void *)p->x, *picked = (sslh_real *)(void *)p->picked;
+    const int put = p->kind == SSLH_I_ALONG_PUT;
+    if (p->kind == SSLH_I_ALONG_TAKE_ADD) {
+        if (!p->last || p->last[at] == j) picked[to] += x[at];
+    } else if (p->kind == SSLH_I_ALONG_PUT_ADD) {
+        x[at] += picked[to];
+    } else if (p->bytes == sizeof(sslh_real)) {
+        SSLH_I_ALONG_MOVE(sslh_real, put);
+    } else if (p->bytes == sizeof(int32_t)) {
+        SSLH_I_ALONG_MOVE(int32_t, put);
+    } else {
+        SSLH_I_ALONG_MOVE(uint8_t, put);
+    }
+    if (put && p->last) p->last[at] = j;
+}
+/* Task: some slices of 64 columns of one (size,inner), from the first j to the last: two j of one place meet in it. */
+SSLH_I_FN void sslh_i_along_task(void *arg, int task, int worker) {
+    const sslh_i_along *p = (const sslh_i_along *)arg;
+    size_t unit = (size_t)task * p->per_task, end = SSLH_I_MIN(p->outer * p->slices, unit + p->per_task);
+    const int add = p->kind == SSLH_I_ALONG_TAKE_ADD || p->kind == SSLH_I_ALONG_PUT_ADD;
+    (void)worker;
+    for (; unit < end; unit++) {
+        size_t o = unit / p->slices, first = unit % p->slices * SSLH_I_COLUMNS, j, d;
+        size_t wide = SSLH_I_MIN(p->inner - first, (size_t)SSLH_I_COLUMNS);
+        size_t from = o * p->size * p->inner + first, to = o * p->J * p->inner + first;
+        for (j = 0; j < p->J; j++, to += p->inner) {
+            if (p->shared && !p->last) { /* a run on both sides */
+                char *x = p->x + (from + (size_t)p->index[j] * p->inner) * p->bytes;
+                char *picked = p->picked + to * p->bytes;
+                if (p->kind == SSLH_I_ALONG_TAKE || p->kind == SSLH_I_ALONG_TAKE_ADD)
+                    sslh_i_run(picked, x, p->bytes, wide, add);
+                else sslh_i_run(x, picked, p->bytes, wide, add);
+                continue;
+            }
+            for (d = 0; d < wide; d++) {
+                size_t row = (size_t)p->index[p->shared ? j : to + d];
+                sslh_i_along_value(p, from + row * p->inner + d, to + d, (int32_t)j);
+            }
+        }
+    }
+}
+SSLH_I_FN void sslh_i_along_run(sslh_ctx *c, sslh_i_along *p) {
+    p->slices = (p->inner + SSLH_I_COLUMNS - 1) / SSLH_I_COLUMNS;
+    p->per_task = SSLH_I_COPY_TASK / (p->J * SSLH_I_MIN(p->inner, (size_t)SSLH_I_COLUMNS)) + 1;
+    sslh_i_parallel(c, sslh_i_tasks(p->outer * p->slices, p->per_task), sslh_i_along_task, p);
 }
 
 /* ================================================================================================================== */

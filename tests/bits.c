@@ -273,6 +273,36 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         }
         note_part("convolutions", hash_net(net, 0));
     }
+    {   /* what goes through double and integers: large angles, resizing, products, running sums; uneven windows */
+        float v[2 * 11 * 13 * 5];
+        sslh_interpolate_desc d;
+        sslh_pool_desc p;
+        sslh_tensor *x, *y, *list[4];
+        unsigned long long hash = 0;
+        int t;
+        for (t = 0; t < (int)(sizeof v / sizeof v[0]); t++) v[t] = sslh_random_normal(7, 0, (uint64_t)t);
+        for (t = 0; t < (int)(sizeof v / sizeof v[0]); t += 3) v[t] = v[t] * (t % 2 ? 1048576.0f : 1152921504606846976.0f);
+        sslh_begin_step(c);
+        x = sslh_requires_grad(sslh_from(c, sslh_dim4(2, 11, 13, 5), v));
+        memset(&d, 0, sizeof d);
+        memset(&p, 0, sizeof p);
+        d.mode = SSLH_BICUBIC, d.antialias = 1;
+        p.kernel = 3, p.kernel_w = 4, p.stride = 2, p.pad = 1, p.ceil_mode = 1, p.exclude_pad = 1;
+        y = sslh_keep(sslh_add(c, sslh_sin(c, x), sslh_cos(c, x)));
+        list[0] = sslh_interpolate(c, y, 4, 20, d);
+        d.antialias = 0, d.align_corners = 1;
+        list[1] = sslh_interpolate(c, y, 5, 6, d);
+        list[2] = sslh_prod(c, sslh_avg_pool2d_ex(c, y, p), SSLH_AXIS(1), 0);
+        list[3] = sslh_topk(c, sslh_cumsum(c, sslh_pad_ex(c, y, 2, 3, 2, SSLH_PAD_REFLECT, 0), 2), 4, 2, NULL);
+        for (t = 0; t < 4; t++) {
+            hash = hash_tensor(list[t], hash);
+            list[t] = sslh_sum(c, sslh_square(c, list[t]), SSLH_ALL, 0);
+        }
+        sslh_backward(c, sslh_add(c, sslh_add(c, list[0], list[1]), sslh_add(c, list[2], list[3])));
+        hash = hash_tensor(y, hash);
+        if (!sslh_error(c)) hash = hash_tensor(sslh_from(c, sslh_dim1((int)x->count), (const float *)x->grad), hash);
+        note_part("shapes", hash);
+    }
     if (sslh_error(c)) snprintf(error_text, sizeof error_text, "%s", sslh_error(c));
     sslh_destroy(c);
     h = 0;

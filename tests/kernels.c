@@ -669,7 +669,7 @@ static void all_floats(void) {
     enum { BLOCK = 4096 };
     static const struct { const char *name; int op; double (*exact)(double), bound; } f[] = {
         {"exp", SSLH_I_U_EXP, exp, 1},      {"log", SSLH_I_U_LOG, log, 1},   {"tanh", SSLH_I_U_TANH, tanh, 1.5},
-        {"gelu (erf)", SSLH_I_U_GELU, gelu, 2.5}};
+        {"gelu (erf)", SSLH_I_U_GELU, gelu, 2.5}, {"sin", SSLH_I_U_SIN, sin, 0.51}, {"cos", SSLH_I_U_COS, cos, 0.51}};
     static float x[BLOCK], y[BLOCK];
     const char *all = getenv("SSLH_TEST_LONG");
     const uint64_t step = test_small() ? 100003 : all && *all == '1' ? 1 : 1009;

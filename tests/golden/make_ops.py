@@ -3,7 +3,8 @@
 
     make build/tests/ops && build/tests/ops --list | python3 tests/golden/make_ops.py > tests/golden/ops.h.new
 
-(write to a new file first: ops.h is compiled into the program that lists). Needs python3-torch and python3-numpy."""
+(write to a new file first: ops.h is compiled into the program that lists). Likewise tests/shapes.c, shapes.h with the name
+of its array as an argument: golden_shapes. Needs python3-torch and python3-numpy."""
 import sys
 import numpy as np
 import torch
@@ -231,6 +232,70 @@ def ce_full(i, p):
     return loss.reshape(x.shape[:-1]) if how == 'none' else loss
 
 
+def pool_ex(kind, dims):
+    def f(i, p):
+        kh, kw, sh, sw, ph, pw, ceil, exclude = [int(v) for v in p[:8]]
+        kw = kw or kh
+        sh, sw = sh or kh, sw or sh or kw
+        pw = max(pw, 0) if pw else ph
+        k, s, q = ((kh, kw), (sh, sw), (ph, pw)) if dims == 2 else (kw, sw, pw)
+        x = pool(i[0]) if dims == 2 else i[0].transpose(1, 2)
+        if kind == 'max':
+            y = (F.max_pool2d if dims == 2 else F.max_pool1d)(x, k, s, q, ceil_mode=bool(ceil))
+        else:
+            y = (F.avg_pool2d if dims == 2 else F.avg_pool1d)(x, k, s, q, ceil_mode=bool(ceil), count_include_pad=not exclude)
+        return unpool(y) if dims == 2 else y.transpose(1, 2)
+    return f
+
+
+def interpolate(i, p):
+    mode = ['bilinear', 'nearest', 'bicubic'][int(p[2])]
+    kw = {} if mode == 'nearest' else {'align_corners': bool(p[4]), 'antialias': bool(p[3])}
+    return unpool(F.interpolate(pool(i[0]), size=(int(p[0]), int(p[1])), mode=mode, **kw))
+
+
+def pad_ex(i, p):
+    x, axis, mode = i[0], int(p[0]) % i[0].dim(), int(p[3])
+    if mode == 0:
+        return pad(i, [p[0], p[1], p[2], p[4]])
+    at = np.pad(np.arange(x.shape[axis]), (int(p[1]), int(p[2])), mode=['', 'reflect', 'edge'][mode])
+    return x.index_select(axis, torch.tensor(at))
+
+
+def prod(i, p):
+    x = i[0]
+    for a in reversed(axes(x, p[0])):
+        x = x.prod(a, keepdim=bool(p[1]))
+    return x
+
+
+def topk(i, p):
+    v, at = torch.topk(i[0], int(p[0]), int(p[1]))
+    return [v, at] if p[2] else v
+
+
+def spread(x, index, axis):
+    """An index of one dimension as one of x's shape but for the axis."""
+    if index.dim() == x.dim():
+        return index
+    shape = [1] * x.dim()
+    shape[axis % x.dim()] = -1
+    sizes = list(x.shape)
+    sizes[axis % x.dim()] = index.shape[0]
+    return index.reshape(shape).expand(sizes)
+
+
+def scatter(i, p):
+    """Entry by entry, so that the last one counts where two meet."""
+    x, index, source = i
+    a = int(p[0]) % x.dim()
+    index = spread(x, index, a)
+    y = x
+    for j in range(index.shape[a]):
+        y = y.scatter(a, index.narrow(a, j, 1), source.narrow(a, j, 1))
+    return y
+
+
 def resize(mode):
     def f(i, p):
         kw = {} if mode == 'nearest' else {'align_corners': False}
@@ -308,6 +373,14 @@ OPS = {
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
     'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce,
     'gaussian_kl': lambda i, p: (-0.5 * (1 + i[1] - i[0] ** 2 - i[1].exp())).sum(1).mean(),
+    'sin': lambda i, p: i[0].sin(), 'cos': lambda i, p: i[0].cos(), 'min': lambda i, p: i[0].amin(axes(i[0], p[0]), keepdim=bool(p[1])),
+    'prod': prod, 'argmin': lambda i, p: i[0].argmin(int(p[0])), 'cumsum': lambda i, p: i[0].cumsum(int(p[0])), 'topk': topk,
+    'max_pool2d_ex': pool_ex('max', 2), 'avg_pool2d_ex': pool_ex('avg', 2), 'max_pool1d': pool_ex('max', 1), 'avg_pool1d': pool_ex('avg', 1),
+    'interpolate': interpolate, 'pad_ex': pad_ex,
+    'slice_ex': lambda i, p: i[0].index_select(int(p[0]), torch.arange(int(p[1]), int(p[2]), int(p[3]))),
+    'gather_along': lambda i, p: i[0].gather(int(p[0]), spread(i[0], i[1], int(p[0]))), 'scatter': scatter,
+    'scatter_add': lambda i, p: i[0].scatter_add(int(p[0]), spread(i[0], i[1], int(p[0])), i[2]),
+    'one_hot': lambda i, p: F.one_hot(i[0], int(p[0])).double(),
     'patchify': lambda i, p: patchify(i[0], int(p[0])), 'unpatchify': lambda i, p: unpatchify(i[0], int(p[0]), int(p[1]), int(p[2])),
 }
 
@@ -323,7 +396,7 @@ def record(name, label, t):
 
 print('/* Written by tests/golden/make_ops.py with PyTorch %s in double precision: do not edit. */' % torch.__version__.split('+')[0])
 print('typedef struct golden_op { const char *name, *array; int count; double size, sum, value[4]; } golden_op;')
-print('static const golden_op golden_ops[] = {')
+print('static const golden_op %s[] = {' % (sys.argv[1] if len(sys.argv) > 1 else 'golden_ops'))
 for line in sys.stdin:
     name, fn, inputs, flags, p = line.rstrip('\n').split('|')
     if int(flags) & 2:
