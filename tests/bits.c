@@ -212,6 +212,49 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         }
         note_part("gru", hash_net(net, 0));
     }
+    {   /* sequences of different lengths: an LSTM both ways, attention with a learned bias and a mask, products that broadcast, weights of classes */
+        sslh_net_desc nd;
+        sslh_net *net;
+        sslh_optimizer *o;
+        sslh_recurrent_desc r;
+        int s, t;
+        memset(&nd, 0, sizeof nd);
+        memset(&r, 0, sizeof r);
+        net = sslh_net_new(c, nd);
+        r.bidirectional = 1;
+        sslh_layer_lstm_new(net, "lstm", 9, 18, r);
+        sslh_layer_rms_norm_new(net, "norm", 36);
+        sslh_param_new(net, "bias", sslh_dim3(3, 55, 55), SSLH_INIT_NORMAL, 0.3f);
+        sslh_param_new(net, "out", sslh_dim3(2, 24, 5), SSLH_INIT_TRUNC_NORMAL, 0.2f);
+        o = sslh_optimizer_new(c, adam);
+        sslh_optimizer_add(o, net);
+        for (s = 0; s < 3; s++) {
+            static float v[17 * 55 * 9];
+            static uint8_t masked[55 * 55];
+            int32_t length[17], label[2 * 17 * 55];
+            sslh_attention_desc a;
+            sslh_cross_entropy_desc e;
+            sslh_tensor *x;
+            for (t = 0; t < (int)(sizeof v / sizeof v[0]); t++) v[t] = sslh_random_normal(6, (uint64_t)s, (uint64_t)t);
+            for (t = 0; t < 17; t++) length[t] = 1 + (int32_t)sslh_random_below(6, 7, (uint64_t)(s * 17 + t), 55);
+            for (t = 0; t < 55 * 55; t++) masked[t] = t % 7 == 3;
+            for (t = 0; t < 2 * 17 * 55; t++) label[t] = (t * 3 + 1) % 5;
+            sslh_begin_step(c);
+            r.lengths = sslh_from_ints(c, sslh_dim1(17), length);
+            x = sslh_layer_lstm(net, 0, sslh_from(c, sslh_dim3(17, 55, 9), v), r);
+            x = sslh_layer_rms_norm(net, 8, x, 0);
+            memset(&a, 0, sizeof a);
+            a.heads = 3, a.bias = sslh_param(net, 9), a.mask = sslh_from_bytes(c, sslh_dim2(55, 55), masked);
+            x = sslh_attention(c, x, x, sslh_slice(c, x, 2, 0, 24), a);
+            x = sslh_matmul(c, sslh_reshape(c, x, sslh_dim4(17, 1, 55, 24)), sslh_param(net, 10));
+            memset(&e, 0, sizeof e);
+            e.weight = sslh_exp(c, sslh_slice(c, sslh_detach(c, sslh_reshape(c, x, sslh_dim1(-1))), 0, 0, 5));
+            e.smoothing = 0.1f;
+            sslh_backward(c, sslh_cross_entropy_full(c, x, sslh_from_ints(c, sslh_dim3(17, 2, 55), label), 4, e));
+            sslh_optimizer_step(o, 0.01f);
+        }
+        note_part("sequences", hash_net(net, 0));
+    }
     {   /* convolutions of every kind, of odd sizes: few channels, Winograd's, stride, groups, depthwise */
         sslh_net_desc nd;
         sslh_net *net;

@@ -580,6 +580,30 @@ static void encoders(void) {
     sslh_destroy(c);
 }
 
+/* RMS norm as a layer: one parameter, named and started as torch.nn.RMSNorm's. */
+static void rms_norm_layer(void) {
+    sslh_ctx *c = context(1);
+    sslh_net_desc d;
+    sslh_net *net;
+    sslh_tensor *x = sslh_requires_grad(sslh_normal(c, sslh_dim3(2, 3, 7), 0, 1)), *y, *z;
+    int i;
+    memset(&d, 0, sizeof d);
+    net = sslh_net_new(c, d);
+    CHECK(sslh_layer_linear_new(net, "fc", 3, 3, 1) == 0 && sslh_layer_rms_norm_new(net, "norm", 7) == 1, "indices");
+    CHECK(sslh_count_tensors(net) == 2 && sslh_find(net, "norm.weight") == sslh_param(net, 1), "one parameter");
+    for (i = 0; i < 7; i++) {
+        CHECK(sslh_param(net, 1)->data[i] == 1, "starts at 1");
+        sslh_param(net, 1)->data[i] = (sslh_real)(i + 1);
+    }
+    y = sslh_layer_rms_norm(net, 1, x, 0.5f);
+    z = sslh_rms_norm(c, x, sslh_param(net, 1), 0.5f);
+    CHECK_OK(c);
+    CHECK(memcmp(y->data, z->data, y->count * sizeof *y->data) == 0, "the operation with the layer's weight");
+    sslh_backward(c, sslh_sum(c, y, SSLH_ALL, 0));
+    CHECK(sslh_param(net, 1)->grad != NULL, "a gradient");
+    sslh_destroy(c);
+}
+
 static void transformer(void) {
     static const int32_t kept[2][3] = {{0, 5, 9}, {15, 2, 3}};
     sslh_ctx *c = context(2);
@@ -691,6 +715,7 @@ TESTS_BEGIN
     TEST(optimizer_rules)
     TEST(schedules)
     TEST(encoders)
+    TEST(rms_norm_layer)
     TEST(transformer)
     TEST(summary)
     TEST(same_bits)

@@ -463,6 +463,7 @@ static void layers_of_recurrences(void) {
     sslh_recurrent_desc d = start();
     sslh_net_desc nd;
     sslh_net *net, *copy;
+    sslh_load_desc ld;
     sslh_tensor *x, *y, *side[2], *z;
     char text[2000];
     int i, k;
@@ -498,6 +499,12 @@ static void layers_of_recurrences(void) {
     CHECK(same(y, z), "the operations one after the other");
     copy = sslh_clone(net);
     CHECK(same(sslh_forward(copy, x), y), "a clone");
+    sslh_save_net(net, test_temporary("recurrent.safetensors"));
+    for (i = 0; i < 16; i++) sslh_param(copy, i)->data[0] += 1;
+    memset(&ld, 0, sizeof ld);
+    CHECK(sslh_load_weights(copy, test_temporary("recurrent.safetensors"), ld) == 16, "all parameters from a file");
+    CHECK(same(sslh_forward(copy, x), y), "from a file");
+    (void)test_remove(test_temporary("recurrent.safetensors"));
     sslh_summary(net, sslh_dim3(1, RT, RI), text, sizeof text);
     /* 9 steps of 2 (28 x 5 + 28 x 7) and of 2 (28 x 14 + 28 x 7) products: 0.016632 million */
     CHECK(strstr(text, "0.017") != NULL, "summary:\n%s", text);
