@@ -4304,8 +4304,8 @@ static const sslh_setting sslh_i_jigsaw_settings[] = {
 static const char sslh_i_jigsaw_training[] = "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps "
     "milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
-/* tiles: K = g g. data: mean and deviation of the data, for .no_tile_norm. set: index of the permutations (P,K), a state
-   of the method's net, so that a checkpoint holds what its classes mean. */
+/* tiles: K = g g. data: mean and deviation of the data, for .no_tile_norm. set: index of the permutations (P,K), a
+   state of the method's net, so that a checkpoint holds what its classes mean. */
 typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views, data; sslh_net *head; int tiles, set;
     } sslh_i_jigsaw;
 
@@ -5412,8 +5412,10 @@ SSLH_I_FN void sslh_i_moco_recipes(const sslh_moco_desc *d, int vit, sslh_recipe
 
 /* The queue (K,D) starts as random directions. */
 SSLH_I_FN void sslh_i_moco_fill(sslh_ctx *c, sslh_tensor *queue) {
-    size_t D = (size_t)queue->shape[queue->ndim - 1], i, j;
+    size_t D, i, j;
     uint64_t stream = sslh_next_stream(c);
+    if (SSLH_I_BAD(c)) return; /* no memory for it */
+    D = (size_t)queue->shape[1];
     for (i = 0; i < queue->count; i += D) {
         sslh_real norm = 0;
         for (j = 0; j < D; j++) {
