@@ -2217,8 +2217,9 @@ typedef struct sslh_moco_desc {
     float key_momentum;       /* m of the key encoder, at least 0, below 1; default 0.99 (the authors' CIFAR recipe;
                                  ImageNet 0.999); version 3 raises it to 1 by half a cosine */
     int   symmetric;          /* default 0; 1: in versions 1 and 2 each view asks for the other, for twice the work */
-    int   split;              /* groups of the split batch norm of versions 1 and 2, 0 to 1024; default 8 (the authors'
-                                 CIFAR recipe); SSLH_OFF: none. The batch must be a multiple */
+    int   split;              /* groups of the split batch norm of versions 1 and 2, 1 to 1024, of which the batch must
+                                 be a multiple; default auto: 8 (the authors' CIFAR recipe), or the largest number
+                                 below that divides the batch; 1: none */
     int   head_hidden;        /* width of the hidden layers of the heads, 1 to 1048576; default auto: that of the
                                  features, in version 3 four times that, at most 4096 */
     int   head_out;           /* width of queries and keys, 1 to 1048576; default auto: 128, in version 3 256 */
@@ -4523,7 +4524,8 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
     sslh_tensor *label, *order, *logits;
     uint64_t *streams;
     int cell, tile, n, k, was_training;
-    *puzzle = *solved = sslh_i_dummy(c);
+    if (puzzle) *puzzle = sslh_i_dummy(c);
+    if (solved) *solved = sslh_i_dummy(c);
     if (right) *right = 0.0f;
     if (!s || !sslh_i_begin(c, "sslh_jigsaw_solve", &x, 1, 1)) return;
     if (x->ndim != 4) {
@@ -4549,8 +4551,8 @@ SSLH_DEF void sslh_jigsaw_solve(sslh_method *m, sslh_tensor *x, uint64_t stream,
             for (k = 0; k < s->tiles; k++)
                 back->ints[n * s->tiles + set->ints[guess->ints[n] * s->tiles + k]] = k;
         if (right) *right = sslh_i_accuracy(logits, label->ints);
-        *puzzle = sslh_i_jigsaw_lay(c, x, s->d.grid, cell);
-        *solved = sslh_i_jigsaw_lay(c, back ? sslh_gather(c, x, back) : x, s->d.grid, cell);
+        if (puzzle) *puzzle = sslh_i_jigsaw_lay(c, x, s->d.grid, cell);
+        if (solved) *solved = sslh_i_jigsaw_lay(c, back ? sslh_gather(c, x, back) : x, s->d.grid, cell);
     }
     sslh_no_grad(c, 0);
     sslh_train_mode(m->net, was_training);
@@ -5243,7 +5245,7 @@ static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, queue), SSLH_SETTING_INT, "4096", "1 to 16777216"},
     {SSLH_I_FIELD(sslh_moco_desc, key_momentum), SSLH_SETTING_REAL, "0.99", "at least 0, below 1"},
     {SSLH_I_FIELD(sslh_moco_desc, symmetric), SSLH_SETTING_FLAG, "0", "0 or 1"},
-    {SSLH_I_FIELD(sslh_moco_desc, split), SSLH_SETTING_INT, "8", "0 to 1024"},
+    {SSLH_I_FIELD(sslh_moco_desc, split), SSLH_SETTING_INT, "auto", "1 to 1024"},
     {SSLH_I_FIELD(sslh_moco_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_moco_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_moco_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
@@ -5276,12 +5278,19 @@ SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     memcpy(s->views[1].std, s->views[0].std, sizeof s->views[1].std);
 }
 
+/* Groups into which batch norm splits n images. */
+SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
+    int groups = s->d.version == 3 ? 1 : s->d.split ? s->d.split : 8;
+    while (!s->d.split && n % groups) groups--;
+    return groups;
+}
+
 SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     sslh_view_add(out, "view0", sslh_views(c, *batch, s->views[0], 0)); /* (N,H,W,C) */
     sslh_view_add(out, "view1", sslh_views(c, *batch, s->views[1], 1)); /* (N,H,W,C) */
-    if (s->d.split > 1) { /* the images' order in the batch of the key encoder */
+    if (sslh_i_moco_groups(s, batch->count) > 1) { /* the images' order in the batch of the key encoder */
         sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(batch->count)); /* (N) */
         if (!order) return;
         sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, batch->index[0]), order->ints,
@@ -5308,7 +5317,8 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_reorder(sslh_ctx *c, sslh_tensor *x, sslh_ten
 SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
-    sslh_split_batch_norm(m->encoder, SSLH_I_MAX(s->d.split, 1));
+    if (SSLH_I_BAD(c)) return x;
+    sslh_split_batch_norm(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
     x = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, x))); /* (N,D) */
     sslh_split_batch_norm(m->encoder, 1); /* outside of the step the encoder is the caller's */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
@@ -5319,6 +5329,8 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
 SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tensor *order) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
+    if (SSLH_I_BAD(c)) return x;
+    sslh_split_batch_norm(s->key_encoder, sslh_i_moco_groups(s, x->shape[0]));
     sslh_no_grad(c, 1);
     x = sslh_i_moco_reorder(c, x, order, 0);
     x = sslh_forward(s->key_head, sslh_i_pool_features(c, sslh_forward(s->key_encoder, x))); /* (N,D) */
@@ -5341,9 +5353,9 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     made = both ? 2 * n : n;
     if (s->d.version < 3) {
         queue = sslh_state(m->net, s->queue); /* (K,D) */
-        if (s->d.split > 1 && n % s->d.split)
+        if (n % sslh_i_moco_groups(s, n))
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a batch of %d images cannot be split into %d groups of one size: "
-                      "take another batch or another .split (SSLH_OFF: one group)", n, s->d.split);
+                      "take another batch or another .split (1: one group)", n, s->d.split);
         else if (s->d.queue % made)
             sslh_fail(c, SSLH_E_USAGE, "sslh_moco: a queue of %d keys is no multiple of the %d keys that a batch of %d "
                       "images makes: take .queue %d", s->d.queue, made, n, SSLH_I_MAX(s->d.queue / made, 1) * made);
@@ -5440,7 +5452,6 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     if (!(d.temperature > 0)) d.temperature = d.version == 1 ? 0.07f : d.version == 2 || vit ? 0.2f : 1.0f;
     if (!d.head_hidden) d.head_hidden = d.version == 3 ? SSLH_I_MIN(4 * width, 4096) : width;
     if (!d.head_out) d.head_out = d.version == 3 ? 256 : 128;
-    if (d.version == 3) d.split = 0;
     sslh_i_moco_recipes(&d, vit, s.views);
     s.given = d.views != NULL;
     s.head = sslh_i_moco_head(c, &d, width, vit, 0);
@@ -5453,7 +5464,6 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     }
     s.key_encoder = sslh_clone(encoder); /* f' and g' start as copies */
     s.key_head = sslh_clone(s.head);
-    sslh_split_batch_norm(s.key_encoder, SSLH_I_MAX(d.split, 1));
     sslh_freeze(s.key_encoder, 1);
     sslh_freeze(s.key_head, 1);
     m = sslh_i_method_begin(c, "moco", encoder, &s, sizeof s);
@@ -6092,6 +6102,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     run.steps = t.steps;
     run.accumulate = d.accumulate;
     if (d.checkpoint) run.config = sslh_i_config(&m, o, &d, &data);
+    sslh_zero_grad(m.net); /* of a run that failed */
     if (d.checkpoint && d.resume) {
         step = sslh_i_checkpoint_load(&m, o, d.checkpoint, &run);
         if (step < 0) step = 0; /* no file yet */
@@ -6105,7 +6116,6 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     for (i = 0; d.losses && i < run.epochs; i++) d.losses[i] = run.losses[i];
     if (run.epochs) result = run.losses[run.epochs - 1];
     sslh_train_mode(m.net, 1); /* heads and teachers too */
-    sslh_zero_grad(m.net); /* of a run that failed */
     warmup = sslh_i_step_count(d.warmup * (float)per_epoch + 0.5f);
     start = sslh_i_now(); /* the clock only feeds the progress line */
     first = step;
@@ -8826,7 +8836,7 @@ SSLH_I_FN sslh_tensor *sslh_i_recurrent_layer(sslh_net *net, const char *op, int
     if (!layers || !sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
     start[0] = desc.h0;
     start[1] = desc.c0;
-    D = sslh_param(net, index + 1)->shape[1];
+    D = sslh_param(net, sslh_i_behind(index, 1))->shape[1];
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     for (k = 0; k < 2; k++) {
         char s[96];
@@ -32653,6 +32663,7 @@ SSLH_DEF int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc d
     if (desc.report && desc.report_size) desc.report[0] = 0;
     if (sslh_i_net_bad(net)) return 0;
     if (desc.optional && path && sslh_i_path(path) == SSLH_I_PATH_NONE) return 0;
+    sslh_i_settle(net->ctx); /* what the net holds now is what stays when the file is refused */
     bytes = sslh_i_read_whole(net->ctx, "sslh_load_weights", path, &size);
     if (!bytes) return 0;
     if (sslh_i_st_open(&s, net->ctx, "sslh_load_weights", sslh_i_tail(path), bytes, size))
@@ -33101,6 +33112,7 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
     size_t size;
     int64_t step = -1;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
+    sslh_i_settle(o->ctx); /* what the net holds now is what stays when the file is refused */
     if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
     bytes = sslh_i_read_whole(o->ctx, fn, path, &size);
     if (!bytes) return -1;

@@ -74,7 +74,7 @@ static unsigned long long train(sslh_ctx *c, sslh_method *m, sslh_data data, ssl
 }
 
 typedef struct part { const char *name; unsigned long long hash; } part;
-static part parts[16];
+static part parts[32];
 static int n_parts;
 static char error_text[512];
 static void note_part(const char *name, unsigned long long h) {
@@ -363,7 +363,7 @@ static int fused(const char *cpu) { /* multiply and add: portable_bits excludes 
 }
 static void one_result(void) {
     static const int threads[3] = {2, 3, 7};
-    part first[12];
+    part first[sizeof parts / sizeof parts[0]];
     char best[32], what[80];
     int portable, i, n;
     snprintf(best, sizeof best, "%s", cpu_in_use(NULL));

@@ -425,6 +425,40 @@ static sslh_train_desc any_training(void) {
     if (d.epochs <= 64 && dice(2)) d.losses = losses;
     return d;
 }
+static sslh_pool_desc any_pool(void) {
+    sslh_pool_desc d;
+    memset(&d, 0, sizeof d);
+    d.kernel = dice(2) ? 1 + dice(3) : any_int(), d.kernel_w = zeros_mostly(), d.stride = zeros_mostly(), d.stride_w = zeros_mostly();
+    d.pad = zeros_mostly(), d.pad_w = zeros_mostly(), d.ceil_mode = dice(2), d.exclude_pad = dice(2);
+    return d;
+}
+/* last: room for two results; NULL: none are wanted. */
+static sslh_recurrent_desc any_recurrent(sslh_tensor **t, sslh_tensor **last) {
+    sslh_recurrent_desc d;
+    memset(&d, 0, sizeof d);
+    if (!dice(3)) d.h0 = t[5];
+    if (!dice(3)) d.c0 = t[6];
+    if (!dice(3)) d.lengths = t[7];
+    if (last && dice(2)) d.h_last = &last[0];
+    if (last && dice(2)) d.c_last = &last[1];
+    d.reverse = dice(2), d.layers = zeros_mostly(), d.bidirectional = dice(2), d.no_bias = dice(2);
+    return d;
+}
+static sslh_audio_recipe any_audio_recipe(void) {
+    sslh_audio_recipe d;
+    memset(&d, 0, sizeof d);
+    d.crop = zeros_mostly(), d.shift = zeros_mostly(), d.gain = zeros_mostly_real(), d.noise = zeros_mostly_real();
+    d.snr_min = zeros_mostly_real(), d.snr_max = zeros_mostly_real(), d.time_masks = zeros_mostly(), d.time_width = zeros_mostly();
+    d.band_masks = zeros_mostly(), d.band_width = zeros_mostly();
+    return d;
+}
+static sslh_mel_desc any_mel(void) {
+    sslh_mel_desc d;
+    memset(&d, 0, sizeof d);
+    d.rate = zeros_mostly(), d.n_fft = dice(2) ? 8 : zeros_mostly(), d.window = zeros_mostly(), d.hop = zeros_mostly(), d.bands = dice(2) ? 3 : zeros_mostly();
+    d.low = zeros_mostly_real(), d.high = zeros_mostly_real(), d.slaney = dice(2), d.area_norm = dice(2), d.no_center = dice(2);
+    return d;
+}
 static sslh_optimizer_desc any_optimizer(void) {
     sslh_optimizer_desc d;
     memset(&d, 0, sizeof d);
@@ -657,11 +691,16 @@ static int call_row(world *w, int row, const char **names) {
     WITH_REAL(sslh_scale) WITH_REAL(sslh_shift) WITH_REAL(sslh_pow) WITH_REAL(sslh_leaky_relu) WITH_REAL(sslh_elu)
     SINGLE(sslh_neg) SINGLE(sslh_exp) SINGLE(sslh_log) SINGLE(sslh_sqrt) SINGLE(sslh_square) SINGLE(sslh_abs) SINGLE(sslh_relu)
     SINGLE(sslh_gelu) SINGLE(sslh_gelu_tanh) SINGLE(sslh_silu) SINGLE(sslh_sigmoid) SINGLE(sslh_tanh) SINGLE(sslh_softplus)
+    SINGLE(sslh_sin) SINGLE(sslh_cos)
     ROW(sslh_clamp, K(sslh_clamp(c, T(0), f[0], f[1])))
     ROW(sslh_activate, K(sslh_activate(c, T(0), (sslh_activation)(dice(2) ? dice(7) : i[0]))))
     /* reductions */
 #define REDUCTION(fn) ROW(fn, K(fn(c, T(0), axes, k[0])))
     REDUCTION(sslh_sum) REDUCTION(sslh_mean) REDUCTION(sslh_max) REDUCTION(sslh_logsumexp)
+    REDUCTION(sslh_min) REDUCTION(sslh_prod)
+    ROW(sslh_argmin, K(sslh_argmin(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
+    ROW(sslh_cumsum, K(sslh_cumsum(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
+    ROW(sslh_topk, sslh_tensor *where_; K(sslh_topk(c, T(0), dice(2) ? 1 + dice(3) : i[1], dice(2) ? dice(4) - 2 : i[0], dice(2) ? &where_ : NULL)))
     ROW(sslh_variance, K(sslh_variance(c, T(0), axes, k[0], k[1])))
     ROW(sslh_argmax, K(sslh_argmax(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
     ROW(sslh_softmax, K(sslh_softmax(c, T(0), dice(2) ? dice(4) - 2 : i[0])))
@@ -675,15 +714,22 @@ static int call_row(world *w, int row, const char **names) {
     CONVOLUTION(sslh_conv2d) CONVOLUTION(sslh_conv1d) CONVOLUTION(sslh_conv2d_transpose) CONVOLUTION(sslh_conv1d_transpose)
     ROW(sslh_max_pool2d, K(sslh_max_pool2d(c, T(0), i[0], i[1], i[2])))
     ROW(sslh_avg_pool2d, K(sslh_avg_pool2d(c, T(0), i[0], i[1], i[2])))
+#define POOL_OF(fn) ROW(fn, sslh_pool_desc e = any_pool(); K(fn(c, T(0), e)))
+    POOL_OF(sslh_max_pool2d_ex) POOL_OF(sslh_avg_pool2d_ex) POOL_OF(sslh_max_pool1d) POOL_OF(sslh_avg_pool1d)
+    PAIR(sslh_mean_valid)
     SINGLE(sslh_global_avg_pool) SINGLE(sslh_global_max_pool)
     ROW(sslh_resize_nearest, K(sslh_resize_nearest(c, T(0), i[0], i[1])))
     ROW(sslh_resize_bilinear, K(sslh_resize_bilinear(c, T(0), i[0], i[1])))
+    ROW(sslh_interpolate, sslh_interpolate_desc e; memset(&e, 0, sizeof e); e.mode = (sslh_resize_mode)(dice(4) ? dice(3) : i[2]);
+        e.antialias = dice(2); e.align_corners = dice(2); K(sslh_interpolate(c, T(0), dice(2) ? 1 + dice(9) : i[0], dice(2) ? 1 + dice(9) : i[1], e)))
     /* normalisation */
     ROW(sslh_batch_norm, sslh_batch_norm_desc e; memset(&e, 0, sizeof e); e.training = dice(2); e.momentum = zeros_mostly_real();
         e.eps = zeros_mostly_real(); e.virtual_groups = zeros_mostly(); e.activation = (sslh_activation)(dice(2) ? dice(2) : i[0]);
         K(sslh_batch_norm(c, T(0), dice(2) ? NULL : T(1), dice(2) ? NULL : T(2), dice(2) ? NULL : T(3), dice(2) ? NULL : T(4),
         dice(2) ? NULL : T(5), e)))
     ROW(sslh_layer_norm, K(sslh_layer_norm(c, T(0), dice(2) ? NULL : T(1), dice(2) ? NULL : T(2), f[0])))
+    ROW(sslh_rms_norm, K(sslh_rms_norm(c, T(0), dice(2) ? NULL : T(1), f[0])))
+    ROW(sslh_standardize, K(sslh_standardize(c, T(0), axes, f[0])))
     ROW(sslh_group_norm, K(sslh_group_norm(c, T(0), dice(2) ? NULL : T(1), dice(2) ? NULL : T(2), i[0], f[0])))
     WITH_REAL(sslh_l2_normalize) WITH_REAL(sslh_dropout) WITH_REAL(sslh_drop_path)
     /* shapes */
@@ -692,9 +738,18 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_transpose, K(sslh_transpose(c, T(0), dice(2) ? 0 : i[0], dice(2) ? 1 : i[1])))
     ROW(sslh_concat, K(sslh_concat(c, dice(6) ? t : NULL, dice(4) ? 1 + dice(4) : -dice(2), dice(2) ? 0 : i[0])))
     ROW(sslh_slice, K(sslh_slice(c, T(0), dice(2) ? 0 : i[0], i[1], i[2])))
+    ROW(sslh_slice_ex, K(sslh_slice_ex(c, T(0), dice(2) ? 0 : i[0], i[1], i[2], dice(2) ? 1 + dice(3) : i[3])))
     ROW(sslh_pad, K(sslh_pad(c, T(0), dice(2) ? 0 : i[0], i[1], i[2], f[0])))
+    ROW(sslh_pad_ex, K(sslh_pad_ex(c, T(0), dice(2) ? 0 : i[0], dice(2) ? dice(3) : i[1], dice(2) ? dice(3) : i[2],
+        (sslh_pad_mode)(dice(4) ? dice(3) : i[3]), f[0])))
     ROW(sslh_broadcast, K(sslh_broadcast(c, T(0), s)))
     PAIR(sslh_embedding) PAIR(sslh_gather)
+    ROW(sslh_gather_along, K(sslh_gather_along(c, T(0), T(1), dice(2) ? dice(4) - 2 : i[0])))
+    ROW(sslh_scatter, K(sslh_scatter(c, T(0), T(1), T(2), dice(2) ? dice(4) - 2 : i[0])))
+    ROW(sslh_scatter_add, K(sslh_scatter_add(c, T(0), T(1), T(2), dice(2) ? dice(4) - 2 : i[0])))
+    ROW(sslh_one_hot, K(sslh_one_hot(c, T(0), dice(2) ? 9 : i[0])))
+    ROW(sslh_crop, K(sslh_crop(c, T(0), T(1), dice(2) ? 1 + dice(3) : i[0], dice(2) ? 1 + dice(3) : i[1])))
+    ROW(sslh_unfold, K(sslh_unfold(c, T(0), dice(2) ? 2 : i[0], dice(2) ? 2 : i[1], dice(2) ? 1 : i[2], dice(2) ? 1 : i[3])))
     WITH_REAL(sslh_to_real)
     /* sequences */
     ROW(sslh_attention, sslh_attention_desc e; memset(&e, 0, sizeof e); sslh_tensor *weights; e.heads = zeros_mostly();
@@ -704,10 +759,15 @@ static int call_row(world *w, int row, const char **names) {
         e.causal = dice(2); e.scale = zeros_mostly_real(); if (!dice(3)) e.key_mask = T(3); if (dice(2)) e.weights = &weights;
         K(sslh_self_attention(c, T(0), e)); if (e.weights) K(weights))
     ROW(sslh_gru, K(sslh_gru(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, dice(2) ? NULL : T(5))))
+#define RECURRENT_OP(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                      \
+        K(fn(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, e)); if (e.h_last) K(last[0]); if (e.c_last) K(last[1]))
+    RECURRENT_OP(sslh_gru_ex) RECURRENT_OP(sslh_lstm)
     /* losses */
     PAIR(sslh_cross_entropy) PAIR(sslh_cross_entropy_soft) PAIR(sslh_bce_with_logits) PAIR(sslh_mse) PAIR(sslh_l1)
     PAIR(sslh_kl_div) PAIR(sslh_gaussian_kl)
     ROW(sslh_cross_entropy_ex, K(sslh_cross_entropy_ex(c, T(0), T(1), f[0], i[0])))
+    ROW(sslh_cross_entropy_full, sslh_cross_entropy_desc e; memset(&e, 0, sizeof e); e.smoothing = zeros_mostly_real(); if (!dice(3)) e.weight = T(2);
+        e.reduction = (sslh_reduction)(dice(4) ? dice(3) : i[1]); K(sslh_cross_entropy_full(c, T(0), T(1), i[0], e)))
     ROW(sslh_huber, K(sslh_huber(c, T(0), T(1), f[0])))
     ROW(sslh_nt_xent, K(sslh_nt_xent(c, T(0), T(1), f[0])))
     ROW(sslh_info_nce, K(sslh_info_nce(c, T(0), T(1), dice(2) ? NULL : T(2), f[0])))
@@ -734,6 +794,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_train_mode, sslh_train_mode(n[0], i[0]))
     ROW(sslh_is_training, sslh_is_training(n[0]))
     ROW(sslh_freeze, sslh_freeze(n[0], dice(2)))
+    ROW(sslh_split_batch_norm, sslh_split_batch_norm(n[0], dice(2) ? 1 + dice(3) : i[0]))
     ROW(sslh_forward, K(sslh_forward(n[0], T(0))))
     ROW(sslh_forward_ex, sslh_forward_desc e; memset(&e, 0, sizeof e); if (dice(2)) e.tap = text[0]; if (!dice(3)) e.keep = T(1);
         if (!dice(3)) e.mask = T(2); e.drop_path = zeros_mostly_real(); K(sslh_forward_ex(n[0], T(0), e)))
@@ -754,6 +815,13 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_layer_batch_norm, K(sslh_layer_batch_norm(n[0], dice(2) ? dice(4) : i[0], T(0), dice(2) ? NULL : T(1), k[0], (sslh_activation)(dice(2) ? dice(2) : i[1]))))
     ROW(sslh_layer_layer_norm_new, sslh_layer_layer_norm_new(n[0], text[0], i[0]))
     ROW(sslh_layer_layer_norm, K(sslh_layer_layer_norm(n[0], dice(2) ? dice(4) : i[0], T(0), f[0])))
+    ROW(sslh_layer_rms_norm_new, sslh_layer_rms_norm_new(n[0], text[0], i[0]))
+    ROW(sslh_layer_rms_norm, K(sslh_layer_rms_norm(n[0], dice(2) ? dice(4) : i[0], T(0), f[0])))
+#define RECURRENT_NEW(fn) ROW(fn, sslh_recurrent_desc e = any_recurrent(t, NULL); fn(n[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 3 : i[1], e))
+#define RECURRENT_LAYER(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                 \
+        K(fn(n[0], dice(2) ? dice(4) : i[0], T(0), e)); if (e.h_last) K(last[0]); if (e.c_last) K(last[1]))
+    RECURRENT_NEW(sslh_layer_gru_new) RECURRENT_NEW(sslh_layer_lstm_new)
+    RECURRENT_LAYER(sslh_layer_gru) RECURRENT_LAYER(sslh_layer_lstm)
     /* encoders */
     ROW(sslh_mlp, sslh_mlp_desc e; memset(&e, 0, sizeof e); e.in = i[0]; e.widths[0] = zeros_mostly(); e.widths[1] = zeros_mostly();
         e.activation = (sslh_activation)(dice(2) ? dice(7) : i[1]); e.batch_norm = dice(2); e.last_batch_norm = k[0]; e.last_activation = k[1];
@@ -767,6 +835,9 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vit, sslh_vit_desc e; memset(&e, 0, sizeof e); e.image = zeros_mostly(); e.channels = zeros_mostly(); e.patch = zeros_mostly();
         e.width = zeros_mostly(); e.depth = i[0]; e.heads = zeros_mostly(); e.mlp = zeros_mostly(); e.fixed_positions = dice(2);
         keep_net(w, sslh_vit(c, e)))
+    ROW(sslh_conv_gru, sslh_conv_gru_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.width = dice(2) ? 4 : zeros_mostly();
+        e.context = dice(2) ? 4 : zeros_mostly(); e.norm = zeros_mostly(); for (int j = 0; j < 8 && !dice(3); j++) e.kernels[j] = zeros_mostly(), e.strides[j] = zeros_mostly();
+        keep_net(w, sslh_conv_gru(c, e)))
     /* weights */
     ROW(sslh_save_net, sslh_save_net(n[0], dice(2) ? own_file("net") : target))
     ROW(sslh_load_weights, sslh_load_desc e; memset(&e, 0, sizeof e); e.strip_prefix = dice(2) ? NULL : text[0]; e.partial = dice(2);
@@ -800,6 +871,14 @@ static int call_row(world *w, int row, const char **names) {
         if (e[j].values == (const void *)numbers) e[j].shape.ndim = 0; if (!dice(4)) e[j].lengths = numbers; }
         add_data(w, sslh_data_from_fields(c, dice(8) ? e : NULL, dice(3) ? 1 + dice(4) : few(), dice(3) ? 4 : few())))
     ROW(sslh_data_range, add_data(w, sslh_data_range(d[0], dice(2) ? 0 : i[0], dice(2) ? 3 : i[1])))
+    ROW(sslh_load_audio, sslh_audio_desc e; memset(&e, 0, sizeof e); e.length = zeros_mostly(); e.rate = zeros_mostly(); e.loudness = zeros_mostly_real();
+        if (dice(2)) e.labels = text[0]; add_data(w, sslh_load_audio(c, path, e)))
+    ROW(sslh_load_wav, int h; int64_t count; sslh_load_wav(c, path, dice(2) ? &count : NULL, dice(2) ? &h : NULL, &h))
+    ROW(sslh_load_wav_memory, int h; int64_t count; sslh_load_wav_memory(c, dice(2) ? pixels : NULL, (size_t)dice(1000), &count, &h, NULL))
+    ROW(sslh_save_wav, sslh_save_wav(c, dice(2) ? own_file("sound.wav") : target, dice(5) ? reals : NULL, dice(2) ? 8 : k[0], dice(2) ? 1 : k[1], dice(2) ? 8000 : i[0]))
+    ROW(sslh_data_labelled, add_data(w, sslh_data_labelled(d[0], text[0])))
+    ROW(sslh_data_where, add_data(w, sslh_data_where(d[0], text[0], text[1])))
+    ROW(sslh_data_windows, add_data(w, sslh_data_windows(d[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 1 : i[1])))
     ROW(sslh_data_pick, for (int j = 0; j < 4; j++) numbers[j] = dice(3) ? dice(5) : any_int();
         add_data(w, sslh_data_pick(d[0], dice(6) ? numbers : NULL, k[0])); memset(numbers, 0, 16))
     ROW(sslh_data_fraction, add_data(w, sslh_data_fraction(d[0], (double)f[0], 1)))
@@ -812,6 +891,9 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_loader_steps, sslh_loader_steps(l))
     ROW(sslh_loader_seek, w->batch_is = 0; sslh_loader_seek(l, dice(2) ? i[0] : (int64_t)i[0] * 0x100000000))
     ROW(sslh_batch_images, K(sslh_batch_images(c, b)))
+    ROW(sslh_batch_audio, K(sslh_batch_audio(c, b)))
+    ROW(sslh_batch_lengths, K(sslh_batch_lengths(c, b, dice(2) ? 0 : i[0])))
+    ROW(sslh_batch_padding, K(sslh_batch_padding(c, b, dice(2) ? 0 : i[0])))
     ROW(sslh_batch_labels, K(sslh_batch_labels(c, b)))
     ROW(sslh_batch_field, K(sslh_batch_field(c, b, dice(2) ? 0 : i[0])))
     ROW(sslh_load_image, int h; sslh_load_image(c, path, dice(2) ? &h : NULL, &h, dice(2) ? &h : NULL))
@@ -828,6 +910,16 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_views, sslh_recipe e = any_recipe(); K(sslh_views(c, b, e, dice(2) ? 0 : i[0])))
     ROW(sslh_recipe_print, sslh_recipe e = any_recipe(); TEXT_OUT(sslh_recipe_print(e, where, size)))
     ROW(sslh_augment, sslh_recipe e = any_recipe(); K(sslh_augment(c, T(0), e, (uint64_t)i[0])))
+    /* sound */
+    ROW(sslh_audio_views, sslh_audio_recipe e = any_audio_recipe(); K(sslh_audio_views(c, b, e, dice(2) ? 0 : i[0])))
+    ROW(sslh_audio_augment, sslh_audio_recipe e = any_audio_recipe(); K(sslh_audio_augment(c, T(0), e, (uint64_t)i[0])))
+    ROW(sslh_mask_spectrogram, sslh_audio_recipe e = any_audio_recipe(); K(sslh_mask_spectrogram(c, T(0), e, (uint64_t)i[0])))
+    ROW(sslh_mel_views, sslh_audio_recipe e = any_audio_recipe(); sslh_mel_desc g = any_mel(); K(sslh_mel_views(c, b, e, g, dice(2) ? 0 : i[0])))
+    ROW(sslh_mel_spectrogram, sslh_mel_desc g = any_mel(); K(sslh_mel_spectrogram(c, T(0), g)))
+    ROW(sslh_log_mel, sslh_mel_desc g = any_mel(); K(sslh_log_mel(c, T(0), g)))
+    WITH_REAL(sslh_power_to_db)
+    ROW(sslh_mfcc, sslh_mfcc_desc e; memset(&e, 0, sizeof e); e.mel = any_mel(); e.coefficients = zeros_mostly(); e.log_mels = dice(2);
+        e.top_db = zeros_mostly_real(); K(sslh_mfcc(c, T(0), e)))
     ROW(sslh_resize, static const int side[] = {-1, 0, 1, 3, 8, 8}; float box[4]; for (int j = 0; j < 4; j++) box[j] = dice(2) ? (float)(j < 2 ? 0 : 2) : f[j];
         sslh_resize(c, dice(5) ? reals : NULL, side[dice(6)], side[dice(6)], dice(3) ? 3 : k[0], dice(5) ? box : NULL, dice(5) ? reals + 4096 : NULL,
         side[dice(6)], side[dice(6)], dice(2), dice(2)))
@@ -849,6 +941,15 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_vae_encode, sslh_tensor *mu; sslh_tensor *logvar; sslh_vae_encode(m, T(0), dice(5) ? &mu : NULL, dice(5) ? &logvar : NULL))
     ROW(sslh_vae_decode, K(sslh_vae_decode(m, T(0))))
     ROW(sslh_vae_evaluate, sslh_vae_evaluate(m, d[0]))
+    ROW(sslh_jigsaw, sslh_jigsaw_desc e; memset(&e, 0, sizeof e); e.grid = zeros_mostly(); e.permutations = zeros_mostly(); e.tile = zeros_mostly();
+        e.channel_shift = zeros_mostly(); e.grey = zeros_mostly_real(); e.project = zeros_mostly_real(); e.no_tile_norm = dice(2);
+        e.head_hidden = zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_jigsaw(c, n[0], e)))
+    ROW(sslh_jigsaw_solve, sslh_tensor *puzzle; sslh_tensor *solved; sslh_jigsaw_solve(m, T(0), 1, dice(5) ? &puzzle : NULL, dice(5) ? &solved : NULL, dice(2) ? f : NULL))
+    ROW(sslh_context, sslh_context_desc e; memset(&e, 0, sizeof e); e.patch = zeros_mostly(); e.gap = zeros_mostly_real(); e.jitter = zeros_mostly_real();
+        e.pixelate = zeros_mostly_real(); e.head_hidden = zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_context(c, n[0], e)))
+    ROW(sslh_moco, sslh_moco_desc e; memset(&e, 0, sizeof e); e.version = dice(2) ? dice(4) : zeros_mostly(); e.temperature = zeros_mostly_real();
+        e.queue = dice(2) ? 8 : zeros_mostly(); e.key_momentum = zeros_mostly_real(); e.symmetric = dice(2); e.split = dice(2) ? 1 : zeros_mostly();
+        e.head_hidden = zeros_mostly(); e.head_out = zeros_mostly(); add_method(w, sslh_moco(c, n[0], e)))
     ROW(sslh_simclr, sslh_simclr_desc e; memset(&e, 0, sizeof e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2); e.decoupled = dice(2);
         add_method(w, sslh_simclr(c, n[0], e)))
@@ -1157,9 +1258,17 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     SAME(sslh_sigmoid, sslh_sigmoid(c, x))
     SAME(sslh_tanh, sslh_tanh(c, x))
     SAME(sslh_softplus, sslh_softplus(c, x))
+    SAME(sslh_sin, sslh_sin(c, x))
+    SAME(sslh_cos, sslh_cos(c, x))
     SAME(sslh_activate, sslh_activate(c, x, (sslh_activation)dice(7)))
 #define REDUCE(fn) OP(fn, if (!axes) return NULL; g->want = reduced(s, axes, keep); return fn(c, x, axes, keep))
     REDUCE(sslh_sum) REDUCE(sslh_mean) REDUCE(sslh_max) REDUCE(sslh_logsumexp)
+    REDUCE(sslh_min)
+    OP(sslh_prod, if (!axes) return NULL; g->want = reduced(s, axes, keep); return sslh_prod(c, sslh_tanh(c, x), axes, keep))
+    OP(sslh_argmin, if (!s.ndim) return NULL; g->unchecked = 1; g->want = reduced(s, 1 << axis, 0); a = sslh_argmin(c, x, axis - keep * s.ndim);
+        return sslh_add(c, sslh_mean(c, x, 1 << axis, 0), sslh_to_real(c, a, 0.1f)))
+    OP(sslh_topk, if (!s.ndim) return NULL; g->want = s; g->want.size[axis] = 1 + dice(s.size[axis]); return sslh_topk(c, x, g->want.size[axis], axis - keep * s.ndim, dice(2) ? &a : NULL))
+    OP(sslh_cumsum, if (!s.ndim) return NULL; g->want = s; return sslh_cumsum(c, x, axis - keep * s.ndim))
     OP(sslh_variance, for (j = 1, axis = 0; axis < s.ndim; axis++) if (axes & 1 << axis) j *= s.size[axis];
         if (!axes) return NULL; g->want = reduced(s, axes, keep); return sslh_variance(c, x, axes, keep, j > 1 ? dice(2) : 0))
     OP(sslh_argmax, if (!s.ndim) return NULL; g->unchecked = 1; g->want = reduced(s, 1 << axis, 0); a = sslh_argmax(c, x, axis - keep * s.ndim);
@@ -1197,6 +1306,18 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         g->want.size[axis] = window(s.size[axis], pad, 1, kernel, stride); if (!g->want.size[1] || !g->want.size[2]) return NULL;                   \
         return fn(c, x, kernel, stride, pad))
     POOL(sslh_max_pool2d) POOL(sslh_avg_pool2d)
+#define POOL_2(fn) OP(fn, x = view(g, x, 4); s = shape_of(x); sslh_pool_desc e; memset(&e, 0, sizeof e); e.kernel = kernel; e.kernel_w = 1 + dice(3); e.stride = stride; \
+        e.stride_w = 1 + dice(2); e.exclude_pad = keep; g->want = s; g->want.size[1] = window(s.size[1], 0, 1, kernel, stride);                     \
+        g->want.size[2] = window(s.size[2], 0, 1, e.kernel_w, e.stride_w); if (!g->want.size[1] || !g->want.size[2]) return NULL; return fn(c, x, e))
+    POOL_2(sslh_max_pool2d_ex) POOL_2(sslh_avg_pool2d_ex)
+#define POOL_1(fn) OP(fn, x = view(g, x, 3); s = shape_of(x); sslh_pool_desc e; memset(&e, 0, sizeof e); e.kernel = kernel; e.stride = stride;             \
+        e.pad = pad > kernel / 2 ? 0 : pad; g->want = s; g->want.size[1] = window(s.size[1], e.pad, 1, kernel, stride); if (!g->want.size[1]) return NULL; return fn(c, x, e))
+    POOL_1(sslh_max_pool1d) POOL_1(sslh_avg_pool1d)
+    OP(sslh_mean_valid, x = at_most(g, view(g, x, 3), 0, 30); s = shape_of(x); a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); for (j = 0; j < s.size[0]; j++) a->ints[j]++;
+        g->want = sslh_dim2(s.size[0], s.size[2]); return sslh_mean_valid(c, x, a))
+    OP(sslh_interpolate, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7); g->want.size[2] = 1 + dice(7); sslh_interpolate_desc e; memset(&e, 0, sizeof e);
+        e.mode = (sslh_resize_mode)dice(3); if (e.mode != SSLH_NEAREST) e.antialias = dice(2), e.align_corners = !e.antialias && dice(2);
+        return sslh_interpolate(c, x, g->want.size[1], g->want.size[2], e))
     OP(sslh_global_avg_pool, x = view(g, x, 3 + dice(2)); g->want = sslh_dim2(x->shape[0], x->shape[x->ndim - 1]); return sslh_global_avg_pool(c, x))
     OP(sslh_global_max_pool, x = view(g, x, 3 + dice(2)); g->want = sslh_dim2(x->shape[0], x->shape[x->ndim - 1]); return sslh_global_max_pool(c, x))
     OP(sslh_resize_nearest, x = view(g, x, 4); g->want = shape_of(x); g->want.size[1] = 1 + dice(7); g->want.size[2] = 1 + dice(7);
@@ -1210,6 +1331,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         return sslh_batch_norm(c, x, a, b, mean, var, rest, e))
     OP(sslh_layer_norm, if (!s.ndim) return NULL; j = s.size[s.ndim - 1]; g->want = s; a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL;
         return sslh_layer_norm(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, 0.1f))
+    OP(sslh_rms_norm, if (!s.ndim) return NULL; g->want = s; return sslh_rms_norm(c, x, keep ? leaf(g, sslh_dim1(s.size[s.ndim - 1])) : NULL, 0.1f))
+    OP(sslh_standardize, if (!axes) return NULL; g->want = s; return sslh_standardize(c, x, axes, 0.1f))
     OP(sslh_group_norm, x = view(g, x, 3 + dice(2)); s = shape_of(x); j = s.size[s.ndim - 1]; g->want = s; if (j % groups) groups = 1;
         a = dice(2) ? leaf(g, sslh_dim1(j)) : NULL; return sslh_group_norm(c, x, a, keep ? leaf(g, sslh_dim1(j)) : NULL, groups, 0.1f))
     OP(sslh_l2_normalize, if (!s.ndim) return NULL; g->want = s; return sslh_l2_normalize(c, sslh_shift(c, sslh_tanh(c, x), 1.5f), 0))
@@ -1225,13 +1348,29 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         all[2] = x; g->want = s; g->want.size[axis] = 2 * s.size[axis] + one.size[axis]; return sslh_concat(c, all, 3, axis))
     OP(sslh_slice, if (!s.ndim) return NULL; j = dice(s.size[axis]); kernel = j + 1 + dice(s.size[axis] - j); g->want = s; g->want.size[axis] = kernel - j;
         return sslh_slice(c, x, axis - keep * s.ndim, j, kernel))
+    OP(sslh_slice_ex, if (!s.ndim) return NULL; j = dice(s.size[axis]); kernel = j + 1 + dice(s.size[axis] - j); g->want = s;
+        g->want.size[axis] = (kernel - j + stride - 1) / stride; return sslh_slice_ex(c, x, axis - keep * s.ndim, j, kernel, stride))
     OP(sslh_pad, if (!s.ndim) return NULL; g->want = s; g->want.size[axis] += kernel + pad; return sslh_pad(c, x, axis, kernel, pad, f))
+    OP(sslh_pad_ex, if (!s.ndim) return NULL; if (kernel >= s.size[axis]) kernel = 0; if (pad >= s.size[axis]) pad = 0; g->want = s; g->want.size[axis] += kernel + pad;
+        return sslh_pad_ex(c, x, axis, kernel, pad, (sslh_pad_mode)dice(3), f))
     OP(sslh_broadcast, if (s.ndim > 4) return NULL; g->want.ndim = s.ndim + 1; g->want.size[0] = 1 + dice(3); for (j = 0; j < s.ndim; j++)
         g->want.size[j + 1] = s.size[j] == 1 ? 1 + dice(3) : s.size[j]; return sslh_broadcast(c, x, g->want))
     OP(sslh_embedding, x = view(g, x, 2); a = index_below(g, sslh_dim2(2, kernel), x->shape[0]); g->want = sslh_dim3(2, kernel, x->shape[1]);
         return sslh_embedding(c, x, a))
     OP(sslh_gather, x = at_most(g, view(g, x, 2 + dice(3)), 0, 20); s = shape_of(x); a = index_below(g, sslh_dim2(s.size[0], kernel), s.size[1]);
         g->want = s; g->want.size[1] = kernel; return sslh_gather(c, x, a))
+    OP(sslh_gather_along, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]); g->want = s; g->want.size[axis] = kernel;
+        return sslh_gather_along(c, x, a, axis - keep * s.ndim))
+#define SCATTER(fn) OP(fn, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]); sslh_shape one = s; one.size[axis] = kernel; g->want = s; \
+        return fn(c, x, a, leaf(g, one), axis - keep * s.ndim))
+    SCATTER(sslh_scatter) SCATTER(sslh_scatter_add)
+    OP(sslh_one_hot, if (s.ndim > 4) return NULL; g->want = s; g->want.size[g->want.ndim++] = 5; sslh_shape one = s; one.size[one.ndim++] = 1;
+        return sslh_mul(c, sslh_reshape(c, x, one), sslh_one_hot(c, sslh_from_ints(c, sslh_dim0(), &kernel), 5)))
+    OP(sslh_crop, x = at_most(g, view(g, x, 4), 0, 10); s = shape_of(x); j = 1 + dice(s.size[1]); int wide = 1 + dice(s.size[2]); int32_t places[40];
+        for (axis = 0; axis < s.size[0] * 2; axis++) places[2 * axis] = dice(s.size[1] - j + 1), places[2 * axis + 1] = dice(s.size[2] - wide + 1);
+        g->want = sslh_dim5(s.size[0], 2, j, wide, s.size[3]); return sslh_crop(c, x, sslh_from_ints(c, sslh_dim3(s.size[0], 2, 2), places), j, wide))
+    OP(sslh_unfold, x = view(g, x, 4); s = shape_of(x); j = 1 + dice(s.size[1]); int wide = 1 + dice(s.size[2]);
+        g->want = sslh_dim5(s.size[0], ((s.size[1] - j) / stride + 1) * ((s.size[2] - wide) / 2 + 1), j, wide, s.size[3]); return sslh_unfold(c, x, j, wide, stride, 2))
     SAME(sslh_to_real, sslh_add(c, x, sslh_to_real(c, sslh_from_bytes(c, sslh_dim0(), pixels + 7), 0.01f)))
     OP(sslh_attention, x = at_most(g, view(g, x, 3), 1, 30); s = shape_of(x); j = 1 + dice(5); sslh_attention_desc e; memset(&e, 0, sizeof e);
         sslh_tensor *weights = NULL; if (s.size[2] % 2 == 0) e.heads = 2; e.causal = dice(2); e.scale = f; if (dice(2)) e.weights = &weights; if (e.causal) j = s.size[1];
@@ -1241,11 +1380,20 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     OP(sslh_gru, x = at_most(g, view(g, x, 3), 1, 6); s = shape_of(x); j = 1 + dice(4); g->want = s; g->want.size[2] = j;
         sslh_tensor *w_ih = leaf(g, sslh_dim2(3 * j, s.size[2])); sslh_tensor *w_hh = leaf(g, sslh_dim2(3 * j, j)); a = leaf(g, sslh_dim1(3 * j));
         b = leaf(g, sslh_dim1(3 * j)); return sslh_gru(c, x, w_ih, w_hh, a, b, keep ? leaf(g, sslh_dim2(s.size[0], j)) : NULL))
+#define RECURRENT(fn, gates) OP(fn, x = at_most(g, at_most(g, view(g, x, 3), 1, 6), 0, 20); s = shape_of(x); j = 1 + dice(4); g->want = s; g->want.size[2] = j;       \
+        sslh_tensor *w_ih = leaf(g, sslh_dim2(gates * j, s.size[2])); sslh_tensor *w_hh = leaf(g, sslh_dim2(gates * j, j)); sslh_recurrent_desc e;  \
+        memset(&e, 0, sizeof e); e.reverse = dice(2); if (dice(2)) e.h0 = leaf(g, sslh_dim2(s.size[0], j));                                         \
+        if (dice(2)) { e.lengths = index_below(g, sslh_dim1(s.size[0]), s.size[1]); for (axis = 0; axis < s.size[0]; axis++) e.lengths->ints[axis]++; } \
+        return fn(c, x, w_ih, w_hh, keep ? leaf(g, sslh_dim1(gates * j)) : NULL, NULL, e))
+    RECURRENT(sslh_gru_ex, 3) RECURRENT(sslh_lstm, 4)
 #define LOSS(fn, ...) OP(fn, g->want = sslh_dim0(); __VA_ARGS__)
     LOSS(sslh_cross_entropy, x = at_most(g, view(g, x, 2), 0, 60); return sslh_cross_entropy(c, x, index_below(g, sslh_dim1(x->shape[0]), x->shape[1])))
     LOSS(sslh_cross_entropy_ex, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]); j = (a->ints[0] + 1) % x->shape[1];
         return sslh_cross_entropy_ex(c, x, a, f * 0.9f, x->shape[1] > 1 ? j : -1))
     LOSS(sslh_cross_entropy_soft, x = view(g, x, 2); a = sslh_softmax(c, leaf(g, shape_of(x)), 1); return sslh_cross_entropy_soft(c, x, a))
+    OP(sslh_cross_entropy_full, x = at_most(g, view(g, x, 2), 0, 60); s = shape_of(x); a = index_below(g, sslh_dim1(s.size[0]), s.size[1]); sslh_cross_entropy_desc e;
+        memset(&e, 0, sizeof e); e.smoothing = f * 0.9f; e.weight = dice(2) ? sslh_full(c, sslh_dim1(s.size[1]), 0.5f) : NULL; e.reduction = (sslh_reduction)dice(3);
+        g->want = e.reduction == SSLH_REDUCE_NONE ? sslh_dim1(s.size[0]) : sslh_dim0(); return sslh_cross_entropy_full(c, x, a, -1, e))
     LOSS(sslh_bce_with_logits, a = sslh_sigmoid(c, constant(g, s)); return sslh_bce_with_logits(c, x, a))
     LOSS(sslh_mse, return sslh_mse(c, x, leaf(g, s)))
     LOSS(sslh_l1, return sslh_l1(c, x, leaf(g, s)))

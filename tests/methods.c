@@ -186,7 +186,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.head_hidden = 12, d.head_out = 7, d.key_momentum = 0.75f;
         d.version = name[4] ? name[5] - '0' : 2;
         d.symmetric = d.version == 1;
-        d.queue = 16, d.split = d.version == 2 ? 2 : SSLH_OFF;
+        d.queue = 16, d.split = d.version == 2 ? 2 : 1;
         return sslh_moco(c, strcmp(name, "moco_3_vit") == 0 ? vit(c, 0) : convnet(c, 6, 10), d);
     }
 #endif
@@ -258,7 +258,7 @@ static int run_case(method_run *r, const method_case *k, int threads, int fixed)
     if (od.kind == SSLH_ADAM || od.kind == SSLH_ADAMW)
         /* Gradients that are zero but for rounding stay small; those behind the batch norm of four nearly equal class
            tokens are rounded most. */
-        od.eps = strcmp(k->name, "moco_3_vit") == 0 ? 0.1f : 1e-3f;
+        od.eps = strcmp(k->name, "moco_3_vit") == 0 ? 1 : 1e-3f;
     o = sslh_optimizer_new(r->c, od);
     sslh_optimizer_add(o, r->m.net);
     l = loader_for(r->c, data_for(r->c, k->name), 8);
@@ -650,7 +650,7 @@ static void moco_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *o
 static sslh_method moco_of(sslh_ctx *c, int version, int queue) {
     sslh_moco_desc d;
     memset(&d, 0, sizeof d);
-    d.version = version, d.queue = queue, d.split = SSLH_OFF, d.head_out = 5;
+    d.version = version, d.queue = queue, d.split = 1, d.head_out = 5;
     return sslh_moco(c, convnet(c, 6, 10), d);
 }
 /* What the method promises: a loss of ln(K+1) when all is equal, keys in the order of their coming, no gradient into
@@ -1370,9 +1370,9 @@ static void text_is_a_descriptor(void) {
         "decoder_width=8,decoder_depth=1,decoder_heads=2",
         "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1",
         "queue=16 split=2 head_hidden=12 head_out=7 key_momentum=0.75",
-        "version=1 queue=16 split=0 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1",
-        "version=3 queue=16 head_hidden=12 head_out=7 key_momentum=0.75",
-        "version=3 queue=16 head_hidden=12 head_out=7 key_momentum=0.75"};
+        "version=1 queue=16 split=1 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1",
+        "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75",
+        "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"};
     int k;
     for (k = 0; k < CASES; k++) {
         uint64_t hash[2];

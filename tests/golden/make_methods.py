@@ -309,7 +309,7 @@ def optimizer(case, P, names, lr):
     if case == 'moco_3_vit':  # the patch projection rests
         moving = [(p, d) for n, p, d in zip(names, ps, decay) if 'patch_embed.proj' not in n]
         return torch.optim.AdamW([{'params': [p], 'weight_decay': f32(0.1) if d else 0.0} for p, d in moving], lr=lr,
-                                 betas=(f32(0.9), f32(0.999)), eps=f32(0.1))
+                                 betas=(f32(0.9), f32(0.999)), eps=1.0)
     if case.startswith('moco'):
         return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
     if case == 'rotation':
