@@ -33112,7 +33112,6 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
     size_t size;
     int64_t step = -1;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
-    sslh_i_settle(o->ctx); /* what the net holds now is what stays when the file is refused */
     if (path && sslh_i_path(path) == SSLH_I_PATH_NONE) return -1;
     bytes = sslh_i_read_whole(o->ctx, fn, path, &size);
     if (!bytes) return -1;
@@ -33128,6 +33127,7 @@ SSLH_DEF int64_t sslh_load_checkpoint(sslh_method *m, sslh_optimizer *o, const c
     int64_t step = -1;
     memset(&run, 0, sizeof run);
     if (!sslh_i_checkpoint_ok(m, o, &t)) return -1;
+    sslh_i_settle(o->ctx); /* what the net holds now is what stays when the file is refused */
     run.config = sslh_i_config(m, o, NULL, NULL);
     if (run.config) step = sslh_i_checkpoint_load(m, o, path, &run);
     sslh_i_free(o->ctx, run.config);
