@@ -8581,14 +8581,15 @@ SSLH_I_FN double sslh_i_macs(const sslh_trace_event *e) {
         return (double)a->count * (double)b->count / (double)b->shape[0];
     if (b && (strstr(e->name, "conv") || strstr(e->name, "linear")))
         return out * (double)b->count / (double)b->shape[0];
-    if (b && strstr(e->name, "matmul")) { /* K for each value; a' is (K,M) */
+    /* K for each value; a' is (K,M). A caller's own operation may have any name and shapes. */
+    if (b && strstr(e->name, "matmul") && a->ndim > 1 && e->output->ndim > 1) {
         int m = e->output->shape[e->output->ndim - 2];
         return out * (double)(a->shape[a->ndim - 2] == m ? a->shape[a->ndim - 1] : a->shape[a->ndim - 2]);
     }
     if (strstr(e->name, "self_attention")) return 2 * out * (double)a->shape[1];
     if (b && strstr(e->name, "attention")) return ((double)a->count + out) * (double)b->shape[1];
-    if (b && (strstr(e->name, "gru") || strstr(e->name, "lstm"))) /* both weights for each step */
-        return (double)(a->count / (size_t)a->shape[a->ndim - 1]) * ((double)b->count + (double)e->input[2]->count);
+    if (b && e->inputs > 2 && e->input[2] && a->ndim > 0 && (strstr(e->name, "gru") || strstr(e->name, "lstm")))
+        return (double)a->count / a->shape[a->ndim - 1] * ((double)b->count + (double)e->input[2]->count);
     return 0;
 }
 
