@@ -45,7 +45,7 @@ $(B)/libsslh_double.a: $(B)/impl_double.o
 # --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
 # The library is an archive: a program that carries its own implementation does not pull it in. Those that do so for functions
 # without instruction sets of their own are spared the SIMD passes, which take most of the compiler's time.
-PLAIN := files paths weights views data losses nets pictures fuzz_files
+PLAIN := files paths faults weights views data losses nets pictures fuzz_files calls
 $(PLAIN:%=$(B)/tests/%): PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 -O0
 $(B)/tests/pictures $(B)/tests/views: PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 $(subst -O2,-O1,$(filter -O%,$(CFLAGS)))
 $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
@@ -53,16 +53,19 @@ $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
 	$(CC) $(STD) $(CFLAGS) $(PLAIN_FLAGS) -I. -Itests $< $(B)/libsslh.a $(LDLIBS) -o $@
 $(B)/tests/ops: tests/golden/ops.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
-$(B)/tests/ops_double: tests/ops.c tests/golden/ops.h tests/harness.h ssl.h $(B)/libsslh_double.a
+$(B)/tests/paths $(B)/tests/faults: tests/faults.h
+$(B)/tests/ops_double: tests/golden/ops.h
+$(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
 # The portable C kernels, which a build for 64-bit x86 leaves out.
 $(B)/tests/kernels_c: tests/kernels.c tests/harness.h ssl.h
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_WITH_SIMD=0 -I. -Itests $< $(LDLIBS) -o $@
-programs: $(TESTS:%=$(B)/tests/%) $(B)/tests/ops_double $(B)/tests/kernels_c
+DOUBLES := ops_double calls_double
+programs: $(TESTS:%=$(B)/tests/%) $(DOUBLES:%=$(B)/tests/%) $(B)/tests/kernels_c
 test-names:
-	@echo $(TESTS) ops_double kernels_c
+	@echo $(TESTS) $(DOUBLES) kernels_c
 
 test:
 	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" MAKE="$(MAKE)" sh tests/run.sh

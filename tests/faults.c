@@ -310,12 +310,133 @@ static void every_call_fails(void) {
     folder_end(folder);
 }
 
+/* --- kills -------------------------------------------------------------------------------------------------------- */
+
+/* A child saves one net and the other by turns; it ends at call number `at` of the file system, or, for at below 0, when it is
+   killed after so many microseconds. */
+static void kill_one(int at, long microseconds) {
+    int status = 0;
+    pid_t child;
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        sslh_ctx *c = create(NULL);
+        sslh_net *one = make_net(c, 0), *two = make_net(c, 1);
+        if (at >= 0) fault_begin(FAULT_ALL, at, 1, KILLED);
+        for (int i = 0; i < 100000 && !sslh_error(c); i++) sslh_save_net(i % 2 ? two : one, in_folder("net"));
+        _exit(7);
+    }
+    if (at < 0) {
+        struct timespec t;
+        t.tv_sec = 0, t.tv_nsec = microseconds * 1000;
+        nanosleep(&t, NULL);
+        kill(child, SIGKILL);
+    }
+    CHECK(child > 0 && waitpid(child, &status, 0) == child, "no child");
+    CHECK(at >= 0 ? status == 0 : WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the child ended by itself: %d", status);
+}
+static void killed_while_saving(void) {
+    const char *long_run = getenv("SSLH_TEST_LONG");
+    int count = long_run && long_run[0] == '1' ? 500 : 60;
+    sslh_ctx *c = create(NULL);
+    sslh_net *one = make_net(c, 0), *two = make_net(c, 1), *read = make_net(c, 2);
+    sslh_load_desc none;
+    int times[2] = {0, 0};
+    memset(&none, 0, sizeof none);
+    folder_begin();
+    sslh_save_net(one, in_folder("net"));
+    for (int i = 0; i < count && test_checks_failed < 10; i++) {
+        if (i % 2) kill_one(i / 2 % 40, 0);
+        else kill_one(-1, 1000 + (long)i * 7919 % 20000);
+        sslh_load_weights(read, in_folder("net"), none);
+        CHECK(!sslh_error(c), "after kill %d: %s", i, sslh_error(c) ? sslh_error(c) : "");
+        sslh_clear_error(c);
+        int which = sslh_hash(read) == sslh_hash(two);
+        CHECK(which || sslh_hash(read) == sslh_hash(one), "after kill %d the file is neither the one nor the other", i);
+        times[which]++;
+        CHECK(files_in(folder, "") <= 2, "after kill %d: %d files", i, files_in(folder, ""));
+    }
+    CHECK(times[0] > count / 10 && times[1] > count / 10, "%d times the one, %d times the other", times[0], times[1]);
+    sslh_save_net(one, in_folder("net"));
+    CHECK_OK(c);
+    CHECK(files_in(folder, "") == 1, "%d files after a whole save", files_in(folder, ""));
+    folder_end(folder);
+    sslh_destroy(c);
+}
+
+/* --- memory ------------------------------------------------------------------------------------------------------- */
+
+/* One epoch with a checkpoint, the second resumed by a new method, features judged. Returns the hash of what was trained, 0
+   after an error. */
+static uint64_t story(sslh_ctx *c) {
+    sslh_data data;
+    sslh_probe_desc pd;
+    sslh_knn_desc kd;
+    memset(&pd, 0, sizeof pd);
+    memset(&kd, 0, sizeof kd);
+    pd.l2 = 0.01f, pd.iterations = 3;
+    train(c, 1);
+    uint64_t trained = train(c, 2);
+    sslh_method m = make_method(c, &data);
+    float a = sslh_linear_probe(c, m.encoder, data, data, pd), b = sslh_knn(c, m.encoder, data, data, kd);
+    sslh_load_net(c, in_folder("net"));
+    return sslh_error(c) || !(a + b >= 0) ? 0 : trained;
+}
+static void every_allocation_fails(void) {
+    test_memory m;
+    sslh_ctx *c;
+    uint64_t right;
+    long total, stride;
+    folder_begin();
+    make_files();
+    memset(&m, 0, sizeof m);
+    c = create(&m);
+    remove(in_folder("run"));
+    right = story(c);
+    CHECK_OK(c);
+    sslh_destroy(c);
+    total = m.calls;
+    CHECK(m.live == 0, "%ld blocks leak", m.live);
+    CHECK(total > 100, "%ld allocations", total);
+    stride = test_small() ? total / 40 + 1 : 1;
+    for (int all = 0; all < 2; all++)
+        for (long n = 1 + all * (stride / 2); n <= total && test_checks_failed < 10; n += stride) {
+            uint64_t result;
+            memset(&m, 0, sizeof m);
+            m.fail_at = n, m.fail_all = all;
+            c = create(&m);
+            remove(in_folder("run"));
+            result = story(c);
+            CHECK(result == 0 && sslh_error_code(c) == SSLH_E_MEMORY, "allocation %ld of %ld: %s", n, total,
+                  sslh_error(c) ? sslh_error(c) : "no error");
+            CHECK(files_in(folder, ".tmp") == 0, "allocation %ld: a temporary file is left", n);
+            m.fail_at = 0;
+            sslh_clear_error(c);
+            if (n > 1) { /* another context goes on from the checkpoint, if there is one, and this one can begin anew */
+                sslh_ctx *other = create(NULL);
+                result = train(other, 2);
+                CHECK(result == right, "allocation %ld: resumed: %s", n, sslh_error(other) ? sslh_error(other) : "another result");
+                sslh_destroy(other);
+                remove(in_folder("run"));
+                CHECK(story(c), "allocation %ld: again: %s", n, sslh_error(c));
+            }
+            sslh_destroy(c);
+            CHECK(m.live == 0, "allocation %ld: %ld blocks leak", n, m.live);
+        }
+    printf("note: %ld allocations\n", total);
+    folder_end(folder);
+}
+
 #define FAULT_TEST(name)
 #else
 #define FAULT_TEST(name) static void name(void) { NOTE(#name, "a POSIX system"); }
 #endif
 FAULT_TEST(every_call_fails)
+FAULT_TEST(killed_while_saving)
+FAULT_TEST(every_allocation_fails)
 
 TESTS_BEGIN
     TEST(every_call_fails)
+    TEST(killed_while_saving)
+    TEST(every_allocation_fails)
 TESTS_END
