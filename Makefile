@@ -45,7 +45,7 @@ $(B)/libsslh_double.a: $(B)/impl_double.o
 # --- tests: tests/NAME.c becomes build/tests/NAME -------------------------------------------------------------------
 # The library is an archive: a program that carries its own implementation does not pull it in. Those that do so for functions
 # without instruction sets of their own are spared the SIMD passes, which take most of the compiler's time.
-PLAIN := processors files paths weights views data losses nets pictures audio fuzz_files
+PLAIN := processors files paths faults weights views data losses nets pictures audio fuzz_files calls
 $(PLAIN:%=$(B)/tests/%): PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 -O0
 $(B)/tests/pictures $(B)/tests/views: PLAIN_FLAGS = -DSSLH_WITH_SIMD=0 $(subst -O2,-O1,$(filter -O%,$(CFLAGS)))
 $(B)/tests/%: tests/%.c tests/harness.h ssl.h $(B)/libsslh.a
@@ -56,6 +56,7 @@ $(B)/tests/shapes $(B)/tests/shapes_double: tests/golden/shapes.h
 $(B)/tests/ops $(B)/tests/ops_double $(B)/tests/shapes $(B)/tests/shapes_double: tests/op_cases.h
 $(B)/tests/audio: tests/golden/audio.h
 $(B)/tests/files $(B)/tests/fuzz_files: tests/samples.h
+$(B)/tests/paths $(B)/tests/faults: tests/faults.h
 $(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -Itests $< $(B)/libsslh_double.a $(LDLIBS) -o $@
@@ -63,9 +64,10 @@ $(B)/tests/%_double: tests/%.c tests/harness.h ssl.h $(B)/libsslh_double.a
 $(B)/tests/kernels_c: tests/kernels.c tests/harness.h ssl.h
 	@mkdir -p $(B)/tests
 	$(CC) $(STD) $(CFLAGS) -DSSLH_WITH_SIMD=0 -I. -Itests $< $(LDLIBS) -o $@
-programs: $(TESTS:%=$(B)/tests/%) $(B)/tests/ops_double $(B)/tests/shapes_double $(B)/tests/kernels_c
+DOUBLES := ops_double shapes_double calls_double
+programs: $(TESTS:%=$(B)/tests/%) $(DOUBLES:%=$(B)/tests/%) $(B)/tests/kernels_c
 test-names:
-	@echo $(TESTS) ops_double shapes_double kernels_c
+	@echo $(TESTS) $(DOUBLES) kernels_c
 
 test:
 	@CC="$(CC)" CFLAGS="$(CFLAGS)" LDLIBS="$(LDLIBS)" MAKE="$(MAKE)" sh tests/run.sh

@@ -27317,8 +27317,19 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         sslh_fail(c, SSLH_E_FILE, "%s: cannot open %s: %s", fn, sslh_i_tail(path), strerror(errno));
         return NULL;
     }
-    long hint = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : 0;
-    if (hint > 0) rewind(f);
+    long hint = 0;
+    if (fseek(f, 0, SEEK_END) == 0) {
+        int lost;
+        hint = ftell(f); /* -1 when the system cannot tell */
+        do lost = fseek(f, 0, SEEK_SET);
+        while (lost && errno == EINTR);
+        if (lost) {
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot read %s from its beginning: %s", fn, sslh_i_tail(path),
+                      strerror(errno));
+            fclose(f);
+            return NULL;
+        }
+    }
     clearerr(f);
     size_t cap = hint > 0 && hint < LONG_MAX ? (size_t)hint + 1 : 65536, n = 0;
     uint8_t *p = (uint8_t *)sslh_i_alloc(c, cap);
@@ -27425,7 +27436,12 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
     int bad;
     do bad = stat(path, &s);
     while (bad && errno == EINTR);
-    return !bad && (!(s.st_mode & 0222) || access(path, W_OK)); /* root may write anyway: hence the mode */
+    if (bad) return 0;
+    if (!(s.st_mode & 0222)) return 1; /* root may write anyway: hence the mode */
+    do bad = access(path, W_OK);
+    while (bad && errno == EINTR);
+    /* any other failure is no answer: writing will meet its cause and name it */
+    return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
 #else
     (void)path;
     return 0;

@@ -33,11 +33,13 @@ enum { KILLED = -1, WAITS = -2, SHORT = -3 }; /* as why: the process ends there 
                                                  woken; write takes a part only */
 #define FAULT_ALL "/stat/access/open/write/fsync/close/rename/remove/opendir/readdir/closedir/fopen/fread/fseek/ftell/fclose/uname/getpriority/"
 static int made;               /* calls of those in fault.call */
+static const char *made_call[256]; /* and the first of them by name */
 static const char *fault_call; /* the one that failed last */
 static int fails(const char *call) {
     const char *at = fault.call ? strstr(fault.call, call) : NULL;
     while (at && (at[-1] != '/' || at[strlen(call)] != '/')) at = strstr(at + 1, call);
     if (!at) return 0;
+    if (made < 256) made_call[made] = call;
     made++;
     if (fault.spared-- > 0 || fault.left-- <= 0) return 0;
     if (fault.why == KILLED) _exit(0);

@@ -7,7 +7,7 @@ CC=${CC:-cc}; CFLAGS=${CFLAGS:--O2}; LDLIBS=${LDLIBS:--lm -lpthread}; MAKE=${MAK
 export CC CFLAGS LDLIBS MAKE
 unset MAKEFLAGS MFLAGS MAKELEVEL
 jobs=$( (nproc || echo 2) 2>/dev/null)
-all="order unit examples pytorch asan coverage tsan valgrind portability windows bits readme"
+all="order unit examples pytorch asan coverage fuzz tsan valgrind portability windows bits readme"
 long=0
 stages=
 for a in "$@"; do
@@ -136,6 +136,37 @@ stage_asan() {
     find build/asan -name '*.gcda' -exec rm -f {} + 2>/dev/null
     build_config build/asan "$CC" "$flags" programs || return
     every "asan " build/asan/tests "$(names)" env SSLH_TEST_SMALL=1
+}
+
+# libFuzzer on every reader, seconds each; the samples are those of tests/fuzz_files.c.
+stage_fuzz() {
+    flags="-std=c99 -g -O0 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0"
+    rm -rf build/fuzz; mkdir -p build/fuzz/tmp
+    printf 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }\n' > build/fuzz/has.c
+    if ! have clang || ! clang -fsanitize=fuzzer,address,undefined build/fuzz/has.c -o build/fuzz/has 2>/dev/null; then
+        skip fuzz "clang is not installed, or without libFuzzer"; return
+    fi
+    build_config build "$CC" "$CFLAGS" build/tests/fuzz_files || return
+    # shellcheck disable=SC2086
+    if ! clang $flags -I. -Itests tests/fuzz_files.c -o build/fuzz/fuzz $LDLIBS > build/fuzz/build.log 2>&1; then
+        tail -n 12 build/fuzz/build.log; fail "build of the fuzzer"; return
+    fi
+    build/tests/fuzz_files samples build/fuzz
+    seconds=2; [ $long = 1 ] && seconds=60
+    n=0
+    fuzz_targets=$(build/tests/fuzz_files targets)
+    for t in $fuzz_targets; do
+        ( SSLH_FUZZ=$t TMPDIR=build/fuzz/tmp build/fuzz/fuzz build/fuzz/"$t" -max_total_time=$seconds -seed=1 -max_len=20000 -timeout=60 \
+            -artifact_prefix=build/fuzz/"$t"- > build/fuzz/"$t".log 2>&1; echo $? > build/fuzz/"$t".code ) &
+        n=$((n + 1))
+        [ $((n % jobs)) = 0 ] && wait
+    done
+    wait
+    for t in $fuzz_targets; do
+        if [ "$(cat build/fuzz/"$t".code)" = 0 ] && grep -q '^Done [1-9]' build/fuzz/"$t".log; then pass
+        else tail -n 30 build/fuzz/"$t".log; fail "fuzz $t (input: build/fuzz/$t-*)"; fi
+    done
+    echo "   $(echo "$fuzz_targets" | wc -w) targets, $(cat build/fuzz/*.log | awk '/^Done/ { n += $2 } END { print n + 0 }') runs"
 }
 
 stage_tsan() {
