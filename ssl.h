@@ -3756,8 +3756,8 @@ static const sslh_setting sslh_i_jigsaw_settings[] = {
 static const char sslh_i_jigsaw_training[] = "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps "
     "milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
-/* tiles: K = g g. data: mean and deviation of the data, for .no_tile_norm. set: index of the permutations (P,K), a state
-   of the method's net, so that a checkpoint holds what its classes mean. */
+/* tiles: K = g g. data: mean and deviation of the data, for .no_tile_norm. set: index of the permutations (P,K), which
+   are a state of the method's net, so that a checkpoint holds what its classes mean. */
 typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views, data; sslh_net *head; int tiles, set;
     } sslh_i_jigsaw;
 
