@@ -4305,10 +4305,9 @@ static const sslh_setting sslh_i_jigsaw_settings[] = {
 static const char sslh_i_jigsaw_training[] = "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps "
     "milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
-/* tiles: K = g g. data: mean and deviation of the data, for .no_tile_norm. set: index of the permutations (P,K), a
-   state of the method's net, so that a checkpoint holds what its classes mean. */
-typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views, data; sslh_net *head; int tiles, set;
-    } sslh_i_jigsaw;
+/* tiles: K = g g. set: index of the permutations (P,K), which are a state of the method's net, so that a checkpoint
+   holds what its classes mean. */
+typedef struct sslh_i_jigsaw { sslh_jigsaw_desc d; sslh_recipe views; sslh_net *head; int tiles, set; } sslh_i_jigsaw;
 
 /* All products of some permutations of K tiles, one a row of group (size,K); there are size of them. */
 SSLH_I_FN void sslh_i_jigsaw_group(const int8_t (*factor)[9], int factors, int tiles, int size, int8_t *group) {
@@ -4364,10 +4363,10 @@ SSLH_I_FN void sslh_i_jigsaw_choose(sslh_ctx *c, int tiles, int count, int32_t *
     sslh_i_free(c, order);
 }
 
-/* Mean and deviation of the data: probes give whole images to the encoder in the scale that its tiles had. */
+/* Mean and deviation of the data into the encoder: probes give it whole images in the scale that its tiles had. */
 SSLH_I_FN void sslh_i_jigsaw_prepare(sslh_method *m, sslh_data data) {
-    sslh_i_jigsaw *s = (sslh_i_jigsaw *)m->self;
-    sslh_i_normalise_by_data(&s->data, m->encoder, data);
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_data(&unused, m->encoder, data);
 }
 
 /* The sides of a cell and of a tile for images of these sides; 0 and an error when the tiles do not fit. */
@@ -4434,20 +4433,19 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_cut(sslh_method *m, sslh_tensor *x, const u
     return sslh_concat(c, part, C, 4);
 }
 
-/* (2), or with .no_tile_norm all tiles by the data: (N,K,t,t,C) */
+/* (2), or with .no_tile_norm all tiles by the mean and deviation of the data: (N,K,t,t,C) */
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_normalise(sslh_method *m, sslh_tensor *x) {
     sslh_ctx *c = m->ctx;
     const sslh_i_jigsaw *s = (const sslh_i_jigsaw *)m->self;
-    float mean[4], std[4];
+    sslh_preprocess p;
     int ch, C;
     if (SSLH_I_BAD(c)) return x;
     if (!s->d.no_tile_norm) return sslh_standardize(c, x, SSLH_AXIS(2) | SSLH_AXIS(3), 0.0f);
+    p = sslh_get_preprocess(m->encoder);
     C = x->shape[4];
-    for (ch = 0; ch < C; ch++) {
-        mean[ch] = s->data.mean[ch];
-        std[ch] = s->data.std[ch] != 0.0f ? s->data.std[ch] : 1.0f;
-    }
-    return sslh_div(c, sslh_sub(c, x, sslh_from(c, sslh_dim1(C), mean)), sslh_from(c, sslh_dim1(C), std));
+    for (ch = 0; ch < C; ch++)
+        if (p.std[ch] == 0.0f) p.std[ch] = 1.0f; /* a constant channel is not divided */
+    return sslh_div(c, sslh_sub(c, x, sslh_from(c, sslh_dim1(C), p.mean)), sslh_from(c, sslh_dim1(C), p.std));
 }
 
 /* (4): for each image the number y of a permutation (N), draw 0 of its stream, and the permutation itself (N,K). */
