@@ -50,7 +50,8 @@ typedef struct method_case { const char *name; float lr; } method_case;
 static const method_case cases[] = {{"simclr", 0.05f},    {"simclr_plain", 0.05f}, {"rotation", 0.05f},
                                     {"jigsaw", 0.05f},    {"jigsaw_4", 0.05f},     {"context", 0.05f},
                                     {"context_one", 0.05f}, {"vae", 0.01f},
-                                    {"vae_gaussian", 0.01f}, {"mae", 0.01f},       {"mae_pixels", 0.01f}};
+                                    {"vae_gaussian", 0.01f}, {"cpc", 0.01f},       {"cpc_same", 0.01f},
+                                    {"cpc_other", 0.01f}, {"mae", 0.01f},          {"mae_pixels", 0.01f}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -88,7 +89,14 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "patches", image_input(c, "patches", 27, 6, 6, 3));
     else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
-    else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
+    else if (strncmp(current->name, "cpc", 3) == 0) { /* 3 clips of 48 samples, 7 draws, within clips 7 for each */
+        int rows = strcmp(current->name, "cpc_same") == 0 ? 3 : 1, i;
+        int32_t draws[21];
+        uint32_t s = seed_of("draws ", current->name);
+        for (i = 0; i < 7 * rows; i++) draws[i] = (int32_t)(draw20(&s) << 11);
+        sslh_view_add(out, "sound", sslh_reshape(c, image_input(c, "sound", 3, 48, 1, 1), sslh_dim3(3, 48, 1)));
+        sslh_view_add(out, "draws", sslh_from_ints(c, sslh_dim2(rows, 7), draws));
+    } else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
         int32_t keep[12], restore[48];
         float hidden[48];
         int n, p;
@@ -126,8 +134,24 @@ static sslh_net *vit(sslh_ctx *c, int mean_pool) {
     d.image = 8, d.channels = 3, d.patch = 2, d.width = 12, d.depth = 2, d.heads = 3, d.mean_pool = mean_pool;
     return sslh_vit(c, d);
 }
+/* A place of z for 6 samples. */
+static sslh_net *conv_gru(sslh_ctx *c, int norm) {
+    sslh_conv_gru_desc d;
+    memset(&d, 0, sizeof d);
+    d.kernels[0] = 6, d.kernels[1] = 4, d.strides[0] = 3, d.strides[1] = 2, d.width = 8, d.context = 6, d.norm = norm;
+    return sslh_conv_gru(c, d);
+}
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
+#if SSLH_WITH_CPC
+    if (strncmp(name, "cpc", 3) == 0) {
+        sslh_cpc_desc d;
+        memset(&d, 0, sizeof d);
+        d.steps = 3, d.negatives = 7, d.crop = 48;
+        d.from = strcmp(name, "cpc_same") == 0 ? 1 : strcmp(name, "cpc_other") == 0 ? 2 : 0;
+        return sslh_cpc(c, conv_gru(c, d.from == 0 ? 0 : d.from == 1 ? 2 : SSLH_OFF), d);
+    }
+#endif
 #if SSLH_WITH_SIMCLR
     if (strncmp(name, "simclr", 6) == 0) {
         sslh_simclr_desc d;
@@ -193,12 +217,20 @@ static sslh_ctx *create(int threads) {
 static sslh_data data_for(sslh_ctx *c, const char *name) {
     static uint8_t pixels[40 * 8 * 8 * 3];
     static int32_t labels[40];
+    static float sound[40 * 100];
+    sslh_field f[3];
     int i, vae = strncmp(name, "vae", 3) == 0;
     for (i = 0; i < (int)sizeof pixels; i++)
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
     for (i = 0; i < 40; i++) labels[i] = i % 5;
-    return vae ? sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels)
-               : sslh_data_from_images(c, pixels, 40, 8, 8, 3, labels);
+    if (vae) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
+    for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
+        sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(8, 8, 3), f[0].values = pixels;
+    f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels, f[1].name = "class";
+    f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(100, 1), f[2].values = sound;
+    return sslh_data_from_fields(c, f, 3, 40);
 }
 static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     sslh_loader_desc d;
@@ -417,6 +449,7 @@ static void wrong_use(void) {
 static sslh_method by_name(sslh_ctx *c, const sslh_method_info *info, sslh_data data, const char *settings) {
     sslh_net *encoder = strcmp(info->encoder, "own") == 0   ? NULL
                         : strcmp(info->encoder, "vit") == 0 ? vit(c, 0)
+                        : strcmp(info->encoder, "conv_gru") == 0 ? conv_gru(c, 0)
                                                             : convnet(c, 6, 10);
     return sslh_method_make(c, info->name, encoder, data, settings);
 }
