@@ -349,7 +349,7 @@
      pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
-     contrastive   cpc       van den Oord 2018      sslh_cpc       sslh_info_nce       top-1, on sound
+     contrastive   cpc       van den Oord et al. 2018 sslh_cpc     sslh_info_nce       top-1 (sound)
      masked        mae       He et al. 2022         sslh_mae       -                   explained
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -2093,8 +2093,8 @@ SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
 typedef struct sslh_cpc_desc {
     int   steps;              /* K, places of z that are predicted ahead, 1 to 64; default 12 */
     int   negatives;          /* beside the positive, 1 to 65536; default 128 (as released by Facebook) */
-    int   from;               /* default 0: drawn from all places of the batch; 1: from those of the same clip; 2: from
-                                 other clips only */
+    int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
+                                 clip, 2: of other clips only; default 0 */
     int   crop;               /* samples of each clip, from a random place, 1 to 16777216; default 20480; at most all */
 } sslh_cpc_desc;
 /* encoder: sslh_conv_gru, or a net of yours with two children, of which the first makes z (N,T,D) from sound and the
