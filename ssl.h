@@ -1398,8 +1398,8 @@ typedef struct sslh_conv_gru_desc {
 } sslh_conv_gru_desc;
 /* (N,T,C) or, with one channel, (N,T) -> (N,T',D): CPC's encoder (van den Oord et al. 2018). Convolutions over time
    with ReLU give z, padded so that T' is T over the product of the strides; a gated recurrent unit over z gives c, the
-   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context, with PyTorch's initial
-   values. */
+   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context; PyTorch's initial
+   values, but for biases of 0 in the convolutions. */
 SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
 
 /* ================================================================================================================== */
@@ -4892,7 +4892,8 @@ SSLH_I_FN sslh_method sslh_i_simclr_make(sslh_ctx *c, sslh_net *encoder, sslh_da
    negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix product; a
    prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
    Traps: batch norm lets places talk to one another, the loss falls and the features do not improve (hence layer norm
-   in sslh_conv_gru); where negatives come from decides what is learnt: with all from the same speaker (.from 1, or
+   in sslh_conv_gru); nothing is learnt for long from sound that is quiet beside the biases of the first layer; where
+   negatives come from decides what is learnt: with all from the same speaker (.from 1, or
    recordings of one speaker in a batch) it need not be known who speaks; evaluate on speakers that were not heard. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
@@ -8859,7 +8860,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_gru_forward(sslh_net *net, sslh_tensor *x, co
 }
 
 /* Entries of local: convI.weight (width,kernel,in), convI.bias, normI.weight, normI.bias for I = 1, 2, ..; of context:
-   weight_ih_l0 .. */
+   weight_ih_l0 .. The biases of the convolutions start at 0: at random, as PyTorch has them, they are louder than sound
+   of the usual size, and the norms then give nearly the same for all sounds. */
 SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     static const int kernels[5] = {10, 8, 4, 4, 4}, strides[5] = {5, 4, 2, 2, 2};
     sslh_net *net, *local, *context;
@@ -8889,11 +8891,11 @@ SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     context = sslh_i_encoder_new(c, "context", sslh_i_conv_gru_context, NULL, 0, SSLH_TOKENS, desc.context, desc.width,
                                  0);
     for (i = 0, in = desc.channels; i < n; in = desc.width, i++) {
-        float scale = 1.0f / sslh_i_sqrtf((float)desc.kernels[i] * (float)in); /* PyTorch's, of weight and bias */
+        float scale = 1.0f / sslh_i_sqrtf((float)desc.kernels[i] * (float)in); /* PyTorch's */
         snprintf(name, sizeof name, "conv%d", i + 1);
         sslh_i_sub_new(local, name, "weight", 1, SSLH_F32, sslh_dim3(desc.width, desc.kernels[i], in),
                        SSLH_INIT_UNIFORM, scale);
-        sslh_i_sub_new(local, name, "bias", 1, SSLH_F32, sslh_dim1(desc.width), SSLH_INIT_UNIFORM, scale);
+        sslh_i_sub_new(local, name, "bias", 1, SSLH_F32, sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
         snprintf(name, sizeof name, "norm%d", i + 1);
         if (desc.norm != SSLH_OFF) sslh_layer_layer_norm_new(local, name, desc.width);
     }

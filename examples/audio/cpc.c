@@ -70,11 +70,11 @@ int main(int argc, char **argv) {
     set[1] = sslh_data_where(heard, "number", every(heard, "number", 5, 4, 0, text, sizeof text));
     set[3] = sslh_data_labelled(set[0], "speaker");
     set[4] = sslh_data_labelled(set[1], "speaker");
-    windows = sslh_data_windows(set[0], "speaker", 8192, 8192);
+    windows = sslh_data_windows(set[0], "speaker", 4096, 1024); /* half a second, each sound in four of them */
     stop_on_error(c);
     memcpy(e.kernels, kernels, sizeof kernels);
     memcpy(e.strides, strides, sizeof strides);
-    e.width = e.context = o.smoke ? 16 : 128;
+    e.width = e.context = o.smoke ? 16 : 64;
     encoder = sslh_conv_gru(c, e);
     untrained = sslh_clone(encoder);
     printf("%d clips to learn from in %d windows, %d held out, %d of unheard speakers\n", (int)set[0].count,
@@ -83,9 +83,11 @@ int main(int argc, char **argv) {
     printf("  linear probe           digits      unheard     speakers\n");
     row(c, "MFCC", NULL, mfcc, set);
     row(c, "untrained encoder", untrained, p, set);
+    d.steps = 6; /* 60 ms: the clips are short */
     method = sslh_cpc(c, encoder, d);
-    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 40;
-    t.batch = o.batch;
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+    t.batch = o.batch ? o.batch : 16;
+    t.lr = 1e-3f; /* the paper's 2e-4 is for runs of days */
     sslh_train(c, method, windows, t);
     stop_on_error(c);
     row(c, "CPC", encoder, p, set);
