@@ -355,6 +355,7 @@
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
+     contrastive   cpc       van den Oord et al. 2018 sslh_cpc     sslh_info_nce       top-1 (sound)
      masked        mae       He et al. 2022         sslh_mae       -                   explained
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -574,8 +575,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>mae >>methods >>train >>eval
-                      >>losses >>nets >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>cpc >>mae >>methods >>train
+                      >>eval >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1503,8 +1504,8 @@ typedef struct sslh_conv_gru_desc {
 } sslh_conv_gru_desc;
 /* (N,T,C) or, with one channel, (N,T) -> (N,T',D): CPC's encoder (van den Oord et al. 2018). Convolutions over time
    with ReLU give z, padded so that T' is T over the product of the strides; a gated recurrent unit over z gives c, the
-   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context, with PyTorch's initial
-   values. */
+   output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context; PyTorch's initial
+   values, but for biases of 0 in the convolutions. */
 SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
 
 /* ================================================================================================================== */
@@ -2015,8 +2016,9 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images" */
-    const char *encoder;    /* "any"; "vit": a transformer on patches; "own": the method makes it, NULL is passed */
+    const char *input;      /* "images", "square images", "sound" */
+    const char *encoder;    /* "any"; "vit": a transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like
+                               it; "own": the method makes it, NULL is passed */
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
@@ -2233,6 +2235,30 @@ typedef struct sslh_moco_desc {
    warmup=10, and a transformer of version 3 with optimizer=adamw lr=1.5e-4 weight_decay=0.1 warmup=40. Training:
    batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
+#endif
+
+#ifndef SSLH_WITH_CPC
+#define SSLH_WITH_CPC SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CPC)
+#undef SSLH_WITH_CPC
+#define SSLH_WITH_CPC 1
+#endif
+#if SSLH_WITH_CPC
+/* Contrastive predictive coding of sound (van den Oord, Li, Vinyals: "Representation learning with contrastive
+   predictive coding", arXiv 2018). */
+typedef struct sslh_cpc_desc {
+    int   steps;              /* K, places of z that are predicted ahead, 1 to 64; default 12 */
+    int   negatives;          /* beside the positive, 1 to 65536; default 128 (as released by Facebook) */
+    int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
+                                 clip, 2: of other clips only; default 0 */
+    int   crop;               /* samples of each clip, from a random place, 1 to 16777216; default 20480; at most all */
+} sslh_cpc_desc;
+/* encoder: sslh_conv_gru, or a net of yours with two children, of which the first makes z (N,T,D) from sound and the
+   second c (N,T,H) from z without looking ahead. The data have an audio field; what is silence behind short clips is
+   predicted too, so cut long windows (sslh_data_windows). Clips of K places or fewer are an error. Second number:
+   top-1, the share of predictions whose score is best for the right place. Training: batch=8 optimizer=adam lr=2e-4
+   schedule=constant warmup=0. */
+SSLH_API sslh_method sslh_cpc(sslh_ctx *c, sslh_net *encoder, sslh_cpc_desc desc);
 #endif
 
 #ifndef SSLH_WITH_MAE
@@ -3638,6 +3664,7 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
+SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
@@ -3760,7 +3787,7 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>cpc >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -5493,6 +5520,168 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #endif /* SSLH_WITH_MOCO */
 
 /* ================================================================================================================== */
+/*  >>cpc           contrastive predictive coding                                                                     */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_CPC
+/* Van den Oord, Li, Vinyals: "Representation learning with contrastive predictive coding", arXiv 2018. There is no code
+   of the authors'; details are those of facebookresearch/CPC_audio and loeweX/Greedy_InfoMax.
+
+   Learns from: sound in its order. What is worth remembering of the past is what tells the future from other sounds;
+   noise that nobody can predict is not worth it, and neither is the exact wave, which need not be drawn.
+
+       z_t = g_enc(x)_t,  c_t = g_ar(z_1 .. z_t)                                                      (1)
+       f_k(z, c_t) = z . W_k c_t,  k = 1 .. K                                                         (2)
+       L = mean over k and t of -log( e^f_k(z_t+k, c_t) / sum over z in Z of e^f_k(z, c_t) )          (3)
+       Z = z_t+k and J negatives: places drawn from the batch                                         (4)
+
+   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %), Adam with 2e-4, 8 windows of 20480 samples. The J
+   negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix product; a
+   prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
+   Traps: batch norm lets places talk to one another, the loss falls and the features do not improve (hence layer norm
+   in sslh_conv_gru); nothing is learnt for long from sound that is quiet beside the biases of the first layer; where
+   negatives come from decides what is learnt: with all from the same speaker (.from 1, or
+   recordings of one speaker in a batch) it need not be known who speaks; evaluate on speakers that were not heard. */
+
+static const sslh_setting sslh_i_cpc_settings[] = {
+    {SSLH_I_FIELD(sslh_cpc_desc, steps), SSLH_SETTING_INT, "12", "1 to 64"},
+    {SSLH_I_FIELD(sslh_cpc_desc, negatives), SSLH_SETTING_INT, "128", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_cpc_desc, from), SSLH_SETTING_INT, "0", "0 to 2"},
+    {SSLH_I_FIELD(sslh_cpc_desc, crop), SSLH_SETTING_INT, "20480", "1 to 16777216"},
+};
+static const char sslh_i_cpc_training[] = "batch=8 optimizer=adam lr=2e-4 schedule=constant warmup=0";
+
+typedef struct sslh_i_cpc { sslh_cpc_desc d; sslh_net *predictor; } sslh_i_cpc;
+
+SSLH_I_FN void sslh_i_cpc_prepare(sslh_method *m, sslh_data data) {
+    if (!sslh_i_field_of(&data, SSLH_FIELD_AUDIO))
+        sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field");
+}
+
+/* The draws of (4) are whole numbers below 2^31: the number of places is not known before the encoder has run. */
+SSLH_I_FN void sslh_i_cpc_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
+    const sslh_field *audio = sslh_i_field_of(&batch->data, SSLH_FIELD_AUDIO);
+    int rows = s->d.from == 1 ? batch->count : 1, i, j;
+    sslh_audio_recipe r;
+    sslh_tensor *draws;
+    memset(&r, 0, sizeof r);
+    r.crop = audio ? SSLH_I_MIN(s->d.crop, audio->shape.size[0]) : 0;
+    sslh_view_add(out, "sound", sslh_audio_views(c, *batch, r, 0)); /* (N,T,C) */
+    if (SSLH_I_BAD(c)) return;
+    draws = sslh_i_new(c, "sslh_cpc", SSLH_I32, sslh_dim2(rows, s->d.negatives)); /* (1,J), or (N,J) within clips */
+    if (!draws) return;
+    for (i = 0; i < rows; i++) {
+        uint64_t stream = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+        for (j = 0; j < s->d.negatives; j++)
+            draws->ints[i * s->d.negatives + j] =
+                (int32_t)(sslh_random_u32(batch->seed, stream, (uint64_t)j) >> 1);
+    }
+    sslh_view_add(out, "draws", draws);
+}
+
+/* What is added to the scores of step k (N,T-k,J) of the negatives at places (1,J) or (N,J): -1e30, which softmax makes
+   0, where a negative is the positive itself or, with .from 2, of the same clip; otherwise 0. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc_mask(sslh_ctx *c, const sslh_tensor *places, int N, int T, int k, int from) {
+    int J = places->shape[1], M = T - k, n, t, j;
+    sslh_tensor *mask = sslh_zeros(c, sslh_dim3(N, M, J));
+    for (n = 0; n < N && !SSLH_I_BAD(c); n++)
+        for (j = 0; j < J; j++) {
+            int at = from == 1 ? places->ints[n * J + j] : places->ints[j] - n * T; /* in this clip, if it is there */
+            if (at < 0 || at >= T) continue;
+            for (t = from == 2 ? 0 : at - k; t < (from == 2 ? M : at - k + 1); t++)
+                if (t >= 0 && t < M) mask->data[((size_t)n * (size_t)M + (size_t)t) * (size_t)J + (size_t)j] =
+                    SSLH_I_R(-1e30);
+        }
+    return mask;
+}
+
+/* -log of the share in (3) for one k: prediction W_k c (N,T,D), z (N,T,D), negatives (J,D) or (N,J,D). */
+SSLH_I_FN sslh_tensor *sslh_i_cpc_step(sslh_ctx *c, sslh_tensor *prediction, sslh_tensor *z, sslh_tensor *negatives,
+                                       const sslh_tensor *places, int k, int from, float *top1) {
+    int N = z->shape[0], T = z->shape[1], D = z->shape[2], M = T - k, J = places->shape[1], i;
+    sslh_tensor *q = sslh_slice(c, prediction, 1, 0, M), *p = sslh_slice(c, z, 1, k, T), *score[2], *label;
+    score[0] = sslh_sum(c, sslh_mul(c, q, p), SSLH_AXIS(2), 1); /* (2) of the positives: (N,M,D) -> (N,M,1) */
+    if (from != 1) q = sslh_reshape(c, q, sslh_dim2(N * M, D));
+    score[1] = sslh_reshape(c, sslh_matmul_ex(c, q, negatives, 0, 1), sslh_dim3(N, M, J)); /* (N,M,J) */
+    score[1] = sslh_add(c, score[1], sslh_i_cpc_mask(c, places, N, T, k, from));
+    score[0] = sslh_reshape(c, sslh_concat(c, score, 2, 2), sslh_dim2(N * M, 1 + J)); /* the positive is class 0 */
+    label = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_cpc", SSLH_I32, sslh_dim1(N * M));
+    if (!label) return sslh_i_dummy(c);
+    for (i = 0; i < N * M; i++) label->ints[i] = 0;
+    *top1 += sslh_i_accuracy(score[0], label->ints);
+    return sslh_cross_entropy(c, score[0], label);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
+    sslh_tensor *draws = sslh_view_get(v, "draws"), *x = sslh_view_get(v, "sound"), *loss = NULL, *z, *y, *negatives;
+    float top1 = 0;
+    int N, T, D, K = s->d.steps, k;
+    size_t i;
+    (void)phase;
+    z = sslh_forward(sslh_child_at(m->encoder, 0), x); /* (1): (N,T,D) */
+    y = sslh_forward(sslh_child_at(m->encoder, 1), z); /* c: (N,T,H) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (z->ndim != 3 || y->ndim != 3 || z->shape[1] != y->shape[1] || z->shape[1] <= K) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_cpc: the clips have %d places of z, more than .steps = %d are needed",
+                  z->ndim == 3 ? z->shape[1] : 0, K);
+        return sslh_i_dummy(c);
+    }
+    N = z->shape[0];
+    T = z->shape[1];
+    D = z->shape[2];
+    y = sslh_reshape(c, y, sslh_dim2(N * T, -1));
+    y = sslh_reshape(c, sslh_forward(s->predictor, y), sslh_dim4(N, T, K, D)); /* W_k c_t for all k */
+    for (i = 0; i < draws->count; i++) /* (4): places from draws below 2^31 */
+        draws->ints[i] = (int32_t)(((int64_t)draws->ints[i] * (s->d.from == 1 ? T : N * T)) >> 31);
+    negatives = s->d.from == 1 ? sslh_gather(c, z, draws) /* (N,J,D) */
+        : sslh_embedding(c, sslh_reshape(c, z, sslh_dim2(N * T, D)), sslh_reshape(c, draws, sslh_dim1(-1))); /* (J,D) */
+    for (k = 1; k <= K && !SSLH_I_BAD(c); k++) {
+        sslh_tensor *q = sslh_reshape(c, sslh_slice(c, y, 2, k - 1, k), sslh_dim3(N, T, D)), *part;
+        part = sslh_i_cpc_step(c, q, z, negatives, draws, k, s->d.from, &top1); /* (3) */
+        loss = loss ? sslh_add(c, loss, part) : part;
+    }
+    m->second = top1 / (float)K;
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
+}
+
+SSLH_DEF sslh_method sslh_cpc(sslh_ctx *c, sslh_net *encoder, sslh_cpc_desc d) {
+    sslh_i_cpc s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_cpc", sslh_i_cpc_settings, SSLH_I_LENGTH(sslh_i_cpc_settings), &d);
+    s.d = d;
+    if (sslh_i_check_encoder(c, "sslh_cpc", encoder, SSLH_TOKENS) && sslh_i_children(encoder) != 2)
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cpc: the encoder \"%s\" has %d children, two are needed: one makes z, the "
+                  "other c from z, as in sslh_conv_gru", sslh_net_query(encoder).name, sslh_i_children(encoder));
+    head.in = head.widths[0] = 1;
+    if (!SSLH_I_BAD(c)) {
+        head.in = sslh_net_query(sslh_child_at(encoder, 1)).width;
+        head.widths[0] = sslh_net_query(sslh_child_at(encoder, 0)).width * d.steps;
+    }
+    head.last_no_bias = 1;
+    s.predictor = sslh_mlp(c, head); /* all W_k in one layer: (K D,H) */
+    m = sslh_i_method_begin(c, "cpc", encoder, &s, sizeof s);
+    sslh_child(m.net, "predictor", s.predictor);
+    m.prepare = sslh_i_cpc_prepare;
+    m.views = sslh_i_cpc_views;
+    m.loss = sslh_i_cpc_loss;
+    m.min_batch = d.from == 2 ? 2 : 1;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_cpc(c, encoder, *(const sslh_cpc_desc *)desc);
+}
+#endif /* SSLH_WITH_CPC */
+
+/* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
 /* ================================================================================================================== */
 
@@ -5872,6 +6061,12 @@ static const sslh_method_info sslh_i_methods[] = {
     {"moco", "MoCo", "contrastive", "He et al.", "Momentum contrast for unsupervised visual representation learning",
      "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any", "SSLH_WITH_MOCO",
      "sslh_moco", "sslh_info_nce", "top-1", SSLH_I_MADE(moco)},
+#endif
+#if SSLH_WITH_CPC
+    {"cpc", "CPC", "contrastive", "van den Oord et al.",
+     "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
+     "telling what comes next from other sounds", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
+     "top-1", SSLH_I_MADE(cpc)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
@@ -7919,6 +8114,8 @@ SSLH_DEF sslh_net *sslh_child(sslh_net *net, const char *name, sslh_net *child) 
 }
 
 /* By number, not by name: it is called in every forward pass. */
+SSLH_I_FN int sslh_i_children(const sslh_net *net) { return sslh_i_net_dead(net) ? 0 : net->children; }
+
 SSLH_DEF sslh_net *sslh_child_at(sslh_net *net, int i) {
     if (sslh_i_net_dead(net)) return sslh_i_dummy_net(NULL);
     if (i < 0 || i >= net->children) {
@@ -9471,7 +9668,8 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_gru_forward(sslh_net *net, sslh_tensor *x, co
 }
 
 /* Entries of local: convI.weight (width,kernel,in), convI.bias, normI.weight, normI.bias for I = 1, 2, ..; of context:
-   weight_ih_l0 .. */
+   weight_ih_l0 .. The biases of the convolutions start at 0: at random, as PyTorch has them, they are louder than sound
+   of the usual size, and the norms then give nearly the same for all sounds. */
 SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     static const int kernels[5] = {10, 8, 4, 4, 4}, strides[5] = {5, 4, 2, 2, 2};
     sslh_net *net, *local, *context;
@@ -9501,11 +9699,11 @@ SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     context = sslh_i_encoder_new(c, "context", sslh_i_conv_gru_context, NULL, 0, SSLH_TOKENS, desc.context, desc.width,
                                  0);
     for (i = 0, in = desc.channels; i < n; in = desc.width, i++) {
-        float scale = 1.0f / sslh_i_sqrtf((float)desc.kernels[i] * (float)in); /* PyTorch's, of weight and bias */
+        float scale = 1.0f / sslh_i_sqrtf((float)desc.kernels[i] * (float)in); /* PyTorch's */
         snprintf(name, sizeof name, "conv%d", i + 1);
         sslh_i_sub_new(local, name, "weight", 1, SSLH_F32, sslh_dim3(desc.width, desc.kernels[i], in),
                        SSLH_INIT_UNIFORM, scale);
-        sslh_i_sub_new(local, name, "bias", 1, SSLH_F32, sslh_dim1(desc.width), SSLH_INIT_UNIFORM, scale);
+        sslh_i_sub_new(local, name, "bias", 1, SSLH_F32, sslh_dim1(desc.width), SSLH_INIT_ZERO, 0);
         snprintf(name, sizeof name, "norm%d", i + 1);
         if (desc.norm != SSLH_OFF) sslh_layer_layer_norm_new(local, name, desc.width);
     }

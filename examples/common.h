@@ -14,6 +14,12 @@
 #define make_folder(path) mkdir(path, 0777)
 #endif
 
+#if defined(__GNUC__) || defined(__clang__)
+#define SOME_EXAMPLES __attribute__((unused)) /* not every example calls this function */
+#else
+#define SOME_EXAMPLES
+#endif
+
 typedef struct options {
     const char *data;  /* --data: a set (folder or file), or the name of one in SSLH_DATA */
     const char *test;  /* --test: its test images, when they are somewhere else */
@@ -203,7 +209,7 @@ static sslh_data resized(sslh_ctx *c, sslh_data data, int side) {
 }
 
 /* Loads training and test images as --data and --test say. */
-static void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
+static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     char folder[1024], path[1200];
     const char *root = getenv("SSLH_DATA");
     int i, n = 0;
@@ -287,7 +293,7 @@ static void picture_neighbours(sslh_ctx *c, sslh_net *encoder, sslh_data train, 
 }
 
 /* "out/name" in a buffer of the caller's. */
-static const char *out_path(const options *o, char *buffer, size_t size, const char *name) {
+static SOME_EXAMPLES const char *out_path(const options *o, char *buffer, size_t size, const char *name) {
     snprintf(buffer, size, "%s/%s", o->out, name);
     return buffer;
 }

@@ -714,6 +714,129 @@ static void means_over_valid_places(void) {
     sslh_destroy(c);
 }
 
+/* Windows: of each clip alone with all its labels; of the joined clips of a speaker, in order and without a gap. */
+static void windows_of_sound(void) {
+    static float values[6 * 10];
+    static const int32_t lengths[6] = {10, 7, 3, 10, 0, 8}, speaker[6] = {1, 0, 1, 0, 0, 1}, digit[6] = {5, 4, 3, 2, 1, 0};
+    sslh_ctx *c = create(1);
+    sslh_field f[3];
+    memset(f, 0, sizeof f);
+    for (int i = 0; i < 60; i++) values[i] = (float)(i / 10 * 100 + i % 10);
+    f[0].kind = SSLH_FIELD_AUDIO, f[0].shape = sslh_dim2(10, 1), f[0].values = values, f[0].lengths = lengths, f[0].rate = 8;
+    f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = digit, f[1].name = "digit";
+    f[2].kind = SSLH_FIELD_LABEL, f[2].type = SSLH_I32, f[2].values = speaker, f[2].name = "speaker";
+    sslh_data d = sslh_data_labelled(sslh_data_from_fields(c, f, 3, 6), "speaker");
+    sslh_data w = sslh_data_windows(d, NULL, 4, 3);
+    CHECK_OK(c);
+    /* 3 windows of the clips of 10, 2 of those of 7 and 8 */
+    CHECK(w.count == 10 && w.fields == 3 && w.classes == 2 && w.field[0].shape.size[0] == 4 && w.field[0].rate == 8 &&
+              !w.field[0].lengths, "%d windows", (int)w.count);
+    if (w.count == 10) {
+        const float *x = (const float *)w.field[0].values;
+        const int32_t *first = (const int32_t *)w.field[1].values;
+        CHECK(x[0] == 0 && x[4] == 3 && x[11] == 9 && x[12] == 100 && x[39] == 506, "%g %g %g %g %g", (double)x[0],
+              (double)x[4], (double)x[11], (double)x[12], (double)x[39]);
+        CHECK(first[0] == 5 && first[3] == 4 && first[9] == 0 && w.labels[0] == 1 && w.labels[3] == 0, "labels");
+    }
+    w = sslh_data_windows(sslh_data_range(d, 0, 4), "speaker", 5, 5); /* speaker 0: 7 + 10 moments, speaker 1: 10 + 3 */
+    CHECK_OK(c);
+    CHECK(w.count == 5 && w.fields == 2 && !strcmp(w.field[1].name, "speaker"), "%d windows", (int)w.count);
+    if (w.count == 5) {
+        const float *x = (const float *)w.field[0].values;
+        CHECK(x[0] == 100 && x[6] == 106 && x[7] == 300 && x[15] == 0 && x[24] == 9, "%g %g %g %g", (double)x[6], (double)x[7],
+              (double)x[15], (double)x[24]);
+        CHECK(w.labels[2] == 0 && w.labels[3] == 1, "speakers");
+    }
+    sslh_data_windows(d, NULL, 11, 1);
+    CHECK_ERROR(c, "sslh_data_windows: 0 windows of 11; the longest recording has 10");
+    sslh_data_windows(d, NULL, 0, 1);
+    CHECK_ERROR(c, "length 0");
+    sslh_data_windows(d, "voice", 5, 1);
+    CHECK_ERROR(c, "no label field");
+    sslh_destroy(c);
+}
+
+/* Places of z, what knows the future, names, wrong settings; values are those of PyTorch in tests/methods.c. */
+static void encoder_of_sound(void) {
+    static float x[2][1600];
+    sslh_ctx *c = create(1);
+    sslh_conv_gru_desc d;
+    sslh_forward_desc tap;
+    memset(&d, 0, sizeof d);
+    memset(&tap, 0, sizeof tap);
+    d.width = 8;
+    d.context = 6;
+    sslh_net *net = sslh_conv_gru(c, d);
+    make_sound(x[0], 1600, 9);
+    memcpy(x[1], x[0], sizeof x[0]);
+    for (int t = 1000; t < 1600; t++) x[1][t] = 0; /* the same past, another future */
+    tap.tap = "z";
+    sslh_tensor *in = sslh_from(c, sslh_dim3(2, 1600, 1), x[0]), *z = sslh_forward_ex(net, in, tap), *y = sslh_forward(net, in);
+    CHECK_OK(c);
+    CHECK(z->shape[1] == 10 && z->shape[2] == 8 && y->shape[1] == 10 && y->shape[2] == 6, "%d places", z->shape[1]);
+    for (int t = 0; t < 10 && !sslh_error(c); t++) { /* place t hears 465 samples around 160 t + 80: to 1000 up to t = 4 */
+        int same = !memcmp(y->data + t * 6, y->data + 60 + t * 6, 6 * sizeof *y->data);
+        CHECK(t > 4 || same, "place %d knows the future", t);
+        CHECK(t < 7 || !same, "place %d does not hear", t);
+    }
+    CHECK(sslh_find(net, "local.conv2.weight")->shape[1] == 8 && sslh_find(net, "context.weight_hh_l0")->shape[0] == 18, "names");
+    CHECK(sslh_forward(net, sslh_from(c, sslh_dim2(1, 1600), x[0]))->shape[1] == 10, "sound (N,T)");
+    CHECK_OK(c);
+    d.kernels[0] = 3;
+    d.strides[0] = 4;
+    sslh_conv_gru(c, d);
+    CHECK_ERROR(c, "sslh_conv_gru: .kernels[0] is 3, .strides[0] is 4");
+    d.strides[0] = 3;
+    d.norm = 9;
+    sslh_conv_gru(c, d);
+    CHECK_ERROR(c, "sslh_conv_gru: .norm is 9");
+    sslh_destroy(c);
+}
+
+#if SSLH_WITH_CPC
+/* What a listener can foresee is learnt: clips of two tones that alternate by a fixed rule. Wrong use is an error. */
+static void cpc_learns(void) {
+    static float values[24 * 480];
+    sslh_ctx *c = create(1);
+    sslh_conv_gru_desc e;
+    sslh_cpc_desc d;
+    sslh_train_desc t;
+    sslh_field f;
+    memset(&e, 0, sizeof e), memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&f, 0, sizeof f);
+    for (int n = 0; n < 24; n++) /* every 24 samples another of six notes, in one order, from a place of its own */
+        for (int i = 0; i < 480; i++)
+            values[n * 480 + i] = (float)(0.14 * sin(i * (0.2 + 0.25 * ((i / 24 + n) % 6))) + 0.02 * (double)sslh_random_normal(1, 9, (uint64_t)(n * 480 + i)));
+    f.kind = SSLH_FIELD_AUDIO, f.shape = sslh_dim2(480, 1), f.values = values;
+    sslh_data data = sslh_data_from_fields(c, &f, 1, 24);
+    e.kernels[0] = 8, e.kernels[1] = 6, e.strides[0] = 4, e.strides[1] = 6, e.width = 16, e.context = 16;
+    d.steps = 2, d.negatives = 30;
+    t.quiet = 1, t.epochs = 1, t.lr = 0.01f;
+    sslh_method m = sslh_cpc(c, sslh_conv_gru(c, e), d);
+    double first = (double)sslh_train(c, m, data, t);
+    t.epochs = 30;
+    double last = (double)sslh_train(c, m, data, t);
+    CHECK_OK(c);
+    CHECK(fabs(first - log(31.0)) < 1 && last < first - 0.7, "loss %g, then %g", first, last);
+    d.steps = 20;
+    sslh_train(c, sslh_cpc(c, sslh_conv_gru(c, e), d), data, t);
+    CHECK_ERROR(c, "sslh_cpc: the clips have 20 places of z, more than .steps = 20 are needed");
+    sslh_convnet_desc image;
+    memset(&image, 0, sizeof image);
+    d.steps = 2;
+    sslh_cpc(c, sslh_convnet(c, image), d);
+    CHECK_ERROR(c, "sslh_cpc: the encoder \"convnet\" gives a vector");
+    sslh_vit_desc vit;
+    memset(&vit, 0, sizeof vit);
+    vit.depth = 1, vit.token_output = 1;
+    sslh_cpc(c, sslh_vit(c, vit), d);
+    CHECK_ERROR(c, "sslh_cpc: the encoder \"vit\" has 0 children");
+    uint8_t pixels[4] = {1, 2, 3, 4};
+    sslh_train(c, sslh_cpc(c, sslh_conv_gru(c, e), d), sslh_data_from_images(c, pixels, 4, 1, 1, 1, NULL), t);
+    CHECK_ERROR(c, "sslh_cpc: the data have no audio field");
+    sslh_destroy(c);
+}
+#endif
+
 static sslh_tensor *itself(sslh_net *net, sslh_tensor *x, const void *self) {
     (void)net, (void)self;
     return x;
@@ -858,4 +981,9 @@ TESTS_BEGIN
     TEST(means_over_valid_places)
     TEST(features_of_sound)
     TEST(probes_of_speech)
+    TEST(windows_of_sound)
+    TEST(encoder_of_sound)
+#if SSLH_WITH_CPC
+    TEST(cpc_learns)
+#endif
 TESTS_END

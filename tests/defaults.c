@@ -401,7 +401,13 @@ static sslh_net *one_block(sslh_ctx *c) {
     return sslh_vit(c, d);
 }
 static sslh_method made(sslh_ctx *c, const char *name, const char *settings) {
-    sslh_net *encoder = strcmp(name, "vae") == 0 ? NULL : strcmp(name, "mae") == 0 ? one_block(c) : small(c, 3);
+    sslh_conv_gru_desc g;
+    memset(&g, 0, sizeof g);
+    g.width = g.context = 8;
+    sslh_net *encoder = strcmp(name, "vae") == 0   ? NULL
+                        : strcmp(name, "mae") == 0 ? one_block(c)
+                        : strcmp(name, "cpc") == 0 ? sslh_conv_gru(c, g)
+                                                   : small(c, 3);
     return sslh_method_make(c, name, encoder, noise(c, 8, 16, 16, 3), settings);
 }
 
@@ -417,6 +423,7 @@ static void a_line_is_read_back(void) {
         {"context", "gap=0 jitter=0 pixelate=0.5 patch=4 projection=1"},
         {"jigsaw", "grid=2 tile=5 channel_shift=0 grey=0 permutations=10"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
+        {"cpc", "steps=4 from=2 negatives=10 lr=0.001"},
         {"mae", "mask=0.5 weight_decay=0 batch=100"}};
     int i;
     for (i = 0; i < (int)(sizeof settings / sizeof settings[0]); i++) {

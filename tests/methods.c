@@ -46,13 +46,27 @@ static void set_values(sslh_net *net) {
 
 /* --- the cases ---------------------------------------------------------------------------------------------------- */
 
-typedef struct method_case { const char *name; float lr; } method_case;
-static const method_case cases[] = {{"simclr", 0.05f},    {"simclr_plain", 0.05f}, {"rotation", 0.05f},
-                                    {"jigsaw", 0.05f},    {"jigsaw_4", 0.05f},     {"context", 0.05f},
-                                    {"context_one", 0.05f}, {"vae", 0.01f},
-                                    {"vae_gaussian", 0.01f}, {"mae", 0.01f},       {"mae_pixels", 0.01f},
-                                    {"moco", 0.05f},      {"moco_1", 0.05f},       {"moco_3", 0.05f},
-                                    {"moco_3_vit", 0.001f}};
+/* settings: what sslh_method_make needs to make the same; the rate is that of the recorded steps. */
+typedef struct method_case { const char *name; float lr; const char *settings; } method_case;
+static const method_case cases[] = {
+    {"simclr", 0.05f, "head_hidden=12,head_out=7"},
+    {"simclr_plain", 0.05f, "head_hidden = 12 head_out =7, no_head_norm=1,head_layers=2,temperature= 0.2\tdecoupled=1"},
+    {"rotation", 0.05f, ""},
+    {"jigsaw", 0.05f, "permutations=20 head_hidden=11"},
+    {"jigsaw_4", 0.05f, "permutations=5 head_hidden=11 grid=2 no_head_norm=1 no_tile_norm=1"},
+    {"context", 0.05f, "head_hidden=11"},
+    {"context_one", 0.05f, "head_hidden=11 one_order=1 no_head_norm=1 projection=1"},
+    {"vae", 0.01f, "hidden=9,latent=3"},
+    {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
+    {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
+    {"cpc_same", 0.01f, "steps=3 negatives=7 crop=48 from=1"},
+    {"cpc_other", 0.01f, "steps=3 negatives=7 crop=48 from=2"},
+    {"mae", 0.01f, "decoder_width=8,decoder_depth=1,decoder_heads=2"},
+    {"mae_pixels", 0.01f, "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1"},
+    {"moco", 0.05f, "queue=16 split=2 head_hidden=12 head_out=7 key_momentum=0.75"},
+    {"moco_1", 0.05f, "version=1 queue=16 split=1 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1"},
+    {"moco_3", 0.05f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
+    {"moco_3_vit", 0.001f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -95,7 +109,14 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "patches", image_input(c, "patches", 27, 6, 6, 3));
     else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
-    else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
+    else if (strncmp(current->name, "cpc", 3) == 0) { /* 3 clips of 48 samples, 7 draws, within clips 7 for each */
+        int rows = strcmp(current->name, "cpc_same") == 0 ? 3 : 1, i;
+        int32_t draws[21];
+        uint32_t s = seed_of("draws ", current->name);
+        for (i = 0; i < 7 * rows; i++) draws[i] = (int32_t)(draw20(&s) << 11);
+        sslh_view_add(out, "sound", sslh_reshape(c, image_input(c, "sound", 3, 48, 1, 1), sslh_dim3(3, 48, 1)));
+        sslh_view_add(out, "draws", sslh_from_ints(c, sslh_dim2(rows, 7), draws));
+    } else { /* mae: 3 images of 16 patches, 4 visible; the order of patches is (5 p + 3 n) mod 16 */
         int32_t keep[12], restore[48];
         float hidden[48];
         int n, p;
@@ -133,8 +154,32 @@ static sslh_net *vit(sslh_ctx *c, int mean_pool) {
     d.image = 8, d.channels = 3, d.patch = 2, d.width = 12, d.depth = 2, d.heads = 3, d.mean_pool = mean_pool;
     return sslh_vit(c, d);
 }
+/* A place of z for 6 samples. */
+static sslh_net *conv_gru(sslh_ctx *c, int norm) {
+    sslh_conv_gru_desc d;
+    memset(&d, 0, sizeof d);
+    d.kernels[0] = 6, d.kernels[1] = 4, d.strides[0] = 3, d.strides[1] = 2, d.width = 8, d.context = 6, d.norm = norm;
+    return sslh_conv_gru(c, d);
+}
+/* The encoder of a case; NULL where the method makes its own. */
+static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
+    if (strncmp(name, "vae", 3) == 0) return NULL;
+    if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
+    if (strncmp(name, "cpc", 3) == 0)
+        return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
+    return convnet(c, 6, 10);
+}
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
+#if SSLH_WITH_CPC
+    if (strncmp(name, "cpc", 3) == 0) {
+        sslh_cpc_desc d;
+        memset(&d, 0, sizeof d);
+        d.steps = 3, d.negatives = 7, d.crop = 48;
+        d.from = strcmp(name, "cpc_same") == 0 ? 1 : strcmp(name, "cpc_other") == 0 ? 2 : 0;
+        return sslh_cpc(c, encoder_for(c, name), d);
+    }
+#endif
 #if SSLH_WITH_SIMCLR
     if (strncmp(name, "simclr", 6) == 0) {
         sslh_simclr_desc d;
@@ -187,7 +232,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         d.version = name[4] ? name[5] - '0' : 2;
         d.symmetric = d.version == 1;
         d.queue = 16, d.split = d.version == 2 ? 2 : 1;
-        return sslh_moco(c, strcmp(name, "moco_3_vit") == 0 ? vit(c, 0) : convnet(c, 6, 10), d);
+        return sslh_moco(c, encoder_for(c, name), d);
     }
 #endif
 #if SSLH_WITH_MAE
@@ -211,12 +256,20 @@ static sslh_ctx *create(int threads) {
 static sslh_data data_for(sslh_ctx *c, const char *name) {
     static uint8_t pixels[40 * 8 * 8 * 3];
     static int32_t labels[40];
+    static float sound[40 * 100];
+    sslh_field f[3];
     int i, vae = strncmp(name, "vae", 3) == 0;
     for (i = 0; i < (int)sizeof pixels; i++)
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
     for (i = 0; i < 40; i++) labels[i] = i % 5;
-    return vae ? sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels)
-               : sslh_data_from_images(c, pixels, 40, 8, 8, 3, labels);
+    if (vae) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
+    for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
+        sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(8, 8, 3), f[0].values = pixels;
+    f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels, f[1].name = "class";
+    f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(100, 1), f[2].values = sound;
+    return sslh_data_from_fields(c, f, 3, 40);
 }
 static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     sslh_loader_desc d;
@@ -437,10 +490,7 @@ static void wrong_use(void) {
 
 /* A method of the list with an encoder that it can use. */
 static sslh_method by_name(sslh_ctx *c, const sslh_method_info *info, sslh_data data, const char *settings) {
-    sslh_net *encoder = strcmp(info->encoder, "own") == 0   ? NULL
-                        : strcmp(info->encoder, "vit") == 0 ? vit(c, 0)
-                                                            : convnet(c, 6, 10);
-    return sslh_method_make(c, info->name, encoder, data, settings);
+    return sslh_method_make(c, info->name, encoder_for(c, info->name), data, settings);
 }
 static sslh_train_desc two_steps(void) {
     sslh_train_desc d;
@@ -1357,22 +1407,6 @@ static void context_errors(void) {
 
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
-    static const char *const settings[CASES] = {
-        "head_hidden=12,head_out=7",
-        "head_hidden = 12 head_out =7, no_head_norm=1,head_layers=2,temperature= 0.2\tdecoupled=1",
-        "",
-        "permutations=20 head_hidden=11",
-        "permutations=5 head_hidden=11 grid=2 no_head_norm=1 no_tile_norm=1",
-        "head_hidden=11",
-        "head_hidden=11 one_order=1 no_head_norm=1 projection=1",
-        "hidden=9,latent=3",
-        "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0",
-        "decoder_width=8,decoder_depth=1,decoder_heads=2",
-        "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1",
-        "queue=16 split=2 head_hidden=12 head_out=7 key_momentum=0.75",
-        "version=1 queue=16 split=1 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1",
-        "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75",
-        "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"};
     int k;
     for (k = 0; k < CASES; k++) {
         uint64_t hash[2];
@@ -1387,9 +1421,8 @@ static void text_is_a_descriptor(void) {
             snprintf(name, sizeof name, "%.*s", (int)n, cases[k].name);
             while (m->name && strcmp(m->name, name) != 0) m++;
             if (m->name) {
-                a = !way ? make_method(c, cases[k].name)
-                    : ends_with(cases[k].name, "_vit") ? sslh_method_make(c, name, vit(c, 0), data, settings[k])
-                                                       : by_name(c, m, data, settings[k]);
+                a = way ? sslh_method_make(c, name, encoder_for(c, cases[k].name), data, cases[k].settings)
+                        : make_method(c, cases[k].name);
                 sslh_method_print(&a, text[way], sizeof text[way]);
                 sslh_train(c, a, data, two_steps());
                 hash[way] = sslh_hash(a.net);
@@ -1439,7 +1472,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, moco, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, moco, cpc, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",

@@ -12,13 +12,21 @@
 #define OFF ((float)SSLH_OFF)
 static uint8_t pixels[64 * SIDE * SIDE * 3];
 static int32_t labels[64];
+static float sound[64 * 90];
 static sslh_data make_data(sslh_ctx *c, int n) {
     static int done; /* written once: a loader may be at work on them */
+    sslh_field f[3];
     int i;
     for (i = done ? (int)sizeof pixels : 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / (SIDE * SIDE * 3) % 4) * 30);
     for (i = done ? 64 : 0; i < 64; i++) labels[i] = i % 4;
+    for (i = done ? 64 * 90 : 0; i < 64 * 90; i++) /* for methods that listen */
+        sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 90 % 4) ? 0.05f : 0.3f);
     done = 1;
-    return sslh_data_from_images(c, pixels, n, SIDE, SIDE, 3, labels);
+    memset(f, 0, sizeof f);
+    f[0].kind = SSLH_FIELD_IMAGE, f[0].type = SSLH_U8, f[0].shape = sslh_dim3(SIDE, SIDE, 3), f[0].values = pixels;
+    f[1].kind = SSLH_FIELD_LABEL, f[1].type = SSLH_I32, f[1].values = labels;
+    f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(90, 1), f[2].values = sound;
+    return sslh_data_from_fields(c, f, 3, n);
 }
 static sslh_net *convnet(sslh_ctx *c) {
     sslh_convnet_desc d;
@@ -30,6 +38,7 @@ static sslh_net *convnet(sslh_ctx *c) {
 static const char *const small_settings[][2] = {
     {"simclr", "head_hidden=8,head_out=6"},
     {"mae", "decoder_width=8,decoder_depth=1,decoder_heads=2"},
+    {"cpc", "steps=3,negatives=9,crop=72"},
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
@@ -49,12 +58,28 @@ static int make_method(sslh_ctx *c, int which, sslh_method *m) {
         memset(&v, 0, sizeof v);
         v.image = SIDE, v.channels = 3, v.patch = 2, v.width = 12, v.depth = 1, v.heads = 2;
         encoder = sslh_vit(c, v);
+    } else if (strcmp(info->encoder, "conv_gru") == 0) {
+        sslh_conv_gru_desc g;
+        memset(&g, 0, sizeof g);
+        g.kernels[0] = 6, g.kernels[1] = 4, g.strides[0] = 3, g.strides[1] = 2, g.width = 8, g.context = 6;
+        encoder = sslh_conv_gru(c, g);
     } else if (strcmp(info->encoder, "own") != 0) encoder = convnet(c);
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
         if (strcmp(small_settings[i][0], info->name) == 0) text = small_settings[i][1];
     memset(&none, 0, sizeof none);
     *m = sslh_method_make(c, info->name, encoder, none, text);
     return 1;
+}
+static sslh_tensor *listen(sslh_ctx *c, const sslh_batch *b, void *user) {
+    (void)user;
+    return sslh_batch_audio(c, *b);
+}
+/* The data have images and sound; features are those of what the encoder was made for. */
+static sslh_feature_desc features_for(sslh_net *encoder) {
+    sslh_feature_desc f;
+    memset(&f, 0, sizeof f);
+    if (strcmp(sslh_net_query(encoder).name, "conv_gru") == 0) f.input = listen;
+    return f;
 }
 static sslh_train_desc settings(int epochs, int batch) {
     sslh_train_desc d;
@@ -119,11 +144,9 @@ static void no_allocation_from_third_step(void) {
 static void story(sslh_ctx *c, int which, uint64_t *hash) {
     sslh_method m;
     sslh_data data = make_data(c, 16);
-    sslh_feature_desc f;
-    memset(&f, 0, sizeof f);
     if (!make_method(c, which, &m)) return;
     sslh_train(c, m, data, settings(2, 8));
-    sslh_features(c, m.encoder, data, f);
+    sslh_features(c, m.encoder, data, features_for(m.encoder));
     sslh_clone(m.encoder);
     if (!sslh_error(c)) *hash = sslh_hash(m.net);
 }
@@ -242,12 +265,10 @@ static uint64_t run(int which, int threads, sslh_train_desc d, int own_loop, flo
 }
 static int probe_callback(const sslh_train_info *t, void *user) {
     sslh_ctx *c = t->ctx;
-    sslh_feature_desc f;
     (void)user;
-    memset(&f, 0, sizeof f);
     if (t->step % 2) {
         int64_t mark = sslh_mark(c);
-        sslh_features(c, t->method->encoder, make_data(c, 20), f);
+        sslh_features(c, t->method->encoder, make_data(c, 20), features_for(t->method->encoder));
         sslh_normal(c, sslh_dim1(100), 0, 1);
         sslh_rewind(c, mark);
     }

@@ -79,7 +79,9 @@ static void round_trips(void) {
     sslh_convnet_desc conv;
     sslh_vit_desc vit;
     sslh_nin_desc nin;
+    sslh_conv_gru_desc gru;
     memset(&conv, 0, sizeof conv);
+    memset(&gru, 0, sizeof gru);
     memset(&vit, 0, sizeof vit);
     memset(&nin, 0, sizeof nin);
     same_again(c, small_resnet(c), "resnet");
@@ -115,6 +117,12 @@ static void round_trips(void) {
         CHECK_OK(c);
     }
 #endif
+    gru.kernels[0] = 5;
+    gru.strides[0] = 3;
+    gru.width = 6;
+    gru.context = 4;
+    gru.norm = SSLH_OFF;
+    same_again(c, sslh_conv_gru(c, gru), "conv_gru");
     remove("weights_a.tmp");
     sslh_destroy(c);
 }

@@ -131,8 +131,29 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         fprintf(stderr, "--method %s makes its own encoder: leave --encoder and --load out\n", s.method);
         exit(2);
     }
-    if (!s.encoder) s.encoder = m && !strcmp(m->encoder, "vit") ? "vit" : "convnet";
+    if (!s.encoder) s.encoder = m && strcmp(m->encoder, "any") && strcmp(m->encoder, "own") ? m->encoder : "convnet";
     return s;
+}
+
+/* For methods that listen: clips called LABEL_SPEAKER_NUMBER.wav, every tenth of them for the test. */
+static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
+    sslh_audio_desc a = {0};
+    sslh_data all;
+    int32_t *index;
+    int part, n, i;
+    a.labels = "label_speaker_*";
+    a.loudness = 1; /* about the size that the initial weights are made for */
+    all = sslh_load_audio(c, o->data ? o->data : "examples/data/speech", a);
+    stop_on_error(c);
+    index = (int32_t *)calloc((size_t)all.count, sizeof *index);
+    for (part = 0; part < 2 && index; part++) {
+        int step = o->smoke ? 3 : 1; /* of all labels and speakers */
+        for (i = n = 0; i < all.count; i += step)
+            if ((i / step % 10 == 9) == part) index[n++] = i;
+        *(part ? test : train) = sslh_data_pick(all, index, n);
+    }
+    free(index);
+    stop_on_error(c);
 }
 
 static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke) {
@@ -173,7 +194,12 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.last_activation = 1;
         return sslh_mlp(c, d);
     }
-    sslh_fail(c, SSLH_E_USAGE, "--encoder %s: convnet, resnet18, resnet34, nin, vit or mlp", name);
+    if (!strcmp(name, "conv_gru")) {
+        sslh_conv_gru_desc d = {0};
+        d.width = d.context = smoke ? 16 : 128;
+        return sslh_conv_gru(c, d);
+    }
+    sslh_fail(c, SSLH_E_USAGE, "--encoder %s: convnet, resnet18, resnet34, nin, vit, mlp or, for sound, conv_gru", name);
     return NULL;
 }
 
@@ -216,7 +242,7 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
     sslh_batch batch;
     ld.batch = 32;
     ld.in_order = 1;
-    if (sslh_next_batch(sslh_loader_new(c, train, ld), &batch))
+    if (train.height && sslh_next_batch(sslh_loader_new(c, train, ld), &batch))
         sslh_picture_grid(c, out_path(o, path, sizeof path, "views.png"),
                           sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), 8, 0);
     if (!sslh_error(c) && first->ndim == 4 && (first->shape[3] == 1 || first->shape[3] == 3))
@@ -244,7 +270,8 @@ int main(int argc, char **argv) {
     c = options_create(&o);
     run = strcmp(s.method, "none") != 0;
     info = method_info(s.method);
-    options_load(c, &o, &train, &test);
+    if (info && !strcmp(info->input, "sound")) load_sound(c, &o, &train, &test);
+    else options_load(c, &o, &train, &test);
     if (s.load) encoder = sslh_load_net(c, s.load);
     else if (run && (!info || strcmp(info->encoder, "own") != 0)) encoder = make_encoder(c, s.encoder, train, o.smoke);
     else if (!run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
@@ -267,7 +294,8 @@ int main(int argc, char **argv) {
     }
     stop_on_error(c);
     if (s.summary) {
-        sslh_summary(encoder, sslh_dim4(1, train.height, train.width, train.channels), text, sizeof text);
+        sslh_summary(encoder, train.height ? sslh_dim4(1, train.height, train.width, train.channels)
+                                           : sslh_dim3(1, train.field[0].shape.size[0], 1), text, sizeof text);
         printf("%s", text);
     }
     if (s.probe || s.knn) {

@@ -260,6 +260,45 @@ def moco_average(P):
                 P[name].mul_(m).add_((1 - m) * P[name[4:]])
 
 
+def cpc(case, P, step, noise):
+    N, K, J = 3, 3, 7
+    x = image_input(case, 'sound', (N, 1, 48))
+    e = 'encoder.local.'
+    for i, (stride, pad) in enumerate(((3, 2), (2, 1)), 1):
+        x = F.conv1d(x, P[e + 'conv%d.weight' % i].permute(0, 2, 1), P[e + 'conv%d.bias' % i], stride, pad)
+        norm = e + 'norm%d' % i
+        if case == 'cpc':
+            x = F.layer_norm(x.transpose(1, 2), (8,), P[norm + '.weight'], P[norm + '.bias'], f32(1e-5)).transpose(1, 2)
+        elif case == 'cpc_same':
+            x = F.group_norm(x, 2, P[norm + '.weight'], P[norm + '.bias'], f32(1e-5))
+        x = F.relu(x)
+    z = x.transpose(1, 2)
+    T, D = z.shape[1:]
+    g = 'encoder.context.'
+    h, c = torch.zeros(N, 6), []
+    for t in range(T):
+        a = F.linear(z[:, t], P[g + 'weight_ih_l0'], P[g + 'bias_ih_l0']).chunk(3, 1)
+        b = F.linear(h, P[g + 'weight_hh_l0'], P[g + 'bias_hh_l0']).chunk(3, 1)
+        r, u = torch.sigmoid(a[0] + b[0]), torch.sigmoid(a[1] + b[1])
+        h = (1 - u) * torch.tanh(a[2] + r * b[2]) + u * h
+        c.append(h)
+    predicted = linear(P, 'predictor.fc1', torch.stack(c, 1)).reshape(N, T, K, D)
+    rows = N if case == 'cpc_same' else 1
+    draws = (draw20(seed_of('draws ', case), J * rows) << 11).reshape(rows, J)
+    loss = 0
+    for k in range(1, K + 1):
+        for n in range(N):
+            for t in range(T - k):
+                q, s = predicted[n, t, k - 1], []
+                for j in range(J):
+                    m, at = (n, int(draws[n, j]) * T >> 31) if rows > 1 else divmod(int(draws[0, j]) * N * T >> 31, T)
+                    if (m, at) != (n, t + k) and not (case == 'cpc_other' and m == n):
+                        s.append(q @ z[m, at])
+                s = torch.stack([q @ z[n, t + k]] + s)
+                loss = loss + (torch.logsumexp(s, 0) - s[0]) / (K * N * (T - k))
+    return loss
+
+
 def mae(case, P, step, noise):
     x = image_input(case, 'images', (3, 8, 8, 3))
     order = torch.tensor([[(5 * p + 3 * n) % 16 for p in range(16)] for n in range(3)])
@@ -318,14 +357,14 @@ def optimizer(case, P, names, lr):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
     if case.startswith('context'):
         return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
-    if case.startswith('vae'):
+    if case.startswith(('vae', 'cpc')):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
 LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
         'context': context, 'context_one': context, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
-        'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
+        'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
 
 
 def finish(case, lr, streams, tensors):
