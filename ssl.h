@@ -5747,7 +5747,8 @@ SSLH_DEF sslh_tensor *sslh_unpatchify(sslh_ctx *c, sslh_tensor *x, int patch, in
     char text[96];
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     if (!x || x->ndim != 3 || patch < 1 || height < patch || width < patch || height % patch || width % patch ||
-        x->shape[1] != (height / patch) * (width / patch) || x->shape[2] % (patch * patch)) {
+        (double)x->shape[1] != (double)(height / patch) * (width / patch) ||
+        (double)patch * patch > (double)x->shape[2] || x->shape[2] % (patch * patch)) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_unpatchify: %s are not the patches of %d x %d images with a patch of %d",
                   x ? sslh_i_str(text, sizeof text, sslh_shape_of(x)) : "NULL", height, width, patch);
         return sslh_i_dummy(c);

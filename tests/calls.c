@@ -950,6 +950,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_moco, sslh_moco_desc e; memset(&e, 0, sizeof e); e.version = dice(2) ? dice(4) : zeros_mostly(); e.temperature = zeros_mostly_real();
         e.queue = dice(2) ? 8 : zeros_mostly(); e.key_momentum = zeros_mostly_real(); e.symmetric = dice(2); e.split = dice(2) ? 1 : zeros_mostly();
         e.head_hidden = zeros_mostly(); e.head_out = zeros_mostly(); add_method(w, sslh_moco(c, n[0], e)))
+    ROW(sslh_cpc, sslh_cpc_desc e; memset(&e, 0, sizeof e); e.steps = zeros_mostly(); e.negatives = zeros_mostly(); e.from = dice(4); e.crop = zeros_mostly();
+        add_method(w, sslh_cpc(c, n[0], e)))
     ROW(sslh_simclr, sslh_simclr_desc e; memset(&e, 0, sizeof e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2); e.decoupled = dice(2);
         add_method(w, sslh_simclr(c, n[0], e)))
