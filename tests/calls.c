@@ -1099,7 +1099,7 @@ static void hostile_sequence(long number) {
     known(w.c);
     world_end(&w);
 }
-static void hostile_calls(void) {
+static TEST_UNUSED void hostile_calls(void) {
     const char *show = getenv("SSLH_CALLS_SHOW");
     row_count = call_row(NULL, -1, row_name);
     CHECK(row_count < ROWS, "%d functions", row_count);
@@ -1671,7 +1671,7 @@ static void training_sequence(long number) {
           (int)whole.steps);
     remove(path);
 }
-static void trainings(void) {
+static TEST_UNUSED void trainings(void) {
     constants();
     sequences("trainings", 25, 150, 4000, training_sequence);
 }
