@@ -839,8 +839,8 @@ typedef struct sslh_tensor {
 /* Real tensors of the step filled with 0, with value, and one of no dimensions with value. A size below 1 is an
    error. */
 SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
-SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value);
-SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, float value);
+SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value);
+SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value);
 /* Copy as many values as the shape has from the caller's array, row by row: SSLH_F32, SSLH_I32, SSLH_U8. */
 SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
@@ -923,19 +923,19 @@ SSLH_API sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 SSLH_API sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tensor *a, sslh_tensor *b);
 /* 1 where a > b, otherwise 0; no gradient. */
 SSLH_API sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
-SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor); /* x * factor */
-SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend); /* x + addend */
+SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, sslh_real factor); /* x * factor */
+SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, sslh_real addend); /* x + addend */
 SSLH_API sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf at 0, NaN below: no error by itself */
 SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent); /* as C's pow: NaN where that has it */
-SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high); /* low <= high */
+SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent); /* as C's pow: NaN where that has it */
+SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high); /* low <= high */
 SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope); /* x > 0 ? x : slope x */
-SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);        /* x > 0 ? x : alpha (e^x - 1) */
+SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, sslh_real slope); /* x > 0 ? x : slope x */
+SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, sslh_real alpha);        /* x > 0 ? x : alpha (e^x - 1) */
 SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf (Hendrycks & Gimpel 2016) */
 SSLH_API sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x); /* the tanh approximation */
 SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);      /* x sigmoid(x) */
@@ -3002,7 +3002,11 @@ typedef struct sslh_i_view_job {
 
 /* --- small functions --------------------------------------------------------------------------------------------- */
 
-/* A setting with a default: 0 means it, SSLH_OFF means zero. */
+/* A setting with a default: 0 means it, SSLH_OFF means zero. In a double build a default that takes part in the
+   arithmetic of an operation is a double. */
+SSLH_I_FN sslh_real sslh_i_default_real(float value, sslh_real fallback) {
+    return value == 0.0f ? fallback : value < 0.0f ? 0 : (sslh_real)value;
+}
 SSLH_I_FN float sslh_i_default(float value, float fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
 }
@@ -3731,7 +3735,8 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
     t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
     /* (4), mean over rows */
-    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
+    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0),
+                      SSLH_I_R(-0.5) / (sslh_real)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
 /* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
@@ -3762,8 +3767,8 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
     flat = sslh_reshape(c, x, sslh_dim2(-1, in)); /* (N,H W C) */
     /* (3): both losses are means over N and pixels; times the number of pixels they are the sum, mean over images */
-    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in)
-        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
+    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), SSLH_I_R(0.5) * (sslh_real)in)
+        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (sslh_real)in);
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
 }
 
@@ -4198,7 +4203,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
-                      1.0f / (float)(x->shape[0] * (s->patches - s->visible))); /* (6) */
+                      SSLH_I_R(1) / (sslh_real)(x->shape[0] * (s->patches - s->visible))); /* (6) */
     if (!SSLH_I_BAD(c)) m->second = sslh_i_mae_explained(t, hidden, sslh_item(loss));
     return loss;
 }
@@ -10076,15 +10081,15 @@ SSLH_DEF sslh_shape sslh_dim4(int a, int b, int c, int d) { return sslh_i_dims(4
 SSLH_DEF sslh_shape sslh_dim5(int a, int b, int c, int d, int e) { return sslh_i_dims(5, a, b, c, d, e, 0); }
 SSLH_DEF sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f) { return sslh_i_dims(6, a, b, c, d, e, f); }
 
-SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value) {
+SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value) {
     sslh_tensor *t = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_full", SSLH_F32, shape);
     size_t i;
     if (!t) return sslh_i_dummy(c);
-    for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)value;
+    for (i = 0; i < t->count; i++) t->data[i] = value;
     return t;
 }
 SSLH_DEF sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape) { return sslh_full(c, shape, 0.0f); }
-SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, float value) { return sslh_full(c, sslh_dim0(), value); }
+SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value) { return sslh_full(c, sslh_dim0(), value); }
 
 /* A tensor whose values the caller gives; values NULL is an error. */
 SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape, const void *values) {
@@ -10731,12 +10736,12 @@ SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op
 }
 
 /* x p, slope p */
-SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor) {
-    return sslh_i_map(c, "sslh_scale", SSLH_I_U_SCALE, x, (sslh_real)factor, 0);
+SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, sslh_real factor) {
+    return sslh_i_map(c, "sslh_scale", SSLH_I_U_SCALE, x, factor, 0);
 }
 /* x + p, slope 1 */
-SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend) {
-    return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, (sslh_real)addend, 0);
+SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, sslh_real addend) {
+    return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, addend, 0);
 }
 /* -x is a scaling by -1: the same bits. */
 SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) {
@@ -10756,25 +10761,25 @@ SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
 SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
 /* x^2 has its own kernel; other small multiples of 1/2 are products and a square root, the rest goes through
    sslh_i_pow. */
-SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent) {
-    if (exponent == 2.0f) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
-    return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, (sslh_real)exponent, 0);
+SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent) {
+    if (exponent == 2) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
+    return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, exponent, 0);
 }
 /* min(max(x, low), high); slope 1 inside and at the ends, 0 outside: as PyTorch. */
-SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high) {
+SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high) {
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
-    return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, (sslh_real)low, (sslh_real)high);
+    return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, low, high);
 }
 /* Slope 1 where x > 0, else 0. */
 SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0);
 }
-SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope) {
-    return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, (sslh_real)slope, 0);
+SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, sslh_real slope) {
+    return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, slope, 0);
 }
 /* Clevert et al. 2016: slope 1, below 0 alpha e^x = y + alpha. */
-SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha) {
-    return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, (sslh_real)alpha, 0);
+SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, sslh_real alpha) {
+    return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, alpha, 0);
 }
 /* x Phi(x); slope Phi(x) + x phi(x), Phi and phi of the standard normal. */
 SSLH_DEF sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x) {
@@ -13266,7 +13271,8 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     static const char op[] = "sslh_batch_norm";
     sslh_tensor *present[4], *in[4], *out, *table;
     sslh_i_norm_job f;
-    sslh_real eps = (sslh_real)sslh_i_default(d.eps, 1e-5f), momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
+    sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_R(1e-5));
+    sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
     int n;
     char a[96], b[96];
@@ -13364,7 +13370,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
             for (i = j; i < j + span; i++) mean[i] = m, m2[i] = s;
         }
         sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
-                          (sslh_real)sslh_i_default(eps, 1e-5f));
+                          sslh_i_default_real(eps, SSLH_I_R(1e-5)));
     }
     in[0] = x;
     in[1] = gamma;
@@ -13448,7 +13454,7 @@ SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     f.beta = beta ? beta->data : NULL;
     f.y = out->data;
     f.stats = stats->data;
-    f.eps = (sslh_real)sslh_i_default(eps, 1e-5f);
+    f.eps = sslh_i_default_real(eps, SSLH_I_R(1e-5));
     sslh_i_row_run(c, &f);
     in[0] = x;
     in[1] = gamma;
@@ -13486,7 +13492,7 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
     f.x = x->data;
     f.y = out->data;
     f.stats = norm->data;
-    f.eps = (sslh_real)sslh_i_default(eps, 1e-12f);
+    f.eps = sslh_i_default_real(eps, SSLH_I_R(1e-12));
     sslh_i_row_run(c, &f);
     node = sslh_i_record(c, op, sslh_i_l2_back, out, &x, 1);
     if (node) node->f[0] = f.eps;
