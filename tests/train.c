@@ -347,7 +347,7 @@ static void trainer(void) {
     CHECK_OK(c);
     d = settings(-1, 16);
     sslh_train(c, m, make_data(c, 64), d);
-    CHECK_ERROR(c, "sslh_train: epochs -1");
+    CHECK_ERROR(c, "sslh_train: .epochs is -1 (at least 1)");
     sslh_destroy(c);
 }
 
