@@ -25663,7 +25663,7 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
     if (data.count < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: the data set is empty");
+        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: 0 samples: the data set is empty");
         return NULL;
     }
     if (!sslh_i_desc_ok(c, "sslh_loader_new", SSLH_I_D_LOADER, &desc)) return NULL;
