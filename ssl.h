@@ -863,8 +863,8 @@ typedef struct sslh_tensor {
 /* Real tensors of the step filled with 0, with value, and one of no dimensions with value. A size below 1 is an
    error. */
 SSLH_API sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape);
-SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value);
-SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, float value);
+SSLH_API sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value);
+SSLH_API sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value);
 /* Copy as many values as the shape has from the caller's array, row by row: SSLH_F32, SSLH_I32, SSLH_U8. */
 SSLH_API sslh_tensor *sslh_from(sslh_ctx *c, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_from_ints(sslh_ctx *c, sslh_shape shape, const int32_t *values);
@@ -947,21 +947,21 @@ SSLH_API sslh_tensor *sslh_maximum(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
 SSLH_API sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tensor *a, sslh_tensor *b);
 /* 1 where a > b, otherwise 0; no gradient. */
 SSLH_API sslh_tensor *sslh_greater(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b);
-SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor); /* x * factor */
-SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend); /* x + addend */
+SSLH_API sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, sslh_real factor); /* x * factor */
+SSLH_API sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, sslh_real addend); /* x + addend */
 SSLH_API sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_exp(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_log(sslh_ctx *c, sslh_tensor *x);    /* natural; -Inf at 0, NaN below: no error by itself */
 SSLH_API sslh_tensor *sslh_sqrt(sslh_ctx *c, sslh_tensor *x);   /* infinite slope at 0: add an eps with sslh_shift */
 SSLH_API sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x);    /* slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent); /* as C's pow: NaN where that has it */
-SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high); /* low <= high */
+SSLH_API sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent); /* as C's pow: NaN where that has it */
+SSLH_API sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high); /* low <= high */
 SSLH_API sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x);    /* of radians: right for every float; NaN at Inf */
 SSLH_API sslh_tensor *sslh_cos(sslh_ctx *c, sslh_tensor *x);
 SSLH_API sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x);   /* max(x, 0), slope 0 at 0 */
-SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope); /* x > 0 ? x : slope x */
-SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha);        /* x > 0 ? x : alpha (e^x - 1) */
+SSLH_API sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, sslh_real slope); /* x > 0 ? x : slope x */
+SSLH_API sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, sslh_real alpha);        /* x > 0 ? x : alpha (e^x - 1) */
 SSLH_API sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x);      /* x Phi(x), exact: erf (Hendrycks & Gimpel 2016) */
 SSLH_API sslh_tensor *sslh_gelu_tanh(sslh_ctx *c, sslh_tensor *x); /* the tanh approximation */
 SSLH_API sslh_tensor *sslh_silu(sslh_ctx *c, sslh_tensor *x);      /* x sigmoid(x) */
@@ -1572,8 +1572,8 @@ SSLH_API sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc des
 /* Adds a net's parameters, children included (a net that is already there is skipped). */
 SSLH_API void sslh_optimizer_add(sslh_optimizer *o, sslh_net *net);
 /* One update with this learning rate (0 or more); then the gradients are zero again. NaN or Inf in a gradient is an
-   error that names the parameter and changes none; the gradients are zero then as well. Not calling it after
-   sslh_backward accumulates gradients: their sum. */
+   error that names the parameter and changes none, nor the gradients (sslh_zero_grad forgets them). Not calling it
+   after sslh_backward accumulates gradients: their sum. */
 SSLH_API void sslh_optimizer_step(sslh_optimizer *o, float lr);
 /* Only parameters whose group bit is in groups are updated (adversarial phases). */
 SSLH_API void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups);
@@ -3605,7 +3605,11 @@ typedef struct sslh_i_view_job {
 
 /* --- small functions --------------------------------------------------------------------------------------------- */
 
-/* A setting with a default: 0 means it, SSLH_OFF means zero. */
+/* A setting with a default: 0 means it, SSLH_OFF means zero. In a double build a default that takes part in the
+   arithmetic of an operation is a double. */
+SSLH_I_FN sslh_real sslh_i_default_real(float value, sslh_real fallback) {
+    return value == 0.0f ? fallback : value < 0.0f ? 0 : (sslh_real)value;
+}
 SSLH_I_FN float sslh_i_default(float value, float fallback) {
     return value == 0.0f ? fallback : value < 0.0f ? 0.0f : value;
 }
@@ -3665,6 +3669,10 @@ struct sslh_i_conv; /* >>conv */
 
 /* --- part I: >>settings, >>losses, >>nets, >>encoders, >>optim --- */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
+typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
+    SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
+    SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD } sslh_i_desc_kind;
+SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
 SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *text, sslh_method *m);
@@ -3674,6 +3682,7 @@ SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
+SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                               const sslh_data *data);
@@ -4982,7 +4991,8 @@ SSLH_DEF sslh_tensor *sslh_gaussian_kl(sslh_ctx *c, sslh_tensor *mu, sslh_tensor
     t = sslh_sub(c, sslh_shift(c, logvar, 1.0f), sslh_add(c, sslh_square(c, mu), sslh_exp(c, logvar)));
     if (SSLH_I_BAD(c)) return t;
     /* (4), mean over rows */
-    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0), -0.5f / (float)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
+    return sslh_scale(c, sslh_sum(c, t, SSLH_ALL, 0),
+                      SSLH_I_R(-0.5) / (sslh_real)(mu->count / (size_t)mu->shape[mu->ndim - 1]));
 }
 
 /* The first layer has as many inputs as an image has values: other sizes cannot be trained on. */
@@ -5013,8 +5023,8 @@ SSLH_I_FN void sslh_i_vae_terms(sslh_method *m, sslh_tensor *x, sslh_tensor **re
     y = sslh_forward(s->decoder, z); /* (N,H W C), before the sigmoid of (3) */
     flat = sslh_reshape(c, x, sslh_dim2(-1, in)); /* (N,H W C) */
     /* (3): both losses are means over N and pixels; times the number of pixels they are the sum, mean over images */
-    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), 0.5f * (float)in)
-        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (float)in);
+    *reconstruction = s->d.gaussian ? sslh_scale(c, sslh_mse(c, y, flat), SSLH_I_R(0.5) * (sslh_real)in)
+        : sslh_scale(c, sslh_bce_with_logits(c, y, flat), (sslh_real)in);
     *kl = sslh_gaussian_kl(c, mu, logvar); /* (4) */
 }
 
@@ -5898,7 +5908,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
-                      1.0f / (float)(x->shape[0] * (s->patches - s->visible))); /* (6) */
+                      SSLH_I_R(1) / (sslh_real)(x->shape[0] * (s->patches - s->visible))); /* (6) */
     if (!SSLH_I_BAD(c)) m->second = sslh_i_mae_explained(t, hidden, sslh_item(loss));
     return loss;
 }
@@ -6153,6 +6163,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         c->groups = ~0u;
     }
     if (!SSLH_I_BAD(c)) sslh_i_settle(c);
+    else sslh_i_forget_grads(m->net); /* added to, a NaN would make every later step fail */
     if (update && m->after && !SSLH_I_BAD(c)) m->after(m);
     return total;
 }
@@ -6271,12 +6282,14 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
                   ? "data set is empty" : "data set belongs to another context");
         return 0.0f;
     }
-    d = sslh_i_train_resolve(&m, d);
-    if (d.epochs < 1 || d.batch < 1 || d.accumulate < 1 || !(d.lr > 0.0f) || d.checkpoint_every < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_train: epochs %d, batch %d, accumulate %d, lr %g: all must be positive",
-                  d.epochs, d.batch, d.accumulate, (double)d.lr);
+    if (!sslh_i_desc_ok(c, "sslh_train", SSLH_I_D_TRAIN, &d)) return 0.0f;
+    if (d.max_steps < 0 || d.checkpoint_steps < 0) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_train: .%s is %.0f (at least 1)", d.max_steps < 0 ? "max_steps"
+                  : "checkpoint_steps", (double)(d.max_steps < 0 ? d.max_steps : d.checkpoint_steps));
         return 0.0f;
     }
+    d = sslh_i_train_resolve(&m, d);
+    if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, &d)) return 0.0f;
     before = sslh_get_preprocess(m.encoder);
     /* Before the mark: what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
@@ -6304,7 +6317,6 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     run.steps = t.steps;
     run.accumulate = d.accumulate;
     if (d.checkpoint) run.config = sslh_i_config(&m, o, &d, &data);
-    sslh_zero_grad(m.net); /* of a run that failed */
     if (d.checkpoint && d.resume) {
         step = sslh_i_checkpoint_load(&m, o, d.checkpoint, &run);
         if (step < 0) step = 0; /* no file yet */
@@ -6462,6 +6474,7 @@ SSLH_DEF sslh_tensor *sslh_features(sslh_ctx *c, sslh_net *encoder, sslh_data da
         sslh_fail(c, SSLH_E_USAGE, "sslh_features: the data set is empty or has no images, no sound and no .input");
         return sslh_i_dummy(c);
     }
+    if (!sslh_i_desc_ok(c, "sslh_features", SSLH_I_D_FEATURES, &d)) return sslh_i_dummy(c);
     if (!d.batch) d.batch = 256;
     if (!d.pool_grid) d.pool_grid = 1;
     memset(&p, 0, sizeof p);
@@ -6771,7 +6784,8 @@ SSLH_DEF float sslh_linear_probe_features(sslh_ctx *c, sslh_tensor *train, const
                   "needed");
         return 0.0f;
     }
-    if (!sslh_i_check_rows("sslh_linear_probe", "training features", train) ||
+    if (!sslh_i_desc_ok(c, "sslh_linear_probe", SSLH_I_D_PROBE, &d) ||
+        !sslh_i_check_rows("sslh_linear_probe", "training features", train) ||
         !sslh_i_check_rows("sslh_linear_probe", "test features", test)) return 0.0f;
     if (!d.iterations) d.iterations = 200;
     mark = sslh_mark(c);
@@ -6848,7 +6862,8 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     int64_t mark;
     sslh_tensor *a, *b;
     float result;
-    if (!sslh_i_check_labels(c, "sslh_linear_probe", train, test)) return 0.0f;
+    if (!sslh_i_check_labels(c, "sslh_linear_probe", train, test) ||
+        !sslh_i_desc_ok(c, "sslh_linear_probe", SSLH_I_D_PROBE, &d)) return 0.0f;
     mark = sslh_mark(c);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     a = sslh_features(c, encoder, train, d.features);
@@ -6929,18 +6944,18 @@ SSLH_DEF float sslh_knn_features(sslh_ctx *c, sslh_tensor *train, const int32_t 
     in[1] = test;
     if (!sslh_i_begin(c, "sslh_knn", in, 2, 1)) return 0.0f;
     if (train->ndim != 2 || test->ndim != 2 || train->shape[1] != test->shape[1] || classes < 1 || !train_labels ||
-        !test_labels || d.k < 0 || d.temperature < 0.0f) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width, labels, k >= 1 and a temperature above 0 "
-                  "are needed");
+        !test_labels) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_knn: features (n,D) of one width and labels are needed");
         return 0.0f;
     }
+    if (!sslh_i_desc_ok(c, "sslh_knn", SSLH_I_D_KNN, &d)) return 0.0f;
     if (!sslh_i_check_rows("sslh_knn", "training features", train) ||
         !sslh_i_check_rows("sslh_knn", "test features", test)) return 0.0f;
     memset(&j, 0, sizeof j);
     j.n = train->shape[0];
     j.k = d.k ? d.k : j.n >= 5000 ? 200 : 20;
     if (j.k > j.n) j.k = j.n;
-    j.temperature = d.temperature > 0.0f ? d.temperature : 0.1f;
+    j.temperature = d.temperature != 0.0f ? d.temperature : 0.1f;
     j.classes = classes;
     j.labels = train_labels;
     for (i = 0; i < j.n; i++)
@@ -6989,7 +7004,8 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     int64_t mark;
     sslh_tensor *a, *b;
     float result;
-    if (!sslh_i_check_labels(c, "sslh_knn", train, test)) return 0.0f;
+    if (!sslh_i_check_labels(c, "sslh_knn", train, test) || !sslh_i_desc_ok(c, "sslh_knn", SSLH_I_D_KNN, &d))
+        return 0.0f;
     mark = sslh_mark(c);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     a = sslh_features(c, encoder, train, d.features);
@@ -7024,6 +7040,7 @@ SSLH_I_FN int sslh_i_layer_decay(sslh_net *net, float decay) {
     }
     o.lr_scale = scale * decay;
     sslh_param_set_matching(net, "patch_embed", o);
+    o.decay_scale = (float)SSLH_OFF; /* class token and positions stay without weight decay */
     sslh_param_set_matching(net, "cls_token", o);
     sslh_param_set_matching(net, "pos_embed", o);
     return 1;
@@ -7045,8 +7062,9 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     int64_t mark, step = 0, steps, warmup, at;
     int transformer, classes;
     double right = 0;
-    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1))
-        return 0.0f;
+    if (!sslh_i_check_labels(c, "sslh_finetune", train, test) ||
+        !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1) ||
+        !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
     mark = sslh_mark(c);
     classes = SSLH_I_MAX(train.classes, test.classes);
     train = sslh_i_label_share(train, d.fraction, d.seed);
@@ -7065,8 +7083,6 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     if (d.smoothing < 0.0f) d.smoothing = 0.0f;
     if (d.warmup == 0.0f) d.warmup = 1.0f;
     if (d.warmup < 0.0f) d.warmup = 0.0f;
-    if (d.epochs < 1 || d.batch < 1)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_finetune: epochs %d, batch %d: both must be positive", d.epochs, d.batch);
     sslh_i_layer_decay(net, d.layer_decay);
     p = sslh_get_preprocess(encoder);
     recipe = d.views ? *d.views : sslh_recipe_mae();
@@ -8419,9 +8435,10 @@ SSLH_DEF sslh_tensor *sslh_tensor_at(sslh_net *net, int index, char *name, size_
    of the papers: weights of products and convolutions, not biases and norms. */
 SSLH_I_FN void sslh_i_entry_set(sslh_ctx *c, const char *op, sslh_i_entry *e, sslh_param_opts o) {
     if (o.group < 0 || o.group > 15) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: '%s': group %d (0 to 15 are possible)", op, e->name, o.group);
+        sslh_fail(c, SSLH_E_USAGE, "%s: '%s': .group is %d (0 to 15)", op, e->name, o.group);
         return;
     }
+    if (!sslh_i_desc_ok(c, op, SSLH_I_D_PARAM, &o)) return;
     e->t.group = 1u << o.group;
     e->lr_scale = o.lr_scale == 0.0f ? 1.0f : o.lr_scale < 0.0f ? 0.0f : o.lr_scale;
     e->decay_scale = o.decay_scale == 0.0f ? (e->t.ndim > 1 ? 1.0f : 0.0f) : o.decay_scale < 0.0f ? 0.0f
@@ -8589,7 +8606,8 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
         sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the net '%s' is a container without a forward function", net->name);
         return sslh_i_dummy(c);
     }
-    if (!sslh_i_check_input(c, net, x) || !sslh_i_net_ready(net)) return sslh_i_dummy(c);
+    if (!sslh_i_check_input(c, net, x) || !sslh_i_net_ready(net) ||
+        !sslh_i_desc_ok(c, "sslh_forward_ex", SSLH_I_D_FORWARD, &desc)) return sslh_i_dummy(c);
     memset(&call, 0, sizeof call);
     call.desc = desc;
     outer = net->call; /* a net that calls itself */
@@ -8737,12 +8755,14 @@ SSLH_DEF void sslh_copy_values(sslh_net *target, sslh_net *source) {
 /* --- gradients --------------------------------------------------------------------------------------------------- */
 
 /* Nets that never had gradients need nothing. */
-SSLH_DEF void sslh_zero_grad(sslh_net *net) {
+SSLH_I_FN void sslh_i_forget_grads(sslh_net *net) { /* after an error too */
     sslh_i_tree t;
     int i;
-    if (sslh_i_net_bad(net)) return;
     sslh_i_tree_of(&t, net);
     for (i = 0; i < t.n; i++) if (t.net[i]->grads) memset(t.net[i]->grads, 0, t.net[i]->nvalues * sizeof(sslh_real));
+}
+SSLH_DEF void sslh_zero_grad(sslh_net *net) {
+    if (!sslh_i_net_bad(net)) sslh_i_forget_grads(net);
 }
 
 /* g *= max_norm / (|g| + 1e-6) if |g| > max_norm, |g| over all parameters together (Pascanu et al. 2013), as
@@ -9761,11 +9781,13 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     sslh_optimizer *o;
     int g;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_optimizer();
-    if (d.kind == SSLH_OPTIM_DEFAULT) d.kind = SSLH_SGD;
-    if ((int)d.kind < (int)SSLH_SGD || (int)d.kind > (int)SSLH_LARS) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_optimizer_new: .kind is %d", (int)d.kind);
+    if (!sslh_i_desc_ok(c, "sslh_optimizer_new", SSLH_I_D_OPTIMIZER, &d)) return sslh_i_dummy_optimizer();
+    for (g = 0; g < SSLH_I_GROUPS; g++) {
+        if (d.group_lr[g] == SSLH_OFF || (d.group_lr[g] >= 0.0f && d.group_lr[g] - d.group_lr[g] == 0.0f)) continue;
+        sslh_fail(c, SSLH_E_USAGE, "sslh_optimizer_new: .group_lr[%d] is %g (at least 0)", g, (double)d.group_lr[g]);
         return sslh_i_dummy_optimizer();
     }
+    if (d.kind == SSLH_OPTIM_DEFAULT) d.kind = SSLH_SGD;
     d.momentum = sslh_i_default(d.momentum, 0.9f);
     d.beta1 = sslh_i_default(d.beta1, 0.9f);
     d.beta2 = sslh_i_default(d.beta2, 0.999f);
@@ -9774,10 +9796,6 @@ SSLH_DEF sslh_optimizer *sslh_optimizer_new(sslh_ctx *c, sslh_optimizer_desc d) 
     d.lars_eta = sslh_i_default(d.lars_eta, 0.001f);
     d.clip = sslh_i_default(d.clip, 0.0f);
     for (g = 0; g < SSLH_I_GROUPS; g++) d.group_lr[g] = sslh_i_default(d.group_lr[g], 1.0f);
-    if (!(d.momentum < 1.0f) || !(d.beta1 < 1.0f) || !(d.beta2 < 1.0f)) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_optimizer_new: momentum and betas must be below 1");
-        return sslh_i_dummy_optimizer();
-    }
     o = (sslh_optimizer *)sslh_i_alloc(c, sizeof *o);
     if (!o) return sslh_i_dummy_optimizer();
     o->ctx = c;
@@ -9853,15 +9871,6 @@ SSLH_I_FN sslh_real sslh_i_optim_decay(const sslh_optimizer *o, const sslh_i_ent
     return (sslh_real)(o->desc.weight_decay * e->decay_scale);
 }
 
-/* All gradients to zero: added to, a NaN would make every later step fail. */
-SSLH_I_FN void sslh_i_optim_forget(sslh_optimizer *o) {
-    int i;
-    for (i = 0; i < o->nets; i++) {
-        const sslh_net *net = o->net[i].net;
-        if (net->grads) memset(net->grads, 0, net->nvalues * sizeof *net->grads);
-    }
-}
-
 /* Norm of all gradients of the step (with LARS: only when clipping needs it); a NaN or Inf among them is an error that
    names the parameter. Clipping needs the norm, LARS those of each layer, and checking needs one look at every
    gradient: all are this one pass, before anything moves. */
@@ -9889,7 +9898,6 @@ SSLH_I_FN sslh_real sslh_i_optim_norm(sslh_optimizer *o, unsigned groups) {
             snprintf(text, sizeof text, "%s.%s", net->name, e->name);
             sslh_fail(o->ctx, SSLH_E_NAN, "sslh_optimizer_step: the gradient of '%s' holds NaN or Inf%s; no parameter "
                       "was changed", text, sslh_i_in_step(o->ctx, step));
-            sslh_i_optim_forget(o);
             return 0;
         }
     }
@@ -10143,6 +10151,7 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     const char *bad = NULL;
     float *chance[5];
     int i, side;
+    if (!sslh_i_desc_ok(c, op, SSLH_I_D_RECIPE, r)) return 0;
     chance[0] = &r->flip;
     chance[1] = &r->jitter;
     chance[2] = &r->grey;
@@ -10154,10 +10163,8 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
                    channels <= 4, "images have 1 to 4 channels and sides up to 32767");
     sslh_i_require(&bad, sslh_i_side_ok(r->height) && sslh_i_side_ok(r->width),
                    ".height and .width must be 1 to 32767");
-    for (i = 0; i < 5; i++) {
+    for (i = 0; i < 5; i++)
         if (*chance[i] == (float)SSLH_OFF) *chance[i] = 0;
-        sslh_i_require(&bad, *chance[i] >= 0 && *chance[i] <= 1, "every probability must be between 0 and 1");
-    }
     if (r->crop_min == (float)SSLH_OFF) r->crop_min = 0;
     if (r->crop_max == 0) r->crop_max = 1;
     sslh_i_require(&bad, r->crop_min >= 0 && r->crop_min <= r->crop_max && r->crop_max <= 1,
@@ -10167,14 +10174,9 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
     sslh_i_require(&bad, r->ratio_min >= 0.001f && r->ratio_min <= r->ratio_max && r->ratio_max <= 1000,
                    "0.001 <= .ratio_min <= .ratio_max <= 1000 must hold");
     if (r->crop_tries == 0) r->crop_tries = 10;
-    sslh_i_require(&bad, r->crop_tries >= 1 && r->crop_tries <= 1000, ".crop_tries must be 1 to 1000");
     side = SSLH_I_MIN(r->height, r->width);
     sslh_i_require(&bad, r->pad_crop >= 0 && r->pad_crop <= side, ".pad_crop must be at most the side of the view");
     sslh_i_require(&bad, !r->rotate90 || r->height == r->width, ".rotate90 needs square views");
-    sslh_i_require(&bad, r->brightness >= 0 && r->brightness <= 100, ".brightness must be 0 to 100");
-    sslh_i_require(&bad, r->contrast >= 0 && r->contrast <= 100, ".contrast must be 0 to 100");
-    sslh_i_require(&bad, r->saturation >= 0 && r->saturation <= 100, ".saturation must be 0 to 100");
-    sslh_i_require(&bad, r->hue >= 0 && r->hue <= 0.5f, ".hue must be 0 to 0.5 turns");
     if (r->blur_min == 0) r->blur_min = 0.1f;
     if (r->blur_max == 0) r->blur_max = SSLH_I_MAX(2.0f, r->blur_min);
     sslh_i_require(&bad, r->blur_min >= 0.001f && r->blur_min <= r->blur_max && r->blur_max <= 1000,
@@ -10184,8 +10186,9 @@ SSLH_I_FN int sslh_i_recipe_resolve(sslh_ctx *c, const char *op, sslh_recipe *r,
                    ".blur_kernel must be odd and its half less than the side of the view");
     if (r->solarize_threshold == 0) r->solarize_threshold = 0.5f;
     if (r->solarize_threshold == (float)SSLH_OFF) r->solarize_threshold = 0;
-    sslh_i_require(&bad, r->cutout >= 0, ".cutout must not be negative");
-    for (i = 0; i < 4; i++) sslh_i_require(&bad, r->std[i] >= 0, ".std must not be negative");
+    for (i = 0; i < 4; i++)
+        sslh_i_require(&bad, r->std[i] >= 0 && r->std[i] - r->std[i] == 0 && r->mean[i] - r->mean[i] == 0,
+                       ".mean and .std must be numbers, .std at least 0");
     if (bad)
         sslh_fail(c, SSLH_E_USAGE, "%s: images (%d,%d,%d), views (%d,%d): %s", op, h, w, channels, r->height, r->width,
                   bad);
@@ -10422,23 +10425,25 @@ static const sslh_i_recipe_name sslh_i_recipe_names[] = {
 /* --- numbers and words -------------------------------------------------------------------------------------------- */
 
 /* Does v lie in range? The text that errors show is the one that is obeyed: "above A", "below A", "at least A",
-   "A to B", "A or B", and several of them after commas. */
+   "at most A", "A to B", "A or B", and several of them after commas. NaN and Inf lie in none. */
 SSLH_I_FN int sslh_i_in_range(const char *range, double v) {
     const char *p = range;
+    if (v - v != 0) return 0;
     while (*p) {
         double a = 0, b = 0;
         int above = strncmp(p, "above ", 6) == 0, below = strncmp(p, "below ", 6) == 0;
-        int least = strncmp(p, "at least ", 9) == 0;
-        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : 0), &a);
+        int least = strncmp(p, "at least ", 9) == 0, most = strncmp(p, "at most ", 8) == 0;
+        p = sslh_i_scan_real(p + (above || below ? 6 : least ? 9 : most ? 8 : 0), &a);
         if (above && !(v > a)) return 0;
         if (below && !(v < a)) return 0;
         if (least && !(v >= a)) return 0;
+        if (most && !(v <= a)) return 0;
         if (strncmp(p, " to ", 4) == 0) {
             p = sslh_i_scan_real(p + 4, &b);
             if (!(v >= a && v <= b)) return 0;
         } else if (strncmp(p, " or ", 4) == 0) {
             p = sslh_i_scan_real(p + 4, &b);
-            if (v != a && v != b) return 0; /* NaN is neither */
+            if (v != a && v != b) return 0;
         }
         if (*p != ',') break;
         p += 2;
@@ -10512,10 +10517,45 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
     return m.defaults;
 }
 
+/* Is SSLH_OFF a value of this field? It is where it can mean zero, and where the row says so. */
+SSLH_I_FN int sslh_i_setting_off(const sslh_setting *s) {
+    return sslh_i_in_range(s->range, 0) || strcmp(s->standard, "off") == 0;
+}
+/* The check of one field, for every descriptor of the library: 0 and an error that names function, field, value and
+   range when the value is none of those that the field may have. op names the public function. */
+SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting *s, const void *desc) {
+    char text[32];
+    double v;
+    if (s->kind == SSLH_SETTING_LIST) {
+        const float *list = (const float *)(const void *)((const char *)desc + s->offset);
+        int i;
+        for (i = 0; i < 8 && list[i] != 0.0f; i++) {
+            if (sslh_i_in_range(s->range, (double)list[i]) && !(i && list[i] <= list[i - 1])) continue;
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s[%d] is %g (ascending numbers, each %s)", op, s->name, i,
+                      (double)list[i], s->range);
+            return 0;
+        }
+        return 1;
+    }
+    if (!sslh_i_setting_is_number(s) || s->kind == SSLH_SETTING_FLAG) return 1;
+    v = sslh_i_setting_get(s, desc);
+    if (v == 0) return 1;
+    if (s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE) {
+        const char *p;
+        int words = 1;
+        for (p = s->range; (p = strchr(p, ',')) != NULL; p++) words++;
+        if (v > 0 && v <= words) return 1;
+    } else if ((v == SSLH_OFF && sslh_i_setting_off(s)) || sslh_i_in_range(s->range, v)) return 1;
+    if (v - v != 0) snprintf(text, sizeof text, "%s", v != v ? "NaN" : v > 0 ? "Inf" : "-Inf");
+    else if (s->kind == SSLH_SETTING_REAL) sslh_i_real_text(text, (float)v);
+    else snprintf(text, sizeof text, "%.0f", v);
+    sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s->name, text, *s->range ? s->range : "a number");
+    return 0;
+}
+
 /* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
    become 0 where the range contains 0. op names the public function. */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
-    char text[32];
     int i;
     for (i = 0; i < n; i++) {
         double v;
@@ -10523,14 +10563,133 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
         v = sslh_i_setting_get(&s[i], desc);
         if (v == 0 && strcmp(s[i].standard, "data") == 0)
             sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
+        if (!sslh_i_setting_ok(c, op, &s[i], desc)) continue;
         if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
-        else if (v != 0 && !sslh_i_in_range(s[i].range, v)) {
-            if (s[i].kind == SSLH_SETTING_INT) snprintf(text, sizeof text, "%.0f", v);
-            else sslh_i_real_text(text, (float)v);
-            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s[i].name, text, s[i].range);
-        }
         else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
     }
+}
+
+/* --- the ranges of the other descriptors --------------------------------------------------------------------------
+   Their functions fill in the defaults themselves; what is allowed stands here. 0 always is: it means the default.
+   "off" marks fields for which SSLH_OFF has a meaning of its own. Flags take any number. Descriptors of encoders are
+   checked by sslh_i_within, since ranges of theirs depend on one another. */
+#define SSLH_I_RANGE(type, field, kind, range) {#field, offsetof(type, field), SSLH_SETTING_##kind, "", range}
+#define SSLH_I_SHARE "above 0, at most 1"
+#define SSLH_I_FEATURE_RANGES(type) \
+    SSLH_I_RANGE(type, features.pool_grid, INT, "at least 1"), SSLH_I_RANGE(type, features.batch, INT, "at least 1")
+#define SSLH_I_OPTIMIZER_RANGES(type, in, name) \
+    {name "kind", offsetof(type, in kind), SSLH_SETTING_OPTIMIZER, "", "sgd, adam, adamw, lars"}, \
+    {name "momentum", offsetof(type, in momentum), SSLH_SETTING_REAL, "", "at least 0, below 1"}, \
+    {name "beta1", offsetof(type, in beta1), SSLH_SETTING_REAL, "", "at least 0, below 1"}, \
+    {name "beta2", offsetof(type, in beta2), SSLH_SETTING_REAL, "", "at least 0, below 1"}, \
+    {name "eps", offsetof(type, in eps), SSLH_SETTING_REAL, "", "at least 0"}, \
+    {name "weight_decay", offsetof(type, in weight_decay), SSLH_SETTING_REAL, "", "at least 0"}, \
+    {name "lars_eta", offsetof(type, in lars_eta), SSLH_SETTING_REAL, "", "at least 0"}, \
+    {name "clip", offsetof(type, in clip), SSLH_SETTING_REAL, "", "at least 0"}
+static const sslh_setting sslh_i_feature_ranges[] = {
+    SSLH_I_RANGE(sslh_feature_desc, pool_grid, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_feature_desc, batch, INT, "at least 1")};
+static const sslh_setting sslh_i_probe_ranges[] = {
+    SSLH_I_FEATURE_RANGES(sslh_probe_desc),
+    SSLH_I_RANGE(sslh_probe_desc, l2, REAL, "at least 0"),
+    SSLH_I_RANGE(sslh_probe_desc, iterations, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_probe_desc, fraction, REAL, SSLH_I_SHARE)};
+static const sslh_setting sslh_i_knn_ranges[] = {
+    SSLH_I_FEATURE_RANGES(sslh_knn_desc),
+    SSLH_I_RANGE(sslh_knn_desc, k, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_knn_desc, temperature, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_knn_desc, fraction, REAL, SSLH_I_SHARE)};
+static const sslh_setting sslh_i_finetune_ranges[] = {
+    SSLH_I_RANGE(sslh_finetune_desc, epochs, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_finetune_desc, batch, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_finetune_desc, lr, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_finetune_desc, weight_decay, REAL, "at least 0"),
+    SSLH_I_RANGE(sslh_finetune_desc, layer_decay, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_finetune_desc, drop_path, REAL, "at least 0, below 1"),
+    SSLH_I_RANGE(sslh_finetune_desc, smoothing, REAL, "at least 0, below 1"),
+    SSLH_I_RANGE(sslh_finetune_desc, warmup, REAL, "at least 0"),
+    SSLH_I_RANGE(sslh_finetune_desc, fraction, REAL, SSLH_I_SHARE)};
+static const sslh_setting sslh_i_loader_ranges[] = {
+    SSLH_I_RANGE(sslh_loader_desc, batch, INT, "at least 1"),
+    {"epochs", offsetof(sslh_loader_desc, epochs), SSLH_SETTING_INT, "off", "at least 1"}};
+static const sslh_setting sslh_i_optimizer_ranges[] = {
+    SSLH_I_OPTIMIZER_RANGES(sslh_optimizer_desc, , "")};
+static const sslh_setting sslh_i_train_ranges[] = {
+    SSLH_I_RANGE(sslh_train_desc, epochs, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_train_desc, batch, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_train_desc, lr, REAL, "above 0"),
+    {"schedule", offsetof(sslh_train_desc, schedule), SSLH_SETTING_SCHEDULE, "",
+     "cosine, constant, steps, linear_decay"},
+    SSLH_I_RANGE(sslh_train_desc, warmup, REAL, "at least 0"),
+    SSLH_I_RANGE(sslh_train_desc, milestones, LIST, "above 0, below 1"),
+    SSLH_I_RANGE(sslh_train_desc, gamma, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_train_desc, accumulate, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_train_desc, checkpoint_every, INT, "at least 1"),
+    SSLH_I_OPTIMIZER_RANGES(sslh_train_desc, optimizer., "optimizer.")};
+static const sslh_setting sslh_i_recipe_ranges[] = {
+    SSLH_I_RANGE(sslh_recipe, crop_min, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_recipe, crop_max, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_recipe, ratio_min, REAL, "0.001 to 1000"),
+    SSLH_I_RANGE(sslh_recipe, ratio_max, REAL, "0.001 to 1000"),
+    SSLH_I_RANGE(sslh_recipe, crop_tries, INT, "1 to 1000"),
+    SSLH_I_RANGE(sslh_recipe, height, INT, "1 to 32767"),
+    SSLH_I_RANGE(sslh_recipe, width, INT, "1 to 32767"),
+    SSLH_I_RANGE(sslh_recipe, pad_crop, INT, "1 to 32767"),
+    SSLH_I_RANGE(sslh_recipe, flip, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_recipe, jitter, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_recipe, brightness, REAL, "above 0, at most 100"),
+    SSLH_I_RANGE(sslh_recipe, contrast, REAL, "above 0, at most 100"),
+    SSLH_I_RANGE(sslh_recipe, saturation, REAL, "above 0, at most 100"),
+    SSLH_I_RANGE(sslh_recipe, hue, REAL, "above 0, at most 0.5"),
+    SSLH_I_RANGE(sslh_recipe, grey, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_recipe, blur, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_recipe, blur_min, REAL, "0.001 to 1000"),
+    SSLH_I_RANGE(sslh_recipe, blur_max, REAL, "0.001 to 1000"),
+    SSLH_I_RANGE(sslh_recipe, blur_kernel, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_recipe, solarize, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_recipe, solarize_threshold, REAL, ""),
+    SSLH_I_RANGE(sslh_recipe, cutout, INT, "at least 1")};
+static const sslh_setting sslh_i_tsne_ranges[] = {
+    SSLH_I_RANGE(sslh_tsne_desc, perplexity, REAL, "1 to 10000"),
+    SSLH_I_RANGE(sslh_tsne_desc, iterations, INT, "at least 1")};
+static const sslh_setting sslh_i_gradcheck_ranges[] = {
+    SSLH_I_RANGE(sslh_gradcheck_desc, step, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_gradcheck_desc, floor, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_gradcheck_desc, tolerance, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_gradcheck_desc, max_checks, INT, "at least 1")};
+static const sslh_setting sslh_i_param_ranges[] = {
+    SSLH_I_RANGE(sslh_param_opts, group, INT, "1 to 15"), /* of the group's own check, which names the parameter */
+    SSLH_I_RANGE(sslh_param_opts, lr_scale, REAL, "at least 0"),
+    SSLH_I_RANGE(sslh_param_opts, decay_scale, REAL, "at least 0")};
+static const sslh_setting sslh_i_batch_norm_ranges[] = {
+    SSLH_I_RANGE(sslh_batch_norm_desc, momentum, REAL, "0 to 1"),
+    SSLH_I_RANGE(sslh_batch_norm_desc, eps, REAL, "at least 0"),
+    SSLH_I_RANGE(sslh_batch_norm_desc, virtual_groups, INT, "at least 1")};
+static const sslh_setting sslh_i_forward_ranges[] = {
+    SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1")};
+
+/* In the order of sslh_i_desc_kind. */
+static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
+    {sslh_i_feature_ranges, SSLH_I_LENGTH(sslh_i_feature_ranges)},
+    {sslh_i_probe_ranges, SSLH_I_LENGTH(sslh_i_probe_ranges)},
+    {sslh_i_knn_ranges, SSLH_I_LENGTH(sslh_i_knn_ranges)},
+    {sslh_i_finetune_ranges, SSLH_I_LENGTH(sslh_i_finetune_ranges)},
+    {sslh_i_loader_ranges, SSLH_I_LENGTH(sslh_i_loader_ranges)},
+    {sslh_i_optimizer_ranges, SSLH_I_LENGTH(sslh_i_optimizer_ranges)},
+    {sslh_i_train_ranges, SSLH_I_LENGTH(sslh_i_train_ranges)},
+    {sslh_i_recipe_ranges, SSLH_I_LENGTH(sslh_i_recipe_ranges)},
+    {sslh_i_tsne_ranges, SSLH_I_LENGTH(sslh_i_tsne_ranges)},
+    {sslh_i_gradcheck_ranges, SSLH_I_LENGTH(sslh_i_gradcheck_ranges)},
+    {sslh_i_param_ranges, SSLH_I_LENGTH(sslh_i_param_ranges)},
+    {sslh_i_batch_norm_ranges, SSLH_I_LENGTH(sslh_i_batch_norm_ranges)},
+    {sslh_i_forward_ranges, SSLH_I_LENGTH(sslh_i_forward_ranges)}};
+
+/* 1 when every field is in its range, else 0 and an error. */
+SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc) {
+    int i;
+    for (i = 0; i < sslh_i_ranges[kind].rows; i++)
+        if (!sslh_i_setting_ok(c, op, &sslh_i_ranges[kind].row[i], desc)) return 0;
+    return 1;
 }
 
 /* --- name=value --------------------------------------------------------------------------------------------------- */
@@ -12235,15 +12394,15 @@ SSLH_DEF sslh_shape sslh_dim4(int a, int b, int c, int d) { return sslh_i_dims(4
 SSLH_DEF sslh_shape sslh_dim5(int a, int b, int c, int d, int e) { return sslh_i_dims(5, a, b, c, d, e, 0); }
 SSLH_DEF sslh_shape sslh_dim6(int a, int b, int c, int d, int e, int f) { return sslh_i_dims(6, a, b, c, d, e, f); }
 
-SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, float value) {
+SSLH_DEF sslh_tensor *sslh_full(sslh_ctx *c, sslh_shape shape, sslh_real value) {
     sslh_tensor *t = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_full", SSLH_F32, shape);
     size_t i;
     if (!t) return sslh_i_dummy(c);
-    for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)value;
+    for (i = 0; i < t->count; i++) t->data[i] = value;
     return t;
 }
 SSLH_DEF sslh_tensor *sslh_zeros(sslh_ctx *c, sslh_shape shape) { return sslh_full(c, shape, 0.0f); }
-SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, float value) { return sslh_full(c, sslh_dim0(), value); }
+SSLH_DEF sslh_tensor *sslh_scalar(sslh_ctx *c, sslh_real value) { return sslh_full(c, sslh_dim0(), value); }
 
 /* A tensor whose values the caller gives; values NULL is an error. */
 SSLH_I_FN sslh_tensor *sslh_i_given(sslh_ctx *c, const char *op, sslh_type type, sslh_shape shape, const void *values) {
@@ -12615,7 +12774,8 @@ SSLH_DEF double sslh_gradcheck(sslh_ctx *c, sslh_function f, sslh_tensor **in, i
         sslh_fail(c, SSLH_E_USAGE, "sslh_gradcheck: the function or the list of inputs is missing");
         return 0;
     }
-    if (!sslh_i_begin(c, "sslh_gradcheck", in, n, 1)) return 0;
+    if (!sslh_i_begin(c, "sslh_gradcheck", in, n, 1) || !sslh_i_desc_ok(c, "sslh_gradcheck", SSLH_I_D_GRADCHECK, &d))
+        return 0;
     for (i = 0; i < n; i++) {
         sslh_requires_grad(in[i]);
         sslh_i_gradcheck_clear(c, in[i]);
@@ -12889,12 +13049,12 @@ SSLH_I_FN sslh_tensor *sslh_i_map(sslh_ctx *c, const char *name, sslh_i_unary_op
 }
 
 /* x p, slope p */
-SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, float factor) {
-    return sslh_i_map(c, "sslh_scale", SSLH_I_U_SCALE, x, (sslh_real)factor, 0);
+SSLH_DEF sslh_tensor *sslh_scale(sslh_ctx *c, sslh_tensor *x, sslh_real factor) {
+    return sslh_i_map(c, "sslh_scale", SSLH_I_U_SCALE, x, factor, 0);
 }
 /* x + p, slope 1 */
-SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, float addend) {
-    return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, (sslh_real)addend, 0);
+SSLH_DEF sslh_tensor *sslh_shift(sslh_ctx *c, sslh_tensor *x, sslh_real addend) {
+    return sslh_i_map(c, "sslh_shift", SSLH_I_U_SHIFT, x, addend, 0);
 }
 /* -x is a scaling by -1: the same bits. */
 SSLH_DEF sslh_tensor *sslh_neg(sslh_ctx *c, sslh_tensor *x) {
@@ -12914,14 +13074,14 @@ SSLH_DEF sslh_tensor *sslh_square(sslh_ctx *c, sslh_tensor *x) {
 SSLH_DEF sslh_tensor *sslh_abs(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_abs", SSLH_I_U_ABS, x, 0, 0); }
 /* x^2 has its own kernel; other small multiples of 1/2 are products and a square root, the rest goes through
    sslh_i_pow. */
-SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, float exponent) {
-    if (exponent == 2.0f) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
-    return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, (sslh_real)exponent, 0);
+SSLH_DEF sslh_tensor *sslh_pow(sslh_ctx *c, sslh_tensor *x, sslh_real exponent) {
+    if (exponent == 2) return sslh_i_map(c, "sslh_pow", SSLH_I_U_SQUARE, x, 0, 0);
+    return sslh_i_map(c, "sslh_pow", SSLH_I_U_POW, x, exponent, 0);
 }
 /* min(max(x, low), high); slope 1 inside and at the ends, 0 outside: as PyTorch. */
-SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, float low, float high) {
+SSLH_DEF sslh_tensor *sslh_clamp(sslh_ctx *c, sslh_tensor *x, sslh_real low, sslh_real high) {
     if (!(low <= high)) sslh_fail(c, SSLH_E_USAGE, "sslh_clamp: low %g is above high %g", (double)low, (double)high);
-    return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, (sslh_real)low, (sslh_real)high);
+    return sslh_i_map(c, "sslh_clamp", SSLH_I_U_CLAMP, x, low, high);
 }
 /* slope cos x; cos: slope -sin x */
 SSLH_DEF sslh_tensor *sslh_sin(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(c, "sslh_sin", SSLH_I_U_SIN, x, 0, 0); }
@@ -12930,12 +13090,12 @@ SSLH_DEF sslh_tensor *sslh_cos(sslh_ctx *c, sslh_tensor *x) { return sslh_i_map(
 SSLH_DEF sslh_tensor *sslh_relu(sslh_ctx *c, sslh_tensor *x) {
     return sslh_i_map(c, "sslh_relu", SSLH_I_U_RELU, x, 0, 0);
 }
-SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, float slope) {
-    return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, (sslh_real)slope, 0);
+SSLH_DEF sslh_tensor *sslh_leaky_relu(sslh_ctx *c, sslh_tensor *x, sslh_real slope) {
+    return sslh_i_map(c, "sslh_leaky_relu", SSLH_I_U_LEAKY, x, slope, 0);
 }
 /* Clevert et al. 2016: slope 1, below 0 alpha e^x = y + alpha. */
-SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, float alpha) {
-    return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, (sslh_real)alpha, 0);
+SSLH_DEF sslh_tensor *sslh_elu(sslh_ctx *c, sslh_tensor *x, sslh_real alpha) {
+    return sslh_i_map(c, "sslh_elu", SSLH_I_U_ELU, x, alpha, 0);
 }
 /* x Phi(x); slope Phi(x) + x phi(x), Phi and phi of the standard normal. */
 SSLH_DEF sslh_tensor *sslh_gelu(sslh_ctx *c, sslh_tensor *x) {
@@ -16021,13 +16181,14 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     static const char op[] = "sslh_batch_norm";
     sslh_tensor *present[4], *in[4], *out, *table;
     sslh_i_norm_job f;
-    sslh_real eps = (sslh_real)sslh_i_default(d.eps, 1e-5f), momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
+    sslh_real eps = sslh_i_default_real(d.eps, SSLH_I_R(1e-5));
+    sslh_real momentum = (sslh_real)sslh_i_default(d.momentum, 0.1f);
     size_t G = d.virtual_groups > 0 ? (size_t)d.virtual_groups : 1, M, C, g, j;
     int n;
     char a[96], b[96];
     if (!sslh_i_norm_begin(c, op, x, gamma, beta, present, &n) ||
         !sslh_i_norm_vector(c, op, "running_mean", running_mean, x) ||
-        !sslh_i_norm_vector(c, op, "running_var", running_var, x))
+        !sslh_i_norm_vector(c, op, "running_var", running_var, x) || !sslh_i_desc_ok(c, op, SSLH_I_D_BATCH_NORM, &d))
         return sslh_i_dummy(c);
     if (residual) {
         present[n] = residual;
@@ -16119,7 +16280,7 @@ SSLH_DEF sslh_tensor *sslh_group_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
             for (i = j; i < j + span; i++) mean[i] = m, m2[i] = s;
         }
         sslh_i_norm_table(mean, C, gamma ? gamma->data : NULL, beta ? beta->data : NULL,
-                          (sslh_real)sslh_i_default(eps, 1e-5f));
+                          sslh_i_default_real(eps, SSLH_I_R(1e-5)));
     }
     in[0] = x;
     in[1] = gamma;
@@ -16270,7 +16431,7 @@ SSLH_DEF sslh_tensor *sslh_l2_normalize(sslh_ctx *c, sslh_tensor *x, float eps) 
     f.x = x->data;
     f.y = out->data;
     f.stats = norm->data;
-    f.eps = (sslh_real)sslh_i_default(eps, 1e-12f);
+    f.eps = sslh_i_default_real(eps, SSLH_I_R(1e-12));
     sslh_i_row_run(c, &f);
     node = sslh_i_record(c, op, sslh_i_l2_back, out, &x, 1);
     if (node) node->f[0] = f.eps;
@@ -30861,11 +31022,11 @@ SSLH_DEF void sslh_data_image(sslh_data d, int64_t index, uint8_t *out) {
 
 SSLH_DEF sslh_loader *sslh_loader_new(sslh_ctx *c, sslh_data data, sslh_loader_desc desc) {
     if (SSLH_I_BAD(c)) return NULL;
-    if (data.count < 1 || desc.batch < 0 || desc.epochs < SSLH_OFF) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: %.0f samples, batch %d, epochs %d", (double)data.count, desc.batch,
-                  desc.epochs);
+    if (data.count < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_loader_new: 0 samples: the data set is empty");
         return NULL;
     }
+    if (!sslh_i_desc_ok(c, "sslh_loader_new", SSLH_I_D_LOADER, &desc)) return NULL;
     if (!desc.batch) desc.batch = 256;
     if (desc.batch > data.count) desc.batch = (int)data.count;
     if (!desc.epochs) desc.epochs = 1;
@@ -34333,11 +34494,7 @@ SSLH_DEF sslh_tensor *sslh_tsne(sslh_ctx *c, const sslh_tensor *x, sslh_tsne_des
     double spread = 0;
     memset(&s, 0, sizeof s);
     if (!sslh_i_feature_rows(c, "sslh_tsne", x, &s.n, &s.d)) return sslh_i_dummy(c);
-    if (!(perplexity >= 1 && perplexity <= 10000) || iterations < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_tsne: perplexity %g, %d iterations: the first must be 1 to 10000, the second "
-                  "at least 1", (double)perplexity, iterations);
-        return sslh_i_dummy(c);
-    }
+    if (!sslh_i_desc_ok(c, "sslh_tsne", SSLH_I_D_TSNE, &desc)) return sslh_i_dummy(c);
     np = SSLH_I_ROUND_UP((size_t)s.n);
     s.dp = SSLH_I_ROUND_UP(s.d);
     if (!sslh_i_mul((size_t)s.n, np + (size_t)s.dp, &cells) || s.n > 46000 || cells > (size_t)-1 / 8) {

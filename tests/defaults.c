@@ -616,7 +616,7 @@ static void misuse_of_the_trainer(void) {
     CHECK_ERROR(other, "the method belongs to another context");
     t.epochs = -2;
     sslh_train(c, m, noise(c, 8, 16, 16, 3), t);
-    CHECK_ERROR(c, "all must be positive");
+    CHECK_ERROR(c, "sslh_train: .epochs is -2 (at least 1)");
     sslh_train(c, m, noise(c, 8, 16, 16, 1), quiet(4));
     CHECK(sslh_error(c) != NULL, "one-channel images for a three-channel encoder");
     sslh_clear_error(c);

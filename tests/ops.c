@@ -469,6 +469,32 @@ static void special_values(void) {
     sslh_destroy(c);
 }
 
+/* Numbers that operations are given, or make, are as exact as the build: in double a third is a third. */
+static void working_precision(void) {
+    const double eps = sizeof(sslh_real) == 8 ? 1e-15 : 1e-7, third = 1.0 / 3;
+    sslh_ctx *c = create(1, NULL, 0);
+    sslh_tensor *x = sslh_full(c, sslh_dim2(7, 3), (sslh_real)third), *y;
+    CHECK_NEAR(x->data[4], third, third * eps);
+    CHECK_NEAR(sslh_scale(c, x, (sslh_real)third)->data[4], third * third, eps);
+    CHECK_NEAR(sslh_shift(c, x, (sslh_real)third)->data[4], 2 * third, eps);
+    CHECK_NEAR(sslh_pow(c, x, (sslh_real)third)->data[4], pow(third, third), eps);
+    CHECK_NEAR(sslh_clamp(c, x, (sslh_real)(2 * third), 1)->data[4], 2 * third, eps);
+    CHECK_NEAR(sslh_leaky_relu(c, sslh_neg(c, x), (sslh_real)third)->data[4], -third * third, eps);
+    CHECK_NEAR(sslh_elu(c, sslh_neg(c, x), (sslh_real)third)->data[4], third * expm1(-third), eps);
+    CHECK_NEAR(sslh_mean(c, x, SSLH_ALL, 0)->data[0], third, eps);
+    y = sslh_layer_norm(c, sslh_scale(c, x, 0), NULL, NULL, 0); /* rows of 0 but for one: only eps counts */
+    CHECK_NEAR(y->data[4], 0, eps);
+    x->data[0] = (sslh_real)(third + 1e-3);
+    y = sslh_layer_norm(c, x, NULL, NULL, 0);
+    CHECK_NEAR(y->data[0], 2e-3 / 3 / sqrt(2e-6 / 9 + 1e-5), sizeof(sslh_real) == 8 ? 1e-12 : 1e-3);
+#if SSLH_WITH_VAE
+    y = sslh_gaussian_kl(c, sslh_full(c, sslh_dim2(7, 3), 1), sslh_zeros(c, sslh_dim2(7, 3)));
+    CHECK_NEAR(y->data[0], 1.5, 1.5 * 2 * eps); /* 3 values of 1/2; the factor -1/14 is no float */
+#endif
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
 /* Sums over millions of rows, one kind after the other, against sums in double: 0.1 again and again is the hardest case,
    because every addition errs to the same side. */
 static double tenth, count;
@@ -756,6 +782,7 @@ int main(int argc, char **argv) {
     TEST(instruction_sets)
     TEST(elementary_functions)
     TEST(special_values)
+    TEST(working_precision)
     TEST(long_sums)
     TEST(dropout_statistics)
     TEST(error_sentences)

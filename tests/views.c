@@ -513,8 +513,8 @@ static void hostile(void) {
     BAD(width, 2000000000, ".width");
     BAD(crop_min, 2.0f, ".crop_min");
     BAD(crop_min, nan, ".crop_min");
-    BAD(flip, 1.5f, "probability");
-    BAD(jitter, nan, "probability");
+    BAD(flip, 1.5f, ".flip is 1.5 (0 to 1)");
+    BAD(jitter, nan, ".jitter is NaN (0 to 1)");
     BAD(hue, 0.7f, ".hue");
     BAD(brightness, nan, ".brightness");
     BAD(blur_kernel, 4, ".blur_kernel");
