@@ -6078,8 +6078,8 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_MOCO
     {"moco", "MoCo", "contrastive", "He et al.", "Momentum contrast for unsupervised visual representation learning",
-     "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any", "SSLH_WITH_MOCO",
-     "sslh_moco", "sslh_info_nce", "top-1", SSLH_I_MADE(moco)},
+     "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any",
+     "SSLH_WITH_MOCO", "sslh_moco", "sslh_info_nce", "top-1", SSLH_I_MADE(moco)},
 #endif
 #if SSLH_WITH_CPC
     {"cpc", "CPC", "contrastive", "van den Oord et al.",
@@ -21314,11 +21314,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_softmax_back_)(const sslh_real *ys, const sslh_re
    0. */
 #define sslh_i_small_stats SSLH_I_P(sslh_i_small_stats_)
 SSLH_I_FN void sslh_i_small_stats(const sslh_real *x, size_t n, int rms, sslh_real *mean, sslh_real *var) {
-    sslh_i_v small = sslh_i_vset(SSLH_I_SMALLER), vm, zero = sslh_i_vzero();
-    SSLH_I_SUM(*mean, sslh_i_vmul(sslh_i_vget(x + i, n - i), small), sslh_i_vadd(s0, t))
+    sslh_i_v smaller = sslh_i_vset(SSLH_I_SMALLER), vm, zero = sslh_i_vzero();
+    SSLH_I_SUM(*mean, sslh_i_vmul(sslh_i_vget(x + i, n - i), smaller), sslh_i_vadd(s0, t))
     *mean = rms ? 0 : *mean / (sslh_real)n;
     vm = sslh_i_vset(*mean);
-    SSLH_I_SUM(*var, sslh_i_vfirst(sslh_i_vsub(sslh_i_vmul(sslh_i_vget(x + i, n - i), small), vm), zero, n - i),
+    SSLH_I_SUM(*var, sslh_i_vfirst(sslh_i_vsub(sslh_i_vmul(sslh_i_vget(x + i, n - i), smaller), vm), zero, n - i),
                sslh_i_vfma(t, t, s0))
     *var = *var / (sslh_real)n;
     *var = *var + SSLH_I_R(1e-30);
@@ -21398,12 +21398,12 @@ SSLH_I_FN void SSLH_I_P(sslh_i_l2_)(const sslh_real *xs, sslh_real *ys, sslh_rea
         norm[r] = sslh_i_sqrt(sum);
         sslh_i_v k = sslh_i_vset(norm[r] < eps ? eps : norm[r]); /* NaN stays NaN */
         if (norm[r] > 0 && norm[r] - norm[r] != 0) { /* Inf: the squares were too large */
-            sslh_i_v small = sslh_i_vset(SSLH_I_SMALLER);
-            SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), small), sslh_i_vfma(t, t, s0))
+            sslh_i_v smaller = sslh_i_vset(SSLH_I_SMALLER);
+            SSLH_I_SUM(sum, sslh_i_vmul(sslh_i_vget(x + i, n - i), smaller), sslh_i_vfma(t, t, s0))
             sum = sslh_i_sqrt(sum);
             norm[r] = sum / SSLH_I_SMALLER;
             k = sslh_i_vset(sum);
-            SSLH_I_MAP(sslh_i_vdiv(sslh_i_vmul(v, small), k))
+            SSLH_I_MAP(sslh_i_vdiv(sslh_i_vmul(v, smaller), k))
             continue;
         }
         SSLH_I_MAP(sslh_i_vdiv(v, k))

@@ -185,10 +185,10 @@ $CC -std=c99 -dM -E $P/system.c | awk '{ print $2 }' | sort -u > $P/macros_befor
 $CC -std=c99 -dM -E -I. $P/header.c | awk '{ print $2 }' | sort -u > $P/macros_after.txt
 comm -13 $P/macros_before.txt $P/macros_after.txt | grep -v '^SSLH_' | grep -v '^sslh_' > $P/leaks.txt
 check "macros leak: $(head -n 3 $P/leaks.txt | tr '\n' ' ')" [ ! -s $P/leaks.txt ]
-# every operation is in the table of tests/ops.c or tests/shapes.c
+# every operation is in the table of tests/ops.c or tests/shapes.c, or has tests of its own
 sed -n '/^\/\*  >>api-ops /,/^\/\*  >>api-nets /p' ssl.h | sed -n 's/^SSLH_API .*[ *]\(sslh_[a-z0-9_]*\)(.*/\1/p' | sort -u > $P/operations.txt
 missing=
-while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(" tests/ops.c tests/shapes.c || missing="$missing $f"; done < $P/operations.txt
+while read -r f; do grep -q "BODY($f(\|= $f(\|return $f(\|: $f(" tests/ops.c tests/shapes.c tests/sequences.c tests/audio.c || missing="$missing $f"; done < $P/operations.txt
 check "operations that the tables do not know:$missing" [ -z "$missing" ]
 check "there are operations" [ "$(wc -l < $P/operations.txt)" -gt 60 ]
 
