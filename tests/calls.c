@@ -1105,7 +1105,7 @@ static TEST_UNUSED void hostile_calls(void) {
     CHECK(row_count < ROWS, "%d functions", row_count);
     constants();
     make_files();
-    sequences("hostile_calls", 100, 400, 20000, hostile_sequence);
+    sequences("hostile_calls", 80, 300, 20000, hostile_sequence);
     remove_files();
     for (int i = 0; i < row_count && show; i++) printf("   %-28s %6ld calls, %6ld worked\n", row_name[i], row_calls[i], row_worked[i]);
 }
@@ -1673,7 +1673,7 @@ static void training_sequence(long number) {
 }
 static TEST_UNUSED void trainings(void) {
     constants();
-    sequences("trainings", 25, 150, 4000, training_sequence);
+    sequences("trainings", 10, 60, 4000, training_sequence);
 }
 
 /* --- the tables are complete -------------------------------------------------------------------------------------- */

@@ -140,7 +140,7 @@ stage_asan() {
 
 # libFuzzer on every reader, seconds each; the samples are those of tests/fuzz_files.c.
 stage_fuzz() {
-    flags="-std=c99 -g -O0 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0"
+    fuzz_flags="-std=c99 -g -O0 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0"
     rm -rf build/fuzz; mkdir -p build/fuzz/tmp
     printf 'int LLVMFuzzerTestOneInput(const unsigned char *p, unsigned long n) { return p == 0 && n; }\n' > build/fuzz/has.c
     if ! have clang || ! clang -fsanitize=fuzzer,address,undefined build/fuzz/has.c -o build/fuzz/has 2>/dev/null; then
@@ -148,7 +148,7 @@ stage_fuzz() {
     fi
     build_config build "$CC" "$CFLAGS" build/tests/fuzz_files || return
     # shellcheck disable=SC2086
-    if ! clang $flags -I. -Itests tests/fuzz_files.c -o build/fuzz/fuzz $LDLIBS > build/fuzz/build.log 2>&1; then
+    if ! clang $fuzz_flags -I. -Itests tests/fuzz_files.c -o build/fuzz/fuzz $LDLIBS > build/fuzz/build.log 2>&1; then
         tail -n 12 build/fuzz/build.log; fail "build of the fuzzer"; return
     fi
     build/tests/fuzz_files samples build/fuzz
