@@ -306,8 +306,9 @@
 
    sslh_load_images(c, path) looks at what path is:
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
-     a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
-                 class each; with images: no labels
+     a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
+                 class each; with images: no labels. What in it cannot be read is an error, but for text
+   sslh_load_images_ex resizes and crops: photographs have many sizes, and a data set has one.
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
    sslh_data_from_fields. A subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so
    that a sample's augmentation does not depend on the subset that it came by. Labels are used by probes only, never to
@@ -1445,10 +1446,19 @@ typedef struct sslh_data {
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
    "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, JPEG, BMP, PGM or PPM, a folder of those binaries
-   (the training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a
-   folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
-   alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
+   (the training files of one set; files with the word test or t10k in their name are left out: name such a file itself
+   for the test set), a folder with a sub-folder of images per class, a folder of images (no labels), or a folder of
+   sheets with an index.txt (>>sheets). All images have one size (else see sslh_load_images_ex); alpha is left out.
+   Files and sub-folders that cannot be read are an error, unless they are hidden, text (.txt, .csv, .json ..) or empty.
+   The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
+typedef struct sslh_images_desc {
+    int size;     /* 0: images as they are; else each is resized (antialiased, as sslh_resize) so that its shorter side
+                     has so many pixels, and the middle of the longer side is cut out: size x size */
+    int bilinear; /* 1: resized bilinearly instead of bicubically */
+} sslh_images_desc;
+/* The same, for photographs of different sizes. */
+SSLH_API sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_images_desc d);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
 SSLH_API sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
@@ -1463,7 +1473,12 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
+/* d with its labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
+   itself. A sample of a class that like has not is an error with its name. d itself when one of the two has no names.
+   sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
+SSLH_API sslh_data sslh_data_match_classes(sslh_data d, sslh_data like);
+/* Second data set behind the first (same shapes): a copy of both, in the context of the first. Classes with names are
+   matched by them; those that the first has not come behind its own. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
@@ -3135,6 +3150,7 @@ SSLH_I_FN void sslh_i_append(char *out, size_t size, size_t *used, const char *f
 SSLH_I_FN const char *sslh_i_scan_real(const char *p, double *out);
 SSLH_I_FN const char *sslh_i_real_text(char out[32], float x);
 SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
+SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 
 
@@ -5033,6 +5049,7 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     float result;
     if (!sslh_i_check_labels(c, "sslh_linear_probe", train, test)) return 0.0f;
     mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_linear_probe", test, train);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
@@ -5174,6 +5191,7 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     float result;
     if (!sslh_i_check_labels(c, "sslh_knn", train, test)) return 0.0f;
     mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_knn", test, train);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
@@ -5231,6 +5249,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     if (!sslh_i_check_labels(c, "sslh_finetune", train, test) || !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1))
         return 0.0f;
     mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_finetune", test, train);
+    if (SSLH_I_BAD(c)) return 0.0f;
     classes = SSLH_I_MAX(train.classes, test.classes);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
@@ -23061,7 +23081,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const 
 }
 
 /* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
-   read. The size the system tells is a hint only: pipes have none and files may grow. */
+   read. The size the system tells is a hint only: files may grow. */
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -23069,8 +23089,10 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         sslh_fail(c, SSLH_E_USAGE, "%s: the path is NULL", fn);
         return NULL;
     }
-    if (sslh_i_path(path) == SSLH_I_PATH_FOLDER) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder, not a file", fn, sslh_i_tail(path));
+    sslh_i_path_kind kind = sslh_i_path(path);
+    if (kind == SSLH_I_PATH_FOLDER || kind == SSLH_I_PATH_OTHER) { /* a device may never end */
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file", fn, sslh_i_tail(path),
+                  kind == SSLH_I_PATH_FOLDER ? "a folder" : "a device or a pipe");
         return NULL;
     }
     FILE *f;
@@ -25906,6 +25928,79 @@ SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char
     return 1;
 }
 
+/* The number of each of the n names among the m others; -1: it is not there. */
+SSLH_I_FN void sslh_i_class_map(const char *const *name, int n, const char *const *other, int m, int32_t *map) {
+    for (int i = 0; i < n; i++) {
+        map[i] = -1;
+        for (int k = 0; k < m && map[i] < 0; k++)
+            if (!strcmp(name[i], other[k])) map[i] = k;
+    }
+}
+
+/* n labels through a map. */
+SSLH_I_FN int32_t *sslh_i_map_labels(sslh_ctx *c, const int32_t *label, int64_t n, const int32_t *map) {
+    int32_t *out = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *out);
+    for (int64_t i = 0; out && i < n; i++) out[i] = map[label[i]];
+    return out;
+}
+
+/* The new labels belong to c, which may be another context than that of the data. Samples outside of a subset may be
+   of an unknown class, whose number is then that behind the known ones. */
+SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like) {
+    int same = d.classes == like.classes;
+    if (SSLH_I_BAD(c) || !d.labels || !d.class_names || !like.class_names) return d;
+    for (int i = 0; same && i < d.classes; i++) same = !strcmp(d.class_names[i], like.class_names[i]);
+    int32_t *map = same ? NULL : (int32_t *)sslh_i_alloc(c, (size_t)d.classes * sizeof *map);
+    if (!map) return d;
+    sslh_i_class_map(d.class_names, d.classes, like.class_names, like.classes, map);
+    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++)
+        if (map[d.labels[i]] < 0)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the class \"%.100s\" is not among the %d classes of the training set", fn,
+                      d.class_names[d.labels[i]], like.classes);
+    for (int i = 0; i < d.classes; i++)
+        if (map[i] < 0) map[i] = like.classes;
+    for (int i = 0; i < d.fields && !SSLH_I_BAD(c); i++)
+        if (d.field[i].kind == SSLH_FIELD_LABEL)
+            d.field[i].values = sslh_i_map_labels(c, (const int32_t *)d.field[i].values, d.total, map);
+    int32_t *labels = SSLH_I_BAD(c) ? NULL : sslh_i_map_labels(c, d.labels, d.count, map);
+    sslh_i_free(c, map);
+    if (!labels) return sslh_i_no_data(c);
+    d.labels = labels;
+    d.classes = like.classes;
+    d.class_names = like.class_names;
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
+    return sslh_i_match_classes(d.ctx, "sslh_data_match_classes", d, like);
+}
+
+/* The names of a, and behind them those of b that are not among them, in one block; map: the numbers of b's classes
+   among them all. */
+SSLH_I_FN const char *const *sslh_i_class_union(sslh_ctx *c, const sslh_data *a, const sslh_data *b, int32_t *map,
+                                                int *classes) {
+    size_t bytes = 0, n = (size_t)a->classes;
+    sslh_i_class_map(b->class_names, b->classes, a->class_names, a->classes, map);
+    for (int i = 0; i < b->classes; i++)
+        if (map[i] < 0) map[i] = (int32_t)n++;
+    for (int i = 0; i < a->classes; i++) bytes += strlen(a->class_names[i]) + 1;
+    for (int i = 0; i < b->classes; i++) bytes += strlen(b->class_names[i]) + 1;
+    const char **name = (const char **)sslh_i_alloc(c, n * sizeof *name + bytes);
+    if (!name) return NULL;
+    char *text = (char *)(void *)(name + n);
+    for (int i = 0; i < a->classes + b->classes; i++) {
+        int number = i < a->classes ? i : map[i - a->classes];
+        if (number < i && number < a->classes) continue;
+        const char *from = i < a->classes ? a->class_names[i] : b->class_names[i - a->classes];
+        size_t length = strlen(from) + 1;
+        memcpy(text, from, length);
+        name[number] = text;
+        text += length;
+    }
+    *classes = (int)n;
+    return name;
+}
+
 SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     sslh_ctx *c = a.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -25924,12 +26019,13 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     }
     size_t n = (size_t)(a.count + b.count), bytes;
     void *made[8];
-    int nmade = 0, ok = 1;
+    int with_values[4] = {0}, nmade = 0, ok = 1; /* which of made the values of a field are */
     for (int i = 0; ok && i < a.fields; i++) {
         size_t one = sslh_i_field_bytes(&a.field[i]);
         int with_lengths = a.field[i].lengths || b.field[i].lengths;
         char *values = sslh_i_mul(n, one, &bytes) ? (char *)sslh_i_alloc(c, bytes) : NULL;
         int32_t *lengths = with_lengths ? (int32_t *)sslh_i_alloc(c, n * sizeof *lengths) : NULL;
+        with_values[i] = nmade;
         if (values) made[nmade++] = values;
         if (lengths) made[nmade++] = lengths;
         if (!values) sslh_fail(c, SSLH_E_MEMORY, "sslh_data_join: out of memory");
@@ -25946,6 +26042,19 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     sslh_data d = sslh_data_from_fields(c, joined, a.fields, (int64_t)n);
     d.class_names = a.classes >= b.classes ? a.class_names : b.class_names;
     d.classes = SSLH_I_MAX(a.classes, b.classes);
+    if (a.labels && b.labels && a.class_names && b.class_names) {
+        int32_t *map = (int32_t *)sslh_i_alloc(c, ((size_t)b.classes + 1) * sizeof *map);
+        const char *const *name = map ? sslh_i_class_union(c, &a, &b, map, &d.classes) : NULL;
+        for (int i = 0; name && i < a.fields; i++) {
+            int32_t *label = (int32_t *)(void *)made[with_values[i]];
+            if (joined[i].kind == SSLH_FIELD_LABEL)
+                for (int64_t k = a.count; k < d.count; k++) label[k] = map[label[k]];
+        }
+        sslh_i_free(c, map);
+        while (!name && nmade) sslh_i_free(c, made[--nmade]);
+        if (!name) return sslh_i_no_data(c);
+        d.class_names = name;
+    }
     return d;
 }
 
@@ -26356,6 +26465,7 @@ typedef struct sslh_i_parts {
     int          n, cap;
     const char **names;   /* of the classes, one block; NULL: none */
     int          classes; /* number of names */
+    sslh_images_desc desc;
 } sslh_i_parts;
 
 SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
@@ -26366,12 +26476,51 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
     s->names = NULL;
 }
 
+/* Resizes all images so that their shorter side is size, and cuts out the middle of the longer one: with whole pixels
+   of the resized image, as torchvision's Resize and CenterCrop. */
+SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d) {
+    int h = f->height, w = f->width, low = SSLH_I_MIN(h, w), high = SSLH_I_MAX(h, w), size = d.size;
+    if (!size || (h == size && w == size) || SSLH_I_BAD(c)) return;
+    int resized = (int)SSLH_I_MIN((int64_t)size * high / low, (int64_t)INT_MAX), over = resized - size;
+    float step = (float)high / (float)resized, box[4] = {0, 0, (float)h, (float)w};
+    int cut = h < w; /* the axis that is cut */
+    box[cut] = (float)(over / 2 + (over % 2 && over / 2 % 2)) * step; /* halves are rounded to even */
+    box[2 + cut] = SSLH_I_MIN((float)size * step, (float)high - box[cut]);
+    size_t channels = (size_t)f->channels, n = (size_t)h * (size_t)w, m = (size_t)size * (size_t)size, bytes;
+    float *in = (float *)sslh_i_alloc(c, n * sizeof *in), *out = (float *)sslh_i_alloc(c, m * sizeof *out);
+    uint8_t *pixels = sslh_i_mul(m * channels, (size_t)f->count, &bytes) ? (uint8_t *)sslh_i_alloc(c, bytes) : NULL;
+    if (!pixels) sslh_fail(c, SSLH_E_MEMORY, "sslh_load_images: out of memory for images of %d x %d", size, size);
+    for (size_t i = 0; i < (size_t)f->count && !SSLH_I_BAD(c); i++)
+        for (size_t k = 0; k < channels; k++) {
+            const uint8_t *from = f->pixels + i * n * channels + k;
+            uint8_t *to = pixels + i * m * channels + k;
+            for (size_t x = 0; x < n; x++) in[x] = (float)from[x * channels];
+            sslh_resize(c, in, h, w, 1, box, out, size, size, d.bilinear, 0);
+            for (size_t x = 0; x < m; x++) { /* the cubic overshoots */
+                float v = out[x] + 0.5f;
+                to[x * channels] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+            }
+        }
+    sslh_i_free(c, in);
+    sslh_i_free(c, out);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, pixels);
+        return;
+    }
+    sslh_i_free(c, f->pixels);
+    f->pixels = pixels;
+    f->height = f->width = size;
+}
+
 /* Takes the part over, and frees it on failure. All parts have images of one size; grey and colour may be mixed. */
 SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
-    if (s->n && (p.height != s->part->height || p.width != s->part->width))
-        sslh_fail(s->c, SSLH_E_FORMAT,
-                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
-                  sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
+    sslh_i_found_fit(s->c, &p, s->desc);
+    if (SSLH_I_BAD(s->c)) { /* freed below */
+    } else if (s->n && (p.height != s->part->height || p.width != s->part->width))
+        sslh_fail(s->c, SSLH_E_SHAPE,
+                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width); "
+                  "sslh_load_images_ex with .size makes them alike",
+                  s->fn, sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
     else if (s->n && !p.labels != !s->part->labels)
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path),
                   p.labels ? "" : "no");
@@ -26498,7 +26647,8 @@ SSLH_I_FN int sslh_i_load_file(sslh_i_parts *set, const char *path, int wanted, 
     sslh_i_source s = sslh_i_source_open(c, set->fn, path);
     const sslh_i_reader *r = s.p ? sslh_i_reader_of(&s, wanted) : NULL;
     int ok = 0;
-    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES)) sslh_i_no_images(set, path, "is none of the files that are read");
+    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES) && !sslh_i_stranger_of(&s))
+        sslh_i_no_images(set, path, "is none of the files that are read");
     else if (sslh_i_read(&s, wanted, &found)) {
         if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_found_opaque(&found);
         if (label >= 0 && (found.labels = (int32_t *)sslh_i_alloc(c, sizeof *found.labels)) != NULL)
@@ -26704,39 +26854,151 @@ SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
 /*  >>folders       sslh_load_images: a file, a folder of files, a folder of class folders                            */
 /* ================================================================================================================== */
 
-/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets); a folder with files of many
-   images; one with class folders; one with files of one image each. */
+/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets), which names what belongs to
+   it; a folder with files of many images; one with class folders; one with files of one image each.
 
-/* Test files by the names that MNIST and CIFAR use. */
-SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
+   In a folder without index.txt nothing is passed over in silence: where half of the files cannot be read, a class may
+   be gone and the numbers of the others shifted. What is not read is harmless by its name (hidden files, text, what
+   systems leave behind), or it is counted, and an error names the first of it. */
+
+typedef enum sslh_i_content {
+    SSLH_I_CONTENT_HARMLESS = 0,
+    SSLH_I_CONTENT_FOLDER,
+    SSLH_I_CONTENT_MANY,         /* a file that by its name has many images */
+    SSLH_I_CONTENT_ONE,          /* one image */
+    SSLH_I_CONTENT_OTHER,
+    SSLH_I_CONTENT_KINDS
+} sslh_i_content;
+
+/* What was met and is not read. */
+typedef struct sslh_i_left {
+    int         n;
+    char        first[164]; /* path of the first */
+    const char *why;        /* .. and what to do */
+} sslh_i_left;
+
+SSLH_I_FN int sslh_i_harmless(const char *name) {
+    static const char *const ending[] = {".txt", ".md",   ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml",
+                                         ".yml", ".html", ".htm", ".pdf", ".log", ".ini",  ".db",  ".py", ".sh"};
+    static const char *const whole[] = {"README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS", "MANIFEST",
+                                        "SHA256SUMS", "MD5SUMS", "Makefile", "__MACOSX", "lost+found"};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (sslh_i_has_ending(name, ending[i])) return 1;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (!strcmp(name, whole[i])) return 1;
+    return strstr(name, "idx1") != NULL; /* labels: read with the images beside them */
+}
+
+/* What path/name is; the last kind of error is the system's. */
+SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_parts *set, const char *path, const char *name) {
+    if (sslh_i_harmless(name)) return SSLH_I_CONTENT_HARMLESS;
+    if (sslh_i_kind_in(set->c, set->fn, path, name) == SSLH_I_PATH_FOLDER) return SSLH_I_CONTENT_FOLDER;
+    if (sslh_i_reader_named(name, SSLH_I_GIVES_IMAGES)) return SSLH_I_CONTENT_MANY;
+    return sslh_i_reader_named(name, SSLH_I_GIVES_IMAGE) ? SSLH_I_CONTENT_ONE : SSLH_I_CONTENT_OTHER;
+}
+
+SSLH_I_FN void sslh_i_leave(sslh_i_left *left, const char *path, const char *name, const char *why) {
+    if (left->n++) return;
+    snprintf(left->first, sizeof left->first, "%.80s%s%.80s", strlen(path) > 80 ? path + strlen(path) - 80 : path,
+             path[0] && path[strlen(path) - 1] == '/' ? "" : "/", name);
+    left->why = why;
+}
+
+static const char sslh_i_leave_other[] = "make PNG or JPEG files of them, or move them elsewhere";
+
+/* Whether a folder holds anything but what is harmless. */
+SSLH_I_FN int sslh_i_holds_more(const sslh_i_parts *set, const char *path, const char *name) {
+    sslh_i_dir dir;
+    char *full = sslh_i_join_path(set->c, path, name, strlen(name));
+    int found = 0;
+    if (full && sslh_i_list_dir(set->c, set->fn, full, &dir)) {
+        for (int i = 0; i < dir.n && !found; i++) found = !sslh_i_harmless(dir.name[i]);
+        sslh_i_dir_free(set->c, &dir);
+    }
+    sslh_i_free(set->c, full);
+    return found;
+}
+
+/* A test file, by the words of its name: test_batch.bin, t10k-images-idx3-ubyte, emnist-letters-test-images-idx3-ubyte,
+   test2.bin; latest.bin is none. */
+SSLH_I_FN int sslh_i_test_name(const char *name) {
+    while (*name) {
+        size_t n = 0, digits;
+        while ((name[n] >= 'a' && name[n] <= 'z') || (name[n] >= 'A' && name[n] <= 'Z')) n++;
+        for (digits = n; name[digits] >= '0' && name[digits] <= '9'; digits++) {}
+        if ((n == 4 && !strncmp(name, "test", 4)) || (n == 7 && !strncmp(name, "testing", 7)) ||
+            !strncmp(name, "t10k", 4))
+            return 1;
+        name += digits;
+        while (*name && !((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z'))) name++;
+    }
+    return 0;
+}
+
+/* Files of one set have names that differ in numbers only: data_batch_1.bin, data_batch_2.bin. */
+SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
+    for (;; a++, b++) {
+        while (*a >= '0' && *a <= '9') a++;
+        while (*b >= '0' && *b <= '9') b++;
+        if ((!*a || !strcmp(a, ".gz")) && (!*b || !strcmp(b, ".gz"))) return 1;
+        if (*a != *b) return 0;
+    }
+}
 
 /* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of
-   the test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
-SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
-    int train = 0, test = 0, loaded = 0;
-    for (int i = 0; i < dir->n; i++)
-        if (sslh_i_reader_named(dir->name[i], SSLH_I_GIVES_IMAGES))
-            *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
+   the test file itself gives the test set. A .gz beside the unpacked file is left out, and so is a folder that is
+   called as such a file: some archives unpack to both. */
+SSLH_I_FN void sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir,
+                                    const sslh_i_content *entry, sslh_i_left *left) {
+    const char *first = NULL;
+    int train = 0;
+    for (int i = 0; i < dir->n; i++) train |= entry[i] == SSLH_I_CONTENT_MANY && !sslh_i_test_name(dir->name[i]);
     for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
         const char *name = dir->name[i];
         size_t n = strlen(name);
-        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGES) || (train && sslh_i_test_name(name))) continue;
-        if (i && sslh_i_has_ending(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 &&
-            !strncmp(name, dir->name[i - 1], n - 3))
+        if (entry[i] != SSLH_I_CONTENT_MANY) {
+            int copy = entry[i] == SSLH_I_CONTENT_FOLDER && (sslh_i_reader_named(name, SSLH_I_GIVES_IMAGES) ||
+                                                           !sslh_i_holds_more(set, path, name));
+            if (entry[i] && !copy) sslh_i_leave(left, path, name, "beside files of many images: move them elsewhere");
             continue;
+        }
+        if (train && sslh_i_test_name(name)) continue;
+        int packed = 0;
+        for (int k = 0; k < i && sslh_i_has_ending(name, ".gz"); k++)
+            packed |= entry[k] == SSLH_I_CONTENT_MANY && strlen(dir->name[k]) == n - 3 &&
+                      !strncmp(name, dir->name[k], n - 3);
+        if (packed) continue;
+        if (first && !sslh_i_same_set(first, name)) {
+            sslh_fail(set->c, SSLH_E_FORMAT,
+                      "%s: %s holds more than one set of images (%.80s and %.80s): give the path of one file, or move "
+                      "each set into a folder of its own",
+                      set->fn, sslh_i_tail(path), first, name);
+            return;
+        }
+        if (!first) first = name;
         char *full = sslh_i_join_path(set->c, path, name, n);
-        if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1)) loaded++;
+        if (full) sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
         sslh_i_free(set->c, full);
     }
-    return loaded;
 }
 
 /* Files of one image in the folder itself, each with this label (-1: without labels). Returns their number. */
-SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir, int label) {
+SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh_i_dir *dir,
+                                 const sslh_i_content *entry, int label, sslh_i_left *left) {
     int loaded = 0;
     for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
         const char *name = dir->name[i];
-        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGE)) continue;
+        if (entry[i] == SSLH_I_CONTENT_HARMLESS) continue;
+        if (entry[i] == SSLH_I_CONTENT_FOLDER) {
+            if (label >= 0 && sslh_i_holds_more(set, path, name))
+                sslh_i_leave(left, path, name, "a folder in a class folder: give the path whose sub-folders are the "
+                                               "classes, and put images into these themselves");
+            continue;
+        }
+        if (entry[i] != SSLH_I_CONTENT_ONE) {
+            sslh_i_leave(left, path, name, sslh_i_leave_other);
+            continue;
+        }
         char *full = sslh_i_join_path(set->c, path, name, strlen(name));
         if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE, label)) loaded++;
         sslh_i_free(set->c, full);
@@ -26744,52 +27006,92 @@ SSLH_I_FN int sslh_i_load_folder(sslh_i_parts *set, const char *path, const sslh
     return loaded;
 }
 
+/* The kinds of all entries, to be given back with sslh_i_free, and how many there are of each. */
+SSLH_I_FN sslh_i_content *sslh_i_entries(const sslh_i_parts *set, const char *path, const sslh_i_dir *dir,
+                                       int count[SSLH_I_CONTENT_KINDS]) {
+    sslh_i_content *entry = (sslh_i_content *)sslh_i_alloc(set->c, ((size_t)dir->n + 1) * sizeof *entry);
+    memset(count, 0, SSLH_I_CONTENT_KINDS * sizeof *count);
+    for (int i = 0; entry && i < dir->n && !SSLH_I_BAD(set->c); i++)
+        count[entry[i] = sslh_i_content_of(set, path, dir->name[i])]++;
+    return entry;
+}
+
 /* Sub-folders with images are the classes, numbered in the order of their names. Returns the number of classes. */
-SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
+SSLH_I_FN int sslh_i_load_classes(sslh_i_parts *set, const char *path, const sslh_i_dir *dir,
+                                  const sslh_i_content *entry, sslh_i_left *left) {
     sslh_ctx *c = set->c;
-    int classes = 0;
+    int classes = 0, count[SSLH_I_CONTENT_KINDS];
     const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
     size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
     for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, set->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        if (entry[i] != SSLH_I_CONTENT_FOLDER) continue;
         sslh_i_dir inner;
         char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
         if (full && sslh_i_list_dir(c, set->fn, full, &inner)) {
-            if (sslh_i_load_folder(set, full, &inner, classes)) {
+            sslh_i_content *within = sslh_i_entries(set, full, &inner, count);
+            if (within && sslh_i_load_folder(set, full, &inner, within, classes, left)) {
                 name[classes] = dir->name[i];
                 length[classes++] = strlen(dir->name[i]);
             }
+            sslh_i_free(c, within);
             sslh_i_dir_free(c, &inner);
         }
         sslh_i_free(c, full);
     }
+    for (int i = 0; classes && i < dir->n; i++)
+        if (entry[i] == SSLH_I_CONTENT_ONE || entry[i] == SSLH_I_CONTENT_OTHER)
+            sslh_i_leave(left, path, dir->name[i], "beside class folders: put them into one of these, or elsewhere");
     if (classes && !SSLH_I_BAD(c)) sslh_i_parts_names(set, name, length, classes);
     sslh_i_free(c, (void *)name);
     sslh_i_free(c, length);
     return classes;
 }
 
-SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
-    sslh_i_parts set;
+/* A folder without index.txt. */
+SSLH_I_FN void sslh_i_load_dir(sslh_i_parts *set, const char *path) {
+    sslh_ctx *c = set->c;
     sslh_i_dir dir;
+    sslh_i_left left;
+    int count[SSLH_I_CONTENT_KINDS];
+    memset(&left, 0, sizeof left);
+    if (!sslh_i_list_dir(c, set->fn, path, &dir)) return;
+    sslh_i_content *entry = sslh_i_entries(set, path, &dir, count);
+    if (!SSLH_I_BAD(c)) {
+        if (count[SSLH_I_CONTENT_MANY]) sslh_i_load_binaries(set, path, &dir, entry, &left);
+        else if (!sslh_i_load_classes(set, path, &dir, entry, &left) && !SSLH_I_BAD(c))
+            sslh_i_load_folder(set, path, &dir, entry, -1, &left);
+    }
+    if (left.n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds %d file%s or folder%s not read, %s%s: %s", set->fn,
+                  sslh_i_tail(path), left.n, left.n > 1 ? "s" : "", left.n > 1 ? "s that are" : " that is",
+                  left.n > 1 ? "the first is " : "", left.first, left.why);
+    else if (!set->n && !SSLH_I_BAD(c)) sslh_i_no_images(set, path, "holds no images");
+    sslh_i_free(c, entry);
+    sslh_i_dir_free(c, &dir);
+}
+
+SSLH_DEF sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_images_desc d) {
+    sslh_i_parts set;
     memset(&set, 0, sizeof set);
     set.c = c;
     set.fn = "sslh_load_images";
+    set.desc = d;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
-    if (!path) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
-        return sslh_i_no_data(c);
-    }
-    if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
+    if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
+    else if (d.size && !sslh_i_side_ok(d.size))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: size %d: it must be 1 to %d, or 0 for images as they are", d.size,
+                  SSLH_I_VIEW_SIDE);
+    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
     else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
-    else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
-        if (!sslh_i_load_binaries(&set, path, &dir) && !SSLH_I_BAD(c) && !sslh_i_load_classes(&set, path, &dir) &&
-            !SSLH_I_BAD(c) && !sslh_i_load_folder(&set, path, &dir, -1) && !SSLH_I_BAD(c))
-            sslh_i_no_images(&set, path, "holds no images");
-        sslh_i_dir_free(c, &dir);
-    }
+    else sslh_i_load_dir(&set, path);
     return sslh_i_parts_finish(&set);
+}
+
+SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
+    sslh_images_desc d;
+    memset(&d, 0, sizeof d);
+    return sslh_load_images_ex(c, path, d);
 }
 
 /* ================================================================================================================== */
