@@ -312,7 +312,8 @@
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
    sslh_data_from_fields. A subset (sslh_data_range, _pick, _fraction) copies no samples and keeps their numbers, so
    that a sample's augmentation does not depend on the subset that it came by. Labels are used by probes only, never to
-   pretrain.
+   pretrain. Each folder numbers its classes for itself; probes match those of two sets by name, and so does
+   sslh_data_match_classes, for a confusion matrix of yours.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
    hue):
@@ -22637,9 +22638,9 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
    of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose kernels, plans
    and packing it never meets.
 
-   How a format is added: write its two functions in >>images or >>arrays, give it a row in the table of >>readers, name
-   it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py makes, into
-   tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can). Recognition, the
+   How a format is added: write its two functions in >>images or a section like >>jpeg, give it a row in the table of
+   >>readers, name it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py makes,
+   into tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can). Recognition, the
    search through folders, the lists of formats in messages, the tests of truncated and damaged files and the fuzzer
    follow from the row.
 
@@ -26904,7 +26905,8 @@ SSLH_I_FN void sslh_i_leave(sslh_i_left *left, const char *path, const char *nam
     left->why = why;
 }
 
-static const char sslh_i_leave_other[] = "make PNG or JPEG files of them, or move them elsewhere";
+static const char sslh_i_leave_other[] =
+    "make PNG or JPEG files of pictures (for example by: convert FILE FILE.png), move others elsewhere";
 
 /* Whether a folder holds anything but what is harmless. */
 SSLH_I_FN int sslh_i_holds_more(const sslh_i_parts *set, const char *path, const char *name) {

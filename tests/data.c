@@ -206,7 +206,7 @@ static void folder_contents(void) {
         {{"a/", "a/1.pgm", "b/", "b/1.gif", "b/2.gif", "b/3.webp", NULL}, 0, 0, "3 files or folders that are not read"},
         {{"a/", "a/1.pgm", "b/", "b/1.gif", NULL}, 0, 0, "1 file or folder that is not read"},
         {{"a/", "a/1.pgm", "1.pgm", NULL}, 0, 0, "names/1.pgm: beside class folders"},
-        {{"1.pgm", "2.heic", NULL}, 0, 0, "names/2.heic: make PNG or JPEG files"},
+        {{"1.pgm", "2.heic", NULL}, 0, 0, "names/2.heic: make PNG or JPEG files of pictures"},
         {{"1.pgm", "2.pgm", "3.pgm", "empty/", NULL}, 3, 0, NULL},
         {{"data.mat", NULL}, 0, 0, "names/data.mat: make"},
         {{"notes.txt", NULL}, 0, 0, "holds no images; wanted"},
