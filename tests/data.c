@@ -770,7 +770,7 @@ static void no_memory(void) {
         "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
     CHECK_OK(w);
     sslh_destroy(w);
-    for (int work = 0; work < 4; work++)
+    for (int work = 0; work < 6; work++)
         for (long fail = 0, done = 0; !done; fail++) {
             counter k = {-1, 0};
             sslh_desc desc;
@@ -787,7 +787,21 @@ static void no_memory(void) {
             if (work == 0) sslh_load_images(c, test_temporary("few"));
             else if (work == 1) sslh_load_images(c, test_temporary("sheet"));
             else if (work == 2) sslh_data_join(sslh_data_fraction(d, 0.5, 1), sslh_data_range(d, 1, 3));
-            else {
+            else if (work == 3) {
+                sslh_images_desc five = {5, 0};
+                sslh_load_images_ex(c, test_temporary("few"), five);
+            } else if (work == 4) { /* as many names as small_set may have classes */
+                static const char *const one[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
+                static const char *const two[] = {"z", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"};
+                sslh_data e = d;
+                CHECK(d.classes > 0 && d.classes < 12, "%d classes", d.classes);
+                e.class_names = one;
+                d.class_names = two;
+                d.classes = 12;
+                sslh_data_match_classes(e, d);
+                d.classes = e.classes;
+                sslh_data_join(d, e);
+            } else {
                 sslh_loader *l = sslh_loader_new(c, d, loader_desc(4, 0, 1, 0));
                 while (sslh_next_batch(l, &b)) sslh_batch_images(c, b), sslh_batch_labels(c, b);
             }
