@@ -311,15 +311,18 @@
 
    sslh_load_images(c, path) looks at what path is:
      a file      IDX (.gz too; labels from the file beside it), CIFAR-10 or CIFAR-100 binary, one picture (18)
-     a folder    with index.txt: PNG sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
-                 class each; with images: no labels
-   sslh_load_audio(c, path, desc) reads WAV files in the same kinds of folders, with labels from their names too.
+     a folder    with index.txt: sheets (>>sheets); with IDX or CIFAR files: the training set; with sub-folders: one
+                 class each; with images: no labels. What in it cannot be read is an error, but for text
+   sslh_load_images_ex resizes and crops: photographs have many sizes, and a data set has one. sslh_load_audio(c, path,
+   desc) reads WAV files in the same kinds of folders, with labels from their names too.
 
    Pixels in your memory become a data set by sslh_data_from_images; audio, tokens and several inputs a sample by
    sslh_data_from_fields. With several label fields sslh_data_labelled(d, "speaker") chooses the one that probes look
    at, and sslh_data_where(d, "speaker", "!anna,fred") leaves out two voices, for a test that training never heard. A
    subset (sslh_data_range, _pick, _fraction, _where) copies no samples and keeps their numbers, so that a sample's
-   augmentation does not depend on the subset that it came by. Labels are used by probes only, never to pretrain.
+   augmentation does not depend on the subset that it came by. Labels are used by probes only, never to pretrain. Each
+   folder numbers its classes for itself; probes match those of two sets by name, and so does sslh_data_match_classes,
+   for a confusion matrix of yours.
 
    A recipe is a struct: what is 0 is not done. Its named constants (strengths: brightness, contrast, saturation,
    hue):
@@ -1631,10 +1634,19 @@ typedef struct sslh_data {
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
    "idx3" or "idx4"), a CIFAR-10/100 binary (fine labels), one PNG, JPEG, BMP, PGM or PPM, a folder of those binaries
-   (the training files; name the test file itself for the test set), a folder with a sub-folder of images per class, a
-   folder of images (no labels), or a folder of PNG sheets with an index.txt (>>sheets). All images have one size;
-   alpha is left out. The samples belong to the context. When nothing matches, the error states this rule. */
+   (the training files of one set; files with the word test or t10k in their name are left out: name such a file itself
+   for the test set), a folder with a sub-folder of images per class, a folder of images (no labels), or a folder of
+   sheets with an index.txt (>>sheets). All images have one size (else see sslh_load_images_ex); alpha is left out.
+   Files and sub-folders that cannot be read are an error, unless they are hidden, text (.txt, .csv, .json ..) or empty.
+   The samples belong to the context. When nothing matches, the error states this rule. */
 SSLH_API sslh_data sslh_load_images(sslh_ctx *c, const char *path);
+typedef struct sslh_images_desc {
+    int size;     /* 0: images as they are; else each is resized (antialiased, as sslh_resize) so that its shorter side
+                     has so many pixels, and the middle of the longer side is cut out: size x size */
+    int bilinear; /* 1: resized bilinearly instead of bicubically */
+} sslh_images_desc;
+/* The same, for photographs of different sizes. */
+SSLH_API sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_images_desc d);
 typedef struct sslh_audio_desc {
     int   length;   /* of each clip in samples: of longer ones the beginning is kept, shorter ones are followed by
                        zeros; default: of the longest */
@@ -1645,11 +1657,12 @@ typedef struct sslh_audio_desc {
     const char *labels; /* how names of files are cut into label fields, e.g. "digit_speaker_*" for 7_jackson_32.wav: a
                        word names a field, * is a part that is not wanted, any other character separates; NULL: not */
 } sslh_audio_desc;
-/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class. Field 0 of the result is the
-   sound, (T,1) float, channels averaged, with lengths and .rate. Then come label fields, at most three: "class" when
-   there are sub-folders, and those of .labels. The values of a field are numbered in the order of their names (whole
-   numbers in their own order), so load once and divide afterwards, or two halves may number differently. The first one
-   gives .labels; sslh_data_labelled chooses another. The samples belong to the context. */
+/* Loads a WAV file, a folder of them, or a folder with a sub-folder of them per class; what such a folder holds that
+   cannot be read is an error, as for images. Field 0 of the result is the sound, (T,1) float, channels averaged, with
+   lengths and .rate. Then come label fields, at most three: "class" when there are sub-folders, and those of .labels.
+   The values of a field are numbered in the order of their names (whole numbers in their own order), so load once and
+   divide afterwards, or match the classes of the halves (sslh_data_match_classes). The first one gives .labels;
+   sslh_data_labelled chooses another. The samples belong to the context. */
 SSLH_API sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc);
 /* 8-bit images (count,height,width,channels), 1 to 4 channels, in the caller's memory, which must stay; labels NULL or
    count numbers from 0. */
@@ -1665,7 +1678,12 @@ SSLH_API sslh_data sslh_data_pick(sslh_data d, const int32_t *index, int64_t n);
 /* The same share, 0 < fraction <= 1, of every class (rounded, at least one sample of each), drawn with seed, in the
    order of the data. Without labels: of the whole. */
 SSLH_API sslh_data sslh_data_fraction(sslh_data d, double fraction, uint64_t seed);
-/* Second data set behind the first (same shapes): a copy of both, in the context of the first. */
+/* d with .labels numbered as in like, by the names of the classes: two folders number their sub-folders each for
+   itself. A sample of a class that like has not is an error with its name. d itself when one of the two has no names.
+   sslh_linear_probe, sslh_knn and sslh_finetune do this with their test set. */
+SSLH_API sslh_data sslh_data_match_classes(sslh_data d, sslh_data like);
+/* Second data set behind the first (same shapes): a copy of both, in the context of the first. Classes with names are
+   matched by them; those that the first has not come behind its own. */
 SSLH_API sslh_data sslh_data_join(sslh_data a, sslh_data b);
 /* The same samples with .labels, .classes and .class_names of the label field of this name ("class" for images). */
 SSLH_API sslh_data sslh_data_labelled(sslh_data d, const char *field);
@@ -3790,6 +3808,7 @@ SSLH_I_FN sslh_data sslh_i_whole(sslh_data d);
 SSLH_I_FN const sslh_field *sslh_i_field_of(const sslh_data *d, sslh_field_kind kind);
 SSLH_I_FN int64_t sslh_i_sample(const sslh_data *d, int64_t i);
 SSLH_I_FN int sslh_i_length(const sslh_field *f, int64_t index);
+SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like);
 SSLH_I_FN int sslh_i_loader_peek(sslh_loader *l, int32_t *index, int32_t *labels, int *epoch);
 SSLH_I_FN void sslh_i_data_print(const sslh_data *d, char *out, size_t size, size_t *used);
 SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
@@ -6865,6 +6884,7 @@ SSLH_DEF float sslh_linear_probe(sslh_ctx *c, sslh_net *encoder, sslh_data train
     if (!sslh_i_check_labels(c, "sslh_linear_probe", train, test) ||
         !sslh_i_desc_ok(c, "sslh_linear_probe", SSLH_I_D_PROBE, &d)) return 0.0f;
     mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_linear_probe", test, train);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
@@ -7007,6 +7027,7 @@ SSLH_DEF float sslh_knn(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_da
     if (!sslh_i_check_labels(c, "sslh_knn", train, test) || !sslh_i_desc_ok(c, "sslh_knn", SSLH_I_D_KNN, &d))
         return 0.0f;
     mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_knn", test, train);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     a = sslh_features(c, encoder, train, d.features);
     b = sslh_features(c, encoder, test, d.features);
@@ -7066,6 +7087,8 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
         !sslh_i_check_encoder(c, "sslh_finetune", encoder, -1) ||
         !sslh_i_desc_ok(c, "sslh_finetune", SSLH_I_D_FINETUNE, &d)) return 0.0f;
     mark = sslh_mark(c);
+    test = sslh_i_match_classes(c, "sslh_finetune", test, train);
+    if (SSLH_I_BAD(c)) return 0.0f;
     classes = SSLH_I_MAX(train.classes, test.classes);
     train = sslh_i_label_share(train, d.fraction, d.seed);
     net = sslh_clone(encoder); /* the caller's encoder stays as it is */
@@ -27210,11 +27233,11 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
    threads), and of part I what it stores or feeds (nets, optimisers, methods). It knows nothing of the engine, whose
    kernels, plans and packing it never meets.
 
-   How a format is added: write its two functions beside those of >>images, >>wav or >>arrays, give it a row in the
-   table of >>readers, name it in section 18 of the manual, and put a small file of it, which tests/golden/make_files.py
-   makes, into tests/golden/files, named in expected.txt (or make it in tests/samples.h, if a few lines can).
-   Recognition, the search through folders, the lists of formats in messages, the tests of truncated and damaged files
-   and the fuzzer follow from the row.
+   How a format is added: write its two functions beside those of >>images, >>wav or >>arrays or in a section like
+   >>jpeg, give it a row in the table of >>readers, name it in section 18 of the manual, and put a small file of it,
+   which tests/golden/make_files.py makes, into tests/golden/files, named in expected.txt (or make it in
+   tests/samples.h, if a few lines can). Recognition, the search through folders, the lists of formats in messages, the
+   tests of truncated and damaged files and the fuzzer follow from the row.
 
    Every file is hostile. A size found in a file is compared with the bytes that are there before anything is allocated
    or read by it; products of sizes go through sslh_i_mul; what compressed data promise is held against the most that
@@ -27662,7 +27685,7 @@ SSLH_I_FN sslh_i_path_kind sslh_i_path_known(sslh_ctx *c, const char *fn, const 
 }
 
 /* All bytes of a file and a zero after them, to be given back with sslh_i_free; NULL and an error when it cannot be
-   read. The size the system tells is a hint only: pipes have none and files may grow. */
+   read. The size the system tells is a hint only: files may grow. */
 SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *path, size_t *size) {
     *size = 0;
     if (SSLH_I_BAD(c)) return NULL;
@@ -27670,8 +27693,10 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
         sslh_fail(c, SSLH_E_USAGE, "%s: the path is NULL", fn);
         return NULL;
     }
-    if (sslh_i_path(path) == SSLH_I_PATH_FOLDER) {
-        sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder, not a file", fn, sslh_i_tail(path));
+    sslh_i_path_kind kind = sslh_i_path(path);
+    if (kind == SSLH_I_PATH_FOLDER || kind == SSLH_I_PATH_OTHER) { /* a device may never end */
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s, not a file", fn, sslh_i_tail(path),
+                  kind == SSLH_I_PATH_FOLDER ? "a folder" : "a device or a pipe");
         return NULL;
     }
     FILE *f;
@@ -30733,6 +30758,111 @@ SSLH_I_FN int sslh_i_copy_field(sslh_ctx *c, const sslh_data *d, int field, char
     return 1;
 }
 
+/* The classes of a label field, enough for all of its labels. Those of the field that .labels come from are the data's
+   own, which the caller may have named, unless the field has more: sslh_i_match_classes leaves such fields. */
+typedef struct sslh_i_classes { const char *const *name; int n; } sslh_i_classes;
+
+SSLH_I_FN sslh_i_classes sslh_i_classes_of(const sslh_data *d, int field) {
+    const sslh_field *f = &d->field[field];
+    int own = field == d->label_field && d->classes >= f->classes;
+    sslh_i_classes k;
+    k.name = own ? d->class_names : f->names;
+    k.n = own ? d->classes : f->classes;
+    return k;
+}
+
+/* The names of a, and behind them those of b that are not among them, in one block, and how many there are; map: the
+   numbers of b's classes among them all. */
+SSLH_I_FN const char **sslh_i_class_union(sslh_ctx *c, sslh_i_classes a, sslh_i_classes b, int32_t *map, int *all) {
+    size_t bytes = 0;
+    *all = a.n;
+    for (int i = 0; i < b.n; i++) {
+        int k = 0;
+        while (k < a.n && strcmp(b.name[i], a.name[k]) != 0) k++;
+        map[i] = k < a.n ? k : (*all)++;
+    }
+    for (int i = 0; i < a.n; i++) bytes += strlen(a.name[i]) + 1;
+    for (int i = 0; i < b.n; i++) bytes += strlen(b.name[i]) + 1;
+    const char **name = (const char **)sslh_i_alloc(c, (size_t)*all * sizeof *name + bytes);
+    char *text = (char *)(void *)(name ? name + *all : NULL);
+    for (int i = 0; name && i < a.n + b.n; i++) {
+        int number = i < a.n ? i : map[i - a.n];
+        if (i >= a.n && number < a.n) continue;
+        const char *from = i < a.n ? a.name[i] : b.name[i - a.n];
+        size_t length = strlen(from) + 1;
+        memcpy(text, from, length);
+        name[number] = text;
+        text += length;
+    }
+    return name;
+}
+
+/* n labels through a map. */
+SSLH_I_FN int32_t *sslh_i_map_labels(sslh_ctx *c, const int32_t *label, int64_t n, const int32_t *map) {
+    int32_t *out = (int32_t *)sslh_i_alloc(c, (size_t)n * sizeof *out);
+    for (int64_t i = 0; out && i < n; i++) out[i] = map[label[i]];
+    return out;
+}
+
+/* The new labels belong to c, which may be another context than that of the data. Samples outside of a subset may be
+   of a class that like does not have: the field knows it by a number behind those of like. */
+SSLH_I_FN sslh_data sslh_i_match_classes(sslh_ctx *c, const char *fn, sslh_data d, sslh_data like) {
+    sslh_i_classes own = sslh_i_classes_of(&d, d.label_field), wanted;
+    wanted.name = like.class_names;
+    wanted.n = like.classes;
+    int same = own.n == wanted.n;
+    if (SSLH_I_BAD(c) || !d.labels || !own.name || !wanted.name) return d;
+    for (int i = 0; same && i < own.n; i++) same = !strcmp(own.name[i], wanted.name[i]);
+    int32_t *map = same ? NULL : (int32_t *)sslh_i_alloc(c, (size_t)own.n * sizeof *map);
+    if (!map) return d;
+    int all;
+    const char **names = sslh_i_class_union(c, wanted, own, map, &all);
+    for (int64_t i = 0; i < d.count && !SSLH_I_BAD(c); i++)
+        if (map[d.labels[i]] >= wanted.n)
+            sslh_fail(c, SSLH_E_USAGE, "%s: the class \"%.100s\" is not among the %d classes of the training set", fn,
+                      own.name[d.labels[i]], wanted.n);
+    sslh_field *f = &d.field[d.label_field];
+    int32_t *whole = NULL, *part = NULL;
+    if (!SSLH_I_BAD(c)) whole = sslh_i_map_labels(c, (const int32_t *)f->values, d.total, map);
+    if (!SSLH_I_BAD(c)) part = sslh_i_map_labels(c, d.labels, d.count, map);
+    sslh_i_free(c, map);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, whole);
+        sslh_i_free(c, (void *)names);
+        return sslh_i_no_data(c);
+    }
+    f->values = whole;
+    f->names = names;
+    f->classes = all;
+    d.labels = part;
+    d.classes = wanted.n;
+    d.class_names = wanted.name;
+    return d;
+}
+
+SSLH_DEF sslh_data sslh_data_match_classes(sslh_data d, sslh_data like) {
+    return sslh_i_match_classes(d.ctx, "sslh_data_match_classes", d, like);
+}
+
+/* Classes of the label field i of two sets, whose labels lie behind each other: those of b are numbered as in a when
+   both have names. The block of all names, if there is one, is the last of made. */
+SSLH_I_FN int sslh_i_join_classes(sslh_ctx *c, const sslh_data *a, const sslh_data *b, int i, sslh_field *joined,
+                                  int32_t *labels, void **made, int *nmade) {
+    sslh_i_classes p = sslh_i_classes_of(a, i), q = sslh_i_classes_of(b, i), all = p.n >= q.n ? p : q;
+    if (p.name && q.name) {
+        int32_t *map = (int32_t *)sslh_i_alloc(c, ((size_t)q.n + 1) * sizeof *map);
+        if (!map) return 0;
+        const char **names = sslh_i_class_union(c, p, q, map, &all.n);
+        if (names) made[(*nmade)++] = (void *)names;
+        for (int64_t k = a->count; names && k < a->count + b->count; k++) labels[k] = map[labels[k]];
+        all.name = names;
+        sslh_i_free(c, map);
+    }
+    joined->names = all.name;
+    joined->classes = all.n;
+    return !SSLH_I_BAD(c);
+}
+
 SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
     sslh_ctx *c = a.ctx;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
@@ -30751,7 +30881,7 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         return sslh_i_no_data(c);
     }
     size_t n = (size_t)(a.count + b.count), bytes;
-    void *made[8];
+    void *made[12]; /* values, lengths and names of each field */
     int nmade = 0, ok = 1;
     for (int i = 0; ok && i < a.fields; i++) {
         size_t one = sslh_i_field_bytes(&a.field[i]);
@@ -30763,15 +30893,16 @@ SSLH_DEF sslh_data sslh_data_join(sslh_data a, sslh_data b) {
         if (!values) sslh_fail(c, SSLH_E_MEMORY, "sslh_data_join: out of memory");
         ok = values && (lengths || !with_lengths) && sslh_i_copy_field(c, &a, i, values, lengths) &&
              sslh_i_copy_field(c, &b, i, values + (size_t)a.count * one, lengths ? lengths + a.count : NULL);
-        joined[i] = a.field[i].classes >= b.field[i].classes ? a.field[i] : b.field[i];
+        joined[i] = a.field[i];
         joined[i].values = values;
         joined[i].lengths = lengths;
         joined[i].fetch = NULL;
         joined[i].user = NULL;
+        if (ok && joined[i].kind == SSLH_FIELD_LABEL)
+            ok = sslh_i_join_classes(c, &a, &b, i, &joined[i], (int32_t *)(void *)values, made, &nmade);
     }
-    while (!ok && nmade) sslh_i_free(c, made[--nmade]);
-    if (!ok) return sslh_i_no_data(c);
-    sslh_data d = sslh_data_from_fields(c, joined, a.fields, (int64_t)n);
+    sslh_data d = ok ? sslh_data_from_fields(c, joined, a.fields, (int64_t)n) : sslh_i_no_data(c);
+    while (SSLH_I_BAD(c) && nmade) sslh_i_free(c, made[--nmade]);
     if (d.labels) sslh_i_label_by(&d, a.label_field);
     return d;
 }
@@ -31415,6 +31546,7 @@ typedef struct sslh_i_parts {
     int          n, cap;
     const char **names;   /* of the classes, one block; NULL: none */
     int          classes; /* number of names */
+    sslh_images_desc desc;
 } sslh_i_parts;
 
 SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
@@ -31425,12 +31557,51 @@ SSLH_I_FN void sslh_i_parts_free(sslh_i_parts *s) {
     s->names = NULL;
 }
 
+/* Resizes all images so that their shorter side is size, and cuts out the middle of the longer one: with whole pixels
+   of the resized image, as torchvision's Resize and CenterCrop. */
+SSLH_I_FN void sslh_i_found_fit(sslh_ctx *c, sslh_i_found *f, sslh_images_desc d) {
+    int h = f->height, w = f->width, low = SSLH_I_MIN(h, w), high = SSLH_I_MAX(h, w), size = d.size;
+    if (!size || (h == size && w == size) || SSLH_I_BAD(c)) return;
+    int resized = (int)SSLH_I_MIN((int64_t)size * high / low, (int64_t)INT_MAX), over = resized - size;
+    float step = (float)high / (float)resized, box[4] = {0, 0, (float)h, (float)w};
+    int cut = h < w; /* the axis that is cut */
+    box[cut] = (float)(over / 2 + (over % 2 && over / 2 % 2)) * step; /* halves are rounded to even */
+    box[2 + cut] = SSLH_I_MIN((float)size * step, (float)high - box[cut]);
+    size_t channels = (size_t)f->channels, n = (size_t)h * (size_t)w, m = (size_t)size * (size_t)size, bytes;
+    float *in = (float *)sslh_i_alloc(c, n * sizeof *in), *out = (float *)sslh_i_alloc(c, m * sizeof *out);
+    uint8_t *pixels = sslh_i_mul(m * channels, (size_t)f->count, &bytes) ? (uint8_t *)sslh_i_alloc(c, bytes) : NULL;
+    if (!pixels) sslh_fail(c, SSLH_E_MEMORY, "sslh_load_images: out of memory for images of %d x %d", size, size);
+    for (size_t i = 0; i < (size_t)f->count && !SSLH_I_BAD(c); i++)
+        for (size_t k = 0; k < channels; k++) {
+            const uint8_t *from = f->pixels + i * n * channels + k;
+            uint8_t *to = pixels + i * m * channels + k;
+            for (size_t x = 0; x < n; x++) in[x] = (float)from[x * channels];
+            sslh_resize(c, in, h, w, 1, box, out, size, size, d.bilinear, 0);
+            for (size_t x = 0; x < m; x++) { /* the cubic overshoots */
+                float v = out[x] + 0.5f;
+                to[x * channels] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+            }
+        }
+    sslh_i_free(c, in);
+    sslh_i_free(c, out);
+    if (SSLH_I_BAD(c)) {
+        sslh_i_free(c, pixels);
+        return;
+    }
+    sslh_i_free(c, f->pixels);
+    f->pixels = pixels;
+    f->height = f->width = size;
+}
+
 /* Takes the part over, and frees it on failure. All parts have images of one size; grey and colour may be mixed. */
 SSLH_I_FN int sslh_i_parts_add(sslh_i_parts *s, const char *path, sslh_i_found p) {
-    if (s->n && (p.height != s->part->height || p.width != s->part->width))
-        sslh_fail(s->c, SSLH_E_FORMAT,
-                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width)", s->fn,
-                  sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
+    sslh_i_found_fit(s->c, &p, s->desc);
+    if (SSLH_I_BAD(s->c)) { /* freed below */
+    } else if (s->n && (p.height != s->part->height || p.width != s->part->width))
+        sslh_fail(s->c, SSLH_E_SHAPE,
+                  "%s: %s has images of %d x %d pixels, the files before it %d x %d (height x width); "
+                  "sslh_load_images_ex with .size makes them alike",
+                  s->fn, sslh_i_tail(path), p.height, p.width, s->part->height, s->part->width);
     else if (s->n && !p.labels != !s->part->labels)
         sslh_fail(s->c, SSLH_E_FORMAT, "%s: %s has %s labels, unlike the files before it", s->fn, sslh_i_tail(path),
                   p.labels ? "" : "no");
@@ -31550,14 +31721,16 @@ SSLH_I_FN int sslh_i_no_images(sslh_i_parts *set, const char *path, const char *
     return 0;
 }
 
-/* Adds the images of a file that gives a wanted thing. label (-1: none) is that of a single image. */
-SSLH_I_FN int sslh_i_load_file(sslh_i_parts *set, const char *path, int wanted, int label) {
+/* Adds the images of a file that gives a wanted thing to a sslh_i_parts. label (-1: none) is that of a single image. */
+SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label) {
+    sslh_i_parts *set = (sslh_i_parts *)to;
     sslh_ctx *c = set->c;
     sslh_i_found found;
     sslh_i_source s = sslh_i_source_open(c, set->fn, path);
     const sslh_i_reader *r = s.p ? sslh_i_reader_of(&s, wanted) : NULL;
     int ok = 0;
-    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES)) sslh_i_no_images(set, path, "is none of the files that are read");
+    if (s.p && !r && (wanted & SSLH_I_GIVES_IMAGES) && !sslh_i_stranger_of(&s))
+        sslh_i_no_images(set, path, "is none of the files that are read");
     else if (sslh_i_read(&s, wanted, &found)) {
         if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_found_opaque(&found);
         if (label >= 0 && (found.labels = (int32_t *)sslh_i_alloc(c, sizeof *found.labels)) != NULL)
@@ -31766,121 +31939,269 @@ SSLH_I_FN int sslh_i_load_sheets(sslh_i_parts *set, const char *path) {
 /*  >>folders       sslh_load_images: a file, a folder of files, a folder of class folders                            */
 /* ================================================================================================================== */
 
-/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets); a folder with files of many
-   images; one with class folders; one with files of one image each. */
+/* What a path may be, tried in this order: a file; a folder with an index.txt (>>sheets), which names what belongs to
+   it; a folder with files of many images; one with class folders; one with files of one image each.
 
-/* Test files by the names that MNIST and CIFAR use. */
-SSLH_I_FN int sslh_i_test_name(const char *name) { return !strncmp(name, "test", 4) || !strncmp(name, "t10k", 4); }
+   In a folder without index.txt nothing is passed over in silence: where half of the files cannot be read, a class may
+   be gone and the numbers of the others shifted. What is not read is harmless by its name (hidden files, text, what
+   systems leave behind), or it is counted, and an error names the first of it. */
 
-/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of
-   the test file itself gives the test set. A .gz beside the unpacked file is left out. Returns the number of files. */
-SSLH_I_FN int sslh_i_load_binaries(sslh_i_parts *set, const char *path, const sslh_i_dir *dir) {
-    int train = 0, test = 0, loaded = 0;
-    for (int i = 0; i < dir->n; i++)
-        if (sslh_i_reader_named(dir->name[i], SSLH_I_GIVES_IMAGES))
-            *(sslh_i_test_name(dir->name[i]) ? &test : &train) += 1;
-    for (int i = 0; i < dir->n && !SSLH_I_BAD(set->c); i++) {
-        const char *name = dir->name[i];
-        size_t n = strlen(name);
-        if (!sslh_i_reader_named(name, SSLH_I_GIVES_IMAGES) || (train && sslh_i_test_name(name))) continue;
-        if (i && sslh_i_has_ending(name, ".gz") && strlen(dir->name[i - 1]) == n - 3 &&
-            !strncmp(name, dir->name[i - 1], n - 3))
-            continue;
-        char *full = sslh_i_join_path(set->c, path, name, n);
-        if (full && sslh_i_load_file(set, full, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1)) loaded++;
-        sslh_i_free(set->c, full);
-    }
-    return loaded;
-}
+typedef enum sslh_i_content {
+    SSLH_I_CONTENT_HARMLESS = 0,
+    SSLH_I_CONTENT_FOLDER,
+    SSLH_I_CONTENT_MANY,         /* a file that by its name has many images */
+    SSLH_I_CONTENT_ONE,          /* one image */
+    SSLH_I_CONTENT_OTHER,
+    SSLH_I_CONTENT_KINDS
+} sslh_i_content;
 
-/* What is done with each file of a folder or of class folders: images and recordings go the same way. */
+/* What was met and is not read. */
+typedef struct sslh_i_left {
+    int         n;
+    char        first[164]; /* path of the first */
+    const char *why;        /* .. and what to do */
+} sslh_i_left;
+
+/* A way through a folder or class folders: images and recordings go the same. */
 typedef struct sslh_i_walk {
     sslh_ctx   *c;
     const char *fn;
-    int         wanted; /* files that are called as one that gives this, SSLH_I_GIVES_.. */
-    int       (*add)(void *set, const char *path, int label);
+    int         one, many; /* SSLH_I_GIVES_.. of files that hold one sample, and of those that hold many (0: none do) */
+    int       (*add)(void *set, const char *path, int wanted, int label); /* reads a file; label -1: without */
     void       *set;
+    const char *other;     /* what to do with files of other kinds */
+    sslh_i_left left;
 } sslh_i_walk;
 
-/* Files in the folder itself, each with this label (-1: without labels). Returns their number. */
-SSLH_I_FN int sslh_i_walk_folder(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir, int label) {
-    int loaded = 0;
-    for (int i = 0; i < dir->n && !SSLH_I_BAD(w->c); i++) {
-        const char *name = dir->name[i];
-        if (!sslh_i_reader_named(name, w->wanted)) continue;
-        char *full = sslh_i_join_path(w->c, path, name, strlen(name));
-        if (full && w->add(w->set, full, label)) loaded++;
-        sslh_i_free(w->c, full);
-    }
-    return loaded;
+SSLH_I_FN int sslh_i_harmless(const char *name) {
+    static const char *const ending[] = {".txt", ".md",   ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml",
+                                         ".yml", ".html", ".htm", ".pdf", ".log", ".ini",  ".db",  ".py", ".sh"};
+    static const char *const whole[] = {"README", "LICENSE", "LICENCE", "COPYING", "NOTICE", "AUTHORS", "MANIFEST",
+                                        "SHA256SUMS", "MD5SUMS", "Makefile", "__MACOSX", "lost+found"};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (sslh_i_has_ending(name, ending[i])) return 1;
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (!strcmp(name, whole[i])) return 1;
+    return strstr(name, "idx1") != NULL; /* labels: read with the images beside them */
 }
 
-/* Sub-folders with such files are the classes, numbered in the order of their names, which *names gets (NULL: there are
-   none). Returns the number of classes. */
-SSLH_I_FN int sslh_i_walk_classes(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const char ***names) {
+/* What path/name is; the last kind of error is the system's. */
+SSLH_I_FN sslh_i_content sslh_i_content_of(const sslh_i_walk *w, const char *path, const char *name) {
+    if (sslh_i_harmless(name)) return SSLH_I_CONTENT_HARMLESS;
+    if (sslh_i_kind_in(w->c, w->fn, path, name) == SSLH_I_PATH_FOLDER) return SSLH_I_CONTENT_FOLDER;
+    if (sslh_i_reader_named(name, w->many)) return SSLH_I_CONTENT_MANY;
+    return sslh_i_reader_named(name, w->one) ? SSLH_I_CONTENT_ONE : SSLH_I_CONTENT_OTHER;
+}
+
+SSLH_I_FN void sslh_i_leave(sslh_i_walk *w, const char *path, const char *name, const char *why) {
+    sslh_i_left *left = &w->left;
+    if (left->n++) return;
+    snprintf(left->first, sizeof left->first, "%.80s%s%.80s", strlen(path) > 80 ? path + strlen(path) - 80 : path,
+             path[0] && path[strlen(path) - 1] == '/' ? "" : "/", name);
+    left->why = why;
+}
+
+/* Whether a folder holds anything but what is harmless. */
+SSLH_I_FN int sslh_i_holds_more(const sslh_i_walk *w, const char *path, const char *name) {
+    sslh_i_dir dir;
+    char *full = sslh_i_join_path(w->c, path, name, strlen(name));
+    int found = 0;
+    if (full && sslh_i_list_dir(w->c, w->fn, full, &dir)) {
+        for (int i = 0; i < dir.n && !found; i++) found = !sslh_i_harmless(dir.name[i]);
+        sslh_i_dir_free(w->c, &dir);
+    }
+    sslh_i_free(w->c, full);
+    return found;
+}
+
+/* Reads path/name. 1 when its samples were added. */
+SSLH_I_FN int sslh_i_walk_file(const sslh_i_walk *w, const char *path, const char *name, int wanted, int label) {
+    char *full = sslh_i_join_path(w->c, path, name, strlen(name));
+    int added = full && w->add(w->set, full, wanted, label);
+    sslh_i_free(w->c, full);
+    return added;
+}
+
+/* A test file, by the words of its name: test_batch.bin, t10k-images-idx3-ubyte, emnist-letters-test-images-idx3-ubyte,
+   test2.bin; latest.bin is none. */
+SSLH_I_FN int sslh_i_test_name(const char *name) {
+    while (*name) {
+        size_t n = 0, digits;
+        while ((name[n] >= 'a' && name[n] <= 'z') || (name[n] >= 'A' && name[n] <= 'Z')) n++;
+        for (digits = n; name[digits] >= '0' && name[digits] <= '9'; digits++) {}
+        if ((n == 4 && !strncmp(name, "test", 4)) || (n == 7 && !strncmp(name, "testing", 7)) ||
+            !strncmp(name, "t10k", 4))
+            return 1;
+        name += digits;
+        while (*name && !((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z'))) name++;
+    }
+    return 0;
+}
+
+/* Files of one set have names that differ in numbers only: data_batch_1.bin, data_batch_2.bin. */
+SSLH_I_FN int sslh_i_same_set(const char *a, const char *b) {
+    for (;; a++, b++) {
+        while (*a >= '0' && *a <= '9') a++;
+        while (*b >= '0' && *b <= '9') b++;
+        if ((!*a || !strcmp(a, ".gz")) && (!*b || !strcmp(b, ".gz"))) return 1;
+        if (*a != *b) return 0;
+    }
+}
+
+/* Files of many images in a folder. When it holds training and test files, the training files are taken; the path of
+   the test file itself gives the test set. A .gz beside the unpacked file is left out, and so is a folder that is
+   called as such a file: some archives unpack to both. */
+SSLH_I_FN void sslh_i_walk_many(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry) {
+    const char *first = NULL;
+    int train = 0;
+    for (int i = 0; i < dir->n; i++) train |= entry[i] == SSLH_I_CONTENT_MANY && !sslh_i_test_name(dir->name[i]);
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(w->c); i++) {
+        const char *name = dir->name[i];
+        size_t n = strlen(name);
+        if (entry[i] != SSLH_I_CONTENT_MANY) {
+            int copy = entry[i] == SSLH_I_CONTENT_FOLDER &&
+                       (sslh_i_reader_named(name, w->many) || !sslh_i_holds_more(w, path, name));
+            if (entry[i] && !copy) sslh_i_leave(w, path, name, "beside files of many images: move them elsewhere");
+            continue;
+        }
+        if (train && sslh_i_test_name(name)) continue;
+        int packed = 0;
+        for (int k = 0; k < i && sslh_i_has_ending(name, ".gz"); k++)
+            packed |= entry[k] == SSLH_I_CONTENT_MANY && strlen(dir->name[k]) == n - 3 &&
+                      !strncmp(name, dir->name[k], n - 3);
+        if (packed) continue;
+        if (first && !sslh_i_same_set(first, name)) {
+            sslh_fail(w->c, SSLH_E_FORMAT,
+                      "%s: %s holds more than one set of images (%.80s and %.80s): give the path of one file, or move "
+                      "each set into a folder of its own",
+                      w->fn, sslh_i_tail(path), first, name);
+            return;
+        }
+        if (!first) first = name;
+        sslh_i_walk_file(w, path, name, w->one | w->many, -1);
+    }
+}
+
+/* Files of one sample in the folder itself, each with this label (-1: without labels). Returns their number. */
+SSLH_I_FN int sslh_i_walk_folder(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
+                                 int label) {
+    int added = 0;
+    for (int i = 0; i < dir->n && !SSLH_I_BAD(w->c); i++) {
+        const char *name = dir->name[i];
+        if (entry[i] == SSLH_I_CONTENT_ONE) added += sslh_i_walk_file(w, path, name, w->one, label);
+        else if (entry[i] != SSLH_I_CONTENT_HARMLESS && entry[i] != SSLH_I_CONTENT_FOLDER)
+            sslh_i_leave(w, path, name, w->other);
+        else if (entry[i] == SSLH_I_CONTENT_FOLDER && label >= 0 && sslh_i_holds_more(w, path, name))
+            sslh_i_leave(w, path, name, "a folder in a class folder: give the path whose sub-folders are the classes, "
+                                        "and put the files into these themselves");
+    }
+    return added;
+}
+
+/* The kinds of all entries, to be given back with sslh_i_free, and how many there are of each. */
+SSLH_I_FN sslh_i_content *sslh_i_entries(const sslh_i_walk *w, const char *path, const sslh_i_dir *dir,
+                                         int count[SSLH_I_CONTENT_KINDS]) {
+    sslh_i_content *entry = (sslh_i_content *)sslh_i_alloc(w->c, ((size_t)dir->n + 1) * sizeof *entry);
+    memset(count, 0, SSLH_I_CONTENT_KINDS * sizeof *count);
+    for (int i = 0; entry && i < dir->n && !SSLH_I_BAD(w->c); i++)
+        count[entry[i] = sslh_i_content_of(w, path, dir->name[i])]++;
+    return entry;
+}
+
+/* Sub-folders with files of one sample are the classes, numbered in the order of their names, which *names gets (NULL:
+   there are none). Returns the number of classes. */
+SSLH_I_FN int sslh_i_walk_classes(sslh_i_walk *w, const char *path, const sslh_i_dir *dir, const sslh_i_content *entry,
+                                  const char ***names) {
     sslh_ctx *c = w->c;
-    int classes = 0;
+    int classes = 0, count[SSLH_I_CONTENT_KINDS];
     const char **name = (const char **)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *name);
     size_t *length = (size_t *)sslh_i_alloc(c, ((size_t)dir->n + 1) * sizeof *length);
     *names = NULL;
     for (int i = 0; name && length && i < dir->n && !SSLH_I_BAD(c); i++) {
-        if (sslh_i_kind_in(c, w->fn, path, dir->name[i]) != SSLH_I_PATH_FOLDER) continue;
+        if (entry[i] != SSLH_I_CONTENT_FOLDER) continue;
         sslh_i_dir inner;
         char *full = sslh_i_join_path(c, path, dir->name[i], strlen(dir->name[i]));
         if (full && sslh_i_list_dir(c, w->fn, full, &inner)) {
-            if (sslh_i_walk_folder(w, full, &inner, classes)) {
+            sslh_i_content *within = sslh_i_entries(w, full, &inner, count);
+            if (within && sslh_i_walk_folder(w, full, &inner, within, classes)) {
                 name[classes] = dir->name[i];
                 length[classes++] = strlen(dir->name[i]);
             }
+            sslh_i_free(c, within);
             sslh_i_dir_free(c, &inner);
         }
         sslh_i_free(c, full);
     }
+    for (int i = 0; classes && i < dir->n; i++)
+        if (entry[i] == SSLH_I_CONTENT_ONE || entry[i] == SSLH_I_CONTENT_OTHER)
+            sslh_i_leave(w, path, dir->name[i], "beside class folders: put them into one of these, or elsewhere");
     if (classes && !SSLH_I_BAD(c)) *names = sslh_i_names_copy(c, name, length, classes);
     sslh_i_free(c, (void *)name);
     sslh_i_free(c, length);
     return classes;
 }
 
-/* One image of a folder. */
-SSLH_I_FN int sslh_i_add_image(void *set, const char *path, int label) {
-    return sslh_i_load_file((sslh_i_parts *)set, path, SSLH_I_GIVES_IMAGE, label);
-}
-
-/* A folder without an index.txt. */
-SSLH_I_FN void sslh_i_load_image_folder(sslh_i_parts *set, const char *path) {
-    sslh_ctx *c = set->c;
+/* A folder without index.txt. Returns the number of classes, whose names *names gets. */
+SSLH_I_FN int sslh_i_walk_path(sslh_i_walk *w, const char *path, const char ***names) {
+    sslh_ctx *c = w->c;
     sslh_i_dir dir;
-    sslh_i_walk w;
-    w.c = c;
-    w.fn = set->fn;
-    w.wanted = SSLH_I_GIVES_IMAGE;
-    w.add = sslh_i_add_image;
-    w.set = set;
-    if (!sslh_i_list_dir(c, set->fn, path, &dir)) return;
-    if (!sslh_i_load_binaries(set, path, &dir) && !SSLH_I_BAD(c)) {
-        set->classes = sslh_i_walk_classes(&w, path, &dir, &set->names);
-        if (!set->classes && !SSLH_I_BAD(c) && !sslh_i_walk_folder(&w, path, &dir, -1) && !SSLH_I_BAD(c))
-            sslh_i_no_images(set, path, "holds no images");
+    const sslh_i_left *left = &w->left;
+    int classes = 0, count[SSLH_I_CONTENT_KINDS];
+    if (!sslh_i_list_dir(c, w->fn, path, &dir)) return 0;
+    sslh_i_content *entry = sslh_i_entries(w, path, &dir, count);
+    if (!SSLH_I_BAD(c)) {
+        if (count[SSLH_I_CONTENT_MANY]) sslh_i_walk_many(w, path, &dir, entry);
+        else {
+            classes = sslh_i_walk_classes(w, path, &dir, entry, names);
+            if (!classes && !SSLH_I_BAD(c)) sslh_i_walk_folder(w, path, &dir, entry, -1);
+        }
     }
+    if (left->n && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s holds %d file%s or folder%s not read, %s%s: %s", w->fn, sslh_i_tail(path),
+                  left->n, left->n > 1 ? "s" : "", left->n > 1 ? "s that are" : " that is",
+                  left->n > 1 ? "the first is " : "", left->first, left->why);
+    sslh_i_free(c, entry);
     sslh_i_dir_free(c, &dir);
+    return classes;
 }
 
-SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
+/* A folder of images without index.txt. */
+SSLH_I_FN void sslh_i_load_image_folder(sslh_i_parts *set, const char *path) {
+    sslh_i_walk w;
+    memset(&w, 0, sizeof w);
+    w.c = set->c;
+    w.fn = set->fn;
+    w.one = SSLH_I_GIVES_IMAGE;
+    w.many = SSLH_I_GIVES_IMAGES;
+    w.add = sslh_i_load_file;
+    w.set = set;
+    w.other = "make PNG or JPEG files of pictures (for example by: convert FILE FILE.png), move others elsewhere";
+    set->classes = sslh_i_walk_path(&w, path, &set->names);
+    if (!set->n && !SSLH_I_BAD(set->c)) sslh_i_no_images(set, path, "holds no images");
+}
+
+SSLH_DEF sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_images_desc d) {
     sslh_i_parts set;
     memset(&set, 0, sizeof set);
     set.c = c;
     set.fn = "sslh_load_images";
+    set.desc = d;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
-    if (!path) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
-        return sslh_i_no_data(c);
-    }
-    if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
+    if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
+    else if (d.size && !sslh_i_side_ok(d.size))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: size %d: it must be 1 to %d, or 0 for images as they are", d.size,
+                  SSLH_I_VIEW_SIDE);
+    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
     else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
     else sslh_i_load_image_folder(&set, path);
     return sslh_i_parts_finish(&set);
+}
+
+SSLH_DEF sslh_data sslh_load_images(sslh_ctx *c, const char *path) {
+    sslh_images_desc d;
+    memset(&d, 0, sizeof d);
+    return sslh_load_images_ex(c, path, d);
 }
 
 /* ================================================================================================================== */
@@ -31962,15 +32283,15 @@ SSLH_I_FN void sslh_i_found_mono(sslh_i_found *f) {
     f->channels = 1;
 }
 
-/* One file of a folder, or the only one. */
-SSLH_I_FN int sslh_i_add_clip(void *set, const char *path, int label) {
-    sslh_i_clips *s = (sslh_i_clips *)set;
+/* Adds the recording of a file to a sslh_i_clips; label is the number of its folder, -1: none. */
+SSLH_I_FN int sslh_i_add_clip(void *to, const char *path, int wanted, int label) {
+    sslh_i_clips *s = (sslh_i_clips *)to;
     sslh_ctx *c = s->c;
     sslh_i_found found;
     size_t begin = sslh_i_base(path), n = strlen(path) - begin;
     const char *dot = strrchr(path + begin, '.');
     sslh_i_source source = sslh_i_source_open(c, s->fn, path);
-    int ok = sslh_i_read(&source, SSLH_I_GIVES_SOUND, &found);
+    int ok = sslh_i_read(&source, wanted, &found);
     sslh_i_source_close(&source);
     if (!ok) return 0;
     sslh_i_found_mono(&found);
@@ -32146,17 +32467,18 @@ SSLH_I_FN sslh_data sslh_i_clips_finish(sslh_i_clips *s) {
 
 SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_desc desc) {
     sslh_i_clips set;
-    sslh_i_dir dir;
     sslh_i_walk w;
     memset(&set, 0, sizeof set);
+    memset(&w, 0, sizeof w);
     set.c = w.c = c;
     set.fn = w.fn = "sslh_load_audio";
     set.d = desc;
     set.rate = desc.rate;
     if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
-    w.wanted = SSLH_I_GIVES_SOUND;
+    w.one = SSLH_I_GIVES_SOUND;
     w.add = sslh_i_add_clip;
     w.set = &set;
+    w.other = "make WAV files of recordings (for example by: ffmpeg -i FILE FILE.wav), move others elsewhere";
     if (!path || desc.length < 0 || desc.rate < 0 || !(desc.loudness >= -1.0f && desc.loudness < 1e6f))
         sslh_fail(c, SSLH_E_USAGE, "sslh_load_audio: %s.length %d, .rate %d, .loudness %g",
                   path ? "" : "the path is NULL; ", desc.length, desc.rate, (double)desc.loudness);
@@ -32164,15 +32486,15 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
         sslh_fail(c, SSLH_E_USAGE,
                   "sslh_load_audio: .labels \"%s\" should be words of letters and digits, or *, with one other "
                   "character between each two, at most three of them words", sslh_i_tail(desc.labels));
-    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER) sslh_i_add_clip(&set, path, -1);
-    else if (sslh_i_list_dir(c, set.fn, path, &dir)) {
-        char names[128];
-        set.classes = sslh_i_walk_classes(&w, path, &dir, &set.folders);
-        sslh_i_reader_names(SSLH_I_GIVES_SOUND, names, sizeof names);
-        if (!set.classes && !SSLH_I_BAD(c) && !sslh_i_walk_folder(&w, path, &dir, -1) && !SSLH_I_BAD(c))
+    else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER) sslh_i_add_clip(&set, path, w.one, -1);
+    else {
+        set.classes = sslh_i_walk_path(&w, path, &set.folders);
+        if (!set.n && !SSLH_I_BAD(c)) {
+            char names[128];
+            sslh_i_reader_names(w.one, names, sizeof names);
             sslh_fail(c, SSLH_E_FORMAT, "sslh_load_audio: %s holds no recordings; wanted: %s files, or a sub-folder of "
                       "them per class", sslh_i_tail(path), names);
-        sslh_i_dir_free(c, &dir);
+        }
     }
     return sslh_i_clips_finish(&set);
 }

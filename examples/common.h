@@ -6,11 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #ifdef _WIN32
 #include <direct.h>
 #define make_folder(path) _mkdir(path)
+#ifndef S_ISDIR
+#define S_ISDIR(mode) (((mode)&S_IFMT) == S_IFDIR)
+#endif
 #else
-#include <sys/stat.h>
 #define make_folder(path) mkdir(path, 0777)
 #endif
 
@@ -27,20 +30,21 @@ typedef struct options {
     unsigned long seed;
     int threads, epochs, batch;
     int images;        /* --images: only so many training images; 0: all */
-    int side;          /* --side: images are resized to side x side when they are loaded; 0: as they are */
+    int size;          /* --size: images are resized and cropped to size x size; 0: as they are, if all are alike */
     int smoke;         /* --smoke: a few seconds, to see that everything runs */
     int bfloat16;      /* --bfloat16: products and convolutions of operands rounded to bfloat16 */
 } options;
 
 static const char *const options_help =
-    "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders, PNG sheets with index.txt,"
-    "\n"
-    "                 a folder with train and test inside, or the name of a set in $SSLH_DATA; default: Fashion-MNIST\n"
-    "                 (10,000 images that come with this repository)\n"
-    "  --test PATH    test images; default: found beside the training images, else a tenth of them\n"
+    "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders of pictures (PNG, JPEG),\n"
+    "                 sheets with index.txt, a folder with train and test inside, or the name of a set in $SSLH_DATA;\n"
+    "                 default: Fashion-MNIST (10,000 images that come with this repository)\n"
+    "  --test PATH    test images; default: found beside the training images, else every tenth of them\n"
+    "  --size N       images are resized so that the shorter side has N pixels, and cropped to the middle N x N;\n"
+    "                 default: as they are, or 64 when they are of several sizes\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
     "  --epochs N     passes over the data           --batch N     images per step\n"
-    "  --images N     the first N training images    --side N      images resized to N x N (bicubic)\n"
+    "  --images N     the first N training images\n"
     "  --out FOLDER   pictures go here (default out) --smoke       a few seconds only\n"
     "  --bfloat16     products of rounded operands, faster on some processors (docs/bfloat16.md)\n";
 
@@ -91,7 +95,7 @@ static options options_parse(int *argc, char **argv, const char *about, const ch
         else if ((v = option_value(*argc, argv, &i, "--batch")) != NULL) o.batch = (int)option_number("--batch", v);
         else if ((v = option_value(*argc, argv, &i, "--images")) != NULL)
             o.images = (int)option_number("--images", v);
-        else if ((v = option_value(*argc, argv, &i, "--side")) != NULL) o.side = (int)option_number("--side", v);
+        else if ((v = option_value(*argc, argv, &i, "--size")) != NULL) o.size = (int)option_number("--size", v);
         else if (extra) argv[left++] = argv[i];
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
@@ -173,89 +177,82 @@ static int file_find(char *out, size_t size, const char *folder, const char *nam
     return file_exists(out);
 }
 
-/* The images resized to side x side, 8-bit. Their memory is needed to the end of the program. */
-static sslh_data resized(sslh_ctx *c, sslh_data data, int side) {
-    size_t before = (size_t)data.height * (size_t)data.width * (size_t)data.channels;
-    size_t after = (size_t)side * (size_t)side * (size_t)data.channels, k;
-    uint8_t *pixels = (uint8_t *)malloc(after * (size_t)data.count), *to = pixels;
-    float *in = (float *)malloc(before * sizeof *in), *out = (float *)malloc(after * sizeof *out);
-    int32_t *labels = (int32_t *)malloc((size_t)data.count * sizeof *labels), *label = labels;
-    sslh_loader_desc ld;
-    sslh_loader *loader;
-    sslh_batch batch;
-    int64_t mark = sslh_mark(c);
-    int i;
-    if (!pixels || !in || !out || !labels) {
-        fprintf(stderr, "not enough memory for images of %d x %d\n", side, side);
-        exit(1);
+static int folder_exists(const char *path) {
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
+}
+
+/* Images at a path, of *size x *size pixels if that is not 0. Photographs are of several sizes: a line says what is
+   done with them, and *size is set so that the same is done with the test images. */
+static sslh_data load_at(sslh_ctx *c, const char *path, int *size) {
+    sslh_images_desc desc = {0, 0};
+    sslh_data d;
+    desc.size = *size;
+    d = sslh_load_images_ex(c, path, desc);
+    if (!*size && sslh_error_code(c) == SSLH_E_SHAPE) {
+        sslh_clear_error(c);
+        *size = desc.size = 64;
+        printf("%s: images of several sizes: the shorter side of each is resized to %d pixels, and the middle is cut "
+               "out (--size)\n", path, *size);
+        d = sslh_load_images_ex(c, path, desc);
     }
-    memset(&ld, 0, sizeof ld);
-    ld.batch = 1;
-    ld.in_order = 1;
-    loader = sslh_loader_new(c, data, ld);
-    while (sslh_next_batch(loader, &batch)) {
-        sslh_read(sslh_batch_images(c, batch), in, before);
-        sslh_resize(c, in, data.height, data.width, data.channels, NULL, out, side, side, 0, 0);
-        for (k = 0; k < after; k++) {
-            float v = out[k] * 255 + 0.5f; /* bicubic values may leave 0 .. 255 */
-            *to++ = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-        }
-        for (i = 0; batch.labels && i < batch.count; i++) *label++ = batch.labels[i];
-    }
-    sslh_rewind(c, mark); /* the loader */
-    free(in);
-    free(out);
-    return sslh_data_from_images(c, pixels, (int)data.count, side, side, data.channels, label > labels ? labels : NULL);
+    return d;
+}
+
+/* Every tenth image, or the others: in a folder of class folders the last tenth would be one class. */
+static sslh_data tenth(sslh_data d, int others) {
+    int32_t *index = (int32_t *)malloc((size_t)d.count * sizeof *index);
+    int64_t i, n = 0;
+    sslh_data part;
+    for (i = 0; index && i < d.count; i++)
+        if ((i % 10 == 9) != others) index[n++] = (int32_t)i;
+    part = sslh_data_pick(d, index, n);
+    free(index);
+    return part;
 }
 
 /* Loads training and test images as --data and --test say. */
 static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     char folder[1024], path[1200];
     const char *root = getenv("SSLH_DATA");
-    int i, n = 0;
+    int i, n = 0, size = o->size;
     const char *data = o->data ? o->data : "examples/data";
     snprintf(folder, sizeof folder, "%s", data);
     if (!strchr(data, '/') && !strchr(data, '.')) { /* a bare name: a set in SSLH_DATA */
         snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", data);
     }
     memset(test, 0, sizeof *test);
-    snprintf(path, sizeof path, "%s/train/index.txt", folder);
-    if (file_exists(path)) { /* sheets */
-        snprintf(path, sizeof path, "%s/train", folder);
-        *train = sslh_load_images(c, path);
+    snprintf(path, sizeof path, "%s/train", folder);
+    if (folder_exists(path)) { /* sheets, or class folders */
+        *train = load_at(c, path, &size);
         snprintf(path, sizeof path, "%s/test", folder);
-        *test = sslh_load_images(c, path);
+        if (folder_exists(path)) *test = load_at(c, path, &size);
         n = -1;
     }
     for (i = 1; i <= 5 && n >= 0; i++) { /* CIFAR-10 */
         snprintf(path, sizeof path, "%s/data_batch_%d.bin", folder, i);
         if (!file_exists(path)) continue;
-        *train = n++ ? sslh_data_join(*train, sslh_load_images(c, path)) : sslh_load_images(c, path);
+        *train = n++ ? sslh_data_join(*train, load_at(c, path, &size)) : load_at(c, path, &size);
     }
     if (n < 0) { /* have both */
     } else if (n) {
         if (file_find(path, sizeof path, folder, "test_batch.bin") ||
             file_find(path, sizeof path, folder, "test_5000.bin"))
-            *test = sslh_load_images(c, path);
+            *test = load_at(c, path, &size);
     } else if (file_find(path, sizeof path, folder, "train-images-idx3-ubyte")) { /* MNIST and its relatives */
-        *train = sslh_load_images(c, path);
-        if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = sslh_load_images(c, path);
-    } else *train = sslh_load_images(c, folder);
-    if (o->test) *test = sslh_load_images(c, o->test);
-    if (!test->count && !sslh_error(c)) { /* none given: the last tenth */
-        int64_t cut = train->count - train->count / 10;
-        *test = sslh_data_range(*train, cut, train->count);
-        *train = sslh_data_range(*train, 0, cut);
+        *train = load_at(c, path, &size);
+        if (file_find(path, sizeof path, folder, "t10k-images-idx3-ubyte")) *test = load_at(c, path, &size);
+    } else *train = load_at(c, folder, &size);
+    if (o->test) *test = load_at(c, o->test, &size);
+    if (!test->count && !sslh_error(c)) { /* none given */
+        *test = tenth(*train, 0);
+        *train = tenth(*train, 1);
     }
     if (o->smoke && !sslh_error(c)) {
         if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);
         if (test->count > 256) *test = sslh_data_range(*test, 0, 256);
     }
     if (o->images && !sslh_error(c) && train->count > o->images) *train = sslh_data_range(*train, 0, o->images);
-    if (o->side && !sslh_error(c)) {
-        *train = resized(c, *train, o->side);
-        *test = resized(c, *test, o->side);
-    }
     stop_on_error(c);
 }
 

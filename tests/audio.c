@@ -284,6 +284,34 @@ static void clips_in_folders(void) {
     }
     sslh_load_audio(c, folder, audio_desc("a-b.c"));
     CHECK_ERROR(c, "has no part \"b\"");
+    /* labels by the names of classes: in every field when joined, in that of .labels when matched */
+    sslh_data some = sslh_data_join(sslh_data_where(sslh_load_audio(c, inner[1], audio_desc("speaker-number")), "speaker", "b"),
+                                    sslh_load_audio(c, inner[0], audio_desc("speaker-number")));
+    CHECK_OK(c);
+    CHECK(some.count == 3 && some.classes == 2 && some.labels[0] == 1 && some.labels[1] == 0, "joined");
+    char alone[700];
+    snprintf(alone, sizeof alone, "%s/b-1.wav", inner[0]);
+    sslh_data b = sslh_load_audio(c, alone, audio_desc("speaker-number")); /* b is 0 and 1 is 0 */
+    sslh_data both = sslh_data_join(b, some), like = sslh_data_match_classes(b, some);
+    CHECK_OK(c);
+    CHECK(both.count == 4 && both.classes == 2 && !strcmp(both.class_names[0], "b") && both.labels[0] == 0 &&
+              both.labels[1] == 0 && both.labels[2] == 1, "joined by the names of speakers");
+    both = sslh_data_labelled(both, "number");
+    CHECK(both.classes == 2 && !strcmp(both.class_names[1], "2") && both.labels[1] == 0 && both.labels[2] == 1,
+          "and by those of numbers");
+    CHECK(like.labels[0] == 1 && like.classes == 2 && sslh_data_labelled(like, "number").classes == 1 &&
+              sslh_data_labelled(like, "speaker").labels[0] == 1, "matched: the speaker only");
+    /* what cannot be read is told, but for text */
+    char text[700];
+    for (int k = 0; k < 3; k++) {
+        snprintf(text, sizeof text, "%s/%s", k == 2 ? folder : inner[1], k == 0 ? "notes.txt" : "c-3.flac");
+        FILE *f = fopen(text, "wb");
+        if (f) fputs("fLaC", f), fclose(f);
+        sslh_load_audio(c, folder, audio_desc(NULL));
+        if (k == 0) CHECK_OK(c);
+        else CHECK_ERROR(c, k == 1 ? "1 file or folder that is not read, " : "c-3.flac: beside class folders");
+        (void)test_remove(text);
+    }
     char one[700];
     snprintf(one, sizeof one, "%s/b-1.wav", inner[0]);
     sslh_data single = sslh_load_audio(c, one, audio_desc("speaker-number"));

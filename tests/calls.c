@@ -871,6 +871,8 @@ static int call_row(world *w, int row, const char **names) {
         if (e[j].values == (const void *)numbers) e[j].shape.ndim = 0; if (!dice(4)) e[j].lengths = numbers; }
         add_data(w, sslh_data_from_fields(c, dice(8) ? e : NULL, dice(3) ? 1 + dice(4) : few(), dice(3) ? 4 : few())))
     ROW(sslh_data_range, add_data(w, sslh_data_range(d[0], dice(2) ? 0 : i[0], dice(2) ? 3 : i[1])))
+    ROW(sslh_load_images_ex, sslh_images_desc e; memset(&e, 0, sizeof e); e.size = zeros_mostly(); e.bilinear = zeros_mostly();
+        add_data(w, sslh_load_images_ex(c, path, e)))
     ROW(sslh_load_audio, sslh_audio_desc e; memset(&e, 0, sizeof e); e.length = zeros_mostly(); e.rate = zeros_mostly(); e.loudness = zeros_mostly_real();
         if (dice(2)) e.labels = text[0]; add_data(w, sslh_load_audio(c, path, e)))
     ROW(sslh_load_wav, int h; int64_t count; sslh_load_wav(c, path, dice(2) ? &count : NULL, dice(2) ? &h : NULL, &h))
@@ -882,6 +884,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_data_pick, for (int j = 0; j < 4; j++) numbers[j] = dice(3) ? dice(5) : any_int();
         add_data(w, sslh_data_pick(d[0], dice(6) ? numbers : NULL, k[0])); memset(numbers, 0, 16))
     ROW(sslh_data_fraction, add_data(w, sslh_data_fraction(d[0], (double)f[0], 1)))
+    ROW(sslh_data_match_classes, add_data(w, sslh_data_match_classes(d[0], d[1])))
     ROW(sslh_data_join, add_data(w, sslh_data_join(d[0], d[1])))
     ROW(sslh_data_mean_std, float mean[4]; float std[4]; sslh_data_mean_std(d[0], dice(5) ? mean : NULL, dice(5) ? std : NULL))
     ROW(sslh_data_image, uint8_t *p = (uint8_t *)malloc(8 * 8 * 4); sslh_data_image(d[0], dice(2) ? 1 : i[0], dice(5) ? p : NULL); free(p))

@@ -40,10 +40,9 @@ static void idx_files(void) {
         CHECK(sscanf(last, "idx %x", &crc) == 1 && d.field[0].values && sslh_i_crc32(0, d.field[0].values, 120) == crc,
               "pixels of %s", names[i]);
     }
-    /* the folder holds both: with labels, twelve images */
+    /* the folder holds both, which are two sets by their names */
     sslh_data d = sslh_load_images(c, test_golden("idx"));
-    CHECK_OK(c);
-    CHECK(d.count == 12 && d.labels && d.labels[6] == 3, "%d images in the folder", (int)d.count);
+    CHECK_ERROR(c, "more than one set of images (plain-images-idx3-ubyte and zipped-images-idx3-ubyte.gz)");
     sslh_load_images(c, test_golden("idx/plain-labels-idx1-ubyte"));
     CHECK_ERROR(c, "labels or vectors, not images");
 
@@ -155,6 +154,183 @@ static void folders(void) {
     CHECK_ERROR(c, "cannot open");
     sslh_load_images(c, NULL);
     CHECK_ERROR(c, "NULL");
+    sslh_destroy(c);
+}
+
+/* Puts files of some names into a folder of its own, loads it and removes all again. A name that ends with / is a
+   folder; .pgm files have one pixel, -idx3- files and .bin files have two images. */
+static sslh_data load_names(sslh_ctx *c, const char *const *name) {
+    static const char idx[] = "\0\0\10\3\0\0\0\2\0\0\0\1\0\0\0\1ab";
+    static char records[2 * 3073];
+    char path[64];
+    int n = 0;
+    test_temporary_folder("names");
+    for (; name[n]; n++) {
+        snprintf(path, sizeof path, "names/%s", name[n]);
+        size_t length = strlen(path);
+        if (path[length - 1] == '/') path[length - 1] = 0, test_temporary_folder(path);
+        else if (strstr(path, "idx3")) sslh_i_write_whole(c, "test", test_temporary(path), idx, sizeof idx - 1);
+        else if (strstr(path, ".bin")) sslh_i_write_whole(c, "test", test_temporary(path), records, sizeof records);
+        else put(c, path, strstr(path, ".pgm") ? "P2 1 1 255 7" : "any");
+    }
+    CHECK_OK(c);
+    sslh_data d = sslh_load_images(c, test_temporary("names"));
+    while (n) {
+        snprintf(path, sizeof path, "names/%s", name[--n]);
+        if (path[strlen(path) - 1] == '/') path[strlen(path) - 1] = 0;
+        (void)test_remove(test_temporary(path));
+    }
+    (void)test_remove(test_temporary("names"));
+    return d;
+}
+
+/* Nothing that a folder holds is passed over in silence, and no test file gets into the training set. */
+static void folder_contents(void) {
+    static const struct {
+        const char *name[8];
+        int count, classes; /* or */
+        const char *error;
+    } cases[] = {
+        {{"x-train-images-idx3-ubyte", "x-test-images-idx3-ubyte", NULL}, 2, 0, NULL},
+        {{"x_test_images.idx3", "train.idx3", "t10k.idx3", "testing-idx3", NULL}, 2, 0, NULL},
+        {{"latest-idx3", NULL}, 2, 0, NULL},
+        {{"data_batch_1.bin", "data_batch_2.bin", "test_batch.bin", "batches.meta.txt", NULL}, 4, 1, NULL},
+        {{"a-images-idx3-ubyte", "b-images-idx3-ubyte", NULL}, 0, 0, "more than one set of images (a-images"},
+        {{"train-idx3", "train-idx3.gz", "train-idx3-folder/", "train-idx3-folder/train-idx3", NULL}, 2, 0, NULL},
+        {{"train-idx3", "picture.pgm", NULL}, 0, 0, "names/picture.pgm: beside files of many images"},
+        {{"train-idx3", "more/", "more/a.pgm", NULL}, 0, 0, "names/more: beside files of many images"},
+        {{"a/", "a/1.pgm", "b/", "b/1.pgm", ".hidden", "README", "Thumbs.db", NULL}, 2, 2, NULL},
+        {{"a/", "a/1.pgm", "b/", "b/notes.TXT", "c/", NULL}, 1, 1, NULL},
+        {{"a/", "a/1.pgm", "a/__MACOSX/", "a/desktop.ini", "data.csv", NULL}, 1, 1, NULL},
+        {{"a/", "a/1.pgm", "b/", "b/images/", "b/images/1.pgm", NULL}, 0, 0, "names/b/images: a folder in a class"},
+        {{"a/", "a/1.pgm", "b/", "b/1.gif", "b/2.gif", "b/3.webp", NULL}, 0, 0, "3 files or folders that are not read"},
+        {{"a/", "a/1.pgm", "b/", "b/1.gif", NULL}, 0, 0, "1 file or folder that is not read"},
+        {{"a/", "a/1.pgm", "1.pgm", NULL}, 0, 0, "names/1.pgm: beside class folders"},
+        {{"1.pgm", "2.heic", NULL}, 0, 0, "names/2.heic: make PNG or JPEG files of pictures"},
+        {{"1.pgm", "2.pgm", "3.pgm", "empty/", NULL}, 3, 0, NULL},
+        {{"data.mat", NULL}, 0, 0, "names/data.mat: make"},
+        {{"notes.txt", NULL}, 0, 0, "holds no images; wanted"},
+    };
+    sslh_ctx *c = create(0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sslh_data d = load_names(c, cases[i].name);
+        if (cases[i].error) CHECK_ERROR(c, cases[i].error);
+        else {
+            CHECK_OK(c);
+            CHECK((int)d.count == cases[i].count && d.classes == cases[i].classes, "case %d: %d images, %d classes",
+                  (int)i, (int)d.count, d.classes);
+            sslh_clear_error(c);
+        }
+    }
+    if (sslh_i_path("/dev/zero") == SSLH_I_PATH_OTHER) { /* has no end */
+        sslh_load_images(c, "/dev/zero");
+        CHECK_ERROR(c, "a device or a pipe");
+    }
+    sslh_destroy(c);
+}
+
+/* Photographs of several sizes become images of one: the shorter side is resized, the middle of the longer one cut out.
+   Alike in each third, so that the middle and the size can be told. */
+static void several_sizes(void) {
+    uint8_t p[30 * 90 * 3];
+    sslh_ctx *c = create(0);
+    sslh_images_desc desc = {0, 0};
+    test_temporary_folder("sizes");
+    for (int turned = 0; turned < 2; turned++) {
+        int h = turned ? 90 : 30, w = turned ? 30 : 90;
+        for (int y = 0; y < h; y++)
+            for (int x = 0; x < w; x++)
+                for (int k = 0; k < 3; k++) p[(y * w + x) * 3 + k] = (uint8_t)(((turned ? y : x) / 30 + 1) * 20 + k);
+        sslh_save_png(c, test_temporary(turned ? "sizes/b.png" : "sizes/a.png"), p, h, w, 3);
+    }
+    sslh_load_images(c, test_temporary("sizes"));
+    CHECK(sslh_error_code(c) == SSLH_E_SHAPE, "the code tells that sizes differ");
+    CHECK_ERROR(c, "sslh_load_images_ex with .size");
+    for (desc.size = 10; desc.size <= 60; desc.size += 50) {
+        sslh_data d = sslh_load_images_ex(c, test_temporary("sizes"), desc);
+        CHECK_OK(c);
+        CHECK(d.count == 2 && d.height == desc.size && d.width == desc.size && d.channels == 3, "%d x %d", d.height,
+              d.width);
+        const uint8_t *q = (const uint8_t *)d.field[0].values;
+        for (int i = 0; q && i < 2; i++)
+            for (int k = 0; k < 3; k++) {
+                int side = desc.size, middle = (i * side * side + side / 2 * side + side / 2) * 3 + k;
+                CHECK(q[middle] == 40 + k, "size %d, image %d: %d in the middle", side, i, q[middle]);
+                int first = i * side * side * 3 + k; /* three pixels from the border it is the middle third still */
+                int inside = first + (i ? 3 * side : 3) * 3;
+                CHECK(q[inside] >= 39 + k && q[inside] <= 41 + k, "size %d, image %d: %d inside", side, i, q[inside]);
+                CHECK(q[first] >= 32 && q[first] <= 46, "size %d, image %d: %d at the border", side, i, q[first]);
+            }
+    }
+    desc.size = -3;
+    sslh_load_images_ex(c, test_temporary("sizes"), desc);
+    CHECK_ERROR(c, "size -3");
+    (void)test_remove(test_temporary("sizes/a.png"));
+    (void)test_remove(test_temporary("sizes/b.png"));
+    (void)test_remove(test_temporary("sizes"));
+    sslh_destroy(c);
+}
+
+/* Two folders number their classes each for itself: names decide. Each class is one grey level, which raw pixels
+   tell. */
+static void classes_by_name(void) {
+    static const char *const three[] = {"ant", "bee", "cat"}, *const two[] = {"ant", "cat"}, *const other[] = {"cat", "dog"};
+    static const int32_t of_three[] = {0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2}, of_two[] = {0, 1, 1, 0, 1, 1};
+    static const uint8_t grey_three[] = {10, 120, 250, 20, 130, 240, 15, 125, 245, 12, 122, 235};
+    static const uint8_t grey_two[] = {14, 248, 238, 18, 242, 244};
+    uint8_t p[12][4], q[6][4]; /* 2 x 2 pixels, of which two are alike in all, so that directions differ too */
+    for (int i = 0; i < 12; i++) p[i][0] = p[i][3] = grey_three[i], p[i][1] = p[i][2] = 100;
+    for (int i = 0; i < 6; i++) q[i][0] = q[i][3] = grey_two[i], q[i][1] = q[i][2] = 100;
+    sslh_ctx *c = create(0);
+    sslh_data train = sslh_data_from_images(c, p[0], 12, 2, 2, 1, of_three);
+    sslh_data test = sslh_data_from_images(c, q[0], 6, 2, 2, 1, of_two), d;
+    train.class_names = three;
+    test.class_names = two;
+    sslh_knn_desc k;
+    memset(&k, 0, sizeof k);
+    k.k = 1;
+    sslh_probe_desc l;
+    memset(&l, 0, sizeof l);
+    l.l2 = 1e-5f;
+    CHECK(sslh_knn(c, NULL, train, test, k) == 1, "nearest neighbours: cat is 2 in one and 1 in the other");
+    CHECK(sslh_linear_probe(c, NULL, train, test, l) == 1, "linear probe");
+    d = sslh_data_match_classes(test, train);
+    CHECK_OK(c);
+    CHECK(d.classes == 3 && d.class_names == three && d.labels[0] == 0 && d.labels[1] == 2 && d.labels[5] == 2,
+          "labels by name");
+    CHECK(((const int32_t *)d.field[1].values)[2] == 2 && test.labels[1] == 1, "the field of labels too; test unchanged");
+    d = sslh_data_match_classes(train, train);
+    CHECK(d.labels == train.labels, "the same names: nothing to do");
+    d = sslh_data_match_classes(train, sslh_data_from_images(c, q[0], 6, 2, 2, 1, of_two));
+    CHECK(d.labels == train.labels, "no names: nothing to do");
+    test.class_names = other; /* dog is unknown; a part of the set without it is not */
+    sslh_knn(c, NULL, train, test, k);
+    CHECK_ERROR(c, "sslh_knn: the class \"dog\" is not among the 3 classes");
+    sslh_linear_probe(c, NULL, train, test, l);
+    CHECK_ERROR(c, "sslh_linear_probe: the class \"dog\"");
+    d = sslh_data_match_classes(test, train);
+    CHECK_ERROR(c, "sslh_data_match_classes: the class \"dog\"");
+    static const int32_t cats[] = {0, 3};
+    d = sslh_data_match_classes(sslh_data_pick(test, cats, 2), train);
+    CHECK_OK(c);
+    CHECK(d.count == 2 && d.labels[0] == 2 && d.labels[1] == 2, "a part without the unknown class");
+    CHECK(d.classes == 3 && d.field[1].classes == 4 && !strcmp(d.field[1].names[3], "dog"), "which the field knows");
+    d = sslh_data_match_classes(d, test);
+    CHECK_OK(c);
+    CHECK(d.count == 2 && d.labels[0] == 0 && d.labels[1] == 0 && ((const int32_t *)d.field[1].values)[1] == 1,
+          "and back: cat is 0 and dog is 1 again");
+    d = sslh_data_join(train, test); /* ant bee cat and cat dog */
+    CHECK_OK(c);
+    CHECK(d.classes == 4 && !strcmp(d.class_names[3], "dog") && !strcmp(d.class_names[1], "bee") && d.labels[11] == 2 &&
+          d.labels[12] == 2 && d.labels[13] == 3, "joined by name: %d classes", d.classes);
+    sslh_convnet_desc e;
+    memset(&e, 0, sizeof e);
+    e.channels = 1;
+    sslh_finetune_desc f;
+    memset(&f, 0, sizeof f);
+    f.epochs = 1;
+    sslh_finetune(c, sslh_convnet(c, e), train, test, f);
+    CHECK_ERROR(c, "sslh_finetune: the class \"dog\"");
     sslh_destroy(c);
 }
 
@@ -599,7 +775,7 @@ static void no_memory(void) {
         "class a\nclass b\ncell 2 2\nsheet a.png columns 2 count 4\nsheet a.png columns 1 count 1\nlabels l.txt\n");
     CHECK_OK(w);
     sslh_destroy(w);
-    for (int work = 0; work < 4; work++)
+    for (int work = 0; work < 6; work++)
         for (long fail = 0, done = 0; !done; fail++) {
             counter k = {-1, 0};
             sslh_desc desc;
@@ -616,7 +792,21 @@ static void no_memory(void) {
             if (work == 0) sslh_load_images(c, test_temporary("few"));
             else if (work == 1) sslh_load_images(c, test_temporary("sheet"));
             else if (work == 2) sslh_data_join(sslh_data_fraction(d, 0.5, 1), sslh_data_range(d, 1, 3));
-            else {
+            else if (work == 3) {
+                sslh_images_desc five = {5, 0};
+                sslh_load_images_ex(c, test_temporary("few"), five);
+            } else if (work == 4) { /* as many names as small_set may have classes */
+                static const char *const one[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"};
+                static const char *const two[] = {"z", "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"};
+                sslh_data e = d;
+                CHECK(d.classes > 0 && d.classes < 12, "%d classes", d.classes);
+                e.class_names = one;
+                d.class_names = two;
+                d.classes = 12;
+                sslh_data_match_classes(e, d);
+                d.classes = e.classes;
+                sslh_data_join(d, e);
+            } else {
                 sslh_loader *l = sslh_loader_new(c, d, loader_desc(4, 0, 1, 0));
                 while (sslh_next_batch(l, &b)) sslh_batch_images(c, b), sslh_batch_labels(c, b);
             }
@@ -639,6 +829,9 @@ TESTS_BEGIN
     TEST(idx_files)
     TEST(cifar_files)
     TEST(folders)
+    TEST(folder_contents)
+    TEST(several_sizes)
+    TEST(classes_by_name)
     TEST(sheets)
     TEST(example_data)
     TEST(real_data)
