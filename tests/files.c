@@ -492,6 +492,50 @@ static void jpeg_refuses(void) {
     sslh_destroy(c);
 }
 
+/* What may be missing or too much: the pixels stay the same. */
+static void jpeg_tolerates(void) {
+    static const struct {
+        const char *file;
+        int marker; /* of the segment that becomes a comment, or 0: .. */
+        const char *more;
+        int size, behind; /* .. bytes that are put in behind so many bytes, from the end when negative */
+    } odd[] = {
+        {"pil_444_q95.jpg", 0xe0, NULL, 0, 0},     /* without JFIF the names 1, 2, 3 are Y, Cb, Cr */
+        {"cjpeg_rgb.jpg", 0xee, NULL, 0, 0},       /* without Adobe's mark the names R, G, B tell */
+        {"pil_grey.jpg", 0, "abc", 3, -2},         /* bytes before the end mark */
+        {"pil_grey.jpg", 0, "\xff\xff", 2, 2},     /* a marker may begin with several FF */
+        {"cjpeg_restart.jpg", 0, "\xff\xff", 2, -2},
+    };
+    static test_sample sample[256];
+    int n = test_samples(sample, 256), met = 0;
+    sslh_ctx *c = create();
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++)
+        for (int k = 0; k < n; k++) {
+            size_t size = sample[k].size, at, bytes;
+            int h, w, ch, h2, w2, ch2;
+            if (strcmp(sample[k].name, odd[i].file)) continue;
+            uint8_t *q = (uint8_t *)malloc(size + 8);
+            memcpy(q, sample[k].bytes, size);
+            if (odd[i].marker) q[jpeg_segment(q, size, 2, odd[i].marker) - 3] = 0xfe;
+            else {
+                at = odd[i].behind < 0 ? size - (size_t)-odd[i].behind : (size_t)odd[i].behind;
+                memmove(q + at + odd[i].size, q + at, size - at);
+                memcpy(q + at, odd[i].more, (size_t)odd[i].size);
+            }
+            uint8_t *a = sslh_load_image_memory(c, sample[k].bytes, size, &h, &w, &ch);
+            uint8_t *b = sslh_load_image_memory(c, q, size + (size_t)odd[i].size, &h2, &w2, &ch2);
+            CHECK_OK(c);
+            bytes = (size_t)h * (size_t)w * (size_t)ch;
+            CHECK(a && b && h == h2 && w == w2 && ch == ch2 && !memcmp(a, b, bytes), "case %d", (int)i);
+            sslh_clear_error(c);
+            free(q);
+            met++;
+        }
+    CHECK(met == 5, "%d cases", met);
+    while (n) free(sample[--n].bytes);
+    sslh_destroy(c);
+}
+
 static void bmp_refuses(void) {
     static const struct { int at, value; const char *text; } bad[] = {
         {18, 0, "0 x 20 pixels"},
@@ -713,6 +757,7 @@ TESTS_BEGIN
     TEST(truncation_and_flips)
     TEST(png_refuses)
     TEST(jpeg_refuses)
+    TEST(jpeg_tolerates)
     TEST(bmp_refuses)
     TEST(others_refuse)
     TEST(whole_files)

@@ -40,7 +40,7 @@ static const sslh_method_info *method_info(const char *name) {
 }
 
 /* --methods, and --help with the name of a method behind it: said before anything else is read. */
-static void tell(int argc, char **argv) {
+static void answer(int argc, char **argv) {
     const sslh_method_info *m;
     int i;
     for (i = 1; i < argc; i++) {
@@ -264,7 +264,7 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     char text[16384];
     int run;
-    tell(argc, argv);
+    answer(argc, argv);
     o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
     s = settings_parse(argc, argv, &o);
     c = options_create(&o);
