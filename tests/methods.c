@@ -449,7 +449,8 @@ static void wrong_use(void) {
 static sslh_method by_name(sslh_ctx *c, const sslh_method_info *info, sslh_data data, const char *settings) {
     sslh_net *encoder = strcmp(info->encoder, "own") == 0   ? NULL
                         : strcmp(info->encoder, "vit") == 0 ? vit(c, 0)
-                        : strcmp(info->encoder, "conv_gru") == 0 ? conv_gru(c, 0)
+                        : strcmp(info->encoder, "conv_gru") == 0 /* the norm of the case with these negatives */
+                            ? conv_gru(c, !settings || !strstr(settings, "from=") ? 0 : strstr(settings, "from=1") ? 2 : SSLH_OFF)
                                                             : convnet(c, 6, 10);
     return sslh_method_make(c, info->name, encoder, data, settings);
 }
@@ -1228,6 +1229,9 @@ static void text_is_a_descriptor(void) {
         "head_hidden=11 one_order=1 no_head_norm=1 projection=1",
         "hidden=9,latent=3",
         "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0",
+        "steps=3 negatives=7 crop=48",
+        "steps=3 negatives=7 crop=48 from=1",
+        "steps=3 negatives=7 crop=48 from=2",
         "decoder_width=8,decoder_depth=1,decoder_heads=2",
         "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1"};
     int k;
@@ -1294,7 +1298,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, cpc, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
