@@ -3,7 +3,7 @@
    tested on clips that were held out, of speakers that were heard and of speakers that were not.
 
        build/examples/cpc                                  the synthetic voices that come with this repository
-       build/examples/cpc --data fsdd/recordings           people: the Free Spoken Digit Dataset (or any DIGIT_SPEAKER_NUMBER.wav) */
+       build/examples/cpc --data fsdd/recordings --epochs 5      people: the Free Spoken Digit Dataset */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
