@@ -16402,11 +16402,11 @@ SSLH_I_FN sslh_tensor *sslh_i_row_norm(sslh_ctx *c, const char *op, sslh_tensor 
 }
 /* Ba et al. 2016, eq. 4. */
 SSLH_DEF sslh_tensor *sslh_layer_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, sslh_tensor *beta, float eps) {
-    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, (sslh_real)sslh_i_default(eps, 1e-5f), 0);
+    return sslh_i_row_norm(c, "sslh_layer_norm", x, gamma, beta, sslh_i_default_real(eps, SSLH_I_R(1e-5)), 0);
 }
 /* Zhang & Sennrich 2019, eq. 4. */
 SSLH_DEF sslh_tensor *sslh_rms_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *gamma, float eps) {
-    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, (sslh_real)sslh_i_default(eps, 1.0f / 8388608), 1);
+    return sslh_i_row_norm(c, "sslh_rms_norm", x, gamma, NULL, sslh_i_default_real(eps, SSLH_I_R(1) / 8388608), 1);
 }
 
 /* --- standardise over any axes ------------------------------------------------------------------------------------ */

@@ -507,7 +507,7 @@ static void resume_refused(void) {
         memset(&mem, 0, sizeof mem);
         c = create(&mem, 1);
         data = make_data(c, f == 8 ? 40 : 48);
-        if (f == 9) memset(others, 7, sizeof others), data = sslh_data_from_images(c, others, 48, SIDE, SIDE, 3, NULL);
+        if (f == 9) memset(others, 7, sizeof others), data.field[0].values = others; /* other images */
         if (f == 12) {
             sslh_convnet_desc e;
             sslh_simclr_desc s;
