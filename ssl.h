@@ -251,7 +251,7 @@
      sslh_resnet    (N,C) or map      stem, layer1 .. layer4   11,168,832 (depth 18)   SimCLR's and MoCo's encoder
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
-     sslh_conv_gru  (N,T,D)           z, c                     0                       CPC; sound
+     sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
    tap is an inner result with a name; an unknown name is an error that lists those there are:
@@ -5576,9 +5576,10 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix product; a
    prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
    Traps: batch norm lets places talk to one another, the loss falls and the features do not improve (hence layer norm
-   in sslh_conv_gru); nothing is learnt for long from sound that is quiet beside the biases of the first layer; where
-   negatives come from decides what is learnt: with all from the same speaker (.from 1, or
-   recordings of one speaker in a batch) it need not be known who speaks; evaluate on speakers that were not heard. */
+   in sslh_conv_gru); beside random biases in the first layer quiet sound is not heard, and the loss stays at log(J + 1)
+   for thousands of steps (hence biases of 0 there); where negatives come from decides what is learnt: with all from the
+   same speaker (.from 1, or recordings of one speaker in a batch) it need not be known who speaks; evaluate on speakers
+   that were not heard. */
 
 static const sslh_setting sslh_i_cpc_settings[] = {
     {SSLH_I_FIELD(sslh_cpc_desc, steps), SSLH_SETTING_INT, "12", "1 to 64"},
