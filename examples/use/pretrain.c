@@ -270,11 +270,14 @@ int main(int argc, char **argv) {
     c = options_create(&o);
     run = strcmp(s.method, "none") != 0;
     info = method_info(s.method);
-    if (info && !strcmp(info->input, "sound")) load_sound(c, &o, &train, &test);
-    else options_load(c, &o, &train, &test);
     if (s.load) encoder = sslh_load_net(c, s.load);
-    else if (run && (!info || strcmp(info->encoder, "own") != 0)) encoder = make_encoder(c, s.encoder, train, o.smoke);
-    else if (!run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
+    stop_on_error(c);
+    if (info ? !strcmp(info->input, "sound") : encoder && !strcmp(sslh_net_query(encoder).name, "conv_gru"))
+        load_sound(c, &o, &train, &test);
+    else options_load(c, &o, &train, &test);
+    if (!encoder && run && (!info || strcmp(info->encoder, "own") != 0))
+        encoder = make_encoder(c, s.encoder, train, o.smoke);
+    if (!encoder && !run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
         sslh_method m = sslh_method_make(c, s.method, encoder, train, s.set);
         if (!sslh_error(c)) {
