@@ -147,7 +147,7 @@ static int stop_at_interrupt(const sslh_train_info *info, void *user) {
 }
 /* sslh_train with it, where the settings have a .checkpoint and no .callback. When it was interrupted, the program ends
    here. */
-static float train_interruptible(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
+static SOME_EXAMPLES float train_interruptible(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     void (*before)(int) = SIG_DFL;
     float loss;
     if (d.checkpoint) {
@@ -258,7 +258,8 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
 
 /* Rows of a sheet of neighbours: each a test image and the training images with the most similar features (cosine). */
 enum { NEIGHBOUR_ROWS = 8, NEIGHBOURS = 7 };
-static void picture_neighbours(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test, const char *path) {
+static SOME_EXAMPLES void picture_neighbours(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test,
+                                             const char *path) {
     sslh_feature_desc f = {0};
     sslh_data asked = sslh_data_range(test, 0, test.count < NEIGHBOUR_ROWS ? test.count : NEIGHBOUR_ROWS);
     sslh_tensor *known, *q, *image[1 + NEIGHBOURS], *row[NEIGHBOUR_ROWS];
