@@ -699,7 +699,7 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
-    int         threads;       /* 0: one per processor that the process may use (manual, 8); 1: no pool */
+    int         threads;       /* 0: one per processor that the process may use (manual, 8); 1: no pool; at most 256 */
     const char *cpu;           /* NULL: the best this CPU has; "sse2" or another of sslh_cpu_name lowers it (tests) */
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
@@ -16286,8 +16286,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     }
     C = (size_t)x->shape[x->ndim - 1];
     if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .activation %d (SSLH_LINEAR and SSLH_RELU are possible)", op,
-                  (int)d.activation);
+        sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
     else if (!d.training && (!running_mean || !running_var))
         sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
     else if (d.training && (x->ndim < 2 || (size_t)x->shape[0] % G != 0))
