@@ -699,7 +699,7 @@ typedef void (*sslh_task_fn)(void *arg, int task, int worker);
 
 typedef struct sslh_desc {
     uint64_t    seed;          /* used as given, 0 included */
-    int         threads;       /* 0: one per processor that the process may use (manual, 8); 1: no pool */
+    int         threads;       /* 0: one per processor that the process may use (manual, 8); 1: no pool; at most 256 */
     const char *cpu;           /* NULL: the best this CPU has; "sse2" or another of sslh_cpu_name lowers it (tests) */
     int         portable_bits; /* 1: no fused multiply-add, the same bits on CPUs without it too (slower) */
     int         check_nan;     /* 1: look for NaN and Inf after every operation and name the first that made one */
@@ -3690,7 +3690,12 @@ struct sslh_i_conv; /* >>conv */
 SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc);
 typedef enum sslh_i_desc_kind { SSLH_I_D_FEATURES, SSLH_I_D_PROBE, SSLH_I_D_KNN, SSLH_I_D_FINETUNE, SSLH_I_D_LOADER,
     SSLH_I_D_OPTIMIZER, SSLH_I_D_TRAIN, SSLH_I_D_RECIPE, SSLH_I_D_TSNE, SSLH_I_D_GRADCHECK, SSLH_I_D_PARAM,
-    SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD } sslh_i_desc_kind;
+    SSLH_I_D_BATCH_NORM, SSLH_I_D_FORWARD, SSLH_I_D_NET, SSLH_I_D_PREPROCESS, SSLH_I_D_IMAGES, SSLH_I_D_AUDIO,
+    SSLH_I_D_AUDIO_RECIPE, SSLH_I_D_MEL, SSLH_I_D_MFCC } sslh_i_desc_kind;
+SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
+                                   const char *range);
+SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
+SSLH_I_FN int sslh_i_option_ok(sslh_ctx *c, const char *op, const char *field, int value, int low, int high);
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc);
 SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_net *encoder, const void *self,
                                           size_t self_size);
@@ -7466,13 +7471,10 @@ SSLH_I_FN int sslh_i_xent_check(sslh_ctx *c, const char *op, const sslh_tensor *
         return 0;
     }
     if (!(d.smoothing >= 0 && d.smoothing < 1)) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: smoothing %g is outside [0,1)", op, (double)d.smoothing);
+        sslh_i_out_of_range(c, op, "smoothing", (double)d.smoothing, 1, "at least 0, below 1");
         return 0;
     }
-    if ((int)d.reduction < (int)SSLH_REDUCE_MEAN || (int)d.reduction > (int)SSLH_REDUCE_NONE) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d is not a reduction", op, (int)d.reduction);
-        return 0;
-    }
+    if (!sslh_i_within(c, op, "reduction", (int)d.reduction, (int)SSLH_REDUCE_MEAN, (int)SSLH_REDUCE_NONE)) return 0;
     if (t->data && (d.weight || d.smoothing > 0)) {
         sslh_fail(c, SSLH_E_USAGE, "%s: %s needs labels; targets are multiplied by weights, or mixed, before", op,
                   d.weight ? "weight" : "smoothing");
@@ -8044,12 +8046,8 @@ SSLH_I_FN int sslh_i_copy_name(sslh_ctx *c, const char *op, char *out, size_t si
 SSLH_DEF sslh_net *sslh_net_new(sslh_ctx *c, sslh_net_desc desc) {
     sslh_net *net;
     if (SSLH_I_BAD(c)) return sslh_i_dummy_net(c);
-    if (desc.width < 0 || desc.channels < 0 || desc.image < 0 || (int)desc.kind < (int)SSLH_VECTOR ||
-        (int)desc.kind > (int)SSLH_TOKENS) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_net_new: kind %d, width %d, channels %d, image %d: no such kind, or a size is "
-                  "negative", (int)desc.kind, desc.width, desc.channels, desc.image);
-        return sslh_i_dummy_net(c);
-    }
+    if (!sslh_i_within(c, "sslh_net_new", "kind", (int)desc.kind, (int)SSLH_VECTOR, (int)SSLH_TOKENS) ||
+        !sslh_i_desc_ok(c, "sslh_net_new", SSLH_I_D_NET, &desc)) return sslh_i_dummy_net(c);
     net = (sslh_net *)sslh_i_alloc(c, sizeof *net);
     if (!net) return sslh_i_dummy_net(c);
     if (!sslh_i_copy_name(c, "sslh_net_new", net->name, sizeof net->name, desc.name ? desc.name : "net"))
@@ -9027,11 +9025,7 @@ enum { SSLH_I_MAX_RECURRENT = 64 }; /* layers in one */
 SSLH_I_FN int sslh_i_recurrent_layers(sslh_net *net, const char *op, sslh_recurrent_desc d, int *directions) {
     int layers = d.layers ? d.layers : 1;
     *directions = d.bidirectional ? 2 : 1;
-    if (sslh_i_net_bad(net)) return 0;
-    if (layers < 1 || layers > SSLH_I_MAX_RECURRENT) {
-        sslh_fail(net->ctx, SSLH_E_USAGE, "%s: %d layers: 1 to %d are possible", op, layers, SSLH_I_MAX_RECURRENT);
-        return 0;
-    }
+    if (sslh_i_net_bad(net) || !sslh_i_option_ok(net->ctx, op, "layers", d.layers, 1, SSLH_I_MAX_RECURRENT)) return 0;
     if (d.reverse) {
         sslh_fail(net->ctx, SSLH_E_USAGE, "%s: .reverse belongs to sslh_gru_ex and sslh_lstm; .bidirectional adds the "
                   "reverse direction to a layer", op);
@@ -9145,13 +9139,6 @@ SSLH_DEF sslh_tensor *sslh_layer_lstm(sslh_net *net, int index, sslh_tensor *x, 
    its forward function, which offers its taps, and its constructor; its line in sslh_i_net_from_arch (>>weights), so
    that sslh_load_net can build it; its row in section 10 of the manual; its tests in tests/nets.c and
    tests/weights.c. */
-
-/* A setting that must lie in low..high; 0 and an error otherwise. */
-SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *what, int value, int low, int high) {
-    if (value >= low && value <= high) return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %d (%d to %d are possible)", op, what, value, low, high);
-    return 0;
-}
 
 /* The net of an encoder from the parts of its description; all encoders of this section call this. */
 SSLH_I_FN sslh_net *sslh_i_encoder_new(sslh_ctx *c, const char *name, sslh_forward_fn forward, const void *self,
@@ -9425,7 +9412,7 @@ SSLH_DEF sslh_net *sslh_resnet(sslh_ctx *c, sslh_resnet_desc desc) {
     if (!desc.depth) desc.depth = 18;
     if (!desc.width) desc.width = 64;
     if (desc.depth != 18 && desc.depth != 34)
-        sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 and 34 are possible)", desc.depth);
+        sslh_fail(c, SSLH_E_USAGE, "sslh_resnet: .depth is %d (18 or 34)", desc.depth);
     if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_resnet", "channels", desc.channels, 1, 1 << 16) ||
         !sslh_i_within(c, "sslh_resnet", "width", desc.width, 1, 1 << 16)) return sslh_i_dummy_net(c);
     blocks = sslh_i_resnet_blocks(desc.depth);
@@ -10546,10 +10533,32 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
 SSLH_I_FN int sslh_i_setting_off(const sslh_setting *s) {
     return sslh_i_in_range(s->range, 0) || strcmp(s->standard, "off") == 0;
 }
+/* The one sentence about a field, or a number of a call, that is outside its range; real: it is a float. */
+SSLH_I_FN void sslh_i_out_of_range(sslh_ctx *c, const char *op, const char *field, double v, int real,
+                                   const char *range) {
+    char text[32];
+    if (v - v != 0) snprintf(text, sizeof text, "%s", v != v ? "NaN" : v > 0 ? "Inf" : "-Inf");
+    else if (real) sslh_i_real_text(text, (float)v);
+    else snprintf(text, sizeof text, "%.0f", v);
+    sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, field, text, *range ? range : "a number");
+}
+/* A whole number that must lie in low..high; 0 and an error otherwise. For ranges that depend on other values, and for
+   operations that are called too often to read a table each time. */
+SSLH_I_FN int sslh_i_within(sslh_ctx *c, const char *op, const char *field, int value, int low, int high) {
+    char range[48];
+    if (value >= low && value <= high) return 1;
+    if (high == INT_MAX) snprintf(range, sizeof range, "at least %d", low);
+    else snprintf(range, sizeof range, "%d to %d", low, high);
+    sslh_i_out_of_range(c, op, field, value, 0, range);
+    return 0;
+}
+/* The same where 0 means the default, and SSLH_OFF is possible if the range contains 0: as with the tables below. */
+SSLH_I_FN int sslh_i_option_ok(sslh_ctx *c, const char *op, const char *field, int value, int low, int high) {
+    return value == 0 || (value == SSLH_OFF && low <= 0) || sslh_i_within(c, op, field, value, low, high);
+}
 /* The check of one field, for every descriptor of the library: 0 and an error that names function, field, value and
    range when the value is none of those that the field may have. op names the public function. */
 SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting *s, const void *desc) {
-    char text[32];
     double v;
     if (s->kind == SSLH_SETTING_LIST) {
         const float *list = (const float *)(const void *)((const char *)desc + s->offset);
@@ -10571,10 +10580,7 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
         for (p = s->range; (p = strchr(p, ',')) != NULL; p++) words++;
         if (v > 0 && v <= words) return 1;
     } else if ((v == SSLH_OFF && sslh_i_setting_off(s)) || sslh_i_in_range(s->range, v)) return 1;
-    if (v - v != 0) snprintf(text, sizeof text, "%s", v != v ? "NaN" : v > 0 ? "Inf" : "-Inf");
-    else if (s->kind == SSLH_SETTING_REAL) sslh_i_real_text(text, (float)v);
-    else snprintf(text, sizeof text, "%.0f", v);
-    sslh_fail(c, SSLH_E_USAGE, "%s: .%s is %s (%s)", op, s->name, text, *s->range ? s->range : "a number");
+    sslh_i_out_of_range(c, op, s->name, v, s->kind == SSLH_SETTING_REAL, s->range);
     return 0;
 }
 
@@ -10597,7 +10603,8 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
 /* --- the ranges of the other descriptors --------------------------------------------------------------------------
    Their functions fill in the defaults themselves; what is allowed stands here. 0 always is: it means the default.
    "off" marks fields for which SSLH_OFF has a meaning of its own. Flags take any number. Descriptors of encoders are
-   checked by sslh_i_within, since ranges of theirs depend on one another. */
+   checked by sslh_i_within, since ranges of theirs depend on one another; those of operations that a net calls at
+   every step (convolutions, pooling, attention, recurrences, losses) by sslh_i_option_ok, which reads no text. */
 #define SSLH_I_RANGE(type, field, kind, range) {#field, offsetof(type, field), SSLH_SETTING_##kind, "", range}
 #define SSLH_I_SHARE "above 0, at most 1"
 #define SSLH_I_FEATURE_RANGES(type) \
@@ -10611,6 +10618,11 @@ SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s
     {name "weight_decay", offsetof(type, in weight_decay), SSLH_SETTING_REAL, "", "at least 0"}, \
     {name "lars_eta", offsetof(type, in lars_eta), SSLH_SETTING_REAL, "", "at least 0"}, \
     {name "clip", offsetof(type, in clip), SSLH_SETTING_REAL, "", "at least 0"}
+#define SSLH_I_NORMALISE_RANGES(type) /* of the four channels */ \
+    SSLH_I_RANGE(type, mean[0], REAL, ""), SSLH_I_RANGE(type, std[0], REAL, "above 0"), \
+    SSLH_I_RANGE(type, mean[1], REAL, ""), SSLH_I_RANGE(type, std[1], REAL, "above 0"), \
+    SSLH_I_RANGE(type, mean[2], REAL, ""), SSLH_I_RANGE(type, std[2], REAL, "above 0"), \
+    SSLH_I_RANGE(type, mean[3], REAL, ""), SSLH_I_RANGE(type, std[3], REAL, "above 0")
 static const sslh_setting sslh_i_feature_ranges[] = {
     SSLH_I_RANGE(sslh_feature_desc, pool_grid, INT, "at least 1"),
     SSLH_I_RANGE(sslh_feature_desc, batch, INT, "at least 1")};
@@ -10673,7 +10685,8 @@ static const sslh_setting sslh_i_recipe_ranges[] = {
     SSLH_I_RANGE(sslh_recipe, blur_kernel, INT, "at least 1"),
     SSLH_I_RANGE(sslh_recipe, solarize, REAL, "0 to 1"),
     SSLH_I_RANGE(sslh_recipe, solarize_threshold, REAL, ""),
-    SSLH_I_RANGE(sslh_recipe, cutout, INT, "at least 1")};
+    SSLH_I_RANGE(sslh_recipe, cutout, INT, "at least 1"),
+    SSLH_I_NORMALISE_RANGES(sslh_recipe)};
 static const sslh_setting sslh_i_tsne_ranges[] = {
     SSLH_I_RANGE(sslh_tsne_desc, perplexity, REAL, "1 to 10000"),
     SSLH_I_RANGE(sslh_tsne_desc, iterations, INT, "at least 1")};
@@ -10692,6 +10705,43 @@ static const sslh_setting sslh_i_batch_norm_ranges[] = {
     SSLH_I_RANGE(sslh_batch_norm_desc, virtual_groups, INT, "at least 1")};
 static const sslh_setting sslh_i_forward_ranges[] = {
     SSLH_I_RANGE(sslh_forward_desc, drop_path, REAL, "at least 0, below 1")};
+static const sslh_setting sslh_i_net_ranges[] = {
+    SSLH_I_RANGE(sslh_net_desc, width, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_net_desc, channels, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_net_desc, image, INT, "at least 1")};
+static const sslh_setting sslh_i_preprocess_ranges[] = {
+    SSLH_I_RANGE(sslh_preprocess, height, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_preprocess, width, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_preprocess, channels, INT, "1 to 4"),
+    SSLH_I_NORMALISE_RANGES(sslh_preprocess)};
+static const sslh_setting sslh_i_images_ranges[] = {
+    SSLH_I_RANGE(sslh_images_desc, size, INT, "1 to 32767")};
+static const sslh_setting sslh_i_audio_ranges[] = {
+    SSLH_I_RANGE(sslh_audio_desc, length, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_audio_desc, rate, INT, "at least 1"),
+    {"loudness", offsetof(sslh_audio_desc, loudness), SSLH_SETTING_REAL, "off", "above 0, below 1000000"}};
+static const sslh_setting sslh_i_audio_recipe_ranges[] = {
+    SSLH_I_RANGE(sslh_audio_recipe, crop, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_audio_recipe, shift, INT, "1 to 100000000"),
+    SSLH_I_RANGE(sslh_audio_recipe, gain, REAL, "above 0, at most 100"),
+    SSLH_I_RANGE(sslh_audio_recipe, noise, REAL, SSLH_I_SHARE),
+    SSLH_I_RANGE(sslh_audio_recipe, snr_min, REAL, "-100 to 100"),
+    SSLH_I_RANGE(sslh_audio_recipe, snr_max, REAL, "-100 to 100"),
+    SSLH_I_RANGE(sslh_audio_recipe, time_masks, INT, "1 to 1000"),
+    SSLH_I_RANGE(sslh_audio_recipe, time_width, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_audio_recipe, band_masks, INT, "1 to 1000"),
+    SSLH_I_RANGE(sslh_audio_recipe, band_width, INT, "at least 1")};
+static const sslh_setting sslh_i_mel_ranges[] = {
+    SSLH_I_RANGE(sslh_mel_desc, rate, INT, "at least 2"),
+    SSLH_I_RANGE(sslh_mel_desc, n_fft, INT, "2 to 65536"),
+    SSLH_I_RANGE(sslh_mel_desc, window, INT, "1 to 65536"),
+    SSLH_I_RANGE(sslh_mel_desc, hop, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_mel_desc, bands, INT, "1 to 1024"),
+    SSLH_I_RANGE(sslh_mel_desc, low, REAL, "above 0"),
+    SSLH_I_RANGE(sslh_mel_desc, high, REAL, "above 0")};
+static const sslh_setting sslh_i_mfcc_ranges[] = { /* .mel by the table above */
+    SSLH_I_RANGE(sslh_mfcc_desc, coefficients, INT, "1 to 1024"),
+    SSLH_I_RANGE(sslh_mfcc_desc, top_db, REAL, "at least 0")};
 
 /* In the order of sslh_i_desc_kind. */
 static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
@@ -10707,7 +10757,14 @@ static const struct { const sslh_setting *row; int rows; } sslh_i_ranges[] = {
     {sslh_i_gradcheck_ranges, SSLH_I_LENGTH(sslh_i_gradcheck_ranges)},
     {sslh_i_param_ranges, SSLH_I_LENGTH(sslh_i_param_ranges)},
     {sslh_i_batch_norm_ranges, SSLH_I_LENGTH(sslh_i_batch_norm_ranges)},
-    {sslh_i_forward_ranges, SSLH_I_LENGTH(sslh_i_forward_ranges)}};
+    {sslh_i_forward_ranges, SSLH_I_LENGTH(sslh_i_forward_ranges)},
+    {sslh_i_net_ranges, SSLH_I_LENGTH(sslh_i_net_ranges)},
+    {sslh_i_preprocess_ranges, SSLH_I_LENGTH(sslh_i_preprocess_ranges)},
+    {sslh_i_images_ranges, SSLH_I_LENGTH(sslh_i_images_ranges)},
+    {sslh_i_audio_ranges, SSLH_I_LENGTH(sslh_i_audio_ranges)},
+    {sslh_i_audio_recipe_ranges, SSLH_I_LENGTH(sslh_i_audio_recipe_ranges)},
+    {sslh_i_mel_ranges, SSLH_I_LENGTH(sslh_i_mel_ranges)},
+    {sslh_i_mfcc_ranges, SSLH_I_LENGTH(sslh_i_mfcc_ranges)}};
 
 /* 1 when every field is in its range, else 0 and an error. */
 SSLH_I_FN int sslh_i_desc_ok(sslh_ctx *c, const char *op, sslh_i_desc_kind kind, const void *desc) {
@@ -11871,7 +11928,8 @@ SSLH_DEF sslh_ctx *sslh_create(sslh_desc desc) {
     if (!pair) sslh_fail(c, SSLH_E_USAGE, "sslh_create: .alloc and .release come together, one of them is NULL");
     c->threads = desc.threads == 0 ? sslh_i_processors() : desc.threads;
     if (c->threads < 1 || !(SSLH_I_THREADS || desc.parallel_for)) c->threads = 1;
-    if (c->threads > 256) sslh_fail(c, SSLH_E_USAGE, "sslh_create: %d threads (at most 256)", c->threads);
+    if (c->threads > 256) c->threads = 256; /* a machine may have more processors */
+    sslh_i_option_ok(c, "sslh_create", "threads", desc.threads, 1, 256);
     sslh_i_kernels_choose(c);
     if (desc.bfloat16) sslh_i_pairs_choose(c);
     sslh_i_pool_new(c);
@@ -15252,20 +15310,23 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
                              : (dims == 2 ? "(O,Kh,Kw,I/groups)" : "(O,K,I/groups)"));
         return sslh_i_dummy(c);
     }
-    if (desc.stride < 0 || desc.stride_w < 0 || desc.dilation < 0 || desc.dilation_w < 0 || desc.groups < 0 ||
-        desc.output_pad < 0 || desc.pad < SSLH_OFF || desc.pad_w < SSLH_OFF) {
-        sslh_fail(
-            c, SSLH_E_USAGE,
-            "%s: stride %d, pad %d, dilation %d, groups %d, output_pad %d: none of them (nor their _w) may be negative",
-            op, desc.stride, desc.pad, desc.dilation, desc.groups, desc.output_pad);
+    if (!sslh_i_option_ok(c, op, "stride", desc.stride, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "stride_w", desc.stride_w, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "pad", desc.pad, 0, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "pad_w", desc.pad_w, 0, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "dilation", desc.dilation, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "dilation_w", desc.dilation_w, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "groups", desc.groups, 1, weight->shape[0]) ||
+        !sslh_i_within(c, op, "activation", (int)desc.activation, (int)SSLH_LINEAR, (int)SSLH_TANH))
         return sslh_i_dummy(c);
-    }
     const int in_h = dims == 2 ? x->shape[1] : 1, in_w = x->shape[dims], in_c = x->shape[dims + 1];
     s.n = x->shape[0];
     s.kh = dims == 2 ? weight->shape[1] : 1;
     s.kw = weight->shape[dims];
     s.sh = dims == 2 ? sslh_i_axis(desc.stride, 1, 1) : 1;
     s.sw = sslh_i_axis(desc.stride_w, sslh_i_axis(desc.stride, 1, 1), 1);
+    const int least_stride = SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw), extra = desc.output_pad;
+    if (!sslh_i_within(c, op, "output_pad", extra, 0, transposed ? least_stride - 1 : INT_MAX)) return sslh_i_dummy(c);
     s.ph = dims == 2 ? sslh_i_axis(desc.pad, 0, 0) : 0;
     s.pw = sslh_i_axis(desc.pad_w, desc.pad, 0);
     s.dh = dims == 2 ? sslh_i_axis(desc.dilation, 1, 1) : 1;
@@ -15273,15 +15334,14 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     s.groups = sslh_i_axis(desc.groups, 1, 1);
     s.co = weight->shape[0]; /* of the convolution, also when it is transposed */
     s.ci = weight->shape[dims + 1];
-    if (s.ci > INT_MAX / s.groups) s.groups = 1;
-    s.ci *= s.groups;
-    if (in_c != (transposed ? s.co : s.ci) || s.co % s.groups) {
+    const int overflow = s.ci > INT_MAX / s.groups;
+    if (!overflow) s.ci *= s.groups;
+    if (overflow || in_c != (transposed ? s.co : s.ci) || s.co % s.groups) {
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit", op, sx, sw, s.groups);
         return sslh_i_dummy(c);
     }
     /* the window's extent, in 64 bits: sizes come from the caller */
     const int64_t eh = (int64_t)s.dh * (s.kh - 1) + 1, ew = (int64_t)s.dw * (s.kw - 1) + 1;
-    const int extra = SSLH_I_MAX(desc.output_pad, 0);
     const int64_t oh = transposed ? (int64_t)(in_h - 1) * s.sh - 2 * (int64_t)s.ph + eh + (dims == 2 ? extra : 0)
                                   : ((int64_t)in_h + 2 * (int64_t)s.ph - eh) / s.sh + 1;
     const int64_t ow = transposed ? (int64_t)(in_w - 1) * s.sw - 2 * (int64_t)s.pw + ew + extra
@@ -15293,11 +15353,6 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE,
                   "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
                   sx, sw, s.sw, s.pw, s.dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
-        return sslh_i_dummy(c);
-    }
-    if (transposed && extra && (extra >= s.sw || (dims == 2 && extra >= s.sh))) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: output_pad %d must be smaller than the stride %d", op, extra,
-                  SSLH_I_MIN(s.sw, dims == 2 ? s.sh : s.sw));
         return sslh_i_dummy(c);
     }
     s.h = transposed ? (int)oh : in_h;
@@ -15370,23 +15425,27 @@ SSLH_I_FN int sslh_i_pool_shape(sslh_ctx *c, const char *op, sslh_tensor *x, ssl
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s must be %s", op, sx, dims == 2 ? "(N,H,W,C)" : "(N,T,C)");
         return 0;
     }
+    if (!sslh_i_option_ok(c, op, "kernel", d.kernel, 1, 4096) ||
+        !sslh_i_option_ok(c, op, "kernel_w", d.kernel_w, 1, 4096) ||
+        !sslh_i_option_ok(c, op, "stride", d.stride, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "stride_w", d.stride_w, 1, INT_MAX)) return 0;
     s->n = x->shape[0];
     s->h = dims == 2 ? x->shape[1] : 1;
     s->w = x->shape[dims];
     s->ci = s->co = s->groups = x->shape[dims + 1];
     s->kh = dims == 2 ? d.kernel : 1;
     s->kw = d.kernel_w ? d.kernel_w : d.kernel;
+    if (s->kh < 1 || s->kw < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .kernel must be given (1 to 4096)", op);
+        return 0;
+    }
     s->sh = dims == 2 ? (d.stride ? d.stride : s->kh) : 1;
     s->sw = d.stride_w ? d.stride_w : d.stride ? d.stride : s->kw;
     s->ph = dims == 2 ? d.pad : 0;
-    s->pw = d.pad_w == SSLH_OFF ? 0 : d.pad_w ? d.pad_w : d.pad;
+    s->pw = sslh_i_axis(d.pad_w, d.pad, 0);
     s->dh = s->dw = 1;
-    if (SSLH_I_MIN(s->kh, s->kw) < 1 || SSLH_I_MAX(s->kh, s->kw) > 4096 || SSLH_I_MIN(s->sh, s->sw) < 1 || d.pad < 0 ||
-        s->pw < 0 || s->ph > s->kh / 2 || s->pw > s->kw / 2) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: windows of %d x %d, stride %d x %d, pad %d x %d: sides must be 1 to 4096, "
-                  "strides positive and pad at most half the window", op, s->kh, s->kw, s->sh, s->sw, s->ph, s->pw);
-        return 0;
-    }
+    if (!sslh_i_within(c, op, "pad", d.pad, 0, dims == 2 ? s->kh / 2 : d.pad_w ? INT_MAX : s->kw / 2) ||
+        !sslh_i_option_ok(c, op, d.pad_w ? "pad_w" : "pad", d.pad_w ? d.pad_w : d.pad, 0, s->kw / 2)) return 0;
     const int64_t oh = sslh_i_pool_count(s->h, s->kh, s->sh, s->ph, d.ceil_mode);
     const int64_t ow = sslh_i_pool_count(s->w, s->kw, s->sw, s->pw, d.ceil_mode);
     if (oh < 1 || ow < 1 || (int64_t)s->h * s->w > INT_MAX / 4 / s->n || oh * ow > INT_MAX / 4 / s->n) {
@@ -15866,9 +15925,8 @@ SSLH_I_FN sslh_tensor *sslh_i_resize_op(sslh_ctx *c, const char *op, sslh_tensor
                                         sslh_interpolate_desc d) {
     char sx[96];
     if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
-    if (d.mode != SSLH_NEAREST && d.mode != SSLH_BILINEAR && d.mode != SSLH_BICUBIC)
-        sslh_fail(c, SSLH_E_USAGE, "%s: %d is not a mode", op, (int)d.mode);
-    else if (d.mode == SSLH_NEAREST && (d.antialias || d.align_corners))
+    if (!sslh_i_within(c, op, "mode", (int)d.mode, (int)SSLH_BILINEAR, (int)SSLH_BICUBIC)) return sslh_i_dummy(c);
+    if (d.mode == SSLH_NEAREST && (d.antialias || d.align_corners))
         sslh_fail(c, SSLH_E_USAGE, "%s: antialias and align_corners are for bilinear and bicubic, not for nearest", op);
     else if (x->ndim != 4 || height < 1 || width < 1)
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s to %d x %d: x must be (N,H,W,C) and both sides positive", op,
@@ -16228,8 +16286,7 @@ SSLH_DEF sslh_tensor *sslh_batch_norm(sslh_ctx *c, sslh_tensor *x, sslh_tensor *
     }
     C = (size_t)x->shape[x->ndim - 1];
     if (d.activation != SSLH_LINEAR && d.activation != SSLH_RELU)
-        sslh_fail(c, SSLH_E_USAGE, "%s: .activation %d (SSLH_LINEAR and SSLH_RELU are possible)", op,
-                  (int)d.activation);
+        sslh_i_out_of_range(c, op, "activation", (double)(int)d.activation, 0, "SSLH_LINEAR or SSLH_RELU");
     else if (!d.training && (!running_mean || !running_var))
         sslh_fail(c, SSLH_E_USAGE, "%s: without .training running_mean and running_var are needed", op);
     else if (d.training && (x->ndim < 2 || (size_t)x->shape[0] % G != 0))
@@ -17466,13 +17523,14 @@ SSLH_I_FN sslh_tensor *sslh_i_attention_op(sslh_ctx *c, const char *op, sslh_ten
     in[SSLH_I_AT_BIAS] = desc.bias;
     for (i = SSLH_I_AT_KEY_MASK; i < SSLH_I_AT_INPUTS; i++)
         if (in[i] && !sslh_i_begin(c, op, in + i, 1, 0)) return sslh_i_dummy(c);
-    if (heads < 1 || D % heads != 0 || Dv % heads != 0) {
+    if (!sslh_i_option_ok(c, op, "heads", desc.heads, 1, D)) return sslh_i_dummy(c);
+    if (D % heads != 0 || Dv % heads != 0) {
         if (D == Dv) sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the width %d", op, heads, D);
         else sslh_fail(c, SSLH_E_SHAPE, "%s: %d heads do not divide the widths %d and %d", op, heads, D, Dv);
         return sslh_i_dummy(c);
     }
-    if (desc.scale < 0 || desc.scale != desc.scale) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: scale %g: it must be above 0 (0: the default)", op, (double)desc.scale);
+    if (!(desc.scale >= 0) || desc.scale - desc.scale != 0) {
+        sslh_i_out_of_range(c, op, "scale", (double)desc.scale, 1, "above 0");
         return sslh_i_dummy(c);
     }
     if (in[3] && (in[3]->type != SSLH_U8 || in[3]->ndim != 2 || in[3]->shape[0] != N || in[3]->shape[1] != Tk)) {
@@ -17979,17 +18037,17 @@ SSLH_I_FN void sslh_i_mel_tables(sslh_i_mel *p, const sslh_mel_desc *d) {
 
 /* Fills in the defaults of a descriptor for sound of T samples; 0 and an error when it makes no sense. */
 SSLH_I_FN int sslh_i_mel_resolve(sslh_ctx *c, const char *op, sslh_mel_desc *d, int T) {
+    if (!sslh_i_desc_ok(c, op, SSLH_I_D_MEL, d)) return 0;
     if (!d->rate) d->rate = 16000;
     if (!d->n_fft) d->n_fft = 400;
     if (!d->window) d->window = d->n_fft;
     if (!d->hop) d->hop = SSLH_I_MAX(d->window / 2, 1);
     if (!d->bands) d->bands = 128;
     if (d->high == 0.0f) d->high = (float)(d->rate / 2);
-    if (d->rate < 2 || d->n_fft < 2 || d->n_fft > 65536 || d->window < 1 || d->window > d->n_fft || d->hop < 1 ||
-        d->bands < 1 || d->bands > 1024 || !(d->low >= 0.0f && d->low < d->high && d->high <= (float)d->rate)) {
-        sslh_fail(c, SSLH_E_USAGE, "%s: .rate %d, .n_fft %d (2 to 65536), .window %d (up to n_fft), .hop %d, .bands %d "
-                  "(1 to 1024), .low %g and .high %g (ascending, up to the rate)", op, d->rate, d->n_fft, d->window,
-                  d->hop, d->bands, (double)d->low, (double)d->high);
+    if (!sslh_i_within(c, op, "window", d->window, 1, d->n_fft)) return 0;
+    if (!(d->low < d->high && d->high <= (float)d->rate)) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .low is %g and .high %g (ascending, up to .rate, which is %d)", op,
+                  (double)d->low, (double)d->high, d->rate);
         return 0;
     }
     if (d->no_center ? T < d->n_fft : T <= d->n_fft / 2) {
@@ -18101,10 +18159,10 @@ SSLH_I_FN void sslh_i_decibels(sslh_real *x, size_t N, size_t n, float top_db) {
 SSLH_DEF sslh_tensor *sslh_power_to_db(sslh_ctx *c, sslh_tensor *x, float top_db) {
     sslh_tensor *out;
     if (!sslh_i_begin(c, "sslh_power_to_db", &x, 1, 1)) return sslh_i_dummy(c);
-    if (x->ndim < 1 || !(top_db >= 0.0f)) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_power_to_db: %d dimensions, top_db %g (0 or more)", x->ndim, (double)top_db);
-        return sslh_i_dummy(c);
-    }
+    if (x->ndim < 1) sslh_fail(c, SSLH_E_SHAPE, "sslh_power_to_db: x has no dimensions, (N,..) is needed");
+    else if (!sslh_i_in_range("at least 0", (double)top_db))
+        sslh_i_out_of_range(c, "sslh_power_to_db", "top_db", (double)top_db, 1, "at least 0");
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     out = sslh_i_new(c, "sslh_power_to_db", SSLH_F32, sslh_shape_of(x));
     if (!out) return sslh_i_dummy(c);
     memcpy(out->data, x->data, x->count * sizeof *x->data);
@@ -18116,10 +18174,11 @@ SSLH_DEF sslh_tensor *sslh_mfcc(sslh_ctx *c, sslh_tensor *x, sslh_mfcc_desc d) {
     sslh_tensor *mel, *out;
     double *table;
     size_t rows, M, K, r, j, b;
-    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, "sslh_mfcc", SSLH_I_D_MEL, &d.mel) ||
+        !sslh_i_desc_ok(c, "sslh_mfcc", SSLH_I_D_MFCC, &d)) return sslh_i_dummy(c);
     if (!d.coefficients) d.coefficients = 40;
     if (!d.mel.bands) d.mel.bands = 128;
-    if (d.coefficients < 1 || d.coefficients > d.mel.bands) {
+    if (d.coefficients > d.mel.bands) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_mfcc: %d coefficients of %d bands", d.coefficients, d.mel.bands);
         return sslh_i_dummy(c);
     }
@@ -18187,16 +18246,11 @@ SSLH_I_FN sslh_i_dice sslh_i_dice_sample(const sslh_batch *b, int tag, int view,
 }
 
 SSLH_I_FN int sslh_i_audio_recipe_ok(sslh_ctx *c, const char *op, sslh_audio_recipe *r) {
+    if (!sslh_i_desc_ok(c, op, SSLH_I_D_AUDIO_RECIPE, r)) return 0;
     if (r->snr_min == 0.0f && r->snr_max == 0.0f) r->snr_min = 10.0f, r->snr_max = 30.0f;
-    if (r->crop >= 0 && r->shift >= 0 && r->shift < INT_MAX / 2 && r->gain >= 0.0f && r->gain <= 100.0f &&
-        r->noise >= 0.0f && r->noise <= 1.0f && r->snr_min <= r->snr_max && r->snr_min >= -100.0f &&
-        r->snr_max <= 100.0f && r->time_masks >= 0 && r->time_width >= 0 && r->band_masks >= 0 && r->band_width >= 0 &&
-        r->time_masks <= 1000 && r->band_masks <= 1000)
-        return 1;
-    sslh_fail(c, SSLH_E_USAGE, "%s: .crop %d, .shift %d, .gain %g (0 to 100), .noise %g (0 to 1), .snr_min %g and "
-              ".snr_max %g (-100 to 100), .time_masks %d of %d frames, .band_masks %d of %d bands (0 to 1000)", op,
-              r->crop, r->shift, (double)r->gain, (double)r->noise, (double)r->snr_min, (double)r->snr_max,
-              r->time_masks, r->time_width, r->band_masks, r->band_width);
+    if (r->snr_min <= r->snr_max) return 1;
+    sslh_fail(c, SSLH_E_USAGE, "%s: .snr_min is %g and .snr_max %g (ascending)", op, (double)r->snr_min,
+              (double)r->snr_max);
     return 0;
 }
 
@@ -30608,10 +30662,11 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     else if (image && (f->int16 || (f->type != SSLH_U8 && f->type != SSLH_F32))) why = "images are SSLH_U8 or SSLH_F32";
     else if (image && (f->shape.ndim != 3 || f->shape.size[2] > 4))
         why = "an image has shape (H,W,C) with 1 to 4 channels";
-    else if (audio && (f->type == SSLH_U8 || (f->type == SSLH_I32) != (f->int16 != 0)))
+    else if (audio && f->type != (f->int16 ? SSLH_I32 : SSLH_F32))
         why = "audio is SSLH_F32, or SSLH_I32 with .int16";
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
+    else if (f->classes < 0 || f->rate < 0) why = ".classes and .rate are at least 0";
     if (why) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: field %d: %s", number, why);
     return !why;
 }
@@ -32188,11 +32243,8 @@ SSLH_DEF sslh_data sslh_load_images_ex(sslh_ctx *c, const char *path, sslh_image
     set.c = c;
     set.fn = "sslh_load_images";
     set.desc = d;
-    if (SSLH_I_BAD(c)) return sslh_i_no_data(c);
+    if (SSLH_I_BAD(c) || !sslh_i_desc_ok(c, set.fn, SSLH_I_D_IMAGES, &d)) return sslh_i_no_data(c);
     if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: the path is NULL");
-    else if (d.size && !sslh_i_side_ok(d.size))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_images: size %d: it must be 1 to %d, or 0 for images as they are", d.size,
-                  SSLH_I_VIEW_SIDE);
     else if (sslh_i_path_known(c, set.fn, path) != SSLH_I_PATH_FOLDER)
         sslh_i_load_file(&set, path, SSLH_I_GIVES_IMAGE | SSLH_I_GIVES_IMAGES, -1);
     else if (sslh_i_kind_in(c, set.fn, path, "index.txt") == SSLH_I_PATH_FILE) sslh_i_load_sheets(&set, path);
@@ -32481,9 +32533,8 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
     w.add = sslh_i_add_clip;
     w.set = &set;
     w.other = "make WAV files of recordings (for example by: ffmpeg -i FILE FILE.wav), move others elsewhere";
-    if (!path || desc.length < 0 || desc.rate < 0 || !(desc.loudness >= -1.0f && desc.loudness < 1e6f))
-        sslh_fail(c, SSLH_E_USAGE, "sslh_load_audio: %s.length %d, .rate %d, .loudness %g",
-                  path ? "" : "the path is NULL; ", desc.length, desc.rate, (double)desc.loudness);
+    if (!sslh_i_desc_ok(c, set.fn, SSLH_I_D_AUDIO, &desc)) return sslh_i_no_data(c);
+    if (!path) sslh_fail(c, SSLH_E_USAGE, "sslh_load_audio: the path is NULL");
     else if (!sslh_i_clips_pattern(&set))
         sslh_fail(c, SSLH_E_USAGE,
                   "sslh_load_audio: .labels \"%s\" should be words of letters and digits, or *, with one other "
@@ -33850,9 +33901,7 @@ SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p) {
 
 SSLH_DEF void sslh_set_preprocess(sslh_net *net, sslh_preprocess p) {
     if (sslh_i_net_bad(net)) return;
-    if (p.height < 0 || p.width < 0 || p.channels < 0 || p.channels > 4)
-        sslh_fail(net->ctx, SSLH_E_USAGE, "sslh_set_preprocess: sizes (%d,%d,%d)", p.height, p.width, p.channels);
-    else sslh_i_preprocess_put(net, p);
+    if (sslh_i_desc_ok(net->ctx, "sslh_set_preprocess", SSLH_I_D_PREPROCESS, &p)) sslh_i_preprocess_put(net, p);
 }
 
 SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
@@ -34150,9 +34199,11 @@ SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor
     int k;
     char text[96];
     if (!sslh_i_readable(c, "sslh_picture_grid", images)) return;
-    if (images->ndim != 4 || images->shape[3] > 4 || zoom > 1000) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s, zoom %d: images are (N,H,W,C) with 1 to 4 channels, zoom at "
-                  "most 1000", sslh_i_str(text, sizeof text, sslh_shape_of(images)), zoom);
+    if (!sslh_i_option_ok(c, "sslh_picture_grid", "columns", columns, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, "sslh_picture_grid", "zoom", zoom, 1, 1000)) return;
+    if (images->ndim != 4 || images->shape[3] > 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s: images are (N,H,W,C) with 1 to 4 channels",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(images)));
         return;
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_grid", images->shape[0], images->shape[1], images->shape[2]);
@@ -34185,9 +34236,10 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
         }
         w = h;
     }
-    if (n < 1 || (channels != 1 && channels != 3) || zoom > 1000) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s, zoom %d: weights are (O,H,W,1), (O,H,W,3) or (O,D) with "
-                  "D or D/3 a square, zoom at most 1000", sslh_i_str(text, sizeof text, sslh_shape_of(weight)), zoom);
+    if (!sslh_i_option_ok(c, "sslh_picture_filters", "zoom", zoom, 1, 1000)) return;
+    if (n < 1 || (channels != 1 && channels != 3)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_filters: %s: weights are (O,H,W,1), (O,H,W,3) or (O,D) with D or D/3 "
+                  "a square", sslh_i_str(text, sizeof text, sslh_shape_of(weight)));
         return;
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
@@ -34231,10 +34283,11 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
     int i, k, n, any = 0, legend, shown;
     if (!sslh_i_readable(c, "sslh_picture_scatter", points)) return;
-    if (points->ndim != 2 || points->shape[1] != 2 || classes < 0) {
+    if (!sslh_i_option_ok(c, "sslh_picture_scatter", "classes", classes, 1, INT_MAX)) return;
+    if (points->ndim != 2 || points->shape[1] != 2) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s, %d classes: points are (n,2)",
-                  sslh_i_str(text, sizeof text, sslh_shape_of(points)), classes);
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s: points are (n,2)",
+                  sslh_i_str(text, sizeof text, sslh_shape_of(points)));
         return;
     }
     n = points->shape[0];

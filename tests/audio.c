@@ -322,7 +322,7 @@ static void clips_in_folders(void) {
     sslh_audio_desc o = audio_desc(NULL);
     o.length = -2;
     sslh_load_audio(c, folder, o);
-    CHECK_ERROR(c, ".length -2");
+    CHECK_ERROR(c, "sslh_load_audio: .length is -2 (at least 1)");
     for (int k = 0; k < 2; k++) {
         drop(inner[k], "b-1.wav");
         drop(inner[k], "a-2.wav");
@@ -512,7 +512,7 @@ static void properties_of_features(void) {
     CHECK_ERROR(c, "sslh_log_mel: sound of 200 samples is too short for .n_fft 400");
     d.window = 500;
     sslh_mel_spectrogram(c, sslh_zeros(c, sslh_dim2(1, 900)), d);
-    CHECK_ERROR(c, ".window 500");
+    CHECK_ERROR(c, ".window is 500 (1 to 400)");
     sslh_mfcc_desc f;
     memset(&f, 0, sizeof f);
     f.coefficients = 200;
@@ -636,7 +636,7 @@ static void views_of_sound(void) {
     CHECK_OK(c);
     r.gain = -1;
     sslh_audio_augment(c, sslh_zeros(c, sslh_dim2(1, 9)), r, 0);
-    CHECK_ERROR(c, "sslh_audio_augment: .crop 0, .shift 0, .gain -1");
+    CHECK_ERROR(c, "sslh_audio_augment: .gain is -1 (above 0, at most 100)");
     sslh_audio_views(c, b, r, -1);
     CHECK_ERROR(c, "sslh_audio_views: view -1");
     sslh_mel_desc mel;

@@ -264,7 +264,7 @@ static void several_sizes(void) {
     }
     desc.size = -3;
     sslh_load_images_ex(c, test_temporary("sizes"), desc);
-    CHECK_ERROR(c, "size -3");
+    CHECK_ERROR(c, ".size is -3 (1 to 32767)");
     (void)test_remove(test_temporary("sizes/a.png"));
     (void)test_remove(test_temporary("sizes/b.png"));
     (void)test_remove(test_temporary("sizes"));

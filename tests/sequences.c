@@ -168,7 +168,7 @@ static void attention_errors(void) {
     WRONG(mask, sslh_zeros(c, sslh_dim2(3, 5)), "an 8-bit tensor");
     WRONG(key_mask, sslh_from_bytes(c, sslh_dim2(3, 5), bytes), "key_mask (3,5)");
     WRONG(bias, sslh_zeros(other, sslh_dim2(3, 5)), "another context");
-    WRONG(scale, -1, "scale -1");
+    WRONG(scale, -1, ".scale is -1 (above 0)");
     CHECK(sslh_attention(c, q, k, some(c, sslh_dim3(2, 4, 6), 3), attention())->count == 1, "a dummy");
     CHECK_ERROR(c, "(N,Tq,D), (N,Tk,D) and (N,Tk,Dv) are needed");
     CHECK_OK(other);
@@ -420,10 +420,10 @@ static void recurrence_errors(void) {
     d = start();
     d.layers = -1;
     CHECK(sslh_layer_gru_new(net, "a", 3, 5, d) == -1, "index");
-    CHECK_ERROR(c, "sslh_layer_gru_new: -1 layers");
+    CHECK_ERROR(c, "sslh_layer_gru_new: .layers is -1 (1 to 64)");
     d.layers = 65;
     CHECK(sslh_layer_gru_new(net, "a", 3, 5, d) == -1, "index");
-    CHECK_ERROR(c, "65 layers: 1 to 64 are possible");
+    CHECK_ERROR(c, ".layers is 65 (1 to 64)");
     d = start();
     CHECK(sslh_layer_lstm_new(net, "a", 0, 5, d) == -1, "index");
     CHECK_ERROR(c, "widths 0 and 5");
