@@ -142,7 +142,7 @@ typedef struct world {
     char        *text;      /* 200 bytes for what a call writes */
 } world;
 
-static uint8_t pixels[8 * 8 * 8 * 4];
+static uint8_t pixels[64 * 8 * 8 * 4]; /* as many as any of the data sets below has */
 static int32_t labels[8] = {0, 1, 0, 1, 2, 2, 0, 1};
 static float reals[8192];
 static int32_t numbers[64];
