@@ -28,6 +28,7 @@ char *fgets(char*, int, FILE*); int fgetc(FILE*); int _fileno(FILE*);
 
 /* <stdlib.h> */
 void *malloc(size_t); void *calloc(size_t, size_t); void *realloc(void*, size_t); void free(void*);
+void* bsearch(const void*, const void*, size_t, size_t, int (__cdecl *)(const void*, const void*));
 void qsort(void*, size_t, size_t, int (__cdecl *)(const void*, const void*)); long strtol(const char*, char**, int);
 unsigned long strtoul(const char*, char**, int);
 double strtod(const char*, char**); int atoi(const char*); double atof(const char*); char *getenv(const char*);
