@@ -512,6 +512,135 @@ static void layers_of_recurrences(void) {
     sslh_destroy(c);
 }
 
+/* --- plain versions: nothing but the equations, in double ----------------------------------------------------------- */
+
+static double near_to(double got, double want, double worst) {
+    double e = fabs(got - want) / (1 + fabs(want));
+    return e > worst ? e : worst;
+}
+/* softmax(q k' / sqrt(D/heads) + bias) v, with a bias of each head, a mask of each query, and v of another width. */
+static void plain_attention(void) {
+    enum { B = 2, Q = 5, K = 7, H = 2, D = 6, V = 4 };
+    sslh_ctx *c = create(2);
+    sslh_attention_desc d = attention();
+    sslh_tensor *q = some(c, sslh_dim3(B, Q, D), 1), *k = some(c, sslh_dim3(B, K, D), 2), *v = some(c, sslh_dim3(B, K, V), 3), *y;
+    uint8_t hidden[B * Q * K];
+    double worst = 0;
+    int n, h, i, j, e;
+    for (i = 0; i < B * Q * K; i++) hidden[i] = (uint8_t)(i % 3 == 1);
+    d.heads = H;
+    d.bias = some(c, sslh_dim3(H, Q, K), 4);
+    d.mask = sslh_from_bytes(c, sslh_dim4(B, 1, Q, K), hidden);
+    y = sslh_attention(c, q, k, v, d);
+    CHECK_OK(c);
+    for (n = 0; n < B; n++) for (h = 0; h < H; h++) for (i = 0; i < Q; i++) {
+        double w[K], sum = 0, out[V / H] = {0};
+        for (j = 0; j < K; j++) {
+            double s = 0;
+            for (e = 0; e < D / H; e++)
+                s += (double)q->data[(n * Q + i) * D + h * (D / H) + e] * (double)k->data[(n * K + j) * D + h * (D / H) + e];
+            s = s / sqrt((double)D / H) + (double)d.bias->data[(h * Q + i) * K + j];
+            w[j] = hidden[(n * Q + i) * K + j] ? 0 : exp(s);
+            sum += w[j];
+        }
+        for (j = 0; j < K; j++)
+            for (e = 0; e < V / H; e++) out[e] += w[j] / sum * (double)v->data[(n * K + j) * V + h * (V / H) + e];
+        for (e = 0; e < V / H; e++) worst = near_to((double)y->data[(n * Q + i) * V + h * (V / H) + e], out[e], worst);
+    }
+    CHECK(worst < 1e-5, "attention is %g off", worst);
+    sslh_destroy(c);
+}
+
+static double logistic(double x) { return 1 / (1 + exp(-x)); }
+/* One step after the other, each sample to its own length, forwards or from its last step back. */
+static void plain_recurrences(void) {
+    enum { B = 3, T = 5, I = 4, D = 3 };
+    static const int32_t lengths_of[B] = {5, 2, 4};
+    int lstm, reverse, n, t, i, j, g;
+    for (lstm = 0; lstm < 2; lstm++) for (reverse = 0; reverse < 2; reverse++) {
+        const int G = lstm ? 4 : 3;
+        sslh_ctx *c = create(2);
+        sslh_tensor *x = some(c, sslh_dim3(B, T, I), 1), *w = some(c, sslh_dim2(G * D, I), 2), *u = some(c, sslh_dim2(G * D, D), 3);
+        sslh_tensor *b = some(c, sslh_dim1(G * D), 4), *b2 = some(c, sslh_dim1(G * D), 5), *y, *last;
+        sslh_recurrent_desc d;
+        double worst = 0;
+        memset(&d, 0, sizeof d);
+        d.lengths = sslh_from_ints(c, sslh_dim1(B), lengths_of);
+        d.reverse = reverse;
+        d.h_last = &last;
+        y = lstm ? sslh_lstm(c, x, w, u, b, b2, d) : sslh_gru_ex(c, x, w, u, b, b2, d);
+        CHECK_OK(c);
+        for (n = 0; n < B; n++) {
+            double h[D] = {0}, cell[D] = {0};
+            for (t = 0; t < lengths_of[n]; t++) {
+                int at = reverse ? lengths_of[n] - 1 - t : t;
+                double a[4 * D], r[4 * D], next[D];
+                for (g = 0; g < G * D; g++) {
+                    a[g] = (double)b->data[g], r[g] = (double)b2->data[g];
+                    for (i = 0; i < I; i++) a[g] += (double)w->data[g * I + i] * (double)x->data[(n * T + at) * I + i];
+                    for (j = 0; j < D; j++) r[g] += (double)u->data[g * D + j] * h[j];
+                }
+                for (j = 0; j < D; j++) {
+                    if (lstm) { /* i, f, g, o */
+                        cell[j] = logistic(a[D + j] + r[D + j]) * cell[j] + logistic(a[j] + r[j]) * tanh(a[2 * D + j] + r[2 * D + j]);
+                        next[j] = logistic(a[3 * D + j] + r[3 * D + j]) * tanh(cell[j]);
+                    } else { /* r, z, n */
+                        double z = logistic(a[D + j] + r[D + j]);
+                        next[j] = (1 - z) * tanh(a[2 * D + j] + logistic(a[j] + r[j]) * r[2 * D + j]) + z * h[j];
+                    }
+                }
+                for (j = 0; j < D; j++) worst = near_to((double)y->data[(n * T + at) * D + j], h[j] = next[j], worst);
+            }
+            for (t = lengths_of[n]; t < T; t++) for (j = 0; j < D; j++) worst = near_to((double)y->data[(n * T + t) * D + j], 0, worst);
+            for (j = 0; j < D; j++) worst = near_to((double)last->data[n * D + j], h[j], worst);
+        }
+        CHECK(worst < 1e-5, "%s, reverse %d: %g off", lstm ? "LSTM" : "GRU", reverse, worst);
+        sslh_destroy(c);
+    }
+}
+
+/* Products with broadcast leading axes; RMS norm; cross-entropy with class weights and smoothing, entry by entry. */
+static void plain_products_norm_loss(void) {
+    enum { A = 2, B = 3, M = 4, R = 5, C = 6 };
+    sslh_ctx *c = create(2);
+    sslh_tensor *a = some(c, sslh_dim4(A, 1, M, R), 1), *b = some(c, sslh_dim3(B, R, C), 2), *y = sslh_matmul(c, a, b);
+    sslh_tensor *x = some(c, sslh_dim2(M, C), 3), *gamma = some(c, sslh_dim1(C), 4), *z = sslh_rms_norm(c, x, gamma, 0.5f), *loss;
+    static const float weights[C] = {1, 0.5f, 2, 0, 3, 0.25f};
+    static const int32_t labels[M] = {2, 5, -1, 4};
+    sslh_cross_entropy_desc d;
+    double worst = 0;
+    int i, j, k, m, n;
+    CHECK_OK(c);
+    for (i = 0; i < A; i++) for (j = 0; j < B; j++) for (m = 0; m < M; m++) for (n = 0; n < C; n++) {
+        double s = 0;
+        for (k = 0; k < R; k++) s += (double)a->data[(i * M + m) * R + k] * (double)b->data[(j * R + k) * C + n];
+        worst = near_to((double)y->data[((i * B + j) * M + m) * C + n], s, worst);
+    }
+    CHECK(worst < 1e-5, "matmul is %g off", worst);
+    for (worst = 0, m = 0; m < M; m++) {
+        double s = 0;
+        for (n = 0; n < C; n++) s += (double)x->data[m * C + n] * (double)x->data[m * C + n];
+        s = sqrt(s / C + 0.5);
+        for (n = 0; n < C; n++) worst = near_to((double)z->data[m * C + n], (double)x->data[m * C + n] / s * (double)gamma->data[n], worst);
+    }
+    CHECK(worst < 1e-5, "rms_norm is %g off", worst);
+    memset(&d, 0, sizeof d);
+    d.smoothing = 0.25f;
+    d.weight = sslh_from(c, sslh_dim1(C), weights);
+    d.reduction = SSLH_REDUCE_NONE;
+    loss = sslh_cross_entropy_full(c, x, sslh_from_ints(c, sslh_dim1(M), labels), -1, d);
+    CHECK_OK(c);
+    for (worst = 0, m = 0; m < M; m++) { /* PyTorch: (1 - e) w_y nll_y + e / K sum over k of w_k nll_k */
+        double sum = 0, want = 0;
+        for (n = 0; n < C; n++) sum += exp((double)x->data[m * C + n]);
+        for (n = 0; n < C && labels[m] >= 0; n++)
+            want += (0.25 / C + (n == labels[m] ? 0.75 : 0)) * (double)weights[n] * (log(sum) - (double)x->data[m * C + n]);
+        worst = near_to((double)loss->data[m], want, worst);
+    }
+    CHECK(worst < 1e-5, "cross_entropy is %g off", worst);
+    sslh_destroy(c);
+}
+
 /* Every allocation fails in turn: an error, no crash, no leak. */
 static void every_allocation_fails(void) {
     long n, last = 1000000;
@@ -566,5 +695,8 @@ TESTS_BEGIN
     TEST(directions_and_steps)
     TEST(recurrence_errors)
     TEST(layers_of_recurrences)
+    TEST(plain_attention)
+    TEST(plain_recurrences)
+    TEST(plain_products_norm_loss)
     TEST(every_allocation_fails)
 TESTS_END
