@@ -147,10 +147,12 @@
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
    pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
-   failed. Nothing here aborts, exits, asserts or prints, except for the trainer's progress line on stderr, which .quiet
-   and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan
-   in sslh_desc every operation's result is searched, and the error names the first operation that made one. Files are
-   treated as hostile: every size is checked before it is believed.
+   failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
+   switches off: the trainer's progress line (.quiet too), and warnings of what is allowed but hardly meant, such as a
+   queue of MoCo with more keys than there are images: one line each, which .warn of sslh_desc receives instead. NaN or
+   Inf in a loss or a gradient is an error that names the step; with .check_nan in sslh_desc every operation's result is
+   searched, and the error names the first operation that made one. Files are treated as hostile: every size is checked
+   before it is believed.
 
    6  MEMORY
 
@@ -713,6 +715,9 @@ typedef struct sslh_desc {
     int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
     int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
                                   gains time on this processor, sslh_query(c).bfloat16 tells */
+    /* Receives each warning, one sentence without a line break: nothing has failed, and the call goes on (manual, 5).
+       NULL: a line on stderr that begins with "warning: ". */
+    void  (*warn)(void *user, const char *text);
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -2234,7 +2239,8 @@ typedef struct sslh_moco_desc {
     float temperature;        /* t, above 0; default auto: 0.07 for version 1, 0.2 for 2, 1 for 3, and 0.2 for 3 of a
                                  transformer */
     int   queue;              /* keys that versions 1 and 2 remember, 1 to 16777216, a multiple of those that a batch
-                                 makes; default 4096 (the authors' CIFAR recipe; ImageNet 65536) */
+                                 makes, a warning when the data set has fewer images; default 4096 (the authors' CIFAR
+                                 recipe; ImageNet 65536) */
     float key_momentum;       /* m of the key encoder, at least 0, below 1; default 0.99 (the authors' CIFAR recipe;
                                  ImageNet 0.999); version 3 raises it to 1 by half a cosine */
     int   symmetric;          /* default 0; 1: in versions 1 and 2 each view asks for the other, for twice the work */
@@ -3051,6 +3057,9 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 #define SSLH_I_GROUPS 16 /* parameter groups; a parameter's stands in it as a bit */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
+/* --- what is allowed but hardly meant, in one sentence: to .warn of sslh_desc, else a line on stderr. Once a call of a
+   public function, never once a step. */
+SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
@@ -5337,6 +5346,10 @@ typedef struct sslh_i_moco {
 
 SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
     sslh_i_moco *s = (sslh_i_moco *)m->self;
+    if (s->d.version < 3 && s->d.queue > data.count) /* before an image comes again its last key has to be gone */
+        sslh_i_warn(m->ctx, "sslh_moco: a queue of %d keys is longer than the data set of %.0f images: queries meet "
+                    "other keys of their own image as wrong answers; take a smaller .queue", s->d.queue,
+                    (double)data.count);
     if (s->given) {
         sslh_i_note_size(m->encoder, data);
         return;
@@ -11342,6 +11355,19 @@ SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     va_end(args);
     c->code = code == SSLH_OK ? SSLH_E_USAGE : code;
     sslh_i_put_back(c);
+}
+
+SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
+    char text[sizeof c->message];
+    va_list args;
+    if (SSLH_I_BAD(c)) return; /* an error says more */
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (c->desc.warn) c->desc.warn(c->desc.user, text);
+#if SSLH_WITH_STDIO
+    else fprintf(stderr, "warning: %s\n", text);
+#endif
 }
 
 /* --- persistent memory ------------------------------------------------------------------------------------------- */

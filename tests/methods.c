@@ -799,6 +799,37 @@ static void moco(void) {
     sslh_destroy(c);
 }
 /* Version 3 raises the momentum to 1: the key encoder stands still in the end. The patch projection never moves. */
+/* A queue beyond the data set is warned of, once a training and to whoever wants to hear it; the training goes on. */
+static void moco_warn(void *user, const char *text) {
+    char *all = (char *)user;
+    strncat(all, text, 1023 - strlen(all));
+}
+static void moco_warning(void) {
+    static const struct { int version, queue, warns; } row[] = {{2, 40, 1}, {1, 48, 1}, {2, 16, 0}, {3, 48, 0}};
+    static uint8_t pixels[16 * 8 * 8 * 3];
+    char all[1024];
+    int i;
+    for (i = 0; i < (int)sizeof pixels; i++) pixels[i] = (uint8_t)(i * 37 % 251);
+    for (i = 0; i < 4; i++) {
+        sslh_desc d;
+        sslh_ctx *c;
+        memset(&d, 0, sizeof d);
+        d.threads = 1, d.warn = moco_warn, d.user = all;
+        all[0] = 0;
+        c = sslh_create(d);
+        sslh_train(c, moco_of(c, row[i].version, row[i].queue), sslh_data_from_images(c, pixels, 16, 8, 8, 3, NULL),
+                   two_steps());
+        CHECK_OK(c);
+        if (row[i].warns) {
+            char want[256];
+            snprintf(want, sizeof want, "sslh_moco: a queue of %d keys is longer than the data set of 16 images: queries meet "
+                     "other keys of their own image as wrong answers; take a smaller .queue", row[i].queue);
+            CHECK(!strcmp(all, want), "%s", all);
+        } else CHECK(!all[0], "version %d, queue %d: %s", row[i].version, row[i].queue, all);
+        sslh_destroy(c);
+    }
+}
+
 static void moco_momentum(void) {
     sslh_ctx *c = create(1);
     sslh_moco_desc d;
@@ -1608,6 +1639,7 @@ int main(int argc, char **argv) {
 #if SSLH_WITH_MOCO
     TEST(moco)
     TEST(moco_momentum)
+    TEST(moco_warning)
 #endif
 #if SSLH_WITH_MAE
     TEST(mae_explained)

@@ -158,7 +158,53 @@ static void pipe_lines(void) {
     close(ends[0]);
     close(ends[1]);
 }
+
+/* A warning is one line on stderr, unless .warn takes it; .quiet is for the progress line only. */
+static void warned(void *user, const char *text) { snprintf((char *)user, 512, "%s", text); }
+static void warning_line(void) {
+    static uint8_t pixels[8 * 8 * 8 * 3];
+    int way;
+    for (way = 0; way < 2; way++) {
+        char heard[512] = "";
+        int ends[2], keep = dup(2);
+        sslh_convnet_desc nd;
+        sslh_moco_desc md;
+        sslh_train_desc td;
+        sslh_desc d;
+        sslh_ctx *c;
+        memset(&nd, 0, sizeof nd);
+        memset(&md, 0, sizeof md);
+        memset(&td, 0, sizeof td);
+        memset(&d, 0, sizeof d);
+        d.threads = 1;
+        if (way) d.warn = warned, d.user = heard;
+        nd.widths[0] = 4;
+        md.queue = 12, md.split = 1;
+        td.epochs = 1, td.batch = 4, td.quiet = 1;
+        if (pipe(ends)) {
+            CHECK(0, "no pipe");
+            return;
+        }
+        master = ends[0];
+        seen_bytes = 0;
+        fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
+        c = sslh_create(d);
+        dup2(ends[1], 2);
+        sslh_train(c, sslh_moco(c, sslh_convnet(c, nd), md), sslh_data_from_images(c, pixels, 8, 8, 8, 3, NULL), td);
+        drain();
+        dup2(keep, 2);
+        close(keep);
+        CHECK_OK(c);
+        sslh_destroy(c);
+        if (way) CHECK(!seen[0] && strstr(heard, "a queue of 12 keys") && !strchr(heard, '\n'), "%s|%s", seen, heard);
+        else CHECK(!strncmp(seen, "warning: sslh_moco: a queue of 12 keys is longer than the data set of 8 images: ", 79) &&
+                   strchr(seen, '\n') == seen + strlen(seen) - 1, "%s", seen);
+        close(ends[0]);
+        close(ends[1]);
+    }
+}
 #else
+static void warning_line(void) { NOTE("warning_line", "a system with pipes that do not wait"); }
 static void columns_40_80_120(void) { NOTE("columns_40_80_120", "a system with pseudo-terminals"); }
 static void pipe_lines(void) { NOTE("pipe_lines", "a system with pipes that do not wait"); }
 #endif
@@ -166,4 +212,5 @@ static void pipe_lines(void) { NOTE("pipe_lines", "a system with pipes that do n
 TESTS_BEGIN
     TEST(columns_40_80_120)
     TEST(pipe_lines)
+    TEST(warning_line)
 TESTS_END
