@@ -1,13 +1,45 @@
-/* The CIFAR-10 table of docs/results.md: linear probe and nearest neighbours on raw pixels, an untrained encoder,
-   rotation prediction, SimCLR and, as the upper end, the same encoder trained with labels. One line per number:
+/* The table of methods in docs/results.md: every method of ssl.h with one small encoder and one budget, a row each.
 
-       result method=simclr seed=1 epochs=40 tap=block4 grid=1 linear=.. knn=..
+       results_cifar --method moco                     one row, or the rest of one that was broken off
+       results_cifar --method all --seed 2             all rows that the file of results does not have yet
+       results_cifar --method simclr --set lr=0.3      with other settings than those of the table below
 
-   30,000 training images (as many data_batch files as there are), tested on the official test images found beside
-   them. */
+   The budget counts the images that pass through the encoder or a copy of it: both views of SimCLR, all four rotations,
+   MoCo's keys as well as its queries. What is larger or smaller than an image of the data set counts by its area: nine
+   tiles of 8 x 8 pixels are 9 * 64 / 1024 = 0.56 images of 32 x 32. Nobody has to declare this: a forward pass of the
+   method is watched. A million are 10 epochs of SimCLR on 50,000 images.
+
+   A row is a line of name=value, in front what says which run it is. A line that is there is not made again; a training
+   that was killed goes on from its last checkpoint in the folder --out. Numbers are those of the last epoch:
+
+       linear, knn         of the encoder's output (maps and tokens averaged)
+       block, grid         inner result whose map in grid x grid cells serves nearest neighbours best, among training
+                           images: a part asks, another part answers
+       block_linear, ..    the two of the test images there
+       NAME=               the method's second number (top-1, accuracy ..) on test images, with running statistics
+       std, rank           of the features of the test images: 1/sqrt(D) is healthy, 0 is collapse; 1 .. D
+       images_s            images through the encoder a second, in training */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
+
+/* Settings that suit a budget of minutes, where the defaults are those of papers that trained for hundreds of epochs.
+   What is not listed runs with its defaults. epochs=.. stands in place of the budget: transformers, whose images cost a
+   hundred times as much, get some minutes instead. size: images are enlarged to it. */
+typedef struct entry { const char *name, *method, *settings; int size; } entry;
+static const entry entries[] = {
+    {"rotation", "rotation", "", 0},
+    {"jigsaw", "jigsaw", "lr=0.1,batch=128", 0},
+    {"jigsaw64", "jigsaw", "lr=0.1,batch=128", 64}, /* a tile of 8 pixels shows little of a thing */
+    {"context", "context", "lr=0.1,batch=128,projection=1", 0},
+    {"context64", "context", "lr=0.1,batch=128,projection=1", 64},
+    {"vae", "vae", "", 0},
+    {"simclr", "simclr", "optimizer=sgd,lr=0.1,weight_decay=1e-4,temperature=0.2,views=moco,warmup=1", 0},
+    {"moco", "moco", "lr=0.1", 0},
+    {"moco3", "moco", "version=3,optimizer=sgd,lr=0.1,weight_decay=1e-4,warmup=1,temperature=0.2", 0},
+    {"mae", "mae", "lr=1e-3,warmup=1,epochs=4", 0},
+};
+enum { ENTRIES = sizeof entries / sizeof *entries };
 
 /* --- the baseline with labels, as a method of our own: cross-entropy on augmented images --- */
 
@@ -48,111 +80,18 @@ static sslh_method supervised_new(sslh_ctx *c, sslh_net *encoder, sslh_data data
     return m;
 }
 
-/* --- numbers --- */
+/* --- what is trained --- */
 
-typedef struct run { const char *method; const options *o; int epochs; sslh_data train, test; } run;
-
-/* grid: maps are averaged in grid x grid cells, which all count as features; 1: one average per channel. */
-static void report(sslh_ctx *c, const run *r, sslh_net *encoder, const char *tap, int grid) {
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    double linear, knn;
-    p.features.tap = k.features.tap = tap;
-    p.features.pool_grid = k.features.pool_grid = grid;
-    linear = 100 * (double)sslh_linear_probe(c, encoder, r->train, r->test, p);
-    knn = 100 * (double)sslh_knn(c, encoder, r->train, r->test, k);
-    if (sslh_error(c)) return;
-    printf("result method=%s seed=%lu epochs=%d tap=%s grid=%d linear=%.2f knn=%.2f\n", r->method, r->o->seed,
-           r->epochs, tap ? tap : "output", grid, linear, knn);
-    fflush(stdout);
-}
-
-/* Every block: one average per channel, and in up to 4 x 4 cells (the maps are 16, 8, 4 and 2 pixels wide), because
-   rotation prediction is judged by its maps and a block with more channels has more averages. */
-static void report_blocks(sslh_ctx *c, const run *r, sslh_net *encoder) {
-    static const int cells[4] = {4, 4, 4, 2};
-    int block;
-    for (block = 1; block <= 4; block++) {
-        char tap[16];
-        snprintf(tap, sizeof tap, "block%d", block);
-        report(c, r, encoder, tap, 1);
-        report(c, r, encoder, tap, cells[block - 1]);
-    }
-}
-
-static int timing(const sslh_train_info *info, void *user) {
-    if (info->step == info->steps) *(double *)user = info->seconds;
-    return 0;
-}
-
-int main(int argc, char **argv) {
-    options o = options_parse(
-        &argc, argv, "The CIFAR-10 table: one method, one seed.",
-        "  --method M     raw, untrained, supervised, or a method of sslh_methods (default simclr)\n"
-        "  --set F=V,..   settings of the method, as pretrain takes them (not for rotation, simclr, mae)\n"
-        "  --optimizer K  sgd, adam, adamw or lars, with --lr R and --decay R; default: the method's\n"
-        "  --temperature T, --crop-min A, --hidden N   of SimCLR\n");
-    sslh_ctx *c = options_create(&o);
-    sslh_convnet_desc e = {0};
-    sslh_rotation_desc rotation = {0};
-    sslh_simclr_desc simclr = {0};
-    sslh_recipe views = SSLH_VIEWS_SIMCLR;
-    sslh_train_desc t = {0};
-    sslh_method m;
-    sslh_net *encoder;
-    run r;
-    double seconds = 0;
-    const char *name = "simclr", *set = NULL, *v;
-    int i;
-    for (i = 1; i < argc; i++) {
-        if ((v = option_value(argc, argv, &i, "--method")) != NULL) name = v;
-        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) set = v;
-        else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--decay")) != NULL) t.optimizer.weight_decay = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--temperature")) != NULL) simclr.temperature = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--crop-min")) != NULL) views.crop_min = (float)atof(v);
-        else if ((v = option_value(argc, argv, &i, "--hidden")) != NULL)
-            simclr.head_hidden = (int)option_number("--hidden", v);
-        else if ((v = option_value(argc, argv, &i, "--optimizer")) != NULL) {
-            static const char *const kinds[4] = {"sgd", "adam", "adamw", "lars"};
-            int k;
-            for (k = 0; k < 4; k++)
-                if (!strcmp(v, kinds[k])) t.optimizer.kind = (sslh_optim_kind)(SSLH_SGD + k);
-        } else {
-            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
-            return 2;
-        }
-    }
-    if (!o.data) o.data = "cifar10";
-    memset(&r, 0, sizeof r);
-    r.method = name;
-    r.o = &o;
-    options_load(c, &o, &r.train, &r.test);
-    if (!strcmp(name, "raw")) {
-        report(c, &r, NULL, NULL, 1);
-        return finish(c);
-    }
-    e.channels = r.train.channels;
-    encoder = sslh_convnet(c, e); /* 3x3 convolutions with stride 2: 32, 64, 128, 256 */
-    t.epochs = o.epochs;
-    t.batch = o.batch;
-    t.callback = timing;
-    t.user = &seconds;
-    if (!strcmp(name, "untrained")) {
-        report_blocks(c, &r, encoder);
-        return finish(c);
-    } else if (!strcmp(name, "rotation")) {
-        if (!t.epochs) t.epochs = o.smoke ? 1 : 25;
-        m = sslh_rotation(c, encoder, rotation);
-    } else if (!strcmp(name, "simclr")) {
-        if (!t.epochs) t.epochs = o.smoke ? 1 : 40;
-        simclr.views = &views;
-        m = sslh_simclr(c, encoder, simclr);
-    } else if (!strcmp(name, "mae")) { /* its encoder: a small vision transformer */
-        sslh_mae_desc mae = {0};
+/* The method of a row with its encoder: the small conv net, 32, 64, 128, 256 channels with stride 2; for methods on
+   patches a small vision transformer; what the method makes itself. */
+static sslh_method make(sslh_ctx *c, const entry *e, const char *settings, sslh_data train) {
+    const sslh_method_info *info;
+    sslh_net *encoder = NULL;
+    for (info = sslh_methods(NULL); info->name && strcmp(info->name, e->method); info++) {}
+    if (info->name && !strcmp(info->encoder, "vit")) {
         sslh_vit_desc vit = {0};
-        vit.image = r.train.height;
-        vit.channels = r.train.channels;
+        vit.image = train.height;
+        vit.channels = train.channels;
         vit.patch = 4;
         vit.width = 96;
         vit.depth = 6;
@@ -160,30 +99,356 @@ int main(int argc, char **argv) {
         vit.fixed_positions = 1;
         vit.mean_pool = 1;
         encoder = sslh_vit(c, vit);
-        if (!t.epochs) t.epochs = o.smoke ? 1 : 20;
-        if (t.lr == 0.0f) t.lr = 1e-3f;
-        m = sslh_mae(c, encoder, mae);
-    } else if (!strcmp(name, "supervised")) {
-        sslh_preprocess p = {0, 0, 0, {0}, {0}};
-        supervised *s;
-        if (!t.epochs) t.epochs = o.smoke ? 1 : 30;
-        m = supervised_new(c, encoder, r.train);
-        s = (supervised *)m.self;
-        sslh_data_mean_std(r.train, p.mean, p.std);
-        memcpy(s->views.mean, p.mean, sizeof p.mean);
-        memcpy(s->views.std, p.std, sizeof p.std);
-        sslh_set_preprocess(encoder, p);
-    } else {
-        if (!t.epochs) t.epochs = o.smoke ? 1 : 20; /* a million images */
-        m = sslh_method_make(c, name, encoder, r.train, set);
-        stop_on_error(c);
+    } else if (!info->name || strcmp(info->encoder, "own") != 0) {
+        sslh_convnet_desc convnet = {0};
+        convnet.channels = train.channels;
+        encoder = sslh_convnet(c, convnet);
     }
-    r.epochs = t.epochs;
-    const double loss = (double)sslh_train(c, m, r.train, t);
+    if (!strcmp(e->method, "supervised")) return supervised_new(c, encoder, train);
+    if (!strcmp(e->method, "untrained")) return sslh_method_new(c, "untrained", encoder, NULL, 0);
+    return sslh_method_make(c, e->method, encoder, train, settings);
+}
+
+/* --- the budget --- */
+
+/* Pixels that reach a first layer of the encoder or of a copy of it, which has a weight of the same name and shape. */
+typedef struct meter { const sslh_tensor *weight[16]; int n, channels; double pixels; } meter;
+
+static void count_pixels(const sslh_trace_event *event, void *user) {
+    meter *p = (meter *)user;
+    const sslh_tensor *x = event->input[0];
+    int i;
+    if (event->inputs < 2 || !x || !event->input[1]) return;
+    for (i = 0; i < p->n; i++)
+        if (event->input[1]->data && event->input[1]->data == p->weight[i]->data) /* (N,H,W,C), or rows of pixels */
+            p->pixels += (double)x->count / (x->ndim == 4 ? x->shape[3] : p->channels);
+}
+
+static void meter_weights(meter *p, const sslh_method *m) {
+    sslh_tensor *first = sslh_find(m->encoder, "patch_embed.proj.weight");
+    char name[256], want[256];
+    int i;
+    for (i = 0; i < sslh_count_tensors(m->encoder); i++)
+        if (sslh_tensor_at(m->encoder, i, want, sizeof want, NULL) == first || !first) break;
+    first = sslh_tensor_at(m->encoder, i, want, sizeof want, NULL);
+    for (i = 0; i < sslh_count_tensors(m->net) && p->n < 16; i++) {
+        const sslh_tensor *t = sslh_tensor_at(m->net, i, name, sizeof name, NULL);
+        size_t n = strlen(name), w = strlen(want);
+        if (n > w && name[n - w - 1] == '.' && !strcmp(name + n - w, want) && t->ndim == first->ndim &&
+            !memcmp(t->shape, first->shape, (size_t)t->ndim * sizeof *t->shape)) p->weight[p->n++] = t;
+    }
+}
+
+/* Images that pass through the encoder for one sample. In a context of its own, so that the run knows nothing of it. */
+static double images_per_sample(options o, const entry *e, const char *settings) {
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_method m;
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    sslh_view_set v;
+    meter p;
+    double area;
+    int phase, size = o.size;
+    memset(&p, 0, sizeof p);
+    memset(&v, 0, sizeof v);
+    o.size = 0;
+    options_load(c, &o, &train, &test);
+    area = (double)train.height * train.width; /* of an image as the data set has it */
+    if (size && size != train.height) {
+        o.size = size;
+        options_load(c, &o, &train, &test);
+    }
+    m = make(c, e, settings, train);
     stop_on_error(c);
-    printf("time method=%s seed=%lu epochs=%d seconds=%.0f loss=%.4f\n", name, o.seed, t.epochs, seconds, loss);
+    meter_weights(&p, &m);
+    p.channels = train.channels;
+    ld.batch = m.defaults.batch;
+    if (m.prepare) m.prepare(&m, train);
+    if (sslh_next_batch(sslh_loader_new(c, train, ld), &batch)) {
+        m.views(&m, &batch, &v);
+        sslh_trace(c, count_pixels, &p);
+        for (phase = 0; phase < (m.phases > 1 ? m.phases : 1); phase++) m.loss(&m, &v, phase);
+        sslh_trace(c, NULL, NULL);
+        p.pixels /= area * batch.count;
+    }
+    stop_on_error(c);
+    sslh_destroy(c);
+    return p.pixels;
+}
+
+/* --- numbers --- */
+
+typedef struct numbers {
+    double linear, knn, block_linear, block_knn, second, std, rank;
+    char block[16];
+    int grid;
+} numbers;
+
+/* Linear probe and nearest neighbours of one inner result. */
+static void probe(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data train, sslh_data test,
+                  double *linear, double *knn) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    p.features.tap = k.features.tap = tap;
+    p.features.pool_grid = k.features.pool_grid = grid;
+    if (linear) *linear = 100 * (double)sslh_linear_probe(c, encoder, train, test, p);
+    *knn = 100 * (double)sslh_knn(c, encoder, train, test, k);
+}
+
+/* The largest of 4, 2 and 1 whose square of cells the inner result can be cut into; 0: there is none of this name. */
+static int grid_of(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_data data) {
+    int grid, fits = 0;
+    for (grid = 4; grid && !fits; grid /= 2) {
+        int64_t mark = sslh_mark(c);
+        sslh_feature_desc f = {0};
+        f.tap = tap;
+        f.pool_grid = grid;
+        sslh_features(c, encoder, sslh_data_range(data, 0, 1), f);
+        fits = sslh_error(c) ? 0 : grid;
+        if (sslh_error_code(c) == SSLH_E_SHAPE || sslh_error_code(c) == SSLH_E_USAGE) sslh_clear_error(c);
+        sslh_rewind(c, mark);
+    }
+    return fits;
+}
+
+/* The block that nearest neighbours prefer, among training images: a fifth of some asks, the others answer. */
+static void best_block(sslh_ctx *c, sslh_net *encoder, sslh_data train, numbers *out) {
+    int64_t some = train.count < 25000 ? train.count : 25000, asks = some / 5;
+    sslh_data known = sslh_data_range(train, 0, some - asks), asked = sslh_data_range(train, some - asks, some);
+    double best = -1, knn = 0;
+    int i;
+    for (i = 1; i <= 16 && !sslh_error(c); i++) {
+        char tap[16];
+        int grid;
+        snprintf(tap, sizeof tap, "%s%d", i <= 8 ? "block" : "layer", i <= 8 ? i : i - 8);
+        grid = grid_of(c, encoder, tap, train);
+        if (!grid) continue;
+        probe(c, encoder, tap, grid, known, asked, NULL, &knn);
+        fprintf(stderr, "%s in %d x %d cells: nearest neighbours %.1f among training images\n", tap, grid, grid, knn);
+        if (knn <= best) continue;
+        best = knn;
+        out->grid = grid;
+        snprintf(out->block, sizeof out->block, "%s", tap);
+    }
+}
+
+/* The mean of the method's second number over the test images. */
+static double second_number(sslh_ctx *c, sslh_method *m, sslh_data test) {
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_batch batch;
+    double sum = 0, n = 0;
+    int phase, size = m->defaults.batch ? m->defaults.batch : 256;
+    ld.batch = size;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, test, ld);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    while (sslh_next_batch(loader, &batch)) {
+        sslh_view_set v;
+        memset(&v, 0, sizeof v);
+        if (batch.count < size && n > 0) break; /* contrast wants batches of one size */
+        m->views(m, &batch, &v);
+        for (phase = 0; phase < (m->phases > 1 ? m->phases : 1); phase++) m->loss(m, &v, phase);
+        sum += (double)m->second;
+        n++;
+    }
+    sslh_no_grad(c, 0);
+    return n > 0 ? sum / n : 0;
+}
+
+static numbers evaluate(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test) {
+    numbers r;
+    sslh_feature_desc f = {0};
+    sslh_tensor *x;
+    memset(&r, 0, sizeof r);
+    x = sslh_features(c, encoder, test, f);
+    r.std = (double)sslh_feature_std(x);
+    if (x->shape[1] <= 1024) r.rank = (double)sslh_effective_rank(c, x); /* raw pixels would take minutes */
+    probe(c, encoder, NULL, 1, train, test, &r.linear, &r.knn);
+    if (encoder) best_block(c, encoder, train, &r);
+    if (r.grid) probe(c, encoder, r.block, r.grid, train, test, &r.block_linear, &r.block_knn);
+    return r;
+}
+
+/* --- rows --- */
+
+/* A line of the file that begins like this is there. */
+static int row_exists(const char *path, const char *key) {
+    static char line[8192];
+    FILE *f = fopen(path, "r");
+    int found = 0;
+    while (f && !found && fgets(line, sizeof line, f)) found = !strncmp(line, key, strlen(key));
+    if (f) fclose(f);
+    return found;
+}
+
+static int note_speed(const sslh_train_info *info, void *user) {
+    *(double *)user = info->images_per_second;
+    return interrupts;
+}
+
+typedef struct job { options o; const char *set, *results, *commit; double budget; } job;
+
+/* Trains; returns the epochs, and samples a second. The checkpoint stays until the row is written. */
+static int train_row(sslh_ctx *c, const job *j, sslh_method m, sslh_data train, double per_sample,
+                     const char *checkpoint, double *speed) {
+    sslh_train_desc t = {0};
+    double epochs = j->budget / (per_sample > 0 ? per_sample : 1) / (double)train.count;
+    t.epochs = j->o.epochs ? j->o.epochs : m.defaults.epochs ? m.defaults.epochs : (int)(epochs + 0.5);
+    if (!t.epochs || (j->o.smoke && !j->o.epochs)) t.epochs = 1;
+    t.batch = j->o.batch;
+    t.checkpoint = checkpoint;
+    t.resume = 1;
+    t.callback = note_speed;
+    t.user = speed;
+    signal(SIGINT, on_interrupt);
+    sslh_train(c, m, train, t);
+    signal(SIGINT, SIG_DFL);
+    if (interrupts && !sslh_error(c)) {
+        fprintf(stderr, "interrupted; %s holds the run, which the same command continues\n", checkpoint);
+        exit(finish(c));
+    }
+    return t.epochs;
+}
+
+/* One row of the table: trained, evaluated, written; 0, or 1 after an error. */
+static int make_row(const job *j, const entry *e) {
+    char settings[1024], key[2048], checkpoint[1100], row[4096], *p;
+    double per_sample = 0, speed = 0;
+    int epochs = 0, n, trained = strcmp(e->name, "raw") && strcmp(e->name, "untrained");
+    uint32_t hash = 2166136261u; /* FNV-1a: runs with other settings have other checkpoints */
+    options o = j->o;
+    sslh_data train, test;
+    sslh_method m;
+    sslh_ctx *c;
+    numbers r;
+    FILE *f;
+    if (!o.size) o.size = e->size;
+    snprintf(settings, sizeof settings, "%s%s%s", e->settings, e->settings[0] && j->set ? "," : "",
+             j->set ? j->set : "");
+    for (p = settings; *p; p++) if (*p == ' ') *p = ',';
+    c = options_create(&o);
+    options_load(c, &o, &train, &test);
+    snprintf(key, sizeof key, "row data=%s train=%d test=%d size=%d method=%s seed=%lu budget=%.0f settings=%s ",
+             o.data, (int)train.count, (int)test.count, train.height, e->name, o.seed, trained ? j->budget : 0,
+             settings[0] ? settings : "-");
+    if (o.epochs) snprintf(key + strlen(key), sizeof key - strlen(key), "given=%d ", o.epochs);
+    if (row_exists(j->results, key)) {
+        printf("%s has this row: %s\n", j->results, key);
+        return finish(c);
+    }
+    for (p = key; *p; p++) hash = (hash ^ (unsigned char)*p) * 16777619u;
+    snprintf(checkpoint, sizeof checkpoint, "%s/results-%s-%08lx.safetensors", o.out, e->name, (unsigned long)hash);
+    fprintf(stderr, "%s\n", key);
+    if (!strcmp(e->name, "raw")) {
+        r = evaluate(c, NULL, train, test);
+    } else {
+        m = make(c, e, settings, train);
+        stop_on_error(c);
+        if (trained) {
+            per_sample = images_per_sample(o, e, settings);
+            epochs = train_row(c, j, m, train, per_sample, checkpoint, &speed);
+        }
+        stop_on_error(c);
+        r = evaluate(c, m.encoder, train, test);
+        if (trained && m.second_name[0]) r.second = second_number(c, &m, test);
+    }
+    if (sslh_error(c)) return finish(c);
+    n = snprintf(row, sizeof row, "%sepochs=%d images=%.0f linear=%.2f knn=%.2f", key, epochs,
+                 per_sample * epochs * (double)train.count, r.linear, r.knn);
+    if (r.grid)
+        n += snprintf(row + n, sizeof row - (size_t)n, " block=%s grid=%d block_linear=%.2f block_knn=%.2f", r.block,
+                      r.grid, r.block_linear, r.block_knn);
+    if (trained && m.second_name[0])
+        n += snprintf(row + n, sizeof row - (size_t)n, " second=%s:%.4f", m.second_name, r.second);
+    n += snprintf(row + n, sizeof row - (size_t)n, " std=%.4f rank=%.1f", r.std, r.rank);
+    if (speed > 0)
+        n += snprintf(row + n, sizeof row - (size_t)n, " images_s=%.0f threads=%d", speed * per_sample,
+                      sslh_query(c).threads);
+    if (j->commit) snprintf(row + n, sizeof row - (size_t)n, " commit=%s", j->commit);
+    f = fopen(j->results, "a");
+    if (!f || fprintf(f, "%s\n", row) < 0 || fclose(f)) {
+        fprintf(stderr, "error: cannot write %s\n", j->results);
+        return 1;
+    }
+    if (trained) remove(checkpoint);
+    printf("%s\n", row);
     fflush(stdout);
-    if (!strcmp(name, "rotation")) report_blocks(c, &r, encoder);
-    else report(c, &r, encoder, strcmp(name, "mae") ? "block4" : "tokens", 1); /* pooled, this is the output */
     return finish(c);
+}
+
+/* A row by its name: one of the table above, a method of ssl.h with its defaults, or what there is to compare with. */
+static entry entry_named(const char *name) {
+    const sslh_method_info *info;
+    entry e;
+    int i;
+    memset(&e, 0, sizeof e);
+    for (i = 0; i < ENTRIES; i++) if (!strcmp(entries[i].name, name)) return entries[i];
+    e.name = e.method = name;
+    e.settings = "";
+    for (info = sslh_methods(NULL); info->name; info++) if (!strcmp(info->name, name)) return e;
+    if (strcmp(name, "raw") && strcmp(name, "untrained") && strcmp(name, "supervised")) {
+        fprintf(stderr, "--method %s: there are all, raw, untrained, supervised", name);
+        for (i = 0; i < ENTRIES; i++) fprintf(stderr, ", %s", entries[i].name);
+        for (info = sslh_methods(NULL); info->name; info++) fprintf(stderr, ", %s", info->name);
+        fprintf(stderr, "\n");
+        exit(2);
+    }
+    return e;
+}
+
+/* All rows: what there is to compare with, the table above, methods that are not in it. */
+static int all_rows(const job *j) {
+    const sslh_method_info *info;
+    entry e;
+    int i, code;
+    e = entry_named("raw");
+    code = make_row(j, &e);
+    e = entry_named("untrained");
+    code |= make_row(j, &e);
+    for (i = 0; i < ENTRIES; i++) code |= make_row(j, &entries[i]);
+    for (info = sslh_methods(NULL); info->name; info++) {
+        for (i = 0; i < ENTRIES && strcmp(entries[i].method, info->name) != 0; i++) {}
+        e = entry_named(info->name);
+        if (i == ENTRIES && info->make && strstr(info->input, "images")) code |= make_row(j, &e);
+    }
+    e = entry_named("supervised");
+    return code | make_row(j, &e);
+}
+
+int main(int argc, char **argv) {
+    job j;
+    entry e;
+    char results[1100];
+    const char *name = "simclr", *v;
+    int i;
+    memset(&j, 0, sizeof j);
+    j.budget = 1e6;
+    j.o = options_parse(
+        &argc, argv, "A table of methods on CIFAR-10, with one encoder and one budget for all.",
+        "  --method M     a row of the table (jigsaw64 ..), a method of ssl.h, or what there is to compare with: raw,\n"
+        "                 untrained, supervised; all: every row (default simclr)\n"
+        "  --budget N     images through the encoder (default 1000000); --epochs stands above it\n"
+        "  --set F=V,..   settings of the method, after those of the table\n"
+        "  --results FILE rows are added to it, and those that it has are left out (default OUT/results.txt)\n"
+        "  --commit TEXT  is noted in the row\n");
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--method")) != NULL) name = v;
+        else if ((v = option_value(argc, argv, &i, "--set")) != NULL) j.set = v;
+        else if ((v = option_value(argc, argv, &i, "--results")) != NULL) j.results = v;
+        else if ((v = option_value(argc, argv, &i, "--budget")) != NULL)
+            j.budget = (double)option_number("--budget", v);
+        else if ((v = option_value(argc, argv, &i, "--commit")) != NULL) j.commit = v;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    if (!j.o.data) j.o.data = "cifar10";
+    if (!j.results) j.results = out_path(&j.o, results, sizeof results, "results.txt");
+    if (!strcmp(name, "all")) return all_rows(&j);
+    e = entry_named(name);
+    return make_row(&j, &e);
 }
