@@ -17,6 +17,8 @@ help:
 	@echo "make test           unit, gradient, golden, sanitizer, portability tests (needs a C compiler; the rest is skipped by name)"
 	@echo "make test-long      the slow stages too"
 	@echo "make demo           SimCLR on the images in examples/data: a table against honest baselines, pictures in out/ (3 minutes)"
+	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (4 minutes a row);"
+	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.txt"
 	@echo "make examples       builds all examples into build/examples"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
@@ -94,11 +96,22 @@ $(B)/examples/embed: examples/use/embed.c ssl.h $(B)/examples/encoder_weights.h
 demo: $(B)/examples/simclr
 	$(B)/examples/simclr --out out
 
+# Rows that the file has are left out, a row that was broken off goes on. For the pages: RESULTS=docs/printed/results.txt
+METHOD ?= all
+SEED ?= 1
+DATA ?= cifar10
+BUDGET ?= 1000000
+OUT ?= out
+RESULTS ?= $(OUT)/results.txt
+results: $(B)/examples/results_cifar
+	@$(B)/examples/results_cifar --method $(METHOD) --seed $(SEED) --data $(DATA) --budget $(BUDGET) --out $(OUT) \
+		--results $(RESULTS) --commit "$$(git log -1 --format=%h -- ssl.h examples 2>/dev/null || echo unknown)" $(RESULTS_FLAGS)
+
 # Small programs that scripts under tests/ call.
 $(B)/tools/%: tests/tools/%.c ssl.h $(B)/libsslh.a
 	@mkdir -p $(B)/tools
 	$(CC) $(STD) $(CFLAGS) $(ONCE) -I. $< $(B)/libsslh.a $(LDLIBS) -o $@
-tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run
+tools: $(B)/tools/weights_tool $(B)/tools/export_views $(B)/tools/simclr_run $(B)/tools/method_run
 
 # One program, tests/bench/bench.c, with an implementation of its own: it times private kernels.
 #   build/bench/bench [quick] [--threads N] [--cpu avx2] [conv/3x3_s1 ..]
@@ -123,5 +136,5 @@ docs-pictures: examples
 clean:
 	rm -rf build
 
-.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs record docs-pictures clean
+.PHONY: help programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
 .SECONDARY:

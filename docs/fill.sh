@@ -16,6 +16,8 @@
 #     settings NAME                 fields and defaults of one method, from the same list
 #     copy FILE NAME [/ROWS/]       what stands in FILE between <!-- begin NAME --> and <!-- close -->; of a table the
 #                                   rows that match
+#     results NAME                  the rows of docs/printed/NAME.txt, which make results writes, as a table
+#                                   (docs/results_table.awk)
 #     steps, means, products, convolutions, memory, bfloat16 NAME
 #                                   tables of the lines of docs/printed/bench-NAME.txt (docs/bench_table.awk)
 #
@@ -89,6 +91,9 @@ if [ "$1" = --block ]; then # one block, as the pages below ask for it
         recorded "bench-$name"
         awk -v kind="$kind" -f docs/bench_table.awk "docs/printed/bench-$name.txt" ||
             die "docs/printed/bench-$name.txt has no lines for $kind" ;;
+    results)
+        recorded "$name"
+        awk -f docs/results_table.awk "docs/printed/$name.txt" || die "docs/printed/$name.txt has no rows" ;;
     *) die "unknown block: $kind" ;;
     esac
     exit 0
@@ -99,7 +104,7 @@ code=0
 mkdir -p build/docs
 for page in README.md docs/*.md; do
     awk '
-        /^<!-- (printed|source|section|methods|settings|copy|steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
+        /^<!-- (printed|source|section|methods|settings|copy|results|steps|means|products|convolutions|memory|bfloat16) .*-->$/ {
             print
             what = $0; sub(/^<!-- /, "", what); sub(/ -->$/, "", what)
             n = split(what, w, " "); command = "sh docs/fill.sh --block"
