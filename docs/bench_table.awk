@@ -41,6 +41,9 @@ function layers(s) {
 BEGIN {
     title["simclr_small"] = "SimCLR, small conv net, batch 128"
     title["rotnet_small"] = "rotation, small conv net, batch 128"
+    title["moco_small"] = "MoCo v2, small conv net, batch 128"
+    title["jigsaw_small"] = "jigsaw, small conv net, 128 puzzles"
+    title["cpc_method"] = "CPC, batch 8"
     title["mae_vit_tiny"] = "MAE, ViT-tiny, batch 64"
     title["vae_mlp"] = "VAE, MLP, batch 128"
     title["cpc_audio"] = "audio encoder and GRU, batch 16"

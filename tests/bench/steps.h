@@ -188,7 +188,7 @@ typedef struct step {
     sslh_method m;
     sslh_optimizer *o;
     float lr;
-    sslh_tensor *x, *labels;
+    sslh_tensor *x, *y, *labels; /* y: second views */
     int layer[16]; /* CPC's parameters */
     uint64_t draws;
 } step;
@@ -355,6 +355,72 @@ static sslh_tensor *cpc_loss(step *s) {
     return sslh_scale(s->c, loss, 1.0f / 12.0f);
 }
 
+/* MoCo v2: queries of one view, keys of the other, which the key encoder sees in another order, and a queue of 4096. */
+static void moco_new(step *s) {
+    sslh_convnet_desc e;
+    sslh_moco_desc d;
+    int32_t order[128];
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    s->m = sslh_moco(s->c, sslh_convnet(s->c, e), d);
+    s->net[0] = s->m.net;
+    s->x = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
+    s->y = step_images(s, sslh_dim4(128, 32, 32, 3), 0);
+    sslh_random_permutation(7, 7, order, 128);
+    s->labels = sslh_persist(sslh_from_ints(s->c, sslh_dim1(128), order));
+    step_optimizer(s, SSLH_SGD, 0.03f, 0, 1e-4f);
+}
+static sslh_tensor *moco_loss(step *s) {
+    sslh_view_set v;
+    memset(&v, 0, sizeof v);
+    sslh_view_add(&v, "view0", s->x);
+    sslh_view_add(&v, "view1", s->y);
+    sslh_view_add(&v, "order", s->labels);
+    return s->m.loss(&s->m, &v, 0);
+}
+
+/* 128 puzzles of nine tiles, 100 permutations. */
+static void jigsaw_new(step *s) {
+    sslh_convnet_desc e;
+    sslh_jigsaw_desc d;
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    s->m = sslh_jigsaw(s->c, sslh_convnet(s->c, e), d);
+    s->net[0] = s->m.net;
+    s->x = step_images(s, sslh_dim5(128, 9, 8, 8, 3), 0);
+    step_labels(s, 128, 100, 1);
+    step_optimizer(s, SSLH_SGD, 0.01f, 0, 5e-4f);
+}
+static sslh_tensor *jigsaw_loss(step *s) {
+    sslh_view_set v;
+    memset(&v, 0, sizeof v);
+    sslh_view_add(&v, "tiles", s->x);
+    sslh_view_add(&v, "labels", s->labels);
+    return s->m.loss(&s->m, &v, 0);
+}
+
+/* sslh_cpc as it is, with narrower nets: every place predicts 12 ahead, 128 negatives for all. */
+static void cpc_method_new(step *s) {
+    sslh_conv_gru_desc e;
+    sslh_cpc_desc d;
+    memset(&e, 0, sizeof e);
+    memset(&d, 0, sizeof d);
+    e.width = e.context = 128;
+    s->m = sslh_cpc(s->c, sslh_conv_gru(s->c, e), d);
+    s->net[0] = s->m.net;
+    s->x = step_images(s, sslh_dim3(8, 20480, 1), 0);
+    step_optimizer(s, SSLH_ADAM, 2e-4f, 0, 0);
+}
+static sslh_tensor *cpc_method_loss(step *s) {
+    sslh_view_set v;
+    int32_t draw[128];
+    for (int i = 0; i < 128; i++) draw[i] = (int32_t)(sslh_random_u32(7, 7, s->draws++) >> 1);
+    memset(&v, 0, sizeof v);
+    sslh_view_add(&v, "sound", s->x);
+    sslh_view_add(&v, "draws", sslh_from_ints(s->c, sslh_dim2(1, 128), draw));
+    return s->m.loss(&s->m, &v, 0);
+}
+
 static void mlp_new(step *s) {
     s->net[0] = step_mlp(s, 784, 500, 10);
     s->x = step_images(s, sslh_dim2(100, 784), 1);
@@ -368,9 +434,14 @@ static sslh_tensor *mlp_loss(step *s) { return sslh_cross_entropy(s->c, sslh_for
 static const struct { const char *name; void (*make)(step *); sslh_tensor *(*loss)(step *); int images; double flop; int quick; } steps[] = {
     {"step/simclr_small", simclr_small_new, simclr_loss, 128, 45.416448e6, 1},
     {"step/rotnet_small", rotnet_new, rotnet_loss, 128, 88.498176e6, 0},
+    {"step/moco_small", moco_new, moco_loss, 128, 32.52224e6, 1},
+    {"step/jigsaw_small", jigsaw_new, jigsaw_loss, 128, 31.770624e6, 1},
+    /* here the pretext methods that come later: a row, its two functions above, its step in torch_steps.py and its
+       title in docs/bench_table.awk */
     {"step/mae_vit_tiny", mae_new, mae_loss, 64, 747.477504e6, 1},
     {"step/vae_mlp", vae_new, vae_loss, 128, 3.28e6, 1},
     {"step/cpc_audio", cpc_new, cpc_loss, 16, 1226.227712e6, 0}, /* the mean over t */
+    {"step/cpc_method", cpc_method_new, cpc_method_loss, 8, 1549.538816e6, 1},
     {"step/simclr_resnet18", simclr_resnet_new, simclr_loss, 64, 6661.865472e6, 0},
     {"step/mlp_784_500_10", mlp_new, mlp_loss, 100, 1.598e6, 0},
 };
@@ -401,7 +472,9 @@ static int serve_steps(int threads) {
             if (i == 0) wall = bench_wall(), cpu = bench_seconds(CLOCK_PROCESS_CPUTIME_ID);
             sslh_begin_step(s.c);
             sslh_backward(s.c, steps[which].loss(&s));
+            if (s.m.grads) s.m.grads(&s.m, 0); /* as sslh_method_step: MoCo's queue */
             sslh_optimizer_step(s.o, s.lr);
+            if (s.m.after) s.m.after(&s.m); /* MoCo's key encoder */
         }
         made = which;
         wall = bench_wall() - wall;

@@ -136,6 +136,81 @@ class CPC(nn.Module):  # 20480 samples -> 128 frames of 128 -> GRU -> 12 linear 
         return sum(F.cross_entropy(z[:, t + 1 + k] @ s.w[k](c).t(), own) for k in range(s.ahead)) / s.ahead
 
 
+class MoCo(nn.Module):  # v2: queue of 4096, split batch norm in 8 groups, the key encoder's batch in another order
+    def __init__(s):
+        super().__init__()
+        s.q, s.k = [nn.Sequential(SmallConv(), head(256, 256, 128)) for _ in range(2)]
+        s.k.load_state_dict(s.q.state_dict())
+        for m in list(s.q.modules()) + list(s.k.modules()):
+            if isinstance(m, nn.BatchNorm2d):
+                m.forward = lambda x, m=m: s.split(m, x)
+        for p in s.k.parameters():
+            p.requires_grad_(False)
+        s.queue, s.place, s.order = F.normalize(torch.randn(4096, 128), dim=1), 0, torch.randperm(128)
+        s.back = s.order.argsort()
+
+    @staticmethod
+    def split(m, x, groups=8):  # as the authors' notebook: groups become channels, here by a view that costs nothing
+        n, c, h, w = x.shape
+        return F.batch_norm(x.view(n // groups, groups * c, h, w), m.running_mean.repeat(groups), m.running_var.repeat(groups),
+                            m.weight.repeat(groups), m.bias.repeat(groups), True, .1, 1e-5).view(n, c, h, w) \
+            if x.is_contiguous() else MoCo.split_last(m, x, groups)
+
+    @staticmethod
+    def split_last(m, x, groups):  # channels last: a call for each group
+        return torch.cat([F.batch_norm(g, m.running_mean, m.running_var, m.weight, m.bias, True, .1, 1e-5) for g in x.chunk(groups)])
+
+    def forward(s, x, y):
+        with torch.no_grad():
+            k = F.normalize(s.k(y[s.order])[s.back], dim=1)
+        q = F.normalize(s.q(x), dim=1)
+        logits = torch.cat([(q * k).sum(1, keepdim=True), q @ s.queue.t()], 1) / .2
+        s.keys = k
+        return F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
+
+    @torch.no_grad()
+    def after(s):
+        s.queue[s.place:s.place + 128] = s.keys
+        s.place = (s.place + 128) % 4096
+        k, q = list(s.k.parameters()), [p.detach() for p in s.q.parameters()]
+        torch._foreach_mul_(k, .99)
+        torch._foreach_add_(k, q, alpha=.01)
+
+
+class Jigsaw(nn.Module):  # 128 puzzles of nine tiles of 8x8
+    def __init__(s):
+        super().__init__()
+        s.f = SmallConv()
+        s.h = nn.Sequential(nn.Linear(2304, 512, bias=False), nn.BatchNorm1d(512), nn.ReLU(inplace=True), nn.Linear(512, 100))
+
+    def forward(s, x):
+        return s.h(s.f(x).view(128, 2304))
+
+
+class CPCMethod(nn.Module):  # layer norm, every place predicts 12 ahead, 128 negatives for all
+    def __init__(s, d=128, ahead=12):
+        super().__init__()
+        s.conv, s.norm, ci = nn.ModuleList(), nn.ModuleList([nn.LayerNorm(d) for _ in range(5)]), 1
+        for kernel, stride, pad in ((10, 5, 3), (8, 4, 2), (4, 2, 1), (4, 2, 1), (4, 2, 1)):
+            s.conv.append(nn.Conv1d(ci, d, kernel, stride, pad))
+            ci = d
+        s.gru, s.w, s.ahead = nn.GRU(d, d, batch_first=True), nn.Linear(d, ahead * d, bias=False), ahead
+
+    def forward(s, x):
+        for conv, norm in zip(s.conv, s.norm):
+            x = F.relu(norm(conv(x).transpose(1, 2))).transpose(1, 2)
+        z = x.transpose(1, 2)
+        n, t, d = z.shape
+        y, place, loss = s.w(s.gru(z)[0]).view(n, t, s.ahead, d), torch.randint(n * t, (128,)), 0
+        wrong, own = z.reshape(n * t, d)[place], torch.arange(n * t).view(n, t)
+        for k in range(1, s.ahead + 1):
+            q = y[:, :t - k, k - 1]
+            scores = (q.reshape(-1, d) @ wrong.t()).view(n, t - k, 128).masked_fill(own[:, k:, None] == place, -1e30)
+            scores = torch.cat([(q * z[:, k:]).sum(2, keepdim=True), scores], 2).view(-1, 129)
+            loss = loss + F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long))
+        return loss / s.ahead
+
+
 def head(d, hidden, out):
     return nn.Sequential(nn.Linear(d, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, out))
 
@@ -176,6 +251,27 @@ def rotnet():
     return trained(m, loss, torch.optim.SGD(m.parameters(), lr=.1, momentum=.9, weight_decay=5e-4))
 
 
+def moco():
+    m, x, y = last(MoCo(), torch.randn(128, 3, 32, 32), torch.randn(128, 3, 32, 32))
+    step = trained(m, lambda m: m(x, y), torch.optim.SGD(m.q.parameters(), lr=.03, momentum=.9, weight_decay=1e-4))
+
+    def whole():
+        step()
+        m.after()
+    return whole
+
+
+def jigsaw():
+    m, x = last(Jigsaw(), torch.randn(1152, 3, 8, 8))
+    y = torch.arange(128) % 100
+    return trained(m, lambda m: F.cross_entropy(m(x), y), torch.optim.SGD(m.parameters(), lr=.01, momentum=.9, weight_decay=5e-4))
+
+
+def cpc_method():
+    m, x = CPCMethod(), torch.randn(8, 1, 20480)
+    return trained(m, lambda m: m(x), torch.optim.Adam(m.parameters(), lr=2e-4))
+
+
 def mae():
     m, x = MAE(), torch.randn(64, 3, 32, 32)
     return trained(m, lambda m: m(x), torch.optim.AdamW(m.parameters(), lr=1.5e-4, betas=(.9, .95), weight_decay=.05))
@@ -199,6 +295,7 @@ def mlp():
 steps = {
     'step/simclr_small': lambda: simclr(SmallConv(), 256, 128),
     'step/simclr_resnet18': lambda: simclr(ResNet18(), 512, 64),
+    'step/moco_small': moco, 'step/jigsaw_small': jigsaw, 'step/cpc_method': cpc_method,
     'step/rotnet_small': rotnet, 'step/mae_vit_tiny': mae, 'step/vae_mlp': vae, 'step/cpc_audio': cpc, 'step/mlp_784_500_10': mlp,
 }
 
