@@ -84,7 +84,7 @@ stage_examples() {
         bin2c) continue ;; # made the weights of embed
         first) continue ;; # the README's program: the readme stage
         embed) check "embed" build/examples/embed; continue ;;
-        results_cifar) set -- --data examples/data ;;
+        results_cifar) set -- --data examples/data; rm -f build/smoke/results.txt ;;
         *) set -- ;;
         esac
         start_example=$(now)
@@ -95,6 +95,12 @@ stage_examples() {
         check "$e refuses an unknown option" sh -c "! build/examples/$e --no-such-option > build/refused.txt 2>&1 && grep -q 'try --help' build/refused.txt"
         echo "   $e $(since "$start_example") s"
     done
+    # a row of the results that is there is not made again; another seed is another row
+    check "results_cifar leaves out what is there" sh -c "build/examples/results_cifar --smoke --seed 2 --epochs 1 --out build/smoke \
+        --data examples/data | grep -q 'has this row'"
+    check "results_cifar adds a row" build/examples/results_cifar --smoke --method raw --out build/smoke --data examples/data
+    check "results_cifar wrote two rows" [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.txt)" = 2 ]
+    check "the rows make a table" sh -c "awk -f docs/results_table.awk build/smoke/results.txt | grep -q '^| simclr | 1 | '"
     check "pictures are there" [ "$(find build/smoke -name '*.png' | wc -l)" -ge 8 ]
     # train, interrupt, resume, probe, export, draw
     rm -rf build/smoke/p; mkdir -p build/smoke/p

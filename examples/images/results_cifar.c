@@ -24,12 +24,13 @@
 #include "../common.h"
 
 /* Settings that suit a budget of minutes, where the defaults are those of papers that trained for hundreds of epochs.
-   What is not listed runs with its defaults. epochs=.. stands in place of the budget: transformers, whose images cost a
-   hundred times as much, get some minutes instead. size: images are enlarged to it. */
+   What is not listed runs with its defaults. epochs=.. stands in place of the budget: transformers, whose images cost
+   ten times as much, get some minutes instead. size: images are enlarged to it, for training and for probes. */
 typedef struct entry { const char *name, *method, *settings; int size; } entry;
 static const entry entries[] = {
     {"rotation", "rotation", "", 0},
     {"jigsaw", "jigsaw", "lr=0.1,batch=128", 0},
+    {"untrained64", "untrained", "", 64}, /* what the two enlarged ones below are to be compared with */
     {"jigsaw64", "jigsaw", "lr=0.1,batch=128", 64}, /* a tile of 8 pixels shows little of a thing */
     {"context", "context", "lr=0.1,batch=128,projection=1", 0},
     {"context64", "context", "lr=0.1,batch=128,projection=1", 64},
@@ -37,7 +38,7 @@ static const entry entries[] = {
     {"simclr", "simclr", "optimizer=sgd,lr=0.1,weight_decay=1e-4,temperature=0.2,views=moco,warmup=1", 0},
     {"moco", "moco", "lr=0.1", 0},
     {"moco3", "moco", "version=3,optimizer=sgd,lr=0.1,weight_decay=1e-4,warmup=1,temperature=0.2", 0},
-    {"mae", "mae", "lr=1e-3,warmup=1,epochs=4", 0},
+    {"mae", "mae", "lr=1e-3,warmup=1,epochs=6", 0},
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
@@ -139,28 +140,33 @@ static void meter_weights(meter *p, const sslh_method *m) {
     }
 }
 
-/* Images that pass through the encoder for one sample. In a context of its own, so that the run knows nothing of it. */
-static double images_per_sample(options o, const entry *e, const char *settings) {
-    sslh_ctx *c = options_create(&o);
-    sslh_data train, test;
+/* Pixels of an image as the data set has it, before --size enlarges it. */
+static double native_area(options o, sslh_data train) {
+    sslh_data test;
+    sslh_ctx *c;
+    if (!o.size) return (double)train.height * train.width;
+    o.size = 0;
+    c = options_create(&o);
+    options_load(c, &o, &train, &test);
+    sslh_destroy(c);
+    return (double)train.height * train.width;
+}
+
+/* Images that pass through the encoder for one sample; 0 after an error. In a context of its own, so that the run knows
+   nothing of it. */
+static double images_per_sample(const options *o, const entry *e, const char *settings, sslh_data data) {
+    sslh_ctx *c = options_create(o);
+    sslh_data train = sslh_data_from_fields(c, data.field, data.fields, data.count); /* the same pixels */
     sslh_method m;
     sslh_loader_desc ld = {0};
     sslh_batch batch;
     sslh_view_set v;
     meter p;
-    double area;
-    int phase, size = o.size;
+    int phase;
     memset(&p, 0, sizeof p);
     memset(&v, 0, sizeof v);
-    o.size = 0;
-    options_load(c, &o, &train, &test);
-    area = (double)train.height * train.width; /* of an image as the data set has it */
-    if (size && size != train.height) {
-        o.size = size;
-        options_load(c, &o, &train, &test);
-    }
     m = make(c, e, settings, train);
-    stop_on_error(c);
+    if (sslh_error(c)) return finish(c), 0;
     meter_weights(&p, &m);
     p.channels = train.channels;
     ld.batch = m.defaults.batch;
@@ -170,11 +176,9 @@ static double images_per_sample(options o, const entry *e, const char *settings)
         sslh_trace(c, count_pixels, &p);
         for (phase = 0; phase < (m.phases > 1 ? m.phases : 1); phase++) m.loss(&m, &v, phase);
         sslh_trace(c, NULL, NULL);
-        p.pixels /= area * batch.count;
+        p.pixels /= native_area(*o, data) * batch.count;
     }
-    stop_on_error(c);
-    sslh_destroy(c);
-    return p.pixels;
+    return finish(c) ? 0 : p.pixels;
 }
 
 /* --- numbers --- */
@@ -196,20 +200,27 @@ static void probe(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, ssl
     *knn = 100 * (double)sslh_knn(c, encoder, train, test, k);
 }
 
-/* The largest of 4, 2 and 1 whose square of cells the inner result can be cut into; 0: there is none of this name. */
+/* Width of an inner result in grid x grid cells; 0: there is none of this name, or its map cannot be cut like this. */
+static int width_of(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data data) {
+    int64_t mark = sslh_mark(c);
+    sslh_feature_desc f = {0};
+    int width;
+    f.tap = tap;
+    f.pool_grid = grid;
+    width = sslh_features(c, encoder, sslh_data_range(data, 0, 1), f)->shape[1];
+    if (sslh_error(c)) width = 0;
+    if (sslh_error_code(c) == SSLH_E_SHAPE || sslh_error_code(c) == SSLH_E_USAGE) sslh_clear_error(c);
+    sslh_rewind(c, mark);
+    return width;
+}
+
+/* The largest of 4, 2 and 1 whose square of cells the inner result can be cut into, 1 for what is no map; 0: there is
+   none of this name. */
 static int grid_of(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_data data) {
-    int grid, fits = 0;
-    for (grid = 4; grid && !fits; grid /= 2) {
-        int64_t mark = sslh_mark(c);
-        sslh_feature_desc f = {0};
-        f.tap = tap;
-        f.pool_grid = grid;
-        sslh_features(c, encoder, sslh_data_range(data, 0, 1), f);
-        fits = sslh_error(c) ? 0 : grid;
-        if (sslh_error_code(c) == SSLH_E_SHAPE || sslh_error_code(c) == SSLH_E_USAGE) sslh_clear_error(c);
-        sslh_rewind(c, mark);
-    }
-    return fits;
+    int whole = width_of(c, encoder, tap, 1, data), grid;
+    for (grid = 4; grid > 1; grid /= 2)
+        if (whole && width_of(c, encoder, tap, grid, data) == grid * grid * whole) return grid;
+    return whole ? 1 : 0;
 }
 
 /* The block that nearest neighbours prefer, among training images: a fifth of some asks, the others answer. */
@@ -295,7 +306,7 @@ typedef struct job { options o; const char *set, *results, *commit; double budge
 static int train_row(sslh_ctx *c, const job *j, sslh_method m, sslh_data train, double per_sample,
                      const char *checkpoint, double *speed) {
     sslh_train_desc t = {0};
-    double epochs = j->budget / (per_sample > 0 ? per_sample : 1) / (double)train.count;
+    double epochs = j->budget / per_sample / (double)train.count;
     t.epochs = j->o.epochs ? j->o.epochs : m.defaults.epochs ? m.defaults.epochs : (int)(epochs + 0.5);
     if (!t.epochs || (j->o.smoke && !j->o.epochs)) t.epochs = 1;
     t.batch = j->o.batch;
@@ -317,7 +328,7 @@ static int train_row(sslh_ctx *c, const job *j, sslh_method m, sslh_data train, 
 static int make_row(const job *j, const entry *e) {
     char settings[1024], key[2048], checkpoint[1100], row[4096], *p;
     double per_sample = 0, speed = 0;
-    int epochs = 0, n, trained = strcmp(e->name, "raw") && strcmp(e->name, "untrained");
+    int epochs = 0, n, trained = strcmp(e->method, "raw") && strcmp(e->method, "untrained");
     uint32_t hash = 2166136261u; /* FNV-1a: runs with other settings have other checkpoints */
     options o = j->o;
     sslh_data train, test;
@@ -346,12 +357,16 @@ static int make_row(const job *j, const entry *e) {
         r = evaluate(c, NULL, train, test);
     } else {
         m = make(c, e, settings, train);
-        stop_on_error(c);
+        if (sslh_error(c)) return finish(c);
         if (trained) {
-            per_sample = images_per_sample(o, e, settings);
+            per_sample = images_per_sample(&o, e, settings, train);
+            if (!(per_sample > 0)) { /* it said why, unless it found no first layer */
+                fprintf(stderr, "%s: it is not known how many images a sample is\n", e->name);
+                return finish(c) | 1;
+            }
             epochs = train_row(c, j, m, train, per_sample, checkpoint, &speed);
         }
-        stop_on_error(c);
+        if (sslh_error(c)) return finish(c);
         r = evaluate(c, m.encoder, train, test);
         if (trained && m.second_name[0]) r.second = second_number(c, &m, test);
     }

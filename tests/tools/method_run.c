@@ -147,8 +147,9 @@ static void probe(sslh_ctx *c, run *r, const char *file) {
     memset(&k, 0, sizeof k);
     l.strip_prefix = "encoder.";
     l.partial = 1; /* heads, key encoder, queue are in the file too */
-    if (r->m.prepare) r->m.prepare(&r->m, r->train); /* how images are normalised */
     sslh_load_weights(r->m.encoder, file, l);
+    /* how images are normalised: a file may say otherwise, or nothing */
+    if (r->m.prepare) r->m.prepare(&r->m, r->train);
     if (r->train.height) {
         const double linear = 100 * (double)sslh_linear_probe(c, r->m.encoder, r->set[0], r->set[1], p);
         const double knn = 100 * (double)sslh_knn(c, r->m.encoder, r->set[0], r->set[1], k);
