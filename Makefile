@@ -18,7 +18,7 @@ help:
 	@echo "make test-long      the slow stages too"
 	@echo "make demo           SimCLR on the images in examples/data: a table against honest baselines, pictures in out/ (3 minutes)"
 	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (4 minutes a row);"
-	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.txt"
+	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.rows"
 	@echo "make examples       builds all examples into build/examples"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
@@ -96,13 +96,13 @@ $(B)/examples/embed: examples/use/embed.c ssl.h $(B)/examples/encoder_weights.h
 demo: $(B)/examples/simclr
 	$(B)/examples/simclr --out out
 
-# Rows that the file has are left out, a row that was broken off goes on. For the pages: RESULTS=docs/printed/results.txt
+# Rows that the file has are left out, a row that was broken off goes on. For the pages: RESULTS=docs/printed/results.rows
 METHOD ?= all
 SEED ?= 1
 DATA ?= cifar10
 BUDGET ?= 1000000
 OUT ?= out
-RESULTS ?= $(OUT)/results.txt
+RESULTS ?= $(OUT)/results.rows
 results: $(B)/examples/results_cifar
 	@$(B)/examples/results_cifar --method $(METHOD) --seed $(SEED) --data $(DATA) --budget $(BUDGET) --out $(OUT) \
 		--results $(RESULTS) --commit "$$(git log -1 --format=%h -- ssl.h examples 2>/dev/null || echo unknown)" $(RESULTS_FLAGS)

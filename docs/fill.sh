@@ -16,7 +16,7 @@
 #     settings NAME                 fields and defaults of one method, from the same list
 #     copy FILE NAME [/ROWS/]       what stands in FILE between <!-- begin NAME --> and <!-- close -->; of a table the
 #                                   rows that match
-#     results NAME                  the rows of docs/printed/NAME.txt, which make results writes, as a table
+#     results NAME                  the rows of docs/printed/NAME.rows, which make results writes, as a table
 #                                   (docs/results_table.awk); a sentence when there are none
 #     steps, means, products, convolutions, memory, bfloat16 NAME
 #                                   tables of the lines of docs/printed/bench-NAME.txt (docs/bench_table.awk)
@@ -92,10 +92,10 @@ if [ "$1" = --block ]; then # one block, as the pages below ask for it
         awk -v kind="$kind" -f docs/bench_table.awk "docs/printed/bench-$name.txt" ||
             die "docs/printed/bench-$name.txt has no lines for $kind" ;;
     results)
-        if [ ! -f "docs/printed/$name.txt" ]; then
-            echo "No rows yet: \`make results RESULTS=docs/printed/$name.txt\` writes them."; exit 0
+        if [ ! -f "docs/printed/$name.rows" ]; then
+            echo "No rows yet: \`make results RESULTS=docs/printed/$name.rows\` writes them."; exit 0
         fi
-        awk -f docs/results_table.awk "docs/printed/$name.txt" || die "docs/printed/$name.txt has no rows" ;;
+        awk -f docs/results_table.awk "docs/printed/$name.rows" || die "docs/printed/$name.rows has no rows" ;;
     *) die "unknown block: $kind" ;;
     esac
     exit 0

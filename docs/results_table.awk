@@ -1,5 +1,5 @@
 # The rows of examples/images/results_cifar.c as a table of Markdown:
-#     awk -f docs/results_table.awk docs/printed/results.txt
+#     awk -f docs/results_table.awk docs/printed/results.rows
 # A row is "row data=.. method=.. seed=.. settings=.. epochs=.. linear=.. ..". Rows that differ in nothing but the seed are one
 # line: the mean, and behind it, when there are several seeds, the standard deviation of their values.
 function field(name,   i) { # the value after "name="

@@ -84,7 +84,7 @@ stage_examples() {
         bin2c) continue ;; # made the weights of embed
         first) continue ;; # the README's program: the readme stage
         embed) check "embed" build/examples/embed; continue ;;
-        results_cifar) set -- --data examples/data; rm -f build/smoke/results.txt ;;
+        results_cifar) set -- --data examples/data; rm -f build/smoke/results.rows ;;
         *) set -- ;;
         esac
         start_example=$(now)
@@ -99,8 +99,8 @@ stage_examples() {
     check "results_cifar leaves out what is there" sh -c "build/examples/results_cifar --smoke --seed 2 --epochs 1 --out build/smoke \
         --data examples/data | grep -q 'has this row'"
     check "results_cifar adds a row" build/examples/results_cifar --smoke --method raw --out build/smoke --data examples/data
-    check "results_cifar wrote two rows" [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.txt)" = 2 ]
-    check "the rows make a table" sh -c "awk -f docs/results_table.awk build/smoke/results.txt | grep -q '^| simclr | 1 | '"
+    check "results_cifar wrote two rows" [ "$(grep -c '^row data=examples/data .* linear=' build/smoke/results.rows)" = 2 ]
+    check "the rows make a table" sh -c "awk -f docs/results_table.awk build/smoke/results.rows | grep -q '^| simclr | 1 | '"
     check "pictures are there" [ "$(find build/smoke -name '*.png' | wc -l)" -ge 8 ]
     # train, interrupt, resume, probe, export, draw
     rm -rf build/smoke/p; mkdir -p build/smoke/p

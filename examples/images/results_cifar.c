@@ -378,7 +378,8 @@ static int make_row(const job *j, const entry *e) {
                       r.grid, r.block_linear, r.block_knn);
     if (trained && m.second_name[0])
         n += snprintf(row + n, sizeof row - (size_t)n, " second=%s:%.4f", m.second_name, r.second);
-    n += snprintf(row + n, sizeof row - (size_t)n, " std=%.4f rank=%.1f", r.std, r.rank);
+    n += snprintf(row + n, sizeof row - (size_t)n, " std=%.4f", r.std);
+    if (r.rank > 0) n += snprintf(row + n, sizeof row - (size_t)n, " rank=%.1f", r.rank);
     if (speed > 0)
         n += snprintf(row + n, sizeof row - (size_t)n, " images_s=%.0f threads=%d", speed * per_sample,
                       sslh_query(c).threads);
@@ -447,7 +448,7 @@ int main(int argc, char **argv) {
         "                 untrained, supervised; all: every row (default simclr)\n"
         "  --budget N     images through the encoder (default 1000000); --epochs stands above it\n"
         "  --set F=V,..   settings of the method, after those of the table\n"
-        "  --results FILE rows are added to it, and those that it has are left out (default OUT/results.txt)\n"
+        "  --results FILE rows are added to it, and those that it has are left out (default OUT/results.rows)\n"
         "  --commit TEXT  is noted in the row\n");
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--method")) != NULL) name = v;
@@ -462,7 +463,7 @@ int main(int argc, char **argv) {
         }
     }
     if (!j.o.data) j.o.data = "cifar10";
-    if (!j.results) j.results = out_path(&j.o, results, sizeof results, "results.txt");
+    if (!j.results) j.results = out_path(&j.o, results, sizeof results, "results.rows");
     if (!strcmp(name, "all")) return all_rows(&j);
     e = entry_named(name);
     return make_row(&j, &e);
