@@ -152,11 +152,18 @@ static double native_area(options o, sslh_data train) {
     return (double)train.height * train.width;
 }
 
+/* The run itself warns. */
+static void silent(void *user, const char *text) {
+    (void)user;
+    (void)text;
+}
+
 /* Images that pass through the encoder for one sample; 0 after an error. In a context of its own, so that the run knows
    nothing of it. */
 static double images_per_sample(const options *o, const entry *e, const char *settings, sslh_data data) {
-    sslh_ctx *c = options_create(o);
-    sslh_data train = sslh_data_from_fields(c, data.field, data.fields, data.count); /* the same pixels */
+    sslh_desc desc = {0};
+    sslh_ctx *c;
+    sslh_data train;
     sslh_method m;
     sslh_loader_desc ld = {0};
     sslh_batch batch;
@@ -165,6 +172,11 @@ static double images_per_sample(const options *o, const entry *e, const char *se
     int phase;
     memset(&p, 0, sizeof p);
     memset(&v, 0, sizeof v);
+    desc.seed = o->seed;
+    desc.threads = o->threads;
+    desc.warn = silent;
+    c = sslh_create(desc);
+    train = sslh_data_from_fields(c, data.field, data.fields, data.count); /* the same pixels */
     m = make(c, e, settings, train);
     if (sslh_error(c)) return finish(c), 0;
     meter_weights(&p, &m);
