@@ -34997,7 +34997,7 @@ SSLH_I_LEAN_END
            sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,
            are refused; checkpoints hold past losses, meters and settings, are written at every end of a run and refused
            where settings differ; .max_steps leaves an update that .accumulate has begun for later; a load that fails
-           changes nothing; the encoder of a VAE can be loaded
+           changes nothing; the encoder of a VAE can be loaded; warnings (.warn)
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
