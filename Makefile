@@ -17,7 +17,7 @@ help:
 	@echo "make test           unit, gradient, golden, sanitizer, portability tests (needs a C compiler; the rest is skipped by name)"
 	@echo "make test-long      the slow stages too"
 	@echo "make demo           SimCLR on the images in examples/data: a table against honest baselines, pictures in out/ (3 minutes)"
-	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (4 minutes a row);"
+	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (some minutes each);"
 	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.rows"
 	@echo "make examples       builds all examples into build/examples"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
