@@ -18667,13 +18667,6 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
                  pairs; a register of numbers, rounded, as integers                                                   */
 #define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
-#define SSLH_I_X86_FLUSHED(call)              \
-    {                                         \
-        const unsigned csr = _mm_getcsr();    \
-        _mm_setcsr(csr | 0x8040u);            \
-        call;                                 \
-        _mm_setcsr(csr);                      \
-    }
 #if defined(SSLH_I_PASS_AVX512)
 
 #define SSLH_I_W 16
@@ -18683,19 +18676,9 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_N __m512
 #define SSLH_I_NM __mmask16
 #define SSLH_I_NI __m512i
-#define SSLH_I_NLOAD(p) _mm512_loadu_ps(p)
-#define SSLH_I_NSTORE(p, x) _mm512_storeu_ps(p, x)
-#define SSLH_I_NSET(x) _mm512_set1_ps(x)
-#define SSLH_I_NADD(a, b) _mm512_add_ps(a, b)
-#define SSLH_I_NSUB(a, b) _mm512_sub_ps(a, b)
-#define SSLH_I_NMUL(a, b) _mm512_mul_ps(a, b)
-#define SSLH_I_NDIV(a, b) _mm512_div_ps(a, b)
+#define SSLH_I_OP(name) SSLH_I_CAT(_mm512_, name)
+#define SSLH_I_BITS 512
 #define SSLH_I_NFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define SSLH_I_NMAX(a, b) _mm512_max_ps(a, b)
-#define SSLH_I_NMIN(a, b) _mm512_min_ps(a, b)
-#define SSLH_I_NSQRT(a) _mm512_sqrt_ps(a)
-#define SSLH_I_NNEG(a) _mm512_xor_ps(a, _mm512_set1_ps(-0.0f))
-#define SSLH_I_NABS(a) _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a)
 #define SSLH_I_NGT(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #define SSLH_I_NGE(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ)
 #define SSLH_I_NEQ(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
@@ -18704,20 +18687,6 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_NMAND(a, b) ((__mmask16)((a) & (b)))
 #define SSLH_I_NMOR(a, b) ((__mmask16)((a) | (b)))
 #define SSLH_I_NMNOT(a) ((__mmask16)~(a))
-#define SSLH_I_NTOINT(a) _mm512_cvttps_epi32(a)
-#define SSLH_I_NTOREAL(a) _mm512_cvtepi32_ps(a)
-#define SSLH_I_NBITS(a) _mm512_castps_si512(a)
-#define SSLH_I_NOFBITS(a) _mm512_castsi512_ps(a)
-#define SSLH_I_NISET(x) _mm512_set1_epi32(x)
-#define SSLH_I_NIADD(a, b) _mm512_add_epi32(a, b)
-#define SSLH_I_NISUB(a, b) _mm512_sub_epi32(a, b)
-#define SSLH_I_NIAND(a, b) _mm512_and_si512(a, b)
-#define SSLH_I_NIOR(a, b) _mm512_or_si512(a, b)
-#define SSLH_I_NISHL23(a) _mm512_slli_epi32(a, 23)
-#define SSLH_I_NISHL16(a) _mm512_slli_epi32(a, 16)
-#define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
-#define SSLH_I_NISHR8(a) _mm512_srli_epi32(a, 8)
-#define SSLH_I_NIXOR(a, b) _mm512_xor_si512(a, b)
 #define SSLH_I_NLOADN(p, n) _mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p)
 #define SSLH_I_NSTOREN(p, n, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), x)
 #define SSLH_I_FOLD(OP8, OP4) \
@@ -18782,19 +18751,9 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N __m256
 #define SSLH_I_NM __m256
 #define SSLH_I_NI __m256i
-#define SSLH_I_NLOAD(p) _mm256_loadu_ps(p)
-#define SSLH_I_NSTORE(p, x) _mm256_storeu_ps(p, x)
-#define SSLH_I_NSET(x) _mm256_set1_ps(x)
-#define SSLH_I_NADD(a, b) _mm256_add_ps(a, b)
-#define SSLH_I_NSUB(a, b) _mm256_sub_ps(a, b)
-#define SSLH_I_NMUL(a, b) _mm256_mul_ps(a, b)
-#define SSLH_I_NDIV(a, b) _mm256_div_ps(a, b)
+#define SSLH_I_OP(name) SSLH_I_CAT(_mm256_, name)
+#define SSLH_I_BITS 256
 #define SSLH_I_NFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define SSLH_I_NMAX(a, b) _mm256_max_ps(a, b)
-#define SSLH_I_NMIN(a, b) _mm256_min_ps(a, b)
-#define SSLH_I_NSQRT(a) _mm256_sqrt_ps(a)
-#define SSLH_I_NNEG(a) _mm256_xor_ps(a, _mm256_set1_ps(-0.0f))
-#define SSLH_I_NABS(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define SSLH_I_NGT(a, b) _mm256_cmp_ps(a, b, _CMP_GT_OQ)
 #define SSLH_I_NGE(a, b) _mm256_cmp_ps(a, b, _CMP_GE_OQ)
 #define SSLH_I_NEQ(a, b) _mm256_cmp_ps(a, b, _CMP_EQ_OQ)
@@ -18803,20 +18762,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) _mm256_and_ps(a, b)
 #define SSLH_I_NMOR(a, b) _mm256_or_ps(a, b)
 #define SSLH_I_NMNOT(a) _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1)))
-#define SSLH_I_NTOINT(a) _mm256_cvttps_epi32(a)
-#define SSLH_I_NTOREAL(a) _mm256_cvtepi32_ps(a)
-#define SSLH_I_NBITS(a) _mm256_castps_si256(a)
-#define SSLH_I_NOFBITS(a) _mm256_castsi256_ps(a)
-#define SSLH_I_NISET(x) _mm256_set1_epi32(x)
-#define SSLH_I_NIADD(a, b) _mm256_add_epi32(a, b)
-#define SSLH_I_NISUB(a, b) _mm256_sub_epi32(a, b)
-#define SSLH_I_NIAND(a, b) _mm256_and_si256(a, b)
-#define SSLH_I_NIOR(a, b) _mm256_or_si256(a, b)
-#define SSLH_I_NISHL23(a) _mm256_slli_epi32(a, 23)
-#define SSLH_I_NISHL16(a) _mm256_slli_epi32(a, 16)
-#define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
-#define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
-#define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
 #define SSLH_I_NFIRST(n) /* all bits in the first n of 8 lanes */ \
     _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 #define SSLH_I_NLOADN(p, n) _mm256_maskload_ps(p, SSLH_I_NFIRST(n))
@@ -18854,18 +18799,8 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N __m128
 #define SSLH_I_NM __m128
 #define SSLH_I_NI __m128i
-#define SSLH_I_NLOAD(p) _mm_loadu_ps(p)
-#define SSLH_I_NSTORE(p, x) _mm_storeu_ps(p, x)
-#define SSLH_I_NSET(x) _mm_set1_ps(x)
-#define SSLH_I_NADD(a, b) _mm_add_ps(a, b)
-#define SSLH_I_NSUB(a, b) _mm_sub_ps(a, b)
-#define SSLH_I_NMUL(a, b) _mm_mul_ps(a, b)
-#define SSLH_I_NDIV(a, b) _mm_div_ps(a, b)
-#define SSLH_I_NMAX(a, b) _mm_max_ps(a, b)
-#define SSLH_I_NMIN(a, b) _mm_min_ps(a, b)
-#define SSLH_I_NSQRT(a) _mm_sqrt_ps(a)
-#define SSLH_I_NNEG(a) _mm_xor_ps(a, _mm_set1_ps(-0.0f))
-#define SSLH_I_NABS(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
+#define SSLH_I_OP(name) SSLH_I_CAT(_mm_, name)
+#define SSLH_I_BITS 128
 #define SSLH_I_NGT(a, b) _mm_cmpgt_ps(a, b)
 #define SSLH_I_NGE(a, b) _mm_cmpge_ps(a, b)
 #define SSLH_I_NEQ(a, b) _mm_cmpeq_ps(a, b)
@@ -18874,20 +18809,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) _mm_and_ps(a, b)
 #define SSLH_I_NMOR(a, b) _mm_or_ps(a, b)
 #define SSLH_I_NMNOT(a) _mm_xor_ps(a, _mm_castsi128_ps(_mm_set1_epi32(-1)))
-#define SSLH_I_NTOINT(a) _mm_cvttps_epi32(a)
-#define SSLH_I_NTOREAL(a) _mm_cvtepi32_ps(a)
-#define SSLH_I_NBITS(a) _mm_castps_si128(a)
-#define SSLH_I_NOFBITS(a) _mm_castsi128_ps(a)
-#define SSLH_I_NISET(x) _mm_set1_epi32(x)
-#define SSLH_I_NIADD(a, b) _mm_add_epi32(a, b)
-#define SSLH_I_NISUB(a, b) _mm_sub_epi32(a, b)
-#define SSLH_I_NIAND(a, b) _mm_and_si128(a, b)
-#define SSLH_I_NIOR(a, b) _mm_or_si128(a, b)
-#define SSLH_I_NISHL23(a) _mm_slli_epi32(a, 23)
-#define SSLH_I_NISHL16(a) _mm_slli_epi32(a, 16)
-#define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
-#define SSLH_I_NISHR8(a) _mm_srli_epi32(a, 8)
-#define SSLH_I_NIXOR(a, b) _mm_xor_si128(a, b)
 #define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
 #define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
@@ -18907,17 +18828,18 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N float32x4_t
 #define SSLH_I_NM uint32x4_t
 #define SSLH_I_NI int32x4_t
-#define SSLH_I_NLOAD(p) vld1q_f32(p)
-#define SSLH_I_NSTORE(p, x) vst1q_f32(p, x)
-#define SSLH_I_NSET(x) vdupq_n_f32(x)
-#define SSLH_I_NADD(a, b) vaddq_f32(a, b)
-#define SSLH_I_NSUB(a, b) vsubq_f32(a, b)
-#define SSLH_I_NMUL(a, b) vmulq_f32(a, b)
-#define SSLH_I_NDIV(a, b) vdivq_f32(a, b)
+#define SSLH_I_OP(name) SSLH_I_CAT(sslh_i_neon_, name)
+#define sslh_i_neon_loadu_ps vld1q_f32
+#define sslh_i_neon_storeu_ps vst1q_f32
+#define sslh_i_neon_set1_ps vdupq_n_f32
+#define sslh_i_neon_add_ps vaddq_f32
+#define sslh_i_neon_sub_ps vsubq_f32
+#define sslh_i_neon_mul_ps vmulq_f32
+#define sslh_i_neon_div_ps vdivq_f32
 #define SSLH_I_NFMA(a, b, c) vfmaq_f32(c, a, b)
-#define SSLH_I_NMAX(a, b) vbslq_f32(vcgtq_f32(a, b), a, b) /* not vmaxq: x86 gives the second if one is NaN */
-#define SSLH_I_NMIN(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
-#define SSLH_I_NSQRT(a) vsqrtq_f32(a)
+#define sslh_i_neon_max_ps(a, b) vbslq_f32(vcgtq_f32(a, b), a, b) /* not vmaxq: x86 gives the second if one is NaN */
+#define sslh_i_neon_min_ps(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
+#define sslh_i_neon_sqrt_ps vsqrtq_f32
 #define SSLH_I_NNEG(a) vnegq_f32(a)
 #define SSLH_I_NABS(a) vabsq_f32(a)
 #define SSLH_I_NGT(a, b) vcgtq_f32(a, b)
@@ -18928,13 +18850,13 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) vandq_u32(a, b)
 #define SSLH_I_NMOR(a, b) vorrq_u32(a, b)
 #define SSLH_I_NMNOT(a) vmvnq_u32(a)
-#define SSLH_I_NTOINT(a) vcvtq_s32_f32(a)
-#define SSLH_I_NTOREAL(a) vcvtq_f32_s32(a)
+#define sslh_i_neon_cvttps_epi32 vcvtq_s32_f32
+#define sslh_i_neon_cvtepi32_ps vcvtq_f32_s32
 #define SSLH_I_NBITS(a) vreinterpretq_s32_f32(a)
 #define SSLH_I_NOFBITS(a) vreinterpretq_f32_s32(a)
-#define SSLH_I_NISET(x) vdupq_n_s32(x)
-#define SSLH_I_NIADD(a, b) vaddq_s32(a, b)
-#define SSLH_I_NISUB(a, b) vsubq_s32(a, b)
+#define sslh_i_neon_set1_epi32 vdupq_n_s32
+#define sslh_i_neon_add_epi32 vaddq_s32
+#define sslh_i_neon_sub_epi32 vsubq_s32
 #define SSLH_I_NIAND(a, b) vandq_s32(a, b)
 #define SSLH_I_NIOR(a, b) vorrq_s32(a, b)
 #define SSLH_I_NISHL23(a) vshlq_n_s32(a, 23)
@@ -18961,17 +18883,18 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
 #define SSLH_I_NI int32_t
-#define SSLH_I_NLOAD(p) (*(p))
-#define SSLH_I_NSTORE(p, x) (*(p) = (x))
-#define SSLH_I_NSET(x) (x)
-#define SSLH_I_NADD(a, b) ((a) + (b))
-#define SSLH_I_NSUB(a, b) ((a) - (b))
-#define SSLH_I_NMUL(a, b) ((a) * (b))
-#define SSLH_I_NDIV(a, b) ((a) / (b))
+#define SSLH_I_OP(name) SSLH_I_CAT(sslh_i_c_, name)
+#define sslh_i_c_loadu_ps(p) (*(p))
+#define sslh_i_c_storeu_ps(p, x) (*(p) = (x))
+#define sslh_i_c_set1_ps(x) (x)
+#define sslh_i_c_add_ps(a, b) ((a) + (b))
+#define sslh_i_c_sub_ps(a, b) ((a) - (b))
+#define sslh_i_c_mul_ps(a, b) ((a) * (b))
+#define sslh_i_c_div_ps(a, b) ((a) / (b))
 #define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
-#define SSLH_I_NMAX(a, b) ((a) > (b) ? (a) : (b))
-#define SSLH_I_NMIN(a, b) ((a) < (b) ? (a) : (b))
-#define SSLH_I_NSQRT(a) sslh_i_sqrt(a)
+#define sslh_i_c_max_ps(a, b) ((a) > (b) ? (a) : (b))
+#define sslh_i_c_min_ps(a, b) ((a) < (b) ? (a) : (b))
+#define sslh_i_c_sqrt_ps sslh_i_sqrt
 #define SSLH_I_NNEG(a) (-(a))
 #define SSLH_I_NABS(a) sslh_i_fabs(a)
 #define SSLH_I_NGT(a, b) ((a) > (b))
@@ -18982,18 +18905,55 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) ((a) & (b))
 #define SSLH_I_NMOR(a, b) ((a) | (b))
 #define SSLH_I_NMNOT(a) (!(a))
-#define SSLH_I_NTOINT(a) ((int32_t)(a))
-#define SSLH_I_NTOREAL(a) ((sslh_real)(a))
+#define sslh_i_c_cvttps_epi32(a) ((int32_t)(a))
+#define sslh_i_c_cvtepi32_ps(a) ((sslh_real)(a))
 #define SSLH_I_NBITS(a) ((int32_t)sslh_i_bits_of(a))
 #define SSLH_I_NOFBITS(a) sslh_i_of_bits((uint32_t)(a))
-#define SSLH_I_NISET(x) (x)
-#define SSLH_I_NIADD(a, b) ((int32_t)((uint32_t)(a) + (uint32_t)(b)))
-#define SSLH_I_NISUB(a, b) ((int32_t)((uint32_t)(a) - (uint32_t)(b)))
+#define sslh_i_c_set1_epi32(x) (x)
+#define sslh_i_c_add_epi32(a, b) ((int32_t)((uint32_t)(a) + (uint32_t)(b)))
+#define sslh_i_c_sub_epi32(a, b) ((int32_t)((uint32_t)(a) - (uint32_t)(b)))
 #define SSLH_I_NIAND(a, b) ((a) & (b))
 #define SSLH_I_NIOR(a, b) ((a) | (b))
 #define SSLH_I_NISHL23(a) ((int32_t)((uint32_t)(a) << 23))
 #define SSLH_I_NISHR23(a) ((int32_t)((uint32_t)(a) >> 23))
 
+#endif
+/* What every set has under the same name, after a prefix of its own: _mm512_add_ps, sslh_i_c_add_ps .. */
+#define SSLH_I_NLOAD(p) SSLH_I_OP(loadu_ps)(p)
+#define SSLH_I_NSTORE(p, x) SSLH_I_OP(storeu_ps)(p, x)
+#define SSLH_I_NSET(x) SSLH_I_OP(set1_ps)(x)
+#define SSLH_I_NADD(a, b) SSLH_I_OP(add_ps)(a, b)
+#define SSLH_I_NSUB(a, b) SSLH_I_OP(sub_ps)(a, b)
+#define SSLH_I_NMUL(a, b) SSLH_I_OP(mul_ps)(a, b)
+#define SSLH_I_NDIV(a, b) SSLH_I_OP(div_ps)(a, b)
+#define SSLH_I_NMAX(a, b) SSLH_I_OP(max_ps)(a, b)
+#define SSLH_I_NMIN(a, b) SSLH_I_OP(min_ps)(a, b)
+#define SSLH_I_NSQRT(a) SSLH_I_OP(sqrt_ps)(a)
+#define SSLH_I_NTOINT(a) SSLH_I_OP(cvttps_epi32)(a)
+#define SSLH_I_NTOREAL(a) SSLH_I_OP(cvtepi32_ps)(a)
+#define SSLH_I_NISET(x) SSLH_I_OP(set1_epi32)(x)
+#define SSLH_I_NIADD(a, b) SSLH_I_OP(add_epi32)(a, b)
+#define SSLH_I_NISUB(a, b) SSLH_I_OP(sub_epi32)(a, b)
+#if defined(SSLH_I_BITS) /* and those of x86 */
+#define SSLH_I_SI(name) SSLH_I_CAT(SSLH_I_OP(name), SSLH_I_BITS)
+#define SSLH_I_NNEG(a) SSLH_I_OP(xor_ps)(a, SSLH_I_NSET(-0.0f))
+#define SSLH_I_NABS(a) SSLH_I_OP(andnot_ps)(SSLH_I_NSET(-0.0f), a)
+#define SSLH_I_NBITS(a) SSLH_I_SI(castps_si)(a)
+#define SSLH_I_NOFBITS(a) SSLH_I_CAT(SSLH_I_SI(castsi), _ps)(a)
+#define SSLH_I_NIAND(a, b) SSLH_I_SI(and_si)(a, b)
+#define SSLH_I_NIOR(a, b) SSLH_I_SI(or_si)(a, b)
+#define SSLH_I_NIXOR(a, b) SSLH_I_SI(xor_si)(a, b)
+#define SSLH_I_NISHL23(a) SSLH_I_OP(slli_epi32)(a, 23)
+#define SSLH_I_NISHL16(a) SSLH_I_OP(slli_epi32)(a, 16)
+#define SSLH_I_NISHR23(a) SSLH_I_OP(srli_epi32)(a, 23)
+#define SSLH_I_NISHR8(a) SSLH_I_OP(srli_epi32)(a, 8)
+#define SSLH_I_X86_FLUSHED(call)              \
+    {                                         \
+        const unsigned csr = _mm_getcsr();    \
+        _mm_setcsr(csr | 0x8040u);            \
+        call;                                 \
+        _mm_setcsr(csr);                      \
+    }
 #endif
 
 #define sslh_i_v SSLH_I_P(sslh_i_v_)
@@ -22001,163 +21961,65 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 };
 #endif
 
-/* what the next pass defines anew: its block of the vector layer */
-#undef SSLH_I_COLUMN
-#undef SSLH_I_COLUMN0
-#undef SSLH_I_COLUMN1
-#undef SSLH_I_COLUMN2
-#undef SSLH_I_COLUMN3
-#undef SSLH_I_COLUMN4
-#undef SSLH_I_COLUMN5
-#undef SSLH_I_COLUMN6
-#undef SSLH_I_COLUMN7
+/* What differs from pass to pass; all other macros are the same text again. */
+#undef SSLH_I_BIG
+#undef SSLH_I_BITS
+#undef SSLH_I_BUSY
+#undef SSLH_I_CASE
+#undef SSLH_I_DOT_emulated
+#undef SSLH_I_EACH
+#undef SSLH_I_END
 #undef SSLH_I_FLUSHED
+#undef SSLH_I_FLUSH_emulated
 #undef SSLH_I_FMA
 #undef SSLH_I_FOLD
-#undef SSLH_I_HALVES
-#undef SSLH_I_JOIN0
-#undef SSLH_I_JOIN1
-#undef SSLH_I_JOIN2
+#undef SSLH_I_HAS_DOTS
+#undef SSLH_I_HAS_PIXELS
+#undef SSLH_I_LOOP
+#undef SSLH_I_LOOP_END
 #undef SSLH_I_MR
 #undef SSLH_I_N
 #undef SSLH_I_NABS
-#undef SSLH_I_NADD
-#undef SSLH_I_NALONG
 #undef SSLH_I_NBITS
-#undef SSLH_I_NDIV
 #undef SSLH_I_NDOT
 #undef SSLH_I_NEQ
-#undef SSLH_I_NFIRST
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
 #undef SSLH_I_NGT
-#undef SSLH_I_NHALF
 #undef SSLH_I_NI
-#undef SSLH_I_NIADD
 #undef SSLH_I_NIAND
 #undef SSLH_I_NIOR
-#undef SSLH_I_NISET
 #undef SSLH_I_NISHL16
 #undef SSLH_I_NISHL23
 #undef SSLH_I_NISHR23
 #undef SSLH_I_NISHR8
-#undef SSLH_I_NISUB
 #undef SSLH_I_NIXOR
-#undef SSLH_I_NLOAD
 #undef SSLH_I_NLOADN
 #undef SSLH_I_NM
 #undef SSLH_I_NMAND
-#undef SSLH_I_NMAX
-#undef SSLH_I_NMIN
 #undef SSLH_I_NMNOT
 #undef SSLH_I_NMOR
-#undef SSLH_I_NMUL
 #undef SSLH_I_NNAN
 #undef SSLH_I_NNEG
 #undef SSLH_I_NOFBITS
+#undef SSLH_I_NR
 #undef SSLH_I_NSELECT
-#undef SSLH_I_NSET
-#undef SSLH_I_NSQRT
-#undef SSLH_I_NSTORE
 #undef SSLH_I_NSTOREN
-#undef SSLH_I_NSUB
-#undef SSLH_I_NTOINT
-#undef SSLH_I_NTOREAL
+#undef SSLH_I_ONE_LOOP
+#undef SSLH_I_OP
 #undef SSLH_I_PAIR
+#undef SSLH_I_PAIR_TILES
 #undef SSLH_I_PANEL
+#undef SSLH_I_PART
 #undef SSLH_I_QUAD
 #undef SSLH_I_RUNS4
 #undef SSLH_I_SMALL
+#undef SSLH_I_START
+#undef SSLH_I_STRAIGHT_emulated
 #undef SSLH_I_TRANSPOSE
 #undef SSLH_I_TWELVE
 #undef SSLH_I_W
 #undef SSLH_I_ZIP
-/* and what kernels make of it, where they do not undefine it themselves */
-#undef SSLH_I_ADD0
-#undef SSLH_I_ADD1
-#undef SSLH_I_ADD2
-#undef SSLH_I_ALL
-#undef SSLH_I_BIG
-#undef SSLH_I_BUSY
-#undef SSLH_I_CASE
-#undef SSLH_I_CLOSE
-#undef SSLH_I_COL
-#undef SSLH_I_CORES
-#undef SSLH_I_DEPTH
-#undef SSLH_I_DOT_emulated
-#undef SSLH_I_DRAW
-#undef SSLH_I_EACH
-#undef SSLH_I_END
-#undef SSLH_I_EVERY
-#undef SSLH_I_FLUSH_emulated
-#undef SSLH_I_FLUSH_native
-#undef SSLH_I_HAS_DOTS
-#undef SSLH_I_HAS_PIXELS
-#undef SSLH_I_HIGH
-#undef SSLH_I_LOOP
-#undef SSLH_I_LOOP_END
-#undef SSLH_I_LOW
-#undef SSLH_I_MADD1
-#undef SSLH_I_MADD2
-#undef SSLH_I_MORE1
-#undef SSLH_I_MORE2
-#undef SSLH_I_NR
-#undef SSLH_I_ONE_LOOP
-#undef SSLH_I_OPEN
-#undef SSLH_I_OUT
-#undef SSLH_I_OUT2
-#undef SSLH_I_OUT3
-#undef SSLH_I_OUT5
-#undef SSLH_I_PAIR_DOT
-#undef SSLH_I_PAIR_KERNELS
-#undef SSLH_I_PAIR_POINT
-#undef SSLH_I_PAIR_ROW
-#undef SSLH_I_PAIR_RUN
-#undef SSLH_I_PAIR_TILES
-#undef SSLH_I_PART
-#undef SSLH_I_POINT
-#undef SSLH_I_PUT1
-#undef SSLH_I_PUT2
-#undef SSLH_I_REP1
-#undef SSLH_I_REP12
-#undef SSLH_I_REP2
-#undef SSLH_I_REP3
-#undef SSLH_I_REP4
-#undef SSLH_I_REP6
-#undef SSLH_I_REP8
-#undef SSLH_I_REP9
-#undef SSLH_I_ROUND
-#undef SSLH_I_ROW1
-#undef SSLH_I_ROW1TWICE
-#undef SSLH_I_ROW2
-#undef SSLH_I_RUN
-#undef SSLH_I_RUN1
-#undef SSLH_I_RUN2
-#undef SSLH_I_RUN4
-#undef SSLH_I_S0
-#undef SSLH_I_S1
-#undef SSLH_I_S2
-#undef SSLH_I_S3
-#undef SSLH_I_START
-#undef SSLH_I_STEP
-#undef SSLH_I_STRAIGHT_emulated
-#undef SSLH_I_STRAIGHT_native
-#undef SSLH_I_SUMS
-#undef SSLH_I_TAP
-#undef SSLH_I_TAP_IN
-#undef SSLH_I_V0
-#undef SSLH_I_V1
-#undef SSLH_I_V2
-#undef SSLH_I_V3
-#undef SSLH_I_WA
-#undef SSLH_I_WA2
-#undef SSLH_I_WB
-#undef SSLH_I_WB2
-#undef SSLH_I_WEIGHT
-#undef SSLH_I_WL
-#undef SSLH_I_WN
-#undef SSLH_I_ZERO1
-#undef SSLH_I_ZERO2
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC pop_options
 #endif
