@@ -3123,14 +3123,14 @@ struct sslh_loader {
    instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the numbers by
    which work is cut. */
 
-/* What is wanted soon: with each k a line, at, at + ld .., after every 16 also by `back`; all of that `next` further
-   for the next MR rows of a tile, in so many rows of it. at NULL: nothing. */
-typedef struct sslh_i_ask {
+/* What a tile fetches into the cache while its sums run: with each k a line, at, at + ld .., after every 16 also by
+   `back`; all of that `next` further for the next MR rows of the tile, in its first `rows` rows. at NULL: nothing. */
+typedef struct sslh_i_fetch {
     const sslh_real *at;
     ptrdiff_t        ld, back;
     size_t           next;
     int              rows;
-} sslh_i_ask;
+} sslh_i_fetch;
 /* One tile of a product, see "kernels: products" in >>kernels:
    c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
@@ -3148,9 +3148,9 @@ typedef struct sslh_i_tile {
     /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
     size_t                  anext, bnext;
     /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each
-       of which asks for 256 columns more; nothing: the tile's place in c */
-    const sslh_i_ask       *ask;           /* [3], or NULL */
-    int                     ask_cols;
+       of which fetches 256 columns more; nothing: the tile's place in c */
+    const sslh_i_fetch     *fetch;         /* [3], or NULL */
+    int                     fetch_cols;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
     int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
     /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
@@ -3161,9 +3161,6 @@ typedef struct sslh_i_tile {
     size_t                  col;
     const sslh_real        *bias;
     int                     accumulate, relu;
-    int               quads;   /* of rows: 4 r .. 4 r + 3 lie side by side */
-    /* pixels: distances of neighbouring rows (thirds of MR are neighbours), of segments, of panels of b */
-    size_t                  pixel, line, panel;
 } sslh_i_tile;
 
 #define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
@@ -3214,13 +3211,6 @@ typedef struct sslh_i_pair_kernels {
 
 /* --- depthwise convolutions --- */
 
-/* Lines to be asked for while a kernel runs: `rows` pieces that begin `line` numbers apart from p on, any address,
-   `per` numbers for each channel. */
-typedef struct sslh_i_depth_next {
-    uintptr_t p;
-    int       rows;
-    size_t    line, per;
-} sslh_i_depth_next;
 /* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0
    on: tap b of output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1
    - 1 exist. */
@@ -3234,9 +3224,8 @@ typedef struct sslh_i_depth {
     sslh_real              *y;          /* outputs, ystep apart */
     const sslh_real        *bias;
     int                     relu, accumulate;
-    sslh_i_depth_next       next;       /* for the outputs below: either as slices, */
-    int                     fresh;      /* or: rows of x, the last ones, that the outputs above did not need; */
-    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will */
+    int                     fresh;      /* rows of x, the last ones, that the outputs above did not need; */
+    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will need */
 } sslh_i_depth;
 /* Gradient of the weights, a row of outputs: those filter rows whose row of x exists, `row` numbers apart. */
 typedef struct sslh_i_depth_grad {
@@ -3246,19 +3235,15 @@ typedef struct sslh_i_depth_grad {
     int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside */
     size_t            n;
     sslh_real        *sums;    /* (rows,cols,n) */
-    sslh_i_depth_next next[2]; /* of x, of dy */
 } sslh_i_depth_grad;
 
 /* --- the function table of one instruction set ---
    The list of its kernels, KERNEL(result, name, arguments): the struct below and the initialiser of each pass are made
-   from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels.
-   OPTIONAL(1 or 0, ..): those of the passes for which the first argument is 0 have NULL. */
-#define SSLH_I_KERNELS(KERNEL, OPTIONAL)                                                                              \
+   from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels. */
+#define SSLH_I_KERNELS(KERNEL)                                                                                        \
     /* products and convolutions: a tile of each form (sslh_i_tile); panels packed for them, to[k][step] */           \
     KERNEL(void, tile_rows, (const sslh_i_tile *t))                                                                   \
     KERNEL(void, tile_runs, (const sslh_i_tile *t))                                                                   \
-    OPTIONAL(SSLH_I_HAS_DOTS, void, tile_dots, (const sslh_i_tile *t))                                                \
-    OPTIONAL(SSLH_I_HAS_PIXELS, void, tile_pixels, (const sslh_i_tile *t))                                            \
     /* panel[k][j] = from[k ld + j]; the same for many panels side by side; panel[k][j] = from[j ld + k] */           \
     KERNEL(void, pack_n, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
     KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
@@ -3368,12 +3353,11 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
     KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
-#define SSLH_I_MEMBER_IF(has, result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
     int         fma; /* products and sums are fused: all tables with 1 give the same bits, and all with 0 */
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
-    SSLH_I_KERNELS(SSLH_I_MEMBER, SSLH_I_MEMBER_IF)
+    SSLH_I_KERNELS(SSLH_I_MEMBER)
     sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
 };
 
@@ -18482,6 +18466,9 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
 /* 1 when 2 p is a small integer, so that x^p is products and a square root */
 SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
 
+/* What a term of a product is, see "kernels: products and convolutions". */
+enum { SSLH_I_FLOATS, SSLH_I_EMULATED, SSLH_I_NATIVE };
+
 static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 /* --- bfloat16: the high half of a float, rounded to nearest even; subnormal numbers become 0 ---
@@ -19169,238 +19156,166 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 
 /* --- kernels: products and convolutions ---
    Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR
-   columns). Accumulators are named variables written out by macros: an array indexed in a loop ends in memory in some
-   compilers. The two forms read b as rows of NR columns and differ in how they find a:
+   columns). The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
-     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b */
-#define SSLH_I_REP1(X) X(0)
-#define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
-#define SSLH_I_REP3(X) SSLH_I_REP2(X) X(2)
-#define SSLH_I_REP4(X) SSLH_I_REP3(X) X(3)
-#define SSLH_I_REP5(X) SSLH_I_REP4(X) X(4)
-#define SSLH_I_REP6(X) SSLH_I_REP5(X) X(5)
-#define SSLH_I_REP8(X) SSLH_I_REP6(X) X(6) X(7)
-#define SSLH_I_REP9(X) SSLH_I_REP8(X) X(8)
-#define SSLH_I_REP12(X) SSLH_I_REP9(X) X(9) X(10) X(11)
-
+     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b
+   Each form has one core, an inline function with R rows and V registers across. Both are constants where it is called,
+   so that compilers write its loops over them out and keep the sums, sum[R][V], in registers. kind: what a term of the
+   sum is, two numbers or, in bfloat16, two pairs. */
 #if SSLH_I_W > 1
 #define SSLH_I_NR (2 * SSLH_I_W)
 
-#define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
-#define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
-#define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
-#define SSLH_I_ZERO4(r) SSLH_I_ZERO2(r) SSLH_I_N f##r = u##r, g##r = u##r;
-#define SSLH_I_MADD2(r, value)                                                                                         \
-    {                                                                                                                  \
-        SSLH_I_N x = SSLH_I_NSET(value);                                                                               \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                               \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                               \
-    }
-#define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
-#define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
-#define SSLH_I_ROW1(r) SSLH_I_MADD1(r, p##r[k])
-#define SSLH_I_ROW1TWICE(r)                                           \
-    u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), b0, u##r);              \
-    u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k + 1]), b1, u##r);
-#define SSLH_I_RUN(r) q[(r) / 3][(r) % 3 == 0 ? 0 : (r) % 3 == 1 ? rstep : twice]
-#define SSLH_I_RUN4(r)                                                                                             \
-    {                                                                                                              \
-        SSLH_I_N x = SSLH_I_NSET(SSLH_I_RUN(r));                                                                   \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                           \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                           \
-        f##r = SSLH_I_NFMA(x, b2, f##r);                                                                           \
-        g##r = SSLH_I_NFMA(x, b3, g##r);                                                                           \
-    }
-#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, SSLH_I_RUN(r))
-#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, SSLH_I_RUN(r))
-/* Rows of y one after the other. All their addresses at once are more than there are registers for them, and gcc keeps
-   what is too much in vector registers, which take part in the sums. (Two registers a row must not be held back: where
-   y comes from memory, stores kept in the order of rows cost a third.) */
-#define SSLH_I_PUT2(r)                                                                                                 \
-    SSLH_I_NSTORE(z, u##r);                                                                                            \
-    SSLH_I_NSTORE(z + SSLH_I_W, v##r);                                                                                 \
-    z += ystep;
-#define SSLH_I_PUT4(r)                                                                                                 \
-    SSLH_I_NSTORE(z + 2 * SSLH_I_W, f##r);                                                                             \
-    SSLH_I_NSTORE(z + 3 * SSLH_I_W, g##r);                                                                             \
-    SSLH_I_PUT2(r)
-#define SSLH_I_PUT1(r)                                                                                                 \
-    SSLH_I_NSTORE(z, u##r);                                                                                            \
-    z += ystep;                                                                                                        \
-    SSLH_I_OPAQUE(z);
-#define SSLH_I_MORE2(r)                                                                                                \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
-    v##r = SSLH_I_NADD(SSLH_I_NLOAD(z + SSLH_I_W), v##r);                                                              \
-    z += ystep;
-#define SSLH_I_MORE4(r)                                                                                                \
-    f##r = SSLH_I_NADD(SSLH_I_NLOAD(z + 2 * SSLH_I_W), f##r);                                                          \
-    g##r = SSLH_I_NADD(SSLH_I_NLOAD(z + 3 * SSLH_I_W), g##r);                                                          \
-    SSLH_I_MORE2(r)
-#define SSLH_I_MORE1(r)                                                                                                \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
-    z += ystep;
-
-/* Runs have a pointer for three rows: with their distance, once and twice, it fits the addresses of x86, and 12 rows
-   take 6 registers. Matrices in place: with each k a line of what is wanted soon moves nearer, see sslh_i_ask.
-   Otherwise: what lies 32 KB behind a and b. */
-#define SSLH_I_RUN_LOOP(LOAD, NEXT, ROWS)                                                                              \
-    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                              \
-    if (t->place) { /* one segment */                                                                                  \
-        for (int k = t->lens[0]; k > 0;) {                                                                             \
-            LOAD                                                                                                       \
-            SSLH_I_AHEAD(ask, 0);                                                                                      \
-            ask += askstep;                                                                                            \
-            if ((--k & 15) == 0) ask += askback;                                                                       \
-            ROWS                                                                                                       \
-            SSLH_I_RUN_NEXT;                                                                                           \
-        }                                                                                                              \
-    } else {                                                                                                           \
-        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops, in a vector register, where it waits for the sums */ \
-        for (int s = 0;; b = t->bs[s]) {                                                                               \
-            for (int k = t->lens[s]; k > 0; k--) {                                                                     \
-                LOAD                                                                                                   \
-                NEXT                                                                                                   \
-                SSLH_I_AHEAD(q[0], 32768);                                                                             \
-                ROWS                                                                                                   \
-                SSLH_I_RUN_NEXT;                                                                                       \
-            }                                                                                                          \
-            if (++s >= t->segs) break;                                                                                 \
-            q[0] = t->a[s] + (first - t->a[0]);                                                                        \
-            q[1] = q[0] + 3 * rstep, q[2] = q[0] + 6 * rstep, q[3] = q[0] + 9 * rstep;                                 \
-        }                                                                                                              \
-    }
-#define SSLH_I_RUN_NEXT q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep
-#define SSLH_I_RUN_LOAD2 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
-#define SSLH_I_RUN_LOAD1 SSLH_I_N b0 = SSLH_I_NLOAD(b);
-#define SSLH_I_RUN_LOAD4                                                                                               \
-    SSLH_I_RUN_LOAD2 SSLH_I_N b2 = SSLH_I_NLOAD(b + bnext), b3 = SSLH_I_NLOAD(b + bnext + SSLH_I_W);
-#define SSLH_I_RUN_NEXT1
-#define SSLH_I_RUN_NEXT4                                                                                               \
-    SSLH_I_RUN_NEXT2                                                                                                   \
-    SSLH_I_AHEAD(b + bnext, 32768), SSLH_I_AHEAD(b + bnext + SSLH_I_W, 32768);
-#define SSLH_I_RUN_NEXT2                                                                                               \
-    SSLH_I_AHEAD(b, 32768);                                                                                            \
-    if (SSLH_I_W == 16) SSLH_I_AHEAD(b + SSLH_I_W, 32768);
-/* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are
-   added to it. */
-#define SSLH_I_CORES(R)                                                                                                \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y,                \
-                                            ptrdiff_t ystep, int more) {                                               \
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
-        const uintptr_t ahead = t->place ? 0 : 32768;                                                                  \
-        const float *b = t->b;                                                                                         \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
-        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
-                SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                             \
-                SSLH_I_REP##R(SSLH_I_ROW2)                                                                             \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y,                \
-                                            ptrdiff_t ystep, int more) {                                               \
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
-        const float *b = t->b;                                                                                         \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
-        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
-            ptrdiff_t k = 0;                                                                                           \
-            for (; kstep == 1 && k + 1 < end; k += 2, b += 2 * bstep) {                                                \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + bstep);                                           \
-                SSLH_I_REP##R(SSLH_I_ROW1TWICE)                                                                        \
-            }                                                                                                          \
-            for (; k < end; k += kstep, b += bstep) {                                                                  \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
-                SSLH_I_AHEAD(b, 32768);                                                                                \
-                SSLH_I_REP##R(SSLH_I_ROW1)                                                                             \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
-    }
-/* Runs: W registers across, 2, 1 or (what lies bnext further as well) 4. */
-#define SSLH_I_RUN_CORE(W, R)                                                                                          \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs##W##x##R##_)(const sslh_i_tile *t, const float *a, const float *b,             \
-                                                     const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {    \
-        SSLH_I_REP##R(SSLH_I_ZERO##W)                                                                                  \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, bnext = (ptrdiff_t)t->bnext;         \
-        const ptrdiff_t askstep = soon->ld, askback = soon->back;                                                      \
-        const float *const first = a;                                                                                  \
-        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1, twice = 2 * rstep;                                       \
-        float *z = y;                                                                                                  \
-        const float *ask = soon->at;                                                                                   \
-        (void)twice, (void)bnext;                                                                                      \
-        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD##W, SSLH_I_RUN_NEXT##W, SSLH_I_REP##R(SSLH_I_RUN##W))                          \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE##W)                                                                              \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT##W)                                                                                   \
-    }
-#define SSLH_I_RUN_CORES(R) SSLH_I_RUN_CORE(1, R) SSLH_I_RUN_CORE(2, R)
-SSLH_I_CORES(1)
-SSLH_I_CORES(2)
-SSLH_I_CORES(4)
-SSLH_I_RUN_CORES(1)
-SSLH_I_RUN_CORES(2)
-SSLH_I_RUN_CORES(4)
-SSLH_I_RUN_CORES(5) /* 65 tokens */
-#if SSLH_I_MR == 6
-SSLH_I_CORES(6)
-SSLH_I_RUN_CORES(6)
-#else
-SSLH_I_CORES(8)
-SSLH_I_CORES(12)
-SSLH_I_RUN_CORES(8)
-SSLH_I_RUN_CORES(12)
+#define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
+#define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
+/* s + x b; of pairs equation (B1), below */
+SSLH_I_INLINE SSLH_I_N SSLH_I_P(sslh_i_term_)(SSLH_I_N x, SSLH_I_N b, SSLH_I_N s, int kind) {
+#ifdef SSLH_I_NDOT
+    if (kind == SSLH_I_NATIVE) return SSLH_I_NDOT(x, b, s);
 #endif
-#ifdef SSLH_I_RUNS4
-SSLH_I_RUN_CORE(4, 6)
+#ifdef SSLH_I_FLUSHED
+    if (kind == SSLH_I_EMULATED)
+        return SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s));
 #endif
-
-#if SSLH_I_MR == 12
-/* rows1x12 where rows 4 r .. 4 r + 3 lie side by side: three pointers, so that none waits in a vector register. */
-#define SSLH_I_SIDE(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(q[(r) / 4][k + (r) % 4]), b0, u##r);
-SSLH_I_FN void SSLH_I_P(sslh_i_quads1x12_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep,
-                                           int more) {
-    SSLH_I_REP12(SSLH_I_ZERO1)
-    const float *b = t->b;
-    const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;
-    const ptrdiff_t shift = (ptrdiff_t)t->shift;
-    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
-        const float *q[3] = {a[0] + shift, a[4] + shift, a[8] + shift};
-        for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {
-            SSLH_I_N b0 = SSLH_I_NLOAD(b);
-            SSLH_I_AHEAD(b, 32768);
-            SSLH_I_REP12(SSLH_I_SIDE)
-        }
-    }
+    (void)kind;
+    return SSLH_I_NFMA(x, b, s);
+}
+/* y receives the sums, its rows ystep apart; more: they are added to it. Row after row: all addresses of y at once are
+   more than there are registers for them, and gcc keeps what is too much in vector registers, which take part in the
+   sums. (Two registers a row must not be held back: where y comes from memory, stores kept in the order of rows cost a
+   third.) */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_out_)(SSLH_I_N (*sum)[4], float *y, ptrdiff_t ystep, int more, int R, int V) {
     float *z = y;
     if (more) {
-        SSLH_I_REP12(SSLH_I_MORE1)
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++, z += ystep) {
+            SSLH_I_UNROLL
+            for (int v = 0; v < V; v++) sum[r][v] = SSLH_I_NADD(SSLH_I_NLOAD(z + v * SSLH_I_W), sum[r][v]);
+        }
         z = y;
     }
-    SSLH_I_REP12(SSLH_I_PUT1)
+    SSLH_I_UNROLL
+    for (int r = 0; r < R; r++) {
+        SSLH_I_UNROLL
+        for (int v = 0; v < V; v++) SSLH_I_NSTORE(z + v * SSLH_I_W, sum[r][v]);
+        z += ystep;
+        if (V == 1) SSLH_I_OPAQUE(z);
+    }
 }
-#undef SSLH_I_SIDE
-#endif
+SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_zero_)(SSLH_I_N (*sum)[4], int R, int V) {
+    SSLH_I_UNROLL
+    for (int r = 0; r < R; r++) {
+        SSLH_I_UNROLL
+        for (int v = 0; v < V; v++) sum[r][v] = SSLH_I_NSET(0.0f);
+    }
+}
+/* x times the registers b of a row of the tile */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_terms_)(SSLH_I_N *sum, float number, const SSLH_I_N *b, int V, int kind) {
+    const SSLH_I_N x = SSLH_I_NSET(number);
+    SSLH_I_UNROLL
+    for (int v = 0; v < V; v++) sum[v] = SSLH_I_P(sslh_i_term_)(x, b[v], sum[v], kind);
+}
+/* Rows; there are n of them, and the others, up to R, repeat the first. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_rows_core_)(const sslh_i_tile *t, const float *const *a, int n, float *y,
+                                               ptrdiff_t ystep, int more, int R, int V, int kind) {
+    SSLH_I_N sum[SSLH_I_MR][4], bs[4];
+    const float *p[SSLH_I_MR], *b = t->b;
+    const uintptr_t ahead = t->place ? 0 : 32768;
+    const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;
+    const ptrdiff_t shift = (ptrdiff_t)t->shift;
+    SSLH_I_P(sslh_i_sums_zero_)(sum, R, V);
+    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        if (t->skip) b += t->skip[s];
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++) p[r] = a[r < n ? r : 0] + shift;
+        for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {
+            SSLH_I_UNROLL
+            for (int v = 0; v < V; v++) {
+                bs[v] = SSLH_I_NLOAD(b + v * SSLH_I_W);
+                if (kind == SSLH_I_FLOATS) SSLH_I_AHEAD(b + v * SSLH_I_W, ahead);
+            }
+            SSLH_I_UNROLL
+            for (int r = 0; r < R; r++) SSLH_I_P(sslh_i_terms_)(sum[r], p[r][k], bs, V, kind);
+        }
+    }
+    SSLH_I_P(sslh_i_sums_out_)(sum, y, ystep, more, R, V);
+}
+/* One k of runs. They have a pointer for three rows: with their distance, once and twice, it fits the addresses of x86,
+   and 12 rows take 6 registers. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_step_)(SSLH_I_N (*sum)[4], const float *const *q, ptrdiff_t rstep,
+                                               const float *b, ptrdiff_t bnext, int R, int V, int kind) {
+    SSLH_I_N bs[4];
+    SSLH_I_UNROLL
+    for (int v = 0; v < V; v++) bs[v] = SSLH_I_NLOAD(b + v / 2 * bnext + v % 2 * SSLH_I_W);
+    SSLH_I_UNROLL
+    for (int r = 0; r < R; r++) SSLH_I_P(sslh_i_terms_)(sum[r], q[r / 3][r % 3 * rstep], bs, V, kind);
+}
+/* Runs, V registers across: 1, 2 or, with what lies bnext further, 4. Matrices in place: with each k a line of what is
+   wanted next moves nearer, see sslh_i_fetch. Otherwise: what lies 32 KB behind a and b. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float *a, const float *b,
+                                               const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more, int R,
+                                               int V, int kind) {
+    SSLH_I_N sum[SSLH_I_MR][4];
+    const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, bnext = (ptrdiff_t)t->bnext;
+    const ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1, step = fetch->ld, back = fetch->back;
+    const float *const first = a, *line = fetch->at;
+    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};
+    SSLH_I_P(sslh_i_sums_zero_)(sum, R, V);
+    if (t->place) { /* one segment */
+        for (int k = t->lens[0]; k > 0;) {
+            SSLH_I_AHEAD(line, 0);
+            line += step;
+            if ((--k & 15) == 0) line += back;
+            SSLH_I_P(sslh_i_runs_step_)(sum, q, rstep, b, bnext, R, V, kind);
+            q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep;
+        }
+    } else {
+        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops, in a vector register, where it waits for the sums */
+        for (int s = 0;; b = t->bs[s]) {
+            for (int k = t->lens[s]; k > 0; k--) {
+                SSLH_I_AHEAD(q[0], 32768);
+                SSLH_I_UNROLL
+                for (int v = 0; v < V; v++)
+                    if (V > 1 && (v % 2 == 0 || SSLH_I_W == 16))
+                        SSLH_I_AHEAD(b + v / 2 * bnext + v % 2 * SSLH_I_W, 32768);
+                SSLH_I_P(sslh_i_runs_step_)(sum, q, rstep, b, bnext, R, V, kind);
+                q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep;
+            }
+            if (++s >= t->segs) break;
+            q[0] = t->a[s] + (first - t->a[0]);
+            q[1] = q[0] + 3 * rstep, q[2] = q[0] + 6 * rstep, q[3] = q[0] + 9 * rstep;
+        }
+    }
+    SSLH_I_P(sslh_i_sums_out_)(sum, y, ystep, more, R, V);
+}
 
+/* The cores that there are: each with one and with two registers across. */
+#define SSLH_I_ROWS_ARGS const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more
+#define SSLH_I_RUNS_ARGS \
+    const sslh_i_tile *t, const float *a, const float *b, const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more
+#define SSLH_I_ROWS_CORE(R, V) \
+    SSLH_I_APART void SSLH_I_P(sslh_i_rows##V##x##R##_)(SSLH_I_ROWS_ARGS) { \
+        SSLH_I_P(sslh_i_rows_core_)(t, a, R, y, ystep, more, R, V, SSLH_I_FLOATS); \
+    }
+#define SSLH_I_RUNS_CORE(R, V) \
+    SSLH_I_APART void SSLH_I_P(sslh_i_runs##V##x##R##_)(SSLH_I_RUNS_ARGS) { \
+        SSLH_I_P(sslh_i_runs_core_)(t, a, b, fetch, y, ystep, more, R, V, SSLH_I_FLOATS); \
+    }
+#define SSLH_I_CORES(R) SSLH_I_ROWS_CORE(R, 1) SSLH_I_ROWS_CORE(R, 2) SSLH_I_RUNS_CORE(R, 1) SSLH_I_RUNS_CORE(R, 2)
+#define SSLH_I_ROWS_CASE(R) \
+    case R: (wide ? SSLH_I_P(sslh_i_rows2x##R##_) : SSLH_I_P(sslh_i_rows1x##R##_))(t, a, y, ystep, more); break;
+#define SSLH_I_RUNS_CASE(R) \
+    case R: \
+        (wide ? SSLH_I_P(sslh_i_runs2x##R##_) : SSLH_I_P(sslh_i_runs1x##R##_))(t, a, b, fetch, y, ystep, more); \
+        break;
+#if SSLH_I_MR == 6
+#define SSLH_I_SIZES(X) X(1) X(2) X(4) X(6)
+#else
+#define SSLH_I_SIZES(X) X(1) X(2) X(4) X(8) X(12)
+#endif
+SSLH_I_SIZES(SSLH_I_CORES)
+#ifdef SSLH_I_RUNS4
+SSLH_I_RUNS_CORE(6, 4)
+#endif
 /* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the
    pipeline. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
@@ -19409,36 +19324,12 @@ SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, float *y, ptrdiff_t ystep, int more) {
     const float *const *a = t->a + row;
-    int wide = t->cols > SSLH_I_W;
-    switch (n) {
-    case 1: (wide ? SSLH_I_P(sslh_i_rows2x1_) : SSLH_I_P(sslh_i_rows1x1_))(t, a, y, ystep, more); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_rows2x2_) : SSLH_I_P(sslh_i_rows1x2_))(t, a, y, ystep, more); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_rows2x4_) : SSLH_I_P(sslh_i_rows1x4_))(t, a, y, ystep, more); break;
-#if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_rows2x6_) : SSLH_I_P(sslh_i_rows1x6_))(t, a, y, ystep, more); break;
-#else
-    case 8: (wide ? SSLH_I_P(sslh_i_rows2x8_) : SSLH_I_P(sslh_i_rows1x8_))(t, a, y, ystep, more); break;
-    default:
-        (wide ? SSLH_I_P(sslh_i_rows2x12_) : t->quads ? SSLH_I_P(sslh_i_quads1x12_) : SSLH_I_P(sslh_i_rows1x12_))
-        (t, a, y, ystep, more);
-        break;
-#endif
-    }
+    const int wide = t->cols > SSLH_I_W;
+    switch (n) { SSLH_I_SIZES(SSLH_I_ROWS_CASE) }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const sslh_i_ask *soon,
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const sslh_i_fetch *fetch,
                                       int n, int wide, float *y, ptrdiff_t ystep, int more) {
-    switch (n) {
-    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, soon, y, ystep, more); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, soon, y, ystep, more); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, a, b, soon, y, ystep, more); break;
-    case 5: (wide ? SSLH_I_P(sslh_i_runs2x5_) : SSLH_I_P(sslh_i_runs1x5_))(t, a, b, soon, y, ystep, more); break;
-#if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, a, b, soon, y, ystep, more); break;
-#else
-    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, a, b, soon, y, ystep, more); break;
-    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, a, b, soon, y, ystep, more); break;
-#endif
-    }
+    switch (n) { SSLH_I_SIZES(SSLH_I_RUNS_CASE) }
 }
 
 #else /* portable C: loops of fixed length that compilers turn into vectors of whatever the target has */
@@ -19471,10 +19362,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                      const sslh_i_ask *soon, int n, int wide, sslh_real *y, ptrdiff_t ystep,
+                                      const sslh_i_fetch *fetch, int n, int wide, sslh_real *y, ptrdiff_t ystep,
                                       int more) {
     (void)more; /* never set here, see plain below */
-    (void)wide, (void)soon;
+    (void)wide, (void)fetch;
     const int four = n == 4;
     const size_t rstep = t->rstep ? t->rstep : 1;
     const ptrdiff_t from = a - t->a[0];
@@ -19566,112 +19457,39 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
-#if SSLH_I_W > 1
-#define SSLH_I_HAS_PIXELS 1
-/* Pixels of a band: whole tiles, any number of them and of panels, for sums so short that calls and tables of pointers
-   would count. Thirds of a tile are neighbouring pixels, t->pixel apart, and share a pointer: three pointers, two
-   distances, b and what is asked for are what x86 has registers for. With each k three lines of y are asked for, over
-   all k those of the next tile; and one of t->ask, so that over all tiles it is the next band. */
-#define SSLH_I_THIRD (SSLH_I_MR / 3)
-#define SSLH_I_PIXEL(r)                                                                                                \
-    SSLH_I_MADD2(r, q[(r) / SSLH_I_THIRD][(r) % SSLH_I_THIRD == 3 ? three : (r) % SSLH_I_THIRD * one])
-#if SSLH_I_MR == 12
-#define SSLH_I_TILE SSLH_I_REP12
-#else
-#define SSLH_I_TILE SSLH_I_REP6
-#endif
-#define SSLH_I_BIAS(r)                                        \
-    u##r = SSLH_I_NMAX(low, SSLH_I_NADD(u##r, b0));           \
-    v##r = SSLH_I_NMAX(low, SSLH_I_NADD(v##r, b1));
-SSLH_I_APART void SSLH_I_P(sslh_i_pixels_)(const sslh_i_tile *t, const float *const *a, const float *b, float *y,
-                                           const float *bias, const float *ask, ptrdiff_t askstep, const float *in,
-                                           ptrdiff_t instep) {
-    SSLH_I_TILE(SSLH_I_ZERO2)
-    const ptrdiff_t one = (ptrdiff_t)t->pixel, len = t->len, gap = (ptrdiff_t)t->line - len;
-    const float *q[3] = {a[0], a[SSLH_I_THIRD], a[2 * SSLH_I_THIRD]};
-    ptrdiff_t three = 3 * one;
-    SSLH_I_OPAQUE(three);
-    for (int s = t->segs; s > 0; s--, q[0] += gap, q[1] += gap, q[2] += gap) {
-        for (const float *const end = q[0] + len; q[0] < end; q[0]++, q[1]++, q[2]++, b += SSLH_I_NR) {
-            SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
-            SSLH_I_AHEAD(ask, 0), SSLH_I_AHEAD(ask, 64), SSLH_I_AHEAD(ask, 128);
-            ask += askstep;
-            SSLH_I_AHEAD(in, 0);
-            in += instep;
-            SSLH_I_TILE(SSLH_I_PIXEL)
-        }
-    }
-    const ptrdiff_t ystep = (ptrdiff_t)t->ldc;
-    float *z = y;
-    if (t->accumulate) {
-        SSLH_I_TILE(SSLH_I_MORE2)
-        z = y;
-    }
-    if (bias || t->relu) {
-        SSLH_I_N low = SSLH_I_NSET(t->relu ? 0.0f : SSLH_I_NONE), b0 = SSLH_I_NSET(-0.0f), b1 = b0;
-        if (bias) b0 = SSLH_I_NLOAD(bias), b1 = SSLH_I_NLOAD(bias + SSLH_I_W);
-        SSLH_I_TILE(SSLH_I_BIAS)
-    }
-    SSLH_I_TILE(SSLH_I_PUT2)
-}
-SSLH_I_FN void SSLH_I_P(sslh_i_tile_pixels_)(const sslh_i_tile *t) {
-    const ptrdiff_t next = SSLH_I_MR * (ptrdiff_t)t->ldc, terms = t->segs * (ptrdiff_t)t->len;
-    const ptrdiff_t part = next / (t->cols / SSLH_I_NR), askstep = (part + terms - 1) / terms;
-    const ptrdiff_t inpart = (ptrdiff_t)t->ask->next, instep = (inpart + terms - 1) / terms;
-    const float *const *a = t->a, *in = t->ask->at;
-    float *y = t->c;
-    for (int r = 0; r < t->rows; r += SSLH_I_MR, a += t->segs * SSLH_I_MR, y += next) {
-        const float *b = t->b, *ask = y + next;
-        for (int j = 0; j < t->cols; j += SSLH_I_NR, b += t->panel, ask += part, in += inpart)
-            SSLH_I_P(sslh_i_pixels_)(t, a, b, y + j, t->bias ? t->bias + j : NULL, ask, askstep, in, instep);
-    }
-}
-#undef SSLH_I_TILE
-#undef SSLH_I_PIXEL
-#undef SSLH_I_BIAS
-#else
-#define SSLH_I_HAS_PIXELS 0
-#endif
-
 /* Some rows of one tile. */
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                           const sslh_i_ask *soon, int rows, int col, int cols, sslh_real *c,
+                                           const sslh_i_fetch *fetch, int rows, int col, int cols, sslh_real *c,
                                            int plain) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
     const size_t rstep = t->rstep ? t->rstep : 1;
     const int wide = cols > SSLH_I_W;
     for (int row = 0, n; row < rows; row += n, a += (size_t)n * rstep) {
         const int left = rows - row;
-        /* 5, 5 + 2, 5 + 4, 5 + 5 and 5 + 4 + 2 are less than with a core of 8 */
-        const int five = left == 5 || (!t->spare && (left == 7 || (left > 8 && left < SSLH_I_MR)));
-        n = SSLH_I_W > 1 && five ? 5 : SSLH_I_P(sslh_i_core_)(left, t->spare);
+        n = SSLH_I_P(sslh_i_core_)(left, t->spare);
         if (plain && n <= left) {
-            SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+            SSLH_I_P(sslh_i_runs_)(t, a, b, fetch, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
         sslh_i_tile u = *t;
         u.cols = cols;
         u.c = c;
         u.bias = t->bias ? t->bias + col : NULL;
-        SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, y, SSLH_I_NR, 0);
+        SSLH_I_P(sslh_i_runs_)(t, a, b, fetch, n, wide, y, SSLH_I_NR, 0);
         SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
-/* What a tile's rows from `first` on and its columns from col on ask for: what is wanted soon, or its own place in
-   c. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_soon_)(const sslh_i_tile *t, int first, int col, const sslh_real *c,
-                                          sslh_i_ask *soon) {
+/* What a tile's rows from `first` on and its columns from col on fetch: what the tile says, or their own place in c,
+   12 or 16 rows 16 times, each time 4 columns further: also those of the next tile. */
+SSLH_I_INLINE sslh_i_fetch SSLH_I_P(sslh_i_fetch_)(const sslh_i_tile *t, int first, int col, const sslh_real *c) {
     const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
-    const sslh_i_ask *ask = t->ask ? &t->ask[panel < 2 ? panel : 2] : NULL;
-    if (ask && ask->at && first < ask->rows && further <= t->ask_cols) {
-        soon->at = ask->at + (size_t)(first / SSLH_I_MR) * ask->next + (size_t)further;
-        soon->ld = ask->ld;
-        soon->back = ask->back;
-    } else { /* its 12 or 16 rows 16 times, each time 4 columns further: also those of the next tile */
-        soon->at = c;
-        soon->ld = (ptrdiff_t)t->ldc;
-        soon->back = 4 - 16 * soon->ld;
-    }
+    const sslh_i_fetch own = {c, (ptrdiff_t)t->ldc, 4 - 16 * (ptrdiff_t)t->ldc, 0, 0};
+    sslh_i_fetch f;
+    if (!t->fetch) return own;
+    f = t->fetch[panel < 2 ? panel : 2];
+    if (!f.at || first >= f.rows || further > t->fetch_cols) return own;
+    f.at += (size_t)(first / SSLH_I_MR) * f.next + (size_t)further;
+    return f;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     const sslh_real *a = t->a[0];
@@ -19682,15 +19500,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         sslh_real *c = t->c + (size_t)first * t->ldc;
         for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
-            sslh_i_ask soon;
-            SSLH_I_P(sslh_i_soon_)(t, first, col, c, &soon);
+            sslh_i_fetch fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c);
 #ifdef SSLH_I_RUNS4
             if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
-                SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
+                SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &fetch, c, (ptrdiff_t)t->ldc, t->accumulate);
                 col += SSLH_I_NR;
-                SSLH_I_P(sslh_i_soon_)(t, first, col, c + SSLH_I_NR, &soon);
+                fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c + SSLH_I_NR);
                 SSLH_I_P(sslh_i_runs4x6_)
-                (t, a + 6 * (t->rstep ? t->rstep : 1), b, &soon, c + 6 * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+                (t, a + 6 * (t->rstep ? t->rstep : 1), b, &fetch, c + 6 * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
                 b += t->bnext;
                 c += SSLH_I_NR;
                 continue;
@@ -19699,11 +19516,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
 #if SSLH_I_W > 1
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
-                (t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
+                (t, a, b, &fetch, c, (ptrdiff_t)t->ldc, t->accumulate);
                 continue;
             }
 #endif
-            SSLH_I_P(sslh_i_runs_part_)(t, a, b, &soon, rows, col, cols, c, plain);
+            SSLH_I_P(sslh_i_runs_part_)(t, a, b, &fetch, rows, col, cols, c, plain);
         }
     }
 }
@@ -19716,69 +19533,20 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
    each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
 #ifdef SSLH_I_FLUSHED
-#define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
-#define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
-#define SSLH_I_DOT_emulated(x, b, s) \
-    SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
-/* flush-to-zero and denormals-are-zero while emulating; vdpbf16ps does so by itself */
-#define SSLH_I_FLUSH_emulated(call) SSLH_I_FLUSHED(call)
-#define SSLH_I_FLUSH_native(call) call;
-/* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
-#define SSLH_I_STRAIGHT_native (t->cols == SSLH_I_NR)
-#define SSLH_I_STRAIGHT_emulated 0
-#define SSLH_I_ALL SSLH_I_CAT(SSLH_I_REP, SSLH_I_MR)
-#define SSLH_I_PAIR_POINT(r) const float *p##r = a[r < n ? r : 0] + shift;
-#define SSLH_I_PAIR_DOT(r, value)                                                                                      \
-    {                                                                                                                  \
-        const SSLH_I_N x = SSLH_I_NSET(value);                                                                         \
-        u##r = SSLH_I_DOT(x, b0, u##r);                                                                                \
-        v##r = SSLH_I_DOT(x, b1, v##r);                                                                                \
+#define SSLH_I_PAIR_CORES(name, kind) \
+    SSLH_I_APART void SSLH_I_P(name##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y, \
+                                             ptrdiff_t ystep, int more) { \
+        SSLH_I_P(sslh_i_rows_core_)(t, a, n, y, ystep, more, SSLH_I_MR, 2, kind); \
+    } \
+    SSLH_I_APART void SSLH_I_P(name##_runs_)(SSLH_I_RUNS_ARGS) { \
+        SSLH_I_P(sslh_i_runs_core_)(t, a, b, fetch, y, ystep, more, SSLH_I_MR, 2, kind); \
     }
-#define SSLH_I_PAIR_ROW(r) SSLH_I_PAIR_DOT(r, p##r[k])
-#define SSLH_I_PAIR_RUN(r) SSLH_I_PAIR_DOT(r, a[r])
-#define SSLH_I_PAIR_TILES(kind)                                                                                        \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,    \
-                                                      ptrdiff_t ystep, int more) {                                     \
-        const float *b = t->b;                                                                                         \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep;                              \
-        const ptrdiff_t bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                                      \
-        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                              \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
-                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
-                SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                            \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
-    }                                                                                                                  \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,        \
-                                                      int more) {                                                      \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
-        for (int s = 0; s < t->segs; s++) {                                                                            \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
-                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
-                SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                            \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
-    }
+SSLH_I_PAIR_CORES(sslh_i_emulated, SSLH_I_EMULATED)
+#ifdef SSLH_I_NDOT
+SSLH_I_PAIR_CORES(sslh_i_native, SSLH_I_NATIVE)
+#endif
 #else /* numbers one by one */
-#define SSLH_I_FLUSH_emulated(call) call;
-#define SSLH_I_STRAIGHT_emulated 0
+#define SSLH_I_FLUSHED(call) { call; }
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair) {
     const uint32_t x = sslh_i_bits_of(pair);
     const float high = sslh_i_of_bits(x & 0xffff0000u), low = sslh_i_of_bits(x << 16);
@@ -19788,91 +19556,100 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
         y[j] = sslh_i_bfloat16_madd(low, sslh_i_of_bits(z << 16), y[j]);
     }
 }
-#define SSLH_I_PAIR_TILES(kind)                                                                                        \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,       \
-                                                   ptrdiff_t ystep, int more) {                                        \
-        (void)ystep, (void)more; /* NR, 0 */                                                                           \
-        const float *b = t->b;                                                                                         \
-        const size_t kstep = t->kstep ? t->kstep : 1;                                                                  \
-        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            for (size_t k = t->shift; k < t->shift + (size_t)t->len * kstep; k += kstep, b += t->bstep)                \
-                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);                \
-        }                                                                                                              \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,           \
-                                                   int more) {                                                         \
-        (void)ystep, (void)more;                                                                                       \
-        const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                            \
-        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
-        for (int s = 0; s < t->segs; s++) {                                                                            \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
-            for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)                                         \
-                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);                   \
-        }                                                                                                              \
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,
+                                               ptrdiff_t ystep, int more) {
+    (void)ystep, (void)more; /* NR, 0 */
+    const float *b = t->b;
+    const size_t kstep = t->kstep ? t->kstep : 1;
+    memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);
+    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        if (t->skip) b += t->skip[s];
+        for (size_t k = t->shift; k < t->shift + (size_t)t->len * kstep; k += kstep, b += t->bstep)
+            for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_runs_)(const sslh_i_tile *t, const float *a, const float *b,
+                                               const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more) {
+    (void)fetch, (void)ystep, (void)more;
+    const ptrdiff_t row = a - t->a[0];
+    const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - (int)row);
+    memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);
+    for (int s = 0; s < t->segs; s++) {
+        a = t->a[s] + row, b = t->bs[s];
+        for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)
+            for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);
+    }
+}
+#endif
+/* The tile's rows, of which n are there: in one piece, packed (runs), or each with a pointer (rows). While they are
+   emulated subnormal numbers are 0; vdpbf16ps does so by itself. */
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n, int packed, float *y, ptrdiff_t ystep,
+                                           int more, int kind) {
+    const sslh_i_fetch fetch = {y, ystep, 4 - 16 * ystep, 0, 0};
+#ifdef SSLH_I_NDOT
+    if (kind == SSLH_I_NATIVE) {
+        if (packed) SSLH_I_P(sslh_i_native_runs_)(t, t->a[0] + row, t->bs[0], &fetch, y, ystep, more);
+        else SSLH_I_P(sslh_i_native_rows_)(t, t->a + row, n, y, ystep, more);
+        return;
     }
 #endif
-#define SSLH_I_PAIR_KERNELS(kind)                                                                                      \
-    SSLH_I_PAIR_TILES(kind)                                                                                            \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_rows_)(const sslh_i_tile *t) {                                        \
-        float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
-        for (int row = 0, n; row < t->rows; row += n) {                                                                \
-            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
-            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t, t->cols)) {                   \
-                float *c = t->c + (size_t)row * t->ldc;                                                                \
-                SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, c, (ptrdiff_t)t->ldc, t->accumulate);                \
-                continue;                                                                                              \
-            }                                                                                                          \
-            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, y, SSLH_I_NR, 0))                    \
-            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
-        }                                                                                                              \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_some_)(const sslh_i_tile *t) { /* packed rows */                           \
-        float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
-        for (int row = 0, n; row < t->rows; row += n) {                                                                \
-            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
-            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t, t->cols)) {                     \
-                float *c = t->c + (size_t)row * t->ldc;                                                                \
-                SSLH_I_P(sslh_i_##kind##_runs_)(t, row, c, (ptrdiff_t)t->ldc, t->accumulate);                          \
-                continue;                                                                                              \
-            }                                                                                                          \
-            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_runs_)(t, row, y, SSLH_I_NR, 0))                              \
-            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
-        }                                                                                                              \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                        \
-        const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;                 \
-        const float *rows[SSLH_I_MR], *a = t->a[0], *b;                                                                \
-        sslh_i_tile u = *t;                                                                                            \
-        if (t->segs > 1) {                                                                                             \
-            SSLH_I_P(sslh_i_##kind##_some_)(t);                                                                        \
-            return;                                                                                                    \
-        }                                                                                                              \
-        u.a = rstep > 1 ? rows : &a;                                                                                   \
-        u.bs = &b;                                                                                                     \
-        u.len = t->lens[0];                                                                                            \
-        for (int first = 0; first < t->rows; first += SSLH_I_MR, a += anext) {                                         \
-            u.rows = SSLH_I_MIN(SSLH_I_MR, t->rows - first);                                                           \
-            for (int r = 0; r < u.rows; r++) rows[r] = a + (size_t)r * rstep;                                          \
-            b = t->bs[0];                                                                                              \
-            for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext) {                                        \
-                u.cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col);                                                         \
-                u.c = t->c + (size_t)first * t->ldc + (size_t)col;                                                     \
-                u.bias = t->bias ? t->bias + col : NULL;                                                               \
-                u.b = b;                                                                                               \
-                if (rstep > 1) SSLH_I_P(sslh_i_##kind##_tile_rows_)(&u); /* a matrix in place */                       \
-                else SSLH_I_P(sslh_i_##kind##_some_)(&u);                                                              \
-            }                                                                                                          \
-        }                                                                                                              \
+    (void)kind;
+    if (packed)
+        SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_runs_)(t, t->a[0] + row, t->bs[0], &fetch, y, ystep, more))
+    else SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_rows_)(t, t->a + row, n, y, ystep, more))
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int kind) {
+    float y[SSLH_I_MR * SSLH_I_NR];
+    /* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
+    const int straight = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_plain_)(t, t->cols);
+    for (int row = 0, n; row < t->rows; row += n) {
+        n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);
+        if (n == SSLH_I_MR && straight) {
+            SSLH_I_P(sslh_i_pair_core_)(t, row, n, packed, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc,
+                                        t->accumulate, kind);
+            continue;
+        }
+        SSLH_I_P(sslh_i_pair_core_)(t, row, n, packed, y, SSLH_I_NR, 0, kind);
+        SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
-#define SSLH_I_DOT SSLH_I_DOT_emulated
-SSLH_I_PAIR_KERNELS(emulated)
-#undef SSLH_I_DOT
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_tile_runs_)(const sslh_i_tile *t, int kind) {
+    const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;
+    const float *rows[SSLH_I_MR], *a = t->a[0], *b;
+    sslh_i_tile u = *t;
+    if (t->segs > 1) {
+        SSLH_I_P(sslh_i_pair_rows_)(t, 1, kind);
+        return;
+    }
+    u.a = rstep > 1 ? rows : &a;
+    u.bs = &b;
+    u.len = t->lens[0];
+    for (int first = 0; first < t->rows; first += SSLH_I_MR, a += anext) {
+        u.rows = SSLH_I_MIN(SSLH_I_MR, t->rows - first);
+        for (int r = 0; r < u.rows; r++) rows[r] = a + (size_t)r * rstep;
+        b = t->bs[0];
+        for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext) {
+            u.cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col);
+            u.c = t->c + (size_t)first * t->ldc + (size_t)col;
+            u.bias = t->bias ? t->bias + col : NULL;
+            u.b = b;
+            SSLH_I_P(sslh_i_pair_rows_)(&u, rstep <= 1, kind); /* 0: a matrix in place */
+        }
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_tile_rows_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_rows_)(t, 0, SSLH_I_EMULATED);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_tile_runs_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_tile_runs_)(t, SSLH_I_EMULATED);
+}
 #ifdef SSLH_I_NDOT
-#define SSLH_I_DOT SSLH_I_NDOT
-SSLH_I_PAIR_KERNELS(native)
-#undef SSLH_I_DOT
+SSLH_I_FN void SSLH_I_P(sslh_i_native_tile_rows_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_rows_)(t, 0, SSLH_I_NATIVE);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_native_tile_runs_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_tile_runs_)(t, SSLH_I_NATIVE);
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_along_)(const float *x, size_t n, float *to) {
     for (; n >= 2 * SSLH_I_W; n -= 2 * SSLH_I_W, x += 2 * SSLH_I_W, to += SSLH_I_W)
         SSLH_I_NSTORE(to, SSLH_I_NALONG(SSLH_I_NLOAD(x), SSLH_I_NLOAD(x + SSLH_I_W)));
@@ -19961,13 +19738,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
 #if SSLH_I_W > 1
         if (some == 4 && step == SSLH_I_NR)
             for (; j + SSLH_I_NR <= cols; j += SSLH_I_NR, p += SSLH_I_NR, next += SSLH_I_NR, q += panel) {
-#define SSLH_I_LINE(r)                                                                               \
-    SSLH_I_NSTORE(q + (r) * SSLH_I_NR, SSLH_I_NLOAD(p + (size_t)(r) * ld));                          \
-    SSLH_I_NSTORE(q + (r) * SSLH_I_NR + SSLH_I_W, SSLH_I_NLOAD(p + (size_t)(r) * ld + SSLH_I_W));
                 SSLH_I_SOON(0);
                 if (SSLH_I_W == 16) SSLH_I_SOON(16);
-                SSLH_I_REP4(SSLH_I_LINE)
-#undef SSLH_I_LINE
+                SSLH_I_UNROLL
+                for (size_t r = 0; r < 4; r++) {
+                    SSLH_I_NSTORE(q + r * SSLH_I_NR, SSLH_I_NLOAD(p + r * ld));
+                    SSLH_I_NSTORE(q + r * SSLH_I_NR + SSLH_I_W, SSLH_I_NLOAD(p + r * ld + SSLH_I_W));
+                }
             }
 #endif
         for (; j < cols; j += step, p += step, next += step, q += panel) {
@@ -20057,213 +19834,79 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-#ifdef SSLH_I_TRANSPOSE
-#define SSLH_I_HAS_DOTS 1
-/* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much
-   as the product; here it is transposed in registers and used at once. Whole groups of 16 columns. */
-SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
-    float y[8 * SSLH_I_NR];
-    const size_t ld = t->bstep;
-    const int kn = t->lens[0];
-#define SSLH_I_START(r) const float *p##r = t->a[0] + (r < t->rows ? r : 0) * t->rstep;
-    SSLH_I_REP8(SSLH_I_START)
-    sslh_i_tile one = *t;
-    one.cols = 16;
-    for (int j = 0; j < t->cols; j += 16, one.c += 16) {
-        const float *p = t->bs[0] + (size_t)j * ld, *const end = p + kn;
-        int k = 0;
-        SSLH_I_REP8(SSLH_I_ZERO1)
-#define SSLH_I_STEP(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), x, u##r);
-#define SSLH_I_TERM(i)                       \
-    {                                        \
-        const SSLH_I_N x = SSLH_I_COLUMN(i); \
-        SSLH_I_REP8(SSLH_I_STEP)             \
-        k++;                                 \
-    }
-        for (; p + 8 <= end; p += 8) {
-            SSLH_I_TRANSPOSE
-            SSLH_I_TERM(0) SSLH_I_TERM(1) SSLH_I_TERM(2) SSLH_I_TERM(3)
-            SSLH_I_TERM(4) SSLH_I_TERM(5) SSLH_I_TERM(6) SSLH_I_TERM(7)
+/* Up to eight pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that
+   every output is one chain in that order; columns outside the image are left out. What the outputs below will read is
+   fetched pixel by pixel. Two ways through a filter row, sum[r] being output r: for three neighbouring taps and
+   neighbouring outputs each pixel of x is loaded once for all the sums that it belongs to ... */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
+                                                 uintptr_t ahead, int whole, SSLH_I_N *sum) {
+    const SSLH_I_N ws[3] = {SSLH_I_NLOAD(w), SSLH_I_NLOAD(w + d->n), SSLH_I_NLOAD(w + 2 * d->n)};
+    const ptrdiff_t pixel = (ptrdiff_t)d->n;
+    SSLH_I_UNROLL
+    for (int q = 0; q < 10; q++) { /* whole: only columns at the ends of the window can be missing */
+        if ((whole && q > 0 && q < 9) || (q >= d->q0 && q < q1)) {
+            const SSLH_I_N v = SSLH_I_NLOAD(d->x + (at + q * pixel));
+            SSLH_I_AHEAD(d->x + (at + q * pixel), ahead);
+            SSLH_I_UNROLL
+            for (int b = 0; b < 3; b++)
+                if (q >= b && q - b < 8) sum[q - b] = SSLH_I_NFMA(v, ws[b], sum[q - b]);
         }
-        for (; p < end; p++, k++) {
-            for (int i = 0; i < 16; i++) y[i] = p[(size_t)i * ld];
-            const SSLH_I_N x = SSLH_I_NLOAD(y);
-            SSLH_I_REP8(SSLH_I_STEP)
-        }
-#define SSLH_I_END(r) SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);
-        SSLH_I_REP8(SSLH_I_END)
-        one.bias = t->bias ? t->bias + j : NULL;
-        SSLH_I_P(sslh_i_put_)(&one, 0, t->rows, y);
     }
-#undef SSLH_I_START
-#undef SSLH_I_STEP
-#undef SSLH_I_TERM
-#undef SSLH_I_END
 }
-#else
-#define SSLH_I_HAS_DOTS 0
-#endif
-
-/* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all
-   at once. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, size_t c) {
-    const uintptr_t width = next->per * SSLH_I_W * sizeof(sslh_real);
-    uintptr_t line = next->p + c * next->per * sizeof(sslh_real);
-    for (int q = 0; q < next->rows && SSLH_I_W > 1; q++, line += next->line * sizeof(sslh_real))
-        for (uintptr_t p = line; p < line + width; p += 512) {
-            SSLH_I_AHEAD(p, 0), SSLH_I_AHEAD(p, 64), SSLH_I_AHEAD(p, 128), SSLH_I_AHEAD(p, 192);
-            SSLH_I_AHEAD(p, 256), SSLH_I_AHEAD(p, 320), SSLH_I_AHEAD(p, 384), SSLH_I_AHEAD(p, 448);
+/* ... and a tap at a time, for any stride and dilation. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
+                                                uintptr_t ahead, SSLH_I_N *sum) {
+    const ptrdiff_t pixel = (ptrdiff_t)d->n, step = d->step * pixel;
+    for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += d->n) {
+        const SSLH_I_N v = SSLH_I_NLOAD(w);
+        if (q >= d->q0 && q + 7 * d->step < q1) {
+            SSLH_I_UNROLL
+            for (int r = 0; r < 8; r++) {
+                sum[r] = SSLH_I_NFMA(SSLH_I_NLOAD(d->x + (at + r * step)), v, sum[r]);
+                SSLH_I_AHEAD(d->x + (at + r * step), ahead);
+            }
+        } else {
+            SSLH_I_UNROLL
+            for (int r = 0; r < 8; r++) {
+                const int in = q + r * d->step;
+                if (in >= d->q0 && in < q1) sum[r] = SSLH_I_NFMA(SSLH_I_NLOAD(d->x + (at + r * step)), v, sum[r]);
+            }
         }
+    }
 }
-
-/* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every
-   output is one chain in that order; columns outside the image are left out. Four functions of one form: a tap at a
-   time (any stride and dilation); for neighbouring taps and outputs, 3 or 5 across, and for 3 across with stride 2,
-   each pixel of x once for all the sums it belongs to. What the outputs below will read is asked for pixel by pixel,
-   with stride 2 (`slice`) in slices. */
-#define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
-#define SSLH_I_END(r)                                                                            \
-    if ((r) < count) {                                                                           \
-        if (d->accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);           \
-        SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
+/* All channels that fill registers; returns how many. */
+SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depth *d, int q1, int three) {
+    const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
+    const int whole = d->q0 <= 1 && q1 >= 9;
+    size_t c = 0;
+    for (; c + SSLH_I_W <= d->n; c += SSLH_I_W) {
+        const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));
+        SSLH_I_N sum[8];
+        SSLH_I_UNROLL
+        for (int r = 0; r < 8; r++) sum[r] = SSLH_I_NSET(SSLH_I_R(0));
+        for (int a = 0; a < d->rows; a++) {
+            const sslh_real *w = d->w[a] + c;
+            const ptrdiff_t at = d->at[a] + (ptrdiff_t)c;
+            const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;
+            if (!three) SSLH_I_P(sslh_i_depth_taps_)(d, at, w, q1, ahead, sum);
+            else if (whole) SSLH_I_P(sslh_i_depth_three_)(d, at, w, q1, ahead, 1, sum);
+            else SSLH_I_P(sslh_i_depth_three_)(d, at, w, q1, ahead, 0, sum);
+        }
+        SSLH_I_UNROLL
+        for (int r = 0; r < 8; r++) {
+            sslh_real *y = d->y + ((size_t)r * d->ystep + c);
+            if (r >= d->count) continue; /* sums from count on are not stored */
+            if (d->accumulate) sum[r] = SSLH_I_NADD(SSLH_I_NLOAD(y), sum[r]);
+            SSLH_I_NSTORE(y, SSLH_I_NMAX(low, SSLH_I_NADD(sum[r], bias)));
+        }
     }
-#define SSLH_I_PLAIN(r) SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));
-#define SSLH_I_DEPTH(name, slice, ROW)                                                                                 \
-    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                     \
-        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                \
-        const size_t n = d->n, ystep = d->ystep;                                                                       \
-        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                          \
-        const sslh_i_depth_next next = d->next;                                                                        \
-        const int plain = count == 8 && !d->accumulate;                                                                \
-        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                              \
-        const sslh_real *x = d->x;                                                                                     \
-        sslh_real *y = d->y;                                                                                           \
-        size_t c = 0;                                                                                                  \
-        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                     \
-            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                   \
-            if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&next, c);                                                       \
-            SSLH_I_REP8(SSLH_I_START)                                                                                  \
-            for (int a = 0; a < d->rows; a++) {                                                                        \
-                const sslh_real *w = d->w[a] + c;                                                                      \
-                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                \
-                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                        \
-                ROW                                                                                                    \
-            }                                                                                                          \
-            if (plain) {                                                                                               \
-                SSLH_I_REP8(SSLH_I_PLAIN)                                                                              \
-                continue;                                                                                              \
-            }                                                                                                          \
-            SSLH_I_REP8(SSLH_I_END)                                                                                    \
-        }                                                                                                              \
-        return c;                                                                                                      \
-    }
-#define SSLH_I_TAP(r)                                            \
-    s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r);        \
-    SSLH_I_AHEAD(x + from, ahead);                              \
-    from += xstep;
-#define SSLH_I_TAP_IN(r)                                         \
-    if (in >= 0 && in < q1 - q0) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r); \
-    from += xstep, in += step;
-#define SSLH_I_ROW                                                                            \
-    const int step = d->step;                                                                \
-    (void)whole;                                                                             \
-    const ptrdiff_t xstep = step * pixel;                                                    \
-    for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += n) {    \
-        const SSLH_I_N v = SSLH_I_NLOAD(w);                                                  \
-        ptrdiff_t from = at;                                                                 \
-        int in = q - q0;                                                                     \
-        if (in >= 0 && q + 7 * step < q1) {                                                  \
-            SSLH_I_REP8(SSLH_I_TAP)                                                           \
-        } else {                                                                             \
-            SSLH_I_REP8(SSLH_I_TAP_IN)                                                        \
-        }                                                                                    \
-    }
-SSLH_I_DEPTH(sslh_i_depth_taps_, 0, SSLH_I_ROW)
-#undef SSLH_I_ROW
-#define SSLH_I_FLOW SSLH_I_AHEAD(x + at, ahead);
-#define SSLH_I_WEIGHT(b) const SSLH_I_N w##b = SSLH_I_NLOAD(w + (b)*n);
-#define SSLH_I_OUT(r, b) s##r = SSLH_I_NFMA(v, w##b, s##r);
-#define SSLH_I_COL(q, sums)                            \
-    if ((q) >= q0 && (q) < q1) {                      \
-        const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
-        SSLH_I_FLOW                                   \
-        sums                                          \
-    }                                                 \
-    at += pixel;
-/* `whole`: only columns at the ends of the window can be missing (a zero frame as wide as half of the filter). */
-#define SSLH_I_IN(q, sums)                            \
-    {                                                 \
-        const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
-        SSLH_I_FLOW                                   \
-        sums                                          \
-    }                                                 \
-    at += pixel;
-#define SSLH_I_ROW             \
-    SSLH_I_WEIGHTS             \
-    if (whole) {               \
-        SSLH_I_TAPS(SSLH_I_IN) \
-    } else {                   \
-        SSLH_I_TAPS(SSLH_I_COL)\
-    }
-#define SSLH_I_OUT3(i, j, k) SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 1) SSLH_I_OUT(k, 0)
-#define SSLH_I_WEIGHTS SSLH_I_REP3(SSLH_I_WEIGHT)
-#define SSLH_I_TAPS(COL)                              \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                   \
-    COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))         \
-    COL(2, SSLH_I_OUT3(0, 1, 2))                      \
-    COL(3, SSLH_I_OUT3(1, 2, 3))                      \
-    COL(4, SSLH_I_OUT3(2, 3, 4))                      \
-    COL(5, SSLH_I_OUT3(3, 4, 5))                      \
-    COL(6, SSLH_I_OUT3(4, 5, 6))                      \
-    COL(7, SSLH_I_OUT3(5, 6, 7))                      \
-    COL(8, SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))         \
-    SSLH_I_COL(9, SSLH_I_OUT(7, 2))
-SSLH_I_DEPTH(sslh_i_depth_row3_, 0, SSLH_I_ROW)
-#undef SSLH_I_TAPS
-#undef SSLH_I_WEIGHTS
-#define SSLH_I_OUT5(i, j, k, l, m) SSLH_I_OUT(i, 4) SSLH_I_OUT(j, 3) SSLH_I_OUT3(k, l, m)
-#define SSLH_I_WEIGHTS SSLH_I_REP4(SSLH_I_WEIGHT) SSLH_I_WEIGHT(4)
-#define SSLH_I_TAPS(COL)                                                                     \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
-    SSLH_I_COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))                                         \
-    COL(2, SSLH_I_OUT3(0, 1, 2))                                                             \
-    COL(3, SSLH_I_OUT(0, 3) SSLH_I_OUT3(1, 2, 3))                                            \
-    COL(4, SSLH_I_OUT5(0, 1, 2, 3, 4))                                                       \
-    COL(5, SSLH_I_OUT5(1, 2, 3, 4, 5))                                                       \
-    COL(6, SSLH_I_OUT5(2, 3, 4, 5, 6))                                                       \
-    COL(7, SSLH_I_OUT5(3, 4, 5, 6, 7))                                                       \
-    COL(8, SSLH_I_OUT(4, 4) SSLH_I_OUT(5, 3) SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))              \
-    COL(9, SSLH_I_OUT(5, 4) SSLH_I_OUT(6, 3) SSLH_I_OUT(7, 2))                               \
-    SSLH_I_COL(10, SSLH_I_OUT(6, 4) SSLH_I_OUT(7, 3))                                        \
-    SSLH_I_COL(11, SSLH_I_OUT(7, 4))
-SSLH_I_DEPTH(sslh_i_depth_row5_, 0, SSLH_I_ROW)
-#undef SSLH_I_TAPS
-#undef SSLH_I_WEIGHTS
-#undef SSLH_I_FLOW
-#define SSLH_I_FLOW (void)ahead;
-#define SSLH_I_OUT2(COL, q, i, j) COL(q, SSLH_I_OUT(i, 1)) COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
-#define SSLH_I_WEIGHTS SSLH_I_REP3(SSLH_I_WEIGHT)
-#define SSLH_I_TAPS(COL)                                                                     \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
-    SSLH_I_OUT2(COL, 1, 0, 1) SSLH_I_OUT2(COL, 3, 1, 2) SSLH_I_OUT2(COL, 5, 2, 3)            \
-    SSLH_I_OUT2(COL, 7, 3, 4) SSLH_I_OUT2(COL, 9, 4, 5) SSLH_I_OUT2(COL, 11, 5, 6)           \
-    SSLH_I_OUT2(COL, 13, 6, 7)                                                               \
-    COL(15, SSLH_I_OUT(7, 1))                                                                \
-    SSLH_I_COL(16, SSLH_I_OUT(7, 2))
-SSLH_I_DEPTH(sslh_i_depth_half3_, 1, SSLH_I_ROW)
-#undef SSLH_I_TAPS
-#undef SSLH_I_WEIGHTS
-#undef SSLH_I_ROW
-#undef SSLH_I_FLOW
+    return c;
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
-    const int close = d->step == 1 && d->dil == 1;
     /* columns that some output wants */
     const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1);
-    const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
-    const size_t c = (close && d->cols == 3                         ? SSLH_I_P(sslh_i_depth_row3_)
-                      : close && d->cols == 5                       ? SSLH_I_P(sslh_i_depth_row5_)
-                      : d->step == 2 && d->dil == 1 && d->cols == 3 ? SSLH_I_P(sslh_i_depth_half3_)
-                                                                    : SSLH_I_P(sslh_i_depth_taps_))(d, q1, low);
+    const int three = d->step == 1 && d->dil == 1 && d->cols == 3;
+    const size_t c = three ? SSLH_I_P(sslh_i_depth_)(d, q1, 1) : SSLH_I_P(sslh_i_depth_)(d, q1, 0);
     for (int r = 0; c < d->n && r < d->count; r++) { /* channels that fill no register */
         const int part = (int)(d->n - c);
         sslh_i_v v = sslh_i_vzero();
@@ -20283,91 +19926,60 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
     }
 }
 /* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of
-   j, over the columns of x that exist; all of them do for outputs in0 .. in1 - 1. Three rows and three columns of the
-   filter at a time, or one row; fewer columns come in three, too. */
+   j, over the columns of x that exist; all of them do for outputs in0 .. in1 - 1. R (3, or 1) rows and three columns of
+   the filter at a time; of fewer columns a missing one is the first once more: it loads and stores the same sums,
+   before these. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_part_)(const sslh_i_depth_grad *d, int a, int b, size_t c, int R) {
+    const size_t n = d->n, across = (size_t)d->cols * n;
+    const ptrdiff_t pixel = (ptrdiff_t)n, step = d->step * pixel;
+    const sslh_real *x = d->x + (a * d->row + (b * d->dil - d->pad) * pixel + (ptrdiff_t)c), *dy = d->dy + c;
+    sslh_real *to = d->sums + ((size_t)a * across + (size_t)b * n + c);
+    size_t column[3];
+    SSLH_I_N sum[3][3];
+    SSLH_I_UNROLL
+    for (int k = 0; k < 3; k++) {
+        column[k] = b + k < d->cols ? (size_t)k : 0;
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++) sum[r][k] = SSLH_I_NLOAD(to + (size_t)r * across + column[k] * n);
+    }
+    for (int j = 0; j < d->count; j++, dy += n) {
+        const SSLH_I_N v = SSLH_I_NLOAD(dy);
+        const int all = j >= d->in0 && j < d->in1;
+        SSLH_I_UNROLL
+        for (int k = 0; k < 3; k++) {
+            const ptrdiff_t at = (ptrdiff_t)column[k] * d->dil, col = j * d->step + b * d->dil - d->pad + at;
+            if (all || (col >= 0 && col < d->width)) {
+                SSLH_I_UNROLL
+                for (int r = 0; r < R; r++)
+                    sum[r][k] = SSLH_I_NFMA(SSLH_I_NLOAD(x + (j * step + at * pixel + r * d->row)), v, sum[r][k]);
+            }
+        }
+    }
+    SSLH_I_UNROLL
+    for (int k = 2; k >= 0; k--) {
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++) SSLH_I_NSTORE(to + (size_t)r * across + column[k] * n, sum[r][k]);
+    }
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
     const size_t n = d->n, across = (size_t)d->cols * n;
-    const ptrdiff_t pixel = (ptrdiff_t)n, xstep = d->step * pixel, row = d->row;
-    const int step = d->step, count = d->count, in0 = d->in0, in1 = d->in1;
-    const sslh_i_depth_next next_x = d->next[0], next_dy = d->next[1];
     for (int b = 0; b < d->cols; b += 3) {
-        const int cols = SSLH_I_MIN(3, d->cols - b), none = -(1 << 30);
-        /* of x */
-        const int col0 = b * d->dil - d->pad, next1 = cols > 1 ? d->dil : none, next2 = cols > 2 ? 2 * d->dil : none;
-        /* a column that is missing is the first one once more: it loads and stores the same sums, before these */
-        const ptrdiff_t q1 = cols > 1 ? d->dil * pixel : 0, q2 = cols > 2 ? 2 * q1 : 0;
-        const size_t o1 = cols > 1 ? n : 0, o2 = cols > 2 ? 2 * n : 0;
-        for (int a = 0, some; a < d->rows; a += some) {
+        const int cols = SSLH_I_MIN(3, d->cols - b);
+        for (int a = 0, rows; a < d->rows; a += rows) {
             size_t c = 0;
-            some = d->rows - a >= 3 ? 3 : 1;
+            rows = d->rows - a >= 3 ? 3 : 1;
             for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
-                const sslh_real *g = d->dy + c, *x = d->x + (a * row + col0 * pixel + (ptrdiff_t)c);
-                sslh_real *sums = d->sums + ((size_t)a * across + (size_t)b * n + c);
-                uintptr_t soon = next_x.p + c * next_x.per * sizeof(sslh_real);
-                uintptr_t soon_dy = next_dy.p + c * next_dy.per * sizeof(sslh_real);
-                const int asks = a + b == 0 && some == 3 && step == 1;
-#define SSLH_I_OPEN(r)                                                                            \
-    sslh_real *to##r = sums + (r)*across;                                                         \
-    SSLH_I_N s##r = SSLH_I_NLOAD(to##r), t##r = SSLH_I_NLOAD(to##r + o1), u##r = SSLH_I_NLOAD(to##r + o2);
-#define SSLH_I_ADD0(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + (r)*row), v, s##r);
-#define SSLH_I_ADD1(r) t##r = SSLH_I_NFMA(SSLH_I_NLOAD(x1 + (r)*row), v, t##r);
-#define SSLH_I_ADD2(r) u##r = SSLH_I_NFMA(SSLH_I_NLOAD(x2 + (r)*row), v, u##r);
-#define SSLH_I_CLOSE(r)                                                                           \
-    SSLH_I_NSTORE(to##r + o2, u##r);                                                              \
-    SSLH_I_NSTORE(to##r + o1, t##r);                                                              \
-    SSLH_I_NSTORE(to##r, s##r);
-#define SSLH_I_ASK /* with each output: a line of x and one of dy */                              \
-    SSLH_I_AHEAD(soon, 0), SSLH_I_AHEAD(soon_dy, 0);                                              \
-    soon += SSLH_I_W * sizeof(sslh_real), soon_dy += SSLH_I_W * sizeof(sslh_real);
-#define SSLH_I_SUMS(R, ASK)                                                                       \
-    SSLH_I_REP##R(SSLH_I_OPEN)                                                                    \
-    for (int j = 0; j < count; j++) {                                                             \
-        const int inside = j == in0 ? in1 - j : 0;                                                \
-        const sslh_real *x1 = x + q1, *x2 = x + q2;                                               \
-        j += inside;                                                                              \
-        for (const sslh_real *end = g + (size_t)inside * n; g < end; g += n) {                    \
-            const SSLH_I_N v = SSLH_I_NLOAD(g);                                                   \
-            ASK                                                                                   \
-            SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
-            SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
-            SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
-            x += xstep, x1 += xstep, x2 += xstep;                                                 \
-        }                                                                                         \
-        if (j == count) break;                                                                    \
-        const int col = col0 + j * step;                                                          \
-        const SSLH_I_N v = SSLH_I_NLOAD(g);                                                       \
-        ASK                                                                                       \
-        if (col >= 0 && col < d->width) {                                                         \
-            SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
-        }                                                                                         \
-        if (col + next1 >= 0 && col + next1 < d->width) {                                         \
-            SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
-        }                                                                                         \
-        if (col + next2 >= 0 && col + next2 < d->width) {                                         \
-            SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
-        }                                                                                         \
-        x += xstep, g += n;                                                                       \
-    }                                                                                             \
-    SSLH_I_REP##R(SSLH_I_CLOSE)
-                if (asks) {
-                    SSLH_I_SUMS(3, SSLH_I_ASK)
-                    continue;
-                }
-                if (some == 3) {
-                    SSLH_I_SUMS(3, )
-                } else {
-                    SSLH_I_SUMS(1, )
-                }
-                if (a + b == 0) SSLH_I_P(sslh_i_depth_ahead_)(&next_x, c), SSLH_I_P(sslh_i_depth_ahead_)(&next_dy, c);
+                if (rows == 3) SSLH_I_P(sslh_i_depth_part_)(d, a, b, c, 3);
+                else SSLH_I_P(sslh_i_depth_part_)(d, a, b, c, 1);
             }
-            for (int r = 0; c < n && r < some * cols; r++) {
-                const int part = (int)(n - c), k = r % cols;
+            for (int r = 0; c < n && r < rows * cols; r++) { /* channels that fill no register */
+                const int part = (int)(n - c), k = r % cols, col0 = (b + k) * d->dil - d->pad;
                 const sslh_real *x = d->x + ((a + r / cols) * d->row + (ptrdiff_t)c);
                 sslh_real *to = d->sums + ((size_t)(a + r / cols) * across + (size_t)(b + k) * n + c);
                 sslh_i_v v = sslh_i_vloadn(to, part);
-                for (int j = 0, col = col0 + k * d->dil; j < count; j++, col += step)
+                for (int j = 0, col = col0; j < d->count; j++, col += d->step)
                     if (col >= 0 && col < d->width)
-                        v = sslh_i_vfma(sslh_i_vloadn(x + col * pixel, part),
+                        v = sslh_i_vfma(sslh_i_vloadn(x + col * (ptrdiff_t)n, part),
                                         sslh_i_vloadn(d->dy + ((size_t)j * n + c), part), v);
                 sslh_i_vstoren(to, v, part);
             }
@@ -21935,18 +21547,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 /* --- the table of this pass --- */
 #if SSLH_I_W > 1 || SSLH_I_PORTABLE
 #define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
-#define SSLH_I_ENTRY_IF(has, result, name, arguments) SSLH_I_IF(has, SSLH_I_P(sslh_i_##name##_)),
-#define SSLH_I_IF(has, f) SSLH_I_IF_(has, f) /* f or, where has is 0, NULL */
-#define SSLH_I_IF_(has, f) SSLH_I_IF_##has(f)
-#define SSLH_I_IF_0(f) NULL
-#define SSLH_I_IF_1(f) f
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_TEXT(SSLH_I_SUFFIX),
     SSLH_I_FMA,
     SSLH_I_MR,
     SSLH_I_NR,
     SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_KERNELS(SSLH_I_ENTRY, SSLH_I_ENTRY_IF)
+    SSLH_I_KERNELS(SSLH_I_ENTRY)
 #if SSLH_I_DOUBLE
     {NULL, NULL, NULL, NULL},
 #else
@@ -21966,15 +21573,11 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_BITS
 #undef SSLH_I_BUSY
 #undef SSLH_I_CASE
-#undef SSLH_I_DOT_emulated
 #undef SSLH_I_EACH
 #undef SSLH_I_END
 #undef SSLH_I_FLUSHED
-#undef SSLH_I_FLUSH_emulated
 #undef SSLH_I_FMA
 #undef SSLH_I_FOLD
-#undef SSLH_I_HAS_DOTS
-#undef SSLH_I_HAS_PIXELS
 #undef SSLH_I_LOOP
 #undef SSLH_I_LOOP_END
 #undef SSLH_I_MR
@@ -22008,14 +21611,13 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_ONE_LOOP
 #undef SSLH_I_OP
 #undef SSLH_I_PAIR
-#undef SSLH_I_PAIR_TILES
 #undef SSLH_I_PANEL
 #undef SSLH_I_PART
 #undef SSLH_I_QUAD
 #undef SSLH_I_RUNS4
+#undef SSLH_I_SIZES
 #undef SSLH_I_SMALL
 #undef SSLH_I_START
-#undef SSLH_I_STRAIGHT_emulated
 #undef SSLH_I_TRANSPOSE
 #undef SSLH_I_TWELVE
 #undef SSLH_I_W
@@ -22153,7 +21755,6 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     const sslh_i_pair_kernels *p = native ? &c->k->native : &c->k->emulated;
     c->pairs->tile_rows = p->rows;
     c->pairs->tile_runs = p->runs;
-    c->pairs->tile_dots = NULL;
     c->pairs->native = *p; /* its conversions */
 #endif
 }
@@ -22194,7 +21795,6 @@ typedef struct sslh_i_gemm_job {
     int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
     int        near_k, near_n;     /* k and columns of b that stay in the second-level cache, */
     int        near_m;             /* and rows of a transposed, packed */
-    int        dots;               /* few rows, see sslh_i_tile_dots_ */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
@@ -22227,43 +21827,45 @@ typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_ran
 
 /* What the kernel fetches while it works on NR columns of each MR rows, `rows` of them: with every k a line, at,
    at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
-SSLH_I_FN void sslh_i_gemm_ask(sslh_i_ask *ask, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
-    ask->at = at;
-    ask->ld = (ptrdiff_t)ld;
-    ask->back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
-    ask->next = next;
-    ask->rows = rows;
+SSLH_I_FN void sslh_i_gemm_fetch(sslh_i_fetch *fetch, const sslh_real *at, size_t ld, size_t along, size_t next,
+                                 int rows) {
+    fetch->at = at;
+    fetch->ld = (ptrdiff_t)ld;
+    fetch->back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
+    fetch->next = next;
+    fetch->rows = rows;
 }
 
 /* It is what comes after this call, rows i .. of a (where they are in place) and columns r->j0 .. from k on. */
-SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
-                                const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_ask *ask, const sslh_real *a,
+SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
+                                const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_fetch *fetch, const sslh_real *a,
                                 const sslh_real *b, int i, int k) {
     const int mr = p->k->mr, one = p->near_n <= p->nr, kn = t->lens[0], some = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
     const size_t next = (size_t)mr * (g->ta ? 1 : g->lda);
-    ask[0].at = ask[1].at = ask[2].at = NULL;
+    fetch[0].at = fetch[1].at = fetch[2].at = NULL;
     if (g->batch > 1) { /* the next matrices */
         const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
-        if (r->j0 == s->j0) sslh_i_gemm_ask(&ask[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
+        if (r->j0 == s->j0) sslh_i_gemm_fetch(&fetch[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
         else if (r->j0 == s->j0 + p->nr)
-            sslh_i_gemm_ask(&ask[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
-        if (!one) sslh_i_gemm_ask(&ask[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+            sslh_i_gemm_fetch(&fetch[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+        if (!one) sslh_i_gemm_fetch(&fetch[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
     } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* what is next: of a 256 columns, of b all */
         const sslh_real *at = r->i1 < s->i1 ? g->a + (size_t)r->k0 * g->lda + (size_t)r->i1
                                             : g->a + (size_t)r->k1 * g->lda + (size_t)s->i0;
-        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_ask(&ask[0], at, 16, g->lda, 16 * g->lda, t->rows);
+        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_fetch(&fetch[0], at, 16, g->lda, 16 * g->lda, t->rows);
         if (r->i1 == s->i1 && r->k1 < g->k && !g->tb && !s->packed)
-            sslh_i_gemm_ask(&ask[2], g->b + (size_t)r->k1 * g->ldb + (size_t)r->j0, 16, g->ldb, 16 * g->ldb, t->rows);
-        t->ask_cols = s->j1 - s->j0 - 1;
+            sslh_i_gemm_fetch(&fetch[2], g->b + (size_t)r->k1 * g->ldb + (size_t)r->j0, 16, g->ldb, 16 * g->ldb,
+                              t->rows);
+        t->fetch_cols = s->j1 - s->j0 - 1;
     } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
-        sslh_i_gemm_ask(&ask[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
+        sslh_i_gemm_fetch(&fetch[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
     } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
         const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
         /* where one panel is all there is, what comes at once: more k, then those rows */
         const sslh_real *at = a + next;
         if (more) at = a + SSLH_I_KC * (g->ta ? g->lda : 1);
         else if (t->cols <= p->nr) at -= (size_t)(k - r->k0) * (g->ta ? g->lda : 1);
-        sslh_i_gemm_ask(&ask[0], at, g->lda, g->ta ? 16 * g->lda : 16, next,
+        sslh_i_gemm_fetch(&fetch[0], at, g->lda, g->ta ? 16 * g->lda : 16, next,
                         more ? t->rows : SSLH_I_MIN(t->rows, whole));
     }
 }
@@ -22275,17 +21877,17 @@ static const sslh_i_tile sslh_i_tile_none = SSLH_I_ZERO;
 SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                  const sslh_i_gemm_range *r) {
     const struct sslh_i_kernels *kern = p->k;
-    const int mr = kern->mr, jit = p->copy_a && !g->ta, dots = p->dots && (r->j1 - r->j0) % 16 == 0;
+    const int mr = kern->mr, jit = p->copy_a && !g->ta;
     const int rows = jit || r->k1 - r->k0 > SSLH_I_KC ? mr : r->i1 - r->i0; /* of a call */
     const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
     int kn;
-    sslh_i_ask ask[3];
+    sslh_i_fetch fetch[3];
     const sslh_i_tile *none = &sslh_i_tile_none;
     SSLH_I_OPAQUE(none);
     sslh_i_tile t = *none;
-    t.ask = ask;
+    t.fetch = fetch;
     t.segs = 1;
     t.place = 1;
     t.a = &a;
@@ -22296,7 +21898,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     t.astep = p->copy_a && !jit ? (size_t)mr : astep;
     t.rstep = jit ? (size_t)SSLH_I_KROW : p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
-    t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
+    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
     for (int i = r->i0; i < r->i1; i += rows) {
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
@@ -22312,13 +21914,12 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
             t.bias = final && g->bias ? g->bias + r->j0 : NULL;
             a = g->a + (size_t)k * astep + (size_t)i * arow;
             if (s->packed) b = s->packed + (size_t)r->j0 / nr * panel + (size_t)(k - s->k0) * nr;
-            else if (dots) b = g->b + (size_t)r->j0 * g->ldb + (size_t)k;
             else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - r->k0) * nr;
             else b = g->b + (size_t)k * g->ldb + (size_t)r->j0;
-            sslh_i_gemm_soon(p, g, s, r, &t, ask, a, b, i, k);
+            sslh_i_gemm_next(p, g, s, r, &t, fetch, a, b, i, k);
             if (p->copy_a) a = s->work_a + (size_t)(k - r->k0) * (size_t)mr;
             if (p->copy_a && !jit) a += (size_t)((i - r->i0) / mr) * t.anext;
-            (dots ? kern->tile_dots : kern->tile_runs)(&t);
+            kern->tile_runs(&t);
         }
     }
 }
@@ -22346,7 +21947,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                 if (fresh && !g->tb)
                     kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)r.k0 * g->ldb + (size_t)r.j0, g->ldb,
                                      r.j1 - r.j0, kn);
-                if (fresh && g->tb && !(p->dots && (r.j1 - r.j0) % 16 == 0))
+                if (fresh && g->tb)
                     for (int j = r.j0; j < r.j1; j += p->nr)
                         sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - r.j0) / p->nr) * panel, j, r.k0, kn);
                 sslh_i_gemm_group(p, g, s, &r);
@@ -22426,7 +22027,7 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
                                   sslh_real *work) {
     const sslh_real *a = g->a, *b = g->b, *packed = work;
     const size_t panel = (size_t)g->k * (size_t)kern->nr + SSLH_I_KPAD;
-    sslh_i_ask ask[3];
+    sslh_i_fetch fetch[3];
     const sslh_i_tile *none = &sslh_i_tile_none;
     SSLH_I_OPAQUE(none);
     sslh_i_tile t = *none;
@@ -22448,14 +22049,14 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     t.bias = g->bias;
     t.relu = g->relu;
     if (g->batch > 1) { /* the next matrices come nearer */
-        sslh_i_gemm_ask(&ask[0], a, 16, 256, (size_t)g->k * 16, g->m);
-        sslh_i_gemm_ask(&ask[1], b, 16, 256, (size_t)g->k * 16, g->m);
-        ask[2].at = NULL;
-        t.ask = ask;
+        sslh_i_gemm_fetch(&fetch[0], a, 16, 256, (size_t)g->k * 16, g->m);
+        sslh_i_gemm_fetch(&fetch[1], b, 16, 256, (size_t)g->k * 16, g->m);
+        fetch[2].at = NULL;
+        t.fetch = fetch;
     }
     for (; items > 0; items--, a += g->stride_a, b += g->stride_b, t.c += g->stride_c) {
-        ask[0].at = a + g->stride_a;
-        ask[1].at = b + g->stride_b;
+        fetch[0].at = a + g->stride_a;
+        fetch[1].at = b + g->stride_b;
         for (int j = 0; j < g->n && g->tb; j += kern->nr)
             kern->pack_t(work + (size_t)(j / kern->nr) * panel, kern->nr, b + (size_t)j * g->ldb, g->ldb,
                          SSLH_I_MIN(kern->nr, g->n - j), g->k);
@@ -22525,8 +22126,6 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
               : p->b_mode == SSLH_I_B_SHARED ? p->nr : p->copy_a ? p->cols : 2 * p->nr;
     if (p->near_n < 32) p->near_n = p->nr;
     p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
-    p->dots = p->b_mode == SSLH_I_B_LOCAL && p->g.tb && !p->g.ta && !p->copy_a && p->g.m > 4 && p->g.m <= 8 &&
-              p->k->tile_dots != NULL;
     p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * SSLH_I_KROW : 0;
     p->work_bytes = p->a_reals;
     if (p->b_mode == SSLH_I_B_LOCAL)
@@ -23281,9 +22880,8 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     return d;
 }
 
-/* Part number `at` of `parts` of what the band after d will copy: where it begins; how many numbers. */
-SSLH_I_FN const sslh_real *sslh_i_bands_next(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts,
-                                             size_t *count) {
+/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
+SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
     const sslh_i_conv *s = b->s;
     const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
     const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row,
@@ -23293,14 +22891,7 @@ SSLH_I_FN const sslh_real *sslh_i_bands_next(const sslh_i_bands *b, const sslh_i
                              row +
                          (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
     const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
-    *count = SSLH_I_MIN(part, all - from);
-    return b->x + from;
-}
-/* Into the cache while d is computed. */
-SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
-    size_t count;
-    const sslh_real *x = sslh_i_bands_next(b, d, at, parts, &count);
-    sslh_i_prefetch(x, count, 0);
+    sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
 }
 
 /* --- depthwise: every channel by itself, eight outputs of a row at a time --- */
@@ -23328,9 +22919,6 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
     d.relu = p->relu;
     d.accumulate = p->accumulate;
     d.fresh = g->step_h;
-    d.next.rows = 2;
-    d.next.line = (size_t)line;
-    d.next.per = (size_t)(8 * g->step_w);
     d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
     for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
         const int j = u % across * 8, i = u / across % g->gh, n = u / across / g->gh, left = j * g->step_w + g->min_w;
@@ -23347,8 +22935,6 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
         d.q1 = g->xw - left;
         d.y = g->y +
               (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0 + (ptrdiff_t)j * g->xs) * channels;
-        d.next.p = (uintptr_t)g->x +
-                   (uintptr_t)((image + (i + 1) * g->step_h + g->max_h - 1) * line + place) * sizeof *g->x;
         p->k->depthwise(&d);
     }
 }
@@ -23851,7 +23437,6 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     const int pixels = d.rows * d.cols, tiles = (pixels + mr - 1) / mr;
     sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
     sslh_i_tile t;
-    sslh_i_ask ask;
     memset(&t, 0, sizeof t);
     t.segs = s->kh;
     t.len = s->kw * p->bands.xg;
@@ -23861,34 +23446,14 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     t.ldc = co;
     t.relu = p->relu;
     t.accumulate = p->accumulate;
-    /* whole tiles and panels in one call */
-    const int thirds = s->groups == 1 && p->k->tile_pixels && p->bands.cols % (mr / 3) == 0;
-    const int whole = thirds ? pixels / mr * mr : 0, wide = thirds && nr == p->k->nr ? yg / nr * nr : 0;
-    if (whole > 0 && wide > 0) {
-        t.a = (const sslh_real **)(void *)(x + p->bands.reals);
-        t.rows = whole;
-        t.cols = wide;
-        t.pixel = (size_t)(s->sw * p->bands.xg);
-        t.line = (size_t)s->dh * p->bands.line;
-        t.ask = &ask;
-        ask.at = sslh_i_bands_next(&p->bands, &d, 0, whole / mr * (wide / nr), &ask.next);
-        t.b = p->packed;
-        t.panel = panel;
-        t.bias = p->bias;
-        t.c = y;
-        p->k->tile_pixels(&t);
-    }
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
         t.shift = (size_t)group * p->bands.group;
-        const int m0 = wide == yg ? whole : 0;
-        t.a += m0 * s->kh;
-        for (int m = m0; m < pixels; m += mr, t.a += s->kh * mr) {
+        for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
             t.rows = SSLH_I_MIN(mr, pixels - m);
-            const int done = m < whole ? wide : 0;
-            if (!group && !done) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
-            if (s->groups > 1) sslh_i_bands_ahead(&p->bands, &d, group * tiles + m / mr, s->groups * tiles);
-            for (int j = done; j < yg; j += nr) {
+            if (!group) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
+            sslh_i_bands_ahead(&p->bands, &d, group * tiles + m / mr, s->groups * tiles);
+            for (int j = 0; j < yg; j += nr) {
                 const size_t col = (size_t)(group * yg + j);
                 t.cols = SSLH_I_MIN(nr, yg - j);
                 t.b = p->packed + (size_t)(group * p->panels + j / nr) * panel;
@@ -23992,7 +23557,7 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
     const int i0 = sslh_i_shares_first(s, h0), pixels = (sslh_i_shares_last(s, h1) + 1 - i0) * s->ow;
     const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
     sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
-    sslh_i_ask ask[3];
+    sslh_i_fetch fetch[3];
     const sslh_real *a, *b, **lines = (const sslh_real **)(void *)(line + (width + 31) / 16 * 16);
     const sslh_real *dy = p->dy + ((size_t)n * (size_t)s->oh + (size_t)i0) * (size_t)s->ow * co;
     sslh_i_tile t;
@@ -24010,19 +23575,19 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
     t.bnext = (size_t)nr * co;
     t.ldc = p->row;
     t.c = shares;
-    t.ask = ask;
-    memset(ask, 0, sizeof ask);
+    t.fetch = fetch;
+    memset(fetch, 0, sizeof fetch);
     for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* p */
         t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
         t.accumulate = o > 0;
         a = dy + o;
         b = p->packed + (size_t)o * (size_t)nr;
         /* two tiles ahead: 16 rows, 16 numbers of each */
-        ask->at = dy + (size_t)(2 * p->k->mr) * co + o;
-        ask->ld = (ptrdiff_t)co;
-        ask->back = 16 - 16 * (ptrdiff_t)co;
-        ask->next = (size_t)p->k->mr * co;
-        ask->rows = pixels;
+        fetch->at = dy + (size_t)(2 * p->k->mr) * co + o;
+        fetch->ld = (ptrdiff_t)co;
+        fetch->back = 16 - 16 * (ptrdiff_t)co;
+        fetch->next = (size_t)p->k->mr * co;
+        fetch->rows = pixels;
         p->k->tile_runs(&t);
     }
     for (int h = h0; h < h1; h++) { /* x */
@@ -24518,7 +24083,6 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
         t.len = d.cols;
         t.spare = 1;
         t.kstep = (size_t)(s->sw * bands->xg);
-        t.quads = bands->xg % 4 == 0;
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)og;
         t.accumulate = at > task * each;
@@ -24598,13 +24162,8 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     while (d.in1 < s->ow && d.in1 * s->sw - s->pw + (s->kw - 1) * s->dw < s->w) d.in1++;
     d.in1 = SSLH_I_MAX(d.in0, d.in1);
     d.n = (size_t)channels;
-    d.next[0].rows = SSLH_I_MIN(s->sh, s->kh);
-    d.next[0].line = (size_t)line;
-    d.next[0].per = (size_t)s->w;
-    d.next[1].rows = 1;
-    d.next[1].per = (size_t)s->ow;
     for (int row = row0, n = row0 / s->oh, i = 0; row < row1; row++) {
-        const int h0 = i * s->sh - s->ph, next = h0 + (s->kh - 1) * s->dh + s->sh + 1 - d.next[0].rows;
+        const int h0 = i * s->sh - s->ph;
         int first = 0, end = s->kh; /* filter rows inside the image */
         while (first < end && h0 + first * s->dh < 0) first++;
         while (first < end && h0 + (end - 1) * s->dh >= s->h) end--;
@@ -24615,9 +24174,6 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
         d.x = image + (h0 + first * s->dh) * line;
         d.dy = p->dy + (ptrdiff_t)row * s->ow * channels;
         d.sums = sums + first * filter;
-        /* rows of x that the next row of dy needs for the first time; below an image follows another */
-        d.next[0].p = (uintptr_t)image + (uintptr_t)SSLH_I_MAX(0, next) * (uintptr_t)line * sizeof *image;
-        d.next[1].p = (uintptr_t)d.dy + (uintptr_t)(s->ow * channels) * sizeof *image;
         p->k->depth_sums(&d);
     }
 }
