@@ -19154,6 +19154,18 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 }
 #endif
 
+/* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
+#define sslh_i_vget SSLH_I_P(sslh_i_vget_)
+#define sslh_i_vput SSLH_I_P(sslh_i_vput_)
+#define sslh_i_vfirst SSLH_I_P(sslh_i_vfirst_)
+SSLH_I_INLINE sslh_i_v sslh_i_vget(const sslh_real *p, size_t m) {
+    return m >= 16 ? sslh_i_vload(p) : sslh_i_vloadn(p, (int)m);
+}
+SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
+    if (m >= 16) sslh_i_vstore(p, x);
+    else sslh_i_vstoren(p, x, (int)m);
+}
+
 /* --- kernels: products and convolutions ---
    Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR
    columns). The two forms read b as rows of NR columns and differ in how they find a:
@@ -19411,31 +19423,18 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
         }
         return;
     }
-    const sslh_i_v low = sslh_i_vset(t->relu ? 0.0f : none);
-    for (int j = 0; j < t->cols; j += 16) { /* columns that fill no register */
-        const int part = t->cols - j < 16 ? t->cols - j : 0;
-        sslh_i_v b = sslh_i_vset(-0.0f);
-        if (t->bias) b = part ? sslh_i_vloadn(t->bias + j, part) : sslh_i_vload(t->bias + j);
-        for (int r = 0; r < rows; r++) {
-            float *c = SSLH_I_P(sslh_i_row_)(t, row + r) + j;
-            const float *from = y + r * SSLH_I_NR + j;
-            sslh_i_v v = part ? sslh_i_vloadn(from, part) : sslh_i_vload(from);
-            if (t->accumulate) v = sslh_i_vadd(part ? sslh_i_vloadn(c, part) : sslh_i_vload(c), v);
-            v = sslh_i_vmax(low, sslh_i_vadd(v, b));
-            if (part) sslh_i_vstoren(c, v, part);
-            else sslh_i_vstore(c, v);
-        }
-    }
-#else
-    for (int r = 0; r < rows; r++, y += SSLH_I_NR) {
-        sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r), low = t->relu ? SSLH_I_R(0) : none;
-        for (int j = 0; j < t->cols; j++) {
-            sslh_real x = t->accumulate ? c[j] + y[j] : y[j];
-            if (t->bias) x = x + t->bias[j];
-            c[j] = low > x ? low : x;
-        }
-    }
 #endif
+    const sslh_i_v low = sslh_i_vset(t->relu ? SSLH_I_R(0) : none);
+    for (int j = 0; j < t->cols; j += 16) { /* columns that fill no register */
+        const size_t m = (size_t)(t->cols - j);
+        const sslh_i_v b = t->bias ? sslh_i_vget(t->bias + j, m) : sslh_i_vset(SSLH_I_R(-0.0));
+        for (int r = 0; r < rows; r++) {
+            sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r) + j;
+            sslh_i_v v = sslh_i_vget(y + r * SSLH_I_NR + j, m);
+            if (t->accumulate) v = sslh_i_vadd(sslh_i_vget(c, m), v);
+            sslh_i_vput(c, sslh_i_vmax(low, sslh_i_vadd(v, b)), m);
+        }
+    }
 }
 
 /* The sums are the result, in whole registers: they need not be collected first. */
@@ -19678,20 +19677,17 @@ SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *
     for (size_t first = 0; first < rows; first += some) {
         const size_t end = first + some < rows ? first + some : rows;
         for (size_t j = 0; j < n; j += 16) {
-            const int part = n - j < 16 ? (int)(n - j) : 0;
+            const size_t m = n - j;
             sslh_i_v s = zero;
             for (size_t r = first; r < end; r++) {
                 const size_t i = r * ld + j;
                 SSLH_I_AHEAD(dy + i, ahead), SSLH_I_AHEAD(y + i, ahead);
-                sslh_i_v g = part ? sslh_i_vloadn(dy + i, part) : sslh_i_vload(dy + i);
-                g = sslh_i_vselect(sslh_i_vgt(part ? sslh_i_vloadn(y + i, part) : sslh_i_vload(y + i), zero), g, zero);
-                if (part) sslh_i_vstoren(dz + i, g, part);
-                else sslh_i_vstore(dz + i, g);
+                sslh_i_v g = sslh_i_vselect(sslh_i_vgt(sslh_i_vget(y + i, m), zero), sslh_i_vget(dy + i, m), zero);
+                sslh_i_vput(dz + i, g, m);
                 s = sslh_i_vadd(s, g);
             }
-            if (sum && first) s = sslh_i_vadd(s, part ? sslh_i_vloadn(sum + j, part) : sslh_i_vload(sum + j));
-            if (sum && part) sslh_i_vstoren(sum + j, s, part);
-            else if (sum) sslh_i_vstore(sum + j, s);
+            if (sum && first) s = sslh_i_vadd(s, sslh_i_vget(sum + j, m));
+            if (sum) sslh_i_vput(sum + j, s, m);
         }
     }
 }
@@ -19989,44 +19985,32 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
 /* y[i] += a[i] b[i] (b NULL: y[i] += f a[i]), i < n */
 SSLH_I_FN void SSLH_I_P(sslh_i_madd_row_)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n) {
     sslh_i_v factor = sslh_i_vset(f);
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        sslh_i_vstore(y + i, sslh_i_vfma(sslh_i_vload(a + i), b ? sslh_i_vload(b + i) : factor, sslh_i_vload(y + i)));
-    if (i < n) {
-        int part = (int)(n - i);
-        sslh_i_v v = sslh_i_vfma(sslh_i_vloadn(a + i, part), b ? sslh_i_vloadn(b + i, part) : factor,
-                                 sslh_i_vloadn(y + i, part));
-        sslh_i_vstoren(y + i, v, part);
+    for (size_t i = 0; i < n; i += 16) {
+        const sslh_i_v v = b ? sslh_i_vget(b + i, n - i) : factor;
+        sslh_i_vput(y + i, sslh_i_vfma(sslh_i_vget(a + i, n - i), v, sslh_i_vget(y + i, n - i)), n - i);
     }
 }
 /* One pixel of a maximum: y[c] = max over t of p[t][c]; NaN wins. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, size_t n, sslh_real *y) {
     for (size_t j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? (int)(n - j) : 0;
-        sslh_i_v s = part ? sslh_i_vloadn(p[0] + j, part) : sslh_i_vload(p[0] + j);
+        sslh_i_v s = sslh_i_vget(p[0] + j, n - j);
         for (int t = 1; t < taps; t++) {
-            sslh_i_v x = part ? sslh_i_vloadn(p[t] + j, part) : sslh_i_vload(p[t] + j);
+            sslh_i_v x = sslh_i_vget(p[t] + j, n - j);
             s = sslh_i_vselect(sslh_i_mor(sslh_i_vgt(x, s), sslh_i_vnan(x)), x, s);
         }
-        if (part) sslh_i_vstoren(y + j, s, part);
-        else sslh_i_vstore(y + j, s);
+        sslh_i_vput(y + j, s, n - j);
     }
 }
 /* Its gradient: the first t with p[t][c] = y[c] receives dy[c] in d[t][c]. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y,
                                           const sslh_real *dy, sslh_real *const *d) {
     for (size_t j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? (int)(n - j) : 0;
-        sslh_i_v v = part ? sslh_i_vloadn(y + j, part) : sslh_i_vload(y + j), zero = sslh_i_vzero();
-        sslh_i_v g = part ? sslh_i_vloadn(dy + j, part) : sslh_i_vload(dy + j); /* what has not found its place yet */
+        const size_t m = n - j;
+        sslh_i_v v = sslh_i_vget(y + j, m), zero = sslh_i_vzero(), g = sslh_i_vget(dy + j, m); /* g: not placed yet */
         for (int t = 0; t < taps; t++) {
-            sslh_i_v x = part ? sslh_i_vloadn(p[t] + j, part) : sslh_i_vload(p[t] + j);
-            sslh_i_v old = part ? sslh_i_vloadn(d[t] + j, part) : sslh_i_vload(d[t] + j);
-            sslh_i_m here = sslh_i_veq(x, v);
-            old = sslh_i_vadd(old, sslh_i_vselect(here, g, zero));
+            sslh_i_m here = sslh_i_veq(sslh_i_vget(p[t] + j, m), v);
+            sslh_i_vput(d[t] + j, sslh_i_vadd(sslh_i_vget(d[t] + j, m), sslh_i_vselect(here, g, zero)), m);
             g = sslh_i_vselect(here, zero, g);
-            if (part) sslh_i_vstoren(d[t] + j, old, part);
-            else sslh_i_vstore(d[t] + j, old);
         }
     }
 }
@@ -20064,194 +20048,134 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
             [  0  -+ba2   -a2   +-b    1  0 ]   two rows: m(x) / (x -+ b)
             [  0   a2b2    0   -a2-b2  0  1 ]   m(x)
        N0 = a2b2 = 225/256,   Na = 2 a2 (a2-b2) = -2975/2048,   Nb = 2 b2 (b2-a2) = 1071/128     (a2 = a^2, a3 = a^3 ..)
-   The pairs of points +-p share their even and odd halves. Each function below applies one matrix to six (four, three)
-   registers and writes the results s numbers apart; the two-dimensional transforms call it for rows, then for
-   columns. */
+   The pairs of points +-p share their even and odd halves. A transform of one dimension applies a matrix to registers
+   and writes the results s numbers apart; in two dimensions it is applied to rows, then to columns. */
 #define SSLH_I_WA SSLH_I_R(0.625)
 #define SSLH_I_WB SSLH_I_R(1.5)
 #define SSLH_I_WA2 SSLH_I_R(0.390625)
 #define SSLH_I_WB2 SSLH_I_R(2.25)
 #define SSLH_I_WN(x) SSLH_I_NSET(x)
-/* B' d */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(SSLH_I_N d0, SSLH_I_N d1, SSLH_I_N d2, SSLH_I_N d3, SSLH_I_N d4,
-                                            SSLH_I_N d5, sslh_real *v, size_t s) {
+/* v = B' d: 6 -> 6 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(const SSLH_I_N *d, sslh_real *v, size_t s) {
     const SSLH_I_N a2b2 = SSLH_I_WN(SSLH_I_WA2 * SSLH_I_WB2), sum = SSLH_I_WN(-SSLH_I_WA2 - SSLH_I_WB2);
-    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d2, d4), o = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d1, d3);
-    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d2, d4), p = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d1, d3);
-    SSLH_I_N x = SSLH_I_NFMA(sum, d2, d4), y = SSLH_I_NFMA(sum, d3, d5);
-    x = SSLH_I_NFMA(a2b2, d0, x);
-    y = SSLH_I_NFMA(a2b2, d1, y);
-    SSLH_I_NSTORE(v, x);
+    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d[2], d[4]), o = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d[1], d[3]);
+    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d[2], d[4]), p = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d[1], d[3]);
+    SSLH_I_N x = SSLH_I_NFMA(sum, d[2], d[4]), y = SSLH_I_NFMA(sum, d[3], d[5]);
+    SSLH_I_NSTORE(v, SSLH_I_NFMA(a2b2, d[0], x));
     SSLH_I_NSTORE(v + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA), o, e));
     SSLH_I_NSTORE(v + 2 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA), o, e));
     SSLH_I_NSTORE(v + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB), p, f));
     SSLH_I_NSTORE(v + 4 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB), p, f));
-    SSLH_I_NSTORE(v + 5 * s, y);
+    SSLH_I_NSTORE(v + 5 * s, SSLH_I_NFMA(a2b2, d[1], y));
 }
-/* A' m */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(SSLH_I_N m0, SSLH_I_N m1, SSLH_I_N m2, SSLH_I_N m3, SSLH_I_N m4,
-                                            SSLH_I_N m5, sslh_real *y, size_t s) {
-    SSLH_I_N e = SSLH_I_NADD(m1, m2), o = SSLH_I_NSUB(m1, m2), f = SSLH_I_NADD(m3, m4), p = SSLH_I_NSUB(m3, m4);
-    SSLH_I_N y0 = SSLH_I_NADD(m0, e), y1 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA), o),
-             y2 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA2), e);
-    SSLH_I_N y3 = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA * SSLH_I_WA2), o, m5);
-    y0 = SSLH_I_NADD(y0, f);
-    SSLH_I_NSTORE(y, y0);
+/* y = A' m: 6 -> 4 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(const SSLH_I_N *m, sslh_real *y, size_t s) {
+    SSLH_I_N e = SSLH_I_NADD(m[1], m[2]), o = SSLH_I_NSUB(m[1], m[2]);
+    SSLH_I_N f = SSLH_I_NADD(m[3], m[4]), p = SSLH_I_NSUB(m[3], m[4]);
+    SSLH_I_N y0 = SSLH_I_NADD(m[0], e), y1 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA), o);
+    SSLH_I_N y2 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA2), e), y3 = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA * SSLH_I_WA2), o, m[5]);
+    SSLH_I_NSTORE(y, SSLH_I_NADD(y0, f));
     SSLH_I_NSTORE(y + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB), p, y1));
     SSLH_I_NSTORE(y + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), f, y2));
     SSLH_I_NSTORE(y + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB * SSLH_I_WB2), p, y3));
 }
-/* A y */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(SSLH_I_N y0, SSLH_I_N y1, SSLH_I_N y2, SSLH_I_N y3, sslh_real *e,
-                                             size_t s) {
-    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y2, y0), o = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y3, y1);
-    SSLH_I_N g = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y2, y0), p = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y3, y1);
-    SSLH_I_NSTORE(e, y0);
+/* e = A y: 4 -> 6 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(const SSLH_I_N *y, sslh_real *e, size_t s) {
+    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y[2], y[0]), o = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y[3], y[1]);
+    SSLH_I_N g = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y[2], y[0]), p = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y[3], y[1]);
+    SSLH_I_NSTORE(e, y[0]);
     SSLH_I_NSTORE(e + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA), o, f));
     SSLH_I_NSTORE(e + 2 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA), o, f));
     SSLH_I_NSTORE(e + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB), p, g));
     SSLH_I_NSTORE(e + 4 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB), p, g));
-    SSLH_I_NSTORE(e + 5 * s, y3);
+    SSLH_I_NSTORE(e + 5 * s, y[3]);
 }
-/* G g: 1/N0 = 256/225, 1/Na = -2048/2975, a/Na = -256/595, a2/Na = -32/119, 1/Nb = 128/1071, b/Nb = 64/357, b2/Nb =
-   32/119 */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_g_)(SSLH_I_N g0, SSLH_I_N g1, SSLH_I_N g2, sslh_real *u, size_t s) {
-    const SSLH_I_N third = SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), oa = SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)),
-                   ob = SSLH_I_WN(SSLH_I_R(64.0 / 357.0));
-    SSLH_I_N x = SSLH_I_NMUL(third, g2), nx = SSLH_I_NNEG(x);
-    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), g0, nx),
-             f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), g0, x);
-    SSLH_I_NSTORE(u, SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), g0));
-    SSLH_I_NSTORE(u + s, SSLH_I_NFMA(oa, g1, e));
-    SSLH_I_NSTORE(u + 2 * s, SSLH_I_NFMA(SSLH_I_NNEG(oa), g1, e));
-    SSLH_I_NSTORE(u + 3 * s, SSLH_I_NFMA(ob, g1, f));
-    SSLH_I_NSTORE(u + 4 * s, SSLH_I_NFMA(SSLH_I_NNEG(ob), g1, f));
-    SSLH_I_NSTORE(u + 5 * s, g2);
+/* u = G g: 3 -> 6. 1/N0 = 256/225, 1/Na = -2048/2975, a/Na = -256/595, a2/Na = -32/119, 1/Nb = 128/1071, b/Nb = 64/357,
+   b2/Nb = 32/119 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_g_)(const SSLH_I_N *g, sslh_real *u, size_t s) {
+    const SSLH_I_N oa = SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), ob = SSLH_I_WN(SSLH_I_R(64.0 / 357.0));
+    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), g[2]), nx = SSLH_I_NNEG(x);
+    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), g[0], nx);
+    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), g[0], x);
+    SSLH_I_NSTORE(u, SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), g[0]));
+    SSLH_I_NSTORE(u + s, SSLH_I_NFMA(oa, g[1], e));
+    SSLH_I_NSTORE(u + 2 * s, SSLH_I_NFMA(SSLH_I_NNEG(oa), g[1], e));
+    SSLH_I_NSTORE(u + 3 * s, SSLH_I_NFMA(ob, g[1], f));
+    SSLH_I_NSTORE(u + 4 * s, SSLH_I_NFMA(SSLH_I_NNEG(ob), g[1], f));
+    SSLH_I_NSTORE(u + 5 * s, g[2]);
 }
-/* G' u */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_N u0, SSLH_I_N u1, SSLH_I_N u2, SSLH_I_N u3, SSLH_I_N u4,
-                                             SSLH_I_N u5, sslh_real *g, size_t s) {
-    SSLH_I_N e = SSLH_I_NADD(u1, u2), o = SSLH_I_NSUB(u1, u2), f = SSLH_I_NADD(u3, u4), p = SSLH_I_NSUB(u3, u4);
-    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), u0),
-             y = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), o);
-    SSLH_I_N z = SSLH_I_NSUB(f, e);
+/* g = G' u: 6 -> 3 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(const SSLH_I_N *u, sslh_real *g, size_t s) {
+    SSLH_I_N e = SSLH_I_NADD(u[1], u[2]), o = SSLH_I_NSUB(u[1], u[2]);
+    SSLH_I_N f = SSLH_I_NADD(u[3], u[4]), p = SSLH_I_NSUB(u[3], u[4]), z = SSLH_I_NSUB(f, e);
+    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), u[0]);
+    SSLH_I_N y = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), o);
     x = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), e, x);
     SSLH_I_NSTORE(g, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), f, x));
     SSLH_I_NSTORE(g + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(64.0 / 357.0)), p, y));
-    SSLH_I_NSTORE(g + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), z, u5));
+    SSLH_I_NSTORE(g + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), z, u[5]));
 }
 
-/* The transforms in two dimensions, of n channels at a time (a multiple of W); t holds the result of the first step.
-   Results that belong to one of the 36 points lie `plane` apart. */
-#define SSLH_I_WL(p) SSLH_I_NLOAD(p)
+/* The transforms in two dimensions, of n channels at a time (a multiple of W): in x in values, value number i at
+   FROM(i), become out x out in `to`, (i,j) at i row + j column. Results that belong to one of the 36 points lie `plane`
+   apart. */
+#define SSLH_I_WINO(in, out, matrix, FROM, to, column, row) \
+    { \
+        sslh_real t[in * out * SSLH_I_W]; \
+        SSLH_I_N d[in]; \
+        SSLH_I_UNROLL \
+        for (int i = 0; i < in; i++) { \
+            SSLH_I_UNROLL \
+            for (int k = 0; k < in; k++) d[k] = SSLH_I_NLOAD(FROM(in * i + k) + c); \
+            SSLH_I_P(sslh_i_wino_##matrix##_)(d, t + i * out * SSLH_I_W, SSLH_I_W); \
+        } \
+        SSLH_I_UNROLL \
+        for (int j = 0; j < out; j++) { \
+            SSLH_I_UNROLL \
+            for (int k = 0; k < in; k++) d[k] = SSLH_I_NLOAD(t + (k * out + j) * SSLH_I_W); \
+            SSLH_I_P(sslh_i_wino_##matrix##_)(d, (to) + (size_t)j * (column), row); \
+        } \
+    }
+#define SSLH_I_PIXEL(i) p[i]
+#define SSLH_I_POINT(i) m + (size_t)(i) * plane
 /* v = B' d B; p: the 6 x 6 pixels of the window */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_input_)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane) {
-    enum { W = SSLH_I_W };
-    sslh_real t[36 * W];
-    for (size_t c = 0; c < n; c += W) {
-        SSLH_I_UNROLL
-        for (int i = 0; i < 36; i += 6)
-            SSLH_I_P(sslh_i_wino_b_)
-            (SSLH_I_WL(p[i] + c), SSLH_I_WL(p[i + 1] + c), SSLH_I_WL(p[i + 2] + c), SSLH_I_WL(p[i + 3] + c),
-             SSLH_I_WL(p[i + 4] + c), SSLH_I_WL(p[i + 5] + c), t + i * W, W);
-        SSLH_I_UNROLL
-        for (int j = 0; j < 6; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_b_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 18 * W), SSLH_I_WL(q + 24 * W),
-             SSLH_I_WL(q + 30 * W), v + (size_t)j * plane + c, 6 * plane);
-        }
-    }
+    for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(6, 6, b, SSLH_I_PIXEL, v + c, plane, 6 * plane)
 }
 /* e = A dY A'; p: the 4 x 4 pixels of the tile */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_grad_)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane) {
-    enum { W = SSLH_I_W };
-    sslh_real t[24 * W];
-    for (size_t c = 0; c < n; c += W) {
-        SSLH_I_UNROLL
-        for (int i = 0; i < 4; i++)
-            SSLH_I_P(sslh_i_wino_at_)(SSLH_I_WL(p[4 * i] + c), SSLH_I_WL(p[4 * i + 1] + c), SSLH_I_WL(p[4 * i + 2] + c),
-                                      SSLH_I_WL(p[4 * i + 3] + c), t + 6 * i * W, W);
-        SSLH_I_UNROLL
-        for (int j = 0; j < 6; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_at_)(SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 18 * W),
-                                      e + (size_t)j * plane + c, 6 * plane);
-        }
-    }
+    for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(4, 6, at, SSLH_I_PIXEL, e + c, plane, 6 * plane)
 }
 /* y = relu([y +] A' m A + bias); p: where the 4 x 4 pixels go */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_output_)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p,
                                              const sslh_real *bias, int relu, int accumulate) {
-    enum { W = SSLH_I_W };
-    sslh_real t[24 * W];
-    sslh_real y[16 * W];
+    sslh_real y[16 * SSLH_I_W];
     const SSLH_I_N low = SSLH_I_NSET(relu ? SSLH_I_R(0) : SSLH_I_NONE);
-    for (size_t c = 0; c < n; c += W) {
-        SSLH_I_UNROLL
-        for (int i = 0; i < 6; i++) {
-            const sslh_real *q = m + (size_t)(6 * i) * plane + c;
-            SSLH_I_P(sslh_i_wino_a_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
-             SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 4 * i * W, W);
-        }
-        SSLH_I_UNROLL
-        for (int j = 0; j < 4; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_a_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 4 * W), SSLH_I_WL(q + 8 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 16 * W),
-             SSLH_I_WL(q + 20 * W), y + j * W, 4 * W);
-        }
-        const SSLH_I_N b = bias ? SSLH_I_WL(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0)); /* adding -0 changes nothing */
+    for (size_t c = 0; c < n; c += SSLH_I_W) {
+        SSLH_I_WINO(6, 4, a, SSLH_I_POINT, y, SSLH_I_W, 4 * SSLH_I_W)
+        const SSLH_I_N b = bias ? SSLH_I_NLOAD(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0)); /* adding -0 changes nothing */
         SSLH_I_UNROLL
         for (int i = 0; i < 16; i++) {
-            SSLH_I_N x = SSLH_I_WL(y + i * W);
-            if (accumulate) x = SSLH_I_NADD(SSLH_I_WL(p[i] + c), x);
-            x = SSLH_I_NADD(x, b);
-            x = SSLH_I_NMAX(low, x);
-            SSLH_I_NSTORE(p[i] + c, x);
+            SSLH_I_N x = SSLH_I_NLOAD(y + i * SSLH_I_W);
+            if (accumulate) x = SSLH_I_NADD(SSLH_I_NLOAD(p[i] + c), x);
+            SSLH_I_NSTORE(p[i] + c, SSLH_I_NMAX(low, SSLH_I_NADD(x, b)));
         }
     }
 }
-/* u = G g G'; the taps of g lie `step` apart */
-SSLH_I_FN void SSLH_I_P(sslh_i_wino_weight_)(const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane) {
-    enum { W = SSLH_I_W };
-    sslh_real t[18 * W];
-    for (size_t c = 0; c < n; c += W) {
-        for (int i = 0; i < 3; i++) {
-            const sslh_real *q = g + (size_t)(3 * i) * step + c;
-            SSLH_I_P(sslh_i_wino_g_)(SSLH_I_WL(q), SSLH_I_WL(q + step), SSLH_I_WL(q + 2 * step), t + 6 * i * W, W);
-        }
-        for (int j = 0; j < 6; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_g_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), u + (size_t)j * plane + c, 6 * plane);
-        }
-    }
+/* u = G g G'; the taps of m = g lie `plane` apart */
+SSLH_I_FN void SSLH_I_P(sslh_i_wino_weight_)(const sslh_real *m, size_t plane, size_t n, sslh_real *u, size_t u_plane) {
+    for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(3, 6, g, SSLH_I_POINT, u + c, u_plane, 6 * u_plane)
 }
-/* dg = [dg +] G' u G */
-SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,
+/* dg = [dg +] G' m G */
+SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *m, size_t plane, size_t n, sslh_real *g, size_t step,
                                               int accumulate) {
-    enum { W = SSLH_I_W };
-    sslh_real t[18 * W];
-    sslh_real y[9 * W];
-    for (size_t c = 0; c < n; c += W) {
-        for (int i = 0; i < 6; i++) {
-            const sslh_real *q = u + (size_t)(6 * i) * plane + c;
-            SSLH_I_P(sslh_i_wino_gt_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
-             SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 3 * i * W, W);
-        }
-        for (int j = 0; j < 3; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_gt_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 3 * W), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 9 * W), SSLH_I_WL(q + 12 * W),
-             SSLH_I_WL(q + 15 * W), y + j * W, 3 * W);
-        }
+    sslh_real y[9 * SSLH_I_W];
+    for (size_t c = 0; c < n; c += SSLH_I_W) {
+        SSLH_I_WINO(6, 3, gt, SSLH_I_POINT, y, SSLH_I_W, 3 * SSLH_I_W)
         for (int i = 0; i < 9; i++) {
             sslh_real *to = g + (size_t)i * step + c;
-            SSLH_I_N x = SSLH_I_WL(y + i * W);
-            if (accumulate) x = SSLH_I_NADD(SSLH_I_WL(to), x);
+            SSLH_I_N x = SSLH_I_NLOAD(y + i * SSLH_I_W);
+            if (accumulate) x = SSLH_I_NADD(SSLH_I_NLOAD(to), x);
             SSLH_I_NSTORE(to, x);
         }
     }
@@ -20259,17 +20183,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, 
 
 /* --- kernels: element-wise, optimisers, reductions, softmax, norms, dropout --- */
 
-/* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
-#define sslh_i_vget SSLH_I_P(sslh_i_vget_)
-#define sslh_i_vput SSLH_I_P(sslh_i_vput_)
-#define sslh_i_vfirst SSLH_I_P(sslh_i_vfirst_)
-SSLH_I_INLINE sslh_i_v sslh_i_vget(const sslh_real *p, size_t m) {
-    return m >= 16 ? sslh_i_vload(p) : sslh_i_vloadn(p, (int)m);
-}
-SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
-    if (m >= 16) sslh_i_vstore(p, x);
-    else sslh_i_vstoren(p, x, (int)m);
-}
 /* The same for arrays that are read or written once, from one end to the other: what comes 4 KB later is asked for. A
    processor's own prefetchers follow one such array well, two and three side by side less so: from memory the backward
    kernels are 1.1 to 1.8 times as fast with it; from the second level 10 to 40 % slower, which takes little time. */
