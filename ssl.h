@@ -3377,7 +3377,26 @@ typedef struct sslh_i_gemm_args {
     int              relu, split, batch;
     size_t           stride_a, stride_b, stride_c;
 } sslh_i_gemm_args;
+/* One product of matrices whose rows lie without gaps; what else is wanted is set in the result. */
+SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, const sslh_real *a, const sslh_real *b,
+                                          sslh_real *c) {
+    sslh_i_gemm_args g = SSLH_I_ZERO;
+    g.ta = ta, g.tb = tb;
+    g.m = m, g.n = n, g.k = k;
+    g.a = a, g.lda = (size_t)(ta ? m : k);
+    g.b = b, g.ldb = (size_t)(tb ? k : n);
+    g.c = c, g.ldc = (size_t)n;
+    return g;
+}
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
+
+/* What becomes of a sum before it is stored: y = relu([y +] sum + bias). */
+typedef struct sslh_i_finish { const sslh_real *bias; int relu, accumulate; } sslh_i_finish;
+SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int accumulate) {
+    sslh_i_finish e;
+    e.bias = bias, e.relu = relu, e.accumulate = accumulate;
+    return e;
+}
 
 /* --- how work is cut --- */
 /* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
@@ -3764,13 +3783,14 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
 SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh);
 SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
                                size_t n, sslh_real *dbias, int fresh);
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
+                                  const sslh_real *x, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                  sslh_real *y);
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
-                                   const sslh_real *weight, const sslh_real *bias, int relu, int accumulate,
-                                   sslh_real *y);
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x);
+                                   const sslh_real *weight, sslh_i_finish e, sslh_real *y);
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
+                                const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                sslh_real *x);
 SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy,
                                          const sslh_real *weight, sslh_real *dx, int accumulate);
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
@@ -14471,19 +14491,8 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
 /* out (m,n) = or += op(a) op(b); rows lie lda, ldb, ldc apart */
 SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
                               const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
-    sslh_i_gemm_args g;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = (int)m;
-    g.n = (int)n;
-    g.k = (int)k;
-    g.a = a;
-    g.lda = lda;
-    g.b = b;
-    g.ldb = ldb;
-    g.c = out;
-    g.ldc = ldc;
+    sslh_i_gemm_args g = sslh_i_gemm_of(ta, tb, (int)m, (int)n, (int)k, a, b, out);
+    g.lda = lda, g.ldb = ldb, g.ldc = ldc;
     g.accumulate = accumulate;
     sslh_i_gemm(c, &g);
 }
@@ -14680,15 +14689,7 @@ SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
     sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, p.shape);
     if (!out) return sslh_i_dummy(c);
     const size_t one_a = (size_t)p.m * (size_t)p.k, one_b = (size_t)p.k * (size_t)p.n, one = (size_t)p.m * (size_t)p.n;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = p.m;
-    g.n = p.n;
-    g.k = p.k;
-    g.lda = (size_t)(ta ? g.m : g.k);
-    g.ldb = (size_t)(tb ? g.k : g.n);
-    g.ldc = (size_t)g.n;
+    g = sslh_i_gemm_of(ta, tb, p.m, p.n, p.k, NULL, NULL, NULL);
     g.batch = p.size[0];
     g.stride_a = p.a[0] * one_a;
     g.stride_b = p.b[0] * one_b;
@@ -14723,25 +14724,13 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     int fresh;
     const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o,
                                            &scratch);
-    memset(&g, 0, sizeof g);
-    g.a = dz;
-    g.lda = (size_t)o;
-    g.n = in;
-    g.ldb = g.ldc = (size_t)in;
     if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) { /* dx (M,I) = dz (M,O) w (O,I) */
-        g.m = m;
-        g.k = o;
-        g.b = w->data;
-        g.c = d;
+        g = sslh_i_gemm_of(0, 0, m, in, o, dz, w->data, d);
         g.accumulate = !fresh;
         sslh_i_gemm(c, &g);
     }
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) { /* dw (O,I) = dz' (O,M) x (M,I) */
-        g.ta = 1;
-        g.m = o;
-        g.k = m;
-        g.b = x->data;
-        g.c = d;
+        g = sslh_i_gemm_of(1, 0, o, in, m, dz, x->data, d);
         g.accumulate = !fresh;
         g.split = 1;
         sslh_i_gemm(c, &g);
@@ -14772,25 +14761,17 @@ SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
                   sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), weight->shape[0]);
         return sslh_i_dummy(c);
     }
-    memset(&g, 0, sizeof g);
-    g.n = weight->shape[0];
-    g.k = weight->shape[1];
-    size_t rows = x->count / (size_t)g.k;
+    const int O = weight->shape[0], I = weight->shape[1];
+    size_t rows = x->count / (size_t)I;
     if (rows > INT_MAX) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s has too many rows", sx);
         return sslh_i_dummy(c);
     }
     sslh_shape shape = sslh_shape_of(x);
-    shape.size[shape.ndim - 1] = g.n;
+    shape.size[shape.ndim - 1] = O;
     sslh_tensor *out = sslh_i_new(c, "sslh_linear", SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
-    g.m = (int)rows;
-    g.tb = 1;
-    g.a = x->data;
-    g.b = weight->data;
-    g.c = out->data;
-    g.lda = g.ldb = (size_t)g.k;
-    g.ldc = (size_t)g.n;
+    g = sslh_i_gemm_of(0, 1, (int)rows, O, I, x->data, weight->data, out->data);
     g.bias = bias ? bias->data : NULL;
     g.relu = activation == SSLH_RELU;
     sslh_i_gemm(c, &g);
@@ -15269,7 +15250,8 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *x = node->in[0], *w = node->in[1];
     const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL,
                                            (size_t)s.ci, &scratch);
-    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_forward(c, &s, dz, w->data, NULL, 0, !fresh, d);
+    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL)
+        sslh_i_conv_forward(c, &s, dz, w->data, sslh_i_finish_of(NULL, 0, !fresh), d);
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, dz, x->data, d, !fresh);
     if (scratch) sslh_i_unscratch(c, scratch);
 }
@@ -15360,8 +15342,9 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
     if (!out) return sslh_i_dummy(c);
     const int relu = desc.activation == SSLH_RELU;
     const sslh_real *b = bias ? bias->data : NULL;
-    if (transposed) sslh_i_conv_data(c, &s, x->data, weight->data, SSLH_I_R(0), b, relu, 0, out->data);
-    else sslh_i_conv_forward(c, &s, x->data, weight->data, b, relu, 0, out->data);
+    const sslh_i_finish e = sslh_i_finish_of(b, relu, 0);
+    if (transposed) sslh_i_conv_data(c, c->k, &s, x->data, weight->data, SSLH_I_R(0), e, out->data);
+    else sslh_i_conv_forward(c, &s, x->data, weight->data, e, out->data);
     sslh_i_node *node = sslh_i_record(c, op, transposed ? sslh_i_conv_transpose_back : sslh_i_conv_back, out, in, nin);
     if (node) {
         memcpy(node->i, &s, sizeof s);
@@ -15593,7 +15576,8 @@ SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i
         if (!weighed) return;
         sslh_i_pool_weigh(c, &s, exclude, node->out->grad, weighed);
     }
-    sslh_i_conv_data(c, &s, weighed ? weighed : node->out->grad, NULL, share, NULL, 0, !fresh, dx);
+    sslh_i_conv_data(c, c->k, &s, weighed ? weighed : node->out->grad, NULL, share, sslh_i_finish_of(NULL, 0, !fresh),
+                     dx);
     sslh_i_unscratch(c, weighed);
 }
 SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims) {
@@ -15602,7 +15586,8 @@ SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tens
     if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_i_pool_out(&s, dims));
     if (!out) return sslh_i_dummy(c);
-    sslh_i_conv_gather(c, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw), NULL, 0, 0, out->data);
+    sslh_i_conv_gather(c, c->k, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw),
+                       sslh_i_finish_of(NULL, 0, 0), out->data);
     if (sslh_i_pool_uneven(&s, exclude)) sslh_i_pool_weigh(c, &s, exclude, out->data, out->data);
     sslh_i_node *node = sslh_i_record(c, op, sslh_i_avg_pool_back, out, &x, 1);
     if (node) {
@@ -17623,19 +17608,8 @@ enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_R
 SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
                                         size_t lda, const sslh_real *b, size_t ldb, sslh_real *out,
                                         const sslh_real *bias, int accumulate) {
-    sslh_i_gemm_args g;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = (int)m;
-    g.n = (int)n;
-    g.k = (int)k;
-    g.a = a;
-    g.lda = lda;
-    g.b = b;
-    g.ldb = ldb;
-    g.c = out;
-    g.ldc = n;
+    sslh_i_gemm_args g = sslh_i_gemm_of(ta, tb, (int)m, (int)n, (int)k, a, b, out);
+    g.lda = lda, g.ldb = ldb;
     g.bias = bias;
     g.accumulate = accumulate;
     g.split = ta; /* weights' gradients */
@@ -21672,8 +21646,6 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
 #endif
 }
 
-/* 1 while the running product or convolution reads pairs. */
-SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
 
 /* ================================================================================================================== */
 /*  >>products-plan how a product is cut, packed and summed                                                           */
@@ -22047,12 +22019,11 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
 }
 
 /* One matrix product over all threads. */
-SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
+SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
-    const int nr = c->k->nr;
-    const int panels = (g->n + nr - 1) / nr;
+    const int nr = k->nr, panels = (g->n + nr - 1) / nr;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
+    p.k = k;
     p.g = *g;
     p.part_k = p.step_k = g->k;
     p.parts = 1;
@@ -22123,12 +22094,12 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
 }
 
 /* A batch of matrices that are each too small to share: whole ones per task. */
-SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
+SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
     size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
-    p.nr = c->k->nr;
+    p.k = k;
+    p.nr = k->nr;
     p.g = *g;
     p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_PLACE : SSLH_I_B_LOCAL;
     p.rows = g->m;
@@ -22246,16 +22217,16 @@ SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) {
     return g->n >= 32 && g->k >= 32 && (size_t)g->n * (size_t)g->k >= 2048 && (!g->split || g->m >= 12);
 }
 
+SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args);
 /* The product by pairs; 0 when it is to be done in float. */
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
-    if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_gemm_fits_pairs(args)) return 0;
+    if (!sslh_i_gemm_fits_pairs(args)) return 0;
     g.batch = SSLH_I_MAX(g.batch, 1);
     const size_t m = (size_t)g.m, n = (size_t)g.n, k = (size_t)g.k, half = (k + 1) / 2, batch = (size_t)g.batch;
     sslh_real *a = sslh_i_pairs(c, g.a, g.lda, g.ta ? k : m, g.ta ? m : k, g.ta, batch, g.stride_a);
     sslh_real *b = a ? sslh_i_pairs(c, g.b, g.ldb, g.tb ? n : k, g.tb ? k : n, !g.tb, batch, g.stride_b) : NULL;
     if (b) {
-        const struct sslh_i_kernels *own = c->k;
         g.a = a;
         g.b = b;
         g.k = (int)half;
@@ -22263,9 +22234,7 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
         g.ldb = g.tb ? half : n;
         g.stride_a = g.stride_a ? m * half : 0;
         g.stride_b = g.stride_b ? n * half : 0;
-        c->k = c->pairs;
-        sslh_i_gemm(c, &g);
-        c->k = own;
+        sslh_i_gemm_by(c, c->pairs, &g);
         sslh_i_unscratch(c, b);
     }
     if (a) sslh_i_unscratch(c, a);
@@ -22275,10 +22244,11 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
 /* --- the product of part II: which way it goes -------------------------------------------------------------------- */
 
 /* Small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
-   other, each over all threads. The order of every sum depends on sizes alone. */
-SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
+   other, each over all threads. The order of every sum depends on sizes alone. kern: c->k or, when a and b are pairs
+   already, c->pairs. */
+SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
-    if (c->pairs && sslh_i_gemm_pairs(c, args)) return;
+    if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
     if (args->k <= 0) {
         sslh_i_gemm_args g = *args;
         g.batch = SSLH_I_MAX(g.batch, 1);
@@ -22289,20 +22259,20 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
     int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
     int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* nobody to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
-    const int blas = !sslh_i_in_pairs(c);
+    const int blas = kern != c->pairs;
     quick = quick && !blas;
     alone = alone && !blas;
 #endif
-    if ((quick || alone) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(c->k, args)) {
+    if ((quick || alone) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(kern, args)) {
         const sslh_i_fpenv env = sslh_i_fp_enter();
-        sslh_i_gemm_direct(c->k, args, 1, NULL);
+        sslh_i_gemm_direct(kern, args, 1, NULL);
         sslh_i_fp_leave(env);
         return;
     }
     sslh_i_gemm_args g = *args;
     if (quick) {
         g.batch = SSLH_I_MAX(g.batch, 1);
-        sslh_i_gemm_items(c, &g);
+        sslh_i_gemm_items(c, kern, &g);
         return;
     }
     g.batch = 1;
@@ -22316,9 +22286,10 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
             continue;
         }
 #endif
-        sslh_i_gemm_one(c, &g);
+        sslh_i_gemm_one(c, kern, &g);
     }
 }
+SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g) { sslh_i_gemm_by(c, c->k, g); }
 
 /* ================================================================================================================== */
 /*  >>conv-plan     how a convolution is cut, packed and summed                                                       */
@@ -22392,8 +22363,9 @@ typedef struct sslh_i_gather_job {
     sslh_i_gather     *parts; /* of the classes */
     int                n_parts;
     int                turns, tasks, pack_tasks;
-    const sslh_real   *weight, *bias, *zeros;
-    int                relu, accumulate, back;
+    const sslh_real   *weight, *zeros;
+    sslh_i_finish      finish;
+    int                back;
     char              *work;
     size_t             work_bytes;
 } sslh_i_gather_job;
@@ -22634,12 +22606,12 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                 const size_t from = g->segs ? (size_t)g->from[seg] : 0;
                 t.segs = g->segs ? end - seg : 0;
                 t.skip = g->segs == g->panel_segs ? NULL : g->skip + seg;
-                t.accumulate = p->accumulate || seg > 0;
-                t.relu = last && p->relu;
+                t.accumulate = p->finish.accumulate || seg > 0;
+                t.relu = last && p->finish.relu;
                 for (int j = col0; j < cols; j += nr) {
                     t.cols = SSLH_I_MIN(nr, cols - j);
                     t.col = (size_t)(group * g->yg + j);
-                    t.bias = last && p->bias ? p->bias + t.col : NULL;
+                    t.bias = last && p->finish.bias ? p->finish.bias + t.col : NULL;
                     t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->panel_segs + from) *
                                           (size_t)g->seg_len * (size_t)nr;
                     for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
@@ -22828,9 +22800,9 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
     d.dil = d.cols > 1 ? g->off_w[1] - g->off_w[0] : 1;
     d.n = (size_t)channels;
     d.ystep = (size_t)(g->xs * channels);
-    d.bias = p->bias;
-    d.relu = p->relu;
-    d.accumulate = p->accumulate;
+    d.bias = p->finish.bias;
+    d.relu = p->finish.relu;
+    d.accumulate = p->finish.accumulate;
     d.fresh = g->step_h;
     d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
     for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
@@ -22929,12 +22901,10 @@ typedef struct sslh_i_wino {
     const sslh_real *zeros;          /* for pixels outside: as many as there are channels */
     char            *work;           /* per worker */
     size_t           work_bytes;
-    int              accumulate;
+    sslh_i_finish    finish;
     /* forward and gradient of the data */
     sslh_real       *y;              /* (N,H,W,O) */
-    int              h, w, co;
-    const sslh_real *bias;
-    int              relu, back;
+    int              h, w, co, back;
     /* tiles of a block; blocks; panels of outputs; chains of channels */
     int              block, blocks, panels, chunks;
     size_t           u_plane, v_plane, m_plane;
@@ -22950,9 +22920,10 @@ typedef struct sslh_i_wino {
 
 /* Worth it by shape: a tile costs 36 products for at most 144, and the transforms take channels to pay off. h, w:
    outputs */
-SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const sslh_i_conv *s, int h, int w) {
+SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int h,
+                               int w) {
     const double tiles = (double)((h + 3) / 4) * (double)((w + 3) / 4);
-    return !c->desc.no_winograd && !sslh_i_in_pairs(c) && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 &&
+    return !c->desc.no_winograd && k != c->pairs && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 &&
            s->dh == 1 && s->dw == 1 && s->groups == 1 && s->ci >= 16 && s->co >= 16 &&
            9.0 * h * w >= 36.0 * 2.0 * tiles && tiles * (double)s->n <= (double)INT_MAX;
 }
@@ -23044,7 +23015,7 @@ SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, 
 SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, int count, const sslh_real *m) {
     const int nr = p->k->nr, j = panel * nr, cols = SSLH_I_MIN(nr, p->co - j), wide = cols > p->k->w ? nr : p->k->w;
     sslh_real *y[16], *to[16], part[16 * 32], dropped[32], bias[32];
-    for (int i = 0; i < 32; i++) bias[i] = p->bias && i < cols ? p->bias[j + i] : SSLH_I_R(0);
+    for (int i = 0; i < 32; i++) bias[i] = p->finish.bias && i < cols ? p->finish.bias[j + i] : SSLH_I_R(0);
     memset(dropped, 0, sizeof dropped);
     memset(part, 0, sizeof part);
     for (int t = first; t < first + count; t++, m += nr) {
@@ -23057,9 +23028,10 @@ SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, i
                               (size_t)j
                         : dropped;
             y[q] = cols == wide ? to[q] : part + 32 * q;
-            if (cols < wide && p->accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
+            if (cols < wide && p->finish.accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
         }
-        p->k->wino_output(m, p->m_plane, (size_t)wide, y, p->bias ? bias : NULL, p->relu, p->accumulate);
+        p->k->wino_output(m, p->m_plane, (size_t)wide, y, p->finish.bias ? bias : NULL, p->finish.relu,
+                          p->finish.accumulate);
         for (int q = 0; q < 16 && cols < wide; q++) memcpy(to[q], y[q], (size_t)cols * sizeof *part);
     }
 }
@@ -23137,25 +23109,15 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     if (shared) sslh_i_unscratch(c, shared);
 }
 
-SSLH_I_FN void sslh_i_wino_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
+/* back: x is dy and y the gradient of the data. */
+SSLH_I_FN void sslh_i_wino_conv(sslh_ctx *c, const sslh_i_conv *s, int back, const sslh_real *x,
+                                const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
     sslh_i_wino p;
     memset(&p, 0, sizeof p);
-    p.in.x = x, p.in.h = s->h, p.in.w = s->w, p.in.c = s->ci;
-    p.in.top = s->ph, p.in.left = s->pw;
-    p.y = y, p.h = s->oh, p.w = s->ow, p.co = s->co;
-    p.weight = weight, p.bias = bias, p.relu = relu, p.accumulate = accumulate;
-    sslh_i_wino_run(c, &p, s->n);
-}
-SSLH_I_FN void sslh_i_wino_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
-    sslh_i_wino p;
-    memset(&p, 0, sizeof p);
-    p.in.x = dy, p.in.h = s->oh, p.in.w = s->ow, p.in.c = s->co;
-    p.in.top = 2 - s->ph, p.in.left = 2 - s->pw;
-    p.y = x, p.h = s->h, p.w = s->w, p.co = s->ci;
-    p.weight = weight, p.bias = bias, p.relu = relu, p.accumulate = accumulate;
-    p.back = 1;
+    p.in.x = x, p.in.h = back ? s->oh : s->h, p.in.w = back ? s->ow : s->w, p.in.c = back ? s->co : s->ci;
+    p.in.top = back ? 2 - s->ph : s->ph, p.in.left = back ? 2 - s->pw : s->pw;
+    p.y = y, p.h = back ? s->h : s->oh, p.w = back ? s->w : s->ow, p.co = back ? s->ci : s->co;
+    p.weight = weight, p.finish = e, p.back = back;
     sslh_i_wino_run(c, &p, s->n);
 }
 
@@ -23198,13 +23160,13 @@ SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, i
                                            size_t plane) {
     sslh_real *dw = p->dw + (size_t)o * 9 * (size_t)p->in.c + j, part[9 * 16];
     const int whole = cols / 16 * 16;
-    p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->accumulate);
+    p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->finish.accumulate);
     if (whole == cols) return;
     p->k->wino_dweight(du + whole, plane, 16, part, 16, 0);
     for (int t = 0; t < 9; t++)
         for (int i = whole; i < cols; i++) {
             sslh_real *to = dw + (size_t)t * (size_t)p->in.c + i, x = part[16 * t + i - whole];
-            *to = p->accumulate ? *to + x : x;
+            *to = p->finish.accumulate ? *to + x : x;
         }
 }
 /* Some filters and channels at all points, when one round holds all tiles; the sums stay with the worker. */
@@ -23246,7 +23208,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.size = 4;
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
-    p.accumulate = accumulate;
+    p.finish.accumulate = accumulate;
     /* Sums that exceed the caches (512 channels: 38 MB) are kept in parts, each until it is transformed back; all tiles
        must be there for that. Otherwise rounds of about 4 MB of tiles, and one array of sums. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
@@ -23289,10 +23251,10 @@ typedef struct sslh_i_few {
     int                merge;       /* this many of them as one */
     int                back;        /* the weights are those of the convolution whose gradient of the data this is */
     sslh_i_bands       bands;
-    const sslh_real   *weight, *bias;
+    const sslh_real   *weight;
     int                nr, panels;  /* columns of a panel, panels of a group */
     sslh_real         *packed, *y;  /* [group][panel][Kh Kw I][NR] */
-    int                relu, accumulate;
+    sslh_i_finish      finish;
     char              *work;        /* per worker: a band, pointers */
     size_t             work_bytes;
 } sslh_i_few;
@@ -23357,8 +23319,8 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     t.place = 1; /* nothing is to be asked for behind the weights: other threads write there */
     t.bstep = (size_t)nr;
     t.ldc = co;
-    t.relu = p->relu;
-    t.accumulate = p->accumulate;
+    t.relu = p->finish.relu;
+    t.accumulate = p->finish.accumulate;
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
         t.shift = (size_t)group * p->bands.group;
@@ -23370,7 +23332,7 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
                 const size_t col = (size_t)(group * yg + j);
                 t.cols = SSLH_I_MIN(nr, yg - j);
                 t.b = p->packed + (size_t)(group * p->panels + j / nr) * panel;
-                t.bias = p->bias ? p->bias + col : NULL;
+                t.bias = p->finish.bias ? p->finish.bias + col : NULL;
                 t.c = y + (size_t)m * co + col;
                 p->k->tile_rows(&t);
             }
@@ -23384,23 +23346,21 @@ SSLH_I_FN int sslh_i_conv_is_few(const sslh_i_conv *s) {
 }
 /* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its
    own. */
-SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, int back,
-                               const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
+SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+                               const sslh_real *x, const sslh_real *weight, int back, sslh_i_finish e, sslh_real *y) {
     sslh_i_few p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
     p.merge = s->groups > 1 ? sslh_i_conv_merge(s) : 1;
     one.groups /= p.merge;
-    p.k = c->k;
+    p.k = kern;
     p.s = &one;
     p.back = back;
     p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
+    p.finish = e;
     p.y = y;
     const int yg = s->co / one.groups, k = s->kh * s->kw * (s->ci / one.groups);
-    p.nr = yg <= c->k->w ? c->k->w : c->k->nr;
+    p.nr = yg <= kern->w ? kern->w : kern->nr;
     p.panels = (yg + p.nr - 1) / p.nr;
     int pixels = 256;
     if (s->groups == 1) { /* up to 16 KB of x, where there are bands enough for many threads */
@@ -23408,9 +23368,9 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
         pixels = (int)SSLH_I_MAX(256, SSLH_I_MIN(1024, most));
         while (pixels > 256 && (int64_t)s->n * s->oh * s->ow < (int64_t)32 * pixels) pixels /= 2;
     }
-    sslh_i_bands_plan(&p.bands, c->k, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(pixels, 16384 / s->ci)));
+    sslh_i_bands_plan(&p.bands, kern, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(pixels, 16384 / s->ci)));
     p.work_bytes = p.bands.reals * sizeof(sslh_real) +
-                   (size_t)(p.bands.rows * p.bands.cols + c->k->mr) * (size_t)s->kh * sizeof(sslh_real *);
+                   (size_t)(p.bands.rows * p.bands.cols + kern->mr) * (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.packed = sslh_i_scratch_reals(c, (size_t)one.groups * (size_t)p.panels * (size_t)p.nr, (size_t)k, 0);
     if (p.packed) p.work = sslh_i_work(c, &p.work_bytes);
@@ -23436,10 +23396,11 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
 typedef struct sslh_i_shares {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
-    const sslh_real   *dy, *weight, *bias;
+    const sslh_real   *dy, *weight;
+    sslh_i_finish      finish;
     sslh_real         *packed, *x;    /* [panel][O][NR] */
     int               *start, *off;   /* of column w: places of its shares in a row of p, from start[w] on */
-    int                relu, accumulate, panels, band, bands; /* rows of x in a band; bands of an image */
+    int                panels, band, bands; /* rows of x in a band; bands of an image */
     size_t             row;           /* numbers of p for one pixel */
     char              *work;          /* per worker: p of a band, one row of x, pointers to lines */
     size_t             work_bytes, p_reals;
@@ -23512,32 +23473,30 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
             lines[count++] = shares + (size_t)(i / s->sh - i0) * (size_t)s->ow * p->row + (size_t)(u * s->kw * s->ci);
         }
         p->k->fold(lines, count, p->start, p->off, s->w, (size_t)s->ci, line);
-        if (!p->accumulate && !p->bias && !p->relu) {
+        if (!p->finish.accumulate && !p->finish.bias && !p->finish.relu) {
             memcpy(x, line, width * sizeof *x);
             continue;
         }
         for (size_t q = 0; q < width; q++) {
-            sslh_real y = p->accumulate ? x[q] + line[q] : line[q];
-            if (p->bias) y = y + p->bias[q % (size_t)s->ci];
-            x[q] = p->relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
+            sslh_real y = p->finish.accumulate ? x[q] + line[q] : line[q];
+            if (p->finish.bias) y = y + p->finish.bias[q % (size_t)s->ci];
+            x[q] = p->finish.relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
         }
     }
 }
-SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                  const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
+SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+                                  const sslh_real *dy, const sslh_real *weight, sslh_i_finish e, sslh_real *x) {
     sslh_i_shares p;
-    const int nr = c->k->nr, k = s->kh * s->kw * s->ci;
+    const int nr = kern->nr, k = s->kh * s->kw * s->ci;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
+    p.k = kern;
     p.s = s;
     p.dy = dy;
     p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
+    p.finish = e;
     p.x = x;
     p.panels = (k + nr - 1) / nr;
-    p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= c->k->w ? nr : c->k->w)); /* whole registers */
+    p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= kern->w ? nr : kern->w)); /* whole registers */
     /* bands: about 256 KB of p, but at least as many rows as two bands share */
     const size_t p_row = (size_t)s->ow * p.row;
     const int rows = (int)SSLH_I_MIN(
@@ -23586,17 +23545,18 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
     if (s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
-    if (!sslh_i_wino_fits(c, s, h, w)) return 1;
+    if (!sslh_i_wino_fits(c, c->k, s, h, w)) return 1;
     if (which == SSLH_I_CONV_WEIGHT && h <= 4 && w <= 4) return (size_t)s->ci * (size_t)s->co >= 256 * 256;
     return h <= 8 && w <= 8 && (h % 4 || w % 4);
 }
 /* y = x * w in the sense of which: x (data), weight -> y;  dy, weight -> x;  x, dy -> dw. 0: to be done in float. */
-SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
-                                sslh_real *y, const sslh_real *bias, int relu, int accumulate) {
+SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                   const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate);
+SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int which,
+                                const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_finish e) {
     sslh_i_conv half = *s;
-    const struct sslh_i_kernels *own = c->k;
     sslh_real *px, *pw = NULL;
-    if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
+    if (!c->pairs || k == c->pairs || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
     const size_t n = (size_t)s->n, ci = (size_t)s->ci, co = (size_t)s->co, taps = (size_t)s->kh * (size_t)s->kw;
     const size_t in = (size_t)s->h * (size_t)s->w, out = (size_t)s->oh * (size_t)s->ow;
     if (which == SSLH_I_CONV_FORWARD) {
@@ -23613,11 +23573,9 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, co
         if (px) pw = sslh_i_pairs(c, w, out * co, n, out * co, 1, 1, 0);
     }
     if (pw) {
-        c->k = c->pairs;
-        if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_gather(c, &half, px, pw, SSLH_I_R(0), bias, relu, accumulate, y);
-        else if (which == SSLH_I_CONV_DATA) sslh_i_conv_data(c, &half, px, pw, SSLH_I_R(0), bias, relu, accumulate, y);
-        else sslh_i_conv_backward_weight(c, &half, px, pw, y, accumulate);
-        c->k = own;
+        if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_gather(c, c->pairs, &half, px, pw, SSLH_I_R(0), e, y);
+        else if (which == SSLH_I_CONV_DATA) sslh_i_conv_data(c, c->pairs, &half, px, pw, SSLH_I_R(0), e, y);
+        else sslh_i_conv_weights(c, c->pairs, &half, px, pw, y, e.accumulate);
         sslh_i_unscratch(c, pw);
     }
     if (px) sslh_i_unscratch(c, px);
@@ -23626,30 +23584,33 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, co
 
 /* --- forward and gradient of the data, as part II calls them: which way they go ----------------------------------- */
 
-/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
-   depthwise with the constant (average pooling). */
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
+/* Both run over taps of pixels; every channel by itself where they are depthwise, with the constant for all weights
+   where there are none (average pooling). */
+SSLH_I_FN void sslh_i_taps_run(sslh_ctx *c, sslh_i_gather_job *p, int depthwise, sslh_real constant) {
+    if (SSLH_I_BAD(c)) return;
+    if (depthwise) sslh_i_depth_run(c, p, constant);
+    else sslh_i_gather_run(c, p);
+}
+/* A 1 x 1 convolution as the product that it is. back: x is dy and y the gradient of the data. */
+SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int back,
+                                   const sslh_real *x, const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
+    sslh_i_gemm_args m = sslh_i_gemm_of(0, !back, s->n * s->h * s->w, back ? s->ci : s->co, back ? s->co : s->ci, x,
+                                        weight, y);
+    m.bias = e.bias;
+    m.relu = e.relu;
+    m.accumulate = e.accumulate;
+    sslh_i_gemm_by(c, k, &m);
+}
+
+/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. */
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x,
+                                  const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
     sslh_i_conv one = *s;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
-        sslh_i_gemm_args m;
-        memset(&m, 0, sizeof m);
-        m.tb = 1;
-        m.m = s->n * s->h * s->w;
-        m.n = s->co;
-        m.k = s->ci;
-        m.a = x;
-        m.lda = m.ldb = (size_t)s->ci;
-        m.b = weight;
-        m.c = y;
-        m.ldc = (size_t)s->co;
-        m.bias = bias;
-        m.relu = relu;
-        m.accumulate = accumulate;
-        sslh_i_gemm(c, &m);
+        sslh_i_conv_product(c, k, s, 0, x, weight, e, y);
         return;
     }
     memset(&p, 0, sizeof p);
@@ -23662,11 +23623,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     g.tap = g.off_w + taps;
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
     one.groups /= p.merge;
-    g.x = x;
-    g.xh = s->h;
-    g.xw = s->w;
-    g.xc = s->ci;
-    g.xg = one.ci / one.groups;
+    g.x = x, g.xh = s->h, g.xw = s->w, g.xc = s->ci, g.xg = one.ci / one.groups;
     g.len = merged ? s->kw * s->ci : g.xg;
     g.taps = taps;
     for (int t = 0; t < taps; t++) {
@@ -23674,88 +23631,69 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
         g.off_w[t] = merged ? 0 : t % s->kw * s->dw - s->pw;
         g.off_w[taps + t] = t;
     }
-    g.step_h = s->sh;
-    g.step_w = s->sw;
-    g.y = y;
-    g.yh = g.gh = s->oh;
-    g.yw = g.gw = s->ow;
-    g.yc = s->co;
-    g.yg = one.co / one.groups;
+    g.step_h = s->sh, g.step_w = s->sw;
+    g.y = y, g.yh = g.gh = s->oh, g.yw = g.gw = s->ow, g.yc = s->co, g.yg = one.co / one.groups;
     g.ys = g.xs = 1;
-    p.k = c->k;
+    p.k = k;
     p.s = &one;
     p.list = &g;
     p.n = 1;
     p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
-    if (!SSLH_I_BAD(c) && depthwise) sslh_i_depth_run(c, &p, constant);
-    else if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p);
+    p.finish = e;
+    sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, g.off_h);
 }
 
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
-    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_FORWARD, x, weight, y, bias, relu, accumulate)) return;
-    if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
-    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, s, x, weight, 0, bias, relu, accumulate, y);
-    else sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
+                                   sslh_i_finish e, sslh_real *y) {
+    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, c->k, s, SSLH_I_CONV_FORWARD, x, weight, y, e)) return;
+    if (sslh_i_wino_fits(c, c->k, s, s->oh, s->ow)) sslh_i_wino_conv(c, s, 0, x, weight, e, y);
+    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, c->k, s, x, weight, 0, e, y);
+    else sslh_i_conv_gather(c, c->k, s, x, weight, SSLH_I_R(0), e, y);
 }
 
-/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
-   convolution (which has a bias). weight NULL: depthwise with the constant (average pooling). */
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
-    sslh_i_gather_job p;
-    sslh_i_conv one = *s;
-    if (SSLH_I_BAD(c)) return;
-    if (weight && sslh_i_conv_pairs(c, s, SSLH_I_CONV_DATA, dy, weight, x, bias, relu, accumulate)) return;
-    if (weight && sslh_i_conv_is_product(s)) {
-        sslh_i_gemm_args m;
-        memset(&m, 0, sizeof m);
-        m.m = s->n * s->h * s->w;
-        m.n = s->ci;
-        m.k = s->co;
-        m.a = dy;
-        m.lda = (size_t)s->co;
-        m.b = weight;
-        m.ldb = m.ldc = (size_t)s->ci;
-        m.c = x;
-        m.bias = bias;
-        m.relu = relu;
-        m.accumulate = accumulate;
-        sslh_i_gemm(c, &m);
-        return;
-    }
-    if (weight && sslh_i_wino_fits(c, s, s->h, s->w)) {
-        sslh_i_wino_data(c, s, dy, weight, bias, relu, accumulate, x);
-        return;
-    }
-    if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
-        sslh_i_conv_shares(c, s, dy, weight, bias, relu, accumulate, x);
-        return;
-    }
-    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && s->ph <= (s->kh - 1) * s->dh && s->pw <= s->kw - 1) {
-        one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
-        one.oh = s->h, one.ow = s->w, one.co = s->ci;
-        one.ph = (s->kh - 1) * s->dh - s->ph;
-        one.pw = s->kw - 1 - s->pw;
-        if (sslh_i_conv_is_few(&one)) {
-            sslh_i_conv_few(c, &one, dy, weight, 1, bias, relu, accumulate, x);
-            return;
+/* The gradient of the data by classes: rows u, u + sh, .. and columns v, v + sw, .. of x have the same taps. Fills
+   p->list; room: 3 taps numbers for each class. p->s are the groups as they are computed. */
+SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, int depthwise, int *room,
+                                   const sslh_real *dy, sslh_real *x) {
+    const int taps = s->kh * s->kw, across = SSLH_I_MIN(s->sw, s->w);
+    for (p->n = 0; p->n < SSLH_I_MIN(s->sh, s->h) * across; p->n++, room += 3 * taps) {
+        const int u = p->n / across, v = p->n % across;
+        sslh_i_gather *g = &p->list[p->n];
+        int *tap = room + 2 * taps;
+        g->off_h = room;
+        g->off_w = room + taps;
+        g->tap = tap;
+        for (int q = 0; q < taps; q++) { /* output row i with i sh = u + (row) sh + ph - a dh */
+            const int t = depthwise ? taps - 1 - q : q; /* depthwise: rows and columns of dy ascend */
+            const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
+            if (h % s->sh || w % s->sw) continue;
+            g->off_h[g->taps] = h / s->sh;
+            g->off_w[g->taps] = w / s->sw;
+            tap[g->taps++] = t;
         }
-        one = *s;
+        g->x = dy, g->xh = s->oh, g->xw = s->ow, g->xc = s->co, g->xg = p->s->co / p->s->groups;
+        g->len = g->xg;
+        g->step_h = g->step_w = 1;
+        g->y = x, g->yh = s->h, g->yw = s->w, g->yc = s->ci, g->yg = p->s->ci / p->s->groups;
+        g->y0 = u, g->x0 = v, g->ys = s->sh, g->xs = s->sw;
+        g->gh = (s->h - u + s->sh - 1) / s->sh;
+        g->gw = (s->w - v + s->sw - 1) / s->sw;
     }
-    memset(&p, 0, sizeof p);
+}
+SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                   const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                   sslh_real *x) {
     const size_t classes = (size_t)SSLH_I_MIN(s->sh, s->h) * (size_t)SSLH_I_MIN(s->sw, s->w);
     const size_t taps = (size_t)s->kh * (size_t)s->kw;
+    const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    sslh_i_gather_job p;
+    sslh_i_conv one = *s;
+    memset(&p, 0, sizeof p);
     /* every tap belongs to one class, or with a dilation that shares a factor with the stride to none of some */
     p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
-    int *next = (int *)(void *)(p.list + classes);
-    const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
     /* groups that fill a register with channels of x, and up to two with those of dy: half the tiles for as many
        sums */
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
@@ -23763,62 +23701,51 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
            s->co / s->groups * 2 * p.merge <= 32)
         p.merge *= 2;
     one.groups /= p.merge;
-    for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
-        for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
-            sslh_i_gather *g = &p.list[p.n++];
-            int *tap = next + 2 * taps;
-            g->off_h = next;
-            g->off_w = next + taps;
-            g->tap = tap;
-            next += 3 * taps;
-            for (int q = 0; q < (int)taps; q++) { /* output row i with i sh = u + (row) sh + ph - a dh */
-                const int t = depthwise ? (int)taps - 1 - q : q; /* depthwise: rows and columns of dy ascend */
-                const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
-                if (h % s->sh || w % s->sw) continue;
-                g->off_h[g->taps] = h / s->sh;
-                g->off_w[g->taps] = w / s->sw;
-                tap[g->taps++] = t;
-            }
-            g->x = dy;
-            g->xh = s->oh;
-            g->xw = s->ow;
-            g->xc = s->co;
-            g->xg = one.co / one.groups;
-            g->len = g->xg;
-            g->step_h = g->step_w = 1;
-            g->y = x;
-            g->yh = s->h;
-            g->yw = s->w;
-            g->yc = s->ci;
-            g->yg = one.ci / one.groups;
-            g->y0 = u;
-            g->x0 = v;
-            g->ys = s->sh;
-            g->xs = s->sw;
-            g->gh = (s->h - u + s->sh - 1) / s->sh;
-            g->gw = (s->w - v + s->sw - 1) / s->sw;
-        }
-    }
-    p.k = c->k;
+    p.k = k;
     p.s = &one;
     p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
+    p.finish = e;
     p.back = 1;
+    sslh_i_conv_classes(&p, s, depthwise, (int *)(void *)(p.list + classes), dy, x);
     /* only the first class has a tap */
-    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !bias && !relu) {
+    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !e.bias && !e.relu) {
         p.n = 1;
-        p.list->fill = !accumulate;
+        p.list->fill = !e.accumulate;
     }
-    if (depthwise) sslh_i_depth_run(c, &p, constant);
-    else sslh_i_gather_run(c, &p);
+    sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, p.list);
+}
+
+/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
+   convolution (which has a bias). k: c->k or, when dy and weight are pairs already, c->pairs. */
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *dy,
+                                const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *x) {
+    sslh_i_conv one = *s;
+    if (SSLH_I_BAD(c) || (weight && sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_DATA, dy, weight, x, e))) return;
+    if (weight && sslh_i_conv_is_product(s)) {
+        sslh_i_conv_product(c, k, s, 1, dy, weight, e, x);
+        return;
+    }
+    if (weight && sslh_i_wino_fits(c, k, s, s->h, s->w)) {
+        sslh_i_wino_conv(c, s, 1, dy, weight, e, x);
+        return;
+    }
+    if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
+        sslh_i_conv_shares(c, k, s, dy, weight, e, x);
+        return;
+    }
+    one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
+    one.oh = s->h, one.ow = s->w, one.co = s->ci;
+    one.ph = (s->kh - 1) * s->dh - s->ph;
+    one.pw = s->kw - 1 - s->pw;
+    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && one.ph >= 0 && one.pw >= 0 && sslh_i_conv_is_few(&one))
+        sslh_i_conv_few(c, k, &one, dy, weight, 1, e, x);
+    else sslh_i_conv_scatter(c, k, s, dy, weight, constant, e, x);
 }
 
 SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy,
                                          const sslh_real *weight, sslh_real *dx, int accumulate) {
-    sslh_i_conv_data(c, s, dy, weight, SSLH_I_R(0), NULL, 0, accumulate, dx);
+    sslh_i_conv_data(c, c->k, s, dy, weight, SSLH_I_R(0), sslh_i_finish_of(NULL, 0, accumulate), dx);
 }
 
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
@@ -24276,16 +24203,41 @@ SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
                    channels * sizeof *to);
 }
 
-SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
-                                           sslh_real *dw, int accumulate) {
+/* A 1 x 1 kernel: dw (O,I) = dy' x over the pixels used. */
+SSLH_I_FN void sslh_i_wgrad_product(sslh_ctx *c, sslh_i_wgrad *p) {
+    const sslh_i_conv *s = p->s;
+    sslh_real *used = NULL, *dw = p->dw;
+    const int pixels = s->n * s->oh * s->ow;
+    if (s->sh > 1 || s->sw > 1) {
+        used = (sslh_real *)sslh_i_scratch(c, (size_t)pixels * (size_t)s->ci * sizeof(sslh_real));
+        if (!used) return;
+        p->dw = used;
+        sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, p);
+        p->dw = dw;
+        p->x = used;
+    }
+    if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels */
+        sslh_i_wgrad_parts(c, p, 0);
+    } else {
+        sslh_i_gemm_args m = sslh_i_gemm_of(1, 0, s->co, s->ci, pixels, p->dy, p->x, dw);
+        m.accumulate = p->accumulate;
+        m.split = 1;
+        sslh_i_gemm_by(c, p->k, &m);
+    }
+    if (used) sslh_i_unscratch(c, used);
+}
+
+SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                   const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate) {
     sslh_i_wgrad p;
-    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_WEIGHT, x, dy, dw, NULL, 0, accumulate)) return;
-    if (sslh_i_wino_fits(c, s, s->oh, s->ow)) {
+    const sslh_i_finish e = sslh_i_finish_of(NULL, 0, accumulate);
+    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_WEIGHT, x, dy, dw, e)) return;
+    if (sslh_i_wino_fits(c, k, s, s->oh, s->ow)) {
         sslh_i_wino_weights(c, s, x, dy, dw, accumulate);
         return;
     }
     memset(&p, 0, sizeof p);
-    p.k = c->k;
+    p.k = k;
     p.s = s;
     p.x = x;
     p.dy = dy;
@@ -24302,37 +24254,7 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
             sslh_i_unscratch(c, p.sums);
         }
     } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) {
-        /* dw (O,I) = dy' x over the pixels used */
-        sslh_i_gemm_args m;
-        sslh_real *used = NULL;
-        const int pixels = s->n * s->oh * s->ow;
-        if (s->sh > 1 || s->sw > 1) {
-            used = (sslh_real *)sslh_i_scratch(c, (size_t)pixels * (size_t)s->ci * sizeof(sslh_real));
-            if (!used) return;
-            p.dw = used;
-            sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, &p);
-        }
-        if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels */
-            p.dw = dw;
-            if (used) p.x = used;
-            sslh_i_wgrad_parts(c, &p, 0);
-            if (used) sslh_i_unscratch(c, used);
-            return;
-        }
-        memset(&m, 0, sizeof m);
-        m.ta = 1;
-        m.m = s->co;
-        m.n = s->ci;
-        m.k = pixels;
-        m.a = dy;
-        m.lda = (size_t)s->co;
-        m.b = used ? used : x;
-        m.ldb = m.ldc = (size_t)s->ci;
-        m.c = dw;
-        m.accumulate = accumulate;
-        m.split = 1;
-        sslh_i_gemm(c, &m);
-        if (used) sslh_i_unscratch(c, used);
+        sslh_i_wgrad_product(c, &p);
     } else if (s->groups == 1 ? s->ci < 16 : s->co / s->groups % 16 == 0 && s->ci / s->groups <= 64) {
         sslh_i_wgrad_parts(c, &p, 1);
     } else if (s->groups == 1 && s->ci % 16 == 0 && s->ow >= 8 && s->oh * s->ow >= 64 &&
@@ -24341,6 +24263,10 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
     } else {
         sslh_i_wgrad_taps(c, &p);
     }
+}
+SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
+                                           sslh_real *dw, int accumulate) {
+    sslh_i_conv_weights(c, c->k, s, x, dy, dw, accumulate);
 }
 
 /* ================================================================================================================== */
