@@ -3195,7 +3195,7 @@ typedef struct sslh_i_adam {
 
 /* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the
    next): strips of columns through all rows would read two lines here and two there, half as fast from memory. */
-#define SSLH_I_SOME_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
+#define SSLH_I_NEAR_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
 /* Sums over more rows than this are cut: what adds row after row into one number loses the last digits. */
 #define SSLH_I_LONG_SUM 1024
 
@@ -18613,7 +18613,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      FMA         1: NFMA rounds once, and the bits are those of all such sets; 0: twice, and they are those of C
      MR          rows of a product's tile, which is two N wide: 12 with 32 registers, 6 with 16
      N NM NI     the types of lanes, of masks and of 32-bit integers; N..(), their operations
-     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register (not wanted with TRANSPOSE)
+     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
      nimul       a function: low half and *high half of the 64-bit products of 32-bit lanes
    and, for what is faster than what the kernels do otherwise, or not at all:
@@ -18621,9 +18621,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be more)
      FOLD        x86: the halves of V (x) and theirs, down to four lanes (t)
      RUNS4       tiles of 6 rows and four N, 24 sums, beside those of 12 and two
-     TRANSPOSE COLUMN(i)   16 rows of p, ld apart, 8 numbers each: their columns 0 .. 7, registers of 16
      PANEL(i)    as QUAD, of the MR rows of a tile, which fill no register
-     TWELVE(p) JOIN0 JOIN1 JOIN2   rows of 12 numbers; four of them as three registers of 16
      FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call while subnormal numbers are 0
      NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
                  pairs; a register of numbers, rounded, as integers                                                   */
@@ -18654,43 +18652,13 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
     __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
     __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 #define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
-    _mm512_insertf32x4(                                                                                                \
-        _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),                  \
-                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                             \
+    _mm512_insertf32x4( \
+        _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
+                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)), \
         _mm_loadu_ps(p + (8 + (i)) * ld), 2)
-#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
-    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
-                                _mm256_loadu_ps(p + (l)*ld))
+#define SSLH_I_QUAD(i) _mm512_insertf32x4(SSLH_I_PANEL(i), _mm_loadu_ps(p + (12 + (i)) * ld), 3)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
-/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
-#define SSLH_I_TRANSPOSE \
-    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
-    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
-    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
-    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
-    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
-    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
-    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
-    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
-    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
-    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
-#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
-#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
-#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
-#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
-#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
-#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
-#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
-#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
-#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
-#define SSLH_I_TWELVE(p) _mm512_maskz_loadu_ps(0x0fff, p)
-#define SSLH_I_JOIN0(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19), b)
-#define SSLH_I_JOIN1(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23), b)
-#define SSLH_I_JOIN2(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27), b)
 #define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
 #if SSLH_I_BF16
 #define SSLH_I_NDOT(x, b, s) \
@@ -19646,10 +19614,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
    apart; dz may be dy. Some rows at a time, there 16 columns after the other, so that sums stay in a register. */
 SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                            size_t rows, size_t n, size_t ld) {
-    const size_t some = SSLH_I_SOME_ROWS(n), ahead = some * ld * sizeof *dy;
+    const size_t strip = SSLH_I_NEAR_ROWS(n), ahead = strip * ld * sizeof *dy;
     const sslh_i_v zero = sslh_i_vzero();
-    for (size_t first = 0; first < rows; first += some) {
-        const size_t end = first + some < rows ? first + some : rows;
+    for (size_t first = 0; first < rows; first += strip) {
+        const size_t end = first + strip < rows ? first + strip : rows;
         for (size_t j = 0; j < n; j += 16) {
             const size_t m = n - j;
             sslh_i_v s = zero;
@@ -19682,34 +19650,23 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
 /* Many panels side by side, `panel` apart: from is read line after line, four at a time, so that memory is. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld,
                                             int cols, int k) {
-    for (int some; k > 0; k -= some, to += 4 * step, from += 4 * ld) {
+    for (int lines; k > 0; k -= lines, to += 4 * step, from += 4 * ld) {
         const sslh_real *p = from, *next = from + (k >= 8 ? 4 * ld : 0);
         sslh_real *q = to;
         int j = 0;
-        some = k < 4 ? k : 4;
-#define SSLH_I_SOON(i)                                                                               \
+        lines = k < 4 ? k : 4;
+#define SSLH_I_NEXT_LINES(i)                                                                               \
     do {                                                                                             \
         SSLH_I_PREFETCH1(next + (i));                                                                \
         SSLH_I_PREFETCH1(next + ld + (i));                                                           \
         SSLH_I_PREFETCH1(next + 2 * ld + (i));                                                       \
         SSLH_I_PREFETCH1(next + 3 * ld + (i));                                                       \
     } while (0)
-#ifdef SSLH_I_TWELVE
-        if (some == 4 && step == 12) /* four rows are three registers, whole lines of the cache */
-            for (; j + 12 <= cols; j += 12, p += 12, next += 12, q += panel) {
-                const SSLH_I_N r0 = SSLH_I_TWELVE(p), r1 = SSLH_I_TWELVE(p + ld);
-                const SSLH_I_N r2 = SSLH_I_TWELVE(p + 2 * ld), r3 = SSLH_I_TWELVE(p + 3 * ld);
-                SSLH_I_SOON(0);
-                SSLH_I_NSTORE(q, SSLH_I_JOIN0(r0, r1));
-                SSLH_I_NSTORE(q + 16, SSLH_I_JOIN1(r1, r2));
-                SSLH_I_NSTORE(q + 32, SSLH_I_JOIN2(r2, r3));
-            }
-#endif
 #if SSLH_I_W > 1
-        if (some == 4 && step == SSLH_I_NR)
+        if (lines == 4 && step == SSLH_I_NR)
             for (; j + SSLH_I_NR <= cols; j += SSLH_I_NR, p += SSLH_I_NR, next += SSLH_I_NR, q += panel) {
-                SSLH_I_SOON(0);
-                if (SSLH_I_W == 16) SSLH_I_SOON(16);
+                SSLH_I_NEXT_LINES(0);
+                if (SSLH_I_W == 16) SSLH_I_NEXT_LINES(16);
                 SSLH_I_UNROLL
                 for (size_t r = 0; r < 4; r++) {
                     SSLH_I_NSTORE(q + r * SSLH_I_NR, SSLH_I_NLOAD(p + r * ld));
@@ -19720,22 +19677,37 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t pane
         for (; j < cols; j += step, p += step, next += step, q += panel) {
             const int wide = cols - j < step ? cols - j : step;
             int r = 0;
-            if (step != 8 || j % 16 == 0) SSLH_I_SOON(0);
-            if (step > 16) SSLH_I_SOON(16);
-            for (; wide == step && step % SSLH_I_W == 0 && r < some; r++)
+            if (step != 8 || j % 16 == 0) SSLH_I_NEXT_LINES(0);
+            if (step > 16) SSLH_I_NEXT_LINES(16);
+            for (; wide == step && step % SSLH_I_W == 0 && r < lines; r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
-            for (; wide == 8 && step == 8 && r < some; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
+            for (; wide == 8 && step == 8 && r < lines; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
 #if SSLH_I_W > 1 /* what a register carries too many is of the next line, in memory and in the panel */
-            for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
+            for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : lines - 1); r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
 #endif
-            for (; r < some; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
+            for (; r < lines; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
         }
     }
 }
-#undef SSLH_I_SOON
+#undef SSLH_I_NEXT_LINES
+#if SSLH_I_W > 1
+/* `width` rows of p, ld apart, as columns of q: ROW(i) is a register with four numbers of each fourth row from i on. */
+#define SSLH_I_TRANSPOSE(ROW, width) \
+    for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) { \
+        const SSLH_I_N r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3); \
+        const SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0); \
+        const SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1); \
+        SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0)); \
+        SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1)); \
+        SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0)); \
+        SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1)); \
+    } \
+    for (; k < kn; k++, p++, q += step) \
+        for (int i = 0; i < width; i++) q[i] = p[(size_t)i * ld];
+#endif
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
@@ -19743,55 +19715,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         const float *p = from;
         float *q = to;
         int k = 0;
-        for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
-            SSLH_I_N r0 = SSLH_I_PANEL(0), r1 = SSLH_I_PANEL(1), r2 = SSLH_I_PANEL(2), r3 = SSLH_I_PANEL(3);
-            SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
-            SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
-            SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
-            SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1));
-            SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0));
-            SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1));
-        }
-        for (; k < kn; k++, p++, q += step)
-            for (int i = 0; i < step; i++) q[i] = p[(size_t)i * ld];
+        SSLH_I_TRANSPOSE(SSLH_I_PANEL, step)
         return;
     }
 #endif
-#ifdef SSLH_I_TRANSPOSE
+#if SSLH_I_W > 1
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
         int k = 0;
-        for (; k + 8 <= kn; k += 8, p += 8, q += 8 * step) {
-            SSLH_I_TRANSPOSE
-            SSLH_I_NSTORE(q, SSLH_I_COLUMN(0));
-            SSLH_I_NSTORE(q + step, SSLH_I_COLUMN(1));
-            SSLH_I_NSTORE(q + 2 * step, SSLH_I_COLUMN(2));
-            SSLH_I_NSTORE(q + 3 * step, SSLH_I_COLUMN(3));
-            SSLH_I_NSTORE(q + 4 * step, SSLH_I_COLUMN(4));
-            SSLH_I_NSTORE(q + 5 * step, SSLH_I_COLUMN(5));
-            SSLH_I_NSTORE(q + 6 * step, SSLH_I_COLUMN(6));
-            SSLH_I_NSTORE(q + 7 * step, SSLH_I_COLUMN(7));
-        }
-        for (; k < kn; k++, p++, q += step)
-            for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
-    }
-#elif SSLH_I_W > 1
-    for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
-        const float *p = from + (size_t)j * ld;
-        float *q = to + j;
-        int k = 0;
-        for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
-            SSLH_I_N r0 = SSLH_I_QUAD(0), r1 = SSLH_I_QUAD(1), r2 = SSLH_I_QUAD(2), r3 = SSLH_I_QUAD(3);
-            SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
-            SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
-            SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
-            SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1));
-            SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0));
-            SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1));
-        }
-        for (; k < kn; k++, p++, q += step)
-            for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
+        SSLH_I_TRANSPOSE(SSLH_I_QUAD, SSLH_I_W)
     }
 #endif
     if (step % SSLH_I_W == 0) /* zeros first, in whole registers */
@@ -20217,21 +20150,25 @@ SSLH_I_VLIBM(sslh_i_vlog, sslh_i_log)
 SSLH_I_VLIBM(sslh_i_vtanh, sslh_i_tanh)
 SSLH_I_VLIBM(sslh_i_verf, sslh_i_erf)
 #else
-/* e^x = 2^n e^r; the limits keep the exponents in range and still give 0 and Inf. NaN stays NaN. */
-SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
-    x = sslh_i_vmax(SSLH_I_K(-104.0f), sslh_i_vmin(SSLH_I_K(89.0f), x));
-    sslh_i_v n = sslh_i_vround(sslh_i_vmul(x, SSLH_I_K(1.44269504088896341f)));
-    n = sslh_i_vmax(n, SSLH_I_K(-151.0f)); /* NaN becomes a number that fits an integer */
-    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x);
+/* e^r, r = x - n ln 2 */
+#define sslh_i_vexp_rest SSLH_I_P(sslh_i_vexp_rest_)
+SSLH_I_INLINE sslh_i_v sslh_i_vexp_rest(sslh_i_v x, sslh_i_v n) {
+    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x), y = SSLH_I_K(1.9875691500e-4f);
     r = sslh_i_vfma(n, SSLH_I_K(2.12194440e-4f), r);
-    sslh_i_v y = SSLH_I_K(1.9875691500e-4f);
     y = sslh_i_vfma(y, r, SSLH_I_K(1.3981999507e-3f));
     y = sslh_i_vfma(y, r, SSLH_I_K(8.3334519073e-3f));
     y = sslh_i_vfma(y, r, SSLH_I_K(4.1665795894e-2f));
     y = sslh_i_vfma(y, r, SSLH_I_K(1.6666665459e-1f));
     y = sslh_i_vfma(y, r, SSLH_I_K(5.0000001201e-1f));
     y = sslh_i_vfma(y, sslh_i_vmul(r, r), r);
-    y = sslh_i_vadd(y, SSLH_I_K(1.0f));
+    return sslh_i_vadd(y, SSLH_I_K(1.0f));
+}
+/* e^x = 2^n e^r; the limits keep the exponents in range and still give 0 and Inf. NaN stays NaN. */
+SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
+    x = sslh_i_vmax(SSLH_I_K(-104.0f), sslh_i_vmin(SSLH_I_K(89.0f), x));
+    sslh_i_v n = sslh_i_vround(sslh_i_vmul(x, SSLH_I_K(1.44269504088896341f)));
+    n = sslh_i_vmax(n, SSLH_I_K(-151.0f)); /* NaN becomes a number that fits an integer */
+    sslh_i_v y = sslh_i_vexp_rest(x, n);
     /* 2^n in two factors: subnormal results and 2^128 are outside the range of one */
     sslh_i_v h = sslh_i_vround(sslh_i_vmul(n, SSLH_I_K(0.5f)));
     sslh_i_vi one = sslh_i_viset(127);
@@ -20244,16 +20181,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
 SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
     sslh_i_v n = sslh_i_vsub(t, SSLH_I_K(12582912.0f));
-    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x);
-    r = sslh_i_vfma(n, SSLH_I_K(2.12194440e-4f), r);
-    sslh_i_v y = SSLH_I_K(1.9875691500e-4f);
-    y = sslh_i_vfma(y, r, SSLH_I_K(1.3981999507e-3f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(8.3334519073e-3f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(4.1665795894e-2f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(1.6666665459e-1f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(5.0000001201e-1f));
-    y = sslh_i_vfma(y, sslh_i_vmul(r, r), r);
-    y = sslh_i_vadd(y, SSLH_I_K(1.0f));
+    sslh_i_v y = sslh_i_vexp_rest(x, n);
     y = sslh_i_vofbits(sslh_i_viadd(sslh_i_vbits(y), sslh_i_vishl23(sslh_i_vbits(t))));
     return sslh_i_vselect(sslh_i_vge(x, SSLH_I_K(-87.0f)), y, sslh_i_vmax(sslh_i_vzero(), x));
 }
@@ -20983,27 +20911,22 @@ SSLH_I_FN void sslh_i_col_tree(const sslh_real *x, size_t ld, size_t rows, size_
         return;
     }
     if (C == 64) {
-        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a, t;
+        sslh_i_v sum[4], t;
+        SSLH_I_UNROLL
+        for (int q = 0; q < 4; q++) sum[q] = sslh_i_vzero();
         for (r = 0; r < rows && !mean; r++, x += ld) {
-            a = sslh_i_vadd(a, sslh_i_vload(x));
-            b = sslh_i_vadd(b, sslh_i_vload(x + 16));
-            c = sslh_i_vadd(c, sslh_i_vload(x + 32));
-            d = sslh_i_vadd(d, sslh_i_vload(x + 48));
+            SSLH_I_UNROLL
+            for (int q = 0; q < 4; q++) sum[q] = sslh_i_vadd(sum[q], sslh_i_vload(x + 16 * q));
         }
         for (r = 0; r < rows && mean; r++, x += ld) {
-            t = sslh_i_vsub(sslh_i_vload(x), sslh_i_vload(mean));
-            a = sslh_i_vfma(t, t, a);
-            t = sslh_i_vsub(sslh_i_vload(x + 16), sslh_i_vload(mean + 16));
-            b = sslh_i_vfma(t, t, b);
-            t = sslh_i_vsub(sslh_i_vload(x + 32), sslh_i_vload(mean + 32));
-            c = sslh_i_vfma(t, t, c);
-            t = sslh_i_vsub(sslh_i_vload(x + 48), sslh_i_vload(mean + 48));
-            d = sslh_i_vfma(t, t, d);
+            SSLH_I_UNROLL
+            for (int q = 0; q < 4; q++) {
+                t = sslh_i_vsub(sslh_i_vload(x + 16 * q), sslh_i_vload(mean + 16 * q));
+                sum[q] = sslh_i_vfma(t, t, sum[q]);
+            }
         }
-        sslh_i_vstore(out, a);
-        sslh_i_vstore(out + 16, b);
-        sslh_i_vstore(out + 32, c);
-        sslh_i_vstore(out + 48, d);
+        SSLH_I_UNROLL
+        for (int q = 0; q < 4; q++) sslh_i_vstore(out + 16 * q, sum[q]);
         return;
     }
     for (j = 0; j < C; j += 16) {
@@ -21066,59 +20989,50 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *resid
         if (residual) residual += C;
     }
 }
-/* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0. Some rows at a
-   time, there two vectors of columns; with each row of them two lines of either array are asked for, in the order in
-   which they lie. */
+/* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0. A few rows at
+   a time, there V vectors of columns, of which the last has m; with each row of them V lines of either array are asked
+   for, in the order in which they lie: those `next` bytes from the first row on. Returns where `next` has come to. */
+SSLH_I_INLINE size_t SSLH_I_P(sslh_i_norm_strip_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
+                                                  size_t C, int relu, sslh_real *s1, sslh_real *s2, size_t j, size_t m,
+                                                  int V, size_t next) {
+    const sslh_i_v zero = sslh_i_vzero();
+    sslh_i_v mean[2], u[2], w[2];
+    SSLH_I_UNROLL
+    for (int q = 0; q < V; q++) mean[q] = sslh_i_vget(a.mean + j + 16 * q, m), u[q] = w[q] = zero;
+    for (size_t r = 0; r < rows; r++, next += 64 * (size_t)V) {
+        SSLH_I_UNROLL
+        for (int q = 0; q < V; q++) {
+            const size_t i = j + 16 * (size_t)q;
+            SSLH_I_AHEAD(x, next + 64 * (size_t)q), SSLH_I_AHEAD(dy, next + 64 * (size_t)q);
+            sslh_i_v d = sslh_i_vsub(sslh_i_vget(x + r * C + i, m), mean[q]), g = sslh_i_vget(dy + r * C + i, m);
+            if (relu) {
+                const sslh_i_v t = sslh_i_vfma(d, sslh_i_vget(a.scale + i, m), sslh_i_vget(a.shift + i, m));
+                g = sslh_i_vselect(sslh_i_vgt(t, zero), g, zero);
+            }
+            u[q] = sslh_i_vadd(u[q], g);
+            w[q] = sslh_i_vfma(g, d, w[q]);
+        }
+    }
+    SSLH_I_UNROLL
+    for (int q = 0; q < V; q++) {
+        const size_t i = j + 16 * (size_t)q;
+        sslh_i_vput(s1 + i, sslh_i_vadd(sslh_i_vget(s1 + i, m), u[q]), m);
+        sslh_i_vput(s2 + i, sslh_i_vadd(sslh_i_vget(s2 + i, m), w[q]), m);
+    }
+    return next;
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
                                            size_t C, int relu, sslh_real *s1, sslh_real *s2) {
-    const size_t some = SSLH_I_SOME_ROWS(C);
-    sslh_i_v zero = sslh_i_vzero();
+    const size_t strip = SSLH_I_NEAR_ROWS(C);
     memset(s1, 0, C * sizeof *s1);
     memset(s2, 0, C * sizeof *s2);
-    for (size_t first = 0; first < rows; first += some) {
-        const size_t count = first + some < rows ? some : rows - first;
-        const sslh_real *xs = x + first * C, *dys = dy + first * C;
-        size_t j = 0, soon = count * C * sizeof *x; /* bytes from xs to what comes next */
-        for (; j + 32 <= C; j += 32) {
-            sslh_i_v mean0 = sslh_i_vload(a.mean + j), mean1 = sslh_i_vload(a.mean + j + 16);
-            sslh_i_v u0 = zero, u1 = zero, w0 = zero, w1 = zero;
-            for (size_t r = 0; r < count; r++, soon += 128) {
-                const sslh_real *p = xs + r * C + j, *d = dys + r * C + j;
-                SSLH_I_AHEAD(xs, soon), SSLH_I_AHEAD(xs, soon + 64);
-                SSLH_I_AHEAD(dys, soon), SSLH_I_AHEAD(dys, soon + 64);
-                sslh_i_v d0 = sslh_i_vsub(sslh_i_vload(p), mean0), d1 = sslh_i_vsub(sslh_i_vload(p + 16), mean1);
-                sslh_i_v g0 = sslh_i_vload(d), g1 = sslh_i_vload(d + 16);
-                if (relu) {
-                    sslh_i_v t0 = sslh_i_vfma(d0, sslh_i_vload(a.scale + j), sslh_i_vload(a.shift + j));
-                    sslh_i_v t1 = sslh_i_vfma(d1, sslh_i_vload(a.scale + j + 16), sslh_i_vload(a.shift + j + 16));
-                    g0 = sslh_i_vselect(sslh_i_vgt(t0, zero), g0, zero);
-                    g1 = sslh_i_vselect(sslh_i_vgt(t1, zero), g1, zero);
-                }
-                u0 = sslh_i_vadd(u0, g0);
-                u1 = sslh_i_vadd(u1, g1);
-                w0 = sslh_i_vfma(g0, d0, w0);
-                w1 = sslh_i_vfma(g1, d1, w1);
-            }
-            sslh_i_vstore(s1 + j, sslh_i_vadd(sslh_i_vload(s1 + j), u0));
-            sslh_i_vstore(s1 + j + 16, sslh_i_vadd(sslh_i_vload(s1 + j + 16), u1));
-            sslh_i_vstore(s2 + j, sslh_i_vadd(sslh_i_vload(s2 + j), w0));
-            sslh_i_vstore(s2 + j + 16, sslh_i_vadd(sslh_i_vload(s2 + j + 16), w1));
-        }
-        for (; j < C; j += 16) {
-            size_t m = C - j;
-            sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m),
-                     shift = sslh_i_vget(a.shift + j, m);
-            sslh_i_v u = zero, w = zero;
-            for (size_t r = 0; r < count; r++, soon += 64) {
-                SSLH_I_AHEAD(xs, soon), SSLH_I_AHEAD(dys, soon);
-                sslh_i_v d = sslh_i_vsub(sslh_i_vget(xs + r * C + j, m), mean), g = sslh_i_vget(dys + r * C + j, m);
-                if (relu) g = sslh_i_vselect(sslh_i_vgt(sslh_i_vfma(d, scale, shift), zero), g, zero);
-                u = sslh_i_vadd(u, g);
-                w = sslh_i_vfma(g, d, w);
-            }
-            sslh_i_vput(s1 + j, sslh_i_vadd(sslh_i_vget(s1 + j, m), u), m);
-            sslh_i_vput(s2 + j, sslh_i_vadd(sslh_i_vget(s2 + j, m), w), m);
-        }
+    for (size_t first = 0; first < rows; first += strip, x += strip * C, dy += strip * C) {
+        const size_t count = first + strip < rows ? strip : rows - first;
+        size_t j = 0, next = count * C * sizeof *x; /* bytes from x to what comes next */
+        for (; j + 32 <= C; j += 32)
+            next = SSLH_I_P(sslh_i_norm_strip_)(x, dy, a, count, C, relu, s1, s2, j, 16, 2, next);
+        for (; j < C; j += 16)
+            next = SSLH_I_P(sslh_i_norm_strip_)(x, dy, a, count, C, relu, s1, s2, j, C - j, 1, next);
     }
 }
 /* dx (+)= p dz + q (x - mean) + r, vectors of C. dx may be dy. */
@@ -21505,8 +21419,6 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_SIZES
 #undef SSLH_I_SMALL
 #undef SSLH_I_START
-#undef SSLH_I_TRANSPOSE
-#undef SSLH_I_TWELVE
 #undef SSLH_I_W
 #undef SSLH_I_ZIP
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
@@ -21772,9 +21684,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     const sslh_i_tile *none = &sslh_i_tile_none;
     SSLH_I_OPAQUE(none);
     sslh_i_tile t = *none;
-    t.fetch = fetch;
-    t.segs = 1;
-    t.place = 1;
+    t.fetch = fetch, t.segs = 1, t.place = 1;
     t.a = &a;
     t.bs = &b;
     t.lens = &kn;
@@ -21916,10 +21826,7 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     const sslh_i_tile *none = &sslh_i_tile_none;
     SSLH_I_OPAQUE(none);
     sslh_i_tile t = *none;
-    t.rows = g->m;
-    t.cols = g->n;
-    t.segs = 1;
-    t.place = 1;
+    t.rows = g->m, t.cols = g->n, t.segs = 1, t.place = 1;
     t.a = &a;
     t.bs = g->tb ? &packed : &b;
     t.lens = &g->k;
@@ -21930,9 +21837,7 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     t.anext = (size_t)kern->mr * t.rstep;
     t.bstep = g->tb ? (size_t)kern->nr : g->ldb;
     t.bnext = g->tb ? panel : (size_t)kern->nr;
-    t.accumulate = g->accumulate;
-    t.bias = g->bias;
-    t.relu = g->relu;
+    t.accumulate = g->accumulate, t.bias = g->bias, t.relu = g->relu;
     if (g->batch > 1) { /* the next matrices come nearer */
         sslh_i_gemm_fetch(&fetch[0], a, 16, 256, (size_t)g->k * 16, g->m);
         sslh_i_gemm_fetch(&fetch[1], b, 16, 256, (size_t)g->k * 16, g->m);
@@ -21953,10 +21858,7 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_i_gemm_part s;
     memset(&s, 0, sizeof s);
-    s.i1 = p->g.m;
-    s.j1 = p->g.n;
-    s.k1 = p->g.k;
-    s.accumulate = p->g.accumulate;
+    s.i1 = p->g.m, s.j1 = p->g.n, s.k1 = p->g.k, s.accumulate = p->g.accumulate;
     s.last = 1;
     s.work_b = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
     if (sslh_i_gemm_direct_fits(p->k, &p->g)) {
@@ -22050,9 +21952,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, cons
     }
     /* b in place pays for few rows; not where each line lies on a page of its own, half used */
     const size_t kn = (size_t)g->k * (size_t)g->n;
-    const int some = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
-    const int few = (g->m <= 256 || some) && (p.k->w == 16 || g->ldb % 512 != 0);
-    if (!g->tb && g->n % p.k->w == 0 && (few || g->n <= nr || kn <= 16384))
+    const int middling = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
+    const int low = (g->m <= 256 || middling) && (p.k->w == 16 || g->ldb % 512 != 0);
+    if (!g->tb && g->n % p.k->w == 0 && (low || g->n <= nr || kn <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
@@ -22195,12 +22097,8 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
         p.last = n - (rows - 1) * PIECE;
     }
     p.k = &c->pairs->native;
-    p.x = x;
-    p.ld = ld;
-    p.rows = rows;
-    p.cols = cols;
-    p.stride = stride;
-    p.down = down;
+    p.x = x, p.ld = ld, p.rows = rows, p.cols = cols;
+    p.stride = stride, p.down = down;
     p.lines = down ? (rows + 1) / 2 : rows;
     p.width = down ? cols : (cols + 1) / 2;
     p.all = batch * p.lines;
@@ -22227,9 +22125,7 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_real *a = sslh_i_pairs(c, g.a, g.lda, g.ta ? k : m, g.ta ? m : k, g.ta, batch, g.stride_a);
     sslh_real *b = a ? sslh_i_pairs(c, g.b, g.ldb, g.tb ? n : k, g.tb ? k : n, !g.tb, batch, g.stride_b) : NULL;
     if (b) {
-        g.a = a;
-        g.b = b;
-        g.k = (int)half;
+        g.a = a, g.b = b, g.k = (int)half;
         g.lda = g.ta ? m : half;
         g.ldb = g.tb ? half : n;
         g.stride_a = g.stride_a ? m * half : 0;
@@ -22341,7 +22237,6 @@ typedef struct sslh_i_gather {
     int              yh, yw, yc, yg;
     int              y0, x0, ys, xs;   /* first row and column of the output, and their distance */
     int              gh, gw;           /* outputs per image: gh x gw */
-    int              fill;             /* the pixels of y between them are 0: they are written as well */
     /* taps cut into sub segments of seg_len; segments per block of the sum */
     int              sub, seg_len, segs, panel_segs, per_block;
     int              rows, cols;       /* of a task */
@@ -22550,21 +22445,6 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     }
 }
 
-/* The outputs around those of a 1 x 1 kernel with stride, `rows` of them from number first on, are 0. */
-SSLH_I_FN void sslh_i_gather_fill(const sslh_i_gather *g, int first, int rows) {
-    const size_t pixel = (size_t)g->yc, line = pixel * (size_t)g->yw;
-    int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
-    for (int end; rows > 0; rows -= end - j, j = 0) {
-        end = SSLH_I_MIN(g->gw, j + rows);
-        const int j1 = SSLH_I_MIN(g->yw, end * g->xs), i1 = SSLH_I_MIN(g->yh - i * g->ys, g->ys);
-        sslh_real *y = g->y + ((size_t)n * (size_t)g->yh + (size_t)(i * g->ys)) * line;
-        for (int q = j * g->xs; q < j1; q += g->xs)
-            memset(y + (size_t)(q + 1) * pixel, 0, (size_t)(SSLH_I_MIN(j1, q + g->xs) - q - 1) * pixel * sizeof *y);
-        for (int q = 1; q < i1; q++)
-            memset(y + (size_t)q * line + (size_t)(j * g->xs) * pixel, 0, (size_t)(j1 - j * g->xs) * pixel * sizeof *y);
-        if (++i == g->gh) i = 0, n++;
-    }
-}
 /* For a tile with a short sum: the lines of y that it writes, and of a 1 x 1 kernel, part `at` of `parts` of what the
    next tile reads, of the `left` rows after this one. */
 SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at,
@@ -22589,15 +22469,11 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.len = g->seg_len;
-    t.bstep = (size_t)nr;
-    t.ldc = (size_t)g->yc;
-    t.spare = 1;
+    t.len = g->seg_len, t.bstep = (size_t)nr, t.ldc = (size_t)g->yc, t.spare = 1;
     /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
     const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
     const int span = p->s->groups > 1 || cached ? mr : rows;
     for (int part = 0; part < rows; part += span) {
-        if (g->fill && col0 == 0) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
         for (int group = 0; group < p->s->groups; group++) {
             t.shift = (size_t)group * (size_t)g->xg;
             for (int seg = 0, end; seg == 0 || seg < g->segs; seg = end) {
@@ -22703,9 +22579,7 @@ typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band;
 /* Bands of about `pixels` outputs each. */
 SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s,
                                  const sslh_real *x, int pixels) {
-    b->k = k;
-    b->s = s;
-    b->x = x;
+    b->k = k, b->s = s, b->x = x;
     b->across = (s->ow + pixels - 1) / pixels;
     b->cols = b->across > 1 ? ((s->ow + b->across - 1) / b->across + 11) / 12 * 12 : s->ow;
     b->across = (s->ow + b->cols - 1) / b->cols;
@@ -22793,16 +22667,11 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
     sslh_i_depth d;
     memset(&d, 0, sizeof d);
     while (d.cols < g->taps && g->off_h[d.cols] == g->off_h[0]) d.cols++;
-    d.x = g->x;
-    d.at = at;
-    d.w = w;
-    d.step = g->step_w;
+    d.x = g->x, d.at = at, d.w = w, d.step = g->step_w;
     d.dil = d.cols > 1 ? g->off_w[1] - g->off_w[0] : 1;
     d.n = (size_t)channels;
     d.ystep = (size_t)(g->xs * channels);
-    d.bias = p->finish.bias;
-    d.relu = p->finish.relu;
-    d.accumulate = p->finish.accumulate;
+    d.bias = p->finish.bias, d.relu = p->finish.relu, d.accumulate = p->finish.accumulate;
     d.fresh = g->step_h;
     d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
     for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
@@ -23135,10 +23004,7 @@ SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows
     const int count = SSLH_I_MIN(p->round, p->tiles - p->first), nr = p->k->nr;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.rows = rows;
-    t.segs = 1;
-    t.astep = p->grad.row;
-    t.bstep = p->in.row;
+    t.rows = rows, t.segs = 1, t.astep = p->grad.row, t.bstep = p->in.row;
     t.ldc = ldc;
     for (int k = 0; k < count; k += SSLH_I_WINO_CHAIN) {
         const sslh_real *a = p->e + (size_t)point * p->e_plane + (size_t)k * p->grad.row + o;
@@ -23245,7 +23111,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
 
 /* --- few input channels, or few in a group: from bands --- */
 
-typedef struct sslh_i_few {
+typedef struct sslh_i_band_job {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;           /* with the groups as they are computed: */
     int                merge;       /* this many of them as one */
@@ -23257,10 +23123,10 @@ typedef struct sslh_i_few {
     sslh_i_finish      finish;
     char              *work;        /* per worker: a band, pointers */
     size_t             work_bytes;
-} sslh_i_few;
+} sslh_i_band_job;
 
-SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one panel */
-    const sslh_i_few *p = (const sslh_i_few *)arg;
+SSLH_I_FN void sslh_i_band_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_band_job *p = (const sslh_i_band_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->nr, group = task / p->panels, j = task % p->panels * nr, all = s->kh * s->kw;
     const int xg = s->ci / s->groups, yg = s->co / s->groups, k = all * xg, cols = SSLH_I_MIN(nr, yg - j);
@@ -23287,7 +23153,7 @@ SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one pa
     }
 }
 /* Pointers to filter row a of a band's output pixels: table[(m / MR Kh + a) MR + m % MR]. */
-SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_real **table) {
+SSLH_I_FN void sslh_i_band_table(const sslh_i_band_job *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, pixels = p->bands.rows * p->bands.cols;
     const sslh_real *at = x;
@@ -23302,8 +23168,8 @@ SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_re
         at = x;
     }
 }
-SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
-    const sslh_i_few *p = (const sslh_i_few *)arg;
+SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band */
+    const sslh_i_band_job *p = (const sslh_i_band_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->nr, mr = p->k->mr, yg = s->co / s->groups;
     const size_t co = (size_t)s->co, panel = (size_t)(s->kh * s->kw * p->bands.xg) * (size_t)nr;
@@ -23317,9 +23183,7 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     t.len = s->kw * p->bands.xg;
     t.spare = 1;
     t.place = 1; /* nothing is to be asked for behind the weights: other threads write there */
-    t.bstep = (size_t)nr;
-    t.ldc = co;
-    t.relu = p->finish.relu;
+    t.bstep = (size_t)nr, t.ldc = co, t.relu = p->finish.relu;
     t.accumulate = p->finish.accumulate;
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
@@ -23339,26 +23203,23 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
         }
     }
 }
-SSLH_I_FN int sslh_i_conv_is_few(const sslh_i_conv *s) {
+SSLH_I_FN int sslh_i_conv_fits_bands(const sslh_i_conv *s) {
     const int xg = s->ci / s->groups;
     return s->dw == 1 && (s->groups == 1 ? xg < 16 : !sslh_i_conv_is_depthwise(s)) && xg <= 64 &&
            s->kh * s->kw * xg * sslh_i_conv_merge(s) <= SSLH_I_SEGMENT;
 }
 /* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its
    own. */
-SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
                                const sslh_real *x, const sslh_real *weight, int back, sslh_i_finish e, sslh_real *y) {
-    sslh_i_few p;
+    sslh_i_band_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
     p.merge = s->groups > 1 ? sslh_i_conv_merge(s) : 1;
     one.groups /= p.merge;
     p.k = kern;
     p.s = &one;
-    p.back = back;
-    p.weight = weight;
-    p.finish = e;
-    p.y = y;
+    p.back = back, p.weight = weight, p.finish = e, p.y = y;
     const int yg = s->co / one.groups, k = s->kh * s->kw * (s->ci / one.groups);
     p.nr = yg <= kern->w ? kern->w : kern->nr;
     p.panels = (yg + p.nr - 1) / p.nr;
@@ -23378,10 +23239,10 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const struct sslh_i_kernels *kern, c
         for (int worker = 0; worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
             at[p.bands.reals - 1] = SSLH_I_R(1);
-            sslh_i_few_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
+            sslh_i_band_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
         }
-        sslh_i_parallel(c, one.groups * p.panels, sslh_i_few_pack_task, &p);
-        sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_few_task, &p);
+        sslh_i_parallel(c, one.groups * p.panels, sslh_i_band_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_band_task, &p);
         sslh_i_unwork(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
@@ -23393,7 +23254,7 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const struct sslh_i_kernels *kern, c
        x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..]                                                      (6)
    where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by
    both. */
-typedef struct sslh_i_shares {
+typedef struct sslh_i_fold_job {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
     const sslh_real   *dy, *weight;
@@ -23404,10 +23265,10 @@ typedef struct sslh_i_shares {
     size_t             row;           /* numbers of p for one pixel */
     char              *work;          /* per worker: p of a band, one row of x, pointers to lines */
     size_t             work_bytes, p_reals;
-} sslh_i_shares;
+} sslh_i_fold_job;
 
-SSLH_I_FN void sslh_i_shares_pack_task(void *arg, int task, int worker) { /* one panel */
-    const sslh_i_shares *p = (const sslh_i_shares *)arg;
+SSLH_I_FN void sslh_i_fold_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_fold_job *p = (const sslh_i_fold_job *)arg;
     const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
     (void)worker;
     p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j),
@@ -23415,20 +23276,20 @@ SSLH_I_FN void sslh_i_shares_pack_task(void *arg, int task, int worker) { /* one
 }
 /* Rows of x that dy's row i reaches are i sh - ph .. + (kh - 1) dh; the first and last i that reach rows h0 .. h1 -
    1. */
-SSLH_I_FN int sslh_i_shares_first(const sslh_i_conv *s, int h0) {
+SSLH_I_FN int sslh_i_fold_first(const sslh_i_conv *s, int h0) {
     const int least = h0 + s->ph - (s->kh - 1) * s->dh;
     return least <= 0 ? 0 : (least + s->sh - 1) / s->sh;
 }
-SSLH_I_FN int sslh_i_shares_last(const sslh_i_conv *s, int h1) {
+SSLH_I_FN int sslh_i_fold_last(const sslh_i_conv *s, int h1) {
     return SSLH_I_MIN(s->oh - 1, (h1 - 1 + s->ph) / s->sh);
 }
 
-SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
-    const sslh_i_shares *p = (const sslh_i_shares *)arg;
+SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
+    const sslh_i_fold_job *p = (const sslh_i_fold_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, n = task / p->bands, h0 = task % p->bands * p->band,
               h1 = SSLH_I_MIN(s->h, h0 + p->band);
-    const int i0 = sslh_i_shares_first(s, h0), pixels = (sslh_i_shares_last(s, h1) + 1 - i0) * s->ow;
+    const int i0 = sslh_i_fold_first(s, h0), pixels = (sslh_i_fold_last(s, h1) + 1 - i0) * s->ow;
     const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
     sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
     sslh_i_fetch fetch[3];
@@ -23442,14 +23303,9 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
     t.rows = pixels;
     t.cols = (int)p->row;
     t.lens = &t.len;
-    t.place = 1;
-    t.astep = 1;
-    t.rstep = co;
-    t.bstep = (size_t)nr;
+    t.place = 1, t.astep = 1, t.rstep = co, t.bstep = (size_t)nr;
     t.bnext = (size_t)nr * co;
-    t.ldc = p->row;
-    t.c = shares;
-    t.fetch = fetch;
+    t.ldc = p->row, t.c = shares, t.fetch = fetch;
     memset(fetch, 0, sizeof fetch);
     for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* p */
         t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
@@ -23484,17 +23340,13 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
         }
     }
 }
-SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
                                   const sslh_real *dy, const sslh_real *weight, sslh_i_finish e, sslh_real *x) {
-    sslh_i_shares p;
+    sslh_i_fold_job p;
     const int nr = kern->nr, k = s->kh * s->kw * s->ci;
     memset(&p, 0, sizeof p);
-    p.k = kern;
-    p.s = s;
-    p.dy = dy;
-    p.weight = weight;
-    p.finish = e;
-    p.x = x;
+    p.k = kern, p.s = s, p.dy = dy, p.weight = weight;
+    p.finish = e, p.x = x;
     p.panels = (k + nr - 1) / nr;
     p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= kern->w ? nr : kern->w)); /* whole registers */
     /* bands: about 256 KB of p, but at least as many rows as two bands share */
@@ -23505,8 +23357,8 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const struct sslh_i_kernels *kern
     p.bands = (s->h + p.band - 1) / p.band;
     int most = 1;
     for (int b = 0; b < p.bands; b++)
-        most = SSLH_I_MAX(most, sslh_i_shares_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
-                                    sslh_i_shares_first(s, b * p.band));
+        most = SSLH_I_MAX(most, sslh_i_fold_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
+                                    sslh_i_fold_first(s, b * p.band));
     p.p_reals = (size_t)most * p_row + 16;
     p.work_bytes = (p.p_reals + (size_t)s->w * (size_t)s->ci + 32) * sizeof(sslh_real) +
                    (size_t)s->kh * sizeof(sslh_real *);
@@ -23526,8 +23378,8 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const struct sslh_i_kernels *kern
             }
         }
         p.start[s->w] = count;
-        sslh_i_parallel(c, p.panels, sslh_i_shares_pack_task, &p);
-        sslh_i_parallel(c, s->n * p.bands, sslh_i_shares_task, &p);
+        sslh_i_parallel(c, p.panels, sslh_i_fold_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands, sslh_i_fold_task, &p);
         sslh_i_unwork(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
@@ -23596,9 +23448,7 @@ SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, 
                                    const sslh_real *x, const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
     sslh_i_gemm_args m = sslh_i_gemm_of(0, !back, s->n * s->h * s->w, back ? s->ci : s->co, back ? s->co : s->ci, x,
                                         weight, y);
-    m.bias = e.bias;
-    m.relu = e.relu;
-    m.accumulate = e.accumulate;
+    m.bias = e.bias, m.relu = e.relu, m.accumulate = e.accumulate;
     sslh_i_gemm_by(c, k, &m);
 }
 
@@ -23637,9 +23487,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, c
     p.k = k;
     p.s = &one;
     p.list = &g;
-    p.n = 1;
-    p.weight = weight;
-    p.finish = e;
+    p.n = 1, p.weight = weight, p.finish = e;
     sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, g.off_h);
 }
@@ -23648,7 +23496,7 @@ SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh
                                    sslh_i_finish e, sslh_real *y) {
     if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, c->k, s, SSLH_I_CONV_FORWARD, x, weight, y, e)) return;
     if (sslh_i_wino_fits(c, c->k, s, s->oh, s->ow)) sslh_i_wino_conv(c, s, 0, x, weight, e, y);
-    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, c->k, s, x, weight, 0, e, y);
+    else if (sslh_i_conv_fits_bands(s)) sslh_i_conv_bands(c, c->k, s, x, weight, 0, e, y);
     else sslh_i_conv_gather(c, c->k, s, x, weight, SSLH_I_R(0), e, y);
 }
 
@@ -23703,15 +23551,10 @@ SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, 
     one.groups /= p.merge;
     p.k = k;
     p.s = &one;
-    p.weight = weight;
-    p.finish = e;
-    p.back = 1;
+    p.weight = weight, p.finish = e, p.back = 1;
     sslh_i_conv_classes(&p, s, depthwise, (int *)(void *)(p.list + classes), dy, x);
-    /* only the first class has a tap */
-    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !e.bias && !e.relu) {
-        p.n = 1;
-        p.list->fill = !e.accumulate;
-    }
+    /* only the first class has a tap: the others add nothing */
+    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !e.bias && !e.relu && e.accumulate) p.n = 1;
     sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, p.list);
 }
@@ -23731,15 +23574,16 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, con
         return;
     }
     if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
-        sslh_i_conv_shares(c, k, s, dy, weight, e, x);
+        sslh_i_conv_fold(c, k, s, dy, weight, e, x);
         return;
     }
     one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
     one.oh = s->h, one.ow = s->w, one.co = s->ci;
     one.ph = (s->kh - 1) * s->dh - s->ph;
     one.pw = s->kw - 1 - s->pw;
-    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && one.ph >= 0 && one.pw >= 0 && sslh_i_conv_is_few(&one))
-        sslh_i_conv_few(c, k, &one, dy, weight, 1, e, x);
+    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && one.ph >= 0 && one.pw >= 0 &&
+        sslh_i_conv_fits_bands(&one))
+        sslh_i_conv_bands(c, k, &one, dy, weight, 1, e, x);
     else sslh_i_conv_scatter(c, k, s, dy, weight, constant, e, x);
 }
 
@@ -23836,13 +23680,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     int *lens = (int *)(void *)(b + s->oh);
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.a = a;
-    t.bs = b;
-    t.lens = lens;
-    t.astep = (size_t)mr;
-    t.bstep = (size_t)nr;
-    t.ldc = k;
-    t.spare = 1;
+    t.a = a, t.bs = b, t.lens = lens, t.astep = (size_t)mr;
+    t.bstep = (size_t)nr, t.ldc = k, t.spare = 1;
     t.rows = SSLH_I_MIN(mr, go - yp * mr);
     t.cols = SSLH_I_MIN(nr, gi - xp * nr);
     for (int block = 0; block < p->blocks; block++) {
@@ -23885,7 +23724,7 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
 }
 
 /* Pointers to tap and channel e of row i of the output: table[(e / MR rows + i) MR + e % MR]. */
-SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
+SSLH_I_FN void sslh_i_wgrad_band_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, xg = p->bands.xg, row = s->kw * xg, k = s->kh * row;
     for (int e = 0; e < (k + mr - 1) / mr * mr; e++) {
@@ -23897,7 +23736,7 @@ SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const
 }
 /* Few channels: part `task` sums its bands into sums[task], (group, Kh Kw I / groups, O / groups): the outputs are the
    columns, so that no lane of a register is idle with three channels. */
-SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
+SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const sslh_i_bands *bands = &p->bands;
@@ -23919,9 +23758,7 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
             b = padded_dy;
         }
         memset(&t, 0, sizeof t);
-        t.segs = d.rows;
-        t.len = d.cols;
-        t.spare = 1;
+        t.segs = d.rows, t.len = d.cols, t.spare = 1;
         t.kstep = (size_t)(s->sw * bands->xg);
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)og;
@@ -23992,12 +23829,8 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     (void)worker;
     memset(&d, 0, sizeof d);
     d.row = s->dh * line;
-    d.cols = s->kw;
-    d.step = s->sw;
-    d.dil = s->dw;
-    d.pad = s->pw;
-    d.width = s->w;
-    d.count = s->ow;
+    d.cols = s->kw, d.step = s->sw, d.dil = s->dw, d.pad = s->pw;
+    d.width = s->w, d.count = s->ow;
     d.in0 = SSLH_I_MIN(s->ow, (s->pw + s->sw - 1) / s->sw);
     while (d.in1 < s->ow && d.in1 * s->sw - s->pw + (s->kw - 1) * s->dw < s->w) d.in1++;
     d.in1 = SSLH_I_MAX(d.in0, d.in1);
@@ -24043,11 +23876,11 @@ SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_
 }
 
 /* Few channels, or a 1 x 1 kernel over many pixels. */
-SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
+SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
     const sslh_i_conv *s = p->s;
     const int k = s->kh * s->kw * (s->ci / s->groups), pixels = s->n * s->oh * s->ow,
               row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
-    if (few) {
+    if (banded) {
         sslh_i_bands_plan(&p->bands, p->k, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
         p->parts = SSLH_I_MIN(16, s->n * p->bands.high * p->bands.across);
         p->work_bytes = (p->bands.reals + (size_t)(p->bands.rows * p->bands.cols) * (size_t)row) * sizeof(sslh_real) +
@@ -24062,12 +23895,12 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     if (p->work)
         p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
-        for (int worker = 0; few && worker < c->threads; worker++) {
+        for (int worker = 0; banded && worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *dy = at + p->bands.reals;
             at[p->bands.reals - 1] = SSLH_I_R(1);
-            sslh_i_wgrad_few_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
+            sslh_i_wgrad_band_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
         }
-        sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
+        sslh_i_parallel(c, p->parts, banded ? sslh_i_wgrad_band_task : sslh_i_wgrad_part_task, p);
         sslh_i_wgrad_sum(c, p, (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
         sslh_i_unscratch(c, p->sums);
     }
@@ -24088,10 +23921,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
     sslh_real *dw = task ? p->sums + (size_t)task * p->count : p->dw;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.a = a;
-    t.bs = b;
-    t.lens = lens;
-    t.astep = (size_t)s->co;
+    t.a = a, t.bs = b, t.lens = lens, t.astep = (size_t)s->co;
     t.bstep = (size_t)(s->sw * s->ci);
     t.ldc = k;
     t.accumulate = !task && p->accumulate;
@@ -24237,12 +24067,8 @@ SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, 
         return;
     }
     memset(&p, 0, sizeof p);
-    p.k = k;
-    p.s = s;
-    p.x = x;
-    p.dy = dy;
-    p.dw = dw;
-    p.accumulate = accumulate;
+    p.k = k, p.s = s, p.x = x, p.dy = dy;
+    p.dw = dw, p.accumulate = accumulate;
     if (sslh_i_conv_is_depthwise(s)) {
         const size_t count = (size_t)s->ci * (size_t)s->kh * (size_t)s->kw;
         p.images = (s->n + 15) / 16;
@@ -24289,13 +24115,8 @@ SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const 
     size_t nr = (size_t)kern->nr, j;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.rows = (int)rows;
-    t.segs = 1;
-    t.len = (int)k;
-    t.a = a;
-    t.ldc = ldc;
-    t.cs = cs;
-    t.accumulate = accumulate;
+    t.rows = (int)rows, t.segs = 1, t.len = (int)k, t.a = a;
+    t.ldc = ldc, t.cs = cs, t.accumulate = accumulate;
     t.bstep = ldb ? ldb : nr;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
@@ -24328,10 +24149,7 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
     t.lens = &len;
     t.a = &from;
     t.bs = &panel;
-    t.astep = lda;
-    t.bstep = ldb;
-    t.ldc = ldc;
-    t.accumulate = 1;
+    t.astep = lda, t.bstep = ldb, t.ldc = ldc, t.accumulate = 1;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
         panel = b + j;
@@ -24779,10 +24597,7 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
     sslh_i_sum3 f;
     sslh_real *partial = NULL;
     size_t work;
-    f.k = c->k;
-    f.x = x;
-    f.O = O;
-    f.R = R;
+    f.k = c->k, f.x = x, f.O = O, f.R = R;
     f.I = I;
     f.width = SSLH_I_MIN(I, (size_t)4096);
     f.widths = (I + f.width - 1) / f.width;
@@ -24834,12 +24649,8 @@ SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real 
                                size_t n, sslh_real *dbias, int fresh) {
     size_t tasks = (rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
     sslh_i_bias_job p;
-    p.k = c->k;
-    p.y = y;
-    p.dy = dy;
-    p.dz = dz;
-    p.rows = rows;
-    p.n = n;
+    p.k = c->k, p.y = y, p.dy = dy, p.dz = dz;
+    p.rows = rows, p.n = n;
     p.sums = dbias ? (sslh_real *)sslh_i_scratch(c, (tasks + 1) * n * sizeof(sslh_real)) : NULL;
     if (dbias && !p.sums) return 0;
     p.parts = tasks < 8 ? (int)SSLH_I_MIN(n / 64 + 1, (size_t)8) : 1;
@@ -24874,12 +24685,8 @@ SSLH_I_FN void sslh_i_column_task(void *arg, int task, int worker) {
 /* g (C) = or, unless fresh, += the sum over the rows: the gradient of a bias. */
 SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh) {
     sslh_i_column_job p;
-    p.k = c->k;
-    p.x = x;
-    p.rows = rows;
-    p.C = C;
-    p.g = g;
-    p.fresh = fresh;
+    p.k = c->k, p.x = x, p.rows = rows, p.C = C;
+    p.g = g, p.fresh = fresh;
     sslh_i_parallel(c, (int)((C + 63) / 64), sslh_i_column_task, &p);
 }
 
@@ -24933,13 +24740,8 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
                                 size_t rows, size_t run, size_t size, int add) {
     sslh_i_runs p;
     p.src = (const char *)src;
-    p.dst = (char *)dst;
-    p.size = size;
-    p.rows = rows;
-    p.run = run;
-    p.src_stride = src_stride;
-    p.dst_stride = dst_stride;
-    p.add = add;
+    p.dst = (char *)dst, p.size = size, p.rows = rows, p.run = run;
+    p.src_stride = src_stride, p.dst_stride = dst_stride, p.add = add;
     if (rows <= 1 || (src_stride == run && dst_stride == run)) {
         p.rows = rows * run;
         p.run = p.src_stride = p.dst_stride = 1;
@@ -25039,10 +24841,7 @@ SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh
                                    const size_t *stride, int add) {
     sslh_i_strided p;
     int i;
-    p.src = src;
-    p.dst = dst;
-    p.type = type;
-    p.add = add;
+    p.src = src, p.dst = dst, p.type = type, p.add = add;
     sslh_i_strided_axes(&p, shape, stride);
     p.row = p.n - 2;
     if (p.in[p.n - 1] > 1) /* a transposition: rows run along src's last axis */
@@ -25398,12 +25197,8 @@ static void *sslh_i_pool_thread(void *arg) {
 SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     struct sslh_i_pool *p = c->pool;
     int i;
-    p->started = 0;
-    p->generation = 0;
-    p->stop = 0;
-    p->sleeping = 0;
-    p->open = 0;
-    p->active = 0;
+    p->started = 0, p->generation = 0, p->stop = 0, p->sleeping = 0;
+    p->open = 0, p->active = 0;
     p->ahead_next = p->ahead_tasks = p->ahead_active = 0;
     p->ahead_arg = NULL;
 #if defined(_WIN32)
@@ -25512,9 +25307,7 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
         struct sslh_i_pool *p = c->pool;
         if (!sslh_i_pool_ours(p)) sslh_i_pool_start(c);
         if (p->started > 0) {
-            p->fn = fn;
-            p->arg = arg;
-            p->tasks = tasks;
+            p->fn = fn, p->arg = arg, p->tasks = tasks;
             for (t = 0; t <= p->started; t++) SSLH_I_RELEASE(&p->workers[t].next, sslh_i_pool_first(p, t));
             SSLH_I_RELEASE(&p->open, 1);
             sslh_i_pool_publish(p);
@@ -25897,10 +25690,7 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
                           float *out, int out_height, int out_width, int bilinear, int no_antialias) {
     sslh_i_pixels s;
     memset(&s, 0, sizeof s);
-    s.floats = in;
-    s.height = height;
-    s.width = width;
-    s.channels = channels;
+    s.floats = in, s.height = height, s.width = width, s.channels = channels;
     sslh_i_resize_image(c, &s, box, out, out_height, out_width, bilinear, no_antialias);
 }
 
@@ -26214,9 +26004,7 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
         else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
         else s.reals = (const sslh_real *)(const void *)job->values + at * pixels;
-        s.height = job->height;
-        s.width = job->width;
-        s.channels = job->channels;
+        s.height = job->height, s.width = job->width, s.channels = job->channels;
         if (job->index) {
             key = sslh_i_view_key(job->seed, job->epoch, job->index[i], job->view);
         } else {
@@ -26309,10 +26097,7 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
                                   size_t pixel) {
     sslh_i_turn_job job;
     job.in = (const char *)in;
-    job.out = (char *)out;
-    job.quarter = quarter;
-    job.side = side;
-    job.pixel = pixel;
+    job.out = (char *)out, job.quarter = quarter, job.side = side, job.pixel = pixel;
     sslh_i_parallel(c, n, sslh_i_turn_task, &job);
 }
 
@@ -26425,10 +26210,7 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     s = &a->slot[bank][a->slots[bank]];
     s->asked = *asked;
     s->job = *job;
-    s->job.tables = NULL;
-    s->job.n = a->count;
-    s->job.epoch = a->epoch;
-    s->job.index = a->index;
+    s->job.tables = NULL, s->job.n = a->count, s->job.epoch = a->epoch, s->job.index = a->index;
     s->job.data = &a->data;
     if (!sslh_i_view_plan(c, "sslh_views", &s->job, &bytes, &tasks)) return;
     if (a->bytes < bytes) sslh_i_ahead_finish(c, a); /* the scratch is in use */
@@ -26479,12 +26261,8 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     i.cpu = "none";
     if (!c || c == &sslh_i_dead) return i;
     i.cpu = sslh_i_kernels_name(c);
-    i.threads = c->threads;
-    i.bytes = c->bytes;
-    i.peak = c->peak;
-    i.allocs = c->allocs;
-    i.steps = c->steps;
-    i.seed = c->desc.seed;
+    i.threads = c->threads, i.bytes = c->bytes, i.peak = c->peak, i.allocs = c->allocs;
+    i.steps = c->steps, i.seed = c->desc.seed;
     i.bfloat16 = sslh_i_bfloat16_gain(c);
     return i;
 }
