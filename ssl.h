@@ -16081,6 +16081,39 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     for (i = 0; i < t->count; i++) g[i] = fresh ? src[i] : g[i] + src[i];
 }
 
+/* From the sums (2,C) of one group, of `count` values each: p, q, r (3,C), and what it adds to dgamma and dbeta (C). */
+SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
+                                  size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
+                                  sslh_real *dbeta) {
+    const sslh_real *scale = table + SSLH_I_N_SCALE * C, *inv = table + SSLH_I_N_INV * C;
+    const sslh_real *s1 = sums, *s2 = s1 + C;
+    sslh_real *p = pqr, *q = p + C, *r = q + C;
+    size_t i, j;
+    for (j = 0; j < C; j++) {
+        sslh_real t = s2[j] * inv[j];
+        dgamma[j] = dgamma[j] + t;
+        dbeta[j] = dbeta[j] + s1[j];
+        p[j] = scale[j];
+    }
+    /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+    for (j = 0; j < C; j += span) {
+        sslh_real a = 0, b = 0;
+        for (i = j; i < j + span && statistics; i++) {
+            sslh_real w = gamma ? gamma[i] : SSLH_I_R(1), t = w * s1[i];
+            a = a + t;
+            t = w * s2[i];
+            t = t * inv[i];
+            b = b + t;
+        }
+        a = a / count;
+        b = b / count;
+        for (i = j; i < j + span; i++) {
+            sslh_real t = inv[i] * inv[i];
+            q[i] = -(t * b);
+            r[i] = -(inv[i] * a);
+        }
+    }
+}
 /* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
    i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu.
    With u = (x - mean) inv and M values a statistic (times span channels), in training
@@ -16089,7 +16122,7 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
    so p = gamma inv, r = -inv a, q = -inv^2 b, a and b the two means. With running statistics only p is left. */
 SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
-    size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g, i, j;
+    size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g;
     const sslh_real *table = n->saved[0]->data, *gamma = n->in[1] ? n->in[1]->data : NULL;
     sslh_real *work, *sums, *pqr, *dgamma, *dbeta, *dz = out->grad, *copy = NULL;
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x->data, G, M, C);
@@ -16126,35 +16159,9 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
         if (f.mask) sslh_i_unary_back(c, SSLH_I_U_RELU, NULL, f.mask, f.unmasked, dz, out->count, 0, 0, 1);
     }
     memset(dgamma, 0, 2 * C * sizeof *dgamma);
-    for (g = 0; g < G; g++) {
-        const sslh_real *scale = table + (g * 4 + SSLH_I_N_SCALE) * C, *inv = table + (g * 4 + SSLH_I_N_INV) * C;
-        const sslh_real *s1 = sums + g * 2 * C, *s2 = s1 + C;
-        sslh_real *p = pqr + g * 3 * C, *q = p + C, *r = q + C, count = (sslh_real)(M * span);
-        for (j = 0; j < C; j++) {
-            sslh_real t = s2[j] * inv[j];
-            dgamma[j] = dgamma[j] + t;
-            dbeta[j] = dbeta[j] + s1[j];
-            p[j] = scale[j];
-        }
-        /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
-        for (j = 0; j < C; j += span) {
-            sslh_real a = 0, b = 0;
-            for (i = j; i < j + span && statistics; i++) {
-                sslh_real w = gamma ? gamma[i] : SSLH_I_R(1), t = w * s1[i];
-                a = a + t;
-                t = w * s2[i];
-                t = t * inv[i];
-                b = b + t;
-            }
-            a = a / count;
-            b = b / count;
-            for (i = j; i < j + span; i++) {
-                sslh_real t = inv[i] * inv[i];
-                q[i] = -(t * b);
-                r[i] = -(inv[i] * a);
-            }
-        }
-    }
+    for (g = 0; g < G; g++)
+        sslh_i_norm_slopes(table + g * 4 * C, gamma, sums + g * 2 * C, C, span, (sslh_real)(M * span), statistics,
+                           pqr + g * 3 * C, dgamma, dbeta);
     sslh_i_give(c, n->in[1], dgamma);
     sslh_i_give(c, n->in[2], dbeta);
     /* dx may take over dy's memory when nobody else reads dy afterwards. */
@@ -27730,6 +27737,38 @@ SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *leng
     return bits;
 }
 
+/* The bytes as they are, in pieces that their 16-bit lengths allow. */
+SSLH_I_FN void sslh_i_put_stored(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
+    do {
+        size_t n = SSLH_I_MIN(size, (size_t)65535);
+        sslh_i_put_bits(d, (uint32_t)(last && n == size), 3);
+        if (d->count) sslh_i_put_bits(d, 0, 8 - d->count);
+        sslh_i_put_bits(d, (uint32_t)n, 16);
+        sslh_i_put_bits(d, (uint32_t)n ^ 65535u, 16);
+        if (n) memcpy(d->out + d->at, in, n);
+        d->at += n;
+        in += n;
+        size -= n;
+    } while (size);
+}
+/* The block's tokens and its end in the codes of d. */
+SSLH_I_FN void sslh_i_put_tokens(sslh_i_deflater *d) {
+    for (int i = 0; i < d->tokens; i++) {
+        uint32_t t = d->token[i];
+        if (t < 65536) {
+            sslh_i_put_bits(d, d->code[t], d->length[t]);
+            continue;
+        }
+        int length = (int)(t >> 16), distance = (int)(t & 65535);
+        int s = sslh_i_length_symbol(length);
+        sslh_i_put_bits(d, d->code[257 + s], d->length[257 + s]);
+        sslh_i_put_bits(d, (uint32_t)(length - sslh_i_length_base(s)), sslh_i_length_extra(s));
+        s = sslh_i_distance_symbol(distance);
+        sslh_i_put_bits(d, d->code[286 + s], d->length[286 + s]);
+        sslh_i_put_bits(d, (uint32_t)(distance - sslh_i_distance_base(s)), sslh_i_distance_extra(s));
+    }
+    sslh_i_put_bits(d, d->code[256], d->length[256]);
+}
 /* Sends the collected symbols, which stand for the size bytes at in, in the cheapest of the three ways. */
 SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
@@ -27766,17 +27805,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
     size_t plain = sslh_i_block_bits(d, fixed);
 
     if (size * 8 + 32 * (size / 65535 + 1) + 7 <= SSLH_I_MIN(dynamic, plain)) {
-        do {
-            size_t n = SSLH_I_MIN(size, (size_t)65535);
-            sslh_i_put_bits(d, (uint32_t)(last && n == size), 3);
-            if (d->count) sslh_i_put_bits(d, 0, 8 - d->count);
-            sslh_i_put_bits(d, (uint32_t)n, 16);
-            sslh_i_put_bits(d, (uint32_t)n ^ 65535u, 16);
-            if (n) memcpy(d->out + d->at, in, n);
-            d->at += n;
-            in += n;
-            size -= n;
-        } while (size);
+        sslh_i_put_stored(d, in, size, last);
         return;
     }
     if (plain <= dynamic) {
@@ -27802,21 +27831,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
         }
     }
     sslh_i_huffman_codes(d->length + 286, 30, d->code + 286);
-    for (int i = 0; i < d->tokens; i++) {
-        uint32_t t = d->token[i];
-        if (t < 65536) {
-            sslh_i_put_bits(d, d->code[t], d->length[t]);
-            continue;
-        }
-        int length = (int)(t >> 16), distance = (int)(t & 65535);
-        int s = sslh_i_length_symbol(length);
-        sslh_i_put_bits(d, d->code[257 + s], d->length[257 + s]);
-        sslh_i_put_bits(d, (uint32_t)(length - sslh_i_length_base(s)), sslh_i_length_extra(s));
-        s = sslh_i_distance_symbol(distance);
-        sslh_i_put_bits(d, d->code[286 + s], d->length[286 + s]);
-        sslh_i_put_bits(d, (uint32_t)(distance - sslh_i_distance_base(s)), sslh_i_distance_extra(s));
-    }
-    sslh_i_put_bits(d, d->code[256], d->length[256]);
+    sslh_i_put_tokens(d);
 }
 
 SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
