@@ -2599,8 +2599,13 @@ extern "C" {
 #else
 #define SSLH_I_APART static
 #endif
-/* Before a loop of few and constant turns: clang writes them all out by itself, gcc has to be told. */
-#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(SSLH_I_KEEP_CALLS)
+/* Before a loop of few and constant turns, which is to be written out: an array that it indexes ends in registers then,
+   and else in memory. */
+#if defined(SSLH_I_KEEP_CALLS) || !defined(__GNUC__)
+#define SSLH_I_UNROLL
+#elif defined(__clang__) && defined(__OPTIMIZE__)
+#define SSLH_I_UNROLL _Pragma("clang loop unroll(full)")
+#elif __GNUC__ >= 8 && !defined(__clang__)
 #define SSLH_I_UNROLL _Pragma("GCC unroll 16")
 #else
 #define SSLH_I_UNROLL
@@ -15256,6 +15261,31 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
+/* The sizes of s that are not set yet: of the output or, transposed, of the input, `extra` pixels larger. sx and sw: x
+   and the weight, for the error. */
+SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int in_h, int in_w, int transposed,
+                                int extra_h, int extra, const char *sx, const char *sw) {
+    /* the window's extent, in 64 bits: sizes come from the caller */
+    const int64_t eh = (int64_t)s->dh * (s->kh - 1) + 1, ew = (int64_t)s->dw * (s->kw - 1) + 1;
+    const int64_t oh = transposed ? (int64_t)(in_h - 1) * s->sh - 2 * (int64_t)s->ph + eh + extra_h
+                                  : ((int64_t)in_h + 2 * (int64_t)s->ph - eh) / s->sh + 1;
+    const int64_t ow = transposed ? (int64_t)(in_w - 1) * s->sw - 2 * (int64_t)s->pw + ew + extra
+                                  : ((int64_t)in_w + 2 * (int64_t)s->pw - ew) / s->sw + 1;
+    const int fits = transposed ? oh >= 1 && ow >= 1
+                                : (int64_t)in_h + 2 * (int64_t)s->ph >= eh && (int64_t)in_w + 2 * (int64_t)s->pw >= ew;
+    if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s->pw > INT_MAX / 4 ||
+        (int64_t)in_h + 2 * (int64_t)s->ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
+        sslh_fail(c, SSLH_E_SHAPE,
+                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
+                  sx, sw, s->sw, s->pw, s->dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+        return 0;
+    }
+    s->h = transposed ? (int)oh : in_h;
+    s->w = transposed ? (int)ow : in_w;
+    s->oh = transposed ? in_h : (int)oh;
+    s->ow = transposed ? in_w : (int)ow;
+    return 1;
+}
 /* All four public functions. dims: 1 or 2. */
 SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
                                       sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
@@ -15306,25 +15336,9 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit", op, sx, sw, s.groups);
         return sslh_i_dummy(c);
     }
-    /* the window's extent, in 64 bits: sizes come from the caller */
-    const int64_t eh = (int64_t)s.dh * (s.kh - 1) + 1, ew = (int64_t)s.dw * (s.kw - 1) + 1;
-    const int64_t oh = transposed ? (int64_t)(in_h - 1) * s.sh - 2 * (int64_t)s.ph + eh + (dims == 2 ? extra : 0)
-                                  : ((int64_t)in_h + 2 * (int64_t)s.ph - eh) / s.sh + 1;
-    const int64_t ow = transposed ? (int64_t)(in_w - 1) * s.sw - 2 * (int64_t)s.pw + ew + extra
-                                  : ((int64_t)in_w + 2 * (int64_t)s.pw - ew) / s.sw + 1;
-    const int fits = transposed ? oh >= 1 && ow >= 1
-                                : (int64_t)in_h + 2 * (int64_t)s.ph >= eh && (int64_t)in_w + 2 * (int64_t)s.pw >= ew;
-    if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s.pw > INT_MAX / 4 ||
-        (int64_t)in_h + 2 * (int64_t)s.ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
-        sslh_fail(c, SSLH_E_SHAPE,
-                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
-                  sx, sw, s.sw, s.pw, s.dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+    if (!sslh_i_conv_sizes(c, op, &s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw))
         return sslh_i_dummy(c);
-    }
-    s.h = transposed ? (int)oh : in_h;
-    s.w = transposed ? (int)ow : in_w;
-    s.oh = transposed ? in_h : (int)oh;
-    s.ow = transposed ? in_w : (int)ow;
+    const int oh = transposed ? s.h : s.oh, ow = transposed ? s.w : s.ow;
     sslh_i_conv_near(&s);
     const int out_c = transposed ? s.ci : s.co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
@@ -15338,7 +15352,7 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         return sslh_i_dummy(c);
     }
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32,
-                                  dims == 2 ? sslh_dim4(s.n, (int)oh, (int)ow, out_c) : sslh_dim3(s.n, (int)ow, out_c));
+                                  dims == 2 ? sslh_dim4(s.n, oh, ow, out_c) : sslh_dim3(s.n, ow, out_c));
     if (!out) return sslh_i_dummy(c);
     const int relu = desc.activation == SSLH_RELU;
     const sslh_real *b = bias ? bias->data : NULL;
@@ -33410,14 +33424,33 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power) sslh_i_append(out, size, &used, "e%d", power);
 }
 
+/* The least and the largest of the values that are numbers, with some room where they are as good as one. */
+SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *least, double *most) {
+    double lo = 0, hi = 1;
+    int any = 0;
+    for (size_t k = 0; k < count; k++) {
+        double y = (double)values[k];
+        if (y - y != 0) continue; /* a gap */
+        if (!any || y < lo) lo = y;
+        if (!any || y > hi) hi = y;
+        any = 1;
+    }
+    if (!(hi - lo > 1e-30 + 1e-7 * (hi < 0 ? -lo : hi))) { /* flat */
+        double room = hi != 0 ? 0.1 * (hi < 0 ? -hi : hi) : 1;
+        lo -= room;
+        hi += room;
+    }
+    *least = lo;
+    *most = hi;
+}
 SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
     sslh_i_canvas v;
     uint8_t *mask;
-    double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
+    double lo = 0, hi = 1, xlo = n == 1 ? 0.5 : 1, xhi = n == 1 ? 1.5 : n, step, tick;
     char text[48];
-    int i, j, any = 0, left = 0, top,
+    int i, j, left = 0, top,
         legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
     size_t k;
     if (SSLH_I_BAD(c)) return;
@@ -33426,23 +33459,10 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
                   "values not NULL", curves, n);
         return;
     }
-    for (k = 0; k < (size_t)curves * (size_t)n; k++) {
-        double y = (double)values[k];
-        if (y - y != 0) continue; /* a gap */
-        if (!any || y < lo) lo = y;
-        if (!any || y > hi) hi = y;
-        any = 1;
-    }
-    if (!any) lo = 0, hi = 1;
-    if (!(hi - lo > 1e-30 + 1e-7 * (hi < 0 ? -lo : hi))) { /* flat */
-        double room = hi != 0 ? 0.1 * (hi < 0 ? -hi : hi) : 1;
-        lo -= room;
-        hi += room;
-    }
+    sslh_i_curves_range(values, (size_t)curves * (size_t)n, &lo, &hi);
     step = sslh_i_nice((hi - lo) / 7);
     lo = floor(lo / step + 1e-9) * step;
     hi = ceil(hi / step - 1e-9) * step;
-    if (n == 1) xlo = 0.5, xhi = 1.5;
     for (i = 0; i <= (int)((hi - lo) / step + 0.5); i++) {
         sslh_i_tick(text, sizeof text, lo + i * step, step);
         left = SSLH_I_MAX(left, 26 + 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text));
@@ -33483,20 +33503,16 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
         memset(mask, 0, (size_t)v.width * (size_t)v.height);
         for (i = 0; i < n; i++) {
             double qx, qy;
-            int gap = (double)y[i] - (double)y[i] != 0;
-            if (gap) {
+            if ((double)y[i] - (double)y[i] != 0) {
                 pen = 0;
                 continue;
             }
             qx = (double)left + 0.5 + ((double)i + 1 - xlo) / (xhi - xlo) * WIDTH;
             qy = (double)top + 0.5 + (hi - (double)y[i]) / (hi - lo) * HEIGHT;
             if (pen) sslh_i_ink_line(mask, v.width, v.height, px, py, qx, qy, 1.1);
-            /* few values: show where they are */
-            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0);
+            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0); /* few: shown as dots */
             else if (!pen) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 1.1);
-            px = qx;
-            py = qy;
-            pen = 1;
+            px = qx, py = qy, pen = 1;
         }
         for (k = 0; k < (size_t)v.width * (size_t)v.height; k++)
             if (mask[k]) sslh_i_ink(&v, (int)(k % (size_t)v.width), (int)(k / (size_t)v.width), colour, mask[k]);
