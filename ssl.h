@@ -21396,7 +21396,6 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_BUSY
 #undef SSLH_I_CASE
 #undef SSLH_I_EACH
-#undef SSLH_I_END
 #undef SSLH_I_FLUSHED
 #undef SSLH_I_FMA
 #undef SSLH_I_FOLD
@@ -21439,7 +21438,6 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 #undef SSLH_I_RUNS4
 #undef SSLH_I_SIZES
 #undef SSLH_I_SMALL
-#undef SSLH_I_START
 #undef SSLH_I_W
 #undef SSLH_I_ZIP
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
