@@ -2605,8 +2605,13 @@ extern "C" {
 #else
 #define SSLH_I_APART static
 #endif
-/* Before a loop of few and constant turns: clang writes them all out by itself, gcc has to be told. */
-#if defined(__GNUC__) && __GNUC__ >= 8 && !defined(__clang__) && !defined(SSLH_I_KEEP_CALLS)
+/* Before a loop of few and constant turns, which is to be written out: an array that it indexes ends in registers then,
+   and else in memory. */
+#if defined(SSLH_I_KEEP_CALLS) || !defined(__GNUC__)
+#define SSLH_I_UNROLL
+#elif defined(__clang__) && defined(__OPTIMIZE__)
+#define SSLH_I_UNROLL _Pragma("clang loop unroll(full)")
+#elif __GNUC__ >= 8 && !defined(__clang__)
 #define SSLH_I_UNROLL _Pragma("GCC unroll 16")
 #else
 #define SSLH_I_UNROLL
@@ -3132,14 +3137,14 @@ struct sslh_loader {
    instruction set behind pointers (c->k), with the structs that they read, the matrix product, and the numbers by
    which work is cut. */
 
-/* What is wanted soon: with each k a line, at, at + ld .., after every 16 also by `back`; all of that `next` further
-   for the next MR rows of a tile, in so many rows of it. at NULL: nothing. */
-typedef struct sslh_i_ask {
+/* What a tile fetches into the cache while its sums run: with each k a line, at, at + ld .., after every 16 also by
+   `back`; all of that `next` further for the next MR rows of the tile, in its first `rows` rows. at NULL: nothing. */
+typedef struct sslh_i_fetch {
     const sslh_real *at;
     ptrdiff_t        ld, back;
     size_t           next;
     int              rows;
-} sslh_i_ask;
+} sslh_i_fetch;
 /* One tile of a product, see "kernels: products" in >>kernels:
    c[r][j] = relu(c[r][j] (if accumulate) + sum + bias[j]). */
 typedef struct sslh_i_tile {
@@ -3157,9 +3162,9 @@ typedef struct sslh_i_tile {
     /* one segment: from MR rows of a to the next, 0 for MR rstep; from NR columns of b */
     size_t                  anext, bnext;
     /* runs in place: while the first NR columns are worked on, the second and, so far as they reach, the others, each
-       of which asks for 256 columns more; nothing: the tile's place in c */
-    const sslh_i_ask       *ask;           /* [3], or NULL */
-    int                     ask_cols;
+       of which fetches 256 columns more; nothing: the tile's place in c */
+    const sslh_i_fetch     *fetch;         /* [3], or NULL */
+    int                     fetch_cols;
     size_t                  kstep;         /* rows: from one k to the next in a, 0 for 1 */
     int                     place;         /* matrices in place: what lies 32 KB further is not what comes next */
     /* rows: there are MR pointers, though fewer may be wanted; runs: MR numbers side by side */
@@ -3170,9 +3175,6 @@ typedef struct sslh_i_tile {
     size_t                  col;
     const sslh_real        *bias;
     int                     accumulate, relu;
-    int               quads;   /* of rows: 4 r .. 4 r + 3 lie side by side */
-    /* pixels: distances of neighbouring rows (thirds of MR are neighbours), of segments, of panels of b */
-    size_t                  pixel, line, panel;
 } sslh_i_tile;
 
 #define SSLH_I_MASKED SSLH_I_R(1e30) /* minus this stands for minus infinity in attention scores */
@@ -3207,7 +3209,7 @@ typedef struct sslh_i_adam {
 
 /* Kernels that sum columns of two arrays take the rows of about 8 KB at a time (the first level holds them and the
    next): strips of columns through all rows would read two lines here and two there, half as fast from memory. */
-#define SSLH_I_SOME_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
+#define SSLH_I_NEAR_ROWS(C) ((C) < 32 ? 64 : (C) < 256 ? 2048 / (C) : 8)
 /* Sums over more rows than this are cut: what adds row after row into one number loses the last digits. */
 #define SSLH_I_LONG_SUM 1024
 
@@ -3223,13 +3225,6 @@ typedef struct sslh_i_pair_kernels {
 
 /* --- depthwise convolutions --- */
 
-/* Lines to be asked for while a kernel runs: `rows` pieces that begin `line` numbers apart from p on, any address,
-   `per` numbers for each channel. */
-typedef struct sslh_i_depth_next {
-    uintptr_t p;
-    int       rows;
-    size_t    line, per;
-} sslh_i_depth_next;
 /* Up to 8 neighbouring outputs of a row, n channels each. Their inputs are columns of x counted from tap 0 of output 0
    on: tap b of output r is column r step + b dil. Row a of the filter begins `at[a]` numbers behind x, columns q0 .. q1
    - 1 exist. */
@@ -3243,9 +3238,8 @@ typedef struct sslh_i_depth {
     sslh_real              *y;          /* outputs, ystep apart */
     const sslh_real        *bias;
     int                     relu, accumulate;
-    sslh_i_depth_next       next;       /* for the outputs below: either as slices, */
-    int                     fresh;      /* or: rows of x, the last ones, that the outputs above did not need; */
-    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will */
+    int                     fresh;      /* rows of x, the last ones, that the outputs above did not need; */
+    uintptr_t               ahead;      /* so many bytes behind them is what the outputs below will need */
 } sslh_i_depth;
 /* Gradient of the weights, a row of outputs: those filter rows whose row of x exists, `row` numbers apart. */
 typedef struct sslh_i_depth_grad {
@@ -3255,19 +3249,15 @@ typedef struct sslh_i_depth_grad {
     int               in0, in1; /* for outputs in0 .. in1 - 1 all columns of the filter are inside */
     size_t            n;
     sslh_real        *sums;    /* (rows,cols,n) */
-    sslh_i_depth_next next[2]; /* of x, of dy */
 } sslh_i_depth_grad;
 
 /* --- the function table of one instruction set ---
    The list of its kernels, KERNEL(result, name, arguments): the struct below and the initialiser of each pass are made
-   from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels.
-   OPTIONAL(1 or 0, ..): those of the passes for which the first argument is 0 have NULL. */
-#define SSLH_I_KERNELS(KERNEL, OPTIONAL)                                                                              \
+   from it (pass avx2: sslh_i_softmax_avx2 ..), so that a new kernel is a row here and a body in >>kernels. */
+#define SSLH_I_KERNELS(KERNEL)                                                                                        \
     /* products and convolutions: a tile of each form (sslh_i_tile); panels packed for them, to[k][step] */           \
     KERNEL(void, tile_rows, (const sslh_i_tile *t))                                                                   \
     KERNEL(void, tile_runs, (const sslh_i_tile *t))                                                                   \
-    OPTIONAL(SSLH_I_HAS_DOTS, void, tile_dots, (const sslh_i_tile *t))                                                \
-    OPTIONAL(SSLH_I_HAS_PIXELS, void, tile_pixels, (const sslh_i_tile *t))                                            \
     /* panel[k][j] = from[k ld + j]; the same for many panels side by side; panel[k][j] = from[j ld + k] */           \
     KERNEL(void, pack_n, (sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int k))                \
     KERNEL(void, pack_lines, (sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld, int cols,      \
@@ -3377,12 +3367,11 @@ typedef struct sslh_i_depth_grad {
     KERNEL(void, hue, (sslh_real *r, sslh_real *g, sslh_real *b, size_t n, sslh_real turn))                           \
     KERNEL(void, solarize, (sslh_real *p, size_t n, sslh_real threshold))
 #define SSLH_I_MEMBER(result, name, arguments) result(*name) arguments;
-#define SSLH_I_MEMBER_IF(has, result, name, arguments) result(*name) arguments;
 struct sslh_i_kernels {
     const char *name;
     int         fma; /* products and sums are fused: all tables with 1 give the same bits, and all with 0 */
     int mr, nr, w; /* rows and columns of a tile; columns that it reads at a time (lanes of a register; in C all) */
-    SSLH_I_KERNELS(SSLH_I_MEMBER, SSLH_I_MEMBER_IF)
+    SSLH_I_KERNELS(SSLH_I_MEMBER)
     sslh_i_pair_kernels emulated, native; /* bfloat16: everywhere; by the processor's own instruction, or NULL */
 };
 
@@ -3402,7 +3391,26 @@ typedef struct sslh_i_gemm_args {
     int              relu, split, batch;
     size_t           stride_a, stride_b, stride_c;
 } sslh_i_gemm_args;
+/* One product of matrices whose rows lie without gaps; what else is wanted is set in the result. */
+SSLH_I_FN sslh_i_gemm_args sslh_i_gemm_of(int ta, int tb, int m, int n, int k, const sslh_real *a, const sslh_real *b,
+                                          sslh_real *c) {
+    sslh_i_gemm_args g = SSLH_I_ZERO;
+    g.ta = ta, g.tb = tb;
+    g.m = m, g.n = n, g.k = k;
+    g.a = a, g.lda = (size_t)(ta ? m : k);
+    g.b = b, g.ldb = (size_t)(tb ? k : n);
+    g.c = c, g.ldc = (size_t)n;
+    return g;
+}
 SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g);
+
+/* What becomes of a sum before it is stored: y = relu([y +] sum + bias). */
+typedef struct sslh_i_finish { const sslh_real *bias; int relu, accumulate; } sslh_i_finish;
+SSLH_I_FN sslh_i_finish sslh_i_finish_of(const sslh_real *bias, int relu, int accumulate) {
+    sslh_i_finish e;
+    e.bias = bias, e.relu = relu, e.accumulate = accumulate;
+    return e;
+}
 
 /* --- how work is cut --- */
 /* Values a task: 64 KB an array, some 5 us of work; a multiple of 64 for the dropout kernel. */
@@ -3789,13 +3797,14 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
 SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh);
 SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real *dy, sslh_real *dz, size_t rows,
                                size_t n, sslh_real *dbias, int fresh);
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y);
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
+                                  const sslh_real *x, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                  sslh_real *y);
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
-                                   const sslh_real *weight, const sslh_real *bias, int relu, int accumulate,
-                                   sslh_real *y);
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x);
+                                   const sslh_real *weight, sslh_i_finish e, sslh_real *y);
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const struct sslh_i_conv *s,
+                                const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                sslh_real *x);
 SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *dy,
                                          const sslh_real *weight, sslh_real *dx, int accumulate);
 SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const struct sslh_i_conv *s, const sslh_real *x,
@@ -14513,19 +14522,8 @@ SSLH_I_FN void sslh_i_gemm_reference(const sslh_i_gemm_args *g) {
 /* out (m,n) = or += op(a) op(b); rows lie lda, ldb, ldc apart */
 SSLH_I_FN void sslh_i_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a, size_t lda,
                               const sslh_real *b, size_t ldb, sslh_real *out, size_t ldc, int accumulate) {
-    sslh_i_gemm_args g;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = (int)m;
-    g.n = (int)n;
-    g.k = (int)k;
-    g.a = a;
-    g.lda = lda;
-    g.b = b;
-    g.ldb = ldb;
-    g.c = out;
-    g.ldc = ldc;
+    sslh_i_gemm_args g = sslh_i_gemm_of(ta, tb, (int)m, (int)n, (int)k, a, b, out);
+    g.lda = lda, g.ldb = ldb, g.ldc = ldc;
     g.accumulate = accumulate;
     sslh_i_gemm(c, &g);
 }
@@ -14722,15 +14720,7 @@ SSLH_DEF sslh_tensor *sslh_matmul_ex(sslh_ctx *c, sslh_tensor *a, sslh_tensor *b
     sslh_tensor *out = sslh_i_new(c, "sslh_matmul", SSLH_F32, p.shape);
     if (!out) return sslh_i_dummy(c);
     const size_t one_a = (size_t)p.m * (size_t)p.k, one_b = (size_t)p.k * (size_t)p.n, one = (size_t)p.m * (size_t)p.n;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = p.m;
-    g.n = p.n;
-    g.k = p.k;
-    g.lda = (size_t)(ta ? g.m : g.k);
-    g.ldb = (size_t)(tb ? g.k : g.n);
-    g.ldc = (size_t)g.n;
+    g = sslh_i_gemm_of(ta, tb, p.m, p.n, p.k, NULL, NULL, NULL);
     g.batch = p.size[0];
     g.stride_a = p.a[0] * one_a;
     g.stride_b = p.b[0] * one_b;
@@ -14765,25 +14755,13 @@ SSLH_I_FN void sslh_i_linear_back(sslh_ctx *c, sslh_i_node *node) {
     int fresh;
     const sslh_real *dz = sslh_i_bias_back(c, node->out, node->i[0], node->nin > 2 ? node->in[2] : NULL, (size_t)o,
                                            &scratch);
-    memset(&g, 0, sizeof g);
-    g.a = dz;
-    g.lda = (size_t)o;
-    g.n = in;
-    g.ldb = g.ldc = (size_t)in;
     if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) { /* dx (M,I) = dz (M,O) w (O,I) */
-        g.m = m;
-        g.k = o;
-        g.b = w->data;
-        g.c = d;
+        g = sslh_i_gemm_of(0, 0, m, in, o, dz, w->data, d);
         g.accumulate = !fresh;
         sslh_i_gemm(c, &g);
     }
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) { /* dw (O,I) = dz' (O,M) x (M,I) */
-        g.ta = 1;
-        g.m = o;
-        g.k = m;
-        g.b = x->data;
-        g.c = d;
+        g = sslh_i_gemm_of(1, 0, o, in, m, dz, x->data, d);
         g.accumulate = !fresh;
         g.split = 1;
         sslh_i_gemm(c, &g);
@@ -14814,25 +14792,17 @@ SSLH_DEF sslh_tensor *sslh_linear_ex(sslh_ctx *c, sslh_tensor *x, sslh_tensor *w
                   sslh_i_str(sb, sizeof sb, sslh_shape_of(bias)), weight->shape[0]);
         return sslh_i_dummy(c);
     }
-    memset(&g, 0, sizeof g);
-    g.n = weight->shape[0];
-    g.k = weight->shape[1];
-    size_t rows = x->count / (size_t)g.k;
+    const int O = weight->shape[0], I = weight->shape[1];
+    size_t rows = x->count / (size_t)I;
     if (rows > INT_MAX) {
         sslh_fail(c, SSLH_E_SHAPE, "sslh_linear: x %s has too many rows", sx);
         return sslh_i_dummy(c);
     }
     sslh_shape shape = sslh_shape_of(x);
-    shape.size[shape.ndim - 1] = g.n;
+    shape.size[shape.ndim - 1] = O;
     sslh_tensor *out = sslh_i_new(c, "sslh_linear", SSLH_F32, shape);
     if (!out) return sslh_i_dummy(c);
-    g.m = (int)rows;
-    g.tb = 1;
-    g.a = x->data;
-    g.b = weight->data;
-    g.c = out->data;
-    g.lda = g.ldb = (size_t)g.k;
-    g.ldc = (size_t)g.n;
+    g = sslh_i_gemm_of(0, 1, (int)rows, O, I, x->data, weight->data, out->data);
     g.bias = bias ? bias->data : NULL;
     g.relu = activation == SSLH_RELU;
     sslh_i_gemm(c, &g);
@@ -15311,11 +15281,37 @@ SSLH_I_FN void sslh_i_conv_transpose_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *x = node->in[0], *w = node->in[1];
     const sslh_real *dz = sslh_i_bias_back(c, node->out, node->f[0] > 0, node->nin > 2 ? node->in[2] : NULL,
                                            (size_t)s.ci, &scratch);
-    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL) sslh_i_conv_forward(c, &s, dz, w->data, NULL, 0, !fresh, d);
+    if (dz && (d = sslh_i_grad(c, x, &fresh)) != NULL)
+        sslh_i_conv_forward(c, &s, dz, w->data, sslh_i_finish_of(NULL, 0, !fresh), d);
     if (dz && (d = sslh_i_grad(c, w, &fresh)) != NULL) sslh_i_conv_backward_weight(c, &s, dz, x->data, d, !fresh);
     if (scratch) sslh_i_unscratch(c, scratch);
 }
 
+/* The sizes of s that are not set yet: of the output or, transposed, of the input, `extra` pixels larger. sx and sw: x
+   and the weight, for the error. */
+SSLH_I_FN int sslh_i_conv_sizes(sslh_ctx *c, const char *op, sslh_i_conv *s, int in_h, int in_w, int transposed,
+                                int extra_h, int extra, const char *sx, const char *sw) {
+    /* the window's extent, in 64 bits: sizes come from the caller */
+    const int64_t eh = (int64_t)s->dh * (s->kh - 1) + 1, ew = (int64_t)s->dw * (s->kw - 1) + 1;
+    const int64_t oh = transposed ? (int64_t)(in_h - 1) * s->sh - 2 * (int64_t)s->ph + eh + extra_h
+                                  : ((int64_t)in_h + 2 * (int64_t)s->ph - eh) / s->sh + 1;
+    const int64_t ow = transposed ? (int64_t)(in_w - 1) * s->sw - 2 * (int64_t)s->pw + ew + extra
+                                  : ((int64_t)in_w + 2 * (int64_t)s->pw - ew) / s->sw + 1;
+    const int fits = transposed ? oh >= 1 && ow >= 1
+                                : (int64_t)in_h + 2 * (int64_t)s->ph >= eh && (int64_t)in_w + 2 * (int64_t)s->pw >= ew;
+    if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s->pw > INT_MAX / 4 ||
+        (int64_t)in_h + 2 * (int64_t)s->ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
+        sslh_fail(c, SSLH_E_SHAPE,
+                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
+                  sx, sw, s->sw, s->pw, s->dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+        return 0;
+    }
+    s->h = transposed ? (int)oh : in_h;
+    s->w = transposed ? (int)ow : in_w;
+    s->oh = transposed ? in_h : (int)oh;
+    s->ow = transposed ? in_w : (int)ow;
+    return 1;
+}
 /* All four public functions. dims: 1 or 2. */
 SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_tensor *weight,
                                       sslh_tensor *bias, sslh_conv_desc desc, int dims, int transposed) {
@@ -15366,25 +15362,9 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         sslh_fail(c, SSLH_E_SHAPE, "%s: x %s, weight %s, groups %d: the channels do not fit", op, sx, sw, s.groups);
         return sslh_i_dummy(c);
     }
-    /* the window's extent, in 64 bits: sizes come from the caller */
-    const int64_t eh = (int64_t)s.dh * (s.kh - 1) + 1, ew = (int64_t)s.dw * (s.kw - 1) + 1;
-    const int64_t oh = transposed ? (int64_t)(in_h - 1) * s.sh - 2 * (int64_t)s.ph + eh + (dims == 2 ? extra : 0)
-                                  : ((int64_t)in_h + 2 * (int64_t)s.ph - eh) / s.sh + 1;
-    const int64_t ow = transposed ? (int64_t)(in_w - 1) * s.sw - 2 * (int64_t)s.pw + ew + extra
-                                  : ((int64_t)in_w + 2 * (int64_t)s.pw - ew) / s.sw + 1;
-    const int fits = transposed ? oh >= 1 && ow >= 1
-                                : (int64_t)in_h + 2 * (int64_t)s.ph >= eh && (int64_t)in_w + 2 * (int64_t)s.pw >= ew;
-    if (!fits || oh > INT_MAX / 4 || ow > INT_MAX / 4 || (int64_t)in_w + 2 * (int64_t)s.pw > INT_MAX / 4 ||
-        (int64_t)in_h + 2 * (int64_t)s.ph > INT_MAX / 4 || eh > INT_MAX / 4 || ew > INT_MAX / 4) {
-        sslh_fail(c, SSLH_E_SHAPE,
-                  "%s: x %s, weight %s, stride %d, pad %d, dilation %d: the output would have %.0f x %.0f pixels", op,
-                  sx, sw, s.sw, s.pw, s.dw, fits ? (double)oh : 0.0, fits ? (double)ow : 0.0);
+    if (!sslh_i_conv_sizes(c, op, &s, in_h, in_w, transposed, dims == 2 ? extra : 0, extra, sx, sw))
         return sslh_i_dummy(c);
-    }
-    s.h = transposed ? (int)oh : in_h;
-    s.w = transposed ? (int)ow : in_w;
-    s.oh = transposed ? in_h : (int)oh;
-    s.ow = transposed ? in_w : (int)ow;
+    const int oh = transposed ? s.h : s.oh, ow = transposed ? s.w : s.ow;
     sslh_i_conv_near(&s);
     const int out_c = transposed ? s.ci : s.co;
     if (bias && (bias->ndim != 1 || bias->shape[0] != out_c)) {
@@ -15398,12 +15378,13 @@ SSLH_I_FN sslh_tensor *sslh_i_conv_op(sslh_ctx *c, const char *op, sslh_tensor *
         return sslh_i_dummy(c);
     }
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32,
-                                  dims == 2 ? sslh_dim4(s.n, (int)oh, (int)ow, out_c) : sslh_dim3(s.n, (int)ow, out_c));
+                                  dims == 2 ? sslh_dim4(s.n, oh, ow, out_c) : sslh_dim3(s.n, ow, out_c));
     if (!out) return sslh_i_dummy(c);
     const int relu = desc.activation == SSLH_RELU;
     const sslh_real *b = bias ? bias->data : NULL;
-    if (transposed) sslh_i_conv_data(c, &s, x->data, weight->data, SSLH_I_R(0), b, relu, 0, out->data);
-    else sslh_i_conv_forward(c, &s, x->data, weight->data, b, relu, 0, out->data);
+    const sslh_i_finish e = sslh_i_finish_of(b, relu, 0);
+    if (transposed) sslh_i_conv_data(c, c->k, &s, x->data, weight->data, SSLH_I_R(0), e, out->data);
+    else sslh_i_conv_forward(c, &s, x->data, weight->data, e, out->data);
     sslh_i_node *node = sslh_i_record(c, op, transposed ? sslh_i_conv_transpose_back : sslh_i_conv_back, out, in, nin);
     if (node) {
         memcpy(node->i, &s, sizeof s);
@@ -15635,7 +15616,8 @@ SSLH_I_FN void sslh_i_avg_pool_back(sslh_ctx *c, sslh_i_node *node) { /* node->i
         if (!weighed) return;
         sslh_i_pool_weigh(c, &s, exclude, node->out->grad, weighed);
     }
-    sslh_i_conv_data(c, &s, weighed ? weighed : node->out->grad, NULL, share, NULL, 0, !fresh, dx);
+    sslh_i_conv_data(c, c->k, &s, weighed ? weighed : node->out->grad, NULL, share, sslh_i_finish_of(NULL, 0, !fresh),
+                     dx);
     sslh_i_unscratch(c, weighed);
 }
 SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_pool_desc d, int dims) {
@@ -15644,7 +15626,8 @@ SSLH_I_FN sslh_tensor *sslh_i_avg_pool_op(sslh_ctx *c, const char *op, sslh_tens
     if (!sslh_i_pool_shape(c, op, x, d, dims, &s)) return sslh_i_dummy(c);
     sslh_tensor *out = sslh_i_new(c, op, SSLH_F32, sslh_i_pool_out(&s, dims));
     if (!out) return sslh_i_dummy(c);
-    sslh_i_conv_gather(c, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw), NULL, 0, 0, out->data);
+    sslh_i_conv_gather(c, c->k, &s, x->data, NULL, SSLH_I_R(1) / (sslh_real)(s.kh * s.kw),
+                       sslh_i_finish_of(NULL, 0, 0), out->data);
     if (sslh_i_pool_uneven(&s, exclude)) sslh_i_pool_weigh(c, &s, exclude, out->data, out->data);
     sslh_i_node *node = sslh_i_record(c, op, sslh_i_avg_pool_back, out, &x, 1);
     if (node) {
@@ -16138,6 +16121,39 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
     for (i = 0; i < t->count; i++) g[i] = fresh ? src[i] : g[i] + src[i];
 }
 
+/* From the sums (2,C) of one group, of `count` values each: p, q, r (3,C), and what it adds to dgamma and dbeta (C). */
+SSLH_I_FN void sslh_i_norm_slopes(const sslh_real *table, const sslh_real *gamma, const sslh_real *sums, size_t C,
+                                  size_t span, sslh_real count, int statistics, sslh_real *pqr, sslh_real *dgamma,
+                                  sslh_real *dbeta) {
+    const sslh_real *scale = table + SSLH_I_N_SCALE * C, *inv = table + SSLH_I_N_INV * C;
+    const sslh_real *s1 = sums, *s2 = s1 + C;
+    sslh_real *p = pqr, *q = p + C, *r = q + C;
+    size_t i, j;
+    for (j = 0; j < C; j++) {
+        sslh_real t = s2[j] * inv[j];
+        dgamma[j] = dgamma[j] + t;
+        dbeta[j] = dbeta[j] + s1[j];
+        p[j] = scale[j];
+    }
+    /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
+    for (j = 0; j < C; j += span) {
+        sslh_real a = 0, b = 0;
+        for (i = j; i < j + span && statistics; i++) {
+            sslh_real w = gamma ? gamma[i] : SSLH_I_R(1), t = w * s1[i];
+            a = a + t;
+            t = w * s2[i];
+            t = t * inv[i];
+            b = b + t;
+        }
+        a = a / count;
+        b = b / count;
+        for (i = j; i < j + span; i++) {
+            sslh_real t = inv[i] * inv[i];
+            q[i] = -(t * b);
+            r[i] = -(inv[i] * a);
+        }
+    }
+}
 /* The backward pass that batch and group norm share. in: x, gamma, beta, residual; saved[0]: the table (G,4,C);
    i: G, M, C, channels a statistic covers (1 in batch norm), 1 when the statistics were those of x, relu.
    With u = (x - mean) inv and M values a statistic (times span channels), in training
@@ -16146,7 +16162,7 @@ SSLH_I_FN void sslh_i_give(sslh_ctx *c, sslh_tensor *t, const sslh_real *src) {
    so p = gamma inv, r = -inv a, q = -inv^2 b, a and b the two means. With running statistics only p is left. */
 SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
     sslh_tensor *x = n->in[0], *out = n->out, *residual = n->in[3];
-    size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g, i, j;
+    size_t G = (size_t)n->i[0], M = (size_t)n->i[1], C = (size_t)n->i[2], span = (size_t)n->i[3], g;
     const sslh_real *table = n->saved[0]->data, *gamma = n->in[1] ? n->in[1]->data : NULL;
     sslh_real *work, *sums, *pqr, *dgamma, *dbeta, *dz = out->grad, *copy = NULL;
     sslh_i_norm_job f = sslh_i_norm_job_of(c, x->data, G, M, C);
@@ -16183,35 +16199,9 @@ SSLH_I_FN void sslh_i_norm_op_back(sslh_ctx *c, sslh_i_node *n) {
         if (f.mask) sslh_i_unary_back(c, SSLH_I_U_RELU, NULL, f.mask, f.unmasked, dz, out->count, 0, 0, 1);
     }
     memset(dgamma, 0, 2 * C * sizeof *dgamma);
-    for (g = 0; g < G; g++) {
-        const sslh_real *scale = table + (g * 4 + SSLH_I_N_SCALE) * C, *inv = table + (g * 4 + SSLH_I_N_INV) * C;
-        const sslh_real *s1 = sums + g * 2 * C, *s2 = s1 + C;
-        sslh_real *p = pqr + g * 3 * C, *q = p + C, *r = q + C, count = (sslh_real)(M * span);
-        for (j = 0; j < C; j++) {
-            sslh_real t = s2[j] * inv[j];
-            dgamma[j] = dgamma[j] + t;
-            dbeta[j] = dbeta[j] + s1[j];
-            p[j] = scale[j];
-        }
-        /* a = sum gamma dz, b = sum gamma dz (x - mean) inv over the channels of one statistic */
-        for (j = 0; j < C; j += span) {
-            sslh_real a = 0, b = 0;
-            for (i = j; i < j + span && statistics; i++) {
-                sslh_real w = gamma ? gamma[i] : SSLH_I_R(1), t = w * s1[i];
-                a = a + t;
-                t = w * s2[i];
-                t = t * inv[i];
-                b = b + t;
-            }
-            a = a / count;
-            b = b / count;
-            for (i = j; i < j + span; i++) {
-                sslh_real t = inv[i] * inv[i];
-                q[i] = -(t * b);
-                r[i] = -(inv[i] * a);
-            }
-        }
-    }
+    for (g = 0; g < G; g++)
+        sslh_i_norm_slopes(table + g * 4 * C, gamma, sums + g * 2 * C, C, span, (sslh_real)(M * span), statistics,
+                           pqr + g * 3 * C, dgamma, dbeta);
     sslh_i_give(c, n->in[1], dgamma);
     sslh_i_give(c, n->in[2], dbeta);
     /* dx may take over dy's memory when nobody else reads dy afterwards. */
@@ -17665,19 +17655,8 @@ enum { SSLH_I_RE_X, SSLH_I_RE_W, SSLH_I_RE_U, SSLH_I_RE_B, SSLH_I_RE_C, SSLH_I_R
 SSLH_I_FN void sslh_i_recurrent_product(sslh_ctx *c, int ta, int tb, size_t m, size_t n, size_t k, const sslh_real *a,
                                         size_t lda, const sslh_real *b, size_t ldb, sslh_real *out,
                                         const sslh_real *bias, int accumulate) {
-    sslh_i_gemm_args g;
-    memset(&g, 0, sizeof g);
-    g.ta = ta;
-    g.tb = tb;
-    g.m = (int)m;
-    g.n = (int)n;
-    g.k = (int)k;
-    g.a = a;
-    g.lda = lda;
-    g.b = b;
-    g.ldb = ldb;
-    g.c = out;
-    g.ldc = n;
+    sslh_i_gemm_args g = sslh_i_gemm_of(ta, tb, (int)m, (int)n, (int)k, a, b, out);
+    g.lda = lda, g.ldb = ldb;
     g.bias = bias;
     g.accumulate = accumulate;
     g.split = ta; /* weights' gradients */
@@ -18508,6 +18487,9 @@ SSLH_DEF sslh_tensor *sslh_mel_views(sslh_ctx *c, sslh_batch batch, sslh_audio_r
 /* 1 when 2 p is a small integer, so that x^p is products and a square root */
 SSLH_I_FN int sslh_i_twice(sslh_real p) { return p + p == sslh_i_floor(p + p) && p >= -16 && p <= 16; }
 
+/* What a term of a product is, see "kernels: products and convolutions". */
+enum { SSLH_I_FLOATS, SSLH_I_EMULATED, SSLH_I_NATIVE };
+
 static const sslh_real sslh_i_iota[16] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
 
 /* --- bfloat16: the high half of a float, rounded to nearest even; subnormal numbers become 0 ---
@@ -18678,7 +18660,7 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      FMA         1: NFMA rounds once, and the bits are those of all such sets; 0: twice, and they are those of C
      MR          rows of a product's tile, which is two N wide: 12 with 32 registers, 6 with 16
      N NM NI     the types of lanes, of masks and of 32-bit integers; N..(), their operations
-     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register (not wanted with TRANSPOSE)
+     QUAD(i)     numbers 0 .. 3 of the rows i, 4 + i .. of p, ld apart: a register
      ZIP PAIR(a, b, high)   of each four lanes: a0 b0 a1 b1, high: a2 b2 a3 b3; a0 a1 b0 b1, high: a2 a3 b2 b3
      nimul       a function: low half and *high half of the 64-bit products of 32-bit lanes
    and, for what is faster than what the kernels do otherwise, or not at all:
@@ -18686,20 +18668,11 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
      NLOADN NSTOREN   the first n lanes of a register of 8 or 16 (n may be more)
      FOLD        x86: the halves of V (x) and theirs, down to four lanes (t)
      RUNS4       tiles of 6 rows and four N, 24 sums, beside those of 12 and two
-     TRANSPOSE COLUMN(i)   16 rows of p, ld apart, 8 numbers each: their columns 0 .. 7, registers of 16
      PANEL(i)    as QUAD, of the MR rows of a tile, which fill no register
-     TWELVE(p) JOIN0 JOIN1 JOIN2   rows of 12 numbers; four of them as three registers of 16
      FLUSHED(call) NISHL16   bfloat16 emulated in registers, which needs FMA: a call while subnormal numbers are 0
      NDOT(x, b, s) NALONG NHALF   bfloat16 by instructions: s + products of pairs; two registers of numbers as one of
                  pairs; a register of numbers, rounded, as integers                                                   */
 #define sslh_i_nimul SSLH_I_P(sslh_i_nimul_)
-#define SSLH_I_X86_FLUSHED(call)              \
-    {                                         \
-        const unsigned csr = _mm_getcsr();    \
-        _mm_setcsr(csr | 0x8040u);            \
-        call;                                 \
-        _mm_setcsr(csr);                      \
-    }
 #if defined(SSLH_I_PASS_AVX512)
 
 #define SSLH_I_W 16
@@ -18709,19 +18682,9 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_N __m512
 #define SSLH_I_NM __mmask16
 #define SSLH_I_NI __m512i
-#define SSLH_I_NLOAD(p) _mm512_loadu_ps(p)
-#define SSLH_I_NSTORE(p, x) _mm512_storeu_ps(p, x)
-#define SSLH_I_NSET(x) _mm512_set1_ps(x)
-#define SSLH_I_NADD(a, b) _mm512_add_ps(a, b)
-#define SSLH_I_NSUB(a, b) _mm512_sub_ps(a, b)
-#define SSLH_I_NMUL(a, b) _mm512_mul_ps(a, b)
-#define SSLH_I_NDIV(a, b) _mm512_div_ps(a, b)
+#define SSLH_I_OP(name) SSLH_I_CAT(_mm512_, name)
+#define SSLH_I_BITS 512
 #define SSLH_I_NFMA(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define SSLH_I_NMAX(a, b) _mm512_max_ps(a, b)
-#define SSLH_I_NMIN(a, b) _mm512_min_ps(a, b)
-#define SSLH_I_NSQRT(a) _mm512_sqrt_ps(a)
-#define SSLH_I_NNEG(a) _mm512_xor_ps(a, _mm512_set1_ps(-0.0f))
-#define SSLH_I_NABS(a) _mm512_andnot_ps(_mm512_set1_ps(-0.0f), a)
 #define SSLH_I_NGT(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ)
 #define SSLH_I_NGE(a, b) _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ)
 #define SSLH_I_NEQ(a, b) _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ)
@@ -18730,63 +18693,19 @@ SSLH_I_PRAGMA(GCC target(SSLH_I_TARGET))
 #define SSLH_I_NMAND(a, b) ((__mmask16)((a) & (b)))
 #define SSLH_I_NMOR(a, b) ((__mmask16)((a) | (b)))
 #define SSLH_I_NMNOT(a) ((__mmask16)~(a))
-#define SSLH_I_NTOINT(a) _mm512_cvttps_epi32(a)
-#define SSLH_I_NTOREAL(a) _mm512_cvtepi32_ps(a)
-#define SSLH_I_NBITS(a) _mm512_castps_si512(a)
-#define SSLH_I_NOFBITS(a) _mm512_castsi512_ps(a)
-#define SSLH_I_NISET(x) _mm512_set1_epi32(x)
-#define SSLH_I_NIADD(a, b) _mm512_add_epi32(a, b)
-#define SSLH_I_NISUB(a, b) _mm512_sub_epi32(a, b)
-#define SSLH_I_NIAND(a, b) _mm512_and_si512(a, b)
-#define SSLH_I_NIOR(a, b) _mm512_or_si512(a, b)
-#define SSLH_I_NISHL23(a) _mm512_slli_epi32(a, 23)
-#define SSLH_I_NISHL16(a) _mm512_slli_epi32(a, 16)
-#define SSLH_I_NISHR23(a) _mm512_srli_epi32(a, 23)
-#define SSLH_I_NISHR8(a) _mm512_srli_epi32(a, 8)
-#define SSLH_I_NIXOR(a, b) _mm512_xor_si512(a, b)
 #define SSLH_I_NLOADN(p, n) _mm512_maskz_loadu_ps((__mmask16)((1u << (n)) - 1u), p)
 #define SSLH_I_NSTOREN(p, n, x) _mm512_mask_storeu_ps(p, (__mmask16)((1u << (n)) - 1u), x)
 #define SSLH_I_FOLD(OP8, OP4) \
     __m256 h = OP8(_mm512_castps512_ps256(x.a), _mm512_extractf32x8_ps(x.a, 1)); \
     __m128 t = OP4(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
 #define SSLH_I_PANEL(i) /* numbers of the rows i, 4 + i, 8 + i */ \
-    _mm512_insertf32x4(                                                                                                \
-        _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)),                  \
-                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)),                             \
+    _mm512_insertf32x4( \
+        _mm512_castps256_ps512(_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + (i)*ld)), \
+                                                    _mm_loadu_ps(p + (4 + (i)) * ld), 1)), \
         _mm_loadu_ps(p + (8 + (i)) * ld), 2)
-#define SSLH_I_HALVES(i, l) /* a masked load needs no shuffle, which all the rest are */ \
-    _mm512_mask_broadcast_f32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p + (i)*ld)), 0xff00, \
-                                _mm256_loadu_ps(p + (l)*ld))
+#define SSLH_I_QUAD(i) _mm512_insertf32x4(SSLH_I_PANEL(i), _mm_loadu_ps(p + (12 + (i)) * ld), 3)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm512_unpackhi_ps(a, b) : _mm512_unpacklo_ps(a, b))
 #define SSLH_I_PAIR(a, b, hi) ((hi) ? _mm512_shuffle_ps(a, b, 0xee) : _mm512_shuffle_ps(a, b, 0x44))
-/* 16 rows of p, ld apart, 8 numbers each -> 8 columns */
-#define SSLH_I_TRANSPOSE \
-    __m512 a0 = SSLH_I_HALVES(0, 4), a1 = SSLH_I_HALVES(1, 5), a2 = SSLH_I_HALVES(2, 6); \
-    __m512 a3 = SSLH_I_HALVES(3, 7), b0 = SSLH_I_HALVES(8, 12), b1 = SSLH_I_HALVES(9, 13); \
-    __m512 b2 = SSLH_I_HALVES(10, 14), b3 = SSLH_I_HALVES(11, 15); \
-    __m512 l0 = SSLH_I_ZIP(a0, a1, 0), l1 = SSLH_I_ZIP(a2, a3, 0), m0 = SSLH_I_ZIP(b0, b1, 0); \
-    __m512 h0 = SSLH_I_ZIP(a0, a1, 1), h1 = SSLH_I_ZIP(a2, a3, 1), g0 = SSLH_I_ZIP(b0, b1, 1); \
-    __m512 m1 = SSLH_I_ZIP(b2, b3, 0), g1 = SSLH_I_ZIP(b2, b3, 1); \
-    a0 = SSLH_I_PAIR(l0, l1, 0), a1 = SSLH_I_PAIR(l0, l1, 1); \
-    a2 = SSLH_I_PAIR(h0, h1, 0), a3 = SSLH_I_PAIR(h0, h1, 1); \
-    b0 = SSLH_I_PAIR(m0, m1, 0), b1 = SSLH_I_PAIR(m0, m1, 1); \
-    b2 = SSLH_I_PAIR(g0, g1, 0), b3 = SSLH_I_PAIR(g0, g1, 1);
-#define SSLH_I_COLUMN(i) SSLH_I_CAT(SSLH_I_COLUMN, i)
-#define SSLH_I_COLUMN0 _mm512_shuffle_f32x4(a0, b0, 0x88)
-#define SSLH_I_COLUMN1 _mm512_shuffle_f32x4(a1, b1, 0x88)
-#define SSLH_I_COLUMN2 _mm512_shuffle_f32x4(a2, b2, 0x88)
-#define SSLH_I_COLUMN3 _mm512_shuffle_f32x4(a3, b3, 0x88)
-#define SSLH_I_COLUMN4 _mm512_shuffle_f32x4(a0, b0, 0xdd)
-#define SSLH_I_COLUMN5 _mm512_shuffle_f32x4(a1, b1, 0xdd)
-#define SSLH_I_COLUMN6 _mm512_shuffle_f32x4(a2, b2, 0xdd)
-#define SSLH_I_COLUMN7 _mm512_shuffle_f32x4(a3, b3, 0xdd)
-#define SSLH_I_TWELVE(p) _mm512_maskz_loadu_ps(0x0fff, p)
-#define SSLH_I_JOIN0(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19), b)
-#define SSLH_I_JOIN1(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(4, 5, 6, 7, 8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23), b)
-#define SSLH_I_JOIN2(a, b) \
-    _mm512_permutex2var_ps(a, _mm512_setr_epi32(8, 9, 10, 11, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27), b)
 #define SSLH_I_FLUSHED(call) SSLH_I_X86_FLUSHED(call)
 #if SSLH_I_BF16
 #define SSLH_I_NDOT(x, b, s) \
@@ -18808,19 +18727,9 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N __m256
 #define SSLH_I_NM __m256
 #define SSLH_I_NI __m256i
-#define SSLH_I_NLOAD(p) _mm256_loadu_ps(p)
-#define SSLH_I_NSTORE(p, x) _mm256_storeu_ps(p, x)
-#define SSLH_I_NSET(x) _mm256_set1_ps(x)
-#define SSLH_I_NADD(a, b) _mm256_add_ps(a, b)
-#define SSLH_I_NSUB(a, b) _mm256_sub_ps(a, b)
-#define SSLH_I_NMUL(a, b) _mm256_mul_ps(a, b)
-#define SSLH_I_NDIV(a, b) _mm256_div_ps(a, b)
+#define SSLH_I_OP(name) SSLH_I_CAT(_mm256_, name)
+#define SSLH_I_BITS 256
 #define SSLH_I_NFMA(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define SSLH_I_NMAX(a, b) _mm256_max_ps(a, b)
-#define SSLH_I_NMIN(a, b) _mm256_min_ps(a, b)
-#define SSLH_I_NSQRT(a) _mm256_sqrt_ps(a)
-#define SSLH_I_NNEG(a) _mm256_xor_ps(a, _mm256_set1_ps(-0.0f))
-#define SSLH_I_NABS(a) _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a)
 #define SSLH_I_NGT(a, b) _mm256_cmp_ps(a, b, _CMP_GT_OQ)
 #define SSLH_I_NGE(a, b) _mm256_cmp_ps(a, b, _CMP_GE_OQ)
 #define SSLH_I_NEQ(a, b) _mm256_cmp_ps(a, b, _CMP_EQ_OQ)
@@ -18829,20 +18738,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) _mm256_and_ps(a, b)
 #define SSLH_I_NMOR(a, b) _mm256_or_ps(a, b)
 #define SSLH_I_NMNOT(a) _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1)))
-#define SSLH_I_NTOINT(a) _mm256_cvttps_epi32(a)
-#define SSLH_I_NTOREAL(a) _mm256_cvtepi32_ps(a)
-#define SSLH_I_NBITS(a) _mm256_castps_si256(a)
-#define SSLH_I_NOFBITS(a) _mm256_castsi256_ps(a)
-#define SSLH_I_NISET(x) _mm256_set1_epi32(x)
-#define SSLH_I_NIADD(a, b) _mm256_add_epi32(a, b)
-#define SSLH_I_NISUB(a, b) _mm256_sub_epi32(a, b)
-#define SSLH_I_NIAND(a, b) _mm256_and_si256(a, b)
-#define SSLH_I_NIOR(a, b) _mm256_or_si256(a, b)
-#define SSLH_I_NISHL23(a) _mm256_slli_epi32(a, 23)
-#define SSLH_I_NISHL16(a) _mm256_slli_epi32(a, 16)
-#define SSLH_I_NISHR23(a) _mm256_srli_epi32(a, 23)
-#define SSLH_I_NISHR8(a) _mm256_srli_epi32(a, 8)
-#define SSLH_I_NIXOR(a, b) _mm256_xor_si256(a, b)
 #define SSLH_I_NFIRST(n) /* all bits in the first n of 8 lanes */ \
     _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
 #define SSLH_I_NLOADN(p, n) _mm256_maskload_ps(p, SSLH_I_NFIRST(n))
@@ -18880,18 +18775,8 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N __m128
 #define SSLH_I_NM __m128
 #define SSLH_I_NI __m128i
-#define SSLH_I_NLOAD(p) _mm_loadu_ps(p)
-#define SSLH_I_NSTORE(p, x) _mm_storeu_ps(p, x)
-#define SSLH_I_NSET(x) _mm_set1_ps(x)
-#define SSLH_I_NADD(a, b) _mm_add_ps(a, b)
-#define SSLH_I_NSUB(a, b) _mm_sub_ps(a, b)
-#define SSLH_I_NMUL(a, b) _mm_mul_ps(a, b)
-#define SSLH_I_NDIV(a, b) _mm_div_ps(a, b)
-#define SSLH_I_NMAX(a, b) _mm_max_ps(a, b)
-#define SSLH_I_NMIN(a, b) _mm_min_ps(a, b)
-#define SSLH_I_NSQRT(a) _mm_sqrt_ps(a)
-#define SSLH_I_NNEG(a) _mm_xor_ps(a, _mm_set1_ps(-0.0f))
-#define SSLH_I_NABS(a) _mm_andnot_ps(_mm_set1_ps(-0.0f), a)
+#define SSLH_I_OP(name) SSLH_I_CAT(_mm_, name)
+#define SSLH_I_BITS 128
 #define SSLH_I_NGT(a, b) _mm_cmpgt_ps(a, b)
 #define SSLH_I_NGE(a, b) _mm_cmpge_ps(a, b)
 #define SSLH_I_NEQ(a, b) _mm_cmpeq_ps(a, b)
@@ -18900,20 +18785,6 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) _mm_and_ps(a, b)
 #define SSLH_I_NMOR(a, b) _mm_or_ps(a, b)
 #define SSLH_I_NMNOT(a) _mm_xor_ps(a, _mm_castsi128_ps(_mm_set1_epi32(-1)))
-#define SSLH_I_NTOINT(a) _mm_cvttps_epi32(a)
-#define SSLH_I_NTOREAL(a) _mm_cvtepi32_ps(a)
-#define SSLH_I_NBITS(a) _mm_castps_si128(a)
-#define SSLH_I_NOFBITS(a) _mm_castsi128_ps(a)
-#define SSLH_I_NISET(x) _mm_set1_epi32(x)
-#define SSLH_I_NIADD(a, b) _mm_add_epi32(a, b)
-#define SSLH_I_NISUB(a, b) _mm_sub_epi32(a, b)
-#define SSLH_I_NIAND(a, b) _mm_and_si128(a, b)
-#define SSLH_I_NIOR(a, b) _mm_or_si128(a, b)
-#define SSLH_I_NISHL23(a) _mm_slli_epi32(a, 23)
-#define SSLH_I_NISHL16(a) _mm_slli_epi32(a, 16)
-#define SSLH_I_NISHR23(a) _mm_srli_epi32(a, 23)
-#define SSLH_I_NISHR8(a) _mm_srli_epi32(a, 8)
-#define SSLH_I_NIXOR(a, b) _mm_xor_si128(a, b)
 #define SSLH_I_FOLD(OP8, OP4) __m128 t = OP4(OP4(x.a, x.c), OP4(x.b, x.d));
 #define SSLH_I_QUAD(i) _mm_loadu_ps(p + (i)*ld)
 #define SSLH_I_ZIP(a, b, hi) ((hi) ? _mm_unpackhi_ps(a, b) : _mm_unpacklo_ps(a, b))
@@ -18933,17 +18804,18 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N float32x4_t
 #define SSLH_I_NM uint32x4_t
 #define SSLH_I_NI int32x4_t
-#define SSLH_I_NLOAD(p) vld1q_f32(p)
-#define SSLH_I_NSTORE(p, x) vst1q_f32(p, x)
-#define SSLH_I_NSET(x) vdupq_n_f32(x)
-#define SSLH_I_NADD(a, b) vaddq_f32(a, b)
-#define SSLH_I_NSUB(a, b) vsubq_f32(a, b)
-#define SSLH_I_NMUL(a, b) vmulq_f32(a, b)
-#define SSLH_I_NDIV(a, b) vdivq_f32(a, b)
+#define SSLH_I_OP(name) SSLH_I_CAT(sslh_i_neon_, name)
+#define sslh_i_neon_loadu_ps vld1q_f32
+#define sslh_i_neon_storeu_ps vst1q_f32
+#define sslh_i_neon_set1_ps vdupq_n_f32
+#define sslh_i_neon_add_ps vaddq_f32
+#define sslh_i_neon_sub_ps vsubq_f32
+#define sslh_i_neon_mul_ps vmulq_f32
+#define sslh_i_neon_div_ps vdivq_f32
 #define SSLH_I_NFMA(a, b, c) vfmaq_f32(c, a, b)
-#define SSLH_I_NMAX(a, b) vbslq_f32(vcgtq_f32(a, b), a, b) /* not vmaxq: x86 gives the second if one is NaN */
-#define SSLH_I_NMIN(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
-#define SSLH_I_NSQRT(a) vsqrtq_f32(a)
+#define sslh_i_neon_max_ps(a, b) vbslq_f32(vcgtq_f32(a, b), a, b) /* not vmaxq: x86 gives the second if one is NaN */
+#define sslh_i_neon_min_ps(a, b) vbslq_f32(vcltq_f32(a, b), a, b)
+#define sslh_i_neon_sqrt_ps vsqrtq_f32
 #define SSLH_I_NNEG(a) vnegq_f32(a)
 #define SSLH_I_NABS(a) vabsq_f32(a)
 #define SSLH_I_NGT(a, b) vcgtq_f32(a, b)
@@ -18954,13 +18826,13 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) vandq_u32(a, b)
 #define SSLH_I_NMOR(a, b) vorrq_u32(a, b)
 #define SSLH_I_NMNOT(a) vmvnq_u32(a)
-#define SSLH_I_NTOINT(a) vcvtq_s32_f32(a)
-#define SSLH_I_NTOREAL(a) vcvtq_f32_s32(a)
+#define sslh_i_neon_cvttps_epi32 vcvtq_s32_f32
+#define sslh_i_neon_cvtepi32_ps vcvtq_f32_s32
 #define SSLH_I_NBITS(a) vreinterpretq_s32_f32(a)
 #define SSLH_I_NOFBITS(a) vreinterpretq_f32_s32(a)
-#define SSLH_I_NISET(x) vdupq_n_s32(x)
-#define SSLH_I_NIADD(a, b) vaddq_s32(a, b)
-#define SSLH_I_NISUB(a, b) vsubq_s32(a, b)
+#define sslh_i_neon_set1_epi32 vdupq_n_s32
+#define sslh_i_neon_add_epi32 vaddq_s32
+#define sslh_i_neon_sub_epi32 vsubq_s32
 #define SSLH_I_NIAND(a, b) vandq_s32(a, b)
 #define SSLH_I_NIOR(a, b) vorrq_s32(a, b)
 #define SSLH_I_NISHL23(a) vshlq_n_s32(a, 23)
@@ -18987,17 +18859,18 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_N sslh_real
 #define SSLH_I_NM int
 #define SSLH_I_NI int32_t
-#define SSLH_I_NLOAD(p) (*(p))
-#define SSLH_I_NSTORE(p, x) (*(p) = (x))
-#define SSLH_I_NSET(x) (x)
-#define SSLH_I_NADD(a, b) ((a) + (b))
-#define SSLH_I_NSUB(a, b) ((a) - (b))
-#define SSLH_I_NMUL(a, b) ((a) * (b))
-#define SSLH_I_NDIV(a, b) ((a) / (b))
+#define SSLH_I_OP(name) SSLH_I_CAT(sslh_i_c_, name)
+#define sslh_i_c_loadu_ps(p) (*(p))
+#define sslh_i_c_storeu_ps(p, x) (*(p) = (x))
+#define sslh_i_c_set1_ps(x) (x)
+#define sslh_i_c_add_ps(a, b) ((a) + (b))
+#define sslh_i_c_sub_ps(a, b) ((a) - (b))
+#define sslh_i_c_mul_ps(a, b) ((a) * (b))
+#define sslh_i_c_div_ps(a, b) ((a) / (b))
 #define SSLH_I_NFMA(a, b, c) sslh_i_muladd(a, b, c)
-#define SSLH_I_NMAX(a, b) ((a) > (b) ? (a) : (b))
-#define SSLH_I_NMIN(a, b) ((a) < (b) ? (a) : (b))
-#define SSLH_I_NSQRT(a) sslh_i_sqrt(a)
+#define sslh_i_c_max_ps(a, b) ((a) > (b) ? (a) : (b))
+#define sslh_i_c_min_ps(a, b) ((a) < (b) ? (a) : (b))
+#define sslh_i_c_sqrt_ps sslh_i_sqrt
 #define SSLH_I_NNEG(a) (-(a))
 #define SSLH_I_NABS(a) sslh_i_fabs(a)
 #define SSLH_I_NGT(a, b) ((a) > (b))
@@ -19008,18 +18881,55 @@ SSLH_I_INLINE SSLH_I_NI sslh_i_nimul(SSLH_I_NI a, SSLH_I_NI b, SSLH_I_NI *high) 
 #define SSLH_I_NMAND(a, b) ((a) & (b))
 #define SSLH_I_NMOR(a, b) ((a) | (b))
 #define SSLH_I_NMNOT(a) (!(a))
-#define SSLH_I_NTOINT(a) ((int32_t)(a))
-#define SSLH_I_NTOREAL(a) ((sslh_real)(a))
+#define sslh_i_c_cvttps_epi32(a) ((int32_t)(a))
+#define sslh_i_c_cvtepi32_ps(a) ((sslh_real)(a))
 #define SSLH_I_NBITS(a) ((int32_t)sslh_i_bits_of(a))
 #define SSLH_I_NOFBITS(a) sslh_i_of_bits((uint32_t)(a))
-#define SSLH_I_NISET(x) (x)
-#define SSLH_I_NIADD(a, b) ((int32_t)((uint32_t)(a) + (uint32_t)(b)))
-#define SSLH_I_NISUB(a, b) ((int32_t)((uint32_t)(a) - (uint32_t)(b)))
+#define sslh_i_c_set1_epi32(x) (x)
+#define sslh_i_c_add_epi32(a, b) ((int32_t)((uint32_t)(a) + (uint32_t)(b)))
+#define sslh_i_c_sub_epi32(a, b) ((int32_t)((uint32_t)(a) - (uint32_t)(b)))
 #define SSLH_I_NIAND(a, b) ((a) & (b))
 #define SSLH_I_NIOR(a, b) ((a) | (b))
 #define SSLH_I_NISHL23(a) ((int32_t)((uint32_t)(a) << 23))
 #define SSLH_I_NISHR23(a) ((int32_t)((uint32_t)(a) >> 23))
 
+#endif
+/* What every set has under the same name, after a prefix of its own: _mm512_add_ps, sslh_i_c_add_ps .. */
+#define SSLH_I_NLOAD(p) SSLH_I_OP(loadu_ps)(p)
+#define SSLH_I_NSTORE(p, x) SSLH_I_OP(storeu_ps)(p, x)
+#define SSLH_I_NSET(x) SSLH_I_OP(set1_ps)(x)
+#define SSLH_I_NADD(a, b) SSLH_I_OP(add_ps)(a, b)
+#define SSLH_I_NSUB(a, b) SSLH_I_OP(sub_ps)(a, b)
+#define SSLH_I_NMUL(a, b) SSLH_I_OP(mul_ps)(a, b)
+#define SSLH_I_NDIV(a, b) SSLH_I_OP(div_ps)(a, b)
+#define SSLH_I_NMAX(a, b) SSLH_I_OP(max_ps)(a, b)
+#define SSLH_I_NMIN(a, b) SSLH_I_OP(min_ps)(a, b)
+#define SSLH_I_NSQRT(a) SSLH_I_OP(sqrt_ps)(a)
+#define SSLH_I_NTOINT(a) SSLH_I_OP(cvttps_epi32)(a)
+#define SSLH_I_NTOREAL(a) SSLH_I_OP(cvtepi32_ps)(a)
+#define SSLH_I_NISET(x) SSLH_I_OP(set1_epi32)(x)
+#define SSLH_I_NIADD(a, b) SSLH_I_OP(add_epi32)(a, b)
+#define SSLH_I_NISUB(a, b) SSLH_I_OP(sub_epi32)(a, b)
+#if defined(SSLH_I_BITS) /* and those of x86 */
+#define SSLH_I_SI(name) SSLH_I_CAT(SSLH_I_OP(name), SSLH_I_BITS)
+#define SSLH_I_NNEG(a) SSLH_I_OP(xor_ps)(a, SSLH_I_NSET(-0.0f))
+#define SSLH_I_NABS(a) SSLH_I_OP(andnot_ps)(SSLH_I_NSET(-0.0f), a)
+#define SSLH_I_NBITS(a) SSLH_I_SI(castps_si)(a)
+#define SSLH_I_NOFBITS(a) SSLH_I_CAT(SSLH_I_SI(castsi), _ps)(a)
+#define SSLH_I_NIAND(a, b) SSLH_I_SI(and_si)(a, b)
+#define SSLH_I_NIOR(a, b) SSLH_I_SI(or_si)(a, b)
+#define SSLH_I_NIXOR(a, b) SSLH_I_SI(xor_si)(a, b)
+#define SSLH_I_NISHL23(a) SSLH_I_OP(slli_epi32)(a, 23)
+#define SSLH_I_NISHL16(a) SSLH_I_OP(slli_epi32)(a, 16)
+#define SSLH_I_NISHR23(a) SSLH_I_OP(srli_epi32)(a, 23)
+#define SSLH_I_NISHR8(a) SSLH_I_OP(srli_epi32)(a, 8)
+#define SSLH_I_X86_FLUSHED(call)              \
+    {                                         \
+        const unsigned csr = _mm_getcsr();    \
+        _mm_setcsr(csr | 0x8040u);            \
+        call;                                 \
+        _mm_setcsr(csr);                      \
+    }
 #endif
 
 #define sslh_i_v SSLH_I_P(sslh_i_v_)
@@ -19233,240 +19143,180 @@ SSLH_I_INLINE sslh_real sslh_i_vhmax(sslh_i_v x) {
 }
 #endif
 
+/* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
+#define sslh_i_vget SSLH_I_P(sslh_i_vget_)
+#define sslh_i_vput SSLH_I_P(sslh_i_vput_)
+#define sslh_i_vfirst SSLH_I_P(sslh_i_vfirst_)
+SSLH_I_INLINE sslh_i_v sslh_i_vget(const sslh_real *p, size_t m) {
+    return m >= 16 ? sslh_i_vload(p) : sslh_i_vloadn(p, (int)m);
+}
+SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
+    if (m >= 16) sslh_i_vstore(p, x);
+    else sslh_i_vstoren(p, x, (int)m);
+}
+
 /* --- kernels: products and convolutions ---
    Every product is made of tiles of the output held in registers while k runs: up to MR rows of two N registers (NR
-   columns). Accumulators are named variables written out by macros: an array indexed in a loop ends in memory in some
-   compilers. The two forms read b as rows of NR columns and differ in how they find a:
+   columns). The two forms read b as rows of NR columns and differ in how they find a:
      rows   a[s MR + r][k]: a pointer per row and segment, k contiguous (matrices as they are, pixels of a convolution)
-     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b */
-#define SSLH_I_REP1(X) X(0)
-#define SSLH_I_REP2(X) SSLH_I_REP1(X) X(1)
-#define SSLH_I_REP3(X) SSLH_I_REP2(X) X(2)
-#define SSLH_I_REP4(X) SSLH_I_REP3(X) X(3)
-#define SSLH_I_REP5(X) SSLH_I_REP4(X) X(4)
-#define SSLH_I_REP6(X) SSLH_I_REP5(X) X(5)
-#define SSLH_I_REP8(X) SSLH_I_REP6(X) X(6) X(7)
-#define SSLH_I_REP9(X) SSLH_I_REP8(X) X(8)
-#define SSLH_I_REP12(X) SSLH_I_REP9(X) X(9) X(10) X(11)
-
+     runs   a[s][k astep + r rstep]: packed rows, side by side, and matrices as they are; each run with its own b
+   Each form has one core, an inline function with R rows and V registers across. Both are constants where it is called,
+   so that compilers write its loops over them out and keep the sums, sum[R][V], in registers. kind: what a term of the
+   sum is, two numbers or, in bfloat16, two pairs. */
 #if SSLH_I_W > 1
 #define SSLH_I_NR (2 * SSLH_I_W)
 
-#define SSLH_I_POINT(r) const float *p##r = a[r] + shift;
-#define SSLH_I_ZERO2(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f), v##r = u##r;
-#define SSLH_I_ZERO1(r) SSLH_I_N u##r = SSLH_I_NSET(0.0f);
-#define SSLH_I_ZERO4(r) SSLH_I_ZERO2(r) SSLH_I_N f##r = u##r, g##r = u##r;
-#define SSLH_I_MADD2(r, value)                                                                                         \
-    {                                                                                                                  \
-        SSLH_I_N x = SSLH_I_NSET(value);                                                                               \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                               \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                               \
-    }
-#define SSLH_I_MADD1(r, value) u##r = SSLH_I_NFMA(SSLH_I_NSET(value), b0, u##r);
-#define SSLH_I_ROW2(r) SSLH_I_MADD2(r, p##r[k])
-#define SSLH_I_ROW1(r) SSLH_I_MADD1(r, p##r[k])
-#define SSLH_I_ROW1TWICE(r)                                           \
-    u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), b0, u##r);              \
-    u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k + 1]), b1, u##r);
-#define SSLH_I_RUN(r) q[(r) / 3][(r) % 3 == 0 ? 0 : (r) % 3 == 1 ? rstep : twice]
-#define SSLH_I_RUN4(r)                                                                                             \
-    {                                                                                                              \
-        SSLH_I_N x = SSLH_I_NSET(SSLH_I_RUN(r));                                                                   \
-        u##r = SSLH_I_NFMA(x, b0, u##r);                                                                           \
-        v##r = SSLH_I_NFMA(x, b1, v##r);                                                                           \
-        f##r = SSLH_I_NFMA(x, b2, f##r);                                                                           \
-        g##r = SSLH_I_NFMA(x, b3, g##r);                                                                           \
-    }
-#define SSLH_I_RUN2(r) SSLH_I_MADD2(r, SSLH_I_RUN(r))
-#define SSLH_I_RUN1(r) SSLH_I_MADD1(r, SSLH_I_RUN(r))
-/* Rows of y one after the other. All their addresses at once are more than there are registers for them, and gcc keeps
-   what is too much in vector registers, which take part in the sums. (Two registers a row must not be held back: where
-   y comes from memory, stores kept in the order of rows cost a third.) */
-#define SSLH_I_PUT2(r)                                                                                                 \
-    SSLH_I_NSTORE(z, u##r);                                                                                            \
-    SSLH_I_NSTORE(z + SSLH_I_W, v##r);                                                                                 \
-    z += ystep;
-#define SSLH_I_PUT4(r)                                                                                                 \
-    SSLH_I_NSTORE(z + 2 * SSLH_I_W, f##r);                                                                             \
-    SSLH_I_NSTORE(z + 3 * SSLH_I_W, g##r);                                                                             \
-    SSLH_I_PUT2(r)
-#define SSLH_I_PUT1(r)                                                                                                 \
-    SSLH_I_NSTORE(z, u##r);                                                                                            \
-    z += ystep;                                                                                                        \
-    SSLH_I_OPAQUE(z);
-#define SSLH_I_MORE2(r)                                                                                                \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
-    v##r = SSLH_I_NADD(SSLH_I_NLOAD(z + SSLH_I_W), v##r);                                                              \
-    z += ystep;
-#define SSLH_I_MORE4(r)                                                                                                \
-    f##r = SSLH_I_NADD(SSLH_I_NLOAD(z + 2 * SSLH_I_W), f##r);                                                          \
-    g##r = SSLH_I_NADD(SSLH_I_NLOAD(z + 3 * SSLH_I_W), g##r);                                                          \
-    SSLH_I_MORE2(r)
-#define SSLH_I_MORE1(r)                                                                                                \
-    u##r = SSLH_I_NADD(SSLH_I_NLOAD(z), u##r);                                                                         \
-    z += ystep;
-
-/* Runs have a pointer for three rows: with their distance, once and twice, it fits the addresses of x86, and 12 rows
-   take 6 registers. Matrices in place: with each k a line of what is wanted soon moves nearer, see sslh_i_ask.
-   Otherwise: what lies 32 KB behind a and b. */
-#define SSLH_I_RUN_LOOP(LOAD, NEXT, ROWS)                                                                              \
-    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};                                              \
-    if (t->place) { /* one segment */                                                                                  \
-        for (int k = t->lens[0]; k > 0;) {                                                                             \
-            LOAD                                                                                                       \
-            SSLH_I_AHEAD(ask, 0);                                                                                      \
-            ask += askstep;                                                                                            \
-            if ((--k & 15) == 0) ask += askback;                                                                       \
-            ROWS                                                                                                       \
-            SSLH_I_RUN_NEXT;                                                                                           \
-        }                                                                                                              \
-    } else {                                                                                                           \
-        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops, in a vector register, where it waits for the sums */ \
-        for (int s = 0;; b = t->bs[s]) {                                                                               \
-            for (int k = t->lens[s]; k > 0; k--) {                                                                     \
-                LOAD                                                                                                   \
-                NEXT                                                                                                   \
-                SSLH_I_AHEAD(q[0], 32768);                                                                             \
-                ROWS                                                                                                   \
-                SSLH_I_RUN_NEXT;                                                                                       \
-            }                                                                                                          \
-            if (++s >= t->segs) break;                                                                                 \
-            q[0] = t->a[s] + (first - t->a[0]);                                                                        \
-            q[1] = q[0] + 3 * rstep, q[2] = q[0] + 6 * rstep, q[3] = q[0] + 9 * rstep;                                 \
-        }                                                                                                              \
-    }
-#define SSLH_I_RUN_NEXT q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep
-#define SSLH_I_RUN_LOAD2 SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
-#define SSLH_I_RUN_LOAD1 SSLH_I_N b0 = SSLH_I_NLOAD(b);
-#define SSLH_I_RUN_LOAD4                                                                                               \
-    SSLH_I_RUN_LOAD2 SSLH_I_N b2 = SSLH_I_NLOAD(b + bnext), b3 = SSLH_I_NLOAD(b + bnext + SSLH_I_W);
-#define SSLH_I_RUN_NEXT1
-#define SSLH_I_RUN_NEXT4                                                                                               \
-    SSLH_I_RUN_NEXT2                                                                                                   \
-    SSLH_I_AHEAD(b + bnext, 32768), SSLH_I_AHEAD(b + bnext + SSLH_I_W, 32768);
-#define SSLH_I_RUN_NEXT2                                                                                               \
-    SSLH_I_AHEAD(b, 32768);                                                                                            \
-    if (SSLH_I_W == 16) SSLH_I_AHEAD(b + SSLH_I_W, 32768);
-/* One core: R rows, two registers (2) or one (1) across. y receives the sums, its rows ystep apart; more: they are
-   added to it. */
-#define SSLH_I_CORES(R)                                                                                                \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows2x##R##_)(const sslh_i_tile *t, const float *const *a, float *y,                \
-                                            ptrdiff_t ystep, int more) {                                               \
-        SSLH_I_REP##R(SSLH_I_ZERO2)                                                                                    \
-        const uintptr_t ahead = t->place ? 0 : 32768;                                                                  \
-        const float *b = t->b;                                                                                         \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
-        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                        \
-                SSLH_I_AHEAD(b, ahead), SSLH_I_AHEAD(b + SSLH_I_W, ahead);                                             \
-                SSLH_I_REP##R(SSLH_I_ROW2)                                                                             \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE2)                                                                                \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT2)                                                                                     \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_rows1x##R##_)(const sslh_i_tile *t, const float *const *a, float *y,                \
-                                            ptrdiff_t ystep, int more) {                                               \
-        SSLH_I_REP##R(SSLH_I_ZERO1)                                                                                    \
-        const float *b = t->b;                                                                                         \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep; \
-        const ptrdiff_t shift = (ptrdiff_t)t->shift;                                                                   \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            SSLH_I_REP##R(SSLH_I_POINT)                                                                                \
-            ptrdiff_t k = 0;                                                                                           \
-            for (; kstep == 1 && k + 1 < end; k += 2, b += 2 * bstep) {                                                \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + bstep);                                           \
-                SSLH_I_REP##R(SSLH_I_ROW1TWICE)                                                                        \
-            }                                                                                                          \
-            for (; k < end; k += kstep, b += bstep) {                                                                  \
-                SSLH_I_N b0 = SSLH_I_NLOAD(b);                                                                         \
-                SSLH_I_AHEAD(b, 32768);                                                                                \
-                SSLH_I_REP##R(SSLH_I_ROW1)                                                                             \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE1)                                                                                \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT1)                                                                                     \
-    }
-/* Runs: W registers across, 2, 1 or (what lies bnext further as well) 4. */
-#define SSLH_I_RUN_CORE(W, R)                                                                                          \
-    SSLH_I_FN void SSLH_I_P(sslh_i_runs##W##x##R##_)(const sslh_i_tile *t, const float *a, const float *b,             \
-                                                     const sslh_i_ask *soon, float *y, ptrdiff_t ystep, int more) {    \
-        SSLH_I_REP##R(SSLH_I_ZERO##W)                                                                                  \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, bnext = (ptrdiff_t)t->bnext;         \
-        const ptrdiff_t askstep = soon->ld, askback = soon->back;                                                      \
-        const float *const first = a;                                                                                  \
-        ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1, twice = 2 * rstep;                                       \
-        float *z = y;                                                                                                  \
-        const float *ask = soon->at;                                                                                   \
-        (void)twice, (void)bnext;                                                                                      \
-        SSLH_I_RUN_LOOP(SSLH_I_RUN_LOAD##W, SSLH_I_RUN_NEXT##W, SSLH_I_REP##R(SSLH_I_RUN##W))                          \
-        if (more) {                                                                                                    \
-            SSLH_I_REP##R(SSLH_I_MORE##W)                                                                              \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_REP##R(SSLH_I_PUT##W)                                                                                   \
-    }
-#define SSLH_I_RUN_CORES(R) SSLH_I_RUN_CORE(1, R) SSLH_I_RUN_CORE(2, R)
-SSLH_I_CORES(1)
-SSLH_I_CORES(2)
-SSLH_I_CORES(4)
-SSLH_I_RUN_CORES(1)
-SSLH_I_RUN_CORES(2)
-SSLH_I_RUN_CORES(4)
-SSLH_I_RUN_CORES(5) /* 65 tokens */
-#if SSLH_I_MR == 6
-SSLH_I_CORES(6)
-SSLH_I_RUN_CORES(6)
-#else
-SSLH_I_CORES(8)
-SSLH_I_CORES(12)
-SSLH_I_RUN_CORES(8)
-SSLH_I_RUN_CORES(12)
+#define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
+#define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
+/* s + x b; of pairs equation (B1), below */
+SSLH_I_INLINE SSLH_I_N SSLH_I_P(sslh_i_term_)(SSLH_I_N x, SSLH_I_N b, SSLH_I_N s, int kind) {
+#ifdef SSLH_I_NDOT
+    if (kind == SSLH_I_NATIVE) return SSLH_I_NDOT(x, b, s);
 #endif
-#ifdef SSLH_I_RUNS4
-SSLH_I_RUN_CORE(4, 6)
+#ifdef SSLH_I_FLUSHED
+    if (kind == SSLH_I_EMULATED)
+        return SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s));
 #endif
-
-#if SSLH_I_MR == 12
-/* rows1x12 where rows 4 r .. 4 r + 3 lie side by side: three pointers, so that none waits in a vector register. */
-#define SSLH_I_SIDE(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(q[(r) / 4][k + (r) % 4]), b0, u##r);
-SSLH_I_FN void SSLH_I_P(sslh_i_quads1x12_)(const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep,
-                                           int more) {
-    SSLH_I_REP12(SSLH_I_ZERO1)
-    const float *b = t->b;
-    const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;
-    const ptrdiff_t shift = (ptrdiff_t)t->shift;
-    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
-        const float *q[3] = {a[0] + shift, a[4] + shift, a[8] + shift};
-        for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {
-            SSLH_I_N b0 = SSLH_I_NLOAD(b);
-            SSLH_I_AHEAD(b, 32768);
-            SSLH_I_REP12(SSLH_I_SIDE)
-        }
-    }
+    (void)kind;
+    return SSLH_I_NFMA(x, b, s);
+}
+/* y receives the sums, its rows ystep apart; more: they are added to it. Row after row: all addresses of y at once are
+   more than there are registers for them, and gcc keeps what is too much in vector registers, which take part in the
+   sums. (Two registers a row must not be held back: where y comes from memory, stores kept in the order of rows cost a
+   third.) */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_out_)(SSLH_I_N (*sum)[4], float *y, ptrdiff_t ystep, int more, int R, int V) {
     float *z = y;
     if (more) {
-        SSLH_I_REP12(SSLH_I_MORE1)
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++, z += ystep) {
+            SSLH_I_UNROLL
+            for (int v = 0; v < V; v++) sum[r][v] = SSLH_I_NADD(SSLH_I_NLOAD(z + v * SSLH_I_W), sum[r][v]);
+        }
         z = y;
     }
-    SSLH_I_REP12(SSLH_I_PUT1)
+    SSLH_I_UNROLL
+    for (int r = 0; r < R; r++) {
+        SSLH_I_UNROLL
+        for (int v = 0; v < V; v++) SSLH_I_NSTORE(z + v * SSLH_I_W, sum[r][v]);
+        z += ystep;
+        if (V == 1) SSLH_I_OPAQUE(z);
+    }
 }
-#undef SSLH_I_SIDE
-#endif
+SSLH_I_INLINE void SSLH_I_P(sslh_i_sums_zero_)(SSLH_I_N (*sum)[4], int R, int V) {
+    SSLH_I_UNROLL
+    for (int r = 0; r < R; r++) {
+        SSLH_I_UNROLL
+        for (int v = 0; v < V; v++) sum[r][v] = SSLH_I_NSET(0.0f);
+    }
+}
+/* x times the registers b of a row of the tile */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_terms_)(SSLH_I_N *sum, float number, const SSLH_I_N *b, int V, int kind) {
+    const SSLH_I_N x = SSLH_I_NSET(number);
+    SSLH_I_UNROLL
+    for (int v = 0; v < V; v++) sum[v] = SSLH_I_P(sslh_i_term_)(x, b[v], sum[v], kind);
+}
+/* Rows; there are n of them, and the others, up to R, repeat the first. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_rows_core_)(const sslh_i_tile *t, const float *const *a, int n, float *y,
+                                               ptrdiff_t ystep, int more, int R, int V, int kind) {
+    SSLH_I_N sum[SSLH_I_MR][4], bs[4];
+    const float *p[SSLH_I_MR], *b = t->b;
+    const uintptr_t ahead = t->place ? 0 : 32768;
+    const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep, bstep = (ptrdiff_t)t->bstep;
+    const ptrdiff_t shift = (ptrdiff_t)t->shift;
+    SSLH_I_P(sslh_i_sums_zero_)(sum, R, V);
+    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        if (t->skip) b += t->skip[s];
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++) p[r] = a[r < n ? r : 0] + shift;
+        for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {
+            SSLH_I_UNROLL
+            for (int v = 0; v < V; v++) {
+                bs[v] = SSLH_I_NLOAD(b + v * SSLH_I_W);
+                if (kind == SSLH_I_FLOATS) SSLH_I_AHEAD(b + v * SSLH_I_W, ahead);
+            }
+            SSLH_I_UNROLL
+            for (int r = 0; r < R; r++) SSLH_I_P(sslh_i_terms_)(sum[r], p[r][k], bs, V, kind);
+        }
+    }
+    SSLH_I_P(sslh_i_sums_out_)(sum, y, ystep, more, R, V);
+}
+/* One k of runs. They have a pointer for three rows: with their distance, once and twice, it fits the addresses of x86,
+   and 12 rows take 6 registers. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_step_)(SSLH_I_N (*sum)[4], const float *const *q, ptrdiff_t rstep,
+                                               const float *b, ptrdiff_t bnext, int R, int V, int kind) {
+    SSLH_I_N bs[4];
+    SSLH_I_UNROLL
+    for (int v = 0; v < V; v++) bs[v] = SSLH_I_NLOAD(b + v / 2 * bnext + v % 2 * SSLH_I_W);
+    SSLH_I_UNROLL
+    for (int r = 0; r < R; r++) SSLH_I_P(sslh_i_terms_)(sum[r], q[r / 3][r % 3 * rstep], bs, V, kind);
+}
+/* Runs, V registers across: 1, 2 or, with what lies bnext further, 4. Matrices in place: with each k a line of what is
+   wanted next moves nearer, see sslh_i_fetch. Otherwise: what lies 32 KB behind a and b. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_runs_core_)(const sslh_i_tile *t, const float *a, const float *b,
+                                               const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more, int R,
+                                               int V, int kind) {
+    SSLH_I_N sum[SSLH_I_MR][4];
+    const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep, bnext = (ptrdiff_t)t->bnext;
+    const ptrdiff_t rstep = t->rstep ? (ptrdiff_t)t->rstep : 1, step = fetch->ld, back = fetch->back;
+    const float *const first = a, *line = fetch->at;
+    const float *q[4] = {a, a + 3 * rstep, a + 6 * rstep, a + 9 * rstep};
+    SSLH_I_P(sslh_i_sums_zero_)(sum, R, V);
+    if (t->place) { /* one segment */
+        for (int k = t->lens[0]; k > 0;) {
+            SSLH_I_AHEAD(line, 0);
+            line += step;
+            if ((--k & 15) == 0) line += back;
+            SSLH_I_P(sslh_i_runs_step_)(sum, q, rstep, b, bnext, R, V, kind);
+            q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep;
+        }
+    } else {
+        SSLH_I_OPAQUE(t); /* or gcc keeps t->lens for both loops, in a vector register, where it waits for the sums */
+        for (int s = 0;; b = t->bs[s]) {
+            for (int k = t->lens[s]; k > 0; k--) {
+                SSLH_I_AHEAD(q[0], 32768);
+                SSLH_I_UNROLL
+                for (int v = 0; v < V; v++)
+                    if (V > 1 && (v % 2 == 0 || SSLH_I_W == 16))
+                        SSLH_I_AHEAD(b + v / 2 * bnext + v % 2 * SSLH_I_W, 32768);
+                SSLH_I_P(sslh_i_runs_step_)(sum, q, rstep, b, bnext, R, V, kind);
+                q[0] += astep, q[1] += astep, q[2] += astep, q[3] += astep, b += bstep;
+            }
+            if (++s >= t->segs) break;
+            q[0] = t->a[s] + (first - t->a[0]);
+            q[1] = q[0] + 3 * rstep, q[2] = q[0] + 6 * rstep, q[3] = q[0] + 9 * rstep;
+        }
+    }
+    SSLH_I_P(sslh_i_sums_out_)(sum, y, ystep, more, R, V);
+}
 
+/* The cores that there are: each with one and with two registers across. */
+#define SSLH_I_ROWS_ARGS const sslh_i_tile *t, const float *const *a, float *y, ptrdiff_t ystep, int more
+#define SSLH_I_RUNS_ARGS \
+    const sslh_i_tile *t, const float *a, const float *b, const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more
+#define SSLH_I_ROWS_CORE(R, V) \
+    SSLH_I_APART void SSLH_I_P(sslh_i_rows##V##x##R##_)(SSLH_I_ROWS_ARGS) { \
+        SSLH_I_P(sslh_i_rows_core_)(t, a, R, y, ystep, more, R, V, SSLH_I_FLOATS); \
+    }
+#define SSLH_I_RUNS_CORE(R, V) \
+    SSLH_I_APART void SSLH_I_P(sslh_i_runs##V##x##R##_)(SSLH_I_RUNS_ARGS) { \
+        SSLH_I_P(sslh_i_runs_core_)(t, a, b, fetch, y, ystep, more, R, V, SSLH_I_FLOATS); \
+    }
+#define SSLH_I_CORES(R) SSLH_I_ROWS_CORE(R, 1) SSLH_I_ROWS_CORE(R, 2) SSLH_I_RUNS_CORE(R, 1) SSLH_I_RUNS_CORE(R, 2)
+#define SSLH_I_ROWS_CASE(R) \
+    case R: (wide ? SSLH_I_P(sslh_i_rows2x##R##_) : SSLH_I_P(sslh_i_rows1x##R##_))(t, a, y, ystep, more); break;
+#define SSLH_I_RUNS_CASE(R) \
+    case R: \
+        (wide ? SSLH_I_P(sslh_i_runs2x##R##_) : SSLH_I_P(sslh_i_runs1x##R##_))(t, a, b, fetch, y, ystep, more); \
+        break;
+#if SSLH_I_MR == 6
+#define SSLH_I_SIZES(X) X(1) X(2) X(4) X(6)
+#else
+#define SSLH_I_SIZES(X) X(1) X(2) X(4) X(8) X(12)
+#endif
+SSLH_I_SIZES(SSLH_I_CORES)
+#ifdef SSLH_I_RUNS4
+SSLH_I_RUNS_CORE(6, 4)
+#endif
 /* The rows that one core takes of n that are left; with `spare` pointers rather some too many than too few for the
    pipeline. */
 SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
@@ -19475,36 +19325,12 @@ SSLH_I_INLINE int SSLH_I_P(sslh_i_core_)(int n, int spare) {
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, float *y, ptrdiff_t ystep, int more) {
     const float *const *a = t->a + row;
-    int wide = t->cols > SSLH_I_W;
-    switch (n) {
-    case 1: (wide ? SSLH_I_P(sslh_i_rows2x1_) : SSLH_I_P(sslh_i_rows1x1_))(t, a, y, ystep, more); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_rows2x2_) : SSLH_I_P(sslh_i_rows1x2_))(t, a, y, ystep, more); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_rows2x4_) : SSLH_I_P(sslh_i_rows1x4_))(t, a, y, ystep, more); break;
-#if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_rows2x6_) : SSLH_I_P(sslh_i_rows1x6_))(t, a, y, ystep, more); break;
-#else
-    case 8: (wide ? SSLH_I_P(sslh_i_rows2x8_) : SSLH_I_P(sslh_i_rows1x8_))(t, a, y, ystep, more); break;
-    default:
-        (wide ? SSLH_I_P(sslh_i_rows2x12_) : t->quads ? SSLH_I_P(sslh_i_quads1x12_) : SSLH_I_P(sslh_i_rows1x12_))
-        (t, a, y, ystep, more);
-        break;
-#endif
-    }
+    const int wide = t->cols > SSLH_I_W;
+    switch (n) { SSLH_I_SIZES(SSLH_I_ROWS_CASE) }
 }
-SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const sslh_i_ask *soon,
+SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const float *a, const float *b, const sslh_i_fetch *fetch,
                                       int n, int wide, float *y, ptrdiff_t ystep, int more) {
-    switch (n) {
-    case 1: (wide ? SSLH_I_P(sslh_i_runs2x1_) : SSLH_I_P(sslh_i_runs1x1_))(t, a, b, soon, y, ystep, more); break;
-    case 2: (wide ? SSLH_I_P(sslh_i_runs2x2_) : SSLH_I_P(sslh_i_runs1x2_))(t, a, b, soon, y, ystep, more); break;
-    case 4: (wide ? SSLH_I_P(sslh_i_runs2x4_) : SSLH_I_P(sslh_i_runs1x4_))(t, a, b, soon, y, ystep, more); break;
-    case 5: (wide ? SSLH_I_P(sslh_i_runs2x5_) : SSLH_I_P(sslh_i_runs1x5_))(t, a, b, soon, y, ystep, more); break;
-#if SSLH_I_MR == 6
-    default: (wide ? SSLH_I_P(sslh_i_runs2x6_) : SSLH_I_P(sslh_i_runs1x6_))(t, a, b, soon, y, ystep, more); break;
-#else
-    case 8: (wide ? SSLH_I_P(sslh_i_runs2x8_) : SSLH_I_P(sslh_i_runs1x8_))(t, a, b, soon, y, ystep, more); break;
-    default: (wide ? SSLH_I_P(sslh_i_runs2x12_) : SSLH_I_P(sslh_i_runs1x12_))(t, a, b, soon, y, ystep, more); break;
-#endif
-    }
+    switch (n) { SSLH_I_SIZES(SSLH_I_RUNS_CASE) }
 }
 
 #else /* portable C: loops of fixed length that compilers turn into vectors of whatever the target has */
@@ -19537,10 +19363,10 @@ SSLH_I_FN void SSLH_I_P(sslh_i_rows_)(const sslh_i_tile *t, int row, int n, sslh
     }
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                      const sslh_i_ask *soon, int n, int wide, sslh_real *y, ptrdiff_t ystep,
+                                      const sslh_i_fetch *fetch, int n, int wide, sslh_real *y, ptrdiff_t ystep,
                                       int more) {
     (void)more; /* never set here, see plain below */
-    (void)wide, (void)soon;
+    (void)wide, (void)fetch;
     const int four = n == 4;
     const size_t rstep = t->rstep ? t->rstep : 1;
     const ptrdiff_t from = a - t->a[0];
@@ -19586,31 +19412,18 @@ SSLH_I_INLINE void SSLH_I_P(sslh_i_put_)(const sslh_i_tile *t, int row, int rows
         }
         return;
     }
-    const sslh_i_v low = sslh_i_vset(t->relu ? 0.0f : none);
-    for (int j = 0; j < t->cols; j += 16) { /* columns that fill no register */
-        const int part = t->cols - j < 16 ? t->cols - j : 0;
-        sslh_i_v b = sslh_i_vset(-0.0f);
-        if (t->bias) b = part ? sslh_i_vloadn(t->bias + j, part) : sslh_i_vload(t->bias + j);
-        for (int r = 0; r < rows; r++) {
-            float *c = SSLH_I_P(sslh_i_row_)(t, row + r) + j;
-            const float *from = y + r * SSLH_I_NR + j;
-            sslh_i_v v = part ? sslh_i_vloadn(from, part) : sslh_i_vload(from);
-            if (t->accumulate) v = sslh_i_vadd(part ? sslh_i_vloadn(c, part) : sslh_i_vload(c), v);
-            v = sslh_i_vmax(low, sslh_i_vadd(v, b));
-            if (part) sslh_i_vstoren(c, v, part);
-            else sslh_i_vstore(c, v);
-        }
-    }
-#else
-    for (int r = 0; r < rows; r++, y += SSLH_I_NR) {
-        sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r), low = t->relu ? SSLH_I_R(0) : none;
-        for (int j = 0; j < t->cols; j++) {
-            sslh_real x = t->accumulate ? c[j] + y[j] : y[j];
-            if (t->bias) x = x + t->bias[j];
-            c[j] = low > x ? low : x;
-        }
-    }
 #endif
+    const sslh_i_v low = sslh_i_vset(t->relu ? SSLH_I_R(0) : none);
+    for (int j = 0; j < t->cols; j += 16) { /* columns that fill no register */
+        const size_t m = (size_t)(t->cols - j);
+        const sslh_i_v b = t->bias ? sslh_i_vget(t->bias + j, m) : sslh_i_vset(SSLH_I_R(-0.0));
+        for (int r = 0; r < rows; r++) {
+            sslh_real *c = SSLH_I_P(sslh_i_row_)(t, row + r) + j;
+            sslh_i_v v = sslh_i_vget(y + r * SSLH_I_NR + j, m);
+            if (t->accumulate) v = sslh_i_vadd(sslh_i_vget(c, m), v);
+            sslh_i_vput(c, sslh_i_vmax(low, sslh_i_vadd(v, b)), m);
+        }
+    }
 }
 
 /* The sums are the result, in whole registers: they need not be collected first. */
@@ -19632,112 +19445,39 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_rows_)(const sslh_i_tile *t) {
         SSLH_I_P(sslh_i_put_)(t, row, SSLH_I_MIN(n, left), y);
     }
 }
-#if SSLH_I_W > 1
-#define SSLH_I_HAS_PIXELS 1
-/* Pixels of a band: whole tiles, any number of them and of panels, for sums so short that calls and tables of pointers
-   would count. Thirds of a tile are neighbouring pixels, t->pixel apart, and share a pointer: three pointers, two
-   distances, b and what is asked for are what x86 has registers for. With each k three lines of y are asked for, over
-   all k those of the next tile; and one of t->ask, so that over all tiles it is the next band. */
-#define SSLH_I_THIRD (SSLH_I_MR / 3)
-#define SSLH_I_PIXEL(r)                                                                                                \
-    SSLH_I_MADD2(r, q[(r) / SSLH_I_THIRD][(r) % SSLH_I_THIRD == 3 ? three : (r) % SSLH_I_THIRD * one])
-#if SSLH_I_MR == 12
-#define SSLH_I_TILE SSLH_I_REP12
-#else
-#define SSLH_I_TILE SSLH_I_REP6
-#endif
-#define SSLH_I_BIAS(r)                                        \
-    u##r = SSLH_I_NMAX(low, SSLH_I_NADD(u##r, b0));           \
-    v##r = SSLH_I_NMAX(low, SSLH_I_NADD(v##r, b1));
-SSLH_I_APART void SSLH_I_P(sslh_i_pixels_)(const sslh_i_tile *t, const float *const *a, const float *b, float *y,
-                                           const float *bias, const float *ask, ptrdiff_t askstep, const float *in,
-                                           ptrdiff_t instep) {
-    SSLH_I_TILE(SSLH_I_ZERO2)
-    const ptrdiff_t one = (ptrdiff_t)t->pixel, len = t->len, gap = (ptrdiff_t)t->line - len;
-    const float *q[3] = {a[0], a[SSLH_I_THIRD], a[2 * SSLH_I_THIRD]};
-    ptrdiff_t three = 3 * one;
-    SSLH_I_OPAQUE(three);
-    for (int s = t->segs; s > 0; s--, q[0] += gap, q[1] += gap, q[2] += gap) {
-        for (const float *const end = q[0] + len; q[0] < end; q[0]++, q[1]++, q[2]++, b += SSLH_I_NR) {
-            SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);
-            SSLH_I_AHEAD(ask, 0), SSLH_I_AHEAD(ask, 64), SSLH_I_AHEAD(ask, 128);
-            ask += askstep;
-            SSLH_I_AHEAD(in, 0);
-            in += instep;
-            SSLH_I_TILE(SSLH_I_PIXEL)
-        }
-    }
-    const ptrdiff_t ystep = (ptrdiff_t)t->ldc;
-    float *z = y;
-    if (t->accumulate) {
-        SSLH_I_TILE(SSLH_I_MORE2)
-        z = y;
-    }
-    if (bias || t->relu) {
-        SSLH_I_N low = SSLH_I_NSET(t->relu ? 0.0f : SSLH_I_NONE), b0 = SSLH_I_NSET(-0.0f), b1 = b0;
-        if (bias) b0 = SSLH_I_NLOAD(bias), b1 = SSLH_I_NLOAD(bias + SSLH_I_W);
-        SSLH_I_TILE(SSLH_I_BIAS)
-    }
-    SSLH_I_TILE(SSLH_I_PUT2)
-}
-SSLH_I_FN void SSLH_I_P(sslh_i_tile_pixels_)(const sslh_i_tile *t) {
-    const ptrdiff_t next = SSLH_I_MR * (ptrdiff_t)t->ldc, terms = t->segs * (ptrdiff_t)t->len;
-    const ptrdiff_t part = next / (t->cols / SSLH_I_NR), askstep = (part + terms - 1) / terms;
-    const ptrdiff_t inpart = (ptrdiff_t)t->ask->next, instep = (inpart + terms - 1) / terms;
-    const float *const *a = t->a, *in = t->ask->at;
-    float *y = t->c;
-    for (int r = 0; r < t->rows; r += SSLH_I_MR, a += t->segs * SSLH_I_MR, y += next) {
-        const float *b = t->b, *ask = y + next;
-        for (int j = 0; j < t->cols; j += SSLH_I_NR, b += t->panel, ask += part, in += inpart)
-            SSLH_I_P(sslh_i_pixels_)(t, a, b, y + j, t->bias ? t->bias + j : NULL, ask, askstep, in, instep);
-    }
-}
-#undef SSLH_I_TILE
-#undef SSLH_I_PIXEL
-#undef SSLH_I_BIAS
-#else
-#define SSLH_I_HAS_PIXELS 0
-#endif
-
 /* Some rows of one tile. */
 SSLH_I_FN void SSLH_I_P(sslh_i_runs_part_)(const sslh_i_tile *t, const sslh_real *a, const sslh_real *b,
-                                           const sslh_i_ask *soon, int rows, int col, int cols, sslh_real *c,
+                                           const sslh_i_fetch *fetch, int rows, int col, int cols, sslh_real *c,
                                            int plain) {
     sslh_real y[SSLH_I_MR * SSLH_I_NR];
     const size_t rstep = t->rstep ? t->rstep : 1;
     const int wide = cols > SSLH_I_W;
     for (int row = 0, n; row < rows; row += n, a += (size_t)n * rstep) {
         const int left = rows - row;
-        /* 5, 5 + 2, 5 + 4, 5 + 5 and 5 + 4 + 2 are less than with a core of 8 */
-        const int five = left == 5 || (!t->spare && (left == 7 || (left > 8 && left < SSLH_I_MR)));
-        n = SSLH_I_W > 1 && five ? 5 : SSLH_I_P(sslh_i_core_)(left, t->spare);
+        n = SSLH_I_P(sslh_i_core_)(left, t->spare);
         if (plain && n <= left) {
-            SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+            SSLH_I_P(sslh_i_runs_)(t, a, b, fetch, n, wide, c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
             continue;
         }
         sslh_i_tile u = *t;
         u.cols = cols;
         u.c = c;
         u.bias = t->bias ? t->bias + col : NULL;
-        SSLH_I_P(sslh_i_runs_)(t, a, b, soon, n, wide, y, SSLH_I_NR, 0);
+        SSLH_I_P(sslh_i_runs_)(t, a, b, fetch, n, wide, y, SSLH_I_NR, 0);
         SSLH_I_P(sslh_i_put_)(&u, row, SSLH_I_MIN(n, left), y);
     }
 }
-/* What a tile's rows from `first` on and its columns from col on ask for: what is wanted soon, or its own place in
-   c. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_soon_)(const sslh_i_tile *t, int first, int col, const sslh_real *c,
-                                          sslh_i_ask *soon) {
+/* What a tile's rows from `first` on and its columns from col on fetch: what the tile says, or their own place in c,
+   12 or 16 rows 16 times, each time 4 columns further: also those of the next tile. */
+SSLH_I_INLINE sslh_i_fetch SSLH_I_P(sslh_i_fetch_)(const sslh_i_tile *t, int first, int col, const sslh_real *c) {
     const int panel = col / SSLH_I_NR, further = panel < 2 ? 0 : (panel - 2) * 256;
-    const sslh_i_ask *ask = t->ask ? &t->ask[panel < 2 ? panel : 2] : NULL;
-    if (ask && ask->at && first < ask->rows && further <= t->ask_cols) {
-        soon->at = ask->at + (size_t)(first / SSLH_I_MR) * ask->next + (size_t)further;
-        soon->ld = ask->ld;
-        soon->back = ask->back;
-    } else { /* its 12 or 16 rows 16 times, each time 4 columns further: also those of the next tile */
-        soon->at = c;
-        soon->ld = (ptrdiff_t)t->ldc;
-        soon->back = 4 - 16 * soon->ld;
-    }
+    const sslh_i_fetch own = {c, (ptrdiff_t)t->ldc, 4 - 16 * (ptrdiff_t)t->ldc, 0, 0};
+    sslh_i_fetch f;
+    if (!t->fetch) return own;
+    f = t->fetch[panel < 2 ? panel : 2];
+    if (!f.at || first >= f.rows || further > t->fetch_cols) return own;
+    f.at += (size_t)(first / SSLH_I_MR) * f.next + (size_t)further;
+    return f;
 }
 SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
     const sslh_real *a = t->a[0];
@@ -19748,15 +19488,14 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
         sslh_real *c = t->c + (size_t)first * t->ldc;
         for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext, c += SSLH_I_NR) {
             const int cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col), plain = SSLH_I_P(sslh_i_plain_)(t, cols);
-            sslh_i_ask soon;
-            SSLH_I_P(sslh_i_soon_)(t, first, col, c, &soon);
+            sslh_i_fetch fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c);
 #ifdef SSLH_I_RUNS4
             if (plain && rows == SSLH_I_MR && t->cols - col >= 2 * SSLH_I_NR) { /* 6 x 64 twice: 10 loads a k, not 14 */
-                SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
+                SSLH_I_P(sslh_i_runs4x6_)(t, a, b, &fetch, c, (ptrdiff_t)t->ldc, t->accumulate);
                 col += SSLH_I_NR;
-                SSLH_I_P(sslh_i_soon_)(t, first, col, c + SSLH_I_NR, &soon);
+                fetch = SSLH_I_P(sslh_i_fetch_)(t, first, col, c + SSLH_I_NR);
                 SSLH_I_P(sslh_i_runs4x6_)
-                (t, a + 6 * (t->rstep ? t->rstep : 1), b, &soon, c + 6 * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
+                (t, a + 6 * (t->rstep ? t->rstep : 1), b, &fetch, c + 6 * t->ldc, (ptrdiff_t)t->ldc, t->accumulate);
                 b += t->bnext;
                 c += SSLH_I_NR;
                 continue;
@@ -19765,11 +19504,11 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
 #if SSLH_I_W > 1
             if (plain && rows == SSLH_I_MR && cols == SSLH_I_NR) {
                 SSLH_I_P(SSLH_I_CAT(SSLH_I_CAT(sslh_i_runs2x, SSLH_I_MR), _))
-                (t, a, b, &soon, c, (ptrdiff_t)t->ldc, t->accumulate);
+                (t, a, b, &fetch, c, (ptrdiff_t)t->ldc, t->accumulate);
                 continue;
             }
 #endif
-            SSLH_I_P(sslh_i_runs_part_)(t, a, b, &soon, rows, col, cols, c, plain);
+            SSLH_I_P(sslh_i_runs_part_)(t, a, b, &fetch, rows, col, cols, c, plain);
         }
     }
 }
@@ -19782,69 +19521,20 @@ SSLH_I_FN void SSLH_I_P(sslh_i_tile_runs_)(const sslh_i_tile *t) {
    each rounded to nearest even, subnormal results 0: what vdpbf16ps does on Zen 5, bit for bit (tests/kernels.c). */
 #if !SSLH_I_DOUBLE
 #ifdef SSLH_I_FLUSHED
-#define SSLH_I_LOW(x) SSLH_I_NOFBITS(SSLH_I_NISHL16(SSLH_I_NBITS(x)))
-#define SSLH_I_HIGH(x) SSLH_I_NOFBITS(SSLH_I_NIAND(SSLH_I_NBITS(x), SSLH_I_NISET(-65536)))
-#define SSLH_I_DOT_emulated(x, b, s) \
-    SSLH_I_NFMA(SSLH_I_LOW(x), SSLH_I_LOW(b), SSLH_I_NFMA(SSLH_I_HIGH(x), SSLH_I_HIGH(b), s))
-/* flush-to-zero and denormals-are-zero while emulating; vdpbf16ps does so by itself */
-#define SSLH_I_FLUSH_emulated(call) SSLH_I_FLUSHED(call)
-#define SSLH_I_FLUSH_native(call) call;
-/* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
-#define SSLH_I_STRAIGHT_native (t->cols == SSLH_I_NR)
-#define SSLH_I_STRAIGHT_emulated 0
-#define SSLH_I_ALL SSLH_I_CAT(SSLH_I_REP, SSLH_I_MR)
-#define SSLH_I_PAIR_POINT(r) const float *p##r = a[r < n ? r : 0] + shift;
-#define SSLH_I_PAIR_DOT(r, value)                                                                                      \
-    {                                                                                                                  \
-        const SSLH_I_N x = SSLH_I_NSET(value);                                                                         \
-        u##r = SSLH_I_DOT(x, b0, u##r);                                                                                \
-        v##r = SSLH_I_DOT(x, b1, v##r);                                                                                \
+#define SSLH_I_PAIR_CORES(name, kind) \
+    SSLH_I_APART void SSLH_I_P(name##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y, \
+                                             ptrdiff_t ystep, int more) { \
+        SSLH_I_P(sslh_i_rows_core_)(t, a, n, y, ystep, more, SSLH_I_MR, 2, kind); \
+    } \
+    SSLH_I_APART void SSLH_I_P(name##_runs_)(SSLH_I_RUNS_ARGS) { \
+        SSLH_I_P(sslh_i_runs_core_)(t, a, b, fetch, y, ystep, more, SSLH_I_MR, 2, kind); \
     }
-#define SSLH_I_PAIR_ROW(r) SSLH_I_PAIR_DOT(r, p##r[k])
-#define SSLH_I_PAIR_RUN(r) SSLH_I_PAIR_DOT(r, a[r])
-#define SSLH_I_PAIR_TILES(kind)                                                                                        \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,    \
-                                                      ptrdiff_t ystep, int more) {                                     \
-        const float *b = t->b;                                                                                         \
-        const ptrdiff_t kstep = t->kstep ? (ptrdiff_t)t->kstep : 1, end = t->len * kstep;                              \
-        const ptrdiff_t bstep = (ptrdiff_t)t->bstep, shift = (ptrdiff_t)t->shift;                                      \
-        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            SSLH_I_ALL(SSLH_I_PAIR_POINT)                                                                              \
-            for (ptrdiff_t k = 0; k < end; k += kstep, b += bstep) {                                                   \
-                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
-                SSLH_I_ALL(SSLH_I_PAIR_ROW)                                                                            \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
-    }                                                                                                                  \
-    SSLH_I_APART void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,        \
-                                                      int more) {                                                      \
-        const ptrdiff_t astep = (ptrdiff_t)t->astep, bstep = (ptrdiff_t)t->bstep;                                      \
-        SSLH_I_ALL(SSLH_I_ZERO2)                                                                                       \
-        for (int s = 0; s < t->segs; s++) {                                                                            \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
-            for (int k = t->lens[s]; k > 0; k--, a += astep, b += bstep) {                                             \
-                const SSLH_I_N b0 = SSLH_I_NLOAD(b), b1 = SSLH_I_NLOAD(b + SSLH_I_W);                                  \
-                SSLH_I_ALL(SSLH_I_PAIR_RUN)                                                                            \
-            }                                                                                                          \
-        }                                                                                                              \
-        float *z = y;                                                                                                  \
-        if (more) {                                                                                                    \
-            SSLH_I_ALL(SSLH_I_MORE2)                                                                                   \
-            z = y;                                                                                                     \
-        }                                                                                                              \
-        SSLH_I_ALL(SSLH_I_PUT2)                                                                                        \
-    }
+SSLH_I_PAIR_CORES(sslh_i_emulated, SSLH_I_EMULATED)
+#ifdef SSLH_I_NDOT
+SSLH_I_PAIR_CORES(sslh_i_native, SSLH_I_NATIVE)
+#endif
 #else /* numbers one by one */
-#define SSLH_I_FLUSH_emulated(call) call;
-#define SSLH_I_STRAIGHT_emulated 0
+#define SSLH_I_FLUSHED(call) { call; }
 SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair) {
     const uint32_t x = sslh_i_bits_of(pair);
     const float high = sslh_i_of_bits(x & 0xffff0000u), low = sslh_i_of_bits(x << 16);
@@ -19854,91 +19544,100 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pair_madd_)(float *y, const float *b, float pair)
         y[j] = sslh_i_bfloat16_madd(low, sslh_i_of_bits(z << 16), y[j]);
     }
 }
-#define SSLH_I_PAIR_TILES(kind)                                                                                        \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,       \
-                                                   ptrdiff_t ystep, int more) {                                        \
-        (void)ystep, (void)more; /* NR, 0 */                                                                           \
-        const float *b = t->b;                                                                                         \
-        const size_t kstep = t->kstep ? t->kstep : 1;                                                                  \
-        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
-        for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {                                                            \
-            if (t->skip) b += t->skip[s];                                                                              \
-            for (size_t k = t->shift; k < t->shift + (size_t)t->len * kstep; k += kstep, b += t->bstep)                \
-                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);                \
-        }                                                                                                              \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_runs_)(const sslh_i_tile *t, int row, float *y, ptrdiff_t ystep,           \
-                                                   int more) {                                                         \
-        (void)ystep, (void)more;                                                                                       \
-        const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                            \
-        memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);                                                               \
-        for (int s = 0; s < t->segs; s++) {                                                                            \
-            const float *a = t->a[s] + row, *b = t->bs[s];                                                             \
-            for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)                                         \
-                for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);                   \
-        }                                                                                                              \
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_rows_)(const sslh_i_tile *t, const float *const *a, int n, float *y,
+                                               ptrdiff_t ystep, int more) {
+    (void)ystep, (void)more; /* NR, 0 */
+    const float *b = t->b;
+    const size_t kstep = t->kstep ? t->kstep : 1;
+    memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);
+    for (int s = 0; s < t->segs; s++, a += SSLH_I_MR) {
+        if (t->skip) b += t->skip[s];
+        for (size_t k = t->shift; k < t->shift + (size_t)t->len * kstep; k += kstep, b += t->bstep)
+            for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r][k]);
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_runs_)(const sslh_i_tile *t, const float *a, const float *b,
+                                               const sslh_i_fetch *fetch, float *y, ptrdiff_t ystep, int more) {
+    (void)fetch, (void)ystep, (void)more;
+    const ptrdiff_t row = a - t->a[0];
+    const int n = SSLH_I_MIN(SSLH_I_MR, t->rows - (int)row);
+    memset(y, 0, SSLH_I_MR * SSLH_I_NR * sizeof *y);
+    for (int s = 0; s < t->segs; s++) {
+        a = t->a[s] + row, b = t->bs[s];
+        for (int k = t->lens[s]; k > 0; k--, a += t->astep, b += t->bstep)
+            for (int r = 0; r < n; r++) SSLH_I_P(sslh_i_pair_madd_)(y + r * SSLH_I_NR, b, a[r]);
+    }
+}
+#endif
+/* The tile's rows, of which n are there: in one piece, packed (runs), or each with a pointer (rows). While they are
+   emulated subnormal numbers are 0; vdpbf16ps does so by itself. */
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_core_)(const sslh_i_tile *t, int row, int n, int packed, float *y, ptrdiff_t ystep,
+                                           int more, int kind) {
+    const sslh_i_fetch fetch = {y, ystep, 4 - 16 * ystep, 0, 0};
+#ifdef SSLH_I_NDOT
+    if (kind == SSLH_I_NATIVE) {
+        if (packed) SSLH_I_P(sslh_i_native_runs_)(t, t->a[0] + row, t->bs[0], &fetch, y, ystep, more);
+        else SSLH_I_P(sslh_i_native_rows_)(t, t->a + row, n, y, ystep, more);
+        return;
     }
 #endif
-#define SSLH_I_PAIR_KERNELS(kind)                                                                                      \
-    SSLH_I_PAIR_TILES(kind)                                                                                            \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_rows_)(const sslh_i_tile *t) {                                        \
-        float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
-        for (int row = 0, n; row < t->rows; row += n) {                                                                \
-            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
-            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t, t->cols)) {                   \
-                float *c = t->c + (size_t)row * t->ldc;                                                                \
-                SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, c, (ptrdiff_t)t->ldc, t->accumulate);                \
-                continue;                                                                                              \
-            }                                                                                                          \
-            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_rows_)(t, t->a + row, n, y, SSLH_I_NR, 0))                    \
-            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
-        }                                                                                                              \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_some_)(const sslh_i_tile *t) { /* packed rows */                           \
-        float y[SSLH_I_MR * SSLH_I_NR];                                                                                \
-        for (int row = 0, n; row < t->rows; row += n) {                                                                \
-            n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);                                                                  \
-            if (n == SSLH_I_MR && SSLH_I_STRAIGHT_##kind && SSLH_I_P(sslh_i_plain_)(t, t->cols)) {                     \
-                float *c = t->c + (size_t)row * t->ldc;                                                                \
-                SSLH_I_P(sslh_i_##kind##_runs_)(t, row, c, (ptrdiff_t)t->ldc, t->accumulate);                          \
-                continue;                                                                                              \
-            }                                                                                                          \
-            SSLH_I_FLUSH_##kind(SSLH_I_P(sslh_i_##kind##_runs_)(t, row, y, SSLH_I_NR, 0))                              \
-            SSLH_I_P(sslh_i_put_)(t, row, n, y);                                                                       \
-        }                                                                                                              \
-    }                                                                                                                  \
-    SSLH_I_FN void SSLH_I_P(sslh_i_##kind##_tile_runs_)(const sslh_i_tile *t) {                                        \
-        const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;                 \
-        const float *rows[SSLH_I_MR], *a = t->a[0], *b;                                                                \
-        sslh_i_tile u = *t;                                                                                            \
-        if (t->segs > 1) {                                                                                             \
-            SSLH_I_P(sslh_i_##kind##_some_)(t);                                                                        \
-            return;                                                                                                    \
-        }                                                                                                              \
-        u.a = rstep > 1 ? rows : &a;                                                                                   \
-        u.bs = &b;                                                                                                     \
-        u.len = t->lens[0];                                                                                            \
-        for (int first = 0; first < t->rows; first += SSLH_I_MR, a += anext) {                                         \
-            u.rows = SSLH_I_MIN(SSLH_I_MR, t->rows - first);                                                           \
-            for (int r = 0; r < u.rows; r++) rows[r] = a + (size_t)r * rstep;                                          \
-            b = t->bs[0];                                                                                              \
-            for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext) {                                        \
-                u.cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col);                                                         \
-                u.c = t->c + (size_t)first * t->ldc + (size_t)col;                                                     \
-                u.bias = t->bias ? t->bias + col : NULL;                                                               \
-                u.b = b;                                                                                               \
-                if (rstep > 1) SSLH_I_P(sslh_i_##kind##_tile_rows_)(&u); /* a matrix in place */                       \
-                else SSLH_I_P(sslh_i_##kind##_some_)(&u);                                                              \
-            }                                                                                                          \
-        }                                                                                                              \
+    (void)kind;
+    if (packed)
+        SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_runs_)(t, t->a[0] + row, t->bs[0], &fetch, y, ystep, more))
+    else SSLH_I_FLUSHED(SSLH_I_P(sslh_i_emulated_rows_)(t, t->a + row, n, y, ystep, more))
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_rows_)(const sslh_i_tile *t, int packed, int kind) {
+    float y[SSLH_I_MR * SSLH_I_NR];
+    /* whole tiles of two registers go straight into c; not while sums are flushed, which c is not */
+    const int straight = kind == SSLH_I_NATIVE && t->cols == SSLH_I_NR && SSLH_I_P(sslh_i_plain_)(t, t->cols);
+    for (int row = 0, n; row < t->rows; row += n) {
+        n = SSLH_I_MIN(SSLH_I_MR, t->rows - row);
+        if (n == SSLH_I_MR && straight) {
+            SSLH_I_P(sslh_i_pair_core_)(t, row, n, packed, t->c + (size_t)row * t->ldc, (ptrdiff_t)t->ldc,
+                                        t->accumulate, kind);
+            continue;
+        }
+        SSLH_I_P(sslh_i_pair_core_)(t, row, n, packed, y, SSLH_I_NR, 0, kind);
+        SSLH_I_P(sslh_i_put_)(t, row, n, y);
     }
-#define SSLH_I_DOT SSLH_I_DOT_emulated
-SSLH_I_PAIR_KERNELS(emulated)
-#undef SSLH_I_DOT
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_pair_tile_runs_)(const sslh_i_tile *t, int kind) {
+    const size_t rstep = t->rstep ? t->rstep : 1, anext = t->anext ? t->anext : SSLH_I_MR * rstep;
+    const float *rows[SSLH_I_MR], *a = t->a[0], *b;
+    sslh_i_tile u = *t;
+    if (t->segs > 1) {
+        SSLH_I_P(sslh_i_pair_rows_)(t, 1, kind);
+        return;
+    }
+    u.a = rstep > 1 ? rows : &a;
+    u.bs = &b;
+    u.len = t->lens[0];
+    for (int first = 0; first < t->rows; first += SSLH_I_MR, a += anext) {
+        u.rows = SSLH_I_MIN(SSLH_I_MR, t->rows - first);
+        for (int r = 0; r < u.rows; r++) rows[r] = a + (size_t)r * rstep;
+        b = t->bs[0];
+        for (int col = 0; col < t->cols; col += SSLH_I_NR, b += t->bnext) {
+            u.cols = SSLH_I_MIN(SSLH_I_NR, t->cols - col);
+            u.c = t->c + (size_t)first * t->ldc + (size_t)col;
+            u.bias = t->bias ? t->bias + col : NULL;
+            u.b = b;
+            SSLH_I_P(sslh_i_pair_rows_)(&u, rstep <= 1, kind); /* 0: a matrix in place */
+        }
+    }
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_tile_rows_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_rows_)(t, 0, SSLH_I_EMULATED);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_emulated_tile_runs_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_tile_runs_)(t, SSLH_I_EMULATED);
+}
 #ifdef SSLH_I_NDOT
-#define SSLH_I_DOT SSLH_I_NDOT
-SSLH_I_PAIR_KERNELS(native)
-#undef SSLH_I_DOT
+SSLH_I_FN void SSLH_I_P(sslh_i_native_tile_rows_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_rows_)(t, 0, SSLH_I_NATIVE);
+}
+SSLH_I_FN void SSLH_I_P(sslh_i_native_tile_runs_)(const sslh_i_tile *t) {
+    SSLH_I_P(sslh_i_pair_tile_runs_)(t, SSLH_I_NATIVE);
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_pairs_along_)(const float *x, size_t n, float *to) {
     for (; n >= 2 * SSLH_I_W; n -= 2 * SSLH_I_W, x += 2 * SSLH_I_W, to += SSLH_I_W)
         SSLH_I_NSTORE(to, SSLH_I_NALONG(SSLH_I_NLOAD(x), SSLH_I_NLOAD(x + SSLH_I_W)));
@@ -19962,25 +19661,22 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pairs_down_)(const float *x, const float *z, size
    apart; dz may be dy. Some rows at a time, there 16 columns after the other, so that sums stay in a register. */
 SSLH_I_FN void SSLH_I_P(sslh_i_relu_bias_)(const sslh_real *y, const sslh_real *dy, sslh_real *dz, sslh_real *sum,
                                            size_t rows, size_t n, size_t ld) {
-    const size_t some = SSLH_I_SOME_ROWS(n), ahead = some * ld * sizeof *dy;
+    const size_t strip = SSLH_I_NEAR_ROWS(n), ahead = strip * ld * sizeof *dy;
     const sslh_i_v zero = sslh_i_vzero();
-    for (size_t first = 0; first < rows; first += some) {
-        const size_t end = first + some < rows ? first + some : rows;
+    for (size_t first = 0; first < rows; first += strip) {
+        const size_t end = first + strip < rows ? first + strip : rows;
         for (size_t j = 0; j < n; j += 16) {
-            const int part = n - j < 16 ? (int)(n - j) : 0;
+            const size_t m = n - j;
             sslh_i_v s = zero;
             for (size_t r = first; r < end; r++) {
                 const size_t i = r * ld + j;
                 SSLH_I_AHEAD(dy + i, ahead), SSLH_I_AHEAD(y + i, ahead);
-                sslh_i_v g = part ? sslh_i_vloadn(dy + i, part) : sslh_i_vload(dy + i);
-                g = sslh_i_vselect(sslh_i_vgt(part ? sslh_i_vloadn(y + i, part) : sslh_i_vload(y + i), zero), g, zero);
-                if (part) sslh_i_vstoren(dz + i, g, part);
-                else sslh_i_vstore(dz + i, g);
+                sslh_i_v g = sslh_i_vselect(sslh_i_vgt(sslh_i_vget(y + i, m), zero), sslh_i_vget(dy + i, m), zero);
+                sslh_i_vput(dz + i, g, m);
                 s = sslh_i_vadd(s, g);
             }
-            if (sum && first) s = sslh_i_vadd(s, part ? sslh_i_vloadn(sum + j, part) : sslh_i_vload(sum + j));
-            if (sum && part) sslh_i_vstoren(sum + j, s, part);
-            else if (sum) sslh_i_vstore(sum + j, s);
+            if (sum && first) s = sslh_i_vadd(s, sslh_i_vget(sum + j, m));
+            if (sum) sslh_i_vput(sum + j, s, m);
         }
     }
 }
@@ -20001,60 +19697,64 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_n_)(sslh_real *to, int step, const sslh_real
 /* Many panels side by side, `panel` apart: from is read line after line, four at a time, so that memory is. */
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_lines_)(sslh_real *to, int step, size_t panel, const sslh_real *from, size_t ld,
                                             int cols, int k) {
-    for (int some; k > 0; k -= some, to += 4 * step, from += 4 * ld) {
+    for (int lines; k > 0; k -= lines, to += 4 * step, from += 4 * ld) {
         const sslh_real *p = from, *next = from + (k >= 8 ? 4 * ld : 0);
         sslh_real *q = to;
         int j = 0;
-        some = k < 4 ? k : 4;
-#define SSLH_I_SOON(i)                                                                               \
+        lines = k < 4 ? k : 4;
+#define SSLH_I_NEXT_LINES(i)                                                                               \
     do {                                                                                             \
         SSLH_I_PREFETCH1(next + (i));                                                                \
         SSLH_I_PREFETCH1(next + ld + (i));                                                           \
         SSLH_I_PREFETCH1(next + 2 * ld + (i));                                                       \
         SSLH_I_PREFETCH1(next + 3 * ld + (i));                                                       \
     } while (0)
-#ifdef SSLH_I_TWELVE
-        if (some == 4 && step == 12) /* four rows are three registers, whole lines of the cache */
-            for (; j + 12 <= cols; j += 12, p += 12, next += 12, q += panel) {
-                const SSLH_I_N r0 = SSLH_I_TWELVE(p), r1 = SSLH_I_TWELVE(p + ld);
-                const SSLH_I_N r2 = SSLH_I_TWELVE(p + 2 * ld), r3 = SSLH_I_TWELVE(p + 3 * ld);
-                SSLH_I_SOON(0);
-                SSLH_I_NSTORE(q, SSLH_I_JOIN0(r0, r1));
-                SSLH_I_NSTORE(q + 16, SSLH_I_JOIN1(r1, r2));
-                SSLH_I_NSTORE(q + 32, SSLH_I_JOIN2(r2, r3));
-            }
-#endif
 #if SSLH_I_W > 1
-        if (some == 4 && step == SSLH_I_NR)
+        if (lines == 4 && step == SSLH_I_NR)
             for (; j + SSLH_I_NR <= cols; j += SSLH_I_NR, p += SSLH_I_NR, next += SSLH_I_NR, q += panel) {
-#define SSLH_I_LINE(r)                                                                               \
-    SSLH_I_NSTORE(q + (r) * SSLH_I_NR, SSLH_I_NLOAD(p + (size_t)(r) * ld));                          \
-    SSLH_I_NSTORE(q + (r) * SSLH_I_NR + SSLH_I_W, SSLH_I_NLOAD(p + (size_t)(r) * ld + SSLH_I_W));
-                SSLH_I_SOON(0);
-                if (SSLH_I_W == 16) SSLH_I_SOON(16);
-                SSLH_I_REP4(SSLH_I_LINE)
-#undef SSLH_I_LINE
+                SSLH_I_NEXT_LINES(0);
+                if (SSLH_I_W == 16) SSLH_I_NEXT_LINES(16);
+                SSLH_I_UNROLL
+                for (size_t r = 0; r < 4; r++) {
+                    SSLH_I_NSTORE(q + r * SSLH_I_NR, SSLH_I_NLOAD(p + r * ld));
+                    SSLH_I_NSTORE(q + r * SSLH_I_NR + SSLH_I_W, SSLH_I_NLOAD(p + r * ld + SSLH_I_W));
+                }
             }
 #endif
         for (; j < cols; j += step, p += step, next += step, q += panel) {
             const int wide = cols - j < step ? cols - j : step;
             int r = 0;
-            if (step != 8 || j % 16 == 0) SSLH_I_SOON(0);
-            if (step > 16) SSLH_I_SOON(16);
-            for (; wide == step && step % SSLH_I_W == 0 && r < some; r++)
+            if (step != 8 || j % 16 == 0) SSLH_I_NEXT_LINES(0);
+            if (step > 16) SSLH_I_NEXT_LINES(16);
+            for (; wide == step && step % SSLH_I_W == 0 && r < lines; r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
-            for (; wide == 8 && step == 8 && r < some; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
+            for (; wide == 8 && step == 8 && r < lines; r++) memcpy(q + r * 8, p + (size_t)r * ld, 8 * sizeof *q);
 #if SSLH_I_W > 1 /* what a register carries too many is of the next line, in memory and in the panel */
-            for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : some - 1); r++)
+            for (; wide == step && step % SSLH_I_W != 0 && r < (k > 4 ? 4 : lines - 1); r++)
                 for (int l = 0; l < step; l += SSLH_I_W)
                     SSLH_I_NSTORE(q + r * step + l, SSLH_I_NLOAD(p + (size_t)r * ld + l));
 #endif
-            for (; r < some; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
+            for (; r < lines; r++) SSLH_I_P(sslh_i_pack_row_)(q + r * step, step, p + (size_t)r * ld, wide);
         }
     }
 }
-#undef SSLH_I_SOON
+#undef SSLH_I_NEXT_LINES
+#if SSLH_I_W > 1
+/* `width` rows of p, ld apart, as columns of q: ROW(i) is a register with four numbers of each fourth row from i on. */
+#define SSLH_I_TRANSPOSE(ROW, width) \
+    for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) { \
+        const SSLH_I_N r0 = ROW(0), r1 = ROW(1), r2 = ROW(2), r3 = ROW(3); \
+        const SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0); \
+        const SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1); \
+        SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0)); \
+        SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1)); \
+        SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0)); \
+        SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1)); \
+    } \
+    for (; k < kn; k++, p++, q += step) \
+        for (int i = 0; i < width; i++) q[i] = p[(size_t)i * ld];
+#endif
 SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real *from, size_t ld, int cols, int kn) {
     int j = 0;
 #ifdef SSLH_I_PANEL
@@ -20062,55 +19762,16 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         const float *p = from;
         float *q = to;
         int k = 0;
-        for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
-            SSLH_I_N r0 = SSLH_I_PANEL(0), r1 = SSLH_I_PANEL(1), r2 = SSLH_I_PANEL(2), r3 = SSLH_I_PANEL(3);
-            SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
-            SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
-            SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
-            SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1));
-            SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0));
-            SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1));
-        }
-        for (; k < kn; k++, p++, q += step)
-            for (int i = 0; i < step; i++) q[i] = p[(size_t)i * ld];
+        SSLH_I_TRANSPOSE(SSLH_I_PANEL, step)
         return;
     }
 #endif
-#ifdef SSLH_I_TRANSPOSE
+#if SSLH_I_W > 1
     for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
         const float *p = from + (size_t)j * ld;
         float *q = to + j;
         int k = 0;
-        for (; k + 8 <= kn; k += 8, p += 8, q += 8 * step) {
-            SSLH_I_TRANSPOSE
-            SSLH_I_NSTORE(q, SSLH_I_COLUMN(0));
-            SSLH_I_NSTORE(q + step, SSLH_I_COLUMN(1));
-            SSLH_I_NSTORE(q + 2 * step, SSLH_I_COLUMN(2));
-            SSLH_I_NSTORE(q + 3 * step, SSLH_I_COLUMN(3));
-            SSLH_I_NSTORE(q + 4 * step, SSLH_I_COLUMN(4));
-            SSLH_I_NSTORE(q + 5 * step, SSLH_I_COLUMN(5));
-            SSLH_I_NSTORE(q + 6 * step, SSLH_I_COLUMN(6));
-            SSLH_I_NSTORE(q + 7 * step, SSLH_I_COLUMN(7));
-        }
-        for (; k < kn; k++, p++, q += step)
-            for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
-    }
-#elif SSLH_I_W > 1
-    for (; j + SSLH_I_W <= cols; j += SSLH_I_W) {
-        const float *p = from + (size_t)j * ld;
-        float *q = to + j;
-        int k = 0;
-        for (; k + 4 <= kn; k += 4, p += 4, q += 4 * step) {
-            SSLH_I_N r0 = SSLH_I_QUAD(0), r1 = SSLH_I_QUAD(1), r2 = SSLH_I_QUAD(2), r3 = SSLH_I_QUAD(3);
-            SSLH_I_N l0 = SSLH_I_ZIP(r0, r1, 0), l1 = SSLH_I_ZIP(r2, r3, 0);
-            SSLH_I_N h0 = SSLH_I_ZIP(r0, r1, 1), h1 = SSLH_I_ZIP(r2, r3, 1);
-            SSLH_I_NSTORE(q, SSLH_I_PAIR(l0, l1, 0));
-            SSLH_I_NSTORE(q + step, SSLH_I_PAIR(l0, l1, 1));
-            SSLH_I_NSTORE(q + 2 * step, SSLH_I_PAIR(h0, h1, 0));
-            SSLH_I_NSTORE(q + 3 * step, SSLH_I_PAIR(h0, h1, 1));
-        }
-        for (; k < kn; k++, p++, q += step)
-            for (int i = 0; i < SSLH_I_W; i++) q[i] = p[(size_t)i * ld];
+        SSLH_I_TRANSPOSE(SSLH_I_QUAD, SSLH_I_W)
     }
 #endif
     if (step % SSLH_I_W == 0) /* zeros first, in whole registers */
@@ -20123,213 +19784,79 @@ SSLH_I_FN void SSLH_I_P(sslh_i_pack_t_)(sslh_real *to, int step, const sslh_real
         for (int k = 0; k < kn; k++) to[(size_t)k * (size_t)step + (size_t)j] = SSLH_I_R(0);
 }
 
-#ifdef SSLH_I_TRANSPOSE
-#define SSLH_I_HAS_DOTS 1
-/* At most 8 rows of a, and rows of b: c[r][j] = sum over k of a[r][k] b[j][k]. With so few rows packing b costs as much
-   as the product; here it is transposed in registers and used at once. Whole groups of 16 columns. */
-SSLH_I_FN void SSLH_I_P(sslh_i_tile_dots_)(const sslh_i_tile *t) {
-    float y[8 * SSLH_I_NR];
-    const size_t ld = t->bstep;
-    const int kn = t->lens[0];
-#define SSLH_I_START(r) const float *p##r = t->a[0] + (r < t->rows ? r : 0) * t->rstep;
-    SSLH_I_REP8(SSLH_I_START)
-    sslh_i_tile one = *t;
-    one.cols = 16;
-    for (int j = 0; j < t->cols; j += 16, one.c += 16) {
-        const float *p = t->bs[0] + (size_t)j * ld, *const end = p + kn;
-        int k = 0;
-        SSLH_I_REP8(SSLH_I_ZERO1)
-#define SSLH_I_STEP(r) u##r = SSLH_I_NFMA(SSLH_I_NSET(p##r[k]), x, u##r);
-#define SSLH_I_TERM(i)                       \
-    {                                        \
-        const SSLH_I_N x = SSLH_I_COLUMN(i); \
-        SSLH_I_REP8(SSLH_I_STEP)             \
-        k++;                                 \
-    }
-        for (; p + 8 <= end; p += 8) {
-            SSLH_I_TRANSPOSE
-            SSLH_I_TERM(0) SSLH_I_TERM(1) SSLH_I_TERM(2) SSLH_I_TERM(3)
-            SSLH_I_TERM(4) SSLH_I_TERM(5) SSLH_I_TERM(6) SSLH_I_TERM(7)
+/* Up to eight pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that
+   every output is one chain in that order; columns outside the image are left out. What the outputs below will read is
+   fetched pixel by pixel. Two ways through a filter row, sum[r] being output r: for three neighbouring taps and
+   neighbouring outputs each pixel of x is loaded once for all the sums that it belongs to ... */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_three_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
+                                                 uintptr_t ahead, int whole, SSLH_I_N *sum) {
+    const SSLH_I_N ws[3] = {SSLH_I_NLOAD(w), SSLH_I_NLOAD(w + d->n), SSLH_I_NLOAD(w + 2 * d->n)};
+    const ptrdiff_t pixel = (ptrdiff_t)d->n;
+    SSLH_I_UNROLL
+    for (int q = 0; q < 10; q++) { /* whole: only columns at the ends of the window can be missing */
+        if ((whole && q > 0 && q < 9) || (q >= d->q0 && q < q1)) {
+            const SSLH_I_N v = SSLH_I_NLOAD(d->x + (at + q * pixel));
+            SSLH_I_AHEAD(d->x + (at + q * pixel), ahead);
+            SSLH_I_UNROLL
+            for (int b = 0; b < 3; b++)
+                if (q >= b && q - b < 8) sum[q - b] = SSLH_I_NFMA(v, ws[b], sum[q - b]);
         }
-        for (; p < end; p++, k++) {
-            for (int i = 0; i < 16; i++) y[i] = p[(size_t)i * ld];
-            const SSLH_I_N x = SSLH_I_NLOAD(y);
-            SSLH_I_REP8(SSLH_I_STEP)
-        }
-#define SSLH_I_END(r) SSLH_I_NSTORE(y + r * SSLH_I_NR, u##r);
-        SSLH_I_REP8(SSLH_I_END)
-        one.bias = t->bias ? t->bias + j : NULL;
-        SSLH_I_P(sslh_i_put_)(&one, 0, t->rows, y);
     }
-#undef SSLH_I_START
-#undef SSLH_I_STEP
-#undef SSLH_I_TERM
-#undef SSLH_I_END
 }
-#else
-#define SSLH_I_HAS_DOTS 0
-#endif
-
-/* Asks for a slice of what the next row will need: the part of channels c .. c + W - 1, lines beside the sums, not all
-   at once. */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_ahead_)(const sslh_i_depth_next *next, size_t c) {
-    const uintptr_t width = next->per * SSLH_I_W * sizeof(sslh_real);
-    uintptr_t line = next->p + c * next->per * sizeof(sslh_real);
-    for (int q = 0; q < next->rows && SSLH_I_W > 1; q++, line += next->line * sizeof(sslh_real))
-        for (uintptr_t p = line; p < line + width; p += 512) {
-            SSLH_I_AHEAD(p, 0), SSLH_I_AHEAD(p, 64), SSLH_I_AHEAD(p, 128), SSLH_I_AHEAD(p, 192);
-            SSLH_I_AHEAD(p, 256), SSLH_I_AHEAD(p, 320), SSLH_I_AHEAD(p, 384), SSLH_I_AHEAD(p, 448);
+/* ... and a tap at a time, for any stride and dilation. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_taps_)(const sslh_i_depth *d, ptrdiff_t at, const sslh_real *w, int q1,
+                                                uintptr_t ahead, SSLH_I_N *sum) {
+    const ptrdiff_t pixel = (ptrdiff_t)d->n, step = d->step * pixel;
+    for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += d->n) {
+        const SSLH_I_N v = SSLH_I_NLOAD(w);
+        if (q >= d->q0 && q + 7 * d->step < q1) {
+            SSLH_I_UNROLL
+            for (int r = 0; r < 8; r++) {
+                sum[r] = SSLH_I_NFMA(SSLH_I_NLOAD(d->x + (at + r * step)), v, sum[r]);
+                SSLH_I_AHEAD(d->x + (at + r * step), ahead);
+            }
+        } else {
+            SSLH_I_UNROLL
+            for (int r = 0; r < 8; r++) {
+                const int in = q + r * d->step;
+                if (in >= d->q0 && in < q1) sum[r] = SSLH_I_NFMA(SSLH_I_NLOAD(d->x + (at + r * step)), v, sum[r]);
+            }
         }
+    }
 }
-
-/* Some pixels of a row of a depthwise convolution. Filter row by filter row, in it column by column, so that every
-   output is one chain in that order; columns outside the image are left out. Four functions of one form: a tap at a
-   time (any stride and dilation); for neighbouring taps and outputs, 3 or 5 across, and for 3 across with stride 2,
-   each pixel of x once for all the sums it belongs to. What the outputs below will read is asked for pixel by pixel,
-   with stride 2 (`slice`) in slices. */
-#define SSLH_I_START(r) SSLH_I_N s##r = SSLH_I_NSET(SSLH_I_R(0));
-#define SSLH_I_END(r)                                                                            \
-    if ((r) < count) {                                                                           \
-        if (d->accumulate) s##r = SSLH_I_NADD(SSLH_I_NLOAD(y + (r)*ystep + c), s##r);           \
-        SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));             \
+/* All channels that fill registers; returns how many. */
+SSLH_I_INLINE size_t SSLH_I_P(sslh_i_depth_)(const sslh_i_depth *d, int q1, int three) {
+    const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
+    const int whole = d->q0 <= 1 && q1 >= 9;
+    size_t c = 0;
+    for (; c + SSLH_I_W <= d->n; c += SSLH_I_W) {
+        const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));
+        SSLH_I_N sum[8];
+        SSLH_I_UNROLL
+        for (int r = 0; r < 8; r++) sum[r] = SSLH_I_NSET(SSLH_I_R(0));
+        for (int a = 0; a < d->rows; a++) {
+            const sslh_real *w = d->w[a] + c;
+            const ptrdiff_t at = d->at[a] + (ptrdiff_t)c;
+            const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;
+            if (!three) SSLH_I_P(sslh_i_depth_taps_)(d, at, w, q1, ahead, sum);
+            else if (whole) SSLH_I_P(sslh_i_depth_three_)(d, at, w, q1, ahead, 1, sum);
+            else SSLH_I_P(sslh_i_depth_three_)(d, at, w, q1, ahead, 0, sum);
+        }
+        SSLH_I_UNROLL
+        for (int r = 0; r < 8; r++) {
+            sslh_real *y = d->y + ((size_t)r * d->ystep + c);
+            if (r >= d->count) continue; /* sums from count on are not stored */
+            if (d->accumulate) sum[r] = SSLH_I_NADD(SSLH_I_NLOAD(y), sum[r]);
+            SSLH_I_NSTORE(y, SSLH_I_NMAX(low, SSLH_I_NADD(sum[r], bias)));
+        }
     }
-#define SSLH_I_PLAIN(r) SSLH_I_NSTORE(y + (r)*ystep + c, SSLH_I_NMAX(low, SSLH_I_NADD(s##r, bias)));
-#define SSLH_I_DEPTH(name, slice, ROW)                                                                                 \
-    SSLH_I_FN size_t SSLH_I_P(name)(const sslh_i_depth *d, int q1, SSLH_I_N low) {                                     \
-        const int q0 = d->q0, count = d->count; /* sums from count on are not stored */                                \
-        const size_t n = d->n, ystep = d->ystep;                                                                       \
-        const ptrdiff_t pixel = (ptrdiff_t)n;                                                                          \
-        const sslh_i_depth_next next = d->next;                                                                        \
-        const int plain = count == 8 && !d->accumulate;                                                                \
-        const int whole = q0 <= d->cols / 2 && q1 >= 7 * d->step + d->cols - d->cols / 2;                              \
-        const sslh_real *x = d->x;                                                                                     \
-        sslh_real *y = d->y;                                                                                           \
-        size_t c = 0;                                                                                                  \
-        for (; c + SSLH_I_W <= n; c += SSLH_I_W) {                                                                     \
-            const SSLH_I_N bias = d->bias ? SSLH_I_NLOAD(d->bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0));                   \
-            if (slice) SSLH_I_P(sslh_i_depth_ahead_)(&next, c);                                                       \
-            SSLH_I_REP8(SSLH_I_START)                                                                                  \
-            for (int a = 0; a < d->rows; a++) {                                                                        \
-                const sslh_real *w = d->w[a] + c;                                                                      \
-                ptrdiff_t at = d->at[a] + (ptrdiff_t)c;                                                                \
-                const uintptr_t ahead = a + d->fresh >= d->rows ? d->ahead : 0;                                        \
-                ROW                                                                                                    \
-            }                                                                                                          \
-            if (plain) {                                                                                               \
-                SSLH_I_REP8(SSLH_I_PLAIN)                                                                              \
-                continue;                                                                                              \
-            }                                                                                                          \
-            SSLH_I_REP8(SSLH_I_END)                                                                                    \
-        }                                                                                                              \
-        return c;                                                                                                      \
-    }
-#define SSLH_I_TAP(r)                                            \
-    s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r);        \
-    SSLH_I_AHEAD(x + from, ahead);                              \
-    from += xstep;
-#define SSLH_I_TAP_IN(r)                                         \
-    if (in >= 0 && in < q1 - q0) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + from), v, s##r); \
-    from += xstep, in += step;
-#define SSLH_I_ROW                                                                            \
-    const int step = d->step;                                                                \
-    (void)whole;                                                                             \
-    const ptrdiff_t xstep = step * pixel;                                                    \
-    for (int b = 0, q = 0; b < d->cols; b++, q += d->dil, at += d->dil * pixel, w += n) {    \
-        const SSLH_I_N v = SSLH_I_NLOAD(w);                                                  \
-        ptrdiff_t from = at;                                                                 \
-        int in = q - q0;                                                                     \
-        if (in >= 0 && q + 7 * step < q1) {                                                  \
-            SSLH_I_REP8(SSLH_I_TAP)                                                           \
-        } else {                                                                             \
-            SSLH_I_REP8(SSLH_I_TAP_IN)                                                        \
-        }                                                                                    \
-    }
-SSLH_I_DEPTH(sslh_i_depth_taps_, 0, SSLH_I_ROW)
-#undef SSLH_I_ROW
-#define SSLH_I_FLOW SSLH_I_AHEAD(x + at, ahead);
-#define SSLH_I_WEIGHT(b) const SSLH_I_N w##b = SSLH_I_NLOAD(w + (b)*n);
-#define SSLH_I_OUT(r, b) s##r = SSLH_I_NFMA(v, w##b, s##r);
-#define SSLH_I_COL(q, sums)                            \
-    if ((q) >= q0 && (q) < q1) {                      \
-        const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
-        SSLH_I_FLOW                                   \
-        sums                                          \
-    }                                                 \
-    at += pixel;
-/* `whole`: only columns at the ends of the window can be missing (a zero frame as wide as half of the filter). */
-#define SSLH_I_IN(q, sums)                            \
-    {                                                 \
-        const SSLH_I_N v = SSLH_I_NLOAD(x + at);      \
-        SSLH_I_FLOW                                   \
-        sums                                          \
-    }                                                 \
-    at += pixel;
-#define SSLH_I_ROW             \
-    SSLH_I_WEIGHTS             \
-    if (whole) {               \
-        SSLH_I_TAPS(SSLH_I_IN) \
-    } else {                   \
-        SSLH_I_TAPS(SSLH_I_COL)\
-    }
-#define SSLH_I_OUT3(i, j, k) SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 1) SSLH_I_OUT(k, 0)
-#define SSLH_I_WEIGHTS SSLH_I_REP3(SSLH_I_WEIGHT)
-#define SSLH_I_TAPS(COL)                              \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                   \
-    COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))         \
-    COL(2, SSLH_I_OUT3(0, 1, 2))                      \
-    COL(3, SSLH_I_OUT3(1, 2, 3))                      \
-    COL(4, SSLH_I_OUT3(2, 3, 4))                      \
-    COL(5, SSLH_I_OUT3(3, 4, 5))                      \
-    COL(6, SSLH_I_OUT3(4, 5, 6))                      \
-    COL(7, SSLH_I_OUT3(5, 6, 7))                      \
-    COL(8, SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))         \
-    SSLH_I_COL(9, SSLH_I_OUT(7, 2))
-SSLH_I_DEPTH(sslh_i_depth_row3_, 0, SSLH_I_ROW)
-#undef SSLH_I_TAPS
-#undef SSLH_I_WEIGHTS
-#define SSLH_I_OUT5(i, j, k, l, m) SSLH_I_OUT(i, 4) SSLH_I_OUT(j, 3) SSLH_I_OUT3(k, l, m)
-#define SSLH_I_WEIGHTS SSLH_I_REP4(SSLH_I_WEIGHT) SSLH_I_WEIGHT(4)
-#define SSLH_I_TAPS(COL)                                                                     \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
-    SSLH_I_COL(1, SSLH_I_OUT(0, 1) SSLH_I_OUT(1, 0))                                         \
-    COL(2, SSLH_I_OUT3(0, 1, 2))                                                             \
-    COL(3, SSLH_I_OUT(0, 3) SSLH_I_OUT3(1, 2, 3))                                            \
-    COL(4, SSLH_I_OUT5(0, 1, 2, 3, 4))                                                       \
-    COL(5, SSLH_I_OUT5(1, 2, 3, 4, 5))                                                       \
-    COL(6, SSLH_I_OUT5(2, 3, 4, 5, 6))                                                       \
-    COL(7, SSLH_I_OUT5(3, 4, 5, 6, 7))                                                       \
-    COL(8, SSLH_I_OUT(4, 4) SSLH_I_OUT(5, 3) SSLH_I_OUT(6, 2) SSLH_I_OUT(7, 1))              \
-    COL(9, SSLH_I_OUT(5, 4) SSLH_I_OUT(6, 3) SSLH_I_OUT(7, 2))                               \
-    SSLH_I_COL(10, SSLH_I_OUT(6, 4) SSLH_I_OUT(7, 3))                                        \
-    SSLH_I_COL(11, SSLH_I_OUT(7, 4))
-SSLH_I_DEPTH(sslh_i_depth_row5_, 0, SSLH_I_ROW)
-#undef SSLH_I_TAPS
-#undef SSLH_I_WEIGHTS
-#undef SSLH_I_FLOW
-#define SSLH_I_FLOW (void)ahead;
-#define SSLH_I_OUT2(COL, q, i, j) COL(q, SSLH_I_OUT(i, 1)) COL(q + 1, SSLH_I_OUT(i, 2) SSLH_I_OUT(j, 0))
-#define SSLH_I_WEIGHTS SSLH_I_REP3(SSLH_I_WEIGHT)
-#define SSLH_I_TAPS(COL)                                                                     \
-    SSLH_I_COL(0, SSLH_I_OUT(0, 0))                                                          \
-    SSLH_I_OUT2(COL, 1, 0, 1) SSLH_I_OUT2(COL, 3, 1, 2) SSLH_I_OUT2(COL, 5, 2, 3)            \
-    SSLH_I_OUT2(COL, 7, 3, 4) SSLH_I_OUT2(COL, 9, 4, 5) SSLH_I_OUT2(COL, 11, 5, 6)           \
-    SSLH_I_OUT2(COL, 13, 6, 7)                                                               \
-    COL(15, SSLH_I_OUT(7, 1))                                                                \
-    SSLH_I_COL(16, SSLH_I_OUT(7, 2))
-SSLH_I_DEPTH(sslh_i_depth_half3_, 1, SSLH_I_ROW)
-#undef SSLH_I_TAPS
-#undef SSLH_I_WEIGHTS
-#undef SSLH_I_ROW
-#undef SSLH_I_FLOW
+    return c;
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
-    const int close = d->step == 1 && d->dil == 1;
     /* columns that some output wants */
     const int q1 = SSLH_I_MIN(d->q1, (d->count - 1) * d->step + (d->cols - 1) * d->dil + 1);
-    const SSLH_I_N low = SSLH_I_NSET(d->relu ? SSLH_I_R(0) : SSLH_I_NONE);
-    const size_t c = (close && d->cols == 3                         ? SSLH_I_P(sslh_i_depth_row3_)
-                      : close && d->cols == 5                       ? SSLH_I_P(sslh_i_depth_row5_)
-                      : d->step == 2 && d->dil == 1 && d->cols == 3 ? SSLH_I_P(sslh_i_depth_half3_)
-                                                                    : SSLH_I_P(sslh_i_depth_taps_))(d, q1, low);
+    const int three = d->step == 1 && d->dil == 1 && d->cols == 3;
+    const size_t c = three ? SSLH_I_P(sslh_i_depth_)(d, q1, 1) : SSLH_I_P(sslh_i_depth_)(d, q1, 0);
     for (int r = 0; c < d->n && r < d->count; r++) { /* channels that fill no register */
         const int part = (int)(d->n - c);
         sslh_i_v v = sslh_i_vzero();
@@ -20349,91 +19876,60 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depthwise_)(const sslh_i_depth *d) {
     }
 }
 /* Its gradient of the weights: sums[a][b][c] += sum over j of x[a][j step - pad + b dil][c] dy[j][c], in the order of
-   j, over the columns of x that exist; all of them do for outputs in0 .. in1 - 1. Three rows and three columns of the
-   filter at a time, or one row; fewer columns come in three, too. */
+   j, over the columns of x that exist; all of them do for outputs in0 .. in1 - 1. R (3, or 1) rows and three columns of
+   the filter at a time; of fewer columns a missing one is the first once more: it loads and stores the same sums,
+   before these. */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_depth_part_)(const sslh_i_depth_grad *d, int a, int b, size_t c, int R) {
+    const size_t n = d->n, across = (size_t)d->cols * n;
+    const ptrdiff_t pixel = (ptrdiff_t)n, step = d->step * pixel;
+    const sslh_real *x = d->x + (a * d->row + (b * d->dil - d->pad) * pixel + (ptrdiff_t)c), *dy = d->dy + c;
+    sslh_real *to = d->sums + ((size_t)a * across + (size_t)b * n + c);
+    size_t column[3];
+    SSLH_I_N sum[3][3];
+    SSLH_I_UNROLL
+    for (int k = 0; k < 3; k++) {
+        column[k] = b + k < d->cols ? (size_t)k : 0;
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++) sum[r][k] = SSLH_I_NLOAD(to + (size_t)r * across + column[k] * n);
+    }
+    for (int j = 0; j < d->count; j++, dy += n) {
+        const SSLH_I_N v = SSLH_I_NLOAD(dy);
+        const int all = j >= d->in0 && j < d->in1;
+        SSLH_I_UNROLL
+        for (int k = 0; k < 3; k++) {
+            const ptrdiff_t at = (ptrdiff_t)column[k] * d->dil, col = j * d->step + b * d->dil - d->pad + at;
+            if (all || (col >= 0 && col < d->width)) {
+                SSLH_I_UNROLL
+                for (int r = 0; r < R; r++)
+                    sum[r][k] = SSLH_I_NFMA(SSLH_I_NLOAD(x + (j * step + at * pixel + r * d->row)), v, sum[r][k]);
+            }
+        }
+    }
+    SSLH_I_UNROLL
+    for (int k = 2; k >= 0; k--) {
+        SSLH_I_UNROLL
+        for (int r = 0; r < R; r++) SSLH_I_NSTORE(to + (size_t)r * across + column[k] * n, sum[r][k]);
+    }
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
     const size_t n = d->n, across = (size_t)d->cols * n;
-    const ptrdiff_t pixel = (ptrdiff_t)n, xstep = d->step * pixel, row = d->row;
-    const int step = d->step, count = d->count, in0 = d->in0, in1 = d->in1;
-    const sslh_i_depth_next next_x = d->next[0], next_dy = d->next[1];
     for (int b = 0; b < d->cols; b += 3) {
-        const int cols = SSLH_I_MIN(3, d->cols - b), none = -(1 << 30);
-        /* of x */
-        const int col0 = b * d->dil - d->pad, next1 = cols > 1 ? d->dil : none, next2 = cols > 2 ? 2 * d->dil : none;
-        /* a column that is missing is the first one once more: it loads and stores the same sums, before these */
-        const ptrdiff_t q1 = cols > 1 ? d->dil * pixel : 0, q2 = cols > 2 ? 2 * q1 : 0;
-        const size_t o1 = cols > 1 ? n : 0, o2 = cols > 2 ? 2 * n : 0;
-        for (int a = 0, some; a < d->rows; a += some) {
+        const int cols = SSLH_I_MIN(3, d->cols - b);
+        for (int a = 0, rows; a < d->rows; a += rows) {
             size_t c = 0;
-            some = d->rows - a >= 3 ? 3 : 1;
+            rows = d->rows - a >= 3 ? 3 : 1;
             for (; c + SSLH_I_W <= n; c += SSLH_I_W) {
-                const sslh_real *g = d->dy + c, *x = d->x + (a * row + col0 * pixel + (ptrdiff_t)c);
-                sslh_real *sums = d->sums + ((size_t)a * across + (size_t)b * n + c);
-                uintptr_t soon = next_x.p + c * next_x.per * sizeof(sslh_real);
-                uintptr_t soon_dy = next_dy.p + c * next_dy.per * sizeof(sslh_real);
-                const int asks = a + b == 0 && some == 3 && step == 1;
-#define SSLH_I_OPEN(r)                                                                            \
-    sslh_real *to##r = sums + (r)*across;                                                         \
-    SSLH_I_N s##r = SSLH_I_NLOAD(to##r), t##r = SSLH_I_NLOAD(to##r + o1), u##r = SSLH_I_NLOAD(to##r + o2);
-#define SSLH_I_ADD0(r) s##r = SSLH_I_NFMA(SSLH_I_NLOAD(x + (r)*row), v, s##r);
-#define SSLH_I_ADD1(r) t##r = SSLH_I_NFMA(SSLH_I_NLOAD(x1 + (r)*row), v, t##r);
-#define SSLH_I_ADD2(r) u##r = SSLH_I_NFMA(SSLH_I_NLOAD(x2 + (r)*row), v, u##r);
-#define SSLH_I_CLOSE(r)                                                                           \
-    SSLH_I_NSTORE(to##r + o2, u##r);                                                              \
-    SSLH_I_NSTORE(to##r + o1, t##r);                                                              \
-    SSLH_I_NSTORE(to##r, s##r);
-#define SSLH_I_ASK /* with each output: a line of x and one of dy */                              \
-    SSLH_I_AHEAD(soon, 0), SSLH_I_AHEAD(soon_dy, 0);                                              \
-    soon += SSLH_I_W * sizeof(sslh_real), soon_dy += SSLH_I_W * sizeof(sslh_real);
-#define SSLH_I_SUMS(R, ASK)                                                                       \
-    SSLH_I_REP##R(SSLH_I_OPEN)                                                                    \
-    for (int j = 0; j < count; j++) {                                                             \
-        const int inside = j == in0 ? in1 - j : 0;                                                \
-        const sslh_real *x1 = x + q1, *x2 = x + q2;                                               \
-        j += inside;                                                                              \
-        for (const sslh_real *end = g + (size_t)inside * n; g < end; g += n) {                    \
-            const SSLH_I_N v = SSLH_I_NLOAD(g);                                                   \
-            ASK                                                                                   \
-            SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
-            SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
-            SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
-            x += xstep, x1 += xstep, x2 += xstep;                                                 \
-        }                                                                                         \
-        if (j == count) break;                                                                    \
-        const int col = col0 + j * step;                                                          \
-        const SSLH_I_N v = SSLH_I_NLOAD(g);                                                       \
-        ASK                                                                                       \
-        if (col >= 0 && col < d->width) {                                                         \
-            SSLH_I_REP##R(SSLH_I_ADD0)                                                            \
-        }                                                                                         \
-        if (col + next1 >= 0 && col + next1 < d->width) {                                         \
-            SSLH_I_REP##R(SSLH_I_ADD1)                                                            \
-        }                                                                                         \
-        if (col + next2 >= 0 && col + next2 < d->width) {                                         \
-            SSLH_I_REP##R(SSLH_I_ADD2)                                                            \
-        }                                                                                         \
-        x += xstep, g += n;                                                                       \
-    }                                                                                             \
-    SSLH_I_REP##R(SSLH_I_CLOSE)
-                if (asks) {
-                    SSLH_I_SUMS(3, SSLH_I_ASK)
-                    continue;
-                }
-                if (some == 3) {
-                    SSLH_I_SUMS(3, )
-                } else {
-                    SSLH_I_SUMS(1, )
-                }
-                if (a + b == 0) SSLH_I_P(sslh_i_depth_ahead_)(&next_x, c), SSLH_I_P(sslh_i_depth_ahead_)(&next_dy, c);
+                if (rows == 3) SSLH_I_P(sslh_i_depth_part_)(d, a, b, c, 3);
+                else SSLH_I_P(sslh_i_depth_part_)(d, a, b, c, 1);
             }
-            for (int r = 0; c < n && r < some * cols; r++) {
-                const int part = (int)(n - c), k = r % cols;
+            for (int r = 0; c < n && r < rows * cols; r++) { /* channels that fill no register */
+                const int part = (int)(n - c), k = r % cols, col0 = (b + k) * d->dil - d->pad;
                 const sslh_real *x = d->x + ((a + r / cols) * d->row + (ptrdiff_t)c);
                 sslh_real *to = d->sums + ((size_t)(a + r / cols) * across + (size_t)(b + k) * n + c);
                 sslh_i_v v = sslh_i_vloadn(to, part);
-                for (int j = 0, col = col0 + k * d->dil; j < count; j++, col += step)
+                for (int j = 0, col = col0; j < d->count; j++, col += d->step)
                     if (col >= 0 && col < d->width)
-                        v = sslh_i_vfma(sslh_i_vloadn(x + col * pixel, part),
+                        v = sslh_i_vfma(sslh_i_vloadn(x + col * (ptrdiff_t)n, part),
                                         sslh_i_vloadn(d->dy + ((size_t)j * n + c), part), v);
                 sslh_i_vstoren(to, v, part);
             }
@@ -20443,44 +19939,32 @@ SSLH_I_FN void SSLH_I_P(sslh_i_depth_sums_)(const sslh_i_depth_grad *d) {
 /* y[i] += a[i] b[i] (b NULL: y[i] += f a[i]), i < n */
 SSLH_I_FN void SSLH_I_P(sslh_i_madd_row_)(sslh_real *y, const sslh_real *a, const sslh_real *b, sslh_real f, size_t n) {
     sslh_i_v factor = sslh_i_vset(f);
-    size_t i = 0;
-    for (; i + 16 <= n; i += 16)
-        sslh_i_vstore(y + i, sslh_i_vfma(sslh_i_vload(a + i), b ? sslh_i_vload(b + i) : factor, sslh_i_vload(y + i)));
-    if (i < n) {
-        int part = (int)(n - i);
-        sslh_i_v v = sslh_i_vfma(sslh_i_vloadn(a + i, part), b ? sslh_i_vloadn(b + i, part) : factor,
-                                 sslh_i_vloadn(y + i, part));
-        sslh_i_vstoren(y + i, v, part);
+    for (size_t i = 0; i < n; i += 16) {
+        const sslh_i_v v = b ? sslh_i_vget(b + i, n - i) : factor;
+        sslh_i_vput(y + i, sslh_i_vfma(sslh_i_vget(a + i, n - i), v, sslh_i_vget(y + i, n - i)), n - i);
     }
 }
 /* One pixel of a maximum: y[c] = max over t of p[t][c]; NaN wins. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_pixel_)(int taps, const sslh_real *const *p, size_t n, sslh_real *y) {
     for (size_t j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? (int)(n - j) : 0;
-        sslh_i_v s = part ? sslh_i_vloadn(p[0] + j, part) : sslh_i_vload(p[0] + j);
+        sslh_i_v s = sslh_i_vget(p[0] + j, n - j);
         for (int t = 1; t < taps; t++) {
-            sslh_i_v x = part ? sslh_i_vloadn(p[t] + j, part) : sslh_i_vload(p[t] + j);
+            sslh_i_v x = sslh_i_vget(p[t] + j, n - j);
             s = sslh_i_vselect(sslh_i_mor(sslh_i_vgt(x, s), sslh_i_vnan(x)), x, s);
         }
-        if (part) sslh_i_vstoren(y + j, s, part);
-        else sslh_i_vstore(y + j, s);
+        sslh_i_vput(y + j, s, n - j);
     }
 }
 /* Its gradient: the first t with p[t][c] = y[c] receives dy[c] in d[t][c]. */
 SSLH_I_FN void SSLH_I_P(sslh_i_max_back_)(int taps, const sslh_real *const *p, size_t n, const sslh_real *y,
                                           const sslh_real *dy, sslh_real *const *d) {
     for (size_t j = 0; j < n; j += 16) {
-        int part = n - j < 16 ? (int)(n - j) : 0;
-        sslh_i_v v = part ? sslh_i_vloadn(y + j, part) : sslh_i_vload(y + j), zero = sslh_i_vzero();
-        sslh_i_v g = part ? sslh_i_vloadn(dy + j, part) : sslh_i_vload(dy + j); /* what has not found its place yet */
+        const size_t m = n - j;
+        sslh_i_v v = sslh_i_vget(y + j, m), zero = sslh_i_vzero(), g = sslh_i_vget(dy + j, m); /* g: not placed yet */
         for (int t = 0; t < taps; t++) {
-            sslh_i_v x = part ? sslh_i_vloadn(p[t] + j, part) : sslh_i_vload(p[t] + j);
-            sslh_i_v old = part ? sslh_i_vloadn(d[t] + j, part) : sslh_i_vload(d[t] + j);
-            sslh_i_m here = sslh_i_veq(x, v);
-            old = sslh_i_vadd(old, sslh_i_vselect(here, g, zero));
+            sslh_i_m here = sslh_i_veq(sslh_i_vget(p[t] + j, m), v);
+            sslh_i_vput(d[t] + j, sslh_i_vadd(sslh_i_vget(d[t] + j, m), sslh_i_vselect(here, g, zero)), m);
             g = sslh_i_vselect(here, zero, g);
-            if (part) sslh_i_vstoren(d[t] + j, old, part);
-            else sslh_i_vstore(d[t] + j, old);
         }
     }
 }
@@ -20518,194 +20002,134 @@ SSLH_I_FN void SSLH_I_P(sslh_i_fold_)(const sslh_real *const *lines, int count, 
             [  0  -+ba2   -a2   +-b    1  0 ]   two rows: m(x) / (x -+ b)
             [  0   a2b2    0   -a2-b2  0  1 ]   m(x)
        N0 = a2b2 = 225/256,   Na = 2 a2 (a2-b2) = -2975/2048,   Nb = 2 b2 (b2-a2) = 1071/128     (a2 = a^2, a3 = a^3 ..)
-   The pairs of points +-p share their even and odd halves. Each function below applies one matrix to six (four, three)
-   registers and writes the results s numbers apart; the two-dimensional transforms call it for rows, then for
-   columns. */
+   The pairs of points +-p share their even and odd halves. A transform of one dimension applies a matrix to registers
+   and writes the results s numbers apart; in two dimensions it is applied to rows, then to columns. */
 #define SSLH_I_WA SSLH_I_R(0.625)
 #define SSLH_I_WB SSLH_I_R(1.5)
 #define SSLH_I_WA2 SSLH_I_R(0.390625)
 #define SSLH_I_WB2 SSLH_I_R(2.25)
 #define SSLH_I_WN(x) SSLH_I_NSET(x)
-/* B' d */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(SSLH_I_N d0, SSLH_I_N d1, SSLH_I_N d2, SSLH_I_N d3, SSLH_I_N d4,
-                                            SSLH_I_N d5, sslh_real *v, size_t s) {
+/* v = B' d: 6 -> 6 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_b_)(const SSLH_I_N *d, sslh_real *v, size_t s) {
     const SSLH_I_N a2b2 = SSLH_I_WN(SSLH_I_WA2 * SSLH_I_WB2), sum = SSLH_I_WN(-SSLH_I_WA2 - SSLH_I_WB2);
-    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d2, d4), o = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d1, d3);
-    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d2, d4), p = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d1, d3);
-    SSLH_I_N x = SSLH_I_NFMA(sum, d2, d4), y = SSLH_I_NFMA(sum, d3, d5);
-    x = SSLH_I_NFMA(a2b2, d0, x);
-    y = SSLH_I_NFMA(a2b2, d1, y);
-    SSLH_I_NSTORE(v, x);
+    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d[2], d[4]), o = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB2), d[1], d[3]);
+    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d[2], d[4]), p = SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA2), d[1], d[3]);
+    SSLH_I_N x = SSLH_I_NFMA(sum, d[2], d[4]), y = SSLH_I_NFMA(sum, d[3], d[5]);
+    SSLH_I_NSTORE(v, SSLH_I_NFMA(a2b2, d[0], x));
     SSLH_I_NSTORE(v + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA), o, e));
     SSLH_I_NSTORE(v + 2 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA), o, e));
     SSLH_I_NSTORE(v + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB), p, f));
     SSLH_I_NSTORE(v + 4 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB), p, f));
-    SSLH_I_NSTORE(v + 5 * s, y);
+    SSLH_I_NSTORE(v + 5 * s, SSLH_I_NFMA(a2b2, d[1], y));
 }
-/* A' m */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(SSLH_I_N m0, SSLH_I_N m1, SSLH_I_N m2, SSLH_I_N m3, SSLH_I_N m4,
-                                            SSLH_I_N m5, sslh_real *y, size_t s) {
-    SSLH_I_N e = SSLH_I_NADD(m1, m2), o = SSLH_I_NSUB(m1, m2), f = SSLH_I_NADD(m3, m4), p = SSLH_I_NSUB(m3, m4);
-    SSLH_I_N y0 = SSLH_I_NADD(m0, e), y1 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA), o),
-             y2 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA2), e);
-    SSLH_I_N y3 = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA * SSLH_I_WA2), o, m5);
-    y0 = SSLH_I_NADD(y0, f);
-    SSLH_I_NSTORE(y, y0);
+/* y = A' m: 6 -> 4 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_a_)(const SSLH_I_N *m, sslh_real *y, size_t s) {
+    SSLH_I_N e = SSLH_I_NADD(m[1], m[2]), o = SSLH_I_NSUB(m[1], m[2]);
+    SSLH_I_N f = SSLH_I_NADD(m[3], m[4]), p = SSLH_I_NSUB(m[3], m[4]);
+    SSLH_I_N y0 = SSLH_I_NADD(m[0], e), y1 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA), o);
+    SSLH_I_N y2 = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_WA2), e), y3 = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA * SSLH_I_WA2), o, m[5]);
+    SSLH_I_NSTORE(y, SSLH_I_NADD(y0, f));
     SSLH_I_NSTORE(y + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB), p, y1));
     SSLH_I_NSTORE(y + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), f, y2));
     SSLH_I_NSTORE(y + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB * SSLH_I_WB2), p, y3));
 }
-/* A y */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(SSLH_I_N y0, SSLH_I_N y1, SSLH_I_N y2, SSLH_I_N y3, sslh_real *e,
-                                             size_t s) {
-    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y2, y0), o = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y3, y1);
-    SSLH_I_N g = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y2, y0), p = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y3, y1);
-    SSLH_I_NSTORE(e, y0);
+/* e = A y: 4 -> 6 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_at_)(const SSLH_I_N *y, sslh_real *e, size_t s) {
+    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y[2], y[0]), o = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA2), y[3], y[1]);
+    SSLH_I_N g = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y[2], y[0]), p = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB2), y[3], y[1]);
+    SSLH_I_NSTORE(e, y[0]);
     SSLH_I_NSTORE(e + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WA), o, f));
     SSLH_I_NSTORE(e + 2 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WA), o, f));
     SSLH_I_NSTORE(e + 3 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_WB), p, g));
     SSLH_I_NSTORE(e + 4 * s, SSLH_I_NFMA(SSLH_I_WN(-SSLH_I_WB), p, g));
-    SSLH_I_NSTORE(e + 5 * s, y3);
+    SSLH_I_NSTORE(e + 5 * s, y[3]);
 }
-/* G g: 1/N0 = 256/225, 1/Na = -2048/2975, a/Na = -256/595, a2/Na = -32/119, 1/Nb = 128/1071, b/Nb = 64/357, b2/Nb =
-   32/119 */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_g_)(SSLH_I_N g0, SSLH_I_N g1, SSLH_I_N g2, sslh_real *u, size_t s) {
-    const SSLH_I_N third = SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), oa = SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)),
-                   ob = SSLH_I_WN(SSLH_I_R(64.0 / 357.0));
-    SSLH_I_N x = SSLH_I_NMUL(third, g2), nx = SSLH_I_NNEG(x);
-    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), g0, nx),
-             f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), g0, x);
-    SSLH_I_NSTORE(u, SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), g0));
-    SSLH_I_NSTORE(u + s, SSLH_I_NFMA(oa, g1, e));
-    SSLH_I_NSTORE(u + 2 * s, SSLH_I_NFMA(SSLH_I_NNEG(oa), g1, e));
-    SSLH_I_NSTORE(u + 3 * s, SSLH_I_NFMA(ob, g1, f));
-    SSLH_I_NSTORE(u + 4 * s, SSLH_I_NFMA(SSLH_I_NNEG(ob), g1, f));
-    SSLH_I_NSTORE(u + 5 * s, g2);
+/* u = G g: 3 -> 6. 1/N0 = 256/225, 1/Na = -2048/2975, a/Na = -256/595, a2/Na = -32/119, 1/Nb = 128/1071, b/Nb = 64/357,
+   b2/Nb = 32/119 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_g_)(const SSLH_I_N *g, sslh_real *u, size_t s) {
+    const SSLH_I_N oa = SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), ob = SSLH_I_WN(SSLH_I_R(64.0 / 357.0));
+    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), g[2]), nx = SSLH_I_NNEG(x);
+    SSLH_I_N e = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), g[0], nx);
+    SSLH_I_N f = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), g[0], x);
+    SSLH_I_NSTORE(u, SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), g[0]));
+    SSLH_I_NSTORE(u + s, SSLH_I_NFMA(oa, g[1], e));
+    SSLH_I_NSTORE(u + 2 * s, SSLH_I_NFMA(SSLH_I_NNEG(oa), g[1], e));
+    SSLH_I_NSTORE(u + 3 * s, SSLH_I_NFMA(ob, g[1], f));
+    SSLH_I_NSTORE(u + 4 * s, SSLH_I_NFMA(SSLH_I_NNEG(ob), g[1], f));
+    SSLH_I_NSTORE(u + 5 * s, g[2]);
 }
-/* G' u */
-SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(SSLH_I_N u0, SSLH_I_N u1, SSLH_I_N u2, SSLH_I_N u3, SSLH_I_N u4,
-                                             SSLH_I_N u5, sslh_real *g, size_t s) {
-    SSLH_I_N e = SSLH_I_NADD(u1, u2), o = SSLH_I_NSUB(u1, u2), f = SSLH_I_NADD(u3, u4), p = SSLH_I_NSUB(u3, u4);
-    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), u0),
-             y = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), o);
-    SSLH_I_N z = SSLH_I_NSUB(f, e);
+/* g = G' u: 6 -> 3 */
+SSLH_I_INLINE void SSLH_I_P(sslh_i_wino_gt_)(const SSLH_I_N *u, sslh_real *g, size_t s) {
+    SSLH_I_N e = SSLH_I_NADD(u[1], u[2]), o = SSLH_I_NSUB(u[1], u[2]);
+    SSLH_I_N f = SSLH_I_NADD(u[3], u[4]), p = SSLH_I_NSUB(u[3], u[4]), z = SSLH_I_NSUB(f, e);
+    SSLH_I_N x = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(256.0 / 225.0)), u[0]);
+    SSLH_I_N y = SSLH_I_NMUL(SSLH_I_WN(SSLH_I_R(-256.0 / 595.0)), o);
     x = SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(-2048.0 / 2975.0)), e, x);
     SSLH_I_NSTORE(g, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(128.0 / 1071.0)), f, x));
     SSLH_I_NSTORE(g + s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(64.0 / 357.0)), p, y));
-    SSLH_I_NSTORE(g + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), z, u5));
+    SSLH_I_NSTORE(g + 2 * s, SSLH_I_NFMA(SSLH_I_WN(SSLH_I_R(32.0 / 119.0)), z, u[5]));
 }
 
-/* The transforms in two dimensions, of n channels at a time (a multiple of W); t holds the result of the first step.
-   Results that belong to one of the 36 points lie `plane` apart. */
-#define SSLH_I_WL(p) SSLH_I_NLOAD(p)
+/* The transforms in two dimensions, of n channels at a time (a multiple of W): in x in values, value number i at
+   FROM(i), become out x out in `to`, (i,j) at i row + j column. Results that belong to one of the 36 points lie `plane`
+   apart. */
+#define SSLH_I_WINO(in, out, matrix, FROM, to, column, row) \
+    { \
+        sslh_real t[in * out * SSLH_I_W]; \
+        SSLH_I_N d[in]; \
+        SSLH_I_UNROLL \
+        for (int i = 0; i < in; i++) { \
+            SSLH_I_UNROLL \
+            for (int k = 0; k < in; k++) d[k] = SSLH_I_NLOAD(FROM(in * i + k) + c); \
+            SSLH_I_P(sslh_i_wino_##matrix##_)(d, t + i * out * SSLH_I_W, SSLH_I_W); \
+        } \
+        SSLH_I_UNROLL \
+        for (int j = 0; j < out; j++) { \
+            SSLH_I_UNROLL \
+            for (int k = 0; k < in; k++) d[k] = SSLH_I_NLOAD(t + (k * out + j) * SSLH_I_W); \
+            SSLH_I_P(sslh_i_wino_##matrix##_)(d, (to) + (size_t)j * (column), row); \
+        } \
+    }
+#define SSLH_I_PIXEL(i) p[i]
+#define SSLH_I_POINT(i) m + (size_t)(i) * plane
 /* v = B' d B; p: the 6 x 6 pixels of the window */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_input_)(const sslh_real *const *p, size_t n, sslh_real *v, size_t plane) {
-    enum { W = SSLH_I_W };
-    sslh_real t[36 * W];
-    for (size_t c = 0; c < n; c += W) {
-        SSLH_I_UNROLL
-        for (int i = 0; i < 36; i += 6)
-            SSLH_I_P(sslh_i_wino_b_)
-            (SSLH_I_WL(p[i] + c), SSLH_I_WL(p[i + 1] + c), SSLH_I_WL(p[i + 2] + c), SSLH_I_WL(p[i + 3] + c),
-             SSLH_I_WL(p[i + 4] + c), SSLH_I_WL(p[i + 5] + c), t + i * W, W);
-        SSLH_I_UNROLL
-        for (int j = 0; j < 6; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_b_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 18 * W), SSLH_I_WL(q + 24 * W),
-             SSLH_I_WL(q + 30 * W), v + (size_t)j * plane + c, 6 * plane);
-        }
-    }
+    for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(6, 6, b, SSLH_I_PIXEL, v + c, plane, 6 * plane)
 }
 /* e = A dY A'; p: the 4 x 4 pixels of the tile */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_grad_)(const sslh_real *const *p, size_t n, sslh_real *e, size_t plane) {
-    enum { W = SSLH_I_W };
-    sslh_real t[24 * W];
-    for (size_t c = 0; c < n; c += W) {
-        SSLH_I_UNROLL
-        for (int i = 0; i < 4; i++)
-            SSLH_I_P(sslh_i_wino_at_)(SSLH_I_WL(p[4 * i] + c), SSLH_I_WL(p[4 * i + 1] + c), SSLH_I_WL(p[4 * i + 2] + c),
-                                      SSLH_I_WL(p[4 * i + 3] + c), t + 6 * i * W, W);
-        SSLH_I_UNROLL
-        for (int j = 0; j < 6; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_at_)(SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 18 * W),
-                                      e + (size_t)j * plane + c, 6 * plane);
-        }
-    }
+    for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(4, 6, at, SSLH_I_PIXEL, e + c, plane, 6 * plane)
 }
 /* y = relu([y +] A' m A + bias); p: where the 4 x 4 pixels go */
 SSLH_I_FN void SSLH_I_P(sslh_i_wino_output_)(const sslh_real *m, size_t plane, size_t n, sslh_real *const *p,
                                              const sslh_real *bias, int relu, int accumulate) {
-    enum { W = SSLH_I_W };
-    sslh_real t[24 * W];
-    sslh_real y[16 * W];
+    sslh_real y[16 * SSLH_I_W];
     const SSLH_I_N low = SSLH_I_NSET(relu ? SSLH_I_R(0) : SSLH_I_NONE);
-    for (size_t c = 0; c < n; c += W) {
-        SSLH_I_UNROLL
-        for (int i = 0; i < 6; i++) {
-            const sslh_real *q = m + (size_t)(6 * i) * plane + c;
-            SSLH_I_P(sslh_i_wino_a_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
-             SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 4 * i * W, W);
-        }
-        SSLH_I_UNROLL
-        for (int j = 0; j < 4; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_a_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 4 * W), SSLH_I_WL(q + 8 * W), SSLH_I_WL(q + 12 * W), SSLH_I_WL(q + 16 * W),
-             SSLH_I_WL(q + 20 * W), y + j * W, 4 * W);
-        }
-        const SSLH_I_N b = bias ? SSLH_I_WL(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0)); /* adding -0 changes nothing */
+    for (size_t c = 0; c < n; c += SSLH_I_W) {
+        SSLH_I_WINO(6, 4, a, SSLH_I_POINT, y, SSLH_I_W, 4 * SSLH_I_W)
+        const SSLH_I_N b = bias ? SSLH_I_NLOAD(bias + c) : SSLH_I_NSET(SSLH_I_R(-0.0)); /* adding -0 changes nothing */
         SSLH_I_UNROLL
         for (int i = 0; i < 16; i++) {
-            SSLH_I_N x = SSLH_I_WL(y + i * W);
-            if (accumulate) x = SSLH_I_NADD(SSLH_I_WL(p[i] + c), x);
-            x = SSLH_I_NADD(x, b);
-            x = SSLH_I_NMAX(low, x);
-            SSLH_I_NSTORE(p[i] + c, x);
+            SSLH_I_N x = SSLH_I_NLOAD(y + i * SSLH_I_W);
+            if (accumulate) x = SSLH_I_NADD(SSLH_I_NLOAD(p[i] + c), x);
+            SSLH_I_NSTORE(p[i] + c, SSLH_I_NMAX(low, SSLH_I_NADD(x, b)));
         }
     }
 }
-/* u = G g G'; the taps of g lie `step` apart */
-SSLH_I_FN void SSLH_I_P(sslh_i_wino_weight_)(const sslh_real *g, size_t step, size_t n, sslh_real *u, size_t plane) {
-    enum { W = SSLH_I_W };
-    sslh_real t[18 * W];
-    for (size_t c = 0; c < n; c += W) {
-        for (int i = 0; i < 3; i++) {
-            const sslh_real *q = g + (size_t)(3 * i) * step + c;
-            SSLH_I_P(sslh_i_wino_g_)(SSLH_I_WL(q), SSLH_I_WL(q + step), SSLH_I_WL(q + 2 * step), t + 6 * i * W, W);
-        }
-        for (int j = 0; j < 6; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_g_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 12 * W), u + (size_t)j * plane + c, 6 * plane);
-        }
-    }
+/* u = G g G'; the taps of m = g lie `plane` apart */
+SSLH_I_FN void SSLH_I_P(sslh_i_wino_weight_)(const sslh_real *m, size_t plane, size_t n, sslh_real *u, size_t u_plane) {
+    for (size_t c = 0; c < n; c += SSLH_I_W) SSLH_I_WINO(3, 6, g, SSLH_I_POINT, u + c, u_plane, 6 * u_plane)
 }
-/* dg = [dg +] G' u G */
-SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, size_t n, sslh_real *g, size_t step,
+/* dg = [dg +] G' m G */
+SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *m, size_t plane, size_t n, sslh_real *g, size_t step,
                                               int accumulate) {
-    enum { W = SSLH_I_W };
-    sslh_real t[18 * W];
-    sslh_real y[9 * W];
-    for (size_t c = 0; c < n; c += W) {
-        for (int i = 0; i < 6; i++) {
-            const sslh_real *q = u + (size_t)(6 * i) * plane + c;
-            SSLH_I_P(sslh_i_wino_gt_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + plane), SSLH_I_WL(q + 2 * plane), SSLH_I_WL(q + 3 * plane),
-             SSLH_I_WL(q + 4 * plane), SSLH_I_WL(q + 5 * plane), t + 3 * i * W, W);
-        }
-        for (int j = 0; j < 3; j++) {
-            const sslh_real *q = t + j * W;
-            SSLH_I_P(sslh_i_wino_gt_)
-            (SSLH_I_WL(q), SSLH_I_WL(q + 3 * W), SSLH_I_WL(q + 6 * W), SSLH_I_WL(q + 9 * W), SSLH_I_WL(q + 12 * W),
-             SSLH_I_WL(q + 15 * W), y + j * W, 3 * W);
-        }
+    sslh_real y[9 * SSLH_I_W];
+    for (size_t c = 0; c < n; c += SSLH_I_W) {
+        SSLH_I_WINO(6, 3, gt, SSLH_I_POINT, y, SSLH_I_W, 3 * SSLH_I_W)
         for (int i = 0; i < 9; i++) {
             sslh_real *to = g + (size_t)i * step + c;
-            SSLH_I_N x = SSLH_I_WL(y + i * W);
-            if (accumulate) x = SSLH_I_NADD(SSLH_I_WL(to), x);
+            SSLH_I_N x = SSLH_I_NLOAD(y + i * SSLH_I_W);
+            if (accumulate) x = SSLH_I_NADD(SSLH_I_NLOAD(to), x);
             SSLH_I_NSTORE(to, x);
         }
     }
@@ -20713,17 +20137,6 @@ SSLH_I_FN void SSLH_I_P(sslh_i_wino_dweight_)(const sslh_real *u, size_t plane, 
 
 /* --- kernels: element-wise, optimisers, reductions, softmax, norms, dropout --- */
 
-/* The last part of an array: m >= 16 values left give a full vector, fewer a partial one (the other lanes are 0). */
-#define sslh_i_vget SSLH_I_P(sslh_i_vget_)
-#define sslh_i_vput SSLH_I_P(sslh_i_vput_)
-#define sslh_i_vfirst SSLH_I_P(sslh_i_vfirst_)
-SSLH_I_INLINE sslh_i_v sslh_i_vget(const sslh_real *p, size_t m) {
-    return m >= 16 ? sslh_i_vload(p) : sslh_i_vloadn(p, (int)m);
-}
-SSLH_I_INLINE void sslh_i_vput(sslh_real *p, sslh_i_v x, size_t m) {
-    if (m >= 16) sslh_i_vstore(p, x);
-    else sslh_i_vstoren(p, x, (int)m);
-}
 /* The same for arrays that are read or written once, from one end to the other: what comes 4 KB later is asked for. A
    processor's own prefetchers follow one such array well, two and three side by side less so: from memory the backward
    kernels are 1.1 to 1.8 times as fast with it; from the second level 10 to 40 % slower, which takes little time. */
@@ -20784,21 +20197,25 @@ SSLH_I_VLIBM(sslh_i_vlog, sslh_i_log)
 SSLH_I_VLIBM(sslh_i_vtanh, sslh_i_tanh)
 SSLH_I_VLIBM(sslh_i_verf, sslh_i_erf)
 #else
-/* e^x = 2^n e^r; the limits keep the exponents in range and still give 0 and Inf. NaN stays NaN. */
-SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
-    x = sslh_i_vmax(SSLH_I_K(-104.0f), sslh_i_vmin(SSLH_I_K(89.0f), x));
-    sslh_i_v n = sslh_i_vround(sslh_i_vmul(x, SSLH_I_K(1.44269504088896341f)));
-    n = sslh_i_vmax(n, SSLH_I_K(-151.0f)); /* NaN becomes a number that fits an integer */
-    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x);
+/* e^r, r = x - n ln 2 */
+#define sslh_i_vexp_rest SSLH_I_P(sslh_i_vexp_rest_)
+SSLH_I_INLINE sslh_i_v sslh_i_vexp_rest(sslh_i_v x, sslh_i_v n) {
+    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x), y = SSLH_I_K(1.9875691500e-4f);
     r = sslh_i_vfma(n, SSLH_I_K(2.12194440e-4f), r);
-    sslh_i_v y = SSLH_I_K(1.9875691500e-4f);
     y = sslh_i_vfma(y, r, SSLH_I_K(1.3981999507e-3f));
     y = sslh_i_vfma(y, r, SSLH_I_K(8.3334519073e-3f));
     y = sslh_i_vfma(y, r, SSLH_I_K(4.1665795894e-2f));
     y = sslh_i_vfma(y, r, SSLH_I_K(1.6666665459e-1f));
     y = sslh_i_vfma(y, r, SSLH_I_K(5.0000001201e-1f));
     y = sslh_i_vfma(y, sslh_i_vmul(r, r), r);
-    y = sslh_i_vadd(y, SSLH_I_K(1.0f));
+    return sslh_i_vadd(y, SSLH_I_K(1.0f));
+}
+/* e^x = 2^n e^r; the limits keep the exponents in range and still give 0 and Inf. NaN stays NaN. */
+SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
+    x = sslh_i_vmax(SSLH_I_K(-104.0f), sslh_i_vmin(SSLH_I_K(89.0f), x));
+    sslh_i_v n = sslh_i_vround(sslh_i_vmul(x, SSLH_I_K(1.44269504088896341f)));
+    n = sslh_i_vmax(n, SSLH_I_K(-151.0f)); /* NaN becomes a number that fits an integer */
+    sslh_i_v y = sslh_i_vexp_rest(x, n);
     /* 2^n in two factors: subnormal results and 2^128 are outside the range of one */
     sslh_i_v h = sslh_i_vround(sslh_i_vmul(n, SSLH_I_K(0.5f)));
     sslh_i_vi one = sslh_i_viset(127);
@@ -20811,16 +20228,7 @@ SSLH_I_BIG sslh_i_v sslh_i_vexp(sslh_i_v x) {
 SSLH_I_BUSY sslh_i_v sslh_i_vexp_neg(sslh_i_v x) {
     sslh_i_v t = sslh_i_vfma(x, SSLH_I_K(1.44269504088896341f), SSLH_I_K(12582912.0f));
     sslh_i_v n = sslh_i_vsub(t, SSLH_I_K(12582912.0f));
-    sslh_i_v r = sslh_i_vfma(n, SSLH_I_K(-0.693359375f), x);
-    r = sslh_i_vfma(n, SSLH_I_K(2.12194440e-4f), r);
-    sslh_i_v y = SSLH_I_K(1.9875691500e-4f);
-    y = sslh_i_vfma(y, r, SSLH_I_K(1.3981999507e-3f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(8.3334519073e-3f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(4.1665795894e-2f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(1.6666665459e-1f));
-    y = sslh_i_vfma(y, r, SSLH_I_K(5.0000001201e-1f));
-    y = sslh_i_vfma(y, sslh_i_vmul(r, r), r);
-    y = sslh_i_vadd(y, SSLH_I_K(1.0f));
+    sslh_i_v y = sslh_i_vexp_rest(x, n);
     y = sslh_i_vofbits(sslh_i_viadd(sslh_i_vbits(y), sslh_i_vishl23(sslh_i_vbits(t))));
     return sslh_i_vselect(sslh_i_vge(x, SSLH_I_K(-87.0f)), y, sslh_i_vmax(sslh_i_vzero(), x));
 }
@@ -21550,27 +20958,22 @@ SSLH_I_FN void sslh_i_col_tree(const sslh_real *x, size_t ld, size_t rows, size_
         return;
     }
     if (C == 64) {
-        sslh_i_v a = sslh_i_vzero(), b = a, c = a, d = a, t;
+        sslh_i_v sum[4], t;
+        SSLH_I_UNROLL
+        for (int q = 0; q < 4; q++) sum[q] = sslh_i_vzero();
         for (r = 0; r < rows && !mean; r++, x += ld) {
-            a = sslh_i_vadd(a, sslh_i_vload(x));
-            b = sslh_i_vadd(b, sslh_i_vload(x + 16));
-            c = sslh_i_vadd(c, sslh_i_vload(x + 32));
-            d = sslh_i_vadd(d, sslh_i_vload(x + 48));
+            SSLH_I_UNROLL
+            for (int q = 0; q < 4; q++) sum[q] = sslh_i_vadd(sum[q], sslh_i_vload(x + 16 * q));
         }
         for (r = 0; r < rows && mean; r++, x += ld) {
-            t = sslh_i_vsub(sslh_i_vload(x), sslh_i_vload(mean));
-            a = sslh_i_vfma(t, t, a);
-            t = sslh_i_vsub(sslh_i_vload(x + 16), sslh_i_vload(mean + 16));
-            b = sslh_i_vfma(t, t, b);
-            t = sslh_i_vsub(sslh_i_vload(x + 32), sslh_i_vload(mean + 32));
-            c = sslh_i_vfma(t, t, c);
-            t = sslh_i_vsub(sslh_i_vload(x + 48), sslh_i_vload(mean + 48));
-            d = sslh_i_vfma(t, t, d);
+            SSLH_I_UNROLL
+            for (int q = 0; q < 4; q++) {
+                t = sslh_i_vsub(sslh_i_vload(x + 16 * q), sslh_i_vload(mean + 16 * q));
+                sum[q] = sslh_i_vfma(t, t, sum[q]);
+            }
         }
-        sslh_i_vstore(out, a);
-        sslh_i_vstore(out + 16, b);
-        sslh_i_vstore(out + 32, c);
-        sslh_i_vstore(out + 48, d);
+        SSLH_I_UNROLL
+        for (int q = 0; q < 4; q++) sslh_i_vstore(out + 16 * q, sum[q]);
         return;
     }
     for (j = 0; j < C; j += 16) {
@@ -21633,59 +21036,50 @@ SSLH_I_FN void SSLH_I_P(sslh_i_norm_)(const sslh_real *x, const sslh_real *resid
         if (residual) residual += C;
     }
 }
-/* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0. Some rows at a
-   time, there two vectors of columns; with each row of them two lines of either array are asked for, in the order in
-   which they lie. */
+/* s1 = sum dz, s2 = sum dz (x - mean) over the rows; dz = dy, with relu dy where the output was above 0. A few rows at
+   a time, there V vectors of columns, of which the last has m; with each row of them V lines of either array are asked
+   for, in the order in which they lie: those `next` bytes from the first row on. Returns where `next` has come to. */
+SSLH_I_INLINE size_t SSLH_I_P(sslh_i_norm_strip_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
+                                                  size_t C, int relu, sslh_real *s1, sslh_real *s2, size_t j, size_t m,
+                                                  int V, size_t next) {
+    const sslh_i_v zero = sslh_i_vzero();
+    sslh_i_v mean[2], u[2], w[2];
+    SSLH_I_UNROLL
+    for (int q = 0; q < V; q++) mean[q] = sslh_i_vget(a.mean + j + 16 * q, m), u[q] = w[q] = zero;
+    for (size_t r = 0; r < rows; r++, next += 64 * (size_t)V) {
+        SSLH_I_UNROLL
+        for (int q = 0; q < V; q++) {
+            const size_t i = j + 16 * (size_t)q;
+            SSLH_I_AHEAD(x, next + 64 * (size_t)q), SSLH_I_AHEAD(dy, next + 64 * (size_t)q);
+            sslh_i_v d = sslh_i_vsub(sslh_i_vget(x + r * C + i, m), mean[q]), g = sslh_i_vget(dy + r * C + i, m);
+            if (relu) {
+                const sslh_i_v t = sslh_i_vfma(d, sslh_i_vget(a.scale + i, m), sslh_i_vget(a.shift + i, m));
+                g = sslh_i_vselect(sslh_i_vgt(t, zero), g, zero);
+            }
+            u[q] = sslh_i_vadd(u[q], g);
+            w[q] = sslh_i_vfma(g, d, w[q]);
+        }
+    }
+    SSLH_I_UNROLL
+    for (int q = 0; q < V; q++) {
+        const size_t i = j + 16 * (size_t)q;
+        sslh_i_vput(s1 + i, sslh_i_vadd(sslh_i_vget(s1 + i, m), u[q]), m);
+        sslh_i_vput(s2 + i, sslh_i_vadd(sslh_i_vget(s2 + i, m), w[q]), m);
+    }
+    return next;
+}
 SSLH_I_FN void SSLH_I_P(sslh_i_norm_sums_)(const sslh_real *x, const sslh_real *dy, sslh_i_affine a, size_t rows,
                                            size_t C, int relu, sslh_real *s1, sslh_real *s2) {
-    const size_t some = SSLH_I_SOME_ROWS(C);
-    sslh_i_v zero = sslh_i_vzero();
+    const size_t strip = SSLH_I_NEAR_ROWS(C);
     memset(s1, 0, C * sizeof *s1);
     memset(s2, 0, C * sizeof *s2);
-    for (size_t first = 0; first < rows; first += some) {
-        const size_t count = first + some < rows ? some : rows - first;
-        const sslh_real *xs = x + first * C, *dys = dy + first * C;
-        size_t j = 0, soon = count * C * sizeof *x; /* bytes from xs to what comes next */
-        for (; j + 32 <= C; j += 32) {
-            sslh_i_v mean0 = sslh_i_vload(a.mean + j), mean1 = sslh_i_vload(a.mean + j + 16);
-            sslh_i_v u0 = zero, u1 = zero, w0 = zero, w1 = zero;
-            for (size_t r = 0; r < count; r++, soon += 128) {
-                const sslh_real *p = xs + r * C + j, *d = dys + r * C + j;
-                SSLH_I_AHEAD(xs, soon), SSLH_I_AHEAD(xs, soon + 64);
-                SSLH_I_AHEAD(dys, soon), SSLH_I_AHEAD(dys, soon + 64);
-                sslh_i_v d0 = sslh_i_vsub(sslh_i_vload(p), mean0), d1 = sslh_i_vsub(sslh_i_vload(p + 16), mean1);
-                sslh_i_v g0 = sslh_i_vload(d), g1 = sslh_i_vload(d + 16);
-                if (relu) {
-                    sslh_i_v t0 = sslh_i_vfma(d0, sslh_i_vload(a.scale + j), sslh_i_vload(a.shift + j));
-                    sslh_i_v t1 = sslh_i_vfma(d1, sslh_i_vload(a.scale + j + 16), sslh_i_vload(a.shift + j + 16));
-                    g0 = sslh_i_vselect(sslh_i_vgt(t0, zero), g0, zero);
-                    g1 = sslh_i_vselect(sslh_i_vgt(t1, zero), g1, zero);
-                }
-                u0 = sslh_i_vadd(u0, g0);
-                u1 = sslh_i_vadd(u1, g1);
-                w0 = sslh_i_vfma(g0, d0, w0);
-                w1 = sslh_i_vfma(g1, d1, w1);
-            }
-            sslh_i_vstore(s1 + j, sslh_i_vadd(sslh_i_vload(s1 + j), u0));
-            sslh_i_vstore(s1 + j + 16, sslh_i_vadd(sslh_i_vload(s1 + j + 16), u1));
-            sslh_i_vstore(s2 + j, sslh_i_vadd(sslh_i_vload(s2 + j), w0));
-            sslh_i_vstore(s2 + j + 16, sslh_i_vadd(sslh_i_vload(s2 + j + 16), w1));
-        }
-        for (; j < C; j += 16) {
-            size_t m = C - j;
-            sslh_i_v mean = sslh_i_vget(a.mean + j, m), scale = sslh_i_vget(a.scale + j, m),
-                     shift = sslh_i_vget(a.shift + j, m);
-            sslh_i_v u = zero, w = zero;
-            for (size_t r = 0; r < count; r++, soon += 64) {
-                SSLH_I_AHEAD(xs, soon), SSLH_I_AHEAD(dys, soon);
-                sslh_i_v d = sslh_i_vsub(sslh_i_vget(xs + r * C + j, m), mean), g = sslh_i_vget(dys + r * C + j, m);
-                if (relu) g = sslh_i_vselect(sslh_i_vgt(sslh_i_vfma(d, scale, shift), zero), g, zero);
-                u = sslh_i_vadd(u, g);
-                w = sslh_i_vfma(g, d, w);
-            }
-            sslh_i_vput(s1 + j, sslh_i_vadd(sslh_i_vget(s1 + j, m), u), m);
-            sslh_i_vput(s2 + j, sslh_i_vadd(sslh_i_vget(s2 + j, m), w), m);
-        }
+    for (size_t first = 0; first < rows; first += strip, x += strip * C, dy += strip * C) {
+        const size_t count = first + strip < rows ? strip : rows - first;
+        size_t j = 0, next = count * C * sizeof *x; /* bytes from x to what comes next */
+        for (; j + 32 <= C; j += 32)
+            next = SSLH_I_P(sslh_i_norm_strip_)(x, dy, a, count, C, relu, s1, s2, j, 16, 2, next);
+        for (; j < C; j += 16)
+            next = SSLH_I_P(sslh_i_norm_strip_)(x, dy, a, count, C, relu, s1, s2, j, C - j, 1, next);
     }
 }
 /* dx (+)= p dz + q (x - mean) + r, vectors of C. dx may be dy. */
@@ -22001,18 +21395,13 @@ SSLH_I_FN void SSLH_I_P(sslh_i_solarize_)(sslh_real *p, size_t n, sslh_real thre
 /* --- the table of this pass --- */
 #if SSLH_I_W > 1 || SSLH_I_PORTABLE
 #define SSLH_I_ENTRY(result, name, arguments) SSLH_I_P(sslh_i_##name##_),
-#define SSLH_I_ENTRY_IF(has, result, name, arguments) SSLH_I_IF(has, SSLH_I_P(sslh_i_##name##_)),
-#define SSLH_I_IF(has, f) SSLH_I_IF_(has, f) /* f or, where has is 0, NULL */
-#define SSLH_I_IF_(has, f) SSLH_I_IF_##has(f)
-#define SSLH_I_IF_0(f) NULL
-#define SSLH_I_IF_1(f) f
 static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
     SSLH_I_TEXT(SSLH_I_SUFFIX),
     SSLH_I_FMA,
     SSLH_I_MR,
     SSLH_I_NR,
     SSLH_I_W == 1 ? SSLH_I_NR : SSLH_I_W,
-    SSLH_I_KERNELS(SSLH_I_ENTRY, SSLH_I_ENTRY_IF)
+    SSLH_I_KERNELS(SSLH_I_ENTRY)
 #if SSLH_I_DOUBLE
     {NULL, NULL, NULL, NULL},
 #else
@@ -22027,163 +21416,56 @@ static const struct sslh_i_kernels SSLH_I_P(sslh_i_table_) = {
 };
 #endif
 
-/* what the next pass defines anew: its block of the vector layer */
-#undef SSLH_I_COLUMN
-#undef SSLH_I_COLUMN0
-#undef SSLH_I_COLUMN1
-#undef SSLH_I_COLUMN2
-#undef SSLH_I_COLUMN3
-#undef SSLH_I_COLUMN4
-#undef SSLH_I_COLUMN5
-#undef SSLH_I_COLUMN6
-#undef SSLH_I_COLUMN7
+/* What differs from pass to pass; all other macros are the same text again. */
+#undef SSLH_I_BIG
+#undef SSLH_I_BITS
+#undef SSLH_I_BUSY
+#undef SSLH_I_CASE
+#undef SSLH_I_EACH
 #undef SSLH_I_FLUSHED
 #undef SSLH_I_FMA
 #undef SSLH_I_FOLD
-#undef SSLH_I_HALVES
-#undef SSLH_I_JOIN0
-#undef SSLH_I_JOIN1
-#undef SSLH_I_JOIN2
+#undef SSLH_I_LOOP
+#undef SSLH_I_LOOP_END
 #undef SSLH_I_MR
 #undef SSLH_I_N
 #undef SSLH_I_NABS
-#undef SSLH_I_NADD
-#undef SSLH_I_NALONG
 #undef SSLH_I_NBITS
-#undef SSLH_I_NDIV
 #undef SSLH_I_NDOT
 #undef SSLH_I_NEQ
-#undef SSLH_I_NFIRST
 #undef SSLH_I_NFMA
 #undef SSLH_I_NGE
 #undef SSLH_I_NGT
-#undef SSLH_I_NHALF
 #undef SSLH_I_NI
-#undef SSLH_I_NIADD
 #undef SSLH_I_NIAND
 #undef SSLH_I_NIOR
-#undef SSLH_I_NISET
 #undef SSLH_I_NISHL16
 #undef SSLH_I_NISHL23
 #undef SSLH_I_NISHR23
 #undef SSLH_I_NISHR8
-#undef SSLH_I_NISUB
 #undef SSLH_I_NIXOR
-#undef SSLH_I_NLOAD
 #undef SSLH_I_NLOADN
 #undef SSLH_I_NM
 #undef SSLH_I_NMAND
-#undef SSLH_I_NMAX
-#undef SSLH_I_NMIN
 #undef SSLH_I_NMNOT
 #undef SSLH_I_NMOR
-#undef SSLH_I_NMUL
 #undef SSLH_I_NNAN
 #undef SSLH_I_NNEG
 #undef SSLH_I_NOFBITS
+#undef SSLH_I_NR
 #undef SSLH_I_NSELECT
-#undef SSLH_I_NSET
-#undef SSLH_I_NSQRT
-#undef SSLH_I_NSTORE
 #undef SSLH_I_NSTOREN
-#undef SSLH_I_NSUB
-#undef SSLH_I_NTOINT
-#undef SSLH_I_NTOREAL
+#undef SSLH_I_ONE_LOOP
+#undef SSLH_I_OP
 #undef SSLH_I_PAIR
 #undef SSLH_I_PANEL
+#undef SSLH_I_PART
 #undef SSLH_I_QUAD
 #undef SSLH_I_RUNS4
+#undef SSLH_I_SIZES
 #undef SSLH_I_SMALL
-#undef SSLH_I_TRANSPOSE
-#undef SSLH_I_TWELVE
 #undef SSLH_I_W
 #undef SSLH_I_ZIP
-/* and what kernels make of it, where they do not undefine it themselves */
-#undef SSLH_I_ADD0
-#undef SSLH_I_ADD1
-#undef SSLH_I_ADD2
-#undef SSLH_I_ALL
-#undef SSLH_I_BIG
-#undef SSLH_I_BUSY
-#undef SSLH_I_CASE
-#undef SSLH_I_CLOSE
-#undef SSLH_I_COL
-#undef SSLH_I_CORES
-#undef SSLH_I_DEPTH
-#undef SSLH_I_DOT_emulated
-#undef SSLH_I_DRAW
-#undef SSLH_I_EACH
-#undef SSLH_I_END
-#undef SSLH_I_EVERY
-#undef SSLH_I_FLUSH_emulated
-#undef SSLH_I_FLUSH_native
-#undef SSLH_I_HAS_DOTS
-#undef SSLH_I_HAS_PIXELS
-#undef SSLH_I_HIGH
-#undef SSLH_I_LOOP
-#undef SSLH_I_LOOP_END
-#undef SSLH_I_LOW
-#undef SSLH_I_MADD1
-#undef SSLH_I_MADD2
-#undef SSLH_I_MORE1
-#undef SSLH_I_MORE2
-#undef SSLH_I_NR
-#undef SSLH_I_ONE_LOOP
-#undef SSLH_I_OPEN
-#undef SSLH_I_OUT
-#undef SSLH_I_OUT2
-#undef SSLH_I_OUT3
-#undef SSLH_I_OUT5
-#undef SSLH_I_PAIR_DOT
-#undef SSLH_I_PAIR_KERNELS
-#undef SSLH_I_PAIR_POINT
-#undef SSLH_I_PAIR_ROW
-#undef SSLH_I_PAIR_RUN
-#undef SSLH_I_PAIR_TILES
-#undef SSLH_I_PART
-#undef SSLH_I_POINT
-#undef SSLH_I_PUT1
-#undef SSLH_I_PUT2
-#undef SSLH_I_REP1
-#undef SSLH_I_REP12
-#undef SSLH_I_REP2
-#undef SSLH_I_REP3
-#undef SSLH_I_REP4
-#undef SSLH_I_REP6
-#undef SSLH_I_REP8
-#undef SSLH_I_REP9
-#undef SSLH_I_ROUND
-#undef SSLH_I_ROW1
-#undef SSLH_I_ROW1TWICE
-#undef SSLH_I_ROW2
-#undef SSLH_I_RUN
-#undef SSLH_I_RUN1
-#undef SSLH_I_RUN2
-#undef SSLH_I_RUN4
-#undef SSLH_I_S0
-#undef SSLH_I_S1
-#undef SSLH_I_S2
-#undef SSLH_I_S3
-#undef SSLH_I_START
-#undef SSLH_I_STEP
-#undef SSLH_I_STRAIGHT_emulated
-#undef SSLH_I_STRAIGHT_native
-#undef SSLH_I_SUMS
-#undef SSLH_I_TAP
-#undef SSLH_I_TAP_IN
-#undef SSLH_I_V0
-#undef SSLH_I_V1
-#undef SSLH_I_V2
-#undef SSLH_I_V3
-#undef SSLH_I_WA
-#undef SSLH_I_WA2
-#undef SSLH_I_WB
-#undef SSLH_I_WB2
-#undef SSLH_I_WEIGHT
-#undef SSLH_I_WL
-#undef SSLH_I_WN
-#undef SSLH_I_ZERO1
-#undef SSLH_I_ZERO2
 #if defined(__GNUC__) && !defined(__clang__) && !defined(__TINYC__) && !defined(SSLH_I_KEEP_CALLS)
 #pragma GCC pop_options
 #endif
@@ -22317,13 +21599,10 @@ SSLH_I_FN void sslh_i_pairs_choose(sslh_ctx *c) {
     const sslh_i_pair_kernels *p = native ? &c->k->native : &c->k->emulated;
     c->pairs->tile_rows = p->rows;
     c->pairs->tile_runs = p->runs;
-    c->pairs->tile_dots = NULL;
     c->pairs->native = *p; /* its conversions */
 #endif
 }
 
-/* 1 while the running product or convolution reads pairs. */
-SSLH_I_FN int sslh_i_in_pairs(const sslh_ctx *c) { return c->pairs && c->k == c->pairs; }
 
 /* ================================================================================================================== */
 /*  >>products-plan how a product is cut, packed and summed                                                           */
@@ -22358,7 +21637,6 @@ typedef struct sslh_i_gemm_job {
     int        b_mode, copy_a, nr; /* nr: columns of a panel of b */
     int        near_k, near_n;     /* k and columns of b that stay in the second-level cache, */
     int        near_m;             /* and rows of a transposed, packed */
-    int        dots;               /* few rows, see sslh_i_tile_dots_ */
     sslh_real *packed;           /* SSLH_I_B_SHARED: [part][panel][step_k][NR] */
     sslh_real *sums;             /* parts > 1: [part][M][N] */
     char      *work;             /* per worker: block of a, then block of b */
@@ -22391,43 +21669,45 @@ typedef struct sslh_i_gemm_range { int i0, i1, j0, j1, k0, k1; } sslh_i_gemm_ran
 
 /* What the kernel fetches while it works on NR columns of each MR rows, `rows` of them: with every k a line, at,
    at + ld .., 16 times, then the same `along` further; for the next rows `next` further. */
-SSLH_I_FN void sslh_i_gemm_ask(sslh_i_ask *ask, const sslh_real *at, size_t ld, size_t along, size_t next, int rows) {
-    ask->at = at;
-    ask->ld = (ptrdiff_t)ld;
-    ask->back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
-    ask->next = next;
-    ask->rows = rows;
+SSLH_I_FN void sslh_i_gemm_fetch(sslh_i_fetch *fetch, const sslh_real *at, size_t ld, size_t along, size_t next,
+                                 int rows) {
+    fetch->at = at;
+    fetch->ld = (ptrdiff_t)ld;
+    fetch->back = (ptrdiff_t)along - 16 * (ptrdiff_t)ld;
+    fetch->next = next;
+    fetch->rows = rows;
 }
 
 /* It is what comes after this call, rows i .. of a (where they are in place) and columns r->j0 .. from k on. */
-SSLH_I_FN void sslh_i_gemm_soon(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
-                                const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_ask *ask, const sslh_real *a,
+SSLH_I_FN void sslh_i_gemm_next(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
+                                const sslh_i_gemm_range *r, sslh_i_tile *t, sslh_i_fetch *fetch, const sslh_real *a,
                                 const sslh_real *b, int i, int k) {
     const int mr = p->k->mr, one = p->near_n <= p->nr, kn = t->lens[0], some = SSLH_I_MIN(t->rows, p->nr / 16 * mr);
     const size_t next = (size_t)mr * (g->ta ? 1 : g->lda);
-    ask[0].at = ask[1].at = ask[2].at = NULL;
+    fetch[0].at = fetch[1].at = fetch[2].at = NULL;
     if (g->batch > 1) { /* the next matrices */
         const size_t most = (size_t)kn * 16, skip = (size_t)(i / mr) * most;
-        if (r->j0 == s->j0) sslh_i_gemm_ask(&ask[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
+        if (r->j0 == s->j0) sslh_i_gemm_fetch(&fetch[0], g->a + g->stride_a + skip, 16, 256, most, t->rows);
         else if (r->j0 == s->j0 + p->nr)
-            sslh_i_gemm_ask(&ask[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
-        if (!one) sslh_i_gemm_ask(&ask[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+            sslh_i_gemm_fetch(&fetch[0], g->b + g->stride_b + skip, 16, 256, most, t->rows);
+        if (!one) sslh_i_gemm_fetch(&fetch[1], g->b + g->stride_b + skip, 16, 256, most, t->rows);
     } else if (p->copy_a && g->ta && r->j0 == s->j0) { /* what is next: of a 256 columns, of b all */
         const sslh_real *at = r->i1 < s->i1 ? g->a + (size_t)r->k0 * g->lda + (size_t)r->i1
                                             : g->a + (size_t)r->k1 * g->lda + (size_t)s->i0;
-        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_ask(&ask[0], at, 16, g->lda, 16 * g->lda, t->rows);
+        if (r->i1 < s->i1 || r->k1 < s->k1) sslh_i_gemm_fetch(&fetch[0], at, 16, g->lda, 16 * g->lda, t->rows);
         if (r->i1 == s->i1 && r->k1 < g->k && !g->tb && !s->packed)
-            sslh_i_gemm_ask(&ask[2], g->b + (size_t)r->k1 * g->ldb + (size_t)r->j0, 16, g->ldb, 16 * g->ldb, t->rows);
-        t->ask_cols = s->j1 - s->j0 - 1;
+            sslh_i_gemm_fetch(&fetch[2], g->b + (size_t)r->k1 * g->ldb + (size_t)r->j0, 16, g->ldb, 16 * g->ldb,
+                              t->rows);
+        t->fetch_cols = s->j1 - s->j0 - 1;
     } else if (one && r->j1 < s->j1 && s->packed) { /* the next panel of b */
-        sslh_i_gemm_ask(&ask[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
+        sslh_i_gemm_fetch(&fetch[0], b + sslh_i_gemm_panel(p), 16, 256, 16 * SSLH_I_KC, some);
     } else if (!one && !(p->copy_a && g->ta)) { /* the next rows of a, where they are whole */
         const int whole = s->i1 - i - 2 * mr + 1, more = t->cols <= p->nr && k + SSLH_I_KC < r->k1;
         /* where one panel is all there is, what comes at once: more k, then those rows */
         const sslh_real *at = a + next;
         if (more) at = a + SSLH_I_KC * (g->ta ? g->lda : 1);
         else if (t->cols <= p->nr) at -= (size_t)(k - r->k0) * (g->ta ? g->lda : 1);
-        sslh_i_gemm_ask(&ask[0], at, g->lda, g->ta ? 16 * g->lda : 16, next,
+        sslh_i_gemm_fetch(&fetch[0], at, g->lda, g->ta ? 16 * g->lda : 16, next,
                         more ? t->rows : SSLH_I_MIN(t->rows, whole));
     }
 }
@@ -22439,19 +21719,17 @@ static const sslh_i_tile sslh_i_tile_none = SSLH_I_ZERO;
 SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, const sslh_i_gemm_part *s,
                                  const sslh_i_gemm_range *r) {
     const struct sslh_i_kernels *kern = p->k;
-    const int mr = kern->mr, jit = p->copy_a && !g->ta, dots = p->dots && (r->j1 - r->j0) % 16 == 0;
+    const int mr = kern->mr, jit = p->copy_a && !g->ta;
     const int rows = jit || r->k1 - r->k0 > SSLH_I_KC ? mr : r->i1 - r->i0; /* of a call */
     const size_t nr = (size_t)p->nr, panel = s->packed ? sslh_i_gemm_panel(p) : (size_t)p->near_k * nr + SSLH_I_KPAD;
     const size_t astep = g->ta ? g->lda : 1, arow = g->ta ? 1 : g->lda; /* of a in place */
     const sslh_real *a, *b;
     int kn;
-    sslh_i_ask ask[3];
+    sslh_i_fetch fetch[3];
     const sslh_i_tile *none = &sslh_i_tile_none;
     SSLH_I_OPAQUE(none);
     sslh_i_tile t = *none;
-    t.ask = ask;
-    t.segs = 1;
-    t.place = 1;
+    t.fetch = fetch, t.segs = 1, t.place = 1;
     t.a = &a;
     t.bs = &b;
     t.lens = &kn;
@@ -22460,7 +21738,7 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
     t.astep = p->copy_a && !jit ? (size_t)mr : astep;
     t.rstep = jit ? (size_t)SSLH_I_KROW : p->copy_a ? 1 : arow;
     t.anext = p->copy_a ? (size_t)mr * (size_t)(r->k1 - r->k0) + SSLH_I_KPAD : (size_t)mr * arow;
-    t.bstep = p->b_mode == SSLH_I_B_PLACE || dots ? g->ldb : nr;
+    t.bstep = p->b_mode == SSLH_I_B_PLACE ? g->ldb : nr;
     t.bnext = p->b_mode == SSLH_I_B_PLACE ? nr : panel;
     for (int i = r->i0; i < r->i1; i += rows) {
         t.rows = SSLH_I_MIN(rows, r->i1 - i);
@@ -22476,13 +21754,12 @@ SSLH_I_FN void sslh_i_gemm_group(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
             t.bias = final && g->bias ? g->bias + r->j0 : NULL;
             a = g->a + (size_t)k * astep + (size_t)i * arow;
             if (s->packed) b = s->packed + (size_t)r->j0 / nr * panel + (size_t)(k - s->k0) * nr;
-            else if (dots) b = g->b + (size_t)r->j0 * g->ldb + (size_t)k;
             else if (p->b_mode == SSLH_I_B_LOCAL) b = s->work_b + (size_t)(k - r->k0) * nr;
             else b = g->b + (size_t)k * g->ldb + (size_t)r->j0;
-            sslh_i_gemm_soon(p, g, s, r, &t, ask, a, b, i, k);
+            sslh_i_gemm_next(p, g, s, r, &t, fetch, a, b, i, k);
             if (p->copy_a) a = s->work_a + (size_t)(k - r->k0) * (size_t)mr;
             if (p->copy_a && !jit) a += (size_t)((i - r->i0) / mr) * t.anext;
-            (dots ? kern->tile_dots : kern->tile_runs)(&t);
+            kern->tile_runs(&t);
         }
     }
 }
@@ -22510,7 +21787,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
                 if (fresh && !g->tb)
                     kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)r.k0 * g->ldb + (size_t)r.j0, g->ldb,
                                      r.j1 - r.j0, kn);
-                if (fresh && g->tb && !(p->dots && (r.j1 - r.j0) % 16 == 0))
+                if (fresh && g->tb)
                     for (int j = r.j0; j < r.j1; j += p->nr)
                         sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - r.j0) / p->nr) * panel, j, r.k0, kn);
                 sslh_i_gemm_group(p, g, s, &r);
@@ -22590,14 +21867,11 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
                                   sslh_real *work) {
     const sslh_real *a = g->a, *b = g->b, *packed = work;
     const size_t panel = (size_t)g->k * (size_t)kern->nr + SSLH_I_KPAD;
-    sslh_i_ask ask[3];
+    sslh_i_fetch fetch[3];
     const sslh_i_tile *none = &sslh_i_tile_none;
     SSLH_I_OPAQUE(none);
     sslh_i_tile t = *none;
-    t.rows = g->m;
-    t.cols = g->n;
-    t.segs = 1;
-    t.place = 1;
+    t.rows = g->m, t.cols = g->n, t.segs = 1, t.place = 1;
     t.a = &a;
     t.bs = g->tb ? &packed : &b;
     t.lens = &g->k;
@@ -22608,18 +21882,16 @@ SSLH_I_FN void sslh_i_gemm_direct(const struct sslh_i_kernels *kern, const sslh_
     t.anext = (size_t)kern->mr * t.rstep;
     t.bstep = g->tb ? (size_t)kern->nr : g->ldb;
     t.bnext = g->tb ? panel : (size_t)kern->nr;
-    t.accumulate = g->accumulate;
-    t.bias = g->bias;
-    t.relu = g->relu;
+    t.accumulate = g->accumulate, t.bias = g->bias, t.relu = g->relu;
     if (g->batch > 1) { /* the next matrices come nearer */
-        sslh_i_gemm_ask(&ask[0], a, 16, 256, (size_t)g->k * 16, g->m);
-        sslh_i_gemm_ask(&ask[1], b, 16, 256, (size_t)g->k * 16, g->m);
-        ask[2].at = NULL;
-        t.ask = ask;
+        sslh_i_gemm_fetch(&fetch[0], a, 16, 256, (size_t)g->k * 16, g->m);
+        sslh_i_gemm_fetch(&fetch[1], b, 16, 256, (size_t)g->k * 16, g->m);
+        fetch[2].at = NULL;
+        t.fetch = fetch;
     }
     for (; items > 0; items--, a += g->stride_a, b += g->stride_b, t.c += g->stride_c) {
-        ask[0].at = a + g->stride_a;
-        ask[1].at = b + g->stride_b;
+        fetch[0].at = a + g->stride_a;
+        fetch[1].at = b + g->stride_b;
         for (int j = 0; j < g->n && g->tb; j += kern->nr)
             kern->pack_t(work + (size_t)(j / kern->nr) * panel, kern->nr, b + (size_t)j * g->ldb, g->ldb,
                          SSLH_I_MIN(kern->nr, g->n - j), g->k);
@@ -22631,10 +21903,7 @@ SSLH_I_FN void sslh_i_gemm_items_task(void *arg, int task, int worker) { /* some
     const sslh_i_gemm_job *p = (const sslh_i_gemm_job *)arg;
     sslh_i_gemm_part s;
     memset(&s, 0, sizeof s);
-    s.i1 = p->g.m;
-    s.j1 = p->g.n;
-    s.k1 = p->g.k;
-    s.accumulate = p->g.accumulate;
+    s.i1 = p->g.m, s.j1 = p->g.n, s.k1 = p->g.k, s.accumulate = p->g.accumulate;
     s.last = 1;
     s.work_b = p->work ? (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes) : NULL;
     if (sslh_i_gemm_direct_fits(p->k, &p->g)) {
@@ -22689,8 +21958,6 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
               : p->b_mode == SSLH_I_B_SHARED ? p->nr : p->copy_a ? p->cols : 2 * p->nr;
     if (p->near_n < 32) p->near_n = p->nr;
     p->near_m = p->copy_a && p->g.ta && !panel ? 192 : p->rows;
-    p->dots = p->b_mode == SSLH_I_B_LOCAL && p->g.tb && !p->g.ta && !p->copy_a && p->g.m > 4 && p->g.m <= 8 &&
-              p->k->tile_dots != NULL;
     p->a_reals = p->copy_a ? (size_t)((p->g.ta ? p->near_m : 0) + 16) * SSLH_I_KROW : 0;
     p->work_bytes = p->a_reals;
     if (p->b_mode == SSLH_I_B_LOCAL)
@@ -22699,12 +21966,11 @@ SSLH_I_FN void sslh_i_gemm_work(sslh_i_gemm_job *p) {
 }
 
 /* One matrix product over all threads. */
-SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
+SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
-    const int nr = c->k->nr;
-    const int panels = (g->n + nr - 1) / nr;
+    const int nr = k->nr, panels = (g->n + nr - 1) / nr;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
+    p.k = k;
     p.g = *g;
     p.part_k = p.step_k = g->k;
     p.parts = 1;
@@ -22731,9 +21997,9 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
     }
     /* b in place pays for few rows; not where each line lies on a page of its own, half used */
     const size_t kn = (size_t)g->k * (size_t)g->n;
-    const int some = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
-    const int few = (g->m <= 256 || some) && (p.k->w == 16 || g->ldb % 512 != 0);
-    if (!g->tb && g->n % p.k->w == 0 && (few || g->n <= nr || kn <= 16384))
+    const int middling = g->m <= 1024 && kn <= 2 * SSLH_I_NEAR && g->ldb % 1024 != 0;
+    const int low = (g->m <= 256 || middling) && (p.k->w == 16 || g->ldb % 512 != 0);
+    if (!g->tb && g->n % p.k->w == 0 && (low || g->n <= nr || kn <= 16384))
         p.b_mode = SSLH_I_B_PLACE;
     else if (p.row_tasks == 1) p.b_mode = SSLH_I_B_LOCAL;
     else p.b_mode = SSLH_I_B_SHARED;
@@ -22775,12 +22041,12 @@ SSLH_I_FN void sslh_i_gemm_one(sslh_ctx *c, const sslh_i_gemm_args *g) {
 }
 
 /* A batch of matrices that are each too small to share: whole ones per task. */
-SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const sslh_i_gemm_args *g) {
+SSLH_I_FN void sslh_i_gemm_items(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_gemm_args *g) {
     sslh_i_gemm_job p;
     size_t work = (size_t)g->m * (size_t)g->n * (size_t)g->k;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
-    p.nr = c->k->nr;
+    p.k = k;
+    p.nr = k->nr;
     p.g = *g;
     p.b_mode = !g->tb && g->n % p.k->w == 0 ? SSLH_I_B_PLACE : SSLH_I_B_LOCAL;
     p.rows = g->m;
@@ -22876,12 +22142,8 @@ SSLH_I_FN sslh_real *sslh_i_pairs(sslh_ctx *c, const sslh_real *x, size_t ld, si
         p.last = n - (rows - 1) * PIECE;
     }
     p.k = &c->pairs->native;
-    p.x = x;
-    p.ld = ld;
-    p.rows = rows;
-    p.cols = cols;
-    p.stride = stride;
-    p.down = down;
+    p.x = x, p.ld = ld, p.rows = rows, p.cols = cols;
+    p.stride = stride, p.down = down;
     p.lines = down ? (rows + 1) / 2 : rows;
     p.width = down ? cols : (cols + 1) / 2;
     p.all = batch * p.lines;
@@ -22898,26 +22160,22 @@ SSLH_I_FN int sslh_i_gemm_fits_pairs(const sslh_i_gemm_args *g) {
     return g->n >= 32 && g->k >= 32 && (size_t)g->n * (size_t)g->k >= 2048 && (!g->split || g->m >= 12);
 }
 
+SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args);
 /* The product by pairs; 0 when it is to be done in float. */
 SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
     sslh_i_gemm_args g = *args;
-    if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_gemm_fits_pairs(args)) return 0;
+    if (!sslh_i_gemm_fits_pairs(args)) return 0;
     g.batch = SSLH_I_MAX(g.batch, 1);
     const size_t m = (size_t)g.m, n = (size_t)g.n, k = (size_t)g.k, half = (k + 1) / 2, batch = (size_t)g.batch;
     sslh_real *a = sslh_i_pairs(c, g.a, g.lda, g.ta ? k : m, g.ta ? m : k, g.ta, batch, g.stride_a);
     sslh_real *b = a ? sslh_i_pairs(c, g.b, g.ldb, g.tb ? n : k, g.tb ? k : n, !g.tb, batch, g.stride_b) : NULL;
     if (b) {
-        const struct sslh_i_kernels *own = c->k;
-        g.a = a;
-        g.b = b;
-        g.k = (int)half;
+        g.a = a, g.b = b, g.k = (int)half;
         g.lda = g.ta ? m : half;
         g.ldb = g.tb ? half : n;
         g.stride_a = g.stride_a ? m * half : 0;
         g.stride_b = g.stride_b ? n * half : 0;
-        c->k = c->pairs;
-        sslh_i_gemm(c, &g);
-        c->k = own;
+        sslh_i_gemm_by(c, c->pairs, &g);
         sslh_i_unscratch(c, b);
     }
     if (a) sslh_i_unscratch(c, a);
@@ -22927,10 +22185,11 @@ SSLH_I_FN int sslh_i_gemm_pairs(sslh_ctx *c, const sslh_i_gemm_args *args) {
 /* --- the product of part II: which way it goes -------------------------------------------------------------------- */
 
 /* Small: too little work to share among threads, whole matrices to one task each. Otherwise one matrix after the
-   other, each over all threads. The order of every sum depends on sizes alone. */
-SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
+   other, each over all threads. The order of every sum depends on sizes alone. kern: c->k or, when a and b are pairs
+   already, c->pairs. */
+SSLH_I_FN void sslh_i_gemm_by(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_gemm_args *args) {
     if (SSLH_I_BAD(c) || args->m <= 0 || args->n <= 0 || args->batch < 0) return;
-    if (c->pairs && sslh_i_gemm_pairs(c, args)) return;
+    if (c->pairs && kern != c->pairs && sslh_i_gemm_pairs(c, args)) return;
     if (args->k <= 0) {
         sslh_i_gemm_args g = *args;
         g.batch = SSLH_I_MAX(g.batch, 1);
@@ -22941,20 +22200,20 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
     int quick = args->n <= 512 && work <= (args->batch > 1 ? (size_t)1 << 22 : (size_t)1 << 18);
     int alone = c->threads == 1 && !c->desc.parallel_for && work <= (size_t)1 << 21; /* nobody to share with */
 #if SSLH_USE_CBLAS && !SSLH_I_DOUBLE
-    const int blas = !sslh_i_in_pairs(c);
+    const int blas = kern != c->pairs;
     quick = quick && !blas;
     alone = alone && !blas;
 #endif
-    if ((quick || alone) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(c->k, args)) {
+    if ((quick || alone) && args->batch <= 1 && !args->tb && sslh_i_gemm_direct_fits(kern, args)) {
         const sslh_i_fpenv env = sslh_i_fp_enter();
-        sslh_i_gemm_direct(c->k, args, 1, NULL);
+        sslh_i_gemm_direct(kern, args, 1, NULL);
         sslh_i_fp_leave(env);
         return;
     }
     sslh_i_gemm_args g = *args;
     if (quick) {
         g.batch = SSLH_I_MAX(g.batch, 1);
-        sslh_i_gemm_items(c, &g);
+        sslh_i_gemm_items(c, kern, &g);
         return;
     }
     g.batch = 1;
@@ -22968,9 +22227,10 @@ SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *args) {
             continue;
         }
 #endif
-        sslh_i_gemm_one(c, &g);
+        sslh_i_gemm_one(c, kern, &g);
     }
 }
+SSLH_I_FN void sslh_i_gemm(sslh_ctx *c, const sslh_i_gemm_args *g) { sslh_i_gemm_by(c, c->k, g); }
 
 /* ================================================================================================================== */
 /*  >>conv-plan     how a convolution is cut, packed and summed                                                       */
@@ -23022,7 +22282,6 @@ typedef struct sslh_i_gather {
     int              yh, yw, yc, yg;
     int              y0, x0, ys, xs;   /* first row and column of the output, and their distance */
     int              gh, gw;           /* outputs per image: gh x gw */
-    int              fill;             /* the pixels of y between them are 0: they are written as well */
     /* taps cut into sub segments of seg_len; segments per block of the sum */
     int              sub, seg_len, segs, panel_segs, per_block;
     int              rows, cols;       /* of a task */
@@ -23044,8 +22303,9 @@ typedef struct sslh_i_gather_job {
     sslh_i_gather     *parts; /* of the classes */
     int                n_parts;
     int                turns, tasks, pack_tasks;
-    const sslh_real   *weight, *bias, *zeros;
-    int                relu, accumulate, back;
+    const sslh_real   *weight, *zeros;
+    sslh_i_finish      finish;
+    int                back;
     char              *work;
     size_t             work_bytes;
 } sslh_i_gather_job;
@@ -23230,21 +22490,6 @@ SSLH_I_FN void sslh_i_gather_pack_task(void *arg, int task, int worker) {
     }
 }
 
-/* The outputs around those of a 1 x 1 kernel with stride, `rows` of them from number first on, are 0. */
-SSLH_I_FN void sslh_i_gather_fill(const sslh_i_gather *g, int first, int rows) {
-    const size_t pixel = (size_t)g->yc, line = pixel * (size_t)g->yw;
-    int j = first % g->gw, i = first / g->gw % g->gh, n = first / g->gw / g->gh;
-    for (int end; rows > 0; rows -= end - j, j = 0) {
-        end = SSLH_I_MIN(g->gw, j + rows);
-        const int j1 = SSLH_I_MIN(g->yw, end * g->xs), i1 = SSLH_I_MIN(g->yh - i * g->ys, g->ys);
-        sslh_real *y = g->y + ((size_t)n * (size_t)g->yh + (size_t)(i * g->ys)) * line;
-        for (int q = j * g->xs; q < j1; q += g->xs)
-            memset(y + (size_t)(q + 1) * pixel, 0, (size_t)(SSLH_I_MIN(j1, q + g->xs) - q - 1) * pixel * sizeof *y);
-        for (int q = 1; q < i1; q++)
-            memset(y + (size_t)q * line + (size_t)(j * g->xs) * pixel, 0, (size_t)(j1 - j * g->xs) * pixel * sizeof *y);
-        if (++i == g->gh) i = 0, n++;
-    }
-}
 /* For a tile with a short sum: the lines of y that it writes, and of a 1 x 1 kernel, part `at` of `parts` of what the
    next tile reads, of the `left` rows after this one. */
 SSLH_I_FN void sslh_i_gather_ahead(const sslh_i_gather *g, const sslh_i_tile *t, sslh_real *const *out, int at,
@@ -23269,15 +22514,11 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.len = g->seg_len;
-    t.bstep = (size_t)nr;
-    t.ldc = (size_t)g->yc;
-    t.spare = 1;
+    t.len = g->seg_len, t.bstep = (size_t)nr, t.ldc = (size_t)g->yc, t.spare = 1;
     /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
     const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
     const int span = p->s->groups > 1 || cached ? mr : rows;
     for (int part = 0; part < rows; part += span) {
-        if (g->fill && col0 == 0) sslh_i_gather_fill(g, first + part, SSLH_I_MIN(span, rows - part));
         for (int group = 0; group < p->s->groups; group++) {
             t.shift = (size_t)group * (size_t)g->xg;
             for (int seg = 0, end; seg == 0 || seg < g->segs; seg = end) {
@@ -23286,12 +22527,12 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
                 const size_t from = g->segs ? (size_t)g->from[seg] : 0;
                 t.segs = g->segs ? end - seg : 0;
                 t.skip = g->segs == g->panel_segs ? NULL : g->skip + seg;
-                t.accumulate = p->accumulate || seg > 0;
-                t.relu = last && p->relu;
+                t.accumulate = p->finish.accumulate || seg > 0;
+                t.relu = last && p->finish.relu;
                 for (int j = col0; j < cols; j += nr) {
                     t.cols = SSLH_I_MIN(nr, cols - j);
                     t.col = (size_t)(group * g->yg + j);
-                    t.bias = last && p->bias ? p->bias + t.col : NULL;
+                    t.bias = last && p->finish.bias ? p->finish.bias + t.col : NULL;
                     t.b = g->packed + ((size_t)(group * g->panels + j / nr) * (size_t)g->panel_segs + from) *
                                           (size_t)g->seg_len * (size_t)nr;
                     for (int r = part; r < SSLH_I_MIN(rows, part + span); r += mr) {
@@ -23383,9 +22624,7 @@ typedef struct sslh_i_band { int n, i, j, rows, cols; } sslh_i_band;
 /* Bands of about `pixels` outputs each. */
 SSLH_I_FN void sslh_i_bands_plan(sslh_i_bands *b, const struct sslh_i_kernels *k, const sslh_i_conv *s,
                                  const sslh_real *x, int pixels) {
-    b->k = k;
-    b->s = s;
-    b->x = x;
+    b->k = k, b->s = s, b->x = x;
     b->across = (s->ow + pixels - 1) / pixels;
     b->cols = b->across > 1 ? ((s->ow + b->across - 1) / b->across + 11) / 12 * 12 : s->ow;
     b->across = (s->ow + b->cols - 1) / b->cols;
@@ -23445,9 +22684,8 @@ SSLH_I_FN sslh_i_band sslh_i_bands_copy(const sslh_i_bands *b, int at, sslh_real
     return d;
 }
 
-/* Part number `at` of `parts` of what the band after d will copy: where it begins; how many numbers. */
-SSLH_I_FN const sslh_real *sslh_i_bands_next(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts,
-                                             size_t *count) {
+/* Part number `at` of `parts` of what the band after d will copy, into the cache while d is computed. */
+SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
     const sslh_i_conv *s = b->s;
     const size_t ci = (size_t)s->ci, row = (size_t)s->w * ci, all = (size_t)s->n * (size_t)s->h * row;
     const size_t step = b->across > 1 ? (size_t)(b->cols * s->sw) * ci : (size_t)(b->rows * s->sh) * row,
@@ -23457,14 +22695,7 @@ SSLH_I_FN const sslh_real *sslh_i_bands_next(const sslh_i_bands *b, const sslh_i
                              row +
                          (b->across > 1 ? (size_t)(d->j * s->sw) * ci + step : 0);
     const size_t from = SSLH_I_MIN(all, first + (size_t)at * part);
-    *count = SSLH_I_MIN(part, all - from);
-    return b->x + from;
-}
-/* Into the cache while d is computed. */
-SSLH_I_FN void sslh_i_bands_ahead(const sslh_i_bands *b, const sslh_i_band *d, int at, int parts) {
-    size_t count;
-    const sslh_real *x = sslh_i_bands_next(b, d, at, parts, &count);
-    sslh_i_prefetch(x, count, 0);
+    sslh_i_prefetch(b->x + from, SSLH_I_MIN(part, all - from), 0);
 }
 
 /* --- depthwise: every channel by itself, eight outputs of a row at a time --- */
@@ -23481,20 +22712,12 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
     sslh_i_depth d;
     memset(&d, 0, sizeof d);
     while (d.cols < g->taps && g->off_h[d.cols] == g->off_h[0]) d.cols++;
-    d.x = g->x;
-    d.at = at;
-    d.w = w;
-    d.step = g->step_w;
+    d.x = g->x, d.at = at, d.w = w, d.step = g->step_w;
     d.dil = d.cols > 1 ? g->off_w[1] - g->off_w[0] : 1;
     d.n = (size_t)channels;
     d.ystep = (size_t)(g->xs * channels);
-    d.bias = p->bias;
-    d.relu = p->relu;
-    d.accumulate = p->accumulate;
+    d.bias = p->finish.bias, d.relu = p->finish.relu, d.accumulate = p->finish.accumulate;
     d.fresh = g->step_h;
-    d.next.rows = 2;
-    d.next.line = (size_t)line;
-    d.next.per = (size_t)(8 * g->step_w);
     d.ahead = (uintptr_t)(g->step_h * line) * sizeof(sslh_real);
     for (int u = first; u < SSLH_I_MIN(all, first + g->rows); u++) {
         const int j = u % across * 8, i = u / across % g->gh, n = u / across / g->gh, left = j * g->step_w + g->min_w;
@@ -23511,8 +22734,6 @@ SSLH_I_FN void sslh_i_depth_task(void *arg, int task, int worker) { /* g->rows t
         d.q1 = g->xw - left;
         d.y = g->y +
               (((ptrdiff_t)n * g->yh + g->y0 + (ptrdiff_t)i * g->ys) * g->yw + g->x0 + (ptrdiff_t)j * g->xs) * channels;
-        d.next.p = (uintptr_t)g->x +
-                   (uintptr_t)((image + (i + 1) * g->step_h + g->max_h - 1) * line + place) * sizeof *g->x;
         p->k->depthwise(&d);
     }
 }
@@ -23594,12 +22815,10 @@ typedef struct sslh_i_wino {
     const sslh_real *zeros;          /* for pixels outside: as many as there are channels */
     char            *work;           /* per worker */
     size_t           work_bytes;
-    int              accumulate;
+    sslh_i_finish    finish;
     /* forward and gradient of the data */
     sslh_real       *y;              /* (N,H,W,O) */
-    int              h, w, co;
-    const sslh_real *bias;
-    int              relu, back;
+    int              h, w, co, back;
     /* tiles of a block; blocks; panels of outputs; chains of channels */
     int              block, blocks, panels, chunks;
     size_t           u_plane, v_plane, m_plane;
@@ -23615,9 +22834,10 @@ typedef struct sslh_i_wino {
 
 /* Worth it by shape: a tile costs 36 products for at most 144, and the transforms take channels to pay off. h, w:
    outputs */
-SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const sslh_i_conv *s, int h, int w) {
+SSLH_I_FN int sslh_i_wino_fits(const sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int h,
+                               int w) {
     const double tiles = (double)((h + 3) / 4) * (double)((w + 3) / 4);
-    return !c->desc.no_winograd && !sslh_i_in_pairs(c) && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 &&
+    return !c->desc.no_winograd && k != c->pairs && s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 &&
            s->dh == 1 && s->dw == 1 && s->groups == 1 && s->ci >= 16 && s->co >= 16 &&
            9.0 * h * w >= 36.0 * 2.0 * tiles && tiles * (double)s->n <= (double)INT_MAX;
 }
@@ -23709,7 +22929,7 @@ SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, 
 SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, int count, const sslh_real *m) {
     const int nr = p->k->nr, j = panel * nr, cols = SSLH_I_MIN(nr, p->co - j), wide = cols > p->k->w ? nr : p->k->w;
     sslh_real *y[16], *to[16], part[16 * 32], dropped[32], bias[32];
-    for (int i = 0; i < 32; i++) bias[i] = p->bias && i < cols ? p->bias[j + i] : SSLH_I_R(0);
+    for (int i = 0; i < 32; i++) bias[i] = p->finish.bias && i < cols ? p->finish.bias[j + i] : SSLH_I_R(0);
     memset(dropped, 0, sizeof dropped);
     memset(part, 0, sizeof part);
     for (int t = first; t < first + count; t++, m += nr) {
@@ -23722,9 +22942,10 @@ SSLH_I_FN void sslh_i_wino_outputs(const sslh_i_wino *p, int panel, int first, i
                               (size_t)j
                         : dropped;
             y[q] = cols == wide ? to[q] : part + 32 * q;
-            if (cols < wide && p->accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
+            if (cols < wide && p->finish.accumulate) memcpy(y[q], to[q], (size_t)cols * sizeof *part);
         }
-        p->k->wino_output(m, p->m_plane, (size_t)wide, y, p->bias ? bias : NULL, p->relu, p->accumulate);
+        p->k->wino_output(m, p->m_plane, (size_t)wide, y, p->finish.bias ? bias : NULL, p->finish.relu,
+                          p->finish.accumulate);
         for (int q = 0; q < 16 && cols < wide; q++) memcpy(to[q], y[q], (size_t)cols * sizeof *part);
     }
 }
@@ -23802,25 +23023,15 @@ SSLH_I_FN void sslh_i_wino_run(sslh_ctx *c, sslh_i_wino *p, int images) {
     if (shared) sslh_i_unscratch(c, shared);
 }
 
-SSLH_I_FN void sslh_i_wino_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
+/* back: x is dy and y the gradient of the data. */
+SSLH_I_FN void sslh_i_wino_conv(sslh_ctx *c, const sslh_i_conv *s, int back, const sslh_real *x,
+                                const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
     sslh_i_wino p;
     memset(&p, 0, sizeof p);
-    p.in.x = x, p.in.h = s->h, p.in.w = s->w, p.in.c = s->ci;
-    p.in.top = s->ph, p.in.left = s->pw;
-    p.y = y, p.h = s->oh, p.w = s->ow, p.co = s->co;
-    p.weight = weight, p.bias = bias, p.relu = relu, p.accumulate = accumulate;
-    sslh_i_wino_run(c, &p, s->n);
-}
-SSLH_I_FN void sslh_i_wino_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
-    sslh_i_wino p;
-    memset(&p, 0, sizeof p);
-    p.in.x = dy, p.in.h = s->oh, p.in.w = s->ow, p.in.c = s->co;
-    p.in.top = 2 - s->ph, p.in.left = 2 - s->pw;
-    p.y = x, p.h = s->h, p.w = s->w, p.co = s->ci;
-    p.weight = weight, p.bias = bias, p.relu = relu, p.accumulate = accumulate;
-    p.back = 1;
+    p.in.x = x, p.in.h = back ? s->oh : s->h, p.in.w = back ? s->ow : s->w, p.in.c = back ? s->co : s->ci;
+    p.in.top = back ? 2 - s->ph : s->ph, p.in.left = back ? 2 - s->pw : s->pw;
+    p.y = y, p.h = back ? s->h : s->oh, p.w = back ? s->w : s->ow, p.co = back ? s->ci : s->co;
+    p.weight = weight, p.finish = e, p.back = back;
     sslh_i_wino_run(c, &p, s->n);
 }
 
@@ -23838,10 +23049,7 @@ SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows
     const int count = SSLH_I_MIN(p->round, p->tiles - p->first), nr = p->k->nr;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.rows = rows;
-    t.segs = 1;
-    t.astep = p->grad.row;
-    t.bstep = p->in.row;
+    t.rows = rows, t.segs = 1, t.astep = p->grad.row, t.bstep = p->in.row;
     t.ldc = ldc;
     for (int k = 0; k < count; k += SSLH_I_WINO_CHAIN) {
         const sslh_real *a = p->e + (size_t)point * p->e_plane + (size_t)k * p->grad.row + o;
@@ -23863,13 +23071,13 @@ SSLH_I_FN void sslh_i_wino_filter_gradient(const sslh_i_wino *p, int o, int j, i
                                            size_t plane) {
     sslh_real *dw = p->dw + (size_t)o * 9 * (size_t)p->in.c + j, part[9 * 16];
     const int whole = cols / 16 * 16;
-    p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->accumulate);
+    p->k->wino_dweight(du, plane, (size_t)whole, dw, (size_t)p->in.c, p->finish.accumulate);
     if (whole == cols) return;
     p->k->wino_dweight(du + whole, plane, 16, part, 16, 0);
     for (int t = 0; t < 9; t++)
         for (int i = whole; i < cols; i++) {
             sslh_real *to = dw + (size_t)t * (size_t)p->in.c + i, x = part[16 * t + i - whole];
-            *to = p->accumulate ? *to + x : x;
+            *to = p->finish.accumulate ? *to + x : x;
         }
 }
 /* Some filters and channels at all points, when one round holds all tiles; the sums stay with the worker. */
@@ -23911,7 +23119,7 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
     p.grad.size = 4;
     p.grad.row = sslh_i_wino_row(s->co);
     p.dw = dw;
-    p.accumulate = accumulate;
+    p.finish.accumulate = accumulate;
     /* Sums that exceed the caches (512 channels: 38 MB) are kept in parts, each until it is transformed back; all tiles
        must be there for that. Otherwise rounds of about 4 MB of tiles, and one array of sums. */
     const size_t tile = 36 * (p.in.row + p.grad.row), zero = (size_t)SSLH_I_MAX(s->ci, s->co);
@@ -23948,22 +23156,22 @@ SSLH_I_FN void sslh_i_wino_weights(sslh_ctx *c, const sslh_i_conv *s, const sslh
 
 /* --- few input channels, or few in a group: from bands --- */
 
-typedef struct sslh_i_few {
+typedef struct sslh_i_band_job {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;           /* with the groups as they are computed: */
     int                merge;       /* this many of them as one */
     int                back;        /* the weights are those of the convolution whose gradient of the data this is */
     sslh_i_bands       bands;
-    const sslh_real   *weight, *bias;
+    const sslh_real   *weight;
     int                nr, panels;  /* columns of a panel, panels of a group */
     sslh_real         *packed, *y;  /* [group][panel][Kh Kw I][NR] */
-    int                relu, accumulate;
+    sslh_i_finish      finish;
     char              *work;        /* per worker: a band, pointers */
     size_t             work_bytes;
-} sslh_i_few;
+} sslh_i_band_job;
 
-SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one panel */
-    const sslh_i_few *p = (const sslh_i_few *)arg;
+SSLH_I_FN void sslh_i_band_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_band_job *p = (const sslh_i_band_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->nr, group = task / p->panels, j = task % p->panels * nr, all = s->kh * s->kw;
     const int xg = s->ci / s->groups, yg = s->co / s->groups, k = all * xg, cols = SSLH_I_MIN(nr, yg - j);
@@ -23990,7 +23198,7 @@ SSLH_I_FN void sslh_i_few_pack_task(void *arg, int task, int worker) { /* one pa
     }
 }
 /* Pointers to filter row a of a band's output pixels: table[(m / MR Kh + a) MR + m % MR]. */
-SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_real **table) {
+SSLH_I_FN void sslh_i_band_table(const sslh_i_band_job *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, pixels = p->bands.rows * p->bands.cols;
     const sslh_real *at = x;
@@ -24005,8 +23213,8 @@ SSLH_I_FN void sslh_i_few_table(const sslh_i_few *p, sslh_real *x, const sslh_re
         at = x;
     }
 }
-SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
-    const sslh_i_few *p = (const sslh_i_few *)arg;
+SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band */
+    const sslh_i_band_job *p = (const sslh_i_band_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->nr, mr = p->k->mr, yg = s->co / s->groups;
     const size_t co = (size_t)s->co, panel = (size_t)(s->kh * s->kw * p->bands.xg) * (size_t)nr;
@@ -24015,78 +23223,50 @@ SSLH_I_FN void sslh_i_few_task(void *arg, int task, int worker) { /* one band */
     const int pixels = d.rows * d.cols, tiles = (pixels + mr - 1) / mr;
     sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
     sslh_i_tile t;
-    sslh_i_ask ask;
     memset(&t, 0, sizeof t);
     t.segs = s->kh;
     t.len = s->kw * p->bands.xg;
     t.spare = 1;
     t.place = 1; /* nothing is to be asked for behind the weights: other threads write there */
-    t.bstep = (size_t)nr;
-    t.ldc = co;
-    t.relu = p->relu;
-    t.accumulate = p->accumulate;
-    /* whole tiles and panels in one call */
-    const int thirds = s->groups == 1 && p->k->tile_pixels && p->bands.cols % (mr / 3) == 0;
-    const int whole = thirds ? pixels / mr * mr : 0, wide = thirds && nr == p->k->nr ? yg / nr * nr : 0;
-    if (whole > 0 && wide > 0) {
-        t.a = (const sslh_real **)(void *)(x + p->bands.reals);
-        t.rows = whole;
-        t.cols = wide;
-        t.pixel = (size_t)(s->sw * p->bands.xg);
-        t.line = (size_t)s->dh * p->bands.line;
-        t.ask = &ask;
-        ask.at = sslh_i_bands_next(&p->bands, &d, 0, whole / mr * (wide / nr), &ask.next);
-        t.b = p->packed;
-        t.panel = panel;
-        t.bias = p->bias;
-        t.c = y;
-        p->k->tile_pixels(&t);
-    }
+    t.bstep = (size_t)nr, t.ldc = co, t.relu = p->finish.relu;
+    t.accumulate = p->finish.accumulate;
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
         t.shift = (size_t)group * p->bands.group;
-        const int m0 = wide == yg ? whole : 0;
-        t.a += m0 * s->kh;
-        for (int m = m0; m < pixels; m += mr, t.a += s->kh * mr) {
+        for (int m = 0; m < pixels; m += mr, t.a += s->kh * mr) {
             t.rows = SSLH_I_MIN(mr, pixels - m);
-            const int done = m < whole ? wide : 0;
-            if (!group && !done) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
-            if (s->groups > 1) sslh_i_bands_ahead(&p->bands, &d, group * tiles + m / mr, s->groups * tiles);
-            for (int j = done; j < yg; j += nr) {
+            if (!group) sslh_i_prefetch(y + (size_t)m * co, (size_t)t.rows * co, 1);
+            sslh_i_bands_ahead(&p->bands, &d, group * tiles + m / mr, s->groups * tiles);
+            for (int j = 0; j < yg; j += nr) {
                 const size_t col = (size_t)(group * yg + j);
                 t.cols = SSLH_I_MIN(nr, yg - j);
                 t.b = p->packed + (size_t)(group * p->panels + j / nr) * panel;
-                t.bias = p->bias ? p->bias + col : NULL;
+                t.bias = p->finish.bias ? p->finish.bias + col : NULL;
                 t.c = y + (size_t)m * co + col;
                 p->k->tile_rows(&t);
             }
         }
     }
 }
-SSLH_I_FN int sslh_i_conv_is_few(const sslh_i_conv *s) {
+SSLH_I_FN int sslh_i_conv_fits_bands(const sslh_i_conv *s) {
     const int xg = s->ci / s->groups;
     return s->dw == 1 && (s->groups == 1 ? xg < 16 : !sslh_i_conv_is_depthwise(s)) && xg <= 64 &&
            s->kh * s->kw * xg * sslh_i_conv_merge(s) <= SSLH_I_SEGMENT;
 }
 /* back: s describes the gradient of the data of a convolution with these weights and stride 1 as a convolution of its
    own. */
-SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight, int back,
-                               const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
-    sslh_i_few p;
+SSLH_I_FN void sslh_i_conv_bands(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+                               const sslh_real *x, const sslh_real *weight, int back, sslh_i_finish e, sslh_real *y) {
+    sslh_i_band_job p;
     sslh_i_conv one = *s;
     memset(&p, 0, sizeof p);
     p.merge = s->groups > 1 ? sslh_i_conv_merge(s) : 1;
     one.groups /= p.merge;
-    p.k = c->k;
+    p.k = kern;
     p.s = &one;
-    p.back = back;
-    p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
-    p.y = y;
+    p.back = back, p.weight = weight, p.finish = e, p.y = y;
     const int yg = s->co / one.groups, k = s->kh * s->kw * (s->ci / one.groups);
-    p.nr = yg <= c->k->w ? c->k->w : c->k->nr;
+    p.nr = yg <= kern->w ? kern->w : kern->nr;
     p.panels = (yg + p.nr - 1) / p.nr;
     int pixels = 256;
     if (s->groups == 1) { /* up to 16 KB of x, where there are bands enough for many threads */
@@ -24094,9 +23274,9 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
         pixels = (int)SSLH_I_MAX(256, SSLH_I_MIN(1024, most));
         while (pixels > 256 && (int64_t)s->n * s->oh * s->ow < (int64_t)32 * pixels) pixels /= 2;
     }
-    sslh_i_bands_plan(&p.bands, c->k, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(pixels, 16384 / s->ci)));
+    sslh_i_bands_plan(&p.bands, kern, &one, x, SSLH_I_MAX(48, SSLH_I_MIN(pixels, 16384 / s->ci)));
     p.work_bytes = p.bands.reals * sizeof(sslh_real) +
-                   (size_t)(p.bands.rows * p.bands.cols + c->k->mr) * (size_t)s->kh * sizeof(sslh_real *);
+                   (size_t)(p.bands.rows * p.bands.cols + kern->mr) * (size_t)s->kh * sizeof(sslh_real *);
     p.work_bytes = (p.work_bytes + 63) / 64 * 64;
     p.packed = sslh_i_scratch_reals(c, (size_t)one.groups * (size_t)p.panels * (size_t)p.nr, (size_t)k, 0);
     if (p.packed) p.work = sslh_i_work(c, &p.work_bytes);
@@ -24104,10 +23284,10 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
         for (int worker = 0; worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p.work + (size_t)worker * p.work_bytes);
             at[p.bands.reals - 1] = SSLH_I_R(1);
-            sslh_i_few_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
+            sslh_i_band_table(&p, at, (const sslh_real **)(void *)(at + p.bands.reals));
         }
-        sslh_i_parallel(c, one.groups * p.panels, sslh_i_few_pack_task, &p);
-        sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_few_task, &p);
+        sslh_i_parallel(c, one.groups * p.panels, sslh_i_band_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands.high * p.bands.across, sslh_i_band_task, &p);
         sslh_i_unwork(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
@@ -24119,20 +23299,21 @@ SSLH_I_FN void sslh_i_conv_few(sslh_ctx *c, const sslh_i_conv *s, const sslh_rea
        x[h,w,c] = sum over a,b of p[(h + ph - a dh) / sh, ..]                                                      (6)
    where the divisions leave no rest. Tasks are bands of rows of x; rows of p that two bands need are computed by
    both. */
-typedef struct sslh_i_shares {
+typedef struct sslh_i_fold_job {
     const struct sslh_i_kernels *k;
     const sslh_i_conv *s;
-    const sslh_real   *dy, *weight, *bias;
+    const sslh_real   *dy, *weight;
+    sslh_i_finish      finish;
     sslh_real         *packed, *x;    /* [panel][O][NR] */
     int               *start, *off;   /* of column w: places of its shares in a row of p, from start[w] on */
-    int                relu, accumulate, panels, band, bands; /* rows of x in a band; bands of an image */
+    int                panels, band, bands; /* rows of x in a band; bands of an image */
     size_t             row;           /* numbers of p for one pixel */
     char              *work;          /* per worker: p of a band, one row of x, pointers to lines */
     size_t             work_bytes, p_reals;
-} sslh_i_shares;
+} sslh_i_fold_job;
 
-SSLH_I_FN void sslh_i_shares_pack_task(void *arg, int task, int worker) { /* one panel */
-    const sslh_i_shares *p = (const sslh_i_shares *)arg;
+SSLH_I_FN void sslh_i_fold_pack_task(void *arg, int task, int worker) { /* one panel */
+    const sslh_i_fold_job *p = (const sslh_i_fold_job *)arg;
     const int nr = p->k->nr, j = task * nr, k = p->s->kh * p->s->kw * p->s->ci;
     (void)worker;
     p->k->pack_n(p->packed + (size_t)j * (size_t)p->s->co, nr, p->weight + j, (size_t)k, SSLH_I_MIN(nr, k - j),
@@ -24140,23 +23321,23 @@ SSLH_I_FN void sslh_i_shares_pack_task(void *arg, int task, int worker) { /* one
 }
 /* Rows of x that dy's row i reaches are i sh - ph .. + (kh - 1) dh; the first and last i that reach rows h0 .. h1 -
    1. */
-SSLH_I_FN int sslh_i_shares_first(const sslh_i_conv *s, int h0) {
+SSLH_I_FN int sslh_i_fold_first(const sslh_i_conv *s, int h0) {
     const int least = h0 + s->ph - (s->kh - 1) * s->dh;
     return least <= 0 ? 0 : (least + s->sh - 1) / s->sh;
 }
-SSLH_I_FN int sslh_i_shares_last(const sslh_i_conv *s, int h1) {
+SSLH_I_FN int sslh_i_fold_last(const sslh_i_conv *s, int h1) {
     return SSLH_I_MIN(s->oh - 1, (h1 - 1 + s->ph) / s->sh);
 }
 
-SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
-    const sslh_i_shares *p = (const sslh_i_shares *)arg;
+SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
+    const sslh_i_fold_job *p = (const sslh_i_fold_job *)arg;
     const sslh_i_conv *s = p->s;
     const int nr = p->k->nr, n = task / p->bands, h0 = task % p->bands * p->band,
               h1 = SSLH_I_MIN(s->h, h0 + p->band);
-    const int i0 = sslh_i_shares_first(s, h0), pixels = (sslh_i_shares_last(s, h1) + 1 - i0) * s->ow;
+    const int i0 = sslh_i_fold_first(s, h0), pixels = (sslh_i_fold_last(s, h1) + 1 - i0) * s->ow;
     const size_t co = (size_t)s->co, width = (size_t)s->w * (size_t)s->ci;
     sslh_real *shares = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *line = shares + p->p_reals;
-    sslh_i_ask ask[3];
+    sslh_i_fetch fetch[3];
     const sslh_real *a, *b, **lines = (const sslh_real **)(void *)(line + (width + 31) / 16 * 16);
     const sslh_real *dy = p->dy + ((size_t)n * (size_t)s->oh + (size_t)i0) * (size_t)s->ow * co;
     sslh_i_tile t;
@@ -24167,26 +23348,21 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
     t.rows = pixels;
     t.cols = (int)p->row;
     t.lens = &t.len;
-    t.place = 1;
-    t.astep = 1;
-    t.rstep = co;
-    t.bstep = (size_t)nr;
+    t.place = 1, t.astep = 1, t.rstep = co, t.bstep = (size_t)nr;
     t.bnext = (size_t)nr * co;
-    t.ldc = p->row;
-    t.c = shares;
-    t.ask = ask;
-    memset(ask, 0, sizeof ask);
+    t.ldc = p->row, t.c = shares, t.fetch = fetch;
+    memset(fetch, 0, sizeof fetch);
     for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* p */
         t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
         t.accumulate = o > 0;
         a = dy + o;
         b = p->packed + (size_t)o * (size_t)nr;
         /* two tiles ahead: 16 rows, 16 numbers of each */
-        ask->at = dy + (size_t)(2 * p->k->mr) * co + o;
-        ask->ld = (ptrdiff_t)co;
-        ask->back = 16 - 16 * (ptrdiff_t)co;
-        ask->next = (size_t)p->k->mr * co;
-        ask->rows = pixels;
+        fetch->at = dy + (size_t)(2 * p->k->mr) * co + o;
+        fetch->ld = (ptrdiff_t)co;
+        fetch->back = 16 - 16 * (ptrdiff_t)co;
+        fetch->next = (size_t)p->k->mr * co;
+        fetch->rows = pixels;
         p->k->tile_runs(&t);
     }
     for (int h = h0; h < h1; h++) { /* x */
@@ -24198,32 +23374,26 @@ SSLH_I_FN void sslh_i_shares_task(void *arg, int task, int worker) {
             lines[count++] = shares + (size_t)(i / s->sh - i0) * (size_t)s->ow * p->row + (size_t)(u * s->kw * s->ci);
         }
         p->k->fold(lines, count, p->start, p->off, s->w, (size_t)s->ci, line);
-        if (!p->accumulate && !p->bias && !p->relu) {
+        if (!p->finish.accumulate && !p->finish.bias && !p->finish.relu) {
             memcpy(x, line, width * sizeof *x);
             continue;
         }
         for (size_t q = 0; q < width; q++) {
-            sslh_real y = p->accumulate ? x[q] + line[q] : line[q];
-            if (p->bias) y = y + p->bias[q % (size_t)s->ci];
-            x[q] = p->relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
+            sslh_real y = p->finish.accumulate ? x[q] + line[q] : line[q];
+            if (p->finish.bias) y = y + p->finish.bias[q % (size_t)s->ci];
+            x[q] = p->finish.relu && SSLH_I_R(0) > y ? SSLH_I_R(0) : y;
         }
     }
 }
-SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                  const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
-    sslh_i_shares p;
-    const int nr = c->k->nr, k = s->kh * s->kw * s->ci;
+SSLH_I_FN void sslh_i_conv_fold(sslh_ctx *c, const struct sslh_i_kernels *kern, const sslh_i_conv *s,
+                                  const sslh_real *dy, const sslh_real *weight, sslh_i_finish e, sslh_real *x) {
+    sslh_i_fold_job p;
+    const int nr = kern->nr, k = s->kh * s->kw * s->ci;
     memset(&p, 0, sizeof p);
-    p.k = c->k;
-    p.s = s;
-    p.dy = dy;
-    p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
-    p.x = x;
+    p.k = kern, p.s = s, p.dy = dy, p.weight = weight;
+    p.finish = e, p.x = x;
     p.panels = (k + nr - 1) / nr;
-    p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= c->k->w ? nr : c->k->w)); /* whole registers */
+    p.row = (size_t)((k - 1) / nr * nr + ((k - 1) % nr >= kern->w ? nr : kern->w)); /* whole registers */
     /* bands: about 256 KB of p, but at least as many rows as two bands share */
     const size_t p_row = (size_t)s->ow * p.row;
     const int rows = (int)SSLH_I_MIN(
@@ -24232,8 +23402,8 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     p.bands = (s->h + p.band - 1) / p.band;
     int most = 1;
     for (int b = 0; b < p.bands; b++)
-        most = SSLH_I_MAX(most, sslh_i_shares_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
-                                    sslh_i_shares_first(s, b * p.band));
+        most = SSLH_I_MAX(most, sslh_i_fold_last(s, SSLH_I_MIN(s->h, (b + 1) * p.band)) + 1 -
+                                    sslh_i_fold_first(s, b * p.band));
     p.p_reals = (size_t)most * p_row + 16;
     p.work_bytes = (p.p_reals + (size_t)s->w * (size_t)s->ci + 32) * sizeof(sslh_real) +
                    (size_t)s->kh * sizeof(sslh_real *);
@@ -24253,8 +23423,8 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
             }
         }
         p.start[s->w] = count;
-        sslh_i_parallel(c, p.panels, sslh_i_shares_pack_task, &p);
-        sslh_i_parallel(c, s->n * p.bands, sslh_i_shares_task, &p);
+        sslh_i_parallel(c, p.panels, sslh_i_fold_pack_task, &p);
+        sslh_i_parallel(c, s->n * p.bands, sslh_i_fold_task, &p);
         sslh_i_unwork(c, p.work);
     }
     if (p.packed) sslh_i_unscratch(c, p.packed);
@@ -24272,17 +23442,18 @@ SSLH_I_FN void sslh_i_conv_shares(sslh_ctx *c, const sslh_i_conv *s, const sslh_
 SSLH_I_FN int sslh_i_conv_fits_pairs(const sslh_ctx *c, const sslh_i_conv *s, int which) {
     const int h = which == SSLH_I_CONV_DATA ? s->h : s->oh, w = which == SSLH_I_CONV_DATA ? s->w : s->ow;
     if (s->groups > 1 || s->ci < 16 || s->co < 16) return 0;
-    if (!sslh_i_wino_fits(c, s, h, w)) return 1;
+    if (!sslh_i_wino_fits(c, c->k, s, h, w)) return 1;
     if (which == SSLH_I_CONV_WEIGHT && h <= 4 && w <= 4) return (size_t)s->ci * (size_t)s->co >= 256 * 256;
     return h <= 8 && w <= 8 && (h % 4 || w % 4);
 }
 /* y = x * w in the sense of which: x (data), weight -> y;  dy, weight -> x;  x, dy -> dw. 0: to be done in float. */
-SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, const sslh_real *x, const sslh_real *w,
-                                sslh_real *y, const sslh_real *bias, int relu, int accumulate) {
+SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                   const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate);
+SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int which,
+                                const sslh_real *x, const sslh_real *w, sslh_real *y, sslh_i_finish e) {
     sslh_i_conv half = *s;
-    const struct sslh_i_kernels *own = c->k;
     sslh_real *px, *pw = NULL;
-    if (!c->pairs || sslh_i_in_pairs(c) || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
+    if (!c->pairs || k == c->pairs || !sslh_i_conv_fits_pairs(c, s, which)) return 0;
     const size_t n = (size_t)s->n, ci = (size_t)s->ci, co = (size_t)s->co, taps = (size_t)s->kh * (size_t)s->kw;
     const size_t in = (size_t)s->h * (size_t)s->w, out = (size_t)s->oh * (size_t)s->ow;
     if (which == SSLH_I_CONV_FORWARD) {
@@ -24299,11 +23470,9 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, co
         if (px) pw = sslh_i_pairs(c, w, out * co, n, out * co, 1, 1, 0);
     }
     if (pw) {
-        c->k = c->pairs;
-        if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_gather(c, &half, px, pw, SSLH_I_R(0), bias, relu, accumulate, y);
-        else if (which == SSLH_I_CONV_DATA) sslh_i_conv_data(c, &half, px, pw, SSLH_I_R(0), bias, relu, accumulate, y);
-        else sslh_i_conv_backward_weight(c, &half, px, pw, y, accumulate);
-        c->k = own;
+        if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_gather(c, c->pairs, &half, px, pw, SSLH_I_R(0), e, y);
+        else if (which == SSLH_I_CONV_DATA) sslh_i_conv_data(c, c->pairs, &half, px, pw, SSLH_I_R(0), e, y);
+        else sslh_i_conv_weights(c, c->pairs, &half, px, pw, y, e.accumulate);
         sslh_i_unscratch(c, pw);
     }
     if (px) sslh_i_unscratch(c, px);
@@ -24312,30 +23481,31 @@ SSLH_I_FN int sslh_i_conv_pairs(sslh_ctx *c, const sslh_i_conv *s, int which, co
 
 /* --- forward and gradient of the data, as part II calls them: which way they go ----------------------------------- */
 
-/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. weight NULL:
-   depthwise with the constant (average pooling). */
-SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                  sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
+/* Both run over taps of pixels; every channel by itself where they are depthwise, with the constant for all weights
+   where there are none (average pooling). */
+SSLH_I_FN void sslh_i_taps_run(sslh_ctx *c, sslh_i_gather_job *p, int depthwise, sslh_real constant) {
+    if (SSLH_I_BAD(c)) return;
+    if (depthwise) sslh_i_depth_run(c, p, constant);
+    else sslh_i_gather_run(c, p);
+}
+/* A 1 x 1 convolution as the product that it is. back: x is dy and y the gradient of the data. */
+SSLH_I_FN void sslh_i_conv_product(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, int back,
+                                   const sslh_real *x, const sslh_real *weight, sslh_i_finish e, sslh_real *y) {
+    sslh_i_gemm_args m = sslh_i_gemm_of(0, !back, s->n * s->h * s->w, back ? s->ci : s->co, back ? s->co : s->ci, x,
+                                        weight, y);
+    m.bias = e.bias, m.relu = e.relu, m.accumulate = e.accumulate;
+    sslh_i_gemm_by(c, k, &m);
+}
+
+/* y (N,OH,OW,O) = relu(x * weight + bias), eq. (1). One image's result does not depend on the others. */
+SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *x,
+                                  const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *y) {
     sslh_i_gather_job p;
     sslh_i_gather g;
     sslh_i_conv one = *s;
     if (SSLH_I_BAD(c)) return;
     if (weight && sslh_i_conv_is_product(s)) {
-        sslh_i_gemm_args m;
-        memset(&m, 0, sizeof m);
-        m.tb = 1;
-        m.m = s->n * s->h * s->w;
-        m.n = s->co;
-        m.k = s->ci;
-        m.a = x;
-        m.lda = m.ldb = (size_t)s->ci;
-        m.b = weight;
-        m.c = y;
-        m.ldc = (size_t)s->co;
-        m.bias = bias;
-        m.relu = relu;
-        m.accumulate = accumulate;
-        sslh_i_gemm(c, &m);
+        sslh_i_conv_product(c, k, s, 0, x, weight, e, y);
         return;
     }
     memset(&p, 0, sizeof p);
@@ -24348,11 +23518,7 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
     g.tap = g.off_w + taps;
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
     one.groups /= p.merge;
-    g.x = x;
-    g.xh = s->h;
-    g.xw = s->w;
-    g.xc = s->ci;
-    g.xg = one.ci / one.groups;
+    g.x = x, g.xh = s->h, g.xw = s->w, g.xc = s->ci, g.xg = one.ci / one.groups;
     g.len = merged ? s->kw * s->ci : g.xg;
     g.taps = taps;
     for (int t = 0; t < taps; t++) {
@@ -24360,88 +23526,67 @@ SSLH_I_FN void sslh_i_conv_gather(sslh_ctx *c, const sslh_i_conv *s, const sslh_
         g.off_w[t] = merged ? 0 : t % s->kw * s->dw - s->pw;
         g.off_w[taps + t] = t;
     }
-    g.step_h = s->sh;
-    g.step_w = s->sw;
-    g.y = y;
-    g.yh = g.gh = s->oh;
-    g.yw = g.gw = s->ow;
-    g.yc = s->co;
-    g.yg = one.co / one.groups;
+    g.step_h = s->sh, g.step_w = s->sw;
+    g.y = y, g.yh = g.gh = s->oh, g.yw = g.gw = s->ow, g.yc = s->co, g.yg = one.co / one.groups;
     g.ys = g.xs = 1;
-    p.k = c->k;
+    p.k = k;
     p.s = &one;
     p.list = &g;
-    p.n = 1;
-    p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
-    if (!SSLH_I_BAD(c) && depthwise) sslh_i_depth_run(c, &p, constant);
-    else if (!SSLH_I_BAD(c)) sslh_i_gather_run(c, &p);
+    p.n = 1, p.weight = weight, p.finish = e;
+    sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, g.off_h);
 }
 
 SSLH_I_FN void sslh_i_conv_forward(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *weight,
-                                   const sslh_real *bias, int relu, int accumulate, sslh_real *y) {
-    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_FORWARD, x, weight, y, bias, relu, accumulate)) return;
-    if (sslh_i_wino_fits(c, s, s->oh, s->ow)) sslh_i_wino_forward(c, s, x, weight, bias, relu, accumulate, y);
-    else if (sslh_i_conv_is_few(s)) sslh_i_conv_few(c, s, x, weight, 0, bias, relu, accumulate, y);
-    else sslh_i_conv_gather(c, s, x, weight, SSLH_I_R(0), bias, relu, accumulate, y);
+                                   sslh_i_finish e, sslh_real *y) {
+    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, c->k, s, SSLH_I_CONV_FORWARD, x, weight, y, e)) return;
+    if (sslh_i_wino_fits(c, c->k, s, s->oh, s->ow)) sslh_i_wino_conv(c, s, 0, x, weight, e, y);
+    else if (sslh_i_conv_fits_bands(s)) sslh_i_conv_bands(c, c->k, s, x, weight, 0, e, y);
+    else sslh_i_conv_gather(c, c->k, s, x, weight, SSLH_I_R(0), e, y);
 }
 
-/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
-   convolution (which has a bias). weight NULL: depthwise with the constant (average pooling). */
-SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy, const sslh_real *weight,
-                                sslh_real constant, const sslh_real *bias, int relu, int accumulate, sslh_real *x) {
-    sslh_i_gather_job p;
-    sslh_i_conv one = *s;
-    if (SSLH_I_BAD(c)) return;
-    if (weight && sslh_i_conv_pairs(c, s, SSLH_I_CONV_DATA, dy, weight, x, bias, relu, accumulate)) return;
-    if (weight && sslh_i_conv_is_product(s)) {
-        sslh_i_gemm_args m;
-        memset(&m, 0, sizeof m);
-        m.m = s->n * s->h * s->w;
-        m.n = s->ci;
-        m.k = s->co;
-        m.a = dy;
-        m.lda = (size_t)s->co;
-        m.b = weight;
-        m.ldb = m.ldc = (size_t)s->ci;
-        m.c = x;
-        m.bias = bias;
-        m.relu = relu;
-        m.accumulate = accumulate;
-        sslh_i_gemm(c, &m);
-        return;
-    }
-    if (weight && sslh_i_wino_fits(c, s, s->h, s->w)) {
-        sslh_i_wino_data(c, s, dy, weight, bias, relu, accumulate, x);
-        return;
-    }
-    if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
-        sslh_i_conv_shares(c, s, dy, weight, bias, relu, accumulate, x);
-        return;
-    }
-    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && s->ph <= (s->kh - 1) * s->dh && s->pw <= s->kw - 1) {
-        one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
-        one.oh = s->h, one.ow = s->w, one.co = s->ci;
-        one.ph = (s->kh - 1) * s->dh - s->ph;
-        one.pw = s->kw - 1 - s->pw;
-        if (sslh_i_conv_is_few(&one)) {
-            sslh_i_conv_few(c, &one, dy, weight, 1, bias, relu, accumulate, x);
-            return;
+/* The gradient of the data by classes: rows u, u + sh, .. and columns v, v + sw, .. of x have the same taps. Fills
+   p->list; room: 3 taps numbers for each class. p->s are the groups as they are computed. */
+SSLH_I_FN void sslh_i_conv_classes(sslh_i_gather_job *p, const sslh_i_conv *s, int depthwise, int *room,
+                                   const sslh_real *dy, sslh_real *x) {
+    const int taps = s->kh * s->kw, across = SSLH_I_MIN(s->sw, s->w);
+    for (p->n = 0; p->n < SSLH_I_MIN(s->sh, s->h) * across; p->n++, room += 3 * taps) {
+        const int u = p->n / across, v = p->n % across;
+        sslh_i_gather *g = &p->list[p->n];
+        int *tap = room + 2 * taps;
+        g->off_h = room;
+        g->off_w = room + taps;
+        g->tap = tap;
+        for (int q = 0; q < taps; q++) { /* output row i with i sh = u + (row) sh + ph - a dh */
+            const int t = depthwise ? taps - 1 - q : q; /* depthwise: rows and columns of dy ascend */
+            const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
+            if (h % s->sh || w % s->sw) continue;
+            g->off_h[g->taps] = h / s->sh;
+            g->off_w[g->taps] = w / s->sw;
+            tap[g->taps++] = t;
         }
-        one = *s;
+        g->x = dy, g->xh = s->oh, g->xw = s->ow, g->xc = s->co, g->xg = p->s->co / p->s->groups;
+        g->len = g->xg;
+        g->step_h = g->step_w = 1;
+        g->y = x, g->yh = s->h, g->yw = s->w, g->yc = s->ci, g->yg = p->s->ci / p->s->groups;
+        g->y0 = u, g->x0 = v, g->ys = s->sh, g->xs = s->sw;
+        g->gh = (s->h - u + s->sh - 1) / s->sh;
+        g->gw = (s->w - v + s->sw - 1) / s->sw;
     }
-    memset(&p, 0, sizeof p);
+}
+SSLH_I_FN void sslh_i_conv_scatter(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                   const sslh_real *dy, const sslh_real *weight, sslh_real constant, sslh_i_finish e,
+                                   sslh_real *x) {
     const size_t classes = (size_t)SSLH_I_MIN(s->sh, s->h) * (size_t)SSLH_I_MIN(s->sw, s->w);
     const size_t taps = (size_t)s->kh * (size_t)s->kw;
+    const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
+    sslh_i_gather_job p;
+    sslh_i_conv one = *s;
+    memset(&p, 0, sizeof p);
     /* every tap belongs to one class, or with a dilation that shares a factor with the stride to none of some */
     p.list = (sslh_i_gather *)sslh_i_scratch(c, classes * sizeof *p.list + 3 * taps * classes * sizeof(int));
     if (!p.list) return;
     memset(p.list, 0, classes * sizeof *p.list);
-    int *next = (int *)(void *)(p.list + classes);
-    const int depthwise = !weight || sslh_i_conv_is_depthwise(s);
     /* groups that fill a register with channels of x, and up to two with those of dy: half the tiles for as many
        sums */
     p.merge = depthwise ? 1 : sslh_i_conv_merge(s);
@@ -24449,62 +23594,47 @@ SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_re
            s->co / s->groups * 2 * p.merge <= 32)
         p.merge *= 2;
     one.groups /= p.merge;
-    for (int u = 0; u < SSLH_I_MIN(s->sh, s->h); u++) {
-        for (int v = 0; v < SSLH_I_MIN(s->sw, s->w); v++) { /* rows u, u + sh, .. and columns v, v + sw, .. of x */
-            sslh_i_gather *g = &p.list[p.n++];
-            int *tap = next + 2 * taps;
-            g->off_h = next;
-            g->off_w = next + taps;
-            g->tap = tap;
-            next += 3 * taps;
-            for (int q = 0; q < (int)taps; q++) { /* output row i with i sh = u + (row) sh + ph - a dh */
-                const int t = depthwise ? (int)taps - 1 - q : q; /* depthwise: rows and columns of dy ascend */
-                const int h = u + s->ph - t / s->kw * s->dh, w = v + s->pw - t % s->kw * s->dw;
-                if (h % s->sh || w % s->sw) continue;
-                g->off_h[g->taps] = h / s->sh;
-                g->off_w[g->taps] = w / s->sw;
-                tap[g->taps++] = t;
-            }
-            g->x = dy;
-            g->xh = s->oh;
-            g->xw = s->ow;
-            g->xc = s->co;
-            g->xg = one.co / one.groups;
-            g->len = g->xg;
-            g->step_h = g->step_w = 1;
-            g->y = x;
-            g->yh = s->h;
-            g->yw = s->w;
-            g->yc = s->ci;
-            g->yg = one.ci / one.groups;
-            g->y0 = u;
-            g->x0 = v;
-            g->ys = s->sh;
-            g->xs = s->sw;
-            g->gh = (s->h - u + s->sh - 1) / s->sh;
-            g->gw = (s->w - v + s->sw - 1) / s->sw;
-        }
-    }
-    p.k = c->k;
+    p.k = k;
     p.s = &one;
-    p.weight = weight;
-    p.bias = bias;
-    p.relu = relu;
-    p.accumulate = accumulate;
-    p.back = 1;
-    /* only the first class has a tap */
-    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !bias && !relu) {
-        p.n = 1;
-        p.list->fill = !accumulate;
-    }
-    if (depthwise) sslh_i_depth_run(c, &p, constant);
-    else sslh_i_gather_run(c, &p);
+    p.weight = weight, p.finish = e, p.back = 1;
+    sslh_i_conv_classes(&p, s, depthwise, (int *)(void *)(p.list + classes), dy, x);
+    /* only the first class has a tap: the others add nothing */
+    if (!depthwise && s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && !e.bias && !e.relu && e.accumulate) p.n = 1;
+    sslh_i_taps_run(c, &p, depthwise, constant);
     sslh_i_unscratch(c, p.list);
+}
+
+/* x (N,H,W,I) = relu([x +] dy * weight' + bias), eq. (2): the gradient of the input, and forward of a transposed
+   convolution (which has a bias). k: c->k or, when dy and weight are pairs already, c->pairs. */
+SSLH_I_FN void sslh_i_conv_data(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s, const sslh_real *dy,
+                                const sslh_real *weight, sslh_real constant, sslh_i_finish e, sslh_real *x) {
+    sslh_i_conv one = *s;
+    if (SSLH_I_BAD(c) || (weight && sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_DATA, dy, weight, x, e))) return;
+    if (weight && sslh_i_conv_is_product(s)) {
+        sslh_i_conv_product(c, k, s, 1, dy, weight, e, x);
+        return;
+    }
+    if (weight && sslh_i_wino_fits(c, k, s, s->h, s->w)) {
+        sslh_i_wino_conv(c, s, 1, dy, weight, e, x);
+        return;
+    }
+    if (weight && s->groups == 1 && s->ci < 16 && (size_t)s->ow * (size_t)(s->kh * s->kw * s->ci + 32) < INT_MAX) {
+        sslh_i_conv_fold(c, k, s, dy, weight, e, x);
+        return;
+    }
+    one.h = s->oh, one.w = s->ow, one.ci = s->co; /* a convolution of dy, the filters turned by 180 degrees */
+    one.oh = s->h, one.ow = s->w, one.co = s->ci;
+    one.ph = (s->kh - 1) * s->dh - s->ph;
+    one.pw = s->kw - 1 - s->pw;
+    if (weight && s->groups > 1 && s->sh == 1 && s->sw == 1 && one.ph >= 0 && one.pw >= 0 &&
+        sslh_i_conv_fits_bands(&one))
+        sslh_i_conv_bands(c, k, &one, dy, weight, 1, e, x);
+    else sslh_i_conv_scatter(c, k, s, dy, weight, constant, e, x);
 }
 
 SSLH_I_FN void sslh_i_conv_backward_data(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *dy,
                                          const sslh_real *weight, sslh_real *dx, int accumulate) {
-    sslh_i_conv_data(c, s, dy, weight, SSLH_I_R(0), NULL, 0, accumulate, dx);
+    sslh_i_conv_data(c, c->k, s, dy, weight, SSLH_I_R(0), sslh_i_finish_of(NULL, 0, accumulate), dx);
 }
 
 /* --- gradient of the weights, eq. (3): dw (O,Kh,Kw,I/groups) ---
@@ -24595,13 +23725,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     int *lens = (int *)(void *)(b + s->oh);
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.a = a;
-    t.bs = b;
-    t.lens = lens;
-    t.astep = (size_t)mr;
-    t.bstep = (size_t)nr;
-    t.ldc = k;
-    t.spare = 1;
+    t.a = a, t.bs = b, t.lens = lens, t.astep = (size_t)mr;
+    t.bstep = (size_t)nr, t.ldc = k, t.spare = 1;
     t.rows = SSLH_I_MIN(mr, go - yp * mr);
     t.cols = SSLH_I_MIN(nr, gi - xp * nr);
     for (int block = 0; block < p->blocks; block++) {
@@ -24644,7 +23769,7 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
 }
 
 /* Pointers to tap and channel e of row i of the output: table[(e / MR rows + i) MR + e % MR]. */
-SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
+SSLH_I_FN void sslh_i_wgrad_band_table(const sslh_i_wgrad *p, sslh_real *x, const sslh_real **table) {
     const sslh_i_conv *s = p->s;
     const int mr = p->k->mr, xg = p->bands.xg, row = s->kw * xg, k = s->kh * row;
     for (int e = 0; e < (k + mr - 1) / mr * mr; e++) {
@@ -24656,7 +23781,7 @@ SSLH_I_FN void sslh_i_wgrad_few_table(const sslh_i_wgrad *p, sslh_real *x, const
 }
 /* Few channels: part `task` sums its bands into sums[task], (group, Kh Kw I / groups, O / groups): the outputs are the
    columns, so that no lane of a register is idle with three channels. */
-SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
+SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
     const sslh_i_wgrad *p = (const sslh_i_wgrad *)arg;
     const sslh_i_conv *s = p->s;
     const sslh_i_bands *bands = &p->bands;
@@ -24678,11 +23803,8 @@ SSLH_I_FN void sslh_i_wgrad_few_task(void *arg, int task, int worker) {
             b = padded_dy;
         }
         memset(&t, 0, sizeof t);
-        t.segs = d.rows;
-        t.len = d.cols;
-        t.spare = 1;
+        t.segs = d.rows, t.len = d.cols, t.spare = 1;
         t.kstep = (size_t)(s->sw * bands->xg);
-        t.quads = bands->xg % 4 == 0;
         t.bstep = (size_t)(copied ? row : s->co);
         t.ldc = (size_t)og;
         t.accumulate = at > task * each;
@@ -24752,23 +23874,14 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
     (void)worker;
     memset(&d, 0, sizeof d);
     d.row = s->dh * line;
-    d.cols = s->kw;
-    d.step = s->sw;
-    d.dil = s->dw;
-    d.pad = s->pw;
-    d.width = s->w;
-    d.count = s->ow;
+    d.cols = s->kw, d.step = s->sw, d.dil = s->dw, d.pad = s->pw;
+    d.width = s->w, d.count = s->ow;
     d.in0 = SSLH_I_MIN(s->ow, (s->pw + s->sw - 1) / s->sw);
     while (d.in1 < s->ow && d.in1 * s->sw - s->pw + (s->kw - 1) * s->dw < s->w) d.in1++;
     d.in1 = SSLH_I_MAX(d.in0, d.in1);
     d.n = (size_t)channels;
-    d.next[0].rows = SSLH_I_MIN(s->sh, s->kh);
-    d.next[0].line = (size_t)line;
-    d.next[0].per = (size_t)s->w;
-    d.next[1].rows = 1;
-    d.next[1].per = (size_t)s->ow;
     for (int row = row0, n = row0 / s->oh, i = 0; row < row1; row++) {
-        const int h0 = i * s->sh - s->ph, next = h0 + (s->kh - 1) * s->dh + s->sh + 1 - d.next[0].rows;
+        const int h0 = i * s->sh - s->ph;
         int first = 0, end = s->kh; /* filter rows inside the image */
         while (first < end && h0 + first * s->dh < 0) first++;
         while (first < end && h0 + (end - 1) * s->dh >= s->h) end--;
@@ -24779,9 +23892,6 @@ SSLH_I_FN void sslh_i_wgrad_depth_task(void *arg, int task, int worker) {
         d.x = image + (h0 + first * s->dh) * line;
         d.dy = p->dy + (ptrdiff_t)row * s->ow * channels;
         d.sums = sums + first * filter;
-        /* rows of x that the next row of dy needs for the first time; below an image follows another */
-        d.next[0].p = (uintptr_t)image + (uintptr_t)SSLH_I_MAX(0, next) * (uintptr_t)line * sizeof *image;
-        d.next[1].p = (uintptr_t)d.dy + (uintptr_t)(s->ow * channels) * sizeof *image;
         p->k->depth_sums(&d);
     }
 }
@@ -24811,11 +23921,11 @@ SSLH_I_FN void sslh_i_wgrad_sum(sslh_ctx *c, sslh_i_wgrad *p, size_t taps, size_
 }
 
 /* Few channels, or a 1 x 1 kernel over many pixels. */
-SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
+SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int banded) {
     const sslh_i_conv *s = p->s;
     const int k = s->kh * s->kw * (s->ci / s->groups), pixels = s->n * s->oh * s->ow,
               row = s->co % 16 ? (s->co + 15) / 16 * 16 : 0;
-    if (few) {
+    if (banded) {
         sslh_i_bands_plan(&p->bands, p->k, s, p->x, SSLH_I_MAX(128, SSLH_I_MIN(512, 32768 / s->co)));
         p->parts = SSLH_I_MIN(16, s->n * p->bands.high * p->bands.across);
         p->work_bytes = (p->bands.reals + (size_t)(p->bands.rows * p->bands.cols) * (size_t)row) * sizeof(sslh_real) +
@@ -24830,12 +23940,12 @@ SSLH_I_FN void sslh_i_wgrad_parts(sslh_ctx *c, sslh_i_wgrad *p, int few) {
     if (p->work)
         p->sums = (sslh_real *)sslh_i_scratch(c, (size_t)p->parts * (size_t)s->co * (size_t)k * sizeof(sslh_real));
     if (p->sums) {
-        for (int worker = 0; few && worker < c->threads; worker++) {
+        for (int worker = 0; banded && worker < c->threads; worker++) {
             sslh_real *at = (sslh_real *)(void *)(p->work + (size_t)worker * p->work_bytes), *dy = at + p->bands.reals;
             at[p->bands.reals - 1] = SSLH_I_R(1);
-            sslh_i_wgrad_few_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
+            sslh_i_wgrad_band_table(p, at, (const sslh_real **)(void *)(dy + p->bands.rows * p->bands.cols * row));
         }
-        sslh_i_parallel(c, p->parts, few ? sslh_i_wgrad_few_task : sslh_i_wgrad_part_task, p);
+        sslh_i_parallel(c, p->parts, banded ? sslh_i_wgrad_band_task : sslh_i_wgrad_part_task, p);
         sslh_i_wgrad_sum(c, p, (size_t)k, (size_t)(s->co / s->groups), (size_t)s->groups);
         sslh_i_unscratch(c, p->sums);
     }
@@ -24856,10 +23966,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
     sslh_real *dw = task ? p->sums + (size_t)task * p->count : p->dw;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.a = a;
-    t.bs = b;
-    t.lens = lens;
-    t.astep = (size_t)s->co;
+    t.a = a, t.bs = b, t.lens = lens, t.astep = (size_t)s->co;
     t.bstep = (size_t)(s->sw * s->ci);
     t.ldc = k;
     t.accumulate = !task && p->accumulate;
@@ -24971,21 +24078,42 @@ SSLH_I_FN void sslh_i_wgrad_used_task(void *arg, int task, int worker) {
                    channels * sizeof *to);
 }
 
-SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
-                                           sslh_real *dw, int accumulate) {
+/* A 1 x 1 kernel: dw (O,I) = dy' x over the pixels used. */
+SSLH_I_FN void sslh_i_wgrad_product(sslh_ctx *c, sslh_i_wgrad *p) {
+    const sslh_i_conv *s = p->s;
+    sslh_real *used = NULL, *dw = p->dw;
+    const int pixels = s->n * s->oh * s->ow;
+    if (s->sh > 1 || s->sw > 1) {
+        used = (sslh_real *)sslh_i_scratch(c, (size_t)pixels * (size_t)s->ci * sizeof(sslh_real));
+        if (!used) return;
+        p->dw = used;
+        sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, p);
+        p->dw = dw;
+        p->x = used;
+    }
+    if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels */
+        sslh_i_wgrad_parts(c, p, 0);
+    } else {
+        sslh_i_gemm_args m = sslh_i_gemm_of(1, 0, s->co, s->ci, pixels, p->dy, p->x, dw);
+        m.accumulate = p->accumulate;
+        m.split = 1;
+        sslh_i_gemm_by(c, p->k, &m);
+    }
+    if (used) sslh_i_unscratch(c, used);
+}
+
+SSLH_I_FN void sslh_i_conv_weights(sslh_ctx *c, const struct sslh_i_kernels *k, const sslh_i_conv *s,
+                                   const sslh_real *x, const sslh_real *dy, sslh_real *dw, int accumulate) {
     sslh_i_wgrad p;
-    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, s, SSLH_I_CONV_WEIGHT, x, dy, dw, NULL, 0, accumulate)) return;
-    if (sslh_i_wino_fits(c, s, s->oh, s->ow)) {
+    const sslh_i_finish e = sslh_i_finish_of(NULL, 0, accumulate);
+    if (SSLH_I_BAD(c) || sslh_i_conv_pairs(c, k, s, SSLH_I_CONV_WEIGHT, x, dy, dw, e)) return;
+    if (sslh_i_wino_fits(c, k, s, s->oh, s->ow)) {
         sslh_i_wino_weights(c, s, x, dy, dw, accumulate);
         return;
     }
     memset(&p, 0, sizeof p);
-    p.k = c->k;
-    p.s = s;
-    p.x = x;
-    p.dy = dy;
-    p.dw = dw;
-    p.accumulate = accumulate;
+    p.k = k, p.s = s, p.x = x, p.dy = dy;
+    p.dw = dw, p.accumulate = accumulate;
     if (sslh_i_conv_is_depthwise(s)) {
         const size_t count = (size_t)s->ci * (size_t)s->kh * (size_t)s->kw;
         p.images = (s->n + 15) / 16;
@@ -24997,37 +24125,7 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
             sslh_i_unscratch(c, p.sums);
         }
     } else if (s->kh == 1 && s->kw == 1 && !s->ph && !s->pw && s->groups == 1) {
-        /* dw (O,I) = dy' x over the pixels used */
-        sslh_i_gemm_args m;
-        sslh_real *used = NULL;
-        const int pixels = s->n * s->oh * s->ow;
-        if (s->sh > 1 || s->sw > 1) {
-            used = (sslh_real *)sslh_i_scratch(c, (size_t)pixels * (size_t)s->ci * sizeof(sslh_real));
-            if (!used) return;
-            p.dw = used;
-            sslh_i_parallel(c, s->n, sslh_i_wgrad_used_task, &p);
-        }
-        if ((size_t)s->ci * (size_t)s->co <= 32768 && pixels >= 4096) { /* small sums over many pixels */
-            p.dw = dw;
-            if (used) p.x = used;
-            sslh_i_wgrad_parts(c, &p, 0);
-            if (used) sslh_i_unscratch(c, used);
-            return;
-        }
-        memset(&m, 0, sizeof m);
-        m.ta = 1;
-        m.m = s->co;
-        m.n = s->ci;
-        m.k = pixels;
-        m.a = dy;
-        m.lda = (size_t)s->co;
-        m.b = used ? used : x;
-        m.ldb = m.ldc = (size_t)s->ci;
-        m.c = dw;
-        m.accumulate = accumulate;
-        m.split = 1;
-        sslh_i_gemm(c, &m);
-        if (used) sslh_i_unscratch(c, used);
+        sslh_i_wgrad_product(c, &p);
     } else if (s->groups == 1 ? s->ci < 16 : s->co / s->groups % 16 == 0 && s->ci / s->groups <= 64) {
         sslh_i_wgrad_parts(c, &p, 1);
     } else if (s->groups == 1 && s->ci % 16 == 0 && s->ow >= 8 && s->oh * s->ow >= 64 &&
@@ -25036,6 +24134,10 @@ SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, co
     } else {
         sslh_i_wgrad_taps(c, &p);
     }
+}
+SSLH_I_FN void sslh_i_conv_backward_weight(sslh_ctx *c, const sslh_i_conv *s, const sslh_real *x, const sslh_real *dy,
+                                           sslh_real *dw, int accumulate) {
+    sslh_i_conv_weights(c, c->k, s, x, dy, dw, accumulate);
 }
 
 /* ================================================================================================================== */
@@ -25058,13 +24160,8 @@ SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const 
     size_t nr = (size_t)kern->nr, j;
     sslh_i_tile t;
     memset(&t, 0, sizeof t);
-    t.rows = (int)rows;
-    t.segs = 1;
-    t.len = (int)k;
-    t.a = a;
-    t.ldc = ldc;
-    t.cs = cs;
-    t.accumulate = accumulate;
+    t.rows = (int)rows, t.segs = 1, t.len = (int)k, t.a = a;
+    t.ldc = ldc, t.cs = cs, t.accumulate = accumulate;
     t.bstep = ldb ? ldb : nr;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
@@ -25097,10 +24194,7 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
     t.lens = &len;
     t.a = &from;
     t.bs = &panel;
-    t.astep = lda;
-    t.bstep = ldb;
-    t.ldc = ldc;
-    t.accumulate = 1;
+    t.astep = lda, t.bstep = ldb, t.ldc = ldc, t.accumulate = 1;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
         panel = b + j;
@@ -25548,10 +24642,7 @@ SSLH_I_FN void sslh_i_sum_axis(sslh_ctx *c, const sslh_real *x, size_t O, size_t
     sslh_i_sum3 f;
     sslh_real *partial = NULL;
     size_t work;
-    f.k = c->k;
-    f.x = x;
-    f.O = O;
-    f.R = R;
+    f.k = c->k, f.x = x, f.O = O, f.R = R;
     f.I = I;
     f.width = SSLH_I_MIN(I, (size_t)4096);
     f.widths = (I + f.width - 1) / f.width;
@@ -25603,12 +24694,8 @@ SSLH_I_FN int sslh_i_bias_sums(sslh_ctx *c, const sslh_real *y, const sslh_real 
                                size_t n, sslh_real *dbias, int fresh) {
     size_t tasks = (rows + SSLH_I_BIAS_ROWS - 1) / SSLH_I_BIAS_ROWS;
     sslh_i_bias_job p;
-    p.k = c->k;
-    p.y = y;
-    p.dy = dy;
-    p.dz = dz;
-    p.rows = rows;
-    p.n = n;
+    p.k = c->k, p.y = y, p.dy = dy, p.dz = dz;
+    p.rows = rows, p.n = n;
     p.sums = dbias ? (sslh_real *)sslh_i_scratch(c, (tasks + 1) * n * sizeof(sslh_real)) : NULL;
     if (dbias && !p.sums) return 0;
     p.parts = tasks < 8 ? (int)SSLH_I_MIN(n / 64 + 1, (size_t)8) : 1;
@@ -25643,12 +24730,8 @@ SSLH_I_FN void sslh_i_column_task(void *arg, int task, int worker) {
 /* g (C) = or, unless fresh, += the sum over the rows: the gradient of a bias. */
 SSLH_I_FN void sslh_i_column_sums(sslh_ctx *c, const sslh_real *x, size_t rows, size_t C, sslh_real *g, int fresh) {
     sslh_i_column_job p;
-    p.k = c->k;
-    p.x = x;
-    p.rows = rows;
-    p.C = C;
-    p.g = g;
-    p.fresh = fresh;
+    p.k = c->k, p.x = x, p.rows = rows, p.C = C;
+    p.g = g, p.fresh = fresh;
     sslh_i_parallel(c, (int)((C + 63) / 64), sslh_i_column_task, &p);
 }
 
@@ -25702,13 +24785,8 @@ SSLH_I_FN void sslh_i_runs_copy(sslh_ctx *c, void *dst, size_t dst_stride, const
                                 size_t rows, size_t run, size_t size, int add) {
     sslh_i_runs p;
     p.src = (const char *)src;
-    p.dst = (char *)dst;
-    p.size = size;
-    p.rows = rows;
-    p.run = run;
-    p.src_stride = src_stride;
-    p.dst_stride = dst_stride;
-    p.add = add;
+    p.dst = (char *)dst, p.size = size, p.rows = rows, p.run = run;
+    p.src_stride = src_stride, p.dst_stride = dst_stride, p.add = add;
     if (rows <= 1 || (src_stride == run && dst_stride == run)) {
         p.rows = rows * run;
         p.run = p.src_stride = p.dst_stride = 1;
@@ -25808,10 +24886,7 @@ SSLH_I_FN void sslh_i_strided_copy(sslh_ctx *c, void *dst, const void *src, sslh
                                    const size_t *stride, int add) {
     sslh_i_strided p;
     int i;
-    p.src = src;
-    p.dst = dst;
-    p.type = type;
-    p.add = add;
+    p.src = src, p.dst = dst, p.type = type, p.add = add;
     sslh_i_strided_axes(&p, shape, stride);
     p.row = p.n - 2;
     if (p.in[p.n - 1] > 1) /* a transposition: rows run along src's last axis */
@@ -26167,12 +25242,8 @@ static void *sslh_i_pool_thread(void *arg) {
 SSLH_I_FN void sslh_i_pool_start(sslh_ctx *c) {
     struct sslh_i_pool *p = c->pool;
     int i;
-    p->started = 0;
-    p->generation = 0;
-    p->stop = 0;
-    p->sleeping = 0;
-    p->open = 0;
-    p->active = 0;
+    p->started = 0, p->generation = 0, p->stop = 0, p->sleeping = 0;
+    p->open = 0, p->active = 0;
     p->ahead_next = p->ahead_tasks = p->ahead_active = 0;
     p->ahead_arg = NULL;
 #if defined(_WIN32)
@@ -26281,9 +25352,7 @@ SSLH_I_FN void sslh_i_parallel(sslh_ctx *c, int tasks, sslh_task_fn fn, void *ar
         struct sslh_i_pool *p = c->pool;
         if (!sslh_i_pool_ours(p)) sslh_i_pool_start(c);
         if (p->started > 0) {
-            p->fn = fn;
-            p->arg = arg;
-            p->tasks = tasks;
+            p->fn = fn, p->arg = arg, p->tasks = tasks;
             for (t = 0; t <= p->started; t++) SSLH_I_RELEASE(&p->workers[t].next, sslh_i_pool_first(p, t));
             SSLH_I_RELEASE(&p->open, 1);
             sslh_i_pool_publish(p);
@@ -26666,10 +25735,7 @@ SSLH_DEF void sslh_resize(sslh_ctx *c, const float *in, int height, int width, i
                           float *out, int out_height, int out_width, int bilinear, int no_antialias) {
     sslh_i_pixels s;
     memset(&s, 0, sizeof s);
-    s.floats = in;
-    s.height = height;
-    s.width = width;
-    s.channels = channels;
+    s.floats = in, s.height = height, s.width = width, s.channels = channels;
     sslh_i_resize_image(c, &s, box, out, out_height, out_width, bilinear, no_antialias);
 }
 
@@ -26983,9 +26049,7 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
         if (job->source == 0) s.bytes = (const uint8_t *)job->values + at * pixels;
         else if (job->source == 1) s.floats = (const float *)(const void *)job->values + at * pixels;
         else s.reals = (const sslh_real *)(const void *)job->values + at * pixels;
-        s.height = job->height;
-        s.width = job->width;
-        s.channels = job->channels;
+        s.height = job->height, s.width = job->width, s.channels = job->channels;
         if (job->index) {
             key = sslh_i_view_key(job->seed, job->epoch, job->index[i], job->view);
         } else {
@@ -27078,10 +26142,7 @@ SSLH_I_FN void sslh_i_turn_images(sslh_ctx *c, const void *in, void *out, const 
                                   size_t pixel) {
     sslh_i_turn_job job;
     job.in = (const char *)in;
-    job.out = (char *)out;
-    job.quarter = quarter;
-    job.side = side;
-    job.pixel = pixel;
+    job.out = (char *)out, job.quarter = quarter, job.side = side, job.pixel = pixel;
     sslh_i_parallel(c, n, sslh_i_turn_task, &job);
 }
 
@@ -27194,10 +26255,7 @@ SSLH_I_FN void sslh_i_ahead_begin(sslh_ctx *c, struct sslh_i_ahead *a, const ssl
     s = &a->slot[bank][a->slots[bank]];
     s->asked = *asked;
     s->job = *job;
-    s->job.tables = NULL;
-    s->job.n = a->count;
-    s->job.epoch = a->epoch;
-    s->job.index = a->index;
+    s->job.tables = NULL, s->job.n = a->count, s->job.epoch = a->epoch, s->job.index = a->index;
     s->job.data = &a->data;
     if (!sslh_i_view_plan(c, "sslh_views", &s->job, &bytes, &tasks)) return;
     if (a->bytes < bytes) sslh_i_ahead_finish(c, a); /* the scratch is in use */
@@ -27248,12 +26306,8 @@ SSLH_DEF sslh_info sslh_query(const sslh_ctx *c) {
     i.cpu = "none";
     if (!c || c == &sslh_i_dead) return i;
     i.cpu = sslh_i_kernels_name(c);
-    i.threads = c->threads;
-    i.bytes = c->bytes;
-    i.peak = c->peak;
-    i.allocs = c->allocs;
-    i.steps = c->steps;
-    i.seed = c->desc.seed;
+    i.threads = c->threads, i.bytes = c->bytes, i.peak = c->peak, i.allocs = c->allocs;
+    i.steps = c->steps, i.seed = c->desc.seed;
     i.bfloat16 = sslh_i_bfloat16_gain(c);
     return i;
 }
@@ -28721,6 +27775,38 @@ SSLH_I_FN size_t sslh_i_block_bits(const sslh_i_deflater *d, const uint8_t *leng
     return bits;
 }
 
+/* The bytes as they are, in pieces that their 16-bit lengths allow. */
+SSLH_I_FN void sslh_i_put_stored(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
+    do {
+        size_t n = SSLH_I_MIN(size, (size_t)65535);
+        sslh_i_put_bits(d, (uint32_t)(last && n == size), 3);
+        if (d->count) sslh_i_put_bits(d, 0, 8 - d->count);
+        sslh_i_put_bits(d, (uint32_t)n, 16);
+        sslh_i_put_bits(d, (uint32_t)n ^ 65535u, 16);
+        if (n) memcpy(d->out + d->at, in, n);
+        d->at += n;
+        in += n;
+        size -= n;
+    } while (size);
+}
+/* The block's tokens and its end in the codes of d. */
+SSLH_I_FN void sslh_i_put_tokens(sslh_i_deflater *d) {
+    for (int i = 0; i < d->tokens; i++) {
+        uint32_t t = d->token[i];
+        if (t < 65536) {
+            sslh_i_put_bits(d, d->code[t], d->length[t]);
+            continue;
+        }
+        int length = (int)(t >> 16), distance = (int)(t & 65535);
+        int s = sslh_i_length_symbol(length);
+        sslh_i_put_bits(d, d->code[257 + s], d->length[257 + s]);
+        sslh_i_put_bits(d, (uint32_t)(length - sslh_i_length_base(s)), sslh_i_length_extra(s));
+        s = sslh_i_distance_symbol(distance);
+        sslh_i_put_bits(d, d->code[286 + s], d->length[286 + s]);
+        sslh_i_put_bits(d, (uint32_t)(distance - sslh_i_distance_base(s)), sslh_i_distance_extra(s));
+    }
+    sslh_i_put_bits(d, d->code[256], d->length[256]);
+}
 /* Sends the collected symbols, which stand for the size bytes at in, in the cheapest of the three ways. */
 SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t size, int last) {
     static const uint8_t order[19] = {16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
@@ -28757,17 +27843,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
     size_t plain = sslh_i_block_bits(d, fixed);
 
     if (size * 8 + 32 * (size / 65535 + 1) + 7 <= SSLH_I_MIN(dynamic, plain)) {
-        do {
-            size_t n = SSLH_I_MIN(size, (size_t)65535);
-            sslh_i_put_bits(d, (uint32_t)(last && n == size), 3);
-            if (d->count) sslh_i_put_bits(d, 0, 8 - d->count);
-            sslh_i_put_bits(d, (uint32_t)n, 16);
-            sslh_i_put_bits(d, (uint32_t)n ^ 65535u, 16);
-            if (n) memcpy(d->out + d->at, in, n);
-            d->at += n;
-            in += n;
-            size -= n;
-        } while (size);
+        sslh_i_put_stored(d, in, size, last);
         return;
     }
     if (plain <= dynamic) {
@@ -28793,21 +27869,7 @@ SSLH_I_FN void sslh_i_flush_block(sslh_i_deflater *d, const uint8_t *in, size_t 
         }
     }
     sslh_i_huffman_codes(d->length + 286, 30, d->code + 286);
-    for (int i = 0; i < d->tokens; i++) {
-        uint32_t t = d->token[i];
-        if (t < 65536) {
-            sslh_i_put_bits(d, d->code[t], d->length[t]);
-            continue;
-        }
-        int length = (int)(t >> 16), distance = (int)(t & 65535);
-        int s = sslh_i_length_symbol(length);
-        sslh_i_put_bits(d, d->code[257 + s], d->length[257 + s]);
-        sslh_i_put_bits(d, (uint32_t)(length - sslh_i_length_base(s)), sslh_i_length_extra(s));
-        s = sslh_i_distance_symbol(distance);
-        sslh_i_put_bits(d, d->code[286 + s], d->length[286 + s]);
-        sslh_i_put_bits(d, (uint32_t)(distance - sslh_i_distance_base(s)), sslh_i_distance_extra(s));
-    }
-    sslh_i_put_bits(d, d->code[256], d->length[256]);
+    sslh_i_put_tokens(d);
 }
 
 SSLH_I_FN uint32_t sslh_i_hash3(const uint8_t *p) {
@@ -34386,14 +33448,33 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power) sslh_i_append(out, size, &used, "e%d", power);
 }
 
+/* The least and the largest of the values that are numbers, with some room where they are as good as one. */
+SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *least, double *most) {
+    double lo = 0, hi = 1;
+    int any = 0;
+    for (size_t k = 0; k < count; k++) {
+        double y = (double)values[k];
+        if (y - y != 0) continue; /* a gap */
+        if (!any || y < lo) lo = y;
+        if (!any || y > hi) hi = y;
+        any = 1;
+    }
+    if (!(hi - lo > 1e-30 + 1e-7 * (hi < 0 ? -lo : hi))) { /* flat */
+        double room = hi != 0 ? 0.1 * (hi < 0 ? -hi : hi) : 1;
+        lo -= room;
+        hi += room;
+    }
+    *least = lo;
+    *most = hi;
+}
 SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
     sslh_i_canvas v;
     uint8_t *mask;
-    double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
+    double lo = 0, hi = 1, xlo = n == 1 ? 0.5 : 1, xhi = n == 1 ? 1.5 : n, step, tick;
     char text[48];
-    int i, j, any = 0, left = 0, top,
+    int i, j, left = 0, top,
         legend = names ? sslh_i_legend_width(names, SSLH_I_MAX(0, SSLH_I_MIN(curves, HEIGHT / 24))) : 0;
     size_t k;
     if (SSLH_I_BAD(c)) return;
@@ -34402,23 +33483,10 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
                   "values not NULL", curves, n);
         return;
     }
-    for (k = 0; k < (size_t)curves * (size_t)n; k++) {
-        double y = (double)values[k];
-        if (y - y != 0) continue; /* a gap */
-        if (!any || y < lo) lo = y;
-        if (!any || y > hi) hi = y;
-        any = 1;
-    }
-    if (!any) lo = 0, hi = 1;
-    if (!(hi - lo > 1e-30 + 1e-7 * (hi < 0 ? -lo : hi))) { /* flat */
-        double room = hi != 0 ? 0.1 * (hi < 0 ? -hi : hi) : 1;
-        lo -= room;
-        hi += room;
-    }
+    sslh_i_curves_range(values, (size_t)curves * (size_t)n, &lo, &hi);
     step = sslh_i_nice((hi - lo) / 7);
     lo = floor(lo / step + 1e-9) * step;
     hi = ceil(hi / step - 1e-9) * step;
-    if (n == 1) xlo = 0.5, xhi = 1.5;
     for (i = 0; i <= (int)((hi - lo) / step + 0.5); i++) {
         sslh_i_tick(text, sizeof text, lo + i * step, step);
         left = SSLH_I_MAX(left, 26 + 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text));
@@ -34459,20 +33527,16 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
         memset(mask, 0, (size_t)v.width * (size_t)v.height);
         for (i = 0; i < n; i++) {
             double qx, qy;
-            int gap = (double)y[i] - (double)y[i] != 0;
-            if (gap) {
+            if ((double)y[i] - (double)y[i] != 0) {
                 pen = 0;
                 continue;
             }
             qx = (double)left + 0.5 + ((double)i + 1 - xlo) / (xhi - xlo) * WIDTH;
             qy = (double)top + 0.5 + (hi - (double)y[i]) / (hi - lo) * HEIGHT;
             if (pen) sslh_i_ink_line(mask, v.width, v.height, px, py, qx, qy, 1.1);
-            /* few values: show where they are */
-            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0);
+            if (n <= 40) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 3.0); /* few: shown as dots */
             else if (!pen) sslh_i_ink_line(mask, v.width, v.height, qx, qy, qx, qy, 1.1);
-            px = qx;
-            py = qy;
-            pen = 1;
+            px = qx, py = qy, pen = 1;
         }
         for (k = 0; k < (size_t)v.width * (size_t)v.height; k++)
             if (mask[k]) sslh_i_ink(&v, (int)(k % (size_t)v.width), (int)(k / (size_t)v.width), colour, mask[k]);

@@ -212,7 +212,7 @@ static void convolutions(void) {
                     size_t j;
                     memcpy(target, old, n * sizeof *target);
                     for (j = 0; !accumulate && j < n; j++) target[j] = SSLH_I_NAN; /* must be overwritten, not read */
-                    if (target == y) sslh_i_conv_forward(ctx[i], &s, x, w, NULL, 0, accumulate, y);
+                    if (target == y) sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_finish_of(NULL, 0, accumulate), y);
                     else if (target == x) sslh_i_conv_backward_data(ctx[i], &s, y, w, x, accumulate);
                     else sslh_i_conv_backward_weight(ctx[i], &s, x, y, w, accumulate);
                     all[i] = copied(target, n);
@@ -271,7 +271,7 @@ static void winograd_errors(void) {
             for (i = 0; i < nctx; i += 2) {
                 for (plain = 0; plain < 2; plain++) {
                     ctx[i]->desc.no_winograd = plain;
-                    if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(ctx[i], &s, x, w, NULL, 0, 0, to);
+                    if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(ctx[i], &s, x, w, sslh_i_finish_of(NULL, 0, 0), to);
                     else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(ctx[i], &s, y, w, to, 0);
                     else sslh_i_conv_backward_weight(ctx[i], &s, x, y, to, 0);
                     for (error[plain] = 0, j = 0; j < count; j++) error[plain] += ((double)to[j] - sum[j]) * ((double)to[j] - sum[j]);
@@ -299,8 +299,8 @@ static void images_alone_in(sslh_ctx *const *in, int count) {
         float *alone = filled(y1), *bias = filled((size_t)s.co);
         one.n = 1;
         for (i = 0; i < count; i++) {
-            sslh_i_conv_forward(in[i], &s, x, w, bias, 1, 0, y);
-            sslh_i_conv_forward(in[i], &one, x + x1 * last, w, bias, 1, 0, alone);
+            sslh_i_conv_forward(in[i], &s, x, w, sslh_i_finish_of(bias, 1, 0), y);
+            sslh_i_conv_forward(in[i], &one, x + x1 * last, w, sslh_i_finish_of(bias, 1, 0), alone);
             CHECK(memcmp(alone, y + y1 * last, y1 * sizeof *y) == 0, "convolution %d, %s", q, in[i]->k->name);
         }
         free(x), free(y), free(w), free(alone), free(bias);
@@ -478,7 +478,7 @@ static void bfloat16_convolutions(void) {
                 float *to = filled(n);
                 double e = 0, size = 0;
                 size_t j;
-                if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(c, &s, x, w, bias, 0, 0, to);
+                if (which == SSLH_I_CONV_FORWARD) sslh_i_conv_forward(c, &s, x, w, sslh_i_finish_of(bias, 0, 0), to);
                 else if (which == SSLH_I_CONV_DATA) sslh_i_conv_backward_data(c, &s, y, w, to, 0);
                 else sslh_i_conv_backward_weight(c, &s, x, y, to, 0);
                 for (j = 0; ref && j < n; j++) e += ((double)to[j] - (double)ref[j]) * ((double)to[j] - (double)ref[j]), size += (double)ref[j] * (double)ref[j];
