@@ -21621,6 +21621,19 @@ enum {
     SSLH_I_KROW = SSLH_I_KC + SSLH_I_KPAD /* from row to row of a that is copied as it is */
 };
 
+/* Tiles of both forms, see sslh_i_tile; what is not named is 0. */
+SSLH_I_FN sslh_i_tile sslh_i_tile_of_rows(int segs, int len, const sslh_real *const *a, size_t bstep, size_t ldc) {
+    sslh_i_tile t = SSLH_I_ZERO;
+    t.segs = segs, t.len = len, t.a = a, t.bstep = bstep, t.ldc = ldc;
+    return t;
+}
+SSLH_I_FN sslh_i_tile sslh_i_tile_of_runs(int segs, const int *lens, const sslh_real *const *a, size_t astep,
+                                          const sslh_real *const *b, size_t bstep, size_t ldc) {
+    sslh_i_tile t = SSLH_I_ZERO;
+    t.segs = segs, t.lens = lens, t.a = a, t.astep = astep, t.bs = b, t.bstep = bstep, t.ldc = ldc;
+    return t;
+}
+
 /* How b is read: rows of b as they are; all of it packed before by everybody; or, when there is one block of rows,
    packed by each task for itself. */
 enum { SSLH_I_B_PLACE, SSLH_I_B_SHARED, SSLH_I_B_LOCAL };
@@ -21648,12 +21661,14 @@ SSLH_I_FN size_t sslh_i_gemm_panel(const sslh_i_gemm_job *p) {
     return (size_t)p->step_k * (size_t)p->k->nr + SSLH_I_KPAD;
 }
 
-/* Columns j .. of op(b), rows k .. k+kn, as a panel. */
-SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_real *b, sslh_real *to, int j, int k, int kn) {
-    const sslh_i_gemm_args *g = &p->g;
-    int nr = p->nr, cols = SSLH_I_MIN(nr, g->n - j);
-    if (g->tb) p->k->pack_t(to, nr, b + (size_t)j * g->ldb + (size_t)k, g->ldb, cols, kn);
-    else p->k->pack_n(to, nr, b + (size_t)k * g->ldb + (size_t)j, g->ldb, cols, kn);
+/* Columns j0 .. j1 - 1 of op(b), rows k .. k + kn - 1, as panels, `panel` apart. */
+SSLH_I_FN void sslh_i_gemm_pack_b(const sslh_i_gemm_job *p, const sslh_i_gemm_args *g, sslh_real *to, size_t panel,
+                                  int j0, int j1, int k, int kn) {
+    const int nr = p->nr;
+    if (!g->tb) p->k->pack_lines(to, nr, panel, g->b + (size_t)k * g->ldb + (size_t)j0, g->ldb, j1 - j0, kn);
+    else
+        for (int j = j0; j < j1; j += nr, to += panel)
+            p->k->pack_t(to, nr, g->b + (size_t)j * g->ldb + (size_t)k, g->ldb, SSLH_I_MIN(nr, g->n - j), kn);
 }
 
 /* A task: rows i0..i1, columns j0..j1 of c, summed over k0..k1 (k0 a multiple of KC). accumulate: c holds a sum
@@ -21784,12 +21799,7 @@ SSLH_I_FN void sslh_i_gemm_block(const sslh_i_gemm_job *p, const sslh_i_gemm_arg
             for (r.j0 = s->j0; r.j0 < s->j1; r.j0 = r.j1) {
                 const int fresh = local && (r.i0 == s->i0 || s->j1 - s->j0 > p->near_n);
                 r.j1 = SSLH_I_MIN(s->j1, r.j0 + p->near_n);
-                if (fresh && !g->tb)
-                    kern->pack_lines(s->work_b, p->nr, panel, g->b + (size_t)r.k0 * g->ldb + (size_t)r.j0, g->ldb,
-                                     r.j1 - r.j0, kn);
-                if (fresh && g->tb)
-                    for (int j = r.j0; j < r.j1; j += p->nr)
-                        sslh_i_gemm_pack_b(p, g->b, s->work_b + (size_t)((j - r.j0) / p->nr) * panel, j, r.k0, kn);
+                if (fresh) sslh_i_gemm_pack_b(p, g, s->work_b, panel, r.j0, r.j1, r.k0, kn);
                 sslh_i_gemm_group(p, g, s, &r);
             }
         }
@@ -21820,10 +21830,7 @@ SSLH_I_FN void sslh_i_gemm_pack_task(void *arg, int task, int worker) {
     sslh_real *to = p->packed + (size_t)part * (size_t)panels * panel + (size_t)at * (size_t)nr;
     (void)worker;
     if (kn <= 0) return;
-    to += (size_t)(j0 / nr) * panel;
-    if (!g->tb) p->k->pack_lines(to, nr, panel, g->b + (size_t)k * g->ldb + (size_t)j0, g->ldb, j1 - j0, kn);
-    else
-        for (int j = j0; j < j1; j += nr, to += panel) sslh_i_gemm_pack_b(p, g->b, to, j, k, kn);
+    sslh_i_gemm_pack_b(p, g, to + (size_t)(j0 / nr) * panel, panel, j0, j1, k, kn);
 }
 
 /* Task number -> part of K, block of rows, block of columns; columns fastest, so that neighbours share the rows of
@@ -22512,9 +22519,8 @@ SSLH_I_FN void sslh_i_gather_task(void *arg, int task, int worker) {
     const sslh_real **table = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes);
     sslh_real **out = (sslh_real **)(void *)(table + (size_t)(g->rows + mr) * (size_t)g->segs);
     sslh_i_gather_rows(g, p->zeros, first, rows, mr, table, out, (ptrdiff_t *)(void *)(out + g->rows));
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.len = g->seg_len, t.bstep = (size_t)nr, t.ldc = (size_t)g->yc, t.spare = 1;
+    sslh_i_tile t = sslh_i_tile_of_rows(0, g->seg_len, NULL, (size_t)nr, (size_t)g->yc);
+    t.spare = 1;
     /* groups, and short sums: few pixels at a time, so that whole lines of x and y are used while they are near */
     const int cached = p->s->groups == 1 && (size_t)g->segs * (size_t)g->seg_len * (size_t)(cols - col0) <= 16384;
     const int span = p->s->groups > 1 || cached ? mr : rows;
@@ -22908,14 +22914,10 @@ SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, 
                                     int count, sslh_real *m) {
     const sslh_real *a[SSLH_I_WINO_TILES];
     const int k = chunk * SSLH_I_WINO_KC;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
+    const size_t nr = (size_t)p->k->nr;
+    sslh_i_tile t = sslh_i_tile_of_rows(1, SSLH_I_MIN(SSLH_I_WINO_KC, p->in.c - k), a, nr, nr);
     t.rows = count;
     t.cols = p->co - panel * p->k->nr > p->k->w ? p->k->nr : p->k->w; /* one register across, or two */
-    t.segs = 1;
-    t.len = SSLH_I_MIN(SSLH_I_WINO_KC, p->in.c - k);
-    t.a = a;
-    t.bstep = t.ldc = (size_t)p->k->nr;
     t.accumulate = chunk > 0;
     for (int point = 0; point < 36; point++, u += p->u_plane, v += p->v_plane, m += p->m_plane) {
         for (int r = 0; r < count; r++) a[r] = v + (size_t)r * p->in.row + k;
@@ -23047,17 +23049,14 @@ SSLH_I_FN void sslh_i_wino_round_task(void *arg, int task, int worker) { /* 16 t
 SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows, int j, int cols, sslh_real *du,
                                 size_t ldc) {
     const int count = SSLH_I_MIN(p->round, p->tiles - p->first), nr = p->k->nr;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.rows = rows, t.segs = 1, t.astep = p->grad.row, t.bstep = p->in.row;
-    t.ldc = ldc;
+    const sslh_real *a, *b;
+    int len;
+    sslh_i_tile t = sslh_i_tile_of_runs(1, &len, &a, p->grad.row, &b, p->in.row, ldc);
+    t.rows = rows;
     for (int k = 0; k < count; k += SSLH_I_WINO_CHAIN) {
-        const sslh_real *a = p->e + (size_t)point * p->e_plane + (size_t)k * p->grad.row + o;
-        const sslh_real *b = p->v + (size_t)point * p->v_plane + (size_t)k * p->in.row + j;
-        const int len = SSLH_I_MIN(SSLH_I_WINO_CHAIN, count - k);
-        t.a = &a;
-        t.bs = &b;
-        t.lens = &len;
+        a = p->e + (size_t)point * p->e_plane + (size_t)k * p->grad.row + o;
+        b = p->v + (size_t)point * p->v_plane + (size_t)k * p->in.row + j;
+        len = SSLH_I_MIN(SSLH_I_WINO_CHAIN, count - k);
         t.accumulate = p->first + k > 0;
         for (int q = 0; q < cols; q += nr, b += nr) {
             t.cols = SSLH_I_MIN(nr, cols - q);
@@ -23222,14 +23221,10 @@ SSLH_I_FN void sslh_i_band_task(void *arg, int task, int worker) { /* one band *
     const sslh_i_band d = sslh_i_bands_copy(&p->bands, task, x);
     const int pixels = d.rows * d.cols, tiles = (pixels + mr - 1) / mr;
     sslh_real *y = p->y + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.segs = s->kh;
-    t.len = s->kw * p->bands.xg;
+    sslh_i_tile t = sslh_i_tile_of_rows(s->kh, s->kw * p->bands.xg, NULL, (size_t)nr, co);
     t.spare = 1;
-    t.place = 1; /* nothing is to be asked for behind the weights: other threads write there */
-    t.bstep = (size_t)nr, t.ldc = co, t.relu = p->finish.relu;
-    t.accumulate = p->finish.accumulate;
+    t.place = 1; /* nothing is to be fetched from behind the weights: other threads write there */
+    t.relu = p->finish.relu, t.accumulate = p->finish.accumulate;
     for (int group = 0; group < s->groups; group++) {
         t.a = (const sslh_real **)(void *)(x + p->bands.reals);
         t.shift = (size_t)group * p->bands.group;
@@ -23340,20 +23335,14 @@ SSLH_I_FN void sslh_i_fold_task(void *arg, int task, int worker) {
     sslh_i_fetch fetch[3];
     const sslh_real *a, *b, **lines = (const sslh_real **)(void *)(line + (width + 31) / 16 * 16);
     const sslh_real *dy = p->dy + ((size_t)n * (size_t)s->oh + (size_t)i0) * (size_t)s->ow * co;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.segs = 1;
-    t.a = &a;
-    t.bs = &b;
-    t.rows = pixels;
-    t.cols = (int)p->row;
-    t.lens = &t.len;
-    t.place = 1, t.astep = 1, t.rstep = co, t.bstep = (size_t)nr;
-    t.bnext = (size_t)nr * co;
-    t.ldc = p->row, t.c = shares, t.fetch = fetch;
+    int len;
+    sslh_i_tile t = sslh_i_tile_of_runs(1, &len, &a, 1, &b, (size_t)nr, p->row);
+    t.rows = pixels, t.cols = (int)p->row;
+    t.place = 1, t.rstep = co, t.bnext = (size_t)nr * co;
+    t.c = shares, t.fetch = fetch;
     memset(fetch, 0, sizeof fetch);
     for (int o = 0; o < s->co; o += SSLH_I_SEGMENT) { /* p */
-        t.len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
+        len = SSLH_I_MIN(SSLH_I_SEGMENT, s->co - o);
         t.accumulate = o > 0;
         a = dy + o;
         b = p->packed + (size_t)o * (size_t)nr;
@@ -23723,10 +23712,8 @@ SSLH_I_FN void sslh_i_wgrad_task(void *arg, int task, int worker) {
     const size_t k = (size_t)s->kh * (size_t)s->kw * (size_t)gi;
     const sslh_real **a = (const sslh_real **)(void *)(p->work + (size_t)worker * p->work_bytes), **b = a + s->oh;
     int *lens = (int *)(void *)(b + s->oh);
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.a = a, t.bs = b, t.lens = lens, t.astep = (size_t)mr;
-    t.bstep = (size_t)nr, t.ldc = k, t.spare = 1;
+    sslh_i_tile t = sslh_i_tile_of_runs(0, lens, a, (size_t)mr, b, (size_t)nr, k);
+    t.spare = 1;
     t.rows = SSLH_I_MIN(mr, go - yp * mr);
     t.cols = SSLH_I_MIN(nr, gi - xp * nr);
     for (int block = 0; block < p->blocks; block++) {
@@ -23797,16 +23784,13 @@ SSLH_I_FN void sslh_i_wgrad_band_task(void *arg, int task, int worker) {
     for (int at = task * each; at < SSLH_I_MIN(all, (task + 1) * each); at++) {
         const sslh_i_band d = sslh_i_bands_copy(bands, at, x);
         const sslh_real *b = p->dy + (((size_t)d.n * (size_t)s->oh + (size_t)d.i) * (size_t)s->ow + (size_t)d.j) * co;
-        sslh_i_tile t;
         if (copied) {
             p->k->pack_n(padded_dy, row, b, co, s->co, d.rows * d.cols);
             b = padded_dy;
         }
-        memset(&t, 0, sizeof t);
-        t.segs = d.rows, t.len = d.cols, t.spare = 1;
+        sslh_i_tile t = sslh_i_tile_of_rows(d.rows, d.cols, NULL, (size_t)(copied ? row : s->co), (size_t)og);
+        t.spare = 1;
         t.kstep = (size_t)(s->sw * bands->xg);
-        t.bstep = (size_t)(copied ? row : s->co);
-        t.ldc = (size_t)og;
         t.accumulate = at > task * each;
         for (int group = 0; group < s->groups; group++) {
             t.a = (const sslh_real **)(void *)(padded_dy + (copied ? bands->rows * bands->cols * row : 0));
@@ -23837,22 +23821,14 @@ SSLH_I_FN void sslh_i_wgrad_part_task(void *arg, int task, int worker) {
     for (int q = task * each; q < SSLH_I_MIN(pieces, (task + 1) * each); q++) {
         const int first = q * p->piece, count = SSLH_I_MIN(p->piece, pixels - first);
         const sslh_real *a = p->x + (size_t)first * (size_t)k, *b = p->dy + (size_t)first * (size_t)s->co;
-        sslh_i_tile t;
         /* dy in place, unless the last register of the last pixel would end behind it */
         const int last = copied && (size_t)(pixels - first - count) * (size_t)s->co < 16;
         if (last) {
             p->k->pack_n(padded_dy, row, b, (size_t)s->co, s->co, count);
             b = padded_dy;
         }
-        memset(&t, 0, sizeof t);
-        t.segs = 1;
-        t.a = &a;
-        t.bs = &b;
-        t.lens = &count;
+        sslh_i_tile t = sslh_i_tile_of_runs(1, &count, &a, (size_t)k, &b, (size_t)(last ? row : s->co), (size_t)s->co);
         t.rows = k;
-        t.astep = (size_t)k;
-        t.bstep = (size_t)(last ? row : s->co);
-        t.ldc = (size_t)s->co;
         t.accumulate = q > task * each;
         for (int j = 0; j < s->co; j += nr, b += nr) {
             t.cols = SSLH_I_MIN(nr, s->co - j);
@@ -23964,11 +23940,7 @@ SSLH_I_FN void sslh_i_wgrad_place_task(void *arg, int task, int worker) {
                     **b = a + p->images * s->oh;
     int *lens = (int *)(void *)(b + p->images * s->oh);
     sslh_real *dw = task ? p->sums + (size_t)task * p->count : p->dw;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.a = a, t.bs = b, t.lens = lens, t.astep = (size_t)s->co;
-    t.bstep = (size_t)(s->sw * s->ci);
-    t.ldc = k;
+    sslh_i_tile t = sslh_i_tile_of_runs(0, lens, a, (size_t)s->co, b, (size_t)(s->sw * s->ci), k);
     t.accumulate = !task && p->accumulate;
     for (int n = n0; n < n1; n += p->images, t.accumulate = 1)
         for (int tap = 0; tap < s->kh * s->kw; tap++) {
@@ -24158,11 +24130,8 @@ SSLH_I_FN void sslh_i_seq_product_rows(const struct sslh_i_kernels *kern, const 
                                        size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc,
                                        sslh_real *const *cs, size_t cols, int accumulate) {
     size_t nr = (size_t)kern->nr, j;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.rows = (int)rows, t.segs = 1, t.len = (int)k, t.a = a;
-    t.ldc = ldc, t.cs = cs, t.accumulate = accumulate;
-    t.bstep = ldb ? ldb : nr;
+    sslh_i_tile t = sslh_i_tile_of_rows(1, (int)k, a, ldb ? ldb : nr, ldc);
+    t.rows = (int)rows, t.cs = cs, t.accumulate = accumulate;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
         t.b = ldb ? b + j : b + j * k;
@@ -24187,14 +24156,8 @@ SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const ssl
     const sslh_real *from = a, *panel;
     size_t nr = (size_t)kern->nr, j;
     int len = (int)k;
-    sslh_i_tile t;
-    memset(&t, 0, sizeof t);
-    t.rows = (int)rows;
-    t.segs = 1;
-    t.lens = &len;
-    t.a = &from;
-    t.bs = &panel;
-    t.astep = lda, t.bstep = ldb, t.ldc = ldc, t.accumulate = 1;
+    sslh_i_tile t = sslh_i_tile_of_runs(1, &len, &from, lda, &panel, ldb, ldc);
+    t.rows = (int)rows, t.accumulate = 1;
     for (j = 0; j < cols; j += nr) {
         t.cols = (int)SSLH_I_MIN(nr, cols - j);
         panel = b + j;
