@@ -352,7 +352,7 @@
 
    13  THE METHODS
 
-     family        name      paper                  function       pure loss           second number
+     family        name      paper                  function       pure loss           numbers
      pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
      pretext task  jigsaw    Noroozi & Favaro 2016  sslh_jigsaw    sslh_cross_entropy  accuracy
      pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
@@ -364,7 +364,7 @@
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
    (>>simclr; the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples).
-   Beside the loss each reports a second number that tells whether it works.
+   Beside the loss each reports numbers (.numbers of sslh_method) that tell whether it works.
 
    The defaults of a method stand in two tables at the head of its section, those of its descriptor and those of its
    training, and in the comments at its declaration (>>api-methods). sslh_methods lists what this build has;
@@ -391,7 +391,8 @@
    rate belongs to the method.
 
        static int each(const sslh_train_info *t, void *user) {
-           if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
+           const sslh_number *n = &t->numbers[0];               // accuracy, top-1 .. as 13 has it
+           if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, n->name, n->value);
            return t->epoch_end && t->loss < *(float *)user;     // not 0: stop
        }
 
@@ -547,7 +548,7 @@
    in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
    them there.
 
-   The loss falls, but the features are bad. If the second number is near 1 within an epoch, the task is solved by a
+   The loss falls, but the features are bad. If the accuracy is near 1 within an epoch, the task is solved by a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
    sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block
    (.tap), not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is
@@ -1949,14 +1950,17 @@ typedef struct sslh_train_desc {
                                  resume too; of the epoch that is under way the mean so far */
 } sslh_train_desc;
 
+/* What a method tells beside its loss: a name that must stay valid ("top-1"), and its value. */
+typedef struct sslh_number { const char *name; float value; } sslh_number;
+
 /* What the trainer knows after a step. */
 struct sslh_train_info {
     sslh_ctx *ctx;
     sslh_method *method;
     int      epoch, epochs;
     int64_t  step, steps;
-    float    loss, second;          /* of this step; at epoch_end the mean of the epoch */
-    const char *second_name;
+    float    loss;                  /* of this step; at epoch_end the mean of the epoch */
+    sslh_number numbers[8];         /* the method's, likewise; behind the last one names are "" */
     float    lr;
     double   images_per_second, seconds, seconds_left;
     int      epoch_end;
@@ -1975,8 +1979,8 @@ struct sslh_method {
     int         phases;       /* default 1, at most 8 */
     unsigned    groups[8];    /* parameter groups trained in each phase; 0: all */
     int         min_batch;    /* smaller batches are an error; default 1 */
-    const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
-    float       second;       /* set by loss: shows whether the method works */
+    sslh_number numbers[8];   /* up to 8 that show whether the method works: loss sets their values; their names ("KL")
+                                 stay, and the first that is NULL or "" stands behind the last */
     /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
        sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
@@ -2041,7 +2045,7 @@ struct sslh_method_info {
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
-    const char *second;     /* the second number: "top-1" */
+    const char *numbers[8]; /* the names of .numbers, behind the last one NULL: "top-1" */
     const sslh_setting *settings; /* the fields of its descriptor */
     int         settings_count;
     size_t      desc_size;  /* of its descriptor */
@@ -3446,8 +3450,11 @@ typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
+/* As many as .numbers of sslh_method has room for. */
+#define SSLH_I_NUMBERS 8
+
 /* Sums over the batches of an epoch that are done, for its means. */
-typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
+typedef struct sslh_i_meter { double loss, numbers[SSLH_I_NUMBERS]; int64_t steps; } sslh_i_meter;
 
 /* What a checkpoint of sslh_train holds beside weights, optimiser and random stream. */
 typedef struct sslh_i_training {
@@ -3916,7 +3923,6 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
     m.ctx = c;
     m.phases = 1;
     m.min_batch = 1;
-    m.second_name = "";
     m.encoder = encoder;
     d.name = name;
     m.net = sslh_net_new(c, d);
@@ -4015,6 +4021,13 @@ SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
     p.width = data.width;
     p.channels = data.channels;
     sslh_set_preprocess(encoder, p);
+}
+
+/* How many of .numbers have a name. */
+SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
+    int n = 0;
+    while (n < SSLH_I_NUMBERS && number[n].name && number[n].name[0]) n++;
+    return n;
 }
 
 /* Share of rows of logits (N,K) whose largest entry is the label.
@@ -4295,7 +4308,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set 
     f.tap = s->d.tap;
     logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f)); /* f(x): (kN,D) */
     logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax: (kN,rotations) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(logits, label->ints);
+    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
     return sslh_cross_entropy(c, logits, label);     /* (3) */
 }
 
@@ -4567,7 +4580,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *label = sslh_view_get(v, "labels"), *logits = sslh_i_jigsaw_logits(m, sslh_view_get(v, "tiles"));
     (void)phase;
-    if (!SSLH_I_BAD(m->ctx)) m->second = sslh_i_accuracy(logits, label->ints);
+    if (!SSLH_I_BAD(m->ctx)) m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
     return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
 }
 
@@ -4850,7 +4863,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *
     for (k = 0; k < 2; k++) pair[k] = sslh_gather(c, x, index[k]); /* (N,J,D) */
     x = sslh_reshape(c, sslh_concat(c, pair, 2, 2), sslh_dim2(n * pairs, -1)); /* (N J,2D) */
     x = sslh_forward(s->head, x); /* (3), before the softmax: (N J,8) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(x, label->ints);
+    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_accuracy(x, label->ints);
     return sslh_cross_entropy(c, x, label); /* (4) */
 }
 
@@ -5059,7 +5072,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     sslh_tensor *reconstruction, *kl;
     (void)phase;
     sslh_i_vae_terms(m, sslh_view_get(v, "images"), &reconstruction, &kl);
-    m->second = sslh_item(kl);
+    m->numbers[0].value = sslh_item(kl);
     return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
 }
 
@@ -5232,7 +5245,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
     z1 = sslh_slice(c, z, 0, n, 2 * n); /* (N,head_out) */
-    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
+    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->numbers[0].value); /* (2), (3), (4) */
 }
 
 SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc d) {
@@ -5432,7 +5445,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
     for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
-    m->second = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
+    m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
     if (!both) return loss[0];
     loss[0] = sslh_add(c, loss[0], loss[1]);
@@ -5688,7 +5701,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
         part = sslh_i_cpc_step(c, q, z, negatives, draws, k, s->d.from, &top1); /* (3) */
         loss = loss ? sslh_add(c, loss, part) : part;
     }
-    m->second = top1 / (float)K;
+    m->numbers[0].value = top1 / (float)K;
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
 }
 
@@ -5935,7 +5948,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
                       SSLH_I_R(1) / (sslh_real)(x->shape[0] * (s->patches - s->visible))); /* (6) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_mae_explained(t, hidden, sslh_item(loss));
+    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_mae_explained(t, hidden, sslh_item(loss));
     return loss;
 }
 
@@ -6077,47 +6090,47 @@ static const sslh_method_info sslh_i_methods[] = {
     {"rotation", "Rotation", "pretext task", "Gidaris et al.",
      "Unsupervised representation learning by predicting image rotations", "ICLR 2018", 2018,
      "telling which way is up", "square images", "any", "SSLH_WITH_ROTATION", "sslh_rotation", "sslh_cross_entropy",
-     "accuracy", SSLH_I_MADE(rotation)},
+     {"accuracy"}, SSLH_I_MADE(rotation)},
 #endif
 #if SSLH_WITH_JIGSAW
     {"jigsaw", "Jigsaw", "pretext task", "Noroozi & Favaro",
      "Unsupervised learning of visual representations by solving jigsaw puzzles", "ECCV 2016", 2016,
      "putting shuffled tiles in order", "images", "any", "SSLH_WITH_JIGSAW", "sslh_jigsaw", "sslh_cross_entropy",
-     "accuracy", SSLH_I_MADE(jigsaw)},
+     {"accuracy"}, SSLH_I_MADE(jigsaw)},
 #endif
 #if SSLH_WITH_CONTEXT
     {"context", "Context prediction", "pretext task", "Doersch et al.",
      "Unsupervised visual representation learning by context prediction", "ICCV 2015", 2015,
      "telling on which side of a patch another lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
-     "sslh_cross_entropy", "accuracy", SSLH_I_MADE(context)},
+     "sslh_cross_entropy", {"accuracy"}, SSLH_I_MADE(context)},
 #endif
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
      "rebuilding images from a few random numbers", "images", "own", "SSLH_WITH_VAE", "sslh_vae", "sslh_gaussian_kl",
-     "KL", SSLH_I_MADE(vae)},
+     {"KL"}, SSLH_I_MADE(vae)},
 #endif
 #if SSLH_WITH_SIMCLR
     {"simclr", "SimCLR", "contrastive", "Chen et al.",
      "A simple framework for contrastive learning of visual representations", "ICML 2020", 2020,
      "finding the other view of the same image", "images", "any", "SSLH_WITH_SIMCLR", "sslh_simclr", "sslh_nt_xent",
-     "top-1", SSLH_I_MADE(simclr)},
+     {"top-1"}, SSLH_I_MADE(simclr)},
 #endif
 #if SSLH_WITH_MOCO
     {"moco", "MoCo", "contrastive", "He et al.", "Momentum contrast for unsupervised visual representation learning",
      "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any",
-     "SSLH_WITH_MOCO", "sslh_moco", "sslh_info_nce", "top-1", SSLH_I_MADE(moco)},
+     "SSLH_WITH_MOCO", "sslh_moco", "sslh_info_nce", {"top-1"}, SSLH_I_MADE(moco)},
 #endif
 #if SSLH_WITH_CPC
     {"cpc", "CPC", "contrastive", "van den Oord et al.",
      "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
      "telling what comes next from other sounds", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
-     "top-1", SSLH_I_MADE(cpc)},
+     {"top-1"}, SSLH_I_MADE(cpc)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
-     "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", "explained", SSLH_I_MADE(mae)},
+     "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", {"explained"}, SSLH_I_MADE(mae)},
 #endif
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL},
 };
 
 SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
@@ -6214,31 +6227,37 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
    since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
    are too many, parts are left out, those first that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
-    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 images/s, 7 time */
-    static const int least[7] = {6, 1, 5, 0, 2, 7, 3};
-    const char *word[8];
-    char left[16], text[8][64];
+    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 images/s, 8
+       time */
+    enum { PARTS = 9 };
+    static const int least[PARTS - 1] = {7, 1, 6, 5, 0, 2, 8, 3};
+    const char *word[PARTS];
+    char left[16], text[PARTS][256];
+    size_t others = 0;
     int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
     memset(text, 0, sizeof text);
-    for (i = 0; i < 8; i++) word[i] = "";
+    for (i = 0; i < PARTS; i++) word[i] = "";
     word[0] = t->method->name;
     if (terminal) snprintf(text[1], sizeof text[1], "[......]");
     snprintf(text[2], sizeof text[2], "epoch %d/%d", t->epoch + 1, t->epochs);
     snprintf(text[3], sizeof text[3], "step %ld/%ld", (long)t->step, (long)t->steps);
     snprintf(text[4], sizeof text[4], "loss %.4f", (double)t->loss);
-    if (t->second_name[0]) {
-        word[5] = t->second_name;
-        snprintf(text[5], sizeof text[5], " %.3f", (double)t->second);
+    if (t->numbers[0].name[0]) {
+        word[5] = t->numbers[0].name;
+        snprintf(text[5], sizeof text[5], " %.3f", (double)t->numbers[0].value);
     }
-    snprintf(text[6], sizeof text[6], "%.0f images/s", t->images_per_second);
+    for (i = 1; i < sslh_i_numbers(t->numbers); i++)
+        sslh_i_append(text[6], sizeof text[6], &others, i == 1 ? "%s %.3f" : "  %s %.3f", t->numbers[i].name,
+                      (double)t->numbers[i].value);
+    snprintf(text[7], sizeof text[7], "%.0f images/s", t->images_per_second);
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
-    snprintf(text[7], sizeof text[7], "%s %s", t->step == t->steps ? "took" : "left", left);
-    for (out = 0; out < 8; out++) {
-        for (used = 0, i = 0; i < 8; i++) {
+    snprintf(text[8], sizeof text[8], "%s %s", t->step == t->steps ? "took" : "left", left);
+    for (out = 0; out < PARTS; out++) {
+        for (used = 0, i = 0; i < PARTS; i++) {
             size_t length = strlen(word[i]) + strlen(text[i]);
             if (length) used += (int)length + (used == 0 ? 0 : i < 3 ? 1 : 2);
         }
-        if (used <= room || out == 7) break;
+        if (used <= room || out == PARTS - 1) break;
         word[least[out]] = "";
         text[least[out]][0] = 0;
     }
@@ -6251,7 +6270,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
     }
     if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
     if (terminal) fprintf(stderr, "\r\033[K");
-    for (first = 1, i = 0; i < 8; i++)
+    for (first = 1, i = 0; i < PARTS; i++)
         if (word[i][0] || text[i][0]) {
             fprintf(stderr, "%s%s%s", first ? "" : i < 3 ? " " : "  ", word[i], text[i]);
             first = 0;
@@ -6300,6 +6319,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     double start, shown = 0, images = 0;
     float result = 0.0f;
     int stop = 0, terminal = 0, i;
+    const int numbers = sslh_i_numbers(m.numbers);
     if (SSLH_I_BAD(c)) return 0.0f;
     if (m.ctx != c || sslh_i_net_dead(m.net) || data.ctx != c || data.count < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m.ctx ? "method is empty" : m.ctx != c
@@ -6337,7 +6357,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     t.steps = d.max_steps && d.max_steps < whole ? d.max_steps : whole; /* of the whole run, resumed or not */
     m.steps = whole; /* schedules of a method are those of all epochs too */
     m.epochs = d.epochs;
-    t.second_name = m.second_name ? m.second_name : "";
+    for (i = 0; i < SSLH_I_NUMBERS; i++) t.numbers[i].name = i < numbers ? m.numbers[i].name : "";
     memset(&run, 0, sizeof run);
     run.per_epoch = per_epoch;
     run.steps = t.steps;
@@ -6382,13 +6402,12 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         step++;
         images += batch.count; /* samples, however many views each has */
         run.meter.loss += (double)t.loss;
-        run.meter.second += (double)m.second;
+        for (i = 0; i < numbers; i++) run.meter.numbers[i] += (double)(t.numbers[i].value = m.numbers[i].value);
         run.meter.steps++; /* batches, also those without an update */
         result = (float)(run.meter.loss / (double)run.meter.steps);
         if (d.losses) d.losses[batch.epoch] = result; /* so far */
         t.step = step;
         t.epoch = batch.epoch;
-        t.second = m.second;
         t.seconds = sslh_i_now() - start;
         t.images_per_second = t.seconds > 0 ? images / t.seconds : 0;
         /* Steps done before a resume took no time of this run. */
@@ -6404,7 +6423,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         /* The callback of the last step came first; now the epoch's means. */
         if (step % per_epoch == 0 || step == t.steps) {
             t.loss = result;
-            t.second = (float)(run.meter.second / (double)run.meter.steps);
+            for (i = 0; i < numbers; i++)
+                t.numbers[i].value = (float)(run.meter.numbers[i] / (double)run.meter.steps);
             t.epoch_end = 1;
             /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
             if (step % per_epoch == 0) {
@@ -10961,7 +10981,7 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
     const sslh_method_info *info = sslh_i_method_find(name);
     int i;
     sslh_i_training_read(c, info->function, info->training, &m);
-    m.second_name = info->second;
+    for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
     m.info = info; /* after its own words are read: in these every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
         const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
@@ -11105,9 +11125,11 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     shown = *m;
     memset(&d, 0, sizeof d); /* an empty description: everything the method's */
     shown.defaults = sslh_i_train_resolve(m, d);
-    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; second number: %s;", m->name,
-                  m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params,
-                  m->second_name);
+    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
+                  m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
+    for (i = 0; i < sslh_i_numbers(m->numbers); i++)
+        sslh_i_append(out, size, &used, i ? ", %s" : " %s", m->numbers[i].name);
+    sslh_i_append(out, size, &used, "%s;", i ? "" : " none");
     for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
         const sslh_setting *s = &sslh_i_train_settings[i];
         int says = strcmp(s->name, "warmup") == 0 || strcmp(s->name, "weight_decay") == 0;
@@ -33670,7 +33692,7 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
     "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
 #define SSLH_I_CHECKPOINT "checkpoint "    /* the kind of a file and .. */
-#define SSLH_I_CHECKPOINT_FORMAT "2"       /* .. what follows it: a new number when older files are not read any more */
+#define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. what follows it: a new number when older files are not read any more */
 
 /* n numbers as 16 digits each, in memory of the context. */
 SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
@@ -33686,7 +33708,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
     sslh_i_st_list l;
     sslh_i_st_meta meta[SSLH_I_COUNTERS + 6];
     uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], *losses = NULL;
-    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[3 * 16 + 4], *done = NULL;
+    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[(2 + SSLH_I_NUMBERS) * 16 + 4], *done = NULL;
     int i, g;
     sslh_ctx *c;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
@@ -33721,8 +33743,9 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
     meta[i++].value = run->config;
     if (run->per_epoch) {
         sslh_i_hex64(meter, sslh_i_double_bits(run->meter.loss));
-        sslh_i_hex64(meter + 16, sslh_i_double_bits(run->meter.second));
-        sslh_i_hex64(meter + 32, (uint64_t)run->meter.steps);
+        sslh_i_hex64(meter + 16, (uint64_t)run->meter.steps);
+        for (g = 0; g < SSLH_I_NUMBERS; g++)
+            sslh_i_hex64(meter + 16 * (2 + g), sslh_i_double_bits(run->meter.numbers[g]));
         meta[i].key = "sslh.meter";
         meta[i++].value = meter;
         losses = (uint64_t *)sslh_i_alloc(c, (size_t)run->epochs * sizeof *losses + 1);
@@ -33751,13 +33774,13 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
 /* The meters of a run out of a file; the losses become memory of the optimiser. 0 when the file has none. */
 SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_i_training *run) {
     const char *done = sslh_i_st_meta_of(s, "sslh.losses");
-    uint64_t meter[3], *losses;
+    uint64_t meter[2 + SSLH_I_NUMBERS], *losses;
     size_t n = done ? strlen(done) / 16 : 0, i;
-    if (!done || sslh_i_meta_hex64(s, "sslh.meter", meter, 3) != 3 || meter[2] > (uint64_t)INT64_MAX || n > INT_MAX)
-        return 0;
+    if (!done || sslh_i_meta_hex64(s, "sslh.meter", meter, 2 + SSLH_I_NUMBERS) != 2 + SSLH_I_NUMBERS ||
+        meter[1] > (uint64_t)INT64_MAX || n > INT_MAX) return 0;
     run->meter.loss = sslh_i_double_of(meter[0]);
-    run->meter.second = sslh_i_double_of(meter[1]);
-    run->meter.steps = (int64_t)meter[2];
+    run->meter.steps = (int64_t)meter[1];
+    for (i = 0; i < SSLH_I_NUMBERS; i++) run->meter.numbers[i] = sslh_i_double_of(meter[2 + i]);
     losses = (uint64_t *)sslh_i_alloc(s->c, n * sizeof *losses + 1);
     run->losses = (float *)sslh_i_alloc_with(s->c, n * sizeof *run->losses + 1, o);
     if (losses && run->losses && (int)n == sslh_i_meta_hex64(s, "sslh.losses", losses, (int)n)) {

@@ -298,7 +298,7 @@ static void in_the_manual(const sslh_method_info *m) {
     int found = 0, i;
     snprintf(paper, sizeof paper, "%s %d ", m->authors, m->year);
     words[0] = m->family, words[1] = m->name, words[2] = paper, words[3] = m->function;
-    words[4] = m->loss[0] ? m->loss : " - ", words[5] = m->second;
+    words[4] = m->loss[0] ? m->loss : " - ", words[5] = m->numbers[0];
     while (at && at < end && !found) {
         size_t n = strcspn(++at, "\n");
         const char *from = line;
@@ -383,7 +383,7 @@ static void settings_are_printed(void) {
     m = sslh_simclr(c, small(c, 3), sd);
     sslh_method_print(&m, text, sizeof text);
     CHECK(strstr(text, "simclr: encoder convnet, ") == text &&
-              strstr(text, "; second number: top-1; epochs=10 batch=256 lr=1 schedule=cosine warmup=1 optimizer=lars "
+              strstr(text, "; numbers: top-1; epochs=10 batch=256 lr=1 schedule=cosine warmup=1 optimizer=lars "
                            "weight_decay=0.0001 temperature=0.5 head_layers=3 head_hidden=8 head_out=128 "),
           "%s", text);
     CHECK(sslh_method_print(&m, NULL, 100) == strlen(text) && sslh_method_print(&m, text, 0) == strlen(text),

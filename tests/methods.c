@@ -319,7 +319,7 @@ static int run_case(method_run *r, const method_case *k, int threads, int fixed)
         CHECK(sslh_next_batch(l, &b), "a batch");
         r->stream[s] = (int64_t)sslh_next_stream(r->c);
         r->loss[s] = sslh_method_step(&r->m, o, &b, k->lr);
-        r->second[s] = r->m.second;
+        r->second[s] = r->m.numbers[0].value;
     }
     return CHECK(!sslh_error(r->c), "%s: %s", k->name, sslh_error(r->c));
 }
@@ -382,7 +382,7 @@ static void torch_steps(void) {
     printf("   largest relative distance from PyTorch after two steps: %.2e (%s)\n", worst, where);
 }
 
-/* With views of its own: the same bits for every number of threads, the loss and the second number sensible. */
+/* With views of its own: the same bits for every number of threads, the loss and the further number sensible. */
 static void threads(void) {
     int k, n;
     for (k = 0; k < CASES; k++) {
@@ -400,7 +400,7 @@ static void threads(void) {
     }
 }
 
-/* The name and the second number are there; the printed settings name the method. */
+/* The name and the further number are there; the printed settings name the method. */
 static void printed(void) {
     int k;
     for (k = 0; k < CASES; k++) {
@@ -410,7 +410,7 @@ static void printed(void) {
         size_t n = sslh_method_print(&m, text, sizeof text);
         CHECK_OK(c);
         CHECK(n > 20 && strncmp(text, m.name, strlen(m.name)) == 0, "%s", text);
-        CHECK(m.second_name && m.second_name[0], "second number");
+        CHECK(m.numbers[0].name && m.numbers[0].name[0], "no further number");
         CHECK(sslh_method_print(&m, text, 5) == n && strlen(text) == 4, "cut");
         sslh_destroy(c);
     }
@@ -519,7 +519,7 @@ static void every_method(void) {
         double loss;
         while (family < 7 && strcmp(families[family], m->family) != 0) family++;
         CHECK(family < 7, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
-        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] && m->second[0],
+        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] && m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
         CHECK(m->year > 1950 && m->year < 2100 && atoi(m->venue + strlen(m->venue) - 4) == m->year, "%s: %s, %d",
               m->name, m->venue, m->year);
@@ -532,7 +532,7 @@ static void every_method(void) {
         if (m->make) {
             a = by_name(c, m, data, NULL);
             if (CHECK(!sslh_error(c), "%s: %s", m->name, sslh_error(c))) {
-                CHECK(a.info == m && strcmp(a.name, m->name) == 0 && strcmp(a.second_name, m->second) == 0,
+                CHECK(a.info == m && strcmp(a.name, m->name) == 0 && strcmp(a.numbers[0].name, m->numbers[0]) == 0,
                       "%s: its row", m->name);
                 before = sslh_hash(a.net);
                 loss = (double)sslh_train(c, a, data, d);
@@ -756,7 +756,7 @@ static void moco(void) {
     }
     CHECK(sslh_next_batch(l, &b), "a batch");
     CHECK_CLOSE(sslh_method_step(&m, o, &b, 0), log(25.0), 1e-5);
-    CHECK(m.second == 0, "a tie is no hit: %g", (double)m.second);
+    CHECK(m.numbers[0].value == 0, "a tie is no hit: %g", (double)m.numbers[0].value);
     CHECK_OK(c);
 
     /* breaking the positives raises the loss, and own keys are found */
@@ -772,13 +772,13 @@ static void moco(void) {
         }
         sslh_next_batch(l, &b);
         loss = sslh_method_step(&m, o, &b, 0);
-        hits = m.second;
+        hits = m.numbers[0].value;
         CHECK(hits > (i == 3 ? 0.3f : 0.8f), "version %d: top-1 %g of equal views", i, (double)hits);
         sslh_next_batch(l, &b);
         moco_broken = 1;
         CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f, "version %d: breaking the positives does not raise %g", i,
               (double)loss);
-        CHECK(m.second < hits, "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.second, (double)hits);
+        CHECK(m.numbers[0].value < hits, "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.numbers[0].value, (double)hits);
         moco_broken = 0;
     }
     CHECK_OK(c);
@@ -862,7 +862,7 @@ static double mae_second(sslh_ctx *c, sslh_data data, const sslh_recipe *recipe,
     for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)always;
     *loss = (double)sslh_item(m.loss(&m, &views, 0));
     CHECK_OK(c);
-    return (double)m.second;
+    return (double)m.numbers[0].value;
 }
 
 /* What a decoder explains that has learnt nothing is nothing: on images with flat patches, on others, on black ones. */
@@ -1159,11 +1159,11 @@ static void jigsaw_learns(void) {
     sslh_next_batch(loader_for(c, data, 64), &batch);
     m.views(&m, &batch, &views);
     loss = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(loss < 1 && m.second > 0.7f, "loss %g, accuracy %g", loss, (double)m.second);
+    CHECK(loss < 1 && m.numbers[0].value > 0.7f, "loss %g, accuracy %g", loss, (double)m.numbers[0].value);
     x = sslh_view_get(&views, "labels");
     for (i = 0; i < x->count; i++) x->ints[i] = (x->ints[i] + 1) % 24;
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.second < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
+    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.numbers[0].value < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
     sslh_jigsaw_solve(&m, sslh_batch_images(c, batch), 1, &puzzle, &solved, &right);
     CHECK_OK(c);
     CHECK(right > 0.7f && solved->shape[0] == 64 && solved->shape[1] == 32 && puzzle->count == solved->count, "solved %g",
@@ -1363,7 +1363,7 @@ static void context_learns(void) {
     sslh_next_batch(loader_for(c, data, 64), &batch);
     m.views(&m, &batch, &views);
     loss = (double)sslh_item(m.loss(&m, &views, 0));
-    accuracy = m.second;
+    accuracy = m.numbers[0].value;
     CHECK(loss < 0.7 && accuracy > 0.7f, "loss %g, accuracy %g", loss, (double)accuracy);
     x = sslh_view_get(&views, "patches");
     for (n = 0; n < 64; n++) /* what lay above lies below: patch i becomes patch 8 - i */
@@ -1372,7 +1372,7 @@ static void context_learns(void) {
             *a = *b, *b = keep;
         }
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.second < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
+    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.numbers[0].value < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
     CHECK_OK(c);
     sslh_destroy(c);
 }

@@ -298,22 +298,23 @@ static void one_result(void) {
 /* What a callback saw of a run, step by step and epoch by epoch, and what the run left. */
 #define TRACE_STEPS 12
 typedef struct trace {
-    float    loss[TRACE_STEPS], second[TRACE_STEPS], rate[TRACE_STEPS]; /* of step number .. + 1 */
-    float    epoch_loss[4], epoch_second[4], losses[4], result;
+    float    loss[TRACE_STEPS], number[TRACE_STEPS][8], rate[TRACE_STEPS]; /* of step number .. + 1 */
+    float    epoch_loss[4], epoch_number[4][8], losses[4], result;
     int      calls;
     uint64_t hash, stream;
     int64_t  stop, fail; /* the callback stops after this step; fails after that one, as a run that is killed */
 } trace;
 static int trace_callback(const sslh_train_info *t, void *user) {
     trace *k = (trace *)user;
+    int i;
     k->calls++;
+    for (i = 0; i < 8; i++)
+        *(t->epoch_end ? &k->epoch_number[t->epoch][i] : &k->number[t->step - 1][i]) = t->numbers[i].value;
     if (t->epoch_end) {
         k->epoch_loss[t->epoch] = t->loss;
-        k->epoch_second[t->epoch] = t->second;
         return 0;
     }
     k->loss[t->step - 1] = t->loss;
-    k->second[t->step - 1] = t->second;
     k->rate[t->step - 1] = t->lr;
     if (t->step == k->fail) sslh_fail(t->ctx, SSLH_E_USAGE, "killed");
     return t->step == k->stop;
@@ -348,16 +349,18 @@ static void same_run(int which, const char *how, int at, const trace *whole, con
         CHECK(rest->losses[i] == whole->losses[i], "method %d, %s step %d: .losses[%d] is %.9g, whole %.9g", which, how, at, i, (double)rest->losses[i],
               (double)whole->losses[i]);
     for (i = at; i < TRACE_STEPS; i++)
-        CHECK(rest->loss[i] == whole->loss[i] && rest->second[i] == whole->second[i] && rest->rate[i] == whole->rate[i],
+        CHECK(rest->loss[i] == whole->loss[i] && rest->rate[i] == whole->rate[i] &&
+                  memcmp(rest->number[i], whole->number[i], sizeof rest->number[i]) == 0,
               "method %d, %s step %d: step %d differs", which, how, at, i + 1);
     for (i = at / 4; i < epochs; i++)
-        CHECK(rest->epoch_loss[i] == whole->epoch_loss[i] && rest->epoch_second[i] == whole->epoch_second[i],
+        CHECK(rest->epoch_loss[i] == whole->epoch_loss[i] &&
+                  memcmp(rest->epoch_number[i], whole->epoch_number[i], sizeof rest->epoch_number[i]) == 0,
               "method %d, %s step %d: the means of epoch %d are %.9g, %.9g, whole %.9g, %.9g", which, how, at, i + 1, (double)rest->epoch_loss[i],
-              (double)rest->epoch_second[i], (double)whole->epoch_loss[i], (double)whole->epoch_second[i]);
+              (double)rest->epoch_number[i][0], (double)whole->epoch_loss[i], (double)whole->epoch_number[i][0]);
 }
 
 /* Every method, ended at every step in three ways (by the callback, by .max_steps, killed between two checkpoints) and
-   resumed: losses, second numbers, rates, means, random stream and weights are those of a run without an end. */
+   resumed: losses, further numbers, rates, means, random stream and weights are those of a run without an end. */
 static void resume(void) {
     static const char *const ways[3] = {"stopped by the callback after", "max_steps", "killed after"};
     const char *path = "build/resume.safetensors";
@@ -394,10 +397,10 @@ static void resume(void) {
                         traced(which, 1, p, &again);
                         CHECK(again.calls == 0, "%d calls", again.calls);
                         again.calls = rest.calls;
-                        memcpy(again.loss, rest.loss, sizeof rest.loss), memcpy(again.second, rest.second, sizeof rest.second);
+                        memcpy(again.loss, rest.loss, sizeof rest.loss), memcpy(again.number, rest.number, sizeof rest.number);
                         memcpy(again.rate, rest.rate, sizeof rest.rate);
                         memcpy(again.epoch_loss, rest.epoch_loss, sizeof rest.epoch_loss);
-                        memcpy(again.epoch_second, rest.epoch_second, sizeof rest.epoch_second);
+                        memcpy(again.epoch_number, rest.epoch_number, sizeof rest.epoch_number);
                         same_run(which, "again, first", at, &whole, &again);
                     }
                 }

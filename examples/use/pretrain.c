@@ -56,9 +56,10 @@ static void answer(int argc, char **argv) {
                 exit(2);
             }
             sslh_method_describe(m->name, text, sizeof text);
-            printf("%s: %s\n%s: \"%s\", %s\ninput: %s; encoder: %s; second number: %s\n\n"
-                   "fields for --set: name, default, what is allowed; then those of its training\n%s", m->title,
-                   m->learns_by, m->authors, m->paper, m->venue, m->input, m->encoder, m->second, text);
+            printf("%s: %s\n%s: \"%s\", %s\ninput: %s; encoder: %s; numbers beside the loss:", m->title, m->learns_by,
+                   m->authors, m->paper, m->venue, m->input, m->encoder);
+            for (i = 0; i < 8 && m->numbers[i]; i++) printf("%s %s", i ? "," : "", m->numbers[i]);
+            printf("\n\nfields for --set: name, default, what is allowed; then those of its training\n%s", text);
             exit(0);
         }
     }
