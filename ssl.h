@@ -2186,9 +2186,9 @@ typedef struct sslh_inpainting_desc {
                                  1; default 0: no discriminator (the paper's for features; for pictures 0.001) */
     int   channelwise;        /* side of the encoder's maps, 0 to 16, for a channel-wise fully connected layer before
                                  the decoder, which ties the net to one size of images; default 0: no such layer */
-    int   decoder_width;      /* width of the decoder's last hidden map, 1 to 4096, doubled with every halving of the
+    int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
                                  side up to 8 times; default 32 (small images; 64 as released) */
-    int   discriminator_width;/* of its first map, 1 to 4096; default 32 (small images; 64 as released) */
+    int   discriminator_width;/* of its first map, 1 to 512; default 32 (small images; 64 as released) */
     const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
     const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
 } sslh_inpainting_desc;
@@ -4990,8 +4990,8 @@ static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, ring_weight), SSLH_SETTING_REAL, "10", "above 0"},
     {SSLH_I_FIELD(sslh_inpainting_desc, adversarial), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
     {SSLH_I_FIELD(sslh_inpainting_desc, channelwise), SSLH_SETTING_INT, "0", "0 to 16"},
-    {SSLH_I_FIELD(sslh_inpainting_desc, decoder_width), SSLH_SETTING_INT, "32", "1 to 4096"},
-    {SSLH_I_FIELD(sslh_inpainting_desc, discriminator_width), SSLH_SETTING_INT, "32", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, decoder_width), SSLH_SETTING_INT, "32", "1 to 512"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, discriminator_width), SSLH_SETTING_INT, "32", "1 to 512"},
     {SSLH_I_FIELD(sslh_inpainting_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_inpainting_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
 };
@@ -35525,8 +35525,9 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.2.0  jigsaw puzzles, context prediction, MoCo, CPC; sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP
-           files, photographs of several sizes, classes matched by name; pools, pads, slices, resizing, attention and
+/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC; methods tell several numbers beside the loss
+           (.numbers, which was .second); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files,
+           photographs of several sizes, classes matched by name; pools, pads, slices, resizing, attention and
            losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that
            fails puts its states back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of
            sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,

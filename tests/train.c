@@ -28,12 +28,13 @@ static sslh_data make_data(sslh_ctx *c, int n) {
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(90, 1), f[2].values = sound;
     return sslh_data_from_fields(c, f, 3, n);
 }
-static sslh_net *convnet(sslh_ctx *c) {
+static sslh_net *convnet_kind(sslh_ctx *c, int map) {
     sslh_convnet_desc d;
     memset(&d, 0, sizeof d);
-    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9;
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9, d.map_output = map;
     return sslh_convnet(c, d);
 }
+static sslh_net *convnet(sslh_ctx *c) { return convnet_kind(c, 0); }
 /* Settings that keep the nets of these tests small; a method that is not here takes its defaults. */
 static const char *const small_settings[][2] = {
     {"simclr", "head_hidden=8,head_out=6"},
@@ -42,6 +43,7 @@ static const char *const small_settings[][2] = {
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
+    {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */
     {"moco", "queue=96,head_hidden=8,head_out=6"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
@@ -63,7 +65,7 @@ static int make_method(sslh_ctx *c, int which, sslh_method *m) {
         memset(&g, 0, sizeof g);
         g.kernels[0] = 6, g.kernels[1] = 4, g.strides[0] = 3, g.strides[1] = 2, g.width = 8, g.context = 6;
         encoder = sslh_conv_gru(c, g);
-    } else if (strcmp(info->encoder, "own") != 0) encoder = convnet(c);
+    } else if (strcmp(info->encoder, "own") != 0) encoder = convnet_kind(c, strcmp(info->encoder, "map") == 0);
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
         if (strcmp(small_settings[i][0], info->name) == 0) text = small_settings[i][1];
     memset(&none, 0, sizeof none);

@@ -132,7 +132,9 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         fprintf(stderr, "--method %s makes its own encoder: leave --encoder and --load out\n", s.method);
         exit(2);
     }
-    if (!s.encoder) s.encoder = m && strcmp(m->encoder, "any") && strcmp(m->encoder, "own") ? m->encoder : "convnet";
+    if (!s.encoder)
+        s.encoder = m && strcmp(m->encoder, "any") && strcmp(m->encoder, "map") && strcmp(m->encoder, "own") ? m->encoder
+                                                                                                             : "convnet";
     return s;
 }
 
@@ -157,10 +159,12 @@ static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_dat
     stop_on_error(c);
 }
 
-static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke) {
+/* map: its output is a map, where it can be. */
+static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int map, int smoke) {
     if (!strcmp(name, "convnet")) {
         sslh_convnet_desc d = {0};
         d.channels = data.channels;
+        d.map_output = map;
         return sslh_convnet(c, d);
     }
     if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34")) {
@@ -168,12 +172,14 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.channels = data.channels;
         d.depth = name[6] == '3' ? 34 : 18;
         d.width = smoke ? 16 : 64;
+        d.map_output = map;
         return sslh_resnet(c, d);
     }
     if (!strcmp(name, "nin")) {
         sslh_nin_desc d = {0};
         d.channels = data.channels;
         d.divide = smoke ? 4 : 1;
+        d.map_output = map;
         return sslh_nin(c, d);
     }
     if (!strcmp(name, "vit")) {
@@ -277,7 +283,7 @@ int main(int argc, char **argv) {
         load_sound(c, &o, &train, &test);
     else options_load(c, &o, &train, &test);
     if (!encoder && run && (!info || strcmp(info->encoder, "own") != 0))
-        encoder = make_encoder(c, s.encoder, train, o.smoke);
+        encoder = make_encoder(c, s.encoder, train, info && !strcmp(info->encoder, "map"), o.smoke);
     if (!encoder && !run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
         sslh_method m = sslh_method_make(c, s.method, encoder, train, s.set);
