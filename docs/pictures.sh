@@ -7,7 +7,7 @@ mkdir -p "$out" docs/img
 "$bin/rotation" --epochs 1 --out "$out"
 "$bin/jigsaw" --epochs 10 --out "$out"
 "$bin/context" --epochs 10 --out "$out"
-"$bin/inpainting" --no-probe --out "$out"
+"$bin/inpainting" --epochs 2 --no-probe --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"

@@ -1,5 +1,5 @@
-/* Inpainting: train a context encoder with the squared error alone and with a discriminator beside it, compare what they
-   paint into holes with two ways that know nothing, and probe the encoders. */
+/* Inpainting: train a context encoder with the squared error alone and with a discriminator beside it, compare what
+   they paint into holes with two ways that know nothing, and probe the encoders. */
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
@@ -45,8 +45,8 @@ static void holes(sslh_method *m, const sslh_batch *batch, sslh_tensor **x, sslh
     *mask = sslh_view_get(&views, "mask");
 }
 
-/* PSNR in dB inside the holes of test images, over all their values at once, of four ways to fill them. */
-static void psnr(sslh_ctx *c, sslh_method method[2], sslh_data test, double out[4]) {
+/* PSNR in dB inside the holes of test images, over all their values at once: mean colour, border, so many nets. */
+static void psnr(sslh_ctx *c, sslh_method *method, int nets, sslh_data test, double out[4]) {
     sslh_loader_desc ld = {0};
     sslh_loader *loader;
     sslh_batch batch;
@@ -60,16 +60,16 @@ static void psnr(sslh_ctx *c, sslh_method method[2], sslh_data test, double out[
         holes(&method[0], &batch, &x, &mask);
         filled[0] = in_mean_colour(c, method[0].encoder, x, mask);
         filled[1] = from_the_border(c, x, mask);
-        for (way = 2; way < 4; way++) filled[way] = sslh_inpaint(&method[way - 2], x, mask);
-        for (way = 0; way < 4; way++) /* they differ in the holes only */
+        for (way = 2; way < 2 + nets; way++) filled[way] = sslh_inpaint(&method[way - 2], x, mask);
+        for (way = 0; way < 2 + nets; way++) /* they differ in the holes only */
             error[way] += (double)sslh_item(sslh_sum(c, sslh_square(c, sslh_sub(c, filled[way], x)), SSLH_ALL, 0));
         values += (double)sslh_item(sslh_sum(c, mask, SSLH_ALL, 0)) * test.channels;
     }
-    for (way = 0; way < 4; way++) out[way] = -10 * log10(error[way] / values);
+    for (way = 0; way < 2 + nets; way++) out[way] = -10 * log10(error[way] / values);
 }
 
-/* Two triples of pictures a row: with its hole, filled by the squared error alone, by the adversarial net, the truth. */
-static void picture(sslh_ctx *c, sslh_method method[2], sslh_data test, const char *path) {
+/* Two images a row, each with its hole, filled by the squared error alone, by the adversarial net, and as it is. */
+static void picture(sslh_ctx *c, sslh_method *method, int nets, sslh_data test, const char *path) {
     sslh_loader_desc ld = {0};
     sslh_batch batch;
     sslh_tensor *x, *mask, *part[4], *cell[4 * SHOWN];
@@ -79,12 +79,13 @@ static void picture(sslh_ctx *c, sslh_method method[2], sslh_data test, const ch
     if (!sslh_next_batch(sslh_loader_new(c, test, ld), &batch)) return;
     holes(&method[0], &batch, &x, &mask);
     part[0] = in_mean_colour(c, method[0].encoder, x, mask);
-    part[1] = sslh_inpaint(&method[0], x, mask);
-    part[2] = sslh_inpaint(&method[1], x, mask);
-    part[3] = x;
+    for (k = 0; k < nets; k++) part[1 + k] = sslh_inpaint(&method[k], x, mask);
+    part[1 + nets] = x;
     for (i = 0; i < SHOWN && !sslh_error(c); i++)
-        for (k = 0; k < 4; k++) cell[4 * i + k] = sslh_slice(c, part[k], 0, i, i + 1);
-    if (!sslh_error(c)) sslh_picture_grid(c, path, sslh_concat(c, cell, 4 * SHOWN, 0), 8, test.height < 64 ? 2 : 1);
+        for (k = 0; k < nets + 2; k++) cell[(nets + 2) * i + k] = sslh_slice(c, part[k], 0, i, i + 1);
+    if (!sslh_error(c))
+        sslh_picture_grid(c, path, sslh_concat(c, cell, (nets + 2) * SHOWN, 0), 2 * (nets + 2),
+                          test.height < 64 ? 2 : 1);
 }
 
 /* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
@@ -101,7 +102,6 @@ static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const 
             sslh_net *net = n ? encoder[i] : NULL;
             printf("  %7.1f %%", 100 * (double)(way ? sslh_knn(c, net, train, test, k)
                                                      : sslh_linear_probe(c, net, train, test, p)));
-            if (!n && !way) printf("%22s", "");
         }
     printf("\n");
     fflush(stdout);
@@ -111,7 +111,7 @@ int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Inpainting by context encoders (Pathak et al. 2016); holes filled, linear probe of every block.",
         "  --hole N       1 a rectangle in the middle (default), 2 regions of any shape, 3 blocks, 4 single pixels\n"
-        "  --adversarial A  weight of the adversarial loss of the second net (default 0.001)\n"
+        "  --adversarial A  weight of the adversarial loss of the second net (default 0.001; 0: no such net)\n"
         "  --lr R         rate (default 0.002)           --no-probe    pictures and PSNR only\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
@@ -123,7 +123,7 @@ int main(int argc, char **argv) {
     char path[1024], tap[16];
     double db[4];
     float adversarial = 0.001f;
-    int block, i, probe = 1;
+    int block, i, probe = 1, nets;
     const char *v;
     d.hole = 1;
     for (i = 1; i < argc; i++) {
@@ -136,33 +136,35 @@ int main(int argc, char **argv) {
             return 2;
         }
     }
+    nets = adversarial > 0 ? 2 : 1;
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
     e.map_output = 1;
-    for (i = 0; i < 3; i++) encoder[i] = i ? sslh_clone(encoder[0]) : sslh_convnet(c, e);
+    for (i = 0; i <= nets; i++) encoder[i] = i ? sslh_clone(encoder[0]) : sslh_convnet(c, e);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
     t.batch = o.batch;
-    for (i = 0; i < 2; i++) {
+    for (i = 0; i < nets; i++) {
         if (i) d.adversarial = adversarial;
         method[i] = sslh_inpainting(c, encoder[i + 1], d);
         sslh_train(c, method[i], train, t);
     }
     stop_on_error(c);
-    psnr(c, method, test, db);
-    picture(c, method, test, out_path(&o, path, sizeof path, "inpainting.png"));
+    psnr(c, method, nets, test, db);
+    picture(c, method, nets, test, out_path(&o, path, sizeof path, "inpainting.png"));
     stop_on_error(c);
     printf("%d training images, %d test images\n", (int)train.count, (int)test.count);
-    printf("PSNR in the hole: mean colour %.2f dB, border %.2f dB, squared error %.2f dB, adversarial %.2f dB\n", db[0],
-           db[1], db[2], db[3]);
+    printf("PSNR in the hole: mean colour %.2f dB, border %.2f dB, squared error %.2f dB", db[0], db[1], db[2]);
+    if (nets > 1) printf(", adversarial %.2f dB", db[3]);
+    printf("\n");
     if (!probe) return finish(c);
-    printf("                    linear probe                  nearest neighbours\n");
-    printf("                    untrained    squared  advers.  untrained  squared  advers.\n");
+    printf("                    linear probe, then nearest neighbours, each: untrained, squared error%s\n",
+           nets > 1 ? ", adversarial" : "");
     row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
     for (block = 1; block <= 4; block++) {
         snprintf(tap, sizeof tap, "block%d", block);
-        row(c, tap, encoder, 3, tap, 1, train, test);
+        row(c, tap, encoder, nets + 1, tap, 1, train, test);
     }
     if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
-        row(c, "block3, 2x2 cells", encoder, 3, "block3", 2, train, test);
+        row(c, "block3, 2x2 cells", encoder, nets + 1, "block3", 2, train, test);
     return finish(c);
 }
