@@ -1,7 +1,7 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
-   Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, SimCLR,
-   MoCo, contrastive predictive coding of sound, variational autoencoders, masked autoencoders, on tensors with
+   Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
+   SimCLR, MoCo, contrastive predictive coding of sound, variational autoencoders, masked autoencoders, on tensors with
    reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders, optimisers, probes and
    pictures. It needs libc and libm, nothing else.
 
@@ -354,10 +354,11 @@
 
    13  THE METHODS
 
-     family        name      paper                  function       pure loss           second number
+     family        name      paper                  function       pure loss           numbers
      pretext task  rotation  Gidaris et al. 2018    sslh_rotation  sslh_cross_entropy  accuracy
      pretext task  jigsaw    Noroozi & Favaro 2016  sslh_jigsaw    sslh_cross_entropy  accuracy
      pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
+     pretext task  inpainting Pathak et al. 2016    sslh_inpainting -                  PSNR
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
@@ -366,7 +367,7 @@
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
    (>>simclr; the code refers to the equation numbers), a page (docs/simclr.md) and a program (simclr.c in examples).
-   Beside the loss each reports a second number that tells whether it works.
+   Beside the loss each reports numbers (.numbers of sslh_method) that tell whether it works.
 
    The defaults of a method stand in two tables at the head of its section, those of its descriptor and those of its
    training, and in the comments at its declaration (>>api-methods). sslh_methods lists what this build has;
@@ -393,7 +394,8 @@
    rate belongs to the method.
 
        static int each(const sslh_train_info *t, void *user) {
-           if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, t->second_name, t->second);
+           const sslh_number *n = &t->numbers[0];               // accuracy, top-1 .. as 13 has it
+           if (t->epoch_end) printf("epoch %d loss %.3f %s %.3f\n", t->epoch + 1, t->loss, n->name, n->value);
            return t->epoch_end && t->loss < *(float *)user;     // not 0: stop
        }
 
@@ -549,7 +551,7 @@
    in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
    them there.
 
-   The loss falls, but the features are bad. If the second number is near 1 within an epoch, the task is solved by a
+   The loss falls, but the features are bad. If the accuracy is near 1 within an epoch, the task is solved by a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
    sslh_picture_grid. If sslh_feature_std is 0, the features have collapsed. After rotation probe a middle block
    (.tap), not the last. After MAE fine-tune, because a linear probe shows little. In a VAE a KL term near 0 is
@@ -581,8 +583,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>cpc >>mae >>methods >>train
-                      >>eval >>losses >>nets >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>mae >>methods
+                      >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1954,14 +1956,17 @@ typedef struct sslh_train_desc {
                                  resume too; of the epoch that is under way the mean so far */
 } sslh_train_desc;
 
+/* What a method tells beside its loss: a name that must stay valid ("top-1"), and its value. */
+typedef struct sslh_number { const char *name; float value; } sslh_number;
+
 /* What the trainer knows after a step. */
 struct sslh_train_info {
     sslh_ctx *ctx;
     sslh_method *method;
     int      epoch, epochs;
     int64_t  step, steps;
-    float    loss, second;          /* of this step; at epoch_end the mean of the epoch */
-    const char *second_name;
+    float    loss;                  /* of this step; at epoch_end the mean of the epoch */
+    sslh_number numbers[8];         /* the method's, likewise; behind the last one names are "" */
     float    lr;
     double   images_per_second, seconds, seconds_left;
     int      epoch_end;
@@ -1980,8 +1985,8 @@ struct sslh_method {
     int         phases;       /* default 1, at most 8 */
     unsigned    groups[8];    /* parameter groups trained in each phase; 0: all */
     int         min_batch;    /* smaller batches are an error; default 1 */
-    const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
-    float       second;       /* set by loss: shows whether the method works */
+    sslh_number numbers[8];   /* up to 8 that show whether the method works: loss sets their values; their names ("KL")
+                                 stay, and the first that is NULL or "" stands behind the last */
     /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
        sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
@@ -2041,12 +2046,12 @@ struct sslh_method_info {
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
     const char *input;      /* "images", "square images", "sound" */
-    const char *encoder;    /* "any"; "vit": a transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like
-                               it; "own": the method makes it, NULL is passed */
+    const char *encoder;    /* "any"; "map": one whose output is a map; "vit": a transformer on patches; "conv_gru":
+                               sslh_conv_gru or two nets in one like it; "own": the method makes it, NULL is passed */
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
-    const char *second;     /* the second number: "top-1" */
+    const char *numbers[8]; /* the names of .numbers, behind the last one NULL: "top-1" */
     const sslh_setting *settings; /* the fields of its descriptor */
     int         settings_count;
     size_t      desc_size;  /* of its descriptor */
@@ -2162,6 +2167,48 @@ typedef struct sslh_context_desc {
    Training: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
    milestones=0.4286:0.7143 gamma=0.1. */
 SSLH_API sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc desc);
+#endif
+
+#ifndef SSLH_WITH_INPAINTING
+#define SSLH_WITH_INPAINTING SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_INPAINTING)
+#undef SSLH_WITH_INPAINTING
+#define SSLH_WITH_INPAINTING 1
+#endif
+#if SSLH_WITH_INPAINTING
+/* Inpainting by a context encoder (Pathak, Krahenbuhl, Donahue, Darrell, Efros: "Context encoders: feature learning by
+   inpainting", CVPR 2016). */
+typedef struct sslh_inpainting_desc {
+    int   hole;               /* what is hidden, 1 to 4: 1 a rectangle in the middle, 2 a region of any shape, 3 blocks
+                                 that may overlap, 4 single pixels; default 2 (the paper's for features; 1 for
+                                 pictures) */
+    float area;               /* share of the image that is hidden, above 0, below 1; default auto: 0.25, single pixels
+                                 0.5. Regions differ from it by up to a fifth, blocks by the last of them */
+    int   overlap;            /* width in pixels of the ring around the hole that is seen and predicted too, 0 to 64;
+                                 default 2 (small images; 7 in the paper, 4 as released); SSLH_OFF: 0 */
+    float ring_weight;        /* of the squared errors in that ring, above 0; default 10 */
+    float adversarial;        /* a, weight of the adversarial loss beside 1 - a of the squared error, at least 0, below
+                                 1; default 0: no discriminator (the paper's for features; for pictures 0.001) */
+    int   channelwise;        /* side of the encoder's maps, 0 to 16, for a channel-wise fully connected layer before
+                                 the decoder, which ties the net to one size of images; default 0: no such layer */
+    int   decoder_width;      /* width of the decoder's last hidden map, 1 to 512, doubled with every halving of the
+                                 side up to 8 times; default 32 (small images; 64 as released) */
+    int   discriminator_width;/* of its first map, 1 to 512; default 32 (small images; 64 as released) */
+    const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
+    const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
+} sslh_inpainting_desc;
+/* encoder: one whose output, or .tap, is a map of a side smaller than the image's. Decoder and discriminator are made
+   inside. Errors: an encoder without such a map, a rectangle of fewer than 8 pixels a side for the discriminator. Other
+   numbers: PSNR in the hole in dB, and with .adversarial the losses of discriminator, 2 ln 2 when it cannot tell, and
+   generator, then ln 2; the discriminator has a tenth of the rate. The textbook's example, single pixels and the mean
+   square of the whole image, is .hole = 4, .ring_weight = 1 with the rate 1e-4. Training: batch=64 optimizer=adam
+   beta1=0.5 lr=2e-3 schedule=constant warmup=0. */
+SSLH_API sslh_method  sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc desc);
+/* Fills the holes of images of the user's: x (N,H,W,C) in [0,1], mask (H,W), (N,H,W) or (N,H,W,1), real or 8-bit, where
+   not 0 is a hole (what x has there is not read) -> (N,H,W,C) in [0,1], x itself outside of the holes. A tensor of the
+   step, without gradient; evaluation mode, the data's mean and deviation from training. Errors: other shapes, types or
+   contexts, a method of another kind, images of which the encoder's maps are not of the side in .channelwise. */
+SSLH_API sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask);
 #endif
 
 #ifndef SSLH_WITH_VAE
@@ -3463,8 +3510,11 @@ typedef struct sslh_i_setting { const char *name; size_t at; int kind; } sslh_i_
 
 /* --- a run (>>train) to its checkpoints (>>weights) --------------------------------------------------------------- */
 
+/* As many as .numbers of sslh_method has room for. */
+#define SSLH_I_NUMBERS 8
+
 /* Sums over the batches of an epoch that are done, for its means. */
-typedef struct sslh_i_meter { double loss, second; int64_t steps; } sslh_i_meter;
+typedef struct sslh_i_meter { double loss, numbers[SSLH_I_NUMBERS]; int64_t steps; } sslh_i_meter;
 
 /* What a checkpoint of sslh_train holds beside weights, optimiser and random stream. */
 typedef struct sslh_i_training {
@@ -3847,7 +3897,7 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>jigsaw >>context >>vae >>simclr >>moco >>cpc >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -3934,7 +3984,6 @@ SSLH_DEF sslh_method sslh_method_new(sslh_ctx *c, const char *name, sslh_net *en
     m.ctx = c;
     m.phases = 1;
     m.min_batch = 1;
-    m.second_name = "";
     m.encoder = encoder;
     d.name = name;
     m.net = sslh_net_new(c, d);
@@ -4035,6 +4084,13 @@ SSLH_I_FN void sslh_i_note_size(sslh_net *encoder, sslh_data data) {
     sslh_set_preprocess(encoder, p);
 }
 
+/* How many of .numbers have a name. */
+SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
+    int n = 0;
+    while (n < SSLH_I_NUMBERS && number[n].name && number[n].name[0]) n++;
+    return n;
+}
+
 /* Share of rows of logits (N,K) whose largest entry is the label.
    Ties go to the lower class, as sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
@@ -4092,28 +4148,37 @@ SSLH_I_FN void sslh_i_context(sslh_ctx *c, const char *op) {
     snprintf(c->message, sizeof c->message, "%s: %.*s", op, (int)(sizeof old - 64), old);
 }
 
-/* Width of a tap after pooling: found by running one blank image. */
-SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap) {
+/* Shape of a tap, or of the output for NULL: found by running one blank image of side x side pixels. */
+SSLH_I_FN sslh_shape sslh_i_tap_shape(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap, int side) {
     sslh_net_info info;
     sslh_forward_desc f;
     sslh_tensor *y;
-    int side, width = 1;
-    if (SSLH_I_BAD(c)) return 1;
+    sslh_shape shape = sslh_dim1(1);
+    if (SSLH_I_BAD(c)) return shape;
     info = sslh_net_query(encoder);
-    if (!tap) return info.width;
-    side = info.image ? info.image : 32; /* any size will do: only the width is asked for */
     memset(&f, 0, sizeof f);
     f.tap = tap;
     sslh_train_mode(encoder, 0); /* one image has no batch statistics to speak of */
     sslh_push(c); /* the blank image leaves no tensors and no random numbers behind */
     sslh_no_grad(c, 1);
     y = sslh_forward_ex(encoder, sslh_zeros(c, sslh_dim4(1, side, side, info.channels ? info.channels : 3)), f);
-    if (!SSLH_I_BAD(c)) width = y->shape[y->ndim - 1];
+    if (!SSLH_I_BAD(c)) shape = sslh_shape_of(y);
     else sslh_i_context(c, op);
     sslh_no_grad(c, 0);
     sslh_pop(c);
     sslh_train_mode(encoder, info.training); /* as it was found */
-    return width;
+    return shape;
+}
+
+/* Width of a tap after pooling. */
+SSLH_I_FN int sslh_i_tap_width(sslh_ctx *c, const char *op, sslh_net *encoder, const char *tap) {
+    sslh_net_info info;
+    sslh_shape shape;
+    if (SSLH_I_BAD(c)) return 1;
+    info = sslh_net_query(encoder);
+    if (!tap) return info.width;
+    shape = sslh_i_tap_shape(c, op, encoder, tap, info.image ? info.image : 32); /* any size: only the width counts */
+    return shape.size[shape.ndim - 1];
 }
 
 /* Samples at .. at+n-1 of a data set as a batch filled in by hand, in their order. index has room for n numbers. */
@@ -4313,7 +4378,7 @@ SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set 
     f.tap = s->d.tap;
     logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f)); /* f(x): (kN,D) */
     logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax: (kN,rotations) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(logits, label->ints);
+    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
     return sslh_cross_entropy(c, logits, label);     /* (3) */
 }
 
@@ -4585,7 +4650,7 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *label = sslh_view_get(v, "labels"), *logits = sslh_i_jigsaw_logits(m, sslh_view_get(v, "tiles"));
     (void)phase;
-    if (!SSLH_I_BAD(m->ctx)) m->second = sslh_i_accuracy(logits, label->ints);
+    if (!SSLH_I_BAD(m->ctx)) m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
     return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
 }
 
@@ -4868,7 +4933,7 @@ SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *
     for (k = 0; k < 2; k++) pair[k] = sslh_gather(c, x, index[k]); /* (N,J,D) */
     x = sslh_reshape(c, sslh_concat(c, pair, 2, 2), sslh_dim2(n * pairs, -1)); /* (N J,2D) */
     x = sslh_forward(s->head, x); /* (3), before the softmax: (N J,8) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(x, label->ints);
+    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_accuracy(x, label->ints);
     return sslh_cross_entropy(c, x, label); /* (4) */
 }
 
@@ -4903,6 +4968,486 @@ SSLH_I_FN sslh_method sslh_i_context_make(sslh_ctx *c, sslh_net *encoder, sslh_d
     return sslh_context(c, encoder, *(const sslh_context_desc *)desc);
 }
 #endif /* SSLH_WITH_CONTEXT */
+
+/* ================================================================================================================== */
+/*  >>inpainting    inpainting by context encoders                                                                    */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_INPAINTING
+/* Pathak, Krahenbuhl, Donahue, Darrell, Efros: "Context encoders: feature learning by inpainting", CVPR 2016.
+
+   Learns from: images with a hole. To paint what is missing the encoder has to recognise what stands around it.
+
+       M     = 1 in the hole, 0 elsewhere; R = 1 in the ring of .overlap pixels around it                 (1)
+       u     = (1-M) (x - mean) / std          the hole has the mean colour of the data, which is 0 here  (2)
+       y     = g(f(u)), in [-1,1]              encoder f, decoder g; t = 2x - 1 is what should come out   (3)
+       L_rec = sum of (M + r R) (y - t)^2 / number of values in M and R, r = .ring_weight                 (4)
+       D(z)  = logit that z, a hole's content with nothing around it, is real; s the sigmoid
+       L_D   = mean over images of -log s(D(t in M)) - log(1 - s(D(y in M)))       moves D alone          (5)
+       L     = (1-a) L_rec + a mean over images of -log s(D(y in M)), a = .adversarial  moves f and g     (6)
+       x'    = M (y+1)/2 + (1-M) x             the image with its hole filled                             (7)
+
+   A step has two phases, (5) and then (6); without .adversarial it has one, L = L_rec. With .channelwise each channel z
+   of f(u), n x n places as one vector, passes a matrix of its own before g, and a 1x1 convolution mixes the channels:
+
+       z_c  <- A_c z_c                         m channels: m n^4 weights where a full layer has m^2 n^4   (8)
+
+   Defaults: the paper's for features, regions of any shape and no discriminator; its decoder, half as wide, and the
+   released code's optimiser. A rectangle in the middle with a = 0.001 gives its pictures. L2 alone paints the mean of
+   all that could stand there, which is blurred; blur gives a picture away to the discriminator. When it cannot tell,
+   (5) is 2 ln 2 = 1.386.
+   Traps: a rectangle always in the middle teaches to continue its borders, little of things. A discriminator that saw
+   the surroundings would win by looking at the seam; real and painted holes go through it one after the other, each
+   batch with its own statistics. A hole filled with another colour than the mean of the normalisation is an edge of its
+   own. Batch norm learns its running statistics on images with holes and is probed on images without. */
+
+static const sslh_setting sslh_i_inpainting_settings[] = {
+    {SSLH_I_FIELD(sslh_inpainting_desc, hole), SSLH_SETTING_INT, "2", "1 to 4"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, area), SSLH_SETTING_REAL, "auto", "above 0, below 1"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, overlap), SSLH_SETTING_INT, "2", "0 to 64"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, ring_weight), SSLH_SETTING_REAL, "10", "above 0"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, adversarial), SSLH_SETTING_REAL, "0", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, channelwise), SSLH_SETTING_INT, "0", "0 to 16"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, decoder_width), SSLH_SETTING_INT, "32", "1 to 512"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, discriminator_width), SSLH_SETTING_INT, "32", "1 to 512"},
+    {SSLH_I_FIELD(sslh_inpainting_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_inpainting_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_inpainting_training[] =
+    "batch=64 optimizer=adam beta1=0.5 lr=2e-3 schedule=constant warmup=0";
+
+/* .hole */
+enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HOLE_PIXELS };
+
+/* The decoder's settings: side n of the maps for (8) or 0, width of the encoder's map, of the last hidden map, channels
+   of the image, and how often the side is doubled. The discriminator reads channels and width alone. */
+typedef struct sslh_i_inpainting_net { int side, in, width, channels, doublings; } sslh_i_inpainting_net;
+typedef struct sslh_i_inpainting { sslh_inpainting_desc d; sslh_recipe views; sslh_net *decoder, *discriminator;
+    } sslh_i_inpainting;
+
+/* --- decoder and discriminator ------------------------------------------------------------------------------------ */
+
+/* Width of the map behind doubling i, which halves from doubling to doubling; the last is the image. */
+SSLH_I_FN int sslh_i_inpainting_width(const sslh_i_inpainting_net *s, int i) {
+    int left = s->doublings - 2 - i; /* halvings until the last hidden map */
+    return left < 0 ? s->channels : s->width << SSLH_I_MIN(left, 3);
+}
+
+/* (8): z (N,n,n,m), weight (m,n n,n n), a row for each place that comes out -> (N,n,n,m). Channels become the axis of
+   matrices, so that it is one product with a matrix for each. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_channelwise(sslh_ctx *c, sslh_tensor *z, sslh_tensor *weight) {
+    static const int there[3] = {2, 0, 1}, back[3] = {1, 2, 0};
+    sslh_shape shape = sslh_shape_of(z);
+    z = sslh_permute(c, sslh_reshape(c, z, sslh_dim3(shape.size[0], -1, shape.size[3])), there); /* (m,N,n n) */
+    z = sslh_matmul_ex(c, z, weight, 0, 1); /* (m,N,n n) */
+    return sslh_reshape(c, sslh_permute(c, z, back), shape);
+}
+
+/* g of (3): maps (N,h,w,m) -> (N,2^k h,2^k w,C) in [-1,1], by k transposed convolutions that double the sides. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_decoder(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_i_inpainting_net *s = (const sslh_i_inpainting_net *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_conv_desc mix, conv;
+    int i, at = 0;
+    memset(&mix, 0, sizeof mix);
+    memset(&conv, 0, sizeof conv);
+    conv.stride = 2;
+    conv.pad = 1; /* with kernels of 4: sides exactly doubled */
+    if (s->side) {
+        x = sslh_i_inpainting_channelwise(c, x, sslh_param(net, 0));
+        x = sslh_layer_conv(net, 1, x, 1, mix);
+        x = sslh_layer_batch_norm(net, 2, x, NULL, 0, SSLH_RELU);
+        at = 7;
+    }
+    for (i = 0; i < s->doublings; i++, at += 6) {
+        x = sslh_conv2d_transpose(c, x, sslh_param(net, at), NULL, conv);
+        if (i < s->doublings - 1) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, SSLH_RELU);
+    }
+    return sslh_tanh(c, x);
+}
+
+/* Its convolutions have no biases, and weights of N(0, 0.02), as released; the matrices of (8) keep the size of what
+   they get. */
+SSLH_I_FN sslh_net *sslh_i_inpainting_decoder_new(sslh_ctx *c, const sslh_i_inpainting_net *s) {
+    sslh_net_desc d;
+    sslh_net *net;
+    int i, in = s->in, n = s->side * s->side;
+    char name[32];
+    memset(&d, 0, sizeof d);
+    d.name = "inpainting_decoder";
+    d.forward = sslh_i_inpainting_decoder;
+    d.self = s;
+    d.self_size = sizeof *s;
+    d.kind = SSLH_MAP;
+    d.width = s->channels;
+    net = sslh_net_new(c, d);
+    if (s->side) {
+        sslh_param_new(net, "channelwise", sslh_dim3(in, n, n), SSLH_INIT_NORMAL, 1.0f / (float)s->side);
+        sslh_param_new(net, "mix.weight", sslh_dim4(in, 1, 1, in), SSLH_INIT_NORMAL, 0.02f);
+        sslh_layer_batch_norm_new(net, "mix_bn", in, 0);
+    }
+    for (i = 0; i < s->doublings; i++) {
+        int out = sslh_i_inpainting_width(s, i);
+        snprintf(name, sizeof name, "deconv%d.weight", i + 1);
+        sslh_param_new(net, name, sslh_dim4(in, 4, 4, out), SSLH_INIT_NORMAL, 0.02f);
+        snprintf(name, sizeof name, "bn%d", i + 1);
+        if (i < s->doublings - 1) sslh_layer_batch_norm_new(net, name, out, 0);
+        in = out;
+    }
+    return net;
+}
+
+/* D: (N,H,W,C) -> logits (N,1). Three convolutions halve the sides, and a linear layer judges the average of the
+   places, so that it takes holes of every size. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_discriminator(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_conv_desc conv;
+    (void)self;
+    memset(&conv, 0, sizeof conv);
+    conv.stride = 2;
+    conv.pad = 1;
+    x = sslh_leaky_relu(c, sslh_layer_conv(net, 0, x, 1, conv), SSLH_I_R(0.2)); /* no batch norm on what it judges */
+    x = sslh_layer_batch_norm(net, 2, sslh_layer_conv(net, 1, x, 1, conv), NULL, 0, SSLH_LINEAR);
+    x = sslh_leaky_relu(c, x, SSLH_I_R(0.2));
+    x = sslh_layer_batch_norm(net, 8, sslh_layer_conv(net, 7, x, 1, conv), NULL, 0, SSLH_LINEAR);
+    x = sslh_leaky_relu(c, x, SSLH_I_R(0.2)); /* (N,H/8,W/8,4 width) */
+    return sslh_layer_linear(net, 13, sslh_global_avg_pool(c, x), 1, SSLH_LINEAR);
+}
+
+SSLH_I_FN sslh_net *sslh_i_inpainting_discriminator_new(sslh_ctx *c, int channels, int width) {
+    const sslh_param_opts its = {1, 0, 0};
+    sslh_net_desc d;
+    sslh_net *net;
+    memset(&d, 0, sizeof d);
+    d.name = "inpainting_discriminator";
+    d.forward = sslh_i_inpainting_discriminator;
+    d.kind = SSLH_VECTOR;
+    d.width = 1;
+    net = sslh_net_new(c, d);
+    sslh_param_new(net, "conv1.weight", sslh_dim4(width, 4, 4, channels), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_new(net, "conv2.weight", sslh_dim4(2 * width, 4, 4, width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_layer_batch_norm_new(net, "bn2", 2 * width, 0);
+    sslh_param_new(net, "conv3.weight", sslh_dim4(4 * width, 4, 4, 2 * width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_layer_batch_norm_new(net, "bn3", 4 * width, 0);
+    sslh_param_new(net, "fc.weight", sslh_dim2(1, 4 * width), SSLH_INIT_NORMAL, 0.02f);
+    sslh_param_set_matching(net, "", its); /* group 1: what phase 0 moves */
+    return net;
+}
+
+/* --- holes -------------------------------------------------------------------------------------------------------- */
+
+/* The rectangle in the middle of H x W: top, left, height, width. Its sides have a share of sqrt(area). */
+SSLH_I_FN void sslh_i_inpainting_box(const sslh_inpainting_desc *d, int H, int W, int box[4]) {
+    float share = sslh_i_sqrtf(d->area);
+    box[2] = SSLH_I_MAX((int)(share * (float)H + 0.5f), 1);
+    box[3] = SSLH_I_MAX((int)(share * (float)W + 0.5f), 1);
+    box[0] = (H - box[2]) / 2;
+    box[1] = (W - box[3]) / 2;
+}
+
+/* Blocks of an eighth to three eighths of the sides, until a share of area is covered. */
+SSLH_I_FN void sslh_i_inpainting_blocks(uint64_t seed, uint64_t stream, float area, sslh_real *mask, int H, int W) {
+    int want = SSLH_I_MAX((int)(area * (float)H * (float)W), 1), covered = 0, y, x;
+    uint64_t draw = 0;
+    while (covered < want) {
+        int h = SSLH_I_MAX(H / 8, 1) + (int)sslh_random_below(seed, stream, draw, (uint32_t)(H / 4 + 1));
+        int w = SSLH_I_MAX(W / 8, 1) + (int)sslh_random_below(seed, stream, draw + 1, (uint32_t)(W / 4 + 1));
+        int top, left;
+        h = SSLH_I_MIN(h, H), w = SSLH_I_MIN(w, W);
+        top = (int)sslh_random_below(seed, stream, draw + 2, (uint32_t)(H - h + 1));
+        left = (int)sslh_random_below(seed, stream, draw + 3, (uint32_t)(W - w + 1));
+        draw += 4;
+        for (y = top; y < top + h; y++)
+            for (x = left; x < left + w; x++) {
+                covered += mask[y * W + x] == 0;
+                mask[y * W + x] = 1;
+            }
+    }
+}
+
+/* The places where smooth noise (H,W) is lowest, a share of 0.8 to 1.2 area of them: the threshold is found by halving
+   the interval that it lies in. */
+SSLH_I_FN void sslh_i_inpainting_region(float share, const sslh_real *noise, sslh_real *mask, size_t n) {
+    sslh_real low = noise[0], high = noise[0];
+    size_t want = (size_t)(share * (float)n), i;
+    int halving;
+    for (i = 0; i < n; i++) low = SSLH_I_MIN(low, noise[i]), high = SSLH_I_MAX(high, noise[i]);
+    for (halving = 0; halving < 30; halving++) {
+        sslh_real middle = (low + high) / 2;
+        size_t below = 0;
+        for (i = 0; i < n; i++) below += noise[i] <= middle;
+        if (below > want) high = middle;
+        else low = middle;
+    }
+    for (i = 0; i < n; i++) mask[i] = noise[i] <= high; /* want and the next: never nothing */
+}
+
+/* M of (1) for n images of H x W: (n,H,W,1). Image i draws from streams[i] alone. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_masks(sslh_ctx *c, const sslh_inpainting_desc *d, const uint64_t *streams,
+                                               int n, int H, int W) {
+    enum { CELLS = 8 }; /* of the noise along a side: as many as the released code has in an image */
+    uint64_t seed = c->desc.seed;
+    sslh_tensor *mask = sslh_zeros(c, sslh_dim4(n, H, W, 1)), *noise = NULL;
+    size_t size = (size_t)H * (size_t)W, j;
+    int i, k, y, x, box[4];
+    sslh_i_inpainting_box(d, H, W, box);
+    if (d->hole == SSLH_I_HOLE_REGION) {
+        sslh_interpolate_desc smooth;
+        memset(&smooth, 0, sizeof smooth);
+        smooth.mode = SSLH_BICUBIC;
+        noise = sslh_zeros(c, sslh_dim4(n, CELLS, CELLS, 1));
+        for (i = 0; i < n && !SSLH_I_BAD(c); i++)
+            for (k = 0; k < CELLS * CELLS; k++)
+                noise->data[i * CELLS * CELLS + k] =
+                    (sslh_real)sslh_random_uniform(seed, streams[i], (uint64_t)k + 1);
+        noise = sslh_interpolate(c, noise, H, W, smooth); /* (n,H,W,1) */
+    }
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+        sslh_real *m = mask->data + (size_t)i * size;
+        if (d->hole == SSLH_I_HOLE_REGION)
+            sslh_i_inpainting_region(d->area * (0.8f + 0.4f * sslh_random_uniform(seed, streams[i], 0)),
+                                     noise->data + (size_t)i * size, m, size);
+        else if (d->hole == SSLH_I_HOLE_BLOCKS) sslh_i_inpainting_blocks(seed, streams[i], d->area, m, H, W);
+        else if (d->hole == SSLH_I_HOLE_PIXELS)
+            for (j = 0; j < size; j++) m[j] = sslh_random_uniform(seed, streams[i], (uint64_t)j) < d->area;
+        else
+            for (y = box[0]; y < box[0] + box[2]; y++)
+                for (x = box[1]; x < box[1] + box[3]; x++) m[y * W + x] = 1;
+    }
+    return mask;
+}
+
+/* --- the method --------------------------------------------------------------------------------------------------- */
+
+/* Mean and deviation of the data into the encoder, from where (2) takes them. */
+SSLH_I_FN void sslh_i_inpainting_prepare(sslh_method *m, sslh_data data) {
+    sslh_recipe unused = sslh_recipe_none();
+    sslh_i_normalise_by_data(&unused, m->encoder, data);
+}
+
+SSLH_I_FN void sslh_i_inpainting_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
+    sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('I', 0, batch->epoch, batch->index[i]);
+    sslh_view_add(out, "images", x);
+    sslh_view_add(out, "mask", sslh_i_inpainting_masks(c, &s->d, streams, batch->count, x->shape[1], x->shape[2]));
+    sslh_i_unscratch(c, streams);
+}
+
+/* (2), (3): x (N,H,W,C) in [0,1], mask (N,H,W,1) -> y (N,H,W,C) in [-1,1] */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_paint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
+    const sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    sslh_forward_desc f;
+    sslh_tensor *mean, *std, *u, *h, *y;
+    int H, W, C, k;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    H = x->shape[1], W = x->shape[2], C = x->shape[3];
+    mean = sslh_zeros(c, sslh_dim1(C));
+    std = sslh_full(c, sslh_dim1(C), 1);
+    for (k = 0; k < C && k < 4 && !SSLH_I_BAD(c); k++) {
+        mean->data[k] = (sslh_real)p.mean[k];
+        std->data[k] = (sslh_real)(p.std[k] != 0.0f ? p.std[k] : 1.0f);
+    }
+    u = sslh_where(c, mask, sslh_scalar(c, 0), sslh_div(c, sslh_sub(c, x, mean), std)); /* (2) */
+    memset(&f, 0, sizeof f);
+    f.tap = s->d.tap;
+    h = sslh_forward_ex(m->encoder, u, f); /* (N,h,w,m) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (s->d.channelwise && (h->shape[1] != s->d.channelwise || h->shape[2] != s->d.channelwise)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder makes maps of %d x %d of images of %d x %d, but "
+                  ".channelwise is %d", h->shape[1], h->shape[2], H, W, s->d.channelwise);
+        return sslh_i_dummy(c);
+    }
+    y = sslh_forward(s->decoder, h); /* (3), as large as the image or, where a side was halved to a half, larger */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (y->shape[1] < H || y->shape[2] < W) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: of maps of %d x %d the decoder makes images of %d x %d, not of "
+                  "%d x %d", h->shape[1], h->shape[2], y->shape[1], y->shape[2], H, W);
+        return sslh_i_dummy(c);
+    }
+    return sslh_slice(c, sslh_slice(c, y, 1, 0, H), 2, 0, W);
+}
+
+/* What D sees of z (N,H,W,C): a rectangle is cut out; of other holes everything around is 0, in real and painted ones
+   alike. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_judge(sslh_method *m, sslh_tensor *z, sslh_tensor *mask) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
+    int box[4];
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    if (s->d.hole != SSLH_I_HOLE_MIDDLE) z = sslh_mul(c, z, mask);
+    else {
+        sslh_i_inpainting_box(&s->d, z->shape[1], z->shape[2], box);
+        z = sslh_slice(c, sslh_slice(c, z, 1, box[0], box[0] + box[2]), 2, box[1], box[1] + box[3]);
+    }
+    if (z->shape[1] < 8 || z->shape[2] < 8) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the %d x %d pixels that the discriminator sees are too few: it "
+                  "halves the sides three times, so that at least 8 are needed", z->shape[1], z->shape[2]);
+        return sslh_i_dummy(c);
+    }
+    return sslh_forward(s->discriminator, z); /* (N,1) */
+}
+
+/* Mean of -log s(logits) for real 1, of -log(1 - s(logits)) for real 0. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_verdict(sslh_ctx *c, sslh_tensor *logits, float real) {
+    return sslh_bce_with_logits(c, logits, sslh_full(c, sslh_shape_of(logits), real));
+}
+
+/* (4) of y and t (N,H,W,C), mask (N,H,W,1); *psnr: that of the hole, of values in [0,1]. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_error(sslh_method *m, sslh_tensor *y, sslh_tensor *t, sslh_tensor *mask,
+                                               float *psnr) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
+    sslh_pool_desc around;
+    sslh_tensor *reach, *weight, *error, *hole;
+    float C, r = s->d.ring_weight, values;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    C = (float)y->shape[3];
+    memset(&around, 0, sizeof around);
+    around.kernel = 2 * s->d.overlap + 1;
+    around.stride = 1;
+    around.pad = s->d.overlap;
+    reach = sslh_max_pool2d_ex(c, mask, around); /* M + R: (N,H,W,1) */
+    weight = sslh_sub(c, sslh_scale(c, reach, r), sslh_scale(c, mask, r - 1)); /* M + r R = r (M + R) - (r-1) M */
+    error = sslh_square(c, sslh_sub(c, y, t)); /* (N,H,W,C) */
+    values = C * sslh_item(sslh_sum(c, reach, SSLH_ALL, 0));
+    hole = sslh_sum(c, sslh_mul(c, sslh_detach(c, error), mask), SSLH_ALL, 0);
+    /* 10 log10(1 / mean square), which a quarter of that in [-1,1] is; 100 dB at most */
+    hole = sslh_scale(c, hole, 0.25f / SSLH_I_MAX(C * sslh_item(sslh_sum(c, mask, SSLH_ALL, 0)), 1.0f));
+    *psnr = -4.34294482f * sslh_item(sslh_log(c, sslh_clamp(c, hole, SSLH_I_R(1e-10), 4)));
+    return sslh_scale(c, sslh_sum(c, sslh_mul(c, error, weight), SSLH_ALL, 0), 1 / SSLH_I_MAX(values, 1.0f));
+}
+
+/* f and g run in both phases, as D has moved in between; what they paint is the same, for only (6) moves them. */
+SSLH_I_FN sslh_tensor *sslh_i_inpainting_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_inpainting *s = (const sslh_i_inpainting *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "images"), *mask = sslh_view_get(v, "mask"), *t, *y, *loss, *fooled;
+    int judges = s->discriminator && phase == 0;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    t = sslh_shift(c, sslh_scale(c, x, 2), -1); /* (N,H,W,C) */
+    if (judges) sslh_no_grad(c, 1);
+    y = sslh_i_inpainting_paint(m, x, mask); /* (N,H,W,C) */
+    if (judges) {
+        sslh_no_grad(c, 0);
+        loss = sslh_i_inpainting_verdict(c, sslh_i_inpainting_judge(m, t, mask), 1);
+        loss = sslh_add(c, loss, sslh_i_inpainting_verdict(c, sslh_i_inpainting_judge(m, y, mask), 0)); /* (5) */
+        m->numbers[1].value = sslh_item(loss);
+        return loss;
+    }
+    loss = sslh_i_inpainting_error(m, y, t, mask, &m->numbers[0].value); /* (4) */
+    if (!s->discriminator) return loss;
+    fooled = sslh_i_inpainting_verdict(c, sslh_i_inpainting_judge(m, y, mask), 1);
+    m->numbers[2].value = sslh_item(fooled);
+    return sslh_add(c, sslh_scale(c, loss, 1 - s->d.adversarial), sslh_scale(c, fooled, s->d.adversarial)); /* (6) */
+}
+
+/* mask (H,W), (N,H,W) or (N,H,W,1) of any type as (N,H,W,1), 1 where it is not 0; NULL after an error. */
+SSLH_I_FN sslh_tensor *sslh_i_inpaint_mask(sslh_ctx *c, const sslh_tensor *x, sslh_tensor *mask) {
+    char text[2][96];
+    sslh_tensor *one;
+    int N = x->shape[0], H = x->shape[1], W = x->shape[2], last = mask->ndim - (mask->ndim == 4);
+    int fits = mask->ndim >= 2 && mask->ndim <= 4 && mask->shape[last - 2] == H && mask->shape[last - 1] == W &&
+               (mask->ndim == 2 || mask->shape[0] == N) && (mask->ndim < 4 || mask->shape[3] == 1);
+    if (!fits) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpaint: a mask %s does not fit images %s: (H,W), (N,H,W) or (N,H,W,1) is "
+                  "needed", sslh_i_str(text[0], sizeof text[0], sslh_shape_of(mask)),
+                  sslh_i_str(text[1], sizeof text[1], sslh_shape_of(x)));
+        return NULL;
+    }
+    if (mask->type != SSLH_F32) mask = sslh_to_real(c, mask, 1);
+    one = sslh_where(c, mask, sslh_scalar(c, 1), sslh_scalar(c, 0));
+    one = sslh_reshape(c, one, sslh_dim4(mask->ndim == 2 ? 1 : N, H, W, 1));
+    return sslh_broadcast(c, one, sslh_dim4(N, H, W, 1));
+}
+
+SSLH_DEF sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    sslh_tensor *in[2], *y;
+    int was_training, wanted;
+    in[0] = x;
+    in[1] = mask;
+    if (!sslh_i_self("sslh_inpaint", m, "sslh_inpainting") || !sslh_i_begin(c, "sslh_inpaint", in, 2, 0))
+        return sslh_i_dummy(c);
+    wanted = sslh_net_query(m->encoder).channels;
+    if (x->ndim != 4 || x->type != SSLH_F32 || (wanted && x->shape[3] != wanted)) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpaint: images (N,H,W,%d) of real numbers are needed", wanted);
+        return sslh_i_dummy(c);
+    }
+    mask = sslh_i_inpaint_mask(c, x, mask);
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    y = sslh_i_inpainting_paint(m, x, mask); /* (N,H,W,C) */
+    y = sslh_where(c, mask, sslh_scale(c, sslh_shift(c, y, 1), SSLH_I_R(0.5)), x); /* (7) */
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+    sslh_i_context(c, "sslh_inpaint");
+    return y;
+}
+
+/* Width of the encoder's map and how often its side has to be doubled: found by running one blank image. */
+SSLH_I_FN void sslh_i_inpainting_measure(sslh_ctx *c, sslh_net *encoder, const char *tap, sslh_i_inpainting_net *n) {
+    sslh_net_info info = sslh_net_query(encoder);
+    int side = info.image ? info.image : 64;
+    sslh_shape shape = sslh_i_tap_shape(c, "sslh_inpainting", encoder, tap, side);
+    n->channels = info.channels ? info.channels : 3;
+    if (SSLH_I_BAD(c)) return;
+    if (shape.ndim != 4 || shape.size[1] < 1 || shape.size[1] >= side) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_inpainting: the encoder \"%s\" gives no map that is smaller than the image; "
+                  "make it with .map_output, or name an inner map by .tap", info.name);
+        return;
+    }
+    n->in = shape.size[3];
+    while (shape.size[1] << n->doublings < side) n->doublings++;
+}
+
+SSLH_DEF sslh_method sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc d) {
+    sslh_i_inpainting s;
+    sslh_i_inpainting_net n;
+    sslh_method m;
+    memset(&s, 0, sizeof s);
+    memset(&n, 0, sizeof n);
+    n.in = n.channels = 1;
+    sslh_i_resolve(c, "sslh_inpainting", sslh_i_inpainting_settings, SSLH_I_LENGTH(sslh_i_inpainting_settings), &d);
+    if (sslh_i_check_encoder(c, "sslh_inpainting", encoder, -1)) sslh_i_inpainting_measure(c, encoder, d.tap, &n);
+    if (!(d.area > 0)) d.area = d.hole == SSLH_I_HOLE_PIXELS ? 0.5f : 0.25f;
+    s.views = d.views ? *d.views : sslh_recipe_none();
+    memset(s.views.mean, 0, sizeof s.views.mean); /* (2) normalises, and the target is in [0,1] */
+    memset(s.views.std, 0, sizeof s.views.std);
+    n.side = d.channelwise;
+    n.width = d.decoder_width;
+    if (!SSLH_I_BAD(c)) s.decoder = sslh_i_inpainting_decoder_new(c, &n);
+    if (!SSLH_I_BAD(c) && d.adversarial > 0)
+        s.discriminator = sslh_i_inpainting_discriminator_new(c, n.channels, d.discriminator_width);
+    s.d = d;
+    m = sslh_i_method_begin(c, "inpainting", encoder, &s, sizeof s);
+    if (s.decoder) sslh_child(m.net, "decoder", s.decoder);
+    if (s.discriminator) {
+        sslh_child(m.net, "discriminator", s.discriminator);
+        m.phases = 2;
+        m.groups[0] = 1u << 1; /* (5) */
+        m.groups[1] = 1u << 0; /* (6) */
+        m.defaults.optimizer.group_lr[1] = 0.1f; /* as released: the generator's rate is ten times its own */
+    } else m.numbers[1].name = NULL; /* PSNR alone */
+    m.prepare = sslh_i_inpainting_prepare;
+    m.views = sslh_i_inpainting_views;
+    m.loss = sslh_i_inpainting_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_inpainting(c, encoder, *(const sslh_inpainting_desc *)desc);
+}
+#endif /* SSLH_WITH_INPAINTING */
 
 /* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
@@ -5077,7 +5622,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vae_loss(sslh_method *m, const sslh_view_set *v, i
     sslh_tensor *reconstruction, *kl;
     (void)phase;
     sslh_i_vae_terms(m, sslh_view_get(v, "images"), &reconstruction, &kl);
-    m->second = sslh_item(kl);
+    m->numbers[0].value = sslh_item(kl);
     return sslh_add(m->ctx, reconstruction, sslh_scale(m->ctx, kl, s->d.beta)); /* (5) */
 }
 
@@ -5250,7 +5795,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
     z1 = sslh_slice(c, z, 0, n, 2 * n); /* (N,head_out) */
-    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
+    return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->numbers[0].value); /* (2), (3), (4) */
 }
 
 SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc d) {
@@ -5454,7 +5999,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     for (i = 0; i < 2; i++) keys[i] = both || i == 0 ? sslh_i_moco_key(m, x[1 - i], order) : NULL;
     for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
-    m->second = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
+    m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
     s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
     if (!both) return loss[0];
     loss[0] = sslh_add(c, loss[0], loss[1]);
@@ -5710,7 +6255,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
         part = sslh_i_cpc_step(c, q, z, negatives, draws, k, s->d.from, &top1); /* (3) */
         loss = loss ? sslh_add(c, loss, part) : part;
     }
-    m->second = top1 / (float)K;
+    m->numbers[0].value = top1 / (float)K;
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
 }
 
@@ -5957,7 +6502,7 @@ SSLH_I_FN sslh_tensor *sslh_i_mae_loss(sslh_method *m, const sslh_view_set *v, i
     per_patch = sslh_mean(c, sslh_square(c, sslh_sub(c, y, t)), SSLH_AXIS(-1), 0); /* (N,P) */
     loss = sslh_scale(c, sslh_sum(c, sslh_mul(c, per_patch, hidden), SSLH_ALL, 0),
                       SSLH_I_R(1) / (sslh_real)(x->shape[0] * (s->patches - s->visible))); /* (6) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_mae_explained(t, hidden, sslh_item(loss));
+    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_mae_explained(t, hidden, sslh_item(loss));
     return loss;
 }
 
@@ -6099,47 +6644,53 @@ static const sslh_method_info sslh_i_methods[] = {
     {"rotation", "Rotation", "pretext task", "Gidaris et al.",
      "Unsupervised representation learning by predicting image rotations", "ICLR 2018", 2018,
      "telling which way is up", "square images", "any", "SSLH_WITH_ROTATION", "sslh_rotation", "sslh_cross_entropy",
-     "accuracy", SSLH_I_MADE(rotation)},
+     {"accuracy"}, SSLH_I_MADE(rotation)},
 #endif
 #if SSLH_WITH_JIGSAW
     {"jigsaw", "Jigsaw", "pretext task", "Noroozi & Favaro",
      "Unsupervised learning of visual representations by solving jigsaw puzzles", "ECCV 2016", 2016,
      "putting shuffled tiles in order", "images", "any", "SSLH_WITH_JIGSAW", "sslh_jigsaw", "sslh_cross_entropy",
-     "accuracy", SSLH_I_MADE(jigsaw)},
+     {"accuracy"}, SSLH_I_MADE(jigsaw)},
 #endif
 #if SSLH_WITH_CONTEXT
     {"context", "Context prediction", "pretext task", "Doersch et al.",
      "Unsupervised visual representation learning by context prediction", "ICCV 2015", 2015,
      "telling on which side of a patch another lay", "images", "any", "SSLH_WITH_CONTEXT", "sslh_context",
-     "sslh_cross_entropy", "accuracy", SSLH_I_MADE(context)},
+     "sslh_cross_entropy", {"accuracy"}, SSLH_I_MADE(context)},
+#endif
+#if SSLH_WITH_INPAINTING
+    {"inpainting", "Inpainting", "pretext task", "Pathak et al.",
+     "Context encoders: feature learning by inpainting", "CVPR 2016", 2016,
+     "painting what a hole in the image hides", "images", "map", "SSLH_WITH_INPAINTING", "sslh_inpainting", "",
+     {"PSNR", "D loss", "G loss"}, SSLH_I_MADE(inpainting)},
 #endif
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
      "rebuilding images from a few random numbers", "images", "own", "SSLH_WITH_VAE", "sslh_vae", "sslh_gaussian_kl",
-     "KL", SSLH_I_MADE(vae)},
+     {"KL"}, SSLH_I_MADE(vae)},
 #endif
 #if SSLH_WITH_SIMCLR
     {"simclr", "SimCLR", "contrastive", "Chen et al.",
      "A simple framework for contrastive learning of visual representations", "ICML 2020", 2020,
      "finding the other view of the same image", "images", "any", "SSLH_WITH_SIMCLR", "sslh_simclr", "sslh_nt_xent",
-     "top-1", SSLH_I_MADE(simclr)},
+     {"top-1"}, SSLH_I_MADE(simclr)},
 #endif
 #if SSLH_WITH_MOCO
     {"moco", "MoCo", "contrastive", "He et al.", "Momentum contrast for unsupervised visual representation learning",
      "CVPR 2020", 2020, "finding the other view among a queue of earlier images", "images", "any",
-     "SSLH_WITH_MOCO", "sslh_moco", "sslh_info_nce", "top-1", SSLH_I_MADE(moco)},
+     "SSLH_WITH_MOCO", "sslh_moco", "sslh_info_nce", {"top-1"}, SSLH_I_MADE(moco)},
 #endif
 #if SSLH_WITH_CPC
     {"cpc", "CPC", "contrastive", "van den Oord et al.",
      "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
      "telling what comes next from other sounds", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
-     "top-1", SSLH_I_MADE(cpc)},
+     {"top-1"}, SSLH_I_MADE(cpc)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
-     "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", "explained", SSLH_I_MADE(mae)},
+     "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", {"explained"}, SSLH_I_MADE(mae)},
 #endif
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL},
 };
 
 SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
@@ -6236,31 +6787,37 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
    since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
    are too many, parts are left out, those first that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
-    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 images/s, 7 time */
-    static const int least[7] = {6, 1, 5, 0, 2, 7, 3};
-    const char *word[8];
-    char left[16], text[8][64];
+    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 images/s, 8
+       time */
+    enum { PARTS = 9 };
+    static const int least[PARTS - 1] = {7, 1, 6, 5, 0, 2, 8, 3};
+    const char *word[PARTS];
+    char left[16], text[PARTS][256];
+    size_t others = 0;
     int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
     memset(text, 0, sizeof text);
-    for (i = 0; i < 8; i++) word[i] = "";
+    for (i = 0; i < PARTS; i++) word[i] = "";
     word[0] = t->method->name;
     if (terminal) snprintf(text[1], sizeof text[1], "[......]");
     snprintf(text[2], sizeof text[2], "epoch %d/%d", t->epoch + 1, t->epochs);
     snprintf(text[3], sizeof text[3], "step %ld/%ld", (long)t->step, (long)t->steps);
     snprintf(text[4], sizeof text[4], "loss %.4f", (double)t->loss);
-    if (t->second_name[0]) {
-        word[5] = t->second_name;
-        snprintf(text[5], sizeof text[5], " %.3f", (double)t->second);
+    if (t->numbers[0].name[0]) {
+        word[5] = t->numbers[0].name;
+        snprintf(text[5], sizeof text[5], " %.3f", (double)t->numbers[0].value);
     }
-    snprintf(text[6], sizeof text[6], "%.0f images/s", t->images_per_second);
+    for (i = 1; i < sslh_i_numbers(t->numbers); i++)
+        sslh_i_append(text[6], sizeof text[6], &others, i == 1 ? "%s %.3f" : "  %s %.3f", t->numbers[i].name,
+                      (double)t->numbers[i].value);
+    snprintf(text[7], sizeof text[7], "%.0f images/s", t->images_per_second);
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
-    snprintf(text[7], sizeof text[7], "%s %s", t->step == t->steps ? "took" : "left", left);
-    for (out = 0; out < 8; out++) {
-        for (used = 0, i = 0; i < 8; i++) {
+    snprintf(text[8], sizeof text[8], "%s %s", t->step == t->steps ? "took" : "left", left);
+    for (out = 0; out < PARTS; out++) {
+        for (used = 0, i = 0; i < PARTS; i++) {
             size_t length = strlen(word[i]) + strlen(text[i]);
             if (length) used += (int)length + (used == 0 ? 0 : i < 3 ? 1 : 2);
         }
-        if (used <= room || out == 7) break;
+        if (used <= room || out == PARTS - 1) break;
         word[least[out]] = "";
         text[least[out]][0] = 0;
     }
@@ -6273,7 +6830,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
     }
     if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
     if (terminal) fprintf(stderr, "\r\033[K");
-    for (first = 1, i = 0; i < 8; i++)
+    for (first = 1, i = 0; i < PARTS; i++)
         if (word[i][0] || text[i][0]) {
             fprintf(stderr, "%s%s%s", first ? "" : i < 3 ? " " : "  ", word[i], text[i]);
             first = 0;
@@ -6322,6 +6879,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     double start, shown = 0, images = 0;
     float result = 0.0f;
     int stop = 0, terminal = 0, i;
+    const int numbers = sslh_i_numbers(m.numbers);
     if (SSLH_I_BAD(c)) return 0.0f;
     if (m.ctx != c || sslh_i_net_dead(m.net) || data.ctx != c || data.count < 1) {
         sslh_fail(c, SSLH_E_USAGE, "sslh_train: the %s", !m.ctx ? "method is empty" : m.ctx != c
@@ -6359,7 +6917,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     t.steps = d.max_steps && d.max_steps < whole ? d.max_steps : whole; /* of the whole run, resumed or not */
     m.steps = whole; /* schedules of a method are those of all epochs too */
     m.epochs = d.epochs;
-    t.second_name = m.second_name ? m.second_name : "";
+    for (i = 0; i < SSLH_I_NUMBERS; i++) t.numbers[i].name = i < numbers ? m.numbers[i].name : "";
     memset(&run, 0, sizeof run);
     run.per_epoch = per_epoch;
     run.steps = t.steps;
@@ -6404,13 +6962,12 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         step++;
         images += batch.count; /* samples, however many views each has */
         run.meter.loss += (double)t.loss;
-        run.meter.second += (double)m.second;
+        for (i = 0; i < numbers; i++) run.meter.numbers[i] += (double)(t.numbers[i].value = m.numbers[i].value);
         run.meter.steps++; /* batches, also those without an update */
         result = (float)(run.meter.loss / (double)run.meter.steps);
         if (d.losses) d.losses[batch.epoch] = result; /* so far */
         t.step = step;
         t.epoch = batch.epoch;
-        t.second = m.second;
         t.seconds = sslh_i_now() - start;
         t.images_per_second = t.seconds > 0 ? images / t.seconds : 0;
         /* Steps done before a resume took no time of this run. */
@@ -6426,7 +6983,8 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         /* The callback of the last step came first; now the epoch's means. */
         if (step % per_epoch == 0 || step == t.steps) {
             t.loss = result;
-            t.second = (float)(run.meter.second / (double)run.meter.steps);
+            for (i = 0; i < numbers; i++)
+                t.numbers[i].value = (float)(run.meter.numbers[i] / (double)run.meter.steps);
             t.epoch_end = 1;
             /* The end of the run inside an epoch is none of the epoch: it goes on when the run does. */
             if (step % per_epoch == 0) {
@@ -10983,7 +11541,7 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
     const sslh_method_info *info = sslh_i_method_find(name);
     int i;
     sslh_i_training_read(c, info->function, info->training, &m);
-    m.second_name = info->second;
+    for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
     m.info = info; /* after its own words are read: in these every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
         const sslh_recipe **recipe = (const sslh_recipe **)(void *)((char *)m.self + info->settings[i].offset);
@@ -11127,9 +11685,11 @@ SSLH_DEF size_t sslh_method_print(const sslh_method *m, char *out, size_t size) 
     shown = *m;
     memset(&d, 0, sizeof d); /* an empty description: everything the method's */
     shown.defaults = sslh_i_train_resolve(m, d);
-    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; second number: %s;", m->name,
-                  m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params,
-                  m->second_name);
+    sslh_i_append(out, size, &used, "%s: encoder %s, %.0f parameters; numbers:", m->name,
+                  m->encoder ? sslh_net_query(m->encoder).name : "none", (double)sslh_net_query(m->net).params);
+    for (i = 0; i < sslh_i_numbers(m->numbers); i++)
+        sslh_i_append(out, size, &used, i ? ", %s" : " %s", m->numbers[i].name);
+    sslh_i_append(out, size, &used, "%s;", i ? "" : " none");
     for (i = 0; i < SSLH_I_LENGTH(sslh_i_train_settings); i++) {
         const sslh_setting *s = &sslh_i_train_settings[i];
         int says = strcmp(s->name, "warmup") == 0 || strcmp(s->name, "weight_decay") == 0;
@@ -32721,7 +33281,7 @@ SSLH_I_FN int sslh_i_checkpoint_ok(const sslh_method *m, const sslh_optimizer *o
 static const char *const sslh_i_counter_names[SSLH_I_COUNTERS] = {"sslh.step", "sslh.seed", "sslh.stream", "sslh.steps",
     "sslh.optimizer", "sslh.optimizer.peak", "sslh.optimizer.steps", "sslh.optimizer.power1", "sslh.optimizer.power2"};
 #define SSLH_I_CHECKPOINT "checkpoint "    /* the kind of a file and .. */
-#define SSLH_I_CHECKPOINT_FORMAT "2"       /* .. what follows it: a new number when older files are not read any more */
+#define SSLH_I_CHECKPOINT_FORMAT "3"       /* .. what follows it: a new number when older files are not read any more */
 
 /* n numbers as 16 digits each, in memory of the context. */
 SSLH_I_FN char *sslh_i_hex64_text(sslh_ctx *c, const uint64_t *v, int n) {
@@ -32737,7 +33297,7 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
     sslh_i_st_list l;
     sslh_i_st_meta meta[SSLH_I_COUNTERS + 6];
     uint64_t value[SSLH_I_COUNTERS][SSLH_I_GROUPS], *losses = NULL;
-    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[3 * 16 + 4], *done = NULL;
+    char text[SSLH_I_COUNTERS][16 * SSLH_I_GROUPS + 4], meter[(2 + SSLH_I_NUMBERS) * 16 + 4], *done = NULL;
     int i, g;
     sslh_ctx *c;
     if (!sslh_i_checkpoint_ok(m, o, &t)) return;
@@ -32772,8 +33332,9 @@ SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t
     meta[i++].value = run->config;
     if (run->per_epoch) {
         sslh_i_hex64(meter, sslh_i_double_bits(run->meter.loss));
-        sslh_i_hex64(meter + 16, sslh_i_double_bits(run->meter.second));
-        sslh_i_hex64(meter + 32, (uint64_t)run->meter.steps);
+        sslh_i_hex64(meter + 16, (uint64_t)run->meter.steps);
+        for (g = 0; g < SSLH_I_NUMBERS; g++)
+            sslh_i_hex64(meter + 16 * (2 + g), sslh_i_double_bits(run->meter.numbers[g]));
         meta[i].key = "sslh.meter";
         meta[i++].value = meter;
         losses = (uint64_t *)sslh_i_alloc(c, (size_t)run->epochs * sizeof *losses + 1);
@@ -32802,13 +33363,13 @@ SSLH_DEF void sslh_save_checkpoint(sslh_method *m, sslh_optimizer *o, int64_t st
 /* The meters of a run out of a file; the losses become memory of the optimiser. 0 when the file has none. */
 SSLH_I_FN int sslh_i_run_read(const sslh_i_st *s, const sslh_optimizer *o, sslh_i_training *run) {
     const char *done = sslh_i_st_meta_of(s, "sslh.losses");
-    uint64_t meter[3], *losses;
+    uint64_t meter[2 + SSLH_I_NUMBERS], *losses;
     size_t n = done ? strlen(done) / 16 : 0, i;
-    if (!done || sslh_i_meta_hex64(s, "sslh.meter", meter, 3) != 3 || meter[2] > (uint64_t)INT64_MAX || n > INT_MAX)
-        return 0;
+    if (!done || sslh_i_meta_hex64(s, "sslh.meter", meter, 2 + SSLH_I_NUMBERS) != 2 + SSLH_I_NUMBERS ||
+        meter[1] > (uint64_t)INT64_MAX || n > INT_MAX) return 0;
     run->meter.loss = sslh_i_double_of(meter[0]);
-    run->meter.second = sslh_i_double_of(meter[1]);
-    run->meter.steps = (int64_t)meter[2];
+    run->meter.steps = (int64_t)meter[1];
+    for (i = 0; i < SSLH_I_NUMBERS; i++) run->meter.numbers[i] = sslh_i_double_of(meter[2 + i]);
     losses = (uint64_t *)sslh_i_alloc(s->c, n * sizeof *losses + 1);
     run->losses = (float *)sslh_i_alloc_with(s->c, n * sizeof *run->losses + 1, o);
     if (losses && run->losses && (int)n == sslh_i_meta_hex64(s, "sslh.losses", losses, (int)n)) {
@@ -34017,8 +34578,9 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.2.0  jigsaw puzzles, context prediction, MoCo, CPC; sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP
-           files, photographs of several sizes, classes matched by name; pools, pads, slices, resizing, attention and
+/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC; methods tell several numbers beside the loss
+           (.numbers, which was .second); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files,
+           photographs of several sizes, classes matched by name; pools, pads, slices, resizing, attention and
            losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that
            fails puts its states back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of
            sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,

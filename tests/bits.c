@@ -184,6 +184,19 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("context", train(c, &m, data, sgd, 3, 12, 0));
     }
 #endif
+#if SSLH_WITH_INPAINTING
+    {   /* two phases */
+        sslh_convnet_desc ed;
+        sslh_inpainting_desc id;
+        sslh_method m;
+        memset(&ed, 0, sizeof ed);
+        memset(&id, 0, sizeof id);
+        ed.channels = 3, ed.widths[0] = 8, ed.widths[1] = 12, ed.map_output = 1;
+        id.decoder_width = 6, id.discriminator_width = 4, id.adversarial = 0.1f;
+        m = sslh_inpainting(c, sslh_convnet(c, ed), id);
+        note_part("inpainting", train(c, &m, data, adam, 2, 8, 0));
+    }
+#endif
     {   /* a gated recurrent unit over tokens with cross-entropy */
         sslh_net_desc nd;
         sslh_net *net;

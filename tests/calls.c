@@ -950,6 +950,11 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_jigsaw_solve, sslh_tensor *puzzle; sslh_tensor *solved; sslh_jigsaw_solve(m, T(0), 1, dice(5) ? &puzzle : NULL, dice(5) ? &solved : NULL, dice(2) ? f : NULL))
     ROW(sslh_context, sslh_context_desc e; memset(&e, 0, sizeof e); e.patch = zeros_mostly(); e.gap = zeros_mostly_real(); e.jitter = zeros_mostly_real();
         e.pixelate = zeros_mostly_real(); e.head_hidden = zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_context(c, n[0], e)))
+    ROW(sslh_inpainting, sslh_inpainting_desc e; memset(&e, 0, sizeof e); e.hole = dice(6); e.area = zeros_mostly_real(); e.overlap = zeros_mostly();
+        e.ring_weight = zeros_mostly_real(); e.adversarial = zeros_mostly_real(); e.channelwise = dice(4) ? 0 : i[0];
+        e.decoder_width = dice(2) ? 4 : zeros_mostly(); e.discriminator_width = dice(2) ? 4 : zeros_mostly();
+        if (!dice(3)) e.tap = text[0]; add_method(w, sslh_inpainting(c, n[0], e)))
+    ROW(sslh_inpaint, K(sslh_inpaint(m, T(0), T(1))))
     ROW(sslh_moco, sslh_moco_desc e; memset(&e, 0, sizeof e); e.version = dice(2) ? dice(4) : zeros_mostly(); e.temperature = zeros_mostly_real();
         e.queue = dice(2) ? 8 : zeros_mostly(); e.key_momentum = zeros_mostly_real(); e.symmetric = dice(2); e.split = dice(2) ? 1 : zeros_mostly();
         e.head_hidden = zeros_mostly(); e.head_out = zeros_mostly(); add_method(w, sslh_moco(c, n[0], e)))

@@ -85,9 +85,11 @@ static void method_numbers(void) {
     sslh_vit_desc td;
     sslh_jigsaw_desc jd;
     sslh_context_desc cd;
+    sslh_inpainting_desc id;
     sslh_method m;
     sslh_net *vit;
     int i;
+    memset(&id, 0, sizeof id);
     memset(&jd, 0, sizeof jd);
     memset(&cd, 0, sizeof cd);
     memset(&rd, 0, sizeof rd);
@@ -127,6 +129,17 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.milestones[1], 50.0 / 70, 1e-4);
     CHECK(sslh_find(m.net, "head.fc1.weight")->shape[1] == 2 * 8 && sslh_find(m.net, "head.fc2.weight")->shape[0] == 8,
           "the head reads 2 features");
+    id.tap = "block1";
+    m = sslh_inpainting(c, small(c, 3), id);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 64 && m.phases == 1, "inpainting's optimiser");
+    CHECK_NEAR(m.defaults.lr, 10 * 2e-4, 1e-9);
+    CHECK_NEAR(m.defaults.optimizer.beta1, 0.5, 0);
+    id.adversarial = 0.001f;
+    m = sslh_inpainting(c, small(c, 3), id);
+    CHECK_NEAR(m.defaults.optimizer.group_lr[1] * m.defaults.lr, 2e-4, 1e-9); /* the discriminator's */
+    CHECK(m.phases == 2 && m.groups[0] == 2 && m.groups[1] == 1, "the discriminator first");
+    CHECK(sslh_find(m.net, "discriminator.fc.weight")->shape[1] == 4 * 32, "as wide as it is");
     m = sslh_simclr(c, small(c, 3), sd);
     CHECK_OK(c);
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.min_batch == 2, "SimCLR's optimiser");
@@ -298,7 +311,7 @@ static void in_the_manual(const sslh_method_info *m) {
     int found = 0, i;
     snprintf(paper, sizeof paper, "%s %d ", m->authors, m->year);
     words[0] = m->family, words[1] = m->name, words[2] = paper, words[3] = m->function;
-    words[4] = m->loss[0] ? m->loss : " - ", words[5] = m->second;
+    words[4] = m->loss[0] ? m->loss : " - ", words[5] = m->numbers[0];
     while (at && at < end && !found) {
         size_t n = strcspn(++at, "\n");
         const char *from = line;
@@ -383,7 +396,7 @@ static void settings_are_printed(void) {
     m = sslh_simclr(c, small(c, 3), sd);
     sslh_method_print(&m, text, sizeof text);
     CHECK(strstr(text, "simclr: encoder convnet, ") == text &&
-              strstr(text, "; second number: top-1; epochs=10 batch=256 lr=1 schedule=cosine warmup=1 optimizer=lars "
+              strstr(text, "; numbers: top-1; epochs=10 batch=256 lr=1 schedule=cosine warmup=1 optimizer=lars "
                            "weight_decay=0.0001 temperature=0.5 head_layers=3 head_hidden=8 head_out=128 "),
           "%s", text);
     CHECK(sslh_method_print(&m, NULL, 100) == strlen(text) && sslh_method_print(&m, text, 0) == strlen(text),
@@ -422,6 +435,8 @@ static void a_line_is_read_back(void) {
         {"context", ""},
         {"context", "gap=0 jitter=0 pixelate=0.5 patch=4 projection=1"},
         {"jigsaw", "grid=2 tile=5 channel_shift=0 grey=0 permutations=10"},
+        {"inpainting", "tap=block1 hole=1 overlap=0 adversarial=0.5"},
+        {"inpainting", "tap=block1 hole=4 ring_weight=1 lr=1e-4 channelwise=3"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
         {"cpc", "steps=4 from=2 negatives=10 lr=0.001"},
         {"mae", "mask=0.5 weight_decay=0 batch=100"}};

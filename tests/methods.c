@@ -56,6 +56,9 @@ static const method_case cases[] = {
     {"jigsaw_4", 0.05f, "permutations=5 head_hidden=11 grid=2 no_head_norm=1 no_tile_norm=1"},
     {"context", 0.05f, "head_hidden=11"},
     {"context_one", 0.05f, "head_hidden=11 one_order=1 no_head_norm=1 projection=1"},
+    {"inpainting", 0.01f, "overlap=1 decoder_width=5 channelwise=2"},
+    {"inpainting_middle", 0.01f, "hole=1 adversarial=0.25 decoder_width=5 discriminator_width=4"},
+    {"inpainting_blocks", 0.01f, "hole=3 overlap=0 adversarial=0.9 decoder_width=5 discriminator_width=4"},
     {"vae", 0.01f, "hidden=9,latent=3"},
     {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
@@ -107,7 +110,14 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(6), label));
     } else if (strncmp(current->name, "context", 7) == 0)
         sslh_view_add(out, "patches", image_input(c, "patches", 27, 6, 6, 3));
-    else if (strncmp(current->name, "vae", 3) == 0)
+    else if (strncmp(current->name, "inpainting", 10) == 0) {
+        float mask[4 * 16 * 16];
+        int side = strcmp(current->name, "inpainting_middle") == 0 ? 16 : 8, i;
+        uint32_t s = seed_of("mask ", current->name);
+        for (i = 0; i < 4 * side * side; i++) mask[i] = draw20(&s) % 3 == 0;
+        sslh_view_add(out, "images", image_input(c, "images", 4, side, side, 3));
+        sslh_view_add(out, "mask", sslh_from(c, sslh_dim4(4, side, side, 1), mask));
+    } else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
     else if (strncmp(current->name, "cpc", 3) == 0) { /* 3 clips of 48 samples, 7 draws, within clips 7 for each */
         int rows = strcmp(current->name, "cpc_same") == 0 ? 3 : 1, i;
@@ -140,6 +150,19 @@ static sslh_net *convnet(sslh_ctx *c, int a, int b) {
     d.channels = 3, d.widths[0] = a, d.widths[1] = b;
     return sslh_convnet(c, d);
 }
+/* One with a map as its output, which normalises. */
+static sslh_net *convnet_map(sslh_ctx *c, int a, int b) {
+    static const float mean[3] = {0.25f, 0.5f, 0.625f}, std[3] = {0.25f, 0.375f, 0.125f};
+    sslh_convnet_desc d;
+    sslh_preprocess p;
+    sslh_net *net;
+    memset(&d, 0, sizeof d), memset(&p, 0, sizeof p);
+    d.channels = 3, d.widths[0] = a, d.widths[1] = b, d.map_output = 1;
+    net = sslh_convnet(c, d);
+    memcpy(p.mean, mean, sizeof mean), memcpy(p.std, std, sizeof std);
+    sslh_set_preprocess(net, p);
+    return net;
+}
 #if SSLH_WITH_CONTEXT
 static sslh_net *convnet_of(sslh_ctx *c, int channels) {
     sslh_convnet_desc d;
@@ -164,6 +187,7 @@ static sslh_net *conv_gru(sslh_ctx *c, int norm) {
 /* The encoder of a case; NULL where the method makes its own. */
 static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0) return NULL;
+    if (strncmp(name, "inpainting", 10) == 0) return convnet_map(c, 6, 10);
     if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
     if (strncmp(name, "cpc", 3) == 0)
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
@@ -215,6 +239,17 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         return sslh_context(c, convnet(c, 6, 10), d);
     }
 #endif
+#if SSLH_WITH_INPAINTING
+    if (strncmp(name, "inpainting", 10) == 0) {
+        sslh_inpainting_desc d;
+        memset(&d, 0, sizeof d);
+        d.decoder_width = 5;
+        if (!name[10]) d.overlap = 1, d.channelwise = 2;
+        else d.discriminator_width = 4, d.hole = 1, d.adversarial = 0.25f;
+        if (ends_with(name, "_blocks")) d.hole = 3, d.overlap = SSLH_OFF, d.adversarial = 0.9f;
+        return sslh_inpainting(c, encoder_for(c, name), d);
+    }
+#endif
 #if SSLH_WITH_VAE
     if (strncmp(name, "vae", 3) == 0) {
         sslh_vae_desc d;
@@ -263,6 +298,7 @@ static sslh_data data_for(sslh_ctx *c, const char *name) {
         pixels[i] = (uint8_t)(sslh_random_below(4, 4, (uint64_t)i, 120) + (uint32_t)(i / 192 % 5) * 25);
     for (i = 0; i < 40; i++) labels[i] = i % 5;
     if (vae) return sslh_data_from_images(c, pixels, 40, 5, 4, 1, labels);
+    if (ends_with(name, "_middle")) return sslh_data_from_images(c, pixels, 10, 16, 16, 3, labels);
     for (i = 0; i < 4000; i++) /* for methods that listen: noise of a second of five kinds */
         sound[i] = sslh_random_normal(5, 5, (uint64_t)i) * (i % (2 + i / 100 % 5) ? 0.05f : 0.3f);
     memset(f, 0, sizeof f);
@@ -279,12 +315,13 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     return sslh_loader_new(c, data, d);
 }
 
-/* Two steps of a case. loss and second of each step; draws: the random stream used by each step. before: values of all
+/* Two steps of a case. loss and further numbers of each step; draws: the random stream used by each step. before: values of all
  * tensors. */
 typedef struct method_run {
     sslh_ctx *c;
     sslh_method m;
-    float loss[2], second[2];
+    float loss[2];
+    sslh_number numbers[2][8];
     int64_t stream[2];
     float *before[128];
 } method_run;
@@ -319,7 +356,7 @@ static int run_case(method_run *r, const method_case *k, int threads, int fixed)
         CHECK(sslh_next_batch(l, &b), "a batch");
         r->stream[s] = (int64_t)sslh_next_stream(r->c);
         r->loss[s] = sslh_method_step(&r->m, o, &b, k->lr);
-        r->second[s] = r->m.second;
+        memcpy(r->numbers[s], r->m.numbers, sizeof r->numbers[s]);
     }
     return CHECK(!sslh_error(r->c), "%s: %s", k->name, sslh_error(r->c));
 }
@@ -327,6 +364,24 @@ static void run_free(method_run *r) {
     int i;
     for (i = 0; i < 128; i++) free(r->before[i]);
     sslh_destroy(r->c);
+}
+
+/* Further numbers that the recorder has too: those of the inpainter, among them the losses of both phases. */
+static void torch_numbers(const method_run *r, const char *method) {
+    int j, step, recorded = (int)(sizeof golden_methods / sizeof golden_methods[0]), found = 0, told = 0, i;
+    for (j = 0; j < recorded; j++) {
+        const golden_method *g = &golden_methods[j];
+        if (strcmp(g->method, method) != 0 || strncmp(g->name, "step", 4) != 0) continue;
+        step = g->name[4] - '1';
+        for (i = 0; i < 8 && r->numbers[step][i].name; i++) {
+            if (strcmp(r->numbers[step][i].name, g->name + 6) != 0) continue;
+            CHECK(fabs((double)r->numbers[step][i].value - g->sum) < 2e-5 * (1 + fabs(g->sum)), "%s: %s is %.9g, PyTorch %.9g",
+                  method, g->name, (double)r->numbers[step][i].value, g->sum);
+            found++;
+        }
+    }
+    for (i = 0; i < 8 && r->numbers[0][i].name; i++) told++;
+    if (strncmp(method, "inpainting", 10) == 0) CHECK(found == 2 * told, "%s: %d of %d numbers are recorded", method, found, 2 * told);
 }
 
 static void torch_steps(void) {
@@ -338,6 +393,7 @@ static void torch_steps(void) {
         int n;
         if (run_case(&r, &cases[k], 1 + k % 3, 1)) {
             n = sslh_count_tensors(r.m.net);
+            torch_numbers(&r, cases[k].name);
             for (i = -2; i < n; i++) {
                 char name[256];
                 sslh_tensor *t;
@@ -382,7 +438,7 @@ static void torch_steps(void) {
     printf("   largest relative distance from PyTorch after two steps: %.2e (%s)\n", worst, where);
 }
 
-/* With views of its own: the same bits for every number of threads, the loss and the second number sensible. */
+/* With views of its own: the same bits for every number of threads, the loss and the further number sensible. */
 static void threads(void) {
     int k, n;
     for (k = 0; k < CASES; k++) {
@@ -400,7 +456,7 @@ static void threads(void) {
     }
 }
 
-/* The name and the second number are there; the printed settings name the method. */
+/* The name and the further number are there; the printed settings name the method. */
 static void printed(void) {
     int k;
     for (k = 0; k < CASES; k++) {
@@ -410,7 +466,7 @@ static void printed(void) {
         size_t n = sslh_method_print(&m, text, sizeof text);
         CHECK_OK(c);
         CHECK(n > 20 && strncmp(text, m.name, strlen(m.name)) == 0, "%s", text);
-        CHECK(m.second_name && m.second_name[0], "second number");
+        CHECK(m.numbers[0].name && m.numbers[0].name[0], "no further number");
         CHECK(sslh_method_print(&m, text, 5) == n && strlen(text) == 4, "cut");
         sslh_destroy(c);
     }
@@ -519,7 +575,7 @@ static void every_method(void) {
         double loss;
         while (family < 7 && strcmp(families[family], m->family) != 0) family++;
         CHECK(family < 7, "%s: family \"%s\" is unknown or out of order", m->name, m->family);
-        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] && m->second[0],
+        CHECK(m->title[0] && m->authors[0] && strlen(m->paper) > 10 && m->learns_by[0] && m->input[0] && m->numbers[0] && m->numbers[0][0],
               "%s: an empty column", m->name);
         CHECK(m->year > 1950 && m->year < 2100 && atoi(m->venue + strlen(m->venue) - 4) == m->year, "%s: %s, %d",
               m->name, m->venue, m->year);
@@ -532,7 +588,7 @@ static void every_method(void) {
         if (m->make) {
             a = by_name(c, m, data, NULL);
             if (CHECK(!sslh_error(c), "%s: %s", m->name, sslh_error(c))) {
-                CHECK(a.info == m && strcmp(a.name, m->name) == 0 && strcmp(a.second_name, m->second) == 0,
+                CHECK(a.info == m && strcmp(a.name, m->name) == 0 && strcmp(a.numbers[0].name, m->numbers[0]) == 0,
                       "%s: its row", m->name);
                 before = sslh_hash(a.net);
                 loss = (double)sslh_train(c, a, data, d);
@@ -559,7 +615,7 @@ static void every_method(void) {
         }
         sslh_destroy(c);
     }
-    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_SIMCLR +
+    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING + SSLH_WITH_SIMCLR +
                                      SSLH_WITH_MOCO + SSLH_WITH_VAE + SSLH_WITH_MAE,
           "%d methods, count says %d", rows, count);
 }
@@ -756,7 +812,7 @@ static void moco(void) {
     }
     CHECK(sslh_next_batch(l, &b), "a batch");
     CHECK_CLOSE(sslh_method_step(&m, o, &b, 0), log(25.0), 1e-5);
-    CHECK(m.second == 0, "a tie is no hit: %g", (double)m.second);
+    CHECK(m.numbers[0].value == 0, "a tie is no hit: %g", (double)m.numbers[0].value);
     CHECK_OK(c);
 
     /* breaking the positives raises the loss, and own keys are found */
@@ -772,13 +828,13 @@ static void moco(void) {
         }
         sslh_next_batch(l, &b);
         loss = sslh_method_step(&m, o, &b, 0);
-        hits = m.second;
+        hits = m.numbers[0].value;
         CHECK(hits > (i == 3 ? 0.3f : 0.8f), "version %d: top-1 %g of equal views", i, (double)hits);
         sslh_next_batch(l, &b);
         moco_broken = 1;
         CHECK(sslh_method_step(&m, o, &b, 0) > loss + 0.01f, "version %d: breaking the positives does not raise %g", i,
               (double)loss);
-        CHECK(m.second < hits, "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.second, (double)hits);
+        CHECK(m.numbers[0].value < hits, "version %d: top-1 %g of broken views, %g of equal ones", i, (double)m.numbers[0].value, (double)hits);
         moco_broken = 0;
     }
     CHECK_OK(c);
@@ -868,6 +924,281 @@ static void moco_momentum(void) {
 }
 #endif
 
+#if SSLH_WITH_INPAINTING
+static float square_sum(const sslh_tensor *a, const sslh_tensor *b, const sslh_tensor *mask, int inside) {
+    double sum = 0;
+    size_t i, channels = (size_t)a->shape[3];
+    for (i = 0; i < a->count; i++) {
+        double d = (double)a->data[i] - (double)b->data[i];
+        if ((mask->data[i / channels] != 0) == inside) sum += d * d;
+    }
+    return (float)sum;
+}
+static void zero_tensor(sslh_method *m, const char *name) {
+    sslh_tensor *t = sslh_find(m->net, name);
+    size_t i;
+    if (!CHECK(t != NULL, "no %s", name)) return;
+    for (i = 0; i < t->count; i++) t->data[i] = 0;
+}
+static sslh_method inpainting_of(sslh_ctx *c, int hole, float adversarial) {
+    sslh_inpainting_desc d;
+    memset(&d, 0, sizeof d);
+    d.hole = hole, d.adversarial = adversarial, d.decoder_width = 8, d.discriminator_width = 4;
+    return sslh_inpainting(c, convnet_map(c, 8, 16), d);
+}
+/* 64 images of 16 x 16: each of two colours of its own, above and below. */
+static sslh_data two_colours(sslh_ctx *c) {
+    static uint8_t pixels[64 * 16 * 16 * 3];
+    int i;
+    for (i = 0; i < (int)sizeof pixels; i++) {
+        int image = i / 768, lower = i % 768 / 384;
+        pixels[i] = (uint8_t)(sslh_random_below(9, (uint64_t)(image * 2 + lower), (uint64_t)(i % 3), 250));
+    }
+    return sslh_data_from_images(c, pixels, 64, 16, 16, 3, NULL);
+}
+
+/* Holes have the size that was asked for, whatever the images' sides, and are others for each image but in the middle. */
+static void inpainting_holes(void) {
+    static const int sides[4][2] = {{8, 8}, {28, 28}, {20, 33}, {5, 3}};
+    static uint8_t pixels[40 * 28 * 33];
+    int hole, i, n, k;
+    for (hole = 1; hole <= 4; hole++)
+        for (i = 0; i < 4; i++) {
+            sslh_ctx *c = create(1);
+            int H = sides[i][0], W = sides[i][1], alike = 0;
+            sslh_data data = sslh_data_from_images(c, pixels, 40, H, W, 1, NULL);
+            sslh_inpainting_desc d;
+            sslh_convnet_desc e;
+            sslh_method m;
+            sslh_batch batch;
+            sslh_view_set views;
+            sslh_tensor *mask;
+            double all = 0;
+            memset(&d, 0, sizeof d), memset(&e, 0, sizeof e), memset(&views, 0, sizeof views);
+            e.channels = 1, e.widths[0] = 4, e.map_output = 1;
+            d.hole = hole;
+            m = sslh_inpainting(c, sslh_convnet(c, e), d);
+            sslh_next_batch(loader_for(c, data, 40), &batch);
+            m.views(&m, &batch, &views);
+            CHECK_OK(c);
+            mask = sslh_view_get(&views, "mask");
+            for (n = 0; n < 40; n++) {
+                const sslh_real *v = mask->data + n * H * W;
+                int hidden = 0;
+                for (k = 0; k < H * W; k++) hidden += v[k] == 1;
+                all += hidden / (40.0 * H * W);
+                for (k = 0; k < n; k++) alike += memcmp(v, mask->data + k * H * W, (size_t)(H * W) * sizeof *v) == 0;
+                if (hole == 2) /* one pixel more where the noise is as high */
+                    CHECK(hidden >= (int)(0.2 * H * W) && hidden <= 0.3 * H * W + 1, "region of %d in %d x %d", hidden, H, W);
+                if (hole == 3) CHECK(hidden >= (int)(0.25 * H * W) && hidden < 0.45 * H * W, "blocks of %d in %d x %d", hidden, H, W);
+                if (hole == 1)
+                    CHECK(v[H / 2 * W + W / 2] == 1 && v[0] == 0 && fabs(hidden / (double)(H * W) - 0.25) < (i == 3 ? 0.2 : 0.03),
+                          "rectangle of %d in %d x %d", hidden, H, W);
+            }
+            if (hole == 4 && i < 3) CHECK_NEAR(all, 0.5, 0.05);
+            CHECK(hole == 1 ? alike == 40 * 39 / 2 : i == 3 || alike == 0, "hole %d: %d pairs of masks are alike", hole, alike);
+            sslh_destroy(c);
+        }
+}
+
+static sslh_tensor *(*inpainting_loss_of)(sslh_method *m, const sslh_view_set *v, int phase);
+static sslh_tensor *inpainting_second_phase(sslh_method *m, const sslh_view_set *v, int phase) {
+    (void)phase;
+    return inpainting_loss_of(m, v, 1);
+}
+/* A decoder that gives 0 and a discriminator that gives 0: every loss is known. What the ring weighs. Who moves when. */
+static void inpainting_losses(void) {
+    sslh_ctx *c = create(2);
+    sslh_data data = two_colours(c);
+    sslh_inpainting_desc d;
+    sslh_method m = inpainting_of(c, 1, 0.25f);
+    sslh_optimizer *o;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x;
+    sslh_real before[2];
+    double want = 0, hole = 0, loss;
+    int n, i, j, k, phase;
+    memset(&views, 0, sizeof views), memset(&d, 0, sizeof d);
+    sslh_next_batch(loader_for(c, data, 32), &batch);
+    m.views(&m, &batch, &views);
+    x = sslh_view_get(&views, "images");
+    CHECK_OK(c);
+    for (n = 0; n < 32; n++) /* a hole of 8 x 8 and a ring of 2 */
+        for (i = 2; i < 14; i++)
+            for (j = 2; j < 14; j++)
+                for (k = 0; k < 3; k++) {
+                    double t = 2 * (double)x->data[((n * 16 + i) * 16 + j) * 3 + k] - 1;
+                    int inside = i >= 4 && i < 12 && j >= 4 && j < 12;
+                    want += t * t * (inside ? 1 : 10);
+                    if (inside) hole += t * t / 4;
+                }
+    want = want / (32 * 12 * 12 * 3), hole = hole / (32 * 8 * 8 * 3);
+    zero_tensor(&m, "decoder.deconv2.weight");
+    zero_tensor(&m, "discriminator.fc.weight");
+    CHECK_CLOSE(sslh_item(m.loss(&m, &views, 0)), 2 * log(2.0), 1e-6);
+    loss = (double)sslh_item(m.loss(&m, &views, 1));
+    CHECK_CLOSE(loss, 0.75 * want + 0.25 * log(2.0), 1e-5);
+    CHECK_CLOSE(m.numbers[0].value, -10 * log10(hole), 1e-5);
+    CHECK_CLOSE(m.numbers[1].value, 2 * log(2.0), 1e-6);
+    CHECK_CLOSE(m.numbers[2].value, log(2.0), 1e-6);
+    CHECK(strcmp(m.numbers[0].name, "PSNR") == 0 && strcmp(m.numbers[2].name, "G loss") == 0 && !m.numbers[3].name, "names");
+    d.hole = 1, d.overlap = SSLH_OFF; /* no ring, no discriminator: four times what PSNR counts */
+    m = sslh_inpainting(c, convnet_map(c, 8, 16), d);
+    zero_tensor(&m, "decoder.deconv2.weight");
+    CHECK_CLOSE(sslh_item(m.loss(&m, &views, 0)), 4 * hole, 1e-5);
+    CHECK(m.phases == 1 && strcmp(m.numbers[0].name, "PSNR") == 0 && !m.numbers[1].name, "one phase, one number");
+    /* each phase alone: the first moves the discriminator, the second everything else */
+    for (phase = 0; phase < 2; phase++) {
+        static const char *const names[2] = {"discriminator.conv1.weight", "encoder.conv1.weight"};
+        m = inpainting_of(c, 1, 0.5f);
+        o = sslh_optimizer_new(c, m.defaults.optimizer);
+        sslh_optimizer_add(o, m.net);
+        m.phases = 1;
+        m.groups[0] = m.groups[phase];
+        inpainting_loss_of = m.loss;
+        if (phase) m.loss = inpainting_second_phase;
+        for (k = 0; k < 2; k++) before[k] = sslh_find(m.net, names[k])->data[0];
+        sslh_method_step(&m, o, &batch, 0.01f);
+        CHECK_OK(c);
+        for (k = 0; k < 2; k++)
+            CHECK((sslh_find(m.net, names[k])->data[0] != before[k]) == (k == phase), "phase %d: %s %s", phase, names[k],
+                  k == phase ? "rested" : "moved");
+    }
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* It learns what stands around: a trained net paints better than mean colour, and worse into holes of other images. */
+static void inpainting_learns(void) {
+    sslh_ctx *c = create(2);
+    sslh_data data = two_colours(c);
+    sslh_method m = inpainting_of(c, 1, 0);
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x, *mask, *part[2], *other, *filled, *mean;
+    uint8_t hole[16 * 16];
+    float own, grey, wrong;
+    int i;
+    memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
+    t.quiet = 1, t.batch = 16, t.epochs = test_small() ? 30 : 60, t.lr = 0.005f;
+    sslh_train(c, m, data, t);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    m.views(&m, &batch, &views);
+    x = sslh_view_get(&views, "images"), mask = sslh_view_get(&views, "mask");
+    filled = sslh_inpaint(&m, x, mask);
+    CHECK_OK(c);
+    CHECK(square_sum(filled, x, mask, 0) == 0, "what is seen has changed");
+    own = square_sum(filled, x, mask, 1);
+    mean = sslh_mean(c, x, SSLH_AXIS(0) | SSLH_AXIS(1) | SSLH_AXIS(2), 1);
+    grey = square_sum(sslh_broadcast(c, mean, sslh_shape_of(x)), x, mask, 1);
+    part[0] = sslh_slice(c, x, 0, 1, 64), part[1] = sslh_slice(c, x, 0, 0, 1);
+    other = sslh_concat(c, part, 2, 0);
+    wrong = square_sum(sslh_inpaint(&m, other, mask), x, mask, 1);
+    CHECK(own < 0.5f * grey, "squared error %g, of the mean colour %g", (double)own, (double)grey);
+    CHECK(wrong > 2 * own, "into holes of other images: %g, own ones %g", (double)wrong, (double)own);
+    /* what stands in a hole is not read; forms of masks; the net's mode and the tape are as before */
+    CHECK(square_sum(sslh_inpaint(&m, sslh_where(c, mask, sslh_scalar(c, 7), x), mask), filled, mask, 1) == 0, "it looked");
+    for (i = 0; i < 256; i++) hole[i] = mask->data[i] != 0 ? 255 : 0; /* the same in all images */
+    CHECK(square_sum(sslh_inpaint(&m, x, sslh_from_bytes(c, sslh_dim2(16, 16), hole)), filled, mask, 1) == 0, "8-bit (H,W)");
+    CHECK(square_sum(sslh_inpaint(&m, x, sslh_reshape(c, mask, sslh_dim3(64, 16, 16))), filled, mask, 1) == 0, "(N,H,W)");
+    CHECK(square_sum(sslh_inpaint(&m, x, sslh_zeros(c, sslh_dim2(16, 16))), x, mask, 1) == 0, "no hole");
+    sslh_train_mode(m.net, 1);
+    filled = sslh_inpaint(&m, sslh_requires_grad(x), mask);
+    CHECK(sslh_is_training(m.net) && !filled->grad, "training mode, no gradient");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+static void inpainting_errors(void) {
+    sslh_ctx *c = create(1), *elsewhere = create(1);
+    sslh_data data = data_for(c, "any");
+    sslh_inpainting_desc d;
+    sslh_method m, vae;
+    sslh_vae_desc vd;
+    sslh_tensor *x = sslh_persist(sslh_full(c, sslh_dim4(2, 8, 8, 3), 0.5f));
+    memset(&d, 0, sizeof d), memset(&vd, 0, sizeof vd);
+    sslh_inpainting(c, convnet(c, 4, 8), d);
+    CHECK_ERROR(c, "gives no map that is smaller than the image; make it with .map_output, or name an inner map by .tap");
+    d.tap = "block1";
+    m = sslh_inpainting(c, convnet(c, 4, 8), d);
+    CHECK_OK(c);
+    sslh_inpaint(&m, x, sslh_zeros(c, sslh_dim2(8, 7)));
+    CHECK_ERROR(c, "sslh_inpaint: a mask (8,7) does not fit images (2,8,8,3)");
+    sslh_inpaint(&m, x, sslh_zeros(c, sslh_dim3(3, 8, 8)));
+    CHECK_ERROR(c, "does not fit");
+    sslh_inpaint(&m, x, sslh_scalar(c, 1));
+    CHECK_ERROR(c, "does not fit");
+    sslh_inpaint(&m, sslh_zeros(c, sslh_dim4(2, 8, 8, 1)), sslh_zeros(c, sslh_dim2(8, 8)));
+    CHECK_ERROR(c, "(N,H,W,3)");
+    sslh_inpaint(&m, NULL, NULL);
+    CHECK_ERROR(c, "sslh_inpaint");
+    sslh_inpaint(&m, x, sslh_zeros(elsewhere, sslh_dim2(8, 8)));
+    CHECK_ERROR(c, "another context");
+    vd.height = vd.width = 8, vd.channels = 3;
+    vae = sslh_vae(c, vd);
+    sslh_inpaint(&vae, x, sslh_zeros(c, sslh_dim2(8, 8)));
+    CHECK_ERROR(c, "'vae' was not made by sslh_inpainting");
+    d.hole = 5;
+    sslh_inpainting(c, convnet(c, 4, 8), d);
+    CHECK_ERROR(c, "sslh_inpainting: .hole is 5 (1 to 4)");
+    d.hole = 0, d.channelwise = 3;
+    m = sslh_inpainting(c, convnet(c, 4, 8), d);
+    sslh_train(c, m, data, two_steps());
+    CHECK_ERROR(c, "the encoder makes maps of 4 x 4 of images of 8 x 8, but .channelwise is 3");
+    d.channelwise = 0, d.hole = 1, d.adversarial = 0.1f;
+    m = sslh_inpainting(c, convnet(c, 4, 8), d);
+    sslh_train(c, m, data, two_steps());
+    CHECK_ERROR(c, "the 4 x 4 pixels that the discriminator sees are too few");
+    sslh_destroy(c);
+    sslh_destroy(elsewhere);
+}
+#endif
+
+/* Three numbers of a method of the user's: each step's and, at the end of an epoch, its mean; unused names are "". */
+static sslh_tensor *numbers_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    int i;
+    (void)phase;
+    for (i = 0; i < 3; i++) m->numbers[i].value = (float)((i + 1) * (m->step + 1));
+    return sslh_mean(m->ctx, sslh_square(m->ctx, sslh_forward(m->encoder, sslh_view_get(v, "images"))), SSLH_ALL, 0);
+}
+static void numbers_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_view_add(out, "images", sslh_batch_images(m->ctx, *batch));
+}
+static int numbers_callback(const sslh_train_info *t, void *user) {
+    static const char *const names[] = {"one", "two", "three", "", ""};
+    int i;
+    ++*(int *)user;
+    for (i = 0; i < 5; i++) {
+        double want = i < 3 ? (i + 1) * (double)t->step : 0;
+        if (t->epoch_end && i < 3) want = (i + 1) * ((double)t->step - 2); /* mean of five steps */
+        CHECK(strcmp(t->numbers[i].name, names[i]) == 0, "%s", t->numbers[i].name);
+        CHECK_NEAR(t->numbers[i].value, want, 1e-5);
+    }
+    return 0;
+}
+static void named_numbers(void) {
+    sslh_ctx *c = create(1);
+    sslh_method m = sslh_method_new(c, "mine", convnet(c, 4, 4), NULL, 0);
+    sslh_train_desc t;
+    int calls = 0;
+    char text[400];
+    memset(&t, 0, sizeof t);
+    m.views = numbers_views, m.loss = numbers_loss;
+    m.numbers[0].name = "one", m.numbers[1].name = "two", m.numbers[2].name = "three", m.numbers[3].name = "", m.numbers[4].name = "not told";
+    t.quiet = 1, t.batch = 8, t.epochs = 2, t.callback = numbers_callback, t.user = &calls;
+    sslh_train(c, m, data_for(c, "any"), t);
+    CHECK_OK(c);
+    CHECK(calls == 12, "%d calls", calls);
+    sslh_method_print(&m, text, sizeof text);
+    CHECK(strstr(text, "; numbers: one, two, three;"), "%s", text);
+    m.numbers[0].name = NULL;
+    sslh_method_print(&m, text, sizeof text);
+    CHECK(strstr(text, "; numbers: none;"), "%s", text);
+    sslh_destroy(c);
+}
+
 #if SSLH_WITH_MAE
 /* The second number of one step on 32 images with a decoder that gives the number always; *loss its loss. */
 static double mae_second(sslh_ctx *c, sslh_data data, const sslh_recipe *recipe, int patch, int raw, float always,
@@ -893,7 +1224,7 @@ static double mae_second(sslh_ctx *c, sslh_data data, const sslh_recipe *recipe,
     for (i = 0; i < t->count; i++) t->data[i] = (sslh_real)always;
     *loss = (double)sslh_item(m.loss(&m, &views, 0));
     CHECK_OK(c);
-    return (double)m.second;
+    return (double)m.numbers[0].value;
 }
 
 /* What a decoder explains that has learnt nothing is nothing: on images with flat patches, on others, on black ones. */
@@ -1190,11 +1521,11 @@ static void jigsaw_learns(void) {
     sslh_next_batch(loader_for(c, data, 64), &batch);
     m.views(&m, &batch, &views);
     loss = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(loss < 1 && m.second > 0.7f, "loss %g, accuracy %g", loss, (double)m.second);
+    CHECK(loss < 1 && m.numbers[0].value > 0.7f, "loss %g, accuracy %g", loss, (double)m.numbers[0].value);
     x = sslh_view_get(&views, "labels");
     for (i = 0; i < x->count; i++) x->ints[i] = (x->ints[i] + 1) % 24;
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.second < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
+    CHECK(wrong > loss + 1 && wrong > log(24.0) && m.numbers[0].value < 0.2f, "wrong labels: %g, right ones %g", wrong, loss);
     sslh_jigsaw_solve(&m, sslh_batch_images(c, batch), 1, &puzzle, &solved, &right);
     CHECK_OK(c);
     CHECK(right > 0.7f && solved->shape[0] == 64 && solved->shape[1] == 32 && puzzle->count == solved->count, "solved %g",
@@ -1394,7 +1725,7 @@ static void context_learns(void) {
     sslh_next_batch(loader_for(c, data, 64), &batch);
     m.views(&m, &batch, &views);
     loss = (double)sslh_item(m.loss(&m, &views, 0));
-    accuracy = m.second;
+    accuracy = m.numbers[0].value;
     CHECK(loss < 0.7 && accuracy > 0.7f, "loss %g, accuracy %g", loss, (double)accuracy);
     x = sslh_view_get(&views, "patches");
     for (n = 0; n < 64; n++) /* what lay above lies below: patch i becomes patch 8 - i */
@@ -1403,7 +1734,7 @@ static void context_learns(void) {
             *a = *b, *b = keep;
         }
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
-    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.second < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
+    CHECK(wrong > loss + 1 && wrong > log(8.0) && m.numbers[0].value < 0.2f, "wrong places: %g, right ones %g", wrong, loss);
     CHECK_OK(c);
     sslh_destroy(c);
 }
@@ -1503,7 +1834,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, moco, cpc, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, vae, simclr, moco, cpc, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -1643,6 +1974,15 @@ int main(int argc, char **argv) {
 #endif
 #if SSLH_WITH_MAE
     TEST(mae_explained)
+#endif
+    TEST(named_numbers)
+#if SSLH_WITH_INPAINTING
+    TEST(inpainting_holes)
+    TEST(inpainting_losses)
+    TEST(inpainting_learns)
+#if SSLH_WITH_VAE
+    TEST(inpainting_errors)
+#endif
 #endif
 #if SSLH_WITH_JIGSAW
     TEST(jigsaw_set)

@@ -29,6 +29,7 @@ static int drain_callback(const sslh_train_info *t, void *user) {
     return 0;
 }
 
+static int numbers = 1; /* that the method tells */
 /* Trains a small SimCLR whose stderr is `side`; name replaces the method's unless NULL. */
 static void train_into(int side, const char *name, int epochs) {
     static uint8_t pixels[8 * 8 * 8 * 3];
@@ -49,6 +50,8 @@ static void train_into(int side, const char *name, int epochs) {
     md.head_hidden = 4, md.head_out = 4;
     m = sslh_simclr(c, sslh_convnet(c, nd), md);
     if (name) m.name = name;
+    if (numbers > 1) m.numbers[1].name = "two", m.numbers[1].value = 2;
+    if (numbers > 2) m.numbers[2].name = "three", m.numbers[2].value = 3;
     memset(&td, 0, sizeof td);
     td.epochs = epochs;
     td.max_steps = 2 * EPOCHS;
@@ -127,6 +130,12 @@ static void columns_40_80_120(void) {
     on_terminal(40, NULL, EPOCHS, row); /* what training is watched for */
     CHECK(!strncmp(row, "step 18/18  loss ", 17) && strstr(row, "  took "), "%s", row);
     for (i = 0; i < (int)(sizeof odd / sizeof odd[0]); i++) on_terminal(odd[i], NULL, EPOCHS, row);
+    numbers = 3; /* on 80 columns the first alone is told */
+    on_terminal(140, NULL, EPOCHS, row);
+    CHECK(strstr(row, "  top-1 ") && strstr(row, "  two 2.000  three 3.000  ") && strstr(row, " images/s  took "), "%s", row);
+    on_terminal(80, NULL, EPOCHS, row);
+    CHECK(strstr(row, "  top-1 ") && !strstr(row, "two") && strstr(row, "  took "), "%s", row);
+    numbers = 1;
     /* long names and large numbers */
     on_terminal(80, "a_method_of_somebody_who_likes_names_that_say_all_that_there_is_to_say", EPOCHS, row);
     CHECK(strstr(row, "step 18/18  loss ") && strstr(row, "  took "), "%s", row);
@@ -144,14 +153,17 @@ static void pipe_lines(void) {
         return;
     }
     master = ends[0];
+    numbers = 2;
     train_into(ends[1], NULL, EPOCHS);
+    numbers = 1;
     CHECK(!strchr(seen, '\r') && !strchr(seen, '\033') && !strchr(seen, '['), "%s", seen);
     for (p = seen; (end = strchr(p, '\n')) != NULL; p = end + 1) {
         char want[64];
         snprintf(want, sizeof want, "simclr epoch %d/%d  step %d/%d  loss ", lines + 1, EPOCHS, 2 * lines + 2,
                  2 * EPOCHS);
         *end = 0;
-        CHECK(!strncmp(p, want, strlen(want)) && strstr(p, "  top-1 ") && strstr(p, " images/s  "), "%s", p);
+        CHECK(!strncmp(p, want, strlen(want)) && strstr(p, "  top-1 ") && strstr(p, "  two 2.000  ") && strstr(p, " images/s  "),
+              "%s", p);
         lines++;
     }
     CHECK(lines == EPOCHS && !*p, "%d lines, then \"%s\"", lines, p);

@@ -28,12 +28,13 @@ static sslh_data make_data(sslh_ctx *c, int n) {
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(90, 1), f[2].values = sound;
     return sslh_data_from_fields(c, f, 3, n);
 }
-static sslh_net *convnet(sslh_ctx *c) {
+static sslh_net *convnet_kind(sslh_ctx *c, int map) {
     sslh_convnet_desc d;
     memset(&d, 0, sizeof d);
-    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9;
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9, d.map_output = map;
     return sslh_convnet(c, d);
 }
+static sslh_net *convnet(sslh_ctx *c) { return convnet_kind(c, 0); }
 /* Settings that keep the nets of these tests small; a method that is not here takes its defaults. */
 static const char *const small_settings[][2] = {
     {"simclr", "head_hidden=8,head_out=6"},
@@ -42,6 +43,7 @@ static const char *const small_settings[][2] = {
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
+    {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */
     {"moco", "queue=96,head_hidden=8,head_out=6"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
@@ -63,7 +65,7 @@ static int make_method(sslh_ctx *c, int which, sslh_method *m) {
         memset(&g, 0, sizeof g);
         g.kernels[0] = 6, g.kernels[1] = 4, g.strides[0] = 3, g.strides[1] = 2, g.width = 8, g.context = 6;
         encoder = sslh_conv_gru(c, g);
-    } else if (strcmp(info->encoder, "own") != 0) encoder = convnet(c);
+    } else if (strcmp(info->encoder, "own") != 0) encoder = convnet_kind(c, strcmp(info->encoder, "map") == 0);
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
         if (strcmp(small_settings[i][0], info->name) == 0) text = small_settings[i][1];
     memset(&none, 0, sizeof none);
@@ -298,22 +300,23 @@ static void one_result(void) {
 /* What a callback saw of a run, step by step and epoch by epoch, and what the run left. */
 #define TRACE_STEPS 12
 typedef struct trace {
-    float    loss[TRACE_STEPS], second[TRACE_STEPS], rate[TRACE_STEPS]; /* of step number .. + 1 */
-    float    epoch_loss[4], epoch_second[4], losses[4], result;
+    float    loss[TRACE_STEPS], number[TRACE_STEPS][8], rate[TRACE_STEPS]; /* of step number .. + 1 */
+    float    epoch_loss[4], epoch_number[4][8], losses[4], result;
     int      calls;
     uint64_t hash, stream;
     int64_t  stop, fail; /* the callback stops after this step; fails after that one, as a run that is killed */
 } trace;
 static int trace_callback(const sslh_train_info *t, void *user) {
     trace *k = (trace *)user;
+    int i;
     k->calls++;
+    for (i = 0; i < 8; i++)
+        *(t->epoch_end ? &k->epoch_number[t->epoch][i] : &k->number[t->step - 1][i]) = t->numbers[i].value;
     if (t->epoch_end) {
         k->epoch_loss[t->epoch] = t->loss;
-        k->epoch_second[t->epoch] = t->second;
         return 0;
     }
     k->loss[t->step - 1] = t->loss;
-    k->second[t->step - 1] = t->second;
     k->rate[t->step - 1] = t->lr;
     if (t->step == k->fail) sslh_fail(t->ctx, SSLH_E_USAGE, "killed");
     return t->step == k->stop;
@@ -348,16 +351,18 @@ static void same_run(int which, const char *how, int at, const trace *whole, con
         CHECK(rest->losses[i] == whole->losses[i], "method %d, %s step %d: .losses[%d] is %.9g, whole %.9g", which, how, at, i, (double)rest->losses[i],
               (double)whole->losses[i]);
     for (i = at; i < TRACE_STEPS; i++)
-        CHECK(rest->loss[i] == whole->loss[i] && rest->second[i] == whole->second[i] && rest->rate[i] == whole->rate[i],
+        CHECK(rest->loss[i] == whole->loss[i] && rest->rate[i] == whole->rate[i] &&
+                  memcmp(rest->number[i], whole->number[i], sizeof rest->number[i]) == 0,
               "method %d, %s step %d: step %d differs", which, how, at, i + 1);
     for (i = at / 4; i < epochs; i++)
-        CHECK(rest->epoch_loss[i] == whole->epoch_loss[i] && rest->epoch_second[i] == whole->epoch_second[i],
+        CHECK(rest->epoch_loss[i] == whole->epoch_loss[i] &&
+                  memcmp(rest->epoch_number[i], whole->epoch_number[i], sizeof rest->epoch_number[i]) == 0,
               "method %d, %s step %d: the means of epoch %d are %.9g, %.9g, whole %.9g, %.9g", which, how, at, i + 1, (double)rest->epoch_loss[i],
-              (double)rest->epoch_second[i], (double)whole->epoch_loss[i], (double)whole->epoch_second[i]);
+              (double)rest->epoch_number[i][0], (double)whole->epoch_loss[i], (double)whole->epoch_number[i][0]);
 }
 
 /* Every method, ended at every step in three ways (by the callback, by .max_steps, killed between two checkpoints) and
-   resumed: losses, second numbers, rates, means, random stream and weights are those of a run without an end. */
+   resumed: losses, further numbers, rates, means, random stream and weights are those of a run without an end. */
 static void resume(void) {
     static const char *const ways[3] = {"stopped by the callback after", "max_steps", "killed after"};
     const char *path = "build/resume.safetensors";
@@ -394,10 +399,10 @@ static void resume(void) {
                         traced(which, 1, p, &again);
                         CHECK(again.calls == 0, "%d calls", again.calls);
                         again.calls = rest.calls;
-                        memcpy(again.loss, rest.loss, sizeof rest.loss), memcpy(again.second, rest.second, sizeof rest.second);
+                        memcpy(again.loss, rest.loss, sizeof rest.loss), memcpy(again.number, rest.number, sizeof rest.number);
                         memcpy(again.rate, rest.rate, sizeof rest.rate);
                         memcpy(again.epoch_loss, rest.epoch_loss, sizeof rest.epoch_loss);
-                        memcpy(again.epoch_second, rest.epoch_second, sizeof rest.epoch_second);
+                        memcpy(again.epoch_number, rest.epoch_number, sizeof rest.epoch_number);
                         same_run(which, "again, first", at, &whole, &again);
                     }
                 }

@@ -104,8 +104,8 @@ static double placed(sslh_ctx *c, sslh_method *m, sslh_data data) {
     while (sslh_next_batch(loader, &batch)) {
         sslh_view_set views = {0, {0}, {0}};
         m->views(m, &batch, &views);
-        m->loss(m, &views, 0); /* sets .second */
-        right += (double)m->second * batch.count;
+        m->loss(m, &views, 0); /* sets .numbers */
+        right += (double)m->numbers[0].value * batch.count;
     }
     sslh_no_grad(c, 0);
     return right / (double)data.count;

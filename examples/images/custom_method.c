@@ -33,7 +33,7 @@ static sslh_tensor *barlow_loss(sslh_method *m, const sslh_view_set *v, int phas
     for (i = 0; i < d; i++) eye->data[i * d + i] = weight->data[i * d + i] = 1;
     loss = sslh_sum(c, sslh_mul(c, weight, sslh_square(c, sslh_sub(c, corr, eye))), SSLH_ALL, 0);
     /* mean of the diagonal: 1 is ideal */
-    m->second = sslh_item(sslh_mean(c, sslh_mul(c, corr, eye), SSLH_ALL, 0)) * (float)d;
+    m->numbers[0].value = sslh_item(sslh_mean(c, sslh_mul(c, corr, eye), SSLH_ALL, 0)) * (float)d;
     return loss;
 }
 
@@ -50,7 +50,7 @@ static sslh_method barlow_twins(sslh_ctx *c, sslh_net *encoder) {
     sslh_child(m.net, "head", head); /* registered: trained, saved and resumed with the method */
     m.views = barlow_views;
     m.loss = barlow_loss;
-    m.second_name = "diagonal";
+    m.numbers[0].name = "diagonal";
     m.min_batch = 2;
     m.defaults.optimizer.kind = SSLH_ADAM;
     m.defaults.lr = 2e-3f;

@@ -56,9 +56,10 @@ static void answer(int argc, char **argv) {
                 exit(2);
             }
             sslh_method_describe(m->name, text, sizeof text);
-            printf("%s: %s\n%s: \"%s\", %s\ninput: %s; encoder: %s; second number: %s\n\n"
-                   "fields for --set: name, default, what is allowed; then those of its training\n%s", m->title,
-                   m->learns_by, m->authors, m->paper, m->venue, m->input, m->encoder, m->second, text);
+            printf("%s: %s\n%s: \"%s\", %s\ninput: %s; encoder: %s; numbers beside the loss:", m->title, m->learns_by,
+                   m->authors, m->paper, m->venue, m->input, m->encoder);
+            for (i = 0; i < 8 && m->numbers[i]; i++) printf("%s %s", i ? "," : "", m->numbers[i]);
+            printf("\n\nfields for --set: name, default, what is allowed; then those of its training\n%s", text);
             exit(0);
         }
     }
@@ -131,7 +132,9 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         fprintf(stderr, "--method %s makes its own encoder: leave --encoder and --load out\n", s.method);
         exit(2);
     }
-    if (!s.encoder) s.encoder = m && strcmp(m->encoder, "any") && strcmp(m->encoder, "own") ? m->encoder : "convnet";
+    if (!s.encoder)
+        s.encoder = m && strcmp(m->encoder, "any") && strcmp(m->encoder, "map") && strcmp(m->encoder, "own") ? m->encoder
+                                                                                                             : "convnet";
     return s;
 }
 
@@ -156,10 +159,12 @@ static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_dat
     stop_on_error(c);
 }
 
-static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke) {
+/* map: its output is a map, where it can be. */
+static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int map, int smoke) {
     if (!strcmp(name, "convnet")) {
         sslh_convnet_desc d = {0};
         d.channels = data.channels;
+        d.map_output = map;
         return sslh_convnet(c, d);
     }
     if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34")) {
@@ -167,12 +172,14 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.channels = data.channels;
         d.depth = name[6] == '3' ? 34 : 18;
         d.width = smoke ? 16 : 64;
+        d.map_output = map;
         return sslh_resnet(c, d);
     }
     if (!strcmp(name, "nin")) {
         sslh_nin_desc d = {0};
         d.channels = data.channels;
         d.divide = smoke ? 4 : 1;
+        d.map_output = map;
         return sslh_nin(c, d);
     }
     if (!strcmp(name, "vit")) {
@@ -276,7 +283,7 @@ int main(int argc, char **argv) {
         load_sound(c, &o, &train, &test);
     else options_load(c, &o, &train, &test);
     if (!encoder && run && (!info || strcmp(info->encoder, "own") != 0))
-        encoder = make_encoder(c, s.encoder, train, o.smoke);
+        encoder = make_encoder(c, s.encoder, train, info && !strcmp(info->encoder, "map"), o.smoke);
     if (!encoder && !run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
         sslh_method m = sslh_method_make(c, s.method, encoder, train, s.set);

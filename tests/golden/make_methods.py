@@ -89,14 +89,18 @@ def linear(P, name, x):
     return F.linear(x, P[name + '.weight'], P.get(name + '.bias'))
 
 
-def convnet(P, prefix, x):
+def convmap(P, prefix, x):
     i = 1
     while prefix + 'conv%d.weight' % i in P:
         w = P[prefix + 'conv%d.weight' % i].permute(0, 3, 1, 2)
         x = F.conv2d(x.permute(0, 3, 1, 2), w, None, 2, 1).permute(0, 2, 3, 1)
         x = bn(P, prefix + 'bn%d' % i, x, True)
         i += 1
-    return x.mean((1, 2))
+    return x
+
+
+def convnet(P, prefix, x):
+    return convmap(P, prefix, x).mean((1, 2))
 
 
 def mlp(P, prefix, x):
@@ -174,6 +178,62 @@ def context(case, P, step, noise):
                 rows.append(torch.cat([f[n, i], f[n, 4]]))
                 label.append(7 - y)
     return F.cross_entropy(mlp(P, 'head.', torch.stack(rows)), torch.tensor(label))
+
+
+NUMBERS = []  # names and values of the further numbers of a step
+
+
+def inpainting(case, P, step, noise, phase=1):
+    side = 16 if case == 'inpainting_middle' else 8
+    x = image_input(case, 'images', (4, side, side, 3))
+    mask = torch.tensor((draw20(seed_of('mask ', case), 4 * side * side) % 3 == 0) * 1.0).reshape(4, side, side, 1)
+    overlap, a = {'inpainting': (1, 0.0), 'inpainting_middle': (2, 0.25), 'inpainting_blocks': (0, f32(0.9))}[case]
+    t = 2 * x - 1
+    turn = lambda z: z.permute(0, 3, 1, 2)
+    back = lambda z: z.permute(0, 2, 3, 1)
+
+    def paint():
+        u = (x - torch.tensor([0.25, 0.5, 0.625])) / torch.tensor([0.25, 0.375, 0.125]) * (1 - mask)
+        h = convmap(P, 'encoder.', u)
+        d = 'decoder.'
+        if d + 'channelwise' in P:
+            n, k, _, m = h.shape
+            h = torch.einsum('cij,njc->nic', P[d + 'channelwise'], h.reshape(n, k * k, m)).reshape(n, k, k, m)
+            h = bn(P, d + 'mix_bn', h @ P[d + 'mix.weight'].reshape(m, m).T, True)
+        for i in (1, 2):
+            w = P[d + 'deconv%d.weight' % i].permute(0, 3, 1, 2)
+            h = back(F.conv_transpose2d(turn(h), w, None, 2, 1))
+            if i == 1:
+                h = bn(P, d + 'bn1', h, True)
+        return torch.tanh(h)
+
+    def judge(z):
+        z = z[:, 4:12, 4:12] if case == 'inpainting_middle' else z * mask
+        for i in (1, 2, 3):
+            w = P['discriminator.conv%d.weight' % i].permute(0, 3, 1, 2)
+            z = back(F.conv2d(turn(z), w, None, 2, 1))
+            if i > 1:
+                z = bn(P, 'discriminator.bn%d' % i, z, False)
+            z = F.leaky_relu(z, f32(0.2))
+        return z.mean((1, 2)) @ P['discriminator.fc.weight'].T
+
+    if phase == 0:
+        with torch.no_grad():
+            y = paint()
+        loss = F.softplus(-judge(t)).mean() + F.softplus(judge(y)).mean()
+        NUMBERS.append(('D loss', loss))
+        return loss
+    y = paint()
+    reach = back(F.max_pool2d(turn(mask), 2 * overlap + 1, 1, overlap))
+    error = (y - t) ** 2
+    weight = 10 * (reach - mask) + mask
+    loss = (weight * error).sum() / (3 * reach.sum())
+    NUMBERS.append(('PSNR', -10 * torch.log10((mask * error / 4).sum() / (3 * mask.sum()))))
+    if a:
+        fooled = F.softplus(-judge(y)).mean()
+        NUMBERS.append(('G loss', fooled))
+        loss = (1 - a) * loss + a * fooled
+    return loss
 
 
 def vae(case, P, step, noise):
@@ -357,13 +417,19 @@ def optimizer(case, P, names, lr):
         return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
     if case.startswith('context'):
         return torch.optim.SGD(groups(f32(1e-4)), lr=lr, momentum=f32(0.9))
+    if case.startswith('inpainting'):  # the discriminator has a tenth of the rate
+        judges = [n.startswith('discriminator.') for n in names]
+        adam = lambda which, rate: torch.optim.Adam([p for p, j in zip(ps, judges) if j == which], lr=rate,
+                                                    betas=(0.5, f32(0.999)), eps=f32(1e-3))
+        return [adam(True, lr * f32(0.1)), adam(False, lr)] if any(judges) else [adam(False, lr)]
     if case.startswith(('vae', 'cpc')):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
 
 
 LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
-        'context': context, 'context_one': context, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
+        'context': context, 'context_one': context, 'inpainting': inpainting, 'inpainting_middle': inpainting,
+        'inpainting_blocks': inpainting, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
 
 
@@ -378,15 +444,24 @@ def finish(case, lr, streams, tensors):
     opt = optimizer(case, P, names, lr)
     for step in range(2):
         noise = lambda shape: torch.tensor([normal(11, streams[step] + 1, i) for i in range(int(np.prod(shape)))]).reshape(tuple(shape))
-        opt.zero_grad()
-        loss = LOSS[case](case, P, step, noise)
-        loss.backward()
-        opt.step()
+        total = 0
+        phases = opt if isinstance(opt, list) else [opt]
+        for phase, o in enumerate(phases):
+            for n in names:
+                P[n].grad = None
+            args = (phase,) if len(phases) > 1 else ()
+            loss = LOSS[case](case, P, step, noise, *args)
+            loss.backward()
+            o.step()
+            total += float(loss)
         while AFTER:
             AFTER.pop()()
         if case.startswith('moco'):
             moco_average(P)
-        print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, float(loss)))
+        print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, total))
+        while NUMBERS:
+            name, value = NUMBERS.pop(0)
+            print('    {"%s", "step%d %s", 0, %.12g},' % (case, step + 1, name, float(value)))
     for name, is_param, shape in tensors:
         d = (P[name].detach() - before[name]).double().reshape(-1)
         w = torch.tensor(draw(seed_of('weight ', name), d.numel()))
