@@ -35571,10 +35571,11 @@ SSLH_I_LEAN_END
            own, Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing,
            attention and losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors;
            a step that fails puts its states back; 8-bit images are resized with PIL's rounding; other bits of
-           cross-entropy and of sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,
-           are refused; checkpoints hold past losses, meters and settings, are written at every end of a run and refused
-           where settings differ; .max_steps leaves an update that .accumulate has begun for later; a load that fails
-           changes nothing; the encoder of a VAE can be loaded
+           cross-entropy and of sums over rows, which are more exact; files carry a checksum of all bytes,
+           and those of 0.1.0, which do not, are refused; checkpoints hold past losses, meters and settings,
+           are written at every end of a run and refused where settings differ; .max_steps leaves an update
+           that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can
+           be loaded
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
