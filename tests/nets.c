@@ -581,10 +581,12 @@ static void encoders(void) {
     CHECK(sslh_find(net, "bn2.running_var")->data[3] > 0 && sslh_find(net, "conv3.weight") != NULL, "names");
     works(sslh_convnet(c, conv), x, "convnet");
     conv.norm = 2;
+    x = sslh_normal(c, sslh_dim4(3, 13, 11, 1), 0, 1);
     has_shape(sslh_forward(sslh_convnet(c, conv), x), 2, 3, 12, 0, 0, "convnet with a group norm");
     CHECK(sslh_find(sslh_convnet(c, conv), "norm3.bias") && !sslh_find(sslh_convnet(c, conv), "conv3.bias"), "names");
     works(sslh_convnet(c, conv), x, "convnet with a group norm");
     conv.norm = SSLH_OFF;
+    x = sslh_normal(c, sslh_dim4(3, 13, 11, 1), 0, 1);
     CHECK(sslh_find(sslh_convnet(c, conv), "conv3.bias") && !sslh_find(sslh_convnet(c, conv), "norm3.bias"), "names");
     works(sslh_convnet(c, conv), x, "convnet without a norm");
     conv.norm = 0;

@@ -245,8 +245,8 @@ static const op_case table[] = {
     E("argmax", argmax, "3x5x7", NO_CHECK, -1), E("argmax_first", argmax, "9x5", NO_CHECK, 0), E("argmax_mid", argmax, "3x5x7", NO_CHECK, 1),
     E("softmax", softmax, "5x7l", 0, -1), E("softmax_first", softmax, "5x7l", 0, 0), E("softmax_mid", softmax, "3x5x7l", 0, 1), E("softmax_big", softmax, "35x1003l", NO_CHECK, 1),
     E("softmax_one", softmax, "5x1l", 0, -1), E("log_softmax", log_softmax, "5x7l", 0, -1), E("log_softmax_first", log_softmax, "5x7l", 0, 0),
-    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1), E("sinkhorn", sinkhorn, "9x5", NO_CHECK, 3, 0.05f), E("sinkhorn_default", sinkhorn, "9x5", NO_CHECK, 0, 0),
-    E("sinkhorn_sharp", sinkhorn, "7x4l", NO_CHECK, 1, 0.01f), E("sinkhorn_big", sinkhorn, "131x67", NO_CHECK, 5, 0.1f),
+    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1), E("sinkhorn", sinkhorn, "9x5n", NO_CHECK, 3, 0.05f), E("sinkhorn_default", sinkhorn, "9x5n", NO_CHECK, 0, 0),
+    E("sinkhorn_sharp", sinkhorn, "7x4n", NO_CHECK, 1, 0.0025f), E("sinkhorn_big", sinkhorn, "131x67n", NO_CHECK, 5, 0.1f),
     /* products: odd sizes, one row, one column, one k, batches */
     E("matmul", matmul, "5x7 7x9", 0, 0), E("matmul_1", matmul, "1x1 1x1", 0, 0), E("matmul_row", matmul, "1x13 13x17", 0, 0), E("matmul_col", matmul, "19x13 13x1", 0, 0),
     E("matmul_k1", matmul, "17x1 1x19", 0, 0), E("matmul_batch", matmul, "3x5x7 3x7x4", 0, 0), E("matmul_batch4", matmul, "2x3x5x7 2x3x7x4", 0, 0),
@@ -337,7 +337,7 @@ static const op_case table[] = {
     E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0), E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f), E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
     E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
     E("info_nce_own", info_nce, "5x7 5x7 5x11x7", 0, 0.5f), E("info_nce_own_one", info_nce, "1x7 1x7 1x1x7", 0, 0.2f), E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
-    E("accuracy", accuracy, "33x5l 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7 3x11i7", NO_CHECK, 3), E("accuracy_all", accuracy, "9x4 9i4", NO_CHECK, 4),
+    E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3), E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
 #if SSLH_WITH_VAE
     E("gaussian_kl", gaussian_kl, "4x7 4x7", 0, 0),
 #endif
