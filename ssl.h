@@ -15008,7 +15008,7 @@ SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterat
     const char *op = "sslh_sinkhorn";
     sslh_tensor *x;
     int i;
-    if (!sslh_i_begin(c, op, &scores, 1, 1) || !sslh_i_option_ok(c, op, "iterations", iterations, 0, INT_MAX))
+    if (!sslh_i_begin(c, op, &scores, 1, 1) || !sslh_i_within(c, op, "iterations", iterations, 0, INT_MAX))
         return sslh_i_dummy(c);
     if (scores->ndim != 2) {
         char text[96];
