@@ -1,9 +1,9 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   SimCLR, MoCo, contrastive predictive coding of sound, variational autoencoders, masked autoencoders, on tensors with
-   reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders, optimisers, probes and
-   pictures. It needs libc and libm, nothing else.
+   SimCLR, MoCo, contrastive predictive coding of sound and of images, variational autoencoders, masked autoencoders, on
+   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders,
+   optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -255,6 +255,7 @@
      sslh_nin       (N,C) or map      block1 ..                1,410,368               RotNet's encoder
      sslh_vit       (N,D) or tokens   block1 .., tokens        5,360,832               MAE; images of one fixed size
      sslh_conv_gru  tokens (N,T,D)    z, c                     5,847,040               CPC; sound
+     sslh_patch_encoder  map          -                        those of its encoder    patches of images, after CPC v2
 
    .map_output gives (N,H,W,C) instead of the average over all places, .token_output (N,1+P,D) instead of one token. A
    tap is an inner result with a name; an unknown name is an error that lists those there are:
@@ -363,6 +364,7 @@
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
      contrastive   cpc       van den Oord et al. 2018 sslh_cpc     sslh_info_nce       top-1 (sound)
+     contrastive   cpc2      Henaff et al. 2020     sslh_cpc2      sslh_info_nce       top-1 (patches)
      masked        mae       He et al. 2022         sslh_mae       -                   explained
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -583,8 +585,8 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>mae >>methods
-                      >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>mae
+                      >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1011,6 +1013,10 @@ SSLH_API sslh_tensor *sslh_cumsum(sslh_ctx *c, sslh_tensor *x, int axis);
 /* e^x / sum e^x along one axis (negative: from the end), and its logarithm; the maximum is taken away first. */
 SSLH_API sslh_tensor *sslh_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
 SSLH_API sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis);
+/* Sinkhorn and Knopp 1967, as SwAV assigns samples to prototypes (Caron et al. 2020): scores (N,K) -> (N,K),
+   e^(scores / eps) whose columns and then rows are divided by their sums, iterations times over, so that rows sum to 1
+   and columns nearly to N / K. No gradient. iterations 0 means 3, eps 0 means 0.05. */
+SSLH_API sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterations, float eps);
 
 /* --- products --- */
 /* (..,M,K) x (..,K,N) -> (..,M,N). Leading axes broadcast as in element-wise operations, (2,1,M,K) x (5,K,N) ->
@@ -1144,7 +1150,8 @@ SSLH_API sslh_tensor *sslh_pad_ex(sslh_ctx *c, sslh_tensor *x, int axis, int bef
                                   float value);
 /* x repeated to the shape by the rules of element-wise operations: a copy. Its gradient is summed over the repeats. */
 SSLH_API sslh_tensor *sslh_broadcast(sslh_ctx *c, sslh_tensor *x, sslh_shape shape);
-/* Rows of table (K,D) by index (any shape, I32) -> index shape + D. An index outside 0..K-1 is an error. */
+/* Rows of table (K,..), of any type, by index (any shape, I32) -> index shape + (..): embeddings of tokens, images in
+   another order. An index outside 0..K-1 is an error. */
 SSLH_API sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index);
 /* x (N,T,..), index (N,J) I32 -> (N,J,..): row index[n][j] of sample n, e.g. the kept tokens of each image. An index
    outside 0..T-1 is an error. */
@@ -1256,11 +1263,15 @@ SSLH_API sslh_tensor *sslh_kl_div(sslh_ctx *c, sslh_tensor *log_prob, sslh_tenso
 /* NT-Xent (Chen et al. 2020, eq. 1): z0, z1 (N,D), row n of both from one image; rows are normalised inside.
    temperature above 0; N = 1 is an error (no negatives). ln(2N-1) when all rows are equal. */
 SSLH_API sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float temperature);
-/* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D): the logits are
-   [q.k, q.negatives'] / temperature; NULL: the other rows of k are the negatives (N > 1). Rows are not normalised here:
-   sslh_l2_normalize first, as the papers do. Gradients to q and k, and to negatives if they want one. */
+/* InfoNCE (van den Oord et al. 2018, eq. 4): q, k (N,D); k[i] is the positive of q[i]. negatives (K,D), which all rows
+   share, or (N,K,D), row i's own: the logits are [q.k, q.negatives'] / temperature; NULL: the other rows of k are the
+   negatives (N > 1). Rows are not normalised here: sslh_l2_normalize first, as the papers do. Gradients to q and k, and
+   to negatives if they want one. */
 SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature);
+/* The share, 0 to 1, of labels (..) I32 in 0..K-1 that are among the k classes with the largest logits (..,K), as
+   sslh_topk orders them; k from 1 to K. No loss: it has no gradient. */
+SSLH_API sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k);
 
 /* ================================================================================================================== */
 /*  >>api-nets      nets, named parameters, layers                                                                    */
@@ -1458,9 +1469,12 @@ typedef struct sslh_convnet_desc {
     int channels;   /* of the input; default 3 */
     int widths[8];  /* of the blocks, ended by 0; default 32, 64, 128, 256 */
     int map_output; /* 1: (N,H,W,C) instead of the global average (N,C) */
+    int norm;       /* before each ReLU; default batch norm; g above 0: group norm of g groups; 1: of all, a layer
+                       norm of the map. With these no sample sees another (CPC v2). g divides the widths; SSLH_OFF:
+                       none */
 } sslh_convnet_desc;
-/* (N,H,W,C) -> (N, last width): blocks of a 3x3 convolution with stride 2 (sides H -> (H+1)/2), batch norm and ReLU,
-   then the global average. Initial values of He et al. 2015. Taps: block1 .. */
+/* (N,H,W,C) -> (N, last width): blocks of a 3x3 convolution with stride 2 (sides H -> (H+1)/2), a norm and ReLU, then
+   the global average. Initial values of He et al. 2015. Taps: block1 .. */
 SSLH_API sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc);
 
 typedef struct sslh_resnet_desc {
@@ -1518,6 +1532,17 @@ typedef struct sslh_conv_gru_desc {
    output, which knows the past only. Taps: z (N,T',width), c. Two child nets, local and context; PyTorch's initial
    values, but for biases of 0 in the convolutions. */
 SSLH_API sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc);
+
+typedef struct sslh_patch_encoder_desc {
+    int side;        /* images are resized to side x side first, bicubically; default: they stay as they are */
+    int patch;       /* side of a patch in pixels; default: the encoder's .image, or else a quarter of the height */
+    int stride;      /* pixels from one patch to the next; default half a patch */
+} sslh_patch_encoder_desc;
+/* (N,H,W,C) -> (N,R,S,D): the encoder on each of R x S overlapping patches by itself; maps and tokens of a patch are
+   averaged. For whole images after training on patches: features are the mean over all patches, or by .pool_grid. The
+   encoder becomes a child and stays usable; its preprocessing is copied when the net is made. sslh_load_net cannot
+   build such a net: save the encoder. */
+SSLH_API sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch_encoder_desc desc);
 
 /* ================================================================================================================== */
 /*  >>api-weights   weights in files, preprocessing, features of pixels                                               */
@@ -2046,8 +2071,9 @@ struct sslh_method_info {
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
     const char *input;      /* "images", "square images", "sound" */
-    const char *encoder;    /* "any"; "map": one whose output is a map; "vit": a transformer on patches; "conv_gru":
-                               sslh_conv_gru or two nets in one like it; "own": the method makes it, NULL is passed */
+    const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
+                               transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it; "own": the
+                               method makes it, NULL is passed */
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
     const char *function;   /* "sslh_simclr" */
     const char *loss;       /* the pure loss function, "sslh_nt_xent"; "" when there is none */
@@ -2331,6 +2357,50 @@ typedef struct sslh_cpc_desc {
    top-1, the share of predictions whose score is best for the right place. Training: batch=8 optimizer=adam lr=2e-4
    schedule=constant warmup=0. */
 SSLH_API sslh_method sslh_cpc(sslh_ctx *c, sslh_net *encoder, sslh_cpc_desc desc);
+#endif
+
+#ifndef SSLH_WITH_CPC2
+#define SSLH_WITH_CPC2 SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_CPC2)
+#undef SSLH_WITH_CPC2
+#define SSLH_WITH_CPC2 1
+#endif
+#if SSLH_WITH_CPC2
+/* Contrastive predictive coding of images, version 2 (Henaff, Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord:
+   "Data-efficient image recognition with contrastive predictive coding", ICML 2020). */
+typedef struct sslh_cpc2_desc {
+    int   side;               /* images are resized to side x side, 1 to 4096, unless .views has a size of its own;
+                                 default auto (0): they stay as they are */
+    int   patch;              /* side of a patch in pixels, 1 to 4096; default auto (0): the encoder's .image if it has
+                                 one, else a quarter of the image */
+    int   stride;             /* pixels from patch to patch, 1 to 4096; default auto (0): half a patch */
+    int   directions;         /* 1: rows of patches from those above; 2: from those below too; 3: columns from those on
+                                 the left too; 4: and from those on the right; 1 to 4; default 4 */
+    int   first;              /* distance of the nearest row that is predicted, 1 to 64; default auto (0): the nearest
+                                 that shares no pixels with the last row seen, 2 with patches that overlap by half */
+    int   steps;              /* K, rows that are predicted, 1 to 64; default 3 */
+    int   negatives;          /* J, beside the positive, 1 to 65536; default 256; where the batch has no more
+                                 places than that: all, each once, as in the paper */
+    int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
+                                 image, 2: of other images only; default 0 */
+    int   target;             /* width of what is predicted, 1 to 1048576; default 64 */
+    float scale;              /* s, of the predictions, above 0; default 0.1 */
+    int   context_blocks;     /* of the context network, each of which sees a row more, 1 to 16; default 3 (small
+                                 images; 5 in the paper) */
+    int   context_hidden;     /* width inside these blocks, 1 to 1048576; default 64 (small images; 256 in the paper) */
+    float drop;               /* share of the patches that keep one colour channel, the others having none, 0 to 1;
+                                 default 0 (all in the paper, whose images are large) */
+    int   allow_batch_norm;   /* default 0: an encoder with batch norm is an error; 1: it is not */
+    const sslh_recipe *patch_views; /* of each patch by itself; default auto: flip 0.5, jitter 0.8 of 0.4 0.4 0.4 0.1,
+                                 grey 0.25; its mean and std are not used */
+    const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+} sslh_cpc2_desc;
+/* encoder: any output (maps and tokens are averaged), but none in which samples meet, as in batch norm: sslh_convnet
+   with .norm 1, sslh_vit. It sees patches, normalised by the data's mean and deviation; sslh_patch_encoder makes
+   features of whole images from it. Errors: a grid with fewer rows than are to be predicted, patches of another size
+   than the encoder takes. Second number: top-1, the share of predictions whose score is best for the right patch.
+   Training: batch=64 optimizer=adam lr=1e-3 schedule=cosine warmup=1. */
+SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc desc);
 #endif
 
 #ifndef SSLH_WITH_MAE
@@ -3575,7 +3645,8 @@ typedef struct sslh_i_ntx {
 /* InfoNCE, likewise. */
 typedef struct sslh_i_nce {
     const struct sslh_i_kernels *kern; /* engine, as per_task */
-    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D) or NULL */
+    const sslh_real *q, *k, *n;   /* (N,D) (N,D) (K,D), (N,K,D) or NULL */
+    int own_n;                    /* 1: n is (N,K,D), negatives of each row's own */
     sslh_real *dq, *dk;
     sslh_real *x, *most, *lsum; /* (rows of the block, columns) (N) (N); log sum exp is most + lsum */
     sslh_real *loss, *hit;      /* (N) (N) */
@@ -3679,7 +3750,9 @@ typedef struct sslh_i_view_job {
     sslh_i_taps      *tables;      /* taps of every crop length 1 .. length, or NULL: one table serves both axes */
     int               length;
     int               height, width, channels, n, per_task;
-    uint64_t          seed, stream;
+    uint64_t          seed;
+    const uint64_t   *streams;     /* of sslh_augment: one for every each images */
+    int               each;
     int               epoch, view; /* of sslh_views */
     const int32_t    *index;       /* n sample numbers, or NULL: sslh_augment */
     const sslh_data  *data;
@@ -3782,6 +3855,15 @@ SSLH_I_FN sslh_tensor *sslh_i_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor 
                                       float *top1);
 SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                        float temperature, float *top1);
+SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
+                                          int from);
+SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from);
+SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
+                                         const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
+                                         float *top1);
+SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch, int *stride);
+SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
+                                      int each);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
@@ -3827,6 +3909,7 @@ SSLH_I_FN void sslh_i_ntx_slopes(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
+SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k);
 
 /* --- part II: axes and what is picked along them (>>shapes) --- */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim);
@@ -3897,7 +3980,7 @@ SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, cons
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
      >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>mae    one section for each method
+     >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4094,18 +4177,9 @@ SSLH_I_FN int sslh_i_numbers(const sslh_number *number) {
 /* Share of rows of logits (N,K) whose largest entry is the label.
    Ties go to the lower class, as sslh_argmax. */
 SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels) {
-    size_t n, k, rows, width;
-    int right = 0;
     if (!logits || SSLH_I_BAD(logits->ctx) || logits->ndim != 2) return 0.0f;
-    rows = (size_t)logits->shape[0];
-    width = (size_t)logits->shape[1];
-    for (n = 0; n < rows; n++) {
-        size_t best = 0;
-        for (k = 1; k < width; k++)
-            if (logits->data[n * width + k] > logits->data[n * width + best]) best = k;
-        right += (int32_t)best == labels[n];
-    }
-    return (float)right / (float)rows;
+    return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
+           (float)logits->shape[0];
 }
 
 /* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
@@ -5945,7 +6019,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_reorder(sslh_ctx *c, sslh_tensor *x, sslh_ten
         if (!index) return sslh_i_dummy(c);
         for (i = 0; i < n; i++) index->ints[order->ints[i]] = i;
     }
-    return sslh_reshape(c, sslh_embedding(c, sslh_reshape(c, x, sslh_dim2(n, -1)), index), sslh_shape_of(x));
+    return sslh_embedding(c, x, index);
 }
 
 /* (1), (6): queries (N,D) of images x (N,H,W,C) */
@@ -6169,69 +6243,34 @@ SSLH_I_FN void sslh_i_cpc_prepare(sslh_method *m, sslh_data data) {
         sslh_fail(m->ctx, SSLH_E_USAGE, "sslh_cpc: the data have no audio field");
 }
 
-/* The draws of (4) are whole numbers below 2^31: the number of places is not known before the encoder has run. */
+/* The draws become places when the encoder has run and their number is known. */
 SSLH_I_FN void sslh_i_cpc_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
     const sslh_field *audio = sslh_i_field_of(&batch->data, SSLH_FIELD_AUDIO);
-    int rows = s->d.from == 1 ? batch->count : 1, i, j;
     sslh_audio_recipe r;
-    sslh_tensor *draws;
     memset(&r, 0, sizeof r);
     r.crop = audio ? SSLH_I_MIN(s->d.crop, audio->shape.size[0]) : 0;
     sslh_view_add(out, "sound", sslh_audio_views(c, *batch, r, 0)); /* (N,T,C) */
-    if (SSLH_I_BAD(c)) return;
-    draws = sslh_i_new(c, "sslh_cpc", SSLH_I32, sslh_dim2(rows, s->d.negatives)); /* (1,J), or (N,J) within clips */
-    if (!draws) return;
-    for (i = 0; i < rows; i++) {
-        uint64_t stream = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
-        for (j = 0; j < s->d.negatives; j++)
-            draws->ints[i * s->d.negatives + j] =
-                (int32_t)(sslh_random_u32(batch->seed, stream, (uint64_t)j) >> 1);
-    }
-    sslh_view_add(out, "draws", draws);
+    if (!SSLH_I_BAD(c))
+        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc", batch, s->d.negatives, s->d.from)); /* of (4) */
 }
 
-/* What is added to the scores of step k (N,T-k,J) of the negatives at places (1,J) or (N,J): -1e30, which softmax makes
-   0, where a negative is the positive itself or, with .from 2, of the same clip; otherwise 0. */
-SSLH_I_FN sslh_tensor *sslh_i_cpc_mask(sslh_ctx *c, const sslh_tensor *places, int N, int T, int k, int from) {
-    int J = places->shape[1], M = T - k, n, t, j;
-    sslh_tensor *mask = sslh_zeros(c, sslh_dim3(N, M, J));
-    for (n = 0; n < N && !SSLH_I_BAD(c); n++)
-        for (j = 0; j < J; j++) {
-            int at = from == 1 ? places->ints[n * J + j] : places->ints[j] - n * T; /* in this clip, if it is there */
-            if (at < 0 || at >= T) continue;
-            for (t = from == 2 ? 0 : at - k; t < (from == 2 ? M : at - k + 1); t++)
-                if (t >= 0 && t < M) mask->data[((size_t)n * (size_t)M + (size_t)t) * (size_t)J + (size_t)j] =
-                    SSLH_I_R(-1e30);
-        }
-    return mask;
-}
-
-/* -log of the share in (3) for one k: prediction W_k c (N,T,D), z (N,T,D), negatives (J,D) or (N,J,D). */
-SSLH_I_FN sslh_tensor *sslh_i_cpc_step(sslh_ctx *c, sslh_tensor *prediction, sslh_tensor *z, sslh_tensor *negatives,
-                                       const sslh_tensor *places, int k, int from, float *top1) {
-    int N = z->shape[0], T = z->shape[1], D = z->shape[2], M = T - k, J = places->shape[1], i;
-    sslh_tensor *q = sslh_slice(c, prediction, 1, 0, M), *p = sslh_slice(c, z, 1, k, T), *score[2], *label;
-    score[0] = sslh_sum(c, sslh_mul(c, q, p), SSLH_AXIS(2), 1); /* (2) of the positives: (N,M,D) -> (N,M,1) */
-    if (from != 1) q = sslh_reshape(c, q, sslh_dim2(N * M, D));
-    score[1] = sslh_reshape(c, sslh_matmul_ex(c, q, negatives, 0, 1), sslh_dim3(N, M, J)); /* (N,M,J) */
-    score[1] = sslh_add(c, score[1], sslh_i_cpc_mask(c, places, N, T, k, from));
-    score[0] = sslh_reshape(c, sslh_concat(c, score, 2, 2), sslh_dim2(N * M, 1 + J)); /* the positive is class 0 */
-    label = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_cpc", SSLH_I32, sslh_dim1(N * M));
-    if (!label) return sslh_i_dummy(c);
-    for (i = 0; i < N * M; i++) label->ints[i] = 0;
-    *top1 += sslh_i_accuracy(score[0], label->ints);
-    return sslh_cross_entropy(c, score[0], label);
+/* The places t + k of all clips, t = 0 .. T-k-1: (N (T-k)) */
+SSLH_I_FN sslh_tensor *sslh_i_cpc_ahead(sslh_ctx *c, int N, int T, int k) {
+    int M = T - k, i;
+    sslh_tensor *place = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_cpc", SSLH_I32, sslh_dim1(N * M));
+    if (!place) return sslh_i_dummy(c);
+    for (i = 0; i < N * M; i++) place->ints[i] = i / M * T + i % M + k;
+    return place;
 }
 
 SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc *s = (const sslh_i_cpc *)m->self;
-    sslh_tensor *draws = sslh_view_get(v, "draws"), *x = sslh_view_get(v, "sound"), *loss = NULL, *z, *y, *negatives;
+    sslh_tensor *x = sslh_view_get(v, "sound"), *loss = NULL, *z, *y, *places, *negatives;
     float top1 = 0;
     int N, T, D, K = s->d.steps, k;
-    size_t i;
     (void)phase;
     z = sslh_forward(sslh_child_at(m->encoder, 0), x); /* (1): (N,T,D) */
     y = sslh_forward(sslh_child_at(m->encoder, 1), z); /* c: (N,T,H) */
@@ -6246,13 +6285,13 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
     D = z->shape[2];
     y = sslh_reshape(c, y, sslh_dim2(N * T, -1));
     y = sslh_reshape(c, sslh_forward(s->predictor, y), sslh_dim4(N, T, K, D)); /* W_k c_t for all k */
-    for (i = 0; i < draws->count; i++) /* (4): places from draws below 2^31 */
-        draws->ints[i] = (int32_t)(((int64_t)draws->ints[i] * (s->d.from == 1 ? T : N * T)) >> 31);
-    negatives = s->d.from == 1 ? sslh_gather(c, z, draws) /* (N,J,D) */
-        : sslh_embedding(c, sslh_reshape(c, z, sslh_dim2(N * T, D)), sslh_reshape(c, draws, sslh_dim1(-1))); /* (J,D) */
-    for (k = 1; k <= K && !SSLH_I_BAD(c); k++) {
-        sslh_tensor *q = sslh_reshape(c, sslh_slice(c, y, 2, k - 1, k), sslh_dim3(N, T, D)), *part;
-        part = sslh_i_cpc_step(c, q, z, negatives, draws, k, s->d.from, &top1); /* (3) */
+    z = sslh_reshape(c, z, sslh_dim2(N * T, D));
+    places = sslh_i_places_of(c, "sslh_cpc", sslh_view_get(v, "draws"), N, T, s->d.from); /* (4): (1,J) or (N,J) */
+    negatives = sslh_embedding(c, z, places); /* (1,J,D) or (N,J,D) */
+    for (k = 1; k <= K && !SSLH_I_BAD(c); k++) { /* (3) */
+        sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 2, k - 1, k), 1, 0, T - k), *part; /* W_k c_t, t = 1 .. T-k */
+        q = sslh_reshape(c, q, sslh_dim2(N * (T - k), D));
+        part = sslh_i_places_nce(c, q, z, sslh_i_cpc_ahead(c, N, T, k), places, negatives, T, s->d.from, &top1);
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     m->numbers[0].value = top1 / (float)K;
@@ -6291,6 +6330,301 @@ SSLH_I_FN sslh_method sslh_i_cpc_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
     return sslh_cpc(c, encoder, *(const sslh_cpc_desc *)desc);
 }
 #endif /* SSLH_WITH_CPC */
+
+/* ================================================================================================================== */
+/*  >>cpc2          contrastive predictive coding of images                                                           */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_CPC2
+/* Henaff, Srinivas, De Fauw, Razavi, Doersch, Eslami, van den Oord: "Data-efficient image recognition with contrastive
+   predictive coding", ICML 2020; of images first: van den Oord, Li, Vinyals, arXiv 2018. There is no code of the
+   authors'; what the text leaves open follows the pseudo-code in their appendix.
+
+   Learns from: the patches of an image in their grid. Whoever has seen the upper rows is to tell which patch comes
+   further down, among patches of this image and of others. For that an encoder that sees one patch at a time has to say
+   what it is a patch of.
+
+       x_ij                     overlapping patches of an image in a grid of R rows and S columns, each augmented
+                                by itself: its colours and its mirror image are no help                       (1)
+       z_ij = f(x_ij)           encoder f; (N,R,S,D) for N images                                             (2)
+       c_ij = g(z)_ij           convolutions g that see row i and those above it, none below                  (3)
+       F_k(z, c_ij) = s (W_k c_ij) . V z,  k = k_0 .. k_0 + K - 1                                             (4)
+       L = mean over k, i and j of -log( e^F_k(z_(i+k)j, c_ij) / sum over z in Z of e^F_k(z, c_ij) )          (5)
+       Z = z_(i+k)j and J negatives: places drawn from the batch                                              (6)
+
+   Up to four directions: the same from below, from the left and from the right on a turned grid, each with a g and W_k
+   of its own, V for all; L is then the mean over the directions.
+   g: blocks x + h(x) of convolutions 1 x 1, 1 x 3, then 2 x 1 under a row of zeros, which lets a row see the one above,
+   and 1 x 1.
+   Defaults: the paper's, with a smaller g, fewer negatives and a higher rate for small images and short runs. An
+   encoder for which all patches are equal has the loss ln(J + 1), or less where a negative was left out.
+   Traps: batch norm gives the patches of a batch something in common, by which they tell one another what they are, and
+   the loss falls without the features becoming better (hence the error); the nearest row shares pixels with the last
+   one seen (hence k_0 = 2 for patches that overlap by half); colours run through an image (hence augmented patches);
+   small images have small patches, in which there is little to recognise. */
+
+static const sslh_setting sslh_i_cpc2_settings[] = {
+    {SSLH_I_FIELD(sslh_cpc2_desc, side), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, patch), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, stride), SSLH_SETTING_INT, "auto", "1 to 4096"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, directions), SSLH_SETTING_INT, "4", "1 to 4"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, first), SSLH_SETTING_INT, "auto", "1 to 64"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, steps), SSLH_SETTING_INT, "3", "1 to 64"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, negatives), SSLH_SETTING_INT, "256", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, from), SSLH_SETTING_INT, "0", "0 to 2"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, target), SSLH_SETTING_INT, "64", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, scale), SSLH_SETTING_REAL, "0.1", "above 0"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, context_blocks), SSLH_SETTING_INT, "3", "1 to 16"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, context_hidden), SSLH_SETTING_INT, "64", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, drop), SSLH_SETTING_REAL, "0", "0 to 1"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, allow_batch_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_cpc2_desc, patch_views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_cpc2_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_cpc2_training[] = "batch=64 optimizer=adam lr=1e-3 schedule=cosine warmup=1";
+
+/* target: V. direction: g and all W_k of each direction. */
+typedef struct sslh_i_cpc2 { sslh_cpc2_desc d; sslh_recipe views, patch_views; sslh_net *target, *direction[4];
+    } sslh_i_cpc2;
+
+SSLH_I_FN void sslh_i_cpc2_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_cpc2 *s = (sslh_i_cpc2 *)m->self;
+    sslh_i_normalise_by_data(&s->patch_views, m->encoder, data);
+}
+
+/* (1): x (N,H,W,C) in [0,1] -> (N,R,S,p,p,C), normalised. Patches of image n draw from streams[n]; which channel one
+   keeps is its draws 2^48 and later. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_cut(sslh_method *m, sslh_tensor *x, const uint64_t *streams) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
+    int N, R, S, p = s->d.patch, stride = s->d.stride, i, *how;
+    if (SSLH_I_BAD(c) || !sslh_i_patch_sides(c, "sslh_cpc2", m->encoder, x->shape[1], x->shape[2], &p, &stride))
+        return sslh_i_dummy(c);
+    N = x->shape[0];
+    R = (x->shape[1] - p) / stride + 1;
+    S = (x->shape[2] - p) / stride + 1;
+    x = sslh_reshape(c, sslh_unfold(c, x, p, p, stride, stride), sslh_dim4(N * R * S, p, p, -1));
+    x = sslh_i_augment(c, x, s->patch_views, streams, R * S);
+    how = s->d.drop > 0 ? (int *)sslh_i_scratch(c, (size_t)(N * R * S) * sizeof *how) : NULL;
+    for (i = 0; i < N * R * S && how; i++) {
+        uint64_t draw = ((uint64_t)1 << 48) + 2 * (uint64_t)(i % (R * S)), stream = streams[i / (R * S)];
+        how[i] = sslh_random_uniform(c->desc.seed, stream, draw) < s->d.drop
+            ? SSLH_I_CHANNEL + (int)sslh_random_below(c->desc.seed, stream, draw + 1, 3) : SSLH_I_COLOUR;
+    }
+    if (how) x = sslh_i_recolour(c, x, how); /* normalised already: what is dropped has the mean of its channel */
+    sslh_i_unscratch(c, how);
+    if (SSLH_I_BAD(c)) return x;
+    return sslh_reshape(c, x, sslh_dim6(N, R, S, x->shape[1], x->shape[2], x->shape[3]));
+}
+
+SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
+    sslh_recipe views = s->views;
+    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    int i;
+    if (!streams || SSLH_I_BAD(c)) return;
+    if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
+    for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
+    sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, sslh_views(c, *batch, views, 0), streams)); /* (N,R,S,p,p,C) */
+    sslh_i_unscratch(c, streams);
+    if (!SSLH_I_BAD(c))
+        sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* of (6) */
+}
+
+/* z (N,R,S,D) of patches (N,R,S,p,p,C), (2): all patches of a batch pass the encoder as one batch of N R S. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_encode(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m->ctx;
+    int N, R, S;
+    if (SSLH_I_BAD(c)) return x;
+    N = x->shape[0], R = x->shape[1], S = x->shape[2];
+    x = sslh_reshape(c, x, sslh_dim4(N * R * S, x->shape[3], x->shape[4], x->shape[5]));
+    x = sslh_i_pool_features(c, sslh_forward(m->encoder, x)); /* (N R S,D) */
+    return sslh_reshape(c, x, sslh_dim4(N, R, S, -1));
+}
+
+/* A grid (N,R,S,D) turned so that what direction predicts lies in lower rows: 0 as it is, 1 upside down, 2 rows and
+   columns exchanged, 3 both. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_turn(sslh_ctx *c, sslh_tensor *x, int direction) {
+    if (direction >= 2) x = sslh_transpose(c, x, 1, 2);
+    if (direction % 2 && !SSLH_I_BAD(c)) x = sslh_slice_ex(c, x, 1, x->shape[1] - 1, -1, -1);
+    return x;
+}
+
+/* (3), and the W_k c of (4): z (N,R,S,D) -> (N,R,S,K E). Entries: weight and bias of the four convolutions of each
+   block, then all W_k in one matrix. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_context(sslh_net *net, sslh_tensor *z, const void *self) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    int blocks = *(const int *)self, b;
+    for (b = 0; b < blocks; b++) {
+        sslh_tensor *x = z;
+        int i;
+        for (i = 0; i < 4; i++) {
+            sslh_conv_desc conv;
+            memset(&conv, 0, sizeof conv);
+            conv.pad_w = i == 1; /* the convolution of 1 x 3 keeps the columns */
+            conv.activation = i == 0 || i == 2 ? SSLH_RELU : SSLH_LINEAR;
+            if (i == 2) x = sslh_pad(c, x, 1, 1, 0, 0); /* above the first row; the lowest convolution sees no more */
+            x = sslh_conv2d(c, x, sslh_param(net, 8 * b + 2 * i), sslh_param(net, 8 * b + 2 * i + 1), conv);
+        }
+        z = sslh_add(c, z, x);
+    }
+    z = sslh_relu(c, z);
+    if (sslh_tap(net, "c", z)) return z;
+    return sslh_linear(c, z, sslh_param(net, 8 * blocks), NULL);
+}
+SSLH_I_FN sslh_net *sslh_i_cpc2_context_new(sslh_ctx *c, const sslh_cpc2_desc *d, int width) {
+    static const int kernel[4][2] = {{1, 1}, {1, 3}, {2, 1}, {1, 1}};
+    int out = SSLH_I_BAD(c) ? 1 : d->steps * d->target, b, i;
+    sslh_net_desc n;
+    sslh_net *net;
+    memset(&n, 0, sizeof n);
+    n.name = "context";
+    n.forward = sslh_i_cpc2_context;
+    n.self = &d->context_blocks;
+    n.self_size = sizeof d->context_blocks;
+    n.kind = SSLH_MAP;
+    n.width = out;
+    n.channels = width;
+    net = sslh_net_new(c, n);
+    for (b = 0; b < d->context_blocks && !SSLH_I_BAD(c); b++)
+        for (i = 0; i < 4; i++) {
+            char name[32];
+            int o = i == 3 ? width : d->context_hidden, in = i == 0 ? width : d->context_hidden;
+            snprintf(name, sizeof name, "block%d.conv%d", b + 1, i + 1);
+            sslh_i_sub_new(net, name, "weight", 1, SSLH_F32, sslh_dim4(o, kernel[i][0], kernel[i][1], in),
+                           SSLH_INIT_FAN_IN, 0);
+            sslh_i_sub_new(net, name, "bias", 1, SSLH_F32, sslh_dim1(o), SSLH_INIT_ZERO, 0);
+        }
+    sslh_param_new(net, "predict.weight", sslh_dim2(out, width), SSLH_INIT_FAN_IN, 0);
+    return net;
+}
+
+/* (4) and (5) of one direction, summed over k: z (N,R,S,D), targets V z (N,R,S,E), both turned. */
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_predict(sslh_method *m, int direction, int first, sslh_tensor *z,
+                                           sslh_tensor *target, sslh_tensor *draws, float *top1) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
+    int N = z->shape[0], R = z->shape[1], S = z->shape[2], E = s->d.target, K = s->d.steps, k, i;
+    sslh_tensor *y, *places, *negatives, *loss = NULL;
+    y = sslh_scale(c, sslh_forward(s->direction[direction], z), s->d.scale); /* s W_k c: (N,R,S,K E) */
+    target = sslh_reshape(c, target, sslh_dim2(N * R * S, E));
+    places = sslh_i_places_of(c, "sslh_cpc2", draws, N, R * S, s->d.from); /* (6): (1,J) or (N,J) */
+    negatives = sslh_embedding(c, target, places);                         /* (1,J,E) or (N,J,E) */
+    for (k = first; k < first + K && !SSLH_I_BAD(c); k++) {
+        int M = (R - k) * S; /* places of an image that are predicted from k rows above */
+        sslh_tensor *q = sslh_slice(c, sslh_slice(c, y, 1, 0, R - k), 3, (k - first) * E, (k - first + 1) * E), *part;
+        sslh_tensor *positive = sslh_i_new(c, "sslh_cpc2", SSLH_I32, sslh_dim1(N * M));
+        if (!positive) break;
+        for (i = 0; i < N * M; i++) positive->ints[i] = i / M * R * S + i % M + k * S;
+        part = sslh_i_places_nce(c, sslh_reshape(c, q, sslh_dim2(N * M, E)), target, positive, places, negatives, R * S,
+                                 s->d.from, top1);
+        loss = loss ? sslh_add(c, loss, part) : part;
+    }
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : loss;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
+    sslh_tensor *x = sslh_view_get(v, "patches"), *z, *target, *loss = NULL;
+    float top1 = 0;
+    int stride = s->d.stride, p, first = s->d.first, least, i;
+    (void)phase;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    p = x->shape[3];
+    if (!stride) stride = SSLH_I_MAX(p / 2, 1);
+    if (!first) first = (p - 1) / stride + 1; /* k_0: the nearest row without a pixel in common */
+    least = s->d.directions > 2 ? SSLH_I_MIN(x->shape[1], x->shape[2]) : x->shape[1];
+    if (first + s->d.steps > least) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_cpc2: a grid of %d x %d patches has no rows at a distance of %d (.first %d, "
+                  ".steps %d): more or smaller patches or fewer steps are needed", x->shape[1], x->shape[2],
+                  first + s->d.steps - 1, first, s->d.steps);
+        return sslh_i_dummy(c);
+    }
+    z = sslh_i_cpc2_encode(m, x); /* (N,R,S,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    target = sslh_forward(s->target, sslh_reshape(c, z, sslh_dim2(-1, z->shape[3]))); /* V z: (N R S,E) */
+    target = sslh_reshape(c, target, sslh_dim4(z->shape[0], z->shape[1], z->shape[2], -1));
+    for (i = 0; i < s->d.directions && !SSLH_I_BAD(c); i++) {
+        sslh_tensor *part = sslh_i_cpc2_predict(m, i, first, sslh_i_cpc2_turn(c, z, i),
+                                                sslh_i_cpc2_turn(c, target, i), sslh_view_get(v, "draws"), &top1);
+        loss = loss ? sslh_add(c, loss, part) : part;
+    }
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    m->numbers[0].value = top1 / (float)(s->d.steps * s->d.directions);
+    return sslh_scale(c, loss, 1.0f / (float)(s->d.steps * s->d.directions)); /* (5) */
+}
+
+/* An encoder in which the patches of a batch meet is no encoder of one patch. */
+SSLH_I_FN void sslh_i_cpc2_check_norm(sslh_ctx *c, sslh_net *encoder) {
+    int i, n = SSLH_I_BAD(c) ? 0 : sslh_count_tensors(encoder);
+    for (i = 0; i < n && !SSLH_I_BAD(c); i++) {
+        char name[256];
+        size_t length;
+        sslh_tensor_at(encoder, i, name, sizeof name, NULL);
+        length = strlen(name);
+        if (length < 12 || strcmp(name + length - 12, "running_mean") != 0) continue;
+        sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: the encoder \"%s\" has batch norm (%s): by the mean and variance of a "
+                  "batch its patches tell one another what they are, and the loss falls without better features. Take "
+                  "a norm of each patch by itself (sslh_convnet with .norm = 1, sslh_vit), or set .allow_batch_norm",
+                  sslh_net_query(encoder).name, name);
+    }
+}
+
+/* Of each patch, where the caller has none: what differs from patch to patch must not tell which belong together. */
+SSLH_I_FN sslh_recipe sslh_i_cpc2_recipe(void) {
+    sslh_recipe r = sslh_recipe_none();
+    r.flip = 0.5f;
+    r.jitter = 0.8f;
+    r.brightness = r.contrast = r.saturation = 0.4f;
+    r.hue = 0.1f;
+    r.grey = 0.25f;
+    return r;
+}
+
+SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d) {
+    static const char *const names[4] = {"down", "up", "right", "left"};
+    sslh_i_cpc2 s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    int i;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_cpc2", sslh_i_cpc2_settings, SSLH_I_LENGTH(sslh_i_cpc2_settings), &d);
+    head.in = head.widths[0] = 1;
+    if (sslh_i_check_encoder(c, "sslh_cpc2", encoder, -1)) {
+        if (!d.allow_batch_norm) sslh_i_cpc2_check_norm(c, encoder);
+        head.in = sslh_net_query(encoder).width;
+        head.widths[0] = d.target;
+        if ((double)d.steps * d.target > 1048576)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_cpc2: .steps %d times .target %d are more than 1048576", d.steps,
+                      d.target);
+    }
+    if (d.views) s.views = *d.views;
+    s.patch_views = d.patch_views ? *d.patch_views : sslh_i_cpc2_recipe();
+    memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair, and comes last */
+    memset(s.views.std, 0, sizeof s.views.std);
+    s.d = d;
+    s.d.views = s.d.patch_views = NULL;
+    head.last_no_bias = 1;
+    s.target = sslh_mlp(c, head); /* V */
+    for (i = 0; i < d.directions && !SSLH_I_BAD(c); i++) s.direction[i] = sslh_i_cpc2_context_new(c, &d, head.in);
+    m = sslh_i_method_begin(c, "cpc2", encoder, &s, sizeof s);
+    sslh_child(m.net, "target", s.target);
+    for (i = 0; i < d.directions && !SSLH_I_BAD(c); i++) sslh_child(m.net, names[i], s.direction[i]);
+    m.prepare = sslh_i_cpc2_prepare;
+    m.views = sslh_i_cpc2_views;
+    m.loss = sslh_i_cpc2_loss;
+    m.min_batch = d.from == 2 ? 2 : 1;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_cpc2(c, encoder, *(const sslh_cpc2_desc *)desc);
+}
+#endif /* SSLH_WITH_CPC2 */
 
 /* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
@@ -6685,6 +7019,12 @@ static const sslh_method_info sslh_i_methods[] = {
      "Representation learning with contrastive predictive coding", "arXiv 2018", 2018,
      "telling what comes next from other sounds", "sound", "conv_gru", "SSLH_WITH_CPC", "sslh_cpc", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc)},
+#endif
+#if SSLH_WITH_CPC2
+    {"cpc2", "CPC v2", "contrastive", "Henaff et al.",
+     "Data-efficient image recognition with contrastive predictive coding", "ICML 2020", 2020,
+     "telling which patch lies further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
+     {"top-1"}, SSLH_I_MADE(cpc2)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
@@ -8401,12 +8741,54 @@ SSLH_DEF sslh_tensor *sslh_nt_xent(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1
      x_i = [q_i . k_i, q_i . n_1, .., q_i . n_K] / tau   or   x_i = [q_i . k_1, .., q_i . k_N] / tau                (1)
      L   = mean over i of lse(x_i) - x_i,positive = (most_i - x_i,positive) + lsum_i                               (2)
      G   = (softmax(x) - onehot) / (N tau);                                                                        (3)
-           dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q */
+           dq = G [k_i; n],  dk_i = G_i0 q_i,  dn = G' q;  without n: dq = G k, dk = G' q
+   With negatives of each row's own, n_1 .. n_K in (1) are n_i1 .. n_iK; each row is a small product by itself, one of a
+   batch of them: dq_i = G_i [k_i; n_i],  dn_i = G_i' q_i. */
+/* A product of each row of the block with its own negatives. */
+SSLH_I_FN void sslh_i_nce_own(sslh_ctx *c, const sslh_i_nce *p, int ta, int tb, size_t m, size_t n, size_t k,
+                              const sslh_real *a, size_t stride_a, size_t lda, const sslh_real *b, size_t stride_b,
+                              sslh_real *out, size_t stride_c, int accumulate) {
+    sslh_i_gemm_args g;
+    memset(&g, 0, sizeof g);
+    g.batch = (int)p->rows;
+    g.ta = ta;
+    g.tb = tb;
+    g.m = (int)m;
+    g.n = (int)n;
+    g.k = (int)k;
+    g.a = a;
+    g.lda = lda;
+    g.stride_a = stride_a;
+    g.b = b;
+    g.ldb = p->D; /* rows of queries or of negatives */
+    g.stride_b = stride_b;
+    g.c = out;
+    g.ldc = n;
+    g.stride_c = stride_c;
+    g.accumulate = accumulate;
+    sslh_i_gemm(c, &g);
+}
 /* (1): x of a block of rows, before the division by tau; with negatives column 0 is left free for q_i . k_i */
 SSLH_I_FN void sslh_i_nce_products(sslh_ctx *c, const sslh_i_nce *p) {
-    size_t own = p->n ? 1 : 0;
-    sslh_i_product(c, 0, 1, p->rows, p->columns - own, p->D, p->q + p->first * p->D, p->D, p->n ? p->n : p->k, p->D,
-                   p->x + own, p->columns, 0);
+    size_t own = p->n ? 1 : 0, K = p->columns - own, D = p->D;
+    const sslh_real *q = p->q + p->first * D;
+    if (p->own_n)
+        sslh_i_nce_own(c, p, 0, 1, 1, K, D, q, D, D, p->n + p->first * K * D, K * D, p->x + 1, p->columns, 0);
+    else
+        sslh_i_product(c, 0, 1, p->rows, K, D, q, D, p->n ? p->n : p->k, D, p->x + own, p->columns, 0);
+}
+/* (3), but for the positives' part: G stands in x; dn is where the columns' gradient goes. */
+SSLH_I_FN void sslh_i_nce_products_back(sslh_ctx *c, const sslh_i_nce *p, sslh_real *dn) {
+    size_t own = p->n ? 1 : 0, K = p->columns - own, D = p->D, at = p->first * K * D;
+    const sslh_real *q = p->q + p->first * D, *G = p->x + own;
+    sslh_real *dq = p->dq ? p->dq + p->first * D : NULL;
+    if (p->own_n) {
+        if (dq) sslh_i_nce_own(c, p, 0, 0, 1, D, K, G, p->columns, p->columns, p->n + at, K * D, dq, D, 1);
+        if (dn) sslh_i_nce_own(c, p, 1, 0, K, D, 1, G, p->columns, K, q, D, dn + at, K * D, 1);
+        return;
+    }
+    if (dq) sslh_i_product(c, 0, 0, p->rows, D, K, G, p->columns, p->n ? p->n : p->k, D, dq, D, 1);
+    if (dn) sslh_i_product(c, 1, 0, K, D, p->rows, G, p->columns, q, D, dn, D, 1);
 }
 
 /* Block by block, as NT-Xent; dn gathers over the blocks in their order. */
@@ -8414,14 +8796,15 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
     sslh_tensor *neg = node->nin > 2 ? node->in[2] : NULL;
     sslh_i_nce p;
     sslh_real *dn;
-    size_t block, own = neg ? 1 : 0;
+    size_t block;
     memset(&p, 0, sizeof p);
     p.q = node->in[0]->data;
     p.k = node->in[1]->data;
     p.n = neg ? neg->data : NULL;
+    p.own_n = neg && neg->ndim == 3;
     p.N = (size_t)node->in[0]->shape[0];
     p.D = (size_t)node->in[0]->shape[1];
-    p.columns = neg ? (size_t)neg->shape[0] + 1 : p.N;
+    p.columns = neg ? (size_t)neg->shape[p.own_n] + 1 : p.N;
     p.most = node->saved[0]->data;
     p.lsum = node->saved[1]->data;
     p.tau_inverse = node->f[0];
@@ -8437,12 +8820,7 @@ SSLH_I_FN void sslh_i_nce_back(sslh_ctx *c, sslh_i_node *node) {
         p.rows = SSLH_I_MIN(block, p.N - p.first);
         sslh_i_nce_products(c, &p);
         sslh_i_nce_slopes(c, &p); /* (3) */
-        if (p.dq)
-            sslh_i_product(c, 0, 0, p.rows, p.D, p.columns - own, p.x + own, p.columns, p.n ? p.n : p.k, p.D,
-                           p.dq + p.first * p.D, p.D, 1);
-        if (dn)
-            sslh_i_product(c, 1, 0, p.columns - own, p.D, p.rows, p.x + own, p.columns, p.q + p.first * p.D, p.D, dn,
-                           p.D, 1);
+        sslh_i_nce_products_back(c, &p, dn);
     }
     sslh_i_unscratch(c, p.x);
 }
@@ -8456,14 +8834,16 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
     sslh_i_node *node;
     sslh_i_nce p;
     size_t block;
-    int nin = negatives ? 3 : 2;
+    int nin = negatives ? 3 : 2, own_n;
     in[0] = q;
     in[1] = k;
     in[2] = negatives;
     if (!sslh_i_begin(c, op, in, nin, 1) || !sslh_i_contrast_ok(c, op, q, k, temperature)) return sslh_i_dummy(c);
-    if (negatives && (negatives->ndim != 2 || negatives->shape[1] != q->shape[1])) {
+    own_n = negatives && negatives->ndim == 3;
+    if (negatives && ((negatives->ndim != 2 && !own_n) || negatives->shape[1 + own_n] != q->shape[1] ||
+                      (own_n && negatives->shape[0] != q->shape[0]))) {
         char a[96], b[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: queries %s, negatives %s: negatives (K,D) of the same D are needed", op,
+        sslh_fail(c, SSLH_E_SHAPE, "%s: queries %s, negatives %s: (K,D) or (N,K,D) of the same D are needed", op,
                   sslh_i_str(a, sizeof a, sslh_shape_of(q)), sslh_i_str(b, sizeof b, sslh_shape_of(negatives)));
         return sslh_i_dummy(c);
     }
@@ -8475,9 +8855,10 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
     p.q = q->data;
     p.k = k->data;
     p.n = negatives ? negatives->data : NULL;
+    p.own_n = own_n;
     p.N = (size_t)q->shape[0];
     p.D = (size_t)q->shape[1];
-    p.columns = negatives ? (size_t)negatives->shape[0] + 1 : p.N;
+    p.columns = negatives ? (size_t)negatives->shape[own_n] + 1 : p.N;
     p.tau_inverse = SSLH_I_R(1) / (sslh_real)temperature;
     block = (size_t)sslh_i_contrast_rows(p.columns, p.N);
     out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
@@ -8510,6 +8891,111 @@ SSLH_I_FN sslh_tensor *sslh_i_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor 
 SSLH_DEF sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k, sslh_tensor *negatives,
                                     float temperature) {
     return sslh_i_info_nce(c, q, k, negatives, temperature, NULL);
+}
+
+/* --- accuracy ----------------------------------------------------------------------------------------------------- */
+SSLH_DEF sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k) {
+    const char *op = "sslh_accuracy";
+    sslh_tensor *in[2], *out;
+    sslh_cross_entropy_desc plain;
+    size_t r, rows, K;
+    in[0] = logits;
+    in[1] = labels;
+    memset(&plain, 0, sizeof plain);
+    if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
+    if (labels->type != SSLH_I32) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the labels must be an I32 tensor", op);
+        return sslh_i_dummy(c);
+    }
+    if (!sslh_i_xent_check(c, op, logits, labels, plain) ||
+        !sslh_i_within(c, op, "k", k, 1, logits->shape[logits->ndim - 1])) return sslh_i_dummy(c);
+    K = (size_t)logits->shape[logits->ndim - 1];
+    rows = logits->count / K;
+    for (r = 0; r < rows; r++)
+        if (labels->ints[r] < 0 || (size_t)labels->ints[r] >= K) {
+            sslh_fail(c, SSLH_E_USAGE, "%s: label %d at position %.0f is outside 0..%.0f", op, (int)labels->ints[r],
+                      (double)r, (double)K - 1);
+            return sslh_i_dummy(c);
+        }
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
+    if (!out) return sslh_i_dummy(c);
+    out->data[0] = (sslh_real)sslh_i_right_rows(logits->data, labels->ints, rows, K, (size_t)k) / (sslh_real)rows;
+    return sslh_i_end(c, op, in, 2, out);
+}
+
+/* --- negatives by their places (>>cpc, >>cpc2) -------------------------------------------------------------------- */
+/* Each of N samples has T places, all in one matrix z (N T,D). Row r of q (R,D) predicts the place p(r), and the
+   negatives are J places n(1) .. n(J) of the batch, which all rows share, or J of the sample that the row belongs to:
+     x_r = [q_r . z_n(1), .., q_r . z_n(J), q_r . z_p(r)],   L = mean over r of lse(x_r) - x_r,positive             (1)
+   so that the scores are one matrix product, or one for each sample. A negative that is p(r) itself is left out, and so
+   are, when others are wanted, those of the same sample. from is the field of both methods: 0 all places of the batch,
+   1 those of the sample, 2 those of other samples. */
+
+/* Whole numbers below 2^31, (1,J) or (N,J) within samples, from which places follow when T is known. */
+SSLH_I_FN sslh_tensor *sslh_i_places_draw(sslh_ctx *c, const char *op, const sslh_batch *batch, int negatives,
+                                          int from) {
+    int rows = from == 1 ? batch->count : 1, i, j;
+    sslh_tensor *draws = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, op, SSLH_I32, sslh_dim2(rows, negatives));
+    if (!draws) return sslh_i_dummy(c);
+    for (i = 0; i < rows; i++) {
+        uint64_t stream = sslh_i_sample_stream('C', 0, batch->epoch, batch->index[i]);
+        for (j = 0; j < negatives; j++)
+            draws->ints[i * negatives + j] = (int32_t)(sslh_random_u32(batch->seed, stream, (uint64_t)j) >> 1);
+    }
+    return draws;
+}
+
+/* The places (1,J) or (N,J) of the draws; all there are, each once, when more were drawn. */
+SSLH_I_FN sslh_tensor *sslh_i_places_of(sslh_ctx *c, const char *op, const sslh_tensor *draws, int N, int T, int from) {
+    int rows, J, among = from == 1 ? T : N * T, all, i, j;
+    sslh_tensor *places;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    rows = draws->shape[0];
+    all = draws->shape[1] >= among;
+    J = all ? among : draws->shape[1];
+    places = sslh_i_new(c, op, SSLH_I32, sslh_dim2(rows, J));
+    if (!places) return sslh_i_dummy(c);
+    for (i = 0; i < rows; i++)
+        for (j = 0; j < J; j++)
+            places->ints[i * J + j] = i * T + (all ? j : (int)(((int64_t)draws->ints[i * J + j] * among) >> 31));
+    return places;
+}
+
+/* What is added to the scores (R,J): 0, or -1e30, which softmax makes 0, where a negative is left out. */
+SSLH_I_FN sslh_tensor *sslh_i_places_mask(sslh_ctx *c, const sslh_tensor *positive, const sslh_tensor *places, int T,
+                                          int from) {
+    int R = positive->shape[0], J = places->shape[1], each = R / places->shape[0], r, j;
+    sslh_tensor *mask = sslh_zeros(c, sslh_dim2(R, J));
+    for (r = 0; r < R && !SSLH_I_BAD(c); r++) {
+        const int32_t *place = places->ints + (size_t)(r / each) * (size_t)J;
+        int own = positive->ints[r], sample = own / T;
+        for (j = 0; j < J; j++)
+            if (place[j] == own || (from == 2 && place[j] / T == sample))
+                mask->data[(size_t)r * (size_t)J + (size_t)j] = SSLH_I_R(-1e30);
+    }
+    return mask;
+}
+
+/* (1): q (R,D), z (N T,D), positive (R), places (1,J) or (N,J), negatives the rows of z there, (1,J,D) or (N,J,D). The
+   share of rows in which the positive's score is the best is added to *top1; a tie is no hit. */
+SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *z, sslh_tensor *positive,
+                                         const sslh_tensor *places, sslh_tensor *negatives, int T, int from,
+                                         float *top1) {
+    sslh_tensor *score[2], *label;
+    int R, J, i;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    R = positive->shape[0];
+    J = places->shape[1];
+    score[0] = sslh_matmul_ex(c, sslh_reshape(c, q, sslh_dim3(places->shape[0], -1, q->shape[1])), negatives, 0, 1);
+    score[0] = sslh_add(c, sslh_reshape(c, score[0], sslh_dim2(R, J)), /* (R,J) */
+                        sslh_i_places_mask(c, positive, places, T, from));
+    score[1] = sslh_sum(c, sslh_mul(c, q, sslh_embedding(c, z, positive)), SSLH_AXIS(1), 1); /* (R,1) */
+    score[0] = sslh_concat(c, score, 2, 1); /* x: (R,J+1), the positive is class J */
+    label = SSLH_I_BAD(c) ? NULL : sslh_i_new(c, "sslh_info_nce", SSLH_I32, sslh_dim1(R));
+    if (!label) return sslh_i_dummy(c);
+    for (i = 0; i < R; i++) label->ints[i] = J;
+    *top1 += sslh_i_accuracy(score[0], label->ints);
+    return sslh_cross_entropy(c, score[0], label);
 }
 
 SSLH_I_LEAN_BEGIN
@@ -9753,7 +10239,8 @@ static const sslh_i_setting sslh_i_mlp_settings[] = {
     {"activation", offsetof(sslh_mlp_desc, activation), SSLH_I_SET_ACTIVATION}, SSLH_I_INT(mlp, batch_norm),
     SSLH_I_INT(mlp, last_batch_norm), SSLH_I_INT(mlp, last_activation), SSLH_I_INT(mlp, last_no_bias), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_convnet_settings[] = {
-    SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output), {NULL, 0, 0}};
+    SSLH_I_INT(convnet, channels), SSLH_I_LIST(convnet, widths), SSLH_I_INT(convnet, map_output),
+    SSLH_I_INT(convnet, norm), {NULL, 0, 0}};
 static const sslh_i_setting sslh_i_resnet_settings[] = {
     SSLH_I_INT(resnet, channels), SSLH_I_INT(resnet, depth), SSLH_I_INT(resnet, imagenet_stem),
     SSLH_I_INT(resnet, width), SSLH_I_INT(resnet, map_output), {NULL, 0, 0}};
@@ -9868,27 +10355,31 @@ SSLH_DEF sslh_net *sslh_mlp(sslh_ctx *c, sslh_mlp_desc desc) {
 
 /* --- small convolutional net ------------------------------------------------------------------------------------- */
 
-/* Each block is 6 entries: the weight and 5 of its batch norm. */
+/* Each block is 6 entries, the weight and 5 of its batch norm; with another norm 3, without one weight and bias. */
 SSLH_I_FN sslh_tensor *sslh_i_convnet_forward(sslh_net *net, sslh_tensor *x, const void *self) {
     const sslh_convnet_desc *d = (const sslh_convnet_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
     sslh_conv_desc conv;
     char tap[24];
-    int i;
+    int i, at = 0, each = d->norm == 0 ? 6 : d->norm > 0 ? 3 : 2;
     memset(&conv, 0, sizeof conv);
     conv.stride = 2;
     conv.pad = 1; /* kernel 3 */
-    for (i = 0; i < 8 && d->widths[i]; i++) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
-        x = sslh_layer_conv(net, 6 * i, x, 1, conv);
+    if (each == 2) conv.activation = SSLH_RELU;
+    for (i = 0; i < 8 && d->widths[i]; i++, at += each) { /* (N,H,W,C) -> (N,(H+1)/2,(W+1)/2,widths[i]) */
+        x = sslh_layer_conv(net, at, x, each != 2, conv);
         sslh_i_narrow(net, x, NULL);
-        x = sslh_layer_batch_norm(net, 6 * i + 1, x, NULL, 0, SSLH_RELU); /* norm and ReLU in one pass */
+        if (each == 6) x = sslh_layer_batch_norm(net, at + 1, x, NULL, 0, SSLH_RELU); /* norm and ReLU in one pass */
+        if (each == 3)
+            x = sslh_relu(c, sslh_group_norm(c, x, sslh_param(net, at + 1), sslh_param(net, at + 2), d->norm, 0));
         sslh_i_narrow(net, x, NULL);
         snprintf(tap, sizeof tap, "block%d", i + 1);
         if (sslh_tap(net, tap, x)) return x;
     }
-    return sslh_i_map_end(sslh_net_ctx(net), x, d->map_output);
+    return sslh_i_map_end(c, x, d->map_output);
 }
 
-/* No bias before a batch norm; He et al. 2015's initial values, for ReLU behind it. */
+/* No bias before a norm; He et al. 2015's initial values, for ReLU behind it. */
 SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     static const int widths[4] = {32, 64, 128, 256};
     sslh_net *net;
@@ -9898,15 +10389,22 @@ SSLH_DEF sslh_net *sslh_convnet(sslh_ctx *c, sslh_convnet_desc desc) {
     if (!desc.channels) desc.channels = 3;
     if (!desc.widths[0]) memcpy(desc.widths, widths, sizeof widths);
     n = sslh_i_widths_count(c, "sslh_convnet", desc.widths);
-    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20))
-        return sslh_i_dummy_net(c);
+    if (SSLH_I_BAD(c) || !sslh_i_within(c, "sslh_convnet", "channels", desc.channels, 1, 1 << 20) ||
+        !sslh_i_within(c, "sslh_convnet", "norm", desc.norm, -1, 1 << 20)) return sslh_i_dummy_net(c);
+    for (i = 0; i < n; i++)
+        if (desc.norm > 0 && desc.widths[i] % desc.norm) {
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_convnet: .norm asks for %d groups, which do not divide .widths[%d] = %d",
+                      desc.norm, i, desc.widths[i]);
+            return sslh_i_dummy_net(c);
+        }
     net = sslh_i_encoder_new(c, "convnet", sslh_i_convnet_forward, &desc, sizeof desc,
                              desc.map_output ? SSLH_MAP : SSLH_VECTOR, desc.widths[n - 1], desc.channels, 0);
     for (i = 0, in = desc.channels; i < n; in = desc.widths[i++]) {
         snprintf(name, sizeof name, "conv%d", i + 1);
-        sslh_i_conv_new(net, name, in, desc.widths[i], 3, 1, 1, SSLH_INIT_KAIMING);
-        snprintf(name, sizeof name, "bn%d", i + 1);
-        sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
+        sslh_i_conv_new(net, name, in, desc.widths[i], 3, 1, desc.norm != SSLH_OFF, SSLH_INIT_KAIMING);
+        snprintf(name, sizeof name, desc.norm ? "norm%d" : "bn%d", i + 1);
+        if (desc.norm == 0) sslh_layer_batch_norm_new(net, name, desc.widths[i], 0);
+        if (desc.norm > 0) sslh_layer_layer_norm_new(net, name, desc.widths[i]);
     }
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_convnet_settings, &desc);
@@ -10335,6 +10833,60 @@ SSLH_DEF sslh_net *sslh_conv_gru(sslh_ctx *c, sslh_conv_gru_desc desc) {
     if (sslh_i_net_bad(net)) return sslh_i_dummy_net(c);
     sslh_i_arch_write(net, sslh_i_conv_gru_settings, &desc);
     return net;
+}
+
+/* --- an encoder on every patch of an image ------------------------------------------------------------------------ */
+
+/* Side and stride of patches for images (H,W), where 0 takes the default; 0 and an error when they make no sense. */
+SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch,
+                                 int *stride) {
+    int image = sslh_net_query(encoder).image;
+    if (!*patch) *patch = image ? image : SSLH_I_MAX(SSLH_I_MIN(H, W) / 4, 1);
+    if (!*stride) *stride = SSLH_I_MAX(*patch / 2, 1);
+    if (image && *patch != image)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels, but the encoder takes images of %d only", op, *patch,
+                  image);
+    else if (*patch > H || *patch > W)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: patches of %d pixels do not fit into images of %d x %d", op, *patch, H, W);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_patch_encoder_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    const sslh_patch_encoder_desc *d = (const sslh_patch_encoder_desc *)self;
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_net *encoder = sslh_child_at(net, 0);
+    int n, rows, columns, patch = d->patch, stride = d->stride;
+    if (d->side) {
+        sslh_interpolate_desc r;
+        memset(&r, 0, sizeof r);
+        r.mode = SSLH_BICUBIC;
+        r.antialias = 1; /* as sslh_views resizes */
+        x = sslh_interpolate(c, x, d->side, d->side, r);
+    }
+    if (SSLH_I_BAD(c) || !sslh_i_patch_sides(c, "sslh_patch_encoder", encoder, x->shape[1], x->shape[2], &patch,
+                                             &stride)) return sslh_i_dummy(c);
+    n = x->shape[0];
+    rows = (x->shape[1] - patch) / stride + 1;
+    columns = (x->shape[2] - patch) / stride + 1;
+    x = sslh_unfold(c, x, patch, patch, stride, stride); /* (N,R S,p,p,C) */
+    x = sslh_reshape(c, x, sslh_dim4(n * rows * columns, patch, patch, -1));
+    x = sslh_i_pool_features(c, sslh_forward(encoder, x)); /* (N R S,D) */
+    return sslh_reshape(c, x, sslh_dim4(n, rows, columns, -1));
+}
+
+SSLH_DEF sslh_net *sslh_patch_encoder(sslh_ctx *c, sslh_net *encoder, sslh_patch_encoder_desc desc) {
+    sslh_net *net;
+    sslh_net_info info;
+    if (!sslh_i_check_encoder(c, "sslh_patch_encoder", encoder, -1) ||
+        !sslh_i_within(c, "sslh_patch_encoder", "side", desc.side, 0, 4096) ||
+        !sslh_i_within(c, "sslh_patch_encoder", "patch", desc.patch, 0, 4096) ||
+        !sslh_i_within(c, "sslh_patch_encoder", "stride", desc.stride, 0, 4096)) return sslh_i_dummy_net(c);
+    info = sslh_net_query(encoder);
+    net = sslh_i_encoder_new(c, "patch_encoder", sslh_i_patch_encoder_forward, &desc, sizeof desc, SSLH_MAP, info.width,
+                             info.channels, 0);
+    sslh_child(net, "encoder", encoder);
+    sslh_set_preprocess(net, sslh_get_preprocess(encoder));
+    return sslh_i_net_bad(net) ? sslh_i_dummy_net(c) : net;
 }
 
 /* ================================================================================================================== */
@@ -10925,7 +11477,9 @@ SSLH_DEF sslh_tensor *sslh_views(sslh_ctx *c, sslh_batch batch, sslh_recipe reci
     return ok && !SSLH_I_BAD(c) ? sslh_i_end(c, "sslh_views", NULL, 0, out) : sslh_i_dummy(c);
 }
 
-SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream) {
+/* Image i draws as number i % each of stream streams[i / each]: the patches of an image from a stream of its own. */
+SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
+                                      int each) {
     sslh_i_view_job job;
     sslh_tensor *out;
     if (!sslh_i_begin(c, "sslh_augment", &x, 1, 0)) return sslh_i_dummy(c);
@@ -10946,12 +11500,16 @@ SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe reci
     out = sslh_i_new(c, "sslh_augment", SSLH_F32, sslh_dim4(job.n, job.recipe.height, job.recipe.width, job.channels));
     if (!out) return sslh_i_dummy(c);
     job.seed = c->desc.seed;
-    job.stream = stream;
+    job.streams = streams;
+    job.each = each;
     job.values = (const char *)sslh_i_get_data(x);
     job.source = x->type == SSLH_U8 ? 0 : 2;
     job.in_order = 1;
     job.out = out->data;
     return sslh_i_view_run(c, "sslh_augment", &job) ? sslh_i_end(c, "sslh_augment", &x, 1, out) : sslh_i_dummy(c);
+}
+SSLH_DEF sslh_tensor *sslh_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, uint64_t stream) {
+    return sslh_i_augment(c, x, recipe, &stream, INT_MAX);
 }
 
 SSLH_DEF sslh_tensor *sslh_rotate90(sslh_ctx *c, sslh_tensor *x, const int32_t *quarter) {
@@ -15041,6 +15599,34 @@ SSLH_DEF sslh_tensor *sslh_log_softmax(sslh_ctx *c, sslh_tensor *x, int axis) {
     return sslh_i_softmax_op(c, "sslh_log_softmax", x, axis, 1);
 }
 
+/* Of logarithms, so that no score is too large or too small: log_softmax over an axis divides by the sum over it. */
+SSLH_DEF sslh_tensor *sslh_sinkhorn(sslh_ctx *c, sslh_tensor *scores, int iterations, float eps) {
+    const char *op = "sslh_sinkhorn";
+    sslh_tensor *x;
+    int i;
+    if (!sslh_i_begin(c, op, &scores, 1, 1) || !sslh_i_within(c, op, "iterations", iterations, 0, INT_MAX))
+        return sslh_i_dummy(c);
+    if (scores->ndim != 2) {
+        char text[96];
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: scores (N,K) are needed", op,
+                  sslh_i_str(text, sizeof text, sslh_shape_of(scores)));
+        return sslh_i_dummy(c);
+    }
+    if (!(eps >= 0) || eps - eps != 0) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: eps %g: it must be above 0, or 0 for 0.05", op, (double)eps);
+        return sslh_i_dummy(c);
+    }
+    sslh_no_grad(c, 1);
+    x = sslh_scale(c, scores, SSLH_I_R(1) / sslh_i_default_real(eps, SSLH_I_R(0.05)));
+    for (i = 0; i < (iterations ? iterations : 3) && !SSLH_I_BAD(c); i++) {
+        x = sslh_log_softmax(c, x, 0); /* each prototype by its sum over the samples */
+        x = sslh_log_softmax(c, x, 1); /* each sample by its sum over the prototypes */
+    }
+    x = sslh_exp(c, x);
+    sslh_no_grad(c, 0);
+    return x;
+}
+
 /* ================================================================================================================== */
 /*  >>products      matmul, linear                                                                                    */
 /* ================================================================================================================== */
@@ -15754,6 +16340,22 @@ SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p) {
     p->kern = c->k;
     p->per_task = sslh_i_loss_rows(p->columns);
     sslh_i_parallel(c, sslh_i_loss_tasks(p->rows, p->per_task), sslh_i_nce_back_task, p);
+}
+
+/* --- accuracy: how many rows are right ---------------------------------------------------------------------------- */
+/* Rows of x (rows,K) in which fewer than k classes come before the label: the larger value first, of equal ones the
+   lower class, NaN before all numbers. */
+SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k) {
+    size_t right = 0, r, j;
+    for (r = 0; r < rows; r++, x += K) {
+        size_t y = (size_t)labels[r], ahead = 0;
+        int nan = x[y] != x[y];
+        for (j = 0; j < K && ahead < k; j++)
+            if (j < y) ahead += nan ? x[j] != x[j] : !(x[j] < x[y]);
+            else if (j > y) ahead += !nan && !(x[j] <= x[y]);
+        right += ahead < k;
+    }
+    return right;
 }
 
 /* ================================================================================================================== */
@@ -17623,23 +18225,24 @@ SSLH_I_FN sslh_tensor *sslh_i_pick_op(sslh_ctx *c, const char *op, sslh_tensor *
     return sslh_i_end(c, op, in, 2, out);
 }
 
-/* table (K,D), index of any shape -> index's shape + (D) */
+/* table (K,..), index of any shape -> index's shape + (..) */
 SSLH_DEF sslh_tensor *sslh_embedding(sslh_ctx *c, sslh_tensor *table, sslh_tensor *index) {
     const char *op = "sslh_embedding";
     sslh_tensor *in[2];
     sslh_shape shape;
     char a[96], b[96];
+    int i;
     in[0] = table;
     in[1] = index;
     if (!sslh_i_begin(c, op, in, 2, 0)) return sslh_i_dummy(c);
-    if (table->ndim != 2 || table->type != SSLH_F32 || index->type != SSLH_I32 || index->ndim >= SSLH_MAX_DIMS) {
-        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a real table (K,D) and I32 indices of at most %d "
-                  "dimensions are needed", op, sslh_i_str(a, sizeof a, sslh_shape_of(table)),
-                  sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS - 1);
+    if (table->ndim < 1 || index->type != SSLH_I32 || index->ndim + table->ndim - 1 > SSLH_MAX_DIMS) {
+        sslh_fail(c, SSLH_E_SHAPE, "%s: table %s, index %s: a table (K,..) and I32 indices are needed, with at most %d "
+                  "dimensions in all but K", op, sslh_i_str(a, sizeof a, sslh_shape_of(table)),
+                  sslh_i_str(b, sizeof b, sslh_shape_of(index)), SSLH_MAX_DIMS);
         return sslh_i_dummy(c);
     }
     shape = sslh_shape_of(index);
-    shape.size[shape.ndim++] = table->shape[1];
+    for (i = 1; i < table->ndim; i++) shape.size[shape.ndim++] = table->shape[i];
     return sslh_i_pick_op(c, op, table, index, shape, 0);
 }
 
@@ -26577,8 +27180,8 @@ SSLH_I_FN void sslh_i_view_task(void *arg, int task, int worker) {
             key = sslh_i_view_key(job->seed, job->epoch, job->index[i], job->view);
         } else {
             key.seed = job->seed;
-            key.stream = job->stream;
-            key.base = SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)i << 16);
+            key.stream = job->streams[i / job->each];
+            key.base = SSLH_I_KEY_AUGMENT | ((uint64_t)(uint32_t)(i % job->each) << 16);
         }
         sslh_i_draw_view(&job->recipe, &key, job->height, job->width, &d);
         sslh_i_view_image(job, &w, &s, &d, job->out + (size_t)i * view);
@@ -34578,15 +35181,17 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC; methods tell several numbers beside the loss
-           (.numbers, which was .second); sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files,
-           photographs of several sizes, classes matched by name; pools, pads, slices, resizing, attention and
-           losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that
-           fails puts its states back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of
-           sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,
-           are refused; checkpoints hold past losses, meters and settings, are written at every end of a run and refused
-           where settings differ; .max_steps leaves an update that .accumulate has begun for later; a load that fails
-           changes nothing; the encoder of a VAE can be loaded; warnings (.warn)
+/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC, CPC v2; methods tell several numbers beside the
+           loss (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG
+           and BMP files, photographs of several sizes, classes matched by name; InfoNCE with negatives of each row's
+           own, Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing,
+           attention and losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors;
+           a step that fails puts its states back; 8-bit images are resized with PIL's rounding; other bits of
+           cross-entropy and of sums over rows, which are more exact; files carry a checksum of all bytes,
+           and those of 0.1.0, which do not, are refused; checkpoints hold past losses, meters and settings,
+           are written at every end of a run and refused where settings differ; .max_steps leaves an update
+           that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can
+           be loaded
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

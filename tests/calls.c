@@ -771,6 +771,8 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_huber, K(sslh_huber(c, T(0), T(1), f[0])))
     ROW(sslh_nt_xent, K(sslh_nt_xent(c, T(0), T(1), f[0])))
     ROW(sslh_info_nce, K(sslh_info_nce(c, T(0), T(1), dice(2) ? NULL : T(2), f[0])))
+    ROW(sslh_accuracy, K(sslh_accuracy(c, T(0), T(1), dice(2) ? 1 : i[0])))
+    ROW(sslh_sinkhorn, K(sslh_sinkhorn(c, T(0), dice(2) ? dice(4) : i[0] % 20, f[0])))
     /* nets */
     ROW(sslh_net_new, sslh_net_desc e; memset(&e, 0, sizeof e); e.name = text[0]; e.forward = dice(2) ? net_forward : dice(2) ? NULL : null_forward;
         if (dice(2)) e.self = reals, e.self_size = (size_t)dice(100); else if (!dice(3)) e.self_size = 7;
@@ -827,7 +829,7 @@ static int call_row(world *w, int row, const char **names) {
         e.activation = (sslh_activation)(dice(2) ? dice(7) : i[1]); e.batch_norm = dice(2); e.last_batch_norm = k[0]; e.last_activation = k[1];
         keep_net(w, sslh_mlp(c, e)))
     ROW(sslh_convnet, sslh_convnet_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.widths[0] = i[0]; e.widths[1] = i[1];
-        e.map_output = k[0]; keep_net(w, sslh_convnet(c, e)))
+        e.map_output = k[0]; e.norm = dice(2) ? dice(3) - 1 : zeros_mostly(); keep_net(w, sslh_convnet(c, e)))
     ROW(sslh_resnet, sslh_resnet_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.depth = zeros_mostly(); e.width = i[0];
         e.imagenet_stem = k[0]; keep_net(w, sslh_resnet(c, e)))
     ROW(sslh_nin, sslh_nin_desc e; memset(&e, 0, sizeof e); e.channels = zeros_mostly(); e.blocks = zeros_mostly(); e.divide = i[0];
@@ -960,6 +962,13 @@ static int call_row(world *w, int row, const char **names) {
         e.head_hidden = zeros_mostly(); e.head_out = zeros_mostly(); add_method(w, sslh_moco(c, n[0], e)))
     ROW(sslh_cpc, sslh_cpc_desc e; memset(&e, 0, sizeof e); e.steps = zeros_mostly(); e.negatives = zeros_mostly(); e.from = dice(4); e.crop = zeros_mostly();
         add_method(w, sslh_cpc(c, n[0], e)))
+    ROW(sslh_cpc2, sslh_cpc2_desc e; memset(&e, 0, sizeof e); e.side = dice(2) ? 8 : zeros_mostly(); e.patch = dice(2) ? 4 : zeros_mostly(); e.stride = zeros_mostly();
+        e.directions = dice(2) ? dice(5) : zeros_mostly(); e.first = zeros_mostly(); e.steps = dice(2) ? 1 : zeros_mostly(); e.negatives = zeros_mostly();
+        e.from = dice(4); e.target = dice(2) ? 4 : zeros_mostly(); e.scale = zeros_mostly_real(); e.context_blocks = dice(2) ? 1 : zeros_mostly();
+        e.context_hidden = dice(2) ? 4 : zeros_mostly(); e.drop = zeros_mostly_real(); e.allow_batch_norm = dice(2);
+        sslh_recipe r = any_recipe(); if (!dice(3)) e.patch_views = &r; add_method(w, sslh_cpc2(c, n[0], e)))
+    ROW(sslh_patch_encoder, sslh_patch_encoder_desc e; memset(&e, 0, sizeof e); e.side = dice(2) ? 8 : zeros_mostly(); e.patch = dice(2) ? 4 : zeros_mostly();
+        e.stride = zeros_mostly(); keep_net(w, sslh_patch_encoder(c, n[0], e)))
     ROW(sslh_simclr, sslh_simclr_desc e; memset(&e, 0, sizeof e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2); e.decoupled = dice(2);
         add_method(w, sslh_simclr(c, n[0], e)))
@@ -1365,8 +1374,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         return sslh_pad_ex(c, x, axis, kernel, pad, (sslh_pad_mode)dice(3), f))
     OP(sslh_broadcast, if (s.ndim > 4) return NULL; g->want.ndim = s.ndim + 1; g->want.size[0] = 1 + dice(3); for (j = 0; j < s.ndim; j++)
         g->want.size[j + 1] = s.size[j] == 1 ? 1 + dice(3) : s.size[j]; return sslh_broadcast(c, x, g->want))
-    OP(sslh_embedding, x = view(g, x, 2); a = index_below(g, sslh_dim2(2, kernel), x->shape[0]); g->want = sslh_dim3(2, kernel, x->shape[1]);
-        return sslh_embedding(c, x, a))
+    OP(sslh_embedding, x = view(g, x, 1 + dice(4)); s = shape_of(x); a = index_below(g, sslh_dim2(2, kernel), s.size[0]); g->want = sslh_dim2(2, kernel);
+        for (j = 1; j < s.ndim; j++) g->want.size[g->want.ndim++] = s.size[j]; return sslh_embedding(c, x, a))
     OP(sslh_gather, x = at_most(g, view(g, x, 2 + dice(3)), 0, 20); s = shape_of(x); a = index_below(g, sslh_dim2(s.size[0], kernel), s.size[1]);
         g->want = s; g->want.size[1] = kernel; return sslh_gather(c, x, a))
     OP(sslh_gather_along, if (!s.ndim) return NULL; a = index_below(g, sslh_dim1(kernel), s.size[axis]); g->want = s; g->want.size[axis] = kernel;
@@ -1411,7 +1420,10 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     LOSS(sslh_kl_div, x = view(g, x, 2); a = sslh_softmax(c, constant(g, shape_of(x)), 1); return sslh_kl_div(c, sslh_log_softmax(c, x, 1), a))
     LOSS(sslh_nt_xent, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; x = sslh_shift(c, sslh_tanh(c, x), 1.2f); return sslh_nt_xent(c, x, leaf(g, shape_of(x)), f))
     LOSS(sslh_info_nce, x = sslh_tanh(c, view(g, x, 2)); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x));
-        return sslh_info_nce(c, x, a, keep ? leaf(g, sslh_dim2(3, x->shape[1])) : NULL, f))
+        return sslh_info_nce(c, x, a, !keep ? NULL : leaf(g, dice(2) ? sslh_dim2(3, x->shape[1]) : sslh_dim3(x->shape[0], 3, x->shape[1])), f))
+    LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]); g->unchecked = 1;
+        return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
+    OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1; return sslh_mul(c, x, sslh_sinkhorn(c, sslh_tanh(c, x), 2, 0.5f)))
     /* not of >>api-ops, but operations too */
     LOSS(sslh_gaussian_kl, x = sslh_tanh(c, view(g, x, 2)); return sslh_gaussian_kl(c, x, leaf(g, shape_of(x))))
     OP(sslh_patchify, x = sslh_resize_nearest(c, view(g, x, 4), 2, 4); s = shape_of(x); g->want = sslh_dim3(s.size[0], 2, 4 * s.size[3]); return sslh_patchify(c, x, 2))

@@ -439,6 +439,8 @@ static void a_line_is_read_back(void) {
         {"inpainting", "tap=block1 hole=4 ring_weight=1 lr=1e-4 channelwise=3"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
         {"cpc", "steps=4 from=2 negatives=10 lr=0.001"},
+        {"cpc2", "allow_batch_norm=1"},
+        {"cpc2", "allow_batch_norm=1 directions=2 side=24 patch=8 stride=4 first=1 steps=2 from=1 drop=0.5 scale=1"},
         {"mae", "mask=0.5 weight_decay=0 batch=100"}};
     int i;
     for (i = 0; i < (int)(sizeof settings / sizeof settings[0]); i++) {

@@ -215,6 +215,63 @@ static void info_nce_is_cross_entropy(void) {
     }
 }
 
+/* Negatives of each row's own: the value at collapse; the same ones for all rows are a queue; others of their own order
+   change nothing; a row does not see those of another. */
+static void info_nce_own_negatives(void) {
+    sslh_tensor *z = sslh_full(c, sslh_dim2(30, 8), 0.35f), *all = sslh_full(c, sslh_dim3(30, 9, 8), 0.35f);
+    sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16), *own, *apart_q, *far;
+    const int32_t seventh = 7;
+    double base;
+    CHECK_CLOSE(item(sslh_info_nce(c, z, z, all, 0.1f)), log(10.0), 3e-6);
+    own = sslh_broadcast(c, n, sslh_dim3(20, 60, 16));
+    CHECK_CLOSE(item(sslh_info_nce(c, q, k, own, 0.5f)), item(sslh_info_nce(c, q, k, n, 0.5f)), 1e-6);
+    own = sslh_reshape(c, n, sslh_dim3(20, 3, 16));
+    base = item(sslh_info_nce(c, q, k, own, 1.0f));
+    CHECK(item(sslh_info_nce(c, q, reordered(k, 3), own, 1.0f)) > base + 0.5, "breaking the positives does not raise the loss");
+    far = sslh_requires_grad(sslh_detach(c, own));
+    apart_q = sslh_mul(c, q, sslh_reshape(c, sslh_one_hot(c, sslh_from_ints(c, sslh_dim0(), &seventh), 20), sslh_dim2(20, 1)));
+    sslh_backward(c, sslh_info_nce(c, apart_q, k, far, 1.0f)); /* all queries but number 7 are 0 */
+    CHECK(far->grad[7 * 48] != 0 && far->grad[6 * 48] == 0 && far->grad[8 * 48] == 0, "a row sees negatives of another");
+    CHECK_OK(c);
+}
+
+/* Rows sum to 1, columns nearly to N / K, however large the scores; more iterations bring them nearer. */
+static void sinkhorn_is_balanced(void) {
+    int large, i, it;
+    for (large = 0; large < 2; large++) {
+        sslh_tensor *x = sslh_scale(c, normal(40, 5), large ? 1000.0f : 1.0f);
+        double before = 1e9;
+        for (it = 1; it <= 50; it += 49) {
+            sslh_tensor *leaf = sslh_requires_grad(sslh_detach(c, x)), *y = sslh_sinkhorn(c, leaf, it, 0.5f);
+            sslh_tensor *rows = sslh_sum(c, y, SSLH_AXIS(1), 0);
+            sslh_tensor *columns = sslh_sum(c, y, SSLH_AXIS(0), 0);
+            double worst = 0;
+            CHECK_OK(c);
+            for (i = 0; i < 40; i++) CHECK_CLOSE((double)rows->data[i], 1.0, 2e-5);
+            for (i = 0; i < 5; i++) worst = fmax(worst, fabs((double)columns->data[i] - 8));
+            CHECK(worst <= before && (large || it == 1 || worst < 1e-3), "columns are off by %g", worst);
+            before = worst;
+            sslh_backward(c, sslh_sum(c, sslh_add(c, leaf, y), SSLH_ALL, 0));
+            CHECK(leaf->grad && leaf->grad[0] == 1, "it has a gradient");
+        }
+    }
+}
+
+/* Ties go to the lower class, as argmax and topk order them; NaN comes before all numbers. */
+static void accuracy_values(void) {
+    const float x[12] = {1, 3, 2, 0, 2, 2, 2, 2, 5, 4, 4, 1};
+    const int32_t y[3] = {2, 1, 2};
+    sslh_tensor *logits = sslh_from(c, sslh_dim2(3, 4), x), *labels = sslh_from_ints(c, sslh_dim1(3), y);
+    CHECK_CLOSE(item(sslh_accuracy(c, logits, labels, 1)), 0.0, 0);
+    CHECK_CLOSE(item(sslh_accuracy(c, logits, labels, 2)), 2.0 / 3, 1e-6);
+    CHECK_CLOSE(item(sslh_accuracy(c, logits, labels, 3)), 1.0, 0);
+    CHECK_CLOSE(item(sslh_accuracy(c, logits, sslh_argmax(c, logits, 1), 1)), 1.0, 0);
+    logits->data[3] = sqrtf(-1.0f);
+    CHECK_CLOSE(item(sslh_accuracy(c, logits, sslh_argmax(c, logits, 1), 1)), 1.0, 0);
+    CHECK_CLOSE(item(sslh_accuracy(c, logits, labels, 2)), 1.0 / 3, 1e-6);
+    CHECK_OK(c);
+}
+
 static void info_nce_properties(void) {
     sslh_tensor *q = normal(20, 16), *k = plus_noise(q, 0.3f), *n = normal(60, 16);
     double base = item(sslh_info_nce(c, q, k, n, 1.0f)), batch = item(sslh_info_nce(c, q, k, NULL, 1.0f));
@@ -551,6 +608,9 @@ TESTS_BEGIN
     LOSS_TEST(info_nce_at_collapse)
     LOSS_TEST(info_nce_is_cross_entropy)
     LOSS_TEST(info_nce_properties)
+    LOSS_TEST(info_nce_own_negatives)
+    LOSS_TEST(sinkhorn_is_balanced)
+    LOSS_TEST(accuracy_values)
     LOSS_TEST(cross_entropy_values)
     LOSS_TEST(cross_entropy_smoothing)
     LOSS_TEST(cross_entropy_ignore)

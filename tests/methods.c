@@ -64,6 +64,13 @@ static const method_case cases[] = {
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
     {"cpc_same", 0.01f, "steps=3 negatives=7 crop=48 from=1"},
     {"cpc_other", 0.01f, "steps=3 negatives=7 crop=48 from=2"},
+    {"cpc2", 0.01f, "side=15 patch=6 steps=2 negatives=9 target=5 scale=0.5 context_blocks=2 context_hidden=4"},
+    {"cpc2_same", 0.01f, "directions=2 from=1 side=15 patch=6 steps=2 negatives=9 target=5 scale=0.5 context_blocks=2 "
+        "context_hidden=4 drop=0.5"},
+    {"cpc2_other", 0.01f, "from=2 side=15 patch=6 steps=2 negatives=9 target=5 scale=0.5 context_blocks=2 "
+        "context_hidden=4"},
+    {"cpc2_all", 0.01f, "directions=1 negatives=999 side=15 patch=6 steps=2 target=5 scale=0.5 context_blocks=2 "
+        "context_hidden=4"},
     {"mae", 0.01f, "decoder_width=8,decoder_depth=1,decoder_heads=2"},
     {"mae_pixels", 0.01f, "decoder_width=8,decoder_depth=1,decoder_heads=2,raw_pixels=1"},
     {"moco", 0.05f, "queue=16 split=2 head_hidden=12 head_out=7 key_momentum=0.75"},
@@ -119,7 +126,15 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "mask", sslh_from(c, sslh_dim4(4, side, side, 1), mask));
     } else if (strncmp(current->name, "vae", 3) == 0)
         sslh_view_add(out, "images", image_input(c, "images", 6, 5, 4, 1));
-    else if (strncmp(current->name, "cpc", 3) == 0) { /* 3 clips of 48 samples, 7 draws, within clips 7 for each */
+    else if (strncmp(current->name, "cpc2", 4) == 0) { /* 3 images of 4 x 4 patches, 9 draws, within images 9 for each */
+        int rows = strcmp(current->name, "cpc2_same") == 0 ? 3 : 1, J = strcmp(current->name, "cpc2_all") ? 9 : 999, i;
+        int32_t draws[999];
+        uint32_t s = seed_of("draws ", current->name);
+        for (i = 0; i < J * rows; i++) draws[i] = (int32_t)(draw20(&s) << 11);
+        sslh_view_add(out, "patches",
+                      sslh_reshape(c, image_input(c, "patches", 48, 6, 6, 3), sslh_dim6(3, 4, 4, 6, 6, 3)));
+        sslh_view_add(out, "draws", sslh_from_ints(c, sslh_dim2(rows, J), draws));
+    } else if (strncmp(current->name, "cpc", 3) == 0) { /* 3 clips of 48 samples, 7 draws, within clips 7 for each */
         int rows = strcmp(current->name, "cpc_same") == 0 ? 3 : 1, i;
         int32_t draws[21];
         uint32_t s = seed_of("draws ", current->name);
@@ -171,6 +186,13 @@ static sslh_net *convnet_of(sslh_ctx *c, int channels) {
     return sslh_convnet(c, d);
 }
 #endif
+/* A convnet in which samples do not meet. */
+static sslh_net *convnet_alone(sslh_ctx *c, int norm) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 10, d.norm = norm;
+    return sslh_convnet(c, d);
+}
 static sslh_net *vit(sslh_ctx *c, int mean_pool) {
     sslh_vit_desc d;
     memset(&d, 0, sizeof d);
@@ -189,14 +211,28 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
     if (strncmp(name, "vae", 3) == 0) return NULL;
     if (strncmp(name, "inpainting", 10) == 0) return convnet_map(c, 6, 10);
     if (strncmp(name, "mae", 3) == 0 || ends_with(name, "_vit")) return vit(c, 0);
+    if (strncmp(name, "cpc2", 4) == 0)
+        return convnet_alone(c, strcmp(name, "cpc2_same") == 0 ? 2 : strcmp(name, "cpc2_other") == 0 ? SSLH_OFF : 1);
     if (strncmp(name, "cpc", 3) == 0)
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
     return convnet(c, 6, 10);
 }
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
+#if SSLH_WITH_CPC2
+    if (strncmp(name, "cpc2", 4) == 0) {
+        sslh_cpc2_desc d;
+        memset(&d, 0, sizeof d);
+        d.side = 15, d.patch = 6, d.steps = 2, d.negatives = 9, d.target = 5, d.scale = 0.5f;
+        d.context_blocks = 2, d.context_hidden = 4;
+        if (strcmp(name, "cpc2_same") == 0) d.directions = 2, d.from = 1, d.drop = 0.5f;
+        if (strcmp(name, "cpc2_other") == 0) d.from = 2;
+        if (strcmp(name, "cpc2_all") == 0) d.directions = 1, d.negatives = 999;
+        return sslh_cpc2(c, encoder_for(c, name), d);
+    }
+#endif
 #if SSLH_WITH_CPC
-    if (strncmp(name, "cpc", 3) == 0) {
+    if (strncmp(name, "cpc", 3) == 0 && strncmp(name, "cpc2", 4) != 0) {
         sslh_cpc_desc d;
         memset(&d, 0, sizeof d);
         d.steps = 3, d.negatives = 7, d.crop = 48;
@@ -1591,6 +1627,145 @@ static void jigsaw_errors(void) {
 }
 #endif
 
+#if SSLH_WITH_CPC2
+static sslh_method cpc2(sslh_ctx *c, int norm, int directions, int negatives, int from) {
+    sslh_cpc2_desc d;
+    memset(&d, 0, sizeof d);
+    d.side = 15, d.patch = 6, d.steps = 2, d.target = 8, d.scale = 1, d.context_blocks = 2, d.context_hidden = 8;
+    d.directions = directions, d.negatives = negatives, d.from = from;
+    return sslh_cpc2(c, convnet_alone(c, norm), d);
+}
+static double cpc2_loss(sslh_method *m, sslh_tensor *patches, int draws) {
+    sslh_ctx *c = m->ctx;
+    sslh_view_set v;
+    int32_t drawn[999];
+    int i;
+    memset(&v, 0, sizeof v);
+    for (i = 0; i < draws; i++) drawn[i] = (int32_t)(sslh_random_u32(3, 3, (uint64_t)i) >> 1);
+    sslh_view_add(&v, "patches", patches);
+    sslh_view_add(&v, "draws", sslh_from_ints(c, sslh_dim2(1, draws), drawn));
+    return (double)sslh_item(m->loss(m, &v, 0));
+}
+
+/* All patches equal: ln of the number of places; the loss of a batch whose patches say which belong together
+   falls, and rises when the lower rows are exchanged with those of other images. */
+static void cpc2_collapse_and_learning(void) {
+    sslh_ctx *c = create(2);
+    sslh_method m = cpc2(c, 1, 2, 999, 0);
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_tensor *x, *half[2], *other[2];
+    float *v = (float *)malloc(3 * 16 * 108 * sizeof *v);
+    int i, step;
+    double loss = 0, first = 0;
+    for (i = 0; i < 3 * 16 * 108; i++) v[i] = 0.25f;
+    x = sslh_from(c, sslh_dim6(3, 4, 4, 6, 6, 3), v);
+    CHECK(fabs(cpc2_loss(&m, x, 999) - log(48.0)) < 1e-4, "%g", cpc2_loss(&m, x, 999));
+    CHECK(m.numbers[0].value < 0.5f, "hits among equals: %g", (double)m.numbers[0].value); /* ties, decided by rounding */
+    memset(&od, 0, sizeof od);
+    od.kind = SSLH_ADAM;
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    for (i = 0; i < 3 * 16 * 108; i++) { /* image n has the colour n and noise */
+        int n = i / (16 * 108), ch = i % 3;
+        v[i] = (ch == n ? 1.0f : 0.0f) + 0.3f * sslh_random_normal(1, 1, (uint64_t)i);
+    }
+    for (step = 0; step < 120; step++) {
+        sslh_view_set views;
+        int32_t draws[60];
+        sslh_begin_step(c);
+        memset(&views, 0, sizeof views);
+        for (i = 0; i < 60; i++) draws[i] = i;
+        sslh_view_add(&views, "patches", sslh_from(c, sslh_dim6(3, 4, 4, 6, 6, 3), v));
+        sslh_view_add(&views, "draws", sslh_from_ints(c, sslh_dim2(1, 60), draws));
+        x = m.loss(&m, &views, 0);
+        loss = (double)sslh_item(x);
+        if (!step) first = loss;
+        sslh_backward(c, x);
+        sslh_optimizer_step(o, 0.01f);
+    }
+    CHECK(first > 3.0 && loss < first - 0.8, "the loss went from %g to %g", first, loss); /* ln 16 apart at the best */
+    sslh_begin_step(c);
+    x = sslh_from(c, sslh_dim6(3, 4, 4, 6, 6, 3), v);
+    half[0] = sslh_slice(c, x, 1, 0, 2);
+    half[1] = sslh_slice(c, x, 1, 2, 4);
+    other[0] = sslh_slice(c, half[1], 0, 1, 3);
+    other[1] = sslh_slice(c, half[1], 0, 0, 1);
+    half[1] = sslh_concat(c, other, 2, 0);
+    CHECK(cpc2_loss(&m, sslh_concat(c, half, 2, 1), 60) > cpc2_loss(&m, x, 60) + 0.8,
+          "exchanging what is predicted does not raise the loss");
+    CHECK_OK(c);
+    free(v);
+    sslh_destroy(c);
+}
+
+/* What is predicted cannot be seen: new pixels in all that row 2 covers leave the context of row 0 as it was, and those
+   below the patches of row 1 that of rows 0 and 1. In every direction, on the turned grid. */
+static void cpc2_context_sees_no_target(void) {
+    sslh_ctx *c = create(1);
+    sslh_method m = cpc2(c, 1, 4, 9, 0);
+    int way, row, i;
+    for (row = 0; row < 2; row++) {
+        sslh_tensor *context[2];
+        double before = 0, behind = 0;
+        size_t k, n;
+        for (way = 0; way < 2; way++) {
+            float pixels[15 * 15 * 3];
+            sslh_forward_desc f;
+            sslh_tensor *x;
+            memset(&f, 0, sizeof f);
+            f.tap = "c";
+            for (i = 0; i < 15 * 15 * 3; i++)
+                pixels[i] = sslh_random_normal(7, way && i / 45 >= 3 * row + 6 ? 2 : 1, (uint64_t)i);
+            x = sslh_unfold(c, sslh_from(c, sslh_dim4(1, 15, 15, 3), pixels), 6, 6, 3, 3);
+            x = sslh_forward(m.encoder, sslh_reshape(c, x, sslh_dim4(16, 6, 6, 3)));
+            context[way] = sslh_forward_ex(sslh_child_at(m.net, 2), sslh_reshape(c, x, sslh_dim4(1, 4, 4, -1)), f);
+        }
+        n = context[0]->count / 4; /* of a row */
+        CHECK_OK(c);
+        for (k = 0; k < context[0]->count; k++) {
+            double d = fabs((double)context[0]->data[k] - (double)context[1]->data[k]);
+            if (k < n * (size_t)(row + 1)) before += d;
+            else behind += d;
+        }
+        CHECK(before == 0 && behind > 0.01, "row %d: %g before, %g behind", row, before, behind);
+    }
+    sslh_destroy(c);
+}
+
+static void cpc2_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_cpc2_desc d;
+    sslh_train_desc t;
+    sslh_method m;
+    memset(&d, 0, sizeof d);
+    memset(&t, 0, sizeof t);
+    t.epochs = 1, t.quiet = 1, t.batch = 8;
+    sslh_cpc2(c, convnet(c, 6, 10), d);
+    CHECK_ERROR(c, "sslh_cpc2: the encoder \"convnet\" has batch norm (bn1.running_mean): by the mean");
+    d.allow_batch_norm = 1;
+    sslh_cpc2(c, convnet(c, 6, 10), d);
+    CHECK_OK(c);
+    sslh_train(c, cpc2(c, 1, 4, 9, 0), data_for(c, "cpc2"), t);
+    CHECK_OK(c);
+    d.side = 15, d.patch = 6;
+    m = sslh_cpc2(c, convnet(c, 6, 10), d);
+    sslh_train(c, m, data_for(c, "cpc2"), t);
+    CHECK_ERROR(c, "sslh_cpc2: a grid of 4 x 4 patches has no rows at a distance of 4 (.first 2, .steps 3)");
+    d.patch = 16;
+    m = sslh_cpc2(c, convnet(c, 6, 10), d);
+    sslh_train(c, m, data_for(c, "cpc2"), t);
+    CHECK_ERROR(c, "sslh_cpc2: patches of 16 pixels do not fit into images of 15 x 15");
+    d.patch = 6;
+    sslh_train(c, sslh_cpc2(c, vit(c, 0), d), data_for(c, "cpc2"), t);
+    CHECK_ERROR(c, "sslh_cpc2: patches of 6 pixels, but the encoder takes images of 8 only");
+    t.batch = 1;
+    sslh_train(c, cpc2(c, 1, 1, 9, 2), data_for(c, "cpc2"), t);
+    CHECK_ERROR(c, "batch");
+    sslh_destroy(c);
+}
+#endif
+
 #if SSLH_WITH_CONTEXT
 /* One channel of each patch is left, or no green against magenta; patches come from where they should. */
 static void context_views(void) {
@@ -1834,7 +2009,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, vae, simclr, moco, cpc, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, vae, simclr, moco, cpc, cpc2, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -1990,6 +2165,11 @@ int main(int argc, char **argv) {
     TEST(jigsaw_views)
     TEST(jigsaw_learns)
     TEST(jigsaw_errors)
+#endif
+#if SSLH_WITH_CPC2
+    TEST(cpc2_collapse_and_learning)
+    TEST(cpc2_context_sees_no_target)
+    TEST(cpc2_errors)
 #endif
 #if SSLH_WITH_CONTEXT
     TEST(context_views)

@@ -513,6 +513,52 @@ static void works(sslh_net *net, sslh_tensor *input, const char *what) {
     free(b);
 }
 
+/* With a norm of each sample by itself features are the same alone and in a batch, in training too; with batch norm they
+   are not. The encoder of patches gives for each patch what its encoder gives for that patch alone. */
+static void patches_alone(void) {
+    sslh_ctx *c = context(2);
+    sslh_convnet_desc conv;
+    sslh_patch_encoder_desc p;
+    sslh_net *net, *patches;
+    sslh_tensor *x, *map, *one;
+    const int32_t places[6] = {0, 0, 6, 9, 3, 3}; /* patches 0, 13, 6 */
+    int norm, i;
+    memset(&conv, 0, sizeof conv);
+    memset(&p, 0, sizeof p);
+    conv.widths[0] = 4, conv.widths[1] = 6;
+    x = sslh_normal(c, sslh_dim4(3, 12, 16, 3), 0, 1);
+    for (norm = SSLH_OFF; norm <= 1; norm++) {
+        double far = 0;
+        conv.norm = norm;
+        net = sslh_convnet(c, conv);
+        map = sslh_forward(net, x);
+        one = sslh_forward(net, sslh_slice(c, x, 0, 1, 2));
+        for (i = 0; i < 6; i++) far += fabs((double)map->data[6 + i] - (double)one->data[i]);
+        CHECK(norm == 0 ? far > 0.1 : far < 1e-5, "norm %d: %g apart", norm, far);
+    }
+    p.patch = 4, p.stride = 3;
+    patches = sslh_patch_encoder(c, net, p);
+    map = sslh_forward(patches, x);
+    has_shape(map, 4, 3, 3, 5, 6, "R x S patches");
+    one = sslh_crop(c, x, sslh_from_ints(c, sslh_dim3(3, 1, 2), places), 4, 4);
+    one = sslh_forward(net, sslh_reshape(c, one, sslh_dim4(3, 4, 4, 3)));
+    for (i = 0; i < 6; i++) {
+        CHECK_NEAR((double)map->data[i], (double)one->data[i], 1e-5);
+        CHECK_NEAR((double)map->data[(15 + 13) * 6 + i], (double)one->data[6 + i], 1e-5);
+        CHECK_NEAR((double)map->data[(30 + 6) * 6 + i], (double)one->data[12 + i], 1e-5);
+    }
+    p.side = 24, p.patch = p.stride = 0;
+    has_shape(sslh_forward(sslh_patch_encoder(c, net, p), x), 4, 3, 7, 7, 6, "the defaults: 6 pixels, every 3");
+    CHECK_OK(c);
+    p.side = 0, p.patch = 13;
+    sslh_forward(sslh_patch_encoder(c, net, p), x);
+    CHECK_ERROR(c, "sslh_patch_encoder: patches of 13 pixels do not fit into images of 12 x 16");
+    p.patch = -1;
+    sslh_patch_encoder(c, net, p);
+    CHECK_ERROR(c, "sslh_patch_encoder: .patch is -1");
+    sslh_destroy(c);
+}
+
 static void encoders(void) {
     sslh_ctx *c = context(2);
     sslh_convnet_desc conv;
@@ -534,6 +580,16 @@ static void encoders(void) {
     has_shape(tap(net, x, "block3"), 4, 3, 2, 2, 12, "block3");
     CHECK(sslh_find(net, "bn2.running_var")->data[3] > 0 && sslh_find(net, "conv3.weight") != NULL, "names");
     works(sslh_convnet(c, conv), x, "convnet");
+    conv.norm = 2;
+    x = sslh_normal(c, sslh_dim4(3, 13, 11, 1), 0, 1);
+    has_shape(sslh_forward(sslh_convnet(c, conv), x), 2, 3, 12, 0, 0, "convnet with a group norm");
+    CHECK(sslh_find(sslh_convnet(c, conv), "norm3.bias") && !sslh_find(sslh_convnet(c, conv), "conv3.bias"), "names");
+    works(sslh_convnet(c, conv), x, "convnet with a group norm");
+    conv.norm = SSLH_OFF;
+    x = sslh_normal(c, sslh_dim4(3, 13, 11, 1), 0, 1);
+    CHECK(sslh_find(sslh_convnet(c, conv), "conv3.bias") && !sslh_find(sslh_convnet(c, conv), "norm3.bias"), "names");
+    works(sslh_convnet(c, conv), x, "convnet without a norm");
+    conv.norm = 0;
     r.width = 4;
     net = sslh_resnet(c, r);
     x = sslh_normal(c, sslh_dim4(3, 16, 16, 3), 0, 1);
@@ -935,6 +991,12 @@ static void ranges(void) {
             sslh_convnet(c, conv);
             CHECK_ERROR(c, k < 2 ? "sslh_convnet: .channels is " : "sslh_convnet: .widths");
         }
+        conv.channels = 3, conv.widths[0] = 4, conv.norm = k == 0 ? -2 : 3;
+        if (k < 2) {
+            sslh_convnet(c, conv);
+            CHECK_ERROR(c, k == 0 ? "sslh_convnet: .norm is -2" : "sslh_convnet: .norm asks for 3 groups, which do not divide .widths[0] = 4");
+        }
+        conv.norm = 0;
         resnet.channels = k == 0 ? -2 : 3, resnet.depth = k == 1 ? -2 : k == 2 ? 50 : 18, resnet.width = k == 3 ? -2 : k == 4 ? 2000000000 : 4;
         if (k < 5) {
             sslh_resnet(c, resnet);
@@ -984,6 +1046,7 @@ TESTS_BEGIN
     TEST(optimizer_rules)
     TEST(schedules)
     TEST(encoders)
+    TEST(patches_alone)
     TEST(rms_norm_layer)
     TEST(transformer)
     TEST(summary)

@@ -43,6 +43,7 @@ OP(f_logsumexp) BODY(sslh_logsumexp(c, in[0], I(0), I(1)))
 OP(f_argmax) BODY(sslh_argmax(c, in[0], I(0)))
 OP(f_softmax) BODY(sslh_softmax(c, in[0], I(0)))
 OP(f_log_softmax) BODY(sslh_log_softmax(c, in[0], I(0)))
+OP(f_sinkhorn) BODY(sslh_sinkhorn(c, in[0], I(0), p[1]))
 OP(f_matmul) BODY(sslh_matmul(c, in[0], in[1]))
 OP(f_matmul_ex) BODY(sslh_matmul_ex(c, in[0], in[1], I(0), I(1)))
 OP(f_linear) BODY(sslh_linear(c, in[0], in[1], in[2]))
@@ -199,6 +200,7 @@ OP(f_huber) BODY(sslh_huber(c, in[0], in[1], p[0]))
 OP(f_kl_div) BODY(sslh_kl_div(c, sslh_log_softmax(c, in[0], -1), in[1]))
 OP(f_nt_xent) BODY(sslh_nt_xent(c, in[0], in[1], p[0]))
 OP(f_info_nce) BODY(sslh_info_nce(c, in[0], in[1], in[2], p[0]))
+OP(f_accuracy) BODY(sslh_accuracy(c, in[0], in[1], I(0)))
 #if SSLH_WITH_VAE
 OP(f_gaussian_kl) BODY(sslh_gaussian_kl(c, in[0], in[1]))
 #endif
@@ -243,7 +245,8 @@ static const op_case table[] = {
     E("argmax", argmax, "3x5x7", NO_CHECK, -1), E("argmax_first", argmax, "9x5", NO_CHECK, 0), E("argmax_mid", argmax, "3x5x7", NO_CHECK, 1),
     E("softmax", softmax, "5x7l", 0, -1), E("softmax_first", softmax, "5x7l", 0, 0), E("softmax_mid", softmax, "3x5x7l", 0, 1), E("softmax_big", softmax, "35x1003l", NO_CHECK, 1),
     E("softmax_one", softmax, "5x1l", 0, -1), E("log_softmax", log_softmax, "5x7l", 0, -1), E("log_softmax_first", log_softmax, "5x7l", 0, 0),
-    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1),
+    E("log_softmax_big", log_softmax, "35x1003l", NO_CHECK, -1), E("sinkhorn", sinkhorn, "9x5n", NO_CHECK, 3, 0.05f), E("sinkhorn_default", sinkhorn, "9x5n", NO_CHECK, 0, 0),
+    E("sinkhorn_sharp", sinkhorn, "7x4n", NO_CHECK, 1, 0.0025f), E("sinkhorn_big", sinkhorn, "131x67n", NO_CHECK, 5, 0.1f),
     /* products: odd sizes, one row, one column, one k, batches */
     E("matmul", matmul, "5x7 7x9", 0, 0), E("matmul_1", matmul, "1x1 1x1", 0, 0), E("matmul_row", matmul, "1x13 13x17", 0, 0), E("matmul_col", matmul, "19x13 13x1", 0, 0),
     E("matmul_k1", matmul, "17x1 1x19", 0, 0), E("matmul_batch", matmul, "3x5x7 3x7x4", 0, 0), E("matmul_batch4", matmul, "2x3x5x7 2x3x7x4", 0, 0),
@@ -300,7 +303,7 @@ static const op_case table[] = {
     E("permute_big", permute, "3x33x35x7", NO_CHECK, 2, 0, 3, 1), E("transpose", transpose, "5x7", 0, 0, 1), E("transpose_neg", transpose, "2x3x4x5", 0, -1, 1), E("transpose_big", transpose, "131x67", NO_CHECK, 0, -1),
     E("concat", concat, "3x4 3x2 3x5", 0, 1, 3), E("concat_first", concat, "3x4 1x4 2x4", 0, 0, 3), E("concat_mid", concat, "2x3x4 2x1x4", 0, -2, 2), E("concat_one", concat, "2x3", 0, 0, 1),
     E("slice", slice, "5x7", 0, 0, 1, 4), E("slice_last", slice, "3x5x7", 0, -1, 2, 7), E("slice_mid", slice, "3x5x7", 0, 1, 0, 1), E("pad", pad, "3x4", 0, 0, 2, 1, 0), E("pad_value", pad, "2x3x4", 0, -1, 0, 3, 0.5f), E("pad_mid", pad, "2x3x4", 0, 1, 1, 1, -1),
-    E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4), E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0), E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
+    E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4), E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0), E("embedding_map", embedding, "5x2x3x2 2x4i5", 0, 0), E("embedding_vector", embedding, "7 2x3i7", 0, 0), E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
     E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0), E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0), E("to_real_bytes", to_real, "3x5u200", NO_CHECK, 0.00390625f), E("to_real_ints", to_real, "3x5i1000", NO_CHECK, 2),
     E("crop", crop, "2x6x7x3 2x4x2i4", 0, 3, 4), E("crop_one", crop, "3x4x4x1 3x1x2i3", 0, 2, 2), E("crop_bytes", crop, "2x5x5x3u9 2x3x2i2", NO_CHECK, 4, 3),
     E("unfold", unfold, "2x6x7x3", 0, 3, 4, 2, 1), E("unfold_apart", unfold, "1x7x8x2", 0, 2, 3, 3, 4), E("unfold_whole", unfold, "2x3x4x2", 0, 3, 4, 5, 5),
@@ -333,6 +336,8 @@ static const op_case table[] = {
     E("cross_entropy_soft_3d", cross_entropy_soft, "2x3x7l 2x3x7n", 0, 0), E("bce", bce_with_logits, "5x7l 5x7z", 0, 0), E("bce_big", bce_with_logits, "41x601l 41x601z", NO_CHECK, 0), E("mse", mse, "5x7 5x7", 0, 0), E("mse_big", mse, "41x601 41x601", NO_CHECK, 0),
     E("l1", l1, "5x7 5x7", 0, 0), E("huber", huber, "5x7l 5x7", 0, 0.8f), E("kl_div", kl_div, "5x7l 5x7z", 0, 0), E("nt_xent", nt_xent, "5x7 5x7", 0, 0.5f), E("nt_xent_cold", nt_xent, "6x9 6x9", 0, 0.1f), E("nt_xent_big", nt_xent, "67x33 67x33", NO_CHECK, 0.5f),
     E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
+    E("info_nce_own", info_nce, "5x7 5x7 5x11x7", 0, 0.5f), E("info_nce_own_one", info_nce, "1x7 1x7 1x1x7", 0, 0.2f), E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
+    E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3), E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
 #if SSLH_WITH_VAE
     E("gaussian_kl", gaussian_kl, "4x7 4x7", 0, 0),
 #endif
@@ -658,6 +663,9 @@ static void error_sentences(void) {
     BAD("sslh_argmax", sslh_argmax(bad, T(2, 3, 4, 0, 0), 2));
     BAD("sslh_softmax", sslh_softmax(bad, T(2, 3, 4, 0, 0), 2));
     BAD("sslh_log_softmax", sslh_log_softmax(bad, T(2, 3, 4, 0, 0), -3));
+    BAD("sslh_sinkhorn", sslh_sinkhorn(bad, T(3, 3, 4, 2, 0), 3, 0.1f));
+    BAD("sslh_sinkhorn", sslh_sinkhorn(bad, T(2, 3, 4, 0, 0), -1, 0.1f));
+    BAD("sslh_sinkhorn", sslh_sinkhorn(bad, T(2, 3, 4, 0, 0), 3, -0.1f));
     BAD("sslh_matmul", sslh_matmul(bad, T(2, 4, 8, 0, 0), T(2, 9, 3, 0, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(3, 2, 4, 8, 0), T(3, 3, 8, 3, 0)));
     BAD("sslh_matmul", sslh_matmul(bad, T(4, 2, 2, 4, 8), T(3, 3, 8, 3, 0)));
@@ -726,6 +734,8 @@ static void error_sentences(void) {
     BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 3)));
     BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, -1)));
     BAD("sslh_embedding", sslh_embedding(bad, T(2, 3, 4, 0, 0), T(1, 2, 0, 0, 0)));
+    BAD("sslh_embedding", sslh_embedding(bad, T(0, 0, 0, 0, 0), ints(1, 2, 0, 0)));
+    BAD("sslh_embedding", sslh_embedding(bad, sslh_zeros(bad, sslh_dim6(2, 1, 1, 1, 1, 1)), ints(2, 2, 3, 0)));
     BAD("sslh_gather", sslh_gather(bad, T(3, 2, 4, 5, 0), ints(2, 2, 3, 4)));
     BAD("sslh_gather", sslh_gather(bad, T(3, 2, 4, 5, 0), ints(2, 3, 3, 1)));
     BAD("sslh_crop", sslh_crop(bad, T(4, 2, 4, 5, 3), ints(2, 2, 3, 1), 2, 2));
@@ -771,6 +781,12 @@ static void error_sentences(void) {
     BAD("sslh_nt_xent", sslh_nt_xent(bad, T(2, 1, 4, 0, 0), T(2, 1, 4, 0, 0), 0.5f));
     BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0), NULL, 0.5f));
     BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(2, 7, 5, 0, 0), 0.5f));
+    BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(3, 2, 5, 4, 0), 0.5f));
+    BAD("sslh_info_nce", sslh_info_nce(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), T(3, 3, 5, 5, 0), 0.5f));
+    BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 4), 1));
+    BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 3), 1));
+    BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 3), 5));
+    BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0), 1));
     sslh_destroy(bad);
 }
 

@@ -28,18 +28,19 @@ static sslh_data make_data(sslh_ctx *c, int n) {
     f[2].kind = SSLH_FIELD_AUDIO, f[2].shape = sslh_dim2(90, 1), f[2].values = sound;
     return sslh_data_from_fields(c, f, 3, n);
 }
-static sslh_net *convnet_kind(sslh_ctx *c, int map) {
+static sslh_net *convnet_kind(sslh_ctx *c, int map, int norm) {
     sslh_convnet_desc d;
     memset(&d, 0, sizeof d);
-    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9, d.map_output = map;
+    d.channels = 3, d.widths[0] = 6, d.widths[1] = 9, d.map_output = map, d.norm = norm;
     return sslh_convnet(c, d);
 }
-static sslh_net *convnet(sslh_ctx *c) { return convnet_kind(c, 0); }
+static sslh_net *convnet(sslh_ctx *c) { return convnet_kind(c, 0, 0); }
 /* Settings that keep the nets of these tests small; a method that is not here takes its defaults. */
 static const char *const small_settings[][2] = {
     {"simclr", "head_hidden=8,head_out=6"},
     {"mae", "decoder_width=8,decoder_depth=1,decoder_heads=2"},
     {"cpc", "steps=3,negatives=9,crop=72"},
+    {"cpc2", "side=10,patch=4,steps=1,negatives=9,target=4,context_blocks=1,context_hidden=4"},
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
@@ -65,7 +66,8 @@ static int make_method(sslh_ctx *c, int which, sslh_method *m) {
         memset(&g, 0, sizeof g);
         g.kernels[0] = 6, g.kernels[1] = 4, g.strides[0] = 3, g.strides[1] = 2, g.width = 8, g.context = 6;
         encoder = sslh_conv_gru(c, g);
-    } else if (strcmp(info->encoder, "own") != 0) encoder = convnet_kind(c, strcmp(info->encoder, "map") == 0);
+    } else if (strcmp(info->encoder, "own") != 0)
+        encoder = convnet_kind(c, strcmp(info->encoder, "map") == 0, strcmp(info->encoder, "no_batch_norm") == 0);
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
         if (strcmp(small_settings[i][0], info->name) == 0) text = small_settings[i][1];
     memset(&none, 0, sizeof none);
@@ -488,7 +490,7 @@ static void resume_refused(void) {
         "was written with epochs=2, this run has 1: they may only become more",
         "stands at step 8, but this run ends with step 7", "was written with samples=48, this run has 40",
         "was written with values=", "was written with another optimiser", "was written with group_lr=1:1:1:",
-        "was written with encoder=convnet channels=3 widths=6,9 map_output=0, this run has convnet channels=3 widths=6,9 map_output=1"};
+        "was written with encoder=convnet channels=3 widths=6,9 map_output=0 norm=0, this run has convnet channels=3 widths=6,9 map_output=1 norm=0"};
     const char *path = "build/refused.safetensors";
     static uint8_t others[sizeof pixels];
     test_memory mem;

@@ -91,6 +91,10 @@ static void round_trips(void) {
     conv.widths[1] = 6;
     conv.map_output = 1;
     same_again(c, sslh_convnet(c, conv), "convnet");
+    conv.norm = 1;
+    same_again(c, sslh_convnet(c, conv), "convnet with a layer norm");
+    conv.norm = SSLH_OFF;
+    same_again(c, sslh_convnet(c, conv), "convnet without a norm");
     vit.image = 8;
     vit.width = 12;
     vit.depth = 2;

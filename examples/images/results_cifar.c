@@ -274,7 +274,7 @@ static double second_number(sslh_ctx *c, sslh_method *m, sslh_data test) {
         if (batch.count < size && n > 0) break; /* contrast wants batches of one size */
         m->views(m, &batch, &v);
         for (phase = 0; phase < (m->phases > 1 ? m->phases : 1); phase++) m->loss(m, &v, phase);
-        sum += (double)m->second;
+        sum += (double)m->numbers[0].value;
         n++;
     }
     sslh_no_grad(c, 0);
@@ -380,7 +380,7 @@ static int make_row(const job *j, const entry *e) {
         }
         if (sslh_error(c)) return finish(c);
         r = evaluate(c, m.encoder, train, test);
-        if (trained && m.second_name[0]) r.second = second_number(c, &m, test);
+        if (trained && m.numbers[0].name) r.second = second_number(c, &m, test);
     }
     if (sslh_error(c)) return finish(c);
     n = snprintf(row, sizeof row, "%sepochs=%d images=%.0f linear=%.2f knn=%.2f", key, epochs,
@@ -388,8 +388,8 @@ static int make_row(const job *j, const entry *e) {
     if (r.grid)
         n += snprintf(row + n, sizeof row - (size_t)n, " block=%s grid=%d block_linear=%.2f block_knn=%.2f", r.block,
                       r.grid, r.block_linear, r.block_knn);
-    if (trained && m.second_name[0])
-        n += snprintf(row + n, sizeof row - (size_t)n, " second=%s:%.4f", m.second_name, r.second);
+    if (trained && m.numbers[0].name)
+        n += snprintf(row + n, sizeof row - (size_t)n, " second=%s:%.4f", m.numbers[0].name, r.second);
     n += snprintf(row + n, sizeof row - (size_t)n, " std=%.4f", r.std);
     if (r.rank > 0) n += snprintf(row + n, sizeof row - (size_t)n, " rank=%.1f", r.rank);
     if (speed > 0)

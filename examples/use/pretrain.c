@@ -133,8 +133,7 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         exit(2);
     }
     if (!s.encoder)
-        s.encoder = m && strcmp(m->encoder, "any") && strcmp(m->encoder, "map") && strcmp(m->encoder, "own") ? m->encoder
-                                                                                                             : "convnet";
+        s.encoder = m && (!strcmp(m->encoder, "vit") || !strcmp(m->encoder, "conv_gru")) ? m->encoder : "convnet";
     return s;
 }
 
@@ -159,12 +158,13 @@ static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_dat
     stop_on_error(c);
 }
 
-/* map: its output is a map, where it can be. */
-static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int map, int smoke) {
+/* map: its output is a map, where it can be; alone: no batch norm, for methods in which samples must not meet. */
+static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke, int map, int alone) {
     if (!strcmp(name, "convnet")) {
         sslh_convnet_desc d = {0};
         d.channels = data.channels;
         d.map_output = map;
+        d.norm = alone;
         return sslh_convnet(c, d);
     }
     if (!strcmp(name, "resnet18") || !strcmp(name, "resnet34")) {
@@ -283,7 +283,8 @@ int main(int argc, char **argv) {
         load_sound(c, &o, &train, &test);
     else options_load(c, &o, &train, &test);
     if (!encoder && run && (!info || strcmp(info->encoder, "own") != 0))
-        encoder = make_encoder(c, s.encoder, train, info && !strcmp(info->encoder, "map"), o.smoke);
+        encoder = make_encoder(c, s.encoder, train, o.smoke, info && !strcmp(info->encoder, "map"),
+                               info && !strcmp(info->encoder, "no_batch_norm"));
     if (!encoder && !run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
         sslh_method m = sslh_method_make(c, s.method, encoder, train, s.set);

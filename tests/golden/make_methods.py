@@ -359,6 +359,57 @@ def cpc(case, P, step, noise):
     return loss
 
 
+def cpc2(case, P, step, noise):
+    """3 images of 4 x 4 patches, of which rows at distances of 2 and 3 are predicted."""
+    N, G, E, J, steps = 3, 4, 5, 9, 2
+    x = image_input(case, 'patches', (N * G * G, 6, 6, 3))
+    for i in (1, 2):
+        w = P['encoder.conv%d.weight' % i].permute(0, 3, 1, 2)
+        bias = P['encoder.conv%d.bias' % i] if case == 'cpc2_other' else None
+        x = F.conv2d(x.permute(0, 3, 1, 2), w, bias, 2, 1)
+        if case != 'cpc2_other':
+            norm = 'encoder.norm%d' % i
+            groups = 2 if case == 'cpc2_same' else 1
+            x = F.group_norm(x, groups, P[norm + '.weight'], P[norm + '.bias'], f32(1e-5))
+        x = F.relu(x).permute(0, 2, 3, 1)
+    z = x.mean((1, 2)).reshape(N, G, G, -1)
+    target = z @ P['target.fc1.weight'].T
+    rows = N if case == 'cpc2_same' else 1
+    draws = (draw20(seed_of('draws ', case), J * rows) << 11).reshape(rows, J)
+    names = ['down', 'up', 'right', 'left'][:1 if case == 'cpc2_all' else 2 if case == 'cpc2_same' else 4]
+    loss = 0
+    for d in names:
+        turn = lambda a: {'down': a, 'up': a.flip(1), 'right': a.transpose(1, 2), 'left': a.transpose(1, 2).flip(1)}[d]
+        c, u = turn(z).permute(0, 3, 1, 2), turn(target)
+        b = 1
+        while d + '.block%d.conv1.weight' % b in P:
+            conv = lambda h, i, pad=0: F.conv2d(h, P[d + '.block%d.conv%d.weight' % (b, i)].permute(0, 3, 1, 2),
+                                                P[d + '.block%d.conv%d.bias' % (b, i)], 1, pad)
+            h = conv(F.relu(conv(c, 1)), 2, (0, 1))
+            h = F.relu(conv(F.pad(h, (0, 0, 1, 0)), 3))
+            c = c + conv(h, 4)
+            b += 1
+        y = F.relu(c).permute(0, 2, 3, 1) @ P[d + '.predict.weight'].T
+        y = f32(0.5) * y.reshape(N, G, G, steps, E)
+        all_places = u.reshape(N * G * G, E)
+        for k in range(steps):
+            M = (G - 2 - k) * G
+            for n in range(N):
+                for at in range(M):
+                    i, j = divmod(at, G)
+                    q, own = y[n, i, j, k], (n * G + i + 2 + k) * G + j
+                    if case == 'cpc2_all':
+                        others = [p for p in range(N * G * G) if p != own]
+                    elif case == 'cpc2_same':
+                        others = [n * G * G + (int(v) * G * G >> 31) for v in draws[n]]
+                    else:
+                        others = [int(v) * N * G * G >> 31 for v in draws[0]]
+                    keep = lambda p: p != own and not (case == 'cpc2_other' and p // (G * G) == n)
+                    s = torch.stack([q @ all_places[p] for p in others if keep(p)] + [q @ all_places[own]])
+                    loss = loss + (torch.logsumexp(s, 0) - s[-1]) / (len(names) * steps * N * M)
+    return loss
+
+
 def mae(case, P, step, noise):
     x = image_input(case, 'images', (3, 8, 8, 3))
     order = torch.tensor([[(5 * p + 3 * n) % 16 for p in range(16)] for n in range(3)])
@@ -430,7 +481,8 @@ def optimizer(case, P, names, lr):
 LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw': jigsaw, 'jigsaw_4': jigsaw,
         'context': context, 'context_one': context, 'inpainting': inpainting, 'inpainting_middle': inpainting,
         'inpainting_blocks': inpainting, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
-        'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
+        'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
+        'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
 
 
 def finish(case, lr, streams, tensors):

@@ -214,8 +214,26 @@ def info_nce(i, p):
     q, k, neg = i
     if neg is None:
         return F.cross_entropy(q @ k.T / p[0], torch.arange(q.shape[0]))
-    logits = torch.cat([(q * k).sum(1, keepdim=True), q @ neg.T], 1) / p[0]
+    others = torch.einsum('nd,nkd->nk', q, neg) if neg.dim() == 3 else q @ neg.T
+    logits = torch.cat([(q * k).sum(1, keepdim=True), others], 1) / p[0]
     return F.cross_entropy(logits, torch.zeros(q.shape[0], dtype=torch.long))
+
+
+def sinkhorn(i, p):
+    """As SwAV's code: the sums of prototypes, then those of samples; a shift of all scores changes nothing."""
+    eps = p[1] or f32(0.05)
+    s = i[0].detach()
+    q = torch.exp((s - s.max()) / eps).T
+    q = q / q.sum()
+    for _ in range(int(p[0]) or 3):
+        q = q / q.sum(1, keepdim=True) / q.shape[0]
+        q = q / q.sum(0, keepdim=True) / q.shape[1]
+    return (q * q.shape[1]).T
+
+
+def accuracy(i, p):
+    top = i[0].detach().topk(int(p[0]), -1).indices
+    return (top == i[1][..., None]).any(-1).double().mean()
 
 
 def ce_ex(i, p):
@@ -386,7 +404,7 @@ OPS = {
     'cross_entropy_soft': lambda i, p: F.cross_entropy(rows(i[0]), rows(torch.softmax(i[1], -1))),
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
-    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce,
+    'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce, 'sinkhorn': sinkhorn, 'accuracy': accuracy,
     'gaussian_kl': lambda i, p: (-0.5 * (1 + i[1] - i[0] ** 2 - i[1].exp())).sum(1).mean(),
     'sin': lambda i, p: i[0].sin(), 'cos': lambda i, p: i[0].cos(), 'min': lambda i, p: i[0].amin(axes(i[0], p[0]), keepdim=bool(p[1])),
     'prod': prod, 'argmin': lambda i, p: i[0].argmin(int(p[0])), 'cumsum': lambda i, p: i[0].cumsum(int(p[0])), 'topk': topk,
