@@ -530,7 +530,8 @@
    and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is refused;
    those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same folder,
    synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save, the
-   next save to that path removes; a file that is read-only is not replaced.
+   next save to that path removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link
+   stays and its target is replaced; devices, pipes and open files (/dev/stdout) are written to.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -27320,6 +27321,9 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 #if !defined(__wasm__)
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#if !defined(__cplusplus)
+extern ssize_t (readlink)(const char *path, char *out, size_t size); /* not declared under -std=c99 */
+#endif
 #endif
 #endif
 #endif
@@ -27805,8 +27809,57 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     return p;
 }
 
-/* The bytes of a new file on its way to the disk. Returns 0, or 1 with errno set. */
-SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size) {
+#if SSLH_I_POSIX && !defined(__wasm__)
+/* A new file gets owner and rights of the one that it will replace: who made a file private means to keep it so. The
+   system may refuse another owner; a group that it refuses gets no more rights than everybody. Returns 0 or 1. */
+SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
+    mode_t rights = of->st_mode & 07777;
+    int bad;
+    do bad = chown(path, of->st_uid, of->st_gid);
+    while (bad && errno == EINTR);
+    if (bad) {
+        do bad = chown(path, (uid_t)-1, of->st_gid);
+        while (bad && errno == EINTR);
+        rights &= 0777;
+        if (bad) rights = (rights & 0707) | (rights & (rights << 3) & 070);
+    }
+    do bad = chmod(path, rights);
+    while (bad && errno == EINTR);
+    return bad && errno != EPERM && errno != ENOTSUP && errno != ENOSYS; /* there are file systems without rights */
+}
+#endif
+
+/* Opens a file to write to: as a new one, with owner and rights of the file `like` unless that is NULL or not there;
+   with direct one that is there, behind what it holds, because /dev/stdout may be a log. -1 with errno set. */
+#if SSLH_I_POSIX
+SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direct) {
+    int f, bad = 1;
+    struct stat s;
+    if (like) {
+        do bad = stat(like, &s);
+        while (bad && errno == EINTR);
+        if (bad && errno != ENOENT && errno != ENOTDIR) return -1;
+    }
+    do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_TRUNC, bad ? 0666 : 0600);
+    while (f < 0 && errno == EINTR);
+#if !defined(__wasm__)
+    if (f >= 0 && !bad && sslh_i_take_rights(path, &s)) {
+        int why = errno;
+        close(f);
+        errno = why;
+        return -1;
+    }
+#endif
+    return f;
+}
+#endif
+
+/* The bytes of a file on their way to the disk; like and direct as above. Returns 0, or 1 with errno set. */
+SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
+#if !SSLH_I_POSIX
+    (void)like;
+    (void)direct;
+#endif
 #if defined(_WIN32)
     HANDLE f = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
     if (f == INVALID_HANDLE_VALUE) return 1;
@@ -27820,9 +27873,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size
     bad = !FlushFileBuffers(f) || bad;
     return !CloseHandle(f) || bad;
 #elif SSLH_I_POSIX
-    int f;
-    do f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    while (f < 0 && errno == EINTR);
+    int f = sslh_i_open_to_write(path, like, direct);
     if (f < 0) return 1;
     int bad = 0;
     while (size && !bad) {
@@ -27995,8 +28046,78 @@ SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path)
     return 1;
 }
 
-/* Writes a file so that a crash at any moment leaves the old one or the new one: temporary file in the same folder,
-   write, fsync, rename, fsync of the folder. Devices and pipes are written to directly. 1 on success. */
+#define SSLH_I_LINK 4096 /* bytes that a link holds at most */
+
+/* Where the link at a path leads, and how long that is; 0: there is no link; -1: errno says what went wrong. */
+SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
+#if SSLH_I_POSIX && !defined(__wasm__)
+    ssize_t n;
+    do n = readlink(path, to, SSLH_I_LINK);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return errno == EINVAL || errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    if (n < SSLH_I_LINK) return (int)n;
+    errno = ENAMETOOLONG;
+    return -1;
+#else
+    (void)path;
+    (void)to;
+    return 0;
+#endif
+}
+
+/* The file that saving to a path replaces or makes: links at its end are followed, so that they stay. *direct becomes 1
+   when the way leads through a file that is open already, as that of /dev/stdout does: it is not replaced but written
+   to. To be given back; NULL and an error when there is no way. */
+SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int *direct) {
+    size_t n = strlen(path);
+    char *at = (char *)sslh_i_alloc(c, n + 1), *to = (char *)sslh_i_alloc(c, SSLH_I_LINK);
+    int links, length = 1;
+    *direct = 0;
+    if (at) memcpy(at, path, n);
+    for (links = 0; at && to; links++) {
+        *direct = strncmp(at, "/proc/", 6) == 0 || strncmp(at, "/dev/fd/", 8) == 0;
+        if (*direct || (length = sslh_i_read_link(at, to)) == 0) break;
+        if (length < 0 || links == 40) {
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot follow the link %s: %s", fn, sslh_i_tail(path),
+                      strerror(length < 0 ? errno : ELOOP));
+            break;
+        }
+        size_t folder = to[0] == '/' ? 0 : sslh_i_base(at);
+        char *next = (char *)sslh_i_alloc(c, folder + (size_t)length + 1);
+        if (next) {
+            memcpy(next, at, folder);
+            memcpy(next + folder, to, (size_t)length);
+        }
+        sslh_i_free(c, at);
+        at = next;
+    }
+    sslh_i_free(c, to);
+    if (!SSLH_I_BAD(c)) return at;
+    sslh_i_free(c, at);
+    return NULL;
+}
+
+/* A file that is there, or not yet, is replaced in one step: temporary file in the same folder, write, fsync, rename,
+   fsync of the folder. Returns 0; 1 with errno, or with an error that is told already. */
+SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
+    sslh_i_aside a;
+    if (!sslh_i_aside_begin(c, &a, path)) return 1;
+    sslh_i_aside_tidy(&a);
+    sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+    errno = 0;
+    int failed = sslh_i_write_plain(a.name, path, 0, (const uint8_t *)bytes, size) ||
+                 sslh_i_replace(a.name, path, a.folder_name);
+    if (failed) {
+        int why = errno;
+        (void)remove(a.name);
+        errno = why;
+    }
+    sslh_i_free(c, a.name);
+    return failed;
+}
+
+/* Writes a file so that a crash at any moment leaves the old one or the new one. Devices, pipes and files that are open
+   already are written to directly. 1 on success. */
 SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
     if (SSLH_I_BAD(c)) return 0;
     if (!path) {
@@ -28004,36 +28125,26 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         return 0;
     }
     errno = 0;
-    int failed;
     sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
     if (kind == SSLH_I_PATH_UNKNOWN) return 0;
-    if (kind == SSLH_I_PATH_OTHER) {
-        failed = sslh_i_write_plain(path, (const uint8_t *)bytes, size);
-    } else if (kind == SSLH_I_PATH_FOLDER) {
+    if (kind == SSLH_I_PATH_FOLDER) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
         return 0;
-    } else {
-        sslh_i_aside a;
-        if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
-            sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
-            return 0;
-        }
-        if (!sslh_i_aside_begin(c, &a, path)) return 0;
-        sslh_i_aside_tidy(&a);
-        sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
-        errno = 0;
-        failed = sslh_i_write_plain(a.name, (const uint8_t *)bytes, size) ||
-                 sslh_i_replace(a.name, path, a.folder_name);
-        if (failed) {
-            int why = errno;
-            (void)remove(a.name);
-            errno = why;
-        }
-        sslh_i_free(c, a.name);
     }
-    if (failed)
-        sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",
-                  errno ? strerror(errno) : "");
+    if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
+        return 0;
+    }
+    int direct;
+    char *real = sslh_i_follow(c, fn, path, &direct);
+    if (!real) return 0;
+    int failed = direct || kind == SSLH_I_PATH_OTHER ? sslh_i_write_plain(path, NULL, 1, (const uint8_t *)bytes, size)
+                 : sslh_i_write_aside(c, real, bytes, size);
+    int why = errno;
+    sslh_i_free(c, real);
+    if (failed && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), why ? ": " : "",
+                  why ? strerror(why) : "");
     return !failed;
 }
 
