@@ -1758,7 +1758,8 @@ SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels
    bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
 /* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
-   other integers SSLH_I32 (an error when a value does not fit). sslh_save_npy writes float32, row by row. */
+   other integers SSLH_I32 (an error when a value does not fit); of an archive the only array, or the one whose name
+   follows the path: "all.npz:labels". sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 /* Samples (count,channels) of a WAV file as float, integers scaled to [-1,1): PCM of 8, 16, 24 and 32 bits, IEEE
@@ -27336,6 +27337,7 @@ typedef struct sslh_i_source {
     const uint8_t *p;    /* size bytes; NULL: the file could not be read */
     size_t         size;
     uint8_t       *own;  /* the block that begins at p when it is ours to free, NULL when it is the caller's */
+    const char    *part; /* which array of an archive is wanted; NULL: the only one */
 } sslh_i_source;
 
 /* What a reader finds in a file. Its function begins with all zeros; what it leaves is freed when it fails. */
@@ -28281,6 +28283,7 @@ SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char
     s.p = (const uint8_t *)p;
     s.size = size;
     s.own = NULL;
+    s.part = NULL;
     return s;
 }
 
@@ -30450,7 +30453,7 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 }
 
 /* ================================================================================================================== */
-/*  >>arrays        NumPy arrays (.npy)                                                                               */
+/*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
 /* The writer, then the reader, whose two functions the table of >>readers names. */
@@ -30623,38 +30626,194 @@ SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     return (double)bits;
 }
 
+/* A walk over the values of an array in the order of C: the next one is number from in the file. */
+typedef struct sslh_i_npy_walk { size_t from, stride[SSLH_MAX_DIMS]; int at[SSLH_MAX_DIMS]; } sslh_i_npy_walk;
+
+SSLH_I_FN void sslh_i_npy_begin(sslh_i_npy_walk *w, const sslh_i_npy *h) {
+    size_t step = 1;
+    memset(w, 0, sizeof *w);
+    for (int k = 0; k < h->shape.ndim; k++) {
+        int axis = h->fortran ? k : h->shape.ndim - 1 - k;
+        w->stride[axis] = step;
+        step *= (size_t)h->shape.size[axis];
+    }
+}
+SSLH_I_FN void sslh_i_npy_next(sslh_i_npy_walk *w, const sslh_i_npy *h) {
+    for (int k = h->shape.ndim - 1; k >= 0; k--) {
+        w->from += w->stride[k];
+        if (++w->at[k] < h->shape.size[k]) break;
+        w->from -= w->stride[k] * (size_t)h->shape.size[k];
+        w->at[k] = 0;
+    }
+}
+
+/* How many values the array has, which must be all that is in the file. 0 and an error when it is not so. */
+SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
+    size_t count = sslh_i_count(s->c, s->fn, h->shape), left = s->size - h->data, each = (size_t)h->bytes;
+    if (!count || (count <= left / each && count * each == left)) return count;
+    if (count < left / each && left - count * each >= 6 && !memcmp(s->p + h->data + count * each, "\x93NUMPY", 6))
+        sslh_i_bad(s, h->data + count * each, "a second array follows the first: save each in a file of its own, or "
+                   "both by numpy.savez");
+    else
+        sslh_i_bad(s, h->data, "%.0f bytes of values instead of %.0f x %d", (double)left, (double)count, h->bytes);
+    return 0;
+}
+
 /* Floats become SSLH_F32, bytes and bools SSLH_U8, other integers SSLH_I32 (a value that does not fit is an error). */
 SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
     if (!sslh_i_npy_parse(s, &h)) return 0;
-    size_t count = sslh_i_count(c, s->fn, h.shape);
+    size_t count = sslh_i_npy_count(s, &h);
     if (!count) return 0;
-    if (count > (s->size - h.data) / (size_t)h.bytes || count * (size_t)h.bytes != s->size - h.data)
-        return sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data),
-                          (double)count, h.bytes);
     sslh_type type = h.kind == 'f' ? SSLH_F32 : h.bytes == 1 && h.kind != 'i' ? SSLH_U8 : SSLH_I32;
     sslh_tensor *t = out->array = sslh_i_persistent(c, s->fn, type, h.shape);
     if (!t) return 0;
-    int at[SSLH_MAX_DIMS] = {0};
-    size_t stride[SSLH_MAX_DIMS], step = 1; /* of the file, in values */
-    for (int k = 0; k < h.shape.ndim; k++) {
-        int axis = h.fortran ? k : h.shape.ndim - 1 - k;
-        stride[axis] = step;
-        step *= (size_t)h.shape.size[axis];
-    }
-    for (size_t i = 0; i < count; i++) {
-        size_t from = 0;
-        for (int k = 0; k < h.shape.ndim; k++) from += (size_t)at[k] * stride[k];
-        double v = sslh_i_npy_value(s->p + h.data + from * (size_t)h.bytes, &h);
+    sslh_i_npy_walk w;
+    sslh_i_npy_begin(&w, &h);
+    for (size_t i = 0; i < count; i++, sslh_i_npy_next(&w, &h)) {
+        size_t at = h.data + w.from * (size_t)h.bytes;
+        double v = sslh_i_npy_value(s->p + at, &h);
         if (type == SSLH_F32) t->data[i] = (sslh_real)v;
         else if (type == SSLH_U8) t->bytes[i] = (uint8_t)v;
         else if (v < -2147483648.0 || v > 2147483647.0)
-            return sslh_i_bad(s, h.data + from * (size_t)h.bytes, "the value %.0f does not fit into 32 bits", v);
+            return sslh_i_bad(s, at, "the value %.0f does not fit into 32 bits", v);
         else t->ints[i] = (int32_t)v;
-        for (int k = h.shape.ndim - 1; k >= 0 && ++at[k] == h.shape.size[k]; k--) at[k] = 0;
     }
     return 1;
+}
+
+/* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
+
+/* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
+   lies: per member 46 bytes and three texts of which the first is the name. */
+typedef struct sslh_i_zip {
+    const sslh_i_source *s;
+    size_t at, end; /* of the list, what is left */
+    int    left;    /* members in it */
+} sslh_i_zip;
+
+typedef struct sslh_i_member {
+    char           name[256]; /* without .npy */
+    int            array;     /* the name had that ending */
+    const uint8_t *p;         /* packed bytes */
+    size_t         packed, size;
+    uint32_t       crc;
+    int            method;    /* 0 stored, 8 deflated */
+} sslh_i_member;
+
+SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
+
+/* Finds the list. 0 and an error without one. */
+SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
+    size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a comment may follow */
+    while (at > least && memcmp(s->p + at, "PK\5\6", 4) != 0) at--;
+    if (memcmp(s->p + at, "PK\5\6", 4) != 0) return sslh_i_bad(s, s->size, "the archive ends early");
+    z->s = s;
+    z->left = (int)sslh_i_le16(s->p + at + 10);
+    z->at = sslh_i_le32(s->p + at + 16);
+    z->end = at;
+    if (z->left == 0xffff || z->at == 0xffffffffu) return sslh_i_bad(s, at, "archives beyond 4 GB are not read");
+    if (z->at > at) return sslh_i_bad(s, at, "the list of the archive lies outside of it");
+    return 1;
+}
+
+/* The next member. 0 at the end of the list, or with an error. */
+SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
+    const sslh_i_source *s = z->s;
+    const uint8_t *e = s->p + z->at;
+    size_t n, local, skip;
+    if (!z->left) return 0;
+    if (z->end - z->at < 46 || memcmp(e, "PK\1\2", 4) != 0)
+        return sslh_i_bad(s, z->at, "the list of the archive ends early");
+    memset(m, 0, sizeof *m);
+    m->method = (int)sslh_i_le16(e + 10);
+    m->crc = sslh_i_le32(e + 16);
+    m->packed = sslh_i_le32(e + 20);
+    m->size = sslh_i_le32(e + 24);
+    n = sslh_i_le16(e + 28);
+    skip = 46 + n + sslh_i_le16(e + 30) + sslh_i_le16(e + 32);
+    local = sslh_i_le32(e + 42);
+    if (skip > z->end - z->at) return sslh_i_bad(s, z->at, "the list of the archive ends early");
+    if (m->packed == 0xffffffffu || m->size == 0xffffffffu || local == 0xffffffffu)
+        return sslh_i_bad(s, z->at, "archives beyond 4 GB are not read");
+    if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
+    if (m->method != 0 && m->method != 8)
+        return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
+    if (n >= sizeof m->name || memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    memcpy(m->name, e + 46, n);
+    m->array = sslh_i_has_suffix(m->name, ".npy");
+    if (m->array) m->name[n - 4] = 0;
+    if (local > s->size - 30 || memcmp(s->p + local, "PK\3\4", 4) != 0)
+        return sslh_i_bad(s, z->at, "'%.100s' is not where the list says", m->name);
+    local += 30 + (size_t)sslh_i_le16(s->p + local + 26) + sslh_i_le16(s->p + local + 28);
+    if (local > s->size || m->packed > s->size - local) return sslh_i_bad(s, z->at, "'%.100s' ends early", m->name);
+    m->p = s->p + local;
+    z->at += skip;
+    z->left--;
+    return 1;
+}
+
+/* Unpacks a member into a source, which the caller closes; .p is NULL after an error. A byte of deflate gives at most
+   1032, so that a small file cannot ask for much memory. */
+SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_member *m) {
+    sslh_i_source out = sslh_i_source_of(z->s->c, z->s->fn, z->s->name, NULL, 0);
+    const char *why = m->method ? NULL : m->packed == m->size ? NULL : "a stored array has two sizes";
+    size_t at = 0;
+    if (m->method && m->size / 1032 > m->packed) why = "the packed array is too short for its size";
+    if (!why && !m->method) {
+        out.p = m->p;
+        out.size = m->size;
+    } else if (!why) {
+        sslh_i_sink o = sslh_i_sink_of(z->s->c, m->size, m->size);
+        if (!o.p) return out;
+        why = sslh_i_inflate(m->p, m->packed, 0, &o, &at);
+        out.p = out.own = o.p;
+        out.size = o.n;
+    }
+    if (!why && (out.size != m->size || sslh_i_crc32(0, out.p, out.size) != m->crc)) why = "the CRC-32 does not match";
+    if (!why) return out;
+    sslh_i_bad(z->s, (size_t)(m->p - z->s->p), "'%.100s': %s", m->name, why);
+    sslh_i_source_close(&out);
+    return out;
+}
+
+/* What a member that is to be an array is, when it is none. */
+SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
+    if (sslh_i_has_suffix(m->name, "data.pkl"))
+        return sslh_i_bad(z->s, 0, "a file of PyTorch, which only Python reads; there: from safetensors.torch import "
+                          "save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')");
+    return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
+}
+
+/* The array that is wanted, or the only one. */
+SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_found *out) {
+    sslh_i_zip z;
+    sslh_i_member m, taken;
+    char names[120] = "";
+    size_t used = 0;
+    int found = 0, n = 0, ok;
+    if (!sslh_i_zip_open(&z, s)) return 0;
+    memset(&taken, 0, sizeof taken);
+    while (sslh_i_zip_next(&z, &m)) {
+        if (!m.array) return sslh_i_no_array(&z, &m);
+        sslh_i_append(names, sizeof names, &used, n++ ? ", %s" : "%s", m.name);
+        if (s->part && strcmp(s->part, m.name) != 0) continue;
+        taken = m;
+        found++;
+    }
+    if (SSLH_I_BAD(s->c)) return 0;
+    if (found != 1 && s->part)
+        return sslh_i_bad(s, 0, "%s array '%.60s' in the archive, which has: %s", found ? "more than one" : "no",
+                          s->part, names);
+    if (found != 1)
+        return sslh_i_bad(s, 0, "an archive of %d arrays; name one behind the path and a colon, as in x.npz:%.40s; it "
+                          "has: %s", n, n ? m.name : "NAME", names);
+    sslh_i_source one = sslh_i_zip_unpack(&z, &taken);
+    if (!one.p) return 0;
+    ok = sslh_i_is_npy(&one) ? sslh_i_npy_read(&one, out) : sslh_i_bad(s, 0, "'%.100s' is no NumPy array", taken.name);
+    sslh_i_source_close(&one);
+    return ok;
 }
 
 SSLH_I_LEAN_BEGIN
@@ -31568,6 +31727,7 @@ static const sslh_i_reader sslh_i_readers[] = {
     {"CIFAR-10 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar10, sslh_i_cifar10_read},
     {"CIFAR-100 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar100, sslh_i_cifar100_read},
     {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read},
+    {"NumPy archive", SSLH_I_GIVES_ARRAY, {".npz"}, sslh_i_is_npz, sslh_i_npz_read},
     {"WAV", SSLH_I_GIVES_SOUND, {".wav"}, sslh_i_is_wav, sslh_i_wav_read}};
 #define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
 
@@ -31674,9 +31834,21 @@ SSLH_DEF uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, in
 
 SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
     sslh_i_found found;
-    sslh_i_source s = sslh_i_source_open(c, "sslh_load_npy", path);
+    sslh_i_source s;
+    const char *colon = path ? strstr(path, ".npz:") : NULL; /* archive.npz:array */
+    char *archive = NULL;
+    memset(&found, 0, sizeof found);
+    if (colon && sslh_i_path(path) == SSLH_I_PATH_NONE) {
+        size_t n = (size_t)(colon - path) + 4;
+        archive = (char *)sslh_i_alloc(c, n + 1);
+        if (!archive) return sslh_i_dummy(c);
+        memcpy(archive, path, n);
+    }
+    s = sslh_i_source_open(c, "sslh_load_npy", archive ? archive : path);
+    if (archive) s.part = colon + 5;
     sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
     sslh_i_source_close(&s);
+    sslh_i_free(c, archive);
     return found.array ? found.array : sslh_i_dummy(c);
 }
 
@@ -32682,8 +32854,9 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
 
 /* dtypes of the format; the order is the order in which the reference writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
-enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7,
-    SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
+enum { SSLH_I_ST_U64 = 0, SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_U32 = 5,
+    SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U16 = 9, SSLH_I_ST_I16 = 10, SSLH_I_ST_U8 = 16,
+    SSLH_I_ST_I8 = 17, SSLH_I_ST_BOOL = 21 };
 static const sslh_i_st_type sslh_i_st_types[] = {
     {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16},
         {"F16", 16}, {"U16", 16}, {"I16", 16}, {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8},
@@ -32908,6 +33081,7 @@ typedef struct sslh_i_st {
     sslh_i_st_tensor *tensor;
     sslh_i_st_meta   *meta;
     int               n, cap, nmeta, meta_cap, meta_seen;
+    uint8_t          *own;         /* the data, when they are ours to free: those of an archive */
     const uint8_t    *data;
     size_t            data_size;
 } sslh_i_st;
@@ -33081,6 +33255,11 @@ SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
 /* The object __metadata__: pairs of strings. */
 SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
     if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
+    sslh_i_json_space(s);
+    if (s->end - s->at >= 4 && memcmp(s->at, "null", 4) == 0) {
+        s->at += 4;
+        return 1;
+    }
     if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "__metadata__ is no object");
     if (sslh_i_json_is(s, '}')) return 1;
     do {
@@ -33175,7 +33354,11 @@ SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
     if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
     qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
     for (i = 1; i < s->n; i++)
-        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) return sslh_i_st_bad(s, "a name twice");
+        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) {
+            char why[200];
+            snprintf(why, sizeof why, "the name '%.150s' twice", s->tensor[i].name);
+            return sslh_i_st_bad(s, why);
+        }
     return 1;
 }
 
@@ -33183,6 +33366,8 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
     sslh_i_free(s->c, s->text);
     sslh_i_free(s->c, s->tensor);
     sslh_i_free(s->c, s->meta);
+    sslh_i_free(s->c, s->own);
+    s->own = NULL;
     s->text = NULL;
     s->tensor = NULL;
     s->meta = NULL;
@@ -33221,6 +33406,84 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     return 0;
 }
 
+/* The type of an array of NumPy's, which has its values in the same bits. */
+SSLH_I_FN int sslh_i_st_of_npy(const sslh_i_npy *h) {
+    static const int f[4] = {-1, SSLH_I_ST_F16, SSLH_I_ST_F32, SSLH_I_ST_F64},
+                     i[4] = {SSLH_I_ST_I8, SSLH_I_ST_I16, SSLH_I_ST_I32, SSLH_I_ST_I64},
+                     u[4] = {SSLH_I_ST_U8, SSLH_I_ST_U16, SSLH_I_ST_U32, SSLH_I_ST_U64};
+    int k = h->bytes == 8 ? 3 : h->bytes == 4 ? 2 : h->bytes - 1;
+    return h->kind == 'f' ? f[k] : h->kind == 'i' ? i[k] : h->kind == 'u' ? u[k] : SSLH_I_ST_BOOL;
+}
+
+/* One array of an archive becomes the next tensor, little-endian and in the order of C. 0 and an error. */
+SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_i_member *m, size_t room) {
+    sslh_i_source one = sslh_i_zip_unpack(z, m);
+    sslh_i_st_tensor *t = &s->tensor[s->n];
+    sslh_i_npy h;
+    sslh_i_npy_walk w;
+    size_t count = 0, i, each, n = strlen(m->name) + 1;
+    int k;
+    if (one.p && !sslh_i_is_npy(&one)) sslh_i_bad(z->s, 0, "'%.100s' is no NumPy array", m->name);
+    else if (one.p && sslh_i_npy_parse(&one, &h)) count = sslh_i_npy_count(&one, &h);
+    each = count ? (size_t)h.bytes : 0;
+    if (count && count * each <= room - s->data_size) {
+        t->name = (const char *)memcpy(s->pool, m->name, n);
+        s->pool += n;
+        t->dtype = sslh_i_st_of_npy(&h);
+        t->ndim = h.shape.ndim;
+        for (k = 0; k < t->ndim; k++) t->shape[k] = (uint64_t)h.shape.size[k];
+        t->begin = s->data_size;
+        sslh_i_npy_begin(&w, &h);
+        for (i = 0; i < count; i++, sslh_i_npy_next(&w, &h)) {
+            const uint8_t *from = one.p + h.data + w.from * each;
+            for (k = 0; k < (int)each; k++)
+                s->own[s->data_size + i * each + (size_t)k] = from[h.big ? (int)each - 1 - k : k];
+        }
+        t->end = s->data_size += count * each;
+        s->n++;
+    }
+    sslh_i_source_close(&one);
+    return count > 0;
+}
+
+/* The arrays of an archive of NumPy's (.npz) as tensors. 0 and an error when it is none. */
+SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size) {
+    sslh_i_source all = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
+    sslh_i_zip z;
+    sslh_i_member m;
+    size_t names = 0, room = 0;
+    int n = 0;
+    if (!sslh_i_zip_open(&z, &all)) return 0;
+    for (; sslh_i_zip_next(&z, &m); n++) {
+        if (!m.array) return sslh_i_no_array(&z, &m);
+        if (m.size / 1032 > m.packed || m.size > (size_t)-1 / 2 - room)
+            return sslh_i_bad(&all, 0, "'%.100s' is too short for its size", m.name);
+        names += strlen(m.name) + 1;
+        room += m.size;
+    }
+    if (SSLH_I_BAD(s->c)) return 0;
+    s->text = s->pool = (char *)sslh_i_alloc(s->c, names + 1);
+    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(s->c, ((size_t)n + 1) * sizeof *s->tensor);
+    s->own = (uint8_t *)sslh_i_alloc(s->c, room + 1);
+    if (!s->text || !s->tensor || !s->own || !sslh_i_zip_open(&z, &all)) return 0;
+    s->data = s->own;
+    while (sslh_i_zip_next(&z, &m) && sslh_i_st_add_array(s, &z, &m, room)) {}
+    return !SSLH_I_BAD(s->c) && sslh_i_st_check(s);
+}
+
+/* What other programs call weights too, by the first bytes; NULL: it may be a safetensors file, whose length may begin
+   with any bytes, but whose ninth is a brace. */
+SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
+    if (size > 8 && p[8] == '{') return NULL;
+    if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
+        return "a pickle of Python (an old file of PyTorch), which only Python reads; there: from safetensors.torch "
+               "import save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')";
+    if (size >= 8 && !memcmp(p, "\x89HDF", 4)) return "an HDF5 file (Keras); save its weights by numpy.savez";
+    if (size >= 4 && !memcmp(p, "GGUF", 4)) return "a GGUF file, which is not read";
+    if (size >= 6 && !memcmp(p, "\x93NUMPY", 6)) return "one NumPy array; weights have names: use numpy.savez";
+    return NULL;
+}
+
 /* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
 SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                              size_t size) {
@@ -33230,6 +33493,11 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->fn = fn;
     s->file = file;
     s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
+    if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_npz(s, bytes, size);
+    if (sslh_i_st_stranger(bytes, size)) {
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_stranger(bytes, size));
+        return 0;
+    }
     if (size < 8) return sslh_i_st_bad(s, "shorter than 8 bytes");
     if (sslh_i_le64(bytes) > (uint64_t)(size - 8)) return sslh_i_st_bad(s, "the header is longer than the file");
     head = (size_t)sslh_i_le64(bytes);
@@ -33285,12 +33553,19 @@ SSLH_I_FN int sslh_i_st_real(int dtype) {
     return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
 }
 SSLH_I_FN int sslh_i_st_int(int dtype) {
-    return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8;
+    return dtype == SSLH_I_ST_U64 || dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_U32 || dtype == SSLH_I_ST_I32 ||
+           dtype == SSLH_I_ST_U16 || dtype == SSLH_I_ST_I16 || dtype == SSLH_I_ST_U8 || dtype == SSLH_I_ST_I8 ||
+           dtype == SSLH_I_ST_BOOL;
 }
 
 /* Value of an element as a double; exact but for 64-bit integers above 2^53. */
 SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     switch (dtype) {
+    case SSLH_I_ST_U64: return (double)sslh_i_le64(p);
+    case SSLH_I_ST_U32: return (double)sslh_i_le32(p);
+    case SSLH_I_ST_U16: return (double)sslh_i_le16(p);
+    case SSLH_I_ST_I16: return (double)(int16_t)sslh_i_le16(p);
+    case SSLH_I_ST_I8: return (double)(int8_t)p[0];
     case SSLH_I_ST_F64: return sslh_i_double_of(sslh_i_le64(p));
     case SSLH_I_ST_F32: return (double)sslh_i_float_of(sslh_i_le32(p));
     case SSLH_I_ST_BF16: return (double)sslh_i_float_of(sslh_i_le16(p) << 16);
@@ -33301,9 +33576,15 @@ SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     }
 }
 
-/* Why file tensor f cannot fill it; NULL when it can. */
+/* Why file tensor f cannot fill it; NULL when it can. num_batches_tracked is one number, which other programs write in
+   any type, as a scalar or as an array of one. */
 SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
     int i;
+    if (sslh_i_has_suffix(it->name, "num_batches_tracked") && it->t->count == 1) {
+        if (!sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype)) return "dtype";
+        for (i = 0; i < f->ndim; i++) if (f->shape[i] != 1) return "shape";
+        return NULL;
+    }
     if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
         return "dtype";
     if (f->ndim != it->t->ndim) return "shape";
@@ -33411,6 +33692,12 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
     wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
     text[0] = 0;
+    if (!wrong && !matched && l->n && d.partial) { /* a partial load that loads nothing is a wrong name, never a wish */
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: no tensor of %s is of this net%s%.60s%s: the file has '%.80s' .., the net "
+                  "'%.80s' .. (.strip_prefix, .report)", s->fn, s->file, prefix[0] ? " behind the prefix '" : "",
+                  prefix, prefix[0] ? "'" : "", s->n ? s->tensor[0].name : "", l->item[0].name);
+        return 0;
+    }
     if (wrong) sslh_i_st_report(s, l, prefix, 2, text, sizeof text, &used);
     else if (*missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
     else if (unexpected && !d.partial) sslh_i_st_report(s, l, prefix, 1, text, sizeof text, &used);
