@@ -202,9 +202,9 @@
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
-     - with any compiler and optimisation level, in C and in C++,
-     - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
-     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): no CPU uses it then (slower).
+     - at any optimisation level, in C and in C++, with any compiler; but
+     - with fused multiply-add (AVX2, AVX-512, NEON) it has one result, without it another. Without are builds by tcc or
+       with SSLH_WITH_SIMD 0, CPUs that lack it (SSE2, 32-bit, big-endian), and with .portable_bits all (slower).
    An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
    multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
    instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
@@ -268,7 +268,8 @@
    Three switches that are easily confused:
 
      sslh_train_mode(net, on)   on: statistics of the batch, stochastic depth; off: running statistics. A property of
-                                the net; nets start with it on; sslh_train leaves it off, evaluation puts it back
+                                the net; nets start with it on, those of sslh_load_net with it off; sslh_train
+                                leaves it off, evaluation puts it back
      sslh_no_grad(c, on)        operations are not recorded. A property of the context; calls nest
      sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
                                 running statistics still move in training mode
@@ -783,8 +784,9 @@ SSLH_API sslh_info sslh_query(const sslh_ctx *c);
    "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. Whether the processor has it, sslh_create
    tells. */
 SSLH_API const char *sslh_cpu_name(int i);
-/* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
-   error. Runs a small calculation and compares its hash; leaves no trace. */
+/* 1 when this context computes one of the two results that every build computes, with fused multiply-add or without
+   (manual, 9; sslh_query tells the CPU's kernels); 0 in a double build and after an error. Runs a small calculation
+   and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
 /* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
@@ -1532,8 +1534,8 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
    converted. Files of other programs are read too; one of ours (it has metadata that begin with "sslh.") must have the
    right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it. An inert
-   net after an error. */
+/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it; the net is
+   in evaluation mode. An inert net after an error. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
@@ -3823,6 +3825,8 @@ SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
+SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path);
+SSLH_I_FN const char *sslh_i_tail(const char *path);
 
 
 /* ################################################################################################################## */
@@ -6318,6 +6322,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     }
     d = sslh_i_train_resolve(&m, d);
     if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, &d)) return 0.0f;
+    if (d.checkpoint && !sslh_i_can_write(c, "sslh_train: .checkpoint", d.checkpoint)) return 0.0f;
     before = sslh_get_preprocess(m.encoder);
     /* Before the mark: what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
@@ -6349,6 +6354,12 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         step = sslh_i_checkpoint_load(&m, o, d.checkpoint, &run);
         if (step < 0) step = 0; /* no file yet */
         sslh_loader_seek(loader, step); /* the order of an epoch follows from its number */
+#if SSLH_WITH_STDIO
+        if (!d.quiet && step > 0 && !SSLH_I_BAD(c))
+            fprintf(stderr, step < t.steps ? "%s: resumed at step %ld of %ld (%s)\n"
+                    : "%s: this run is finished, at step %ld of %ld (%s); more .epochs go on\n", m.name, (long)step,
+                    (long)t.steps, sslh_i_tail(d.checkpoint));
+#endif
     }
     if (SSLH_I_BAD(c)) { /* nothing has happened yet, and nothing is left behind */
         sslh_i_free_blocks(c, mark);
@@ -28118,6 +28129,35 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
     return failed;
 }
 
+/* 1 when a file can be written at a path, as far as can be told before: a run of days must not find out at its end that
+   a folder is not there. 0 and an error that says why. */
+SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
+    sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
+    int direct;
+    char *real, *folder;
+    if (SSLH_I_BAD(c)) return 0;
+    if (kind == SSLH_I_PATH_FOLDER || (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path))) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s", fn, sslh_i_tail(path), kind == SSLH_I_PATH_FOLDER ? "a folder"
+                  : "read-only and is not replaced");
+        return 0;
+    }
+    real = sslh_i_follow(c, fn, path, &direct);
+    if (real && !direct && kind != SSLH_I_PATH_OTHER) {
+        size_t n = sslh_i_base(real);
+        folder = real;
+        if (n) folder[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
+        if (!n) memcpy(folder, ".", SSLH_I_MIN(strlen(real) + 1, (size_t)2));
+        if (sslh_i_path_known(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s", fn, sslh_i_tail(path),
+                      sslh_i_tail(folder));
+        else if (!SSLH_I_BAD(c) && sslh_i_read_only(folder))
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s is read-only", fn, sslh_i_tail(path),
+                      sslh_i_tail(folder));
+    }
+    sslh_i_free(c, real);
+    return !SSLH_I_BAD(c);
+}
+
 /* Writes a file so that a crash at any moment leaves the old one or the new one. Devices, pipes and files that are open
    already are written to directly. 1 on success. */
 SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
@@ -28260,6 +28300,7 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     (void)size;
     return sslh_i_no_files(c, fn, path);
 }
+SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) { return sslh_i_no_files(c, fn, path); }
 SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, sslh_i_dir *d) {
     memset(d, 0, sizeof *d);
     return sslh_i_no_files(c, fn, path);
@@ -33897,6 +33938,7 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
+        if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is there to be used; sslh_train switches it back */
     }
     sslh_i_st_close(&s);
     if (!SSLH_I_BAD(c)) return net;

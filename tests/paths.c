@@ -497,6 +497,35 @@ static void devices_written_to(void) {
     folder_end(folder);
     sslh_destroy(c);
 }
+
+/* A checkpoint that can be written nowhere is refused before the first step, not after the first epoch. */
+static void checkpoint_refused_at_once(void) {
+    char path[900];
+    int k;
+    folder_begin();
+    CHECK(mkdir(in_folder("there"), 0777) == 0, "mkdir");
+    save_image(create(), in_folder("kept"));
+    chmod(in_folder("kept"), 0444);
+    CHECK(symlink("nowhere/run", in_folder("away")) == 0, "symlink");
+    for (k = 0; k < 5; k++) {
+        static const char *const names[] = {"none/run", "there", "kept/run", "away", "there/run"};
+        static const char *const whys[] = {"there is no folder", "is a folder", "there is no folder", "there is no folder",
+                                           NULL};
+        sslh_ctx *c;
+        snprintf(path, sizeof path, "%s", in_folder(names[k]));
+        c = run(path, 1);
+        if (whys[k]) {
+            CHECK(first_step == 0, "%s: a step was made", names[k]);
+            CHECK(sslh_error(c) && strstr(sslh_error(c), "sslh_train: .checkpoint: "), "%s", names[k]);
+            CHECK_ERROR(c, whys[k]);
+        } else {
+            CHECK_OK(c);
+            CHECK(first_step == 1 && files_in(in_folder("there"), "") == 1, "no checkpoint");
+        }
+        sslh_destroy(c);
+    }
+    folder_end(folder);
+}
 #define PATH_TEST(name)
 #else
 #define PATH_TEST(name) static void name(void) { NOTE(#name, "a POSIX system"); }
@@ -510,6 +539,7 @@ PATH_TEST(living_saves)
 PATH_TEST(names_and_modes)
 PATH_TEST(links_and_rights)
 PATH_TEST(devices_written_to)
+PATH_TEST(checkpoint_refused_at_once)
 
 TESTS_BEGIN
     TEST(absent_or_unknown)
@@ -521,4 +551,5 @@ TESTS_BEGIN
     TEST(names_and_modes)
     TEST(links_and_rights)
     TEST(devices_written_to)
+    TEST(checkpoint_refused_at_once)
 TESTS_END

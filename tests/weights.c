@@ -69,6 +69,7 @@ static void same_again(sslh_ctx *c, sslh_net *net, const char *what) {
     CHECK(sslh_hash(again) == sslh_hash(net), "%s: the same values", what);
     CHECK(memcmp(&again->preprocess, &p, sizeof p) == 0, "%s: preprocessing", what);
     CHECK(strcmp(again->arch, net->arch) == 0, "%s: %s / %s", what, again->arch, net->arch);
+    CHECK(!sslh_is_training(again), "%s: loaded in training mode", what);
     bytes = slurp("weights_a.tmp", &size);
     CHECK(sslh_hash(sslh_load_net_memory(c, bytes, size)) == sslh_hash(net), "%s: from memory", what);
     free(bytes);
