@@ -2999,13 +2999,13 @@ struct sslh_i_kernels; /* function table of one instruction set, see >>table */
 struct sslh_i_pool;
 
 struct sslh_ctx {
+    int       threads;
     sslh_code code;
     char      message[512];
     sslh_desc desc;
     const struct sslh_i_kernels *k;
     struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; >>products-plan */
     struct sslh_i_pool          *pool;
-    int       threads;
     uint64_t  stream;      /* next stream number */
     int64_t   serial;      /* next block number */
     /* accounting */
@@ -5214,7 +5214,17 @@ static const char sslh_i_simclr_training[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) { sslh_i_note_size(m->encoder, data); }
+/* Values in [0,1], unless the encoder came with a mean and deviation: weights of others stay what they were made for. */
+SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
+    sslh_preprocess p;
+    sslh_i_note_size(m->encoder, data);
+    if (s->d.views || s->views.std[0] == 0) return;
+    p = sslh_get_preprocess(m->encoder);
+    memcpy(p.mean, s->views.mean, sizeof p.mean);
+    memcpy(p.std, s->views.std, sizeof p.std);
+    sslh_set_preprocess(m->encoder, p);
+}
 
 SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
@@ -5252,6 +5262,11 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
         d.head_hidden = sslh_net_query(encoder).width;
     s.views = d.views ? *d.views : sslh_recipe_simclr();
+    if (!d.views && !SSLH_I_BAD(c)) {
+        sslh_preprocess p = sslh_get_preprocess(encoder);
+        memcpy(s.views.mean, p.mean, sizeof s.views.mean);
+        memcpy(s.views.std, p.std, sizeof s.views.std);
+    }
     s.d = d;
     head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
     for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
@@ -6216,17 +6231,26 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     else snprintf(out, 16, "%ds", s);
 }
 
+/* Three digits are enough to follow a rate: 0.0123, 1.5e-05. */
+SSLH_I_FN const char *sslh_i_short_text(char out[32], float x) {
+    snprintf(out, 32, "%.3g", (double)x);
+    return out;
+}
+
+#define SSLH_I_PARTS 10 /* of the progress line */
+
 /* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
    since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
    are too many, parts are left out, those first that other parts or the callback's output make up for. */
 SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
-    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 images/s, 7 time */
-    static const int least[7] = {6, 1, 5, 0, 2, 7, 3};
-    const char *word[8];
-    char left[16], text[8][64];
+    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 rate, 7 memory, 8 images/s,
+       9 time */
+    static const int least[SSLH_I_PARTS - 1] = {7, 8, 6, 1, 5, 0, 2, 9, 3};
+    const char *word[SSLH_I_PARTS];
+    char left[16], rate[32], text[SSLH_I_PARTS][64];
     int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
     memset(text, 0, sizeof text);
-    for (i = 0; i < 8; i++) word[i] = "";
+    for (i = 0; i < SSLH_I_PARTS; i++) word[i] = "";
     word[0] = t->method->name;
     if (terminal) snprintf(text[1], sizeof text[1], "[......]");
     snprintf(text[2], sizeof text[2], "epoch %d/%d", t->epoch + 1, t->epochs);
@@ -6236,15 +6260,17 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
         word[5] = t->second_name;
         snprintf(text[5], sizeof text[5], " %.3f", (double)t->second);
     }
-    snprintf(text[6], sizeof text[6], "%.0f images/s", t->images_per_second);
+    snprintf(text[6], sizeof text[6], "rate %s", sslh_i_short_text(rate, t->lr));
+    snprintf(text[7], sizeof text[7], "%.0f MB", (double)t->ctx->bytes / 1e6);
+    snprintf(text[8], sizeof text[8], "%.0f images/s", SSLH_I_MIN(t->images_per_second, 1e15));
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
-    snprintf(text[7], sizeof text[7], "%s %s", t->step == t->steps ? "took" : "left", left);
-    for (out = 0; out < 8; out++) {
-        for (used = 0, i = 0; i < 8; i++) {
+    snprintf(text[9], sizeof text[9], "%s %s", t->step == t->steps ? "took" : "left", left);
+    for (out = 0; out < SSLH_I_PARTS; out++) {
+        for (used = 0, i = 0; i < SSLH_I_PARTS; i++) {
             size_t length = strlen(word[i]) + strlen(text[i]);
             if (length) used += (int)length + (used == 0 ? 0 : i < 3 ? 1 : 2);
         }
-        if (used <= room || out == 7) break;
+        if (used <= room || out == SSLH_I_PARTS - 1) break;
         word[least[out]] = "";
         text[least[out]][0] = 0;
     }
@@ -6257,7 +6283,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
     }
     if (used > room) text[4][room] = 0; /* of the loss, which alone is left, as many digits as there is room for */
     if (terminal) fprintf(stderr, "\r\033[K");
-    for (first = 1, i = 0; i < 8; i++)
+    for (first = 1, i = 0; i < SSLH_I_PARTS; i++)
         if (word[i][0] || text[i][0]) {
             fprintf(stderr, "%s%s%s", first ? "" : i < 3 ? " " : "  ", word[i], text[i]);
             first = 0;

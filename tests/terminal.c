@@ -119,8 +119,9 @@ static void columns_40_80_120(void) {
         SKIP("columns_40_80_120", "no pseudo-terminal can be opened");
         return;
     }
-    CHECK(!strncmp(row, "simclr [########################] epoch 9/9  step 18/18  loss ", 62), "%s", row);
-    CHECK(strstr(row, "  top-1 ") && strstr(row, " images/s  took "), "%s", row);
+    CHECK(!strncmp(row, "simclr [######", 14) && strstr(row, "#] epoch 9/9  step 18/18  loss "), "%s", row);
+    CHECK(strstr(row, "  top-1 ") && strstr(row, "  rate ") && strstr(row, " MB  ") && strstr(row, " images/s  took "),
+          "%s", row);
     on_terminal(80, NULL, EPOCHS, row); /* a shorter bar, no images/s, all else */
     CHECK(!strncmp(row, "simclr [######", 14) && strstr(row, "#] epoch 9/9  step 18/18  loss "), "%s", row);
     CHECK(strstr(row, "  top-1 ") && strstr(row, "  took ") && !strstr(row, "images/s"), "%s", row);
@@ -151,7 +152,8 @@ static void pipe_lines(void) {
         snprintf(want, sizeof want, "simclr epoch %d/%d  step %d/%d  loss ", lines + 1, EPOCHS, 2 * lines + 2,
                  2 * EPOCHS);
         *end = 0;
-        CHECK(!strncmp(p, want, strlen(want)) && strstr(p, "  top-1 ") && strstr(p, " images/s  "), "%s", p);
+        CHECK(!strncmp(p, want, strlen(want)) && strstr(p, "  top-1 ") && strstr(p, "  rate ") &&
+              strstr(p, " MB  ") && strstr(p, " images/s  "), "%s", p);
         lines++;
     }
     CHECK(lines == EPOCHS && !*p, "%d lines, then \"%s\"", lines, p);
