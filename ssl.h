@@ -5214,7 +5214,8 @@ static const char sslh_i_simclr_training[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-/* Values in [0,1], unless the encoder came with a mean and deviation: weights of others stay what they were made for. */
+/* Values in [0,1], unless the encoder came with a mean and deviation: weights of others keep what they were made
+   for. */
 SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
     sslh_preprocess p;
@@ -6231,12 +6232,6 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     else snprintf(out, 16, "%ds", s);
 }
 
-/* Three digits are enough to follow a rate: 0.0123, 1.5e-05. */
-SSLH_I_FN const char *sslh_i_short_text(char out[32], float x) {
-    snprintf(out, 32, "%.3g", (double)x);
-    return out;
-}
-
 #define SSLH_I_PARTS 10 /* of the progress line */
 
 /* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
@@ -6247,7 +6242,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
        9 time */
     static const int least[SSLH_I_PARTS - 1] = {7, 8, 6, 1, 5, 0, 2, 9, 3};
     const char *word[SSLH_I_PARTS];
-    char left[16], rate[32], text[SSLH_I_PARTS][64];
+    char left[16], text[SSLH_I_PARTS][64];
     int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
     memset(text, 0, sizeof text);
     for (i = 0; i < SSLH_I_PARTS; i++) word[i] = "";
@@ -6260,7 +6255,7 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
         word[5] = t->second_name;
         snprintf(text[5], sizeof text[5], " %.3f", (double)t->second);
     }
-    snprintf(text[6], sizeof text[6], "rate %s", sslh_i_short_text(rate, t->lr));
+    snprintf(text[6], sizeof text[6], "rate %.3g", (double)t->lr);
     snprintf(text[7], sizeof text[7], "%.0f MB", (double)t->ctx->bytes / 1e6);
     snprintf(text[8], sizeof text[8], "%.0f images/s", SSLH_I_MIN(t->images_per_second, 1e15));
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);

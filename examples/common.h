@@ -158,10 +158,27 @@ static SOME_EXAMPLES float train_interruptible(sslh_ctx *c, sslh_method m, sslh_
     loss = sslh_train(c, m, data, d);
     if (d.checkpoint && !interrupts) signal(SIGINT, before);
     if (interrupts) {
-        if (!sslh_error(c)) fprintf(stderr, "\ninterrupted; %s holds the run, which --resume continues\n", d.checkpoint);
+        if (!sslh_error(c))
+            fprintf(stderr, "\ninterrupted; %s holds the run, which --resume continues\n", d.checkpoint);
         exit(finish(c));
     }
     return loss;
+}
+
+/* Settings of a run become the method's own, so that what sslh_method_print says is what sslh_train does with them. */
+static SOME_EXAMPLES void method_takes(sslh_method *m, const sslh_train_desc *t) {
+    if (t->optimizer.kind) { /* of the method's numbers only those of parts of its net apply then */
+        sslh_optimizer_desc own = m->defaults.optimizer;
+        m->defaults.optimizer = t->optimizer;
+        memcpy(m->defaults.optimizer.group_lr, own.group_lr, sizeof own.group_lr);
+        m->defaults.optimizer.constant_lr = own.constant_lr;
+    }
+    if (t->epochs) m->defaults.epochs = t->epochs;
+    if (t->batch) m->defaults.batch = t->batch;
+    if (t->lr != 0) {
+        m->defaults.lr = t->lr;
+        m->lr_scales = 0;
+    }
 }
 
 static int file_exists(const char *path) {
@@ -208,8 +225,8 @@ static int split_order(const void *a, const void *b) {
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
     return x->index < y->index ? -1 : x->index > y->index;
 }
-/* A tenth of every class for the test, drawn by the seed; without labels a tenth of all. The last tenth of class folders
-   would be one class. A class of fewer than 5 gives none, one of 5 gives 1. */
+/* A tenth of every class for the test, drawn by the seed; without labels a tenth of all. The last tenth of class
+   folders would be one class. A class of fewer than 5 gives none, one of 5 gives 1. */
 static void split_tenth(sslh_ctx *c, unsigned long seed, sslh_data *train, sslh_data *test) {
     sslh_data all = *train;
     int64_t i, j, n = all.count, k[2] = {0, 0};
@@ -237,7 +254,8 @@ static void split_tenth(sslh_ctx *c, unsigned long seed, sslh_data *train, sslh_
             int t = taken[i];
             index[t][k[t]++] = (int32_t)i;
         }
-        if (!k[1]) sslh_fail(c, SSLH_E_USAGE, "%d images are too few to keep some of them for a test: give --test", (int)n);
+        if (!k[1])
+            sslh_fail(c, SSLH_E_USAGE, "%d images are too few to keep some of them for a test: give --test", (int)n);
         else {
             *train = sslh_data_pick(all, index[0], k[0]);
             *test = sslh_data_pick(all, index[1], k[1]);

@@ -20,7 +20,7 @@ static const char *const help =
     "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it if\n"
     "                 it is there;  --force  begins anew although it is there\n"
     "  --dry-run      says what would be done, and what it takes, and stops before the first step\n"
-    "  --init F       weights of torchvision or timm (safetensors, .npz) to begin with; a classifier in it is left out\n"
+    "  --init F       weights of torchvision or timm (safetensors, .npz) to begin with, without their classifier\n"
     "  --knn-every N  epochs between two looks at the nearest neighbours, when there are labels (default: a tenth of\n"
     "                 the run; 0: never)\n"
     "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
@@ -94,8 +94,8 @@ static void set_number(settings *s, const char *name, int value) {
     set_more(s, name, text);
 }
 
-/* Options that make no sense together are errors: one that was ignored would be believed. trains: there are settings of a
-   training. */
+/* Options that make no sense together are errors: one that was ignored would be believed. trains: there are settings
+   of a training. */
 static void check_sense(const settings *s, int trains) {
     const int none = !strcmp(s->method, "none");
     const char *why =
@@ -184,12 +184,22 @@ static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_dat
     stop_on_error(c);
 }
 
-/* Size number k of a tensor, from the header of a safetensors file; 0: it has no such tensor. */
-static int size_in_file(const char *path, const char *name, int k) {
+/* Size number k of a tensor in an archive (.npz), or from the header of a safetensors file; 0: there is none. */
+static int size_in_file(sslh_ctx *c, const char *path, const char *name, int k) {
     static char head[1 << 20];
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(head, 1, sizeof head - 1, f) : 0, i;
-    char key[80], *at;
+    size_t n = strlen(path), i;
+    char key[80], full[1200], *at;
+    FILE *f;
+    if (n > 4 && !strcmp(path + n - 4, ".npz") && !sslh_error(c)) {
+        sslh_tensor *t;
+        snprintf(full, sizeof full, "%s:%s", path, name);
+        t = sslh_load_npy(c, full);
+        i = (size_t)(!sslh_error(c) && k < t->ndim ? t->shape[k] : 0);
+        sslh_clear_error(c); /* no such array, or no archive, which loading will say */
+        return (int)i;
+    }
+    f = fopen(path, "rb");
+    n = f ? fread(head, 1, sizeof head - 1, f) : 0;
     if (f) fclose(f);
     head[n] = 0;
     for (i = 0; i < n; i++) if (!head[i]) head[i] = ' '; /* the length before it, numbers behind it */
@@ -308,8 +318,8 @@ static void check_outputs(sslh_ctx *c, const options *o, const settings *s) {
     check_output(c, "--features", s->features);
     check_output(c, "--out: file", out_path(o, path, sizeof path, "log.csv"));
     if (s->checkpoint && file_exists(s->checkpoint) && !s->resume && !s->force)
-        sslh_fail(c, SSLH_E_USAGE, "--checkpoint %s: there is a run in it: --resume goes on with it, --force begins anew",
-                  s->checkpoint);
+        sslh_fail(c, SSLH_E_USAGE, "--checkpoint %s: there is a run in it: --resume goes on with it, --force begins "
+                  "anew", s->checkpoint);
 }
 
 /* --init: every tensor of the encoder has to be in the file; of what else is there, only a classifier is left out. A
@@ -320,7 +330,8 @@ static void init_encoder(sslh_ctx *c, const settings *s, sslh_net *encoder) {
     static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
     static char report[1 << 16];
     char *at, *name;
-    int k, imagenet = strstr(s->init, "imagenet") || strstr(s->init, "IMAGENET") || strstr(s->init, "in1k"), read, left = 0;
+    int imagenet = strstr(s->init, "imagenet") || strstr(s->init, "IMAGENET") || strstr(s->init, "in1k");
+    int k, read, left = 0;
     sslh_load_desc d = {0};
     d.partial = 1;
     d.report = report;
@@ -343,7 +354,7 @@ static void init_encoder(sslh_ctx *c, const settings *s, sslh_net *encoder) {
             return;
         }
         snprintf(full, sizeof full, "%sweight", heads[k]);
-        if (size_in_file(s->init, full, 0) == 1000) imagenet = 1;
+        if (size_in_file(c, s->init, full, 0) == 1000) imagenet = 1;
         left++;
     }
     printf("--init %s: %d tensors read", s->init, read);
@@ -424,7 +435,8 @@ static void say_run(FILE *f, const options *o, const settings *s, const sslh_met
 }
 static void before_training(const options *o, const settings *s, const sslh_method *m, sslh_data train, sslh_data test,
                             int argc, char **argv) {
-    const int epochs = m->defaults.epochs ? m->defaults.epochs : 10, batch = m->defaults.batch ? m->defaults.batch : 256;
+    const int epochs = m->defaults.epochs ? m->defaults.epochs : 10;
+    const int batch = m->defaults.batch ? m->defaults.batch : 256;
     cost k = try_steps(o, s, !strcmp(m->info->encoder, "own") ? NULL : m->encoder, train, batch);
     char path[1024], text[8192];
     FILE *f;
@@ -443,15 +455,14 @@ static void before_training(const options *o, const settings *s, const sslh_meth
 
 /* --- while it trains ---------------------------------------------------------------------------------------------- */
 
-/* out/log.csv has a line for each epoch. Every few epochs the nearest neighbours of some test images among some training
-   images tell whether the features become better. */
+/* out/log.csv has a line for each epoch. Every few epochs the nearest neighbours of some test images among some
+   training images tell whether the features become better. */
 typedef struct watch { FILE *log; sslh_data train, test; int every; } watch;
 static int watch_epoch(const sslh_train_info *t, void *user) {
     watch *w = (watch *)user;
     float knn = -1;
     if (!t->epoch_end) return interrupts;
-    if (w->every && w->train.labels && w->test.labels && t->step % (t->steps / t->epochs ? t->steps / t->epochs : 1) == 0 &&
-        (t->epoch + 1) % w->every == 0) {
+    if (w->every && w->train.labels && w->test.labels && (t->epoch + 1) % w->every == 0) {
         sslh_knn_desc k = {{0}, 0, 0, 0, 0};
         knn = sslh_knn(t->ctx, t->method->encoder, w->train, w->test, k);
         fprintf(stderr, "%sepoch %d  nearest neighbours %.1f %% of %d\n", t->step == t->steps ? "" : "\n", t->epoch + 1,
@@ -471,8 +482,8 @@ static sslh_data some_of(sslh_data d, int n, unsigned long seed) {
     return d.count <= n || !d.labels ? d : sslh_data_fraction(d, (double)n / (double)d.count, seed);
 }
 
-static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh_method m, sslh_data train, sslh_data test,
-                          sslh_train_desc t) {
+static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh_method m, sslh_data train,
+                          sslh_data test, sslh_train_desc t) {
     watch w;
     char path[1024];
     int fresh;
@@ -518,7 +529,8 @@ int main(int argc, char **argv) {
         load_sound(c, &o, &train, &test);
     else options_load(c, &o, &train, &test);
     if (!encoder && run && (!info || strcmp(info->encoder, "own") != 0))
-        encoder = make_encoder(c, s.encoder, train, o.smoke && !s.init, s.init ? size_in_file(s.init, "conv1.weight", 3) : 0);
+        encoder = make_encoder(c, s.encoder, train, o.smoke && !s.init,
+                               s.init ? size_in_file(c, s.init, "conv1.weight", 3) : 0);
     if (s.init && encoder && !sslh_error(c)) init_encoder(c, &s, encoder);
     if (!encoder && !run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
