@@ -525,14 +525,15 @@
 
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG, baseline and
    progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
-   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; sheets
-   with an index.txt (>>sheets describes it). The orientation that cameras note in a JPEG is left aside, as torchvision
-   does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's names
-   and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is refused;
-   those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same folder,
-   synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save, the
-   next save to that path removes; a file that is read-only is not replaced. A file keeps its rights and owner, a link
-   stays and its target is replaced; devices, pipes and open files (/dev/stdout) are written to.
+   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
+   sheets with an index.txt (>>sheets describes it). The orientation that cameras note in a JPEG is left aside, as
+   torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with
+   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged
+   file is refused; those of version 0.1.0, which have none, are refused too. Weights of others are read from .npz too.
+   Files are written to a temporary one in the same folder, synced and renamed, so that a crash leaves the old file or
+   the new one. What a killed process left of a save, the next save to that path removes; a file that is read-only is
+   not replaced. A file keeps its rights and owner, a link stays and its target is replaced; devices, pipes and open
+   files (/dev/stdout) are written to.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -27308,7 +27309,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>images     the readers of PNG, PNM, BMP, CIFAR and IDX, and the writer of PNG
      >>jpeg       the reader of JPEG
      >>wav        sound
-     >>arrays     NumPy's .npy
+     >>arrays     NumPy's .npy and .npz
      >>data       data sets, subsets, loaders, batches
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
@@ -35432,7 +35433,8 @@ SSLH_I_LEAN_END
            sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,
            are refused; checkpoints hold past losses, meters and settings, are written at every end of a run and refused
            where settings differ; .max_steps leaves an update that .accumulate has begun for later; a load that fails
-           changes nothing; the encoder of a VAE can be loaded
+           changes nothing; the encoder of a VAE can be loaded; loaded nets are in evaluation mode; archives of arrays
+           and weights in them; saving keeps links, rights and owner
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */
