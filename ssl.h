@@ -1952,6 +1952,7 @@ typedef struct sslh_train_desc {
     void *user;
     float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values), those before a
                                  resume too; of the epoch that is under way the mean so far */
+    int columns;              /* of the terminal, for the progress line; default: as many as it says it has */
 } sslh_train_desc;
 
 /* What the trainer knows after a step. */
@@ -2773,7 +2774,8 @@ SSLH_I_FN int sslh_i_is_terminal(void) {
 }
 
 /* Columns of the terminal that stderr is; 80 when the system cannot tell. Asked for every line, because windows change
-   their size. The variable COLUMNS is not looked at: the header reads no environment, and shells seldom export it. */
+   their size. The variable COLUMNS is left to the program, which hands it on as .columns: the header reads no
+   environment. */
 SSLH_I_FN int sslh_i_terminal_columns(void) {
     int columns = 0;
 #if defined(_WIN32)
@@ -6238,13 +6240,13 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
 /* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
    since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
    are too many, parts are left out, those first that other parts or the callback's output make up for. */
-SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
+SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int columns) {
     /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 second number, 6 rate, 7 memory, 8 images/s,
        9 time */
     static const int least[SSLH_I_PARTS - 1] = {7, 8, 6, 1, 5, 0, 2, 9, 3};
     const char *word[SSLH_I_PARTS];
     char left[16], text[SSLH_I_PARTS][64];
-    int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
+    int i, out, used = 0, first, room = !terminal ? INT_MAX : (columns ? columns : sslh_i_terminal_columns()) - 1;
     memset(text, 0, sizeof text);
     for (i = 0; i < SSLH_I_PARTS; i++) word[i] = "";
     word[0] = t->method->name;
@@ -6433,7 +6435,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #if SSLH_WITH_STDIO
         if (terminal && t.seconds - shown > 0.1) {
             shown = t.seconds;
-            sslh_i_progress(&t, 1);
+            sslh_i_progress(&t, 1, d.columns);
         }
 #endif
         /* The callback of the last step came first; now the epoch's means. */
@@ -6447,7 +6449,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
                 if (d.checkpoint) sslh_i_run_epoch(c, o, &run, result);
             }
 #if SSLH_WITH_STDIO
-            if (!d.quiet) sslh_i_progress(&t, terminal);
+            if (!d.quiet) sslh_i_progress(&t, terminal, d.columns);
 #endif
             /* After the progress line, so that what the callback prints stands below it. */
             stop |= sslh_i_train_call(&d, &t);
@@ -10697,6 +10699,7 @@ static const sslh_setting sslh_i_train_ranges[] = {
     SSLH_I_RANGE(sslh_train_desc, gamma, REAL, "above 0"),
     SSLH_I_RANGE(sslh_train_desc, accumulate, INT, "at least 1"),
     SSLH_I_RANGE(sslh_train_desc, checkpoint_every, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_train_desc, columns, INT, "at least 1"),
     SSLH_I_OPTIMIZER_RANGES(sslh_train_desc, optimizer., "optimizer.")};
 static const sslh_setting sslh_i_recipe_ranges[] = {
     SSLH_I_RANGE(sslh_recipe, crop_min, REAL, "0 to 1"),

@@ -146,11 +146,18 @@ static int stop_at_interrupt(const sslh_train_info *info, void *user) {
     (void)user;
     return interrupts;
 }
-/* sslh_train with it, where the settings have a .checkpoint and no .callback. When it was interrupted, the program ends
-   here. */
+/* Columns of the terminal when the variable COLUMNS tells them, else 0. */
+static SOME_EXAMPLES int columns_told(void) {
+    const char *text = getenv("COLUMNS");
+    long v = text ? strtol(text, NULL, 10) : 0;
+    return v > 0 && v < 10000 ? (int)v : 0;
+}
+/* sslh_train with it, where the settings have a .checkpoint; a .callback of the caller's returns interrupts itself.
+   When it was interrupted, the program ends here. */
 static SOME_EXAMPLES float train_interruptible(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     void (*before)(int) = SIG_DFL;
     float loss;
+    d.columns = columns_told();
     if (d.checkpoint) {
         if (!d.callback) d.callback = stop_at_interrupt;
         before = signal(SIGINT, on_interrupt);

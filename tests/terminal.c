@@ -14,6 +14,7 @@
 #define EPOCHS 9
 static char seen[1 << 16]; /* what stderr received */
 static size_t seen_bytes;
+static int asked; /* .columns */
 static int master = -1; /* the side of the pseudo-terminal, or of the pipe, that is read */
 
 static void drain(void) {
@@ -54,6 +55,7 @@ static void train_into(int side, const char *name, int epochs) {
     td.max_steps = 2 * EPOCHS;
     td.batch = 4;
     td.callback = drain_callback;
+    td.columns = asked;
     seen_bytes = 0;
     fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
     dup2(side, 2);
@@ -103,6 +105,7 @@ static int on_terminal(int columns, const char *name, int epochs, char last[512]
     ioctl(master, TIOCSWINSZ, &size);
     train_into(side, name, epochs);
     most = longest_row(&drawn, last);
+    if (asked) columns = asked;
     CHECK(columns == 1 || drawn >= 1, "nothing was drawn on %d columns", columns);
     CHECK(most < (columns ? columns : 80), "a row of %d characters on %d columns: %s", most, columns, last);
     CHECK(!strchr(seen, '\n') || !strchr(strchr(seen, '\n') + 1, '\n'), "more than one line was left");
@@ -128,6 +131,13 @@ static void columns_40_80_120(void) {
     on_terminal(40, NULL, EPOCHS, row); /* what training is watched for */
     CHECK(!strncmp(row, "step 18/18  loss ", 17) && strstr(row, "  took "), "%s", row);
     for (i = 0; i < (int)(sizeof odd / sizeof odd[0]); i++) on_terminal(odd[i], NULL, EPOCHS, row);
+    asked = 50; /* what the program says counts, whatever the terminal says */
+    on_terminal(120, NULL, EPOCHS, row);
+    CHECK(strstr(row, "step 18/18  loss "), "%s", row);
+    asked = 100;
+    on_terminal(80, NULL, EPOCHS, row);
+    CHECK(strlen(row) > 82, "%s", row);
+    asked = 0;
     /* long names and large numbers */
     on_terminal(80, "a_method_of_somebody_who_likes_names_that_say_all_that_there_is_to_say", EPOCHS, row);
     CHECK(strstr(row, "step 18/18  loss ") && strstr(row, "  took "), "%s", row);

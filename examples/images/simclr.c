@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
     t.optimizer.kind = SSLH_SGD; /* LARS, the default, is made for large batches and hundreds of epochs */
     t.lr = 0.3f;
     t.losses = losses;
+    t.columns = columns_told();
     method_takes(&method, &t);
     sslh_method_print(&method, text, sizeof text);
     printf("%s crops from %.1f of the image\n", text, (double)recipe.crop_min);
