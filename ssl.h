@@ -6411,8 +6411,10 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
         c->run_step = 0;
         if (SSLH_I_BAD(c)) {
-            char where[128];
-            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step + 1);
+            char where[160];
+            int memory = sslh_error_code(c) == SSLH_E_MEMORY;
+            snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", m.name, (long)step + 1,
+                     memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
             sslh_i_context(c, where);
             break;
         }
