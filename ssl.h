@@ -27964,6 +27964,20 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #endif
 }
 
+/* The system would not let us write to a file, or put one into a folder. */
+SSLH_I_FN int sslh_i_refused(const char *path) {
+#if SSLH_I_POSIX
+    int bad;
+    do bad = access(path, W_OK);
+    while (bad && errno == EINTR);
+    /* any other failure is no answer: writing will meet its cause and name it */
+    return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
+#else
+    (void)path;
+    return 0;
+#endif
+}
+
 /* Nobody may write to the file, or we may not. The system would let us replace it, as that only changes the folder, but
    who takes the right to write from a file means to keep it. */
 SSLH_I_FN int sslh_i_read_only(const char *path) {
@@ -27975,11 +27989,7 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
     do bad = stat(path, &s);
     while (bad && errno == EINTR);
     if (bad) return 0;
-    if (!(s.st_mode & 0222)) return 1; /* root may write anyway: hence the mode */
-    do bad = access(path, W_OK);
-    while (bad && errno == EINTR);
-    /* any other failure is no answer: writing will meet its cause and name it */
-    return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
+    return !(s.st_mode & 0222) || sslh_i_refused(path); /* root may write anyway: hence the mode */
 #else
     (void)path;
     return 0;
@@ -28161,7 +28171,7 @@ SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *byte
 SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
     sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
     int direct;
-    char *real, *folder;
+    char *real;
     if (SSLH_I_BAD(c)) return 0;
     if (kind == SSLH_I_PATH_FOLDER || (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path))) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is %s", fn, sslh_i_tail(path), kind == SSLH_I_PATH_FOLDER ? "a folder"
@@ -28171,15 +28181,14 @@ SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
     real = sslh_i_follow(c, fn, path, &direct);
     if (real && !direct && kind != SSLH_I_PATH_OTHER) {
         size_t n = sslh_i_base(real);
-        folder = real;
-        if (n) folder[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
-        if (!n) memcpy(folder, ".", SSLH_I_MIN(strlen(real) + 1, (size_t)2));
+        const char *folder = n ? real : ".";
+        if (n) real[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
         if (sslh_i_path_known(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
             sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s", fn, sslh_i_tail(path),
                       sslh_i_tail(folder));
-        else if (!SSLH_I_BAD(c) && sslh_i_read_only(folder))
-            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s is read-only", fn, sslh_i_tail(path),
-                      sslh_i_tail(folder));
+        else if (!SSLH_I_BAD(c) && sslh_i_refused(folder))
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s: %s", fn, sslh_i_tail(path),
+                      sslh_i_tail(folder), strerror(errno));
     }
     sslh_i_free(c, real);
     return !SSLH_I_BAD(c);
