@@ -204,9 +204,9 @@
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
-     - with any compiler and optimisation level, in C and in C++,
-     - on every CPU with fused multiply-add: AVX2, AVX-512 and NEON give one result;
-     - with .portable_bits also on CPUs without it (SSE2, plain C, 32-bit, big-endian): no CPU uses it then (slower).
+     - at any optimisation level, in C and in C++, with any compiler; but
+     - with fused multiply-add (AVX2, AVX-512, NEON) it has one result, without it another. Without are builds by tcc or
+       with SSLH_WITH_SIMD 0, CPUs that lack it (SSE2, 32-bit, big-endian), and with .portable_bits all (slower).
    An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
    multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
    instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
@@ -271,7 +271,8 @@
    Three switches that are easily confused:
 
      sslh_train_mode(net, on)   on: statistics of the batch, stochastic depth; off: running statistics. A property of
-                                the net; nets start with it on; sslh_train leaves it off, evaluation puts it back
+                                the net; nets start with it on, those of sslh_load_net with it off; sslh_train
+                                leaves it off, evaluation puts it back
      sslh_no_grad(c, on)        operations are not recorded. A property of the context; calls nest
      sslh_freeze(net, on)       the net's parameters collect no gradient; gradients still pass through it, and its
                                 running statistics still move in training mode
@@ -530,13 +531,15 @@
 
    Read are IDX files (plain and .gz), CIFAR-10 and CIFAR-100 binaries, pictures (PNG of every kind; JPEG, baseline and
    progressive, grey and colour, with the pixels that libjpeg gives; BMP but for run lengths; PGM and PPM as text (P2,
-   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and safetensors; folders of class folders; sheets
-   with an index.txt (>>sheets describes it). The orientation that cameras note in a JPEG is left aside, as torchvision
-   does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with PyTorch's names
-   and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged file is refused;
-   those of version 0.1.0, which have none, are refused too. They are written to a temporary file in the same folder,
-   synced and renamed, so that a crash leaves the old file or the new one. What a killed process left of a save, the
-   next save to that path removes; a file that is read-only is not replaced.
+   P3) and binary (P5, P6)), WAV (PCM and IEEE numbers), NumPy's .npy and .npz, safetensors; folders of class folders;
+   sheets with an index.txt (>>sheets describes it). The orientation that cameras note in a JPEG is left aside, as
+   torchvision does. Written are PNG, WAV, .npy and safetensors. Weights and checkpoints are safetensors files with
+   PyTorch's names and axis order (torchvision for ResNets, timm for ViTs) and a CRC-32 of all bytes, so that a damaged
+   file is refused; those of version 0.1.0, which have none, are refused too. Weights of others are read from .npz too.
+   Files are written to a temporary one in the same folder, synced and renamed, so that a crash leaves the old file or
+   the new one. What a killed process left of a save, the next save to that path removes; a file that is read-only is
+   not replaced. A file keeps its rights and owner, a link stays and its target is replaced; devices, pipes and open
+   files (/dev/stdout) are written to.
 
        sslh_save_net(encoder, "encoder.safetensors");                           // weights, architecture, preprocessing
        sslh_net *again = sslh_load_net(c, "encoder.safetensors");               // builds the net, then reads it
@@ -791,8 +794,9 @@ SSLH_API sslh_info sslh_query(const sslh_ctx *c);
    "sse2" in builds for 64-bit x86) to the fastest; NULL when there is none. Whether the processor has it, sslh_create
    tells. */
 SSLH_API const char *sslh_cpu_name(int i);
-/* 1 when this build computes the bits that every build computes (manual, 9); 0 in a double build and after an
-   error. Runs a small calculation and compares its hash; leaves no trace. */
+/* 1 when this context computes one of the two results that every build computes, with fused multiply-add or without
+   (manual, 9; sslh_query tells the CPU's kernels); 0 in a double build and after an error. Runs a small calculation
+   and compares its hash; leaves no trace. */
 SSLH_API int sslh_bits_ok(sslh_ctx *c);
 
 /* Runs fn(arg, task, worker) for every task from 0 to tasks - 1, on the context's threads, and returns when all are
@@ -1563,8 +1567,8 @@ SSLH_API void sslh_save_net(sslh_net *net, const char *path);
    converted. Files of other programs are read too; one of ours (it has metadata that begin with "sslh.") must have the
    right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
-/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it. An inert
-   net after an error. */
+/* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it; the net is
+   in evaluation mode. An inert net after an error. */
 SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
@@ -1789,7 +1793,8 @@ SSLH_API void sslh_save_png(sslh_ctx *c, const char *path, const uint8_t *pixels
    bytes. */
 SSLH_API uint8_t *sslh_inflate(sslh_ctx *c, const void *bytes, size_t size, int format, size_t limit, size_t *out_size);
 /* NumPy array files. sslh_load_npy gives a persistent tensor: floats (f2 f4 f8) become SSLH_F32, u1 and b1 SSLH_U8,
-   other integers SSLH_I32 (an error when a value does not fit). sslh_save_npy writes float32, row by row. */
+   other integers SSLH_I32 (an error when a value does not fit); of an archive the only array, or the one whose name
+   follows the path: "all.npz:labels". sslh_save_npy writes float32, row by row. */
 SSLH_API void         sslh_save_npy(sslh_ctx *c, const char *path, sslh_shape shape, const float *values);
 SSLH_API sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path);
 /* Samples (count,channels) of a WAV file as float, integers scaled to [-1,1): PCM of 8, 16, 24 and 32 bits, IEEE
@@ -1979,6 +1984,7 @@ typedef struct sslh_train_desc {
     void *user;
     float *losses;            /* receives the mean loss of each epoch when not NULL (epochs values), those before a
                                  resume too; of the epoch that is under way the mean so far */
+    int columns;              /* of the terminal, for the progress line; default: as many as it says it has */
 } sslh_train_desc;
 
 /* What a method tells beside its loss: a name that must stay valid ("top-1"), and its value. */
@@ -2896,7 +2902,8 @@ SSLH_I_FN int sslh_i_is_terminal(void) {
 }
 
 /* Columns of the terminal that stderr is; 80 when the system cannot tell. Asked for every line, because windows change
-   their size. The variable COLUMNS is not looked at: the header reads no environment, and shells seldom export it. */
+   their size. The variable COLUMNS is left to the program, which hands it on as .columns: the header reads no
+   environment. */
 SSLH_I_FN int sslh_i_terminal_columns(void) {
     int columns = 0;
 #if defined(_WIN32)
@@ -3123,13 +3130,13 @@ struct sslh_i_kernels; /* function table of one instruction set, see >>table */
 struct sslh_i_pool;
 
 struct sslh_ctx {
+    int       threads;
     sslh_code code;
     char      message[512];
     sslh_desc desc;
     const struct sslh_i_kernels *k;
     struct sslh_i_kernels       *pairs; /* .bfloat16: k with tiles that multiply pairs, else NULL; >>products-plan */
     struct sslh_i_pool          *pool;
-    int       threads;
     uint64_t  stream;      /* next stream number */
     int64_t   serial;      /* next block number */
     /* accounting */
@@ -3972,6 +3979,8 @@ SSLH_I_FN void sslh_i_preprocess_put(sslh_net *net, sslh_preprocess p);
 SSLH_I_FN void sslh_i_checkpoint_save(sslh_method *m, sslh_optimizer *o, int64_t step, const char *path,
                                       const sslh_i_training *run);
 SSLH_I_FN int64_t sslh_i_checkpoint_load(sslh_method *m, sslh_optimizer *o, const char *path, sslh_i_training *run);
+SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path);
+SSLH_I_FN const char *sslh_i_tail(const char *path);
 
 
 /* ################################################################################################################## */
@@ -5845,7 +5854,18 @@ static const char sslh_i_simclr_training[] =
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
-SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) { sslh_i_note_size(m->encoder, data); }
+/* Values in [0,1], unless the encoder came with a mean and deviation: weights of others keep what they were made
+   for. */
+SSLH_I_FN void sslh_i_simclr_prepare(sslh_method *m, sslh_data data) {
+    const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
+    sslh_preprocess p;
+    sslh_i_note_size(m->encoder, data);
+    if (s->d.views || s->views.std[0] == 0) return;
+    p = sslh_get_preprocess(m->encoder);
+    memcpy(p.mean, s->views.mean, sizeof p.mean);
+    memcpy(p.std, s->views.std, sizeof p.std);
+    sslh_set_preprocess(m->encoder, p);
+}
 
 SSLH_I_FN void sslh_i_simclr_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     const sslh_i_simclr *s = (const sslh_i_simclr *)m->self;
@@ -5883,6 +5903,11 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     if (sslh_i_check_encoder(c, "sslh_simclr", encoder, -1) && !d.head_hidden)
         d.head_hidden = sslh_net_query(encoder).width;
     s.views = d.views ? *d.views : sslh_recipe_simclr();
+    if (!d.views && !SSLH_I_BAD(c)) {
+        sslh_preprocess p = sslh_get_preprocess(encoder);
+        memcpy(s.views.mean, p.mean, sizeof s.views.mean);
+        memcpy(s.views.std, p.std, sizeof s.views.std);
+    }
     s.d = d;
     head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
     for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
@@ -7123,18 +7148,19 @@ SSLH_I_FN void sslh_i_duration(char out[16], double seconds) {
     else snprintf(out, 16, "%ds", s);
 }
 
+
 /* A bar that is drawn over on a terminal, a line per epoch elsewhere. On a terminal the line stays shorter than a row,
    since a longer one would wrap and could not be drawn over: the bar has what is free, from 6 to 24 cells, and where 6
    are too many, parts are left out, those first that other parts or the callback's output make up for. */
-SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
-    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 images/s, 8
-       time */
-    enum { PARTS = 9 };
-    static const int least[PARTS - 1] = {7, 1, 6, 5, 0, 2, 8, 3};
+SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal, int columns) {
+    /* parts in their order: 0 method, 1 bar, 2 epoch, 3 step, 4 loss, 5 the first number, 6 the others, 7 rate, 8
+       memory, 9 images/s, 10 time */
+    enum { PARTS = 11 };
+    static const int least[PARTS - 1] = {8, 9, 7, 1, 6, 5, 0, 2, 10, 3};
     const char *word[PARTS];
     char left[16], text[PARTS][256];
     size_t others = 0;
-    int i, out, used = 0, first, room = terminal ? sslh_i_terminal_columns() - 1 : INT_MAX;
+    int i, out, used = 0, first, room = !terminal ? INT_MAX : (columns ? columns : sslh_i_terminal_columns()) - 1;
     memset(text, 0, sizeof text);
     for (i = 0; i < PARTS; i++) word[i] = "";
     word[0] = t->method->name;
@@ -7149,9 +7175,11 @@ SSLH_I_FN void sslh_i_progress(const sslh_train_info *t, int terminal) {
     for (i = 1; i < sslh_i_numbers(t->numbers); i++)
         sslh_i_append(text[6], sizeof text[6], &others, i == 1 ? "%s %.3f" : "  %s %.3f", t->numbers[i].name,
                       (double)t->numbers[i].value);
-    snprintf(text[7], sizeof text[7], "%.0f images/s", t->images_per_second);
+    snprintf(text[7], sizeof text[7], "rate %.3g", (double)t->lr);
+    snprintf(text[8], sizeof text[8], "%.0f MB", (double)t->ctx->bytes / 1e6);
+    snprintf(text[9], sizeof text[9], "%.0f images/s", SSLH_I_MIN(t->images_per_second, 1e15));
     sslh_i_duration(left, t->epoch_end && t->step == t->steps ? t->seconds : t->seconds_left);
-    snprintf(text[8], sizeof text[8], "%s %s", t->step == t->steps ? "took" : "left", left);
+    snprintf(text[10], sizeof text[10], "%s %s", t->step == t->steps ? "took" : "left", left);
     for (out = 0; out < PARTS; out++) {
         for (used = 0, i = 0; i < PARTS; i++) {
             size_t length = strlen(word[i]) + strlen(text[i]);
@@ -7236,6 +7264,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     }
     d = sslh_i_train_resolve(&m, d);
     if (!sslh_i_desc_ok(c, "sslh_train: defaults of the method", SSLH_I_D_TRAIN, &d)) return 0.0f;
+    if (d.checkpoint && !sslh_i_can_write(c, "sslh_train: .checkpoint", d.checkpoint)) return 0.0f;
     before = sslh_get_preprocess(m.encoder);
     /* Before the mark: what a method keeps for later has to outlive this function. */
     if (m.prepare) m.prepare(&m, data);
@@ -7267,6 +7296,12 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         step = sslh_i_checkpoint_load(&m, o, d.checkpoint, &run);
         if (step < 0) step = 0; /* no file yet */
         sslh_loader_seek(loader, step); /* the order of an epoch follows from its number */
+#if SSLH_WITH_STDIO
+        if (!d.quiet && step > 0 && !SSLH_I_BAD(c))
+            fprintf(stderr, step < t.steps ? "%s: resumed at step %ld of %ld (%s)\n"
+                    : "%s: this run is finished, at step %ld of %ld (%s); more .epochs go on\n", m.name, (long)step,
+                    (long)t.steps, sslh_i_tail(d.checkpoint));
+#endif
     }
     if (SSLH_I_BAD(c)) { /* nothing has happened yet, and nothing is left behind */
         sslh_i_free_blocks(c, mark);
@@ -7294,8 +7329,10 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
         t.loss = sslh_i_method_step(&m, o, &batch, t.lr, update);
         c->run_step = 0;
         if (SSLH_I_BAD(c)) {
-            char where[128];
-            snprintf(where, sizeof where, "sslh_train: %s, step %ld", m.name, (long)step + 1);
+            char where[160];
+            int memory = sslh_error_code(c) == SSLH_E_MEMORY;
+            snprintf(where, sizeof where, "sslh_train: %.40s, step %ld%s", m.name, (long)step + 1,
+                     memory ? " (a smaller .batch, smaller images or a narrower encoder take less memory)" : "");
             sslh_i_context(c, where);
             break;
         }
@@ -7317,7 +7354,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #if SSLH_WITH_STDIO
         if (terminal && t.seconds - shown > 0.1) {
             shown = t.seconds;
-            sslh_i_progress(&t, 1);
+            sslh_i_progress(&t, 1, d.columns);
         }
 #endif
         /* The callback of the last step came first; now the epoch's means. */
@@ -7332,7 +7369,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
                 if (d.checkpoint) sslh_i_run_epoch(c, o, &run, result);
             }
 #if SSLH_WITH_STDIO
-            if (!d.quiet) sslh_i_progress(&t, terminal);
+            if (!d.quiet) sslh_i_progress(&t, terminal, d.columns);
 #endif
             /* After the progress line, so that what the callback prints stands below it. */
             stop |= sslh_i_train_call(&d, &t);
@@ -11800,6 +11837,7 @@ static const sslh_setting sslh_i_train_ranges[] = {
     SSLH_I_RANGE(sslh_train_desc, gamma, REAL, "above 0"),
     SSLH_I_RANGE(sslh_train_desc, accumulate, INT, "at least 1"),
     SSLH_I_RANGE(sslh_train_desc, checkpoint_every, INT, "at least 1"),
+    SSLH_I_RANGE(sslh_train_desc, columns, INT, "at least 1"),
     SSLH_I_OPTIMIZER_RANGES(sslh_train_desc, optimizer., "optimizer.")};
 static const sslh_setting sslh_i_recipe_ranges[] = {
     SSLH_I_RANGE(sslh_recipe, crop_min, REAL, "0 to 1"),
@@ -27480,7 +27518,7 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
      >>images     the readers of PNG, PNM, BMP, CIFAR and IDX, and the writer of PNG
      >>jpeg       the reader of JPEG
      >>wav        sound
-     >>arrays     NumPy's .npy
+     >>arrays     NumPy's .npy and .npz
      >>data       data sets, subsets, loaders, batches
      >>readers    the table of all formats, and the functions that load one file of any of them
      >>sheets     index.txt: many images cut out of one picture
@@ -27526,6 +27564,9 @@ SSLH_DEF int sslh_bits_ok(sslh_ctx *c) {
 #if !defined(__wasm__)
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#if !defined(__cplusplus)
+extern ssize_t (readlink)(const char *path, char *out, size_t size); /* not declared under -std=c99 */
+#endif
 #endif
 #endif
 #endif
@@ -27538,6 +27579,7 @@ typedef struct sslh_i_source {
     const uint8_t *p;    /* size bytes; NULL: the file could not be read */
     size_t         size;
     uint8_t       *own;  /* the block that begins at p when it is ours to free, NULL when it is the caller's */
+    const char    *part; /* which array of an archive is wanted; NULL: the only one */
 } sslh_i_source;
 
 /* What a reader finds in a file. Its function begins with all zeros; what it leaves is freed when it fails. */
@@ -28011,8 +28053,57 @@ SSLH_I_FN uint8_t *sslh_i_read_whole(sslh_ctx *c, const char *fn, const char *pa
     return p;
 }
 
-/* The bytes of a new file on its way to the disk. Returns 0, or 1 with errno set. */
-SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size) {
+#if SSLH_I_POSIX && !defined(__wasm__)
+/* A new file gets owner and rights of the one that it will replace: who made a file private means to keep it so. The
+   system may refuse another owner; a group that it refuses gets no more rights than everybody. Returns 0 or 1. */
+SSLH_I_FN int sslh_i_take_rights(const char *path, const struct stat *of) {
+    mode_t rights = of->st_mode & 07777;
+    int bad;
+    do bad = chown(path, of->st_uid, of->st_gid);
+    while (bad && errno == EINTR);
+    if (bad) {
+        do bad = chown(path, (uid_t)-1, of->st_gid);
+        while (bad && errno == EINTR);
+        rights &= 0777;
+        if (bad) rights = (rights & 0707) | (rights & (rights << 3) & 070);
+    }
+    do bad = chmod(path, rights);
+    while (bad && errno == EINTR);
+    return bad && errno != EPERM && errno != ENOTSUP && errno != ENOSYS; /* there are file systems without rights */
+}
+#endif
+
+/* Opens a file to write to: as a new one, with owner and rights of the file `like` unless that is NULL or not there;
+   with direct one that is there, behind what it holds, because /dev/stdout may be a log. -1 with errno set. */
+#if SSLH_I_POSIX
+SSLH_I_FN int sslh_i_open_to_write(const char *path, const char *like, int direct) {
+    int f, bad = 1;
+    struct stat s;
+    if (like) {
+        do bad = stat(like, &s);
+        while (bad && errno == EINTR);
+        if (bad && errno != ENOENT && errno != ENOTDIR) return -1;
+    }
+    do f = open(path, direct ? O_WRONLY | O_APPEND : O_WRONLY | O_CREAT | O_TRUNC, bad ? 0666 : 0600);
+    while (f < 0 && errno == EINTR);
+#if !defined(__wasm__)
+    if (f >= 0 && !bad && sslh_i_take_rights(path, &s)) {
+        int why = errno;
+        close(f);
+        errno = why;
+        return -1;
+    }
+#endif
+    return f;
+}
+#endif
+
+/* The bytes of a file on their way to the disk; like and direct as above. Returns 0, or 1 with errno set. */
+SSLH_I_FN int sslh_i_write_plain(const char *path, const char *like, int direct, const uint8_t *p, size_t size) {
+#if !SSLH_I_POSIX
+    (void)like;
+    (void)direct;
+#endif
 #if defined(_WIN32)
     HANDLE f = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
     if (f == INVALID_HANDLE_VALUE) return 1;
@@ -28026,9 +28117,7 @@ SSLH_I_FN int sslh_i_write_plain(const char *path, const uint8_t *p, size_t size
     bad = !FlushFileBuffers(f) || bad;
     return !CloseHandle(f) || bad;
 #elif SSLH_I_POSIX
-    int f;
-    do f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-    while (f < 0 && errno == EINTR);
+    int f = sslh_i_open_to_write(path, like, direct);
     if (f < 0) return 1;
     int bad = 0;
     while (size && !bad) {
@@ -28079,6 +28168,20 @@ SSLH_I_FN int sslh_i_replace(const char *from, const char *to, char *folder) {
 #endif
 }
 
+/* The system would not let us write to a file, or put one into a folder. */
+SSLH_I_FN int sslh_i_refused(const char *path) {
+#if SSLH_I_POSIX
+    int bad;
+    do bad = access(path, W_OK);
+    while (bad && errno == EINTR);
+    /* any other failure is no answer: writing will meet its cause and name it */
+    return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
+#else
+    (void)path;
+    return 0;
+#endif
+}
+
 /* Nobody may write to the file, or we may not. The system would let us replace it, as that only changes the folder, but
    who takes the right to write from a file means to keep it. */
 SSLH_I_FN int sslh_i_read_only(const char *path) {
@@ -28090,11 +28193,7 @@ SSLH_I_FN int sslh_i_read_only(const char *path) {
     do bad = stat(path, &s);
     while (bad && errno == EINTR);
     if (bad) return 0;
-    if (!(s.st_mode & 0222)) return 1; /* root may write anyway: hence the mode */
-    do bad = access(path, W_OK);
-    while (bad && errno == EINTR);
-    /* any other failure is no answer: writing will meet its cause and name it */
-    return bad && (errno == EACCES || errno == EPERM || errno == EROFS);
+    return !(s.st_mode & 0222) || sslh_i_refused(path); /* root may write anyway: hence the mode */
 #else
     (void)path;
     return 0;
@@ -28201,8 +28300,106 @@ SSLH_I_FN int sslh_i_aside_begin(sslh_ctx *c, sslh_i_aside *a, const char *path)
     return 1;
 }
 
-/* Writes a file so that a crash at any moment leaves the old one or the new one: temporary file in the same folder,
-   write, fsync, rename, fsync of the folder. Devices and pipes are written to directly. 1 on success. */
+#define SSLH_I_LINK 4096 /* bytes that a link holds at most */
+
+/* Where the link at a path leads, and how long that is; 0: there is no link; -1: errno says what went wrong. */
+SSLH_I_FN int sslh_i_read_link(const char *path, char *to) {
+#if SSLH_I_POSIX && !defined(__wasm__)
+    ssize_t n;
+    do n = readlink(path, to, SSLH_I_LINK);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) return errno == EINVAL || errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+    if (n < SSLH_I_LINK) return (int)n;
+    errno = ENAMETOOLONG;
+    return -1;
+#else
+    (void)path;
+    (void)to;
+    return 0;
+#endif
+}
+
+/* The file that saving to a path replaces or makes: links at its end are followed, so that they stay. *direct becomes 1
+   when the way leads through a file that is open already, as that of /dev/stdout does: it is not replaced but written
+   to. To be given back; NULL and an error when there is no way. */
+SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int *direct) {
+    size_t n = strlen(path);
+    char *at = (char *)sslh_i_alloc(c, n + 1), *to = (char *)sslh_i_alloc(c, SSLH_I_LINK);
+    int links, length = 1;
+    *direct = 0;
+    if (at) memcpy(at, path, n);
+    for (links = 0; at && to; links++) {
+        *direct = strncmp(at, "/proc/", 6) == 0 || strncmp(at, "/dev/fd/", 8) == 0;
+        if (*direct || (length = sslh_i_read_link(at, to)) == 0) break;
+        if (length < 0 || links == 40) {
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot follow the link %s: %s", fn, sslh_i_tail(path),
+                      strerror(length < 0 ? errno : ELOOP));
+            break;
+        }
+        size_t folder = to[0] == '/' ? 0 : sslh_i_base(at);
+        char *next = (char *)sslh_i_alloc(c, folder + (size_t)length + 1);
+        if (next) {
+            memcpy(next, at, folder);
+            memcpy(next + folder, to, (size_t)length);
+        }
+        sslh_i_free(c, at);
+        at = next;
+    }
+    sslh_i_free(c, to);
+    if (!SSLH_I_BAD(c)) return at;
+    sslh_i_free(c, at);
+    return NULL;
+}
+
+/* A file that is there, or not yet, is replaced in one step: temporary file in the same folder, write, fsync, rename,
+   fsync of the folder. Returns 0; 1 with errno, or with an error that is told already. */
+SSLH_I_FN int sslh_i_write_aside(sslh_ctx *c, const char *path, const void *bytes, size_t size) {
+    sslh_i_aside a;
+    if (!sslh_i_aside_begin(c, &a, path)) return 1;
+    sslh_i_aside_tidy(&a);
+    sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
+    errno = 0;
+    int failed = sslh_i_write_plain(a.name, path, 0, (const uint8_t *)bytes, size) ||
+                 sslh_i_replace(a.name, path, a.folder_name);
+    if (failed) {
+        int why = errno;
+        (void)remove(a.name);
+        errno = why;
+    }
+    sslh_i_free(c, a.name);
+    return failed;
+}
+
+/* 1 when a file can be written at a path, as far as can be told before: a run of days must not find out at its end that
+   a folder is not there. 0 and an error that says why. */
+SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) {
+    sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
+    int direct;
+    char *real;
+    if (SSLH_I_BAD(c)) return 0;
+    if (kind == SSLH_I_PATH_FOLDER || (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path))) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is %s", fn, sslh_i_tail(path), kind == SSLH_I_PATH_FOLDER ? "a folder"
+                  : "read-only and is not replaced");
+        return 0;
+    }
+    real = sslh_i_follow(c, fn, path, &direct);
+    if (real && !direct && kind != SSLH_I_PATH_OTHER) {
+        size_t n = sslh_i_base(real);
+        const char *folder = n ? real : ".";
+        if (n) real[n > 1 ? n - 1 : 1] = 0; /* the root keeps its slash */
+        if (sslh_i_path_known(c, fn, folder) != SSLH_I_PATH_FOLDER && !SSLH_I_BAD(c))
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: there is no folder %s", fn, sslh_i_tail(path),
+                      sslh_i_tail(folder));
+        else if (!SSLH_I_BAD(c) && sslh_i_refused(folder))
+            sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s: the folder %s: %s", fn, sslh_i_tail(path),
+                      sslh_i_tail(folder), strerror(errno));
+    }
+    sslh_i_free(c, real);
+    return !SSLH_I_BAD(c);
+}
+
+/* Writes a file so that a crash at any moment leaves the old one or the new one. Devices, pipes and files that are open
+   already are written to directly. 1 on success. */
 SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, const void *bytes, size_t size) {
     if (SSLH_I_BAD(c)) return 0;
     if (!path) {
@@ -28210,36 +28407,26 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
         return 0;
     }
     errno = 0;
-    int failed;
     sslh_i_path_kind kind = sslh_i_path_known(c, fn, path);
     if (kind == SSLH_I_PATH_UNKNOWN) return 0;
-    if (kind == SSLH_I_PATH_OTHER) {
-        failed = sslh_i_write_plain(path, (const uint8_t *)bytes, size);
-    } else if (kind == SSLH_I_PATH_FOLDER) {
+    if (kind == SSLH_I_PATH_FOLDER) {
         sslh_fail(c, SSLH_E_FILE, "%s: %s is a folder", fn, sslh_i_tail(path));
         return 0;
-    } else {
-        sslh_i_aside a;
-        if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
-            sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
-            return 0;
-        }
-        if (!sslh_i_aside_begin(c, &a, path)) return 0;
-        sslh_i_aside_tidy(&a);
-        sslh_i_aside_name(&a, a.process, (unsigned long)((uintptr_t)c >> 4 & 0xffffffffu));
-        errno = 0;
-        failed = sslh_i_write_plain(a.name, (const uint8_t *)bytes, size) ||
-                 sslh_i_replace(a.name, path, a.folder_name);
-        if (failed) {
-            int why = errno;
-            (void)remove(a.name);
-            errno = why;
-        }
-        sslh_i_free(c, a.name);
     }
-    if (failed)
-        sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), errno ? ": " : "",
-                  errno ? strerror(errno) : "");
+    if (kind == SSLH_I_PATH_FILE && sslh_i_read_only(path)) {
+        sslh_fail(c, SSLH_E_FILE, "%s: %s is read-only and is not replaced", fn, sslh_i_tail(path));
+        return 0;
+    }
+    int direct;
+    char *real = sslh_i_follow(c, fn, path, &direct);
+    if (!real) return 0;
+    int failed = direct || kind == SSLH_I_PATH_OTHER ? sslh_i_write_plain(path, NULL, 1, (const uint8_t *)bytes, size)
+                 : sslh_i_write_aside(c, real, bytes, size);
+    int why = errno;
+    sslh_i_free(c, real);
+    if (failed && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_FILE, "%s: cannot write %s%s%s", fn, sslh_i_tail(path), why ? ": " : "",
+                  why ? strerror(why) : "");
     return !failed;
 }
 
@@ -28353,6 +28540,7 @@ SSLH_I_FN int sslh_i_write_whole(sslh_ctx *c, const char *fn, const char *path, 
     (void)size;
     return sslh_i_no_files(c, fn, path);
 }
+SSLH_I_FN int sslh_i_can_write(sslh_ctx *c, const char *fn, const char *path) { return sslh_i_no_files(c, fn, path); }
 SSLH_I_FN int sslh_i_list_dir(sslh_ctx *c, const char *fn, const char *path, sslh_i_dir *d) {
     memset(d, 0, sizeof *d);
     return sslh_i_no_files(c, fn, path);
@@ -28376,6 +28564,7 @@ SSLH_I_FN sslh_i_source sslh_i_source_of(sslh_ctx *c, const char *fn, const char
     s.p = (const uint8_t *)p;
     s.size = size;
     s.own = NULL;
+    s.part = NULL;
     return s;
 }
 
@@ -30553,7 +30742,7 @@ SSLH_DEF void sslh_save_wav(sslh_ctx *c, const char *path, const float *samples,
 }
 
 /* ================================================================================================================== */
-/*  >>arrays        NumPy arrays (.npy)                                                                               */
+/*  >>arrays        NumPy arrays (.npy) and archives of them (.npz)                                                   */
 /* ================================================================================================================== */
 
 /* The writer, then the reader, whose two functions the table of >>readers names. */
@@ -30726,38 +30915,194 @@ SSLH_I_FN double sslh_i_npy_value(const uint8_t *p, const sslh_i_npy *h) {
     return (double)bits;
 }
 
+/* A walk over the values of an array in the order of C: the next one is number from in the file. */
+typedef struct sslh_i_npy_walk { size_t from, stride[SSLH_MAX_DIMS]; int at[SSLH_MAX_DIMS]; } sslh_i_npy_walk;
+
+SSLH_I_FN void sslh_i_npy_begin(sslh_i_npy_walk *w, const sslh_i_npy *h) {
+    size_t step = 1;
+    memset(w, 0, sizeof *w);
+    for (int k = 0; k < h->shape.ndim; k++) {
+        int axis = h->fortran ? k : h->shape.ndim - 1 - k;
+        w->stride[axis] = step;
+        step *= (size_t)h->shape.size[axis];
+    }
+}
+SSLH_I_FN void sslh_i_npy_next(sslh_i_npy_walk *w, const sslh_i_npy *h) {
+    for (int k = h->shape.ndim - 1; k >= 0; k--) {
+        w->from += w->stride[k];
+        if (++w->at[k] < h->shape.size[k]) break;
+        w->from -= w->stride[k] * (size_t)h->shape.size[k];
+        w->at[k] = 0;
+    }
+}
+
+/* How many values the array has, which must be all that is in the file. 0 and an error when it is not so. */
+SSLH_I_FN size_t sslh_i_npy_count(const sslh_i_source *s, const sslh_i_npy *h) {
+    size_t count = sslh_i_count(s->c, s->fn, h->shape), left = s->size - h->data, each = (size_t)h->bytes;
+    if (!count || (count <= left / each && count * each == left)) return count;
+    if (count < left / each && left - count * each >= 6 && !memcmp(s->p + h->data + count * each, "\x93NUMPY", 6))
+        sslh_i_bad(s, h->data + count * each, "a second array follows the first: save each in a file of its own, or "
+                   "both by numpy.savez");
+    else
+        sslh_i_bad(s, h->data, "%.0f bytes of values instead of %.0f x %d", (double)left, (double)count, h->bytes);
+    return 0;
+}
+
 /* Floats become SSLH_F32, bytes and bools SSLH_U8, other integers SSLH_I32 (a value that does not fit is an error). */
 SSLH_I_FN int sslh_i_npy_read(sslh_i_source *s, sslh_i_found *out) {
     sslh_ctx *c = s->c;
     sslh_i_npy h;
     if (!sslh_i_npy_parse(s, &h)) return 0;
-    size_t count = sslh_i_count(c, s->fn, h.shape);
+    size_t count = sslh_i_npy_count(s, &h);
     if (!count) return 0;
-    if (count > (s->size - h.data) / (size_t)h.bytes || count * (size_t)h.bytes != s->size - h.data)
-        return sslh_i_bad(s, h.data, "%.0f bytes of values instead of %.0f x %d", (double)(s->size - h.data),
-                          (double)count, h.bytes);
     sslh_type type = h.kind == 'f' ? SSLH_F32 : h.bytes == 1 && h.kind != 'i' ? SSLH_U8 : SSLH_I32;
     sslh_tensor *t = out->array = sslh_i_persistent(c, s->fn, type, h.shape);
     if (!t) return 0;
-    int at[SSLH_MAX_DIMS] = {0};
-    size_t stride[SSLH_MAX_DIMS], step = 1; /* of the file, in values */
-    for (int k = 0; k < h.shape.ndim; k++) {
-        int axis = h.fortran ? k : h.shape.ndim - 1 - k;
-        stride[axis] = step;
-        step *= (size_t)h.shape.size[axis];
-    }
-    for (size_t i = 0; i < count; i++) {
-        size_t from = 0;
-        for (int k = 0; k < h.shape.ndim; k++) from += (size_t)at[k] * stride[k];
-        double v = sslh_i_npy_value(s->p + h.data + from * (size_t)h.bytes, &h);
+    sslh_i_npy_walk w;
+    sslh_i_npy_begin(&w, &h);
+    for (size_t i = 0; i < count; i++, sslh_i_npy_next(&w, &h)) {
+        size_t at = h.data + w.from * (size_t)h.bytes;
+        double v = sslh_i_npy_value(s->p + at, &h);
         if (type == SSLH_F32) t->data[i] = (sslh_real)v;
         else if (type == SSLH_U8) t->bytes[i] = (uint8_t)v;
         else if (v < -2147483648.0 || v > 2147483647.0)
-            return sslh_i_bad(s, h.data + from * (size_t)h.bytes, "the value %.0f does not fit into 32 bits", v);
+            return sslh_i_bad(s, at, "the value %.0f does not fit into 32 bits", v);
         else t->ints[i] = (int32_t)v;
-        for (int k = h.shape.ndim - 1; k >= 0 && ++at[k] == h.shape.size[k]; k--) at[k] = 0;
     }
     return 1;
+}
+
+/* --- archives of arrays: .npz ------------------------------------------------------------------------------------- */
+
+/* A zip file whose members are .npy files, stored or deflated. It is read from its end, where the list of its members
+   lies: per member 46 bytes and three texts of which the first is the name. */
+typedef struct sslh_i_zip {
+    const sslh_i_source *s;
+    size_t at, end; /* of the list, what is left */
+    int    left;    /* members in it */
+} sslh_i_zip;
+
+typedef struct sslh_i_member {
+    char           name[256]; /* without .npy */
+    int            array;     /* the name had that ending */
+    const uint8_t *p;         /* packed bytes */
+    size_t         packed, size;
+    uint32_t       crc;
+    int            method;    /* 0 stored, 8 deflated */
+} sslh_i_member;
+
+SSLH_I_FN int sslh_i_is_npz(const sslh_i_source *s) { return s->size >= 22 && !memcmp(s->p, "PK\3\4", 4); }
+
+/* Finds the list. 0 and an error without one. */
+SSLH_I_FN int sslh_i_zip_open(sslh_i_zip *z, const sslh_i_source *s) {
+    size_t at = s->size - 22, least = at > 65535 ? at - 65535 : 0; /* a comment may follow */
+    while (at > least && memcmp(s->p + at, "PK\5\6", 4) != 0) at--;
+    if (memcmp(s->p + at, "PK\5\6", 4) != 0) return sslh_i_bad(s, s->size, "the archive ends early");
+    z->s = s;
+    z->left = (int)sslh_i_le16(s->p + at + 10);
+    z->at = sslh_i_le32(s->p + at + 16);
+    z->end = at;
+    if (z->left == 0xffff || z->at == 0xffffffffu) return sslh_i_bad(s, at, "archives beyond 4 GB are not read");
+    if (z->at > at) return sslh_i_bad(s, at, "the list of the archive lies outside of it");
+    return 1;
+}
+
+/* The next member. 0 at the end of the list, or with an error. */
+SSLH_I_FN int sslh_i_zip_next(sslh_i_zip *z, sslh_i_member *m) {
+    const sslh_i_source *s = z->s;
+    const uint8_t *e = s->p + z->at;
+    size_t n, local, skip;
+    if (!z->left) return 0;
+    if (z->end - z->at < 46 || memcmp(e, "PK\1\2", 4) != 0)
+        return sslh_i_bad(s, z->at, "the list of the archive ends early");
+    memset(m, 0, sizeof *m);
+    m->method = (int)sslh_i_le16(e + 10);
+    m->crc = sslh_i_le32(e + 16);
+    m->packed = sslh_i_le32(e + 20);
+    m->size = sslh_i_le32(e + 24);
+    n = sslh_i_le16(e + 28);
+    skip = 46 + n + sslh_i_le16(e + 30) + sslh_i_le16(e + 32);
+    local = sslh_i_le32(e + 42);
+    if (skip > z->end - z->at) return sslh_i_bad(s, z->at, "the list of the archive ends early");
+    if (m->packed == 0xffffffffu || m->size == 0xffffffffu || local == 0xffffffffu)
+        return sslh_i_bad(s, z->at, "archives beyond 4 GB are not read");
+    if (sslh_i_le16(e + 8) & 1) return sslh_i_bad(s, z->at, "the archive is encrypted");
+    if (m->method != 0 && m->method != 8)
+        return sslh_i_bad(s, z->at, "packed by method %d (0 and 8 are read)", m->method);
+    if (n >= sizeof m->name || memchr(e + 46, 0, n)) return sslh_i_bad(s, z->at, "a name of more than 255 bytes");
+    memcpy(m->name, e + 46, n);
+    m->array = sslh_i_has_suffix(m->name, ".npy");
+    if (m->array) m->name[n - 4] = 0;
+    if (local > s->size - 30 || memcmp(s->p + local, "PK\3\4", 4) != 0)
+        return sslh_i_bad(s, z->at, "'%.100s' is not where the list says", m->name);
+    local += 30 + (size_t)sslh_i_le16(s->p + local + 26) + sslh_i_le16(s->p + local + 28);
+    if (local > s->size || m->packed > s->size - local) return sslh_i_bad(s, z->at, "'%.100s' ends early", m->name);
+    m->p = s->p + local;
+    z->at += skip;
+    z->left--;
+    return 1;
+}
+
+/* Unpacks a member into a source, which the caller closes; .p is NULL after an error. A byte of deflate gives at most
+   1032, so that a small file cannot ask for much memory. */
+SSLH_I_FN sslh_i_source sslh_i_zip_unpack(const sslh_i_zip *z, const sslh_i_member *m) {
+    sslh_i_source out = sslh_i_source_of(z->s->c, z->s->fn, z->s->name, NULL, 0);
+    const char *why = m->method ? NULL : m->packed == m->size ? NULL : "a stored array has two sizes";
+    size_t at = 0;
+    if (m->method && m->size / 1032 > m->packed) why = "the packed array is too short for its size";
+    if (!why && !m->method) {
+        out.p = m->p;
+        out.size = m->size;
+    } else if (!why) {
+        sslh_i_sink o = sslh_i_sink_of(z->s->c, m->size, m->size);
+        if (!o.p) return out;
+        why = sslh_i_inflate(m->p, m->packed, 0, &o, &at);
+        out.p = out.own = o.p;
+        out.size = o.n;
+    }
+    if (!why && (out.size != m->size || sslh_i_crc32(0, out.p, out.size) != m->crc)) why = "the CRC-32 does not match";
+    if (!why) return out;
+    sslh_i_bad(z->s, (size_t)(m->p - z->s->p), "'%.100s': %s", m->name, why);
+    sslh_i_source_close(&out);
+    return out;
+}
+
+/* What a member that is to be an array is, when it is none. */
+SSLH_I_FN int sslh_i_no_array(const sslh_i_zip *z, const sslh_i_member *m) {
+    if (sslh_i_has_suffix(m->name, "data.pkl"))
+        return sslh_i_bad(z->s, 0, "a file of PyTorch, which only Python reads; there: from safetensors.torch import "
+                          "save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')");
+    return sslh_i_bad(z->s, 0, "a zip archive with '%.100s' in it, which is no NumPy array; unpack it", m->name);
+}
+
+/* The array that is wanted, or the only one. */
+SSLH_I_FN int sslh_i_npz_read(sslh_i_source *s, sslh_i_found *out) {
+    sslh_i_zip z;
+    sslh_i_member m, taken;
+    char names[120] = "";
+    size_t used = 0;
+    int found = 0, n = 0, ok;
+    if (!sslh_i_zip_open(&z, s)) return 0;
+    memset(&taken, 0, sizeof taken);
+    while (sslh_i_zip_next(&z, &m)) {
+        if (!m.array) return sslh_i_no_array(&z, &m);
+        sslh_i_append(names, sizeof names, &used, n++ ? ", %s" : "%s", m.name);
+        if (s->part && strcmp(s->part, m.name) != 0) continue;
+        taken = m;
+        found++;
+    }
+    if (SSLH_I_BAD(s->c)) return 0;
+    if (found != 1 && s->part)
+        return sslh_i_bad(s, 0, "%s array '%.60s' in the archive, which has: %s", found ? "more than one" : "no",
+                          s->part, names);
+    if (found != 1)
+        return sslh_i_bad(s, 0, "an archive of %d arrays; name one behind the path and a colon, as in x.npz:%.40s; it "
+                          "has: %s", n, n ? m.name : "NAME", names);
+    sslh_i_source one = sslh_i_zip_unpack(&z, &taken);
+    if (!one.p) return 0;
+    ok = sslh_i_is_npy(&one) ? sslh_i_npy_read(&one, out) : sslh_i_bad(s, 0, "'%.100s' is no NumPy array", taken.name);
+    sslh_i_source_close(&one);
+    return ok;
 }
 
 SSLH_I_LEAN_BEGIN
@@ -31671,6 +32016,7 @@ static const sslh_i_reader sslh_i_readers[] = {
     {"CIFAR-10 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar10, sslh_i_cifar10_read},
     {"CIFAR-100 binary", SSLH_I_GIVES_IMAGES, {".bin"}, sslh_i_is_cifar100, sslh_i_cifar100_read},
     {"NumPy array", SSLH_I_GIVES_ARRAY, {".npy"}, sslh_i_is_npy, sslh_i_npy_read},
+    {"NumPy archive", SSLH_I_GIVES_ARRAY, {".npz"}, sslh_i_is_npz, sslh_i_npz_read},
     {"WAV", SSLH_I_GIVES_SOUND, {".wav"}, sslh_i_is_wav, sslh_i_wav_read}};
 #define SSLH_I_READERS ((int)(sizeof sslh_i_readers / sizeof sslh_i_readers[0]))
 
@@ -31777,9 +32123,21 @@ SSLH_DEF uint8_t *sslh_load_image(sslh_ctx *c, const char *path, int *height, in
 
 SSLH_DEF sslh_tensor *sslh_load_npy(sslh_ctx *c, const char *path) {
     sslh_i_found found;
-    sslh_i_source s = sslh_i_source_open(c, "sslh_load_npy", path);
+    sslh_i_source s;
+    const char *colon = path ? strstr(path, ".npz:") : NULL; /* archive.npz:array */
+    char *archive = NULL;
+    memset(&found, 0, sizeof found);
+    if (colon && sslh_i_path(path) == SSLH_I_PATH_NONE) {
+        size_t n = (size_t)(colon - path) + 4;
+        archive = (char *)sslh_i_alloc(c, n + 1);
+        if (!archive) return sslh_i_dummy(c);
+        memcpy(archive, path, n);
+    }
+    s = sslh_i_source_open(c, "sslh_load_npy", archive ? archive : path);
+    if (archive) s.part = colon + 5;
     sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found);
     sslh_i_source_close(&s);
+    sslh_i_free(c, archive);
     return found.array ? found.array : sslh_i_dummy(c);
 }
 
@@ -32785,8 +33143,9 @@ SSLH_DEF sslh_data sslh_load_audio(sslh_ctx *c, const char *path, sslh_audio_des
 
 /* dtypes of the format; the order is the order in which the reference writes tensors. */
 typedef struct sslh_i_st_type { const char *name; int bits; } sslh_i_st_type;
-enum { SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7,
-    SSLH_I_ST_F16 = 8, SSLH_I_ST_U8 = 16 };
+enum { SSLH_I_ST_U64 = 0, SSLH_I_ST_I64 = 1, SSLH_I_ST_F64 = 2, SSLH_I_ST_F32 = 4, SSLH_I_ST_U32 = 5,
+    SSLH_I_ST_I32 = 6, SSLH_I_ST_BF16 = 7, SSLH_I_ST_F16 = 8, SSLH_I_ST_U16 = 9, SSLH_I_ST_I16 = 10, SSLH_I_ST_U8 = 16,
+    SSLH_I_ST_I8 = 17, SSLH_I_ST_BOOL = 21 };
 static const sslh_i_st_type sslh_i_st_types[] = {
     {"U64", 64}, {"I64", 64}, {"F64", 64}, {"C64", 64}, {"F32", 32}, {"U32", 32}, {"I32", 32}, {"BF16", 16},
         {"F16", 16}, {"U16", 16}, {"I16", 16}, {"F8_E5M2FNUZ", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E8M0", 8}, {"F8_E4M3", 8},
@@ -33011,6 +33370,7 @@ typedef struct sslh_i_st {
     sslh_i_st_tensor *tensor;
     sslh_i_st_meta   *meta;
     int               n, cap, nmeta, meta_cap, meta_seen;
+    uint8_t          *own;         /* the data, when they are ours to free: those of an archive */
     const uint8_t    *data;
     size_t            data_size;
 } sslh_i_st;
@@ -33184,6 +33544,11 @@ SSLH_I_FN int sslh_i_json_uints(sslh_i_st *s, uint64_t *out, int most, int *n) {
 /* The object __metadata__: pairs of strings. */
 SSLH_I_FN int sslh_i_st_read_meta(sslh_i_st *s) {
     if (s->meta_seen++) return sslh_i_st_bad(s, "__metadata__ twice");
+    sslh_i_json_space(s);
+    if (s->end - s->at >= 4 && memcmp(s->at, "null", 4) == 0) {
+        s->at += 4;
+        return 1;
+    }
     if (!sslh_i_json_is(s, '{')) return sslh_i_st_bad(s, "__metadata__ is no object");
     if (sslh_i_json_is(s, '}')) return 1;
     do {
@@ -33278,7 +33643,11 @@ SSLH_I_FN int sslh_i_st_check(sslh_i_st *s) {
     if (at != s->data_size) return sslh_i_st_bad(s, "bytes after the last tensor, or too few");
     qsort(s->tensor, (size_t)s->n, sizeof *s->tensor, sslh_i_st_by_name);
     for (i = 1; i < s->n; i++)
-        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) return sslh_i_st_bad(s, "a name twice");
+        if (strcmp(s->tensor[i - 1].name, s->tensor[i].name) == 0) {
+            char why[200];
+            snprintf(why, sizeof why, "the name '%.150s' twice", s->tensor[i].name);
+            return sslh_i_st_bad(s, why);
+        }
     return 1;
 }
 
@@ -33286,6 +33655,8 @@ SSLH_I_FN void sslh_i_st_close(sslh_i_st *s) {
     sslh_i_free(s->c, s->text);
     sslh_i_free(s->c, s->tensor);
     sslh_i_free(s->c, s->meta);
+    sslh_i_free(s->c, s->own);
+    s->own = NULL;
     s->text = NULL;
     s->tensor = NULL;
     s->meta = NULL;
@@ -33324,6 +33695,84 @@ SSLH_I_FN int sslh_i_st_whole(const sslh_i_st *s, const uint8_t *bytes, size_t s
     return 0;
 }
 
+/* The type of an array of NumPy's, which has its values in the same bits. */
+SSLH_I_FN int sslh_i_st_of_npy(const sslh_i_npy *h) {
+    static const int f[4] = {-1, SSLH_I_ST_F16, SSLH_I_ST_F32, SSLH_I_ST_F64},
+                     i[4] = {SSLH_I_ST_I8, SSLH_I_ST_I16, SSLH_I_ST_I32, SSLH_I_ST_I64},
+                     u[4] = {SSLH_I_ST_U8, SSLH_I_ST_U16, SSLH_I_ST_U32, SSLH_I_ST_U64};
+    int k = h->bytes == 8 ? 3 : h->bytes == 4 ? 2 : h->bytes - 1;
+    return h->kind == 'f' ? f[k] : h->kind == 'i' ? i[k] : h->kind == 'u' ? u[k] : SSLH_I_ST_BOOL;
+}
+
+/* One array of an archive becomes the next tensor, little-endian and in the order of C. 0 and an error. */
+SSLH_I_FN int sslh_i_st_add_array(sslh_i_st *s, const sslh_i_zip *z, const sslh_i_member *m, size_t room) {
+    sslh_i_source one = sslh_i_zip_unpack(z, m);
+    sslh_i_st_tensor *t = &s->tensor[s->n];
+    sslh_i_npy h;
+    sslh_i_npy_walk w;
+    size_t count = 0, i, each, n = strlen(m->name) + 1;
+    int k;
+    if (one.p && !sslh_i_is_npy(&one)) sslh_i_bad(z->s, 0, "'%.100s' is no NumPy array", m->name);
+    else if (one.p && sslh_i_npy_parse(&one, &h)) count = sslh_i_npy_count(&one, &h);
+    each = count ? (size_t)h.bytes : 0;
+    if (count && count * each <= room - s->data_size) {
+        t->name = (const char *)memcpy(s->pool, m->name, n);
+        s->pool += n;
+        t->dtype = sslh_i_st_of_npy(&h);
+        t->ndim = h.shape.ndim;
+        for (k = 0; k < t->ndim; k++) t->shape[k] = (uint64_t)h.shape.size[k];
+        t->begin = s->data_size;
+        sslh_i_npy_begin(&w, &h);
+        for (i = 0; i < count; i++, sslh_i_npy_next(&w, &h)) {
+            const uint8_t *from = one.p + h.data + w.from * each;
+            for (k = 0; k < (int)each; k++)
+                s->own[s->data_size + i * each + (size_t)k] = from[h.big ? (int)each - 1 - k : k];
+        }
+        t->end = s->data_size += count * each;
+        s->n++;
+    }
+    sslh_i_source_close(&one);
+    return count > 0;
+}
+
+/* The arrays of an archive of NumPy's (.npz) as tensors. 0 and an error when it is none. */
+SSLH_I_FN int sslh_i_st_open_npz(sslh_i_st *s, const uint8_t *bytes, size_t size) {
+    sslh_i_source all = sslh_i_source_of(s->c, s->fn, s->file, bytes, size);
+    sslh_i_zip z;
+    sslh_i_member m;
+    size_t names = 0, room = 0;
+    int n = 0;
+    if (!sslh_i_zip_open(&z, &all)) return 0;
+    for (; sslh_i_zip_next(&z, &m); n++) {
+        if (!m.array) return sslh_i_no_array(&z, &m);
+        if (m.size / 1032 > m.packed || m.size > (size_t)-1 / 2 - room)
+            return sslh_i_bad(&all, 0, "'%.100s' is too short for its size", m.name);
+        names += strlen(m.name) + 1;
+        room += m.size;
+    }
+    if (SSLH_I_BAD(s->c)) return 0;
+    s->text = s->pool = (char *)sslh_i_alloc(s->c, names + 1);
+    s->tensor = (sslh_i_st_tensor *)sslh_i_alloc(s->c, ((size_t)n + 1) * sizeof *s->tensor);
+    s->own = (uint8_t *)sslh_i_alloc(s->c, room + 1);
+    if (!s->text || !s->tensor || !s->own || !sslh_i_zip_open(&z, &all)) return 0;
+    s->data = s->own;
+    while (sslh_i_zip_next(&z, &m) && sslh_i_st_add_array(s, &z, &m, room)) {}
+    return !SSLH_I_BAD(s->c) && sslh_i_st_check(s);
+}
+
+/* What other programs call weights too, by the first bytes; NULL: it may be a safetensors file, whose length may begin
+   with any bytes, but whose ninth is a brace. */
+SSLH_I_FN const char *sslh_i_st_stranger(const uint8_t *p, size_t size) {
+    if (size > 8 && p[8] == '{') return NULL;
+    if (size >= 4 && p[0] == 0x80 && p[1] >= 2 && p[1] <= 5)
+        return "a pickle of Python (an old file of PyTorch), which only Python reads; there: from safetensors.torch "
+               "import save_file; save_file(torch.load(FILE, 'cpu', weights_only=True), 'x.safetensors')";
+    if (size >= 8 && !memcmp(p, "\x89HDF", 4)) return "an HDF5 file (Keras); save its weights by numpy.savez";
+    if (size >= 4 && !memcmp(p, "GGUF", 4)) return "a GGUF file, which is not read";
+    if (size >= 6 && !memcmp(p, "\x93NUMPY", 6)) return "one NumPy array; weights have names: use numpy.savez";
+    return NULL;
+}
+
 /* Parses size bytes, which stay the caller's. 0 and an error when they are bad; sslh_i_st_close in both cases. */
 SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const char *file, const uint8_t *bytes,
                              size_t size) {
@@ -33333,6 +33782,11 @@ SSLH_I_FN int sslh_i_st_open(sslh_i_st *s, sslh_ctx *c, const char *fn, const ch
     s->fn = fn;
     s->file = file;
     s->start = s->at = s->end = (const char *)bytes + SSLH_I_MIN(size, (size_t)8);
+    if (size >= 22 && !memcmp(bytes, "PK\3\4", 4) && bytes[8] != '{') return sslh_i_st_open_npz(s, bytes, size);
+    if (sslh_i_st_stranger(bytes, size)) {
+        sslh_fail(c, SSLH_E_FORMAT, "%s: %s is %s", fn, file, sslh_i_st_stranger(bytes, size));
+        return 0;
+    }
     if (size < 8) return sslh_i_st_bad(s, "shorter than 8 bytes");
     if (sslh_i_le64(bytes) > (uint64_t)(size - 8)) return sslh_i_st_bad(s, "the header is longer than the file");
     head = (size_t)sslh_i_le64(bytes);
@@ -33388,12 +33842,19 @@ SSLH_I_FN int sslh_i_st_real(int dtype) {
     return dtype == SSLH_I_ST_F64 || dtype == SSLH_I_ST_F32 || dtype == SSLH_I_ST_BF16 || dtype == SSLH_I_ST_F16;
 }
 SSLH_I_FN int sslh_i_st_int(int dtype) {
-    return dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_I32 || dtype == SSLH_I_ST_U8;
+    return dtype == SSLH_I_ST_U64 || dtype == SSLH_I_ST_I64 || dtype == SSLH_I_ST_U32 || dtype == SSLH_I_ST_I32 ||
+           dtype == SSLH_I_ST_U16 || dtype == SSLH_I_ST_I16 || dtype == SSLH_I_ST_U8 || dtype == SSLH_I_ST_I8 ||
+           dtype == SSLH_I_ST_BOOL;
 }
 
 /* Value of an element as a double; exact but for 64-bit integers above 2^53. */
 SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     switch (dtype) {
+    case SSLH_I_ST_U64: return (double)sslh_i_le64(p);
+    case SSLH_I_ST_U32: return (double)sslh_i_le32(p);
+    case SSLH_I_ST_U16: return (double)sslh_i_le16(p);
+    case SSLH_I_ST_I16: return (double)(int16_t)sslh_i_le16(p);
+    case SSLH_I_ST_I8: return (double)(int8_t)p[0];
     case SSLH_I_ST_F64: return sslh_i_double_of(sslh_i_le64(p));
     case SSLH_I_ST_F32: return (double)sslh_i_float_of(sslh_i_le32(p));
     case SSLH_I_ST_BF16: return (double)sslh_i_float_of(sslh_i_le16(p) << 16);
@@ -33404,9 +33865,15 @@ SSLH_I_FN double sslh_i_st_value(int dtype, const uint8_t *p) {
     }
 }
 
-/* Why file tensor f cannot fill it; NULL when it can. */
+/* Why file tensor f cannot fill it; NULL when it can. num_batches_tracked is one number, which other programs write in
+   any type, as a scalar or as an array of one. */
 SSLH_I_FN const char *sslh_i_st_misfit(const sslh_i_st_item *it, const sslh_i_st_tensor *f) {
     int i;
+    if (sslh_i_has_suffix(it->name, "num_batches_tracked") && it->t->count == 1) {
+        if (!sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype)) return "dtype";
+        for (i = 0; i < f->ndim; i++) if (f->shape[i] != 1) return "shape";
+        return NULL;
+    }
     if (it->t->type == SSLH_F32 ? !sslh_i_st_real(f->dtype) && !sslh_i_st_int(f->dtype) : !sslh_i_st_int(f->dtype))
         return "dtype";
     if (f->ndim != it->t->ndim) return "shape";
@@ -33514,6 +33981,12 @@ SSLH_I_FN int sslh_i_st_match(const sslh_i_st *s, sslh_i_st_list *l, sslh_load_d
     unexpected = sslh_i_st_report(s, l, prefix, 1, d.report, d.report_size, &report);
     wrong = sslh_i_st_report(s, l, prefix, 2, d.report, d.report_size, &report);
     text[0] = 0;
+    if (!wrong && !matched && l->n && d.partial) { /* a partial load that loads nothing is a wrong name, never a wish */
+        sslh_fail(s->c, SSLH_E_FORMAT, "%s: no tensor of %s is of this net%s%.60s%s: the file has '%.80s' .., the net "
+                  "'%.80s' .. (.strip_prefix, .report)", s->fn, s->file, prefix[0] ? " behind the prefix '" : "",
+                  prefix, prefix[0] ? "'" : "", s->n ? s->tensor[0].name : "", l->item[0].name);
+        return 0;
+    }
     if (wrong) sslh_i_st_report(s, l, prefix, 2, text, sizeof text, &used);
     else if (*missing && !d.partial) sslh_i_st_report(s, l, prefix, 0, text, sizeof text, &used);
     else if (unexpected && !d.partial) sslh_i_st_report(s, l, prefix, 1, text, sizeof text, &used);
@@ -33713,6 +34186,7 @@ SSLH_I_FN sslh_net *sslh_i_load_net_bytes(sslh_ctx *c, const char *fn, const cha
             sslh_fail(c, SSLH_E_FORMAT, "%s: %s names no architecture that this program has: build the net and use "
                       "sslh_load_weights", fn, file);
         if (!SSLH_I_BAD(c)) sslh_i_st_fill(&s, net, d);
+        if (!SSLH_I_BAD(c)) sslh_train_mode(net, 0); /* it is there to be used; sslh_train switches it back */
     }
     sslh_i_st_close(&s);
     if (!SSLH_I_BAD(c)) return net;
@@ -35191,7 +35665,8 @@ SSLH_I_LEAN_END
            and those of 0.1.0, which do not, are refused; checkpoints hold past losses, meters and settings,
            are written at every end of a run and refused where settings differ; .max_steps leaves an update
            that .accumulate has begun for later; a load that fails changes nothing; the encoder of a VAE can
-           be loaded
+           be loaded; loaded nets are in evaluation mode; archives of arrays and weights in them; saving keeps links,
+           rights and owner
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

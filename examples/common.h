@@ -2,6 +2,7 @@
 #ifndef EXAMPLES_COMMON_H
 #define EXAMPLES_COMMON_H
 #include "../ssl.h"
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,7 @@ static const char *const options_help =
     "  --data PATH    training images: IDX (.gz too), CIFAR binary, folder of class folders of pictures (PNG, JPEG),\n"
     "                 sheets with index.txt, a folder with train and test inside, or the name of a set in $SSLH_DATA;\n"
     "                 default: Fashion-MNIST (10,000 images that come with this repository)\n"
-    "  --test PATH    test images; default: found beside the training images, else every tenth of them\n"
+    "  --test PATH    test images; default: found beside the training images, else a tenth of each class\n"
     "  --size N       images are resized so that the shorter side has N pixels, and cropped to the middle N x N;\n"
     "                 default: as they are, or 64 when they are of several sizes\n"
     "  --seed N       random seed (default 1)        --threads N   default: all processors\n"
@@ -145,22 +146,46 @@ static int stop_at_interrupt(const sslh_train_info *info, void *user) {
     (void)user;
     return interrupts;
 }
-/* sslh_train with it, where the settings have a .checkpoint and no .callback. When it was interrupted, the program ends
-   here. */
+/* Columns of the terminal when the variable COLUMNS tells them, else 0. */
+static SOME_EXAMPLES int columns_told(void) {
+    const char *text = getenv("COLUMNS");
+    long v = text ? strtol(text, NULL, 10) : 0;
+    return v > 0 && v < 10000 ? (int)v : 0;
+}
+/* sslh_train with it, where the settings have a .checkpoint; a .callback of the caller's returns interrupts itself.
+   When it was interrupted, the program ends here. */
 static SOME_EXAMPLES float train_interruptible(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train_desc d) {
     void (*before)(int) = SIG_DFL;
     float loss;
+    d.columns = columns_told();
     if (d.checkpoint) {
-        d.callback = stop_at_interrupt;
+        if (!d.callback) d.callback = stop_at_interrupt;
         before = signal(SIGINT, on_interrupt);
     }
     loss = sslh_train(c, m, data, d);
     if (d.checkpoint && !interrupts) signal(SIGINT, before);
     if (interrupts) {
-        if (!sslh_error(c)) fprintf(stderr, "interrupted; %s holds the run, which --resume continues\n", d.checkpoint);
+        if (!sslh_error(c))
+            fprintf(stderr, "\ninterrupted; %s holds the run, which --resume continues\n", d.checkpoint);
         exit(finish(c));
     }
     return loss;
+}
+
+/* Settings of a run become the method's own, so that what sslh_method_print says is what sslh_train does with them. */
+static SOME_EXAMPLES void method_takes(sslh_method *m, const sslh_train_desc *t) {
+    if (t->optimizer.kind) { /* of the method's numbers only those of parts of its net apply then */
+        sslh_optimizer_desc own = m->defaults.optimizer;
+        m->defaults.optimizer = t->optimizer;
+        memcpy(m->defaults.optimizer.group_lr, own.group_lr, sizeof own.group_lr);
+        m->defaults.optimizer.constant_lr = own.constant_lr;
+    }
+    if (t->epochs) m->defaults.epochs = t->epochs;
+    if (t->batch) m->defaults.batch = t->batch;
+    if (t->lr != 0) {
+        m->defaults.lr = t->lr;
+        m->lr_scales = 0;
+    }
 }
 
 static int file_exists(const char *path) {
@@ -199,16 +224,66 @@ static sslh_data load_at(sslh_ctx *c, const char *path, int *size) {
     return d;
 }
 
-/* Every tenth image, or the others: in a folder of class folders the last tenth would be one class. */
-static sslh_data tenth(sslh_data d, int others) {
-    int32_t *index = (int32_t *)malloc((size_t)d.count * sizeof *index);
-    int64_t i, n = 0;
-    sslh_data part;
-    for (i = 0; index && i < d.count; i++)
-        if ((i % 10 == 9) != others) index[n++] = (int32_t)i;
-    part = sslh_data_pick(d, index, n);
-    free(index);
-    return part;
+/* A sample with a random key, to be sorted. */
+typedef struct split_key { int32_t label; uint32_t key; int32_t index; } split_key;
+static int split_order(const void *a, const void *b) {
+    const split_key *x = (const split_key *)a, *y = (const split_key *)b;
+    if (x->label != y->label) return x->label < y->label ? -1 : 1;
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return x->index < y->index ? -1 : x->index > y->index;
+}
+/* A tenth of every class for the test, drawn by the seed; without labels a tenth of all. The last tenth of class
+   folders would be one class. A class of fewer than 5 gives none, one of 5 gives 1. */
+static void split_tenth(sslh_ctx *c, unsigned long seed, sslh_data *train, sslh_data *test) {
+    sslh_data all = *train;
+    int64_t i, j, n = all.count, k[2] = {0, 0};
+    split_key *key = (split_key *)malloc((size_t)(n + 1) * sizeof *key);
+    int32_t *index[2];
+    char *taken = (char *)calloc((size_t)n + 1, 1);
+    index[0] = (int32_t *)malloc((size_t)(n + 1) * sizeof(int32_t));
+    index[1] = (int32_t *)malloc((size_t)(n + 1) * sizeof(int32_t));
+    if (!key || !taken || !index[0] || !index[1]) sslh_fail(c, SSLH_E_MEMORY, "out of memory: the split of the data");
+    if (!sslh_error(c)) {
+        for (i = 0; i < n; i++) {
+            key[i].label = all.labels ? all.labels[i] : 0;
+            key[i].key = sslh_random_u32(seed, 0x73706c6974u, (uint64_t)i); /* a stream of its own: "split" */
+            key[i].index = (int32_t)i;
+        }
+        qsort(key, (size_t)n, sizeof *key, split_order);
+        for (i = 0; i < n; i = j) {
+            for (j = i; j < n && key[j].label == key[i].label; j++) {}
+            {
+                int64_t part = (j - i + 5) / 10, at;
+                for (at = i; at < i + part; at++) taken[key[at].index] = 1;
+            }
+        }
+        for (i = 0; i < n; i++) {
+            int t = taken[i];
+            index[t][k[t]++] = (int32_t)i;
+        }
+        if (!k[1])
+            sslh_fail(c, SSLH_E_USAGE, "%d images are too few to keep some of them for a test: give --test", (int)n);
+        else {
+            *train = sslh_data_pick(all, index[0], k[0]);
+            *test = sslh_data_pick(all, index[1], k[1]);
+            printf("no test set: %s, drawn by --seed %lu, is kept for it (%d of %d)\n",
+                   all.labels ? "a tenth of each class" : "a tenth", seed, (int)k[1], (int)n);
+        }
+    }
+    free(key);
+    free(taken);
+    free(index[0]);
+    free(index[1]);
+}
+
+/* A file can be written there: asked before the training, not found out after it. */
+static SOME_EXAMPLES void check_output(sslh_ctx *c, const char *option, const char *path) {
+    int was = path && file_exists(path);
+    FILE *f = path ? fopen(path, "ab") : NULL;
+    if (f) {
+        fclose(f);
+        if (!was) remove(path);
+    } else if (path) sslh_fail(c, SSLH_E_FILE, "%s %s: cannot be written: %s", option, path, strerror(errno));
 }
 
 /* Loads training and test images as --data and --test say. */
@@ -245,8 +320,7 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     } else *train = load_at(c, folder, &size);
     if (o->test) *test = load_at(c, o->test, &size);
     if (!test->count && !sslh_error(c)) { /* none given */
-        *test = tenth(*train, 0);
-        *train = tenth(*train, 1);
+        split_tenth(c, o->seed, train, test);
     }
     if (o->smoke && !sslh_error(c)) {
         if (train->count > 1024) *train = sslh_data_range(*train, 0, 1024);

@@ -420,7 +420,7 @@ static sslh_train_desc any_training(void) {
     d.warmup = zeros_mostly_real(), d.gamma = zeros_mostly_real(), d.milestones[0] = zeros_mostly_real();
     d.milestones[1] = zeros_mostly_real(), d.accumulate = zeros_mostly(), d.max_steps = dice(2) ? 0 : few();
     if (!dice(4)) d.checkpoint = dice(2) ? own_file("run") : out_path();
-    d.checkpoint_every = zeros_mostly(), d.checkpoint_steps = dice(2) ? 0 : few(), d.resume = dice(2), d.quiet = 1;
+    d.checkpoint_every = zeros_mostly(), d.checkpoint_steps = dice(2) ? 0 : few(), d.resume = dice(2), d.quiet = 1, d.columns = zeros_mostly();
     d.callback = stop_soon;
     if (d.epochs <= 64 && dice(2)) d.losses = losses;
     return d;

@@ -31,7 +31,7 @@
 static struct fault { const char *call; int spared, left, why; } fault;
 enum { KILLED = -1, WAITS = -2, SHORT = -3 }; /* as why: the process ends there without cleaning up; it stops until it is
                                                  woken; write takes a part only */
-#define FAULT_ALL "/stat/access/open/write/fsync/close/rename/remove/opendir/readdir/closedir/fopen/fread/fseek/ftell/fclose/uname/getpriority/"
+#define FAULT_ALL "/stat/access/open/write/fsync/close/rename/remove/opendir/readdir/closedir/fopen/fread/fseek/ftell/fclose/uname/getpriority/readlink/chmod/chown/"
 static int made;               /* calls of those in fault.call */
 static const char *made_call[256]; /* and the first of them by name */
 static const char *fault_call; /* the one that failed last */
@@ -90,6 +90,13 @@ static int test_fclose(FILE *f) {
 }
 static int test_uname(struct utsname *u) { return fails("uname") ? -1 : uname(u); }
 static int test_getpriority(int which, id_t who) { return fails("getpriority") ? -1 : getpriority(which, who); }
+static ssize_t test_readlink(const char *path, char *to, size_t n) {
+    return fails("readlink") ? -1 : readlink(path, to, n);
+}
+static int test_chmod(const char *path, mode_t mode) { return fails("chmod") ? -1 : chmod(path, mode); }
+static int test_chown(const char *path, uid_t user, gid_t group) {
+    return fails("chown") ? -1 : chown(path, user, group);
+}
 #define TEST_MODE_1(path, flags, mode, ...) test_open(path, flags, mode)
 #define stat(path, s) test_stat(path, s)
 #define access(path, mode) test_access(path, mode)
@@ -113,6 +120,9 @@ static int test_getpriority(int which, id_t who) { return fails("getpriority") ?
 #define fclose(f) test_fclose(f)
 #define uname(u) test_uname(u)
 #define getpriority(which, who) test_getpriority(which, (id_t)(who))
+#define readlink(path, to, n) test_readlink(path, to, n)
+#define chmod(path, mode) test_chmod(path, mode)
+#define chown(path, user, group) test_chown(path, user, group)
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #undef stat
@@ -135,6 +145,9 @@ static int test_getpriority(int which, id_t who) { return fails("getpriority") ?
 #undef fclose
 #undef uname
 #undef getpriority
+#undef readlink
+#undef chmod
+#undef chown
 #else
 #include "../ssl.h"
 #define ON_POSIX 0

@@ -162,7 +162,7 @@ static void golden_files(void) {
     while (f && fgets(line, sizeof line, f) && sscanf(line, "%127s", name) == 1) {
         int height, width, channels, h, w, ch;
         unsigned crc;
-        if (strstr(name, ".npy")) {
+        if (strstr(name, ".npy") || strstr(name, ".npz")) {
             golden_npy(c, name, line);
             arrays++;
         } else if (strstr(name, ".wav")) {
@@ -210,6 +210,54 @@ static void png_round_trip(void) {
     CHECK_ERROR(c, "sslh_save_png: 1 x 1");
     sslh_save_png(c, "x.png", (const uint8_t *)"abcde", 1, 1, 5);
     CHECK_ERROR(c, "5 channels");
+    sslh_destroy(c);
+}
+
+/* Arrays of an archive by name; what else is called .npz or .npy and cannot be read says why. */
+static void archives(void) {
+    sslh_ctx *c = create();
+    size_t before = sslh_query(c).bytes, n;
+    char path[512];
+    uint8_t *file, *two;
+    sslh_tensor *t;
+    snprintf(path, sizeof path, "%s:y", test_golden("npz_several.npz"));
+    t = sslh_load_npy(c, path);
+    CHECK_OK(c);
+    CHECK(t->ndim == 2 && t->shape[0] == 2 && t->shape[1] == 3 && t->data[4] == 4 && t->data[5] == 5, "y");
+    path[strlen(path) - 1] = 'x';
+    t = sslh_load_npy(c, path);
+    CHECK_OK(c);
+    CHECK(t->ndim == 2 && t->shape[1] == 3 && t->data[1] == 1 && t->data[3] == 3, "x");
+    snprintf(path, sizeof path, "%s:labels", test_golden("npz_several.npz"));
+    t = sslh_load_npy(c, path);
+    CHECK_OK(c);
+    CHECK(t->type == SSLH_I32 && t->count == 3 && t->ints[1] == -1 && t->ints[2] == 4, "labels");
+    sslh_load_npy(c, test_golden("npz_several.npz"));
+    CHECK_ERROR(c, "an archive of 3 arrays; name one behind the path and a colon, as in x.npz:labels; it has: x, y, lab");
+    snprintf(path, sizeof path, "%s:z", test_golden("npz_several.npz"));
+    sslh_load_npy(c, path);
+    CHECK_ERROR(c, "no array 'z' in the archive, which has: x, y, labels");
+    sslh_load_npy(c, "nothing.npz:x");
+    CHECK_ERROR(c, "cannot open nothing.npz");
+    sslh_destroy(c);
+    /* two arrays in one .npy */
+    c = create();
+    file = sslh_i_read_whole(c, "test", test_golden("npy_vector.npy"), &n);
+    two = (uint8_t *)malloc(2 * n);
+    if (file && two) {
+        sslh_i_found found;
+        sslh_i_source s = sslh_i_source_of(c, "test", "memory", two, 2 * n);
+        memcpy(two, file, n);
+        memcpy(two + n, file, n);
+        CHECK(!sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found), "two arrays are accepted");
+        CHECK_ERROR(c, "a second array follows the first");
+        two[n] = 0;
+        CHECK(!sslh_i_read(&s, SSLH_I_GIVES_ARRAY, &found), "bytes behind an array are accepted");
+        CHECK_ERROR(c, "bytes of values instead of");
+    }
+    free(two);
+    sslh_i_free(c, file);
+    CHECK(sslh_query(c).bytes == before, "memory is left");
     sslh_destroy(c);
 }
 
@@ -709,7 +757,7 @@ static void counting_free(void *user, void *p) {
 
 static void no_memory(void) {
     static const char *const work[] = {"png_t6_d16_adam7.png", "p3.ppm", "pil_420_q5.jpg", "d16.bmp", "npy_f8.npy",
-                                       "idx/zipped-images-idx3-ubyte.gz", "write"};
+                                       "npz_deflated.npz", "idx/zipped-images-idx3-ubyte.gz", "write"};
     for (size_t w = 0; w < sizeof work / sizeof *work; w++)
         for (long fail = 0;; fail++) {
             counter k = {-1, 0};
@@ -724,7 +772,7 @@ static void no_memory(void) {
             size_t before = sslh_query(c).bytes;
             k.left = fail;
             snprintf(path, sizeof path, "%s", test_golden(work[w]));
-            if (strstr(work[w], ".npy")) sslh_load_npy(c, path);
+            if (strstr(work[w], ".np")) sslh_load_npy(c, path);
             else if (strstr(work[w], "idx")) sslh_load_images(c, path);
             else if (!strcmp(work[w], "write")) {
                 snprintf(path, sizeof path, "%s", test_temporary("memory.png"));
@@ -752,6 +800,7 @@ TESTS_BEGIN
     TEST(inflate_refuses)
     TEST(golden_files)
     TEST(png_round_trip)
+    TEST(archives)
     TEST(npy_round_trip)
     TEST(every_format)
     TEST(truncation_and_flips)

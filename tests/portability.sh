@@ -55,6 +55,8 @@ for compiler in gcc clang clang-19; do
         # shellcheck disable=SC2086
         bg "warnings $compiler -std=$std" $compiler -std=$std $STRICT $mode -I. $P/impl.c
         # shellcheck disable=SC2086
+        [ $compiler = gcc ] && [ $std = c99 ] && bg "warnings gcc -Wc++-compat -Wformat-truncation" gcc -std=c99 -Wall -Wc++-compat -Wformat-truncation -Werror -O1 -DSSLH_WITH_SIMD=0 -c -I. $P/impl.c -o $P/compat.o
+        # shellcheck disable=SC2086
         [ $std = c99 ] && bg "warnings $compiler -std=$std SSLH_STATIC" $compiler -std=$std $STRICT -fsyntax-only -DSSLH_WITH_SIMD=0 -I. $P/static.c
         # shellcheck disable=SC2086
         [ $std = c99 ] && bg "warnings $compiler -std=$std header alone" $compiler -std=$std $STRICT -fsyntax-only -I. $P/header.c

@@ -123,14 +123,23 @@ stage_examples() {
     # Ctrl-C: one more checkpoint, an orderly end; the continued run has the weights of one that nobody interrupted
     set -- build/examples/pretrain --smoke --method vae --epochs 80 --threads 1 --out build/smoke/p
     check "pretrain, 80 epochs" "$@" --save build/smoke/p/whole.safetensors
-    "$@" --checkpoint build/smoke/p/run.safetensors --probe > build/smoke/p/run.txt 2>&1 &
+    "$@" --checkpoint build/smoke/p/run.safetensors --probe > build/smoke/interrupted.txt 2>&1 &
     i=0; until [ -s build/smoke/p/run.safetensors ] || [ $i = 600 ]; do sleep 0.1; i=$((i + 1)); done
     kill -INT $!
     check "interrupted: a clean end" wait $!
-    check "interrupted: it says so" grep -q 'interrupted; build/smoke/p/run.safetensors holds the run' build/smoke/p/run.txt
-    check "interrupted: no evaluation" sh -c '! grep -q "linear probe" build/smoke/p/run.txt'
-    check "interrupted: resumed" "$@" --checkpoint build/smoke/p/run.safetensors --resume --save build/smoke/p/rest.safetensors
+    check "interrupted: it says so" grep -q 'interrupted; build/smoke/p/run.safetensors holds the run' build/smoke/interrupted.txt
+    check "interrupted: no evaluation" sh -c '! grep -q "linear probe" build/smoke/interrupted.txt'
+    check "interrupted: resumed" sh -c '"$@" > build/smoke/resumed.txt 2>&1' - "$@" --checkpoint build/smoke/p/run.safetensors --resume \
+        --save build/smoke/p/rest.safetensors
+    check "resumed: it says where" grep -q 'vae: resumed at step [0-9]* of 1280' build/smoke/resumed.txt
     check "interrupted: the same weights" cmp build/smoke/p/whole.safetensors build/smoke/p/rest.safetensors
+    check "resumed: the log goes on" [ "$(wc -l < build/smoke/p/log.csv)" = 81 ]
+    "$@" --checkpoint build/smoke/p/run.safetensors --resume > build/smoke/finished.txt 2>&1
+    check "a finished run says so" grep -q 'vae: this run is finished, at step 1280 of 1280' build/smoke/finished.txt
+    sh tests/pretrain.sh build/examples/pretrain build/smoke
+    pretrain=$?
+    check "pretrain.sh" [ $pretrain = 0 ]
+    check "the demo prints what it does" sh -c "build/examples/simclr --smoke --epochs 1 --out build/smoke | grep -q 'lr=0.3 .*optimizer=sgd '"
 }
 
 # AddressSanitizer, UndefinedBehaviorSanitizer and leaks

@@ -598,6 +598,31 @@ static void trainer(void) {
     sslh_destroy(c);
 }
 
+/* A run that does not fit into memory says what takes less. */
+static void memory_advice(void) {
+    size_t limit = 0;
+    int k;
+    for (k = 0; k < 2; k++) { /* without a limit, then with half of what the steps took */
+        sslh_desc d;
+        sslh_ctx *c;
+        sslh_method m;
+        memset(&d, 0, sizeof d);
+        d.threads = 1;
+        d.max_bytes = limit;
+        c = sslh_create(d);
+        if (make_method(c, 0, &m)) {
+            sslh_data data = make_data(c, 64);
+            sslh_hash(m.net); /* nets are laid out at their first use */
+            limit = sslh_query(c).bytes;
+            sslh_train(c, m, data, settings(1, 64));
+            if (!k) CHECK_OK(c);
+            else CHECK_ERROR(c, "step 1 (a smaller .batch, smaller images or a narrower encoder take less memory): out of");
+            limit += (sslh_query(c).peak - limit) / 10 * 7;
+        }
+        sslh_destroy(c);
+    }
+}
+
 /* --- phases --------------------------------------------------------------------------------------------------------- */
 
 /* Parameter k is in group k and is pulled to 3; every phase has the same loss. */
@@ -1007,6 +1032,7 @@ TESTS_BEGIN
     TEST(epochs_grow)
     TEST(resume_refused)
     TEST(trainer)
+    TEST(memory_advice)
     TEST(phase_counts)
     TEST(phase_number)
     TEST(phase_checkpoint)

@@ -69,6 +69,7 @@ static void same_again(sslh_ctx *c, sslh_net *net, const char *what) {
     CHECK(sslh_hash(again) == sslh_hash(net), "%s: the same values", what);
     CHECK(memcmp(&again->preprocess, &p, sizeof p) == 0, "%s: preprocessing", what);
     CHECK(strcmp(again->arch, net->arch) == 0, "%s: %s / %s", what, again->arch, net->arch);
+    CHECK(!sslh_is_training(again), "%s: loaded in training mode", what);
     bytes = slurp("weights_a.tmp", &size);
     CHECK(sslh_hash(sslh_load_net_memory(c, bytes, size)) == sslh_hash(net), "%s: from memory", what);
     free(bytes);
@@ -155,6 +156,15 @@ static void reports(void) {
     d.report_size = sizeof report;
     CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "names have a prefix");
     CHECK_ERROR(c, "does not fit the net: missing 6: fc1.weight");
+    /* a prefix that no name has, a net that no name is of: partial does not mean nothing */
+    d.partial = 1;
+    CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "no name is of this net");
+    CHECK_ERROR(c, "no tensor of weights_b.tmp is of this net: the file has 'encoder.bn1.bias' .., the net 'fc1.weight'");
+    d.strip_prefix = "module.encoder_q.";
+    CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "no name has this prefix");
+    CHECK_ERROR(c, "is of this net behind the prefix 'module.encoder_q.': the file has 'encoder.bn1.bias'");
+    CHECK(sslh_hash(b) == before, "nothing changed");
+    d.partial = 0;
     d.strip_prefix = "encoder.";
     CHECK(sslh_load_weights(b, "weights_b.tmp", d) == 0, "strict");
     CHECK_ERROR(c, "wrong shape or type 2: fc2.weight (file F32 (3,5), net (4,5)), fc2.bias (file F32 (3), net (4))");
@@ -240,7 +250,7 @@ static void hostile_headers(void) {
         {ONE("F32", "[1]", "[4]"), 4, "not two"},
         {"{\"x\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "is missing"},
         {"{\"x\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "key twice"},
-        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "name twice"},
+        {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, "the name 'x' twice"},
         {"{\"x\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"y\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", 1, "overlap"},
         {"{\"__metadata__\":{\"a\":1}}", 0, "string is missing"},
         {"{\"__metadata__\":{},\"__metadata__\":{}}", 0, "twice"},
@@ -537,6 +547,124 @@ static void number_types(void) {
         CHECK_OK(c);
     }
     remove("weights_e.tmp");
+    sslh_destroy(c);
+}
+
+/* Every integer type, into numbers and into integers; num_batches_tracked as any type and as an array of one. */
+static void integer_types(void) {
+    static const struct { const char *type; int bytes; double most; } types[] = {
+        {"U64", 8, 3}, {"I64", 8, 3}, {"U32", 4, 3}, {"I32", 4, 3}, {"U16", 2, 3}, {"I16", 2, 3}, {"U8", 1, 3},
+        {"I8", 1, 3}, {"BOOL", 1, 1}};
+    static const struct { const char *json; int n; uint8_t data[8]; int want; } tracked[] = {
+        {"I64\",\"shape\":[]", 8, {7}, 7}, {"I64\",\"shape\":[1]", 8, {7}, 7}, {"I32\",\"shape\":[1,1]", 4, {7}, 7},
+        {"U8\",\"shape\":[]", 1, {7}, 7}, {"F32\",\"shape\":[]", 4, {0, 0, 0xe0, 0x40}, 7},
+        {"F16\",\"shape\":[1]", 2, {0, 0x47}, 7}, {"BF16\",\"shape\":[]", 2, {0xe0, 0x40}, 7},
+        {"F64\",\"shape\":[]", 8, {0, 0, 0, 0, 0, 0, 0x1c, 0x40}, 7}};
+    sslh_ctx *c = context();
+    sslh_load_desc d;
+    sslh_net_desc nd;
+    sslh_net *net;
+    char json[200];
+    uint8_t bytes[300];
+    size_t size;
+    int i, k;
+    memset(&d, 0, sizeof d);
+    memset(&nd, 0, sizeof nd);
+    for (i = 0; i < (int)(sizeof types / sizeof types[0]); i++)
+        for (k = 0; k < 2; k++) { /* a parameter, a state of integers */
+            sslh_tensor *x;
+            int each = types[i].bytes;
+            snprintf(json, sizeof json, "{\"x\":{\"dtype\":\"%s\",\"shape\":[2],\"data_offsets\":[0,%d]}}", types[i].type,
+                     2 * each);
+            size = craft(bytes, json, (size_t)(2 * each));
+            bytes[size - 2 * (size_t)each] = 1;
+            bytes[size - (size_t)each] = (uint8_t)types[i].most;
+            if (types[i].type[0] == 'I') memset(bytes + size - each, 255, (size_t)each); /* -1 */
+            spill("weights_k.tmp", bytes, size);
+            net = sslh_net_new(c, nd);
+            if (k) sslh_state_new(net, "x", SSLH_I32, sslh_dim1(2));
+            else sslh_param_new(net, "x", sslh_dim1(2), SSLH_INIT_ZERO, 0);
+            CHECK(sslh_load_weights(net, "weights_k.tmp", d) == 1, "%s", types[i].type);
+            CHECK_OK(c);
+            x = sslh_find(net, "x");
+            if (k) CHECK(x->ints[0] == 1 && x->ints[1] == (types[i].type[0] == 'I' ? -1 : (int)types[i].most), "%s",
+                         types[i].type);
+            else CHECK(x->data[0] == 1 && (double)x->data[1] == (types[i].type[0] == 'I' ? -1 : types[i].most), "%s",
+                       types[i].type);
+        }
+    for (i = 0; i < (int)(sizeof tracked / sizeof tracked[0]); i++) {
+        snprintf(json, sizeof json, "{\"num_batches_tracked\":{\"dtype\":\"%s,\"data_offsets\":[0,%d]}}",
+                 tracked[i].json, tracked[i].n);
+        size = craft(bytes, json, (size_t)tracked[i].n);
+        memcpy(bytes + size - tracked[i].n, tracked[i].data, (size_t)tracked[i].n);
+        spill("weights_k.tmp", bytes, size);
+        net = sslh_net_new(c, nd);
+        sslh_state_new(net, "num_batches_tracked", SSLH_I32, sslh_dim0());
+        CHECK(sslh_load_weights(net, "weights_k.tmp", d) == 1, "%s", tracked[i].json);
+        CHECK_OK(c);
+        CHECK(sslh_find(net, "num_batches_tracked")->ints[0] == 7, "%s", tracked[i].json);
+        if (tracked[i].json[0] == 'F' && tracked[i].n == 4) { /* NaN is no count */
+            memset(bytes + size - 4, 255, 4);
+            spill("weights_k.tmp", bytes, size);
+            CHECK(sslh_load_weights(net, "weights_k.tmp", d) == 0, "NaN");
+            CHECK_ERROR(c, "beyond 32 bits");
+        }
+    }
+    remove("weights_k.tmp");
+    sslh_destroy(c);
+}
+
+/* Archives of NumPy's, whose arrays have the names; files that are no weights say what they are and what to do. */
+static void strangers(void) {
+    static const struct { const char *bytes; size_t n; const char *text; } files[] = {
+        {"\x80\2\x8a\nl\xfc\x9c" "F\xf9 j\xa8P\x19.", 14, "weights_l.tmp is a pickle of Python (an old file of PyTorch)"},
+        {"\x93NUMPY\1\0v\0{", 11, "one NumPy array; weights have names"},
+        {"\x89HDF\r\n\x1a\n\0", 9, "is an HDF5 file"},
+        {"{\"__metadata__\":null}", 0, NULL}};
+    static const char twice[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
+                                "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}";
+    sslh_ctx *c = context();
+    sslh_net_desc nd;
+    sslh_net *net;
+    sslh_load_desc d;
+    uint8_t bytes[300], *pt;
+    size_t size;
+    int i;
+    memset(&nd, 0, sizeof nd);
+    memset(&d, 0, sizeof d);
+    net = sslh_net_new(c, nd);
+    sslh_param_new(net, "x", sslh_dim2(2, 3), SSLH_INIT_ZERO, 0);
+    sslh_param_new(net, "y", sslh_dim2(2, 3), SSLH_INIT_ZERO, 0);
+    sslh_state_new(net, "labels", SSLH_I32, sslh_dim1(3));
+    CHECK(sslh_load_weights(net, test_golden("npz_several.npz"), d) == 3, "three arrays");
+    CHECK_OK(c);
+    CHECK(sslh_find(net, "x")->data[1] == 1 && sslh_find(net, "x")->data[3] == 3, "x: big-endian");
+    CHECK(sslh_find(net, "y")->data[1] == 1 && sslh_find(net, "y")->data[3] == 3, "y: halves, first index fastest");
+    CHECK(sslh_find(net, "labels")->ints[1] == -1 && sslh_find(net, "labels")->ints[2] == 4, "labels");
+    pt = slurp(test_golden("npz_several.npz"), &size);
+    for (i = 0; i < (int)size; i++) { /* cut anywhere, it is refused */
+        spill("weights_l.tmp", pt, (size_t)i);
+        CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0 && sslh_error(c), "cut to %d bytes", i);
+        sslh_clear_error(c);
+    }
+    for (i = 0; i + 8 < (int)size; i++) if (!memcmp(pt + i, "labels.npy", 10)) memcpy(pt + i, "a/data.pkl", 10);
+    spill("weights_l.tmp", pt, size);
+    CHECK(sslh_load_weights(net, "weights_l.tmp", d) == 0, "a file of PyTorch");
+    CHECK_ERROR(c, "a file of PyTorch, which only Python reads; there: from safetensors.torch import save_file");
+    free(pt);
+    for (i = 0; i < (int)(sizeof files / sizeof files[0]); i++) {
+        size = files[i].n;
+        if (size) memcpy(bytes, files[i].bytes, size);
+        else size = craft(bytes, files[i].bytes, 0);
+        if (!files[i].text) CHECK(parses(c, bytes, size), "%s", files[i].bytes);
+        spill("weights_l.tmp", bytes, size);
+        sslh_load_weights(net, "weights_l.tmp", d);
+        if (files[i].text) CHECK_ERROR(c, files[i].text);
+        sslh_clear_error(c);
+    }
+    CHECK(!parses(c, bytes, craft(bytes, twice, 2)), "a name twice");
+    CHECK_ERROR(c, "the name 'a' twice");
+    remove("weights_l.tmp");
     sslh_destroy(c);
 }
 
@@ -943,6 +1071,8 @@ TESTS_BEGIN
     TEST(beyond_bits)
     TEST(unsealed_again)
     TEST(number_types)
+    TEST(integer_types)
+    TEST(strangers)
     TEST(file_from_pytorch)
     TEST(resumes)
     TEST(refused_checkpoints)

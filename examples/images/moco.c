@@ -44,9 +44,9 @@ int main(int argc, char **argv) {
     t.lr = 0.1f; /* short run: more than the default */
     t.optimizer.kind = SSLH_SGD;
     t.optimizer.weight_decay = 1e-4f;
+    method_takes(&method, &t);
     sslh_method_print(&method, text, sizeof text);
-    printf("%s\nthis run: SGD, peak rate 0.1, %d epochs, %d training and %d test images\n\n", text, t.epochs,
-           (int)train.count, (int)test.count);
+    printf("%s\n%d training and %d test images\n\n", text, (int)train.count, (int)test.count);
     fflush(stdout);
     sslh_train(c, method, train, t);
     stop_on_error(c);

@@ -80,11 +80,6 @@ int main(int argc, char **argv) {
     s.views = &recipe;
     s.temperature = 0.2f;
     method = sslh_simclr(c, encoder, s);
-    sslh_method_print(&method, text, sizeof text);
-    printf("%s\n", text);
-    printf("this run instead: SGD, peak rate 0.3, crops from %.1f of the image\n", (double)recipe.crop_min);
-    printf("%d training images without labels, %d test images\n\n", (int)train.count, (int)test.count);
-    fflush(stdout);
     picture_views(c, train, recipe, out_path(&o, path, sizeof path, "views.png"));
 
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
@@ -93,6 +88,12 @@ int main(int argc, char **argv) {
     t.optimizer.kind = SSLH_SGD; /* LARS, the default, is made for large batches and hundreds of epochs */
     t.lr = 0.3f;
     t.losses = losses;
+    t.columns = columns_told();
+    method_takes(&method, &t);
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s crops from %.1f of the image\n", text, (double)recipe.crop_min);
+    printf("%d training images without labels, %d test images\n\n", (int)train.count, (int)test.count);
+    fflush(stdout);
     sslh_train(c, method, train, t);
     stop_on_error(c);
 

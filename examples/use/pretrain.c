@@ -18,7 +18,11 @@ static const char *const help =
     "                 convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
     "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it if\n"
-    "                 it is there\n"
+    "                 it is there;  --force  begins anew although it is there\n"
+    "  --dry-run      says what would be done, and what it takes, and stops before the first step\n"
+    "  --init F       weights of torchvision or timm (safetensors, .npz) to begin with, without their classifier\n"
+    "  --knn-every N  epochs between two looks at the nearest neighbours, when there are labels (default: a tenth of\n"
+    "                 the run; 0: never)\n"
     "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
     "  --save F       the encoder as safetensors (opens in PyTorch)\n"
     "  --features F   features of the test images as .npy\n"
@@ -27,9 +31,9 @@ static const char *const help =
     "  --draw         pictures of the views, first filters, a map of the features and the loss in --out\n";
 
 typedef struct settings {
-    const char *method, *encoder, *checkpoint, *load, *save, *features, *tap;
+    const char *method, *encoder, *checkpoint, *load, *save, *features, *tap, *init;
     char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
-    int resume, probe, knn, draw, summary;
+    int resume, probe, knn, draw, summary, force, dry_run, knn_every;
 } settings;
 
 /* The row of a method in ssl.h's list, or NULL. */
@@ -91,12 +95,34 @@ static void set_number(settings *s, const char *name, int value) {
     set_more(s, name, text);
 }
 
+/* Options that make no sense together are errors: one that was ignored would be believed. trains: there are settings
+   of a training. */
+static void check_sense(const settings *s, int trains) {
+    const int none = !strcmp(s->method, "none");
+    const char *why =
+        s->resume && !s->checkpoint ? "--resume needs --checkpoint, the file to go on from"
+        : s->force && !s->checkpoint ? "--force needs --checkpoint, the file to begin anew"
+        : s->force && s->resume ? "--force begins anew and --resume goes on: only one of them"
+        : s->load && s->encoder ? "--load brings its encoder: leave --encoder out"
+        : s->load && s->init ? "--load and --init both bring weights: only one of them"
+        : s->init && s->resume ? "--resume brings the weights of the run: leave --init out"
+        : none && s->checkpoint ? "--checkpoint belongs to a training: name its --method"
+        : none && trains ? "--set, --epochs, --batch and --lr belong to a training: name its --method"
+        : none && s->dry_run ? "--dry-run tells of a training: name its --method"
+        : none && s->init ? "--init begins a training: name its --method"
+        : s->tap && !s->probe && !s->knn && !s->features ? "--tap needs --probe, --knn or --features" : NULL;
+    if (!why) return;
+    fprintf(stderr, "%s\n", why);
+    exit(2);
+}
+
 static settings settings_parse(int argc, char **argv, const options *o) {
     settings s;
     const sslh_method_info *m;
     const char *lr = NULL;
     int i;
     memset(&s, 0, sizeof s);
+    s.knn_every = -1;
     if (o->smoke) set_more(&s, "", "epochs=1,batch=64");
     for (i = 1; i < argc; i++) {
         const char *v;
@@ -109,7 +135,12 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) s.tap = v;
         else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) lr = v;
         else if ((v = option_value(argc, argv, &i, "--set")) != NULL) set_more(&s, "", v);
+        else if ((v = option_value(argc, argv, &i, "--init")) != NULL) s.init = v;
+        else if ((v = option_value(argc, argv, &i, "--knn-every")) != NULL)
+            s.knn_every = (int)option_number("--knn-every", v);
         else if (!strcmp(argv[i], "--resume")) s.resume = 1;
+        else if (!strcmp(argv[i], "--force")) s.force = 1;
+        else if (!strcmp(argv[i], "--dry-run")) s.dry_run = 1;
         else if (!strcmp(argv[i], "--probe")) s.probe = 1;
         else if (!strcmp(argv[i], "--knn")) s.knn = 1;
         else if (!strcmp(argv[i], "--draw")) s.draw = 1;
@@ -122,11 +153,8 @@ static settings settings_parse(int argc, char **argv, const options *o) {
     if (o->epochs) set_number(&s, "epochs=", o->epochs);
     if (o->batch) set_number(&s, "batch=", o->batch);
     if (lr) set_more(&s, "lr=", lr);
-    if (s.resume && !s.checkpoint) {
-        fprintf(stderr, "--resume needs --checkpoint, the file to go on from\n");
-        exit(2);
-    }
     if (!s.method) s.method = s.load ? "none" : "simclr";
+    check_sense(&s, s.set[o->smoke ? strlen("epochs=1,batch=64") : 0] != 0);
     m = method_info(s.method);
     if (m && !strcmp(m->encoder, "own") && (s.encoder || s.load)) {
         fprintf(stderr, "--method %s makes its own encoder: leave --encoder and --load out\n", s.method);
@@ -158,8 +186,36 @@ static void load_sound(sslh_ctx *c, const options *o, sslh_data *train, sslh_dat
     stop_on_error(c);
 }
 
+/* Size number k of a tensor in an archive (.npz), or from the header of a safetensors file; 0: there is none. */
+static int size_in_file(sslh_ctx *c, const char *path, const char *name, int k) {
+    static char head[1 << 20];
+    size_t n = strlen(path), i;
+    char key[80], full[1200], *at;
+    FILE *f;
+    if (n > 4 && !strcmp(path + n - 4, ".npz") && !sslh_error(c)) {
+        sslh_tensor *t;
+        snprintf(full, sizeof full, "%s:%s", path, name);
+        t = sslh_load_npy(c, full);
+        i = (size_t)(!sslh_error(c) && k < t->ndim ? t->shape[k] : 0);
+        sslh_clear_error(c); /* no such array, or no archive, which loading will say */
+        return (int)i;
+    }
+    f = fopen(path, "rb");
+    n = f ? fread(head, 1, sizeof head - 1, f) : 0;
+    if (f) fclose(f);
+    head[n] = 0;
+    for (i = 0; i < n; i++) if (!head[i]) head[i] = ' '; /* the length before it, numbers behind it */
+    snprintf(key, sizeof key, "\"%s\"", name);
+    at = strstr(head, key);
+    at = at ? strstr(at, "\"shape\":") : NULL;
+    at = at ? strchr(at, '[') : NULL;
+    for (; at && k > 0; k--) at = strpbrk(at + 1, ",]");
+    return at ? (int)strtol(at + 1, NULL, 10) : 0;
+}
+
 /* map: its output is a map, where it can be; alone: no batch norm, for methods in which samples must not meet. */
-static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke, int map, int alone) {
+static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int smoke, int map, int alone,
+                              int stem) {
     if (!strcmp(name, "convnet")) {
         sslh_convnet_desc d = {0};
         d.channels = data.channels;
@@ -173,6 +229,7 @@ static sslh_net *make_encoder(sslh_ctx *c, const char *name, sslh_data data, int
         d.depth = name[6] == '3' ? 34 : 18;
         d.width = smoke ? 16 : 64;
         d.map_output = map;
+        d.imagenet_stem = stem == 7;
         return sslh_resnet(c, d);
     }
     if (!strcmp(name, "nin")) {
@@ -260,6 +317,205 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
         sslh_picture_curves(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, NULL, "loss by epoch");
 }
 
+/* --- before the first step ---------------------------------------------------------------------------------------- */
+
+/* Whatever will be written can be written, and no run is overwritten by mistake. */
+static void check_outputs(sslh_ctx *c, const options *o, const settings *s) {
+    char path[1024];
+    check_output(c, "--save", s->save);
+    check_output(c, "--features", s->features);
+    check_output(c, "--out: file", out_path(o, path, sizeof path, "log.csv"));
+    if (s->checkpoint && file_exists(s->checkpoint) && !s->resume && !s->force)
+        sslh_fail(c, SSLH_E_USAGE, "--checkpoint %s: there is a run in it: --resume goes on with it, --force begins "
+                  "anew", s->checkpoint);
+}
+
+/* --init: every tensor of the encoder has to be in the file; of what else is there, only a classifier is left out. A
+   classifier of 1,000 classes, or a name with imagenet or in1k in it, says ImageNet, whose mean and deviation such nets
+   were made with. */
+static void init_encoder(sslh_ctx *c, const settings *s, sslh_net *encoder) {
+    static const char *const heads[] = {"fc.", "head.", "classifier."};
+    static const float mean[3] = {0.485f, 0.456f, 0.406f}, std[3] = {0.229f, 0.224f, 0.225f};
+    static char report[1 << 16];
+    char *at, *name;
+    int imagenet = strstr(s->init, "imagenet") || strstr(s->init, "IMAGENET") || strstr(s->init, "in1k");
+    int k, read, left = 0;
+    sslh_load_desc d = {0};
+    d.partial = 1;
+    d.report = report;
+    d.report_size = sizeof report;
+    read = sslh_load_weights(encoder, s->init, d);
+    stop_on_error(c);
+    at = strstr(report, "missing ");
+    if (at && strtol(at + 8, NULL, 10) != 0) {
+        sslh_fail(c, SSLH_E_FORMAT, "--init %s: not the weights of this encoder: %.200s", s->init, at);
+        return;
+    }
+    at = strstr(report, "unexpected ");
+    at = at ? strchr(at, ':') : NULL;
+    for (name = at && strchr(at, '\n') ? strtok(at + 1, ", \n") : NULL; name; name = strtok(NULL, ", \n")) {
+        char full[80];
+        if (!strcmp(name, "wrong")) break; /* the next line of the report */
+        for (k = 0; k < 3 && strncmp(name, heads[k], strlen(heads[k])) != 0; k++) {}
+        if (k == 3) {
+            sslh_fail(c, SSLH_E_FORMAT, "--init %s: '%.100s' is no part of this encoder (--encoder)", s->init, name);
+            return;
+        }
+        snprintf(full, sizeof full, "%sweight", heads[k]);
+        if (size_in_file(c, s->init, full, 0) == 1000) imagenet = 1;
+        left++;
+    }
+    printf("--init %s: %d tensors read", s->init, read);
+    if (left) printf(", %d of a classifier left out", left);
+    if (imagenet && sslh_net_query(encoder).channels == 3) {
+        sslh_preprocess p = sslh_get_preprocess(encoder);
+        memcpy(p.mean, mean, sizeof mean);
+        memcpy(p.std, std, sizeof std);
+        sslh_set_preprocess(encoder, p);
+        printf("; mean and deviation of ImageNet");
+    }
+    printf("\n");
+}
+
+/* What a step takes: a few of them, made in a context of their own, so that the run has the same bits with it and
+   without. */
+typedef struct cost { double seconds, first; size_t bytes; int64_t steps; } cost;
+static int note_cost(const sslh_train_info *t, void *user) {
+    cost *k = (cost *)user;
+    if (t->epoch_end) return 0;
+    if (t->step == 1) k->first = t->seconds; /* memory grows in it */
+    else k->seconds = (t->seconds - k->first) / (double)(t->step - 1);
+    return 0;
+}
+static cost try_steps(const options *o, const settings *s, sslh_net *encoder, sslh_data data, int batch) {
+    sslh_ctx *c = options_create(o);
+    sslh_train_desc t = {0};
+    sslh_net *net = encoder ? sslh_clone_into(c, encoder) : NULL;
+    sslh_method m;
+    cost k = {0, 0, 0, 0};
+    sslh_data few = data;
+    few.ctx = c; /* the values are only read */
+    m = sslh_method_make(c, s->method, net, few, s->set);
+    t.epochs = 4;
+    t.max_steps = 3;
+    t.batch = batch;
+    t.quiet = 1;
+    t.no_ahead = 1;
+    t.callback = note_cost;
+    t.user = &k;
+    sslh_train(c, m, few, t);
+    k.bytes = sslh_error(c) ? 0 : sslh_query(c).peak;
+    if (k.seconds <= 0) k.seconds = k.first;
+    sslh_destroy(c);
+    return k;
+}
+
+static void say_time(FILE *f, double seconds) {
+    if (seconds < 120) fprintf(f, "%.0f s", seconds);
+    else if (seconds < 7200) fprintf(f, "%.0f min", seconds / 60);
+    else fprintf(f, "%.1f h", seconds / 3600);
+}
+
+/* What will really be done: on the screen, and in out/run.txt with the command. */
+static void say_run(FILE *f, const options *o, const settings *s, const sslh_method *m, sslh_data train, sslh_data test,
+                    const cost *k, int epochs, int batch, const char *text) {
+    const double held = (double)sslh_query(m->ctx).bytes;
+    int64_t steps = train.count / batch;
+    if (steps < 1) steps = 1;
+    fprintf(f, "data       %ld to train, %ld to test", (long)train.count, (long)test.count);
+    if (train.height) fprintf(f, ", of %d x %d x %d", train.height, train.width, train.channels);
+    else fprintf(f, ", of %d samples of sound", train.field[0].shape.size[0]);
+    if (train.labels) fprintf(f, "; %d classes, which training does not see", train.classes);
+    fprintf(f, "\nencoder    %s, %ld parameters; with what the method adds %ld\n", sslh_net_query(m->encoder).name,
+            (long)sslh_net_query(m->encoder).params, (long)sslh_net_query(m->net).params);
+    fprintf(f, "steps      %ld = %d epochs of %ld, batches of %d", (long)(steps * epochs), epochs, (long)steps,
+            (int)(batch < train.count ? batch : train.count));
+    if (batch > train.count) fprintf(f, " (%d were asked for, there are no more)", batch);
+    fprintf(f, "\nmethod     %s\n", text);
+    if (k->bytes) {
+        fprintf(f, "estimated  %.0f MB of memory (measured: %.0f MB for steps, %.0f MB for data and nets), ",
+                ((double)k->bytes + held) / 1e6, (double)k->bytes / 1e6, held / 1e6);
+        say_time(f, k->seconds * (double)(steps * epochs));
+        fprintf(f, " with %d threads\n", sslh_query(m->ctx).threads);
+    }
+    fprintf(f, "seed       %lu\n", o->seed);
+    if (s->checkpoint) fprintf(f, "checkpoint %s\n", s->checkpoint);
+}
+static void before_training(const options *o, const settings *s, const sslh_method *m, sslh_data train, sslh_data test,
+                            int argc, char **argv) {
+    const int epochs = m->defaults.epochs ? m->defaults.epochs : 10;
+    const int batch = m->defaults.batch ? m->defaults.batch : 256;
+    cost k = try_steps(o, s, !strcmp(m->info->encoder, "own") ? NULL : m->encoder, train, batch);
+    char path[1024], text[8192];
+    FILE *f;
+    int i;
+    sslh_method_print(m, text, sizeof text);
+    say_run(stdout, o, s, m, train, test, &k, epochs, batch, text);
+    fflush(stdout);
+    f = fopen(out_path(o, path, sizeof path, "run.txt"), "w");
+    if (!f) return; /* check_outputs has looked */
+    fprintf(f, "command   ");
+    for (i = 0; i < argc; i++) fprintf(f, " %s", argv[i]);
+    fprintf(f, "\nssl.h      %s, %s\n", SSLH_VERSION, sslh_query(m->ctx).cpu);
+    say_run(f, o, s, m, train, test, &k, epochs, batch, text);
+    fclose(f);
+}
+
+/* --- while it trains ---------------------------------------------------------------------------------------------- */
+
+/* out/log.csv has a line for each epoch. Every few epochs the nearest neighbours of some test images among some
+   training images tell whether the features become better. */
+typedef struct watch { FILE *log; sslh_data train, test; int every; } watch;
+static int watch_epoch(const sslh_train_info *t, void *user) {
+    watch *w = (watch *)user;
+    float knn = -1;
+    int i;
+    if (!t->epoch_end) return interrupts;
+    if (w->every && w->train.labels && w->test.labels && (t->epoch + 1) % w->every == 0) {
+        sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+        knn = sslh_knn(t->ctx, t->method->encoder, w->train, w->test, k);
+        fprintf(stderr, "%sepoch %d  nearest neighbours %.1f %% of %d\n", t->step == t->steps ? "" : "\n", t->epoch + 1,
+                100 * (double)knn, (int)w->test.count);
+    }
+    if (w->log) {
+        fprintf(w->log, "%d,%ld,%.6g,", t->epoch + 1, (long)t->step, (double)t->loss);
+        for (i = 0; i < 8 && t->numbers[i].name[0]; i++) fprintf(w->log, "%.6g,", (double)t->numbers[i].value);
+        fprintf(w->log, "%.6g,%.1f,", (double)t->lr, t->seconds);
+        if (knn >= 0) fprintf(w->log, "%.4f", (double)knn);
+        fprintf(w->log, "\n");
+        fflush(w->log);
+    }
+    return interrupts;
+}
+/* At most n samples of a set, of all classes. */
+static sslh_data some_of(sslh_data d, int n, unsigned long seed) {
+    return d.count <= n || !d.labels ? d : sslh_data_fraction(d, (double)n / (double)d.count, seed);
+}
+
+static void train_watched(sslh_ctx *c, const options *o, const settings *s, sslh_method m, sslh_data train,
+                          sslh_data test, sslh_train_desc t) {
+    watch w;
+    char path[1024];
+    int fresh, i;
+    w.every = s->knn_every >= 0 ? s->knn_every : (t.epochs + 9) / 10;
+    w.train = some_of(train, 5000, o->seed);
+    w.test = some_of(test, 1000, o->seed);
+    out_path(o, path, sizeof path, "log.csv");
+    fresh = !s->resume || !file_exists(path);
+    w.log = fopen(path, fresh ? "w" : "a");
+    if (w.log && fresh) {
+        fprintf(w.log, "epoch,step,loss,");
+        for (i = 0; i < 8 && m.numbers[i].name && m.numbers[i].name[0]; i++) fprintf(w.log, "%s,", m.numbers[i].name);
+        fprintf(w.log, "rate,seconds,nearest_neighbours\n");
+    }
+    t.callback = watch_epoch;
+    t.user = &w;
+    train_interruptible(c, m, train, t);
+    if (w.log) fclose(w.log);
+    stop_on_error(c);
+    printf("peak memory %.0f MB\n", (double)sslh_query(c).peak / 1e6);
+}
+
 int main(int argc, char **argv) {
     options o;
     settings s;
@@ -270,21 +526,27 @@ int main(int argc, char **argv) {
     sslh_net *encoder = NULL, *untrained = NULL;
     sslh_train_desc t = {0};
     char text[16384];
-    int run;
+    int run, all = argc;
+    char **words = (char **)malloc((size_t)argc * sizeof *words);
+    if (!words) return 1;
+    memcpy(words, argv, (size_t)argc * sizeof *words); /* for run.txt: options are taken out of argv */
     answer(argc, argv);
     o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
     s = settings_parse(argc, argv, &o);
     c = options_create(&o);
     run = strcmp(s.method, "none") != 0;
     info = method_info(s.method);
+    check_outputs(c, &o, &s);
     if (s.load) encoder = sslh_load_net(c, s.load);
     stop_on_error(c);
     if (info ? !strcmp(info->input, "sound") : encoder && !strcmp(sslh_net_query(encoder).name, "conv_gru"))
         load_sound(c, &o, &train, &test);
     else options_load(c, &o, &train, &test);
     if (!encoder && run && (!info || strcmp(info->encoder, "own") != 0))
-        encoder = make_encoder(c, s.encoder, train, o.smoke, info && !strcmp(info->encoder, "map"),
-                               info && !strcmp(info->encoder, "no_batch_norm"));
+        encoder = make_encoder(c, s.encoder, train, o.smoke && !s.init, info && !strcmp(info->encoder, "map"),
+                               info && !strcmp(info->encoder, "no_batch_norm"),
+                               s.init ? size_in_file(c, s.init, "conv1.weight", 3) : 0);
+    if (s.init && encoder && !sslh_error(c)) init_encoder(c, &s, encoder);
     if (!encoder && !run) sslh_fail(c, SSLH_E_USAGE, "--method none needs --load");
     if (run && !sslh_error(c)) {
         sslh_method m = sslh_method_make(c, s.method, encoder, train, s.set);
@@ -293,14 +555,16 @@ int main(int argc, char **argv) {
             untrained = sslh_clone(encoder);
             check_tap(c, &s, encoder, train); /* before the training, not after it */
             stop_on_error(c);
-            sslh_method_print(&m, text, sizeof text);
-            printf("%s\n", text);
-            fflush(stdout);
+            before_training(&o, &s, &m, train, test, all, words);
+            if (s.dry_run) {
+                free(words);
+                return finish(c);
+            }
             t.epochs = m.defaults.epochs ? m.defaults.epochs : 10;
             t.checkpoint = s.checkpoint;
             t.resume = s.resume;
             t.losses = losses = (float *)calloc((size_t)t.epochs, sizeof *losses);
-            train_interruptible(c, m, train, t);
+            train_watched(c, &o, &s, m, train, test, t);
         }
     }
     stop_on_error(c);
@@ -324,5 +588,6 @@ int main(int argc, char **argv) {
     if (s.save) sslh_save_net(encoder, s.save);
     if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
     free(losses);
+    free(words);
     return finish(c);
 }

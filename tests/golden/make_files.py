@@ -271,6 +271,17 @@ npy("npy_v2.npy", values.astype("<f4"), (2, 0))
 npy("npy_v3.npy", values.astype("<f4"), (3, 0))
 npy("npy_inf.npy", np.array([np.inf, -np.inf, 65504, -6e-8, 0, 6.1e-5], "<f2"))
 
+# --- npz: one array, stored and deflated; several, of which tests/files.c and tests/weights.c read each
+def npz(name, save, a):
+    save(os.path.join(OUT, name), only=a)
+    expected.append("%s f4 %s %08x" % (name, ",".join(map(str, a.shape)), zlib.crc32(np.ascontiguousarray(a, dtype="<f4").tobytes())))
+
+few = (np.arange(60).reshape(5, 12) % 7).astype("<f8")
+npz("npz_stored.npz", np.savez, few.astype("<f4")[:, :3])
+npz("npz_deflated.npz", np.savez_compressed, few)
+np.savez_compressed(os.path.join(OUT, "npz_several"), **{"x": np.arange(6, dtype=">f4").reshape(2, 3),
+                    "y": np.asfortranarray(np.arange(6, dtype="<f2").reshape(2, 3)), "labels": np.array([3, -1, 4], "<i2")})
+
 # --- WAV: the integers from Python's own writer, except where the order of chunks is unusual; expected: frames channels rate
 dice = np.random.RandomState(11)
 
