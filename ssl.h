@@ -147,10 +147,11 @@
    From then on every call does nothing and returns a valid dummy (a tensor of one zero, an inert net; for loaders and
    pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
-   failed. Nothing here aborts, exits, asserts or prints, except for the trainer's progress line on stderr, which .quiet
-   and SSLH_WITH_STDIO 0 switch off. NaN or Inf in a loss or a gradient is an error that names the step; with .check_nan
-   in sslh_desc every operation's result is searched, and the error names the first operation that made one. Files are
-   treated as hostile: every size is checked before it is believed.
+   failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
+   switches off: the trainer's progress line (.quiet), and advice, a sentence about what is allowed and yet most likely
+   a mistake, which .warn of sslh_desc receives instead. NaN or Inf in a loss or a gradient is an error that names the
+   step; with .check_nan in sslh_desc every operation's result is searched, and the error names the first operation that
+   made one. Files are treated as hostile: every size is checked before it is believed.
 
    6  MEMORY
 
@@ -713,6 +714,9 @@ typedef struct sslh_desc {
     int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
     int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
                                   gains time on this processor, sslh_query(c).bfloat16 tells */
+    /* Receives advice: one sentence on what is allowed and yet most likely a mistake. NULL: a line on stderr. */
+    void  (*warn)(void *user, const char *text);
+    void   *warn_user;         /* first argument of .warn */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -1911,7 +1915,8 @@ typedef struct sslh_view_set {
 } sslh_view_set;
 /* Adds x under a name that must stay valid; more than 16 are an error. */
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent */
+SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent: operations
+   that are given it say which views there are */
 
 typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
     SSLH_LINEAR_DECAY } sslh_schedule;
@@ -1977,6 +1982,8 @@ struct sslh_method {
     int         min_batch;    /* smaller batches are an error; default 1 */
     const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
     float       second;       /* set by loss: shows whether the method works */
+    float       guessing;     /* set by loss: the loss of one who knows nothing (ln K for K answers); 0: unknown. A run
+                                 that ends no better gives advice (.warn of sslh_desc) */
     /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
        sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
@@ -2951,7 +2958,9 @@ enum { /* sslh_tensor.flags */
     SSLH_I_KEPT = 2,    /* readable after backward */
     SSLH_I_PARAM = 4,   /* parameter of a net: gradient in the net's block */
     SSLH_I_STATE = 8,   /* buffer of a net */
-    SSLH_I_LONG = 16    /* persistent: memory of the context, not of the step */
+    SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
+    SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
+    SSLH_I_REACHED = 64 /* a parameter that has met a gradient, see sslh_i_optim_unreached */
 };
 
 /* A stretch of the step heap. Tensors that share memory (reshape, detach) share one. */
@@ -2989,7 +2998,7 @@ typedef struct sslh_i_block {
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
 typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* values at `at` in before_bytes */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
-    int no_grad, dirty; } sslh_i_scope;
+    int no_grad, dirty, forwards; } sslh_i_scope;
 
 struct sslh_i_kernels; /* function table of one instruction set, see >>table */
 struct sslh_i_pool;
@@ -3040,6 +3049,10 @@ struct sslh_ctx {
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
+    /* for advice: calls of sslh_forward since the step or scope began, those that are running, whether it was given;
+       what sslh_view_get did not find in this step, for the message about a NULL input */
+    int       forwards, running, forwards_told;
+    char      no_view[256];
     sslh_tensor dummy;     /* what operations return after an error */
     sslh_real  dummy_value[2];
     int32_t    dummy_int[2];
@@ -3051,6 +3064,8 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 #define SSLH_I_GROUPS 16 /* parameter groups; a parameter's stands in it as a bit */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
+/* --- advice, as printf writes it: for what is allowed and yet most likely a mistake. Nothing changes by it */
+SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void *sslh_i_alloc_with(sslh_ctx *c, size_t bytes, const void *owner); /* lives as long as that other block */
@@ -3707,6 +3722,7 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
+SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                               const sslh_data *data);
@@ -3726,6 +3742,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_cos(sslh_real x);
 SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
@@ -3888,10 +3905,26 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
     v->x[v->n++] = x;
 }
 
+/* A view may be missing by intent, so this is no error yet: the first operation that is given the NULL says it. */
+SSLH_I_FN void sslh_i_no_view(const sslh_view_set *v, const char *name) {
+    sslh_ctx *c = v->x[0]->ctx;
+    char word[48];
+    size_t used = 0;
+    int i;
+    if (SSLH_I_BAD(c)) return;
+    sslh_i_append(c->no_view, sizeof c->no_view, &used, " (sslh_view_get: there is no view '%s', there are",
+                  sslh_i_quote(word, name, strlen(name)));
+    for (i = 0; i < v->n; i++)
+        sslh_i_append(c->no_view, sizeof c->no_view, &used, "%s '%s'", i ? "," : "",
+                      sslh_i_quote(word, v->name[i], strlen(v->name[i])));
+    sslh_i_append(c->no_view, sizeof c->no_view, &used, ")");
+}
+
 SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     int i;
     for (i = 0; v && name && i < v->n; i++)
         if (strcmp(v->name[i], name) == 0) return v->x[i];
+    if (v && name && v->n > 0) sslh_i_no_view(v, name);
     return NULL;
 }
 
@@ -4033,6 +4066,9 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
     }
     return (float)right / (float)rows;
 }
+
+/* ln n: the loss of one who guesses among n answers. */
+SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 
 /* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
@@ -4295,7 +4331,9 @@ SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set 
     f.tap = s->d.tap;
     logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f)); /* f(x): (kN,D) */
     logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax: (kN,rotations) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(logits, label->ints);
+    if (SSLH_I_BAD(c)) return logits;
+    m->second = sslh_i_accuracy(logits, label->ints);
+    m->guessing = sslh_i_ln(logits->shape[1]);
     return sslh_cross_entropy(c, logits, label);     /* (3) */
 }
 
@@ -4567,7 +4605,9 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *label = sslh_view_get(v, "labels"), *logits = sslh_i_jigsaw_logits(m, sslh_view_get(v, "tiles"));
     (void)phase;
-    if (!SSLH_I_BAD(m->ctx)) m->second = sslh_i_accuracy(logits, label->ints);
+    if (SSLH_I_BAD(m->ctx)) return logits;
+    m->second = sslh_i_accuracy(logits, label->ints);
+    m->guessing = sslh_i_ln(logits->shape[1]);
     return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
 }
 
@@ -4850,7 +4890,9 @@ SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *
     for (k = 0; k < 2; k++) pair[k] = sslh_gather(c, x, index[k]); /* (N,J,D) */
     x = sslh_reshape(c, sslh_concat(c, pair, 2, 2), sslh_dim2(n * pairs, -1)); /* (N J,2D) */
     x = sslh_forward(s->head, x); /* (3), before the softmax: (N J,8) */
-    if (!SSLH_I_BAD(c)) m->second = sslh_i_accuracy(x, label->ints);
+    if (SSLH_I_BAD(c)) return x;
+    m->second = sslh_i_accuracy(x, label->ints);
+    m->guessing = sslh_i_ln(8);
     return sslh_cross_entropy(c, x, label); /* (4) */
 }
 
@@ -5232,6 +5274,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
     z1 = sslh_slice(c, z, 0, n, 2 * n); /* (N,head_out) */
+    m->guessing = sslh_i_ln(2 * n - 1 - s->d.decoupled);
     return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->second); /* (2), (3), (4) */
 }
 
@@ -5433,6 +5476,8 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
     m->second = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
+    if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
+    else m->guessing = 4 * s->d.temperature * sslh_i_ln(n);
     s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
     if (!both) return loss[0];
     loss[0] = sslh_add(c, loss[0], loss[1]);
@@ -5689,6 +5734,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     m->second = top1 / (float)K;
+    m->guessing = sslh_i_ln(s->d.negatives + 1);
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
 }
 
@@ -6182,6 +6228,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         c->open = 1;
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
+        sslh_i_strangers(o, m->name);
         sslh_backward(c, loss);
         total += sslh_item(loss);
         if (m->grads && !SSLH_I_BAD(c)) m->grads(m, phase);
@@ -6276,6 +6323,14 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
+/* Advice at the end of a run of some length: its loss is still that of one who knows nothing. */
+SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
+    if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
+    sslh_i_warn(m->ctx, "sslh_train: the loss of %s has ended at %.3f, where one who knows nothing stands at %.3f: try "
+                "another rate (.lr), more epochs, or see whether the data are what they should be", m->name,
+                (double)loss, (double)m->guessing);
+}
+
 /* The mean loss of an epoch that is done, for the next checkpoints. */
 SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
     float *array = (float *)sslh_i_owned_grow(c, o, run->losses, run->epochs, &run->cap, sizeof *array);
@@ -6330,6 +6385,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_optimizer_peak(o, d.lr);
     per_epoch = sslh_loader_steps(loader);
     whole = per_epoch * d.epochs;
+    m.guessing = 0.0f; /* the loss says it, or nobody knows */
     memset(&t, 0, sizeof t);
     t.ctx = c;
     t.method = &m;
@@ -6414,6 +6470,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #if SSLH_WITH_STDIO
             if (!d.quiet) sslh_i_progress(&t, terminal);
 #endif
+            if (step == t.steps) sslh_i_no_better(&m, result, step - first);
             /* After the progress line, so that what the callback prints stands below it. */
             stop |= sslh_i_train_call(&d, &t);
         }
@@ -8617,6 +8674,14 @@ SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_ten
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
+/* Each result stays until the step ends: so many of them in one are a loop that never begins another. */
+SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
+    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside of nets do not count */
+    c->forwards_told = 1;
+    sslh_i_warn(c, "sslh_forward: %d calls since the step began, and the results of all are kept (%.1f MB in use): a "
+                "loop without sslh_next_batch calls sslh_begin_step at its head", c->forwards, (double)c->bytes / 1e6);
+}
+
 /* check -> memory -> callback -> give back what was only needed on the way. Recorded operations need their inputs
    until the backward pass, so there only sslh_no_grad can give back. */
 SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
@@ -8636,7 +8701,10 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     outer = net->call; /* a net that calls itself */
     net->call = &call;
     call.first = c->ntensors;
+    sslh_i_count_forward(c);
+    c->running++;
     y = net->forward(net, x, net->self);
+    c->running--;
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
     if (desc.tap && !call.tapped)
@@ -9781,6 +9849,8 @@ struct sslh_optimizer {
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
     float               peak;
+    unsigned            looked; /* groups of which sslh_i_optim_unreached has told */
+    int                 told;   /* by sslh_i_strangers */
 };
 
 /* Returned when memory is out or the settings make no sense; every function recognises it. */
@@ -9972,6 +10042,59 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
+/* Advice at the first step of a group: parameters that no gradient has reached. The loss does not depend on them (a
+   part of the net that the forward function leaves out), and nothing else would ever say so. */
+SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
+    const sslh_i_entry *first = NULL;
+    const sslh_net *owner = NULL;
+    int i, j, n = 0;
+    for (i = 0; i < o->nets; i++) {
+        const sslh_net *net = o->net[i].net;
+        for (j = 0; j < net->entries && !net->frozen; j++) {
+            const sslh_i_entry *e = net->entry[j];
+            if (!e->is_param || !(e->t.group & groups & ~o->looked) || (e->t.flags & SSLH_I_REACHED)) continue;
+            if (!n++) first = e, owner = net;
+        }
+    }
+    o->looked |= groups;
+    if (n == 1)
+        sslh_i_warn(o->ctx, "sslh_optimizer_step: no gradient has reached the parameter '%s' of the net '%s' when the "
+                    "first step ended: the loss does not depend on it", first->name, owner->name);
+    else if (n)
+        sslh_i_warn(o->ctx, "sslh_optimizer_step: no gradient has reached %d parameters when the first step ended, the "
+                    "first of them '%s' of the net '%s': the loss does not depend on them", n, first->name,
+                    owner->name);
+}
+
+/* 1 when the optimiser moves the parameter t. */
+SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
+    int i, j;
+    for (i = 0; i < o->nets; i++)
+        for (j = 0; j < o->net[i].net->entries; j++) if (t == &o->net[i].net->entry[j]->t) return 1;
+    return 0;
+}
+
+/* Advice at the first step, before the tape is walked: parameters that will get gradients by which nothing is moved. A
+   head that hangs below no net of the method would stay as it was made, without a word. */
+SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
+    const sslh_tensor *found = NULL;
+    char shape[96];
+    size_t i;
+    int k;
+    if (o->looked || o->told || SSLH_I_BAD(o->ctx)) return;
+    for (i = 0; i < o->ctx->nnodes && !found; i++)
+        for (k = 0; k < o->ctx->nodes[i]->nin && !found; k++) {
+            const sslh_tensor *t = o->ctx->nodes[i]->in[k];
+            if (t && (t->flags & SSLH_I_PARAM) && sslh_i_needs(o->ctx, t) && !sslh_i_optim_has(o, t)) found = t;
+        }
+    o->told = found != NULL;
+    if (found)
+        sslh_i_warn(o->ctx, "sslh_method_step: the loss of '%s' depends on the parameter '%s' %s, which the optimiser "
+                    "does not know: it stays as it is. Hang its net below .net by sslh_child, or freeze it", method,
+                    ((const sslh_i_entry *)(const void *)((const char *)found - offsetof(sslh_i_entry, t)))->name,
+                    sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
+}
+
 /* memory -> check and norm -> update. Up to the third nothing has changed, so an error leaves everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
@@ -9985,6 +10108,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
+    if (groups & ~o->looked) sslh_i_optim_unreached(o, groups);
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
         scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
     for (g = 0; g < SSLH_I_GROUPS; g++) {
@@ -11344,6 +11468,19 @@ SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
     sslh_i_put_back(c);
 }
 
+SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
+    char text[512];
+    va_list args;
+    if (SSLH_I_BAD(c)) return; /* the cause of an error comes first */
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (c->desc.warn) c->desc.warn(c->desc.warn_user, text);
+#if SSLH_WITH_STDIO
+    else fprintf(stderr, "warning: %s\n", text);
+#endif
+}
+
 /* --- persistent memory ------------------------------------------------------------------------------------------- */
 
 SSLH_I_FN void *sslh_i_raw_alloc(sslh_ctx *c, size_t bytes) {
@@ -11781,7 +11918,11 @@ SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
 
 /* Gives back every tensor after number n and every node after number m. */
 SSLH_I_FN void sslh_i_unwind(sslh_ctx *c, size_t n, size_t m) {
-    while (c->ntensors > n) sslh_i_release(c, c->tensors[--c->ntensors]);
+    while (c->ntensors > n) {
+        sslh_tensor *t = c->tensors[--c->ntensors];
+        sslh_i_release(c, t);
+        t->flags |= SSLH_I_PAST; /* a use after this can tell why */
+    }
     c->nnodes = m;
 }
 
@@ -11849,6 +11990,8 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
         c->open = 1;
     }
     c->dirty = 0;
+    c->forwards = 0;
+    c->no_view[0] = 0;
     c->steps++;
 }
 
@@ -11868,8 +12011,10 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
     s->stream = c->stream;
     s->no_grad = c->no_grad;
     s->dirty = c->dirty;
+    s->forwards = c->forwards;
     c->no_grad = 0;
     c->dirty = 0;
+    c->forwards = 0;
 }
 
 SSLH_DEF void sslh_pop(sslh_ctx *c) {
@@ -11889,6 +12034,7 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
     c->stream = s->stream;
     c->no_grad = s->no_grad;
     c->dirty = s->dirty;
+    c->forwards = s->forwards;
 }
 
 SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
@@ -12617,15 +12763,25 @@ SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
 
 /* --- the life of an operation ------------------------------------------------------------------------------------ */
 
+/* The error about input number i (0: "the tensor") whose memory is gone, with what would have kept it. */
+SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
+    char input[24] = "the tensor";
+    if (i) snprintf(input, sizeof input, "input %d", i);
+    if (t->flags & SSLH_I_PAST)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back when its step or scope ended (keep a copy by "
+                  "sslh_persist)", op, input);
+    else
+        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back by sslh_backward or, under sslh_no_grad, by "
+                  "sslh_forward (sslh_keep, called before, keeps it to the end of the step)", op, input);
+}
+
 SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real) {
     int i;
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < n; i++) {
-        if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL", op, i + 1);
+        if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL%s", op, i + 1, c->no_view);
         else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
-        else if (!sslh_i_get_data(in[i]))
-            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use "
-                      "sslh_keep)", op, i + 1);
+        else if (!sslh_i_get_data(in[i])) sslh_i_given_back(c, op, in[i], i + 1);
         else if (all_real && in[i]->type != SSLH_F32)
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
         if (SSLH_I_BAD(c)) return 0;
@@ -12703,6 +12859,7 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
     if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
+    t->flags |= SSLH_I_REACHED;
     if (!t->grad) {
         size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
                         1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
@@ -30653,7 +30810,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
 }
 
 /* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
-SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
+SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number) {
     int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
     if (!image && !audio && !label && f->kind != SSLH_FIELD_TOKENS) why = "unknown kind";
@@ -30667,17 +30824,17 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
     else if (f->classes < 0 || f->rate < 0) why = ".classes and .rate are at least 0";
-    if (why) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: field %d: %s", number, why);
+    if (why) sslh_fail(c, SSLH_E_USAGE, "%s: field %d: %s", fn, number, why);
     return !why;
 }
 
 /* Checks the labels of a field and counts their classes; 0 and an error when one cannot be the number of a class. */
-SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, sslh_field *f, int64_t count) {
+SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, int64_t count) {
     const int32_t *labels = (const int32_t *)f->values;
     for (int64_t i = 0; i < count; i++) {
         if (labels[i] < 0 || labels[i] == INT32_MAX || (f->names && labels[i] >= f->classes)) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
-                      (int)labels[i], (double)i);
+            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of sample %.0f is out of range", fn, (int)labels[i],
+                      (double)i);
             return 0;
         }
         f->classes = SSLH_I_MAX(f->classes, labels[i] + 1);
@@ -30693,20 +30850,21 @@ SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
     d->class_names = d->field[field].names;
 }
 
-SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
+/* fn: the function that the caller has called. */
+SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const sslh_field *fields, int n,
+                                            int64_t count) {
     sslh_data d = sslh_i_no_data(c);
     if (SSLH_I_BAD(c)) return d;
     if (!fields || n < 1 || n > 4 || count < 1 || count > INT32_MAX) {
-        sslh_fail(c, SSLH_E_USAGE,
-                  "sslh_data_from_fields: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", n,
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", fn, n,
                   (double)count);
         return d;
     }
     for (int i = 0; i < n; i++)
-        if (!sslh_i_field_ok(c, fields + i, i)) return d;
+        if (!sslh_i_field_ok(c, fn, fields + i, i)) return d;
     for (int i = 0; i < n; i++) {
         d.field[i] = fields[i];
-        if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, &d.field[i], count))
+        if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, fn, &d.field[i], count))
             return sslh_i_no_data(c);
     }
     d.fields = n;
@@ -30721,10 +30879,15 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
     return d;
 }
 
+SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
+    return sslh_i_data_from_fields(c, "sslh_data_from_fields", fields, n, count);
+}
+
 SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels) {
     sslh_field f[2];
     memset(f, 0, sizeof f);
+    if (!pixels) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_images: the array of pixels is NULL");
     f[0].kind = SSLH_FIELD_IMAGE;
     f[0].type = SSLH_U8;
     f[0].shape = sslh_dim3(height, width, channels);
@@ -30733,7 +30896,7 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[1].type = SSLH_I32;
     f[1].values = labels;
     f[1].name = "class";
-    return sslh_data_from_fields(c, f, labels ? 2 : 1, count);
+    return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
 }
 
 /* n samples of d: those in index, or from begin on when index is NULL. */
@@ -33950,8 +34113,12 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     int mode[SSLH_I_MAX_NETS], i, begin, h, w;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
-    if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width,
+    if (!pixels || !out) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: the array of %s is NULL", !pixels ? "pixels" : "results");
+        return;
+    }
+    if (n < 1 || height < 1 || width < 1 || channels < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d): every number is at least 1", n, height, width,
                   channels);
         return;
     }
@@ -34143,9 +34310,7 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
     else if (t->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: an integer tensor, real values are needed", op);
-    else if (!t->data)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use "
-                  "sslh_keep)", op);
+    else if (!t->data) sslh_i_given_back(c, op, t, 0);
     return !SSLH_I_BAD(c);
 }
 
