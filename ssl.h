@@ -2428,17 +2428,39 @@ SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
    enlarged zoom times (0: chosen). All pictures are PNG files, written aside and renamed; a folder that is not there is
    an error. */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
+typedef struct sslh_grid_desc {
+    int         columns;            /* default chosen: a little wider than high */
+    int         zoom;               /* pixels of the picture per pixel of an image, 1 to 1000; default chosen */
+    int         originals;          /* so many columns at the left are framed and stand apart; default 0 */
+    const char *title;              /* above; NULL: none */
+    const char *const *rows;        /* names at the left, one for each row, NULL: none; the array NULL: none at all */
+    const char *const *heads;       /* names above the columns, one for each; a long one goes on over those that are
+                                       NULL; the array NULL: none at all */
+} sslh_grid_desc;
+/* The same as a sheet with names: those of the rows say what is in them. */
+SSLH_API void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc);
 /* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
-   D/3 a square), each stretched to [0,1] for itself. */
+   D/3 a square), all on one scale, which is drawn below: grey is 0, white the largest size of a weight, black its
+   negative. */
 SSLH_API void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom);
 /* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Labels
    outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
 SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                    int classes, const char *const *names);
+/* What is written beside maps and curves; NULL: nothing. */
+typedef struct sslh_plot_desc {
+    const char *title;              /* above */
+    const char *x, *y;              /* of the axes, with their units */
+    const char *const *names;       /* in the legend, of the classes or curves; those of classes are numbers without */
+} sslh_plot_desc;
+SSLH_API void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                      int classes, sslh_plot_desc desc);
 /* One line per curve, curve i has n values at values + i n (NaN: a gap), drawn over 1 .. n; names in the legend (NULL:
    none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title);
+SSLH_API void sslh_picture_curves_ex(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                     sslh_plot_desc desc);
 /* Principal components of features (n,D): the centred rows times the dims leading axes, persistent (n,dims). Signs are
    fixed: the largest weight of each axis is positive. */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
@@ -34317,33 +34339,97 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
 /* [0,1] to a byte; NaN is black. */
 SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
 
-/* n tiles (H,W,3) of bytes in a grid. */
-SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w,
-                            int columns, int zoom) {
+/* A sheet of n tiles (H,W,3) of bytes: where they stand, and what is written beside them. All in pixels. */
+typedef struct sslh_i_sheet {
+    const sslh_grid_desc *d;
+    int n, h, w, columns, rows, zoom, frame; /* frame: colour of a line around every tile, 0: none */
+    int gap, left, top, apart;               /* apart: between the originals and the other columns */
+    const char *const *scale;                /* NULL, or what stands below a bar from black to white: 3 texts */
+} sslh_i_sheet;
+
+#define SSLH_I_LINE 24 /* from one line of text to the next, at scale 2 */
+
+SSLH_I_FN int sslh_i_tile_x(const sslh_i_sheet *s, int column) {
+    return s->left + column * (s->w * s->zoom + s->gap) + (s->d->originals && column >= s->d->originals ? s->apart : 0);
+}
+SSLH_I_FN int sslh_i_tile_y(const sslh_i_sheet *s, int row) { return s->top + row * (s->h * s->zoom + s->gap); }
+
+/* Width of a text at scale 2. */
+SSLH_I_FN int sslh_i_text_width(const char *text) { return 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text); }
+
+/* A frame of this thickness around a tile, outside of it. */
+SSLH_I_FN void sslh_i_tile_frame(const sslh_i_sheet *s, sslh_i_canvas *v, int i, int thick, int colour) {
+    int x = sslh_i_tile_x(s, i % s->columns) - thick, y = sslh_i_tile_y(s, i / s->columns) - thick;
+    int w = s->w * s->zoom + 2 * thick, h = s->h * s->zoom + 2 * thick;
+    sslh_i_ink_bar(v, x, y, w, thick, colour);
+    sslh_i_ink_bar(v, x, y + h - thick, w, thick, colour);
+    sslh_i_ink_bar(v, x, y, thick, h, colour);
+    sslh_i_ink_bar(v, x + w - thick, y, thick, h, colour);
+}
+
+/* Title, heads, names of the rows, the scale. A head that is wider than its column, and than those without a head that
+   follow, is written small. */
+SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
+    const sslh_grid_desc *d = s->d;
+    int i, end, scale, below = sslh_i_tile_y(s, s->rows) + s->gap;
+    if (d->title) sslh_i_write_text(v, 2 * s->gap, 2 * s->gap, 2, 1, SSLH_I_INK, d->title);
+    for (i = 0; d->heads && i < s->columns; i++) {
+        if (!d->heads[i]) continue;
+        for (end = i + 1; end < s->columns && !d->heads[end]; end++) {}
+        scale = sslh_i_text_width(d->heads[i]) <= (end == s->columns ? v->width : sslh_i_tile_x(s, end)) -
+                sslh_i_tile_x(s, i) ? 2 : 1;
+        sslh_i_write_text(v, sslh_i_tile_x(s, i), s->top - 8 - scale * SSLH_I_GLYPH_HEIGHT, scale, 0, SSLH_I_INK,
+                          d->heads[i]);
+    }
+    for (i = 0; d->rows && i < s->rows; i++)
+        sslh_i_write_text(v, 2 * s->gap, sslh_i_tile_y(s, i) + s->h * s->zoom / 2 - SSLH_I_GLYPH_HEIGHT, 2, 0,
+                          SSLH_I_INK, d->rows[i]);
+    if (!s->scale) return;
+    for (i = 0; i < 256; i++) sslh_i_ink_bar(v, s->left + i, below, 1, 12, i << 16 | i << 8 | i);
+    for (i = 0; i < 3; i++) {
+        int width = sslh_i_text_width(s->scale[i]) - 2;
+        sslh_i_write_text(v, s->left + (i == 0 ? 0 : i == 1 ? 128 - width / 2 : 256 - width), below + 18, 2, 0,
+                          SSLH_I_INK, s->scale[i]);
+    }
+}
+
+/* n tiles (H,W,3) of bytes as a sheet. */
+SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, sslh_i_sheet s) {
     sslh_i_canvas v;
-    int64_t gap, margin, width;
-    int i, x, y, rows;
-    if (columns <= 0) /* about as wide as high, a little wider */
-        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;)
-            columns++;
-    if (columns > n) columns = n;
-    rows = (n - 1) / columns + 1;
-    width = (int64_t)columns * w;
-    if (zoom <= 0)
-        zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
-    gap = 2 + zoom / 4;
-    margin = 2 * gap;
-    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap,
-                           2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
-    for (i = 0; i < n; i++) {
-        int left = (int)(margin + (i % columns) * (w * zoom + gap)),
-            top = (int)(margin + (i / columns) * (h * zoom + gap));
-        for (y = 0; y < h * zoom; y++) {
+    const sslh_grid_desc *d = s.d;
+    int64_t width, height;
+    int i, x, y, names = 0;
+    s.columns = d->columns;
+    if (s.columns <= 0) /* about as wide as high, a little wider */
+        for (s.columns = 1; s.columns < s.n &&
+             (double)s.columns * (double)s.columns * (double)s.w < 1.3 * (double)s.n * (double)s.h;) s.columns++;
+    if (s.columns > s.n) s.columns = s.n;
+    s.rows = (s.n - 1) / s.columns + 1;
+    width = (int64_t)s.columns * s.w;
+    s.zoom = d->zoom;
+    if (s.zoom <= 0)
+        s.zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
+    s.gap = (s.frame ? 6 : 2) + s.zoom / 4;
+    s.apart = 3 * s.gap;
+    for (i = 0; d->rows && i < s.rows; i++) names = SSLH_I_MAX(names, sslh_i_text_width(d->rows[i]));
+    s.left = 2 * s.gap + (names ? names + 8 : 0);
+    s.top = 2 * s.gap + (d->title ? SSLH_I_LINE + 6 : 0) + (d->heads ? SSLH_I_LINE : 0);
+    width = width * s.zoom + (int64_t)(s.columns - 1) * s.gap + s.left + 2 * s.gap + (d->originals ? s.apart : 0);
+    height = (int64_t)s.rows * s.h * s.zoom + (int64_t)(s.rows - 1) * s.gap + s.top + 2 * s.gap;
+    if (s.scale) height += SSLH_I_LINE + 18, width = SSLH_I_MAX(width, s.left + 256 + 2 * s.gap);
+    width = SSLH_I_MAX(width, SSLH_I_MIN(2000, 4 * s.gap + sslh_i_text_width(d->title)));
+    if (!sslh_i_canvas_new(c, op, &v, width, height)) return;
+    for (i = 0; i < s.n; i++) {
+        int left = sslh_i_tile_x(&s, i % s.columns), top = sslh_i_tile_y(&s, i / s.columns);
+        if (i % s.columns < d->originals) sslh_i_tile_frame(&s, &v, i, 2, sslh_i_colour(0));
+        else if (s.frame) sslh_i_tile_frame(&s, &v, i, 1, s.frame);
+        for (y = 0; y < s.h * s.zoom; y++) {
             uint8_t *o = v.rgb + ((size_t)(top + y) * (size_t)v.width + (size_t)left) * 3;
-            const uint8_t *p = tile + ((size_t)i * (size_t)h + (size_t)(y / zoom)) * (size_t)w * 3;
-            for (x = 0; x < w * zoom; x++) memcpy(o + 3 * x, p + 3 * (x / zoom), 3);
+            const uint8_t *p = tile + ((size_t)i * (size_t)s.h + (size_t)(y / s.zoom)) * (size_t)s.w * 3;
+            for (x = 0; x < s.w * s.zoom; x++) memcpy(o + 3 * x, p + 3 * (x / s.zoom), 3);
         }
     }
+    sslh_i_sheet_texts(&s, &v);
     sslh_i_canvas_save(c, path, &v);
 }
 
@@ -34358,36 +34444,64 @@ SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, i
     return (uint8_t *)sslh_i_alloc(c, bytes);
 }
 
-SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom) {
+/* The grid under the name of the function that was called. */
+SSLH_I_FN void sslh_i_grid(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *images,
+                           const sslh_grid_desc *d) {
+    sslh_i_sheet s;
     uint8_t *tile;
     size_t i, pixels, channels;
     int k;
     char text[96];
-    if (!sslh_i_readable(c, "sslh_picture_grid", images)) return;
-    if (!sslh_i_option_ok(c, "sslh_picture_grid", "columns", columns, 1, INT_MAX) ||
-        !sslh_i_option_ok(c, "sslh_picture_grid", "zoom", zoom, 1, 1000)) return;
+    if (!sslh_i_readable(c, op, images)) return;
+    if (!sslh_i_option_ok(c, op, "columns", d->columns, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "zoom", d->zoom, 1, 1000) ||
+        !sslh_i_option_ok(c, op, "originals", d->originals, 1, INT_MAX)) return;
     if (images->ndim != 4 || images->shape[3] > 4) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s: images are (N,H,W,C) with 1 to 4 channels",
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: images are (N,H,W,C) with 1 to 4 channels", op,
                   sslh_i_str(text, sizeof text, sslh_shape_of(images)));
         return;
     }
-    tile = sslh_i_tiles_new(c, "sslh_picture_grid", images->shape[0], images->shape[1], images->shape[2]);
+    if ((d->rows || d->heads) && !d->columns) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .rows and .heads need .columns: how many names are read depends on it", op);
+        return;
+    }
+    tile = sslh_i_tiles_new(c, op, images->shape[0], images->shape[1], images->shape[2]);
     if (!tile) return;
     channels = (size_t)images->shape[3];
     pixels = images->count / channels;
     for (i = 0; i < pixels; i++)
         for (k = 0; k < 3; k++)
             tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
-    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns,
-                 zoom);
+    memset(&s, 0, sizeof s);
+    s.d = d;
+    s.n = images->shape[0];
+    s.h = images->shape[1];
+    s.w = images->shape[2];
+    sslh_i_tiles(c, op, path, tile, s);
     sslh_i_free(c, tile);
 }
 
+SSLH_DEF void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc) {
+    sslh_i_grid(c, "sslh_picture_grid_ex", path, images, &desc);
+}
+
+SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom) {
+    sslh_grid_desc d;
+    memset(&d, 0, sizeof d);
+    d.columns = columns;
+    d.zoom = zoom;
+    sslh_i_grid(c, "sslh_picture_grid", path, images, &d);
+}
+
 SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom) {
+    const char *names[3];
+    sslh_grid_desc d;
+    sslh_i_sheet s;
     uint8_t *tile;
-    size_t i, o, k, values;
+    double most = 0;
+    size_t i, k, pixels;
     int n, h = 0, w = 0, channels = 0;
-    char text[96];
+    char text[96], end[2][48];
     if (!sslh_i_readable(c, "sslh_picture_filters", weight)) return;
     n = weight->ndim > 0 ? weight->shape[0] : 0;
     if (weight->ndim == 4) {
@@ -34409,22 +34523,38 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
     if (!tile) return;
-    values = (size_t)h * (size_t)w * (size_t)channels;
-    for (o = 0; o < (size_t)n; o++) {
-        const sslh_real *p = weight->data + o * values;
-        double lo = (double)p[0], hi = lo, range;
-        for (i = 1; i < values; i++) {
-            if ((double)p[i] < lo) lo = (double)p[i];
-            if ((double)p[i] > hi) hi = (double)p[i];
-        }
-        range = hi > lo ? hi - lo : 1;
-        for (i = 0; i < (size_t)h * (size_t)w; i++)
-            for (k = 0; k < 3; k++)
-                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] =
-                    sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
+    pixels = (size_t)n * (size_t)h * (size_t)w;
+    for (i = 0; i < weight->count; i++) { /* NaN and Inf have no place on a scale */
+        double a = fabs((double)weight->data[i]);
+        if (a - a == 0 && a > most) most = a;
     }
-    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0,
-                 zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
+    for (i = 0; i < pixels; i++)
+        for (k = 0; k < 3; k++) {
+            double v = (double)weight->data[i * (size_t)channels + (channels == 3 ? k : 0)];
+            tile[3 * i + k] = sslh_i_byte(0.5 + (most > 0 ? 0.5 * v / most : 0));
+        }
+    for (i = 0; i < 2; i++) {
+        size_t used = 0;
+        double v = most > 0 ? most : 1;
+        int power = 0;
+        for (; v >= 1000; power++) v /= 10;
+        for (; v < 0.01; power--) v *= 10;
+        sslh_i_append_fixed(end[i], sizeof end[i], &used, i ? v : -v, v >= 100 ? 0 : v >= 1 ? 2 : 3);
+        if (power) sslh_i_append(end[i], sizeof end[i], &used, "e%d", power);
+    }
+    names[0] = end[0];
+    names[1] = "0";
+    names[2] = end[1];
+    memset(&d, 0, sizeof d);
+    d.zoom = zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w));
+    memset(&s, 0, sizeof s);
+    s.d = &d;
+    s.n = n;
+    s.h = h;
+    s.w = w;
+    s.frame = 0x9a9a9a;
+    s.scale = names;
+    sslh_i_tiles(c, "sslh_picture_filters", path, tile, s);
     sslh_i_free(c, tile);
 }
 
@@ -34441,17 +34571,26 @@ SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
     return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
 }
 
-SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
-                                   int classes, const char *const *names) {
-    const int SIDE = 720, MARGIN = 24, LINE = 24;
+/* Title on the first line, the name of the upward axis on the next, over its upper end; the other below, at the end of
+   its axis. */
+SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int left, int top, int right, int bottom) {
+    sslh_i_write_text(v, left, top - (d->y ? 2 : 1) * SSLH_I_LINE - 6, 2, 1, SSLH_I_INK, d->title);
+    sslh_i_write_text(v, left, top - SSLH_I_LINE, 2, 0, SSLH_I_INK, d->y);
+    sslh_i_write_text(v, SSLH_I_MAX(0, right - sslh_i_text_width(d->x)), bottom, 2, 0, SSLH_I_INK, d->x);
+}
+
+SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *points,
+                              const int32_t *labels, int classes, const sslh_plot_desc *d) {
+    const int SIDE = 720, MARGIN = 24, LINE = SSLH_I_LINE;
+    const char *const *names = d->names;
     sslh_i_canvas v;
     double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
-    int i, k, n, any = 0, legend, shown;
-    if (!sslh_i_readable(c, "sslh_picture_scatter", points)) return;
-    if (!sslh_i_option_ok(c, "sslh_picture_scatter", "classes", classes, 1, INT_MAX)) return;
+    int i, k, n, any = 0, legend, shown, top;
+    if (!sslh_i_readable(c, op, points)) return;
+    if (!sslh_i_option_ok(c, op, "classes", classes, 1, INT_MAX)) return;
     if (points->ndim != 2 || points->shape[1] != 2) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s: points are (n,2)",
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: points are (n,2)", op,
                   sslh_i_str(text, sizeof text, sslh_shape_of(points)));
         return;
     }
@@ -34474,15 +34613,17 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
     shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
     legend = shown ? sslh_i_legend_width(names, shown) : 0;
-    if (!sslh_i_canvas_new(c, "sslh_picture_scatter", &v, SIDE + 2 * MARGIN + legend, SIDE + 2 * MARGIN)) return;
-    sslh_i_ink_bar(&v, MARGIN, MARGIN, SIDE, 1, SSLH_I_FAINT);
-    sslh_i_ink_bar(&v, MARGIN, MARGIN + SIDE - 1, SIDE, 1, SSLH_I_FAINT);
-    sslh_i_ink_bar(&v, MARGIN, MARGIN, 1, SIDE, SSLH_I_FAINT);
-    sslh_i_ink_bar(&v, MARGIN + SIDE - 1, MARGIN, 1, SIDE, SSLH_I_FAINT);
+    top = MARGIN + (d->title ? LINE + 6 : 0) + (d->y ? LINE : 0);
+    if (!sslh_i_canvas_new(c, op, &v, SIDE + 2 * MARGIN + legend, top + SIDE + MARGIN + (d->x ? LINE : 0))) return;
+    sslh_i_ink_bar(&v, MARGIN, top, SIDE, 1, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN, top + SIDE - 1, SIDE, 1, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN, top, 1, SIDE, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN + SIDE - 1, top, 1, SIDE, SSLH_I_FAINT);
+    sslh_i_plot_texts(&v, d, MARGIN, top, MARGIN + SIDE, top + SIDE + 8);
     radius = n <= 300 ? 5.0 : n <= 1000 ? 4.0 : n <= 3000 ? 3.0 : n <= 10000 ? 2.2 : 1.5;
     for (i = 0; i < n; i++) {
         const sslh_real *p = points->data + 2 * (size_t)i;
-        double x = (double)MARGIN + 0.5 * SIDE, y = x, unit = (SIDE - 40) / range;
+        double x = (double)MARGIN + 0.5 * SIDE, y = (double)top + 0.5 * SIDE, unit = (SIDE - 40) / range;
         if (!sslh_i_finite2(p)) continue;
         x = x + ((double)p[0] - middle[0]) * unit;
         y = y - ((double)p[1] - middle[1]) * unit;
@@ -34491,12 +34632,25 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     }
     for (i = 0; i < shown; i++) {
         char number[32];
-        int y = MARGIN + i * LINE;
+        int y = top + i * LINE;
         snprintf(number, sizeof number, "%d", i);
         sslh_i_ink_dot(&v, MARGIN + SIDE + 18, y + 7, 6, sslh_i_colour(i), 255);
         sslh_i_write_text(&v, MARGIN + SIDE + 32, y, 2, 0, SSLH_I_INK, names && names[i] ? names[i] : number);
     }
     sslh_i_canvas_save(c, path, &v);
+}
+
+SSLH_DEF void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                      int classes, sslh_plot_desc desc) {
+    sslh_i_scatter(c, "sslh_picture_scatter_ex", path, points, labels, classes, &desc);
+}
+
+SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                   int classes, const char *const *names) {
+    sslh_plot_desc d;
+    memset(&d, 0, sizeof d);
+    d.names = names;
+    sslh_i_scatter(c, "sslh_picture_scatter", path, points, labels, classes, &d);
 }
 
 /* --- curves ------------------------------------------------------------------------------------------------------- */
@@ -34525,9 +34679,10 @@ SSLH_I_FN void sslh_i_tick(char *out, size_t size, double v, double step) {
     if (power) sslh_i_append(out, size, &used, "e%d", power);
 }
 
-SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
-                                  const char *const *names, const char *title) {
+SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, const float *values, int curves, int n,
+                             const sslh_plot_desc *d) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
+    const char *const *names = d->names;
     sslh_i_canvas v;
     uint8_t *mask;
     double lo = 0, hi = 1, xlo = 1, xhi = n, step, tick;
@@ -34537,8 +34692,8 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     size_t k;
     if (SSLH_I_BAD(c)) return;
     if (!values || curves < 1 || n < 1 || curves > 100000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the "
-                  "values not NULL", curves, n);
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d curves of %d values: both must be at least 1 and the values not NULL", op,
+                  curves, n);
         return;
     }
     for (k = 0; k < (size_t)curves * (size_t)n; k++) {
@@ -34562,8 +34717,9 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
         sslh_i_tick(text, sizeof text, lo + i * step, step);
         left = SSLH_I_MAX(left, 26 + 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text));
     }
-    top = TOP + (title ? 30 : 0);
-    if (!sslh_i_canvas_new(c, "sslh_picture_curves", &v, left + WIDTH + RIGHT + legend, top + HEIGHT + BOTTOM)) return;
+    top = TOP + (d->title ? SSLH_I_LINE + 6 : 0) + (d->y ? SSLH_I_LINE : 0);
+    if (!sslh_i_canvas_new(c, op, &v, left + WIDTH + RIGHT + legend,
+                           top + HEIGHT + BOTTOM + (d->x ? SSLH_I_LINE : 0))) return;
     mask = (uint8_t *)sslh_i_alloc(c, (size_t)v.width * (size_t)v.height);
     if (!mask) {
         sslh_i_free(c, v.rgb);
@@ -34590,7 +34746,7 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     }
     sslh_i_ink_bar(&v, left, top + HEIGHT, WIDTH + 1, 1, SSLH_I_INK);
     sslh_i_ink_bar(&v, left, top, 1, HEIGHT, SSLH_I_INK);
-    sslh_i_write_text(&v, left, TOP - 6, 2, 1, SSLH_I_INK, title);
+    sslh_i_plot_texts(&v, d, left, top, left + WIDTH, top + HEIGHT + 12 + SSLH_I_LINE);
     for (j = 0; j < curves; j++) {
         const float *y = values + (size_t)j * (size_t)n;
         double px = 0, py = 0;
@@ -34621,6 +34777,20 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     }
     sslh_i_free(c, mask);
     sslh_i_canvas_save(c, path, &v);
+}
+
+SSLH_DEF void sslh_picture_curves_ex(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                     sslh_plot_desc desc) {
+    sslh_i_curves(c, "sslh_picture_curves_ex", path, values, curves, n, &desc);
+}
+
+SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                  const char *const *names, const char *title) {
+    sslh_plot_desc d;
+    memset(&d, 0, sizeof d);
+    d.names = names;
+    d.title = title;
+    sslh_i_curves(c, "sslh_picture_curves", path, values, curves, n, &d);
 }
 
 /* --- principal components ----------------------------------------------------------------------------------------- */

@@ -238,19 +238,22 @@ static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data tra
     sslh_feature_desc f = {0};
     sslh_data some = sslh_data_range(test, 0, test.count < 1000 ? test.count : 1000);
     sslh_tensor *first = sslh_tensor_at(encoder, 0, NULL, 0, NULL), *x = sslh_features(c, encoder, some, f);
-    sslh_loader_desc ld = {0};
-    sslh_batch batch;
-    ld.batch = 32;
-    ld.in_order = 1;
-    if (train.height && sslh_next_batch(sslh_loader_new(c, train, ld), &batch))
-        sslh_picture_grid(c, out_path(o, path, sizeof path, "views.png"),
-                          sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), 8, 0);
+    sslh_plot_desc map = {0}, curve = {0};
+    if (train.height) {
+        picture_views(c, train, SSLH_VIEWS_SIMCLR, out_path(o, path, sizeof path, "views.png"), "Images and views");
+        picture_neighbours(c, encoder, train, test, out_path(o, path, sizeof path, "neighbours.png"), "Neighbours");
+    }
     if (!sslh_error(c) && first->ndim == 4 && (first->shape[3] == 1 || first->shape[3] == 3))
         sslh_picture_filters(c, out_path(o, path, sizeof path, "filters.png"), first, 0);
-    sslh_picture_scatter(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels, some.classes,
-                         NULL);
-    if (epochs > 1)
-        sslh_picture_curves(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, NULL, "loss by epoch");
+    map.title = "Features of test images";
+    map.x = "first principal component";
+    map.y = "second principal component";
+    map.names = some.class_names;
+    sslh_picture_scatter_ex(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels,
+                            some.classes, map);
+    curve.x = "epoch";
+    curve.y = "loss, mean of the epoch";
+    if (epochs > 1) sslh_picture_curves_ex(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, curve);
 }
 
 int main(int argc, char **argv) {
