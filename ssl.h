@@ -148,10 +148,11 @@
    pixels NULL, which every function takes), so that one check at the end finds the first cause. sslh_clear_error
    forgets the failure; parameters, data and states (running statistics, queues) are as they were before the step that
    failed. Nothing here aborts, exits, asserts or prints, except for two things on stderr, which SSLH_WITH_STDIO 0
-   switches off: the trainer's progress line (.quiet), and advice, a sentence about what is allowed and yet most likely
-   a mistake, which .warn of sslh_desc receives instead. NaN or Inf in a loss or a gradient is an error that names the
-   step; with .check_nan in sslh_desc every operation's result is searched, and the error names the first operation that
-   made one. Files are treated as hostile: every size is checked before it is believed.
+   switches off: the trainer's progress line (.quiet too), and warnings of what is allowed but hardly meant, such as a
+   queue of MoCo with more keys than there are images: one line each, which .warn of sslh_desc receives instead. NaN or
+   Inf in a loss or a gradient is an error that names the step; with .check_nan in sslh_desc every operation's result is
+   searched, and the error names the first operation that made one. Files are treated as hostile: every size is checked
+   before it is believed.
 
    6  MEMORY
 
@@ -714,9 +715,9 @@ typedef struct sslh_desc {
     int     no_winograd;       /* 1: 3x3 convolutions by their definition, slower; for the rounding see the manual, 9 */
     int     bfloat16;          /* 1: products and convolutions of operands rounded to bfloat16 (manual, 9). Whether that
                                   gains time on this processor, sslh_query(c).bfloat16 tells */
-    /* Receives advice: one sentence on what is allowed and yet most likely a mistake. NULL: a line on stderr. */
+    /* Receives each warning, one sentence without a line break: nothing has failed, and the call goes on (manual, 5).
+       NULL: a line on stderr that begins with "warning: ". */
     void  (*warn)(void *user, const char *text);
-    void   *warn_user;         /* first argument of .warn */
 } sslh_desc;
 
 /* Makes a context. Never NULL: without memory it returns a constant dead context whose sslh_error says so and on which
@@ -1635,6 +1636,7 @@ typedef struct sslh_data {
     const char *const *class_names;          /* classes names, or NULL */
     int64_t        total;                    /* private: samples of the whole set that order points into */
     int            label_field;              /* private: number of the field that labels come from */
+    const char *const *files;                /* private: see sslh_data_file */
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
@@ -1703,6 +1705,9 @@ SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
    this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
    of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
+/* The path of the file that sample number index was read from, where each image was a file of its own; NULL elsewhere
+   and behind sslh_data_join. */
+SSLH_API const char *sslh_data_file(sslh_data d, int64_t index);
 /* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
    for what is not wanted. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
@@ -1983,7 +1988,7 @@ struct sslh_method {
     const char *second_name;  /* what .second is ("top-1", "accuracy", "KL") */
     float       second;       /* set by loss: shows whether the method works */
     float       guessing;     /* set by loss: the loss of one who knows nothing (ln K for K answers); 0: unknown. A run
-                                 that ends no better gives advice (.warn of sslh_desc) */
+                                 that ends no better is warned of */
     /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
        sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
@@ -2015,7 +2020,8 @@ typedef enum sslh_setting_kind {
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
     SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
-    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR .. */
+    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
+                               colon its .crop_min: simclr:0.3 */
     SSLH_SETTING_LIST,      /* float[8] ended by 0, in text 0.3:0.6:0.8 */
     SSLH_SETTING_OPTIMIZER, /* sslh_optim_kind, in text sgd, adam .. */
     SSLH_SETTING_SCHEDULE   /* sslh_schedule, in text cosine, constant .. */
@@ -3071,7 +3077,7 @@ struct sslh_ctx {
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
-    /* for advice: calls of sslh_forward since the step or scope began, those that are running, whether it was given;
+    /* for warnings: calls of sslh_forward since the step or scope began, those that are running, whether it was given;
        what sslh_view_get did not find in this step, for the message about a NULL input */
     int       forwards, running, forwards_told;
     char      no_view[256];
@@ -3086,7 +3092,8 @@ static const sslh_ctx sslh_i_dead = SSLH_I_ZERO;
 #define SSLH_I_GROUPS 16 /* parameter groups; a parameter's stands in it as a bit */
 #define SSLH_I_BAD(c) ((c) == NULL || (c) == &sslh_i_dead || (c)->code != SSLH_OK)
 
-/* --- advice, as printf writes it: for what is allowed and yet most likely a mistake. Nothing changes by it */
+/* --- what is allowed but hardly meant, in one sentence: to .warn of sslh_desc, else a line on stderr. Once a call of a
+   public function, never once a step. */
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) SSLH_I_PRINTF(2, 3);
 /* --- persistent memory: zeroed, 64-byte aligned, freed by sslh_rewind or sslh_destroy; NULL and an error on failure */
 SSLH_I_FN void *sslh_i_alloc(sslh_ctx *c, size_t bytes);
@@ -6345,7 +6352,7 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
-/* Advice at the end of a run of some length: its loss is still that of one who knows nothing. */
+/* A warning at the end of a run of some length: its loss is still that of one who knows nothing. */
 SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
     if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
     sslh_i_warn(m->ctx, "sslh_train: the loss of %s has ended at %.3f, where one who knows nothing stands at %.3f: try "
@@ -10064,7 +10071,7 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
-/* Advice at the first step of a group: parameters that no gradient has reached. The loss does not depend on them (a
+/* A warning at the first step of a group: parameters that no gradient has reached. The loss does not depend on them (a
    part of the net that the forward function leaves out), and nothing else would ever say so. */
 SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
     const sslh_i_entry *first = NULL;
@@ -10096,8 +10103,8 @@ SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
     return 0;
 }
 
-/* Advice at the first step, before the tape is walked: parameters that will get gradients by which nothing is moved. A
-   head that hangs below no net of the method would stay as it was made, without a word. */
+/* A warning at the first step, before the tape is walked: parameters that will get gradients by which nothing is moved.
+   A head that hangs below no net of the method would stay as it was made, without a word. */
 SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
     const sslh_tensor *found = NULL;
     char shape[96];
@@ -11030,12 +11037,16 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
             *(const sslh_recipe **)field = NULL;
             return;
         }
+        const char *colon = (const char *)memchr(p->value, ':', p->value_length);
+        size_t length = colon ? (size_t)(colon - p->value) : p->value_length;
+        int cropped = !colon || (sslh_i_scan_real(colon + 1, &v) == p->value + p->value_length && v >= 1e-6 && v <= 1);
         for (at = 0; at < store->n && store->offset[at] != s->offset; at++) {}
-        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && at < 4; i++)
-            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
-                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
+        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && at < 4 && cropped; i++)
+            if (strlen(sslh_i_recipe_names[i].name) == length &&
+                memcmp(sslh_i_recipe_names[i].name, p->value, length) == 0) {
                 if (at == store->n) store->offset[store->n++] = s->offset;
                 store->recipe[at] = sslh_i_recipe_names[i].recipe();
+                if (colon) store->recipe[at].crop_min = (float)v;
                 *(const sslh_recipe **)field = &store->recipe[at];
                 return;
             }
@@ -11491,13 +11502,13 @@ SSLH_DEF void sslh_fail(sslh_ctx *c, sslh_code code, const char *format, ...) {
 }
 
 SSLH_I_FN void sslh_i_warn(sslh_ctx *c, const char *format, ...) {
-    char text[512];
+    char text[sizeof c->message];
     va_list args;
-    if (SSLH_I_BAD(c)) return; /* the cause of an error comes first */
+    if (SSLH_I_BAD(c)) return; /* an error says more */
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    if (c->desc.warn) c->desc.warn(c->desc.warn_user, text);
+    if (c->desc.warn) c->desc.warn(c->desc.user, text);
 #if SSLH_WITH_STDIO
     else fprintf(stderr, "warning: %s\n", text);
 #endif
@@ -27521,6 +27532,7 @@ typedef struct sslh_i_found {
     int          height, width, channels;
     sslh_tensor *array;  /* persistent, or NULL */
     float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
+    char        *file;   /* path of a file of one image, or NULL; set by sslh_i_load_file */
     int          rate;   /* of the sound: samples a second */
 } sslh_i_found;
 
@@ -27528,6 +27540,7 @@ SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     sslh_i_free(c, f->pixels);
     sslh_i_free(c, f->labels);
     sslh_i_free(c, f->sound);
+    sslh_i_free(c, f->file);
     if (f->array) sslh_i_free(c, sslh_i_get_data(f->array));
     sslh_i_free(c, f->array);
     memset(f, 0, sizeof *f);
@@ -30921,6 +30934,11 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
 }
 
+SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
+    if (SSLH_I_BAD(d.ctx) || !d.files || index < 0 || index >= d.count) return NULL;
+    return d.files[sslh_i_sample(&d, index)];
+}
+
 /* n samples of d: those in index, or from begin on when index is NULL. */
 SSLH_I_FN sslh_data sslh_i_subset(const char *fn, sslh_data d, const int32_t *index, int64_t begin, int64_t n) {
     sslh_ctx *c = d.ctx;
@@ -31879,6 +31897,23 @@ SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, c
     return names;
 }
 
+/* The paths of all samples when each is a file of its own, else NULL. */
+SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
+    const char **name, **files = NULL;
+    size_t *length;
+    for (int i = 0; i < s->n; i++) if (!s->part[i].file) return NULL;
+    name = (const char **)sslh_i_alloc(s->c, (size_t)s->n * sizeof *name);
+    length = (size_t *)sslh_i_alloc(s->c, (size_t)s->n * sizeof *length);
+    for (int i = 0; name && length && i < s->n; i++) {
+        name[i] = s->part[i].file;
+        length[i] = strlen(name[i]);
+    }
+    if (name && length) files = sslh_i_names_copy(s->c, name, length, s->n);
+    sslh_i_free(s->c, (void *)name);
+    sslh_i_free(s->c, length);
+    return files;
+}
+
 /* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
 SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     *all = s->part[0];
@@ -31887,6 +31922,7 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
         return 1;
     }
     all->count = 0;
+    all->file = NULL; /* stays with its part */
     for (int i = 0; i < s->n; i++) {
         all->count += s->part[i].count;
         all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
@@ -31924,7 +31960,10 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     sslh_i_found all;
     sslh_data d = sslh_i_no_data(s->c);
     memset(&all, 0, sizeof all);
+    const char **files = SSLH_I_BAD(s->c) || !s->n ? NULL : sslh_i_parts_files(s);
     if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
+        sslh_i_free(s->c, all.file); /* of a single part; it is among the files */
+        all.file = NULL;
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
@@ -31939,6 +31978,8 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
             s->names = NULL;
         }
     }
+    if (d.count) d.files = files;
+    else sslh_i_free(s->c, (void *)files);
     sslh_i_parts_free(s);
     return d;
 }
@@ -31977,6 +32018,8 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
         if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_found_opaque(&found);
         if (label >= 0 && (found.labels = (int32_t *)sslh_i_alloc(c, sizeof *found.labels)) != NULL)
             *found.labels = label;
+        if (r->gives == SSLH_I_GIVES_IMAGE && (found.file = (char *)sslh_i_alloc(c, strlen(path) + 1)) != NULL)
+            memcpy(found.file, path, strlen(path));
         ok = sslh_i_parts_add(set, path, found);
     }
     sslh_i_source_close(&s);

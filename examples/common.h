@@ -199,28 +199,49 @@ static sslh_data load_at(sslh_ctx *c, const char *path, int *size) {
     return d;
 }
 
-/* Every tenth image, or the others: in a folder of class folders the last tenth would be one class. */
+/* Every tenth image, or the others: in a folder of class folders the last tenth would be one class. Of fewer than 40
+   images every fourth. */
 static sslh_data tenth(sslh_data d, int others) {
     int32_t *index = (int32_t *)malloc((size_t)d.count * sizeof *index);
-    int64_t i, n = 0;
+    int64_t i, n = 0, step = d.count < 40 ? 4 : 10;
     sslh_data part;
+    if (d.count < 4)
+        sslh_fail(d.ctx, SSLH_E_USAGE, "%ld images are too few: some are held out for the test, so at least 4 are "
+                  "needed (with --test at least 1)", (long)d.count);
     for (i = 0; index && i < d.count; i++)
-        if ((i % 10 == 9) != others) index[n++] = (int32_t)i;
+        if ((i % step == step - 1) != others) index[n++] = (int32_t)i;
     part = sslh_data_pick(d, index, n);
     free(index);
     return part;
+}
+
+/* What was loaded, in a line: sizes, split, classes. */
+static void data_said(sslh_data train, sslh_data test, int held_out) {
+    int i;
+    printf("%ld training and %ld test images%s, %d x %d, %s", (long)train.count, (long)test.count,
+           held_out ? " (held out)" : "", train.height, train.width, train.channels == 1 ? "grey" : "colour");
+    if (!train.labels) printf(", no labels");
+    else printf(", %d classes", train.classes);
+    for (i = 0; train.class_names && i < train.classes && i < 10; i++) printf("%s%s", i ? ", " : ": ", train.class_names[i]);
+    printf("%s\n", train.class_names && train.classes > 10 ? " .." : "");
+    fflush(stdout);
 }
 
 /* Loads training and test images as --data and --test say. */
 static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     char folder[1024], path[1200];
     const char *root = getenv("SSLH_DATA");
-    int i, n = 0, size = o->size;
+    int i, n = 0, size = o->size, held_out = 0;
     const char *data = o->data ? o->data : "examples/data";
     snprintf(folder, sizeof folder, "%s", data);
-    if (!strchr(data, '/') && !strchr(data, '.')) { /* a bare name: a set in SSLH_DATA */
+    if (o->data && !folder_exists(data) && !file_exists(data)) { /* a bare name: a set in SSLH_DATA */
         snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", data);
+        if (strpbrk(data, "/\\") || (!folder_exists(folder) && !file_exists(folder)))
+            sslh_fail(c, SSLH_E_FILE, "--data %s: there is no such folder or file%s", data, strpbrk(data, "/\\") ? ""
+                      : root ? ", and no set of this name in the folder that SSLH_DATA names"
+                             : " here; the variable SSLH_DATA may name a folder of sets");
     }
+    stop_on_error(c);
     memset(test, 0, sizeof *test);
     snprintf(path, sizeof path, "%s/train", folder);
     if (folder_exists(path)) { /* sheets, or class folders */
@@ -245,6 +266,7 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     } else *train = load_at(c, folder, &size);
     if (o->test) *test = load_at(c, o->test, &size);
     if (!test->count && !sslh_error(c)) { /* none given */
+        held_out = 1;
         *test = tenth(*train, 0);
         *train = tenth(*train, 1);
     }
@@ -254,6 +276,7 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     }
     if (o->images && !sslh_error(c) && train->count > o->images) *train = sslh_data_range(*train, 0, o->images);
     stop_on_error(c);
+    if (o->data) data_said(*train, *test, held_out);
 }
 
 /* A sheet of neighbours: test images, each with the training images that have the most similar features (cosine) and,

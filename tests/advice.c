@@ -18,7 +18,7 @@ static sslh_ctx *create(heard *h) {
     d.seed = 1;
     d.threads = 1;
     d.warn = hear;
-    d.warn_user = h;
+    d.user = h;
     return sslh_create(d);
 }
 static sslh_data make_data(sslh_ctx *c) {

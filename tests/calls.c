@@ -887,6 +887,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_data_match_classes, add_data(w, sslh_data_match_classes(d[0], d[1])))
     ROW(sslh_data_join, add_data(w, sslh_data_join(d[0], d[1])))
     ROW(sslh_data_mean_std, float mean[4]; float std[4]; sslh_data_mean_std(d[0], dice(5) ? mean : NULL, dice(5) ? std : NULL))
+    ROW(sslh_data_file, sslh_data_file(d[0], dice(2) ? 0 : i[0]))
     ROW(sslh_data_image, uint8_t *p = (uint8_t *)malloc(8 * 8 * 4); sslh_data_image(d[0], dice(2) ? 1 : i[0], dice(5) ? p : NULL); free(p))
     ROW(sslh_loader_new, sslh_loader_desc e; memset(&e, 0, sizeof e); e.batch = i[0]; e.in_order = dice(2); e.epochs = zeros_mostly();
         e.keep_last = dice(2); e.no_ahead = dice(2); add_loader(w, sslh_loader_new(c, d[0], e)))
