@@ -234,12 +234,12 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     int i, n = 0, size = o->size, held_out = 0;
     const char *data = o->data ? o->data : "examples/data";
     snprintf(folder, sizeof folder, "%s", data);
-    if (o->data && !folder_exists(data) && !file_exists(data)) { /* a bare name: a set in SSLH_DATA */
+    if (o->data && !strpbrk(data, "/\\") && !folder_exists(data) && !file_exists(data)) { /* a set in SSLH_DATA */
         snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", data);
-        if (strpbrk(data, "/\\") || (!folder_exists(folder) && !file_exists(folder)))
-            sslh_fail(c, SSLH_E_FILE, "--data %s: there is no such folder or file%s", data, strpbrk(data, "/\\") ? ""
-                      : root ? ", and no set of this name in the folder that SSLH_DATA names"
-                             : " here; the variable SSLH_DATA may name a folder of sets");
+        if (!folder_exists(folder) && !file_exists(folder))
+            sslh_fail(c, SSLH_E_FILE, "--data %s: there is no such folder or file here, and %s", data,
+                      root ? "no set of this name in the folder that SSLH_DATA names"
+                           : "the variable SSLH_DATA names no folder of sets");
     }
     stop_on_error(c);
     memset(test, 0, sizeof *test);
