@@ -18,6 +18,7 @@ help:
 	@echo "make test-long      the slow stages too"
 	@echo "make demo           SimCLR on the images in examples/data: a table against honest baselines, pictures in out/ (3 minutes)"
 	@echo "make examples       builds all examples into build/examples"
+	@echo "make shared         the library as build/libsslh.so, for other languages"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
 	@echo "make sizes          seconds of compiling, bytes of a program per method, start-up time and memory (6 minutes)"
@@ -35,6 +36,10 @@ $(B)/impl.o: ssl.h $(B)/impl.c
 $(B)/libsslh.a: $(B)/impl.o
 	@rm -f $@
 	$(AR) rcs $@ $(B)/impl.o
+# The same as a shared library, for programs in other languages.
+$(B)/libsslh.so: ssl.h $(B)/impl.c
+	$(CC) $(STD) $(CFLAGS) -fPIC -shared -I. $(B)/impl.c $(LDLIBS) -o $@
+shared: $(B)/libsslh.so
 # A private, separate build of the same text in double precision.
 $(B)/impl_double.o: ssl.h $(B)/impl.c
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -c $(B)/impl.c -o $@
@@ -123,5 +128,5 @@ docs-pictures: examples
 clean:
 	rm -rf build
 
-.PHONY: help programs test-names test test-long examples demo bench bench-quick sizes docs record docs-pictures clean
+.PHONY: help shared programs test-names test test-long examples demo bench bench-quick sizes docs record docs-pictures clean
 .SECONDARY:

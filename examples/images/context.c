@@ -93,7 +93,7 @@ static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, cons
         heads[1] = "nearest by features";
         heads[NEAREST + 2] = "nearest by pixels";
         g.columns = columns;
-        g.zoom = 32 / side > 1 ? 32 / side : 1;
+        g.zoom = 64 / side > 1 ? 64 / side : 1;
         g.originals = 1;
         g.heads = heads;
         g.title = "Patches of test images";
