@@ -167,10 +167,6 @@ bg "the declarations with -Wdeclaration-after-statement" "$CC" -std=c99 -Wdeclar
 bg "-fno-math-errno" sh $P/way.sh errno "$CC" -std=c99 -O2 -w -fno-math-errno -DSSLH_WITH_SIMD=0
 if compiles "$CC" "-flto"; then bg "-flto" sh $P/way.sh lto "$CC" -std=c99 -O2 -w -flto -DSSLH_WITH_SIMD=0
 else skip "-flto" "$CC has no -flto"; fi
-# gcc's analyser takes minutes and gigabytes
-if [ "$SSLH_TEST_LONG" = 1 ] && compiles "$CC" "-fanalyzer -Werror"; then
-    bg "-fanalyzer" "$CC" -std=c99 -O0 -fanalyzer -Werror -DSSLH_WITH_SIMD=0 -I. -c $P/impl.c -o $P/analyzer.o
-fi
 bg "-std=gnu99" sh $P/link.sh gnu "$CC" -std=gnu99 -O0 -w -DSSLH_WITH_SIMD=0
 if have tcc; then bg "tcc" sh $P/link.sh tcc tcc; else skip tcc "tcc is not installed"; fi
 if have musl-gcc; then bg "musl" sh $P/link.sh musl musl-gcc -std=c99 -O0 -w -static; else skip musl "musl-gcc is not installed"; fi
