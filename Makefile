@@ -20,6 +20,7 @@ help:
 	@echo "make results        the table of methods on CIFAR-10: all rows, or one with METHOD=moco (some minutes each);"
 	@echo "                    SEED=1 DATA=cifar10 BUDGET=1000000 (images through the encoder) OUT=out RESULTS=out/results.rows"
 	@echo "make examples       builds all examples into build/examples"
+	@echo "make shared         the library as build/libsslh.so, for other languages"
 	@echo "make bench          speed, beside OpenBLAS, oneDNN and PyTorch where they are installed (about 20 minutes)"
 	@echo "make bench-quick    speed, a few cases (2 minutes)"
 	@echo "make sizes          seconds of compiling, bytes of a program per method, start-up time and memory (6 minutes)"
@@ -37,6 +38,10 @@ $(B)/impl.o: ssl.h $(B)/impl.c
 $(B)/libsslh.a: $(B)/impl.o
 	@rm -f $@
 	$(AR) rcs $@ $(B)/impl.o
+# The same as a shared library, for programs in other languages.
+$(B)/libsslh.so: ssl.h $(B)/impl.c
+	$(CC) $(STD) $(CFLAGS) -fPIC -shared -I. $(B)/impl.c $(LDLIBS) -o $@
+shared: $(B)/libsslh.so
 # A private, separate build of the same text in double precision.
 $(B)/impl_double.o: ssl.h $(B)/impl.c
 	$(CC) $(STD) $(CFLAGS) -DSSLH_REAL=double -I. -c $(B)/impl.c -o $@
@@ -136,5 +141,5 @@ docs-pictures: examples
 clean:
 	rm -rf build
 
-.PHONY: help programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
+.PHONY: help shared programs test-names test test-long examples demo results bench bench-quick sizes docs record docs-pictures clean
 .SECONDARY:

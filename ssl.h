@@ -1667,6 +1667,7 @@ typedef struct sslh_data {
     const char *const *class_names;          /* classes names, or NULL */
     int64_t        total;                    /* private: samples of the whole set that order points into */
     int            label_field;              /* private: number of the field that labels come from */
+    const char *const *files;                /* private: see sslh_data_file */
 } sslh_data;
 
 /* Loads an IDX file (also .gz; labels from the file beside it whose name has "labels" for "images" and "idx1" for
@@ -1735,6 +1736,9 @@ SSLH_API sslh_data sslh_data_where(sslh_data d, const char *field, const char *v
    this field is the only one that is kept: short clips of a speaker become one long recording. Copies, in the context
    of d. */
 SSLH_API sslh_data sslh_data_windows(sslh_data d, const char *field, int length, int step);
+/* The path of the file that sample number index was read from, where each image was a file of its own; NULL elsewhere
+   and behind sslh_data_join. */
+SSLH_API const char *sslh_data_file(sslh_data d, int64_t index);
 /* Mean and standard deviation per channel over all images, of values in [0,1]; 0 for channels that are not there; NULL
    for what is not wanted. */
 SSLH_API void sslh_data_mean_std(sslh_data d, float mean[4], float std[4]);
@@ -1948,7 +1952,8 @@ typedef struct sslh_view_set {
 } sslh_view_set;
 /* Adds x under a name that must stay valid; more than 16 are an error. */
 SSLH_API void         sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x);
-SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent */
+SSLH_API sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name); /* NULL when absent: operations
+   that are given it say which views there are */
 
 typedef enum sslh_schedule { SSLH_SCHEDULE_DEFAULT = 0, SSLH_COSINE, SSLH_CONSTANT, SSLH_STEPS,
     SSLH_LINEAR_DECAY } sslh_schedule;
@@ -2018,6 +2023,8 @@ struct sslh_method {
     int         min_batch;    /* smaller batches are an error; default 1 */
     sslh_number numbers[8];   /* up to 8 that show whether the method works: loss sets their values; their names ("KL")
                                  stay, and the first that is NULL or "" stands behind the last */
+    float       guessing;     /* set by loss: the loss of one who knows nothing (ln K for K answers); 0: unknown. A run
+                                 that ends no better is warned of */
     /* Set before views and loss, for what follows a schedule of its own. A loop of the caller's own that calls
        sslh_method_step sets .steps and .epochs itself; 0 there means that nobody knows. */
     int64_t     step, steps;  /* batches before this one; of the whole run */
@@ -2049,7 +2056,8 @@ typedef enum sslh_setting_kind {
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
     SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
-    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR .. */
+    SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
+                               colon its .crop_min: simclr:0.3 */
     SSLH_SETTING_LIST,      /* float[8] ended by 0, in text 0.3:0.6:0.8 */
     SSLH_SETTING_OPTIMIZER, /* sslh_optim_kind, in text sgd, adam .. */
     SSLH_SETTING_SCHEDULE   /* sslh_schedule, in text cosine, constant .. */
@@ -2550,17 +2558,39 @@ SSLH_API float sslh_uniformity(sslh_ctx *c, const sslh_tensor *x);
    enlarged zoom times (0: chosen). All pictures are PNG files, written aside and renamed; a folder that is not there is
    an error. */
 SSLH_API void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom);
+typedef struct sslh_grid_desc {
+    int         columns;            /* default chosen: a little wider than high */
+    int         zoom;               /* pixels of the picture per pixel of an image, 1 to 1000; default chosen */
+    int         originals;          /* so many columns at the left are framed and stand apart; default 0 */
+    const char *title;              /* above; NULL: none */
+    const char *const *rows;        /* names at the left, one for each row, NULL: none; the array NULL: none at all */
+    const char *const *heads;       /* names above the columns, one for each; a long one goes on over those that are
+                                       NULL; the array NULL: none at all */
+} sslh_grid_desc;
+/* The same as a sheet with names: those of the rows say what is in them. */
+SSLH_API void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc);
 /* First-layer filters of a weight tensor (O,Kh,Kw,I) with I 1 or 3, or rows (O,D) of an MLP as side x side images (D or
-   D/3 a square), each stretched to [0,1] for itself. */
+   D/3 a square), all on one scale, which is drawn below: grey is 0, white the largest size of a weight, black its
+   negative. */
 SSLH_API void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom);
 /* Points (n,2) coloured by label (NULL: one colour), with a legend of names (NULL: numbers). classes 0: counted. Labels
    outside 0 .. classes-1 are pale grey; points that are not finite are left out. */
 SSLH_API void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
                                    int classes, const char *const *names);
+/* What is written beside maps and curves; NULL: nothing. */
+typedef struct sslh_plot_desc {
+    const char *title;              /* above */
+    const char *x, *y;              /* of the axes, with their units */
+    const char *const *names;       /* in the legend, of the classes or curves; those of classes are numbers without */
+} sslh_plot_desc;
+SSLH_API void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                      int classes, sslh_plot_desc desc);
 /* One line per curve, curve i has n values at values + i n (NaN: a gap), drawn over 1 .. n; names in the legend (NULL:
    none); title above (NULL: none). */
 SSLH_API void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
                                   const char *const *names, const char *title);
+SSLH_API void sslh_picture_curves_ex(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                     sslh_plot_desc desc);
 /* Principal components of features (n,D): the centred rows times the dims leading axes, persistent (n,dims). Signs are
    fixed: the largest weight of each axis is positive. */
 SSLH_API sslh_tensor *sslh_pca(sslh_ctx *c, const sslh_tensor *x, int dims);
@@ -3086,7 +3116,9 @@ enum { /* sslh_tensor.flags */
     SSLH_I_KEPT = 2,    /* readable after backward */
     SSLH_I_PARAM = 4,   /* parameter of a net: gradient in the net's block */
     SSLH_I_STATE = 8,   /* buffer of a net */
-    SSLH_I_LONG = 16    /* persistent: memory of the context, not of the step */
+    SSLH_I_LONG = 16,   /* persistent: memory of the context, not of the step */
+    SSLH_I_PAST = 32,   /* of a step or scope that has ended: its memory is gone */
+    SSLH_I_REACHED = 64 /* a parameter that has met a gradient, see sslh_i_optim_unreached */
 };
 
 /* A stretch of the step heap. Tensors that share memory (reshape, detach) share one. */
@@ -3124,7 +3156,7 @@ typedef struct sslh_i_block {
 typedef struct sslh_i_range { char *start; size_t size; } sslh_i_range;
 typedef struct sslh_i_before { sslh_tensor *t; size_t at; } sslh_i_before; /* values at `at` in before_bytes */
 typedef struct sslh_i_scope { size_t tensors, nodes; size_t record_chunk, record_used; uint64_t stream;
-    int no_grad, dirty; } sslh_i_scope;
+    int no_grad, dirty, forwards; } sslh_i_scope;
 
 struct sslh_i_kernels; /* function table of one instruction set, see >>table */
 struct sslh_i_pool;
@@ -3175,6 +3207,10 @@ struct sslh_ctx {
     void    (*trace)(const sslh_trace_event *event, void *user);
     void     *trace_user;
     double    trace_time;
+    /* for warnings: calls of sslh_forward since the step or scope began, those that are running, whether it was given;
+       what sslh_view_get did not find in this step, for the message about a NULL input */
+    int       forwards, running, forwards_told;
+    char      no_view[256];
     sslh_tensor dummy;     /* what operations return after an error */
     sslh_real  dummy_value[2];
     int32_t    dummy_int[2];
@@ -3854,6 +3890,7 @@ SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const v
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
 SSLH_I_FN void sslh_i_forget_grads(sslh_net *net);
+SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method);
 SSLH_I_FN const char *sslh_i_quote(char out[48], const char *text, size_t n);
 SSLH_I_FN char *sslh_i_config(const sslh_method *m, const sslh_optimizer *o, const sslh_train_desc *d,
                               const sslh_data *data);
@@ -3882,6 +3919,7 @@ SSLH_I_FN sslh_tensor *sslh_i_vit_block(sslh_net *net, int at, sslh_tensor *x, i
 SSLH_I_FN void *sslh_i_record_alloc(sslh_ctx *c, size_t bytes);
 SSLH_I_FN void sslh_i_free_blocks(sslh_ctx *c, int64_t mark);
 SSLH_I_FN sslh_real sslh_i_exp(sslh_real x);
+SSLH_I_FN sslh_real sslh_i_log(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_sin(sslh_real x);
 SSLH_I_FN sslh_real sslh_i_cos(sslh_real x);
 SSLH_I_FN void sslh_i_random_fill(sslh_ctx *c, uint64_t stream, sslh_real *out, size_t n, int normal, float a,
@@ -4048,10 +4086,26 @@ SSLH_DEF void sslh_view_add(sslh_view_set *v, const char *name, sslh_tensor *x) 
     v->x[v->n++] = x;
 }
 
+/* A view may be missing by intent, so this is no error yet: the first operation that is given the NULL says it. */
+SSLH_I_FN void sslh_i_no_view(const sslh_view_set *v, const char *name) {
+    sslh_ctx *c = v->x[0]->ctx;
+    char word[48];
+    size_t used = 0;
+    int i;
+    if (SSLH_I_BAD(c)) return;
+    sslh_i_append(c->no_view, sizeof c->no_view, &used, " (sslh_view_get: there is no view '%s', there are",
+                  sslh_i_quote(word, name, strlen(name)));
+    for (i = 0; i < v->n; i++)
+        sslh_i_append(c->no_view, sizeof c->no_view, &used, "%s '%s'", i ? "," : "",
+                      sslh_i_quote(word, v->name[i], strlen(v->name[i])));
+    sslh_i_append(c->no_view, sizeof c->no_view, &used, ")");
+}
+
 SSLH_DEF sslh_tensor *sslh_view_get(const sslh_view_set *v, const char *name) {
     int i;
     for (i = 0; v && name && i < v->n; i++)
         if (strcmp(v->name[i], name) == 0) return v->x[i];
+    if (v && name && v->n > 0) sslh_i_no_view(v, name);
     return NULL;
 }
 
@@ -4190,6 +4244,9 @@ SSLH_I_FN float sslh_i_accuracy(const sslh_tensor *logits, const int32_t *labels
     return (float)sslh_i_right_rows(logits->data, labels, (size_t)logits->shape[0], (size_t)logits->shape[1], 1) /
            (float)logits->shape[0];
 }
+
+/* ln n: the loss of one who guesses among n answers. */
+SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 
 /* (N,..,C) -> (N,C): maps and tokens are averaged, vectors stay. */
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
@@ -4461,7 +4518,9 @@ SSLH_I_FN sslh_tensor *sslh_i_rotation_loss(sslh_method *m, const sslh_view_set 
     f.tap = s->d.tap;
     logits = sslh_i_pool_features(c, sslh_forward_ex(m->encoder, sslh_view_get(v, "images"), f)); /* f(x): (kN,D) */
     logits = sslh_forward(s->classifier, logits);    /* (2), before the softmax: (kN,rotations) */
-    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
+    if (SSLH_I_BAD(c)) return logits;
+    m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
+    m->guessing = sslh_i_ln(logits->shape[1]);
     return sslh_cross_entropy(c, logits, label);     /* (3) */
 }
 
@@ -4733,7 +4792,9 @@ SSLH_I_FN sslh_tensor *sslh_i_jigsaw_logits(sslh_method *m, sslh_tensor *x) {
 SSLH_I_FN sslh_tensor *sslh_i_jigsaw_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *label = sslh_view_get(v, "labels"), *logits = sslh_i_jigsaw_logits(m, sslh_view_get(v, "tiles"));
     (void)phase;
-    if (!SSLH_I_BAD(m->ctx)) m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
+    if (SSLH_I_BAD(m->ctx)) return logits;
+    m->numbers[0].value = sslh_i_accuracy(logits, label->ints);
+    m->guessing = sslh_i_ln(logits->shape[1]);
     return sslh_cross_entropy(m->ctx, logits, label); /* (6) */
 }
 
@@ -5016,7 +5077,9 @@ SSLH_I_FN sslh_tensor *sslh_i_context_loss(sslh_method *m, const sslh_view_set *
     for (k = 0; k < 2; k++) pair[k] = sslh_gather(c, x, index[k]); /* (N,J,D) */
     x = sslh_reshape(c, sslh_concat(c, pair, 2, 2), sslh_dim2(n * pairs, -1)); /* (N J,2D) */
     x = sslh_forward(s->head, x); /* (3), before the softmax: (N J,8) */
-    if (!SSLH_I_BAD(c)) m->numbers[0].value = sslh_i_accuracy(x, label->ints);
+    if (SSLH_I_BAD(c)) return x;
+    m->numbers[0].value = sslh_i_accuracy(x, label->ints);
+    m->guessing = sslh_i_ln(8);
     return sslh_cross_entropy(c, x, label); /* (4) */
 }
 
@@ -5889,6 +5952,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
     z1 = sslh_slice(c, z, 0, n, 2 * n); /* (N,head_out) */
+    m->guessing = sslh_i_ln(2 * n - 1 - s->d.decoupled);
     return sslh_i_nt_xent(c, z0, z1, s->d.temperature, s->d.decoupled, &m->numbers[0].value); /* (2), (3), (4) */
 }
 
@@ -6099,6 +6163,8 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_loss(sslh_method *m, const sslh_view_set *v, 
     for (i = 0; i < (both ? 2 : 1); i++) /* (3): view i asks for the other */
         loss[i] = sslh_i_info_nce(c, sslh_i_moco_query(m, x[i]), keys[i], queue, s->d.temperature, &top1[i]);
     m->numbers[0].value = both ? 0.5f * (top1[0] + top1[1]) : top1[0];
+    if (queue) m->guessing = (both ? 2.0f : 1.0f) * sslh_i_ln(s->d.queue + 1);
+    else m->guessing = 4 * s->d.temperature * sslh_i_ln(n);
     s->keys = both && queue ? sslh_concat(c, keys, 2, 0) : keys[0];
     if (!both) return loss[0];
     loss[0] = sslh_add(c, loss[0], loss[1]);
@@ -6320,6 +6386,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc_loss(sslh_method *m, const sslh_view_set *v, i
         loss = loss ? sslh_add(c, loss, part) : part;
     }
     m->numbers[0].value = top1 / (float)K;
+    m->guessing = sslh_i_ln(s->d.negatives + 1);
     return SSLH_I_BAD(c) ? sslh_i_dummy(c) : sslh_scale(c, loss, 1.0f / (float)K);
 }
 
@@ -6578,6 +6645,7 @@ SSLH_I_FN sslh_tensor *sslh_i_cpc2_loss(sslh_method *m, const sslh_view_set *v, 
     }
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     m->numbers[0].value = top1 / (float)(s->d.steps * s->d.directions);
+    m->guessing = sslh_i_ln(s->d.negatives + 1);
     return sslh_scale(c, loss, 1.0f / (float)(s->d.steps * s->d.directions)); /* (5) */
 }
 
@@ -7120,6 +7188,7 @@ SSLH_I_FN float sslh_i_method_step(sslh_method *m, sslh_optimizer *o, const sslh
         c->open = 1;
         c->groups = groups; /* other parameters pass gradients on and collect none */
         loss = m->loss(m, &v, phase);
+        sslh_i_strangers(o, m->name);
         sslh_backward(c, loss);
         total += sslh_item(loss);
         if (m->grads && !SSLH_I_BAD(c)) m->grads(m, phase);
@@ -7223,6 +7292,14 @@ SSLH_I_FN int sslh_i_train_call(const sslh_train_desc *d, const sslh_train_info 
     return stop;
 }
 
+/* A warning at the end of a run of some length: its loss is still that of one who knows nothing. */
+SSLH_I_FN void sslh_i_no_better(const sslh_method *m, float loss, int64_t steps) {
+    if (steps < 20 || !(m->guessing > 0.0f) || loss < 0.995f * m->guessing) return;
+    sslh_i_warn(m->ctx, "sslh_train: the loss of %s has ended at %.3f, where one who knows nothing stands at %.3f: try "
+                "another rate (.lr), more epochs, or see whether the data are what they should be", m->name,
+                (double)loss, (double)m->guessing);
+}
+
 /* The mean loss of an epoch that is done, for the next checkpoints. */
 SSLH_I_FN void sslh_i_run_epoch(sslh_ctx *c, const sslh_optimizer *o, sslh_i_training *run, float loss) {
     float *array = (float *)sslh_i_owned_grow(c, o, run->losses, run->epochs, &run->cap, sizeof *array);
@@ -7279,6 +7356,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
     sslh_optimizer_peak(o, d.lr);
     per_epoch = sslh_loader_steps(loader);
     whole = per_epoch * d.epochs;
+    m.guessing = 0.0f; /* the loss says it, or nobody knows */
     memset(&t, 0, sizeof t);
     t.ctx = c;
     t.method = &m;
@@ -7371,6 +7449,7 @@ SSLH_DEF float sslh_train(sslh_ctx *c, sslh_method m, sslh_data data, sslh_train
 #if SSLH_WITH_STDIO
             if (!d.quiet) sslh_i_progress(&t, terminal, d.columns);
 #endif
+            if (step == t.steps) sslh_i_no_better(&m, result, step - first);
             /* After the progress line, so that what the callback prints stands below it. */
             stop |= sslh_i_train_call(&d, &t);
         }
@@ -9720,6 +9799,14 @@ SSLH_I_FN void sslh_i_narrow(sslh_net *net, const sslh_tensor *a, const sslh_ten
     if (net->ctx->no_grad && net->call) sslh_i_release_since(net->ctx, net->call->first, a, b);
 }
 
+/* Each result stays until the step ends: so many of them in one are a loop that never begins another. */
+SSLH_I_FN void sslh_i_count_forward(sslh_ctx *c) {
+    if (c->running || c->forwards_told || ++c->forwards < 300) return; /* nets inside of nets do not count */
+    c->forwards_told = 1;
+    sslh_i_warn(c, "sslh_forward: %d calls since the step began, and the results of all are kept (%.1f MB in use): a "
+                "loop without sslh_next_batch calls sslh_begin_step at its head", c->forwards, (double)c->bytes / 1e6);
+}
+
 /* check -> memory -> callback -> give back what was only needed on the way. Recorded operations need their inputs
    until the backward pass, so there only sslh_no_grad can give back. */
 SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forward_desc desc) {
@@ -9739,7 +9826,10 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
     outer = net->call; /* a net that calls itself */
     net->call = &call;
     call.first = c->ntensors;
+    sslh_i_count_forward(c);
+    c->running++;
     y = net->forward(net, x, net->self);
+    c->running--;
     net->call = outer;
     if (!y) sslh_fail(c, SSLH_E_USAGE, "sslh_forward: the forward function of the net '%s' returned NULL", net->name);
     if (desc.tap && !call.tapped)
@@ -10950,6 +11040,8 @@ struct sslh_optimizer {
     int64_t             steps[SSLH_I_GROUPS];
     double              power1[SSLH_I_GROUPS], power2[SSLH_I_GROUPS]; /* beta1^steps, beta2^steps */
     float               peak;
+    unsigned            looked; /* groups of which sslh_i_optim_unreached has told */
+    int                 told;   /* by sslh_i_strangers */
 };
 
 /* Returned when memory is out or the settings make no sense; every function recognises it. */
@@ -11141,6 +11233,59 @@ SSLH_I_FN void sslh_i_optim_tensor(sslh_optimizer *o, const sslh_i_optim_net *n,
     }
 }
 
+/* A warning at the first step of a group: parameters that no gradient has reached. The loss does not depend on them (a
+   part of the net that the forward function leaves out), and nothing else would ever say so. */
+SSLH_I_FN void sslh_i_optim_unreached(sslh_optimizer *o, unsigned groups) {
+    const sslh_i_entry *first = NULL;
+    const sslh_net *owner = NULL;
+    int i, j, n = 0;
+    for (i = 0; i < o->nets; i++) {
+        const sslh_net *net = o->net[i].net;
+        for (j = 0; j < net->entries && !net->frozen; j++) {
+            const sslh_i_entry *e = net->entry[j];
+            if (!e->is_param || !(e->t.group & groups & ~o->looked) || (e->t.flags & SSLH_I_REACHED)) continue;
+            if (!n++) first = e, owner = net;
+        }
+    }
+    o->looked |= groups;
+    if (n == 1)
+        sslh_i_warn(o->ctx, "sslh_optimizer_step: no gradient has reached the parameter '%s' of the net '%s' when the "
+                    "first step ended: the loss does not depend on it", first->name, owner->name);
+    else if (n)
+        sslh_i_warn(o->ctx, "sslh_optimizer_step: no gradient has reached %d parameters when the first step ended, the "
+                    "first of them '%s' of the net '%s': the loss does not depend on them", n, first->name,
+                    owner->name);
+}
+
+/* 1 when the optimiser moves the parameter t. */
+SSLH_I_FN int sslh_i_optim_has(const sslh_optimizer *o, const sslh_tensor *t) {
+    int i, j;
+    for (i = 0; i < o->nets; i++)
+        for (j = 0; j < o->net[i].net->entries; j++) if (t == &o->net[i].net->entry[j]->t) return 1;
+    return 0;
+}
+
+/* A warning at the first step, before the tape is walked: parameters that will get gradients by which nothing is moved.
+   A head that hangs below no net of the method would stay as it was made, without a word. */
+SSLH_I_FN void sslh_i_strangers(sslh_optimizer *o, const char *method) {
+    const sslh_tensor *found = NULL;
+    char shape[96];
+    size_t i;
+    int k;
+    if (o->looked || o->told || SSLH_I_BAD(o->ctx)) return;
+    for (i = 0; i < o->ctx->nnodes && !found; i++)
+        for (k = 0; k < o->ctx->nodes[i]->nin && !found; k++) {
+            const sslh_tensor *t = o->ctx->nodes[i]->in[k];
+            if (t && (t->flags & SSLH_I_PARAM) && sslh_i_needs(o->ctx, t) && !sslh_i_optim_has(o, t)) found = t;
+        }
+    o->told = found != NULL;
+    if (found)
+        sslh_i_warn(o->ctx, "sslh_method_step: the loss of '%s' depends on the parameter '%s' %s, which the optimiser "
+                    "does not know: it stays as it is. Hang its net below .net by sslh_child, or freeze it", method,
+                    ((const sslh_i_entry *)(const void *)((const char *)found - offsetof(sslh_i_entry, t)))->name,
+                    sslh_i_str(shape, sizeof shape, sslh_shape_of(found)));
+}
+
 /* memory -> check and norm -> update. Up to the third nothing has changed, so an error leaves everything as it was. */
 SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned groups) {
     sslh_real norm, scale = 1;
@@ -11154,6 +11299,7 @@ SSLH_DEF void sslh_optimizer_step_groups(sslh_optimizer *o, float lr, unsigned g
     for (i = 0; i < o->nets; i++) if (o->net[i].net->grads && !sslh_i_optim_ready(o, i)) return;
     norm = sslh_i_optim_norm(o, groups);
     if (SSLH_I_BAD(o->ctx)) return;
+    if (groups & ~o->looked) sslh_i_optim_unreached(o, groups);
     if (o->desc.clip > 0.0f && norm > (sslh_real)o->desc.clip)
         scale = (sslh_real)o->desc.clip / (norm + SSLH_I_R(1e-6));
     for (g = 0; g < SSLH_I_GROUPS; g++) {
@@ -12060,12 +12206,16 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
             *(const sslh_recipe **)field = NULL;
             return;
         }
+        const char *colon = (const char *)memchr(p->value, ':', p->value_length);
+        size_t length = colon ? (size_t)(colon - p->value) : p->value_length;
+        int cropped = !colon || (sslh_i_scan_real(colon + 1, &v) == p->value + p->value_length && v >= 1e-6 && v <= 1);
         for (at = 0; at < store->n && store->offset[at] != s->offset; at++) {}
-        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && at < 4; i++)
-            if (strlen(sslh_i_recipe_names[i].name) == p->value_length &&
-                memcmp(sslh_i_recipe_names[i].name, p->value, p->value_length) == 0) {
+        for (i = 0; i < SSLH_I_LENGTH(sslh_i_recipe_names) && at < 4 && cropped; i++)
+            if (strlen(sslh_i_recipe_names[i].name) == length &&
+                memcmp(sslh_i_recipe_names[i].name, p->value, length) == 0) {
                 if (at == store->n) store->offset[store->n++] = s->offset;
                 store->recipe[at] = sslh_i_recipe_names[i].recipe();
+                if (colon) store->recipe[at].crop_min = (float)v;
                 *(const sslh_recipe **)field = &store->recipe[at];
                 return;
             }
@@ -12972,7 +13122,11 @@ SSLH_I_FN void sslh_i_unscratch(sslh_ctx *c, void *p) {
 
 /* Gives back every tensor after number n and every node after number m. */
 SSLH_I_FN void sslh_i_unwind(sslh_ctx *c, size_t n, size_t m) {
-    while (c->ntensors > n) sslh_i_release(c, c->tensors[--c->ntensors]);
+    while (c->ntensors > n) {
+        sslh_tensor *t = c->tensors[--c->ntensors];
+        sslh_i_release(c, t);
+        t->flags |= SSLH_I_PAST; /* a use after this can tell why */
+    }
     c->nnodes = m;
 }
 
@@ -13040,6 +13194,8 @@ SSLH_DEF void sslh_begin_step(sslh_ctx *c) {
         c->open = 1;
     }
     c->dirty = 0;
+    c->forwards = 0;
+    c->no_view[0] = 0;
     c->steps++;
 }
 
@@ -13059,8 +13215,10 @@ SSLH_DEF void sslh_push(sslh_ctx *c) {
     s->stream = c->stream;
     s->no_grad = c->no_grad;
     s->dirty = c->dirty;
+    s->forwards = c->forwards;
     c->no_grad = 0;
     c->dirty = 0;
+    c->forwards = 0;
 }
 
 SSLH_DEF void sslh_pop(sslh_ctx *c) {
@@ -13080,6 +13238,7 @@ SSLH_DEF void sslh_pop(sslh_ctx *c) {
     c->stream = s->stream;
     c->no_grad = s->no_grad;
     c->dirty = s->dirty;
+    c->forwards = s->forwards;
 }
 
 SSLH_DEF void sslh_no_grad(sslh_ctx *c, int on) {
@@ -13808,15 +13967,25 @@ SSLH_DEF void sslh_write(sslh_tensor *t, const float *values, size_t count) {
 
 /* --- the life of an operation ------------------------------------------------------------------------------------ */
 
+/* The error about input number i (0: "the tensor") whose memory is gone, with what would have kept it. */
+SSLH_I_FN void sslh_i_given_back(sslh_ctx *c, const char *op, const sslh_tensor *t, int i) {
+    char input[24] = "the tensor";
+    if (i) snprintf(input, sizeof input, "input %d", i);
+    if (t->flags & SSLH_I_PAST)
+        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back when its step or scope ended (keep a copy by "
+                  "sslh_persist)", op, input);
+    else
+        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of %s was given back by sslh_backward or, under sslh_no_grad, by "
+                  "sslh_forward (sslh_keep, called before, keeps it to the end of the step)", op, input);
+}
+
 SSLH_I_FN int sslh_i_begin(sslh_ctx *c, const char *op, sslh_tensor **in, int n, int all_real) {
     int i;
     if (SSLH_I_BAD(c)) return 0;
     for (i = 0; i < n; i++) {
-        if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL", op, i + 1);
+        if (!in[i]) sslh_fail(c, SSLH_E_USAGE, "%s: input %d is NULL%s", op, i + 1, c->no_view);
         else if (in[i]->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: input %d belongs to another context", op, i + 1);
-        else if (!sslh_i_get_data(in[i]))
-            sslh_fail(c, SSLH_E_USAGE, "%s: the memory of input %d was given back after backward or sslh_no_grad (use "
-                      "sslh_keep)", op, i + 1);
+        else if (!sslh_i_get_data(in[i])) sslh_i_given_back(c, op, in[i], i + 1);
         else if (all_real && in[i]->type != SSLH_F32)
             sslh_fail(c, SSLH_E_SHAPE, "%s: input %d is an integer tensor, real values are needed", op, i + 1);
         if (SSLH_I_BAD(c)) return 0;
@@ -13894,6 +14063,7 @@ SSLH_I_FN sslh_tensor *sslh_i_end(sslh_ctx *c, const char *op, sslh_tensor **in,
 SSLH_I_FN sslh_real *sslh_i_grad(sslh_ctx *c, sslh_tensor *t, int *fresh) {
     *fresh = 0;
     if (SSLH_I_BAD(c) || !sslh_i_needs(c, t)) return NULL;
+    t->flags |= SSLH_I_REACHED;
     if (!t->grad) {
         size_t bytes = (t->count * sizeof(sslh_real) + SSLH_I_GRAD_HEAD + SSLH_I_ALIGN -
                         1) / SSLH_I_ALIGN * SSLH_I_ALIGN;
@@ -27590,6 +27760,7 @@ typedef struct sslh_i_found {
     int          height, width, channels;
     sslh_tensor *array;  /* persistent, or NULL */
     float       *sound;  /* (T,C) with T in count and C in channels, or NULL */
+    char        *file;   /* path of a file of one image, or NULL; set by sslh_i_load_file */
     int          rate;   /* of the sound: samples a second */
 } sslh_i_found;
 
@@ -27597,6 +27768,7 @@ SSLH_I_FN void sslh_i_found_free(sslh_ctx *c, sslh_i_found *f) {
     sslh_i_free(c, f->pixels);
     sslh_i_free(c, f->labels);
     sslh_i_free(c, f->sound);
+    sslh_i_free(c, f->file);
     if (f->array) sslh_i_free(c, sslh_i_get_data(f->array));
     sslh_i_free(c, f->array);
     memset(f, 0, sizeof *f);
@@ -31212,7 +31384,7 @@ SSLH_I_FN int sslh_i_field_get(sslh_ctx *c, const char *fn, const sslh_field *f,
 }
 
 /* Whether a field is one of the kinds that batches can be made of; an error names the field when it is not. */
-SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
+SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const char *fn, const sslh_field *f, int number) {
     int image = f->kind == SSLH_FIELD_IMAGE, audio = f->kind == SSLH_FIELD_AUDIO, label = f->kind == SSLH_FIELD_LABEL;
     const char *why = NULL;
     if (!image && !audio && !label && f->kind != SSLH_FIELD_TOKENS) why = "unknown kind";
@@ -31226,17 +31398,17 @@ SSLH_I_FN int sslh_i_field_ok(sslh_ctx *c, const sslh_field *f, int number) {
     else if (!image && !audio && (f->type != SSLH_I32 || f->int16)) why = "tokens and labels are SSLH_I32";
     else if (label && f->shape.ndim) why = "a label has shape ()";
     else if (f->classes < 0 || f->rate < 0) why = ".classes and .rate are at least 0";
-    if (why) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: field %d: %s", number, why);
+    if (why) sslh_fail(c, SSLH_E_USAGE, "%s: field %d: %s", fn, number, why);
     return !why;
 }
 
 /* Checks the labels of a field and counts their classes; 0 and an error when one cannot be the number of a class. */
-SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, sslh_field *f, int64_t count) {
+SSLH_I_FN int sslh_i_count_classes(sslh_ctx *c, const char *fn, sslh_field *f, int64_t count) {
     const int32_t *labels = (const int32_t *)f->values;
     for (int64_t i = 0; i < count; i++) {
         if (labels[i] < 0 || labels[i] == INT32_MAX || (f->names && labels[i] >= f->classes)) {
-            sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_fields: the label %d of sample %.0f is out of range",
-                      (int)labels[i], (double)i);
+            sslh_fail(c, SSLH_E_USAGE, "%s: the label %d of sample %.0f is out of range", fn, (int)labels[i],
+                      (double)i);
             return 0;
         }
         f->classes = SSLH_I_MAX(f->classes, labels[i] + 1);
@@ -31252,20 +31424,21 @@ SSLH_I_FN void sslh_i_label_by(sslh_data *d, int field) {
     d->class_names = d->field[field].names;
 }
 
-SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
+/* fn: the function that the caller has called. */
+SSLH_I_FN sslh_data sslh_i_data_from_fields(sslh_ctx *c, const char *fn, const sslh_field *fields, int n,
+                                            int64_t count) {
     sslh_data d = sslh_i_no_data(c);
     if (SSLH_I_BAD(c)) return d;
     if (!fields || n < 1 || n > 4 || count < 1 || count > INT32_MAX) {
-        sslh_fail(c, SSLH_E_USAGE,
-                  "sslh_data_from_fields: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", n,
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d fields with %.0f samples (1 to 4 fields, 1 to 2^31 - 1 samples)", fn, n,
                   (double)count);
         return d;
     }
     for (int i = 0; i < n; i++)
-        if (!sslh_i_field_ok(c, fields + i, i)) return d;
+        if (!sslh_i_field_ok(c, fn, fields + i, i)) return d;
     for (int i = 0; i < n; i++) {
         d.field[i] = fields[i];
-        if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, &d.field[i], count))
+        if (fields[i].kind == SSLH_FIELD_LABEL && !sslh_i_count_classes(c, fn, &d.field[i], count))
             return sslh_i_no_data(c);
     }
     d.fields = n;
@@ -31280,10 +31453,15 @@ SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, 
     return d;
 }
 
+SSLH_DEF sslh_data sslh_data_from_fields(sslh_ctx *c, const sslh_field *fields, int n, int64_t count) {
+    return sslh_i_data_from_fields(c, "sslh_data_from_fields", fields, n, count);
+}
+
 SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int64_t count, int height, int width,
                                          int channels, const int32_t *labels) {
     sslh_field f[2];
     memset(f, 0, sizeof f);
+    if (!pixels) sslh_fail(c, SSLH_E_USAGE, "sslh_data_from_images: the array of pixels is NULL");
     f[0].kind = SSLH_FIELD_IMAGE;
     f[0].type = SSLH_U8;
     f[0].shape = sslh_dim3(height, width, channels);
@@ -31292,7 +31470,12 @@ SSLH_DEF sslh_data sslh_data_from_images(sslh_ctx *c, const uint8_t *pixels, int
     f[1].type = SSLH_I32;
     f[1].values = labels;
     f[1].name = "class";
-    return sslh_data_from_fields(c, f, labels ? 2 : 1, count);
+    return sslh_i_data_from_fields(c, "sslh_data_from_images", f, labels ? 2 : 1, count);
+}
+
+SSLH_DEF const char *sslh_data_file(sslh_data d, int64_t index) {
+    if (SSLH_I_BAD(d.ctx) || !d.files || index < 0 || index >= d.count) return NULL;
+    return d.files[sslh_i_sample(&d, index)];
 }
 
 /* n samples of d: those in index, or from begin on when index is NULL. */
@@ -32266,6 +32449,23 @@ SSLH_I_FN const char **sslh_i_names_copy(sslh_ctx *c, const char *const *name, c
     return names;
 }
 
+/* The paths of all samples when each is a file of its own, else NULL. */
+SSLH_I_FN const char **sslh_i_parts_files(const sslh_i_parts *s) {
+    const char **name, **files = NULL;
+    size_t *length;
+    for (int i = 0; i < s->n; i++) if (!s->part[i].file) return NULL;
+    name = (const char **)sslh_i_alloc(s->c, (size_t)s->n * sizeof *name);
+    length = (size_t *)sslh_i_alloc(s->c, (size_t)s->n * sizeof *length);
+    for (int i = 0; name && length && i < s->n; i++) {
+        name[i] = s->part[i].file;
+        length[i] = strlen(name[i]);
+    }
+    if (name && length) files = sslh_i_names_copy(s->c, name, length, s->n);
+    sslh_i_free(s->c, (void *)name);
+    sslh_i_free(s->c, length);
+    return files;
+}
+
 /* Joins all parts. A single one is used as it is; grey images become colour when there are some in colour. */
 SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
     *all = s->part[0];
@@ -32274,6 +32474,7 @@ SSLH_I_FN int sslh_i_parts_join(sslh_i_parts *s, sslh_i_found *all) {
         return 1;
     }
     all->count = 0;
+    all->file = NULL; /* stays with its part */
     for (int i = 0; i < s->n; i++) {
         all->count += s->part[i].count;
         all->channels = SSLH_I_MAX(all->channels, s->part[i].channels);
@@ -32311,7 +32512,10 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
     sslh_i_found all;
     sslh_data d = sslh_i_no_data(s->c);
     memset(&all, 0, sizeof all);
+    const char **files = SSLH_I_BAD(s->c) || !s->n ? NULL : sslh_i_parts_files(s);
     if (!SSLH_I_BAD(s->c) && s->n && sslh_i_parts_join(s, &all)) {
+        sslh_i_free(s->c, all.file); /* of a single part; it is among the files */
+        all.file = NULL;
         d = sslh_data_from_images(s->c, all.pixels, all.count, all.height, all.width, all.channels, all.labels);
         if (s->names && d.classes > s->classes)
             sslh_fail(s->c, SSLH_E_FORMAT, "%s: the label %d occurs, but only %d classes are named", s->fn,
@@ -32326,6 +32530,8 @@ SSLH_I_FN sslh_data sslh_i_parts_finish(sslh_i_parts *s) {
             s->names = NULL;
         }
     }
+    if (d.count) d.files = files;
+    else sslh_i_free(s->c, (void *)files);
     sslh_i_parts_free(s);
     return d;
 }
@@ -32364,6 +32570,8 @@ SSLH_I_FN int sslh_i_load_file(void *to, const char *path, int wanted, int label
         if (r->gives == SSLH_I_GIVES_IMAGE) sslh_i_found_opaque(&found);
         if (label >= 0 && (found.labels = (int32_t *)sslh_i_alloc(c, sizeof *found.labels)) != NULL)
             *found.labels = label;
+        if (r->gives == SSLH_I_GIVES_IMAGE && (found.file = (char *)sslh_i_alloc(c, strlen(path) + 1)) != NULL)
+            memcpy(found.file, path, strlen(path));
         ok = sslh_i_parts_add(set, path, found);
     }
     sslh_i_source_close(&s);
@@ -34639,8 +34847,12 @@ SSLH_DEF void sslh_embed(sslh_net *net, const uint8_t *pixels, int n, int height
     int mode[SSLH_I_MAX_NETS], i, begin, h, w;
     if (out && n > 0 && !sslh_i_net_dead(net)) memset(out, 0, (size_t)n * (size_t)net->width * sizeof *out);
     if (sslh_i_net_bad(net)) return;
-    if (!pixels || !out || n < 1 || height < 1 || width < 1 || channels < 1) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d), or an array is NULL", n, height, width,
+    if (!pixels || !out) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: the array of %s is NULL", !pixels ? "pixels" : "results");
+        return;
+    }
+    if (n < 1 || height < 1 || width < 1 || channels < 1) {
+        sslh_fail(c, SSLH_E_USAGE, "sslh_embed: %d images of (%d,%d,%d): every number is at least 1", n, height, width,
                   channels);
         return;
     }
@@ -34832,42 +35044,104 @@ SSLH_I_FN int sslh_i_readable(sslh_ctx *c, const char *op, const sslh_tensor *t)
     if (SSLH_I_BAD(c)) return 0;
     if (!t || t->ctx != c) sslh_fail(c, SSLH_E_USAGE, "%s: the tensor is %s", op, t ? "of another context" : "NULL");
     else if (t->type != SSLH_F32) sslh_fail(c, SSLH_E_SHAPE, "%s: an integer tensor, real values are needed", op);
-    else if (!t->data)
-        sslh_fail(c, SSLH_E_USAGE, "%s: the memory of the tensor was given back after backward or sslh_no_grad (use "
-                  "sslh_keep)", op);
+    else if (!t->data) sslh_i_given_back(c, op, t, 0);
     return !SSLH_I_BAD(c);
 }
 
 /* [0,1] to a byte; NaN is black. */
 SSLH_I_FN uint8_t sslh_i_byte(double v) { return (uint8_t)(v >= 1 ? 255 : v > 0 ? (int)(v * 255.0 + 0.5) : 0); }
 
-/* n tiles (H,W,3) of bytes in a grid. */
-SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, int n, int h, int w,
-                            int columns, int zoom) {
+/* A sheet of n tiles (H,W,3) of bytes: where they stand, and what is written beside them. All in pixels. */
+typedef struct sslh_i_sheet {
+    const sslh_grid_desc *d;
+    int n, h, w, columns, rows, zoom, frame; /* frame: colour of a line around every tile, 0: none */
+    int gap, left, top, apart;               /* apart: between the originals and the other columns */
+    const char *const *scale;                /* NULL, or what stands below a bar from black to white: 3 texts */
+} sslh_i_sheet;
+
+#define SSLH_I_LINE 24 /* from one line of text to the next, at scale 2 */
+
+SSLH_I_FN int sslh_i_tile_x(const sslh_i_sheet *s, int column) {
+    return s->left + column * (s->w * s->zoom + s->gap) + (s->d->originals && column >= s->d->originals ? s->apart : 0);
+}
+SSLH_I_FN int sslh_i_tile_y(const sslh_i_sheet *s, int row) { return s->top + row * (s->h * s->zoom + s->gap); }
+
+/* Width of a text at scale 2. */
+SSLH_I_FN int sslh_i_text_width(const char *text) { return 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text); }
+
+/* A frame of this thickness around a tile, outside of it. */
+SSLH_I_FN void sslh_i_tile_frame(const sslh_i_sheet *s, sslh_i_canvas *v, int i, int thick, int colour) {
+    int x = sslh_i_tile_x(s, i % s->columns) - thick, y = sslh_i_tile_y(s, i / s->columns) - thick;
+    int w = s->w * s->zoom + 2 * thick, h = s->h * s->zoom + 2 * thick;
+    sslh_i_ink_bar(v, x, y, w, thick, colour);
+    sslh_i_ink_bar(v, x, y + h - thick, w, thick, colour);
+    sslh_i_ink_bar(v, x, y, thick, h, colour);
+    sslh_i_ink_bar(v, x + w - thick, y, thick, h, colour);
+}
+
+/* Title, heads, names of the rows, the scale. A head that is wider than its column, and than those without a head that
+   follow, is written small. */
+SSLH_I_FN void sslh_i_sheet_texts(const sslh_i_sheet *s, sslh_i_canvas *v) {
+    const sslh_grid_desc *d = s->d;
+    int i, end, scale, below = sslh_i_tile_y(s, s->rows) + s->gap;
+    if (d->title) sslh_i_write_text(v, 2 * s->gap, 2 * s->gap, 2, 1, SSLH_I_INK, d->title);
+    for (i = 0; d->heads && i < s->columns; i++) {
+        if (!d->heads[i]) continue;
+        for (end = i + 1; end < s->columns && !d->heads[end]; end++) {}
+        scale = sslh_i_text_width(d->heads[i]) <= (end == s->columns ? v->width : sslh_i_tile_x(s, end)) -
+                sslh_i_tile_x(s, i) ? 2 : 1;
+        sslh_i_write_text(v, sslh_i_tile_x(s, i), s->top - 8 - scale * SSLH_I_GLYPH_HEIGHT, scale, 0, SSLH_I_INK,
+                          d->heads[i]);
+    }
+    for (i = 0; d->rows && i < s->rows; i++)
+        sslh_i_write_text(v, 2 * s->gap, sslh_i_tile_y(s, i) + s->h * s->zoom / 2 - SSLH_I_GLYPH_HEIGHT, 2, 0,
+                          SSLH_I_INK, d->rows[i]);
+    if (!s->scale) return;
+    for (i = 0; i < 256; i++) sslh_i_ink_bar(v, s->left + i, below, 1, 12, i << 16 | i << 8 | i);
+    for (i = 0; i < 3; i++) {
+        int width = sslh_i_text_width(s->scale[i]) - 2;
+        sslh_i_write_text(v, s->left + (i == 0 ? 0 : i == 1 ? 128 - width / 2 : 256 - width), below + 18, 2, 0,
+                          SSLH_I_INK, s->scale[i]);
+    }
+}
+
+/* n tiles (H,W,3) of bytes as a sheet. */
+SSLH_I_FN void sslh_i_tiles(sslh_ctx *c, const char *op, const char *path, const uint8_t *tile, sslh_i_sheet s) {
     sslh_i_canvas v;
-    int64_t gap, margin, width;
-    int i, x, y, rows;
-    if (columns <= 0) /* about as wide as high, a little wider */
-        for (columns = 1; columns < n && (double)columns * (double)columns * (double)w < 1.3 * (double)n * (double)h;)
-            columns++;
-    if (columns > n) columns = n;
-    rows = (n - 1) / columns + 1;
-    width = (int64_t)columns * w;
-    if (zoom <= 0)
-        zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
-    gap = 2 + zoom / 4;
-    margin = 2 * gap;
-    if (!sslh_i_canvas_new(c, op, &v, 2 * margin + width * zoom + (columns - 1) * gap,
-                           2 * margin + (int64_t)rows * h * zoom + (rows - 1) * gap)) return;
-    for (i = 0; i < n; i++) {
-        int left = (int)(margin + (i % columns) * (w * zoom + gap)),
-            top = (int)(margin + (i / columns) * (h * zoom + gap));
-        for (y = 0; y < h * zoom; y++) {
+    const sslh_grid_desc *d = s.d;
+    int64_t width, height;
+    int i, x, y, names = 0;
+    s.columns = d->columns;
+    if (s.columns <= 0) /* about as wide as high, a little wider */
+        for (s.columns = 1; s.columns < s.n &&
+             (double)s.columns * (double)s.columns * (double)s.w < 1.3 * (double)s.n * (double)s.h;) s.columns++;
+    if (s.columns > s.n) s.columns = s.n;
+    s.rows = (s.n - 1) / s.columns + 1;
+    width = (int64_t)s.columns * s.w;
+    s.zoom = d->zoom;
+    if (s.zoom <= 0)
+        s.zoom = (int)SSLH_I_MAX((int64_t)1, SSLH_I_MIN((int64_t)24, (SSLH_I_PICTURE_WIDTH + width / 2) / width));
+    s.gap = (s.frame ? 6 : 2) + s.zoom / 4;
+    s.apart = 3 * s.gap;
+    for (i = 0; d->rows && i < s.rows; i++) names = SSLH_I_MAX(names, sslh_i_text_width(d->rows[i]));
+    s.left = 2 * s.gap + (names ? names + 8 : 0);
+    s.top = 2 * s.gap + (d->title ? SSLH_I_LINE + 6 : 0) + (d->heads ? SSLH_I_LINE : 0);
+    width = width * s.zoom + (int64_t)(s.columns - 1) * s.gap + s.left + 2 * s.gap + (d->originals ? s.apart : 0);
+    height = (int64_t)s.rows * s.h * s.zoom + (int64_t)(s.rows - 1) * s.gap + s.top + 2 * s.gap;
+    if (s.scale) height += SSLH_I_LINE + 18, width = SSLH_I_MAX(width, s.left + 256 + 2 * s.gap);
+    width = SSLH_I_MAX(width, SSLH_I_MIN(2000, 4 * s.gap + sslh_i_text_width(d->title)));
+    if (!sslh_i_canvas_new(c, op, &v, width, height)) return;
+    for (i = 0; i < s.n; i++) {
+        int left = sslh_i_tile_x(&s, i % s.columns), top = sslh_i_tile_y(&s, i / s.columns);
+        if (i % s.columns < d->originals) sslh_i_tile_frame(&s, &v, i, 2, sslh_i_colour(0));
+        else if (s.frame) sslh_i_tile_frame(&s, &v, i, 1, s.frame);
+        for (y = 0; y < s.h * s.zoom; y++) {
             uint8_t *o = v.rgb + ((size_t)(top + y) * (size_t)v.width + (size_t)left) * 3;
-            const uint8_t *p = tile + ((size_t)i * (size_t)h + (size_t)(y / zoom)) * (size_t)w * 3;
-            for (x = 0; x < w * zoom; x++) memcpy(o + 3 * x, p + 3 * (x / zoom), 3);
+            const uint8_t *p = tile + ((size_t)i * (size_t)s.h + (size_t)(y / s.zoom)) * (size_t)s.w * 3;
+            for (x = 0; x < s.w * s.zoom; x++) memcpy(o + 3 * x, p + 3 * (x / s.zoom), 3);
         }
     }
+    sslh_i_sheet_texts(&s, &v);
     sslh_i_canvas_save(c, path, &v);
 }
 
@@ -34882,36 +35156,64 @@ SSLH_I_FN uint8_t *sslh_i_tiles_new(sslh_ctx *c, const char *op, int n, int h, i
     return (uint8_t *)sslh_i_alloc(c, bytes);
 }
 
-SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom) {
+/* The grid under the name of the function that was called. */
+SSLH_I_FN void sslh_i_grid(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *images,
+                           const sslh_grid_desc *d) {
+    sslh_i_sheet s;
     uint8_t *tile;
     size_t i, pixels, channels;
     int k;
     char text[96];
-    if (!sslh_i_readable(c, "sslh_picture_grid", images)) return;
-    if (!sslh_i_option_ok(c, "sslh_picture_grid", "columns", columns, 1, INT_MAX) ||
-        !sslh_i_option_ok(c, "sslh_picture_grid", "zoom", zoom, 1, 1000)) return;
+    if (!sslh_i_readable(c, op, images)) return;
+    if (!sslh_i_option_ok(c, op, "columns", d->columns, 1, INT_MAX) ||
+        !sslh_i_option_ok(c, op, "zoom", d->zoom, 1, 1000) ||
+        !sslh_i_option_ok(c, op, "originals", d->originals, 1, INT_MAX)) return;
     if (images->ndim != 4 || images->shape[3] > 4) {
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_grid: %s: images are (N,H,W,C) with 1 to 4 channels",
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: images are (N,H,W,C) with 1 to 4 channels", op,
                   sslh_i_str(text, sizeof text, sslh_shape_of(images)));
         return;
     }
-    tile = sslh_i_tiles_new(c, "sslh_picture_grid", images->shape[0], images->shape[1], images->shape[2]);
+    if ((d->rows || d->heads) && !d->columns) {
+        sslh_fail(c, SSLH_E_USAGE, "%s: .rows and .heads need .columns: how many names are read depends on it", op);
+        return;
+    }
+    tile = sslh_i_tiles_new(c, op, images->shape[0], images->shape[1], images->shape[2]);
     if (!tile) return;
     channels = (size_t)images->shape[3];
     pixels = images->count / channels;
     for (i = 0; i < pixels; i++)
         for (k = 0; k < 3; k++)
             tile[3 * i + (size_t)k] = sslh_i_byte((double)images->data[i * channels + (channels >= 3 ? (size_t)k : 0)]);
-    sslh_i_tiles(c, "sslh_picture_grid", path, tile, images->shape[0], images->shape[1], images->shape[2], columns,
-                 zoom);
+    memset(&s, 0, sizeof s);
+    s.d = d;
+    s.n = images->shape[0];
+    s.h = images->shape[1];
+    s.w = images->shape[2];
+    sslh_i_tiles(c, op, path, tile, s);
     sslh_i_free(c, tile);
 }
 
+SSLH_DEF void sslh_picture_grid_ex(sslh_ctx *c, const char *path, const sslh_tensor *images, sslh_grid_desc desc) {
+    sslh_i_grid(c, "sslh_picture_grid_ex", path, images, &desc);
+}
+
+SSLH_DEF void sslh_picture_grid(sslh_ctx *c, const char *path, const sslh_tensor *images, int columns, int zoom) {
+    sslh_grid_desc d;
+    memset(&d, 0, sizeof d);
+    d.columns = columns;
+    d.zoom = zoom;
+    sslh_i_grid(c, "sslh_picture_grid", path, images, &d);
+}
+
 SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_tensor *weight, int zoom) {
+    const char *names[3];
+    sslh_grid_desc d;
+    sslh_i_sheet s;
     uint8_t *tile;
-    size_t i, o, k, values;
+    double most = 0;
+    size_t i, k, pixels;
     int n, h = 0, w = 0, channels = 0;
-    char text[96];
+    char text[96], end[2][48];
     if (!sslh_i_readable(c, "sslh_picture_filters", weight)) return;
     n = weight->ndim > 0 ? weight->shape[0] : 0;
     if (weight->ndim == 4) {
@@ -34933,22 +35235,38 @@ SSLH_DEF void sslh_picture_filters(sslh_ctx *c, const char *path, const sslh_ten
     }
     tile = sslh_i_tiles_new(c, "sslh_picture_filters", n, h, w);
     if (!tile) return;
-    values = (size_t)h * (size_t)w * (size_t)channels;
-    for (o = 0; o < (size_t)n; o++) {
-        const sslh_real *p = weight->data + o * values;
-        double lo = (double)p[0], hi = lo, range;
-        for (i = 1; i < values; i++) {
-            if ((double)p[i] < lo) lo = (double)p[i];
-            if ((double)p[i] > hi) hi = (double)p[i];
-        }
-        range = hi > lo ? hi - lo : 1;
-        for (i = 0; i < (size_t)h * (size_t)w; i++)
-            for (k = 0; k < 3; k++)
-                tile[(o * (size_t)h * (size_t)w + i) * 3 + k] =
-                    sslh_i_byte(((double)p[i * (size_t)channels + (channels == 3 ? k : 0)] - lo) / range);
+    pixels = (size_t)n * (size_t)h * (size_t)w;
+    for (i = 0; i < weight->count; i++) { /* NaN and Inf have no place on a scale */
+        double a = fabs((double)weight->data[i]);
+        if (a - a == 0 && a > most) most = a;
     }
-    sslh_i_tiles(c, "sslh_picture_filters", path, tile, n, h, w, 0,
-                 zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w)));
+    for (i = 0; i < pixels; i++)
+        for (k = 0; k < 3; k++) {
+            double v = (double)weight->data[i * (size_t)channels + (channels == 3 ? k : 0)];
+            tile[3 * i + k] = sslh_i_byte(0.5 + (most > 0 ? 0.5 * v / most : 0));
+        }
+    for (i = 0; i < 2; i++) {
+        size_t used = 0;
+        double v = most > 0 ? most : 1;
+        int power = 0;
+        for (; v >= 1000; power++) v /= 10;
+        for (; v < 0.01; power--) v *= 10;
+        sslh_i_append_fixed(end[i], sizeof end[i], &used, i ? v : -v, v >= 100 ? 0 : v >= 1 ? 2 : 3);
+        if (power) sslh_i_append(end[i], sizeof end[i], &used, "e%d", power);
+    }
+    names[0] = end[0];
+    names[1] = "0";
+    names[2] = end[1];
+    memset(&d, 0, sizeof d);
+    d.zoom = zoom > 0 ? zoom : SSLH_I_MAX(1, 60 / SSLH_I_MAX(h, w));
+    memset(&s, 0, sizeof s);
+    s.d = &d;
+    s.n = n;
+    s.h = h;
+    s.w = w;
+    s.frame = 0x9a9a9a;
+    s.scale = names;
+    sslh_i_tiles(c, "sslh_picture_filters", path, tile, s);
     sslh_i_free(c, tile);
 }
 
@@ -34965,17 +35283,26 @@ SSLH_I_FN int sslh_i_finite2(const sslh_real *p) {
     return (double)p[0] - (double)p[0] == 0 && (double)p[1] - (double)p[1] == 0;
 }
 
-SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
-                                   int classes, const char *const *names) {
-    const int SIDE = 720, MARGIN = 24, LINE = 24;
+/* Title on the first line, the name of the upward axis on the next, over its upper end; the other below, at the end of
+   its axis. */
+SSLH_I_FN void sslh_i_plot_texts(sslh_i_canvas *v, const sslh_plot_desc *d, int left, int top, int right, int bottom) {
+    sslh_i_write_text(v, left, top - (d->y ? 2 : 1) * SSLH_I_LINE - 6, 2, 1, SSLH_I_INK, d->title);
+    sslh_i_write_text(v, left, top - SSLH_I_LINE, 2, 0, SSLH_I_INK, d->y);
+    sslh_i_write_text(v, SSLH_I_MAX(0, right - sslh_i_text_width(d->x)), bottom, 2, 0, SSLH_I_INK, d->x);
+}
+
+SSLH_I_FN void sslh_i_scatter(sslh_ctx *c, const char *op, const char *path, const sslh_tensor *points,
+                              const int32_t *labels, int classes, const sslh_plot_desc *d) {
+    const int SIDE = 720, MARGIN = 24, LINE = SSLH_I_LINE;
+    const char *const *names = d->names;
     sslh_i_canvas v;
     double lo[2] = {0, 0}, hi[2] = {0, 0}, middle[2], range, radius;
-    int i, k, n, any = 0, legend, shown;
-    if (!sslh_i_readable(c, "sslh_picture_scatter", points)) return;
-    if (!sslh_i_option_ok(c, "sslh_picture_scatter", "classes", classes, 1, INT_MAX)) return;
+    int i, k, n, any = 0, legend, shown, top;
+    if (!sslh_i_readable(c, op, points)) return;
+    if (!sslh_i_option_ok(c, op, "classes", classes, 1, INT_MAX)) return;
     if (points->ndim != 2 || points->shape[1] != 2) {
         char text[96];
-        sslh_fail(c, SSLH_E_SHAPE, "sslh_picture_scatter: %s: points are (n,2)",
+        sslh_fail(c, SSLH_E_SHAPE, "%s: %s: points are (n,2)", op,
                   sslh_i_str(text, sizeof text, sslh_shape_of(points)));
         return;
     }
@@ -34998,15 +35325,17 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     for (k = 0; k < 2; k++) middle[k] = lo[k] + (hi[k] - lo[k]) / 2;
     shown = labels ? SSLH_I_MIN(classes, SIDE / LINE) : 0;
     legend = shown ? sslh_i_legend_width(names, shown) : 0;
-    if (!sslh_i_canvas_new(c, "sslh_picture_scatter", &v, SIDE + 2 * MARGIN + legend, SIDE + 2 * MARGIN)) return;
-    sslh_i_ink_bar(&v, MARGIN, MARGIN, SIDE, 1, SSLH_I_FAINT);
-    sslh_i_ink_bar(&v, MARGIN, MARGIN + SIDE - 1, SIDE, 1, SSLH_I_FAINT);
-    sslh_i_ink_bar(&v, MARGIN, MARGIN, 1, SIDE, SSLH_I_FAINT);
-    sslh_i_ink_bar(&v, MARGIN + SIDE - 1, MARGIN, 1, SIDE, SSLH_I_FAINT);
+    top = MARGIN + (d->title ? LINE + 6 : 0) + (d->y ? LINE : 0);
+    if (!sslh_i_canvas_new(c, op, &v, SIDE + 2 * MARGIN + legend, top + SIDE + MARGIN + (d->x ? LINE : 0))) return;
+    sslh_i_ink_bar(&v, MARGIN, top, SIDE, 1, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN, top + SIDE - 1, SIDE, 1, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN, top, 1, SIDE, SSLH_I_FAINT);
+    sslh_i_ink_bar(&v, MARGIN + SIDE - 1, top, 1, SIDE, SSLH_I_FAINT);
+    sslh_i_plot_texts(&v, d, MARGIN, top, MARGIN + SIDE, top + SIDE + 8);
     radius = n <= 300 ? 5.0 : n <= 1000 ? 4.0 : n <= 3000 ? 3.0 : n <= 10000 ? 2.2 : 1.5;
     for (i = 0; i < n; i++) {
         const sslh_real *p = points->data + 2 * (size_t)i;
-        double x = (double)MARGIN + 0.5 * SIDE, y = x, unit = (SIDE - 40) / range;
+        double x = (double)MARGIN + 0.5 * SIDE, y = (double)top + 0.5 * SIDE, unit = (SIDE - 40) / range;
         if (!sslh_i_finite2(p)) continue;
         x = x + ((double)p[0] - middle[0]) * unit;
         y = y - ((double)p[1] - middle[1]) * unit;
@@ -35015,12 +35344,25 @@ SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_ten
     }
     for (i = 0; i < shown; i++) {
         char number[32];
-        int y = MARGIN + i * LINE;
+        int y = top + i * LINE;
         snprintf(number, sizeof number, "%d", i);
         sslh_i_ink_dot(&v, MARGIN + SIDE + 18, y + 7, 6, sslh_i_colour(i), 255);
         sslh_i_write_text(&v, MARGIN + SIDE + 32, y, 2, 0, SSLH_I_INK, names && names[i] ? names[i] : number);
     }
     sslh_i_canvas_save(c, path, &v);
+}
+
+SSLH_DEF void sslh_picture_scatter_ex(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                      int classes, sslh_plot_desc desc) {
+    sslh_i_scatter(c, "sslh_picture_scatter_ex", path, points, labels, classes, &desc);
+}
+
+SSLH_DEF void sslh_picture_scatter(sslh_ctx *c, const char *path, const sslh_tensor *points, const int32_t *labels,
+                                   int classes, const char *const *names) {
+    sslh_plot_desc d;
+    memset(&d, 0, sizeof d);
+    d.names = names;
+    sslh_i_scatter(c, "sslh_picture_scatter", path, points, labels, classes, &d);
 }
 
 /* --- curves ------------------------------------------------------------------------------------------------------- */
@@ -35068,9 +35410,10 @@ SSLH_I_FN void sslh_i_curves_range(const float *values, size_t count, double *le
     *least = lo;
     *most = hi;
 }
-SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
-                                  const char *const *names, const char *title) {
+SSLH_I_FN void sslh_i_curves(sslh_ctx *c, const char *op, const char *path, const float *values, int curves, int n,
+                             const sslh_plot_desc *d) {
     const int WIDTH = 720, HEIGHT = 400, TOP = 28, RIGHT = 28, BOTTOM = 48;
+    const char *const *names = d->names;
     sslh_i_canvas v;
     uint8_t *mask;
     double lo = 0, hi = 1, xlo = n == 1 ? 0.5 : 1, xhi = n == 1 ? 1.5 : n, step, tick;
@@ -35080,8 +35423,8 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     size_t k;
     if (SSLH_I_BAD(c)) return;
     if (!values || curves < 1 || n < 1 || curves > 100000) {
-        sslh_fail(c, SSLH_E_USAGE, "sslh_picture_curves: %d curves of %d values: both must be at least 1 and the "
-                  "values not NULL", curves, n);
+        sslh_fail(c, SSLH_E_USAGE, "%s: %d curves of %d values: both must be at least 1 and the values not NULL", op,
+                  curves, n);
         return;
     }
     sslh_i_curves_range(values, (size_t)curves * (size_t)n, &lo, &hi);
@@ -35092,8 +35435,9 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
         sslh_i_tick(text, sizeof text, lo + i * step, step);
         left = SSLH_I_MAX(left, 26 + 2 * SSLH_I_GLYPH_WIDTH * sslh_i_text_length(text));
     }
-    top = TOP + (title ? 30 : 0);
-    if (!sslh_i_canvas_new(c, "sslh_picture_curves", &v, left + WIDTH + RIGHT + legend, top + HEIGHT + BOTTOM)) return;
+    top = TOP + (d->title ? SSLH_I_LINE + 6 : 0) + (d->y ? SSLH_I_LINE : 0);
+    if (!sslh_i_canvas_new(c, op, &v, left + WIDTH + RIGHT + legend,
+                           top + HEIGHT + BOTTOM + (d->x ? SSLH_I_LINE : 0))) return;
     mask = (uint8_t *)sslh_i_alloc(c, (size_t)v.width * (size_t)v.height);
     if (!mask) {
         sslh_i_free(c, v.rgb);
@@ -35120,7 +35464,7 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     }
     sslh_i_ink_bar(&v, left, top + HEIGHT, WIDTH + 1, 1, SSLH_I_INK);
     sslh_i_ink_bar(&v, left, top, 1, HEIGHT, SSLH_I_INK);
-    sslh_i_write_text(&v, left, TOP - 6, 2, 1, SSLH_I_INK, title);
+    sslh_i_plot_texts(&v, d, left, top, left + WIDTH, top + HEIGHT + 12 + SSLH_I_LINE);
     for (j = 0; j < curves; j++) {
         const float *y = values + (size_t)j * (size_t)n;
         double px = 0, py = 0;
@@ -35147,6 +35491,20 @@ SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *va
     }
     sslh_i_free(c, mask);
     sslh_i_canvas_save(c, path, &v);
+}
+
+SSLH_DEF void sslh_picture_curves_ex(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                     sslh_plot_desc desc) {
+    sslh_i_curves(c, "sslh_picture_curves_ex", path, values, curves, n, &desc);
+}
+
+SSLH_DEF void sslh_picture_curves(sslh_ctx *c, const char *path, const float *values, int curves, int n,
+                                  const char *const *names, const char *title) {
+    sslh_plot_desc d;
+    memset(&d, 0, sizeof d);
+    d.names = names;
+    d.title = title;
+    sslh_i_curves(c, "sslh_picture_curves", path, values, curves, n, &d);
 }
 
 /* --- principal components ----------------------------------------------------------------------------------------- */

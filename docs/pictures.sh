@@ -20,6 +20,7 @@ cp "$out/views.png" docs/img/simclr_views.png
 cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
 cp "$out/loss.png" docs/img/simclr_loss.png
 cp "$out/filters.png" docs/img/simclr_filters.png
+cp "$out/neighbours.png" docs/img/simclr_neighbours.png
 cp "$out/moco_neighbours.png" docs/img/moco_neighbours.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
 cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png

@@ -286,16 +286,33 @@ static SOME_EXAMPLES void check_output(sslh_ctx *c, const char *option, const ch
     } else if (path) sslh_fail(c, SSLH_E_FILE, "%s %s: cannot be written: %s", option, path, strerror(errno));
 }
 
+/* What was loaded, in a line: sizes, split, classes. */
+static void data_said(sslh_data train, sslh_data test, int held_out) {
+    int i;
+    printf("%ld training and %ld test images%s, %d x %d, %s", (long)train.count, (long)test.count,
+           held_out ? " (held out)" : "", train.height, train.width, train.channels == 1 ? "grey" : "colour");
+    if (!train.labels) printf(", no labels");
+    else printf(", %d classes", train.classes);
+    for (i = 0; train.class_names && i < train.classes && i < 10; i++) printf("%s%s", i ? ", " : ": ", train.class_names[i]);
+    printf("%s\n", train.class_names && train.classes > 10 ? " .." : "");
+    fflush(stdout);
+}
+
 /* Loads training and test images as --data and --test say. */
 static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data *train, sslh_data *test) {
     char folder[1024], path[1200];
     const char *root = getenv("SSLH_DATA");
-    int i, n = 0, size = o->size;
+    int i, n = 0, size = o->size, held_out = 0;
     const char *data = o->data ? o->data : "examples/data";
     snprintf(folder, sizeof folder, "%s", data);
-    if (!strchr(data, '/') && !strchr(data, '.')) { /* a bare name: a set in SSLH_DATA */
+    if (o->data && !strpbrk(data, "/\\") && !folder_exists(data) && !file_exists(data)) { /* a set in SSLH_DATA */
         snprintf(folder, sizeof folder, "%s/%s", root ? root : "../shared/data", data);
+        if (!folder_exists(folder) && !file_exists(folder))
+            sslh_fail(c, SSLH_E_FILE, "--data %s: there is no such folder or file here, and %s", data,
+                      root ? "no set of this name in the folder that SSLH_DATA names"
+                           : "the variable SSLH_DATA names no folder of sets");
     }
+    stop_on_error(c);
     memset(test, 0, sizeof *test);
     snprintf(path, sizeof path, "%s/train", folder);
     if (folder_exists(path)) { /* sheets, or class folders */
@@ -320,6 +337,7 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     } else *train = load_at(c, folder, &size);
     if (o->test) *test = load_at(c, o->test, &size);
     if (!test->count && !sslh_error(c)) { /* none given */
+        held_out = 1;
         split_tenth(c, o->seed, train, test);
     }
     if (o->smoke && !sslh_error(c)) {
@@ -328,30 +346,44 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     }
     if (o->images && !sslh_error(c) && train->count > o->images) *train = sslh_data_range(*train, 0, o->images);
     stop_on_error(c);
+    if (o->data) data_said(*train, *test, held_out);
 }
 
-/* Rows of a sheet of neighbours: each a test image and the training images with the most similar features (cosine). */
-enum { NEIGHBOUR_ROWS = 8, NEIGHBOURS = 7 };
+/* A sheet of neighbours: test images, each with the training images that have the most similar features (cosine) and,
+   in the row below, the most similar pixels: what the features add is what the first row shows and the second does
+   not. The test images are spread over the whole set. */
+enum { ASKED = 5, NEIGHBOURS = 8 };
 static SOME_EXAMPLES void picture_neighbours(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test,
-                                             const char *path) {
+                                             const char *path, const char *title) {
+    static const char *const rows[2 * ASKED] = {"features", "pixels", "features", "pixels", "features",
+                                                "pixels",   "features", "pixels", "features", "pixels"};
+    static const char *const heads[1 + NEIGHBOURS] = {"original", "most similar of the training set, from left to right"};
+    sslh_grid_desc g = {0};
     sslh_feature_desc f = {0};
-    sslh_data asked = sslh_data_range(test, 0, test.count < NEIGHBOUR_ROWS ? test.count : NEIGHBOUR_ROWS);
-    sslh_tensor *known, *q, *image[1 + NEIGHBOURS], *row[NEIGHBOUR_ROWS];
+    int32_t chosen[ASKED];
+    sslh_tensor *q[2], *image[1 + NEIGHBOURS], *row[2 * ASKED];
+    sslh_data asked;
     sslh_batch b;
-    int i, k, n = (int)asked.count;
+    int i, k, way, n = (int)(test.count < ASKED ? test.count : ASKED);
+    int shown = (int)(train.count < NEIGHBOURS ? train.count : NEIGHBOURS);
     if (sslh_error(c)) return;
-    known = sslh_l2_normalize(c, sslh_features(c, encoder, train, f), 0);                      /* (count,D) */
-    q = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_features(c, encoder, asked, f), 0), known, 0, 1); /* (n,count) */
+    for (i = 0; i < n; i++) chosen[i] = (int32_t)(i * test.count / n);
+    asked = sslh_data_pick(test, chosen, n);
+    for (way = 0; way < 2; way++) {
+        sslh_net *net = way ? NULL : encoder; /* NULL: raw pixels */
+        sslh_tensor *known = sslh_l2_normalize(c, sslh_features(c, net, train, f), 0); /* (count,D) */
+        q[way] = sslh_matmul_ex(c, sslh_l2_normalize(c, sslh_features(c, net, asked, f), 0), known, 0, 1); /* (n,count) */
+    }
     memset(&b, 0, sizeof b);
-    for (i = 0; i < n && !sslh_error(c); i++) {
-        int32_t at = i;
-        float *s = (float *)q->data + (size_t)i * (size_t)train.count;
+    for (i = 0; i < 2 * n && !sslh_error(c); i++) {
+        int32_t at = i / 2;
+        float *s = (float *)q[i % 2]->data + (size_t)at * (size_t)train.count;
         b.index = &at;
         b.count = 1;
         b.data = asked;
         image[0] = sslh_batch_images(c, b); /* (1,H,W,C) */
         b.data = train;
-        for (k = 1; k <= NEIGHBOURS; k++) {
+        for (k = 1; k <= shown; k++) {
             int64_t j;
             at = 0;
             for (j = 1; j < train.count; j++)
@@ -359,9 +391,52 @@ static SOME_EXAMPLES void picture_neighbours(sslh_ctx *c, sslh_net *encoder, ssl
             s[at] = -2; /* taken */
             image[k] = sslh_batch_images(c, b);
         }
-        row[i] = sslh_concat(c, image, 1 + NEIGHBOURS, 0); /* (8,H,W,C) */
+        row[i] = sslh_concat(c, image, 1 + shown, 0); /* (9,H,W,C) */
     }
-    sslh_picture_grid(c, path, sslh_concat(c, row, n, 0), 1 + NEIGHBOURS, 0);
+    g.columns = 1 + shown;
+    g.originals = 1;
+    g.title = title;
+    g.rows = rows;
+    g.heads = heads;
+    sslh_picture_grid_ex(c, path, sslh_concat(c, row, 2 * n, 0), g);
+}
+
+/* A sheet of views: each row an image and seven views of it. */
+static SOME_EXAMPLES void picture_views(sslh_ctx *c, sslh_data data, sslh_recipe recipe, const char *path,
+                                        const char *title) {
+    static const char *const heads[8] = {"original", "views of it, as the method sees them"};
+    static const int by_image[5] = {1, 0, 2, 3, 4};
+    sslh_grid_desc g = {0};
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    sslh_tensor *column[8], *grid;
+    int v;
+    ld.batch = (int)(data.count < 8 ? data.count : 8);
+    ld.in_order = 1;
+    if (!sslh_next_batch(sslh_loader_new(c, data, ld), &batch)) return;
+    column[0] = sslh_batch_images(c, batch);
+    for (v = 1; v < 8; v++) column[v] = sslh_views(c, batch, recipe, v);
+    grid = sslh_concat(c, column, 8, 0); /* (8 views, n images, ..) -> images first */
+    grid = sslh_reshape(c, grid, sslh_dim5(8, batch.count, data.height, data.width, data.channels));
+    grid = sslh_permute(c, grid, by_image);
+    g.columns = 8;
+    g.originals = 1;
+    g.title = title;
+    g.heads = heads;
+    sslh_picture_grid_ex(c, path, sslh_reshape(c, grid, sslh_dim4(8 * batch.count, data.height, data.width,
+                                                                  data.channels)), g);
+}
+
+/* A sheet whose rows have names, one column for each image of a batch: every sheet of the examples has the order
+   original, seen, rebuilt. */
+static SOME_EXAMPLES void picture_rows(sslh_ctx *c, const char *path, sslh_tensor **row, int rows,
+                                       const char *const *names, const char *title) {
+    sslh_grid_desc g = {0};
+    if (sslh_error(c)) return;
+    g.columns = row[0]->shape[0];
+    g.rows = names;
+    g.title = title;
+    sslh_picture_grid_ex(c, path, sslh_concat(c, row, rows, 0), g);
 }
 
 /* "out/name" in a buffer of the caller's. */

@@ -889,6 +889,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_data_match_classes, add_data(w, sslh_data_match_classes(d[0], d[1])))
     ROW(sslh_data_join, add_data(w, sslh_data_join(d[0], d[1])))
     ROW(sslh_data_mean_std, float mean[4]; float std[4]; sslh_data_mean_std(d[0], dice(5) ? mean : NULL, dice(5) ? std : NULL))
+    ROW(sslh_data_file, sslh_data_file(d[0], dice(2) ? 0 : i[0]))
     ROW(sslh_data_image, uint8_t *p = (uint8_t *)malloc(8 * 8 * 4); sslh_data_image(d[0], dice(2) ? 1 : i[0], dice(5) ? p : NULL); free(p))
     ROW(sslh_loader_new, sslh_loader_desc e; memset(&e, 0, sizeof e); e.batch = i[0]; e.in_order = dice(2); e.epochs = zeros_mostly();
         e.keep_last = dice(2); e.no_ahead = dice(2); add_loader(w, sslh_loader_new(c, d[0], e)))
@@ -1006,9 +1007,13 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_uniformity, sslh_uniformity(c, T(0)))
     /* pictures */
     ROW(sslh_picture_grid, sslh_picture_grid(c, target, T(0), i[0], k[0]))
+    ROW(sslh_picture_grid_ex, const char *const named[3] = {"a", NULL, long_text}; sslh_grid_desc e; memset(&e, 0, sizeof e); e.columns = i[0]; e.zoom = i[1] % 9; e.originals = i[2] % 4; e.title = text[0];
+        if (e.columns >= 1 && e.columns <= 3) e.heads = dice(3) ? named : NULL; if (t[0] && e.columns >= 1 && t[0]->shape[0] <= 3) e.rows = dice(3) ? named : NULL; sslh_picture_grid_ex(c, target, T(0), e))
     ROW(sslh_picture_filters, sslh_picture_filters(c, target, T(0), dice(2) ? 0 : i[0]))
     ROW(sslh_picture_scatter, const char *const labelled[3] = {"a", NULL, long_text}; sslh_picture_scatter(c, target, T(0), t[0] && t[0]->shape[0] <= 8 && dice(3) ? labels : NULL,
         dice(2) ? 0 : dice(2) ? 3 : i[0] > 3 ? 3 : i[0], dice(2) ? labelled : NULL))
+    ROW(sslh_picture_scatter_ex, sslh_plot_desc e; memset(&e, 0, sizeof e); e.title = text[0]; e.x = text[0]; e.y = long_text; sslh_picture_scatter_ex(c, target, T(0), NULL, dice(2) ? 0 : i[0], e))
+    ROW(sslh_picture_curves_ex, sslh_plot_desc e; memset(&e, 0, sizeof e); e.y = text[0]; e.x = long_text; sslh_picture_curves_ex(c, target, dice(6) ? reals : NULL, k[0], k[1], e))
     ROW(sslh_picture_curves, const char *const labelled[4] = {"a", NULL, long_text, ""}; sslh_picture_curves(c, target, dice(6) ? reals : NULL, k[0], k[1], dice(2) ? labelled : NULL, text[0]))
     ROW(sslh_pca, K(sslh_pca(c, T(0), dice(2) ? 2 : i[0])))
     ROW(sslh_tsne, sslh_tsne_desc e; memset(&e, 0, sizeof e); e.perplexity = zeros_mostly_real(); e.iterations = dice(2) ? 3 : few(); if (!e.iterations) e.iterations = 2;

@@ -128,6 +128,12 @@ static void folders(void) {
               d.class_names[1]);
         CHECK(p[0] == 30 && p[1] == 31 && p[18] == 10 && p[19] == 10 && p[20] == 10 && p[36] == 20 && p[54] == 1,
               "pixels, grey made colour");
+        const int32_t last[2] = {3, 0};
+        sslh_data two = sslh_data_pick(d, last, 2);
+        const char *files[3] = {sslh_data_file(d, 0), sslh_data_file(two, 0), sslh_data_file(two, 1)};
+        CHECK(files[0] && strstr(files[0], "classes/cat/z.png") && files[1] && strstr(files[1], "classes/dog/c.pgm") &&
+              files[2] == files[0], "files %s %s", files[0] ? files[0] : "-", files[1] ? files[1] : "-");
+        CHECK(!sslh_data_file(two, 2) && !sslh_data_file(d, -1), "no file outside of the set");
     }
     size_t before = sslh_query(c).bytes;
     put_png(c, "classes/dog/d.png", 0, 3, 2, 1);

@@ -52,15 +52,97 @@ static void grid(void) {
     sslh_destroy(c);
 }
 
+/* How many pixels of a colour lie in the rows y0 .. y1-1 and columns x0 .. x1-1. */
+static int count_in(const uint8_t *p, int w, int x0, int x1, int y0, int y1, int colour) {
+    int x, y, n = 0;
+    for (y = y0; y < y1; y++)
+        for (x = x0; x < x1; x++) n += count_colour(p + 3 * (y * w + x), 1, 1, colour);
+    return n;
+}
+
+/* A sheet with names: where they are, and that the originals are framed and stand apart. */
+static void sheet(void) {
+    sslh_ctx *c = context(1);
+    static const char *const rows[2] = {"seen", "rebuilt"}, *const heads[3] = {"one", NULL, "far too long a head"};
+    sslh_grid_desc d;
+    int h = 0, w = 0, plain_w = 0, plain_h = 0, left = 2 * 7 * 12 / 2;
+    const uint8_t *p;
+    sslh_tensor *x = sslh_full(c, sslh_dim4(6, 2, 2, 1), 0.5f);
+    sslh_picture_grid(c, FILE_NAME, x, 3, 10);
+    p = back(c, &plain_h, &plain_w);
+    memset(&d, 0, sizeof d);
+    d.columns = 3, d.zoom = 10;
+    sslh_picture_grid_ex(c, FILE_NAME, x, d);
+    p = back(c, &h, &w);
+    CHECK(h == plain_h && w == plain_w, "without names the same picture: %d x %d", w, h);
+    d.rows = rows, d.heads = heads, d.originals = 1, d.title = "title";
+    sslh_picture_grid_ex(c, FILE_NAME, x, d);
+    p = back(c, &h, &w);
+    CHECK(w == plain_w + left + 8 + 12 && h == plain_h + 30 + 24, "%d x %d beside %d x %d", w, h, plain_w, plain_h);
+    if (p) {
+        int ink = 0x333333, frame = 0x1f77b4, at = 8 + left + 8; /* margin, names, room */
+        CHECK(count_in(p, w, 0, w, 0, 30, ink) > 40, "a title");
+        CHECK(count_in(p, w, 0, at - 2, 62, 82, ink) > 40 && count_in(p, w, 0, at - 2, 86, 106, ink) > 40, "both rows have names");
+        CHECK(count_in(p, w, 0, at - 2, 30, 60, ink) == 0, "no name above them");
+        CHECK(count_in(p, w, at, at + 20, 36, 60, ink) > 10 && count_in(p, w, at + 24 + 12, w, 36, 60, ink) > 10, "heads");
+        CHECK(count_colour(p, h, w, frame) == 2 * 4 * 2 * 22, "two frames: %d", count_colour(p, h, w, frame));
+        CHECK(count_in(p, w, at - 2, at + 22, 0, h, frame) == 2 * 4 * 2 * 22, "around the first column");
+        CHECK(count_in(p, w, at + 22, at + 36, 60, h, 0xffffff) == 14 * (h - 60), "which stands apart");
+    }
+    d.columns = 0;
+    sslh_picture_grid_ex(c, FILE_NAME, x, d);
+    CHECK_ERROR(c, "sslh_picture_grid_ex: .rows and .heads need .columns");
+    d.columns = 3, d.originals = -1, x = sslh_full(c, sslh_dim4(6, 2, 2, 1), 0.5f);
+    sslh_picture_grid_ex(c, FILE_NAME, x, d);
+    CHECK_ERROR(c, "sslh_picture_grid_ex: .originals is -1");
+    sslh_destroy(c);
+}
+
+/* Titles and names of axes make room for themselves and are there. */
+static void plots(void) {
+    sslh_ctx *c = context(1);
+    static const float v[4] = {3, 2, 1, 0.5f};
+    sslh_tensor *x = sslh_normal(c, sslh_dim2(9, 2), 0, 1);
+    int kind, h[2], w[2], with;
+    for (kind = 0; kind < 2; kind++) {
+        const uint8_t *p = NULL;
+        int extra = kind ? 24 : 32; /* below: the curves have their numbers there already */
+        for (with = 0; with < 2; with++) {
+            sslh_plot_desc d;
+            memset(&d, 0, sizeof d);
+            if (with) d.title = "title", d.x = "across", d.y = "upward";
+            if (kind) sslh_picture_curves_ex(c, FILE_NAME, v, 1, 4, d);
+            else sslh_picture_scatter_ex(c, FILE_NAME, x, NULL, 0, d);
+            p = back(c, &h[with], &w[with]);
+        }
+        CHECK(h[1] == h[0] + 54 + 24 && w[1] == w[0], "%d x %d beside %d x %d", w[1], h[1], w[0], h[0]);
+        if (p) {
+            CHECK(count_in(p, w[1], 0, w[1], 0, 48, 0x333333) > 60, "a title");
+            CHECK(count_in(p, w[1], 0, w[1], 50, 78, 0x333333) > 60, "the name of the upward axis");
+            CHECK(count_in(p, w[1], w[1] - 200, w[1], h[1] - extra, h[1], 0x333333) > 60, "the name of the other");
+        }
+    }
+    sslh_destroy(c);
+}
+
 static void filters(void) {
     sslh_ctx *c = context(1);
     int h = 0, w = 0;
     const uint8_t *p;
+    static const float scaled[4] = {-2, 0, 1, 1};
     sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim4(8, 3, 3, 3), 0, 1), 4);
     p = back(c, &h, &w);
     sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim2(8, 49), 0, 1), 0);
     p = back(c, &h, &w);
-    if (p) CHECK(count_colour(p, h, w, 0) == 8 * 8 * 8, "each filter has one black point: %d", count_colour(p, h, w, 0));
+    sslh_picture_filters(c, FILE_NAME, sslh_from(c, sslh_dim4(1, 2, 2, 1), scaled), 10); /* one scale: -2 .. 2 */
+    p = back(c, &h, &w);
+    if (p) {
+        CHECK(count_in(p, w, 16, 36, 16, 36, 0) == 100 && count_in(p, w, 16, 36, 16, 36, 0x808080) == 100, "-2 is black, 0 grey");
+        CHECK(count_in(p, w, 16, 36, 16, 36, 0xc0c0c0) == 0 && count_in(p, w, 16, 36, 16, 36, 0xbfbfbf) == 200, "1 is half way to white");
+        CHECK(count_in(p, w, 15, 37, 15, 37, 0x9a9a9a) == 4 * 21, "a frame around the filter");
+        CHECK(count_in(p, w, 16, 16 + 256, 52, 64, 0xffffff) == 12, "the scale ends in white: %d", count_in(p, w, 16, 16 + 256, 52, 64, 0xffffff));
+        CHECK(count_in(p, w, 0, w, 68, h, 0x333333) > 60, "with numbers");
+    }
     sslh_picture_filters(c, FILE_NAME, sslh_normal(c, sslh_dim2(8, 48), 0, 1), 0); /* 4 x 4 x 3 */
     p = back(c, &h, &w);
     (void)p;
@@ -335,6 +417,8 @@ static void known_bits(void) {
 
 TESTS_BEGIN
     TEST(grid)
+    TEST(sheet)
+    TEST(plots)
     TEST(filters)
     TEST(scatter)
     TEST(curves)

@@ -132,6 +132,43 @@ for s in -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0 $(for m in $meth
     # shellcheck disable=SC2046
     bg "linked and run: $s" sh $P/link.sh run$n "$CC" -std=c99 -O0 -w $(echo "$s" | tr ',' ' ')
 done
+# Other ways of building: the same bits (run.c ends with 0 only then).
+cat > $P/bits.c <<'END'
+#ifdef SHARED
+#include "ssl.h"
+#else
+#define SSLH_IMPLEMENTATION
+#include "ssl.h"
+#endif
+#include <string.h>
+int main(void) {
+    sslh_desc d;
+    sslh_ctx *c;
+    int ok;
+    memset(&d, 0, sizeof d);
+    d.threads = 2;
+    c = sslh_create(d);
+    ok = sslh_bits_ok(c) && !sslh_error(c);
+    sslh_destroy(c);
+    return !ok;
+}
+END
+cat > $P/shared.sh <<'END'
+# shared.sh COMPILER: a shared library, and a program that finds its bits in it
+"$1" -std=c99 -O0 -w -DSSLH_WITH_SIMD=0 -fPIC -shared -I. build/port/impl.c -lm -lpthread -o build/port/libsslh.so &&
+    "$1" -std=c99 -O0 -w -DSHARED -I. build/port/bits.c -Lbuild/port -lsslh -Wl,-rpath,"$(pwd)/build/port" -o build/port/shared && build/port/shared
+END
+cat > $P/way.sh <<'END'
+# way.sh NAME COMPILER FLAGS..: builds bits.c and runs it
+name=$1; shift
+"$@" -I. build/port/bits.c -o "build/port/$name" -lm -lpthread && "build/port/$name"
+END
+bg "a shared library" sh $P/shared.sh "$CC"
+# shellcheck disable=SC2086
+bg "the declarations with -Wdeclaration-after-statement" "$CC" -std=c99 -Wdeclaration-after-statement -Werror -fsyntax-only -I. $P/header.c
+bg "-fno-math-errno" sh $P/way.sh errno "$CC" -std=c99 -O2 -w -fno-math-errno -DSSLH_WITH_SIMD=0
+if compiles "$CC" "-flto"; then bg "-flto" sh $P/way.sh lto "$CC" -std=c99 -O2 -w -flto -DSSLH_WITH_SIMD=0
+else skip "-flto" "$CC has no -flto"; fi
 bg "-std=gnu99" sh $P/link.sh gnu "$CC" -std=gnu99 -O0 -w -DSSLH_WITH_SIMD=0
 if have tcc; then bg "tcc" sh $P/link.sh tcc tcc; else skip tcc "tcc is not installed"; fi
 if have musl-gcc; then bg "musl" sh $P/link.sh musl musl-gcc -std=c99 -O0 -w -static; else skip musl "musl-gcc is not installed"; fi

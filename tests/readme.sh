@@ -88,6 +88,19 @@ done
 for p in $(named 'build/examples/[a-z0-9_]*' | sed 's/.*\///'); do
     check "the pages name the program $p" sh -c "ls examples/$p.c examples/*/$p.c 2>/dev/null | grep -q ."
 done
+# Sizes of what is shipped, in MB: each row of the table is right within a tenth and 0.2, and all together stay below 25.
+mega() { find "$@" -type f ! -path './.git/*' ! -path './build*' ! -path './out/*' -exec cat {} + 2> /dev/null | wc -c | awk '{ printf "%.2f\n", $1 / 1e6 }'; }
+check "the repository is smaller than 25 MB ($(mega .))" sh -c "[ $(mega . | cut -d. -f1) -lt 25 ]"
+awk -F'|' '/^## Licences and sizes/ { on = 1 } on && $6 ~ /[0-9]/ && $3 ~ /`/ { gsub(/[`, ]+/, " ", $3); print $6, $3 }' docs/compatibility.md > build/readme/sizes.txt
+check "the table of licences has rows" [ "$(wc -l < build/readme/sizes.txt)" -ge 4 ]
+while read -r said paths; do
+    # shellcheck disable=SC2086
+    check "$paths: $said MB are said, $(mega $paths) are there" sh -c "echo $said $(mega $paths) | awk '{ d = \$1 - \$2; exit !(d * d <= (0.2 + 0.1 * \$2) ^ 2) }'"
+done < build/readme/sizes.txt
+# What the pages call pretrain with is in its help.
+for o in $(cat README.md docs/*.md | grep -o 'build/examples/pretrain [^`|]*' | grep -o -e ' --[a-z-]*' | sort -u); do
+    check "pretrain has $o, which the pages use" grep -q -e "\"$o\"" examples/use/pretrain.c examples/common.h
+done
 for tag in $(named '`>>[a-z-]*`' | tr -d '`'); do
     check "the pages name section $tag" grep -q "^/\*  *$tag " ssl.h
 done

@@ -1056,7 +1056,7 @@ static void embedding(void) {
     sslh_embed(net, pixels, 1, 20, 24, 1, one);
     CHECK_ERROR(c, "trained on 3 channels, the images have 1");
     sslh_embed(net, NULL, 1, 20, 24, 3, one);
-    CHECK_ERROR(c, "an array is NULL");
+    CHECK_ERROR(c, "sslh_embed: the array of pixels is NULL");
     sslh_destroy(c);
 }
 

@@ -54,6 +54,8 @@ static int contrast(const sslh_tensor *x, int first, int many) {
 
 /* A row for each query: the patch, its nearest ones by the encoder's features, a gap, its nearest ones by pixels. */
 static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path) {
+    const char *heads[2 * NEAREST + 2] = {NULL};
+    sslh_grid_desc g = {0};
     sslh_loader_desc ld = {0};
     sslh_batch batch;
     int side = (data.height < data.width ? data.height : data.width) / 4, columns = 2 * NEAREST + 2, many, q, i, way;
@@ -87,7 +89,15 @@ static void picture_nearest(sslh_ctx *c, sslh_net *encoder, sslh_data data, cons
         }
         if (sslh_error(c)) return;
         shown = sslh_concat(c, rows, QUERIES, 0);
-        sslh_picture_grid(c, path, shown, columns, 32 / side > 1 ? 32 / side : 1);
+        heads[0] = "patch";
+        heads[1] = "nearest by features";
+        heads[NEAREST + 2] = "nearest by pixels";
+        g.columns = columns;
+        g.zoom = 64 / side > 1 ? 64 / side : 1;
+        g.originals = 1;
+        g.heads = heads;
+        g.title = "Patches of test images";
+        sslh_picture_grid_ex(c, path, shown, g);
     }
 }
 

@@ -8,6 +8,7 @@ enum { COLUMNS = 8 };
 
 /* Test images above, the puzzles cut from them in the middle, and what the encoder puts together below. */
 static void picture_puzzles(sslh_ctx *c, sslh_method *m, sslh_data data, const char *path) {
+    static const char *const names[3] = {"original", "seen", "rebuilt"};
     sslh_loader_desc ld = {0};
     sslh_batch batch;
     ld.batch = COLUMNS;
@@ -18,7 +19,7 @@ static void picture_puzzles(sslh_ctx *c, sslh_method *m, sslh_data data, const c
         if (sslh_error(c)) return;
         /* puzzles are a little smaller when the side is no multiple of the grid */
         rows[0] = sslh_slice(c, sslh_slice(c, x, 1, 0, rows[1]->shape[1]), 2, 0, rows[1]->shape[2]);
-        sslh_picture_grid(c, path, sslh_concat(c, rows, 3, 0), batch.count, 0);
+        picture_rows(c, path, rows, 3, names, "Jigsaw puzzles of test images");
     }
 }
 

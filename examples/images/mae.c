@@ -69,19 +69,20 @@ int main(int argc, char **argv) {
     ld.batch = 8;
     ld.in_order = 1;
     loader = sslh_loader_new(c, test, ld);
-    if (sslh_next_batch(loader, &batch)) { /* rows: as the encoder sees them, filled in, the originals */
+    if (sslh_next_batch(loader, &batch)) {
+        static const char *const names[3] = {"original", "seen", "rebuilt"};
         sslh_preprocess p = sslh_get_preprocess(encoder);
         sslh_recipe r = sslh_recipe_none();
         sslh_tensor *rows[3], *mean, *std;
         memcpy(r.mean, p.mean, sizeof r.mean);
         memcpy(r.std, p.std, sizeof r.std);
-        rows[2] = sslh_views(c, batch, r, 0);
-        sslh_mae_reconstruct(&mae, rows[2], 0, &rows[0], &rows[1]);
+        rows[0] = sslh_views(c, batch, r, 0);
+        sslh_mae_reconstruct(&mae, rows[0], 0, &rows[1], &rows[2]);
         mean = sslh_from(c, sslh_dim1(train.channels), p.mean);
         std = sslh_from(c, sslh_dim1(train.channels), p.std);
         for (i = 0; i < 3; i++) rows[i] = sslh_clamp(c, sslh_add(c, sslh_mul(c, rows[i], std), mean), 0.0f, 1.0f);
-        sslh_picture_grid(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), sslh_concat(c, rows, 3, 0),
-                          batch.count, 0);
+        picture_rows(c, out_path(&o, path, sizeof path, "mae_reconstructions.png"), rows, 3, names,
+                     "MAE: test images");
     }
     f.batch = 64;
     if (f.lr == 0.0f) f.lr = 1e-3f;
@@ -92,6 +93,6 @@ int main(int argc, char **argv) {
     tuned = 100 * (double)sslh_finetune(c, encoder, train, test, f);
     printf("%.0f %% of the labels, %d epochs:  from scratch %.2f %%   from MAE %.2f %%\n", 100 * (double)f.fraction,
            f.epochs, scratch, tuned);
-    if (!sslh_error(c)) printf("picture: %s/mae_reconstructions.png (as seen, filled in, original)\n", o.out);
+    if (!sslh_error(c)) printf("picture: %s/mae_reconstructions.png (original, seen, rebuilt)\n", o.out);
     return finish(c);
 }

@@ -54,8 +54,10 @@ int main(int argc, char **argv) {
     row(c, "raw pixels", NULL, train, test);
     row(c, "untrained encoder", untrained, train, test);
     row(c, "MoCo, no labels", encoder, train, test);
-    picture_neighbours(c, untrained, train, test, out_path(&o, path, sizeof path, "moco_untrained.png"));
-    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "moco_neighbours.png"));
+    picture_neighbours(c, untrained, train, test, out_path(&o, path, sizeof path, "moco_untrained.png"),
+                       "Neighbours before training");
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "moco_neighbours.png"),
+                       "Neighbours after MoCo");
     if (!sslh_error(c)) printf("\npictures in %s: moco_neighbours, moco_untrained\n", o.out);
     return finish(c);
 }

@@ -6,6 +6,7 @@
 
 /* Eight images, each turned four ways: what the encoder is asked about. */
 static void picture_turns(sslh_ctx *c, sslh_data data, const char *path) {
+    static const char *const names[4] = {"original", "90 degrees", "180 degrees", "270 degrees"};
     sslh_loader_desc ld = {0};
     sslh_batch batch;
     ld.batch = 8;
@@ -18,7 +19,7 @@ static void picture_turns(sslh_ctx *c, sslh_data data, const char *path) {
             for (i = 0; i < 8; i++) quarter[i] = r;
             turned[r] = sslh_rotate90(c, x, quarter);
         }
-        sslh_picture_grid(c, path, sslh_concat(c, turned, 4, 0), batch.count, 0);
+        picture_rows(c, path, turned, 4, names, "Which way is up?");
     }
 }
 

@@ -8,35 +8,19 @@ enum { MAX_EPOCHS = 1000, MAP_POINTS = 1000 };
 static const char *const fashion[10] = {"T-shirt", "trouser", "pullover", "dress", "coat",
                                         "sandal",  "shirt",   "sneaker",  "bag",   "boot"};
 
-/* A picture of views: each row an image and seven views of it. */
-static void picture_views(sslh_ctx *c, sslh_data data, sslh_recipe recipe, const char *path) {
-    sslh_loader_desc ld = {0};
-    sslh_loader *loader;
-    sslh_batch batch;
-    ld.batch = 8;
-    ld.in_order = 1;
-    loader = sslh_loader_new(c, data, ld);
-    if (sslh_next_batch(loader, &batch) && batch.count == 8) {
-        sslh_tensor *column[8], *grid;
-        static const int by_image[5] = {1, 0, 2, 3, 4};
-        int v;
-        column[0] = sslh_batch_images(c, batch);
-        for (v = 1; v < 8; v++) column[v] = sslh_views(c, batch, recipe, v);
-        grid = sslh_concat(c, column, 8, 0); /* (8 views, 8 images, ..) -> images first */
-        grid = sslh_reshape(c, grid, sslh_dim5(8, 8, data.height, data.width, data.channels));
-        grid = sslh_permute(c, grid, by_image);
-        sslh_picture_grid(c, path, sslh_reshape(c, grid, sslh_dim4(64, data.height, data.width, data.channels)), 8, 0);
-    }
-}
-
 /* A 2-D map of features, coloured by the labels that pretraining never saw. */
-static void picture_map(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path, int tsne) {
+static void picture_map(sslh_ctx *c, sslh_net *encoder, sslh_data data, const char *path, int tsne,
+                        const char *title) {
+    sslh_plot_desc p = {0};
     sslh_feature_desc f = {0};
     sslh_tsne_desc t = {0};
     sslh_data some = sslh_data_range(data, 0, data.count < MAP_POINTS ? data.count : MAP_POINTS);
     sslh_tensor *x = sslh_features(c, encoder, some, f);
-    sslh_picture_scatter(c, path, tsne ? sslh_tsne(c, x, t) : sslh_pca(c, x, 2), some.labels, some.classes,
-                         some.classes == 10 && some.channels == 1 ? fashion : NULL);
+    p.title = title;
+    p.x = tsne ? "t-SNE, across" : "first principal component";
+    p.y = tsne ? "t-SNE, upward" : "second principal component";
+    p.names = some.class_names ? some.class_names : some.classes == 10 && some.channels == 1 ? fashion : NULL;
+    sslh_picture_scatter_ex(c, path, tsne ? sslh_tsne(c, x, t) : sslh_pca(c, x, 2), some.labels, some.classes, p);
 }
 
 static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
@@ -68,6 +52,7 @@ int main(int argc, char **argv) {
     sslh_simclr_desc s = {0};
     sslh_recipe recipe = SSLH_VIEWS_SIMCLR;
     sslh_train_desc t = {0};
+    sslh_plot_desc curve = {0};
     sslh_method method;
     char path[1024], text[512];
     int i;
@@ -80,7 +65,7 @@ int main(int argc, char **argv) {
     s.views = &recipe;
     s.temperature = 0.2f;
     method = sslh_simclr(c, encoder, s);
-    picture_views(c, train, recipe, out_path(&o, path, sizeof path, "views.png"));
+    picture_views(c, train, recipe, out_path(&o, path, sizeof path, "views.png"), "What SimCLR sees");
 
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     if (t.epochs > MAX_EPOCHS) t.epochs = MAX_EPOCHS;
@@ -116,14 +101,19 @@ int main(int argc, char **argv) {
 
     sslh_picture_filters(c, out_path(&o, path, sizeof path, "filters.png"), sslh_tensor_at(encoder, 0, NULL, 0, NULL),
                          0);
-    picture_map(c, untrained, test, out_path(&o, path, sizeof path, "map_untrained_pca.png"), 0);
-    picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_pca.png"), 0);
-    picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_tsne.png"), 1);
-    sslh_picture_curves(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, NULL,
-                        "SimCLR: NT-Xent by epoch");
+    picture_map(c, untrained, test, out_path(&o, path, sizeof path, "map_untrained_pca.png"), 0,
+                "Features of the untrained encoder");
+    picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_pca.png"), 0, "Features after SimCLR");
+    picture_map(c, encoder, test, out_path(&o, path, sizeof path, "map_simclr_tsne.png"), 1, "Features after SimCLR");
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "neighbours.png"),
+                       "Neighbours after SimCLR");
+    curve.title = "SimCLR";
+    curve.x = "epoch";
+    curve.y = "NT-Xent loss, mean of the epoch";
+    sslh_picture_curves_ex(c, out_path(&o, path, sizeof path, "loss.png"), losses, 1, t.epochs, curve);
     sslh_save_net(encoder, out_path(&o, path, sizeof path, "simclr.safetensors"));
     if (!sslh_error(c))
-        printf("\npictures in %s: views, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; "
+        printf("\npictures in %s: views, neighbours, filters, map_untrained_pca, map_simclr_pca, map_simclr_tsne, loss; "
                "weights: simclr.safetensors\n", o.out);
     return finish(c);
 }

@@ -51,15 +51,17 @@ int main(int argc, char **argv) {
     ld.batch = 8;
     ld.in_order = 1;
     loader = sslh_loader_new(c, test, ld);
-    if (sslh_next_batch(loader, &batch)) { /* above: images, below: their reconstructions */
+    if (sslh_next_batch(loader, &batch)) {
+        static const char *const names[2] = {"original", "rebuilt"};
+        sslh_grid_desc g = {0};
         sslh_no_grad(c, 1);
         x = sslh_batch_images(c, batch);
         sslh_vae_encode(&vae, x, &mu, &logvar);
         y = sslh_vae_decode(&vae, mu);
         both[0] = x;
         both[1] = y;
-        sslh_picture_grid(c, out_path(&o, path, sizeof path, "vae_reconstructions.png"), sslh_concat(c, both, 2, 0),
-                          batch.count, 0);
+        picture_rows(c, out_path(&o, path, sizeof path, "vae_reconstructions.png"), both, 2, names,
+                     "VAE: test images");
         if (v.latent == 2) {
             float plane[15 * 15][2];
             for (i = 0; i < 15 * 15; i++) {
@@ -67,10 +69,14 @@ int main(int argc, char **argv) {
                 plane[i][1] = quantile[i / 15];
             }
             y = sslh_vae_decode(&vae, sslh_from(c, sslh_dim2(15 * 15, 2), plane[0]));
-            sslh_picture_grid(c, out_path(&o, path, sizeof path, "vae_manifold.png"), y, 15, 0);
+            g.columns = 15;
+            g.title = "VAE: the plane of codes";
+            sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "vae_manifold.png"), y, g);
         } else {
             y = sslh_vae_decode(&vae, sslh_normal(c, sslh_dim2(64, mu->shape[1]), 0.0f, 1.0f));
-            sslh_picture_grid(c, out_path(&o, path, sizeof path, "vae_samples.png"), y, 8, 0);
+            g.columns = 8;
+            g.title = "VAE: images of random codes";
+            sslh_picture_grid_ex(c, out_path(&o, path, sizeof path, "vae_samples.png"), y, g);
         }
         sslh_no_grad(c, 0);
     }

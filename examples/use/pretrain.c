@@ -17,6 +17,9 @@ static const char *const help =
     "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default: vit where the method needs patches, else\n"
     "                 convnet; a method that makes its own encoder takes none)\n"
     "  --lr X         peak learning rate (default: the method's)    --epochs: default 10\n"
+    "  --optimizer K  sgd, adam, adamw, lars    --weight-decay X\n"
+    "  --crop X       smallest crop of the views, a share of the image from 0 to 1\n"
+    "  --config F     a file of these options, a line each: \"lr 0.3\"; the command line counts before it\n"
     "  --checkpoint F everything a continuation needs, after every epoch and at Ctrl-C;  --resume  continues from it if\n"
     "                 it is there;  --force  begins anew although it is there\n"
     "  --dry-run      says what would be done, and what it takes, and stops before the first step\n"
@@ -25,15 +28,21 @@ static const char *const help =
     "                 the run; 0: never)\n"
     "  --load F       an encoder saved with --save: evaluate it, or train on with --method\n"
     "  --save F       the encoder as safetensors (opens in PyTorch)\n"
-    "  --features F   features of the test images as .npy\n"
+    "  --features F   features of the test images as .npy, or as .csv with file names and labels\n"
+    "  --predict F    .csv: file, label and class of each test image, by the votes of the nearest training images\n"
     "  --probe --knn  evaluate: raw pixels, untrained, trained;  --tap NAME  an inner result instead of the output\n"
+    "  --finetune     evaluate: the encoder and a linear classifier trained with labels\n"
+    "  --fraction X   the share of the training labels that evaluations use (default 1)\n"
     "  --summary      layers, shapes, parameters, multiply-adds\n"
-    "  --draw         pictures of the views, first filters, a map of the features and the loss in --out\n";
+    "  --draw         pictures of the views, nearest neighbours, first filters, a map of the features and the loss in\n"
+    "                 --out\n";
 
 typedef struct settings {
     const char *method, *encoder, *checkpoint, *load, *save, *features, *tap, *init;
     char set[2048]; /* the text for sslh_method_make: all of --set, then --epochs, --batch, --lr */
-    int resume, probe, knn, draw, summary, force, dry_run, knn_every;
+    int resume, probe, knn, draw, summary, force, dry_run, knn_every, finetune;
+    const char *predict;
+    float crop, fraction;
 } settings;
 
 /* The row of a method in ssl.h's list, or NULL. */
@@ -116,6 +125,91 @@ static void check_sense(const settings *s, int trains) {
     exit(2);
 }
 
+/* A number above 0, at most 1. */
+static float option_share(const char *name, const char *text) {
+    char *end;
+    double v = strtod(text, &end);
+    if (*end || end == text || !(v > 0) || v > 1) {
+        fprintf(stderr, "%s: \"%s\" is no share above 0, at most 1\n", name, text);
+        exit(2);
+    }
+    return (float)v;
+}
+
+/* One more of the options: 1 when argv[*i] was one of these. */
+static int settings_more(settings *s, int argc, char **argv, int *i) {
+    const char *v;
+    if ((v = option_value(argc, argv, i, "--optimizer")) != NULL) set_more(s, "optimizer=", v);
+    else if ((v = option_value(argc, argv, i, "--weight-decay")) != NULL) set_more(s, "weight_decay=", v);
+    else if ((v = option_value(argc, argv, i, "--crop")) != NULL) s->crop = option_share("--crop", v);
+    else if ((v = option_value(argc, argv, i, "--fraction")) != NULL) s->fraction = option_share("--fraction", v);
+    else if ((v = option_value(argc, argv, i, "--predict")) != NULL) s->predict = v;
+    else if (!strcmp(argv[*i], "--finetune")) s->finetune = 1;
+    else return 0;
+    return 1;
+}
+
+/* --crop: the method's own recipe of views by its name, with another smallest crop. */
+static void settings_crop(settings *s, const sslh_method_info *m) {
+    char text[64];
+    int i;
+    if (s->crop == 0.0f) return;
+    for (i = 0; m && i < m->settings_count; i++) {
+        if (m->settings[i].kind != SSLH_SETTING_RECIPE || strstr(s->set, "views=")) continue;
+        if (!strcmp(m->settings[i].standard, "auto")) break;
+        snprintf(text, sizeof text, "%s=%s:%g", m->settings[i].name, m->settings[i].standard, (double)s->crop);
+        set_more(s, "", text);
+        return;
+    }
+    fprintf(stderr, "--crop: the views of the method %s have no name to which a crop could be added; where it has views, "
+            "name them: --set views=simclr:%g\n", s->method, (double)s->crop);
+    exit(2);
+}
+
+/* --config FILE: its lines, "name value" or "--name value", become options before those of the command line; # begins a
+   comment. What this makes stays until the program ends. */
+static void config_read(int *argc, char ***argv) {
+    static char text[65536], *all[4096];
+    char *line, *next;
+    const char *path = NULL;
+    FILE *f;
+    size_t size;
+    int i, n = 1;
+    for (i = 1; i < *argc && !path; i++) path = option_value(*argc, *argv, &i, "--config");
+    if (!path) return;
+    f = fopen(path, "rb");
+    size = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (!f || !feof(f)) {
+        fprintf(stderr, "--config %s: %s\n", path, f ? "more than 65535 bytes" : "this file cannot be read");
+        exit(2);
+    }
+    fclose(f);
+    text[size] = 0;
+    all[0] = (*argv)[0];
+    for (line = text; line && n < 2000; line = next) {
+        char *name, *value;
+        next = strpbrk(line, "\r\n");
+        if (next) *next++ = 0;
+        if (strchr(line, '#')) *strchr(line, '#') = 0;
+        for (name = line + strspn(line, " \t"), value = name + strlen(name); value > name && strchr(" \t", value[-1]);)
+            *--value = 0;
+        if (!*name) continue;
+        value = name + strcspn(name, " \t=");
+        if (*value) *value++ = 0;
+        value += strspn(value, " \t=");
+        all[n] = (char *)malloc(strlen(name) + 3);
+        if (!all[n]) exit(1);
+        sprintf(all[n++], "%s%s", name[0] == '-' ? "" : "--", name);
+        if (*value) all[n++] = value;
+    }
+    for (i = 1; i < *argc && n < 4095; i++) {
+        if (option_value(*argc, *argv, &i, "--config")) continue;
+        all[n++] = (*argv)[i];
+    }
+    *argc = n;
+    *argv = all;
+}
+
 static settings settings_parse(int argc, char **argv, const options *o) {
     settings s;
     const sslh_method_info *m;
@@ -145,7 +239,7 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         else if (!strcmp(argv[i], "--knn")) s.knn = 1;
         else if (!strcmp(argv[i], "--draw")) s.draw = 1;
         else if (!strcmp(argv[i], "--summary")) s.summary = 1;
-        else {
+        else if (!settings_more(&s, argc, argv, &i)) {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
             exit(2);
         }
@@ -160,6 +254,7 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         fprintf(stderr, "--method %s makes its own encoder: leave --encoder and --load out\n", s.method);
         exit(2);
     }
+    settings_crop(&s, m);
     if (!s.encoder)
         s.encoder = m && (!strcmp(m->encoder, "vit") || !strcmp(m->encoder, "conv_gru")) ? m->encoder : "convnet";
     return s;
@@ -274,12 +369,19 @@ static void evaluate(sslh_ctx *c, const settings *s, const char *name, sslh_net 
     if (s->probe) {
         sslh_probe_desc p = {{0}, 0, 0, 0, 0};
         p.features.tap = encoder ? s->tap : NULL;
+        p.fraction = s->fraction;
         printf("  linear probe %5.1f %%", 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     }
     if (s->knn) {
         sslh_knn_desc k = {{0}, 0, 0, 0, 0};
         k.features.tap = encoder ? s->tap : NULL;
+        k.fraction = s->fraction;
         printf("  nearest neighbours %5.1f %%", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    }
+    if (s->finetune && encoder) {
+        sslh_finetune_desc f = {0};
+        f.fraction = s->fraction;
+        printf("  fine-tuned %5.1f %%", 100 * (double)sslh_finetune(c, encoder, train, test, f));
     }
     printf("\n");
     fflush(stdout);
@@ -296,25 +398,125 @@ static void check_tap(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_da
     }
 }
 
+/* A name in quotes, with quotes doubled because names may hold anything; without a name the number. */
+static void csv_name(FILE *f, const char *name, long number) {
+    if (!name) {
+        fprintf(f, "%ld", number);
+        return;
+    }
+    for (fputc('"', f); *name; name++) {
+        if (*name == '"') fputc('"', f);
+        fputc(*name, f);
+    }
+    fputc('"', f);
+}
+/* What stands in the first columns of a table: the file, or the number of the image, and its class. */
+static void csv_begin(FILE *f, sslh_data d, int64_t i) {
+    csv_name(f, sslh_data_file(d, i), (long)i);
+    fputc(',', f);
+    if (d.labels) csv_name(f, d.class_names ? d.class_names[d.labels[i]] : NULL, (long)d.labels[i]);
+}
+static FILE *csv_open(sslh_ctx *c, const char *path) {
+    FILE *f = sslh_error(c) ? NULL : fopen(path, "w");
+    if (!f) sslh_fail(c, SSLH_E_FILE, "%s: this file cannot be written", path);
+    return f;
+}
+static void csv_close(sslh_ctx *c, const char *path, FILE *f) {
+    int bad = ferror(f);
+    if (fclose(f) || bad) sslh_fail(c, SSLH_E_FILE, "%s: not all could be written", path);
+}
+
+/* --features FILE: .npy, or a table with a line for each test image. */
+static void save_features(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data test) {
+    size_t n = strlen(s->features), i, k;
+    sslh_feature_desc d = {0};
+    sslh_tensor *x;
+    FILE *f;
+    d.tap = s->tap;
+    x = sslh_features(c, encoder, test, d); /* (count,D) */
+    if (n < 4 || strcmp(s->features + n - 4, ".csv") != 0) {
+        sslh_save_npy(c, s->features, sslh_shape_of(x), x->data);
+        return;
+    }
+    if ((f = csv_open(c, s->features)) == NULL) return;
+    fprintf(f, "file,label");
+    for (k = 0; k < (size_t)x->shape[1]; k++) fprintf(f, ",f%d", (int)k);
+    for (i = 0; i < (size_t)test.count; i++) {
+        fprintf(f, "\n");
+        csv_begin(f, test, (int64_t)i);
+        for (k = 0; k < (size_t)x->shape[1]; k++) fprintf(f, ",%.9g", (double)x->data[i * (size_t)x->shape[1] + k]);
+    }
+    fprintf(f, "\n");
+    csv_close(c, s->features, f);
+}
+
+/* --predict FILE: each test image gets the class for which its nearest training images vote (equally; of the classes
+   with most votes that of the nearest). */
+static void save_predictions(sslh_ctx *c, const settings *s, sslh_net *encoder, sslh_data train, sslh_data test) {
+    enum { VOTES = 20 };
+    sslh_feature_desc d = {0};
+    sslh_tensor *known, *asked, *near;
+    int64_t i, j, right = 0;
+    int v, best, votes[VOTES], voters = (int)(train.count < VOTES ? train.count : VOTES);
+    FILE *f;
+    if (!train.labels) sslh_fail(c, SSLH_E_USAGE, "--predict needs training images with labels: a folder for each class");
+    d.tap = s->tap;
+    known = sslh_l2_normalize(c, sslh_features(c, encoder, train, d), 0); /* (count,D) */
+    asked = sslh_l2_normalize(c, sslh_features(c, encoder, test, d), 0);  /* (count,D) */
+    if ((f = csv_open(c, s->predict)) == NULL) return;
+    fprintf(f, "file,label,predicted,votes\n");
+    if (test.labels) test = sslh_data_match_classes(test, train);
+    for (i = 0; i < test.count && !sslh_error(c); i++) {
+        int top = 0;
+        sslh_push(c);
+        near = sslh_matmul_ex(c, sslh_slice(c, asked, 0, (int)i, (int)i + 1), known, 0, 1); /* (1,count) */
+        for (v = 0; v < voters && !sslh_error(c); v++) {
+            for (best = 0, j = 1; j < train.count; j++)
+                if (near->data[j] > near->data[best]) best = (int)j;
+            near->data[best] = -2; /* taken */
+            votes[v] = (int)train.labels[best];
+        }
+        sslh_pop(c);
+        for (best = 0, v = 0; v < voters; v++) {
+            int same = 0, k;
+            for (k = 0; k < voters; k++) same += votes[k] == votes[v];
+            if (same > top) top = same, best = votes[v];
+        }
+        csv_begin(f, test, i);
+        fputc(',', f);
+        csv_name(f, train.class_names ? train.class_names[best] : NULL, best);
+        fprintf(f, ",%d\n", top);
+        right += test.labels && (int)test.labels[i] == best;
+    }
+    csv_close(c, s->predict, f);
+    if (test.labels && !sslh_error(c))
+        printf("%s: %.1f %% of %ld test images\n", s->predict, 100 * (double)right / (double)test.count,
+               (long)test.count);
+}
+
 static void draw(sslh_ctx *c, const options *o, sslh_net *encoder, sslh_data train, sslh_data test, const float *losses,
                  int epochs) {
     char path[1024];
     sslh_feature_desc f = {0};
     sslh_data some = sslh_data_range(test, 0, test.count < 1000 ? test.count : 1000);
     sslh_tensor *first = sslh_tensor_at(encoder, 0, NULL, 0, NULL), *x = sslh_features(c, encoder, some, f);
-    sslh_loader_desc ld = {0};
-    sslh_batch batch;
-    ld.batch = 32;
-    ld.in_order = 1;
-    if (train.height && sslh_next_batch(sslh_loader_new(c, train, ld), &batch))
-        sslh_picture_grid(c, out_path(o, path, sizeof path, "views.png"),
-                          sslh_views(c, batch, SSLH_VIEWS_SIMCLR, 0), 8, 0);
+    sslh_plot_desc map = {0}, curve = {0};
+    if (train.height) {
+        picture_views(c, train, SSLH_VIEWS_SIMCLR, out_path(o, path, sizeof path, "views.png"), "Images and views");
+        picture_neighbours(c, encoder, train, test, out_path(o, path, sizeof path, "neighbours.png"), "Neighbours");
+    }
     if (!sslh_error(c) && first->ndim == 4 && (first->shape[3] == 1 || first->shape[3] == 3))
         sslh_picture_filters(c, out_path(o, path, sizeof path, "filters.png"), first, 0);
-    sslh_picture_scatter(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels, some.classes,
-                         NULL);
-    if (epochs > 1)
-        sslh_picture_curves(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, NULL, "loss by epoch");
+    map.title = "Features of test images";
+    map.x = "first principal component";
+    map.y = "second principal component";
+    map.names = some.class_names;
+    sslh_picture_scatter_ex(c, out_path(o, path, sizeof path, "map_pca.png"), sslh_pca(c, x, 2), some.labels,
+                            some.classes, map);
+    curve.title = "Pretraining";
+    curve.x = "epoch";
+    curve.y = "loss, mean of the epoch";
+    if (epochs > 1) sslh_picture_curves_ex(c, out_path(o, path, sizeof path, "loss.png"), losses, 1, epochs, curve);
 }
 
 /* --- before the first step ---------------------------------------------------------------------------------------- */
@@ -531,6 +733,7 @@ int main(int argc, char **argv) {
     if (!words) return 1;
     memcpy(words, argv, (size_t)argc * sizeof *words); /* for run.txt: options are taken out of argv */
     answer(argc, argv);
+    config_read(&argc, &argv);
     o = options_parse(&argc, argv, "Pretraining without labels: train, resume, probe, export, draw.", whole_help());
     s = settings_parse(argc, argv, &o);
     c = options_create(&o);
@@ -573,18 +776,13 @@ int main(int argc, char **argv) {
                                            : sslh_dim3(1, train.field[0].shape.size[0], 1), text, sizeof text);
         printf("%s", text);
     }
-    if (s.probe || s.knn) {
-        evaluate(c, &s, "raw pixels", NULL, train, test);
+    if (s.probe || s.knn || s.finetune) {
+        if (s.probe || s.knn) evaluate(c, &s, "raw pixels", NULL, train, test);
         if (untrained) evaluate(c, &s, "untrained", untrained, train, test);
         evaluate(c, &s, run ? s.method : "loaded", encoder, train, test);
     }
-    if (s.features) {
-        sslh_feature_desc f = {0};
-        sslh_tensor *x;
-        f.tap = s.tap;
-        x = sslh_features(c, encoder, test, f);
-        sslh_save_npy(c, s.features, sslh_shape_of(x), x->data);
-    }
+    if (s.features) save_features(c, &s, encoder, test);
+    if (s.predict) save_predictions(c, &s, encoder, train, test);
     if (s.save) sslh_save_net(encoder, s.save);
     if (s.draw) draw(c, &o, encoder, train, test, losses, run ? t.epochs : 0);
     free(losses);
