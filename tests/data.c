@@ -554,7 +554,7 @@ static void views_of_data(void) {
     sslh_data_from_images(c, pixels, N, 2, 2, 5, NULL);
     CHECK_ERROR(c, "1 to 4 channels");
     sslh_data_from_images(c, NULL, N, 2, 2, 3, NULL);
-    CHECK_ERROR(c, "neither .values nor .fetch");
+    CHECK_ERROR(c, "sslh_data_from_images: the array of pixels is NULL");
     sslh_data_from_images(c, pixels, 0, 2, 2, 3, NULL);
     CHECK_ERROR(c, "0 samples");
     CHECK(sslh_query(c).bytes == before, "memory is left");
