@@ -9,6 +9,8 @@ mkdir -p "$out" docs/img
 "$bin/context" --epochs 10 --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
+"$bin/simsiam" --epochs 10 --out "$out"
+"$bin/barlow" --epochs 10 --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
@@ -19,6 +21,8 @@ cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
 cp "$out/loss.png" docs/img/simclr_loss.png
 cp "$out/filters.png" docs/img/simclr_filters.png
 cp "$out/moco_neighbours.png" docs/img/moco_neighbours.png
+cp "$out/simsiam_collapse.png" docs/img/simsiam_collapse.png
+cp "$out/barlow_correlations.png" docs/img/barlow_correlations.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
 cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png
