@@ -9,8 +9,8 @@ mkdir -p "$out" docs/img
 "$bin/context" --epochs 10 --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
-"$bin/simsiam" --epochs 10 --out "$out"
-"$bin/barlow" --epochs 10 --out "$out"
+"$bin/simsiam" --images 2000 --batch 64 --epochs 5 --out "$out"
+"$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
