@@ -1,9 +1,9 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   SimCLR, MoCo, contrastive predictive coding of sound and of images, variational autoencoders, masked autoencoders, on
-   tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders,
-   optimisers, probes and pictures. It needs libc and libm, nothing else.
+   SimCLR, MoCo, contrastive predictive coding of sound and of images, BYOL, SimSiam, Barlow Twins, VICReg, variational
+   and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and convolutions,
+   augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -366,6 +366,10 @@
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
      contrastive   cpc       van den Oord et al. 2018 sslh_cpc     sslh_info_nce       top-1 (sound)
      contrastive   cpc2      Henaff et al. 2020     sslh_cpc2      sslh_info_nce       top-1 (patches)
+     self-distillation byol  Grill et al. 2020      sslh_byol      sslh_negative_cosine spread
+     self-distillation simsiam Chen & He 2021       sslh_simsiam   sslh_negative_cosine spread
+     redundancy and clusters barlow Zbontar et al. 2021 sslh_barlow sslh_barlow_loss   diagonal
+     redundancy and clusters vicreg Bardes et al. 2022 sslh_vicreg sslh_vicreg_loss    deviation
      masked        mae       He et al. 2022         sslh_mae       -                   explained
 
    Each has a switch (SSLH_WITH_SIMCLR), a section below that opens with authors, title, equations and known traps
@@ -588,8 +592,9 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>mae
-                      >>methods >>train >>eval >>losses >>nets >>encoders >>optim >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>byol
+                      >>simsiam >>barlow >>vicreg >>mae >>methods >>train >>eval >>losses >>nets >>encoders >>optim
+                      >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1276,6 +1281,18 @@ SSLH_API sslh_tensor *sslh_info_nce(sslh_ctx *c, sslh_tensor *q, sslh_tensor *k,
 /* The share, 0 to 1, of labels (..) I32 in 0..K-1 that are among the k classes with the largest logits (..,K), as
    sslh_topk orders them; k from 1 to K. No loss: it has no gradient. */
 SSLH_API sslh_tensor *sslh_accuracy(sslh_ctx *c, sslh_tensor *logits, sslh_tensor *labels, int k);
+/* Minus the mean cosine of row n of p and row n of z, both (N,D), from -1 to 1 (Chen & He 2021, eq. 1); gradients to
+   both: sslh_detach what must not move. */
+SSLH_API sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_tensor *z);
+/* Barlow Twins (Zbontar et al. 2021, eq. 1 and 2): z0, z1 (N,D) of two views, N at least 2. Each column is brought to
+   mean 0 and variance 1, C is their correlation (D,D): sum of (1 - C_ii)^2 + lambda times the sum of C_ij^2, i != j.
+   0 when the views agree and no two columns do; D when the embeddings are constant. */
+SSLH_API sslh_tensor *sslh_barlow_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float lambda);
+/* VICReg (Bardes et al. 2022, eq. 6): z0, z1 (N,D) of two views, N at least 2. Weights, at least 0, of the mean squared
+   distance of the views; of max(0, 1 - deviation), mean over the columns and the two views; and of the squared
+   covariances of different columns, their sum over D, summed over the two views. */
+SSLH_API sslh_tensor *sslh_vicreg_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance, float variance,
+                                       float covariance);
 
 /* ================================================================================================================== */
 /*  >>api-nets      nets, named parameters, layers                                                                    */
@@ -2415,6 +2432,109 @@ typedef struct sslh_cpc2_desc {
    than the encoder takes. Second number: top-1, the share of predictions whose score is best for the right patch.
    Training: batch=64 optimizer=adam lr=1e-3 schedule=cosine warmup=1. */
 SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc desc);
+#endif
+
+#ifndef SSLH_WITH_BYOL
+#define SSLH_WITH_BYOL SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BYOL)
+#undef SSLH_WITH_BYOL
+#define SSLH_WITH_BYOL 1
+#endif
+#if SSLH_WITH_BYOL
+/* BYOL (Grill et al.: "Bootstrap your own latent: a new approach to self-supervised learning", NeurIPS 2020). */
+typedef struct sslh_byol_desc {
+    float target_momentum;    /* m_0 of the target network, at least 0, below 1; default 0.99 (300 epochs; 0.996 for
+                                 1000, 0.97 for 40); it rises to 1 by half a cosine; SSLH_OFF: 0 */
+    int   head_hidden;        /* width of the hidden layer of projector and predictor, 1 to 1048576; default auto (0):
+                                 twice that of the features, as the paper's 4096 of 2048 */
+    int   head_out;           /* width of projections and predictions, 1 to 1048576; default 256 */
+    int   no_stop_gradient;   /* default 0; 1: the targets are the online network's own projections, with gradient: it
+                                 collapses, to see what that looks like */
+    const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
+                                 and deviation */
+} sslh_byol_desc;
+/* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it, in checkpoints too. Second
+   number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
+   batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+SSLH_API sslh_method sslh_byol(sslh_ctx *c, sslh_net *encoder, sslh_byol_desc desc);
+#endif
+
+#ifndef SSLH_WITH_SIMSIAM
+#define SSLH_WITH_SIMSIAM SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_SIMSIAM)
+#undef SSLH_WITH_SIMSIAM
+#define SSLH_WITH_SIMSIAM 1
+#endif
+#if SSLH_WITH_SIMSIAM
+/* SimSiam (Chen, He: "Exploring simple Siamese representation learning", CVPR 2021). */
+typedef struct sslh_simsiam_desc {
+    int   head_layers;        /* of the projector, 1 to 7; default 2 (the authors' CIFAR recipe; ImageNet 3) */
+    int   head_out;           /* width of all its layers, 1 to 1048576; default auto (0): four times that of the
+                                 features, at most 2048 (2048 in the paper) */
+    int   predictor_hidden;   /* width of the predictor's hidden layer, 1 to 1048576; default auto (0): a quarter of
+                                 .head_out, as the paper's 512 of 2048 */
+    int   no_last_norm;       /* default 0; 1: no batch norm behind the projector's last layer (the paper's table 3 has
+                                 it, too) */
+    int   scheduled_predictor;/* default 0: the predictor's rate stays at the peak; 1: it follows the schedule */
+    int   no_stop_gradient;   /* default 0; 1: the targets pass gradient on: it collapses, to see what that looks
+                                 like */
+    const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_MOCO without blur (the authors' CIFAR recipe),
+                                 normalised by the data's mean and deviation */
+} sslh_simsiam_desc;
+/* encoder: any output; maps and tokens are averaged. The predictor is parameter group 1. The loss lies between 1 and
+   -1. Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse.
+   Training: batch=512 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine. */
+SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_desc desc);
+#endif
+
+#ifndef SSLH_WITH_BARLOW
+#define SSLH_WITH_BARLOW SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_BARLOW)
+#undef SSLH_WITH_BARLOW
+#define SSLH_WITH_BARLOW 1
+#endif
+#if SSLH_WITH_BARLOW
+/* Barlow Twins (Zbontar, Jing, Misra, LeCun, Deny: "Barlow Twins: self-supervised learning via redundancy reduction",
+   ICML 2021). */
+typedef struct sslh_barlow_desc {
+    float lambda;             /* weight of the correlations of different columns, at least 0; default 0.0051; SSLH_OFF:
+                                 0 */
+    float scale;              /* of the whole loss, above 0; default 0.024: see >>barlow */
+    int   head_layers;        /* of the projector, 1 to 7; default 3 */
+    int   head_out;           /* width of all its layers, 1 to 1048576; default auto (0): four times that of the
+                                 features, at most 8192 (the paper's 8192 of 2048) */
+    const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
+                                 and deviation */
+} sslh_barlow_desc;
+/* encoder: any output; maps and tokens are averaged. Second number: diagonal, the mean correlation of the two views in
+   the same column: 1 is ideal. Training: batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine
+   warmup=10. */
+SSLH_API sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc desc);
+#endif
+
+#ifndef SSLH_WITH_VICREG
+#define SSLH_WITH_VICREG SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_VICREG)
+#undef SSLH_WITH_VICREG
+#define SSLH_WITH_VICREG 1
+#endif
+#if SSLH_WITH_VICREG
+/* VICReg (Bardes, Ponce, LeCun: "VICReg: variance-invariance-covariance regularization for self-supervised learning",
+   ICLR 2022). */
+typedef struct sslh_vicreg_desc {
+    float invariance;         /* weight of the distance of the views, at least 0; default 25; SSLH_OFF: 0 */
+    float variance;           /* weight of deviations below 1, at least 0; default 25; SSLH_OFF: 0, which collapses */
+    float covariance;         /* weight of the covariances, at least 0; default 1; SSLH_OFF: 0 */
+    int   head_layers;        /* of the expander, 1 to 7; default 3 */
+    int   head_out;           /* width of all its layers, 1 to 1048576; default auto (0): four times that of the
+                                 features, at most 8192 (the paper's 8192 of 2048) */
+    const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
+                                 and deviation */
+} sslh_vicreg_desc;
+/* encoder: any output; maps and tokens are averaged. Second number: deviation of the embeddings, mean over their
+   columns and the two views: 1 is the goal, 0.01 is collapse. Training: batch=256 optimizer=lars lr=0.2 lr_scales=1
+   weight_decay=1e-6 schedule=cosine warmup=10. */
+SSLH_API sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc desc);
 #endif
 
 #ifndef SSLH_WITH_MAE
@@ -3697,6 +3817,17 @@ typedef struct sslh_i_nce {
     size_t N, D, columns, first, rows, per_task;
 } sslh_i_nce;
 
+/* A matrix whose diagonal shall be .target and whose other entries shall be 0. */
+typedef struct sslh_i_decorrelation {
+    const struct sslh_i_kernels *k; /* engine, as per_task */
+    const sslh_real *x;           /* (D,D) */
+    sslh_real *loss;              /* (D): of each row; or NULL */
+    sslh_real *dx;                /* (D,D) */
+    sslh_real target, on, off;    /* weights on the diagonal and off it, times the loss's gradient when dx is made */
+    size_t D, per_task;
+    int fresh;
+} sslh_i_decorrelation;
+
 /* --- sequences (>>sequences) to the engine (>>sequences-plan) ---------------------------------------------------- */
 
 /* Attention; forward when dout is NULL. q, k and v may be thirds of one tensor, hence strides of their own. */
@@ -3908,6 +4039,10 @@ SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tenso
 SSLH_I_FN int sslh_i_patch_sides(sslh_ctx *c, const char *op, sslh_net *encoder, int H, int W, int *patch, int *stride);
 SSLH_I_FN sslh_tensor *sslh_i_augment(sslh_ctx *c, sslh_tensor *x, sslh_recipe recipe, const uint64_t *streams,
                                       int each);
+SSLH_I_FN sslh_tensor *sslh_i_barlow_twins(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float lambda,
+                                           float *diagonal);
+SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance,
+                                           float variance, float covariance, float *deviation);
 SSLH_I_FN int sslh_i_sub_new(sslh_net *net, const char *name, const char *suffix, int is_param, sslh_type type,
                              sslh_shape shape, sslh_init init, float scale);
 SSLH_I_FN int sslh_i_xavier_new(sslh_net *net, const char *name, int in, int out);
@@ -3955,6 +4090,7 @@ SSLH_I_FN void sslh_i_ntx_units_back(sslh_ctx *c, sslh_i_ntx *p);
 SSLH_I_FN void sslh_i_nce_rows(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN void sslh_i_nce_slopes(sslh_ctx *c, sslh_i_nce *p);
 SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, size_t rows, size_t K, size_t k);
+SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p);
 
 /* --- part II: axes and what is picked along them (>>shapes) --- */
 SSLH_I_FN int sslh_i_shape_axis(sslh_ctx *c, const char *op, int axis, int ndim);
@@ -4026,8 +4162,10 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
 /* ################################################################################################################## */
 /* What is in it. The methods of self-supervised learning as their papers write them, and what they are built from:
 
-     >>method    what all methods share: the container, the check of the encoder, the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>mae    one section for each method
+     >>method    what methods share: the container, the check of the encoder, the two views, heads and teachers of many,
+                 the settings of a run
+     >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>byol >>simsiam >>barlow >>vicreg
+     >>mae       one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4252,6 +4390,76 @@ SSLH_I_FN float sslh_i_ln(int n) { return (float)sslh_i_log((sslh_real)n); }
 SSLH_I_FN sslh_tensor *sslh_i_pool_features(sslh_ctx *c, sslh_tensor *x) {
     if (SSLH_I_BAD(c) || x->ndim <= 2) return x; /* (N,C) already */
     return sslh_global_avg_pool(c, x);
+}
+
+/* --- methods of two views: the views, the heads, a teacher, a meter ----------------------------------------------- */
+
+/* Two views of each image, each by its own recipe. */
+typedef struct sslh_i_two_views {
+    sslh_recipe recipe[2];
+    int given; /* the caller's recipe, for both, is used as it is, not normalised by the data */
+} sslh_i_two_views;
+/* The caller's recipe (or NULL), else these two. */
+SSLH_I_FN sslh_i_two_views sslh_i_two_views_of(const sslh_recipe *views, sslh_recipe first, sslh_recipe second) {
+    sslh_i_two_views p;
+    p.given = views != NULL;
+    p.recipe[0] = views ? *views : first;
+    p.recipe[1] = views ? *views : second;
+    return p;
+}
+SSLH_I_FN void sslh_i_two_views_prepare(sslh_i_two_views *p, sslh_net *encoder, sslh_data data) {
+    if (p->given) {
+        sslh_i_note_size(encoder, data);
+        return;
+    }
+    sslh_i_normalise_by_data(&p->recipe[0], encoder, data);
+    memcpy(p->recipe[1].mean, p->recipe[0].mean, sizeof p->recipe[1].mean);
+    memcpy(p->recipe[1].std, p->recipe[0].std, sizeof p->recipe[1].std);
+}
+/* "view0" and "view1", each (N,H,W,C). */
+SSLH_I_FN void sslh_i_two_views_add(sslh_ctx *c, const sslh_i_two_views *p, const sslh_batch *batch,
+                                    sslh_view_set *out) {
+    sslh_view_add(out, "view0", sslh_views(c, *batch, p->recipe[0], 0));
+    sslh_view_add(out, "view1", sslh_views(c, *batch, p->recipe[1], 1));
+}
+
+/* A head: layers linear maps, d.in -> hidden -> .. -> out; how they are normalised is in d. */
+SSLH_I_FN sslh_net *sslh_i_head_new(sslh_ctx *c, sslh_mlp_desc d, int layers, int hidden, int out) {
+    int i;
+    for (i = 0; i < layers && i < 8; i++) d.widths[i] = i == layers - 1 ? out : hidden;
+    return sslh_mlp(c, d);
+}
+/* z = g(f(x)): images x (N,H,W,C) through encoder f and head g -> (N,D) */
+SSLH_I_FN sslh_tensor *sslh_i_project(sslh_ctx *c, sslh_net *encoder, sslh_net *head, sslh_tensor *x) {
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    return sslh_forward(head, sslh_i_pool_features(c, sslh_forward(encoder, x)));
+}
+
+/* A teacher is the average of what its student was. It begins as a copy, and no gradient changes it; the method calls
+   sslh_ema_update after each update. */
+SSLH_I_FN sslh_net *sslh_i_teacher(sslh_net *student) {
+    sslh_net *teacher = sslh_clone(student);
+    sslh_freeze(teacher, 1);
+    return teacher;
+}
+/* Its momentum when step of steps are done: from m_0 to 1 by half a cosine, 1 - (1 - m_0) (1 + cos(pi step/steps)) / 2.
+   m_0 where nobody knows how many there will be. */
+SSLH_I_FN float sslh_i_teacher_momentum(float m_0, int64_t step, int64_t steps) {
+    return steps ? 1 - sslh_cosine(step, steps, 0, 1 - m_0) : m_0;
+}
+
+/* The collapse meter of embeddings z (N,D): the deviation of unit rows, mean over the columns, times sqrt(D). About 1
+   when the rows point anywhere, 0 when all point the same way. */
+SSLH_I_FN float sslh_i_spread(sslh_ctx *c, sslh_tensor *z) {
+    sslh_tensor *u, *deviation;
+    float spread;
+    if (SSLH_I_BAD(c)) return 0.0f;
+    sslh_no_grad(c, 1);
+    u = sslh_l2_normalize(c, z, 0); /* (N,D) */
+    deviation = sslh_sqrt(c, sslh_variance(c, u, SSLH_AXIS(0), 0, 0)); /* (D) */
+    spread = sslh_item(sslh_mean(c, deviation, SSLH_ALL, 0)) * sslh_i_sqrtf((float)z->shape[1]);
+    sslh_no_grad(c, 0);
+    return spread;
 }
 
 /* What sslh_i_recolour does to an image. */
@@ -5947,7 +6155,7 @@ SSLH_I_FN sslh_tensor *sslh_i_simclr_loss(sslh_method *m, const sslh_view_set *v
     (void)phase;
     /* Both views pass together, so that batch norm sees one batch of 2N ("global" batch norm). */
     /* (1): h (2N,D) -> z (2N,head_out) */
-    z = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, sslh_view_get(v, "views"))));
+    z = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "views"));
     if (SSLH_I_BAD(c)) return z;
     n = z->shape[0] / 2;
     z0 = sslh_slice(c, z, 0, 0, n);     /* (N,head_out) */
@@ -5960,7 +6168,6 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     sslh_i_simclr s;
     sslh_method m;
     sslh_mlp_desc head;
-    int i;
     memset(&s, 0, sizeof s);
     memset(&head, 0, sizeof head);
     sslh_i_resolve(c, "sslh_simclr", sslh_i_simclr_settings, SSLH_I_LENGTH(sslh_i_simclr_settings), &d);
@@ -5974,11 +6181,10 @@ SSLH_DEF sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_des
     }
     s.d = d;
     head.in = SSLH_I_BAD(c) ? 1 : sslh_net_query(encoder).width;
-    for (i = 0; i < d.head_layers && i < 8; i++) head.widths[i] = i == d.head_layers - 1 ? d.head_out : d.head_hidden;
     head.batch_norm = !d.no_head_norm;
     head.last_batch_norm = d.no_head_norm ? 0 : 2; /* without shift */
     head.last_no_bias = !d.no_head_norm;
-    s.head = sslh_mlp(c, head);
+    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_hidden, d.head_out);
     m = sslh_i_method_begin(c, "simclr", encoder, &s, sizeof s);
     sslh_child(m.net, "head", s.head);
     m.prepare = sslh_i_simclr_prepare;
@@ -6053,8 +6259,7 @@ static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1.5e-4 lr_s
 
 typedef struct sslh_i_moco {
     sslh_moco_desc d;
-    sslh_recipe views[2];
-    int given;                /* the caller's recipe is used as it is, not normalised by the data */
+    sslh_i_two_views views;
     sslh_net *head, *predictor; /* g and, in version 3, p */
     sslh_net *key_encoder, *key_head; /* f' and g' */
     int queue, place;         /* states of m.net: the queue (K,D) and its oldest key, which is the next to go */
@@ -6062,18 +6267,12 @@ typedef struct sslh_i_moco {
 } sslh_i_moco;
 
 SSLH_I_FN void sslh_i_moco_prepare(sslh_method *m, sslh_data data) {
-    sslh_i_moco *s = (sslh_i_moco *)m->self;
+    const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (s->d.version < 3 && s->d.queue > data.count) /* before an image comes again its last key has to be gone */
         sslh_i_warn(m->ctx, "sslh_moco: a queue of %d keys is longer than the data set of %.0f images: queries meet "
                     "other keys of their own image as wrong answers; take a smaller .queue", s->d.queue,
                     (double)data.count);
-    if (s->given) {
-        sslh_i_note_size(m->encoder, data);
-        return;
-    }
-    sslh_i_normalise_by_data(&s->views[0], m->encoder, data);
-    memcpy(s->views[1].mean, s->views[0].mean, sizeof s->views[1].mean);
-    memcpy(s->views[1].std, s->views[0].std, sizeof s->views[1].std);
+    sslh_i_two_views_prepare(&((sslh_i_moco *)m->self)->views, m->encoder, data);
 }
 
 /* Groups into which batch norm splits n images. */
@@ -6086,8 +6285,7 @@ SSLH_I_FN int sslh_i_moco_groups(const sslh_i_moco *s, int n) {
 SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
-    sslh_view_add(out, "view0", sslh_views(c, *batch, s->views[0], 0)); /* (N,H,W,C) */
-    sslh_view_add(out, "view1", sslh_views(c, *batch, s->views[1], 1)); /* (N,H,W,C) */
+    sslh_i_two_views_add(c, &s->views, batch, out);
     if (sslh_i_moco_groups(s, batch->count) > 1) { /* the images' order in the batch of the key encoder */
         sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(batch->count)); /* (N) */
         if (!order) return;
@@ -6117,7 +6315,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_query(sslh_method *m, sslh_tensor *x) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     if (SSLH_I_BAD(c)) return x;
     sslh_split_batch_norm(m->encoder, sslh_i_moco_groups(s, x->shape[0]));
-    x = sslh_forward(s->head, sslh_i_pool_features(c, sslh_forward(m->encoder, x))); /* (N,D) */
+    x = sslh_i_project(c, m->encoder, s->head, x); /* (N,D) */
     sslh_split_batch_norm(m->encoder, 1); /* outside of the step the encoder is the caller's */
     if (s->predictor) x = sslh_forward(s->predictor, x); /* (N,D) */
     return sslh_l2_normalize(c, x, 0);
@@ -6131,7 +6329,7 @@ SSLH_I_FN sslh_tensor *sslh_i_moco_key(sslh_method *m, sslh_tensor *x, sslh_tens
     sslh_split_batch_norm(s->key_encoder, sslh_i_moco_groups(s, x->shape[0]));
     sslh_no_grad(c, 1);
     x = sslh_i_moco_reorder(c, x, order, 0);
-    x = sslh_forward(s->key_head, sslh_i_pool_features(c, sslh_forward(s->key_encoder, x))); /* (N,D) */
+    x = sslh_i_project(c, s->key_encoder, s->key_head, x); /* (N,D) */
     x = sslh_l2_normalize(c, sslh_i_moco_reorder(c, x, order, 1), 0);
     sslh_no_grad(c, 0);
     return x;
@@ -6186,40 +6384,40 @@ SSLH_I_FN void sslh_i_moco_enqueue(sslh_method *m, int phase) {
 SSLH_I_FN void sslh_i_moco_after(sslh_method *m) {
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     float momentum = s->d.key_momentum;
-    if (s->d.version == 3 && m->steps) momentum = 1 - sslh_cosine(m->step + 1, m->steps, 0, 1 - momentum);
+    if (s->d.version == 3) momentum = sslh_i_teacher_momentum(momentum, m->step + 1, m->steps);
     sslh_ema_update(s->key_encoder, m->encoder, momentum);
     sslh_ema_update(s->key_head, s->head, momentum);
 }
 
 /* g, or p when predictor is set: in -> hidden -> .. -> D. */
 SSLH_I_FN sslh_net *sslh_i_moco_head(sslh_ctx *c, const sslh_moco_desc *d, int in, int vit, int predictor) {
-    int layers = d->version == 3 && vit && !predictor ? 3 : d->version == 1 ? 1 : 2, i;
+    int layers = d->version == 3 && vit && !predictor ? 3 : d->version == 1 ? 1 : 2;
     sslh_mlp_desc head;
     memset(&head, 0, sizeof head);
     head.in = in;
-    for (i = 0; i < layers; i++) head.widths[i] = i == layers - 1 ? d->head_out : d->head_hidden;
     if (d->version == 3) { /* as the authors': nothing behind the predictor of a conv net */
         head.batch_norm = 1;
         head.last_batch_norm = predictor && !vit ? 0 : 3;
         head.last_no_bias = 1;
     }
-    return sslh_mlp(c, head);
+    return sslh_i_head_new(c, head, layers, d->head_hidden, d->head_out);
 }
 
 /* The views that the version was published with. */
-SSLH_I_FN void sslh_i_moco_recipes(const sslh_moco_desc *d, int vit, sslh_recipe out[2]) {
-    out[0] = out[1] = d->views ? *d->views : sslh_recipe_moco();
-    if (d->views) return;
+SSLH_I_FN sslh_i_two_views sslh_i_moco_recipes(const sslh_moco_desc *d, int vit) {
+    sslh_recipe r[2];
+    r[0] = r[1] = sslh_recipe_moco();
     if (d->version == 1) { /* the colours always change, also their hue, and nothing is blurred */
-        out[0].jitter = 1;
-        out[0].hue = 0.4f;
-        out[0].blur = 0;
-        out[1] = out[0];
+        r[0].jitter = 1;
+        r[0].hue = 0.4f;
+        r[0].blur = 0;
+        r[1] = r[0];
     } else if (d->version == 3) {
-        out[0] = sslh_recipe_byol0();
-        out[1] = sslh_recipe_byol1();
-        if (!vit) out[0].crop_min = out[1].crop_min = 0.2f;
+        r[0] = sslh_recipe_byol0();
+        r[1] = sslh_recipe_byol1();
+        if (!vit) r[0].crop_min = r[1].crop_min = 0.2f;
     }
+    return sslh_i_two_views_of(d->views, r[0], r[1]);
 }
 
 /* The queue (K,D) starts as random directions. */
@@ -6252,20 +6450,16 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     if (!(d.temperature > 0)) d.temperature = d.version == 1 ? 0.07f : d.version == 2 || vit ? 0.2f : 1.0f;
     if (!d.head_hidden) d.head_hidden = d.version == 3 ? SSLH_I_MIN(4 * width, 4096) : width;
     if (!d.head_out) d.head_out = d.version == 3 ? 256 : 128;
-    sslh_i_moco_recipes(&d, vit, s.views);
-    s.given = d.views != NULL;
+    s.views = sslh_i_moco_recipes(&d, vit);
     s.head = sslh_i_moco_head(c, &d, width, vit, 0);
     if (d.version == 3) s.predictor = sslh_i_moco_head(c, &d, d.head_out, vit, 1);
     s.d = d;
-    s.d.views = NULL;
     if (d.version == 3 && vit && !SSLH_I_BAD(c)) { /* before the clone, which has the same settings */
         sslh_param_opts rests = {0, SSLH_OFF, SSLH_OFF};
         sslh_param_set_matching(encoder, "patch_embed.proj", rests);
     }
-    s.key_encoder = sslh_clone(encoder); /* f' and g' start as copies */
-    s.key_head = sslh_clone(s.head);
-    sslh_freeze(s.key_encoder, 1);
-    sslh_freeze(s.key_head, 1);
+    s.key_encoder = sslh_i_teacher(encoder); /* f' and g' */
+    s.key_head = sslh_i_teacher(s.head);
     m = sslh_i_method_begin(c, "moco", encoder, &s, sizeof s);
     sslh_i_training_read(c, "sslh_moco", d.version == 1 ? sslh_i_moco_training_1 : d.version == 2 ? "" : vit
                          ? sslh_i_moco_training_3_vit : sslh_i_moco_training_3, &m);
@@ -6720,6 +6914,395 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
 #endif /* SSLH_WITH_CPC2 */
 
 /* ================================================================================================================== */
+/*  >>byol          BYOL                                                                                              */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BYOL
+/* Grill, Strub, Altche, Tallec, Richemond, Buchatskaya, Doersch, Avila Pires, Guo, Gheshlaghi Azar, Piot, Kavukcuoglu,
+   Munos, Valko: "Bootstrap your own latent: a new approach to self-supervised learning", NeurIPS 2020.
+
+   Learns from: two random views of each image, and no wrong answers. The online network looks at one view and predicts
+   what the target network makes of the other. The target network is an average of what the online network was before.
+
+       z  = g(f(view))                             online: encoder f, projector g                      (1)
+       t  = g'(f'(view))                           target: encoder f', projector g'; no gradient       (2)
+       L  = mean of |u(p(z_0)) - u(t_1)|^2         predictor p, u(x) = x / |x|, means over the batch
+          + mean of |u(p(z_1)) - u(t_0)|^2
+          = 4 + 2 D(p(z_0), t_1) + 2 D(p(z_1), t_0)     D: minus the mean cosine                       (3)
+       theta' <- m theta' + (1-m) theta,           all parameters of f' and g', after the update       (4)
+       m  = 1 - (1-m_0) (1 + cos(pi T)) / 2        T: share of the run that is done                    (5)
+
+   If every image had the same embedding, L would be 0, so a small loss says nothing; the spread of the projections
+   (its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what moves: the
+   predictor alone chases the target, and the target follows slowly. With .no_stop_gradient both sides of (3) walk
+   towards each other: the loss is 0 and the spread 0 within a few hundred steps.
+   Defaults: those of the paper for 300 epochs; its heads are 4096 wide for features of 2048, ours twice as wide as the
+   features (512 for the 256 of sslh_convnet), projections 256. Each view passes by itself, so that batch norm sees one
+   view at a time; the target network normalises by its own batches, too, and running statistics are not averaged.
+   Random directions cost about 4.
+   Traps: without batch norm in the heads, or with a rate that is too high (0.2 with Adam), it can collapse. Short runs
+   want a target that follows sooner: 0.97 for 40 epochs in the paper, and less for a few. */
+
+static const sslh_setting sslh_i_byol_settings[] = {
+    {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.99", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_byol_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_byol_desc, head_out), SSLH_SETTING_INT, "256", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_byol_desc, no_stop_gradient), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_byol_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_byol_training[] =
+    "batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
+
+typedef struct sslh_i_byol {
+    sslh_byol_desc d;
+    sslh_i_two_views views;
+    sslh_net *head, *predictor;             /* g and p */
+    sslh_net *target_encoder, *target_head; /* f' and g' */
+} sslh_i_byol;
+
+SSLH_I_FN void sslh_i_byol_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_two_views_prepare(&((sslh_i_byol *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_byol_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_two_views_add(m->ctx, &((sslh_i_byol *)m->self)->views, batch, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_byol_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_byol *s = (const sslh_i_byol *)m->self;
+    sslh_tensor *x[2], *z[2], *target[2], *loss[2];
+    int i;
+    (void)phase;
+    x[0] = sslh_view_get(v, "view0"); /* (N,H,W,C) */
+    x[1] = sslh_view_get(v, "view1"); /* (N,H,W,C) */
+    for (i = 0; i < 2; i++) z[i] = target[i] = sslh_i_project(c, m->encoder, s->head, x[i]); /* (1): (N,D) */
+    sslh_no_grad(c, 1);
+    for (i = 0; i < 2 && !s->d.no_stop_gradient; i++)
+        target[i] = sslh_i_project(c, s->target_encoder, s->target_head, x[i]); /* (2): (N,D) */
+    sslh_no_grad(c, 0);
+    for (i = 0; i < 2; i++) loss[i] = sslh_negative_cosine(c, sslh_forward(s->predictor, z[i]), target[1 - i]);
+    m->numbers[0].value = sslh_i_spread(c, z[0]);
+    return sslh_shift(c, sslh_scale(c, sslh_add(c, loss[0], loss[1]), 2), 4); /* (3) */
+}
+
+SSLH_I_FN void sslh_i_byol_after(sslh_method *m) {
+    const sslh_i_byol *s = (const sslh_i_byol *)m->self;
+    float momentum = sslh_i_teacher_momentum(s->d.target_momentum, m->step, m->steps); /* (5) */
+    sslh_ema_update(s->target_encoder, m->encoder, momentum); /* (4) */
+    sslh_ema_update(s->target_head, s->head, momentum);
+}
+
+SSLH_DEF sslh_method sslh_byol(sslh_ctx *c, sslh_net *encoder, sslh_byol_desc d) {
+    sslh_i_byol s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_byol", sslh_i_byol_settings, SSLH_I_LENGTH(sslh_i_byol_settings), &d);
+    head.in = sslh_i_check_encoder(c, "sslh_byol", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!d.head_hidden) d.head_hidden = 2 * head.in;
+    head.batch_norm = 1;
+    head.last_no_bias = 1;
+    s.d = d;
+    s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
+    s.head = sslh_i_head_new(c, head, 2, d.head_hidden, d.head_out);
+    head.in = d.head_out;
+    s.predictor = sslh_i_head_new(c, head, 2, d.head_hidden, d.head_out);
+    s.target_encoder = sslh_i_teacher(encoder);
+    s.target_head = sslh_i_teacher(s.head);
+    m = sslh_i_method_begin(c, "byol", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    sslh_child(m.net, "predictor", s.predictor);
+    sslh_child(m.net, "target_encoder", s.target_encoder);
+    sslh_child(m.net, "target_head", s.target_head);
+    m.prepare = sslh_i_byol_prepare;
+    m.views = sslh_i_byol_views;
+    m.loss = sslh_i_byol_loss;
+    m.after = sslh_i_byol_after;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_byol(c, encoder, *(const sslh_byol_desc *)desc);
+}
+#endif /* SSLH_WITH_BYOL */
+
+/* ================================================================================================================== */
+/*  >>simsiam       SimSiam                                                                                           */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_SIMSIAM
+/* Chen, He: "Exploring simple Siamese representation learning", CVPR 2021.
+
+   Learns from: two random views of each image, and no wrong answers, as BYOL, but without a target network: the encoder
+   predicts from one view what it makes itself of the other, and the gradient goes through the prediction only.
+
+       z = g(f(view)), q = p(z)                    encoder f, projector g, predictor p                 (1)
+       D(q, z) = - mean over the batch of q . z / (|q| |z|)                                            (2)
+       L = D(q_0, stop(z_1)) / 2 + D(q_1, stop(z_0)) / 2      stop: no gradient goes into what is in it (3)
+
+   If every image had the same embedding, L would be -1, its least value. The stop-gradient alone prevents it: with
+   .no_stop_gradient and .no_last_norm the loss is -1 and the spread of the projections (its number) 0 within a few
+   hundred steps. With a batch norm as the projector's last layer the same collapse looks different, because it brings
+   every batch to mean 0, so that its rows cannot all point the same way: the features come to one point or one line
+   (sslh_feature_std, sslh_effective_rank), the loss wanders between -0.6 and -0.9 and can jump to 0, the cosine of rows
+   that are exactly 0. Random directions cost 0.
+   Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD, 800 epochs); 2048 wide
+   for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the 256 of sslh_convnet.
+   Batch norm stands behind every layer of the projector, behind the last one without scale and shift, and in the
+   predictor behind the hidden layer only. Its rate does not fall with the schedule, so that it keeps up with the
+   projections: it is parameter group 1 (.constant_lr).
+   Traps: a predictor with batch norm behind its output does not train; a loss near -1 in the first epoch is a
+   collapse. */
+
+static const sslh_setting sslh_i_simsiam_settings[] = {
+    {SSLH_I_FIELD(sslh_simsiam_desc, head_layers), SSLH_SETTING_INT, "2", "1 to 7"},
+    {SSLH_I_FIELD(sslh_simsiam_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_simsiam_desc, predictor_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_simsiam_desc, no_last_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simsiam_desc, scheduled_predictor), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simsiam_desc, no_stop_gradient), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_simsiam_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_simsiam_training[] =
+    "batch=512 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine";
+
+typedef struct sslh_i_simsiam {
+    sslh_simsiam_desc d;
+    sslh_i_two_views views;
+    sslh_net *head, *predictor; /* g and p */
+} sslh_i_simsiam;
+
+SSLH_I_FN void sslh_i_simsiam_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_two_views_prepare(&((sslh_i_simsiam *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_simsiam_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_two_views_add(m->ctx, &((sslh_i_simsiam *)m->self)->views, batch, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_simsiam_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_simsiam *s = (const sslh_i_simsiam *)m->self;
+    sslh_tensor *z[2], *q[2], *loss[2];
+    int i;
+    (void)phase;
+    for (i = 0; i < 2; i++) {
+        z[i] = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, i ? "view1" : "view0")); /* (N,D) */
+        q[i] = sslh_forward(s->predictor, z[i]); /* (1): (N,D) */
+    }
+    for (i = 0; i < 2; i++) /* (2) */
+        loss[i] = sslh_negative_cosine(c, q[i], s->d.no_stop_gradient ? z[1 - i] : sslh_detach(c, z[1 - i]));
+    m->numbers[0].value = sslh_i_spread(c, z[0]);
+    return sslh_scale(c, sslh_add(c, loss[0], loss[1]), SSLH_I_R(0.5)); /* (3) */
+}
+
+SSLH_DEF sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_desc d) {
+    sslh_i_simsiam s;
+    sslh_method m;
+    sslh_mlp_desc head, predictor;
+    sslh_param_opts apart = {1, 0, 0}; /* group 1, everything else as it is */
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    memset(&predictor, 0, sizeof predictor);
+    sslh_i_resolve(c, "sslh_simsiam", sslh_i_simsiam_settings, SSLH_I_LENGTH(sslh_i_simsiam_settings), &d);
+    head.in = sslh_i_check_encoder(c, "sslh_simsiam", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 2048);
+    if (!d.predictor_hidden) d.predictor_hidden = SSLH_I_MAX(d.head_out / 4, 1);
+    head.batch_norm = predictor.batch_norm = 1;
+    head.last_batch_norm = d.no_last_norm ? 0 : 3; /* without scale and shift */
+    predictor.in = d.head_out;
+    s.d = d;
+    s.views = sslh_i_two_views_of(d.views, sslh_recipe_moco(), sslh_recipe_moco());
+    if (!d.views) s.views.recipe[0].blur = s.views.recipe[1].blur = 0;
+    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
+    s.predictor = sslh_i_head_new(c, predictor, 2, d.predictor_hidden, d.head_out);
+    sslh_param_set_matching(s.predictor, "", apart);
+    m = sslh_i_method_begin(c, "simsiam", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    sslh_child(m.net, "predictor", s.predictor);
+    if (!d.scheduled_predictor) m.defaults.optimizer.constant_lr = 1u << 1;
+    m.prepare = sslh_i_simsiam_prepare;
+    m.views = sslh_i_simsiam_views;
+    m.loss = sslh_i_simsiam_loss;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_simsiam_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_simsiam(c, encoder, *(const sslh_simsiam_desc *)desc);
+}
+#endif /* SSLH_WITH_SIMSIAM */
+
+/* ================================================================================================================== */
+/*  >>barlow        Barlow Twins                                                                                      */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_BARLOW
+/* Zbontar, Jing, Misra, LeCun, Deny: "Barlow Twins: self-supervised learning via redundancy reduction", ICML 2021.
+
+   Learns from: two random views of each image. Every column of the embedding (every feature, over the batch) should be
+   the same for both views, and no two columns should say the same: a principle that Barlow proposed for the brain.
+
+       z   = g(f(view))                            encoder f, projector g                              (1)
+       C_ij = sum over n of a_ni b_nj / N,         a, b: z_0, z_1 with columns of mean 0 and variance 1 (2)
+       L   = sum over i of (1 - C_ii)^2 + lambda sum over i != j of C_ij^2                             (3)
+
+   Images are not compared with one another, so a batch of 256 is enough, and there is no predictor, no stop-gradient
+   and no second network. A collapse costs D, the width of z: columns that are constant have a correlation of 0. The
+   first steps cost about D too, and lambda D^2 / N for correlations by chance.
+   Defaults: the released code, whose projector is 8192 wide for 2048 features, ours four times as wide as the features
+   (1024 for the 256 of sslh_convnet: its three layers cost 0.6 of that encoder). The paper gives matrices a rate of 0.2
+   and biases and gains one of 0.0048. LARS makes the step of a matrix independent of the loss's scale, so that a loss
+   times .scale = 0.0048 / 0.2 with a rate of 0.2 for all is the same. Other optimisers want other scales and rates: for
+   SGD the scale multiplies the rate, for Adam it means nothing.
+   Traps: the second sum of (3) has D times as many terms as the first, so that a wider projector wants a smaller
+   lambda; statistics must be those of the whole batch, not those of parts of it. */
+
+static const sslh_setting sslh_i_barlow_settings[] = {
+    {SSLH_I_FIELD(sslh_barlow_desc, lambda), SSLH_SETTING_REAL, "0.0051", "at least 0"},
+    {SSLH_I_FIELD(sslh_barlow_desc, scale), SSLH_SETTING_REAL, "0.024", "above 0"},
+    {SSLH_I_FIELD(sslh_barlow_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
+    {SSLH_I_FIELD(sslh_barlow_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_barlow_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_barlow_training[] =
+    "batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
+
+typedef struct sslh_i_barlow { sslh_barlow_desc d; sslh_i_two_views views; sslh_net *head; } sslh_i_barlow;
+
+SSLH_I_FN void sslh_i_barlow_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_two_views_prepare(&((sslh_i_barlow *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_barlow_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_two_views_add(m->ctx, &((sslh_i_barlow *)m->self)->views, batch, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_barlow_step_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_barlow *s = (const sslh_i_barlow *)m->self;
+    sslh_tensor *z0, *z1;
+    (void)phase;
+    z0 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view0")); /* (1): (N,D) */
+    z1 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view1"));
+    return sslh_scale(c, sslh_i_barlow_twins(c, z0, z1, s->d.lambda, &m->numbers[0].value), (sslh_real)s->d.scale); /* (2), (3) */
+}
+
+SSLH_DEF sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc d) {
+    sslh_i_barlow s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_barlow", sslh_i_barlow_settings, SSLH_I_LENGTH(sslh_i_barlow_settings), &d);
+    head.in = sslh_i_check_encoder(c, "sslh_barlow", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
+    head.batch_norm = 1;
+    head.last_no_bias = 1;
+    s.d = d;
+    s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
+    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
+    m = sslh_i_method_begin(c, "barlow", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_barlow_prepare;
+    m.views = sslh_i_barlow_views;
+    m.loss = sslh_i_barlow_step_loss;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_barlow_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_barlow(c, encoder, *(const sslh_barlow_desc *)desc);
+}
+#endif /* SSLH_WITH_BARLOW */
+
+/* ================================================================================================================== */
+/*  >>vicreg        VICReg                                                                                            */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_VICREG
+/* Bardes, Ponce, LeCun: "VICReg: variance-invariance-covariance regularization for self-supervised learning",
+   ICLR 2022.
+
+   Learns from: two random views of each image. Three terms, each for one thing: the views shall lie close, no column of
+   the embedding may become constant, and no two columns may say the same.
+
+       z     = g(f(view))                          encoder f, expander g                               (1)
+       s     = mean over all entries of (z_0 - z_1)^2                                  invariance      (2)
+       v(z)  = mean over the columns of max(0, 1 - sqrt(var z + 1e-4))                 variance        (3)
+       c(z)  = 1/D sum over i != j of cov(z)_ij^2                                      covariance      (4)
+       L     = lambda s + mu (v(z_0) + v(z_1)) / 2 + nu (c(z_0) + c(z_1))                              (5)
+
+   Variances and covariances are taken over the batch. Unlike Barlow Twins the columns are not normalised, and the two
+   views meet in (2) only, so that they could even come from two different encoders. A collapse costs 0.99 mu, which is
+   24.75: s and c are 0 then, and 1e-4 is what is left under the root. Without it the slope would be infinite (NaN).
+   Defaults: the released code, whose expander is 8192 wide for 2048 features, ours four times as wide as the features
+   (1024 for the 256 of sslh_convnet). Its number is the mean of the roots: 1 is what (3) asks for.
+   Traps: the halves of mu are in the code, not in the paper; a deviation that stays near 0.01 is a collapse. */
+
+static const sslh_setting sslh_i_vicreg_settings[] = {
+    {SSLH_I_FIELD(sslh_vicreg_desc, invariance), SSLH_SETTING_REAL, "25", "at least 0"},
+    {SSLH_I_FIELD(sslh_vicreg_desc, variance), SSLH_SETTING_REAL, "25", "at least 0"},
+    {SSLH_I_FIELD(sslh_vicreg_desc, covariance), SSLH_SETTING_REAL, "1", "at least 0"},
+    {SSLH_I_FIELD(sslh_vicreg_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
+    {SSLH_I_FIELD(sslh_vicreg_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
+    {SSLH_I_FIELD(sslh_vicreg_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_vicreg_training[] =
+    "batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
+
+typedef struct sslh_i_vicreg { sslh_vicreg_desc d; sslh_i_two_views views; sslh_net *head; } sslh_i_vicreg;
+
+SSLH_I_FN void sslh_i_vicreg_prepare(sslh_method *m, sslh_data data) {
+    sslh_i_two_views_prepare(&((sslh_i_vicreg *)m->self)->views, m->encoder, data);
+}
+SSLH_I_FN void sslh_i_vicreg_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_i_two_views_add(m->ctx, &((sslh_i_vicreg *)m->self)->views, batch, out);
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_vicreg_step_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_vicreg *s = (const sslh_i_vicreg *)m->self;
+    sslh_tensor *z0, *z1;
+    (void)phase;
+    z0 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view0")); /* (1): (N,D) */
+    z1 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view1"));
+    return sslh_i_vicreg_terms(c, z0, z1, s->d.invariance, s->d.variance, s->d.covariance, &m->numbers[0].value); /* (2) to (5) */
+}
+
+SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc d) {
+    sslh_i_vicreg s;
+    sslh_method m;
+    sslh_mlp_desc head;
+    memset(&s, 0, sizeof s);
+    memset(&head, 0, sizeof head);
+    sslh_i_resolve(c, "sslh_vicreg", sslh_i_vicreg_settings, SSLH_I_LENGTH(sslh_i_vicreg_settings), &d);
+    head.in = sslh_i_check_encoder(c, "sslh_vicreg", encoder, -1) ? sslh_net_query(encoder).width : 1;
+    if (!d.head_out) d.head_out = SSLH_I_MIN(4 * head.in, 8192);
+    head.batch_norm = 1;
+    head.last_no_bias = 1;
+    s.d = d;
+    s.views = sslh_i_two_views_of(d.views, sslh_recipe_byol0(), sslh_recipe_byol1());
+    s.head = sslh_i_head_new(c, head, d.head_layers, d.head_out, d.head_out);
+    m = sslh_i_method_begin(c, "vicreg", encoder, &s, sizeof s);
+    sslh_child(m.net, "head", s.head);
+    m.prepare = sslh_i_vicreg_prepare;
+    m.views = sslh_i_vicreg_views;
+    m.loss = sslh_i_vicreg_step_loss;
+    m.min_batch = 2;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_vicreg(c, encoder, *(const sslh_vicreg_desc *)desc);
+}
+#endif /* SSLH_WITH_VICREG */
+
+/* ================================================================================================================== */
 /*  >>mae           masked autoencoder                                                                               */
 /* ================================================================================================================== */
 
@@ -7118,6 +7701,29 @@ static const sslh_method_info sslh_i_methods[] = {
      "Data-efficient image recognition with contrastive predictive coding", "ICML 2020", 2020,
      "telling which patch lies further down", "images", "no_batch_norm", "SSLH_WITH_CPC2", "sslh_cpc2", "sslh_info_nce",
      {"top-1"}, SSLH_I_MADE(cpc2)},
+#endif
+#if SSLH_WITH_BYOL
+    {"byol", "BYOL", "self-distillation", "Grill et al.",
+     "Bootstrap your own latent: a new approach to self-supervised learning", "NeurIPS 2020", 2020,
+     "predicting what its own past makes of the other view", "images", "any", "SSLH_WITH_BYOL", "sslh_byol",
+     "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(byol)},
+#endif
+#if SSLH_WITH_SIMSIAM
+    {"simsiam", "SimSiam", "self-distillation", "Chen & He", "Exploring simple Siamese representation learning",
+     "CVPR 2021", 2021, "predicting what itself makes of the other view", "images", "any", "SSLH_WITH_SIMSIAM",
+     "sslh_simsiam", "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(simsiam)},
+#endif
+#if SSLH_WITH_BARLOW
+    {"barlow", "Barlow Twins", "redundancy and clusters", "Zbontar et al.",
+     "Barlow Twins: self-supervised learning via redundancy reduction", "ICML 2021", 2021,
+     "features that agree between two views and not with one another", "images", "any", "SSLH_WITH_BARLOW",
+     "sslh_barlow", "sslh_barlow_loss", {"diagonal"}, SSLH_I_MADE(barlow)},
+#endif
+#if SSLH_WITH_VICREG
+    {"vicreg", "VICReg", "redundancy and clusters", "Bardes et al.",
+     "VICReg: variance-invariance-covariance regularization for self-supervised learning", "ICLR 2022", 2022,
+     "views that lie close, by features that vary and do not repeat one another", "images", "any", "SSLH_WITH_VICREG",
+     "sslh_vicreg", "sslh_vicreg_loss", {"deviation"}, SSLH_I_MADE(vicreg)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
@@ -8722,15 +9328,18 @@ SSLH_I_FN int sslh_i_contrast_rows(size_t columns, size_t rows) {
     return (int)SSLH_I_MIN(n, rows);
 }
 
-/* What NT-Xent and InfoNCE both ask of their inputs. */
+/* What all losses of two embeddings ask of them. */
+SSLH_I_FN int sslh_i_twins_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b) {
+    char s[96], t[96];
+    if (a->ndim == 2 && sslh_i_same_shape(a, b) && a->shape[0] <= INT_MAX / 2) return 1;
+    sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op,
+              sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
+    return 0;
+}
+/* What NT-Xent and InfoNCE ask besides. */
 SSLH_I_FN int sslh_i_contrast_ok(sslh_ctx *c, const char *op, const sslh_tensor *a, const sslh_tensor *b,
                                  float temperature) {
-    if (a->ndim != 2 || !sslh_i_same_shape(a, b) || a->shape[0] > INT_MAX / 2) {
-        char s[96], t[96];
-        sslh_fail(c, SSLH_E_SHAPE, "%s: %s and %s: two matrices (N,D) of one shape are needed", op,
-                  sslh_i_str(s, sizeof s, sslh_shape_of(a)), sslh_i_str(t, sizeof t, sslh_shape_of(b)));
-        return 0;
-    }
+    if (!sslh_i_twins_ok(c, op, a, b)) return 0;
     if (!(temperature > 0))
         sslh_fail(c, SSLH_E_USAGE, "%s: temperature %g: it must be above 0", op, (double)temperature);
     return !SSLH_I_BAD(c);
@@ -9112,6 +9721,144 @@ SSLH_I_FN sslh_tensor *sslh_i_places_nce(sslh_ctx *c, sslh_tensor *q, sslh_tenso
     for (i = 0; i < R; i++) label->ints[i] = J;
     *top1 += sslh_i_accuracy(score[0], label->ints);
     return sslh_cross_entropy(c, score[0], label);
+}
+
+/* --- losses of two embeddings without negatives ------------------------------------------------------------------ */
+/* These are written as their equations are, in operations whose derivatives stand in part II. */
+
+/* L = - mean over rows n of p_n . z_n / (|p_n| |z_n|)                                                            (1) */
+SSLH_DEF sslh_tensor *sslh_negative_cosine(sslh_ctx *c, sslh_tensor *p, sslh_tensor *z) {
+    const char *op = "sslh_negative_cosine";
+    sslh_tensor *in[2], *products, *cosines;
+    in[0] = p;
+    in[1] = z;
+    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_twins_ok(c, op, p, z)) return sslh_i_dummy(c);
+    products = sslh_mul(c, sslh_l2_normalize(c, p, 0), sslh_l2_normalize(c, z, 0)); /* (N,D) */
+    cosines = sslh_sum(c, products, SSLH_AXIS(1), 0); /* (N) */
+    return sslh_scale(c, sslh_mean(c, cosines, SSLH_ALL, 0), -1); /* (1) */
+}
+
+/* What Barlow Twins and VICReg have in common: the entries of a matrix X (D,D) off its diagonal shall vanish.
+     L        = on sum over i of (X_ii - target)^2 + off sum over i != j of X_ij^2                                 (2)
+     dL/dX_ii = 2 on (X_ii - target),  dL/dX_ij = 2 off X_ij                                                      (3) */
+SSLH_I_FN void sslh_i_decorrelate_back(sslh_ctx *c, sslh_i_node *n) {
+    sslh_i_decorrelation p;
+    memset(&p, 0, sizeof p);
+    p.x = n->in[0]->data;
+    p.D = (size_t)n->in[0]->shape[0];
+    p.target = n->f[0];
+    p.on = n->f[1] * n->out->grad[0];
+    p.off = n->f[2] * n->out->grad[0];
+    p.dx = sslh_i_grad(c, n->in[0], &p.fresh);
+    if (p.dx) sslh_i_decorrelation_rows(c, &p); /* (3) */
+}
+SSLH_I_FN sslh_tensor *sslh_i_decorrelate(sslh_ctx *c, const char *op, sslh_tensor *x, sslh_real target, sslh_real on,
+                                          sslh_real off) {
+    sslh_tensor *out;
+    sslh_i_node *node;
+    sslh_i_decorrelation p;
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return sslh_i_dummy(c);
+    memset(&p, 0, sizeof p);
+    p.x = x->data;
+    p.D = (size_t)x->shape[0];
+    p.target = target;
+    p.on = on;
+    p.off = off;
+    out = sslh_i_new(c, op, SSLH_F32, sslh_dim0());
+    p.loss = out ? (sslh_real *)sslh_i_scratch(c, p.D * sizeof *p.loss) : NULL;
+    if (!p.loss) return sslh_i_dummy(c);
+    sslh_i_decorrelation_rows(c, &p); /* (2) */
+    out->data[0] = sslh_i_lane_sum(p.loss, p.D);
+    sslh_i_unscratch(c, p.loss);
+    node = sslh_i_record(c, op, sslh_i_decorrelate_back, out, &x, 1);
+    if (node) {
+        node->f[0] = target;
+        node->f[1] = on;
+        node->f[2] = off;
+    }
+    return sslh_i_end(c, op, &x, 1, out);
+}
+/* Two embeddings over whose rows statistics are taken, and a weight. */
+SSLH_I_FN int sslh_i_twins_begin(sslh_ctx *c, const char *op, sslh_tensor *z0, sslh_tensor *z1) {
+    sslh_tensor *in[2];
+    in[0] = z0;
+    in[1] = z1;
+    if (!sslh_i_begin(c, op, in, 2, 1) || !sslh_i_twins_ok(c, op, z0, z1)) return 0;
+    if (z0->shape[0] < 2)
+        sslh_fail(c, SSLH_E_USAGE, "%s: a batch of 1 has no variance: at least 2 rows are needed, better hundreds", op);
+    return !SSLH_I_BAD(c);
+}
+SSLH_I_FN int sslh_i_weight_ok(sslh_ctx *c, const char *op, const char *name, float weight) {
+    if (!SSLH_I_BAD(c) && !(weight >= 0))
+        sslh_fail(c, SSLH_E_USAGE, "%s: %s %g: it must be at least 0", op, name, (double)weight);
+    return !SSLH_I_BAD(c);
+}
+
+/* Barlow Twins (Zbontar et al. 2021). Columns of z0 and z1 (N,D) with mean 0 and variance 1 over the batch:
+     a, b = (z - mean) / sqrt(variance + 1e-5)    a batch norm without scale and shift                              (4)
+     C    = a' b / N                              (D,D)                                                             (5)
+     L    = sum over i of (1 - C_ii)^2 + lambda sum over i != j of C_ij^2, which is (2)                             (6)
+   diagonal, when not NULL, receives the mean of C_ii. */
+SSLH_I_FN sslh_tensor *sslh_i_barlow_twins(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float lambda,
+                                           float *diagonal) {
+    const char *op = "sslh_barlow_loss";
+    sslh_batch_norm_desc unit;
+    sslh_tensor *a, *b, *corr;
+    int i, D;
+    if (diagonal) *diagonal = 0;
+    if (!sslh_i_twins_begin(c, op, z0, z1) || !sslh_i_weight_ok(c, op, "lambda", lambda)) return sslh_i_dummy(c);
+    memset(&unit, 0, sizeof unit);
+    unit.training = 1;
+    a = sslh_batch_norm(c, z0, NULL, NULL, NULL, NULL, NULL, unit); /* (4): (N,D) */
+    b = sslh_batch_norm(c, z1, NULL, NULL, NULL, NULL, NULL, unit); /* (4): (N,D) */
+    corr = sslh_scale(c, sslh_matmul_ex(c, a, b, 1, 0), SSLH_I_R(1) / (sslh_real)z0->shape[0]); /* (5): (D,D) */
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    D = corr->shape[0];
+    for (i = 0; diagonal && i < D; i++) *diagonal += (float)corr->data[(size_t)i * (size_t)D + (size_t)i] / (float)D;
+    return sslh_i_decorrelate(c, op, corr, 1, 1, (sslh_real)lambda); /* (6) */
+}
+SSLH_DEF sslh_tensor *sslh_barlow_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float lambda) {
+    return sslh_i_barlow_twins(c, z0, z1, lambda, NULL);
+}
+
+/* VICReg (Bardes et al. 2022), weights lambda, mu, nu. N-1 divides variances and covariances.
+     s(z0,z1) = mean over all entries of (z0 - z1)^2                          invariance                            (7)
+     v(z)     = mean over the columns of max(0, 1 - sqrt(var z + 1e-4))       variance                              (8)
+     c(z)     = 1/D sum over i != j of cov(z)_ij^2, which is (2)              covariance                            (9)
+     L        = lambda s(z0,z1) + mu (v(z0) + v(z1)) / 2 + nu (c(z0) + c(z1))                                      (10)
+   1e-4 under the root keeps the slope finite when a column is constant. The halves of mu are in the authors' code, not
+   in the paper's eq. 6. deviation, when not NULL, receives the mean of the roots. */
+SSLH_I_FN sslh_tensor *sslh_i_vicreg_terms(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance,
+                                           float variance, float covariance, float *deviation) {
+    const char *op = "sslh_vicreg_loss";
+    sslh_tensor *z[2], *loss;
+    int i;
+    if (deviation) *deviation = 0;
+    if (!sslh_i_twins_begin(c, op, z0, z1) || !sslh_i_weight_ok(c, op, "invariance", invariance) ||
+        !sslh_i_weight_ok(c, op, "variance", variance) || !sslh_i_weight_ok(c, op, "covariance", covariance))
+        return sslh_i_dummy(c);
+    z[0] = z0;
+    z[1] = z1;
+    loss = sslh_scale(c, sslh_mse(c, z0, z1), (sslh_real)invariance); /* (7) */
+    for (i = 0; i < 2; i++) {
+        sslh_tensor *root, *short_of, *centred, *cov;
+        root = sslh_sqrt(c, sslh_shift(c, sslh_variance(c, z[i], SSLH_AXIS(0), 0, 1), SSLH_I_R(1e-4))); /* (D) */
+        short_of = sslh_relu(c, sslh_shift(c, sslh_scale(c, root, -1), 1)); /* (D) */
+        centred = sslh_sub(c, z[i], sslh_mean(c, z[i], SSLH_AXIS(0), 1)); /* (N,D) */
+        cov = sslh_scale(c, sslh_matmul_ex(c, centred, centred, 1, 0),
+                         SSLH_I_R(1) / (sslh_real)(z0->shape[0] - 1)); /* (D,D) */
+        if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+        if (deviation) *deviation += 0.5f * sslh_item(sslh_mean(c, sslh_detach(c, root), SSLH_ALL, 0));
+        loss = sslh_add(c, loss, sslh_scale(c, sslh_mean(c, short_of, SSLH_ALL, 0),
+                                            SSLH_I_R(0.5) * (sslh_real)variance)); /* (8) */
+        loss = sslh_add(c, loss, sslh_i_decorrelate(c, op, cov, 0, 0, (sslh_real)covariance /
+                                                    (sslh_real)z0->shape[1])); /* (9), (10) */
+    }
+    return loss;
+}
+SSLH_DEF sslh_tensor *sslh_vicreg_loss(sslh_ctx *c, sslh_tensor *z0, sslh_tensor *z1, float invariance, float variance,
+                                       float covariance) {
+    return sslh_i_vicreg_terms(c, z0, z1, invariance, variance, covariance, NULL);
 }
 
 SSLH_I_LEAN_BEGIN
@@ -16564,6 +17311,41 @@ SSLH_I_FN size_t sslh_i_right_rows(const sslh_real *x, const int32_t *labels, si
         right += ahead < k;
     }
     return right;
+}
+
+/* --- decorrelation ----------------------------------------------------------------------------------------------- */
+
+/* Some rows of the matrix: (2), or with dx (3). */
+SSLH_I_FN void sslh_i_decorrelation_task(void *arg, int task, int worker) {
+    const sslh_i_decorrelation *p = (const sslh_i_decorrelation *)arg;
+    size_t D = p->D, r = (size_t)task * p->per_task, end = SSLH_I_MIN(D, r + p->per_task);
+    (void)worker;
+    for (; r < end; r++) {
+        const sslh_real *x = p->x + r * D;
+        sslh_real d = x[r] - p->target, t, before;
+        if (p->loss) { /* the diagonal is left out of the squares, not subtracted: that would leave rounding behind */
+            t = p->k->dot(x, x, r);
+            t += p->k->dot(x + r + 1, x + r + 1, D - r - 1);
+            t = p->off * t;
+            d = d * d;
+            d = p->on * d;
+            p->loss[r] = t + d;
+            continue;
+        }
+        before = p->fresh ? 0 : p->dx[r * D + r];
+        t = 2 * p->off;
+        if (p->fresh) p->k->unary(SSLH_I_U_SCALE, x, p->dx + r * D, D, t, 0);
+        else sslh_i_loss_axpy(p->dx + r * D, t, x, D);
+        t = 2 * p->on;
+        t = t * d;
+        p->dx[r * D + r] = before + t;
+    }
+}
+/* All rows. */
+SSLH_I_FN void sslh_i_decorrelation_rows(sslh_ctx *c, sslh_i_decorrelation *p) {
+    p->k = c->k;
+    p->per_task = sslh_i_loss_rows(p->D);
+    sslh_i_parallel(c, sslh_i_loss_tasks(p->D, p->per_task), sslh_i_decorrelation_task, p);
 }
 
 /* ================================================================================================================== */
@@ -36013,8 +36795,8 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC, CPC v2; methods tell several numbers beside the
-           loss (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG
+/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
+           VICReg; methods tell several numbers beside the loss (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG
            and BMP files, photographs of several sizes, classes matched by name; InfoNCE with negatives of each row's
            own, Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing,
            attention and losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors;

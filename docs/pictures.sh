@@ -10,6 +10,8 @@ mkdir -p "$out" docs/img
 "$bin/inpainting" --epochs 2 --no-probe --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
+"$bin/simsiam" --images 2000 --batch 64 --epochs 5 --out "$out"
+"$bin/barlow" --images 2000 --batch 64 --epochs 5 --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
 "$bin/mae" --epochs 6 --tune 1 --out "$out"
 cp "$out/rotation_views.png" docs/img/rotation_views.png
@@ -22,6 +24,8 @@ cp "$out/loss.png" docs/img/simclr_loss.png
 cp "$out/filters.png" docs/img/simclr_filters.png
 cp "$out/neighbours.png" docs/img/simclr_neighbours.png
 cp "$out/moco_neighbours.png" docs/img/moco_neighbours.png
+cp "$out/simsiam_collapse.png" docs/img/simsiam_collapse.png
+cp "$out/barlow_correlations.png" docs/img/barlow_correlations.png
 cp "$out/vae_manifold.png" docs/img/vae_manifold.png
 cp "$out/vae_reconstructions.png" docs/img/vae_reconstructions.png
 cp "$out/mae_reconstructions.png" docs/img/mae_reconstructions.png

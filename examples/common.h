@@ -349,6 +349,40 @@ static SOME_EXAMPLES void options_load(sslh_ctx *c, const options *o, sslh_data 
     if (o->data) data_said(*train, *test, held_out);
 }
 
+/* A row of the table that most examples end with: what an encoder (NULL: raw pixels) is worth. */
+static SOME_EXAMPLES void probe_row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    if (!encoder) printf("%-22s  linear probe   nearest neighbours\n", "");
+    printf("%-22s  %5.1f %%", name, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
+    printf("        %5.1f %%\n", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    fflush(stdout);
+}
+
+/* Embeddings of two views of the first n images: z[0], z[1] (n,D), by a method whose net has the encoder and then the
+   head as children (BYOL, SimSiam, Barlow Twins, VICReg). Evaluation mode, no gradient. */
+static SOME_EXAMPLES void embed_views(sslh_ctx *c, sslh_method *m, sslh_data data, int n, sslh_recipe recipe,
+                                      sslh_tensor *z[2]) {
+    sslh_loader_desc ld = {0};
+    sslh_loader *loader;
+    sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    sslh_batch batch;
+    int i;
+    ld.batch = n;
+    ld.in_order = 1;
+    loader = sslh_loader_new(c, data, ld);
+    memcpy(recipe.mean, p.mean, sizeof recipe.mean);
+    memcpy(recipe.std, p.std, sizeof recipe.std);
+    z[0] = z[1] = sslh_scalar(c, 0);
+    if (!sslh_next_batch(loader, &batch)) return;
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    for (i = 0; i < 2; i++)
+        z[i] = sslh_forward(sslh_child_at(m->net, 1), sslh_forward(m->encoder, sslh_views(c, batch, recipe, i)));
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, 1);
+}
+
 /* A sheet of neighbours: test images, each with the training images that have the most similar features (cosine) and,
    in the row below, the most similar pixels: what the features add is what the first row shows and the second does
    not. The test images are spread over the whole set. */

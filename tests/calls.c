@@ -773,6 +773,9 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_info_nce, K(sslh_info_nce(c, T(0), T(1), dice(2) ? NULL : T(2), f[0])))
     ROW(sslh_accuracy, K(sslh_accuracy(c, T(0), T(1), dice(2) ? 1 : i[0])))
     ROW(sslh_sinkhorn, K(sslh_sinkhorn(c, T(0), dice(2) ? dice(4) : i[0] % 20, f[0])))
+    PAIR(sslh_negative_cosine)
+    ROW(sslh_barlow_loss, K(sslh_barlow_loss(c, T(0), T(1), f[0])))
+    ROW(sslh_vicreg_loss, K(sslh_vicreg_loss(c, T(0), T(1), f[0], f[1], f[2])))
     /* nets */
     ROW(sslh_net_new, sslh_net_desc e; memset(&e, 0, sizeof e); e.name = text[0]; e.forward = dice(2) ? net_forward : dice(2) ? NULL : null_forward;
         if (dice(2)) e.self = reals, e.self_size = (size_t)dice(100); else if (!dice(3)) e.self_size = 7;
@@ -973,6 +976,14 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_simclr, sslh_simclr_desc e; memset(&e, 0, sizeof e); e.temperature = zeros_mostly_real(); e.head_layers = zeros_mostly();
         e.head_hidden = dice(2) ? 4 : i[0]; e.head_out = dice(2) ? 4 : i[1]; e.no_head_norm = dice(2); e.decoupled = dice(2);
         add_method(w, sslh_simclr(c, n[0], e)))
+    ROW(sslh_byol, sslh_byol_desc e; memset(&e, 0, sizeof e); e.target_momentum = zeros_mostly_real(); e.head_hidden = dice(2) ? 4 : zeros_mostly();
+        e.head_out = dice(2) ? 4 : i[0]; e.no_stop_gradient = dice(2); add_method(w, sslh_byol(c, n[0], e)))
+    ROW(sslh_simsiam, sslh_simsiam_desc e; memset(&e, 0, sizeof e); e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; e.predictor_hidden = dice(2) ? 4 : zeros_mostly();
+        e.scheduled_predictor = dice(2); e.no_last_norm = dice(2); e.no_stop_gradient = dice(2); add_method(w, sslh_simsiam(c, n[0], e)))
+    ROW(sslh_barlow, sslh_barlow_desc e; memset(&e, 0, sizeof e); e.lambda = zeros_mostly_real(); e.scale = zeros_mostly_real(); e.head_layers = zeros_mostly();
+        e.head_out = dice(2) ? 4 : i[0]; add_method(w, sslh_barlow(c, n[0], e)))
+    ROW(sslh_vicreg, sslh_vicreg_desc e; memset(&e, 0, sizeof e); e.invariance = zeros_mostly_real(); e.variance = zeros_mostly_real(); e.covariance = zeros_mostly_real();
+        e.head_layers = zeros_mostly(); e.head_out = dice(2) ? 4 : i[0]; add_method(w, sslh_vicreg(c, n[0], e)))
     ROW(sslh_mae, sslh_mae_desc e; memset(&e, 0, sizeof e); e.mask = zeros_mostly_real(); e.decoder_width = zeros_mostly(); e.decoder_depth = zeros_mostly();
         e.decoder_heads = zeros_mostly(); e.raw_pixels = dice(2); add_method(w, sslh_mae(c, n[0], e)))
     ROW(sslh_patchify, K(sslh_patchify(c, T(0), i[0])))
@@ -1232,6 +1243,15 @@ static void cube_back(sslh_ctx *c, sslh_tensor **in, int n, sslh_tensor *out, vo
     for (size_t i = 0; dx && i < out->count; i++) dx[i] += 3 * in[0]->data[i] * in[0]->data[i] * out->grad[i];
 }
 
+/* 0.2 tanh x (N,D) with rows that lie so far apart that no column is nearly constant. */
+static sslh_tensor *rows_apart(sslh_ctx *c, sslh_tensor *x, float step) {
+    sslh_tensor *offset = sslh_zeros(c, shape_of(x));
+    if (sslh_error(c)) return x;
+    for (int n = 0; n < x->shape[0]; n++)
+        for (int d = 0; d < x->shape[1]; d++) offset->data[n * x->shape[1] + d] = (sslh_real)(step * (float)(d % 3 ? n : -n));
+    return sslh_add(c, sslh_scale(c, sslh_tanh(c, x), 0.2f), offset);
+}
+
 /* Applies operation number row to x; sets g->want. Row -1 fills in the names. Returns NULL when x does not suit. */
 static int graph_rows;
 static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **names) {
@@ -1429,6 +1449,10 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     LOSS(sslh_accuracy, x = at_most(g, view(g, x, 2), 0, 60); a = index_below(g, sslh_dim1(x->shape[0]), x->shape[1]); g->unchecked = 1;
         return sslh_mul(c, sslh_mean(c, x, SSLH_ALL, 0), sslh_accuracy(c, x, a, 1)))
     OP(sslh_sinkhorn, x = view(g, x, 2); g->want = shape_of(x); g->unchecked = 1; return sslh_mul(c, x, sslh_sinkhorn(c, sslh_tanh(c, x), 2, 0.5f)))
+    LOSS(sslh_negative_cosine, x = sslh_shift(c, sslh_tanh(c, view(g, x, 2)), 1.2f); return sslh_negative_cosine(c, x, leaf(g, shape_of(x))))
+    LOSS(sslh_barlow_loss, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x)); return sslh_barlow_loss(c, rows_apart(c, x, 2), rows_apart(c, a, 2), f))
+    LOSS(sslh_vicreg_loss, x = view(g, x, 2); if (x->shape[0] < 2) return NULL; a = leaf(g, shape_of(x));
+        return sslh_vicreg_loss(c, rows_apart(c, x, 0.6f), rows_apart(c, a, 0.6f), f, f, 0.5f))
     /* not of >>api-ops, but operations too */
     LOSS(sslh_gaussian_kl, x = sslh_tanh(c, view(g, x, 2)); return sslh_gaussian_kl(c, x, leaf(g, shape_of(x))))
     OP(sslh_patchify, x = sslh_resize_nearest(c, view(g, x, 4), 2, 4); s = shape_of(x); g->want = sslh_dim3(s.size[0], 2, 4 * s.size[3]); return sslh_patchify(c, x, 2))

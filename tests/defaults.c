@@ -76,6 +76,47 @@ static void recipe_numbers(void) {
     CHECK_NEAR(r.flip, 0.5, 0);
 }
 
+static void has_widths(const sslh_method *m, const char *name, int rows, int columns) {
+    const sslh_tensor *w = sslh_find(m->net, name);
+    CHECK(w && w->shape[0] == rows && w->shape[1] == columns, "%s: %s is not (%d,%d)", m->name, name, rows, columns);
+}
+/* BYOL, SimSiam, Barlow Twins and VICReg behind 8 features. */
+static void two_view_numbers(sslh_ctx *c) {
+    sslh_data data = noise(c, 4, 16, 16, 3);
+    sslh_method m = sslh_method_make(c, "byol", small(c, 3), data, NULL);
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.min_batch == 2, "BYOL");
+    CHECK(m.defaults.lr == 0.3f && m.defaults.optimizer.weight_decay == 1e-6f, "300 epochs");
+    has_widths(&m, "head.fc1.weight", 16, 8);
+    has_widths(&m, "head.fc2.weight", 256, 16);
+    has_widths(&m, "predictor.fc1.weight", 16, 256);
+    has_widths(&m, "predictor.fc2.weight", 256, 16);
+    CHECK(sslh_find(m.net, "head.bn1.weight") && !sslh_find(m.net, "head.bn2.running_mean") &&
+          !sslh_find(m.net, "head.fc2.bias") && sslh_find(m.net, "target_encoder.conv1.weight"), "BYOL's heads");
+    m = sslh_method_make(c, "simsiam", small(c, 3), data, NULL);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.lr_scales && m.defaults.batch == 512 && m.defaults.warmup == 0 &&
+          m.defaults.lr == 0.03f && m.defaults.optimizer.weight_decay == 5e-4f, "SimSiam's CIFAR recipe");
+    CHECK(m.defaults.optimizer.constant_lr == 2, "the predictor's rate");
+    has_widths(&m, "head.fc1.weight", 32, 8);
+    has_widths(&m, "head.fc2.weight", 32, 32);
+    has_widths(&m, "predictor.fc1.weight", 8, 32);
+    has_widths(&m, "predictor.fc2.weight", 32, 8);
+    CHECK(sslh_find(m.net, "head.bn2.running_mean") && !sslh_find(m.net, "head.bn2.weight") &&
+          !sslh_find(m.net, "head.fc2.bias") && sslh_find(m.net, "predictor.bn1.weight") &&
+          !sslh_find(m.net, "predictor.bn2.running_mean") && sslh_find(m.net, "predictor.fc2.bias"), "SimSiam's heads");
+    m = sslh_method_make(c, "barlow", small(c, 3), data, NULL);
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.2f &&
+          m.defaults.optimizer.weight_decay == 1e-6f, "Barlow Twins");
+    has_widths(&m, "head.fc1.weight", 32, 8);
+    has_widths(&m, "head.fc3.weight", 32, 32);
+    CHECK(!sslh_find(m.net, "head.fc3.bias") && !sslh_find(m.net, "head.fc4.weight"), "its projector");
+    m = sslh_method_make(c, "vicreg", small(c, 3), data, NULL);
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.2f &&
+          m.defaults.optimizer.weight_decay == 1e-6f, "VICReg");
+    has_widths(&m, "head.fc3.weight", 32, 32);
+    CHECK(!sslh_find(m.net, "head.fc3.bias") && !sslh_find(m.net, "head.fc4.weight"), "its expander");
+    CHECK_OK(c);
+}
+
 static void method_numbers(void) {
     sslh_ctx *c = create(1);
     sslh_rotation_desc rd;
@@ -163,6 +204,7 @@ static void method_numbers(void) {
         CHECK(last && last->shape[0] == 128 && last->shape[1] == 8, "last layer");
         CHECK(shifts >= 5, "%d vectors in the head", shifts);
     }
+    two_view_numbers(c);
     vd.height = vd.width = 28;
     m = sslh_vae(c, vd);
     CHECK_OK(c);

@@ -289,6 +289,93 @@ static void info_nce_properties(void) {
     CHECK_ERROR(c, "temperature -1");
 }
 
+/* --- without negatives ---------------------------------------------------------------------------------------------- */
+
+static void negative_cosine_values(void) {
+    sslh_tensor *a = normal(20, 16), *b = plus_noise(a, 0.3f);
+    double near = item(sslh_negative_cosine(c, a, b)), sum = 0;
+    int i, j;
+    CHECK_CLOSE(item(sslh_negative_cosine(c, a, a)), -1.0, 1e-6);
+    CHECK_CLOSE(item(sslh_negative_cosine(c, a, sslh_neg(c, a))), 1.0, 1e-6);
+    CHECK(item(sslh_negative_cosine(c, rescaled(a), b)) == near, "the length of the rows matters");
+    CHECK(near < -0.8 && item(sslh_negative_cosine(c, a, reordered(b, 3))) > near + 0.5, "breaking the positives does not raise the loss");
+    for (i = 0; i < 20; i++) {
+        double ab = 0, aa = 0, bb = 0;
+        for (j = 0; j < 16; j++) {
+            double x = (double)a->data[i * 16 + j], y = (double)b->data[i * 16 + j];
+            ab += x * y, aa += x * x, bb += y * y;
+        }
+        sum -= ab / sqrt(aa * bb) / 20;
+    }
+    CHECK_CLOSE(near, sum, 1e-6);
+    sslh_negative_cosine(c, a, normal(20, 15));
+    CHECK_ERROR(c, "sslh_negative_cosine: (20,16) and (20,15): two matrices (N,D) of one shape are needed");
+}
+
+/* Columns of a cosine and a sine table: mean 0, variance 1, no two correlated. */
+static sslh_tensor *orthogonal(int N, int D) {
+    sslh_tensor *x = sslh_zeros(c, sslh_dim2(N, D));
+    int n, d;
+    for (n = 0; n < N; n++)
+        for (d = 0; d < D; d++) {
+            double angle = 6.283185307179586 * n * (d / 2 + 1) / N;
+            x->data[n * D + d] = (sslh_real)(sqrt(2.0) * (d % 2 ? sin(angle) : cos(angle)));
+        }
+    return x;
+}
+static void barlow_values(void) {
+    sslh_tensor *ideal = orthogonal(64, 8), *constant = sslh_full(c, sslh_dim2(64, 8), 0.7f), *same, *x[8], *a = normal(400, 12), *b = plus_noise(a, 0.5f);
+    double base;
+    float diagonal = 0;
+    int i;
+    CHECK_NEAR(item(sslh_barlow_loss(c, ideal, ideal, 1)), 0, 1e-6); /* views alike, columns independent */
+    CHECK_NEAR(item(sslh_barlow_loss(c, sslh_shift(c, sslh_scale(c, ideal, 3), 2), ideal, 1)), 0, 1e-5);
+    CHECK_NEAR(item(sslh_barlow_loss(c, constant, constant, 1)), 8, 1e-4); /* collapse to a point: D */
+    for (i = 0; i < 8; i++) x[i] = sslh_slice(c, ideal, 1, 0, 1);
+    same = sslh_concat(c, x, 8, 1); /* collapse to a line: every column says the same, lambda D (D-1) */
+    CHECK_CLOSE(item(sslh_barlow_loss(c, same, same, 0.5f)), 0.5 * 8 * 7, 1e-4);
+    CHECK_CLOSE(item(sslh_barlow_loss(c, ideal, sslh_neg(c, ideal), 0.5f)), 8.0 * 4, 1e-4); /* C_ii = -1 */
+    sslh_i_barlow_twins(c, ideal, ideal, 1, &diagonal);
+    CHECK_NEAR(diagonal, 1, 1e-4);
+    /* unrelated views: about D, and by chance lambda D (D-1) / N; no value of a column's scale counts */
+    base = item(sslh_barlow_loss(c, normal(400, 12), a, 1));
+    CHECK(fabs(base - (12 + 12 * 11 / 400.0)) < 2, "unrelated views: %g", base);
+    base = item(sslh_barlow_loss(c, a, b, 0.1f));
+    CHECK_CLOSE(item(sslh_barlow_loss(c, reordered(a, 3), reordered(b, 3), 0.1f)), base, 1e-5);
+    CHECK(item(sslh_barlow_loss(c, a, reordered(b, 3), 0.1f)) > base + 5, "breaking the positives does not raise the loss");
+    sslh_i_barlow_twins(c, a, reordered(b, 3), 1, &diagonal);
+    CHECK(fabsf(diagonal) < 0.1f, "the diagonal of unrelated views is %g", (double)diagonal);
+    CHECK_OK(c);
+    sslh_barlow_loss(c, normal(1, 4), normal(1, 4), 1);
+    CHECK_ERROR(c, "sslh_barlow_loss: a batch of 1 has no variance");
+    sslh_barlow_loss(c, normal(4, 4), normal(4, 4), -0.5f);
+    CHECK_ERROR(c, "sslh_barlow_loss: lambda -0.5: it must be at least 0");
+}
+static void vicreg_values(void) {
+    sslh_tensor *ideal = orthogonal(64, 8), *constant = sslh_full(c, sslh_dim2(64, 8), 0.7f), *same, *x[8], *a = normal(60, 12), *grad;
+    double n1 = 64.0 / 63;
+    float deviation = -1;
+    size_t i;
+    /* each term by itself: the distance of the views; the deviations below 1; the covariances */
+    CHECK_CLOSE(item(sslh_vicreg_loss(c, sslh_shift(c, ideal, 0.5f), ideal, 2, 0, 0)), 2 * 0.25, 1e-6);
+    CHECK_CLOSE(item(sslh_vicreg_loss(c, constant, constant, 25, 25, 1)), 25 * 0.99, 1e-6); /* collapse */
+    CHECK_CLOSE(item(sslh_vicreg_loss(c, sslh_scale(c, ideal, 0.5f), ideal, 0, 4, 0)), 4 * (1 - sqrt(0.25 * n1 + 1e-4)) / 2, 1e-5);
+    for (i = 0; i < 8; i++) x[i] = sslh_slice(c, ideal, 1, 0, 1);
+    same = sslh_concat(c, x, 8, 1);
+    CHECK_CLOSE(item(sslh_vicreg_loss(c, same, ideal, 0, 0, 3)), 3 * 8 * 7 * n1 * n1 / 8, 1e-5); /* of one view */
+    CHECK_NEAR(item(sslh_vicreg_loss(c, ideal, ideal, 25, 25, 1)), 0, 1e-6); /* ideal */
+    sslh_i_vicreg_terms(c, constant, ideal, 1, 1, 1, &deviation);
+    CHECK_CLOSE(deviation, (0.01 + sqrt(n1 + 1e-4)) / 2, 1e-5);
+    CHECK(item(sslh_vicreg_loss(c, a, reordered(a, 7), 25, 25, 1)) > item(sslh_vicreg_loss(c, a, a, 25, 25, 1)) + 10, "breaking the positives does not raise the loss");
+    /* the slope at a collapse is finite, and pushes noise apart */
+    grad = sslh_requires_grad(sslh_scale(c, normal(60, 12), 1e-6f));
+    sslh_backward(c, sslh_vicreg_loss(c, grad, sslh_scale(c, a, 1), 0, 25, 0));
+    CHECK_OK(c);
+    for (i = 0; i < grad->count; i++) CHECK(grad->grad[i] - grad->grad[i] == 0, "a slope at collapse");
+    sslh_vicreg_loss(c, normal(4, 4), normal(4, 4), 1, -2, 1);
+    CHECK_ERROR(c, "sslh_vicreg_loss: variance -2: it must be at least 0");
+}
+
 /* --- cross-entropy -------------------------------------------------------------------------------------------------- */
 
 static void cross_entropy_values(void) {
@@ -611,6 +698,9 @@ TESTS_BEGIN
     LOSS_TEST(info_nce_own_negatives)
     LOSS_TEST(sinkhorn_is_balanced)
     LOSS_TEST(accuracy_values)
+    LOSS_TEST(negative_cosine_values)
+    LOSS_TEST(barlow_values)
+    LOSS_TEST(vicreg_values)
     LOSS_TEST(cross_entropy_values)
     LOSS_TEST(cross_entropy_smoothing)
     LOSS_TEST(cross_entropy_ignore)

@@ -76,7 +76,15 @@ static const method_case cases[] = {
     {"moco", 0.05f, "queue=16 split=2 head_hidden=12 head_out=7 key_momentum=0.75"},
     {"moco_1", 0.05f, "version=1 queue=16 split=1 head_out=7 head_hidden=12 key_momentum=0.75 symmetric=1"},
     {"moco_3", 0.05f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
-    {"moco_3_vit", 0.001f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"}};
+    {"moco_3_vit", 0.001f, "version=3 queue=16 split=1 head_hidden=12 head_out=7 key_momentum=0.75"},
+    {"byol", 0.05f, "head_hidden=12 head_out=7 target_momentum=0.75"},
+    {"byol_collapse", 0.05f, "head_hidden=12 head_out=7 target_momentum=0.75 no_stop_gradient=1"},
+    {"simsiam", 0.05f, "head_out=12 predictor_hidden=5"},
+    {"simsiam_3", 0.05f, "head_layers=3 head_out=12 predictor_hidden=5 no_stop_gradient=1"},
+    {"simsiam_plain", 0.05f, "head_out=12 predictor_hidden=5 no_last_norm=1"},
+    {"barlow", 0.05f, "head_out=12 lambda=0.1"},
+    {"vicreg", 0.05f, "head_out=12"},
+    {"vicreg_weights", 0.05f, "head_out=12 head_layers=2 invariance=2 variance=3 covariance=4"}};
 #define CASES ((int)(sizeof cases / sizeof cases[0]))
 static const method_case *current;
 
@@ -90,12 +98,20 @@ static sslh_tensor *image_input(sslh_ctx *c, const char *what, int n, int h, int
     for (q = 0; q < count; q++) v[q] = (draw(&s) + 1) * 0.5f;
     return sslh_from(c, sslh_dim4(n, h, w, ch), v);
 }
+/* Methods whose .views are "view0" and "view1". */
+static int two_views(const char *name) {
+    static const char *const names[] = {"moco", "byol", "simsiam", "barlow", "vicreg"};
+    int i;
+    for (i = 0; i < 5; i++)
+        if (strncmp(name, names[i], strlen(names[i])) == 0) return 1;
+    return 0;
+}
 /* In place of a method's .views: tensors that PyTorch sees too. */
 static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
     sslh_ctx *c = m->ctx;
     (void)batch;
     if (strncmp(current->name, "simclr", 6) == 0) sslh_view_add(out, "views", image_input(c, "views", 8, 8, 8, 3));
-    else if (strncmp(current->name, "moco", 4) == 0) {
+    else if (two_views(current->name)) {
         static const int32_t order[4] = {2, 0, 3, 1};
         sslh_view_add(out, "view0", image_input(c, "view0", 4, 8, 8, 3));
         sslh_view_add(out, "view1", image_input(c, "view1", 4, 8, 8, 3));
@@ -306,6 +322,41 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         return sslh_moco(c, encoder_for(c, name), d);
     }
 #endif
+#if SSLH_WITH_BYOL
+    if (strncmp(name, "byol", 4) == 0) {
+        sslh_byol_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 12, d.head_out = 7, d.target_momentum = 0.75f, d.no_stop_gradient = name[4] != 0;
+        return sslh_byol(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_SIMSIAM
+    if (strncmp(name, "simsiam", 7) == 0) {
+        sslh_simsiam_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_out = 12, d.predictor_hidden = 5;
+        d.no_last_norm = strcmp(name, "simsiam_plain") == 0;
+        if (strcmp(name, "simsiam_3") == 0) d.head_layers = 3, d.no_stop_gradient = 1;
+        return sslh_simsiam(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_BARLOW
+    if (strcmp(name, "barlow") == 0) {
+        sslh_barlow_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_out = 12, d.lambda = 0.1f;
+        return sslh_barlow(c, convnet(c, 6, 10), d);
+    }
+#endif
+#if SSLH_WITH_VICREG
+    if (strncmp(name, "vicreg", 6) == 0) {
+        sslh_vicreg_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_out = 12;
+        if (name[6]) d.head_layers = 2, d.invariance = 2, d.variance = 3, d.covariance = 4;
+        return sslh_vicreg(c, convnet(c, 6, 10), d);
+    }
+#endif
 #if SSLH_WITH_MAE
     if (strncmp(name, "mae", 3) == 0) {
         sslh_mae_desc d;
@@ -387,6 +438,7 @@ static int run_case(method_run *r, const method_case *k, int threads, int fixed)
         od.eps = strcmp(k->name, "moco_3_vit") == 0 ? 1 : 1e-3f;
     o = sslh_optimizer_new(r->c, od);
     sslh_optimizer_add(o, r->m.net);
+    sslh_optimizer_peak(o, k->lr);
     l = loader_for(r->c, data_for(r->c, k->name), 8);
     for (s = 0; s < 2; s++) {
         CHECK(sslh_next_batch(l, &b), "a batch");
@@ -474,6 +526,10 @@ static void torch_steps(void) {
     printf("   largest relative distance from PyTorch after two steps: %.2e (%s)\n", worst, where);
 }
 
+/* A loss that a method can have; SimSiam's is a cosine. */
+static int likely_loss(const char *name, double loss) {
+    return strncmp(name, "simsiam", 7) == 0 ? loss > -1 && loss < 1 && loss != 0 : loss > 0 && loss < 1000;
+}
 /* With views of its own: the same bits for every number of threads, the loss and the further number sensible. */
 static void threads(void) {
     int k, n;
@@ -485,7 +541,7 @@ static void threads(void) {
                 uint64_t h = sslh_hash(r.m.net);
                 if (n == 1) first = h;
                 CHECK(h == first, "%s: %d threads change the bits", cases[k].name, n);
-                CHECK(r.loss[0] > 0 && r.loss[0] < 1000, "%s: loss %g", cases[k].name, (double)r.loss[0]);
+                CHECK(likely_loss(cases[k].name, (double)r.loss[0]), "%s: loss %g", cases[k].name, (double)r.loss[0]);
             }
             run_free(&r);
         }
@@ -628,7 +684,7 @@ static void every_method(void) {
                       "%s: its row", m->name);
                 before = sslh_hash(a.net);
                 loss = (double)sslh_train(c, a, data, d);
-                CHECK(!sslh_error(c) && loss > 0 && loss < 1000, "%s: loss %g, %s", m->name, loss,
+                CHECK(!sslh_error(c) && likely_loss(m->name, loss), "%s: loss %g, %s", m->name, loss,
                       sslh_error(c) ? sslh_error(c) : "no error");
                 whole = sslh_hash(a.net);
                 CHECK(whole != before, "%s: nothing moved", m->name);
@@ -652,7 +708,8 @@ static void every_method(void) {
         sslh_destroy(c);
     }
     CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING + SSLH_WITH_SIMCLR +
-                                     SSLH_WITH_MOCO + SSLH_WITH_VAE + SSLH_WITH_MAE,
+                                     SSLH_WITH_MOCO + SSLH_WITH_VAE + SSLH_WITH_MAE + SSLH_WITH_BYOL +
+                                     SSLH_WITH_SIMSIAM + SSLH_WITH_BARLOW + SSLH_WITH_VICREG,
           "%d methods, count says %d", rows, count);
 }
 
@@ -1234,6 +1291,169 @@ static void named_numbers(void) {
     CHECK(strstr(text, "; numbers: none;"), "%s", text);
     sslh_destroy(c);
 }
+
+#if SSLH_WITH_BYOL && SSLH_WITH_SIMSIAM
+/* Without a stop-gradient both methods reach the least value of their loss, and the meters see what it is worth: all
+   embeddings point the same way. With it they do not. */
+static void collapse(void) {
+    static const char *const names[2] = {"byol", "simsiam"};
+    int k, way, step;
+    for (k = 0; k < 2; k++)
+        for (way = 0; way < 2; way++) {
+            sslh_ctx *c = create(1);
+            sslh_data data = data_for(c, "any");
+            /* SimSiam's last batch norm would keep its projections apart */
+            sslh_method m = sslh_method_make(c, names[k], convnet(c, 6, 10), data, !way ? "" : k == 0 ? "no_stop_gradient=1"
+                                             : "no_stop_gradient=1 no_last_norm=1");
+            sslh_optimizer_desc od = m.defaults.optimizer;
+            sslh_optimizer *o;
+            sslh_loader *l = loader_for(c, data, 20);
+            sslh_feature_desc fd;
+            sslh_batch b;
+            float loss = 0;
+            double std;
+            memset(&fd, 0, sizeof fd);
+            od.kind = SSLH_SGD;
+            o = sslh_optimizer_new(c, od);
+            sslh_optimizer_add(o, m.net);
+            sslh_optimizer_peak(o, 0.2f);
+            m.prepare(&m, data);
+            for (step = 0; step < 150; step++) {
+                sslh_next_batch(l, &b);
+                loss = sslh_method_step(&m, o, &b, 0.2f);
+            }
+            CHECK_OK(c);
+            sslh_train_mode(m.net, 0);
+            std = (double)sslh_feature_std(
+                sslh_forward(sslh_child_at(m.net, 1), sslh_features(c, m.encoder, data, fd)));
+            CHECK_OK(c);
+            printf("   %s%s: loss %.4f, spread %.4f, std of unit projections %.5f\n", names[k], way ? ", no stop-gradient" : "",
+                   (double)loss, (double)m.numbers[0].value, std);
+            if (way) {
+                CHECK(fabs((double)loss - (k ? -1.0 : 0.0)) < 0.02, "%s: loss %g is no collapse", names[k], (double)loss);
+                CHECK(m.numbers[0].value < 0.1f && std < 0.03, "%s: spread %g, std %g", names[k], (double)m.numbers[0].value, std);
+            } else {
+                CHECK(m.numbers[0].value > 0.3f && std > 0.03, "%s: spread %g, std %g", names[k], (double)m.numbers[0].value, std);
+            }
+            sslh_destroy(c);
+        }
+}
+#endif
+
+#if SSLH_WITH_BYOL
+/* The target has no gradient, and moves by m, which rises from m_0 in the first step towards 1. */
+static void byol_target(void) {
+    sslh_ctx *c = create(1);
+    sslh_byol_desc d;
+    sslh_method m;
+    sslh_net *encoder = convnet(c, 6, 10), *target;
+    sslh_loader *l = loader_for(c, data_for(c, "any"), 8);
+    sslh_optimizer_desc od;
+    sslh_optimizer *o;
+    sslh_batch b;
+    sslh_tensor *p;
+    int step, i;
+    memset(&d, 0, sizeof d), memset(&od, 0, sizeof od);
+    d.target_momentum = 0.5f, d.head_hidden = 12, d.head_out = 7;
+    m = sslh_byol(c, encoder, d);
+    o = sslh_optimizer_new(c, od);
+    sslh_optimizer_add(o, m.net);
+    m.steps = 8;
+    m.prepare(&m, data_for(c, "any"));
+    target = sslh_child_at(m.net, 3);
+    p = sslh_find(target, "bn2.weight");
+    for (step = 0; step < 8; step++) {
+        float expected = 1 - 0.5f * 0.5f * (1 + cosf(3.14159265f * (float)step / 8)), before[10];
+        CHECK(sslh_next_batch(l, &b), "a batch");
+        sslh_read(p, before, 10);
+        sslh_method_step(&m, o, &b, 0.1f);
+        for (i = 0; i < 10; i++) {
+            float source = (float)sslh_find(encoder, "bn2.weight")->data[i];
+            CHECK_NEAR(p->data[i], expected * before[i] + (1 - expected) * source, 1e-6);
+        }
+        for (i = 0; i < sslh_count_tensors(target); i++)
+            CHECK(sslh_tensor_at(target, i, NULL, 0, NULL)->grad == NULL, "a gradient in the target");
+    }
+    CHECK(fabs((double)(sslh_find(encoder, "bn2.weight")->data[0] - p->data[0])) > 1e-6, "nothing moved");
+    CHECK_OK(c);
+    d.target_momentum = 1;
+    sslh_byol(c, encoder, d);
+    CHECK_ERROR(c, "sslh_byol: .target_momentum is 1 (at least 0, below 1)");
+    sslh_destroy(c);
+}
+#endif
+
+#if SSLH_WITH_SIMSIAM
+/* When the schedule has come to its end the predictor still moves, and nothing else; unless it was told to follow. */
+static void simsiam_rates(void) {
+    int follows, i;
+    for (follows = 0; follows < 2; follows++) {
+        sslh_ctx *c = create(1);
+        sslh_data data = data_for(c, "any");
+        sslh_method m = sslh_method_make(c, "simsiam", convnet(c, 6, 10), data, follows ? "scheduled_predictor=1" : "");
+        sslh_optimizer *o = sslh_optimizer_new(c, m.defaults.optimizer);
+        sslh_loader *l = loader_for(c, data, 8);
+        sslh_batch b;
+        int moved[2] = {0, 0};
+        float before[64][16];
+        sslh_optimizer_add(o, m.net);
+        sslh_optimizer_peak(o, 0.1f);
+        for (i = 0; i < sslh_count_tensors(m.net); i++) {
+            const sslh_tensor *t = sslh_tensor_at(m.net, i, NULL, 0, NULL);
+            size_t q;
+            for (q = 0; q < t->count && q < 16; q++) before[i][q] = t->data ? (float)t->data[q] : 0;
+        }
+        sslh_next_batch(l, &b);
+        sslh_method_step(&m, o, &b, 0);
+        for (i = 0; i < sslh_count_tensors(m.net); i++) {
+            char name[128];
+            int param;
+            sslh_tensor *t = sslh_tensor_at(m.net, i, name, sizeof name, &param);
+            size_t q;
+            for (q = 0; param && q < t->count && q < 16; q++)
+                moved[strncmp(name, "predictor.", 10) == 0] += (float)t->data[q] != before[i][q];
+        }
+        CHECK(!moved[0] && (moved[1] > 0) == !follows, "%d values of the rest moved, %d of the predictor", moved[0], moved[1]);
+        CHECK_OK(c);
+        sslh_destroy(c);
+    }
+}
+#endif
+
+#if SSLH_WITH_BARLOW && SSLH_WITH_VICREG
+/* Training raises the meters: views agree, columns vary. Without its variance term VICReg collapses. */
+static void two_views_meters(void) {
+    static const char *const run[3][2] = {{"barlow", "head_out=16"}, {"vicreg", "head_out=16"}, {"vicreg", "head_out=16 variance=0"}};
+    int k, step;
+    for (k = 0; k < 3; k++) {
+        sslh_ctx *c = create(1);
+        sslh_data data = data_for(c, "any");
+        sslh_method m = sslh_method_make(c, run[k][0], convnet(c, 6, 10), data, run[k][1]);
+        sslh_optimizer_desc od;
+        sslh_optimizer *o;
+        sslh_loader *l = loader_for(c, data, 20);
+        sslh_batch b;
+        float first = 0, second = 0, loss = 0;
+        memset(&od, 0, sizeof od);
+        od.kind = SSLH_ADAM;
+        o = sslh_optimizer_new(c, od);
+        sslh_optimizer_add(o, m.net);
+        m.prepare(&m, data);
+        for (step = 0; step < 150; step++) {
+            sslh_next_batch(l, &b);
+            loss = sslh_method_step(&m, o, &b, 5e-3f);
+            if (step == 0) first = loss, second = m.numbers[0].value;
+        }
+        CHECK_OK(c);
+        printf("   %s %s: loss %.3f -> %.3f, %s %.3f -> %.3f\n", run[k][0], run[k][1], (double)first, (double)loss, m.numbers[0].name,
+               (double)second, (double)m.numbers[0].value);
+        CHECK(loss < first, "%s: the loss does not fall", run[k][0]);
+        if (k < 2) CHECK(m.numbers[0].value > second + 0.1f, "%s: %s does not rise", run[k][0], m.numbers[0].name);
+        else CHECK(m.numbers[0].value < 0.1f, "without the variance term the deviation is %g", (double)m.numbers[0].value);
+        sslh_destroy(c);
+    }
+}
+#endif
 
 #if SSLH_WITH_MAE
 /* The second number of one step on 32 images with a decoder that gives the number always; *loss its loss. */
@@ -2009,7 +2229,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, vae, simclr, moco, cpc, cpc2, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -2146,6 +2366,18 @@ int main(int argc, char **argv) {
     TEST(moco)
     TEST(moco_momentum)
     TEST(moco_warning)
+#endif
+#if SSLH_WITH_BYOL && SSLH_WITH_SIMSIAM
+    TEST(collapse)
+#endif
+#if SSLH_WITH_BYOL
+    TEST(byol_target)
+#endif
+#if SSLH_WITH_SIMSIAM
+    TEST(simsiam_rates)
+#endif
+#if SSLH_WITH_BARLOW && SSLH_WITH_VICREG
+    TEST(two_views_meters)
 #endif
 #if SSLH_WITH_MAE
     TEST(mae_explained)

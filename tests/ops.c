@@ -201,6 +201,9 @@ OP(f_kl_div) BODY(sslh_kl_div(c, sslh_log_softmax(c, in[0], -1), in[1]))
 OP(f_nt_xent) BODY(sslh_nt_xent(c, in[0], in[1], p[0]))
 OP(f_info_nce) BODY(sslh_info_nce(c, in[0], in[1], in[2], p[0]))
 OP(f_accuracy) BODY(sslh_accuracy(c, in[0], in[1], I(0)))
+OP(f_negative_cosine) BODY(sslh_negative_cosine(c, in[0], in[1]))
+OP(f_barlow_loss) BODY(sslh_barlow_loss(c, in[0], in[1], p[0]))
+OP(f_vicreg_loss) BODY(sslh_vicreg_loss(c, in[0], in[1], p[0], p[1], p[2]))
 #if SSLH_WITH_VAE
 OP(f_gaussian_kl) BODY(sslh_gaussian_kl(c, in[0], in[1]))
 #endif
@@ -338,6 +341,9 @@ static const op_case table[] = {
     E("info_nce", info_nce, "5x7 5x7 -", 0, 0.2f), E("info_nce_queue", info_nce, "5x7 5x7 11x7", 0, 0.5f), E("info_nce_big", info_nce, "35x33 35x33 131x33", NO_CHECK, 0.2f),
     E("info_nce_own", info_nce, "5x7 5x7 5x11x7", 0, 0.5f), E("info_nce_own_one", info_nce, "1x7 1x7 1x1x7", 0, 0.2f), E("info_nce_own_big", info_nce, "67x33 67x33 67x131x33", NO_CHECK, 0.2f),
     E("accuracy", accuracy, "33x5n 33i5", NO_CHECK, 1), E("accuracy_3", accuracy, "3x11x7n 3x11i7", NO_CHECK, 3), E("accuracy_all", accuracy, "9x4n 9i4", NO_CHECK, 4),
+    E("negative_cosine", negative_cosine, "5x7 5x7", 0, 0), E("negative_cosine_big", negative_cosine, "67x131l 67x131", NO_CHECK, 0), E("barlow_loss", barlow_loss, "9x5 9x5", 0, 0.5f),
+    E("barlow_loss_big", barlow_loss, "67x131l 67x131", NO_CHECK, 0.0051f), E("vicreg_loss", vicreg_loss, "9x5 9x5", 0, 25, 25, 1), E("vicreg_loss_terms", vicreg_loss, "9x5l 9x5", 0, 0.5f, 3, 2),
+    E("vicreg_loss_big", vicreg_loss, "67x131l 67x131", NO_CHECK, 25, 25, 1),
 #if SSLH_WITH_VAE
     E("gaussian_kl", gaussian_kl, "4x7 4x7", 0, 0),
 #endif
@@ -787,6 +793,12 @@ static void error_sentences(void) {
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 2, 0, 3), 1));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), ints(1, 3, 0, 3), 5));
     BAD("sslh_accuracy", sslh_accuracy(bad, T(2, 3, 4, 0, 0), T(1, 3, 0, 0, 0), 1));
+    BAD("sslh_negative_cosine", sslh_negative_cosine(bad, T(2, 3, 4, 0, 0), T(2, 3, 5, 0, 0)));
+    BAD("sslh_barlow_loss", sslh_barlow_loss(bad, T(2, 3, 4, 0, 0), T(2, 2, 4, 0, 0), 0.5f));
+    BAD("sslh_barlow_loss", sslh_barlow_loss(bad, T(2, 1, 4, 0, 0), T(2, 1, 4, 0, 0), 0.5f));
+    BAD("sslh_barlow_loss", sslh_barlow_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), -1));
+    BAD("sslh_vicreg_loss", sslh_vicreg_loss(bad, T(1, 3, 0, 0, 0), T(1, 3, 0, 0, 0), 1, 1, 1));
+    BAD("sslh_vicreg_loss", sslh_vicreg_loss(bad, T(2, 3, 4, 0, 0), T(2, 3, 4, 0, 0), 1, 1, -1));
     sslh_destroy(bad);
 }
 

@@ -46,6 +46,10 @@ static const char *const small_settings[][2] = {
     {"context", "head_hidden=9"},
     {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */
     {"moco", "queue=96,head_hidden=8,head_out=6"},
+    {"byol", "head_hidden=8,head_out=6"},
+    {"simsiam", "head_out=8,predictor_hidden=4"},
+    {"barlow", "head_out=8"},
+    {"vicreg", "head_out=8"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
 static int make_method(sslh_ctx *c, int which, sslh_method *m) {

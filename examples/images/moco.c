@@ -4,14 +4,6 @@
 #include "../../ssl.h"
 #include "../common.h"
 
-static void row(sslh_ctx *c, const char *name, sslh_net *encoder, sslh_data train, sslh_data test) {
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    printf("%-22s  %5.1f %%", name, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
-    printf("        %5.1f %%\n", 100 * (double)sslh_knn(c, encoder, train, test, k));
-    fflush(stdout);
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "MoCo (He et al. 2020, Chen et al. 2020, 2021) with a small conv net.",
                               "  --version N    1, 2 (default) or 3\n  --symmetric    each view asks for the other\n");
@@ -50,10 +42,9 @@ int main(int argc, char **argv) {
     fflush(stdout);
     sslh_train(c, method, train, t);
     stop_on_error(c);
-    printf("%-22s  linear probe   nearest neighbours\n", "");
-    row(c, "raw pixels", NULL, train, test);
-    row(c, "untrained encoder", untrained, train, test);
-    row(c, "MoCo, no labels", encoder, train, test);
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, "MoCo, no labels", encoder, train, test);
     picture_neighbours(c, untrained, train, test, out_path(&o, path, sizeof path, "moco_untrained.png"),
                        "Neighbours before training");
     picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "moco_neighbours.png"),

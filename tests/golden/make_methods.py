@@ -312,12 +312,56 @@ def moco(case, P, step, noise):
 AFTER = []  # what a method does when the update is done
 
 
-def moco_average(P):
+def average(P):
     m = 0.75
     with torch.no_grad():
         for name in P:
-            if name.startswith('key_') and P[name].requires_grad:
-                P[name].mul_(m).add_((1 - m) * P[name[4:]])
+            if name.startswith(('key_', 'target_')) and P[name].requires_grad:
+                P[name].mul_(m).add_((1 - m) * P[name.split('_', 1)[1]])
+
+
+def off_diagonal(x):
+    return x - torch.diag(torch.diag(x))
+
+
+def two_views(case, P, encoder, head):
+    return [mlp(P, head, convnet(P, encoder, image_input(case, 'view%d' % i, (4, 8, 8, 3)))) for i in range(2)]
+
+
+def apart(p, z):
+    return (2 - 2 * F.cosine_similarity(p, z, dim=1)).mean()  # a row of zeros (no unit clear of 0) has cosine 0
+
+
+def byol(case, P, step, noise):
+    z = two_views(case, P, 'encoder.', 'head.')
+    target = z
+    if case == 'byol':
+        with torch.no_grad():
+            target = two_views(case, P, 'target_encoder.', 'target_head.')
+    return apart(mlp(P, 'predictor.', z[0]), target[1]) + apart(mlp(P, 'predictor.', z[1]), target[0])
+
+
+def simsiam(case, P, step, noise):
+    z, q = [], []
+    for i in range(2):
+        z.append(mlp(P, 'head.', convnet(P, 'encoder.', image_input(case, 'view%d' % i, (4, 8, 8, 3)))))
+        q.append(mlp(P, 'predictor.', z[i]))
+    t = [a if case == 'simsiam_3' else a.detach() for a in z]
+    return -(F.cosine_similarity(q[0], t[1], dim=1).mean() + F.cosine_similarity(q[1], t[0], dim=1).mean()) / 2
+
+
+def barlow(case, P, step, noise):
+    a, b = [(z - z.mean(0)) / torch.sqrt(z.var(0, unbiased=False) + f32(1e-5)) for z in two_views(case, P, 'encoder.', 'head.')]
+    c = a.T @ b / len(a)
+    return f32(0.024) * (((1 - torch.diag(c)) ** 2).sum() + f32(0.1) * (off_diagonal(c) ** 2).sum())
+
+
+def vicreg(case, P, step, noise):
+    z = two_views(case, P, 'encoder.', 'head.')
+    weight = (2, 3, 4) if case == 'vicreg_weights' else (25, 25, 1)
+    v = sum(F.relu(1 - torch.sqrt(x.var(0) + f32(1e-4))).mean() / 2 for x in z)
+    c = sum((off_diagonal(torch.cov(x.T)) ** 2).sum() / x.shape[1] for x in z)
+    return weight[0] * F.mse_loss(z[0], z[1]) + weight[1] * v + weight[2] * c
 
 
 def cpc(case, P, step, noise):
@@ -454,7 +498,9 @@ def optimizer(case, P, names, lr):
     groups = lambda wd: [{'params': [p], 'weight_decay': wd if d else 0.0} for p, d in zip(ps, decay)]
     if case.startswith('simclr'):
         return Lars(ps, dict(lr=lr, decay=f32(1e-4)))
-    if case == 'moco_3':
+    if case.startswith('simsiam'):
+        return torch.optim.SGD(groups(f32(5e-4)), lr=lr, momentum=f32(0.9))
+    if case == 'moco_3' or case.startswith(('byol', 'barlow', 'vicreg')):
         return Lars(ps, dict(lr=lr, decay=f32(1e-6)))
     if case == 'moco_3_vit':  # the patch projection rests
         moving = [(p, d) for n, p, d in zip(names, ps, decay) if 'patch_embed.proj' not in n]
@@ -482,7 +528,9 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'context': context, 'context_one': context, 'inpainting': inpainting, 'inpainting_middle': inpainting,
         'inpainting_blocks': inpainting, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
-        'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco}
+        'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
+        'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam, 'barlow': barlow, 'vicreg': vicreg,
+        'vicreg_weights': vicreg}
 
 
 def finish(case, lr, streams, tensors):
@@ -508,8 +556,8 @@ def finish(case, lr, streams, tensors):
             total += float(loss)
         while AFTER:
             AFTER.pop()()
-        if case.startswith('moco'):
-            moco_average(P)
+        if case.startswith(('moco', 'byol')):
+            average(P)
         print('    {"%s", "loss%d", 0, %.12g},' % (case, step + 1, total))
         while NUMBERS:
             name, value = NUMBERS.pop(0)

@@ -236,6 +236,22 @@ def accuracy(i, p):
     return (top == i[1][..., None]).any(-1).double().mean()
 
 
+def off_diagonal(x):
+    return x - torch.diag(torch.diag(x))
+
+
+def barlow_loss(i, p):
+    a, b = [(z - z.mean(0)) / torch.sqrt(z.var(0, unbiased=False) + 1e-5) for z in i]
+    c = a.T @ b / len(a)
+    return ((1 - torch.diag(c)) ** 2).sum() + p[0] * (off_diagonal(c) ** 2).sum()
+
+
+def vicreg_loss(i, p):
+    v = sum(F.relu(1 - torch.sqrt(z.var(0) + 1e-4)).mean() / 2 for z in i)
+    c = sum((off_diagonal(torch.cov(z.T)) ** 2).sum() / z.shape[1] for z in i)
+    return p[0] * F.mse_loss(i[0], i[1]) + p[1] * v + p[2] * c
+
+
 def ce_ex(i, p):
     k = i[0].shape[-1]
     return F.cross_entropy(i[0].reshape(-1, k), i[1].reshape(-1), label_smoothing=p[0], ignore_index=int(p[1]))
@@ -405,6 +421,7 @@ OPS = {
     'bce_with_logits': lambda i, p: F.binary_cross_entropy_with_logits(i[0], i[1]), 'mse': lambda i, p: F.mse_loss(i[0], i[1]),
     'l1': lambda i, p: F.l1_loss(i[0], i[1]), 'huber': lambda i, p: F.huber_loss(i[0], i[1], delta=p[0]),
     'kl_div': lambda i, p: F.kl_div(torch.log_softmax(i[0], -1), i[1], reduction='batchmean'), 'nt_xent': nt_xent, 'info_nce': info_nce, 'sinkhorn': sinkhorn, 'accuracy': accuracy,
+    'negative_cosine': lambda i, p: -F.cosine_similarity(i[0], i[1], dim=1).mean(), 'barlow_loss': barlow_loss, 'vicreg_loss': vicreg_loss,
     'gaussian_kl': lambda i, p: (-0.5 * (1 + i[1] - i[0] ** 2 - i[1].exp())).sum(1).mean(),
     'sin': lambda i, p: i[0].sin(), 'cos': lambda i, p: i[0].cos(), 'min': lambda i, p: i[0].amin(axes(i[0], p[0]), keepdim=bool(p[1])),
     'prod': prod, 'argmin': lambda i, p: i[0].argmin(int(p[0])), 'cumsum': lambda i, p: i[0].cumsum(int(p[0])), 'topk': topk,

@@ -1,0 +1,68 @@
+/* Barlow Twins: pretrain, then probe and neighbours beside raw pixels and the untrained encoder; a picture of the matrix
+   that the loss is about, the correlations of two views' embeddings, before and after. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+enum { IMAGES = 256, COLUMNS = 64, PIXELS = 4 };
+
+/* |C| of the first columns of two views' embeddings: (1,COLUMNS,COLUMNS,1), white is 1. */
+static sslh_tensor *correlations(sslh_ctx *c, sslh_method *m, sslh_data data) {
+    sslh_batch_norm_desc unit = {0};
+    sslh_tensor *z[2], *C;
+    int i;
+    unit.training = 1; /* columns of mean 0 and variance 1 */
+    embed_views(c, m, data, IMAGES, SSLH_VIEWS_BYOL_0, z);
+    for (i = 0; i < 2 && !sslh_error(c); i++)
+        z[i] = sslh_batch_norm(c, sslh_slice(c, z[i], 1, 0, COLUMNS), NULL, NULL, NULL, NULL, NULL, unit);
+    C = sslh_abs(c, sslh_scale(c, sslh_matmul_ex(c, z[0], z[1], 1, 0), 1.0f / IMAGES));
+    return sslh_persist(sslh_reshape(c, C, sslh_dim4(1, COLUMNS, COLUMNS, 1)));
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Barlow Twins (Zbontar et al. 2021) with a small conv net.",
+                              "  --lambda L     weight of the correlations of different columns (default 0.0051)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_barlow_desc b = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    sslh_tensor *seen[2];
+    char path[1024], text[512];
+    const char *v;
+    int i;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--lambda")) != NULL) b.lambda = sslh_or_off((float)atof(v));
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_barlow(c, encoder, b);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
+    t.optimizer.kind = SSLH_ADAM;
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s\nthis run: Adam, peak rate 1e-3, %d epochs, %d training and %d test images\n\n", text, t.epochs,
+           (int)train.count, (int)test.count);
+    fflush(stdout);
+    method.prepare(&method, train); /* so that the untrained encoder sees normalised images, too */
+    seen[0] = correlations(c, &method, test);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    seen[1] = correlations(c, &method, test);
+    sslh_picture_grid(c, out_path(&o, path, sizeof path, "barlow_correlations.png"),
+                      sslh_resize_nearest(c, sslh_concat(c, seen, 2, 0), PIXELS * COLUMNS, PIXELS * COLUMNS), 2, 0);
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, "Barlow Twins, no labels", encoder, train, test);
+    if (!sslh_error(c)) printf("\npicture in %s: barlow_correlations\n", o.out);
+    return finish(c);
+}

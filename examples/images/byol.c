@@ -1,0 +1,62 @@
+/* BYOL: pretrain without wrong answers, then probe and neighbours beside raw pixels and the untrained encoder. With
+   --collapse the target passes gradient on, and the loss falls to 0 because all images come to look alike. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+static int each(const sslh_train_info *t, void *user) {
+    (void)user;
+    if (t->epoch_end)
+        printf("epoch %3d: loss %.3f, spread %.3f\n", t->epoch + 1, (double)t->loss, (double)t->numbers[0].value);
+    fflush(stdout);
+    return 0;
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "BYOL (Grill et al. 2020) with a small conv net.",
+                              "  --momentum M   of the target at the start (default 0.95, for short runs)\n"
+                              "  --collapse     without the stop-gradient\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_byol_desc b = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024], text[512];
+    const char *v;
+    int i;
+    b.target_momentum = 0.95f;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--momentum")) != NULL) b.target_momentum = sslh_or_off((float)atof(v));
+        else if (!strcmp(argv[i], "--collapse")) b.no_stop_gradient = 1;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_byol(c, encoder, b);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 0.1f; /* short run: LARS, the default, is made for hundreds of epochs */
+    t.optimizer.kind = SSLH_SGD;
+    t.optimizer.weight_decay = 1e-4f;
+    t.callback = each;
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s\nthis run: SGD, peak rate 0.1, %d epochs, %d training and %d test images\n\n", text, t.epochs,
+           (int)train.count, (int)test.count);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, b.no_stop_gradient ? "BYOL, collapsed" : "BYOL, no labels", encoder, train, test);
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "byol_neighbours.png"),
+                       "Neighbours after BYOL");
+    if (!sslh_error(c)) printf("\npicture in %s: byol_neighbours\n", o.out);
+    return finish(c);
+}

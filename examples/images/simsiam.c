@@ -1,0 +1,76 @@
+/* SimSiam: pretrain, then probe and neighbours beside raw pixels and the untrained encoder; and the experiment of the
+   paper's figure 2, the same training with and without its stop-gradient: spread and loss of the first steps. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+enum { STEPS = 150 };
+typedef struct record { float spread[STEPS], loss[STEPS]; int n; } record;
+
+static int each(const sslh_train_info *t, void *user) {
+    record *r = (record *)user;
+    if (t->epoch_end) return 0;
+    r->spread[r->n] = t->numbers[0].value;
+    r->loss[r->n++] = t->loss;
+    return r->n == STEPS;
+}
+/* The first steps of a run. Without the last batch norm, which would keep the projections of a batch apart. */
+static void first_steps(sslh_ctx *c, sslh_net *encoder, sslh_data data, sslh_train_desc t, int stop, record *r) {
+    sslh_simsiam_desc s = {0};
+    s.no_stop_gradient = !stop;
+    s.no_last_norm = 1;
+    memset(r, 0, sizeof *r);
+    t.callback = each;
+    t.user = r;
+    t.quiet = 1;
+    sslh_train(c, sslh_simsiam(c, sslh_clone(encoder), s), data, t);
+    if (r->n)
+        printf("%-22s  after %d steps: loss %.3f, spread %.3f\n", stop ? "with stop-gradient" : "without", r->n,
+               (double)r->loss[r->n - 1], (double)r->spread[r->n - 1]);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "SimSiam (Chen & He 2021) with a small conv net.", NULL);
+    static record with, without;
+    static float curves[4 * STEPS];
+    static const char *const names[4] = {"spread", "spread, no stop", "loss", "loss, no stop"};
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_simsiam_desc s = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024], text[512];
+    int n;
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_simsiam(c, encoder, s);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch ? o.batch : 256;
+    t.lr = 0.1f; /* short run: more than the default */
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s\nthis run: peak rate 0.1, batches of %d, %d epochs, %d training and %d test images\n\n", text, t.batch,
+           t.epochs, (int)train.count, (int)test.count);
+    fflush(stdout);
+    first_steps(c, untrained, train, t, 1, &with);
+    first_steps(c, untrained, train, t, 0, &without);
+    stop_on_error(c);
+    n = with.n < without.n ? with.n : without.n;
+    memcpy(curves, with.spread, (size_t)n * sizeof *curves);
+    memcpy(curves + n, without.spread, (size_t)n * sizeof *curves);
+    memcpy(curves + 2 * n, with.loss, (size_t)n * sizeof *curves);
+    memcpy(curves + 3 * n, without.loss, (size_t)n * sizeof *curves);
+    sslh_picture_curves(c, out_path(&o, path, sizeof path, "simsiam_collapse.png"), curves, 4, n, names,
+                        "SimSiam with and without stop-gradient");
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, "SimSiam, no labels", encoder, train, test);
+    if (!sslh_error(c)) printf("\npicture in %s: simsiam_collapse\n", o.out);
+    return finish(c);
+}

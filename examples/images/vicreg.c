@@ -1,0 +1,66 @@
+/* VICReg: pretrain, the three terms of its loss on test images before and after, then probe and neighbours beside raw
+   pixels and the untrained encoder. --variance 0 shows what that term prevents: all images come to look alike. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+
+enum { IMAGES = 256 };
+
+/* Each term by itself, with a weight of 1, on two views of test images. */
+static void terms(sslh_ctx *c, const char *name, sslh_method *m, sslh_data data) {
+    sslh_tensor *z[2];
+    embed_views(c, m, data, IMAGES, SSLH_VIEWS_BYOL_0, z);
+    printf("%-22s  invariance %.4f", name, (double)sslh_item(sslh_vicreg_loss(c, z[0], z[1], 1, 0, 0)));
+    printf("  variance %.4f", (double)sslh_item(sslh_vicreg_loss(c, z[0], z[1], 0, 1, 0)));
+    printf("  covariance %.4f\n", (double)sslh_item(sslh_vicreg_loss(c, z[0], z[1], 0, 0, 1)));
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "VICReg (Bardes et al. 2022) with a small conv net.",
+                              "  --invariance W, --variance W, --covariance W   weights (default 25, 25, 1)\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder, *untrained;
+    sslh_convnet_desc e = {0};
+    sslh_vicreg_desc d = {0};
+    sslh_train_desc t = {0};
+    sslh_method method;
+    char path[1024], text[512];
+    const char *v;
+    int i;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--invariance")) != NULL) d.invariance = sslh_or_off((float)atof(v));
+        else if ((v = option_value(argc, argv, &i, "--variance")) != NULL) d.variance = sslh_or_off((float)atof(v));
+        else if ((v = option_value(argc, argv, &i, "--covariance")) != NULL) d.covariance = sslh_or_off((float)atof(v));
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = train.channels;
+    encoder = sslh_convnet(c, e);
+    untrained = sslh_clone(encoder);
+    method = sslh_vicreg(c, encoder, d);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
+    t.batch = o.batch;
+    t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
+    t.optimizer.kind = SSLH_ADAM;
+    sslh_method_print(&method, text, sizeof text);
+    printf("%s\nthis run: Adam, peak rate 1e-3, %d epochs, %d training and %d test images\n\n", text, t.epochs,
+           (int)train.count, (int)test.count);
+    method.prepare(&method, train); /* so that the untrained encoder sees normalised images, too */
+    terms(c, "before", &method, test);
+    sslh_train(c, method, train, t);
+    stop_on_error(c);
+    terms(c, "after", &method, test);
+    printf("\n");
+    probe_row(c, "raw pixels", NULL, train, test);
+    probe_row(c, "untrained encoder", untrained, train, test);
+    probe_row(c, "VICReg, no labels", encoder, train, test);
+    picture_neighbours(c, encoder, train, test, out_path(&o, path, sizeof path, "vicreg_neighbours.png"),
+                       "Neighbours after VICReg");
+    if (!sslh_error(c)) printf("\npicture in %s: vicreg_neighbours\n", o.out);
+    return finish(c);
+}
