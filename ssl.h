@@ -2197,7 +2197,7 @@ typedef struct sslh_colorization_desc {
 /* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, of which those that it may not see
    are 0. Its preprocessing says what it is given (.colour), so that probes, sslh_embed and files give it the same.
    Images have 3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the
-   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (in L: of the mean
+   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (in L: of the
    lightness).
    Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=1e-3 schedule=cosine. */
 SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc desc);
