@@ -1,9 +1,9 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
-   Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, SimCLR,
-   MoCo, contrastive predictive coding of sound, variational autoencoders, masked autoencoders, on tensors with
-   reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders, optimisers, probes and
-   pictures. It needs libc and libm, nothing else.
+   Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction,
+   colorization, SimCLR, MoCo, contrastive predictive coding of sound, variational autoencoders, masked autoencoders,
+   on tensors with reverse-mode differentiation, SIMD matrix products and convolutions, augmentations, encoders,
+   optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -2197,8 +2197,8 @@ typedef struct sslh_colorization_desc {
 /* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, of which those that it may not see
    are 0. Its preprocessing says what it is given (.colour), so that probes, sslh_embed and files give it the same.
    Images have 3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the
-   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (in L: of the
-   lightness).
+   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (of L: of the
+   mean lightness from it); above 1 is worse than grey.
    Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=1e-3 schedule=cosine. */
 SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc desc);
 /* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:

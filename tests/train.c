@@ -42,6 +42,7 @@ static const char *const small_settings[][2] = {
     {"vae", "height=8,width=8,channels=3,hidden=11,latent=3"},
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
+    {"colorization", "head_hidden=9"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
 };
 /* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */

@@ -3,6 +3,7 @@
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
+#include <math.h>
 
 enum { SHOWN = 12 };
 
