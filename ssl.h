@@ -35615,14 +35615,15 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.2.0  jigsaw puzzles, context prediction, MoCo, CPC; sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP
-           files, photographs of several sizes, classes matched by name; pools, pads, slices, resizing, attention and
-           losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that
-           fails puts its states back; 8-bit images are resized with PIL's rounding; other bits of cross-entropy and of
-           sums over rows, which are more exact; files carry a checksum of all bytes, and those of 0.1.0, which do not,
-           are refused; checkpoints hold past losses, meters and settings, are written at every end of a run and refused
-           where settings differ; .max_steps leaves an update that .accumulate has begun for later; a load that fails
-           changes nothing; the encoder of a VAE can be loaded
+/*  0.2.0  jigsaw puzzles, context prediction, colorization, MoCo, CPC; L*a*b* colours, and encoders that are given
+           parts of them; sound: WAV files, mel spectrograms, MFCC, views; JPEG and BMP files, photographs of several
+           sizes, classes matched by name; pools, pads, slices, resizing, attention and losses with all the options of
+           PyTorch's; LSTM; one checker for the ranges of all descriptors; a step that fails puts its states back; 8-bit
+           images are resized with PIL's rounding; other bits of cross-entropy and of sums over rows, which are more
+           exact; files carry a checksum of all bytes, and those of 0.1.0, which do not, are refused; checkpoints hold
+           past losses, meters and settings, are written at every end of a run and refused where settings differ;
+           .max_steps leaves an update that .accumulate has begun for later; a load that fails changes nothing; the
+           encoder of a VAE can be loaded
     0.1.0  first version: core, kernels, encoders; rotation, SimCLR, VAE, MAE; probes, pictures */
 
 /* ================================================================================================================== */

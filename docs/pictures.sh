@@ -7,6 +7,7 @@ mkdir -p "$out" docs/img
 "$bin/rotation" --epochs 1 --out "$out"
 "$bin/jigsaw" --epochs 10 --out "$out"
 "$bin/context" --epochs 10 --out "$out"
+"$bin/colorization" --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
 "$bin/vae" --latent 2 --hidden 256 --epochs 30 --out "$out"
@@ -14,6 +15,7 @@ mkdir -p "$out" docs/img
 cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
 cp "$out/context_nearest.png" docs/img/context_nearest.png
+cp "$out/colorization.png" docs/img/colorization.png
 cp "$out/views.png" docs/img/simclr_views.png
 cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
 cp "$out/loss.png" docs/img/simclr_loss.png

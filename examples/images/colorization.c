@@ -101,7 +101,9 @@ static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Colorization (Zhang et al. 2016) with a small conv net.",
                               "  --lr R         peak rate (default 2e-3)       --tap NAME     read by the head\n"
-                              "  --hidden N     width of the head              --cell N       pixels of one colour\n");
+                              "  --hidden N     width of the head (default 64) --cell N       pixels of one colour\n"
+                              "  --split-brain  lightness from colours too, by a second half of the encoder\n"
+                              "  --paint PATH   images that are coloured too, for colorization_painted.png\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
     sslh_net *encoder[3]; /* untrained; all bins weigh the same; rebalanced */
@@ -112,35 +114,45 @@ int main(int argc, char **argv) {
     distances far[2];
     char path[1024];
     int way, block, i;
-    const char *v;
+    const char *v, *paint = NULL;
     if (!o.data) o.data = "examples/data/colour";
     t.lr = 2e-3f;
+    d.head_hidden = 64;
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
         else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) d.tap = v;
         else if ((v = option_value(argc, argv, &i, "--hidden")) != NULL)
             d.head_hidden = (int)option_number("--hidden", v);
         else if ((v = option_value(argc, argv, &i, "--cell")) != NULL) d.cell = (int)option_number("--cell", v);
+        else if ((v = option_value(argc, argv, &i, "--paint")) != NULL) paint = v;
+        else if (!strcmp(argv[i], "--split-brain")) d.split_brain = 1;
         else {
             fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
             return 2;
         }
     }
     options_load(c, &o, &train, &test);
-    e.channels = 1; /* the lightness */
+    e.channels = d.split_brain ? 3 : 1; /* L, a and b; L */
+    for (i = 0; d.split_brain && i < 4; i++) e.widths[i] = 16 << i; /* halves: together as wide as the others */
     encoder[0] = sslh_convnet(c, e);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
     t.batch = o.batch;
     for (way = 0; way < 2; way++) {
-        encoder[1 + way] = sslh_clone(encoder[0]);
         d.lambda = way ? 0 : 1;
-        method[way] = sslh_colorization(c, encoder[1 + way], d);
-        if (!way) encoder[0] = sslh_clone(encoder[1]); /* untrained, but with what it is to be given */
+        method[way] = sslh_colorization(c, sslh_clone(encoder[0]), d);
+        encoder[1 + way] = method[way].encoder; /* it knows what it is to be given; with --split-brain both halves */
+        if (way) encoder[0] = sslh_clone(encoder[2]); /* untrained */
         sslh_train(c, method[way], train, t);
         far[way] = measure(c, &method[way], test);
         stop_on_error(c);
     }
     picture(c, method, test, out_path(&o, path, sizeof path, "colorization.png"));
+    if (paint) {
+        sslh_images_desc whole = {0, 0};
+        whole.size = 128;
+        picture(c, method, sslh_load_images_ex(c, paint, whole),
+                out_path(&o, path, sizeof path, "colorization_painted.png"));
+    }
     printf("%d training images, %d test images\n\n", (int)train.count, (int)test.count);
     printf("distance in (a,b)       from the truth   from grey\n");
     printf("all grey                     %6.2f       %6.2f\n", far[0].grey, 0.0);
@@ -158,6 +170,6 @@ int main(int argc, char **argv) {
             row(c, tap, encoder, 3, tap, 1, train, test);
         }
     }
-    if (!sslh_error(c)) printf("\npicture: %s\n", path);
+    if (!sslh_error(c)) printf("\npictures in %s\n", o.out);
     return finish(c);
 }
