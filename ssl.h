@@ -2047,7 +2047,7 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "sound" */
+    const char *input;      /* "images", "square images", "colour images", "sound" */
     const char *encoder;    /* "any"; "vit": a transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like
                                it; "own": the method makes it, NULL is passed */
     const char *switch_name;/* "SSLH_WITH_SIMCLR" */
@@ -6649,7 +6649,7 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_COLORIZATION
     {"colorization", "Colorization", "pretext task", "Zhang et al.", "Colorful image colorization", "ECCV 2016", 2016,
-     "telling the colours of grey images", "images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
+     "telling the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
      "sslh_cross_entropy_soft", "error", SSLH_I_MADE(colorization)},
 #endif
 #if SSLH_WITH_VAE
