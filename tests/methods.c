@@ -1532,7 +1532,7 @@ static void colorization_learns(void) {
         off += sqrt(a * a + b * b) / (double)(y->count / 3);
         lightness += fabs((double)(y->data[i] - lab->data[i])) / (double)(y->count / 3);
     }
-    /* between cells the colours are mixed; grey is 38 from the truth */
+    /* between cells the colours are mixed; grey is 44 from the truth */
     CHECK(off < 20 && lightness < 3, "%g from the true colours, %g from the lightness", off, lightness);
     for (i = 0; i < lab->count; i++) if (i % 3) lab->data[i] = -lab->data[i]; /* the colours opposite */
     wrong = (double)sslh_item(m.loss(&m, &views, 0));
@@ -1731,7 +1731,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, vae, simclr, moco, cpc, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, colorization, vae, simclr, moco, cpc, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
