@@ -5124,7 +5124,8 @@ SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, con
     return coloured;
 }
 
-/* (5) into the state, once: a run that is resumed has it from its checkpoint. */
+/* (5) into the state, once: a run that is resumed has it from its checkpoint. data is the whole set that the batch
+   belongs to, also where training has a part of it. */
 SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_data data) {
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
