@@ -1,9 +1,9 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   SimCLR, MoCo, contrastive predictive coding of sound and of images, BYOL, SimSiam, Barlow Twins, VICReg, variational
-   and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and convolutions,
-   augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
+   colorization, SimCLR, MoCo, contrastive predictive coding of sound and of images, BYOL, SimSiam, Barlow Twins, VICReg,
+   variational and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and
+   convolutions, augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
    Do this in exactly one .c or .cpp file:
 
@@ -361,6 +361,7 @@
      pretext task  jigsaw    Noroozi & Favaro 2016  sslh_jigsaw    sslh_cross_entropy  accuracy
      pretext task  context   Doersch et al. 2015    sslh_context   sslh_cross_entropy  accuracy
      pretext task  inpainting Pathak et al. 2016    sslh_inpainting -                  PSNR
+     pretext task  colorization Zhang et al. 2016   sslh_colorization sslh_cross_entropy_soft error
      generative    vae       Kingma & Welling 2014  sslh_vae       sslh_gaussian_kl    KL
      contrastive   simclr    Chen et al. 2020       sslh_simclr    sslh_nt_xent        top-1
      contrastive   moco      He et al. 2020         sslh_moco      sslh_info_nce       top-1
@@ -592,9 +593,9 @@
      declarations     >>config >>api-context >>api-random >>api-tensor >>api-ops >>api-nets >>api-encoders >>api-weights
                       >>api-optim >>api-data >>api-views >>api-audio >>api-methods >>api-train >>api-eval >>api-pictures
      foundations      >>platform >>core >>table >>shared >>prototypes
-     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>byol
-                      >>simsiam >>barlow >>vicreg >>mae >>methods >>train >>eval >>losses >>nets >>encoders >>optim
-                      >>views >>settings
+     I    the book    >>method >>rotation >>jigsaw >>context >>inpainting >>colorization >>vae >>simclr >>moco >>cpc
+                      >>cpc2 >>byol >>simsiam >>barlow >>vicreg >>mae >>methods >>train >>eval >>losses >>nets
+                      >>encoders >>optim >>views >>settings
      II   tensors     >>core-impl >>scalar >>random >>tape >>elementwise >>reductions >>products >>loss-rows >>conv
                       >>norms >>shapes >>sequences >>audio
      III  the engine  >>kernels >>products-plan >>conv-plan >>sequences-plan >>loops >>copies >>pool >>views-make
@@ -1183,6 +1184,11 @@ SSLH_API sslh_tensor *sslh_crop(sslh_ctx *c, sslh_tensor *x, sslh_tensor *at, in
 /* All windows at distances of stride_h rows and stride_w columns, row by row: x (N,H,W,C) -> (N,K,height,width,C),
    K = ((H - height) / stride_h + 1) ((W - width) / stride_w + 1). */
 SSLH_API sslh_tensor *sslh_unfold(sslh_ctx *c, sslh_tensor *x, int height, int width, int stride_h, int stride_w);
+/* Colours (..,3): red, green and blue of sRGB, 0 to 1, as CIE L*a*b* under the white D65, L 0 to 100, a (green to red)
+   and b (blue to yellow) about -100 to 100; and back, where nothing is cut off: a colour that sRGB has not leaves
+   [0,1]. The numbers of scikit-image's rgb2lab and lab2rgb, with gradients. */
+SSLH_API sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb);
+SSLH_API sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab);
 /* SSLH_U8 or SSLH_I32 to real, times scale; no gradient. */
 SSLH_API sslh_tensor *sslh_to_real(sslh_ctx *c, sslh_tensor *x, float scale);
 
@@ -1590,10 +1596,16 @@ SSLH_API sslh_net *sslh_load_net(sslh_ctx *c, const char *path);
 /* The same from the bytes of such a file, which are copied: weights compiled into the program. */
 SSLH_API sslh_net *sslh_load_net_memory(sslh_ctx *c, const void *bytes, size_t size);
 
-/* Preprocessing that sslh_embed repeats; saved with the net. */
+/* What an encoder is given of the colours of an image: all as they are, or parts of L*a*b* (sslh_rgb_to_lab). The last
+   two are for encoders of three channels, of which the hidden ones are 0. */
+typedef enum sslh_colour { SSLH_COLOUR_AS_IS = 0, SSLH_COLOUR_L, SSLH_COLOUR_AB, SSLH_COLOUR_LAB, SSLH_COLOUR_L_OF_3,
+    SSLH_COLOUR_AB_OF_3 } sslh_colour;
+/* Preprocessing that sslh_embed, probes and fine-tuning repeat; saved with the net. */
 typedef struct sslh_preprocess {
     int   height, width, channels; /* that the encoder was trained on; 0: as given */
-    float mean[4], std[4];         /* per channel, of values in [0,1]; default mean 0, std 1 */
+    float mean[4], std[4];         /* per channel, of values in [0,1], with .colour of L, a and b; default mean 0,
+                                      std 1 */
+    int   colour;                  /* an sslh_colour, 1 to 5; default 0: as they are */
 } sslh_preprocess;
 /* Methods set it when training begins: sizes always, mean and std when their views are normalised by the data's. */
 SSLH_API void sslh_set_preprocess(sslh_net *net, sslh_preprocess p);
@@ -2101,7 +2113,7 @@ struct sslh_method_info {
     const char *venue;      /* "ICML 2020" */
     int         year;       /* of the venue */
     const char *learns_by;  /* "finding the other view of the same image" */
-    const char *input;      /* "images", "square images", "sound" */
+    const char *input;      /* "images", "square images", "colour images", "sound" */
     const char *encoder;    /* "any"; "map": one whose output is a map; "no_batch_norm": any without it; "vit": a
                                transformer on patches; "conv_gru": sslh_conv_gru or two nets in one like it; "own": the
                                method makes it, NULL is passed */
@@ -2266,6 +2278,41 @@ SSLH_API sslh_method  sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpai
    step, without gradient; evaluation mode, the data's mean and deviation from training. Errors: other shapes, types or
    contexts, a method of another kind, images of which the encoder's maps are not of the side in .channelwise. */
 SSLH_API sslh_tensor *sslh_inpaint(sslh_method *m, sslh_tensor *x, sslh_tensor *mask);
+#endif
+
+#ifndef SSLH_WITH_COLORIZATION
+#define SSLH_WITH_COLORIZATION SSLH_WITH_ALL
+#elif SSLH_I_EMPTY(SSLH_WITH_COLORIZATION)
+#undef SSLH_WITH_COLORIZATION
+#define SSLH_WITH_COLORIZATION 1
+#endif
+#if SSLH_WITH_COLORIZATION
+/* Colorization (Zhang, Isola, Efros: "Colorful image colorization", ECCV 2016). */
+typedef struct sslh_colorization_desc {
+    int   reverse;            /* default 0; 1: the encoder sees the colours, a and b, and tells the lightness L */
+    int   split_brain;        /* default 0; 1: both ways, by the encoder and a copy of it (Zhang et al. 2017); the
+                                 method's .encoder is then both, their features side by side */
+    int   cell;               /* side in pixels of what gets one colour, 1 to 64; default 4. It divides the images */
+    int   neighbours;         /* bins that share a colour as target, 1 to 16; default 5 (10 in the released code) */
+    float sigma;              /* width of the Gaussian by which they share it, 1 to 100; default 5 */
+    float lambda;             /* share of the uniform distribution in the one by which bins are weighed, above 0, at
+                                 most 1; default 0.5; 1: all weigh the same: smaller errors, duller colours */
+    float temperature;        /* of the annealed mean, 0.001 to 100; default 0.38 */
+    int   head_hidden;        /* channels of the two convolutions behind the encoder, 1 to 65536; default 128 */
+    const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or if
+                                 that is a vector the last inner result that has places */
+    const sslh_recipe *views; /* default none; its mean and std are not used */
+} sslh_colorization_desc;
+/* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, of which those that it may not see
+   are 0. Its preprocessing says what it is given (.colour), so that probes, sslh_embed and files give it the same.
+   Images have 3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the
+   mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (of L: of the
+   mean lightness from it); above 1 is worse than grey.
+   Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=1e-3 schedule=cosine. */
+SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc desc);
+/* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:
+   L of x with the a and b that the method tells; with .reverse a and b of x with the L that it tells. */
+SSLH_API sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x);
 #endif
 
 #ifndef SSLH_WITH_VAE
@@ -4017,6 +4064,7 @@ SSLH_I_FN void sslh_i_training_read(sslh_ctx *c, const char *who, const char *te
 SSLH_I_FN sslh_train_desc sslh_i_train_general(void);
 SSLH_I_FN sslh_net *sslh_i_dummy_net(sslh_ctx *c);
 SSLH_I_FN int sslh_i_net_dead(const sslh_net *net);
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]);
 SSLH_I_FN void sslh_i_arch_write(sslh_net *net, const sslh_i_setting *s, const void *desc);
 SSLH_I_FN int sslh_i_children(const sslh_net *net);
 SSLH_I_FN int sslh_i_optimizer_ok(const sslh_optimizer *o);
@@ -4164,8 +4212,8 @@ SSLH_I_FN const char *sslh_i_tail(const char *path);
 
      >>method    what methods share: the container, the check of the encoder, the two views, heads and teachers of many,
                  the settings of a run
-     >>rotation >>jigsaw >>context >>inpainting >>vae >>simclr >>moco >>cpc >>cpc2 >>byol >>simsiam >>barlow >>vicreg
-     >>mae       one section for each method
+     >>rotation >>jigsaw >>context >>inpainting >>colorization >>vae >>simclr >>moco >>cpc >>cpc2 >>byol >>simsiam
+     >>barlow >>vicreg >>mae    one section for each method
      >>methods   their list, one row each
      >>train     one step, the loop over epochs, progress
      >>eval      what a representation is worth: linear probe, nearest neighbours, fine-tuning, collapse meters
@@ -4542,11 +4590,32 @@ SSLH_I_FN sslh_batch sslh_i_data_batch(sslh_data data, int64_t at, int n, int32_
     return b;
 }
 
-/* Images of a batch as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
-SSLH_I_FN sslh_tensor *sslh_i_batch_normalised(sslh_ctx *c, const sslh_batch *b, const sslh_preprocess *p) {
-    sslh_tensor *x = sslh_batch_images(c, *b);
-    size_t j, k, ch = (size_t)b->data.channels;
-    if (SSLH_I_BAD(c) || !p) return x;
+/* x (N,H,W,C) in [0,1], 1 to 4 channels, as L*a*b* (N,H,W,3), a tensor of its own. Grey images have colours too: their
+   a and b are 0. */
+SSLH_I_FN sslh_tensor *sslh_i_to_lab(sslh_ctx *c, sslh_tensor *x) {
+    if (SSLH_I_BAD(c)) return x;
+    if (x->shape[3] < 3)
+        x = sslh_broadcast(c, sslh_slice(c, x, 3, 0, 1), sslh_dim4(x->shape[0], x->shape[1], x->shape[2], 3));
+    else if (x->shape[3] > 3) x = sslh_slice(c, x, 3, 0, 3); /* without transparency */
+    return sslh_rgb_to_lab(c, x);
+}
+
+/* The channels of lab (N,H,W,3) that an encoder for this colour is given. */
+SSLH_I_FN sslh_tensor *sslh_i_lab_part(sslh_ctx *c, sslh_tensor *lab, int colour) {
+    if (colour == SSLH_COLOUR_L) return sslh_slice(c, lab, 3, 0, 1);
+    if (colour == SSLH_COLOUR_AB) return sslh_slice(c, lab, 3, 1, 3);
+    if (colour == SSLH_COLOUR_L_OF_3) return sslh_pad(c, sslh_slice(c, lab, 3, 0, 1), 3, 0, 2, 0);
+    if (colour == SSLH_COLOUR_AB_OF_3) return sslh_pad(c, sslh_slice(c, lab, 3, 1, 3), 3, 1, 0, 0);
+    return lab;
+}
+
+/* Images x (N,H,W,C) in [0,1] as an encoder with this preprocessing takes them: (x - mean) / std, in place where it
+   wants the colours as they are. */
+SSLH_I_FN sslh_tensor *sslh_i_normalised(sslh_ctx *c, sslh_tensor *x, const sslh_preprocess *p) {
+    size_t j, k, ch;
+    if (p->colour) x = sslh_i_to_lab(c, x);
+    if (SSLH_I_BAD(c)) return x;
+    ch = (size_t)x->shape[3];
     for (k = 0; k < ch && k < 4; k++) {
         /* y = (x - mean) / std, channel by channel; channels that stay as they are cost nothing. */
         sslh_real mean = (sslh_real)p->mean[k], inverse = 1 / (sslh_real)(p->std[k] != 0.0f ? p->std[k] : 1.0f);
@@ -4556,7 +4625,13 @@ SSLH_I_FN sslh_tensor *sslh_i_batch_normalised(sslh_ctx *c, const sslh_batch *b,
             x->data[j] = v * inverse;
         }
     }
-    return x;
+    return p->colour ? sslh_i_lab_part(c, x, p->colour) : x;
+}
+
+/* Images of a batch as (n,H,W,C) in [0,1], normalised as the encoder was trained (p NULL: not). */
+SSLH_I_FN sslh_tensor *sslh_i_batch_normalised(sslh_ctx *c, const sslh_batch *b, const sslh_preprocess *p) {
+    sslh_tensor *x = sslh_batch_images(c, *b);
+    return SSLH_I_BAD(c) || !p ? x : sslh_i_normalised(c, x, p);
 }
 
 /* Samples at .. at+n-1 of a data set as images. */
@@ -5802,6 +5877,488 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
     return sslh_inpainting(c, encoder, *(const sslh_inpainting_desc *)desc);
 }
 #endif /* SSLH_WITH_INPAINTING */
+
+/* ================================================================================================================== */
+/*  >>colorization  colorization                                                                                      */
+/* ================================================================================================================== */
+
+#if SSLH_WITH_COLORIZATION
+/* Zhang, Isola, Efros: "Colorful image colorization", ECCV 2016.
+   Both ways at once: the same authors: "Split-brain autoencoders: unsupervised learning by cross-channel prediction",
+   CVPR 2017.
+
+   Learns from: the lightness of an image, from which its colours are to be told. Whoever knows what grass, sky and skin
+   look like without colour knows theirs; where nothing tells (is the car red or blue?) the answer is a distribution.
+
+       (L, a, b)                each pixel in CIE L*a*b*; the encoder f sees L, the colour (a,b) is the target    (1)
+       y                        mean (a,b) over each cell of s x s pixels                                         (2)
+       Q bins c_q               the 261 points of a grid of step 10 that colours of sRGB are rounded to           (3)
+       z_q = exp(-|y - c_q|^2 / 2 sigma^2) / (sum of these) for the 5 bins nearest to y, else 0                   (4)
+       p                        share of the data's cells whose nearest bin is q, smoothed by a Gaussian of width
+                                sigma over the bins
+       w_q = 1 / ((1 - lambda) p_q + lambda / Q), scaled so that the sum of p_q w_q is 1                          (5)
+       z^ = softmax( h( f(L) ) )    h: convolutions on the encoder's map, brought to a place for each cell        (6)
+       L  = - mean over cells of w_q* sum_q z_q log z^_q,   q* the bin nearest to y                               (7)
+       y^ = sum_q c_q z^_q^(1/T) / sum_q z^_q^(1/T)         the annealed mean: T = 1 is dull, T near 0 blotchy    (8)
+
+   .reverse tells L from (a,b), with 21 bins of step 5 and all w = 1. .split_brain does both, each with an encoder of
+   its own that never sees what it is to tell; probes see the two features side by side, and thereby all of the image.
+   Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
+   of the authors'; no rule over the colours of sRGB gives that number, and 8-bit sRGB reaches 261. Their code took 10
+   neighbours in (4). Training: for small images; the authors' is Adam, 3e-5, batch 40, for 450,000 steps.
+   A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
+   Traps: rebalancing (5) makes colours lively and thereby the error larger, because a wrong lively colour is farther
+   off than grey; to compare errors take .lambda 1, which weighs all bins alike. L2 on (a,b) instead of (7) gives
+   grey-brown means. Images without colour count for nothing (no |a|, |b| above 5), a data set of them is an error. An
+   encoder that has seen L must be given L ever after: the method writes that into its preprocessing, which probes,
+   sslh_embed and files follow (.colour of sslh_preprocess). */
+
+static const sslh_setting sslh_i_colorization_settings[] = {
+    {SSLH_I_FIELD(sslh_colorization_desc, reverse), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_colorization_desc, split_brain), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_colorization_desc, cell), SSLH_SETTING_INT, "4", "1 to 64"},
+    {SSLH_I_FIELD(sslh_colorization_desc, neighbours), SSLH_SETTING_INT, "5", "1 to 16"},
+    {SSLH_I_FIELD(sslh_colorization_desc, sigma), SSLH_SETTING_REAL, "5", "1 to 100"},
+    {SSLH_I_FIELD(sslh_colorization_desc, lambda), SSLH_SETTING_REAL, "0.5", "above 0, at most 1"},
+    {SSLH_I_FIELD(sslh_colorization_desc, temperature), SSLH_SETTING_REAL, "0.38", "0.001 to 100"},
+    {SSLH_I_FIELD(sslh_colorization_desc, head_hidden), SSLH_SETTING_INT, "128", "1 to 65536"},
+    {SSLH_I_FIELD(sslh_colorization_desc, tap), SSLH_SETTING_TEXT, "auto", SSLH_I_TAP_NAMES},
+    {SSLH_I_FIELD(sslh_colorization_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+};
+static const char sslh_i_colorization_training[] =
+    "batch=128 optimizer=adamw lr=1e-3 weight_decay=1e-3 schedule=cosine";
+
+/* One way: from some channels of Lab to the others. */
+typedef struct sslh_i_colour_way {
+    sslh_net *encoder;
+    int colour;               /* what the encoder is given, an sslh_colour */
+    int first, channels;      /* of Lab: what is told; 1, 2: (a,b); 0, 1: L */
+    int bins;                 /* Q */
+    float bin[261][2];        /* their centres c_q; of L the first number */
+    float sigma;
+    int conv1, norm1, conv2, norm2, out; /* the head h: layers of m.net */
+    int weight;               /* state of m.net: w (Q), all 0 until the first batch; -1: all are 1 */
+} sslh_i_colour_way;
+typedef struct sslh_i_colorization { sslh_colorization_desc d; sslh_recipe views; int ways; sslh_i_colour_way way[2];
+    char tap[32]; /* the inner result that the heads read; "": the output */ } sslh_i_colorization;
+
+/* L, a and b in units of about their deviation in photographs. */
+static const float sslh_i_lab_mean[3] = {50, 0, 0}, sslh_i_lab_std[3] = {25, 15, 15};
+
+/* (3): row a of the grid holds b from the first to the last number, in steps of 10; a = -90 .. 100. Both ends were
+   found by counting all 16.7 million colours; tests/methods.c counts again. */
+SSLH_I_FN void sslh_i_colour_bins(sslh_i_colour_way *w, float sigma) {
+    static const int8_t rows[20][2] = {{8, 8}, {4, 8}, {2, 9}, {0, 9}, {-2, 9}, {-3, 9}, {-4, 9}, {-4, 9}, {-5, 9},
+                                       {-6, 9}, {-7, 8}, {-7, 8}, {-8, 8}, {-9, 8}, {-9, 7}, {-10, 7}, {-11, 7},
+                                       {-11, 7}, {-9, 0}, {-7, -5}};
+    int a, b;
+    w->bins = 0;
+    for (a = 0; a < 20 && w->channels == 2; a++)
+        for (b = rows[a][0]; b <= rows[a][1]; b++, w->bins++) {
+            w->bin[w->bins][0] = 10.0f * (float)(a - 9);
+            w->bin[w->bins][1] = 10.0f * (float)b;
+        }
+    for (a = 0; a < 21 && w->channels == 1; a++) w->bin[w->bins++][0] = 5.0f * (float)a; /* of L */
+    w->sigma = w->channels == 2 ? sigma : sigma / 2; /* half a step */
+}
+
+/* The bins nearest to y, the nearest first, and their squared distances. */
+SSLH_I_FN void sslh_i_colour_nearest(const sslh_i_colour_way *w, const sslh_real *y, int n, int *at, float *distance) {
+    int q, i, found = 0;
+    for (q = 0; q < w->bins; q++) {
+        float d = (float)y[0] - w->bin[q][0], square = d * d;
+        if (w->channels == 2) {
+            float e = (float)y[1] - w->bin[q][1];
+            e = e * e;
+            square = square + e;
+        }
+        for (i = found < n ? found++ : n; i > 0 && square < distance[i - 1]; i--)
+            if (i < n) distance[i] = distance[i - 1], at[i] = at[i - 1];
+        if (i < n) distance[i] = square, at[i] = q;
+    }
+}
+
+/* (2): lab (N,H,W,3) -> (N,H/s,W/s,1 or 2) */
+SSLH_I_FN sslh_tensor *sslh_i_colour_cells(sslh_ctx *c, const sslh_i_colour_way *w, sslh_tensor *lab, int cell) {
+    return sslh_avg_pool2d(c, sslh_slice(c, lab, 3, w->first, w->first + w->channels), cell, cell, 0);
+}
+
+/* (4) times w_q* of (7): y (N,h,w,d) -> (N,h,w,Q). weight NULL: all are 1. */
+SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
+                                             const sslh_tensor *y, const sslh_tensor *weight) {
+    int N, cells, n, i, k, at[16], count = SSLH_I_MIN(s->d.neighbours, w->bins);
+    float distance[16], soft[16], scale = -0.5f / (w->sigma * w->sigma);
+    sslh_tensor *z;
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    N = y->shape[0];
+    cells = y->shape[1] * y->shape[2];
+    z = sslh_zeros(c, sslh_dim4(N, y->shape[1], y->shape[2], w->bins));
+    for (n = 0; n < N && !SSLH_I_BAD(c); n++) {
+        const sslh_real *image = y->data + (size_t)n * (size_t)(cells * w->channels);
+        float most = 0;
+        for (i = 0; i < cells * w->channels; i++) most = SSLH_I_MAX(most, (float)fabs((double)image[i]));
+        if (w->channels == 2 && most <= 5) continue; /* a grey image */
+        for (i = 0; i < cells; i++) {
+            sslh_real *row = z->data + ((size_t)n * (size_t)cells + (size_t)i) * (size_t)w->bins;
+            float sum = 0;
+            sslh_i_colour_nearest(w, image + i * w->channels, count, at, distance);
+            for (k = 0; k < count; k++) { /* the factor e^(distance of the nearest) cancels, and nothing underflows */
+                float x = (distance[k] - distance[0]) * scale;
+                soft[k] = (float)sslh_i_exp((sslh_real)x);
+                sum = sum + soft[k];
+            }
+            sum = weight ? (float)weight->data[at[0]] / sum : 1 / sum;
+            for (k = 0; k < count; k++) row[at[k]] = (sslh_real)(soft[k] * sum);
+        }
+    }
+    return z;
+}
+
+/* p_q, not yet smoothed: counts (Q) of the nearest bins over the data, of which about four million pixels, evenly
+   spread, are looked at. Returns 0 when there is no colour among them. */
+SSLH_I_FN int sslh_i_colour_count(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
+                                     sslh_data data, double *count) {
+    int64_t pixels = (int64_t)data.height * data.width, use = SSLH_I_MAX(4194304 / SSLH_I_MAX(pixels, 1), 256), i;
+    int coloured = 0;
+    use = SSLH_I_MIN(use, data.count);
+    for (i = 0; i < use && !SSLH_I_BAD(c); i++) {
+        sslh_tensor *y;
+        size_t k;
+        int at;
+        float distance;
+        sslh_push(c);
+        sslh_no_grad(c, 1);
+        y = sslh_i_to_lab(c, sslh_i_data_tensor(c, data, i * data.count / use, 1, NULL));
+        y = sslh_i_colour_cells(c, w, y, s->d.cell); /* (1,h,w,2) */
+        for (k = 0; k < y->count / 2 && !SSLH_I_BAD(c); k++) {
+            sslh_i_colour_nearest(w, y->data + 2 * k, 1, &at, &distance);
+            count[at] += 1;
+            coloured |= fabs((double)y->data[2 * k]) > 5 || fabs((double)y->data[2 * k + 1]) > 5;
+        }
+        sslh_no_grad(c, 0);
+        sslh_pop(c);
+    }
+    return coloured;
+}
+
+/* (5) into the state, once: a run that is resumed has it from its checkpoint. data is the whole set that the batch
+   belongs to, also where training has a part of it. */
+SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_data data) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
+    sslh_tensor *weight;
+    double *count, *smooth, sum = 0, mean = 0, lambda = (double)s->d.lambda;
+    int q, r;
+    if (w->weight < 0) return;
+    weight = sslh_state(m->net, w->weight);
+    if (SSLH_I_BAD(c) || weight->data[0] > 0) return;
+    count = (double *)sslh_i_scratch(c, 2 * (size_t)w->bins * sizeof *count);
+    if (!count) return;
+    smooth = count + w->bins;
+    memset(count, 0, 2 * (size_t)w->bins * sizeof *count);
+    if (!sslh_i_colour_count(c, s, w, data, count) && !SSLH_I_BAD(c))
+        sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: no image has a colour (|a| or |b| above 5) to learn from");
+    for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
+        for (r = 0; r < w->bins; r++) {
+            double a = (double)(w->bin[q][0] - w->bin[r][0]), b = (double)(w->bin[q][1] - w->bin[r][1]);
+            double square = a * a, x = b * b;
+            square = square + x;
+            x = count[r] * (double)sslh_i_exp((sslh_real)(-0.5 * square / (double)(w->sigma * w->sigma)));
+            smooth[q] = smooth[q] + x;
+        }
+        sum = sum + smooth[q];
+    }
+    for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
+        double p = smooth[q] / sum, inverse = (1 - lambda) * p;
+        inverse = inverse + lambda / (double)w->bins;
+        smooth[q] = 1 / inverse;
+        p = p * smooth[q];
+        mean = mean + p;
+    }
+    for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) weight->data[q] = (sslh_real)(smooth[q] / mean);
+    sslh_i_unscratch(c, count);
+}
+
+SSLH_I_FN void sslh_i_colorization_prepare(sslh_method *m, sslh_data data) {
+    sslh_preprocess p = sslh_get_preprocess(m->encoder);
+    p.height = data.height;
+    p.width = data.width;
+    p.channels = p.colour == SSLH_COLOUR_L || p.colour == SSLH_COLOUR_L_OF_3 ? 0 : data.channels; /* L: grey ones too */
+    sslh_set_preprocess(m->encoder, p);
+}
+
+SSLH_I_FN void sslh_i_colorization_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *out) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_colorization *s = (sslh_i_colorization *)m->self;
+    sslh_tensor *x = sslh_views(c, *batch, s->views, 0); /* (N,H,W,C) in [0,1] */
+    int i;
+    if (SSLH_I_BAD(c)) return;
+    if (x->shape[3] < 3)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d channels have no colours to learn from; 3 or 4 "
+                  "channels are needed", x->shape[3]);
+    else if (x->shape[1] % s->d.cell || x->shape[2] % s->d.cell)
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: images of %d x %d are no whole cells of %d pixels: take another "
+                  ".cell, or images of another size", x->shape[1], x->shape[2], s->d.cell);
+    for (i = 0; i < s->ways; i++) sslh_i_colour_weigh(m, &s->way[i], batch->data); /* (5), in the first step */
+    sslh_view_add(out, "lab", sslh_i_to_lab(c, x)); /* (1): (N,H,W,3) */
+}
+
+/* What the encoder gives at its tap as a map (N,h,w,D): of tokens (N,T,D) those that are a square, without the class
+   token. */
+SSLH_I_FN sslh_tensor *sslh_i_colour_map(sslh_ctx *c, sslh_tensor *x) {
+    int side = 1;
+    if (SSLH_I_BAD(c) || x->ndim == 4) return x;
+    while (x->ndim == 3 && (side + 1) * (side + 1) <= x->shape[1]) side++;
+    if (x->ndim != 3 || x->shape[1] - side * side > 1) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder gives no map (N,H,W,C) and no square of tokens "
+                  "(N,T,D): take one with .map_output, or another .tap");
+        return sslh_i_dummy(c);
+    }
+    x = sslh_slice(c, x, 1, x->shape[1] - side * side, x->shape[1]);
+    return sslh_reshape(c, x, sslh_dim4(x->shape[0], side, side, x->shape[2]));
+}
+
+/* (6), before the softmax: lab (N,H,W,3) -> (N,H/s,W/s,Q). The map is filtered at its own size, resized to one place a
+   cell, and filtered again. */
+SSLH_I_FN sslh_tensor *sslh_i_colour_logits(sslh_method *m, const sslh_i_colour_way *w, sslh_tensor *lab) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
+    sslh_tensor *x;
+    sslh_forward_desc f;
+    sslh_conv_desc conv;
+    int h, width;
+    if (SSLH_I_BAD(c)) return lab;
+    h = lab->shape[1] / s->d.cell;
+    width = lab->shape[2] / s->d.cell;
+    memset(&f, 0, sizeof f);
+    memset(&conv, 0, sizeof conv);
+    f.tap = s->d.tap ? s->d.tap : s->tap[0] ? s->tap : NULL;
+    conv.pad = 1;
+    x = sslh_sub(c, lab, sslh_from(c, sslh_dim1(3), sslh_i_lab_mean));
+    x = sslh_i_lab_part(c, sslh_div(c, x, sslh_from(c, sslh_dim1(3), sslh_i_lab_std)), w->colour); /* (N,H,W,1 to 3) */
+    x = sslh_i_colour_map(c, sslh_forward_ex(w->encoder, x, f)); /* f(L): (N,h',w',D) */
+    x = sslh_layer_conv(m->net, w->conv1, x, 1, conv);
+    x = sslh_layer_batch_norm(m->net, w->norm1, x, NULL, 0, SSLH_RELU);
+    if (!SSLH_I_BAD(c) && (x->shape[1] != h || x->shape[2] != width)) x = sslh_resize_bilinear(c, x, h, width);
+    x = sslh_layer_conv(m->net, w->conv2, x, 1, conv);
+    x = sslh_layer_batch_norm(m->net, w->norm2, x, NULL, 0, SSLH_RELU);
+    return sslh_layer_linear(m->net, w->out, x, 0, SSLH_LINEAR); /* a convolution of 1 x 1 */
+}
+
+/* (8): logits (N,h,w,Q) -> (N,h,w,1 or 2) */
+SSLH_I_FN sslh_tensor *sslh_i_colour_read(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
+                                          sslh_tensor *logits) {
+    sslh_tensor *bin = sslh_zeros(c, sslh_dim2(w->channels, w->bins)); /* c_q as columns */
+    int q, k;
+    for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++)
+        for (k = 0; k < w->channels; k++) bin->data[k * w->bins + q] = (sslh_real)w->bin[q][k];
+    return sslh_linear(c, sslh_softmax(c, sslh_scale(c, logits, 1 / (sslh_real)s->d.temperature), -1), bin, NULL);
+}
+
+/* Mean distance of y^ from y over that of the one answer that needs no image: grey, or the mean lightness. */
+SSLH_I_FN float sslh_i_colour_error(sslh_ctx *c, const sslh_i_colour_way *w, const sslh_tensor *guess,
+                                    const sslh_tensor *y) {
+    double wrong = 0, dull = 0, mean = 0;
+    size_t i, d = (size_t)w->channels;
+    if (SSLH_I_BAD(c)) return 0.0f;
+    for (i = 0; i < y->count && d == 1; i++) mean += (double)y->data[i];
+    mean /= (double)y->count;
+    for (i = 0; i < y->count; i += d) {
+        double a = (double)guess->data[i] - (double)y->data[i], b = (double)y->data[i] - mean, e, f;
+        a = a * a;
+        b = b * b;
+        if (d == 2) {
+            e = (double)guess->data[i + 1] - (double)y->data[i + 1];
+            f = (double)y->data[i + 1];
+            e = e * e;
+            f = f * f;
+            a = a + e;
+            b = b + f;
+        }
+        wrong = wrong + sqrt(a);
+        dull = dull + sqrt(b);
+    }
+    return dull > 0 ? (float)(wrong / dull) : 0.0f;
+}
+
+SSLH_I_FN sslh_tensor *sslh_i_colorization_loss(sslh_method *m, const sslh_view_set *v, int phase) {
+    sslh_ctx *c = m->ctx;
+    const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
+    sslh_tensor *lab = sslh_view_get(v, "lab"), *loss = NULL; /* (N,H,W,3) */
+    float error = 0;
+    int i;
+    (void)phase;
+    for (i = 0; i < s->ways; i++) {
+        const sslh_i_colour_way *w = &s->way[i];
+        sslh_tensor *y = sslh_i_colour_cells(c, w, lab, s->d.cell); /* (2): (N,h,w,d) */
+        sslh_tensor *weight = w->weight < 0 ? NULL : sslh_state(m->net, w->weight), *one; /* (5): (Q) */
+        sslh_tensor *logits = sslh_i_colour_logits(m, w, lab);      /* (6): (N,h,w,Q) */
+        one = sslh_cross_entropy_soft(c, logits, sslh_i_colour_targets(c, s, w, y, weight)); /* (7), (4) */
+        loss = loss ? sslh_add(c, loss, one) : one;
+        sslh_no_grad(c, 1);
+        error += sslh_i_colour_error(c, w, sslh_i_colour_read(c, s, w, logits), y);
+        sslh_no_grad(c, 0);
+    }
+    m->numbers[0].value = error / (float)s->ways;
+    return loss;
+}
+
+SSLH_DEF sslh_tensor *sslh_colorize(sslh_method *m, sslh_tensor *x) {
+    sslh_ctx *c = m ? m->ctx : NULL;
+    const sslh_i_colorization *s = (const sslh_i_colorization *)sslh_i_self("sslh_colorize", m, "sslh_colorization");
+    const sslh_i_colour_way *w;
+    sslh_tensor *lab, *y, *part[2];
+    int H, W, h, width, was_training, cell;
+    if (!s || !sslh_i_begin(c, "sslh_colorize", &x, 1, 1)) return sslh_i_dummy(c);
+    if (x->ndim != 4 || x->shape[3] > 4) {
+        sslh_fail(c, SSLH_E_SHAPE, "sslh_colorize: images (N,H,W,C) of 1 to 4 channels are needed");
+        return sslh_i_dummy(c);
+    }
+    w = &s->way[0];
+    cell = s->d.cell;
+    H = x->shape[1], W = x->shape[2];
+    h = width = sslh_net_query(w->encoder).image; /* the only size that it takes, or 0 */
+    if (!h) h = SSLH_I_MAX((H + cell / 2) / cell, 1) * cell, width = SSLH_I_MAX((W + cell / 2) / cell, 1) * cell;
+    was_training = sslh_is_training(m->net);
+    sslh_train_mode(m->net, 0);
+    sslh_no_grad(c, 1);
+    lab = sslh_i_to_lab(c, x);                                                        /* (1): (N,H,W,3) */
+    y = h == H && width == W ? lab : sslh_resize_bilinear(c, lab, h, width);
+    y = sslh_i_colour_read(c, s, w, sslh_i_colour_logits(m, w, y));                   /* (6), (8): a value a cell */
+    y = sslh_resize_bilinear(c, y, H, W);                                             /* (N,H,W,2), or (N,H,W,1) */
+    part[w->first == 0] = sslh_slice(c, lab, 3, w->first == 0, w->first == 0 ? 3 : 1); /* what the encoder saw */
+    part[w->first != 0] = y;
+    y = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
+    sslh_no_grad(c, 0);
+    sslh_train_mode(m->net, was_training);
+    return SSLH_I_BAD(c) ? sslh_i_dummy(c) : y;
+}
+
+/* Two encoders side by side, for .split_brain: x (N,H,W,3), L, a and b -> the features of the one, which sees L, and of
+   the other, which sees (a,b), along the last axis. */
+SSLH_I_FN sslh_tensor *sslh_i_split_brain_forward(sslh_net *net, sslh_tensor *x, const void *self) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_tensor *half[2];
+    const char *tap = sslh_call(net)->tap;
+    int i;
+    (void)self;
+    for (i = 0; i < 2; i++)
+        half[i] = sslh_forward_ex(sslh_child_at(net, i),
+                                  sslh_i_lab_part(c, x, i ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_L_OF_3), *sslh_call(net));
+    if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
+    x = sslh_concat(c, half, 2, half[0]->ndim - 1);
+    if (tap) sslh_tap(net, tap, x);
+    return x;
+}
+
+/* The encoder and a copy of it as one net. */
+SSLH_I_FN sslh_net *sslh_i_split_brain(sslh_ctx *c, sslh_net *encoder) {
+    sslh_net_info info = sslh_net_query(encoder);
+    sslh_net_desc d;
+    sslh_net *both;
+    if (SSLH_I_BAD(c)) return encoder;
+    memset(&d, 0, sizeof d);
+    d.name = "split_brain";
+    d.forward = sslh_i_split_brain_forward;
+    d.kind = info.kind;
+    d.width = 2 * info.width;
+    d.channels = 3;
+    d.image = info.image;
+    both = sslh_net_new(c, d);
+    sslh_child(both, "l", encoder);
+    sslh_child(both, "ab", sslh_clone(encoder));
+    return both;
+}
+
+/* What the encoder is given and what it tells; its head of m.net, whose layers are called name and a number. */
+SSLH_I_FN void sslh_i_colour_way_new(sslh_method *m, int i, int from_l, int colour, const char *name) {
+    sslh_ctx *c = m->ctx;
+    sslh_i_colorization *s = (sslh_i_colorization *)m->self;
+    sslh_i_colour_way *w;
+    int hidden, width;
+    char layer[64];
+    if (SSLH_I_BAD(c)) return;
+    w = &s->way[i];
+    hidden = s->d.head_hidden;
+    w->encoder = s->d.split_brain ? sslh_child_at(m->encoder, i) : m->encoder;
+    width = sslh_i_tap_width(c, "sslh_colorization", w->encoder, s->d.tap ? s->d.tap : s->tap[0] ? s->tap : NULL);
+    w->colour = colour;
+    w->first = from_l;
+    w->channels = from_l ? 2 : 1;
+    sslh_i_colour_bins(w, s->d.sigma);
+    snprintf(layer, sizeof layer, "%s.conv1", name);
+    w->conv1 = sslh_layer_conv_new(m->net, layer, width, hidden, 3, 0, 1);
+    snprintf(layer, sizeof layer, "%s.bn1", name);
+    w->norm1 = sslh_layer_batch_norm_new(m->net, layer, hidden, 0);
+    snprintf(layer, sizeof layer, "%s.conv2", name);
+    w->conv2 = sslh_layer_conv_new(m->net, layer, hidden, hidden, 3, 0, 1);
+    snprintf(layer, sizeof layer, "%s.bn2", name);
+    w->norm2 = sslh_layer_batch_norm_new(m->net, layer, hidden, 0);
+    snprintf(layer, sizeof layer, "%s.out", name);
+    w->out = sslh_layer_linear_new(m->net, layer, hidden, w->bins, 0);
+    w->weight = -1;
+    if (from_l && s->d.lambda < 1) w->weight = sslh_state_new(m->net, "bin_weight", SSLH_F32, sslh_dim1(w->bins));
+}
+
+SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc d) {
+    sslh_i_colorization *s = (sslh_i_colorization *)sslh_i_scratch(c, sizeof *s); /* too large for a small stack */
+    sslh_method m;
+    sslh_net_info info;
+    int wide = 0;
+    memset(&info, 0, sizeof info);
+    if (s) memset(s, 0, sizeof *s);
+    sslh_i_resolve(c, "sslh_colorization", sslh_i_colorization_settings, SSLH_I_LENGTH(sslh_i_colorization_settings),
+                   &d);
+    if (sslh_i_check_encoder(c, "sslh_colorization", encoder, -1) && s) {
+        int wanted = d.split_brain ? 3 : d.reverse ? 2 : 1;
+        info = sslh_net_query(encoder);
+        wide = info.channels == 3;
+        if (d.split_brain && d.reverse)
+            sslh_fail(c, SSLH_E_USAGE, "sslh_colorization: .split_brain is both ways already: leave .reverse out");
+        else if (info.channels && !wide && info.channels != wanted)
+            sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" takes %d channels; %s3, of which those "
+                      "that it may not see are 0, are needed", info.name, info.channels,
+                      d.split_brain ? "" : d.reverse ? "2 (a and b) or " : "1 (L) or ");
+        if (!d.tap && info.kind == SSLH_VECTOR) {
+            sslh_i_last_places(encoder, s->tap);
+            if (SSLH_I_BAD(c)) sslh_i_context(c, "sslh_colorization");
+            else if (!s->tap[0])
+                sslh_fail(c, SSLH_E_SHAPE, "sslh_colorization: the encoder \"%s\" gives a vector and has no inner map, "
+                          "but colours need places", info.name);
+        }
+        if (d.views) s->views = *d.views;
+        memset(s->views.mean, 0, sizeof s->views.mean); /* normalising is the method's affair */
+        memset(s->views.std, 0, sizeof s->views.std);
+        s->ways = d.split_brain ? 2 : 1;
+        s->d = d;
+        s->d.views = NULL;
+        if (d.split_brain) encoder = sslh_i_split_brain(c, encoder);
+    }
+    m = sslh_i_method_begin(c, "colorization", encoder, s, s ? sizeof *s : 0);
+    sslh_i_unscratch(c, s);
+    if (d.split_brain) {
+        sslh_i_colour_way_new(&m, 0, 1, SSLH_COLOUR_L_OF_3, "head_ab");
+        sslh_i_colour_way_new(&m, 1, 0, SSLH_COLOUR_AB_OF_3, "head_l");
+    } else if (d.reverse) sslh_i_colour_way_new(&m, 0, 0, wide ? SSLH_COLOUR_AB_OF_3 : SSLH_COLOUR_AB, "head");
+    else sslh_i_colour_way_new(&m, 0, 1, wide ? SSLH_COLOUR_L_OF_3 : SSLH_COLOUR_L, "head");
+    if (!SSLH_I_BAD(c)) { /* from now on, so that a copy of the untrained encoder has it too */
+        sslh_preprocess p = sslh_get_preprocess(encoder);
+        memcpy(p.mean, sslh_i_lab_mean, sizeof sslh_i_lab_mean);
+        memcpy(p.std, sslh_i_lab_std, sizeof sslh_i_lab_std);
+        p.colour = d.split_brain ? SSLH_COLOUR_LAB : ((sslh_i_colorization *)m.self)->way[0].colour;
+        sslh_set_preprocess(encoder, p);
+    }
+    m.prepare = sslh_i_colorization_prepare;
+    m.views = sslh_i_colorization_views;
+    m.loss = sslh_i_colorization_loss;
+    return sslh_i_method_end(m);
+}
+/* For sslh_method_make. */
+SSLH_I_FN sslh_method sslh_i_colorization_make(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc) {
+    (void)data;
+    return sslh_colorization(c, encoder, *(const sslh_colorization_desc *)desc);
+}
+#endif /* SSLH_WITH_COLORIZATION */
 
 /* ================================================================================================================== */
 /*  >>vae           variational autoencoder                                                                          */
@@ -7674,6 +8231,11 @@ static const sslh_method_info sslh_i_methods[] = {
      "painting what a hole in the image hides", "images", "map", "SSLH_WITH_INPAINTING", "sslh_inpainting", "",
      {"PSNR", "D loss", "G loss"}, SSLH_I_MADE(inpainting)},
 #endif
+#if SSLH_WITH_COLORIZATION
+    {"colorization", "Colorization", "pretext task", "Zhang et al.", "Colorful image colorization", "ECCV 2016", 2016,
+     "telling the colours of grey images", "colour images", "any", "SSLH_WITH_COLORIZATION", "sslh_colorization",
+     "sslh_cross_entropy_soft", {"error"}, SSLH_I_MADE(colorization)},
+#endif
 #if SSLH_WITH_VAE
     {"vae", "VAE", "generative", "Kingma & Welling", "Auto-encoding variational Bayes", "ICLR 2014", 2014,
      "rebuilding images from a few random numbers", "images", "own", "SSLH_WITH_VAE", "sslh_vae", "sslh_gaussian_kl",
@@ -8758,7 +9320,10 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_i_layer_decay(net, d.layer_decay);
     p = sslh_get_preprocess(encoder);
     recipe = d.views ? *d.views : sslh_recipe_mae();
-    if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
+    if (p.colour) { /* views of red, green, blue; the encoder's colours are made of them */
+        memset(recipe.mean, 0, sizeof recipe.mean);
+        memset(recipe.std, 0, sizeof recipe.std);
+    } else if (recipe.std[0] == 0.0f) { /* normalised as in pretraining, unless the caller's views say how */
         memcpy(recipe.mean, p.mean, sizeof p.mean);
         memcpy(recipe.std, p.std, sizeof p.std);
     }
@@ -8785,8 +9350,9 @@ SSLH_DEF float sslh_finetune(sslh_ctx *c, sslh_net *encoder, sslh_data train, ss
     sslh_train_mode(head, 1);
     sslh_push(c); /* a caller inside a training step keeps it */
     while (sslh_next_batch(loader, &batch)) {
-        sslh_tensor *x = sslh_views(c, batch, recipe, 0);
-        sslh_tensor *logits = sslh_forward(head, sslh_i_pool_features(c, sslh_forward_ex(net, x, f)));
+        sslh_tensor *x = sslh_views(c, batch, recipe, 0), *logits;
+        if (p.colour) x = sslh_i_normalised(c, x, &p);
+        logits = sslh_forward(head, sslh_i_pool_features(c, sslh_forward_ex(net, x, f)));
         sslh_backward(c, sslh_cross_entropy_ex(c, logits, sslh_batch_labels(c, batch), d.smoothing, -1));
         sslh_optimizer_step(o, sslh_cosine(step++, steps, warmup, d.lr));
     }
@@ -9894,6 +10460,7 @@ typedef struct sslh_i_call {
     sslh_forward_desc desc;
     size_t first;           /* number of the first tensor that this call makes */
     int  tapped;            /* the wanted inner result was offered */
+    char *places;           /* receives the name of the last one that has places, 32 characters; NULL: not asked */
     char offered[160];      /* names of the others, for the message when it was not */
 } sslh_i_call;
 
@@ -10502,8 +11069,8 @@ SSLH_DEF const sslh_forward_desc *sslh_call(const sslh_net *net) {
 SSLH_DEF int sslh_tap(sslh_net *net, const char *name, const sslh_tensor *x) {
     sslh_i_call *call = net ? net->call : NULL;
     size_t used;
-    (void)x;
     if (!call || !call->desc.tap || !name) return 0;
+    if (call->places && x && x->ndim > 2) snprintf(call->places, 32, "%s", name);
     if (strcmp(call->desc.tap, name) == 0) {
         call->tapped = 1;
         return 1;
@@ -10590,6 +11157,32 @@ SSLH_DEF sslh_tensor *sslh_forward_ex(sslh_net *net, sslh_tensor *x, sslh_forwar
 }
 
 SSLH_DEF sslh_tensor *sslh_forward(sslh_net *net, sslh_tensor *x) { return sslh_forward_ex(net, x, sslh_i_no_call); }
+
+/* The name of the net's last inner result that has places, a map or tokens; "" when it has none. For methods that need
+   one of an encoder whose output is a vector. */
+SSLH_I_FN void sslh_i_last_places(sslh_net *net, char name[32]) {
+    sslh_ctx *c = sslh_net_ctx(net);
+    sslh_i_call call, *outer;
+    int side, training;
+    name[0] = 0;
+    if (SSLH_I_BAD(c) || !net->forward || !sslh_i_net_ready(net)) return;
+    memset(&call, 0, sizeof call);
+    call.desc.tap = ""; /* no inner result has this name: all are offered */
+    call.places = name;
+    side = net->image ? net->image : 32;
+    training = net->training;
+    sslh_train_mode(net, 0);
+    sslh_push(c); /* the blank image leaves nothing behind */
+    sslh_no_grad(c, 1);
+    call.first = c->ntensors;
+    outer = net->call;
+    net->call = &call;
+    net->forward(net, sslh_zeros(c, sslh_dim4(1, side, side, net->channels ? net->channels : 3)), net->self);
+    net->call = outer;
+    sslh_no_grad(c, 0);
+    sslh_pop(c);
+    sslh_train_mode(net, training);
+}
 
 /* --- copies and averages ----------------------------------------------------------------------------------------- */
 
@@ -12782,6 +13375,7 @@ static const sslh_setting sslh_i_preprocess_ranges[] = {
     SSLH_I_RANGE(sslh_preprocess, height, INT, "at least 1"),
     SSLH_I_RANGE(sslh_preprocess, width, INT, "at least 1"),
     SSLH_I_RANGE(sslh_preprocess, channels, INT, "1 to 4"),
+    SSLH_I_RANGE(sslh_preprocess, colour, INT, "1 to 5"),
     SSLH_I_NORMALISE_RANGES(sslh_preprocess)};
 static const sslh_setting sslh_i_images_ranges[] = {
     SSLH_I_RANGE(sslh_images_desc, size, INT, "1 to 32767")};
@@ -15651,6 +16245,60 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
     sslh_i_parallel(c, plan.tasks, sslh_i_where_task, &f);
     if (sslh_i_needs(c, a) || sslh_i_needs(c, b)) sslh_i_record(c, "sslh_where", sslh_i_where_back, out, in, 3);
     return sslh_i_end(c, "sslh_where", in, 3, out);
+}
+
+/* --- colours: compositions of the operations above and of sslh_linear, which gives them their gradients ---
+
+     v = ((x + 0.055) / 1.055)^2.4 for x > 0.04045, else x / 12.92     sRGB (IEC 61966-2-1): light of each channel   (1)
+     t = A v                                                X, Y, Z, each divided by that of white                   (2)
+     f = t^(1/3) for t > 0.008856, else 7.787 t + 16/116    CIE 1976                                                 (3)
+     L = 116 f_Y - 16,  a = 500 (f_X - f_Y),  b = 200 (f_Y - f_Z)                                                    (4)
+
+   A power has an infinite slope at 0, and none of what is negative: its argument is held at the threshold, below which
+   sslh_where takes the line. The backward passes of sslh_where and sslh_clamp then multiply by 0 what is not taken. */
+
+/* x > threshold ? (x + shift)^exponent gain + offset : x slope + intercept */
+SSLH_I_FN sslh_tensor *sslh_i_power_or_line(sslh_ctx *c, sslh_tensor *x, float threshold, float shift, float exponent,
+                                            float gain, float offset, float slope, float intercept) {
+    sslh_tensor *power = sslh_shift(c, sslh_clamp(c, x, threshold, 1e30f), shift);
+    power = sslh_shift(c, sslh_scale(c, sslh_pow(c, power, exponent), gain), offset);
+    return sslh_where(c, sslh_greater(c, x, sslh_scalar(c, threshold)), power,
+                      sslh_shift(c, sslh_scale(c, x, slope), intercept));
+}
+
+/* 1 for a real tensor whose last axis has the three values of a colour. */
+SSLH_I_FN int sslh_i_check_colours(sslh_ctx *c, const char *op, sslh_tensor *x) {
+    if (!sslh_i_begin(c, op, &x, 1, 1)) return 0;
+    if (x->ndim < 1 || x->shape[x->ndim - 1] != 3)
+        sslh_fail(c, SSLH_E_SHAPE, "%s: the last axis has %d values, a colour has 3 (sslh_slice leaves out a fourth "
+                  "channel)", op, x->ndim ? x->shape[x->ndim - 1] : 1);
+    return !SSLH_I_BAD(c);
+}
+
+SSLH_DEF sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb) {
+    static const float light[9] = {0.433946363f, 0.376213873f, 0.189825034f, 0.212671f, 0.71516f,
+                                   0.072169f, 0.0177566746f, 0.109468879f, 0.872704646f};
+    static const float mix[9] = {0, 116, 0, 500, -500, 0, 0, 200, -200}, from[3] = {-16, 0, 0};
+    sslh_tensor *x;
+    if (!sslh_i_check_colours(c, "sslh_rgb_to_lab", rgb)) return sslh_i_dummy(c);
+    x = sslh_i_power_or_line(c, rgb, 0.04045f, 0.055f, 2.4f, 0.87941546f, 0, 0.07739938f, 0); /* (1), 1.055^-2.4 */
+    x = sslh_linear(c, x, sslh_from(c, sslh_dim2(3, 3), light), NULL);                        /* (2) */
+    x = sslh_i_power_or_line(c, x, 0.008856f, 0, 0.33333333f, 1, 0, 7.787f, 0.13793103f);     /* (3) */
+    return sslh_linear(c, x, sslh_from(c, sslh_dim2(3, 3), mix), sslh_from(c, sslh_dim1(3), from)); /* (4) */
+}
+
+/* (4) to (1) the other way round */
+SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
+    static const float part[9] = {0.00862068966f, 0.002f, 0, 0.00862068966f, 0, 0, 0.00862068966f, 0, -0.005f};
+    static const float from[3] = {0.13793103f, 0.13793103f, 0.13793103f};
+    static const float colour[9] = {3.0799803f, -1.53715152f, -0.542821308f, -0.921247752f, 1.87599f,
+                                    0.0452473395f, 0.0528904611f, -0.204041338f, 1.15123201f};
+    sslh_tensor *x;
+    if (!sslh_i_check_colours(c, "sslh_lab_to_rgb", lab)) return sslh_i_dummy(c);
+    x = sslh_linear(c, lab, sslh_from(c, sslh_dim2(3, 3), part), sslh_from(c, sslh_dim1(3), from));
+    x = sslh_i_power_or_line(c, x, 0.2068966f, 0, 3, 1, 0, 0.12841917f, -0.017712989f); /* 1 / 7.787, 16/116 of it */
+    x = sslh_linear(c, x, sslh_from(c, sslh_dim2(3, 3), colour), NULL);
+    return sslh_i_power_or_line(c, x, 0.0031308f, 0, 0.41666667f, 1.055f, -0.055f, 12.92f, 0);
 }
 
 /* ================================================================================================================== */
@@ -35031,6 +35679,7 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
     sslh_i_append_four(out, size, &used, p->mean);
     sslh_i_append(out, size, &used, " std=");
     sslh_i_append_four(out, size, &used, p->std);
+    if (p->colour) sslh_i_append(out, size, &used, " colour=%d", p->colour);
 }
 
 /* The opposite; a text that makes no sense leaves sizes of 0. */
@@ -35043,6 +35692,8 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     p->width = sslh_i_text_int(text, "width");
     p->channels = sslh_i_text_int(text, "channels");
     if (p->height < 0 || p->width < 0 || p->channels < 0) p->height = p->width = p->channels = 0;
+    p->colour = sslh_i_text_int(text, "colour");
+    if (p->colour < 0 || p->colour > SSLH_COLOUR_AB_OF_3) p->colour = SSLH_COLOUR_AS_IS;
     sslh_i_text_numbers(text, "mean", mean, 4);
     sslh_i_text_numbers(text, "std", std, 4);
     for (i = 0; i < 4; i++) {
@@ -35591,7 +36242,7 @@ SSLH_DEF sslh_preprocess sslh_get_preprocess(sslh_net *net) {
 SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, int n, int height, int width,
                                           int channels, int h, int w) {
     sslh_ctx *c = net->ctx;
-    const sslh_preprocess *p = &net->preprocess;
+    const sslh_preprocess as_is = SSLH_I_ZERO, *p = net->preprocess.colour ? &as_is : &net->preprocess;
     size_t each = (size_t)height * (size_t)width * (size_t)channels,
         out_each = (size_t)h * (size_t)w * (size_t)channels, i, ch;
     int resize = h != height || w != width, k;
@@ -35618,7 +36269,8 @@ SSLH_I_FN sslh_tensor *sslh_i_embed_input(sslh_net *net, const uint8_t *pixels, 
         }
     }
     sslh_i_unscratch(c, out);
-    return SSLH_I_BAD(c) || !x ? sslh_i_dummy(c) : x;
+    if (SSLH_I_BAD(c) || !x) return sslh_i_dummy(c);
+    return net->preprocess.colour ? sslh_i_normalised(c, x, &net->preprocess) : x;
 }
 
 #define SSLH_I_EMBED_BATCH 64 /* images at a time: bounds the memory; an image's features do not depend on it */
@@ -36795,8 +37447,9 @@ SSLH_I_LEAN_END
 /* ================================================================================================================== */
 /*  >>history       what changed                                                                                      */
 /* ================================================================================================================== */
-/*  0.2.0  jigsaw puzzles, context prediction, inpainting, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
-           VICReg; methods tell several numbers beside the loss (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG
+/*  0.2.0  jigsaw puzzles, context prediction, inpainting, colorization, MoCo, CPC, CPC v2, BYOL, SimSiam, Barlow Twins,
+           VICReg; L*a*b* colours, and encoders that are given parts of them; methods tell several numbers beside the
+           loss (.numbers, which was .second); warnings (.warn); sound: WAV files, mel spectrograms, MFCC, views; JPEG
            and BMP files, photographs of several sizes, classes matched by name; InfoNCE with negatives of each row's
            own, Sinkhorn's assignment, accuracy, embeddings with rows of any rank; pools, pads, slices, resizing,
            attention and losses with all the options of PyTorch's; LSTM; one checker for the ranges of all descriptors;

@@ -8,6 +8,7 @@ mkdir -p "$out" docs/img
 "$bin/jigsaw" --epochs 10 --out "$out"
 "$bin/context" --epochs 10 --out "$out"
 "$bin/inpainting" --epochs 2 --no-probe --out "$out"
+"$bin/colorization" --out "$out"
 "$bin/simclr" --out "$out"
 "$bin/moco" --out "$out"
 "$bin/simsiam" --images 2000 --batch 64 --epochs 5 --out "$out"
@@ -18,6 +19,7 @@ cp "$out/rotation_views.png" docs/img/rotation_views.png
 cp "$out/jigsaw_puzzles.png" docs/img/jigsaw_puzzles.png
 cp "$out/context_nearest.png" docs/img/context_nearest.png
 cp "$out/inpainting.png" docs/img/inpainting.png
+cp "$out/colorization.png" docs/img/colorization.png
 cp "$out/views.png" docs/img/simclr_views.png
 cp "$out/map_simclr_tsne.png" docs/img/simclr_map.png
 cp "$out/loss.png" docs/img/simclr_loss.png

@@ -197,6 +197,16 @@ static unsigned long long run(int threads, const char *cpu, int portable) {
         note_part("inpainting", train(c, &m, data, adam, 2, 8, 0));
     }
 #endif
+#if SSLH_WITH_COLORIZATION
+    {
+        sslh_colorization_desc cd;
+        sslh_method m;
+        memset(&cd, 0, sizeof cd);
+        cd.head_hidden = 12;
+        m = sslh_colorization(c, small_convnet(c), cd);
+        note_part("colorization", train(c, &m, data, sgd, 3, 12, 0));
+    }
+#endif
     {   /* a gated recurrent unit over tokens with cross-entropy */
         sslh_net_desc nd;
         sslh_net *net;

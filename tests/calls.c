@@ -750,6 +750,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_one_hot, K(sslh_one_hot(c, T(0), dice(2) ? 9 : i[0])))
     ROW(sslh_crop, K(sslh_crop(c, T(0), T(1), dice(2) ? 1 + dice(3) : i[0], dice(2) ? 1 + dice(3) : i[1])))
     ROW(sslh_unfold, K(sslh_unfold(c, T(0), dice(2) ? 2 : i[0], dice(2) ? 2 : i[1], dice(2) ? 1 : i[2], dice(2) ? 1 : i[3])))
+    SINGLE(sslh_rgb_to_lab) SINGLE(sslh_lab_to_rgb)
     WITH_REAL(sslh_to_real)
     /* sequences */
     ROW(sslh_attention, sslh_attention_desc e; memset(&e, 0, sizeof e); sslh_tensor *weights; e.heads = zeros_mostly();
@@ -850,7 +851,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_load_net, keep_net(w, sslh_load_net(c, path)))
     ROW(sslh_load_net_memory, keep_net(w, sslh_load_net_memory(c, dice(3) ? (const void *)pixels : NULL, (size_t)dice(500))))
     ROW(sslh_set_preprocess, sslh_preprocess e; memset(&e, 0, sizeof e); e.height = zeros_mostly(); e.width = zeros_mostly();
-        e.channels = zeros_mostly(); e.mean[0] = zeros_mostly_real(); e.std[0] = zeros_mostly_real(); sslh_set_preprocess(n[0], e))
+        e.channels = zeros_mostly(); e.mean[0] = zeros_mostly_real(); e.std[0] = zeros_mostly_real(); e.colour = zeros_mostly(); sslh_set_preprocess(n[0], e))
     ROW(sslh_get_preprocess, sslh_get_preprocess(n[0]))
     ROW(sslh_embed, static const int side[] = {-1, 0, 4, 8, 8, 8}; int h = side[dice(6)]; int x = side[dice(6)]; int count = dice(4) - 1;
         int width = sslh_net_query(n[0]).width; float *p = (float *)malloc((size_t)(width > 0 && width < 100000 ? width : 1) * 12);
@@ -961,6 +962,10 @@ static int call_row(world *w, int row, const char **names) {
         e.decoder_width = dice(2) ? 4 : zeros_mostly(); e.discriminator_width = dice(2) ? 4 : zeros_mostly();
         if (!dice(3)) e.tap = text[0]; add_method(w, sslh_inpainting(c, n[0], e)))
     ROW(sslh_inpaint, K(sslh_inpaint(m, T(0), T(1))))
+    ROW(sslh_colorization, sslh_colorization_desc e; memset(&e, 0, sizeof e); e.reverse = dice(2); e.split_brain = !dice(3); e.cell = zeros_mostly();
+        e.neighbours = zeros_mostly(); e.sigma = zeros_mostly_real(); e.lambda = zeros_mostly_real(); e.temperature = zeros_mostly_real();
+        e.head_hidden = dice(2) ? 4 : zeros_mostly(); if (!dice(3)) e.tap = text[0]; add_method(w, sslh_colorization(c, n[0], e)))
+    ROW(sslh_colorize, K(sslh_colorize(m, T(0))))
     ROW(sslh_moco, sslh_moco_desc e; memset(&e, 0, sizeof e); e.version = dice(2) ? dice(4) : zeros_mostly(); e.temperature = zeros_mostly_real();
         e.queue = dice(2) ? 8 : zeros_mostly(); e.key_momentum = zeros_mostly_real(); e.symmetric = dice(2); e.split = dice(2) ? 1 : zeros_mostly();
         e.head_hidden = zeros_mostly(); e.head_out = zeros_mostly(); add_method(w, sslh_moco(c, n[0], e)))
@@ -1415,6 +1420,9 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         g->want = sslh_dim5(s.size[0], 2, j, wide, s.size[3]); return sslh_crop(c, x, sslh_from_ints(c, sslh_dim3(s.size[0], 2, 2), places), j, wide))
     OP(sslh_unfold, x = view(g, x, 4); s = shape_of(x); j = 1 + dice(s.size[1]); int wide = 1 + dice(s.size[2]);
         g->want = sslh_dim5(s.size[0], ((s.size[1] - j) / stride + 1) * ((s.size[2] - wide) / 2 + 1), j, wide, s.size[3]); return sslh_unfold(c, x, j, wide, stride, 2))
+#define COLOURS(fn, scale) OP(fn, if (s.ndim > 4) return NULL; g->unchecked = 1; g->want = s; g->want.size[g->want.ndim++] = 3; sslh_shape one = s; one.size[one.ndim++] = 1; \
+        return fn(c, sslh_broadcast(c, sslh_reshape(c, sslh_scale(c, sslh_sigmoid(c, x), scale), one), g->want)))
+    COLOURS(sslh_rgb_to_lab, 1) COLOURS(sslh_lab_to_rgb, 60)
     SAME(sslh_to_real, sslh_add(c, x, sslh_to_real(c, sslh_from_bytes(c, sslh_dim0(), pixels + 7), 0.01f)))
     OP(sslh_attention, x = at_most(g, view(g, x, 3), 1, 30); s = shape_of(x); j = 1 + dice(5); sslh_attention_desc e; memset(&e, 0, sizeof e);
         sslh_tensor *weights = NULL; if (s.size[2] % 2 == 0) e.heads = 2; e.causal = dice(2); e.scale = f; if (dice(2)) e.weights = &weights; if (e.causal) j = s.size[1];

@@ -127,12 +127,14 @@ static void method_numbers(void) {
     sslh_jigsaw_desc jd;
     sslh_context_desc cd;
     sslh_inpainting_desc id;
+    sslh_colorization_desc ld;
     sslh_method m;
     sslh_net *vit;
     int i;
     memset(&id, 0, sizeof id);
     memset(&jd, 0, sizeof jd);
     memset(&cd, 0, sizeof cd);
+    memset(&ld, 0, sizeof ld);
     memset(&rd, 0, sizeof rd);
     memset(&sd, 0, sizeof sd);
     memset(&vd, 0, sizeof vd);
@@ -181,6 +183,13 @@ static void method_numbers(void) {
     CHECK_NEAR(m.defaults.optimizer.group_lr[1] * m.defaults.lr, 2e-4, 1e-9); /* the discriminator's */
     CHECK(m.phases == 2 && m.groups[0] == 2 && m.groups[1] == 1, "the discriminator first");
     CHECK(sslh_find(m.net, "discriminator.fc.weight")->shape[1] == 4 * 32, "as wide as it is");
+    m = sslh_colorization(c, small(c, 3), ld);
+    CHECK_OK(c);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAMW && m.defaults.batch == 128, "colorization's optimiser");
+    CHECK_NEAR(m.defaults.lr, 1e-3, 1e-8);
+    CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-3, 1e-9);
+    CHECK(sslh_find(m.net, "head.conv1.weight")->shape[0] == 128 && sslh_find(m.net, "head.out.weight")->shape[0] == 261,
+          "128 channels, 261 bins");
     m = sslh_simclr(c, small(c, 3), sd);
     CHECK_OK(c);
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.min_batch == 2, "SimCLR's optimiser");
@@ -479,6 +488,8 @@ static void a_line_is_read_back(void) {
         {"jigsaw", "grid=2 tile=5 channel_shift=0 grey=0 permutations=10"},
         {"inpainting", "tap=block1 hole=1 overlap=0 adversarial=0.5"},
         {"inpainting", "tap=block1 hole=4 ring_weight=1 lr=1e-4 channelwise=3"},
+        {"colorization", ""},
+        {"colorization", "reverse=1 cell=2 neighbours=10 sigma=3 lambda=1 temperature=1 head_hidden=5 tap=block1"},
         {"vae", "beta=0 gaussian=1 hidden=9 latent=3"},
         {"cpc", "steps=4 from=2 negatives=10 lr=0.001"},
         {"cpc2", "allow_batch_norm=1"},
@@ -584,11 +595,13 @@ static void losses_at_the_start(void) {
     sslh_rotation_desc rd;
     sslh_jigsaw_desc jd;
     sslh_context_desc cd;
+    sslh_colorization_desc ld;
     sslh_simclr_desc sd;
     sslh_vae_desc vd;
     sslh_train_desc t = quiet(32);
     memset(&jd, 0, sizeof jd);
     memset(&cd, 0, sizeof cd);
+    memset(&ld, 0, sizeof ld);
     memset(&rd, 0, sizeof rd);
     memset(&sd, 0, sizeof sd);
     memset(&vd, 0, sizeof vd);
@@ -596,6 +609,8 @@ static void losses_at_the_start(void) {
     CHECK_NEAR(sslh_train(c, sslh_rotation(c, small(c, 3), rd), data, t), log(4.0), 0.4);
     CHECK_NEAR(sslh_train(c, sslh_jigsaw(c, small(c, 3), jd), data, t), log(100.0), 0.6);
     CHECK_NEAR(sslh_train(c, sslh_context(c, small(c, 3), cd), data, t), log(8.0), 0.4);
+    ld.lambda = 1;
+    CHECK_NEAR(sslh_train(c, sslh_colorization(c, small(c, 3), ld), data, t), log(261.0), 0.6);
     CHECK_NEAR(sslh_train(c, sslh_simclr(c, small(c, 3), sd), data, t), log(2.0 * 32 - 1), 0.6);
     vd.height = vd.width = 16;
     vd.channels = 3;

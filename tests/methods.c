@@ -33,7 +33,8 @@ static void set_values(sslh_net *net) {
         uint32_t s = seed_of("param ", name);
         size_t q;
         int fan, root = 1;
-        if (!is_param && !ends_with(name, "pos_embed") && strcmp(name, "queue") != 0) continue;
+        if (!is_param && !ends_with(name, "pos_embed") && strcmp(name, "queue") != 0 &&
+            strcmp(name, "bin_weight") != 0) continue;
         fan = t->ndim < 2 || t->shape[0] == 1 ? 16 : (int)(t->count / (size_t)t->shape[0]);
         while (root * root < fan) root++;
         for (q = 0; q < t->count; q++) {
@@ -59,6 +60,9 @@ static const method_case cases[] = {
     {"inpainting", 0.01f, "overlap=1 decoder_width=5 channelwise=2"},
     {"inpainting_middle", 0.01f, "hole=1 adversarial=0.25 decoder_width=5 discriminator_width=4"},
     {"inpainting_blocks", 0.01f, "hole=3 overlap=0 adversarial=0.9 decoder_width=5 discriminator_width=4"},
+    {"colorization", 0.01f, "head_hidden=7"},
+    {"colorization_l", 0.01f, "head_hidden=7 reverse=1 cell=2 neighbours=3 sigma=8 tap=block2"},
+    {"colorization_both", 0.01f, "head_hidden=7 split_brain=1 lambda=1 cell=2"},
     {"vae", 0.01f, "hidden=9,latent=3"},
     {"vae_gaussian", 0.01f, "hidden=9 latent=3 gaussian=1 activation_tanh=1 beta=2e0"},
     {"cpc", 0.01f, "steps=3 negatives=7 crop=48"},
@@ -133,6 +137,8 @@ static void given_views(sslh_method *m, const sslh_batch *batch, sslh_view_set *
         sslh_view_add(out, "labels", sslh_from_ints(c, sslh_dim1(6), label));
     } else if (strncmp(current->name, "context", 7) == 0)
         sslh_view_add(out, "patches", image_input(c, "patches", 27, 6, 6, 3));
+    else if (strncmp(current->name, "colorization", 12) == 0)
+        sslh_view_add(out, "lab", sslh_rgb_to_lab(c, image_input(c, "images", 4, 8, 8, 3)));
     else if (strncmp(current->name, "inpainting", 10) == 0) {
         float mask[4 * 16 * 16];
         int side = strcmp(current->name, "inpainting_middle") == 0 ? 16 : 8, i;
@@ -300,6 +306,16 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
         else d.discriminator_width = 4, d.hole = 1, d.adversarial = 0.25f;
         if (ends_with(name, "_blocks")) d.hole = 3, d.overlap = SSLH_OFF, d.adversarial = 0.9f;
         return sslh_inpainting(c, encoder_for(c, name), d);
+    }
+#endif
+#if SSLH_WITH_COLORIZATION
+    if (strncmp(name, "colorization", 12) == 0) {
+        sslh_colorization_desc d;
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 7;
+        if (ends_with(name, "_l")) d.reverse = 1, d.cell = 2, d.neighbours = 3, d.sigma = 8, d.tap = "block2";
+        if (ends_with(name, "_both")) d.split_brain = 1, d.lambda = 1, d.cell = 2;
+        return sslh_colorization(c, convnet(c, 6, 10), d);
     }
 #endif
 #if SSLH_WITH_VAE
@@ -707,9 +723,10 @@ static void every_method(void) {
         }
         sslh_destroy(c);
     }
-    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING + SSLH_WITH_SIMCLR +
-                                     SSLH_WITH_MOCO + SSLH_WITH_VAE + SSLH_WITH_MAE + SSLH_WITH_BYOL +
-                                     SSLH_WITH_SIMSIAM + SSLH_WITH_BARLOW + SSLH_WITH_VICREG,
+    CHECK(rows == count && rows >= SSLH_WITH_ROTATION + SSLH_WITH_JIGSAW + SSLH_WITH_CONTEXT + SSLH_WITH_INPAINTING +
+                                     SSLH_WITH_COLORIZATION + SSLH_WITH_SIMCLR + SSLH_WITH_MOCO + SSLH_WITH_VAE +
+                                     SSLH_WITH_MAE + SSLH_WITH_BYOL + SSLH_WITH_SIMSIAM + SSLH_WITH_BARLOW +
+                                     SSLH_WITH_VICREG,
           "%d methods, count says %d", rows, count);
 }
 
@@ -2162,6 +2179,248 @@ static void context_errors(void) {
 }
 #endif
 
+#if SSLH_WITH_COLORIZATION
+/* n images of side x side pixels in cells of 4: one of four colours, which the lightness gives away; the last is rare. */
+static sslh_data painted(sslh_ctx *c, int n) {
+    static const uint8_t colour[4][3] = {{90, 20, 20}, {40, 110, 40}, {90, 140, 220}, {240, 220, 120}};
+    static uint8_t pixels[64 * 16 * 16 * 3];
+    int i, p, k;
+    for (i = 0; i < n; i++)
+        for (p = 0; p < 256; p++)
+            for (k = 0; k < 3; k++) {
+                int kind = (int)sslh_random_below(6, (uint64_t)i, (uint64_t)(p / 64 * 4 + p % 16 / 4), 24);
+                pixels[(i * 256 + p) * 3 + k] = colour[kind == 23 ? 3 : kind % 3][k];
+            }
+    return sslh_data_from_images(c, pixels, n, 16, 16, 3, NULL);
+}
+static sslh_net *net_of(sslh_ctx *c, int channels) {
+    sslh_convnet_desc d;
+    memset(&d, 0, sizeof d);
+    d.channels = channels, d.widths[0] = 8, d.widths[1] = 16;
+    return sslh_convnet(c, d);
+}
+
+/* The table of bins has as many as the colours of 8-bit sRGB reach. Those of the surface of the cube are enough: what
+   lies inside has the a and b of something on it. */
+static void colorization_bins(void) {
+    static char seen[41][41];
+    static float v[256 * 3];
+    sslh_ctx *c = create(1);
+    sslh_colorization_desc d;
+    sslh_method m;
+    int face, i, j, k, found = 0;
+    memset(&d, 0, sizeof d);
+    for (face = 0; face < 6; face++)
+        for (i = 0; i < 256; i++) {
+            sslh_tensor *lab;
+            sslh_begin_step(c);
+            for (j = 0; j < 256; j++)
+                for (k = 0; k < 3; k++)
+                    v[j * 3 + k] = k == face % 3 ? (float)(face / 3) : (float)(k == (face + 1) % 3 ? i : j) / 255;
+            lab = sslh_rgb_to_lab(c, sslh_from(c, sslh_dim2(256, 3), v));
+            for (j = 0; j < 256; j++) {
+                char *at = &seen[20 + (int)floor((double)lab->data[j * 3 + 1] / 10 + 0.5)]
+                                [20 + (int)floor((double)lab->data[j * 3 + 2] / 10 + 0.5)];
+                found += !*at;
+                *at = 1;
+            }
+        }
+    m = sslh_colorization(c, net_of(c, 1), d);
+    CHECK_OK(c);
+    CHECK(found == 261 && sslh_find(m.net, "head.out.weight")->shape[0] == found, "%d bins", found);
+    d.reverse = 1;
+    m = sslh_colorization(c, net_of(c, 2), d);
+    CHECK(sslh_find(m.net, "head.out.weight")->shape[0] == 21 && !sslh_find(m.net, "bin_weight"), "bins of L");
+    sslh_destroy(c);
+}
+
+/* A head that knows nothing has the loss ln 261; one that has learnt paints the colours that it is not shown, and loses
+   when they are others. Rare colours weigh more. */
+static void colorization_learns(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = painted(c, 64);
+    sslh_colorization_desc d;
+    sslh_train_desc t;
+    sslh_batch batch;
+    sslh_view_set views;
+    sslh_tensor *x, *y, *lab, *w;
+    sslh_method m;
+    double loss, wrong, off = 0, lightness = 0, least = 1e9, most = 0;
+    float error;
+    size_t i;
+    int way;
+    memset(&d, 0, sizeof d), memset(&t, 0, sizeof t), memset(&views, 0, sizeof views);
+    t.quiet = 1, t.batch = 32, t.max_steps = 1, t.epochs = 40, t.lr = 0.02f;
+    d.head_hidden = 16;
+    for (way = 0; way < 2; way++) { /* rebalanced; all alike */
+        d.lambda = way ? 1 : 0;
+        m = sslh_colorization(c, net_of(c, 1), d);
+        sslh_train_mode(m.net, 1);
+        w = sslh_find(m.net, "head.out.weight");
+        memset(w->data, 0, w->count * sizeof *w->data);
+        w = sslh_find(m.net, "head.out.bias");
+        memset(w->data, 0, w->count * sizeof *w->data);
+        loss = (double)sslh_train(c, m, data, t);
+        if (way) CHECK_NEAR(loss, log(261.0), 1e-4);
+        else CHECK(loss > 0.1 * log(261.0) && loss < 1.25 * log(261.0), "loss %g", loss); /* common colours weigh less */
+        if (way) continue;
+        w = sslh_find(m.net, "bin_weight");
+        for (i = 0; i < w->count; i++) {
+            least = (double)w->data[i] < least ? (double)w->data[i] : least;
+            most = (double)w->data[i] > most ? (double)w->data[i] : most;
+        }
+        CHECK(least > 0 && most / least > 20, "weights %g to %g", least, most);
+    }
+    t.max_steps = 0;
+    sslh_train(c, m, data, t);
+    sslh_next_batch(loader_for(c, data, 64), &batch);
+    m.views(&m, &batch, &views);
+    loss = (double)sslh_item(m.loss(&m, &views, 0));
+    error = m.numbers[0].value;
+    CHECK_OK(c);
+    CHECK(loss < 2 && error < 0.3f, "loss %g, error %g", loss, (double)error);
+    lab = sslh_view_get(&views, "lab");
+    x = sslh_batch_images(c, batch);
+    y = sslh_rgb_to_lab(c, sslh_colorize(&m, sslh_mean(c, x, SSLH_AXIS(3), 1))); /* of grey images of other lightness */
+    CHECK(y->ndim == 4 && y->shape[3] == 3, "colours");
+    y = sslh_rgb_to_lab(c, sslh_colorize(&m, x));
+    for (i = 0; i < y->count; i += 3) {
+        double a = (double)(y->data[i + 1] - lab->data[i + 1]), b = (double)(y->data[i + 2] - lab->data[i + 2]);
+        off += sqrt(a * a + b * b) / (double)(y->count / 3);
+        lightness += fabs((double)(y->data[i] - lab->data[i])) / (double)(y->count / 3);
+    }
+    /* between cells the colours are mixed; grey is 44 from the truth */
+    CHECK(off < 20 && lightness < 3, "%g from the true colours, %g from the lightness", off, lightness);
+    for (i = 0; i < lab->count; i++) if (i % 3) lab->data[i] = -lab->data[i]; /* the colours opposite */
+    wrong = (double)sslh_item(m.loss(&m, &views, 0));
+    CHECK(wrong > loss + 2 && m.numbers[0].value > 1.5f, "opposite colours: %g, right ones %g", wrong, loss);
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+
+/* Probes, sslh_embed, fine-tuning and a file give an encoder what it has seen in training, and nothing of what it has
+   not. */
+static void colorization_input(void) {
+    static float own[64 * 16], embedded[64 * 16];
+    sslh_ctx *c = create(1);
+    sslh_data data = painted(c, 32);
+    sslh_colorization_desc d;
+    sslh_finetune_desc fd;
+    sslh_feature_desc none;
+    sslh_method m;
+    sslh_batch batch;
+    sslh_tensor *x, *f, *lab, *part;
+    sslh_net *again;
+    static int32_t labels[32], index[32];
+    int way, i, k;
+    char path[512];
+    snprintf(path, sizeof path, "%s", test_temporary("colour.safetensors"));
+    memset(&none, 0, sizeof none), memset(&fd, 0, sizeof fd), memset(&batch, 0, sizeof batch);
+    for (i = 0; i < 32; i++) labels[i] = i % 2, index[i] = i;
+    data.labels = labels, data.classes = 2;
+    batch.data = data, batch.count = 32, batch.index = index;
+    fd.epochs = 1, fd.batch = 16;
+    for (way = 0; way < 5; way++) { /* L; (a,b); L of 3; (a,b) of 3; both */
+        static const int channels[5] = {1, 2, 3, 3, 3};
+        sslh_net *encoder = net_of(c, channels[way]);
+        memset(&d, 0, sizeof d);
+        d.head_hidden = 4, d.reverse = way == 1 || way == 3, d.split_brain = way == 4;
+        m = sslh_colorization(c, encoder, d);
+        sslh_train(c, m, data, two_steps());
+        f = sslh_features(c, m.encoder, data, none);
+        CHECK_OK(c);
+        CHECK(f->shape[1] == (way == 4 ? 32 : 16), "%d features", f->shape[1]);
+        sslh_embed(m.encoder, (const uint8_t *)data.field[0].values, 32, 16, 16, 3, way == 4 ? own : embedded);
+        lab = sslh_rgb_to_lab(c, sslh_batch_images(c, batch)); /* by hand */
+        for (i = 0; i < (int)lab->count; i++)
+            lab->data[i] = (lab->data[i] - (i % 3 ? 0 : 50)) / (i % 3 ? 15 : 25);
+        for (k = 0; k < (way == 4 ? 2 : 1); k++) {
+            int from_l = way == 0 || way == 2 || (way == 4 && k == 0);
+            part = from_l ? sslh_slice(c, lab, 3, 0, 1) : sslh_slice(c, lab, 3, 1, 3);
+            if (way >= 2) part = sslh_pad(c, part, 3, from_l ? 0 : 1, from_l ? 2 : 0, 0);
+            x = sslh_forward(way == 4 ? sslh_child_at(m.encoder, k) : encoder, part);
+            for (i = 0; i < 32 * 16; i++) {
+                double want = (double)x->data[i], got = (double)f->data[i / 16 * f->shape[1] + k * 16 + i % 16];
+                CHECK(fabs(want - got) < 1e-4 * (1 + fabs(want)), "way %d: feature %g, by hand %g", way, got, want);
+                if (way < 4) CHECK(fabs((double)embedded[i] - got) < 1e-5 * (1 + fabs(got)), "embedded");
+            }
+        }
+        sslh_finetune(c, m.encoder, data, data, fd);
+        CHECK_OK(c);
+        if (way == 4) continue;
+        sslh_save_net(m.encoder, path);
+        again = sslh_load_net(c, path);
+        CHECK_OK(c);
+        CHECK(sslh_get_preprocess(again).colour == way + 1 + (way >= 2), "colour %d", sslh_get_preprocess(again).colour);
+        sslh_embed(again, (const uint8_t *)data.field[0].values, 32, 16, 16, 3, own);
+        CHECK(memcmp(own, embedded, 32 * 16 * sizeof *own) == 0, "way %d: other features from the file", way);
+        if (way == 0) sslh_embed(again, (const uint8_t *)data.field[0].values, 2, 16, 16, 1, own); /* grey ones too */
+        CHECK_OK(c);
+        test_remove(path);
+    }
+    sslh_destroy(c);
+}
+
+static void colorization_errors(void) {
+    sslh_ctx *c = create(1);
+    sslh_data data = data_for(c, "any"), grey;
+    static uint8_t pixels[8 * 8 * 8 * 3];
+    sslh_colorization_desc d;
+    sslh_mlp_desc mlp;
+    sslh_method m;
+    memset(&d, 0, sizeof d), memset(&mlp, 0, sizeof mlp);
+    d.cell = 3;
+    sslh_train(c, sslh_colorization(c, convnet(c, 4, 4), d), data, two_steps());
+    CHECK_ERROR(c, "sslh_colorization: images of 8 x 8 are no whole cells of 3 pixels");
+    d.cell = 0;
+    sslh_colorization(c, NULL, d);
+    CHECK_ERROR(c, "sslh_colorization: the encoder is NULL");
+    sslh_colorization(c, net_of(c, 2), d);
+    CHECK_ERROR(c, "takes 2 channels; 1 (L) or 3");
+    d.reverse = 1;
+    sslh_colorization(c, net_of(c, 1), d);
+    CHECK_ERROR(c, "takes 1 channels; 2 (a and b) or 3");
+    d.split_brain = 1;
+    sslh_colorization(c, net_of(c, 3), d);
+    CHECK_ERROR(c, "leave .reverse out");
+    d.reverse = 0;
+    sslh_colorization(c, net_of(c, 1), d);
+    CHECK_ERROR(c, "takes 1 channels; 3");
+    d.split_brain = 0, d.lambda = 2;
+    sslh_colorization(c, net_of(c, 1), d);
+    CHECK_ERROR(c, "sslh_colorization: .lambda is 2 (above 0, at most 1)");
+    d.lambda = 0, d.tap = "nowhere";
+    sslh_colorization(c, net_of(c, 1), d);
+    CHECK_ERROR(c, "sslh_colorization: sslh_forward: the net 'convnet' has no inner result 'nowhere'");
+    d.tap = NULL;
+    mlp.in = 32 * 32 * 3;
+    sslh_colorization(c, sslh_mlp(c, mlp), d);
+    CHECK_ERROR(c, "gives a vector and has no inner map");
+    grey = sslh_data_from_images(c, pixels, 8, 8, 8, 3, NULL);
+    sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
+    CHECK_ERROR(c, "sslh_colorization: no image has a colour");
+    grey = sslh_data_from_images(c, pixels, 8, 8, 8, 1, NULL);
+    sslh_train(c, sslh_colorization(c, net_of(c, 1), d), grey, two_steps());
+    CHECK_ERROR(c, "sslh_colorization: images of 1 channels have no colours");
+    m = sslh_colorization(c, net_of(c, 1), d);
+    CHECK_OK(c);
+    sslh_colorize(&m, sslh_zeros(c, sslh_dim3(8, 8, 3)));
+    CHECK_ERROR(c, "sslh_colorize: images (N,H,W,C)");
+    sslh_colorize(NULL, NULL);
+    CHECK(sslh_colorize(&m, sslh_zeros(c, sslh_dim4(1, 13, 9, 1)))->shape[1] == 13, "any size");
+    CHECK_OK(c);
+    m = sslh_method_new(c, "mine", NULL, NULL, 0);
+    sslh_colorize(&m, sslh_zeros(c, sslh_dim4(1, 8, 8, 3)));
+    CHECK_ERROR(c, "sslh_colorize: the method 'mine' was not made by sslh_colorization");
+    /* tokens are a map too, without the class token */
+    m = sslh_colorization(c, vit(c, 0), d);
+    sslh_train(c, m, data, two_steps());
+    CHECK(sslh_colorize(&m, sslh_zeros(c, sslh_dim4(1, 16, 16, 1)))->shape[2] == 16, "resized for the transformer");
+    CHECK_OK(c);
+    sslh_destroy(c);
+}
+#endif
+
 /* What text says is what a descriptor says: the same printed settings, the same bits after two steps. */
 static void text_is_a_descriptor(void) {
     int k;
@@ -2229,7 +2488,7 @@ static void text_errors(void) {
     sslh_ctx *c = create(1);
     char text[4096];
     int i, n;
-    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
+    refused(c, "simsalabim", "", "no method \"simsalabim\" in this build; there are: rotation, jigsaw, context, inpainting, colorization, vae, simclr, moco, cpc, cpc2, byol, simsiam, barlow, vicreg, mae");
     sslh_method_make(c, NULL, NULL, data_for(c, "any"), NULL);
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
@@ -2407,6 +2666,12 @@ int main(int argc, char **argv) {
     TEST(context_views)
     TEST(context_learns)
     TEST(context_errors)
+#endif
+#if SSLH_WITH_COLORIZATION
+    TEST(colorization_bins)
+    TEST(colorization_learns)
+    TEST(colorization_input)
+    TEST(colorization_errors)
 #endif
     TEST(text_is_a_descriptor)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_MOCO && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE

@@ -106,6 +106,8 @@ OP(f_embedding) BODY(sslh_embedding(c, in[0], in[1]))
 OP(f_gather) BODY(sslh_gather(c, in[0], in[1]))
 OP(f_crop) BODY(sslh_crop(c, in[0], in[1], I(0), I(1)))
 OP(f_unfold) BODY(sslh_unfold(c, in[0], I(0), I(1), I(2), I(3)))
+OP(f_rgb_to_lab) BODY(sslh_rgb_to_lab(c, sslh_shift(c, sslh_scale(c, in[0], 0.5f), 0.5f)))
+OP(f_lab_to_rgb) BODY(sslh_lab_to_rgb(c, sslh_shift(c, sslh_scale(c, in[0], 60), 40)))
 OP(f_to_real) BODY(sslh_to_real(c, in[0], p[0]))
 /* p: heads, causal, scale, ask for the weights; in[0..2]: key mask, mask, bias, or NULL */
 static sslh_attention_desc attention_desc(const float *p, sslh_tensor **in) {
@@ -307,7 +309,8 @@ static const op_case table[] = {
     E("concat", concat, "3x4 3x2 3x5", 0, 1, 3), E("concat_first", concat, "3x4 1x4 2x4", 0, 0, 3), E("concat_mid", concat, "2x3x4 2x1x4", 0, -2, 2), E("concat_one", concat, "2x3", 0, 0, 1),
     E("slice", slice, "5x7", 0, 0, 1, 4), E("slice_last", slice, "3x5x7", 0, -1, 2, 7), E("slice_mid", slice, "3x5x7", 0, 1, 0, 1), E("pad", pad, "3x4", 0, 0, 2, 1, 0), E("pad_value", pad, "2x3x4", 0, -1, 0, 3, 0.5f), E("pad_mid", pad, "2x3x4", 0, 1, 1, 1, -1),
     E("broadcast", broadcast, "3x1x5", 0, 4, 2, 3, 4, 5), E("broadcast_scalar", broadcast, "0", 0, 2, 3, 4), E("embedding", embedding, "7x5 3x4i7", 0, 0), E("embedding_1", embedding, "4x3 6i4", 0, 0), E("embedding_map", embedding, "5x2x3x2 2x4i5", 0, 0), E("embedding_vector", embedding, "7 2x3i7", 0, 0), E("embedding_big", embedding, "50x33 7x40i50", NO_CHECK, 0),
-    E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0), E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0), E("to_real_bytes", to_real, "3x5u200", NO_CHECK, 0.00390625f), E("to_real_ints", to_real, "3x5i1000", NO_CHECK, 2),
+    E("gather", gather, "2x6x5 2x3i6", 0, 0), E("gather_flat", gather, "3x6 3x4i6", 0, 0), E("gather_map", gather, "2x5x3x2 2x7i5", 0, 0), E("rgb_to_lab", rgb_to_lab, "17x5x3", 0, 0), E("lab_to_rgb", lab_to_rgb, "17x5x3", 0, 0),
+    E("to_real_bytes", to_real, "3x5u200", NO_CHECK, 0.00390625f), E("to_real_ints", to_real, "3x5i1000", NO_CHECK, 2),
     E("crop", crop, "2x6x7x3 2x4x2i4", 0, 3, 4), E("crop_one", crop, "3x4x4x1 3x1x2i3", 0, 2, 2), E("crop_bytes", crop, "2x5x5x3u9 2x3x2i2", NO_CHECK, 4, 3),
     E("unfold", unfold, "2x6x7x3", 0, 3, 4, 2, 1), E("unfold_apart", unfold, "1x7x8x2", 0, 2, 3, 3, 4), E("unfold_whole", unfold, "2x3x4x2", 0, 3, 4, 5, 5),
     /* sequences: heads, causal, scale, weights; q k v mask */
@@ -756,6 +759,8 @@ static void error_sentences(void) {
     BAD("sslh_standardize", sslh_standardize(bad, T(2, 3, 4, 0, 0), SSLH_AXIS(0), -1));
     BAD("sslh_standardize", sslh_standardize(bad, ints(1, 3, 0, 1), SSLH_ALL, 0));
     BAD("sslh_to_real", sslh_to_real(bad, NULL, 1));
+    BAD("sslh_rgb_to_lab", sslh_rgb_to_lab(bad, T(1, 4, 0, 0, 0)));
+    BAD("sslh_lab_to_rgb", sslh_lab_to_rgb(bad, ints(1, 3, 0, 1)));
     at.heads = 3;
     BAD("sslh_attention", sslh_attention(bad, T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), T(3, 2, 5, 8, 0), at));
     at.heads = 2;

@@ -45,6 +45,7 @@ static const char *const small_settings[][2] = {
     {"jigsaw", "head_hidden=9,permutations=12"},
     {"context", "head_hidden=9"},
     {"inpainting", "decoder_width=5,discriminator_width=4,adversarial=0.1"}, /* two phases */
+    {"colorization", "head_hidden=9"},
     {"moco", "queue=96,head_hidden=8,head_out=6"},
     {"byol", "head_hidden=8,head_out=6"},
     {"simsiam", "head_out=8,predictor_hidden=4"},

@@ -741,6 +741,7 @@ int main(int argc, char **argv) {
     info = method_info(s.method);
     check_outputs(c, &o, &s);
     if (s.load) encoder = sslh_load_net(c, s.load);
+    if (info && !strcmp(info->input, "colour images") && !o.data) o.data = "examples/data/colour";
     stop_on_error(c);
     if (info ? !strcmp(info->input, "sound") : encoder && !strcmp(sslh_net_query(encoder).name, "conv_gru"))
         load_sound(c, &o, &train, &test);

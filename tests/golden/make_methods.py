@@ -52,7 +52,7 @@ f32 = lambda x: float(np.float32(x))
 
 
 def initial(name, is_param, shape):
-    if not is_param and not name.endswith('pos_embed') and name != 'queue':
+    if not is_param and not name.endswith('pos_embed') and name not in ('queue', 'bin_weight'):
         v = np.ones(shape) if name.endswith('running_var') else np.zeros(shape)
         return torch.tensor(v)
     n = int(np.prod(shape))
@@ -99,8 +99,9 @@ def convmap(P, prefix, x):
     return x
 
 
-def convnet(P, prefix, x):
-    return convmap(P, prefix, x).mean((1, 2))
+def convnet(P, prefix, x, pooled=True):
+    x = convmap(P, prefix, x)
+    return x.mean((1, 2)) if pooled else x
 
 
 def mlp(P, prefix, x):
@@ -233,6 +234,53 @@ def inpainting(case, P, step, noise, phase=1):
         fooled = F.softplus(-judge(y)).mean()
         NUMBERS.append(('G loss', fooled))
         loss = (1 - a) * loss + a * fooled
+    return loss
+
+
+def lab_of(x):  # skimage.color.rgb2lab
+    m = torch.tensor([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+    v = torch.where(x > 0.04045, ((x + 0.055) / 1.055) ** 2.4, x / 12.92) @ m.T / torch.tensor([0.95047, 1.0, 1.08883])
+    f = torch.where(v > 0.008856, v ** (1 / 3), 7.787 * v + 16 / 116)
+    return torch.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
+
+
+def colour_bins():  # every tenth number of (a,b) that a colour is rounded to: of the surface of the cube
+    g = torch.arange(256) / 255
+    x, y = [v.reshape(-1) for v in torch.meshgrid(g, g, indexing='ij')]
+    found = []
+    for end in (0.0, 1.0):
+        e = torch.full_like(x, end)
+        for face in ((e, x, y), (x, e, y), (x, y, e)):
+            found.append(torch.round(lab_of(torch.stack(face, -1))[:, 1:] / 10))
+    return 10 * torch.unique(torch.cat(found), dim=0)
+
+
+def colorization(case, P, step, noise):
+    lab = lab_of(image_input(case, 'images', (4, 8, 8, 3)))
+    small, both = case == 'colorization_l', case == 'colorization_both'
+    cell = 4 if case == 'colorization' else 2
+    x = (lab - torch.tensor([50.0, 0, 0])) / torch.tensor([25.0, 15, 15])
+    y = F.avg_pool2d(lab.permute(0, 3, 1, 2), cell).permute(0, 2, 3, 1)
+    ways = [(True, 'l.', 'head_ab'), (False, 'ab.', 'head_l')] if both else [(not small, '', 'head')]
+    loss = 0
+    for from_l, e, head in ways:
+        bins = colour_bins() if from_l else torch.arange(0, 101, 5.0)[:, None]
+        target = y[..., 1:] if from_l else y[..., :1]
+        sigma, near = (8.0, 3) if small else (5.0, 5)
+        sigma = sigma if from_l else sigma / 2
+        d = ((target[..., None, :] - bins) ** 2).sum(-1)
+        order = d.argsort(dim=-1, stable=True)[..., :near]
+        z = torch.zeros_like(d).scatter(-1, order, torch.softmax(d.gather(-1, order) / (-2 * sigma ** 2), -1))
+        weight = P['bin_weight'][order[..., 0]] if case == 'colorization' else torch.ones(order.shape[:-1])
+        if from_l:  # images without colour
+            weight = weight * (target.abs().amax((1, 2, 3), keepdim=True) > 5)[..., 0]
+        seen = x * torch.tensor([1.0, 0, 0] if from_l else [0.0, 1, 1])
+        f = convnet(P, 'encoder.' + e, seen, False)
+        conv = lambda n, v: F.conv2d(v.permute(0, 3, 1, 2), P['%s.%s.weight' % (head, n)].permute(0, 3, 1, 2), None, 1, 1).permute(0, 2, 3, 1)
+        f = bn(P, head + '.bn1', conv('conv1', f), True)
+        f = F.interpolate(f.permute(0, 3, 1, 2), size=target.shape[1:3], mode='bilinear').permute(0, 2, 3, 1)
+        f = bn(P, head + '.bn2', conv('conv2', f), True)
+        loss = loss - (weight * (z * torch.log_softmax(linear(P, head + '.out', f), -1)).sum(-1)).mean()
     return loss
 
 
@@ -519,6 +567,8 @@ def optimizer(case, P, names, lr):
         adam = lambda which, rate: torch.optim.Adam([p for p, j in zip(ps, judges) if j == which], lr=rate,
                                                     betas=(0.5, f32(0.999)), eps=f32(1e-3))
         return [adam(True, lr * f32(0.1)), adam(False, lr)] if any(judges) else [adam(False, lr)]
+    if case.startswith('colorization'):
+        return torch.optim.AdamW(groups(f32(1e-3)), lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     if case.startswith(('vae', 'cpc')):
         return torch.optim.Adam(ps, lr=lr, betas=(f32(0.9), f32(0.999)), eps=f32(1e-3))
     return torch.optim.AdamW(groups(f32(0.05)), lr=lr, betas=(f32(0.9), f32(0.95)), eps=f32(1e-3))
@@ -529,8 +579,9 @@ LOSS = {'simclr': simclr, 'simclr_plain': simclr, 'rotation': rotation, 'jigsaw'
         'inpainting_blocks': inpainting, 'vae': vae, 'vae_gaussian': vae, 'mae': mae, 'mae_pixels': mae,
         'cpc': cpc, 'cpc_same': cpc, 'cpc_other': cpc, 'cpc2': cpc2, 'cpc2_same': cpc2,
         'cpc2_other': cpc2, 'cpc2_all': cpc2, 'moco': moco, 'moco_1': moco, 'moco_3': moco, 'moco_3_vit': moco,
-        'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam, 'barlow': barlow, 'vicreg': vicreg,
-        'vicreg_weights': vicreg}
+        'byol': byol, 'byol_collapse': byol, 'simsiam': simsiam, 'simsiam_3': simsiam, 'simsiam_plain': simsiam,
+        'barlow': barlow, 'vicreg': vicreg, 'vicreg_weights': vicreg, 'colorization': colorization,
+        'colorization_l': colorization, 'colorization_both': colorization}
 
 
 def finish(case, lr, streams, tensors):

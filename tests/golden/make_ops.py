@@ -383,6 +383,27 @@ sizes = lambda p: [int(v) for v in p[1:1 + int(p[0])]]
 pool = lambda x: x.permute(0, 3, 1, 2)
 unpool = lambda x: x.permute(0, 2, 3, 1)
 rows = lambda x: x.reshape(-1, x.shape[-1])
+RGB_TO_XYZ = torch.tensor([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+WHITE = torch.tensor([0.95047, 1.0, 1.08883])
+
+
+def rgb_to_lab(i, p):  # skimage.color.rgb2lab
+    x = i[0] * 0.5 + 0.5
+    v = torch.where(x > 0.04045, ((x.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4, x / 12.92)
+    t = v @ RGB_TO_XYZ.T / WHITE
+    f = torch.where(t > 0.008856, t.clamp(min=0.008856) ** (1 / 3), 7.787 * t + 16 / 116)
+    return torch.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1)
+
+
+def lab_to_rgb(i, p):  # skimage.color.lab2rgb, not clipped
+    lab = i[0] * 60 + 40
+    y = (lab[..., 0] + 16) / 116
+    f = torch.stack([y + lab[..., 1] / 500, y, y - lab[..., 2] / 200], -1)
+    t = torch.where(f > 0.2068966, f ** 3, (f - 16 / 116) / 7.787)
+    v = (t * WHITE) @ torch.linalg.inv(RGB_TO_XYZ).T
+    return torch.where(v > 0.0031308, 1.055 * v.clamp(min=0.0031308) ** (1 / 2.4) - 0.055, 12.92 * v)
+
+
 OPS = {
     'add': lambda i, p: i[0] + i[1], 'sub': lambda i, p: i[0] - i[1], 'mul': lambda i, p: i[0] * i[1], 'div': lambda i, p: i[0] / i[1],
     'minimum': lambda i, p: torch.minimum(i[0], i[1]), 'maximum': lambda i, p: torch.maximum(i[0], i[1]),
@@ -431,6 +452,7 @@ OPS = {
     'gather_along': lambda i, p: i[0].gather(int(p[0]), spread(i[0], i[1], int(p[0]))), 'scatter': scatter,
     'scatter_add': lambda i, p: i[0].scatter_add(int(p[0]), spread(i[0], i[1], int(p[0])), i[2]),
     'one_hot': lambda i, p: F.one_hot(i[0], int(p[0])).double(),
+    'rgb_to_lab': rgb_to_lab, 'lab_to_rgb': lab_to_rgb,
     'patchify': lambda i, p: patchify(i[0], int(p[0])), 'unpatchify': lambda i, p: unpatchify(i[0], int(p[0]), int(p[1]), int(p[2])),
 }
 

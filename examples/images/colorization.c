@@ -1,0 +1,179 @@
+/* Colorization: pretrain by telling colours from lightness, with and without rebalancing; how far the colours are from
+   the true ones, beside grey; what the encoder is worth to a probe; a sheet of test images, grey, coloured and true. */
+#define SSLH_IMPLEMENTATION
+#include "../../ssl.h"
+#include "../common.h"
+#include <math.h>
+
+enum { SHOWN = 12 };
+
+/* Distances in (a,b) between what a method paints and the truth, means over all pixels of the test images. */
+typedef struct distances {
+    double grey;     /* of the truth from grey: what predicting no colour at all gets wrong; its mean saturation */
+    double one;      /* of the truth from the best single colour, the mean of all */
+    double painted;  /* of the painted colours from the truth */
+    double lively;   /* of the painted colours from grey */
+} distances;
+
+static double apart(const sslh_real *a, const sslh_real *b) {
+    double x = (double)a[0] - (double)b[0], y = (double)a[1] - (double)b[1];
+    return sqrt(x * x + y * y);
+}
+
+static distances measure(sslh_ctx *c, sslh_method *m, sslh_data data) {
+    static const sslh_real none[2] = {0, 0};
+    sslh_loader_desc ld = {0};
+    distances d = {0, 0, 0, 0};
+    double sum[2] = {0, 0};
+    sslh_real mean[2] = {0, 0};
+    double n = 0;
+    int pass;
+    ld.in_order = 1;
+    ld.batch = 128;
+    for (pass = 0; pass < 2; pass++) {
+        sslh_loader *loader = sslh_loader_new(c, data, ld);
+        sslh_batch batch;
+        sslh_no_grad(c, 1);
+        while (sslh_next_batch(loader, &batch)) {
+            sslh_tensor *x = sslh_batch_images(c, batch), *truth = sslh_rgb_to_lab(c, x), *painted = NULL;
+            size_t i;
+            if (pass) painted = sslh_rgb_to_lab(c, sslh_colorize(m, x));
+            for (i = 0; i < truth->count && !sslh_error(c); i += 3) {
+                const sslh_real *t = truth->data + i + 1, *p;
+                if (!pass) {
+                    sum[0] += (double)t[0], sum[1] += (double)t[1], n++;
+                    continue;
+                }
+                p = painted->data + i + 1;
+                d.grey += apart(t, none) / n;
+                d.one += apart(t, mean) / n;
+                d.painted += apart(t, p) / n;
+                d.lively += apart(p, none) / n;
+            }
+        }
+        sslh_no_grad(c, 0);
+        if (n > 0) mean[0] = (sslh_real)(sum[0] / n), mean[1] = (sslh_real)(sum[1] / n);
+    }
+    return d;
+}
+
+/* Columns: grey, coloured without rebalancing, coloured with it, true; two images a row, from everywhere in the set. */
+static void picture(sslh_ctx *c, sslh_method *m, sslh_data data, const char *path) {
+    sslh_loader_desc ld = {0};
+    sslh_batch batch;
+    int32_t spread[SHOWN];
+    int k;
+    for (k = 0; k < SHOWN; k++) spread[k] = (int32_t)(k * data.count / SHOWN);
+    ld.in_order = 1;
+    ld.batch = SHOWN;
+    if (sslh_next_batch(sslh_loader_new(c, sslh_data_pick(data, spread, SHOWN), ld), &batch)) {
+        sslh_tensor *x = sslh_batch_images(c, batch), *lab = sslh_rgb_to_lab(c, x), *all[4], *row[4 * SHOWN], *part[2];
+        int i, n = batch.count;
+        part[0] = sslh_slice(c, lab, 3, 0, 1);
+        part[1] = sslh_scale(c, sslh_slice(c, lab, 3, 1, 3), 0);
+        all[0] = sslh_clamp(c, sslh_lab_to_rgb(c, sslh_concat(c, part, 2, 3)), 0, 1);
+        all[1] = sslh_colorize(&m[0], x);
+        all[2] = sslh_colorize(&m[1], x);
+        all[3] = x;
+        for (i = 0; i < n; i++)
+            for (k = 0; k < 4; k++) row[4 * i + k] = sslh_slice(c, all[k], 0, i, i + 1);
+        sslh_picture_grid(c, path, sslh_concat(c, row, 4 * n, 0), 8, 0);
+    }
+}
+
+/* Linear probe and nearest neighbours of n encoders (none: raw pixels). */
+static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
+                sslh_data test) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    int i, way;
+    p.features.tap = k.features.tap = tap;
+    p.features.pool_grid = k.features.pool_grid = grid;
+    printf("%-18s", name);
+    for (way = 0; way < 2; way++)
+        for (i = 0; i < (n ? n : 1); i++) {
+            sslh_net *net = n ? encoder[i] : NULL;
+            printf("  %*.1f %%", i ? 9 : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
+                                                              : sslh_linear_probe(c, net, train, test, p)));
+            if (!n && !way) printf("%26s", "");
+        }
+    printf("\n");
+    fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+    options o = options_parse(&argc, argv, "Colorization (Zhang et al. 2016) with a small conv net.",
+                              "  --lr R         peak rate (default 3e-3)       --tap NAME     read by the head\n"
+                              "  --hidden N     width of the head (default 64) --cell N       pixels of one colour\n"
+                              "  --split-brain  lightness from colours too, by a second half of the encoder\n"
+                              "  --paint PATH   images that are coloured too, for colorization_painted.png\n");
+    sslh_ctx *c = options_create(&o);
+    sslh_data train, test;
+    sslh_net *encoder[3]; /* untrained; all bins weigh the same; rebalanced */
+    sslh_method method[2];
+    sslh_convnet_desc e = {0};
+    sslh_colorization_desc d = {0};
+    sslh_train_desc t = {0};
+    distances far[2];
+    char path[1024];
+    int way, block, i;
+    const char *v, *paint = NULL;
+    if (!o.data) o.data = "examples/data/colour";
+    t.lr = 3e-3f;
+    d.head_hidden = 64;
+    for (i = 1; i < argc; i++) {
+        if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);
+        else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) d.tap = v;
+        else if ((v = option_value(argc, argv, &i, "--hidden")) != NULL)
+            d.head_hidden = (int)option_number("--hidden", v);
+        else if ((v = option_value(argc, argv, &i, "--cell")) != NULL) d.cell = (int)option_number("--cell", v);
+        else if ((v = option_value(argc, argv, &i, "--paint")) != NULL) paint = v;
+        else if (!strcmp(argv[i], "--split-brain")) d.split_brain = 1;
+        else {
+            fprintf(stderr, "%s: unknown option (try --help)\n", argv[i]);
+            return 2;
+        }
+    }
+    options_load(c, &o, &train, &test);
+    e.channels = d.split_brain ? 3 : 1; /* L, a and b; L */
+    for (i = 0; d.split_brain && i < 4; i++) e.widths[i] = 16 << i; /* halves: together as wide as the others */
+    encoder[0] = sslh_convnet(c, e);
+    t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 6;
+    t.batch = o.batch;
+    for (way = 0; way < 2; way++) {
+        d.lambda = way ? 0 : 1;
+        method[way] = sslh_colorization(c, sslh_clone(encoder[0]), d);
+        encoder[1 + way] = method[way].encoder; /* it knows what it is to be given; with --split-brain both halves */
+        if (way) encoder[0] = sslh_clone(encoder[2]); /* untrained */
+        sslh_train(c, method[way], train, t);
+        far[way] = measure(c, &method[way], test);
+        stop_on_error(c);
+    }
+    picture(c, method, test, out_path(&o, path, sizeof path, "colorization.png"));
+    if (paint) {
+        sslh_images_desc whole = {0, 0};
+        whole.size = 128;
+        picture(c, method, sslh_load_images_ex(c, paint, whole),
+                out_path(&o, path, sizeof path, "colorization_painted.png"));
+    }
+    printf("%d training images, %d test images\n\n", (int)train.count, (int)test.count);
+    printf("distance in (a,b)       from the truth   from grey\n");
+    printf("all grey                     %6.2f       %6.2f\n", far[0].grey, 0.0);
+    printf("all of the mean colour       %6.2f\n", far[0].one);
+    printf("coloured, no rebalancing     %6.2f       %6.2f\n", far[0].painted, far[0].lively);
+    printf("coloured, rebalanced         %6.2f       %6.2f\n", far[1].painted, far[1].lively);
+    printf("the truth                    %6.2f       %6.2f\n\n", 0.0, far[0].grey);
+    fflush(stdout);
+    if (train.classes > 1) {
+        printf("                    linear probe                          nearest neighbours\n");
+        printf("                    untrained   plain       rebalanced    untrained   plain       rebalanced\n");
+        row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
+        for (block = 1; block <= 4; block++) {
+            char tap[16];
+            snprintf(tap, sizeof tap, "block%d", block);
+            row(c, tap, encoder, 3, tap, 1, train, test);
+        }
+    }
+    if (!sslh_error(c)) printf("\npictures in %s\n", o.out);
+    return finish(c);
+}
