@@ -1,7 +1,7 @@
 /* ssl.h 0.2.0 - self-supervised learning in one C header. Public domain or MIT-0, your choice (end of file).
 
    Learns representations from data without labels: rotation prediction, jigsaw puzzles, context prediction, inpainting,
-   colorization, SimCLR, MoCo, contrastive predictive coding of sound and of images, BYOL, SimSiam, Barlow Twins, VICReg,
+   colorization, SimCLR, MoCo, contrastive predictive coding of sound and images, BYOL, SimSiam, Barlow Twins, VICReg,
    variational and masked autoencoders, on tensors with reverse-mode differentiation, SIMD matrix products and
    convolutions, augmentations, encoders, optimisers, probes and pictures. It needs libc and libm, nothing else.
 
@@ -107,8 +107,8 @@
        sslh_train(c, m, data, (sslh_train_desc){ .warmup = sslh_or_off(warmup_epochs) });
 
    C++ before C++20 has no designated initialisers: write sslh_simclr_desc d = {}; and fill in the fields. A new version
-   adds its fields at the end. sslh_method_print and sslh_recipe_print tell what a run uses,
-   the former in the words that sslh_method_make reads.
+   adds its fields at the end. sslh_method_print and sslh_recipe_print tell what a run uses, the former in the words
+   that sslh_method_make reads.
 
    4  CONTEXT, STEPS, TENSORS, THE TAPE
 
@@ -231,12 +231,7 @@
    but starts it at a quarter of that rate: products are half as fast as in float. Other processors emulate it with the
    same bits (AVX2 and plain AVX-512 at 0.6 of the speed of float, ARM and processors without fused multiply-add at a
    twentieth), to reproduce a run and not to gain time. sslh_query(c).bfloat16 tells which of these holds, before it is
-   switched on:
-
-       sslh_ctx *probe = sslh_create((sslh_desc){ .seed = 1 });
-       int faster = sslh_query(probe).bfloat16 == 2;
-       sslh_destroy(probe);
-       sslh_ctx *c = sslh_create((sslh_desc){ .seed = 1, .bfloat16 = faster });
+   switched on: 2 means faster.
 
    All the promises above hold for it too, so that a run in bfloat16 has one result everywhere, though not that of
    float. Some products stay in float, by their shape only: those with fewer than 32 columns, 32 terms or 2,048 of both
@@ -383,23 +378,17 @@
    what is allowed:
 
        sslh_method m = sslh_method_make(c, "simclr", encoder, train, "temperature=0.2, lr=0.3, optimizer=sgd");
-       char text[4096];
-       sslh_method_describe("simclr", text, sizeof text);
-       puts(text);
 
    A default warm-up is cut to a tenth of a short run. The training defaults of SimCLR (LARS) and MAE (AdamW) are those
-   of the authors, for hundreds of epochs; runs of minutes want others. SimCLR, 6 epochs of CIFAR-10, linear probe: LARS
-   with a rate of 0.3, temperature 0.5, crops from 0.08: 46.1 %; SGD with a rate of 0.1, temperature 0.2, crops from
-   0.2: 53.7 % (docs/results.md).
+   of the authors, for hundreds of epochs; runs of minutes want others (docs/results.md).
 
    14  TRAINING AND CHECKPOINTS
 
    sslh_train shuffles by (seed, epoch), drops the last incomplete batch, and for every batch makes the views, the loss,
    the gradients and the update, and calls .callback. It returns the mean loss of the last epoch (when it was stopped
-   inside one: of the batches so far). With .optimizer.kind 0
-   it uses the method's optimiser, changed by those of your fields of .optimizer that are not 0; with a .kind of yours
-   none of the method's numbers apply, only its .group_lr and .constant_lr: which parts of the nets rest or keep their
-   rate belongs to the method.
+   inside one: of the batches so far). With .optimizer.kind 0 it uses the method's optimiser, changed by those of your
+   fields of .optimizer that are not 0; with a .kind of yours none of the method's numbers apply, only its .group_lr and
+   .constant_lr: which parts of the nets rest or keep their rate belongs to the method.
 
        static int each(const sslh_train_info *t, void *user) {
            const sslh_number *n = &t->numbers[0];               // accuracy, top-1 .. as 13 has it
@@ -7744,7 +7733,8 @@ SSLH_I_FN sslh_tensor *sslh_i_barlow_step_loss(sslh_method *m, const sslh_view_s
     (void)phase;
     z0 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view0")); /* (1): (N,D) */
     z1 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view1"));
-    return sslh_scale(c, sslh_i_barlow_twins(c, z0, z1, s->d.lambda, &m->numbers[0].value), (sslh_real)s->d.scale); /* (2), (3) */
+    z0 = sslh_i_barlow_twins(c, z0, z1, s->d.lambda, &m->numbers[0].value); /* (2), (3) */
+    return sslh_scale(c, z0, (sslh_real)s->d.scale);
 }
 
 SSLH_DEF sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc d) {
@@ -7827,7 +7817,8 @@ SSLH_I_FN sslh_tensor *sslh_i_vicreg_step_loss(sslh_method *m, const sslh_view_s
     (void)phase;
     z0 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view0")); /* (1): (N,D) */
     z1 = sslh_i_project(c, m->encoder, s->head, sslh_view_get(v, "view1"));
-    return sslh_i_vicreg_terms(c, z0, z1, s->d.invariance, s->d.variance, s->d.covariance, &m->numbers[0].value); /* (2) to (5) */
+    return sslh_i_vicreg_terms(c, z0, z1, s->d.invariance, s->d.variance, s->d.covariance,
+                               &m->numbers[0].value); /* (2) to (5) */
 }
 
 SSLH_DEF sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc d) {

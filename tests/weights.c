@@ -864,7 +864,7 @@ static void refused_checkpoints(void) {
         {"sslh.seed", "00000000000000g1", "is not a checkpoint"},
         {"sslh.optimizer", "0000000000000001", "written with another optimiser"},
         {"sslh.method", "rest", "a checkpoint of the method 'rest', not of 'test'"},
-        {"sslh.kind", "checkpoint 3", "was written by version 0.2.0 of ssl.h, whose checkpoints version 0.2.0 does not read"},
+        {"sslh.kind", "checkpoint 9", "was written by version 0.2.0 of ssl.h, whose checkpoints version 0.2.0 does not read"},
         {"sslh.kind", "checkpaint", "is not a checkpoint"},
         {"sslh.config", "encoder=nine", "was written with encoder=nine, this run has none"}};
     kept k = make_kept(NULL, SSLH_ADAM, 3), other;
