@@ -16249,12 +16249,20 @@ SSLH_DEF sslh_tensor *sslh_where(sslh_ctx *c, sslh_tensor *condition, sslh_tenso
    sslh_where takes the line. The backward passes of sslh_where and sslh_clamp then multiply by 0 what is not taken. */
 
 /* x > threshold ? (x + shift)^exponent gain + offset : x slope + intercept */
-SSLH_I_FN sslh_tensor *sslh_i_power_or_line(sslh_ctx *c, sslh_tensor *x, float threshold, float shift, float exponent,
-                                            float gain, float offset, float slope, float intercept) {
-    sslh_tensor *power = sslh_shift(c, sslh_clamp(c, x, threshold, 1e30f), shift);
+SSLH_I_FN sslh_tensor *sslh_i_power_or_line(sslh_ctx *c, sslh_tensor *x, sslh_real threshold, sslh_real shift,
+                                            sslh_real exponent, sslh_real gain, sslh_real offset, sslh_real slope,
+                                            sslh_real intercept) {
+    sslh_tensor *power = sslh_shift(c, sslh_clamp(c, x, threshold, SSLH_I_R(1e30)), shift);
     power = sslh_shift(c, sslh_scale(c, sslh_pow(c, power, exponent), gain), offset);
     return sslh_where(c, sslh_greater(c, x, sslh_scalar(c, threshold)), power,
                       sslh_shift(c, sslh_scale(c, x, slope), intercept));
+}
+
+/* A constant of three or nine numbers in the working precision. */
+SSLH_I_FN sslh_tensor *sslh_i_colour_constant(sslh_ctx *c, sslh_shape shape, const sslh_real *values) {
+    sslh_tensor *x = sslh_zeros(c, shape);
+    if (!SSLH_I_BAD(c)) memcpy(x->data, values, x->count * sizeof *values);
+    return x;
 }
 
 /* 1 for a real tensor whose last axis has the three values of a colour. */
@@ -16267,29 +16275,40 @@ SSLH_I_FN int sslh_i_check_colours(sslh_ctx *c, const char *op, sslh_tensor *x) 
 }
 
 SSLH_DEF sslh_tensor *sslh_rgb_to_lab(sslh_ctx *c, sslh_tensor *rgb) {
-    static const float light[9] = {0.433946363f, 0.376213873f, 0.189825034f, 0.212671f, 0.71516f,
-                                   0.072169f, 0.0177566746f, 0.109468879f, 0.872704646f};
-    static const float mix[9] = {0, 116, 0, 500, -500, 0, 0, 200, -200}, from[3] = {-16, 0, 0};
+    static const sslh_real light[9] = { /* A, by rows */
+        SSLH_I_R(0.43394636337811821),  SSLH_I_R(0.37621387313644827), SSLH_I_R(0.1898250339305817),
+        SSLH_I_R(0.212671),             SSLH_I_R(0.71516),             SSLH_I_R(0.072169),
+        SSLH_I_R(0.017756674595666908), SSLH_I_R(0.10946887943939825), SSLH_I_R(0.8727046462716862)};
+    static const sslh_real mix[9] = {0, 116, 0, 500, -500, 0, 0, 200, -200}, from[3] = {-16, 0, 0};
     sslh_tensor *x;
     if (!sslh_i_check_colours(c, "sslh_rgb_to_lab", rgb)) return sslh_i_dummy(c);
-    x = sslh_i_power_or_line(c, rgb, 0.04045f, 0.055f, 2.4f, 0.87941546f, 0, 0.07739938f, 0); /* (1), 1.055^-2.4 */
-    x = sslh_linear(c, x, sslh_from(c, sslh_dim2(3, 3), light), NULL);                        /* (2) */
-    x = sslh_i_power_or_line(c, x, 0.008856f, 0, 0.33333333f, 1, 0, 7.787f, 0.13793103f);     /* (3) */
-    return sslh_linear(c, x, sslh_from(c, sslh_dim2(3, 3), mix), sslh_from(c, sslh_dim1(3), from)); /* (4) */
+    x = sslh_i_power_or_line(c, rgb, SSLH_I_R(0.04045), SSLH_I_R(0.055), SSLH_I_R(2.4),
+                             SSLH_I_R(0.87941546140213001), 0, 1 / SSLH_I_R(12.92), 0); /* (1), 1.055^-2.4 */
+    x = sslh_linear(c, x, sslh_i_colour_constant(c, sslh_dim2(3, 3), light), NULL);     /* (2) */
+    x = sslh_i_power_or_line(c, x, SSLH_I_R(0.008856), 0, 1 / SSLH_I_R(3), 1, 0, SSLH_I_R(7.787),
+                             4 / SSLH_I_R(29)); /* (3) */
+    return sslh_linear(c, x, sslh_i_colour_constant(c, sslh_dim2(3, 3), mix),
+                       sslh_i_colour_constant(c, sslh_dim1(3), from)); /* (4) */
 }
 
 /* (4) to (1) the other way round */
 SSLH_DEF sslh_tensor *sslh_lab_to_rgb(sslh_ctx *c, sslh_tensor *lab) {
-    static const float part[9] = {0.00862068966f, 0.002f, 0, 0.00862068966f, 0, 0, 0.00862068966f, 0, -0.005f};
-    static const float from[3] = {0.13793103f, 0.13793103f, 0.13793103f};
-    static const float colour[9] = {3.0799803f, -1.53715152f, -0.542821308f, -0.921247752f, 1.87599f,
-                                    0.0452473395f, 0.0528904611f, -0.204041338f, 1.15123201f};
+    static const sslh_real part[9] = {1 / SSLH_I_R(116), SSLH_I_R(0.002), 0, 1 / SSLH_I_R(116), 0, 0,
+                                      1 / SSLH_I_R(116), 0, SSLH_I_R(-0.005)};
+    static const sslh_real from[3] = {4 / SSLH_I_R(29), 4 / SSLH_I_R(29), 4 / SSLH_I_R(29)};
+    static const sslh_real colour[9] = { /* the inverse of A, by rows */
+        SSLH_I_R(3.0799803022718044),   SSLH_I_R(-1.5371515162713185),  SSLH_I_R(-0.54282130802247019),
+        SSLH_I_R(-0.92124775232323819), SSLH_I_R(1.8759900014898907),   SSLH_I_R(0.045247339514465974),
+        SSLH_I_R(0.05289046109881182),  SSLH_I_R(-0.20404133836651123), SSLH_I_R(1.1512320119619404)};
     sslh_tensor *x;
     if (!sslh_i_check_colours(c, "sslh_lab_to_rgb", lab)) return sslh_i_dummy(c);
-    x = sslh_linear(c, lab, sslh_from(c, sslh_dim2(3, 3), part), sslh_from(c, sslh_dim1(3), from));
-    x = sslh_i_power_or_line(c, x, 0.2068966f, 0, 3, 1, 0, 0.12841917f, -0.017712989f); /* 1 / 7.787, 16/116 of it */
-    x = sslh_linear(c, x, sslh_from(c, sslh_dim2(3, 3), colour), NULL);
-    return sslh_i_power_or_line(c, x, 0.0031308f, 0, 0.41666667f, 1.055f, -0.055f, 12.92f, 0);
+    x = sslh_linear(c, lab, sslh_i_colour_constant(c, sslh_dim2(3, 3), part),
+                    sslh_i_colour_constant(c, sslh_dim1(3), from));
+    x = sslh_i_power_or_line(c, x, SSLH_I_R(0.2068966), 0, 3, 1, 0, 1 / SSLH_I_R(7.787),
+                             SSLH_I_R(-0.017712987605336922)); /* the last is 16/116/7.787 */
+    x = sslh_linear(c, x, sslh_i_colour_constant(c, sslh_dim2(3, 3), colour), NULL);
+    return sslh_i_power_or_line(c, x, SSLH_I_R(0.0031308), 0, 1 / SSLH_I_R(2.4), SSLH_I_R(1.055), SSLH_I_R(-0.055),
+                                SSLH_I_R(12.92), 0);
 }
 
 /* ================================================================================================================== */
