@@ -501,10 +501,12 @@ static void devices_written_to(void) {
 /* A checkpoint that can be written nowhere is refused before the first step, not after the first epoch. */
 static void checkpoint_refused_at_once(void) {
     char path[900];
+    sslh_ctx *maker = create();
     int k;
     folder_begin();
     CHECK(mkdir(in_folder("there"), 0777) == 0, "mkdir");
-    save_image(create(), in_folder("kept"));
+    save_image(maker, in_folder("kept"));
+    sslh_destroy(maker);
     chmod(in_folder("kept"), 0444);
     CHECK(symlink("nowhere/run", in_folder("away")) == 0, "symlink");
     for (k = 0; k < 5; k++) {
