@@ -8263,20 +8263,20 @@ static const sslh_method_info sslh_i_methods[] = {
 #endif
 #if SSLH_WITH_SIMSIAM
     {"simsiam", "SimSiam", "self-distillation", "Chen & He", "Exploring simple Siamese representation learning",
-     "CVPR 2021", 2021, "predicting what itself makes of the other view", "images", "any", "SSLH_WITH_SIMSIAM",
-     "sslh_simsiam", "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(simsiam)},
+     "CVPR 2021", 2021, "predicting what itself makes of the other view", "images", "any",
+     "SSLH_WITH_SIMSIAM", "sslh_simsiam", "sslh_negative_cosine", {"spread"}, SSLH_I_MADE(simsiam)},
 #endif
 #if SSLH_WITH_BARLOW
     {"barlow", "Barlow Twins", "redundancy and clusters", "Zbontar et al.",
      "Barlow Twins: self-supervised learning via redundancy reduction", "ICML 2021", 2021,
-     "features that agree between two views and not with one another", "images", "any", "SSLH_WITH_BARLOW",
-     "sslh_barlow", "sslh_barlow_loss", {"diagonal"}, SSLH_I_MADE(barlow)},
+     "features that agree between two views and not with one another", "images", "any",
+     "SSLH_WITH_BARLOW", "sslh_barlow", "sslh_barlow_loss", {"diagonal"}, SSLH_I_MADE(barlow)},
 #endif
 #if SSLH_WITH_VICREG
     {"vicreg", "VICReg", "redundancy and clusters", "Bardes et al.",
      "VICReg: variance-invariance-covariance regularization for self-supervised learning", "ICLR 2022", 2022,
-     "views that lie close, by features that vary and do not repeat one another", "images", "any", "SSLH_WITH_VICREG",
-     "sslh_vicreg", "sslh_vicreg_loss", {"deviation"}, SSLH_I_MADE(vicreg)},
+     "views that lie close, by features that vary and do not repeat one another", "images", "any",
+     "SSLH_WITH_VICREG", "sslh_vicreg", "sslh_vicreg_loss", {"deviation"}, SSLH_I_MADE(vicreg)},
 #endif
 #if SSLH_WITH_MAE
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
