@@ -204,9 +204,9 @@
    One seed gives bit-identical training
      - for any number of threads, and with any .parallel_for,
      - after resuming from a checkpoint at any step,
-     - at any optimisation level, in C and in C++, with any compiler; but
-     - with fused multiply-add (AVX2, AVX-512, NEON) it has one result, without it another. Without are builds by tcc or
-       with SSLH_WITH_SIMD 0, CPUs that lack it (SSE2, 32-bit, big-endian), and with .portable_bits all (slower).
+     - at any optimisation level, in C and in C++, with any compiler.
+   With fused multiply-add (AVX2, AVX-512, NEON) it has one result, without it another: in builds by tcc or with
+   SSLH_WITH_SIMD 0, on CPUs that lack it (SSE2, 32-bit, big-endian), and with .portable_bits everywhere (slower).
    An image has the same features alone and in a batch. How this is reached: the compiler may not contract, and fused
    multiply-add is written where it is meant; reductions have one shape (16 lanes and a fixed tree) in every
    instruction set; work is cut by size; exp, log, tanh, erf, sin and cos are our own. Outside the promise are
@@ -29945,7 +29945,7 @@ SSLH_I_FN char *sslh_i_follow(sslh_ctx *c, const char *fn, const char *path, int
         if (*direct || (length = sslh_i_read_link(at, to)) == 0) break;
         if (length < 0 || links == 40) {
             sslh_fail(c, SSLH_E_FILE, "%s: cannot follow the link %s: %s", fn, sslh_i_tail(path),
-                      strerror(length < 0 ? errno : ELOOP));
+                      length < 0 ? strerror(errno) : "too many links lead from one to the next");
             break;
         }
         size_t folder = to[0] == '/' ? 0 : sslh_i_base(at);

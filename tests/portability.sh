@@ -122,9 +122,12 @@ int main(void) {
 }
 END
 cat > $P/link.sh <<'END'
-# link.sh NAME COMPILER FLAGS..: builds run.c at -O0 and runs it
+# link.sh NAME COMPILER FLAGS..: builds run.c at -O0 and runs it, by qemu where the kernel does not start 32-bit programs
 name=$1; shift
-"$@" -I. build/port/run.c -o "build/port/$name" -lm -lpthread && "build/port/$name"
+"$@" -I. build/port/run.c -o "build/port/$name" -lm -lpthread || exit 1
+"build/port/$name"; code=$?
+if [ $code = 126 ] && command -v qemu-i386 > /dev/null; then qemu-i386 "build/port/$name"; code=$?; fi
+exit $code
 END
 n=0
 for s in -DSSLH_WITH_ALL=1 -DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0 $(for m in $methods; do echo "-DSSLH_WITH_ALL=0,-DSSLH_WITH_SIMD=0,-DSSLH_WITH_$m=1"; done) -DSSLH_WITH_THREADS=0,-DSSLH_WITH_SIMD=0 -DSSLH_WITH_STDIO=0,-DSSLH_WITH_SIMD=0; do
