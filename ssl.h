@@ -25723,7 +25723,7 @@ SSLH_I_FN void sslh_i_wino_filters(const sslh_i_wino *p, int panel, int chunk, s
 /* (4) at all points, of one chain: m[point][tile][NR], += from the second chain on */
 SSLH_I_FN void sslh_i_wino_products(const sslh_i_wino *p, int panel, int chunk, const sslh_real *u, const sslh_real *v,
                                     int count, sslh_real *m) {
-    const sslh_real *a[SSLH_I_WINO_TILES];
+    const sslh_real *a[SSLH_I_WINO_TILES] = {NULL};
     const int k = chunk * SSLH_I_WINO_KC;
     const size_t nr = (size_t)p->k->nr;
     sslh_i_tile t = sslh_i_tile_of_rows(1, SSLH_I_MIN(SSLH_I_WINO_KC, p->in.c - k), a, nr, nr);
@@ -25860,8 +25860,8 @@ SSLH_I_FN void sslh_i_wino_round_task(void *arg, int task, int worker) { /* 16 t
 SSLH_I_FN void sslh_i_wino_sums(const sslh_i_wino *p, int point, int o, int rows, int j, int cols, sslh_real *du,
                                 size_t ldc) {
     const int count = SSLH_I_MIN(p->round, p->tiles - p->first), nr = p->k->nr;
-    const sslh_real *a, *b;
-    int len;
+    const sslh_real *a = NULL, *b = NULL;
+    int len = 0;
     sslh_i_tile t = sslh_i_tile_of_runs(1, &len, &a, p->grad.row, &b, p->in.row, ldc);
     t.rows = rows;
     for (int k = 0; k < count; k += SSLH_I_WINO_CHAIN) {
@@ -26964,7 +26964,7 @@ SSLH_I_FN void sslh_i_seq_product(const struct sslh_i_kernels *kern, const sslh_
 /* c (rows,cols) += a' b with a (k,rows), b (k,cols) in rows as above */
 SSLH_I_FN void sslh_i_seq_product_t(const struct sslh_i_kernels *kern, const sslh_real *a, size_t lda, size_t rows,
                                     size_t k, const sslh_real *b, size_t ldb, sslh_real *c, size_t ldc, size_t cols) {
-    const sslh_real *from = a, *panel;
+    const sslh_real *from = a, *panel = NULL;
     size_t nr = (size_t)kern->nr, j;
     int len = (int)k;
     sslh_i_tile t = sslh_i_tile_of_runs(1, &len, &from, lda, &panel, ldb, ldc);
