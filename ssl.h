@@ -3020,6 +3020,7 @@ extern "C" {
 #pragma push_macro("S")
 #pragma push_macro("T")
 #pragma push_macro("U")
+#pragma push_macro("V")
 #pragma push_macro("W")
 #pragma push_macro("X")
 #pragma push_macro("Y")
@@ -3040,6 +3041,7 @@ extern "C" {
 #undef S
 #undef T
 #undef U
+#undef V
 #undef W
 #undef X
 #undef Y
@@ -37444,6 +37446,7 @@ SSLH_I_LEAN_END
 #pragma pop_macro("S")
 #pragma pop_macro("T")
 #pragma pop_macro("U")
+#pragma pop_macro("V")
 #pragma pop_macro("W")
 #pragma pop_macro("X")
 #pragma pop_macro("Y")
