@@ -5978,11 +5978,12 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_cells(sslh_ctx *c, const sslh_i_colour_way 
 SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorization *s, const sslh_i_colour_way *w,
                                              const sslh_tensor *y, const sslh_tensor *weight) {
     int N, cells, n, i, k, at[16], count = SSLH_I_MIN(s->d.neighbours, w->bins);
-    float distance[16], soft[16], scale = -0.5f / (w->sigma * w->sigma);
+    float distance[16], soft[16], scale = w->sigma * w->sigma;
     sslh_tensor *z;
     if (SSLH_I_BAD(c)) return sslh_i_dummy(c);
     N = y->shape[0];
     cells = y->shape[1] * y->shape[2];
+    scale = -0.5f / scale;
     z = sslh_zeros(c, sslh_dim4(N, y->shape[1], y->shape[2], w->bins));
     for (n = 0; n < N && !SSLH_I_BAD(c); n++) {
         const sslh_real *image = y->data + (size_t)n * (size_t)(cells * w->channels);
@@ -5994,7 +5995,8 @@ SSLH_I_FN sslh_tensor *sslh_i_colour_targets(sslh_ctx *c, const sslh_i_colorizat
             float sum = 0;
             sslh_i_colour_nearest(w, image + i * w->channels, count, at, distance);
             for (k = 0; k < count; k++) { /* the factor e^(distance of the nearest) cancels, and nothing underflows */
-                float x = (distance[k] - distance[0]) * scale;
+                float x = distance[k] - distance[0]; /* one operation at a time: the same bits everywhere */
+                x = x * scale;
                 soft[k] = (float)sslh_i_exp((sslh_real)x);
                 sum = sum + soft[k];
             }
@@ -6038,7 +6040,8 @@ SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_da
     sslh_ctx *c = m->ctx;
     const sslh_i_colorization *s = (const sslh_i_colorization *)m->self;
     sslh_tensor *weight;
-    double *count, *smooth, sum = 0, mean = 0, lambda = (double)s->d.lambda;
+    double *count, *smooth, sum = 0, mean = 0, lambda = (double)s->d.lambda, rest = 1 - lambda;
+    double width = (double)w->sigma * (double)w->sigma, uniform = lambda / (double)w->bins;
     int q, r;
     if (w->weight < 0) return;
     weight = sslh_state(m->net, w->weight);
@@ -6054,14 +6057,16 @@ SSLH_I_FN void sslh_i_colour_weigh(sslh_method *m, sslh_i_colour_way *w, sslh_da
             double a = (double)(w->bin[q][0] - w->bin[r][0]), b = (double)(w->bin[q][1] - w->bin[r][1]);
             double square = a * a, x = b * b;
             square = square + x;
-            x = count[r] * (double)sslh_i_exp((sslh_real)(-0.5 * square / (double)(w->sigma * w->sigma)));
+            square = -0.5 * square;
+            square = square / width;
+            x = count[r] * (double)sslh_i_exp((sslh_real)square);
             smooth[q] = smooth[q] + x;
         }
         sum = sum + smooth[q];
     }
     for (q = 0; q < w->bins && !SSLH_I_BAD(c); q++) {
-        double p = smooth[q] / sum, inverse = (1 - lambda) * p;
-        inverse = inverse + lambda / (double)w->bins;
+        double p = smooth[q] / sum, inverse = rest * p;
+        inverse = inverse + uniform;
         smooth[q] = 1 / inverse;
         p = p * smooth[q];
         mean = mean + p;
