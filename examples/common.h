@@ -188,6 +188,15 @@ static SOME_EXAMPLES void method_takes(sslh_method *m, const sslh_train_desc *t)
     }
 }
 
+/* Settings of a run become the method's own, and are told in a line, with the data in another. */
+static SOME_EXAMPLES void method_said(sslh_method *m, const sslh_train_desc *t, sslh_data train, sslh_data test) {
+    char text[1024];
+    method_takes(m, t);
+    sslh_method_print(m, text, sizeof text);
+    printf("%s\n%d training and %d test images\n\n", text, (int)train.count, (int)test.count);
+    fflush(stdout);
+}
+
 static int file_exists(const char *path) {
     FILE *f = fopen(path, "rb");
     if (f) fclose(f);
@@ -356,6 +365,27 @@ static SOME_EXAMPLES void probe_row(sslh_ctx *c, const char *name, sslh_net *enc
     if (!encoder) printf("%-22s  linear probe   nearest neighbours\n", "");
     printf("%-22s  %5.1f %%", name, 100 * (double)sslh_linear_probe(c, encoder, train, test, p));
     printf("        %5.1f %%\n", 100 * (double)sslh_knn(c, encoder, train, test, k));
+    fflush(stdout);
+}
+
+/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells; apart is the
+   room of a number that follows another. */
+static SOME_EXAMPLES void probe_rows(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap,
+                                     int grid, int apart, sslh_data train, sslh_data test) {
+    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
+    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
+    int i, way;
+    p.features.tap = k.features.tap = tap;
+    p.features.pool_grid = k.features.pool_grid = grid;
+    printf("%-18s", name);
+    for (way = 0; way < 2; way++)
+        for (i = 0; i < (n ? n : 1); i++) {
+            sslh_net *net = n ? encoder[i] : NULL;
+            printf("  %*.1f %%", i ? apart : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
+                                                                  : sslh_linear_probe(c, net, train, test, p)));
+            if (!n && !way) printf("%*s", apart == 9 ? 26 : 9, "");
+        }
+    printf("\n");
     fflush(stdout);
 }
 

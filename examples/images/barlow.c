@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
     sslh_train_desc t = {0};
     sslh_method method;
     sslh_tensor *seen[2];
-    char path[1024], text[512];
+    char path[1024];
     const char *v;
     int i;
     for (i = 1; i < argc; i++) {
@@ -49,10 +49,7 @@ int main(int argc, char **argv) {
     t.batch = o.batch;
     t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
     t.optimizer.kind = SSLH_ADAM;
-    sslh_method_print(&method, text, sizeof text);
-    printf("%s\nthis run: Adam, peak rate 1e-3, %d epochs, %d training and %d test images\n\n", text, t.epochs,
-           (int)train.count, (int)test.count);
-    fflush(stdout);
+    method_said(&method, &t, train, test);
     method.prepare(&method, train); /* so that the untrained encoder sees normalised images, too */
     seen[0] = correlations(c, &method, test);
     sslh_train(c, method, train, t);

@@ -23,7 +23,7 @@ int main(int argc, char **argv) {
     sslh_byol_desc b = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024], text[512];
+    char path[1024];
     const char *v;
     int i;
     b.target_momentum = 0.95f;
@@ -46,9 +46,7 @@ int main(int argc, char **argv) {
     t.optimizer.kind = SSLH_SGD;
     t.optimizer.weight_decay = 1e-4f;
     t.callback = each;
-    sslh_method_print(&method, text, sizeof text);
-    printf("%s\nthis run: SGD, peak rate 0.1, %d epochs, %d training and %d test images\n\n", text, t.epochs,
-           (int)train.count, (int)test.count);
+    method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
     printf("\n");

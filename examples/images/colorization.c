@@ -81,26 +81,6 @@ static void picture(sslh_ctx *c, sslh_method *m, sslh_data data, const char *pat
     }
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels). */
-static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
-                sslh_data test) {
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    int i, way;
-    p.features.tap = k.features.tap = tap;
-    p.features.pool_grid = k.features.pool_grid = grid;
-    printf("%-18s", name);
-    for (way = 0; way < 2; way++)
-        for (i = 0; i < (n ? n : 1); i++) {
-            sslh_net *net = n ? encoder[i] : NULL;
-            printf("  %*.1f %%", i ? 9 : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
-                                                              : sslh_linear_probe(c, net, train, test, p)));
-            if (!n && !way) printf("%26s", "");
-        }
-    printf("\n");
-    fflush(stdout);
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "Colorization (Zhang et al. 2016) with a small conv net.",
                               "  --lr R         peak rate (default 3e-3)       --tap NAME     read by the head\n"
@@ -167,11 +147,11 @@ int main(int argc, char **argv) {
     if (train.classes > 1) {
         printf("                    linear probe                          nearest neighbours\n");
         printf("                    untrained   plain       rebalanced    untrained   plain       rebalanced\n");
-        row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
+        probe_rows(c, "raw pixels", NULL, 0, NULL, 1, 9, train, test);
         for (block = 1; block <= 4; block++) {
             char tap[16];
             snprintf(tap, sizeof tap, "block%d", block);
-            row(c, tap, encoder, 3, tap, 1, train, test);
+            probe_rows(c, tap, encoder, 3, tap, 1, 9, train, test);
         }
     }
     if (!sslh_error(c)) printf("\npictures in %s\n", o.out);

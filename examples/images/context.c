@@ -121,26 +121,6 @@ static double placed(sslh_ctx *c, sslh_method *m, sslh_data data) {
     return right / (double)data.count;
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
-static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
-                sslh_data test) {
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    int i, way;
-    p.features.tap = k.features.tap = tap;
-    p.features.pool_grid = k.features.pool_grid = grid;
-    printf("%-18s", name);
-    for (way = 0; way < 2; way++)
-        for (i = 0; i < (n ? n : 1); i++) {
-            sslh_net *net = n ? encoder[i] : NULL;
-            printf("  %*.1f %%", i ? 5 : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
-                                                              : sslh_linear_probe(c, net, train, test, p)));
-            if (!n && !way) printf("%9s", "");
-        }
-    printf("\n");
-    fflush(stdout);
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Context prediction (Doersch et al. 2015) with a small conv net; linear probe of every block.",
@@ -182,13 +162,13 @@ int main(int argc, char **argv) {
     printf("patches of test images placed %.1f %%\n", right);
     printf("                    linear probe        nearest neighbours\n");
     printf("                    untrained  context  untrained  context\n");
-    row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
+    probe_rows(c, "raw pixels", NULL, 0, NULL, 1, 5, train, test);
     for (block = 1; block <= 4; block++) {
         char tap[16];
         snprintf(tap, sizeof tap, "block%d", block);
-        row(c, tap, encoder, 2, tap, 1, train, test);
+        probe_rows(c, tap, encoder, 2, tap, 1, 5, train, test);
     }
     if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
-        row(c, "block3, 2x2 cells", encoder, 2, "block3", 2, train, test);
+        probe_rows(c, "block3, 2x2 cells", encoder, 2, "block3", 2, 5, train, test);
     return finish(c);
 }

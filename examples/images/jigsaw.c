@@ -40,26 +40,6 @@ static double solved(sslh_ctx *c, sslh_method *m, sslh_data data) {
     return right / (double)data.count;
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells. */
-static void row(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap, int grid, sslh_data train,
-                sslh_data test) {
-    sslh_probe_desc p = {{0}, 0, 0, 0, 0};
-    sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    int i, way;
-    p.features.tap = k.features.tap = tap;
-    p.features.pool_grid = k.features.pool_grid = grid;
-    printf("%-18s", name);
-    for (way = 0; way < 2; way++)
-        for (i = 0; i < (n ? n : 1); i++) {
-            sslh_net *net = n ? encoder[i] : NULL;
-            printf("  %*.1f %%", i ? 9 : way ? 8 : 7, 100 * (double)(way ? sslh_knn(c, net, train, test, k)
-                                                              : sslh_linear_probe(c, net, train, test, p)));
-            if (!n && !way) printf("%26s", "");
-        }
-    printf("\n");
-    fflush(stdout);
-}
-
 int main(int argc, char **argv) {
     options o = options_parse(
         &argc, argv, "Jigsaw puzzles (Noroozi & Favaro 2016) with a small conv net; linear probe of every block.",
@@ -106,13 +86,13 @@ int main(int argc, char **argv) {
     printf("puzzles of test images solved     %5.1f %%      %5.1f %%\n", right[0], right[1]);
     printf("                    linear probe                          nearest neighbours\n");
     printf("                    untrained   one by one  by the data   untrained   one by one  by the data\n");
-    row(c, "raw pixels", NULL, 0, NULL, 1, train, test);
+    probe_rows(c, "raw pixels", NULL, 0, NULL, 1, 9, train, test);
     for (block = 1; block <= 4; block++) {
         char tap[16];
         snprintf(tap, sizeof tap, "block%d", block);
-        row(c, tap, encoder, 3, tap, 1, train, test);
+        probe_rows(c, tap, encoder, 3, tap, 1, 9, train, test);
     }
     if ((train.height + 7) / 8 % 2 == 0 && (train.width + 7) / 8 % 2 == 0) /* the map of block 3 can be halved */
-        row(c, "block3, 2x2 cells", encoder, 3, "block3", 2, train, test);
+        probe_rows(c, "block3, 2x2 cells", encoder, 3, "block3", 2, 9, train, test);
     return finish(c);
 }

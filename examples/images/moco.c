@@ -14,7 +14,7 @@ int main(int argc, char **argv) {
     sslh_moco_desc m = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024], text[512];
+    char path[1024];
     const char *v;
     int i;
     for (i = 1; i < argc; i++) {
@@ -36,10 +36,7 @@ int main(int argc, char **argv) {
     t.lr = 0.1f; /* short run: more than the default */
     t.optimizer.kind = SSLH_SGD;
     t.optimizer.weight_decay = 1e-4f;
-    method_takes(&method, &t);
-    sslh_method_print(&method, text, sizeof text);
-    printf("%s\n%d training and %d test images\n\n", text, (int)train.count, (int)test.count);
-    fflush(stdout);
+    method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);
     probe_row(c, "raw pixels", NULL, train, test);

@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     sslh_simsiam_desc s = {0};
     sslh_train_desc t = {0};
     sslh_method method;
-    char path[1024], text[512];
+    char path[1024];
     int n;
     options_load(c, &o, &train, &test);
     e.channels = train.channels;
@@ -51,10 +51,7 @@ int main(int argc, char **argv) {
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch ? o.batch : 256;
     t.lr = 0.1f; /* short run: more than the default */
-    sslh_method_print(&method, text, sizeof text);
-    printf("%s\nthis run: peak rate 0.1, batches of %d, %d epochs, %d training and %d test images\n\n", text, t.batch,
-           t.epochs, (int)train.count, (int)test.count);
-    fflush(stdout);
+    method_said(&method, &t, train, test);
     first_steps(c, untrained, train, t, 1, &with);
     first_steps(c, untrained, train, t, 0, &without);
     stop_on_error(c);
