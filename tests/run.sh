@@ -50,22 +50,21 @@ program() { # program LABEL COMMAND..: runs it
     "$@" > build/output.txt 2>&1
     report "$label" build/output.txt $? "$(since "$program_start")"
 }
-# every PREFIX FOLDER NAMES COMMAND..: COMMAND FOLDER/NAME for all names, as many at a time as there are processors
+# every PREFIX FOLDER NAMES COMMAND..: COMMAND FOLDER/NAME for all names, as many at a time as there are processors; the largest
+# sources, which run longest, come first
 every() {
     prefix=$1; folder=$2; list=$3; shift 3
     rm -rf build/every; mkdir -p build/every
-    n=0
-    for t in $list; do
-        ( begin=$(now); "$@" "$folder/$t" > "build/every/$t.txt" 2>&1; echo "$? $(since "$begin")" > "build/every/$t.end" ) &
-        n=$((n + 1))
-        [ $((n % jobs)) = 0 ] && wait
-    done
-    wait
+    # shellcheck disable=SC2016
+    for t in $list; do echo "$(wc -c < "tests/$(source_of "$t").c") $t"; done | sort -rn | cut -d ' ' -f 2 |
+        xargs -P "$jobs" -I '{}' sh -c 'name=$1; shift; begin=$(date +%s); "$@" > "build/every/$name.txt" 2>&1
+            echo "$? $(($(date +%s) - begin))" > "build/every/$name.end"' sh '{}' "$@" "$folder/{}"
     for t in $list; do
         read -r code seconds < "build/every/$t.end"
         report "$prefix$t" "build/every/$t.txt" "$code" "$seconds"
     done
 }
+source_of() { t=${1%_double}; echo "${t%_c}"; }
 
 names() { $MAKE -s test-names; }
 
@@ -238,15 +237,15 @@ stage_tsan() {
     done
     # shellcheck disable=SC2046
     build_config build/tsan "$CC" "$flags" $(for t in $list; do echo "build/tsan/tests/$t"; done) || return
-    every "tsan " build/tsan/tests "$list" env TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1
+    every "tsan " build/tsan/tests "$list" env SSLH_TEST_LONG=0 TSAN_OPTIONS="halt_on_error=1 die_after_fork=0 $TSAN_OPTIONS" SSLH_TEST_SMALL=1
 }
 
 stage_valgrind() {
     if ! have valgrind; then skip valgrind "valgrind is not installed"; return; fi
     build_config build "$CC" "$CFLAGS" programs || return
     list="ops core"
-    [ $long = 1 ] && list=$(names)
-    every "valgrind " build/tests "$list" env SSLH_TEST_SMALL=1 valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+    [ $long = 1 ] && list=$(names) # every program, without what is long in it: that ran natively
+    every "valgrind " build/tests "$list" env SSLH_TEST_LONG=0 SSLH_TEST_SMALL=1 valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
 }
 
 # Share of the statements of ssl.h that the programs of the asan stage ran, the double build included: a line counts as run when
