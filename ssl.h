@@ -377,10 +377,10 @@
    sslh_method_make makes a method from its name and text, sslh_method_describe tells the fields, their defaults and
    what is allowed:
 
-       sslh_method m = sslh_method_make(c, "simclr", encoder, train, "temperature=0.2, lr=0.3, optimizer=sgd");
+       sslh_method m = sslh_method_make(c, "simclr", encoder, train, "temperature=0.1, lr=0.5, settings=paper");
 
-   A default warm-up is cut to a tenth of a short run. The training defaults of SimCLR (LARS) and MAE (AdamW) are those
-   of the authors, for hundreds of epochs; runs of minutes want others (docs/results.md).
+   A default warm-up is cut to a tenth of a short run. The defaults learn in minutes on small images; .settings =
+   "paper" takes those of the authors, for hundreds of epochs and large batches ("Paper:" at the declaration).
 
    14  TRAINING AND CHECKPOINTS
 
@@ -546,9 +546,9 @@
 
    "the loss is NaN or Inf", "the gradient of '..' holds NaN or Inf": nothing was changed. Make the context with
    .check_nan = 1 (slow), and the error will name the first operation that made one. Usual causes are the rate (one
-   made for LARS, such as SimCLR's default, given to SGD or Adam), no warm-up, the log or sqrt of 0 or a division by 0
-   in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a method needs
-   them there.
+   made for LARS, as the papers of SimCLR and BYOL have it, given to SGD or Adam), no warm-up, the log or sqrt of 0 or
+   a division by 0 in a loss of your own (add an eps first: sslh_shift(c, x, 1e-6f)), and values outside [0,1] where a
+   method needs them there.
 
    The loss falls, but the features are bad. If the accuracy is near 1 within an epoch, the task is solved by a
    shortcut (SimCLR: no colour jitter, or crops too much alike; rotation: borders): look at the views with
@@ -2074,6 +2074,7 @@ typedef enum sslh_setting_kind {
     SSLH_SETTING_REAL,      /* a number */
     SSLH_SETTING_FLAG,      /* 0 or 1 */
     SSLH_SETTING_TEXT,      /* a string, such as the name of an inner result; NULL: the default */
+    SSLH_SETTING_WORD,      /* a string, one of those that .range lists; NULL: the default */
     SSLH_SETTING_RECIPE,    /* const sslh_recipe *, in text one of its names: simclr for SSLH_VIEWS_SIMCLR ..; behind a
                                colon its .crop_min: simclr:0.3 */
     SSLH_SETTING_LIST,      /* float[8] ended by 0, in text 0.3:0.6:0.8 */
@@ -2113,7 +2114,8 @@ struct sslh_method_info {
     const sslh_setting *settings; /* the fields of its descriptor */
     int         settings_count;
     size_t      desc_size;  /* of its descriptor */
-    const char *training;   /* its training defaults, as sslh_method_make reads them: "batch=256 optimizer=lars .." */
+    const char *training;   /* its training defaults, as sslh_method_make reads them: "batch=256 optimizer=sgd .." */
+    const char *paper_training; /* with .settings = "paper", fields of the descriptor too; "": nothing differs */
     /* Calls .function with a descriptor of .desc_size bytes; NULL when the method needs more than one encoder and one
        data set. */
     sslh_method (*make)(sslh_ctx *c, sslh_net *encoder, sslh_data data, const void *desc);
@@ -2148,10 +2150,11 @@ typedef struct sslh_rotation_desc {
     int   one_per_image;      /* default 0; 1: one random rotation per image and step instead of all, the weaker way */
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* default SSLH_VIEWS_ROTATION, normalised by the data's mean and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_rotation_desc;
 /* encoder: any output; maps and tokens are averaged. Images must be square. Batches are .rotations times as large
    inside. Second number: accuracy of the pretext task, 1/rotations at the start. Training: batch=128 optimizer=sgd
-   nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2. */
+   nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2. Paper: the same. */
 SSLH_API sslh_method sslh_rotation(sslh_ctx *c, sslh_net *encoder, sslh_rotation_desc desc);
 #endif
 
@@ -2180,11 +2183,13 @@ typedef struct sslh_jigsaw_desc {
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, as in the paper */
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_jigsaw_desc;
 /* encoder: any output; maps and tokens are averaged. It sees tiles, .grid * .grid for each image, later whole images.
    Errors: tiles larger than a cell, or of another size than the encoder insists on. Second number: accuracy of the
-   pretext task, 1/permutations at the start. Training: batch=256 optimizer=sgd lr=0.01
-   weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1. */
+   pretext task, 1/permutations at the start. Training: batch=128 optimizer=sgd lr=0.1 weight_decay=5e-4 schedule=steps
+   milestones=0.2857:0.5714:0.8571 gamma=0.1. Paper: batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps
+   milestones=0.2857:0.5714:0.8571 gamma=0.1. */
 SSLH_API sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_desc desc);
 /* For a picture: puzzles cut from x (N,H,W,C) in [0,1], one for each image, drawn from (seed, stream modulo 2^20, n),
    and put together by the permutation that the method believes in; both (N,g c,g c,C), a cell of c pixels for each
@@ -2218,11 +2223,13 @@ typedef struct sslh_context_desc {
     int   no_head_norm;       /* default 0; 1: no batch norm in the head */
     const char *tap;          /* inner result that the classifier reads; default output (NULL) */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_context_desc;
 /* encoder: any output; maps and tokens are averaged. It sees 9 patches of each image, later whole images. Errors: three
    patches with gaps and jitter that do not fit into the image, a jitter of more than half the gap (patches could
    overlap), a size that the encoder does not take. Second number: accuracy of the pretext task, 1/8 at the start.
-   Training: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
+   Training: batch=128 optimizer=sgd lr=0.1 weight_decay=1e-4 warmup=5 schedule=steps milestones=0.4286:0.7143
+   gamma=0.1. Paper: batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps
    milestones=0.4286:0.7143 gamma=0.1. */
 SSLH_API sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_desc desc);
 #endif
@@ -2254,13 +2261,14 @@ typedef struct sslh_inpainting_desc {
     int   discriminator_width;/* of its first map, 1 to 512; default 32 (small images; 64 as released) */
     const char *tap;          /* inner result that the decoder reads, a map; default output (NULL) */
     const sslh_recipe *views; /* of the image before the hole is cut; default none; its mean and std are not used */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_inpainting_desc;
 /* encoder: one whose output, or .tap, is a map of a side smaller than the image's. Decoder and discriminator are made
    inside. Errors: an encoder without such a map, a rectangle of fewer than 8 pixels a side for the discriminator. Other
    numbers: PSNR in the hole in dB, and with .adversarial the losses of discriminator, 2 ln 2 when it cannot tell, and
    generator, then ln 2; the discriminator has a tenth of the rate. The textbook's example, single pixels and the mean
    square of the whole image, is .hole = 4, .ring_weight = 1 with the rate 1e-4. Training: batch=64 optimizer=adam
-   beta1=0.5 lr=2e-3 schedule=constant warmup=0. */
+   beta1=0.5 lr=2e-3 schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_inpainting(sslh_ctx *c, sslh_net *encoder, sslh_inpainting_desc desc);
 /* Fills the holes of images of the user's: x (N,H,W,C) in [0,1], mask (H,W), (N,H,W) or (N,H,W,1), real or 8-bit, where
    not 0 is a hole (what x has there is not read) -> (N,H,W,C) in [0,1], x itself outside of the holes. A tensor of the
@@ -2291,13 +2299,14 @@ typedef struct sslh_colorization_desc {
     const char *tap;          /* inner result that they read, a map or tokens; default auto (NULL): the output, or if
                                  that is a vector the last inner result that has places */
     const sslh_recipe *views; /* default none; its mean and std are not used */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_colorization_desc;
 /* encoder: any that has a map or tokens, of 1 channel (with .reverse 2), or of 3, of which those that it may not see
    are 0. Its preprocessing says what it is given (.colour), so that probes, sslh_embed and files give it the same.
    Images have 3 or 4 channels. Errors: sides that are no multiple of .cell, data without colours. Second number: the
    mean distance in (a,b) of the colours told from the true ones, as a share of that of grey from them (of L: of the
-   mean lightness from it); above 1 is worse than grey.
-   Training: batch=128 optimizer=adamw lr=1e-3 weight_decay=1e-3 schedule=cosine. */
+   mean lightness from it); above 1 is worse than grey. Training: batch=128 optimizer=adamw lr=3e-3 weight_decay=1e-3
+   schedule=cosine. Paper: batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant. */
 SSLH_API sslh_method  sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colorization_desc desc);
 /* Images x (N,H,W,C) in [0,1] of any size, grey or in colours, which are not looked at -> (N,H,W,3) in [0,1], coloured:
    L of x with the a and b that the method tells; with .reverse a and b of x with the L that it tells. */
@@ -2321,10 +2330,11 @@ typedef struct sslh_vae_desc {
     float beta;               /* weight of the KL term; default 1 (beta-VAE: Higgins et al. 2017); SSLH_OFF: none */
     int   gaussian;           /* default 0; 1: squared error / 2 (unit variance), not the Bernoulli cross-entropy */
     int   activation_tanh;    /* default 0; 1: tanh instead of ReLU */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_vae_desc;
 /* The encoder is made inside and is .encoder: images -> posterior mean (N,latent). Tap "posterior": mean and
    log-variance (N,2 latent). Second number: the KL term in nats per image. Training: batch=128 optimizer=adam lr=1e-3
-   schedule=constant warmup=0. */
+   schedule=constant warmup=0. Paper: the same. */
 SSLH_API sslh_method  sslh_vae(sslh_ctx *c, sslh_vae_desc desc);
 /* Posterior mean and log-variance, each (N,latent), of images (N,H,W,C) in [0,1]; with gradients unless
    sslh_no_grad. NULL for what is not wanted. */
@@ -2349,16 +2359,18 @@ SSLH_API sslh_vae_score sslh_vae_evaluate(sslh_method *m, sslh_data data);
 /* SimCLR (Chen, Kornblith, Norouzi, Hinton: "A simple framework for contrastive learning of visual representations",
    ICML 2020). */
 typedef struct sslh_simclr_desc {
-    float temperature;        /* t of NT-Xent, above 0; default 0.5 (the authors' CIFAR recipe; ImageNet 0.1) */
+    float temperature;        /* t of NT-Xent, above 0; default 0.2 (the authors' CIFAR recipe 0.5, ImageNet 0.1) */
     int   head_layers;        /* of the projection head, 1 to 7; default 3 (as released; 2 in the paper's text) */
     int   head_hidden;        /* width of its hidden layers, 1 to 1048576; default auto (0): that of the features */
     int   head_out;           /* width of its output, 1 to 1048576; default 128 */
     int   no_head_norm;       /* default 0; 1: no batch norm in the head, a bias instead */
     int   decoupled;          /* default 0; 1: no positive in the denominator (DCL, Yeh et al. 2022) */
     const sslh_recipe *views; /* of both views; default SSLH_VIEWS_SIMCLR */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_simclr_desc;
 /* encoder: any output; maps and tokens are averaged. Batches are twice as large inside; one image is an error. Second
    number: top-1, the share of views whose nearest other view is the right one, 1/(2N-1) at the start. Training:
+   batch=256 optimizer=sgd lr=0.3 lr_scales=1 schedule=cosine warmup=10. Paper: temperature=0.5
    batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_simclr(sslh_ctx *c, sslh_net *encoder, sslh_simclr_desc desc);
 #endif
@@ -2392,13 +2404,16 @@ typedef struct sslh_moco_desc {
     int   head_out;           /* width of queries and keys, 1 to 1048576; default auto: 128, in version 3 256 */
     const sslh_recipe *views; /* of both views; default auto: as the version has it, normalised by the data's mean and
                                  deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_moco_desc;
 /* encoder: any output; maps and tokens are averaged. The key encoder is a clone of it, and the queue is a state of the
    method: both are in checkpoints. Version 3 of a transformer (sslh_vit) stops the learning of its patch projection,
    for good. Second number: top-1, the share of queries that are closer to their own key than to all others. Version 1
-   trains with schedule=steps milestones=0.6:0.8 gamma=0.1, version 3 with optimizer=lars lr=0.6 weight_decay=1e-6
-   warmup=10, and a transformer of version 3 with optimizer=adamw lr=1.5e-4 weight_decay=0.1 warmup=40. Training:
-   batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine. */
+   has schedule=steps milestones=0.6:0.8 gamma=0.1 instead, and version 3 warmup=10, in the paper with optimizer=lars
+   lr=0.6 lr_scales=1 weight_decay=1e-6; a transformer of version 3 has optimizer=adamw lr=1e-3 weight_decay=0.1
+   warmup=10, in the paper lr=1.5e-4 lr_scales=1 warmup=40. Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1
+   weight_decay=1e-4 schedule=cosine. Paper: batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4
+   schedule=cosine. */
 SSLH_API sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc desc);
 #endif
 
@@ -2417,12 +2432,13 @@ typedef struct sslh_cpc_desc {
     int   from;               /* where negatives are drawn, 0 to 2: among all places of the batch, 1: those of the same
                                  clip, 2: of other clips only; default 0 */
     int   crop;               /* samples of each clip, from a random place, 1 to 16777216; default 20480; at most all */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_cpc_desc;
 /* encoder: sslh_conv_gru, or a net of yours with two children, of which the first makes z (N,T,D) from sound and the
    second c (N,T,H) from z without looking ahead. The data have an audio field; what is silence behind short clips is
    predicted too, so cut long windows (sslh_data_windows). Clips of K places or fewer are an error. Second number:
-   top-1, the share of predictions whose score is best for the right place. Training: batch=8 optimizer=adam lr=2e-4
-   schedule=constant warmup=0. */
+   top-1, the share of predictions whose score is best for the right place. Training: batch=16 optimizer=adam lr=1e-3
+   schedule=constant warmup=0. Paper: batch=8 optimizer=adam lr=2e-4 schedule=constant warmup=0. */
 SSLH_API sslh_method sslh_cpc(sslh_ctx *c, sslh_net *encoder, sslh_cpc_desc desc);
 #endif
 
@@ -2461,12 +2477,14 @@ typedef struct sslh_cpc2_desc {
     const sslh_recipe *patch_views; /* of each patch by itself; default auto: flip 0.5, jitter 0.8 of 0.4 0.4 0.4 0.1,
                                  grey 0.25; its mean and std are not used */
     const sslh_recipe *views; /* of the image before it is cut; default none; its mean and std are not used */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_cpc2_desc;
 /* encoder: any output (maps and tokens are averaged), but none in which samples meet, as in batch norm: sslh_convnet
    with .norm 1, sslh_vit. It sees patches, normalised by the data's mean and deviation; sslh_patch_encoder makes
    features of whole images from it. Errors: a grid with fewer rows than are to be predicted, patches of another size
    than the encoder takes. Second number: top-1, the share of predictions whose score is best for the right patch.
-   Training: batch=64 optimizer=adam lr=1e-3 schedule=cosine warmup=1. */
+   Training: batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1. Paper: batch=32 optimizer=adam lr=2e-4
+   schedule=constant. */
 SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc desc);
 #endif
 
@@ -2488,10 +2506,12 @@ typedef struct sslh_byol_desc {
                                  collapses, to see what that looks like */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
                                  and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_byol_desc;
 /* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it, in checkpoints too. Second
    number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
-   batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: batch=256
+   optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_byol(sslh_ctx *c, sslh_net *encoder, sslh_byol_desc desc);
 #endif
 
@@ -2516,10 +2536,12 @@ typedef struct sslh_simsiam_desc {
                                  like */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_MOCO without blur (the authors' CIFAR recipe),
                                  normalised by the data's mean and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_simsiam_desc;
 /* encoder: any output; maps and tokens are averaged. The predictor is parameter group 1. The loss lies between 1 and
    -1. Second number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse.
-   Training: batch=512 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine. */
+   Training: batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=5e-4 schedule=cosine. Paper: batch=512
+   optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine. */
 SSLH_API sslh_method sslh_simsiam(sslh_ctx *c, sslh_net *encoder, sslh_simsiam_desc desc);
 #endif
 
@@ -2541,10 +2563,11 @@ typedef struct sslh_barlow_desc {
                                  features, at most 8192 (the paper's 8192 of 2048) */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
                                  and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_barlow_desc;
 /* encoder: any output; maps and tokens are averaged. Second number: diagonal, the mean correlation of the two views in
-   the same column: 1 is ideal. Training: batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine
-   warmup=10. */
+   the same column: 1 is ideal. Training: batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10. Paper: batch=256
+   optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_barlow(sslh_ctx *c, sslh_net *encoder, sslh_barlow_desc desc);
 #endif
 
@@ -2566,10 +2589,12 @@ typedef struct sslh_vicreg_desc {
                                  features, at most 8192 (the paper's 8192 of 2048) */
     const sslh_recipe *views; /* of both views; default auto: SSLH_VIEWS_BYOL_0 and _1, normalised by the data's mean
                                  and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_vicreg_desc;
 /* encoder: any output; maps and tokens are averaged. Second number: deviation of the embeddings, mean over their
-   columns and the two views: 1 is the goal, 0.01 is collapse. Training: batch=256 optimizer=lars lr=0.2 lr_scales=1
-   weight_decay=1e-6 schedule=cosine warmup=10. */
+   columns and the two views: 1 is the goal, 0.01 is collapse. Training: batch=256 optimizer=adam lr=1e-3
+   schedule=cosine warmup=10. Paper: batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine
+   warmup=10. */
 SSLH_API sslh_method sslh_vicreg(sslh_ctx *c, sslh_net *encoder, sslh_vicreg_desc desc);
 #endif
 
@@ -2589,11 +2614,13 @@ typedef struct sslh_mae_desc {
     int   decoder_heads;      /* 1 to 65536; default 3 (small images; ImageNet 16) */
     int   raw_pixels;         /* default 0; 1: targets are pixels, not normalised per patch */
     const sslh_recipe *views; /* default SSLH_VIEWS_MAE, normalised by the data's mean and deviation */
+    const char *settings;     /* short, for runs of minutes, or paper, for hundreds of epochs; default short */
 } sslh_mae_desc;
 /* encoder: sslh_vit with any output, best with .fixed_positions. A mask that leaves no patch visible or hidden is an
    error; so are patches of one value without .raw_pixels. Second number: the share of the hidden targets' variance that
-   is explained, 0 for a decoder that always gives their mean.
-   Training: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40. */
+   is explained, 0 for a decoder that always gives their mean. Training: batch=128 optimizer=adamw beta2=0.95 lr=1e-3
+   weight_decay=0.05 schedule=cosine warmup=40. Paper: batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1
+   weight_decay=0.05 schedule=cosine warmup=40. */
 SSLH_API sslh_method  sslh_mae(sslh_ctx *c, sslh_net *encoder, sslh_mae_desc desc);
 /* (N,H,W,C) -> (N,P,p*p*C), order inside a patch (row, column, channel); and back. */
 SSLH_API sslh_tensor *sslh_patchify(sslh_ctx *c, sslh_tensor *x, int patch);
@@ -4640,12 +4667,14 @@ SSLH_I_FN sslh_tensor *sslh_i_data_tensor(sslh_ctx *c, sslh_data data, int64_t a
 /* --- where the numbers of a method stand -------------------------------------------------------------------------- */
 
 /* Every number that a method uses unless it is told otherwise stands in two tables at the head of its section: the
-   fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text.
+   fields of its descriptor (sslh_setting: name, default, what is allowed) and its training defaults, a line of text,
+   beside which stands a second for .settings = "paper", also with fields of the descriptor; "" when nothing differs.
    sslh_i_resolve fills and checks a descriptor by the first, sslh_i_method_begin reads the second (>>settings). */
 #define SSLH_I_FIELD(type, field) #field, offsetof(type, field)
 #define SSLH_I_LENGTH(table) ((int)(sizeof(table) / sizeof(table)[0]))
 #define SSLH_I_RECIPE_NAMES "none, simclr, simclr_large, moco, byol_0, byol_1, mae, rotation"
 #define SSLH_I_TAP_NAMES "the name of an inner result of the encoder"
+#define SSLH_I_SETTINGS_NAMES "short, paper"
 
 /* --- the settings of a run ---------------------------------------------------------------------------------------- */
 
@@ -4737,9 +4766,11 @@ static const sslh_setting sslh_i_rotation_settings[] = {
     {SSLH_I_FIELD(sslh_rotation_desc, one_per_image), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_rotation_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_rotation_desc, views), SSLH_SETTING_RECIPE, "rotation", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_rotation_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_rotation_training[] =
     "batch=128 optimizer=sgd nesterov=1 lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.3:0.6:0.8 gamma=0.2";
+static const char sslh_i_rotation_paper[] = "";
 
 /* given: the caller's recipe is used as it is, not normalised by the data. */
 typedef struct sslh_i_rotation { sslh_rotation_desc d; sslh_recipe views; sslh_net *classifier; int given;
@@ -4869,9 +4900,12 @@ static const sslh_setting sslh_i_jigsaw_settings[] = {
     {SSLH_I_FIELD(sslh_jigsaw_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_jigsaw_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_jigsaw_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_jigsaw_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_jigsaw_training[] = "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps "
-    "milestones=0.2857:0.5714:0.8571 gamma=0.1";
+static const char sslh_i_jigsaw_training[] =
+    "batch=128 optimizer=sgd lr=0.1 weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1";
+static const char sslh_i_jigsaw_paper[] =
+    "batch=256 optimizer=sgd lr=0.01 weight_decay=5e-4 schedule=steps milestones=0.2857:0.5714:0.8571 gamma=0.1";
 
 /* tiles: K = g g. set: index of the permutations (P,K), which are a state of the method's net, so that a checkpoint
    holds what its classes mean. */
@@ -5207,9 +5241,13 @@ static const sslh_setting sslh_i_context_settings[] = {
     {SSLH_I_FIELD(sslh_context_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_context_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_context_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_context_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_context_training[] = "batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 "
-    "schedule=steps milestones=0.4286:0.7143 gamma=0.1";
+static const char sslh_i_context_training[] =
+    "batch=128 optimizer=sgd lr=0.1 weight_decay=1e-4 warmup=5 schedule=steps milestones=0.4286:0.7143 gamma=0.1";
+static const char sslh_i_context_paper[] =
+    "batch=512 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 warmup=5 schedule=steps "
+    "milestones=0.4286:0.7143 gamma=0.1";
 
 typedef struct sslh_i_context_self { sslh_context_desc d; sslh_recipe views; sslh_net *head; } sslh_i_context_self;
 
@@ -5432,9 +5470,10 @@ static const sslh_setting sslh_i_inpainting_settings[] = {
     {SSLH_I_FIELD(sslh_inpainting_desc, discriminator_width), SSLH_SETTING_INT, "32", "1 to 512"},
     {SSLH_I_FIELD(sslh_inpainting_desc, tap), SSLH_SETTING_TEXT, "output", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_inpainting_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_inpainting_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_inpainting_training[] =
-    "batch=64 optimizer=adam beta1=0.5 lr=2e-3 schedule=constant warmup=0";
+static const char sslh_i_inpainting_training[] = "batch=64 optimizer=adam beta1=0.5 lr=2e-3 schedule=constant warmup=0";
+static const char sslh_i_inpainting_paper[] = "";
 
 /* .hole */
 enum { SSLH_I_HOLE_MIDDLE = 1, SSLH_I_HOLE_REGION, SSLH_I_HOLE_BLOCKS, SSLH_I_HOLE_PIXELS };
@@ -5896,7 +5935,7 @@ SSLH_I_FN sslh_method sslh_i_inpainting_make(sslh_ctx *c, sslh_net *encoder, ssl
    its own that never sees what it is to tell; probes see the two features side by side, and thereby all of the image.
    Defaults: the paper's sigma 5, lambda 1/2, T 0.38, and its cells of 4 pixels. Its table of 313 bins comes from a file
    of the authors'; no rule over the colours of sRGB gives that number, and 8-bit sRGB reaches 261. Their code took 10
-   neighbours in (4). Training: for small images; the authors' is Adam, 3e-5, batch 40, for 450,000 steps.
+   neighbours in (4). The authors trained for 450,000 steps.
    A uniform guess has the loss ln 261 = 5.56. The second number compares y^ with grey: mean |y^ - y| over mean |y|.
    Traps: rebalancing (5) makes colours lively and thereby the error larger, because a wrong lively colour is farther
    off than grey; to compare errors take .lambda 1, which weighs all bins alike. L2 on (a,b) instead of (7) gives
@@ -5915,9 +5954,12 @@ static const sslh_setting sslh_i_colorization_settings[] = {
     {SSLH_I_FIELD(sslh_colorization_desc, head_hidden), SSLH_SETTING_INT, "128", "1 to 65536"},
     {SSLH_I_FIELD(sslh_colorization_desc, tap), SSLH_SETTING_TEXT, "auto", SSLH_I_TAP_NAMES},
     {SSLH_I_FIELD(sslh_colorization_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_colorization_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_colorization_training[] =
-    "batch=128 optimizer=adamw lr=1e-3 weight_decay=1e-3 schedule=cosine";
+    "batch=128 optimizer=adamw lr=3e-3 weight_decay=1e-3 schedule=cosine";
+static const char sslh_i_colorization_paper[] =
+    "batch=40 optimizer=adam beta2=0.99 lr=3e-5 weight_decay=1e-3 schedule=constant";
 
 /* One way: from some channels of Lab to the others. */
 typedef struct sslh_i_colour_way {
@@ -6388,8 +6430,10 @@ static const sslh_setting sslh_i_vae_settings[] = {
     {SSLH_I_FIELD(sslh_vae_desc, beta), SSLH_SETTING_REAL, "1", "at least 0"},
     {SSLH_I_FIELD(sslh_vae_desc, gaussian), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_vae_desc, activation_tanh), SSLH_SETTING_FLAG, "0", "0 or 1"},
+    {SSLH_I_FIELD(sslh_vae_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_vae_training[] = "batch=128 optimizer=adam lr=1e-3 schedule=constant warmup=0";
+static const char sslh_i_vae_paper[] = "";
 
 /* What the forward functions of both halves read: in = H W C, C of the images, the width of the hidden layer, of the
    code, and the activation. */
@@ -6665,16 +6709,18 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
 static const sslh_setting sslh_i_simclr_settings[] = {
-    {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.5", "above 0"},
+    {SSLH_I_FIELD(sslh_simclr_desc, temperature), SSLH_SETTING_REAL, "0.2", "above 0"},
     {SSLH_I_FIELD(sslh_simclr_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
     {SSLH_I_FIELD(sslh_simclr_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"}, /* width of h */
     {SSLH_I_FIELD(sslh_simclr_desc, head_out), SSLH_SETTING_INT, "128", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_simclr_desc, no_head_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_simclr_desc, decoupled), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_simclr_desc, views), SSLH_SETTING_RECIPE, "simclr", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_simclr_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_simclr_training[] =
-    "batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
+static const char sslh_i_simclr_training[] = "batch=256 optimizer=sgd lr=0.3 lr_scales=1 schedule=cosine warmup=10";
+static const char sslh_i_simclr_paper[] =
+    "temperature=0.5 batch=256 optimizer=lars lr=1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
 
 typedef struct sslh_i_simclr { sslh_simclr_desc d; sslh_recipe views; sslh_net *head; } sslh_i_simclr;
 
@@ -6802,13 +6848,16 @@ static const sslh_setting sslh_i_moco_settings[] = {
     {SSLH_I_FIELD(sslh_moco_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_moco_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_moco_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_moco_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_moco_training[] =
-    "batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
-/* What the other versions have instead. */
+    "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine";
+static const char sslh_i_moco_paper[] = "batch=256 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=1e-4 schedule=cosine";
+/* What the other versions have instead: 1 always, 3 in these settings. A transformer takes AdamW in both. */
 static const char sslh_i_moco_training_1[] = "schedule=steps milestones=0.6:0.8 gamma=0.1";
-static const char sslh_i_moco_training_3[] = "optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 warmup=10";
-static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1.5e-4 lr_scales=1 weight_decay=0.1 warmup=40";
+static const char sslh_i_moco_paper_3[] = "optimizer=lars lr=0.6 lr_scales=1 weight_decay=1e-6 warmup=10";
+static const char sslh_i_moco_training_3_vit[] = "optimizer=adamw lr=1e-3 weight_decay=0.1 warmup=10";
+static const char sslh_i_moco_paper_3_vit[] = "optimizer=adamw lr=1.5e-4 lr_scales=1 weight_decay=0.1 warmup=40";
 
 typedef struct sslh_i_moco {
     sslh_moco_desc d;
@@ -6990,6 +7039,15 @@ SSLH_I_FN void sslh_i_moco_fill(sslh_ctx *c, sslh_tensor *queue) {
     }
 }
 
+/* The training of a version, where it differs from that of version 2. */
+SSLH_I_FN const char *sslh_i_moco_version(const sslh_moco_desc *d, int vit) {
+    int paper = d->settings && strcmp(d->settings, "paper") == 0; /* it is not resolved after an error */
+    if (d->version == 1) return sslh_i_moco_training_1;
+    if (d->version == 2) return "";
+    if (vit) return paper ? sslh_i_moco_paper_3_vit : sslh_i_moco_training_3_vit;
+    return paper ? sslh_i_moco_paper_3 : "warmup=10";
+}
+
 SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d) {
     sslh_i_moco s;
     sslh_method m;
@@ -7014,8 +7072,7 @@ SSLH_DEF sslh_method sslh_moco(sslh_ctx *c, sslh_net *encoder, sslh_moco_desc d)
     s.key_encoder = sslh_i_teacher(encoder); /* f' and g' */
     s.key_head = sslh_i_teacher(s.head);
     m = sslh_i_method_begin(c, "moco", encoder, &s, sizeof s);
-    sslh_i_training_read(c, "sslh_moco", d.version == 1 ? sslh_i_moco_training_1 : d.version == 2 ? "" : vit
-                         ? sslh_i_moco_training_3_vit : sslh_i_moco_training_3, &m);
+    sslh_i_training_read(c, "sslh_moco", sslh_i_moco_version(&d, vit), &m);
     sslh_child(m.net, "head", s.head);
     if (s.predictor) sslh_child(m.net, "predictor", s.predictor);
     sslh_child(m.net, "key_encoder", s.key_encoder);
@@ -7071,8 +7128,10 @@ static const sslh_setting sslh_i_cpc_settings[] = {
     {SSLH_I_FIELD(sslh_cpc_desc, negatives), SSLH_SETTING_INT, "128", "1 to 65536"},
     {SSLH_I_FIELD(sslh_cpc_desc, from), SSLH_SETTING_INT, "0", "0 to 2"},
     {SSLH_I_FIELD(sslh_cpc_desc, crop), SSLH_SETTING_INT, "20480", "1 to 16777216"},
+    {SSLH_I_FIELD(sslh_cpc_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_cpc_training[] = "batch=8 optimizer=adam lr=2e-4 schedule=constant warmup=0";
+static const char sslh_i_cpc_training[] = "batch=16 optimizer=adam lr=1e-3 schedule=constant warmup=0";
+static const char sslh_i_cpc_paper[] = "batch=8 optimizer=adam lr=2e-4 schedule=constant warmup=0";
 
 typedef struct sslh_i_cpc { sslh_cpc_desc d; sslh_net *predictor; } sslh_i_cpc;
 
@@ -7219,8 +7278,10 @@ static const sslh_setting sslh_i_cpc2_settings[] = {
     {SSLH_I_FIELD(sslh_cpc2_desc, allow_batch_norm), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_cpc2_desc, patch_views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
     {SSLH_I_FIELD(sslh_cpc2_desc, views), SSLH_SETTING_RECIPE, "none", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_cpc2_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_cpc2_training[] = "batch=64 optimizer=adam lr=1e-3 schedule=cosine warmup=1";
+static const char sslh_i_cpc2_training[] = "batch=32 optimizer=adam lr=1e-3 schedule=cosine warmup=1";
+static const char sslh_i_cpc2_paper[] = "batch=32 optimizer=adam lr=2e-4 schedule=constant";
 
 /* target: V. direction: g and all W_k of each direction. */
 typedef struct sslh_i_cpc2 { sslh_cpc2_desc d; sslh_recipe views, patch_views; sslh_net *target, *direction[4];
@@ -7502,8 +7563,11 @@ static const sslh_setting sslh_i_byol_settings[] = {
     {SSLH_I_FIELD(sslh_byol_desc, head_out), SSLH_SETTING_INT, "256", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_byol_desc, no_stop_gradient), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_byol_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_byol_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_byol_training[] =
+    "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
+static const char sslh_i_byol_paper[] =
     "batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
 
 typedef struct sslh_i_byol {
@@ -7618,8 +7682,11 @@ static const sslh_setting sslh_i_simsiam_settings[] = {
     {SSLH_I_FIELD(sslh_simsiam_desc, scheduled_predictor), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_simsiam_desc, no_stop_gradient), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_simsiam_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_simsiam_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_simsiam_training[] =
+    "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=5e-4 schedule=cosine";
+static const char sslh_i_simsiam_paper[] =
     "batch=512 optimizer=sgd lr=0.03 lr_scales=1 weight_decay=5e-4 schedule=cosine";
 
 typedef struct sslh_i_simsiam {
@@ -7720,8 +7787,10 @@ static const sslh_setting sslh_i_barlow_settings[] = {
     {SSLH_I_FIELD(sslh_barlow_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
     {SSLH_I_FIELD(sslh_barlow_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_barlow_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_barlow_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_barlow_training[] =
+static const char sslh_i_barlow_training[] = "batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10";
+static const char sslh_i_barlow_paper[] =
     "batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
 
 typedef struct sslh_i_barlow { sslh_barlow_desc d; sslh_i_two_views views; sslh_net *head; } sslh_i_barlow;
@@ -7804,8 +7873,10 @@ static const sslh_setting sslh_i_vicreg_settings[] = {
     {SSLH_I_FIELD(sslh_vicreg_desc, head_layers), SSLH_SETTING_INT, "3", "1 to 7"},
     {SSLH_I_FIELD(sslh_vicreg_desc, head_out), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_vicreg_desc, views), SSLH_SETTING_RECIPE, "auto", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_vicreg_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
-static const char sslh_i_vicreg_training[] =
+static const char sslh_i_vicreg_training[] = "batch=256 optimizer=adam lr=1e-3 schedule=cosine warmup=10";
+static const char sslh_i_vicreg_paper[] =
     "batch=256 optimizer=lars lr=0.2 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
 
 typedef struct sslh_i_vicreg { sslh_vicreg_desc d; sslh_i_two_views views; sslh_net *head; } sslh_i_vicreg;
@@ -7888,8 +7959,11 @@ static const sslh_setting sslh_i_mae_settings[] = {
     {SSLH_I_FIELD(sslh_mae_desc, decoder_heads), SSLH_SETTING_INT, "3", "1 to 65536"},
     {SSLH_I_FIELD(sslh_mae_desc, raw_pixels), SSLH_SETTING_FLAG, "0", "0 or 1"},
     {SSLH_I_FIELD(sslh_mae_desc, views), SSLH_SETTING_RECIPE, "mae", SSLH_I_RECIPE_NAMES},
+    {SSLH_I_FIELD(sslh_mae_desc, settings), SSLH_SETTING_WORD, "short", SSLH_I_SETTINGS_NAMES},
 };
 static const char sslh_i_mae_training[] =
+    "batch=128 optimizer=adamw beta2=0.95 lr=1e-3 weight_decay=0.05 schedule=cosine warmup=40";
+static const char sslh_i_mae_paper[] =
     "batch=256 optimizer=adamw beta2=0.95 lr=1.5e-4 lr_scales=1 weight_decay=0.05 schedule=cosine warmup=40";
 
 /* The decoder's settings: width Dd of its tokens, and out = p p C. blocks, norm and pred are the numbers of its
@@ -8203,7 +8277,7 @@ SSLH_I_FN sslh_method sslh_i_mae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
    the pages are made from it. */
 #define SSLH_I_MADE(name) /* what stands in the section of the method */ \
     sslh_i_##name##_settings, SSLH_I_LENGTH(sslh_i_##name##_settings), \
-    sizeof(sslh_##name##_desc), sslh_i_##name##_training, sslh_i_##name##_make
+    sizeof(sslh_##name##_desc), sslh_i_##name##_training, sslh_i_##name##_paper, sslh_i_##name##_make
 static const sslh_method_info sslh_i_methods[] = {
 #if SSLH_WITH_ROTATION
     {"rotation", "Rotation", "pretext task", "Gidaris et al.",
@@ -8289,7 +8363,7 @@ static const sslh_method_info sslh_i_methods[] = {
     {"mae", "MAE", "masked", "He et al.", "Masked autoencoders are scalable vision learners", "CVPR 2022", 2022,
      "painting hidden patches", "images", "vit", "SSLH_WITH_MAE", "sslh_mae", "", {"explained"}, SSLH_I_MADE(mae)},
 #endif
-    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, {NULL}, NULL, 0, 0, NULL, NULL, NULL},
 };
 
 SSLH_DEF const sslh_method_info *sslh_methods(int *count) {
@@ -13138,7 +13212,8 @@ SSLH_I_FN int sslh_i_word_of(const char *words, const char *word, size_t n) {
 
 /* Kinds that are one number inside. */
 SSLH_I_FN int sslh_i_setting_is_number(const sslh_setting *s) {
-    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_RECIPE && s->kind != SSLH_SETTING_LIST;
+    return s->kind != SSLH_SETTING_TEXT && s->kind != SSLH_SETTING_WORD && s->kind != SSLH_SETTING_RECIPE &&
+           s->kind != SSLH_SETTING_LIST;
 }
 SSLH_I_FN double sslh_i_setting_get(const sslh_setting *s, const void *desc) {
     const void *p = (const char *)desc + s->offset;
@@ -13187,6 +13262,15 @@ SSLH_I_FN sslh_train_desc sslh_i_train_general(void) {
     sslh_i_settings_fill(sslh_i_train_settings, SSLH_I_LENGTH(sslh_i_train_settings), &m);
     return m.defaults;
 }
+
+/* The words of .settings, as they stand in a descriptor that is resolved. */
+static const char *const sslh_i_settings_words[] = {"short", "paper"};
+/* One of n characters as that word; NULL: there is no such. */
+SSLH_I_FN const char *sslh_i_settings_word(const char *word, size_t n) {
+    int i = sslh_i_word_of(SSLH_I_SETTINGS_NAMES, word, n);
+    return i ? sslh_i_settings_words[i - 1] : NULL;
+}
+SSLH_I_FN int sslh_i_is_paper(const char *word) { return word && strcmp(word, sslh_i_settings_words[1]) == 0; }
 
 /* Is SSLH_OFF a value of this field? It is where it can mean zero, and where the row says so. */
 SSLH_I_FN int sslh_i_setting_off(const sslh_setting *s) {
@@ -13241,22 +13325,6 @@ SSLH_I_FN int sslh_i_setting_ok(sslh_ctx *c, const char *op, const sslh_setting 
     } else if ((v == SSLH_OFF && sslh_i_setting_off(s)) || sslh_i_in_range(s->range, v)) return 1;
     sslh_i_out_of_range(c, op, s->name, v, s->kind == SSLH_SETTING_REAL, s->range);
     return 0;
-}
-
-/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default and SSLH_OFF has
-   become 0 where the range contains 0. op names the public function. */
-SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
-    int i;
-    for (i = 0; i < n; i++) {
-        double v;
-        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
-        v = sslh_i_setting_get(&s[i], desc);
-        if (v == 0 && strcmp(s[i].standard, "data") == 0)
-            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
-        if (!sslh_i_setting_ok(c, op, &s[i], desc)) continue;
-        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
-        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
-    }
 }
 
 /* --- the ranges of the other descriptors --------------------------------------------------------------------------
@@ -13486,7 +13554,8 @@ SSLH_I_FN void sslh_i_setting_refuse(sslh_ctx *c, const char *who, const sslh_se
     char value[48], must[200];
     size_t used = 0;
     must[0] = 0;
-    if (s->kind == SSLH_SETTING_RECIPE || s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE)
+    if (s->kind == SSLH_SETTING_RECIPE || s->kind == SSLH_SETTING_OPTIMIZER || s->kind == SSLH_SETTING_SCHEDULE ||
+        s->kind == SSLH_SETTING_WORD)
         sslh_i_append(must, sizeof must, &used, "one of %s", range);
     else if (strstr(range, " or ")) sslh_i_append(must, sizeof must, &used, "%s", range);
     else {
@@ -13540,7 +13609,10 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
         *(const char **)field = copy;
         return;
     }
-    if (s->kind == SSLH_SETTING_RECIPE) {
+    if (s->kind == SSLH_SETTING_WORD) {
+        *(const char **)field = standard ? NULL : sslh_i_settings_word(p->value, p->value_length);
+        if (standard || *(const char **)field) return;
+    } else if (s->kind == SSLH_SETTING_RECIPE) {
         if (standard) {
             *(const sslh_recipe **)field = NULL;
             return;
@@ -13573,6 +13645,47 @@ SSLH_I_FN void sslh_i_setting_read(sslh_ctx *c, const char *who, const sslh_sett
         return;
     }
     sslh_i_setting_refuse(c, who, s, p);
+}
+
+/* Fields of a descriptor that are 0 take what the method's paper has instead of the default. */
+SSLH_I_FN void sslh_i_paper_fill(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
+    const sslh_method_info *info = sslh_i_methods;
+    const char *at;
+    sslh_i_assign p;
+    while (info->name && strcmp(info->function, op) != 0) info++;
+    at = info->name ? info->paper_training : "";
+    while (sslh_i_assign_next(&at, &p) > 0) {
+        const sslh_setting *field = sslh_i_setting_find(s, n, &p);
+        if (field && sslh_i_setting_get(field, desc) == 0) sslh_i_setting_read(c, op, field, &p, desc, NULL);
+    }
+}
+
+/* The descriptor of a method as it will be used: every field is in its range, 0 has become the default, or what the
+   paper has where the settings are that, and SSLH_OFF has become 0 where the range contains 0. op names the public
+   function. */
+SSLH_I_FN void sslh_i_resolve(sslh_ctx *c, const char *op, const sslh_setting *s, int n, void *desc) {
+    int i;
+    for (i = 0; i < n; i++) {
+        const char **word = (const char **)(void *)((char *)desc + s[i].offset), *given;
+        char quoted[48];
+        if (s[i].kind != SSLH_SETTING_WORD) continue;
+        given = *word ? *word : s[i].standard;
+        *word = sslh_i_settings_word(given, strlen(given));
+        if (!*word)
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s is \"%s\" (%s)", op, s[i].name,
+                      sslh_i_quote(quoted, given, strlen(given)), s[i].range);
+        else if (sslh_i_is_paper(*word)) sslh_i_paper_fill(c, op, s, n, desc);
+    }
+    for (i = 0; i < n; i++) {
+        double v;
+        if (s[i].kind != SSLH_SETTING_INT && s[i].kind != SSLH_SETTING_REAL) continue;
+        v = sslh_i_setting_get(&s[i], desc);
+        if (v == 0 && strcmp(s[i].standard, "data") == 0)
+            sslh_fail(c, SSLH_E_USAGE, "%s: .%s must be given (%s)", op, s[i].name, s[i].range);
+        if (!sslh_i_setting_ok(c, op, &s[i], desc)) continue;
+        if (v == SSLH_OFF && sslh_i_in_range(s[i].range, 0)) sslh_i_setting_put(&s[i], desc, 0);
+        else if (v == 0) sslh_i_settings_fill(&s[i], 1, desc);
+    }
 }
 
 /* The training settings of text into m->defaults; other names are passed over. Of a field that is given twice the last
@@ -13624,8 +13737,11 @@ SSLH_I_FN sslh_method sslh_i_method_begin(sslh_ctx *c, const char *name, sslh_ne
                                           size_t self_size) {
     sslh_method m = sslh_method_new(c, name, encoder, self, self_size);
     const sslh_method_info *info = sslh_i_method_find(name);
-    int i;
-    sslh_i_training_read(c, info->function, info->training, &m);
+    int i, paper = 0;
+    for (i = 0; m.self && i < info->settings_count; i++)
+        if (info->settings[i].kind == SSLH_SETTING_WORD && info->paper_training[0])
+            paper = sslh_i_is_paper(*(const char **)(void *)((char *)m.self + info->settings[i].offset));
+    sslh_i_training_read(c, info->function, paper ? info->paper_training : info->training, &m);
     for (i = 0; i < SSLH_I_NUMBERS; i++) m.numbers[i].name = info->numbers[i];
     m.info = info; /* after its own words are read: in these every name is one of the training */
     for (i = 0; m.self && i < info->settings_count; i++) {
@@ -13732,7 +13848,7 @@ SSLH_I_FN void sslh_i_setting_print(const sslh_setting *s, const void *desc, cha
         sslh_i_append(out, size, used, "%s", lines);
         return;
     }
-    if (s->kind == SSLH_SETTING_TEXT) {
+    if (s->kind == SSLH_SETTING_TEXT || s->kind == SSLH_SETTING_WORD) {
         sslh_i_append(out, size, used, "%s", *(const char *const *)field ? *(const char *const *)field : s->standard);
         return;
     }
@@ -13826,6 +13942,7 @@ SSLH_I_FN size_t sslh_i_config_print(const sslh_method *m, const sslh_optimizer 
         sslh_i_append(out, size, &used, g ? ":%s" : "group_lr=%s", sslh_i_real_text(text, o->desc.group_lr[g]));
     sslh_i_append(out, size, &used, "\nconstant_lr=%u\n", o->desc.constant_lr);
     for (i = 0; m->info && m->self && i < m->info->settings_count; i++) {
+        if (m->info->settings[i].kind == SSLH_SETTING_WORD) continue; /* its numbers stand above */
         sslh_i_setting_print(&m->info->settings[i], m->self, out, size, &used);
         sslh_i_append(out, size, &used, "\n");
     }

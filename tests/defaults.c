@@ -83,7 +83,7 @@ static void has_widths(const sslh_method *m, const char *name, int rows, int col
 /* BYOL, SimSiam, Barlow Twins and VICReg behind 8 features. */
 static void two_view_numbers(sslh_ctx *c) {
     sslh_data data = noise(c, 4, 16, 16, 3);
-    sslh_method m = sslh_method_make(c, "byol", small(c, 3), data, NULL);
+    sslh_method m = sslh_method_make(c, "byol", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.min_batch == 2, "BYOL");
     CHECK(m.defaults.lr == 0.3f && m.defaults.optimizer.weight_decay == 1e-6f, "300 epochs");
     has_widths(&m, "head.fc1.weight", 16, 8);
@@ -92,7 +92,7 @@ static void two_view_numbers(sslh_ctx *c) {
     has_widths(&m, "predictor.fc2.weight", 256, 16);
     CHECK(sslh_find(m.net, "head.bn1.weight") && !sslh_find(m.net, "head.bn2.running_mean") &&
           !sslh_find(m.net, "head.fc2.bias") && sslh_find(m.net, "target_encoder.conv1.weight"), "BYOL's heads");
-    m = sslh_method_make(c, "simsiam", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "simsiam", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.lr_scales && m.defaults.batch == 512 && m.defaults.warmup == 0 &&
           m.defaults.lr == 0.03f && m.defaults.optimizer.weight_decay == 5e-4f, "SimSiam's CIFAR recipe");
     CHECK(m.defaults.optimizer.constant_lr == 2, "the predictor's rate");
@@ -103,13 +103,13 @@ static void two_view_numbers(sslh_ctx *c) {
     CHECK(sslh_find(m.net, "head.bn2.running_mean") && !sslh_find(m.net, "head.bn2.weight") &&
           !sslh_find(m.net, "head.fc2.bias") && sslh_find(m.net, "predictor.bn1.weight") &&
           !sslh_find(m.net, "predictor.bn2.running_mean") && sslh_find(m.net, "predictor.fc2.bias"), "SimSiam's heads");
-    m = sslh_method_make(c, "barlow", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "barlow", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.2f &&
           m.defaults.optimizer.weight_decay == 1e-6f, "Barlow Twins");
     has_widths(&m, "head.fc1.weight", 32, 8);
     has_widths(&m, "head.fc3.weight", 32, 32);
     CHECK(!sslh_find(m.net, "head.fc3.bias") && !sslh_find(m.net, "head.fc4.weight"), "its projector");
-    m = sslh_method_make(c, "vicreg", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "vicreg", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.lr_scales && m.defaults.warmup == 10 && m.defaults.lr == 0.2f &&
           m.defaults.optimizer.weight_decay == 1e-6f, "VICReg");
     has_widths(&m, "head.fc3.weight", 32, 32);
@@ -140,6 +140,8 @@ static void method_numbers(void) {
     memset(&vd, 0, sizeof vd);
     memset(&md, 0, sizeof md);
     memset(&td, 0, sizeof td);
+    rd.settings = jd.settings = cd.settings = id.settings = "paper";
+    ld.settings = sd.settings = vd.settings = md.settings = "paper";
     m = sslh_rotation(c, small(c, 3), rd);
     CHECK_OK(c);
     CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.optimizer.nesterov && m.defaults.batch == 128,
@@ -185,8 +187,9 @@ static void method_numbers(void) {
     CHECK(sslh_find(m.net, "discriminator.fc.weight")->shape[1] == 4 * 32, "as wide as it is");
     m = sslh_colorization(c, small(c, 3), ld);
     CHECK_OK(c);
-    CHECK(m.defaults.optimizer.kind == SSLH_ADAMW && m.defaults.batch == 128, "colorization's optimiser");
-    CHECK_NEAR(m.defaults.lr, 1e-3, 1e-8);
+    CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.batch == 40, "colorization's optimiser");
+    CHECK_NEAR(m.defaults.lr, 3e-5, 1e-10);
+    CHECK_NEAR(m.defaults.optimizer.beta2, 0.99, 1e-7);
     CHECK_NEAR(m.defaults.optimizer.weight_decay, 1e-3, 1e-9);
     CHECK(sslh_find(m.net, "head.conv1.weight")->shape[0] == 128 && sslh_find(m.net, "head.out.weight")->shape[0] == 261,
           "128 channels, 261 bins");
@@ -251,11 +254,11 @@ static void training_bits(void) {
     CHECK(m.defaults.lr == 0.1f && m.defaults.optimizer.weight_decay == 5e-4f && m.defaults.gamma == 0.2f, "rotation");
     CHECK(m.defaults.milestones[0] == 0.3f && m.defaults.milestones[1] == 0.6f && m.defaults.milestones[2] == 0.8f &&
           m.defaults.milestones[3] == 0, "rotation's milestones");
-    m = sslh_method_make(c, "simclr", small(c, 3), data, NULL);
+    m = sslh_method_make(c, "simclr", small(c, 3), data, "settings=paper");
     CHECK(m.defaults.lr == 1.0f && m.defaults.optimizer.weight_decay == 1e-4f && m.defaults.warmup == 10, "simclr");
     m = sslh_method_make(c, "vae", NULL, data, NULL);
     CHECK(m.defaults.lr == 1e-3f && m.defaults.warmup == 0 && m.defaults.optimizer.weight_decay == 0, "vae");
-    m = sslh_method_make(c, "mae", sslh_vit(c, vd), data, NULL);
+    m = sslh_method_make(c, "mae", sslh_vit(c, vd), data, "settings=paper");
     CHECK(m.defaults.lr == 1.5e-4f && m.defaults.optimizer.beta2 == 0.95f && m.defaults.optimizer.weight_decay == 0.05f,
           "mae");
     CHECK_OK(c);
@@ -339,9 +342,9 @@ static const char *described(const char *text, const char *name) {
     return word;
 }
 
-/* The comment at the function says "Training: .." as the table does, line breaks aside. */
+/* The comment at the function says "Training: .. Paper: .." as the table does, line breaks aside. */
 static void said_training(const sslh_method_info *m) {
-    char open[96], text[4096], want[512];
+    char open[96], text[4096], want[640];
     const char *at, *end;
     size_t used = 0;
     snprintf(open, sizeof open, "} %s_desc;", m->function);
@@ -352,7 +355,8 @@ static void said_training(const sslh_method_info *m) {
     for (; at < end && used + 1 < sizeof text; at++)
         if ((*at != ' ' && *at != '\n') || (used && text[used - 1] != ' ')) text[used++] = *at == '\n' ? ' ' : *at;
     text[used] = 0;
-    snprintf(want, sizeof want, "Training: %s. */", m->training);
+    snprintf(want, sizeof want, "Training: %s. Paper: %s. */", m->training,
+             m->paper_training[0] ? m->paper_training : "the same");
     CHECK(strstr(text, want) != NULL, "%s: the comment does not say \"%s\"", m->function, want);
 }
 /* Section 13 of the manual has its row. */
@@ -447,8 +451,8 @@ static void settings_are_printed(void) {
     m = sslh_simclr(c, small(c, 3), sd);
     sslh_method_print(&m, text, sizeof text);
     CHECK(strstr(text, "simclr: encoder convnet, ") == text &&
-              strstr(text, "; numbers: top-1; epochs=10 batch=256 lr=1 schedule=cosine warmup=1 optimizer=lars "
-                           "weight_decay=0.0001 temperature=0.5 head_layers=3 head_hidden=8 head_out=128 "),
+              strstr(text, "; numbers: top-1; epochs=10 batch=256 lr=0.3 schedule=cosine warmup=1 optimizer=sgd "
+                           "weight_decay=0 temperature=0.2 head_layers=3 head_hidden=8 head_out=128 "),
           "%s", text);
     CHECK(sslh_method_print(&m, NULL, 100) == strlen(text) && sslh_method_print(&m, text, 0) == strlen(text),
           "nowhere to print to");
@@ -510,15 +514,61 @@ static void a_line_is_read_back(void) {
     }
 }
 
+/* .settings of the descriptor and of text: the paper's numbers for fields that are 0 and for the training; what is given
+   counts more. */
+static void named_settings(void) {
+    static const char refused[] = "sslh_simclr: .settings is \"long\" (short, paper)";
+    sslh_ctx *c = create(1);
+    sslh_simclr_desc d;
+    sslh_moco_desc mo;
+    sslh_method m, of_text;
+    char text[600], again[600];
+    memset(&d, 0, sizeof d);
+    m = sslh_simclr(c, small(c, 3), d);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.lr == 0.3f, "the default is short");
+    d.settings = "short";
+    m = sslh_simclr(c, small(c, 3), d);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.lr == 0.3f, "short");
+    d.settings = "paper";
+    m = sslh_simclr(c, small(c, 3), d);
+    of_text = made(c, "simclr", "settings=short,settings=paper");
+    sslh_method_print(&m, text, sizeof text);
+    sslh_method_print(&of_text, again, sizeof again);
+    CHECK(strcmp(text, again) == 0 && strstr(text, "lr=1 ") && strstr(text, "optimizer=lars") &&
+              strstr(text, "temperature=0.5") && strstr(text, "settings=paper"), "%s\n%s", text, again);
+    d.temperature = 0.1f;
+    m = sslh_simclr(c, small(c, 3), d);
+    sslh_method_print(&m, text, sizeof text);
+    CHECK(strstr(text, "temperature=0.1 ") != NULL, "given: %s", text);
+    m = made(c, "simclr", "lr=0.7,settings=paper");
+    CHECK(m.defaults.lr == 0.7f && !m.lr_scales && m.defaults.optimizer.kind == SSLH_LARS, "a rate of one's own");
+    memset(&mo, 0, sizeof mo);
+    mo.version = 3;
+    m = sslh_moco(c, small(c, 3), mo);
+    CHECK(m.defaults.optimizer.kind == SSLH_SGD && m.defaults.warmup == 10, "MoCo v3, short");
+    mo.settings = "paper";
+    m = sslh_moco(c, small(c, 3), mo);
+    CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.lr == 0.6f && m.lr_scales, "MoCo v3, paper");
+    CHECK_OK(c);
+    d.settings = "long";
+    sslh_simclr(c, small(c, 3), d);
+    CHECK(sslh_error(c) && strcmp(sslh_error(c), refused) == 0, "%s", sslh_error(c));
+    sslh_clear_error(c);
+    made(c, "simclr", "settings=long");
+    CHECK(sslh_error(c) && strstr(sslh_error(c), "settings=long is not allowed: it must be one of short, paper"), "%s",
+          sslh_error(c));
+    sslh_destroy(c);
+}
+
 /* Of a field that is given twice the last value counts, and auto is the method's own. */
 static void the_last_value_counts(void) {
     sslh_ctx *c = create(1);
-    sslh_method m =
-        made(c, "simclr", "lr=0.3,lr=auto,optimizer=sgd,optimizer=lars,warmup=3,warmup=auto,batch=8,batch=9");
+    sslh_method m = made(c, "simclr", "settings=paper,lr=0.3,lr=auto,optimizer=sgd,optimizer=lars,warmup=3,warmup=auto,"
+                               "batch=8,batch=9");
     CHECK(m.defaults.lr == 1 && m.lr_scales == 1, "lr");
     CHECK(m.defaults.warmup == 10 && m.defaults.batch == 9, "warmup, batch");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.optimizer.weight_decay == 1e-4f, "LARS");
-    m = made(c, "simclr", "optimizer=sgd,optimizer=auto,lr_scales=1,lr_scales=auto,lr=0.5");
+    m = made(c, "simclr", "settings=paper,optimizer=sgd,optimizer=auto,lr_scales=1,lr_scales=auto,lr=0.5");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.optimizer.weight_decay == 1e-4f && !m.lr_scales, "auto");
     m = made(c, "simclr", "weight_decay=3,weight_decay=auto,optimizer=adam");
     CHECK(m.defaults.optimizer.kind == SSLH_ADAM && m.defaults.optimizer.weight_decay == 0, "Adam");
@@ -611,6 +661,7 @@ static void losses_at_the_start(void) {
     CHECK_NEAR(sslh_train(c, sslh_context(c, small(c, 3), cd), data, t), log(8.0), 0.4);
     ld.lambda = 1;
     CHECK_NEAR(sslh_train(c, sslh_colorization(c, small(c, 3), ld), data, t), log(261.0), 0.6);
+    sd.temperature = 0.5f; /* a lower one punishes what is alike by chance */
     CHECK_NEAR(sslh_train(c, sslh_simclr(c, small(c, 3), sd), data, t), log(2.0 * 32 - 1), 0.6);
     vd.height = vd.width = 16;
     vd.channels = 3;
@@ -811,6 +862,7 @@ TESTS_BEGIN
     TEST(settings_are_printed)
 #if SSLH_WITH_SIMCLR && SSLH_WITH_ROTATION && SSLH_WITH_VAE && SSLH_WITH_MAE
     TEST(a_line_is_read_back)
+    TEST(named_settings)
     TEST(the_last_value_counts)
     TEST(sentences_about_text)
 #endif
