@@ -2497,8 +2497,8 @@ SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc de
 #if SSLH_WITH_BYOL
 /* BYOL (Grill et al.: "Bootstrap your own latent: a new approach to self-supervised learning", NeurIPS 2020). */
 typedef struct sslh_byol_desc {
-    float target_momentum;    /* m_0 of the target network, at least 0, below 1; default 0.99 (300 epochs; 0.996 for
-                                 1000, 0.97 for 40); it rises to 1 by half a cosine; SSLH_OFF: 0 */
+    float target_momentum;    /* m_0 of the target network, at least 0, below 1; default 0.95 (the paper has
+                                 0.99 for 300 epochs, 0.996 for 1000, 0.97 for 40); it rises to 1 by half a cosine; SSLH_OFF: 0 */
     int   head_hidden;        /* width of the hidden layer of projector and predictor, 1 to 1048576; default auto (0):
                                  twice that of the features, as the paper's 4096 of 2048 */
     int   head_out;           /* width of projections and predictions, 1 to 1048576; default 256 */
@@ -2510,8 +2510,8 @@ typedef struct sslh_byol_desc {
 } sslh_byol_desc;
 /* encoder: any output; maps and tokens are averaged. The target encoder is a clone of it, in checkpoints too. Second
    number: spread, the deviation of unit projections times sqrt(D): about 1 is healthy, 0 is collapse. Training:
-   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper: batch=256
-   optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
+   batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10. Paper:
+   target_momentum=0.99 batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10. */
 SSLH_API sslh_method sslh_byol(sslh_ctx *c, sslh_net *encoder, sslh_byol_desc desc);
 #endif
 
@@ -7558,7 +7558,7 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    want a target that follows sooner: 0.97 for 40 epochs in the paper, and less for a few. */
 
 static const sslh_setting sslh_i_byol_settings[] = {
-    {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.99", "at least 0, below 1"},
+    {SSLH_I_FIELD(sslh_byol_desc, target_momentum), SSLH_SETTING_REAL, "0.95", "at least 0, below 1"},
     {SSLH_I_FIELD(sslh_byol_desc, head_hidden), SSLH_SETTING_INT, "auto", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_byol_desc, head_out), SSLH_SETTING_INT, "256", "1 to 1048576"},
     {SSLH_I_FIELD(sslh_byol_desc, no_stop_gradient), SSLH_SETTING_FLAG, "0", "0 or 1"},
@@ -7568,7 +7568,7 @@ static const sslh_setting sslh_i_byol_settings[] = {
 static const char sslh_i_byol_training[] =
     "batch=256 optimizer=sgd lr=0.1 lr_scales=1 weight_decay=1e-4 schedule=cosine warmup=10";
 static const char sslh_i_byol_paper[] =
-    "batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
+    "target_momentum=0.99 batch=256 optimizer=lars lr=0.3 lr_scales=1 weight_decay=1e-6 schedule=cosine warmup=10";
 
 typedef struct sslh_i_byol {
     sslh_byol_desc d;

@@ -9,8 +9,8 @@ int main(void) {
     sslh_net *encoder = sslh_convnet(c, (sslh_convnet_desc){ .channels = train.channels });
     float before     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
 
-    sslh_method simclr = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.2f });
-    sslh_train(c, simclr, train, (sslh_train_desc){ .epochs = 5, .batch = 256, .lr = 0.3f, .optimizer = { .kind = SSLH_SGD } });
+    sslh_method simclr = sslh_simclr(c, encoder, (sslh_simclr_desc){ 0 });
+    sslh_train(c, simclr, train, (sslh_train_desc){ .epochs = 5 });
 
     float after = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
     if (sslh_error(c)) { fprintf(stderr, "%s\n", sslh_error(c)); return 1; }   /* one check, first cause */

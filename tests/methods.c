@@ -239,12 +239,14 @@ static sslh_net *encoder_for(sslh_ctx *c, const char *name) {
         return conv_gru(c, strcmp(name, "cpc_same") == 0 ? 2 : strcmp(name, "cpc_other") == 0 ? SSLH_OFF : 0);
     return convnet(c, 6, 10);
 }
+/* PyTorch's steps are those of the papers' optimisers; of colorization that of our own. */
+static const char *settings_of(const char *name) { return strncmp(name, "color", 5) == 0 ? "short" : "paper"; }
 static sslh_method make_method(sslh_ctx *c, const char *name) {
     sslh_method none;
 #if SSLH_WITH_CPC2
     if (strncmp(name, "cpc2", 4) == 0) {
         sslh_cpc2_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.side = 15, d.patch = 6, d.steps = 2, d.negatives = 9, d.target = 5, d.scale = 0.5f;
         d.context_blocks = 2, d.context_hidden = 4;
         if (strcmp(name, "cpc2_same") == 0) d.directions = 2, d.from = 1, d.drop = 0.5f;
@@ -256,7 +258,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_CPC
     if (strncmp(name, "cpc", 3) == 0 && strncmp(name, "cpc2", 4) != 0) {
         sslh_cpc_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.steps = 3, d.negatives = 7, d.crop = 48;
         d.from = strcmp(name, "cpc_same") == 0 ? 1 : strcmp(name, "cpc_other") == 0 ? 2 : 0;
         return sslh_cpc(c, encoder_for(c, name), d);
@@ -265,7 +267,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_SIMCLR
     if (strncmp(name, "simclr", 6) == 0) {
         sslh_simclr_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_hidden = 12, d.head_out = 7;
         if (strcmp(name, "simclr_plain") == 0)
             d.no_head_norm = 1, d.head_layers = 2, d.temperature = 0.2f, d.decoupled = 1;
@@ -275,14 +277,14 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_ROTATION
     if (strcmp(name, "rotation") == 0) {
         sslh_rotation_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         return sslh_rotation(c, convnet(c, 6, 10), d);
     }
 #endif
 #if SSLH_WITH_JIGSAW
     if (strncmp(name, "jigsaw", 6) == 0) {
         sslh_jigsaw_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.permutations = 20, d.head_hidden = 11;
         if (strcmp(name, "jigsaw_4") == 0) d.grid = 2, d.permutations = 5, d.no_head_norm = 1, d.no_tile_norm = 1;
         return sslh_jigsaw(c, convnet(c, 6, 10), d);
@@ -291,7 +293,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_CONTEXT
     if (strncmp(name, "context", 7) == 0) {
         sslh_context_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_hidden = 11;
         if (strcmp(name, "context_one") == 0) d.one_order = 1, d.no_head_norm = 1, d.projection = 1;
         return sslh_context(c, convnet(c, 6, 10), d);
@@ -300,7 +302,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_INPAINTING
     if (strncmp(name, "inpainting", 10) == 0) {
         sslh_inpainting_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.decoder_width = 5;
         if (!name[10]) d.overlap = 1, d.channelwise = 2;
         else d.discriminator_width = 4, d.hole = 1, d.adversarial = 0.25f;
@@ -311,7 +313,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_COLORIZATION
     if (strncmp(name, "colorization", 12) == 0) {
         sslh_colorization_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_hidden = 7;
         if (ends_with(name, "_l")) d.reverse = 1, d.cell = 2, d.neighbours = 3, d.sigma = 8, d.tap = "block2";
         if (ends_with(name, "_both")) d.split_brain = 1, d.lambda = 1, d.cell = 2;
@@ -321,7 +323,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_VAE
     if (strncmp(name, "vae", 3) == 0) {
         sslh_vae_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.height = 5, d.width = 4, d.channels = 1, d.hidden = 9, d.latent = 3;
         if (strcmp(name, "vae_gaussian") == 0) d.gaussian = 1, d.activation_tanh = 1, d.beta = 2;
         return sslh_vae(c, d);
@@ -330,7 +332,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_MOCO
     if (strncmp(name, "moco", 4) == 0) {
         sslh_moco_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_hidden = 12, d.head_out = 7, d.key_momentum = 0.75f;
         d.version = name[4] ? name[5] - '0' : 2;
         d.symmetric = d.version == 1;
@@ -341,7 +343,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_BYOL
     if (strncmp(name, "byol", 4) == 0) {
         sslh_byol_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_hidden = 12, d.head_out = 7, d.target_momentum = 0.75f, d.no_stop_gradient = name[4] != 0;
         return sslh_byol(c, convnet(c, 6, 10), d);
     }
@@ -349,7 +351,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_SIMSIAM
     if (strncmp(name, "simsiam", 7) == 0) {
         sslh_simsiam_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_out = 12, d.predictor_hidden = 5;
         d.no_last_norm = strcmp(name, "simsiam_plain") == 0;
         if (strcmp(name, "simsiam_3") == 0) d.head_layers = 3, d.no_stop_gradient = 1;
@@ -359,7 +361,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_BARLOW
     if (strcmp(name, "barlow") == 0) {
         sslh_barlow_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_out = 12, d.lambda = 0.1f;
         return sslh_barlow(c, convnet(c, 6, 10), d);
     }
@@ -367,7 +369,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_VICREG
     if (strncmp(name, "vicreg", 6) == 0) {
         sslh_vicreg_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.head_out = 12;
         if (name[6]) d.head_layers = 2, d.invariance = 2, d.variance = 3, d.covariance = 4;
         return sslh_vicreg(c, convnet(c, 6, 10), d);
@@ -376,7 +378,7 @@ static sslh_method make_method(sslh_ctx *c, const char *name) {
 #if SSLH_WITH_MAE
     if (strncmp(name, "mae", 3) == 0) {
         sslh_mae_desc d;
-        memset(&d, 0, sizeof d);
+        memset(&d, 0, sizeof d), d.settings = settings_of(name);
         d.decoder_width = 8, d.decoder_depth = 1, d.decoder_heads = 2, d.raw_pixels = strcmp(name, "mae_pixels") == 0;
         return sslh_mae(c, vit(c, 0), d);
     }
@@ -2437,7 +2439,9 @@ static void text_is_a_descriptor(void) {
             snprintf(name, sizeof name, "%.*s", (int)n, cases[k].name);
             while (m->name && strcmp(m->name, name) != 0) m++;
             if (m->name) {
-                a = way ? sslh_method_make(c, name, encoder_for(c, cases[k].name), data, cases[k].settings)
+                char settings[300];
+                snprintf(settings, sizeof settings, "settings=%s %s", settings_of(name), cases[k].settings);
+                a = way ? sslh_method_make(c, name, encoder_for(c, cases[k].name), data, settings)
                         : make_method(c, cases[k].name);
                 sslh_method_print(&a, text[way], sizeof text[way]);
                 sslh_train(c, a, data, two_steps());
@@ -2463,7 +2467,7 @@ static void text_training(void) {
           "SGD");
     CHECK(m.defaults.lr == 0.3f && !m.lr_scales && m.defaults.batch == 64 && m.defaults.epochs == 7,
           "rate, batch, epochs");
-    m = sslh_method_make(c, "simclr", convnet(c, 4, 4), data, "lr=2 lr_scales=1 warmup=0");
+    m = sslh_method_make(c, "simclr", convnet(c, 4, 4), data, "settings=paper lr=2 lr_scales=1 warmup=0");
     CHECK(m.defaults.optimizer.kind == SSLH_LARS && m.defaults.optimizer.weight_decay == 1e-4f && m.lr_scales &&
               m.defaults.warmup == 0,
           "LARS");
@@ -2493,7 +2497,7 @@ static void text_errors(void) {
     CHECK_ERROR(c, "the name is NULL");
     refused(c, "simclr", "heat=1",
             "sslh_method_make: simclr has no field \"heat\"; it has temperature, head_layers, head_hidden, head_out, "
-            "no_head_norm, decoupled, views; of its training epochs, batch, lr");
+            "no_head_norm, decoupled, views, settings; of its training epochs, batch, lr");
     refused(c, "simclr", "head_layers=9",
             "sslh_method_make: simclr: head_layers=9 is not allowed: it must be a whole number from 1 to 7");
     refused(c, "simclr", "head_layers=2.5", "head_layers=2.5 is not allowed: it must be a whole number from 1 to 7");

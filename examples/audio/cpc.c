@@ -86,8 +86,7 @@ int main(int argc, char **argv) {
     d.steps = 6; /* 60 ms: the clips are short */
     method = sslh_cpc(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
-    t.batch = o.batch ? o.batch : 16;
-    t.lr = 1e-3f; /* the paper's 2e-4 is for runs of days */
+    t.batch = o.batch;
     sslh_train(c, method, windows, t);
     stop_on_error(c);
     row(c, "CPC", encoder, p, set);

@@ -47,8 +47,6 @@ int main(int argc, char **argv) {
     method = sslh_barlow(c, encoder, b);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.lr = 1e-3f; /* short run: LARS, the default, is made for hundreds of epochs */
-    t.optimizer.kind = SSLH_ADAM;
     method_said(&method, &t, train, test);
     method.prepare(&method, train); /* so that the untrained encoder sees normalised images, too */
     seen[0] = correlations(c, &method, test);

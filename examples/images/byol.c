@@ -14,7 +14,7 @@ static int each(const sslh_train_info *t, void *user) {
 
 int main(int argc, char **argv) {
     options o = options_parse(&argc, argv, "BYOL (Grill et al. 2020) with a small conv net.",
-                              "  --momentum M   of the target at the start (default 0.95, for short runs)\n"
+                              "  --momentum M   of the target at the start (default 0.95)\n"
                               "  --collapse     without the stop-gradient\n");
     sslh_ctx *c = options_create(&o);
     sslh_data train, test;
@@ -26,7 +26,6 @@ int main(int argc, char **argv) {
     char path[1024];
     const char *v;
     int i;
-    b.target_momentum = 0.95f;
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--momentum")) != NULL) b.target_momentum = sslh_or_off((float)atof(v));
         else if (!strcmp(argv[i], "--collapse")) b.no_stop_gradient = 1;
@@ -42,9 +41,6 @@ int main(int argc, char **argv) {
     method = sslh_byol(c, encoder, b);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.lr = 0.1f; /* short run: LARS, the default, is made for hundreds of epochs */
-    t.optimizer.kind = SSLH_SGD;
-    t.optimizer.weight_decay = 1e-4f;
     t.callback = each;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);

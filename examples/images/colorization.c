@@ -99,7 +99,6 @@ int main(int argc, char **argv) {
     int way, block, i;
     const char *v, *paint = NULL;
     if (!o.data) o.data = "examples/data/colour";
-    t.lr = 3e-3f;
     d.head_hidden = 64;
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--lr")) != NULL) t.lr = (float)atof(v);

@@ -137,7 +137,6 @@ int main(int argc, char **argv) {
     double right;
     int block, i;
     const char *v;
-    t.lr = 0.1f; /* for a batch of 128 */
     for (i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--projection")) d.projection = 1;
         else if (!strcmp(argv[i], "--keep-colour")) d.keep_colour = 1;
@@ -152,7 +151,7 @@ int main(int argc, char **argv) {
     encoder[0] = sslh_convnet(c, e);
     encoder[1] = sslh_clone(encoder[0]);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
-    t.batch = o.batch ? o.batch : 128;
+    t.batch = o.batch;
     method = sslh_context(c, encoder[1], d);
     sslh_train(c, method, train, t);
     right = 100 * placed(c, &method, test);

@@ -117,7 +117,7 @@ int main(int argc, char **argv) {
     encoder = sslh_convnet(c, e);
     untrained = sslh_clone(encoder);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
-    t.batch = o.batch ? o.batch : 32;
+    t.batch = o.batch;
     method = sslh_cpc2(c, encoder, d);
     sslh_train(c, method, train, t);
     stop_on_error(c);

@@ -55,7 +55,6 @@ int main(int argc, char **argv) {
     double right[2];
     int block, way, i;
     const char *v;
-    t.lr = 0.1f; /* the default is made for hundreds of epochs */
     for (i = 1; i < argc; i++) {
         if ((v = option_value(argc, argv, &i, "--grid")) != NULL) j.grid = (int)option_number("--grid", v);
         else if ((v = option_value(argc, argv, &i, "--permutations")) != NULL)
@@ -70,7 +69,7 @@ int main(int argc, char **argv) {
     e.channels = train.channels;
     encoder[0] = sslh_convnet(c, e);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 10;
-    t.batch = o.batch ? o.batch : 128;
+    t.batch = o.batch;
     for (way = 0; way < 2; way++) {
         sslh_method method;
         encoder[1 + way] = sslh_clone(encoder[0]);

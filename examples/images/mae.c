@@ -60,8 +60,7 @@ int main(int argc, char **argv) {
     untrained = sslh_clone(encoder);
     mae = sslh_mae(c, encoder, d);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 20;
-    t.batch = o.batch ? o.batch : 128;
-    if (t.lr == 0.0f) t.lr = 1e-3f;
+    t.batch = o.batch;
     sslh_train(c, mae, train, t);
     stop_on_error(c);
     sslh_set_preprocess(untrained, sslh_get_preprocess(encoder));

@@ -33,9 +33,6 @@ int main(int argc, char **argv) {
     method = sslh_moco(c, encoder, m);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     t.batch = o.batch;
-    t.lr = 0.1f; /* short run: more than the default */
-    t.optimizer.kind = SSLH_SGD;
-    t.optimizer.weight_decay = 1e-4f;
     method_said(&method, &t, train, test);
     sslh_train(c, method, train, t);
     stop_on_error(c);

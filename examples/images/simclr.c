@@ -63,15 +63,12 @@ int main(int argc, char **argv) {
     untrained = sslh_clone(encoder);
     recipe.crop_min = 0.3f; /* milder than the default 0.08: these images are small and what they show fills them */
     s.views = &recipe;
-    s.temperature = 0.2f;
     method = sslh_simclr(c, encoder, s);
     picture_views(c, train, recipe, out_path(&o, path, sizeof path, "views.png"), "What SimCLR sees");
 
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
     if (t.epochs > MAX_EPOCHS) t.epochs = MAX_EPOCHS;
     t.batch = o.batch;
-    t.optimizer.kind = SSLH_SGD; /* LARS, the default, is made for large batches and hundreds of epochs */
-    t.lr = 0.3f;
     t.losses = losses;
     t.columns = columns_told();
     method_takes(&method, &t);

@@ -49,8 +49,7 @@ int main(int argc, char **argv) {
     untrained = sslh_clone(encoder);
     method = sslh_simsiam(c, encoder, s);
     t.epochs = o.epochs ? o.epochs : o.smoke ? 1 : 30;
-    t.batch = o.batch ? o.batch : 256;
-    t.lr = 0.1f; /* short run: more than the default */
+    t.batch = o.batch;
     method_said(&method, &t, train, test);
     first_steps(c, untrained, train, t, 1, &with);
     first_steps(c, untrained, train, t, 0, &without);

@@ -28,6 +28,7 @@ static int settings(const char *name) {
         for (i = 0; i < m->settings_count; i++)
             printf("| `%s` | %s | %s |\n", m->settings[i].name, m->settings[i].standard, m->settings[i].range);
         printf("\nTraining: `%s`\n", m->training);
+        if (m->paper_training[0]) printf("\nWith `.settings = \"paper\"`: `%s`\n", m->paper_training);
         return 0;
     }
     fprintf(stderr, "methods_table: no method %s\n", name);
