@@ -26,7 +26,7 @@ says '--tap needs' --tap block1
 says 'leave --encoder out' --load "$out/x" --encoder vit
 
 # --dry-run: all is said, nothing is trained
-run --dry-run --method simclr --images 128 --batch 200 --checkpoint "$out/run.safetensors" || bad "dry run"
+run --dry-run --method simclr --settings paper --images 128 --batch 200 --checkpoint "$out/run.safetensors" || bad "dry run"
 for word in '^data .* to train, .* to test, of 28 x 28 x 1' '^encoder .*convnet, [0-9]* parameters' '^steps .*200 were asked for' \
     '^method .*optimizer=lars' '^estimated .* MB of memory' '^checkpoint'; do
     grep -q "$word" "$out/said.txt" || bad "a dry run does not say '$word'"

@@ -1,7 +1,7 @@
 /* One command line for every method: train, resume, probe, export features and weights, draw.
 
      pretrain --method simclr --encoder resnet18 --data cifar10 --epochs 50 --checkpoint run.safetensors --resume
-     pretrain --method simclr --set temperature=0.2,optimizer=sgd,lr=0.3 --probe
+     pretrain --method simclr --settings paper --set temperature=0.1 --epochs 200 --probe
      pretrain --load encoder.safetensors --data cifar10 --probe --knn --features features.npy
 
    It knows no method by name: names, fields and defaults come from sslh_methods, so a method that is added to ssl.h can
@@ -13,6 +13,7 @@
 static const char *const help =
     "  --method M     one of the methods below (default simclr); none: no training (the default with --load)\n"
     "  --set F=V,F=V  fields of the method and of its training; --help M lists those of method M\n"
+    "  --settings S   short, what learns in minutes on small images (the default), or paper, as the authors trained\n"
     "  --methods      the names of the methods, a line each\n"
     "  --encoder E    convnet, resnet18, resnet34, nin, vit, mlp (default: vit where the method needs patches, else\n"
     "                 convnet; a method that makes its own encoder takes none)\n"
@@ -73,6 +74,7 @@ static void answer(int argc, char **argv) {
                    m->authors, m->paper, m->venue, m->input, m->encoder);
             for (i = 0; i < 8 && m->numbers[i]; i++) printf("%s %s", i ? "," : "", m->numbers[i]);
             printf("\n\nfields for --set: name, default, what is allowed; then those of its training\n%s", text);
+            if (m->paper_training[0]) printf("\n--settings paper: %s\n", m->paper_training);
             exit(0);
         }
     }
@@ -229,6 +231,7 @@ static settings settings_parse(int argc, char **argv, const options *o) {
         else if ((v = option_value(argc, argv, &i, "--tap")) != NULL) s.tap = v;
         else if ((v = option_value(argc, argv, &i, "--lr")) != NULL) lr = v;
         else if ((v = option_value(argc, argv, &i, "--set")) != NULL) set_more(&s, "", v);
+        else if ((v = option_value(argc, argv, &i, "--settings")) != NULL) set_more(&s, "settings=", v);
         else if ((v = option_value(argc, argv, &i, "--init")) != NULL) s.init = v;
         else if ((v = option_value(argc, argv, &i, "--knn-every")) != NULL)
             s.knn_every = (int)option_number("--knn-every", v);
