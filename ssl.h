@@ -2497,8 +2497,9 @@ SSLH_API sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc de
 #if SSLH_WITH_BYOL
 /* BYOL (Grill et al.: "Bootstrap your own latent: a new approach to self-supervised learning", NeurIPS 2020). */
 typedef struct sslh_byol_desc {
-    float target_momentum;    /* m_0 of the target network, at least 0, below 1; default 0.95 (the paper has
-                                 0.99 for 300 epochs, 0.996 for 1000, 0.97 for 40); it rises to 1 by half a cosine; SSLH_OFF: 0 */
+    float target_momentum;    /* m_0 of the target network, at least 0, below 1; default 0.95 (the paper has 0.99 for
+                                 300 epochs, 0.996 for 1000, 0.97 for 40); it rises to 1 by half a cosine; SSLH_OFF:
+                                 0 */
     int   head_hidden;        /* width of the hidden layer of projector and predictor, 1 to 1048576; default auto (0):
                                  twice that of the features, as the paper's 4096 of 2048 */
     int   head_out;           /* width of projections and predictions, 1 to 1048576; default 256 */
