@@ -4881,8 +4881,8 @@ SSLH_I_FN sslh_method sslh_i_rotation_make(sslh_ctx *c, sslh_net *encoder, sslh_
    more: the 504 maps (a z + b) / (c z + d) of the projective line over 8 elements, whose 9 points are the tiles; with
    z^2 as a further map they are 1512, and any two differ in 6. The mean is as large, 8.08 of 9 for 100. The seed says
    which tile is which point.
-   Defaults: the paper's and its code's, with the head and the shift for small images, and batch norm in the head. A
-   uniform guess has the loss ln P.
+   Defaults: the paper's and its code's, with the head and the shift for small images, batch norm in the head and ten
+   times the rate. A uniform guess has the loss ln P.
    Traps, all shortcuts: lines that go on from tile to tile (hence the gaps: a tile must be smaller than its cell); the
    mean and contrast of neighbouring tiles (hence (2), try .no_tile_norm); colours that a lens shifts more at the border
    than in the middle (hence grey puzzles and shifted channels); few permutations an image, so that its tiles' places
@@ -5220,10 +5220,10 @@ SSLH_I_FN sslh_method sslh_i_jigsaw_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        L = mean over images and the 8 neighbours i of x_4 of -log F_y( x_4, x_i ), y = 0 .. 7 the side,
            and of -log F_(7-y)( x_i, x_4 ), the same pair in the other order                                  (4)
 
-   Defaults: the released code for (2), with noise of half a grey level; OpenMMLab's for the training, because the
-   authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three patches of a
-   quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the loss
-   ln 8 = 2.079.
+   Defaults: the released code for (2), with noise of half a grey level; for "paper" the training is OpenMMLab's,
+   because the authors' rate of 1e-5 is for more than a million steps; gap and jitter for small images, which three
+   patches of a quarter of the side then fill. The nine features serve all 16 pairs of an image. A uniform guess has the
+   loss ln 8 = 2.079.
    Traps, all shortcuts: lines that go on from patch to patch (hence gap and jitter); lenses, which shift green against
    magenta the more the farther from the middle of the image, so that colour tells the place (hence one channel, or with
    .projection x (1 - a a' / a'a), a = (-1,2,-1)); how coarse the pixels are (hence .pixelate); centred things, digits
@@ -6703,9 +6703,10 @@ SSLH_I_FN sslh_method sslh_i_vae_make(sslh_ctx *c, sslh_net *encoder, sslh_data 
 
    Features for later use are h: the head g drops what the views do not share (colour, say), and after the training g
    itself is dropped.
-   Defaults: the released code with its CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and
-   t = 0.1), made for hundreds of epochs. The head has batch norm after each layer, after the last one without shift.
-   Pixels stay in [0,1]. ln(2N-1) is the loss when all embeddings are equal. With .decoupled (3) sums without j too.
+   Defaults: the released code's head; SGD and t = 0.2, which learn more in minutes than LARS and 0.5. "paper": its
+   CIFAR-10 settings (for ImageNet it has a rate of 0.3, a decay of 1e-6 and t = 0.1), made for hundreds of epochs. The
+   head has batch norm after each layer, after the last one without shift. Pixels stay in [0,1]. ln(2N-1) is the loss
+   when all embeddings are equal. With .decoupled (3) sums without j too.
    Traps: the sum in (3) has 2N-1 terms, not 2N; accumulating gradients over batches does not add negatives; without
    colour jitter the histogram of colours solves the task; images of one class in a batch are false negatives. */
 
@@ -7115,9 +7116,9 @@ SSLH_I_FN sslh_method sslh_i_moco_make(sslh_ctx *c, sslh_net *encoder, sslh_data
        L = mean over k and t of -log( e^f_k(z_t+k, c_t) / sum over z in Z of e^f_k(z, c_t) )          (3)
        Z = z_t+k and J negatives: places drawn from the batch                                         (4)
 
-   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %), Adam with 2e-4, 8 windows of 20480 samples. The J
-   negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix product; a
-   prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
+   Defaults: K = 12 (phones of LibriSpeech: 64.6 %; K = 2: 28.5 %), in the paper Adam with 2e-4 on 8 windows of 20480
+   samples. The J negatives are drawn once for a batch and serve all its predictions, so that all scores are one matrix
+   product; a prediction whose own positive was drawn leaves it out. Untrained the loss is about log(J + 1).
    Traps: batch norm lets places talk to one another, the loss falls and the features do not improve (hence layer norm
    in sslh_conv_gru); beside random biases in the first layer quiet sound is not heard, and the loss stays at log(J + 1)
    for thousands of steps (hence biases of 0 there); where negatives come from decides what is learnt: with all from the
@@ -7554,10 +7555,10 @@ SSLH_I_FN sslh_method sslh_i_cpc2_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    (its number) tells learning from collapse. What keeps BYOL from collapsing is not in (3) but in what moves: the
    predictor alone chases the target, and the target follows slowly. With .no_stop_gradient both sides of (3) walk
    towards each other: the loss is 0 and the spread 0 within a few hundred steps.
-   Defaults: those of the paper for 300 epochs; its heads are 4096 wide for features of 2048, ours twice as wide as the
-   features (512 for the 256 of sslh_convnet), projections 256. Each view passes by itself, so that batch norm sees one
-   view at a time; the target network normalises by its own batches, too, and running statistics are not averaged.
-   Random directions cost about 4.
+   Defaults: SGD and a quick target for minutes; "paper" is for 300 epochs. Its heads are 4096 wide for features of
+   2048, ours twice as wide as the features (512 for the 256 of sslh_convnet), projections 256. Each view passes by
+   itself, so that batch norm sees one view at a time; the target network normalises by its own batches, too, and
+   running statistics are not averaged. Random directions cost about 4.
    Traps: without batch norm in the heads, or with a rate that is too high (0.2 with Adam), it can collapse. Short runs
    want a target that follows sooner: 0.97 for 40 epochs in the paper, and less for a few. */
 
@@ -7670,11 +7671,11 @@ SSLH_I_FN sslh_method sslh_i_byol_make(sslh_ctx *c, sslh_net *encoder, sslh_data
    every batch to mean 0, so that its rows cannot all point the same way: the features come to one point or one line
    (sslh_feature_std, sslh_effective_rank), the loss wanders between -0.6 and -0.9 and can jump to 0, the cosine of rows
    that are exactly 0. Random directions cost 0.
-   Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD, 800 epochs); 2048 wide
-   for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the 256 of sslh_convnet.
-   Batch norm stands behind every layer of the projector, behind the last one without scale and shift, and in the
-   predictor behind the hidden layer only. Its rate does not fall with the schedule, so that it keeps up with the
-   projections: it is parameter group 1 (.constant_lr).
+   Defaults: the authors' CIFAR-10 recipe (a projector of two layers, views without blur, SGD; "paper" for its 800
+   epochs); 2048 wide for the 512 features of a ResNet-18, so ours is four times as wide as the features, 1024 for the
+   256 of sslh_convnet. Batch norm stands behind every layer of the projector, behind the last one without scale and
+   shift, and in the predictor behind the hidden layer only. Its rate does not fall with the schedule, so that it keeps
+   up with the projections: it is parameter group 1 (.constant_lr).
    Traps: a predictor with batch norm behind its output does not train; a loss near -1 in the first epoch is a
    collapse. */
 
@@ -7948,11 +7949,11 @@ SSLH_I_FN sslh_method sslh_i_vicreg_make(sslh_ctx *c, sslh_net *encoder, sslh_da
        t_i = (x_i - mean(x_i)) / sqrt(var(x_i) + 1e-6)   each patch by its own mean and variance      (5)
        L = mean over hidden patches i and their values of (y_i - t_i)^2                               (6)
 
-   Defaults: the paper's, made for hundreds of epochs, with a decoder for small images (the paper's has 8 blocks of
-   width 512 with 16 heads). Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of
-   sslh_vit. A decoder that always gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased
-   one, and less where patches are flat; so the second number divides by what there is to explain: 1 - L / (variance of
-   the hidden t_i). It is 0 for that decoder on any images, and 0 where nothing varies.
+   Defaults: the paper's with a decoder for small images (the paper's has 8 blocks of width 512 with 16 heads).
+   Positions are fixed sine-cosine ones in the decoder, and in the encoder by a flag of sslh_vit. A decoder that always
+   gives 0 has the loss (n-1)/n, n = p p C, because the variance in (5) is the unbiased one, and less where patches are
+   flat; so the second number divides by what there is to explain: 1 - L / (variance of the hidden t_i). It is 0 for
+   that decoder on any images, and 0 where nothing varies.
    Traps: forgetting to put tokens back in their places; a loss on visible patches; a patch of 16 on a 32-pixel image;
    pictures need the mean and deviation of (5) back; a linear probe shows little of what fine-tuning shows. */
 
