@@ -17803,7 +17803,7 @@ SSLH_I_FN void sslh_i_xent_back_task(void *arg, int task, int worker) {
                 p->dt[r * K + j] = p->fresh_t ? e : p->dt[r * K + j] + e;
             }
         } else if (sslh_i_xent_skips(p, r)) {
-            if (p->fresh_x) memset(dx, 0, K * sizeof *dx);
+            if (dx && p->fresh_x) memset(dx, 0, K * sizeof *dx);
         } else sslh_i_xent_label_back(p, r, scale, dx);
     }
 }

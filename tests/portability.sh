@@ -286,6 +286,14 @@ for compiler in gcc clang tcc g++; do
 done
 printf '#include "macros.h"\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/macros_simd.c
 [ "$long" = 1 ] && bg "gcc, macros.h before the implementation, all instruction sets" gcc -std=c99 -fsyntax-only -I. $P/macros_simd.c
+# gcc's analyser within bounds that let it come to an end. It does not follow arrays that a loop of a fixed length fills, and
+# takes their elements for uninitialised (valgrind is asked about these); everything else that it says is an error.
+printf '#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n' > $P/analyzed.c
+if [ "$long" = 1 ] && compiles gcc -fanalyzer; then
+    bg "gcc -fanalyzer" gcc -std=c99 -O1 -fanalyzer -Werror -Wno-analyzer-use-of-uninitialized-value -DSSLH_WITH_SIMD=0 -I. \
+        --param analyzer-bb-explosion-factor=1 --param analyzer-max-enodes-per-program-point=2 \
+        --param analyzer-max-recursion-depth=0 -c $P/analyzed.c -o $P/analyzed.o
+fi
 printf '#define N 7\n#define T(x) ((x) + N)\n#define SSLH_IMPLEMENTATION\n#include "ssl.h"\n#ifdef C\n#error C\n#endif\ntypedef char back[T(1) == 8 ? 1 : -1];\n' > $P/back.c
 bg "macros of single letters are put back" "$CC" -std=c99 -fsyntax-only -DSSLH_WITH_SIMD=0 -I. $P/back.c
 collect

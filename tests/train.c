@@ -483,7 +483,7 @@ static void resume_refused(void) {
 #if SSLH_WITH_SIMCLR
     static const char plain[] = "head_hidden=8,head_out=6";
     static const char *const texts[][2] = {
-        {"head_hidden=8,head_out=6,temperature=0.05", "was written with temperature=0.5, this run has 0.05"},
+        {"head_hidden=8,head_out=6,temperature=0.05", "was written with temperature=0.2, this run has 0.05"},
         {"head_hidden=8,head_out=6,decoupled=1", "was written with decoupled=0, this run has 1"},
         {"head_hidden=8,head_out=6,views=moco", "was written with views=simclr, this run has crop: 0.2 to 1 of the area"},
         {"head_hidden=8,head_out=7", "was written with head_out=6, this run has 7"},
@@ -491,7 +491,7 @@ static void resume_refused(void) {
     static const char *const fields[] = {
         "was written with batch=12, this run has 16", "was written with lr=0.02, this run has 0.5",
         "was written with schedule=cosine, this run has constant", "was written with warmup=0.2, this run has 1",
-        "was written with accumulate=1, this run has 2", "was written with weight_decay=0.0001, this run has 0.5",
+        "was written with accumulate=1, this run has 2", "was written with weight_decay=0, this run has 0.5",
         "was written with epochs=2, this run has 1: they may only become more",
         "stands at step 8, but this run ends with step 7", "was written with samples=48, this run has 40",
         "was written with values=", "was written with another optimiser", "was written with group_lr=1:1:1:",
