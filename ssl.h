@@ -1572,12 +1572,13 @@ typedef struct sslh_load_desc {
     size_t report_size;       /* bytes that .report has room for */
 } sslh_load_desc;
 /* Writes a safetensors file (manual, 18): parameters and states with PyTorch's names and axis order, a CRC-32 of the
-   whole file, the architecture and the preprocessing as metadata. It is written aside and renamed. A parameter of three
-   or more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory, (O,I,Kh,Kw) in the file. */
+   whole file, the architecture and the preprocessing (that of nets inside too) as metadata. It is written aside and
+   renamed. A parameter of three or more sizes whose name ends with "weight" is a convolution: (O,Kh,Kw,I) in memory,
+   (O,I,Kh,Kw) in the file. */
 SSLH_API void sslh_save_net(sslh_net *net, const char *path);
 /* Into an existing net, all or nothing: on an error nothing has changed. F32, F16, BF16, F64 and integers are
-   converted. Files of other programs are read too; one of ours (it has metadata that begin with "sslh.") must have the
-   right CRC-32. Returns the number of tensors read. */
+   converted. Preprocessing that the file does not tell stays. Files of other programs are read too; one of ours (it has
+   metadata that begin with "sslh.") must have the right CRC-32. Returns the number of tensors read. */
 SSLH_API int sslh_load_weights(sslh_net *net, const char *path, sslh_load_desc desc);
 /* Builds the architecture that the file names, one of those above or the encoder of sslh_vae, then reads it; the net is
    in evaluation mode. An inert net after an error. */
@@ -5176,7 +5177,6 @@ SSLH_DEF sslh_method sslh_jigsaw(sslh_ctx *c, sslh_net *encoder, sslh_jigsaw_des
     memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
-    s.d.views = NULL;
     memset(&head, 0, sizeof head);
     head.in = s.tiles * sslh_i_tap_width(c, "sslh_jigsaw", encoder, d.tap);
     head.widths[0] = d.head_hidden;
@@ -5407,7 +5407,6 @@ SSLH_DEF sslh_method sslh_context(sslh_ctx *c, sslh_net *encoder, sslh_context_d
     memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
-    s.d.views = NULL;
     memset(&head, 0, sizeof head);
     head.in = 2 * sslh_i_tap_width(c, "sslh_context", encoder, d.tap);
     head.widths[0] = d.head_hidden;
@@ -6370,7 +6369,6 @@ SSLH_DEF sslh_method sslh_colorization(sslh_ctx *c, sslh_net *encoder, sslh_colo
         memset(s->views.std, 0, sizeof s->views.std);
         s->ways = d.split_brain ? 2 : 1;
         s->d = d;
-        s->d.views = NULL;
         if (d.split_brain) encoder = sslh_i_split_brain(c, encoder);
     }
     m = sslh_i_method_begin(c, "colorization", encoder, s, s ? sizeof *s : 0);
@@ -7512,7 +7510,6 @@ SSLH_DEF sslh_method sslh_cpc2(sslh_ctx *c, sslh_net *encoder, sslh_cpc2_desc d)
     memset(s.views.mean, 0, sizeof s.views.mean); /* normalising is the method's affair, and comes last */
     memset(s.views.std, 0, sizeof s.views.std);
     s.d = d;
-    s.d.views = s.d.patch_views = NULL;
     head.last_no_bias = 1;
     s.target = sslh_mlp(c, head); /* V */
     for (i = 0; i < d.directions && !SSLH_I_BAD(c); i++) s.direction[i] = sslh_i_cpc2_context_new(c, &d, head.in);
@@ -35825,7 +35822,6 @@ SSLH_I_FN void sslh_i_preprocess_text(const sslh_preprocess *p, char *out, size_
 SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     double mean[4] = {0, 0, 0, 0}, std[4] = {0, 0, 0, 0};
     int i;
-    if (!text) return;
     memset(p, 0, sizeof *p);
     p->height = sslh_i_text_int(text, "height");
     p->width = sslh_i_text_int(text, "width");
@@ -35841,15 +35837,52 @@ SSLH_I_FN void sslh_i_preprocess_read(sslh_preprocess *p, const char *text) {
     }
 }
 
+/* Nothing is known of it, as in a container of a method: a file of it says nothing, and takes nothing from a net. */
+SSLH_I_FN int sslh_i_preprocess_none(const sslh_preprocess *p) {
+    const sslh_preprocess none = SSLH_I_ZERO;
+    return memcmp(p, &none, sizeof none) == 0;
+}
+
+/* The metadata in which a file keeps it for net number i of a tree: "sslh.preprocess" for the net that was saved,
+   "sslh.preprocess.encoder" for one inside. prefix: of its names in the file. */
+SSLH_I_FN void sslh_i_preprocess_key(const sslh_i_tree *t, int i, const char *prefix, char *out, size_t size) {
+    char name[272];
+    size_t used = 0;
+    memset(name, 0, sizeof name);
+    sslh_i_full_name(t, i, "", name, sizeof name);
+    sslh_i_append(out, size, &used, "sslh.preprocess.%.200s%s", prefix, name);
+    used = strlen(out);
+    if (out[used - 1] == '.') out[used - 1] = 0;
+}
+
+/* From a file into a net and those inside; what the file does not tell stays. */
+SSLH_I_FN void sslh_i_preprocess_load(const sslh_i_st *s, sslh_net *net, const char *prefix) {
+    sslh_i_tree t;
+    sslh_preprocess p;
+    char key[512];
+    int i;
+    sslh_i_tree_of(&t, net);
+    for (i = 0; i < t.n; i++) {
+        const char *text;
+        sslh_i_preprocess_key(&t, i, prefix, key, sizeof key);
+        text = sslh_i_st_meta_of(s, key);
+        if (text) sslh_i_preprocess_read(&p, text);
+        if (text && !sslh_i_preprocess_none(&p)) t.net[i]->preprocess = p;
+    }
+}
+
 /* --- nets -------------------------------------------------------------------------------------------------------- */
+
+/* Metadata of a net and of those inside. */
+typedef struct sslh_i_preprocess_line { char key[512], value[256]; } sslh_i_preprocess_line;
 
 SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
     sslh_ctx *c = sslh_net_ctx(net);
     sslh_i_st_list l;
-    sslh_i_st_meta meta[2];
+    sslh_i_st_meta meta[1 + SSLH_I_MAX_NETS];
     sslh_i_tree t;
-    char preprocess[256];
-    int n = 0;
+    sslh_i_preprocess_line *line;
+    int n = 0, i;
     if (sslh_i_net_bad(net) || !sslh_i_tree_ready(&t, net) || !sslh_i_st_list_new(c, &l, sslh_count_tensors(net)))
         return;
     sslh_i_st_add_net(&l, net, "");
@@ -35857,10 +35890,16 @@ SSLH_DEF void sslh_save_net(sslh_net *net, const char *path) {
         meta[n].key = "sslh.arch";
         meta[n++].value = net->arch;
     }
-    sslh_i_preprocess_text(&net->preprocess, preprocess, sizeof preprocess);
-    meta[n].key = "sslh.preprocess";
-    meta[n++].value = preprocess;
-    sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
+    line = (sslh_i_preprocess_line *)sslh_i_alloc(c, (size_t)t.n * sizeof *line);
+    for (i = 0; line && i < t.n; i++) {
+        if (sslh_i_preprocess_none(&t.net[i]->preprocess)) continue;
+        sslh_i_preprocess_key(&t, i, "", line[i].key, sizeof line[i].key);
+        sslh_i_preprocess_text(&t.net[i]->preprocess, line[i].value, sizeof line[i].value);
+        meta[n].key = line[i].key;
+        meta[n++].value = line[i].value;
+    }
+    if (line) sslh_i_st_write(c, "sslh_save_net", path, &l, meta, n);
+    sslh_i_free(c, line);
     sslh_i_free(c, l.item);
 }
 
@@ -35874,7 +35913,7 @@ SSLH_I_FN int sslh_i_st_fill(const sslh_i_st *s, sslh_net *net, sslh_load_desc d
     read = sslh_i_st_match(s, &l, d, &missing);
     if (!SSLH_I_BAD(c) && sslh_i_st_seal(net, missing > 0)) { /* no draws that the file overwrites */
         sslh_i_st_copy(s, &l);
-        sslh_i_preprocess_read(&net->preprocess, sslh_i_st_meta_of(s, "sslh.preprocess"));
+        sslh_i_preprocess_load(s, net, d.strip_prefix ? d.strip_prefix : "");
     }
     sslh_i_free(c, l.item);
     return SSLH_I_BAD(c) ? 0 : read;

@@ -24,7 +24,7 @@ $1 != "row" { next }
         field("settings") " " field("epochs")
     if (!(key in known)) {
         known[key] = ++rows; order[rows] = key
-        name[key] = field("method"); settings[key] = field("settings"); epochs[key] = field("epochs"); images[key] = field("images")
+        name[key] = field("method"); settings[key] = field("settings"); images[key] = field("images")
         set = field("data") ", " field("train") " training and " field("test") " test images"
         if (index("; " all ";", "; " set ";") == 0) all = all (all == "" ? "" : "; ") set
     }
@@ -33,21 +33,24 @@ $1 != "row" { next }
     add(key, "block_linear", field("block_linear")); add(key, "block_knn", field("block_knn"))
     add(key, "std", field("std")); add(key, "rank", field("rank"))
     add(key, "images_s", field("images_s"))
-    if (field("block") != "" && index(" " blocks[key] ",", " " field("block") ",") == 0)
-        blocks[key] = blocks[key] (blocks[key] == "" ? "" : ", ") field("block")
+    if (field("block") != "") {
+        cells = field("grid") > 1 ? field("grid") " x " field("grid") : ""
+        block = field("block") (cells == "" ? "" : " (" cells ")")
+        if (index(", " blocks[key] ",", ", " block ",") == 0) blocks[key] = blocks[key] (blocks[key] == "" ? "" : ", ") block
+    }
     split(field("second"), second, ":"); kind[key] = second[1]; add(key, "second", second[2])
     if (field("commit") != "" && index(" " commits ",", " " field("commit") ",") == 0)
         commits = commits (commits == "" ? "" : ", ") field("commit")
 }
 END {
     if (!rows) exit 1
-    print "| row | seeds | output: linear | output: neighbours | block | block: linear | block: neighbours | pretext, test images | std | rank | epochs | images/s | settings |"
+    print "| row | seeds | images, thousands | output: linear | output: neighbours | block (cells) | block: linear | block: neighbours | pretext, test images | std | rank | images/s | settings |"
     print "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     for (i = 1; i <= rows; i++) {
         k = order[i]
-        print "| " name[k] " | " seeds[k] " | " mean(k, "linear", 1) " | " mean(k, "knn", 1) " | " blocks[k] " | " mean(k, "block_linear", 1) \
+        print "| " name[k] " | " seeds[k] " | " (images[k] + 0 ? sprintf("%.0f", images[k] / 1000) : "") " | " mean(k, "linear", 1) " | " mean(k, "knn", 1) " | " blocks[k] " | " mean(k, "block_linear", 1) \
             " | " mean(k, "block_knn", 1) " | " with(mean(k, "second", 3), " " kind[k]) " | " mean(k, "std", 3) " | " mean(k, "rank", 0) " | " \
-            (epochs[k] + 0 ? epochs[k] : "") " | " mean(k, "images_s", 0) " | " (settings[k] == "-" ? "" : "`" settings[k] "`") " |"
+            mean(k, "images_s", 0) " | " (settings[k] == "-" ? "" : "`" settings[k] "`") " |"
     }
     print ""
     printf "%s. One row: `make results METHOD=moco SEED=1`%s.\n", all, commits == "" ? "" : "; noted at commit " commits

@@ -52,10 +52,11 @@ static const char *const small_settings[][2] = {
     {"barlow", "head_out=8"},
     {"vicreg", "head_out=8"},
 };
-/* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
-static int make_method(sslh_ctx *c, int which, sslh_method *m) {
+/* The method number which (0 ..) of the list, of those that an encoder and images are enough for, with more settings than
+   the small ones; 0 when there is none. */
+static int make_method_with(sslh_ctx *c, int which, const char *more, sslh_method *m) {
     const sslh_method_info *info;
-    const char *text = NULL;
+    char text[256] = "";
     sslh_net *encoder = NULL;
     sslh_data none;
     int i, n = 0;
@@ -74,11 +75,13 @@ static int make_method(sslh_ctx *c, int which, sslh_method *m) {
     } else if (strcmp(info->encoder, "own") != 0)
         encoder = convnet_kind(c, strcmp(info->encoder, "map") == 0, strcmp(info->encoder, "no_batch_norm") == 0);
     for (i = 0; i < (int)(sizeof small_settings / sizeof small_settings[0]); i++)
-        if (strcmp(small_settings[i][0], info->name) == 0) text = small_settings[i][1];
+        if (strcmp(small_settings[i][0], info->name) == 0) snprintf(text, sizeof text, "%s ", small_settings[i][1]);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "%s", more);
     memset(&none, 0, sizeof none);
     *m = sslh_method_make(c, info->name, encoder, none, text);
     return 1;
 }
+static int make_method(sslh_ctx *c, int which, sslh_method *m) { return make_method_with(c, which, "", m); }
 static sslh_tensor *listen(sslh_ctx *c, const sslh_batch *b, void *user) {
     (void)user;
     return sslh_batch_audio(c, *b);
@@ -567,6 +570,36 @@ static void resume_refused(void) {
 #endif
 }
 
+/* Views are part of a run, of every method that takes a recipe. */
+static void other_recipes_refused(void) {
+    const char *path = "build/recipes.safetensors";
+    int which, i, there = 1;
+    for (which = 0; there; which++) {
+        sslh_ctx *c = create(NULL, 1);
+        sslh_method m, other;
+        there = make_method(c, which, &m);
+        for (i = 0; there && i < m.info->settings_count; i++) {
+            sslh_optimizer_desc od;
+            sslh_optimizer *o[2];
+            char more[64], want[80];
+            if (m.info->settings[i].kind != SSLH_SETTING_RECIPE) continue;
+            memset(&od, 0, sizeof od);
+            snprintf(more, sizeof more, "%s=byol_1", m.info->settings[i].name);
+            snprintf(want, sizeof want, "was written with %s=", m.info->settings[i].name);
+            make_method_with(c, which, more, &other);
+            o[0] = sslh_optimizer_new(c, od), o[1] = sslh_optimizer_new(c, od);
+            sslh_optimizer_add(o[0], m.net), sslh_optimizer_add(o[1], other.net);
+            sslh_save_checkpoint(&m, o[0], 0, path);
+            CHECK_OK(c);
+            sslh_load_checkpoint(&other, o[1], path);
+            CHECK(sslh_error_code(c) == SSLH_E_FORMAT, "%s: %s", m.name, more);
+            CHECK_ERROR(c, want);
+        }
+        sslh_destroy(c);
+    }
+    remove(path);
+}
+
 /* --- the loop ------------------------------------------------------------------------------------------------------- */
 
 static int stop_callback(const sslh_train_info *t, void *user) {
@@ -1036,6 +1069,7 @@ TESTS_BEGIN
     TEST(resume)
     TEST(epochs_grow)
     TEST(resume_refused)
+    TEST(other_recipes_refused)
     TEST(trainer)
     TEST(memory_advice)
     TEST(phase_counts)

@@ -75,6 +75,48 @@ static void same_again(sslh_ctx *c, sslh_net *net, const char *what) {
     free(bytes);
 }
 
+/* The file of a method's container keeps what its encoder is to be given; it goes to the encoder alone, and to that of
+   another container. A file that tells nothing takes nothing away. */
+static void preprocessing_inside(void) {
+    sslh_ctx *c = context();
+    sslh_net *box[2], *inner[2], *alone = small_mlp(c);
+    sslh_load_desc d;
+    sslh_preprocess p, q, none;
+    int i;
+    memset(&d, 0, sizeof d), memset(&p, 0, sizeof p), memset(&none, 0, sizeof none);
+    for (i = 0; i < 2; i++) {
+        box[i] = sslh_method_new(c, "box", NULL, NULL, 0).net;
+        sslh_child(box[i], "encoder", inner[i] = small_mlp(c));
+        sslh_child(box[i], "head", small_mlp(c));
+    }
+    p.height = 32, p.width = 31, p.channels = 3, p.mean[1] = 0.25f, p.std[1] = 0.5f, p.colour = SSLH_COLOUR_LAB;
+    sslh_set_preprocess(inner[0], p);
+    sslh_save_net(box[0], "weights_a.tmp");
+    sslh_load_weights(box[1], "weights_a.tmp", d);
+    CHECK(memcmp(&inner[1]->preprocess, &p, sizeof p) == 0, "an encoder in another container");
+    CHECK(memcmp(&box[1]->preprocess, &none, sizeof none) == 0, "the container itself");
+    d.strip_prefix = "encoder.";
+    d.partial = 1;
+    sslh_load_weights(alone, "weights_a.tmp", d);
+    CHECK_OK(c);
+    CHECK(memcmp(&alone->preprocess, &p, sizeof p) == 0, "an encoder alone");
+    CHECK(sslh_hash(alone) == sslh_hash(inner[0]), "the values");
+    q = p;
+    q.height = 7;
+    sslh_set_preprocess(alone, q);
+    d.strip_prefix = "head.";
+    sslh_load_weights(alone, "weights_a.tmp", d);
+    CHECK(memcmp(&alone->preprocess, &q, sizeof q) == 0, "a head has none: what was there stays");
+    sslh_set_preprocess(inner[0], none);
+    sslh_save_net(box[0], "weights_a.tmp");
+    memset(&d, 0, sizeof d);
+    sslh_load_weights(box[1], "weights_a.tmp", d);
+    CHECK_OK(c);
+    CHECK(memcmp(&inner[1]->preprocess, &p, sizeof p) == 0, "a file that tells nothing");
+    sslh_destroy(c);
+    remove("weights_a.tmp");
+}
+
 static void round_trips(void) {
     sslh_ctx *c = context();
     sslh_convnet_desc conv;
@@ -1062,6 +1104,7 @@ static void embedding(void) {
 
 TESTS_BEGIN
     TEST(round_trips)
+    TEST(preprocessing_inside)
     TEST(reports)
     TEST(hostile_headers)
     TEST(damaged_files)

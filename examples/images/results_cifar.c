@@ -6,15 +6,18 @@
 
    The budget counts the images that pass through the encoder or a copy of it: both views of SimCLR, all four rotations,
    MoCo's keys as well as its queries. What is larger or smaller than an image of the data set counts by its area: nine
-   tiles of 8 x 8 pixels are 9 * 64 / 1024 = 0.56 images of 32 x 32. Nobody has to declare this: a forward pass of the
-   method is watched. A million are 10 epochs of SimCLR on 50,000 images.
+   tiles of 8 x 8 pixels are 9 * 64 / 1024 = 0.56 images of 32 x 32, the 49 overlapping patches of CPC v2 are 3.06.
+   What a method hides still counts: all patches of an image reach MAE's first layer, a quarter of them the others.
+   Nobody has to declare this: a forward pass of the method is watched, and a line says what it saw. A million are 10
+   epochs of SimCLR on 50,000 images.
 
    A row is a line of name=value, in front what says which run it is. A line that is there is not made again; a training
    that was killed goes on from its last checkpoint in the folder --out. Numbers are those of the last epoch:
 
-       linear, knn         of the encoder's output (maps and tokens averaged)
+       linear, knn         of the encoder's output (maps and tokens averaged; of an encoder of patches the mean over
+                           all patches of the image)
        block, grid         inner result whose map in grid x grid cells serves nearest neighbours best, among training
-                           images: a part asks, another part answers
+                           images: a part asks, another part answers (an encoder of patches is given whole images)
        block_linear, ..    the two of the test images there
        NAME=               the method's second number (top-1, accuracy ..) on test images, with running statistics
        std, rank           of the features of the test images: 1/sqrt(D) is healthy, 0 is collapse; 1 .. D
@@ -22,11 +25,16 @@
 #define SSLH_IMPLEMENTATION
 #include "../../ssl.h"
 #include "../common.h"
+#include <time.h>
 
 /* Settings other than the defaults, which suit a budget of minutes. epochs=.. stands in place of the budget: transformers, whose images cost
    ten times as much, get some minutes instead. size: images are enlarged to it, for training and for probes. */
 typedef struct entry { const char *name, *method, *settings; int size; } entry;
 static const entry entries[] = {
+    /* What is called untrained.. is a method's encoder with its first weights, given what the method gives it. */
+    {"untrained_grey", "colorization", "", 0}, /* lightness alone */
+    {"untrained_patches", "cpc2", "", 0},
+    {"untrained_vit", "mae", "", 0},
     {"rotation", "rotation", "", 0},
     {"jigsaw", "jigsaw", "", 0},
     {"untrained64", "untrained", "", 64}, /* what the two enlarged ones below are to be compared with */
@@ -34,10 +42,11 @@ static const entry entries[] = {
     {"context", "context", "projection=1", 0},
     {"context64", "context", "projection=1", 64},
     {"vae", "vae", "", 0},
-    {"simclr", "simclr", "views=moco", 0},
+    {"simclr", "simclr", "views=simclr:0.2", 0}, /* milder crops than the default: the images are small */
     {"moco", "moco", "", 0},
     {"moco3", "moco", "version=3,temperature=0.2", 0},
-    {"mae", "mae", "epochs=6", 0},
+    {"mae", "mae", "epochs=6", 0}, /* ten minutes on two cores */
+    {"colorization", "colorization", "head_hidden=64", 0}, /* the head of its example; the default costs more */
 };
 enum { ENTRIES = sizeof entries / sizeof *entries };
 
@@ -54,8 +63,13 @@ static void supervised_views(sslh_method *m, const sslh_batch *batch, sslh_view_
 static sslh_tensor *supervised_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     const supervised *s = (const supervised *)m->self;
     sslh_tensor *logits = sslh_forward(s->classifier, sslh_forward(m->encoder, sslh_view_get(v, "images")));
+    sslh_tensor *labels = sslh_view_get(v, "labels"), *guess = sslh_argmax(m->ctx, logits, 1); /* (N) both */
+    int i, right = 0;
     (void)phase;
-    return sslh_cross_entropy(m->ctx, logits, sslh_view_get(v, "labels"));
+    if (sslh_error(m->ctx)) return logits;
+    for (i = 0; i < guess->shape[0]; i++) right += guess->ints[i] == labels->ints[i];
+    m->numbers[0].value = (float)right / (float)guess->shape[0];
+    return sslh_cross_entropy(m->ctx, logits, labels);
 }
 
 static sslh_method supervised_new(sslh_ctx *c, sslh_net *encoder, sslh_data data) {
@@ -70,6 +84,7 @@ static sslh_method supervised_new(sslh_ctx *c, sslh_net *encoder, sslh_data data
     sslh_child(m.net, "classifier", s.classifier);
     m.views = supervised_views;
     m.loss = supervised_loss;
+    m.numbers[0].name = "accuracy";
     m.defaults.batch = 128;
     m.defaults.lr = 0.1f;
     m.defaults.optimizer.kind = SSLH_SGD;
@@ -82,8 +97,9 @@ static sslh_method supervised_new(sslh_ctx *c, sslh_net *encoder, sslh_data data
 
 /* --- what is trained --- */
 
-/* The method of a row with its encoder: the small conv net, 32, 64, 128, 256 channels with stride 2; for methods on
-   patches a small vision transformer; what the method makes itself. */
+/* The method of a row with its encoder: the small conv net, 32, 64, 128, 256 channels with stride 2, with a map as its
+   output or without batch norm where the method asks for that; a small vision transformer; what the method makes
+   itself. Colorization's is the same net too: of its three channels it is given L and zeros, also by the probes. */
 static sslh_method make(sslh_ctx *c, const entry *e, const char *settings, sslh_data train) {
     const sslh_method_info *info;
     sslh_net *encoder = NULL;
@@ -102,6 +118,8 @@ static sslh_method make(sslh_ctx *c, const entry *e, const char *settings, sslh_
     } else if (!info->name || strcmp(info->encoder, "own") != 0) {
         sslh_convnet_desc convnet = {0};
         convnet.channels = train.channels;
+        convnet.map_output = info->name && !strcmp(info->encoder, "map");
+        convnet.norm = info->name && !strcmp(info->encoder, "no_batch_norm"); /* of all channels of a sample */
         encoder = sslh_convnet(c, convnet);
     }
     if (!strcmp(e->method, "supervised")) return supervised_new(c, encoder, train);
@@ -200,25 +218,30 @@ typedef struct numbers {
     int grid;
 } numbers;
 
-/* Linear probe and nearest neighbours of one inner result. */
-static void probe(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data train, sslh_data test,
-                  double *linear, double *knn) {
+/* Features (count,D) of an inner result in grid x grid cells; tap NULL: of the output. */
+static sslh_tensor *features(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data data) {
+    sslh_feature_desc f = {0};
+    f.tap = tap;
+    f.pool_grid = grid;
+    return sslh_features(c, encoder, data, f);
+}
+
+/* Linear probe (NULL: none) and nearest neighbours by features of both sets, per cent. Both look at the same features:
+   with a transformer or large images these take as long as the fit. */
+static void probe(sslh_ctx *c, sslh_tensor *x, sslh_data known, sslh_tensor *y, sslh_data asked, double *linear,
+                  double *knn) {
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};
     sslh_knn_desc k = {{0}, 0, 0, 0, 0};
-    p.features.tap = k.features.tap = tap;
-    p.features.pool_grid = k.features.pool_grid = grid;
-    if (linear) *linear = 100 * (double)sslh_linear_probe(c, encoder, train, test, p);
-    *knn = 100 * (double)sslh_knn(c, encoder, train, test, k);
+    int classes = known.classes > asked.classes ? known.classes : asked.classes;
+    if (linear)
+        *linear = 100 * (double)sslh_linear_probe_features(c, x, known.labels, y, asked.labels, classes, p);
+    *knn = 100 * (double)sslh_knn_features(c, x, known.labels, y, asked.labels, classes, k);
 }
 
 /* Width of an inner result in grid x grid cells; 0: there is none of this name, or its map cannot be cut like this. */
 static int width_of(sslh_ctx *c, sslh_net *encoder, const char *tap, int grid, sslh_data data) {
     int64_t mark = sslh_mark(c);
-    sslh_feature_desc f = {0};
-    int width;
-    f.tap = tap;
-    f.pool_grid = grid;
-    width = sslh_features(c, encoder, sslh_data_range(data, 0, 1), f)->shape[1];
+    int width = features(c, encoder, tap, grid, sslh_data_range(data, 0, 1))->shape[1];
     if (sslh_error(c)) width = 0;
     if (sslh_error_code(c) == SSLH_E_SHAPE || sslh_error_code(c) == SSLH_E_USAGE) sslh_clear_error(c);
     sslh_rewind(c, mark);
@@ -243,10 +266,14 @@ static void best_block(sslh_ctx *c, sslh_net *encoder, sslh_data train, numbers 
     for (i = 1; i <= 16 && !sslh_error(c); i++) {
         char tap[16];
         int grid;
+        int64_t mark;
         snprintf(tap, sizeof tap, "%s%d", i <= 8 ? "block" : "layer", i <= 8 ? i : i - 8);
         grid = grid_of(c, encoder, tap, train);
         if (!grid) continue;
-        probe(c, encoder, tap, grid, known, asked, NULL, &knn);
+        mark = sslh_mark(c);
+        probe(c, features(c, encoder, tap, grid, known), known, features(c, encoder, tap, grid, asked), asked, NULL,
+              &knn);
+        sslh_rewind(c, mark);
         fprintf(stderr, "%s in %d x %d cells: nearest neighbours %.1f among training images\n", tap, grid, grid, knn);
         if (knn <= best) continue;
         best = knn;
@@ -280,18 +307,38 @@ static double second_number(sslh_ctx *c, sslh_method *m, sslh_data test) {
     return n > 0 ? sum / n : 0;
 }
 
-static numbers evaluate(sslh_ctx *c, sslh_net *encoder, sslh_data train, sslh_data test) {
+/* output: the encoder whose output is probed; whole: the one whose inner results are, NULL: it has none. */
+static numbers evaluate(sslh_ctx *c, sslh_net *output, sslh_net *whole, sslh_data train, sslh_data test) {
     numbers r;
-    sslh_feature_desc f = {0};
-    sslh_tensor *x;
+    sslh_tensor *y = features(c, output, NULL, 1, test); /* before the mark: the net's own memory is laid out now */
+    int64_t mark = sslh_mark(c);
     memset(&r, 0, sizeof r);
-    x = sslh_features(c, encoder, test, f);
-    r.std = (double)sslh_feature_std(x);
-    if (x->shape[1] <= 1024) r.rank = (double)sslh_effective_rank(c, x); /* raw pixels would take minutes */
-    probe(c, encoder, NULL, 1, train, test, &r.linear, &r.knn);
-    if (encoder) best_block(c, encoder, train, &r);
-    if (r.grid) probe(c, encoder, r.block, r.grid, train, test, &r.block_linear, &r.block_knn);
+    r.std = (double)sslh_feature_std(y);
+    if (y->shape[1] <= 1024) r.rank = (double)sslh_effective_rank(c, y); /* raw pixels would take minutes */
+    probe(c, features(c, output, NULL, 1, train), train, y, test, &r.linear, &r.knn);
+    sslh_rewind(c, mark);
+    if (whole) best_block(c, whole, train, &r);
+    if (r.grid) {
+        y = features(c, whole, r.block, r.grid, test);
+        probe(c, features(c, whole, r.block, r.grid, train), train, y, test, &r.block_linear, &r.block_knn);
+        sslh_rewind(c, mark);
+    }
     return r;
+}
+
+/* What is probed of a method: its encoder, of CPC v2 the mean over the patches that it was trained on. */
+static sslh_net *probed(const sslh_method *m) {
+#if SSLH_WITH_CPC2
+    if (!strcmp(m->name, "cpc2") && !sslh_error(m->ctx)) {
+        const sslh_cpc2_desc *d = (const sslh_cpc2_desc *)m->self; /* it begins with the method's settings */
+        sslh_patch_encoder_desc p = {0};
+        p.side = d->side;
+        p.patch = d->patch;
+        p.stride = d->stride;
+        return sslh_patch_encoder(m->ctx, m->encoder, p);
+    }
+#endif
+    return m->encoder;
 }
 
 /* --- rows --- */
@@ -339,13 +386,14 @@ static int train_row(sslh_ctx *c, const job *j, sslh_method m, sslh_data train, 
 static int make_row(const job *j, const entry *e) {
     char settings[1024], key[2048], checkpoint[1100], row[4096], *p;
     double per_sample = 0, speed = 0;
-    int epochs = 0, n, trained = strcmp(e->method, "raw") && strcmp(e->method, "untrained");
+    int epochs = 0, n, trained = strcmp(e->name, "raw") && strncmp(e->name, "untrained", strlen("untrained"));
     uint32_t hash = 2166136261u; /* FNV-1a: runs with other settings have other checkpoints */
     options o = j->o;
     sslh_data train, test;
     sslh_method m;
     sslh_ctx *c;
     numbers r;
+    time_t begin;
     FILE *f;
     if (!o.size) o.size = e->size;
     snprintf(settings, sizeof settings, "%s%s%s", e->settings, e->settings[0] && j->set ? "," : "",
@@ -353,6 +401,7 @@ static int make_row(const job *j, const entry *e) {
     for (p = settings; *p; p++) if (*p == ' ') *p = ',';
     c = options_create(&o);
     options_load(c, &o, &train, &test);
+    test = sslh_data_match_classes(test, train);
     snprintf(key, sizeof key, "row data=%s train=%d test=%d size=%d method=%s seed=%lu budget=%.0f settings=%s ",
              o.data, (int)train.count, (int)test.count, train.height, e->name, o.seed, trained ? j->budget : 0,
              settings[0] ? settings : "-");
@@ -364,8 +413,9 @@ static int make_row(const job *j, const entry *e) {
     for (p = key; *p; p++) hash = (hash ^ (unsigned char)*p) * 16777619u;
     snprintf(checkpoint, sizeof checkpoint, "%s/results-%s-%08lx.safetensors", o.out, e->name, (unsigned long)hash);
     fprintf(stderr, "%s\n", key);
+    begin = time(NULL);
     if (!strcmp(e->name, "raw")) {
-        r = evaluate(c, NULL, train, test);
+        r = evaluate(c, NULL, NULL, train, test);
     } else {
         m = make(c, e, settings, train);
         if (sslh_error(c)) return finish(c);
@@ -375,13 +425,17 @@ static int make_row(const job *j, const entry *e) {
                 fprintf(stderr, "%s: it is not known how many images a sample is\n", e->name);
                 return finish(c) | 1;
             }
+            fprintf(stderr, "%.4f images through the encoder for a sample\n", per_sample);
             epochs = train_row(c, j, m, train, per_sample, checkpoint, &speed);
-        }
+            fprintf(stderr, "%d epochs of training: %.0f s\n", epochs, difftime(time(NULL), begin));
+            begin = time(NULL);
+        } else if (m.prepare) m.prepare(&m, train);
         if (sslh_error(c)) return finish(c);
-        r = evaluate(c, m.encoder, train, test);
+        r = evaluate(c, probed(&m), m.encoder, train, test);
         if (trained && m.numbers[0].name) r.second = second_number(c, &m, test);
     }
     if (sslh_error(c)) return finish(c);
+    fprintf(stderr, "probes: %.0f s\n", difftime(time(NULL), begin));
     n = snprintf(row, sizeof row, "%sepochs=%d images=%.0f linear=%.2f knn=%.2f", key, epochs,
                  per_sample * epochs * (double)train.count, r.linear, r.knn);
     if (r.grid)
@@ -437,7 +491,7 @@ static int all_rows(const job *j) {
     code |= make_row(j, &e);
     for (i = 0; i < ENTRIES; i++) code |= make_row(j, &entries[i]);
     for (info = sslh_methods(NULL); info->name; info++) {
-        for (i = 0; i < ENTRIES && strcmp(entries[i].method, info->name) != 0; i++) {}
+        for (i = 0; i < ENTRIES && strcmp(entries[i].name, info->name) != 0; i++) {}
         e = entry_named(info->name);
         if (i == ENTRIES && info->make && strstr(info->input, "images")) code |= make_row(j, &e);
     }
