@@ -27,8 +27,9 @@
 #include "../common.h"
 #include <time.h>
 
-/* Settings other than the defaults, which suit a budget of minutes. epochs=.. stands in place of the budget: transformers, whose images cost
-   ten times as much, get some minutes instead. size: images are enlarged to it, for training and for probes. */
+/* Settings other than the defaults, which suit a budget of minutes. epochs=.. stands in place of the budget:
+   transformers, whose images cost ten times as much, get some minutes instead. size: images are enlarged to it, for
+   training and for probes. */
 typedef struct entry { const char *name, *method, *settings; int size; } entry;
 static const entry entries[] = {
     /* What is called untrained.. is a method's encoder with its first weights, given what the method gives it. */
