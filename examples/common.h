@@ -368,8 +368,8 @@ static SOME_EXAMPLES void probe_row(sslh_ctx *c, const char *name, sslh_net *enc
     fflush(stdout);
 }
 
-/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells; apart is the
-   room of a number that follows another. */
+/* Linear probe and nearest neighbours of n encoders (none: raw pixels), maps averaged in grid x grid cells; apart is
+   the room of a number that follows another. */
 static SOME_EXAMPLES void probe_rows(sslh_ctx *c, const char *name, sslh_net **encoder, int n, const char *tap,
                                      int grid, int apart, sslh_data train, sslh_data test) {
     sslh_probe_desc p = {{0}, 0, 0, 0, 0};

@@ -46,7 +46,7 @@ static sslh_net *mlp(sslh_ctx *c, int in, int out) {
     CHECK((h).n == (count) && ((count) == 0 || strstr((h).first, words)), "%d pieces of advice, %d expected with \"%s\": %s", (h).n, \
           (int)(count), words, (h).n ? (h).first : "none")
 
-/* --- parameters that nothing moves ---------------------------------------------------------------------------------- */
+/* --- parameters that nothing moves -------------------------------------------------------------------------------- */
 
 typedef struct mine { sslh_net *head; } mine;
 static void my_views(sslh_method *m, const sslh_batch *b, sslh_view_set *out) {
@@ -69,7 +69,8 @@ static sslh_train_desc few(int epochs) {
     d.epochs = epochs, d.batch = 32, d.quiet = 1, d.lr = 1e-3f, d.optimizer.kind = SSLH_SGD;
     return d;
 }
-/* How a head hangs: 0 none, 1 by sslh_child, 2 not at all, 3 by sslh_child and the loss does without it, 4 frozen and not at all. */
+/* How a head hangs: 0 none, 1 by sslh_child, 2 not at all, 3 by sslh_child and the loss does without it,
+   4 frozen and not at all. */
 static void heads(void) {
     int how;
     for (how = 0; how < 5; how++) {
@@ -93,7 +94,7 @@ static void heads(void) {
     }
 }
 
-/* None of the methods leaves a parameter aside, whatever the encoder; their last blocks are left out only behind a tap. */
+/* No method leaves a parameter aside, whatever the encoder; the last blocks are left out only behind a tap. */
 static void no_method_does(void) {
     const sslh_method_info *info;
     for (info = sslh_methods(NULL); info->name; info++) {
@@ -122,7 +123,7 @@ static void no_method_does(void) {
     }
 }
 
-/* --- a loss that stands still --------------------------------------------------------------------------------------- */
+/* --- a loss that stands still ------------------------------------------------------------------------------------- */
 
 static void no_better(void) {
     static const float rate[2] = {1000.0f, 0.05f};
@@ -145,7 +146,7 @@ static void no_better(void) {
     }
 }
 
-/* --- a loop without steps ------------------------------------------------------------------------------------------- */
+/* --- a loop without steps ----------------------------------------------------------------------------------------- */
 
 static void endless_step(void) {
     int how, i;
@@ -166,7 +167,7 @@ static void endless_step(void) {
     }
 }
 
-/* --- messages ------------------------------------------------------------------------------------------------------- */
+/* --- messages ----------------------------------------------------------------------------------------------------- */
 
 static void views_by_name(void) {
     heard h;

@@ -474,8 +474,8 @@ static void golden_features(void) {
     sslh_destroy(c);
 }
 
-/* What holds for every sound: a tone lies in its band, twice the sound has four times the power and 6.02 dB more, and the
-   same bits for all threads. */
+/* What holds for every sound: a tone lies in its band, twice the sound has four times the power and 6.02 dB more, and
+   the same bits for all threads. */
 static void properties_of_features(void) {
     static float x[4000];
     sslh_ctx *c = create(1), *four = create(4);
@@ -933,8 +933,8 @@ static sslh_tensor *cepstra(sslh_ctx *c, const sslh_batch *b, void *user) {
     return sslh_concat(c, both, 2, 1);
 }
 
-/* On real recordings a probe of cepstra knows speakers it has heard nearly always, digits mostly, and digits of speakers
-   that it has never heard more rarely. */
+/* On real recordings a probe of cepstra knows speakers it has heard nearly always, digits mostly, and digits of
+   speakers that it has never heard more rarely. */
 static void probes_of_speech(void) {
     char path[1024];
     const char *index = test_data("fsdd/index.tsv");

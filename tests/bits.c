@@ -1,6 +1,7 @@
 /* The same bits everywhere: small training runs whose parameters and losses are hashed.
      bits                          compares numbers of threads and instruction sets within this build
-     bits --hash THREADS CPU PORTABLE   prints the hash (CPU "best" or a name): tests/bits.sh compares builds, compilers, machines */
+     bits --hash THREADS CPU PORTABLE   prints the hash (CPU "best" or a name):
+                                        tests/bits.sh compares builds, compilers, machines */
 #include "../ssl.h"
 #include "harness.h"
 

@@ -1,18 +1,18 @@
 /* Calls of every public function, in sequences that a generator draws from a seed.
 
-   hostile_calls: whatever a caller can get wrong without breaking C itself. NULL, dummies, objects of another context, tensors
-   whose memory was given back, sizes and numbers that make no sense, odd texts and paths, an error that is already set. Nothing
-   may crash, hang, leak or take more memory than .max_bytes; an error has a sentence that names the function, its result is
-   inert; once the error is cleared the context computes as ever.
+   hostile_calls: whatever a caller can get wrong without breaking C itself. NULL, dummies, objects of another context,
+   tensors whose memory was given back, sizes and numbers that make no sense, odd texts and paths, an error that is
+   already set. Nothing may crash, hang, leak or take more memory than .max_bytes; an error has a sentence that names
+   the function, its result is inert; once the error is cleared the context computes as ever.
 
-   graphs: valid operations on tensors of valid shapes, forwards and backwards: no error, the shape that the rule gives, finite
-   values, gradients of the same shape, the same bits again, with two threads and without a tape. In the double build the
-   gradients are compared with central differences.
+   graphs: valid operations on tensors of valid shapes, forwards and backwards: no error, the shape that the rule gives,
+   finite values, gradients of the same shape, the same bits again, with two threads and without a tape. In the double
+   build the gradients are compared with central differences.
 
    trainings: valid encoders, methods and settings: no error, finite losses, the same bits again and with two threads.
 
-   A sequence is a function of its number alone. What fails prints the line that repeats it, SSLH_CALLS_SEED=number program test.
-   SSLH_CALLS_RUNS=count sets how many are run; SSLH_TEST_LONG=1 runs many. */
+   A sequence is a function of its number alone. What fails prints the line that repeats it, SSLH_CALLS_SEED=number
+   program test. SSLH_CALLS_RUNS=count sets how many are run; SSLH_TEST_LONG=1 runs many. */
 #if defined(__unix__) || defined(__APPLE__)
 #define _XOPEN_SOURCE 700 /* alarm, sigaction */
 #include <signal.h>
@@ -548,17 +548,17 @@ static void keep_net(world *w, sslh_net *n) {
     if (n) add_net(w, n);
 }
 
-/* Row number `row` is called; row -1 only fills in the names. Returns how many rows there are. The arguments are drawn first,
-   for C leaves the order of a call's arguments open. */
+/* Row number `row` is called; row -1 only fills in the names. Returns how many rows there are. The arguments are drawn
+   first, for C leaves the order of a call's arguments open. */
 static int call_row(world *w, int row, const char **names) {
     int rows = 0;
-#define ROW(fn, ...)                                                                                                     \
-    if (names) names[rows] = #fn;                                                                                        \
-    else if (row == rows) {                                                                                              \
-        running_call = #fn;                                                                                              \
-        __VA_ARGS__;                                                                                                     \
-        return 0;                                                                                                        \
-    }                                                                                                                    \
+#define ROW(fn, ...)                                                                                                   \
+    if (names) names[rows] = #fn;                                                                                      \
+    else if (row == rows) {                                                                                            \
+        running_call = #fn;                                                                                            \
+        __VA_ARGS__;                                                                                                   \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
     rows++;
 /* starts a step, or ends one: tensors of the step are gone */
 #define STEP(fn, ...) ROW(fn, w->stale = 1; __VA_ARGS__)
@@ -760,7 +760,7 @@ static int call_row(world *w, int row, const char **names) {
         e.causal = dice(2); e.scale = zeros_mostly_real(); if (!dice(3)) e.key_mask = T(3); if (dice(2)) e.weights = &weights;
         K(sslh_self_attention(c, T(0), e)); if (e.weights) K(weights))
     ROW(sslh_gru, K(sslh_gru(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, dice(2) ? NULL : T(5))))
-#define RECURRENT_OP(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                      \
+#define RECURRENT_OP(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                 \
         K(fn(c, T(0), T(1), T(2), dice(4) ? T(3) : NULL, dice(4) ? T(4) : NULL, e)); if (e.h_last) K(last[0]); if (e.c_last) K(last[1]))
     RECURRENT_OP(sslh_gru_ex) RECURRENT_OP(sslh_lstm)
     /* losses */
@@ -824,7 +824,7 @@ static int call_row(world *w, int row, const char **names) {
     ROW(sslh_layer_rms_norm_new, sslh_layer_rms_norm_new(n[0], text[0], i[0]))
     ROW(sslh_layer_rms_norm, K(sslh_layer_rms_norm(n[0], dice(2) ? dice(4) : i[0], T(0), f[0])))
 #define RECURRENT_NEW(fn) ROW(fn, sslh_recurrent_desc e = any_recurrent(t, NULL); fn(n[0], text[0], dice(2) ? 2 : i[0], dice(2) ? 3 : i[1], e))
-#define RECURRENT_LAYER(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);                 \
+#define RECURRENT_LAYER(fn) ROW(fn, sslh_tensor *last[2]; sslh_recurrent_desc e = any_recurrent(t, last);              \
         K(fn(n[0], dice(2) ? dice(4) : i[0], T(0), e)); if (e.h_last) K(last[0]); if (e.c_last) K(last[1]))
     RECURRENT_NEW(sslh_layer_gru_new) RECURRENT_NEW(sslh_layer_lstm_new)
     RECURRENT_LAYER(sslh_layer_gru) RECURRENT_LAYER(sslh_layer_lstm)
@@ -1261,12 +1261,12 @@ static sslh_tensor *rows_apart(sslh_ctx *c, sslh_tensor *x, float step) {
 static int graph_rows;
 static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **names) {
     int rows = 0;
-#define OP(fn, ...)                                                                                                      \
-    if (names) names[rows] = #fn;                                                                                        \
-    else if (row == rows) {                                                                                              \
-        running_call = #fn;                                                                                              \
-        __VA_ARGS__;                                                                                                     \
-    }                                                                                                                    \
+#define OP(fn, ...)                                                                                                    \
+    if (names) names[rows] = #fn;                                                                                      \
+    else if (row == rows) {                                                                                            \
+        running_call = #fn;                                                                                            \
+        __VA_ARGS__;                                                                                                   \
+    }                                                                                                                  \
     rows++;
 #define SAME(fn, ...) OP(fn, g->want = s; return __VA_ARGS__)
     sslh_ctx *c = g ? g->c : NULL;
@@ -1434,7 +1434,7 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         b = leaf(g, sslh_dim1(3 * j)); return sslh_gru(c, x, w_ih, w_hh, a, b, keep ? leaf(g, sslh_dim2(s.size[0], j)) : NULL))
 #define RECURRENT(fn, gates) OP(fn, x = at_most(g, at_most(g, view(g, x, 3), 1, 6), 0, 20); s = shape_of(x); j = 1 + dice(4); g->want = s; g->want.size[2] = j;       \
         sslh_tensor *w_ih = leaf(g, sslh_dim2(gates * j, s.size[2])); sslh_tensor *w_hh = leaf(g, sslh_dim2(gates * j, j)); sslh_recurrent_desc e;  \
-        memset(&e, 0, sizeof e); e.reverse = dice(2); if (dice(2)) e.h0 = leaf(g, sslh_dim2(s.size[0], j));                                         \
+        memset(&e, 0, sizeof e); e.reverse = dice(2); if (dice(2)) e.h0 = leaf(g, sslh_dim2(s.size[0], j));            \
         if (dice(2)) { e.lengths = index_below(g, sslh_dim1(s.size[0]), s.size[1]); for (axis = 0; axis < s.size[0]; axis++) e.lengths->ints[axis]++; } \
         return fn(c, x, w_ih, w_hh, keep ? leaf(g, sslh_dim1(gates * j)) : NULL, NULL, e))
     RECURRENT(sslh_gru_ex, 3) RECURRENT(sslh_lstm, 4)
@@ -1670,7 +1670,8 @@ static int count_steps(const sslh_train_info *info, void *user) {
     ((training *)user)->steps = info->step;
     return stop_at && info->step == stop_at && !info->epoch_end;
 }
-/* Trains; with a path it resumes from what is there and leaves a checkpoint after every step. examined: looks at the result. */
+/* Trains; with a path it resumes from what is there and leaves a checkpoint after every step.
+   examined: looks at the result. */
 static training run_training(long number, int threads, const char *path, int examined) {
     training r;
     sslh_train_desc d;

@@ -1,7 +1,7 @@
-/* Every call of the file system fails in turn, with each of several reasons, while files are saved and loaded: the result is
-   whole or there is an error with the cause, what was there before stays, nothing is left behind, the program goes on, and the
-   same call made again succeeds. Five hundred processes are killed while they save. Every allocation of a run that trains,
-   saves, resumes and evaluates fails in turn. */
+/* Every call of the file system fails in turn, with each of several reasons, while files are saved and loaded: the
+   result is whole or there is an error with the cause, what was there before stays, nothing is left behind, the program
+   goes on, and the same call made again succeeds. Five hundred processes are killed while they save. Every allocation
+   of a run that trains, saves, resumes and evaluates fails in turn. */
 #include "faults.h"
 
 #if ON_POSIX
@@ -312,8 +312,8 @@ static void every_call_fails(void) {
 
 /* --- kills -------------------------------------------------------------------------------------------------------- */
 
-/* A child saves one net and the other by turns; it ends at call number `at` of the file system, or, for at below 0, when it is
-   killed after so many microseconds. */
+/* A child saves one net and the other by turns; it ends at call number `at` of the file system, or, for at below 0,
+   when it is killed after so many microseconds. */
 static void kill_one(int at, long microseconds) {
     int status = 0;
     pid_t child;
@@ -366,8 +366,8 @@ static void killed_while_saving(void) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* One epoch with a checkpoint, the second resumed by a new method, features judged. Returns the hash of what was trained, 0
-   after an error. */
+/* One epoch with a checkpoint, the second resumed by a new method, features judged.
+   Returns the hash of what was trained, 0 after an error. */
 static uint64_t story(sslh_ctx *c) {
     sslh_data data;
     sslh_probe_desc pd;

@@ -1,11 +1,13 @@
 /* Fuzzing of everything that reads bytes from outside. The same targets serve two programs.
 
-   A test like the others: a bounded number of mutants of good samples (FUZZ_RUNS in the environment, default 20,000), to be built
-   with sanitizers too. Checksums are mended after most mutations, as otherwise nearly every mutant would be refused for them.
+   A test like the others: a bounded number of mutants of good samples (FUZZ_RUNS in the environment, default 20,000),
+   to be built with sanitizers too. Checksums are mended after most mutations, as otherwise nearly every mutant would be
+   refused for them.
 
    libFuzzer, which the fuzz stage of tests/run.sh builds with clang:
 
-       clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. tests/fuzz_files.c -o fuzz -lm -lpthread
+       clang -g -O1 -fsanitize=fuzzer,address,undefined -DSSLH_LIBFUZZER -DSSLH_WITH_SIMD=0 -I. tests/fuzz_files.c \
+             -o fuzz -lm -lpthread
        build/tests/fuzz_files targets                       names of the targets
        build/tests/fuzz_files samples FOLDER                writes the samples of target T as FOLDER/T/0, 1 ..
        SSLH_FUZZ=png ./fuzz FOLDER/png                      one target; without SSLH_FUZZ all */
@@ -37,8 +39,8 @@ static void stop(const char *target, const char *what) {
     fprintf(stderr, "%s: %s (%s)\n", target, what, sslh_error(c) ? sslh_error(c) : "no error");
     abort();
 }
-/* Blocks made since the mark that are still there. The heap of steps may grow and stays, and so does what a net lays out at
-   its first use. */
+/* Blocks made since the mark that are still there. The heap of steps may grow and stays,
+   and so does what a net lays out at its first use. */
 static int left_since(int64_t mark) {
     int n = 0;
     for (const sslh_i_block *b = c->first; b; b = b->next) n += b->serial > mark;

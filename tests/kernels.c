@@ -1,6 +1,6 @@
-/* The kernels of products and convolutions against their plain references, at odd sizes, in every instruction set of this
-   machine and build (build/tests/kernels_c: portable C), with one and two threads: values, bits, and that a result does not
-   depend on what stands beside it. */
+/* The kernels of products and convolutions against their plain references, at odd sizes, in every instruction set of
+   this machine and build (build/tests/kernels_c: portable C), with one and two threads: values, bits, and that a result
+   does not depend on what stands beside it. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -165,7 +165,8 @@ static const int convs[][14] = {
     {2, 13, 7, 19, 50, 3, 3, 1, 1, 2, 0, 1, 1, 1},  {2, 9, 14, 33, 17, 3, 3, 1, 1, 3, 1, 1, 1, 1}, {3, 64, 63, 16, 18, 3, 3, 1, 1, 1, 1, 1, 1, 1},
     {1, 8, 8, 600, 16, 3, 3, 1, 1, 1, 1, 1, 1, 1},  {7, 17, 12, 48, 32, 3, 3, 1, 1, 0, 2, 1, 1, 1},
     {2, 3, 3, 4, 8, 3, 3, 1, 1, 4, 4, 1, 1, 1},     {2, 5, 5, 700, 40, 1, 1, 3, 3, 0, 0, 1, 1, 1}, {1, 2, 2, 5, 3, 2, 2, 3, 3, 1, 1, 1, 1, 1},
-    /* depthwise: rows of 3 and 5 columns, strides, dilations, paddings wider than the filter, filters larger than the image */
+    /* depthwise: rows of 3 and 5 columns, strides, dilations, paddings wider than the filter,
+       filters larger than the image */
     {3, 6, 18, 48, 48, 3, 3, 1, 1, 1, 1, 1, 1, 48}, {3, 9, 21, 20, 20, 3, 3, 2, 2, 1, 1, 1, 1, 20}, {2, 13, 18, 33, 33, 5, 4, 2, 3, 2, 1, 1, 2, 33},
     {2, 7, 5, 19, 19, 3, 5, 1, 1, 4, 4, 2, 1, 19},  {2, 11, 20, 17, 17, 3, 3, 1, 1, 2, 2, 2, 2, 17}, {2, 3, 40, 16, 16, 7, 7, 1, 1, 3, 3, 1, 1, 16},
     {2, 5, 9, 16, 16, 3, 3, 2, 2, 4, 4, 1, 1, 16},  {17, 1, 33, 18, 18, 1, 5, 1, 2, 0, 2, 1, 1, 18}, {2, 4, 1, 32, 32, 3, 3, 2, 2, 1, 1, 1, 1, 32},
@@ -174,7 +175,8 @@ static const int convs[][14] = {
     {3, 25, 24, 40, 20, 3, 3, 2, 2, 1, 1, 1, 1, 5},
     /* 1 x 1 with strides that leave different rests */
     {3, 3, 2, 20, 33, 1, 1, 4, 3, 0, 0, 1, 1, 1},   {2, 10, 15, 48, 20, 1, 1, 3, 4, 0, 0, 1, 1, 1},
-    /* padding that is left out: 25 parts, all outputs alike, more parts than are made, a block without taps, dilation */
+    /* padding that is left out: 25 parts, all outputs alike, more parts than are made, a block without taps,
+       dilation */
     {14, 8, 7, 21, 34, 5, 5, 1, 1, 2, 2, 1, 1, 1},  {3, 2, 2, 20, 33, 3, 3, 2, 2, 1, 1, 1, 1, 1},  {2, 8, 9, 17, 18, 7, 7, 1, 1, 3, 3, 1, 1, 1},
     {5, 4, 4, 200, 40, 3, 3, 2, 2, 1, 1, 1, 1, 1},  {3, 3, 3, 530, 17, 5, 3, 1, 2, 4, 1, 1, 1, 1}, {2, 9, 8, 18, 16, 3, 3, 1, 2, 3, 2, 3, 1, 1},
     /* small gradients of weights in place: uneven parts, two panels, a filter row outside, few outputs */
@@ -225,8 +227,8 @@ static void convolutions(void) {
     }
 }
 
-/* Rounding errors of 3x3 convolutions, root mean square over root mean square of the sums in double, with Winograd's filtering and
-   without: the bounds of the manual, section 9. */
+/* Rounding errors of 3x3 convolutions, root mean square over root mean square of the sums in double, with Winograd's
+   filtering and without: the bounds of the manual, section 9. */
 static void winograd_errors(void) {
     static const int shapes[][5] = {{2, 32, 30, 64, 64}, {2, 15, 17, 128, 96}, {2, 8, 8, 256, 256}, {3, 4, 4, 512, 300}, {3, 13, 7, 19, 50}}; /* n h w ci co */
     int q, which, plain, i;
@@ -386,8 +388,8 @@ static void bfloat16_rounding(void) {
             free(x);
         }
 }
-/* Whether subnormal results can be flushed to zero, which emulation by multiply-add needs: every processor that has it can,
-   valgrind cannot. */
+/* Whether subnormal results can be flushed to zero, which emulation by multiply-add needs:
+   every processor that has it can, valgrind cannot. */
 static int flushes(void) {
 #if (defined(__x86_64__) || defined(__i386__)) && SSLH_I_SIMD
     const unsigned csr = _mm_getcsr();
@@ -662,8 +664,8 @@ static void elementary(void) {
     CHECK(sslh_i_exp(SSLH_I_NAN) != sslh_i_exp(SSLH_I_NAN) && sslh_i_tanh(SSLH_I_NAN) != sslh_i_tanh(SSLH_I_NAN), "NaN stays");
 }
 
-/* The elementary functions of the kernels over all floats (every 1009th, all of them in the long run), against double libm,
-   in units in the last place; gelu, whose relative error grows where it vanishes, in 1e-7 |x|. */
+/* The elementary functions of the kernels over all floats (every 1009th, all of them in the long run), against double
+   libm, in units in the last place; gelu, whose relative error grows where it vanishes, in 1e-7 |x|. */
 static double gelu(double x) { return 0.5 * x * erfc(-x * 0.70710678118654752440); }
 static void all_floats(void) {
     enum { BLOCK = 4096 };

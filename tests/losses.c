@@ -1,5 +1,5 @@
-/* Properties of the losses: known values, invariances, identities between them, fused against composed. Golden values of
-   PyTorch are in ops.c. This program carries its own implementation to reach the private form of NT-Xent. */
+/* Properties of the losses: known values, invariances, identities between them, fused against composed. Golden values
+   of PyTorch are in ops.c. This program carries its own implementation to reach the private form of NT-Xent. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -289,7 +289,7 @@ static void info_nce_properties(void) {
     CHECK_ERROR(c, "temperature -1");
 }
 
-/* --- without negatives ---------------------------------------------------------------------------------------------- */
+/* --- without negatives -------------------------------------------------------------------------------------------- */
 
 static void negative_cosine_values(void) {
     sslh_tensor *a = normal(20, 16), *b = plus_noise(a, 0.3f);
@@ -376,7 +376,7 @@ static void vicreg_values(void) {
     CHECK_ERROR(c, "sslh_vicreg_loss: variance -2: it must be at least 0");
 }
 
-/* --- cross-entropy -------------------------------------------------------------------------------------------------- */
+/* --- cross-entropy ------------------------------------------------------------------------------------------------ */
 
 static void cross_entropy_values(void) {
     static const int K[4] = {2, 10, 100, 1000};
@@ -602,7 +602,8 @@ static void large_logits(void) {
         sslh_backward(c, sslh_nt_xent(c, z, z, 1e-4f));
         CHECK_OK(c);
         if (sslh_error(c)) return;
-        /* dl/ds of a negative is p = e^-8 / (1 + 2 e^-8); four ways in which image 0 meets image 1, of 4 rows each 1/4 */
+        /* dl/ds of a negative is p = e^-8 / (1 + 2 e^-8); four ways in which image 0 meets image 1,
+           of 4 rows each 1/4 */
         CHECK_CLOSE(z->grad[1] / (sin(angle) * 1e4 * 2 * rest / (1 + 2 * rest)), 1.0, 2e-2);
     }
 }
@@ -650,7 +651,7 @@ static void kl_properties(void) {
     CHECK_OK(c);
 }
 
-/* --- the same bits for any number of threads ------------------------------------------------------------------------- */
+/* --- the same bits for any number of threads ---------------------------------------------------------------------- */
 
 static void threads_change_nothing(void) {
     float value[2][9];

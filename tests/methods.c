@@ -418,7 +418,8 @@ static sslh_loader *loader_for(sslh_ctx *c, sslh_data data, int batch) {
     return sslh_loader_new(c, data, d);
 }
 
-/* Two steps of a case. loss and further numbers of each step; draws: the random stream used by each step. before: values of all
+/* Two steps of a case. loss and further numbers of each step; draws: the random stream used by each step. before:
+   values of all
  * tensors. */
 typedef struct method_run {
     sslh_ctx *c;
@@ -1067,7 +1068,8 @@ static sslh_data two_colours(sslh_ctx *c) {
     return sslh_data_from_images(c, pixels, 64, 16, 16, 3, NULL);
 }
 
-/* Holes have the size that was asked for, whatever the images' sides, and are others for each image but in the middle. */
+/* Holes have the size that was asked for, whatever the images' sides, and are others for each image
+   but in the middle. */
 static void inpainting_holes(void) {
     static const int sides[4][2] = {{8, 8}, {28, 28}, {20, 33}, {5, 3}};
     static uint8_t pixels[40 * 28 * 33];
@@ -1116,7 +1118,8 @@ static sslh_tensor *inpainting_second_phase(sslh_method *m, const sslh_view_set 
     (void)phase;
     return inpainting_loss_of(m, v, 1);
 }
-/* A decoder that gives 0 and a discriminator that gives 0: every loss is known. What the ring weighs. Who moves when. */
+/* A decoder that gives 0 and a discriminator that gives 0: every loss is known.
+   What the ring weighs. Who moves when. */
 static void inpainting_losses(void) {
     sslh_ctx *c = create(2);
     sslh_data data = two_colours(c);
@@ -1631,8 +1634,8 @@ static void jigsaw_set(void) {
     }
 }
 
-/* The authors' way over all 9! permutations, for the page: nearest 1 takes of equally distant ones the one whose nearest
-   chosen one is farthest. Our set is as far apart on average, and its least distance is larger. */
+/* The authors' way over all 9! permutations, for the page: nearest 1 takes of equally distant ones the one whose
+   nearest chosen one is farthest. Our set is as far apart on average, and its least distance is larger. */
 static void jigsaw_all(void) {
     enum { ALL = 362880, COUNT = 100 };
     int8_t *all = (int8_t *)malloc(9 * ALL), *least = (int8_t *)malloc(ALL);
@@ -2098,8 +2101,8 @@ static void context_views(void) {
     sslh_destroy(c);
 }
 
-/* A head that knows nothing has the loss ln 8; one that has learnt loses when the patches of an image change places; the
-   pairs of one order are part of those of both. */
+/* A head that knows nothing has the loss ln 8; one that has learnt loses when the patches of an image change places;
+   the pairs of one order are part of those of both. */
 static void context_learns(void) {
     static uint8_t curved[64 * 32 * 32];
     sslh_ctx *c = create(1);
@@ -2180,7 +2183,8 @@ static void context_errors(void) {
 #endif
 
 #if SSLH_WITH_COLORIZATION
-/* n images of side x side pixels in cells of 4: one of four colours, which the lightness gives away; the last is rare. */
+/* n images of side x side pixels in cells of 4: one of four colours, which the lightness gives away;
+   the last is rare. */
 static sslh_data painted(sslh_ctx *c, int n) {
     static const uint8_t colour[4][3] = {{90, 20, 20}, {40, 110, 40}, {90, 140, 220}, {240, 220, 120}};
     static uint8_t pixels[64 * 16 * 16 * 3];

@@ -1,6 +1,6 @@
-/* What ssl.h uses of Microsoft's headers, so that its branches for that compiler can be checked with clang in Microsoft mode on any
-   machine (tests/portability.sh): declarations only, nothing links. Each system header is this file. The macros that windows.h
-   is known for are here to catch names that they would replace. */
+/* What ssl.h uses of Microsoft's headers, so that its branches for that compiler can be checked with clang in Microsoft
+   mode on any machine (tests/portability.sh): declarations only, nothing links. Each system header is this file. The
+   macros that windows.h is known for are here to catch names that they would replace. */
 #ifndef SSLH_TEST_MSVC_H
 #define SSLH_TEST_MSVC_H
 #include <stddef.h>

@@ -456,7 +456,7 @@ static void schedules(void) {
     CHECK_NEAR(sslh_steps(99, 100, 0, 1, at, 0.1f), 0.01, 1e-7);
 }
 
-/* --- encoders --------------------------------------------------------------------------------------------------------- */
+/* --- encoders ----------------------------------------------------------------------------------------------------- */
 
 static void has_shape(const sslh_tensor *t, int n, int a, int b, int d, int e, const char *what) {
     int want[4], i;
@@ -513,8 +513,8 @@ static void works(sslh_net *net, sslh_tensor *input, const char *what) {
     free(b);
 }
 
-/* With a norm of each sample by itself features are the same alone and in a batch, in training too; with batch norm they
-   are not. The encoder of patches gives for each patch what its encoder gives for that patch alone. */
+/* With a norm of each sample by itself features are the same alone and in a batch, in training too; with batch norm
+   they are not. The encoder of patches gives for each patch what its encoder gives for that patch alone. */
 static void patches_alone(void) {
     sslh_ctx *c = context(2);
     sslh_convnet_desc conv;

@@ -20,7 +20,7 @@ enum { NO_CHECK = 1, /* gradient check left out: large, or not differentiable ev
 static sslh_tensor *extra[4]; /* further results that are compared with PyTorch, without gradient */
 static int extras;
 
-/* --- inputs: a generator that the recorder repeats ----------------------------------------------------------------- */
+/* --- inputs: a generator that the recorder repeats ---------------------------------------------------------------- */
 
 static uint32_t name_seed(const char *name, const char *kind, int index) {
     uint32_t h = 2166136261u;
@@ -57,8 +57,8 @@ static const char *read_spec(const char *s, input_spec *spec) {
     if (*s >= '0' && *s <= '9') spec->n = (int)strtol(s, (char **)(uintptr_t)&s, 10);
     return s;
 }
-/* No letter: (-1,1). p: (0.5,2.5). k: (-1/4,1/4). l: (-4,4). Without gradient: n (-1,1), z (0,1), q (0.5,2.5), iN integers and
-   uN bytes below N. */
+/* No letter: (-1,1). p: (0.5,2.5). k: (-1/4,1/4). l: (-4,4). Without gradient: n (-1,1), z (0,1), q (0.5,2.5), iN
+   integers and uN bytes below N. */
 static int wants_grad(char kind) { return kind == 0 || kind == 'p' || kind == 'k' || kind == 'l'; }
 static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t seed) {
     static float values[1 << 20];
@@ -88,14 +88,14 @@ static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t see
     return sslh_from(c, spec->shape, values);
 }
 
-/* --- entries --------------------------------------------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------------------------------------------------ */
 
 #define OP(id) static sslh_tensor *id(sslh_ctx *c, sslh_tensor **in, const float *p)
-#define BODY(expression)                                                                                                 \
-    {                                                                                                                    \
-        (void)p;                                                                                                         \
-        (void)in;                                                                                                        \
-        return expression;                                                                                               \
+#define BODY(expression)                                                                                               \
+    {                                                                                                                  \
+        (void)p;                                                                                                       \
+        (void)in;                                                                                                      \
+        return expression;                                                                                             \
     }
 #define I(k) ((int)p[k])
 
@@ -103,7 +103,7 @@ static sslh_tensor *make_input(sslh_ctx *c, const input_spec *spec, uint32_t see
 #define ALL ((float)SSLH_ALL)
 #define E(name, fn, inputs, flags, ...) {name, #fn, f_##fn, inputs, flags, {__VA_ARGS__}}
 
-/* --- running an entry ------------------------------------------------------------------------------------------------ */
+/* --- running an entry --------------------------------------------------------------------------------------------- */
 
 #define MAX_IN 8
 /* Makes the inputs; returns their number. which[k]: index of those that want a gradient, in *n_grad. */
@@ -201,7 +201,7 @@ static sslh_ctx *create(int threads, const char *cpu, int portable) {
     return sslh_create(d);
 }
 
-/* --- (a) gradients --------------------------------------------------------------------------------------------------- */
+/* --- (a) gradients ------------------------------------------------------------------------------------------------ */
 
 static sslh_tensor *all_in[MAX_IN];
 static int grad_at[MAX_IN];
@@ -243,7 +243,7 @@ static void check_gradients(const op_case *table, int cases) {
     sslh_destroy(c);
 }
 
-/* --- (b) PyTorch ------------------------------------------------------------------------------------------------------ */
+/* --- (b) PyTorch -------------------------------------------------------------------------------------------------- */
 
 /* Each recorded array: its count, sum |w v|, sum w v, and four of its values. */
 static void check_torch(const op_case *table, int cases, const golden_op *golden, int recorded) {
@@ -288,7 +288,7 @@ static void check_torch(const op_case *table, int cases, const golden_op *golden
     sslh_destroy(c);
 }
 
-/* --- (c) bits --------------------------------------------------------------------------------------------------------- */
+/* --- (c) bits ----------------------------------------------------------------------------------------------------- */
 
 static double distance(const op_run *a, const op_run *b, int *same) {
     double worst = 0;
@@ -365,7 +365,7 @@ static void check_instruction_sets(const op_case *table, int cases) {
     }
 }
 
-/* --- (d) error sentences ---------------------------------------------------------------------------------------------- */
+/* --- (d) error sentences ------------------------------------------------------------------------------------------ */
 
 static sslh_ctx *bad; /* the context of the calls below */
 static sslh_tensor *T(int n, int a, int b, int d, int e) {
@@ -380,20 +380,21 @@ static sslh_tensor *ints(int n, int a, int b, int value) {
     for (i = 0; i < 64; i++) v[i] = value;
     return sslh_from_ints(bad, n == 1 ? sslh_dim1(a) : sslh_dim2(a, b), v);
 }
-#define BAD(fn, call)                                                                                                    \
-    do {                                                                                                                 \
-        const char *message_;                                                                                            \
-        sslh_begin_step(bad);                                                                                            \
-        {                                                                                                                \
-            sslh_tensor *y_ = call;                                                                                      \
-            CHECK(y_ != NULL && y_->count >= 1, "%s: no dummy", #call);                                                  \
-        }                                                                                                                \
-        message_ = sslh_error(bad);                                                                                      \
+#define BAD(fn, call)                                                                                                  \
+    do {                                                                                                               \
+        const char *message_;                                                                                          \
+        sslh_begin_step(bad);                                                                                          \
+        {                                                                                                              \
+            sslh_tensor *y_ = call;                                                                                    \
+            CHECK(y_ != NULL && y_->count >= 1, "%s: no dummy", #call);                                                \
+        }                                                                                                              \
+        message_ = sslh_error(bad);                                                                                    \
         CHECK(message_ && strncmp(message_, fn ":", strlen(fn) + 1) == 0, "%s gives \"%s\"", #call, message_ ? message_ : "no error"); \
-        sslh_clear_error(bad);                                                                                           \
+        sslh_clear_error(bad);                                                                                         \
     } while (0)
 
-/* `PROGRAM --list` prints the table for the recorder: name|function|inputs|flags|parameters. 1 when it was asked for. */
+/* `PROGRAM --list` prints the table for the recorder: name|function|inputs|flags|parameters.
+   1 when it was asked for. */
 static int list_cases(const op_case *table, int cases, int argc, char **argv) {
     int i, k;
     if (argc < 2 || strcmp(argv[1], "--list") != 0) return 0;
@@ -405,15 +406,15 @@ static int list_cases(const op_case *table, int cases, int argc, char **argv) {
     return 1;
 }
 
-#define CASE_TESTS(table, golden)                                                                                        \
-    static void gradients(void) { check_gradients(table, (int)(sizeof table / sizeof table[0])); }                       \
-    static void torch_values(void) {                                                                                     \
-        check_torch(table, (int)(sizeof table / sizeof table[0]), golden, (int)(sizeof golden / sizeof golden[0]));      \
-    }                                                                                                                    \
-    static void threads(void) { check_threads(table, (int)(sizeof table / sizeof table[0])); }                           \
-    static void instruction_sets(void) { check_instruction_sets(table, (int)(sizeof table / sizeof table[0])); }         \
-    static int listed(int argc, char **argv) {                                                                           \
-        return list_cases(table, (int)(sizeof table / sizeof table[0]), argc, argv);                                     \
+#define CASE_TESTS(table, golden)                                                                                      \
+    static void gradients(void) { check_gradients(table, (int)(sizeof table / sizeof table[0])); }                     \
+    static void torch_values(void) {                                                                                   \
+        check_torch(table, (int)(sizeof table / sizeof table[0]), golden, (int)(sizeof golden / sizeof golden[0]));    \
+    }                                                                                                                  \
+    static void threads(void) { check_threads(table, (int)(sizeof table / sizeof table[0])); }                         \
+    static void instruction_sets(void) { check_instruction_sets(table, (int)(sizeof table / sizeof table[0])); }       \
+    static int listed(int argc, char **argv) {                                                                         \
+        return list_cases(table, (int)(sizeof table / sizeof table[0]), argc, argv);                                   \
     }
 
 #endif

@@ -5,7 +5,7 @@
 #include "golden/ops.h"
 #include "op_cases.h"
 
-/* --- the operations ------------------------------------------------------------------------------------------------- */
+/* --- the operations ----------------------------------------------------------------------------------------------- */
 
 OP(f_add) BODY(sslh_add(c, in[0], in[1]))
 OP(f_sub) BODY(sslh_sub(c, in[0], in[1]))
@@ -126,8 +126,8 @@ OP(f_attention) {
 }
 OP(f_self_attention) BODY(sslh_self_attention(c, in[0], attention_desc(p, in + 1)))
 OP(f_gru) BODY(sslh_gru(c, in[0], in[1], in[2], in[3], in[4], in[5]))
-/* in: x w_ih w_hh b_ih b_hh h0 lengths c0; p: reverse, the result: 0 all states, 1 the last one, 2 the last cell, 3 all side by
-   side. Lengths are drawn from 0. */
+/* in: x w_ih w_hh b_ih b_hh h0 lengths c0; p: reverse, the result: 0 all states, 1 the last one, 2 the last cell, 3 all
+   side by side. Lengths are drawn from 0. */
 static sslh_tensor *recurrent(sslh_ctx *c, sslh_tensor **in, const float *p, int lstm) {
     sslh_recurrent_desc d;
     sslh_tensor *y, *last = NULL, *cell = NULL;
@@ -152,8 +152,8 @@ static sslh_tensor *recurrent(sslh_ctx *c, sslh_tensor **in, const float *p, int
 }
 OP(f_gru_ex) BODY(recurrent(c, in, p, 0))
 OP(f_lstm) BODY(recurrent(c, in, p, 1))
-/* A layer of width 6 whose parameters are drawn by their names, which are PyTorch's. in: x lengths h0 c0; p: LSTM, layers,
-   bidirectional, no_bias. */
+/* A layer of width 6 whose parameters are drawn by their names, which are PyTorch's. in: x lengths h0 c0; p: LSTM,
+   layers, bidirectional, no_bias. */
 OP(f_recurrent_layer) {
     sslh_net_desc nd;
     sslh_recurrent_desc d;
@@ -509,8 +509,8 @@ static void working_precision(void) {
     sslh_destroy(c);
 }
 
-/* Sums over millions of rows, one kind after the other, against sums in double: 0.1 again and again is the hardest case,
-   because every addition errs to the same side. */
+/* Sums over millions of rows, one kind after the other, against sums in double: 0.1 again and again is the hardest
+   case, because every addition errs to the same side. */
 static double tenth, count;
 static void long_sum(const char *what, int columns, const sslh_real *v, double expected, double tolerance) {
     double worst = 0;
@@ -633,7 +633,7 @@ static void dropout_statistics(void) {
     sslh_destroy(c);
 }
 
-/* --- error sentences -------------------------------------------------------------------------------------------------- */
+/* --- error sentences ---------------------------------------------------------------------------------------------- */
 
 static void error_sentences(void) {
     sslh_conv_desc cd;

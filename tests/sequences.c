@@ -1,5 +1,5 @@
-/* Attention, matrix products and recurrences: what holds for every size and no recorded value tells. Values and gradients against
-   PyTorch, gradient checks, threads and instruction sets are in the table of tests/ops.c. */
+/* Attention, matrix products and recurrences: what holds for every size and no recorded value tells. Values and
+   gradients against PyTorch, gradient checks, threads and instruction sets are in the table of tests/ops.c. */
 #include "../ssl.h"
 #include "harness.h"
 
@@ -35,7 +35,7 @@ static void back(sslh_ctx *c, sslh_tensor *y) {
     sslh_backward(c, sslh_sum(c, sslh_mul(c, y, sslh_detach(c, some(c, sslh_shape_of(y), 77))), SSLH_ALL, 0));
 }
 
-/* --- attention ------------------------------------------------------------------------------------------------------ */
+/* --- attention ---------------------------------------------------------------------------------------------------- */
 
 enum { N = 3, TQ = 50, TK = 50, HEADS = 2, WIDTH = 12 };
 typedef struct attend_run { sslh_tensor *q, *k, *v, *y; } attend_run;
@@ -152,13 +152,13 @@ static void attention_errors(void) {
     d.heads = 2;
     CHECK(sslh_attention(c, q, k, v, d)->shape[2] == 6, "values of another width");
     CHECK_OK(c);
-#define WRONG(field, value, text)                                                                                        \
-    do {                                                                                                                 \
-        d = attention();                                                                                                 \
-        d.heads = 2;                                                                                                     \
-        d.field = value;                                                                                                 \
-        CHECK(sslh_attention(c, q, k, v, d)->count == 1, "a dummy");                                                     \
-        CHECK_ERROR(c, text);                                                                                            \
+#define WRONG(field, value, text)                                                                                      \
+    do {                                                                                                               \
+        d = attention();                                                                                               \
+        d.heads = 2;                                                                                                   \
+        d.field = value;                                                                                               \
+        CHECK(sslh_attention(c, q, k, v, d)->count == 1, "a dummy");                                                   \
+        CHECK_ERROR(c, text);                                                                                          \
     } while (0)
     WRONG(heads, 4, "4 heads do not divide the widths 4 and 6");
     WRONG(bias, sslh_zeros(c, sslh_dim2(3, 4)), "bias (3,4): a real tensor that broadcasts to (2,2,3,5), samples, heads, queries, keys");
@@ -216,7 +216,7 @@ static void attention_in_bfloat16(void) {
     free(mask);
 }
 
-/* --- matrix products ------------------------------------------------------------------------------------------------ */
+/* --- matrix products ---------------------------------------------------------------------------------------------- */
 
 /* A broadcast product is the product of the repeated operands, bit for bit; gradients are their sums. */
 static void products_broadcast(void) {
@@ -254,7 +254,7 @@ static void products_broadcast(void) {
     sslh_destroy(c);
 }
 
-/* --- recurrences ---------------------------------------------------------------------------------------------------- */
+/* --- recurrences -------------------------------------------------------------------------------------------------- */
 
 enum { RN = 30, RT = 9, RI = 5, RD = 7 }; /* more samples than a task takes */
 typedef struct recurrent_run { sslh_tensor *x, *w[4], *h0, *c0, *y, *h, *c; } recurrent_run;
@@ -395,12 +395,12 @@ static void recurrence_errors(void) {
     int32_t zero[2] = {4, 0}, long_[2] = {5, 1}, three[3] = {1, 1, 1};
     sslh_net_desc nd;
     sslh_net *net;
-#define WRONG_START(field, value, text)                                                                                  \
-    do {                                                                                                                 \
-        d = start();                                                                                                     \
-        d.field = value;                                                                                                 \
-        CHECK(sslh_lstm(c, x, w, u, NULL, NULL, d)->count == 1, "a dummy");                                              \
-        CHECK_ERROR(c, text);                                                                                            \
+#define WRONG_START(field, value, text)                                                                                \
+    do {                                                                                                               \
+        d = start();                                                                                                   \
+        d.field = value;                                                                                               \
+        CHECK(sslh_lstm(c, x, w, u, NULL, NULL, d)->count == 1, "a dummy");                                            \
+        CHECK_ERROR(c, text);                                                                                          \
     } while (0)
     WRONG_START(lengths, sslh_from_ints(c, sslh_dim1(2), zero), "sslh_lstm: the length of sample 1 is 0: it must be 1 to 4");
     WRONG_START(lengths, sslh_from_ints(c, sslh_dim1(2), long_), "the length of sample 0 is 5");
@@ -512,7 +512,7 @@ static void layers_of_recurrences(void) {
     sslh_destroy(c);
 }
 
-/* --- plain versions: nothing but the equations, in double ----------------------------------------------------------- */
+/* --- plain versions: nothing but the equations, in double --------------------------------------------------------- */
 
 static double near_to(double got, double want, double worst) {
     double e = fabs(got - want) / (1 + fabs(want));

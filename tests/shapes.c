@@ -6,7 +6,7 @@
 #include "golden/shapes.h"
 #include "op_cases.h"
 
-/* --- the operations ------------------------------------------------------------------------------------------------- */
+/* --- the operations ----------------------------------------------------------------------------------------------- */
 
 OP(f_sin) BODY(sslh_sin(c, in[0]))
 OP(f_cos) BODY(sslh_cos(c, in[0]))
@@ -90,7 +90,7 @@ static const op_case table[] = {
 };
 CASE_TESTS(table, golden_shapes)
 
-/* --- beside the table ------------------------------------------------------------------------------------------------- */
+/* --- beside the table --------------------------------------------------------------------------------------------- */
 
 /* A tensor that is used twice gets both gradients: what the backward functions add to what is there. */
 static void used_twice(void) {
@@ -510,7 +510,7 @@ static void images_mirrored(void) {
     sslh_destroy(c);
 }
 
-/* --- error sentences: each names its function; hostile sizes give one, never a crash ------------------------------------ */
+/* --- error sentences: each names its function; hostile sizes give one, never a crash ------------------------------ */
 
 static sslh_pool_desc windows_of(int kernel, int kernel_w, int stride, int pad, int pad_w) {
     sslh_pool_desc d;

@@ -1,5 +1,5 @@
-/* Whole trainings: no allocation from the third step on, every allocation failing in turn, the same bits after resuming and with a
-   probe in the callback, flat memory over a thousand nets, NaN in the middle. */
+/* Whole trainings: no allocation from the third step on, every allocation failing in turn, the same bits after resuming
+   and with a probe in the callback, flat memory over a thousand nets, NaN in the middle. */
 #include "../ssl.h"
 #include "harness.h"
 #if defined(__unix__)
@@ -52,7 +52,7 @@ static const char *const small_settings[][2] = {
     {"barlow", "head_out=8"},
     {"vicreg", "head_out=8"},
 };
-/* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0 when there is none. */
+/* The method number which (0 ..) of the list, of those that an encoder and images are enough for; 0: none. */
 static int make_method(sslh_ctx *c, int which, sslh_method *m) {
     const sslh_method_info *info;
     const char *text = NULL;
@@ -112,7 +112,7 @@ static sslh_ctx *create(test_memory *m, int threads) {
     return sslh_create(d);
 }
 
-/* --- memory --------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 typedef struct count { test_memory *m; long calls[64]; int n; } count;
 static int count_callback(const sslh_train_info *t, void *user) {
@@ -246,7 +246,7 @@ static void thousand_nets(void) {
     CHECK(mem.live == 0, "%ld blocks leak", mem.live);
 }
 
-/* --- the same bits -------------------------------------------------------------------------------------------------- */
+/* --- the same bits ------------------------------------------------------------------------------------------------ */
 
 static void serial_for(void *user, int tasks, sslh_task_fn fn, void *arg) {
     int i;
@@ -302,7 +302,7 @@ static void one_result(void) {
     }
 }
 
-/* --- checkpoints ------------------------------------------------------------------------------------------------------ */
+/* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
 /* What a callback saw of a run, step by step and epoch by epoch, and what the run left. */
 #define TRACE_STEPS 12
@@ -328,7 +328,7 @@ static int trace_callback(const sslh_train_info *t, void *user) {
     if (t->step == k->fail) sslh_fail(t->ctx, SSLH_E_USAGE, "killed");
     return t->step == k->stop;
 }
-/* A run of a method from the beginning or from its checkpoint, in a context of its own. 0 when there is no such method. */
+/* A run of a method from the beginning or from its checkpoint, in a context of its own. 0: no such method. */
 static int traced(int which, int threads, sslh_train_desc d, trace *k) {
     sslh_ctx *c = create(NULL, threads);
     sslh_method m;
@@ -567,7 +567,7 @@ static void resume_refused(void) {
 #endif
 }
 
-/* --- the loop ------------------------------------------------------------------------------------------------------- */
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 static int stop_callback(const sslh_train_info *t, void *user) {
     (*(int *)user)++;
@@ -628,7 +628,7 @@ static void memory_advice(void) {
     }
 }
 
-/* --- phases --------------------------------------------------------------------------------------------------------- */
+/* --- phases ------------------------------------------------------------------------------------------------------- */
 
 /* Parameter k is in group k and is pulled to 3; every phase has the same loss. */
 typedef struct phase_self { int parameters; } phase_self;
@@ -808,8 +808,8 @@ static void nan_in_the_middle(void) {
 }
 
 /* A step that fails leaves no trace: parameters, gradients, running statistics and their counter, and a state that the
-   method's loss has moved. First a pixel that is NaN, then a gradient that is NaN beside a finite loss, then memory that
-   runs out, then a shape error after the forward pass; in the trainer, in sslh_method_step and in a loop of one's own. */
+   method's loss has moved. First a pixel that is NaN, then a gradient that is NaN beside a finite loss, then memory
+   that runs out, then a shape error after the forward pass; in the trainer, in sslh_method_step and in one's own loop. */
 static sslh_tensor *moving_loss(sslh_method *m, const sslh_view_set *v, int phase) {
     sslh_tensor *queue = sslh_state(m->net, 1), *x = sslh_view_get(v, "x"), *y;
     size_t i;
@@ -945,12 +945,13 @@ static void endless_warmup(void) {
 
 /* Memory of a ResNet-18 (He et al. 2016, CIFAR stem) against a count by hand, in float:
      P  parameters, once as values, and in training once as gradients and once as momentum;
-     A  values per image of all convolutions' outputs: 5 maps of 64 x 32 x 32 in the first stage, then a half, a quarter, an
-        eighth of that: 614,400. Batch norm with ReLU makes as many again.
-   Training keeps all 2 A, and while it walks back about 3 of the largest maps (64 x 32 x 32) as gradients. Evaluation and a momentum
-   encoder keep P and 3 of the largest maps: a block's input, what is read and what is written. In evaluation the
-   packed weights of the last stage may weigh more than its maps. 10 % and 4 MB (narrow net: 12) are left for workspaces. PyTorch 1.13 on the same net
-   and batch of 32: 409 MB in training, 114 MB in evaluation above what importing it takes (resident, channels last); ours: 317, 71. */
+     A  values per image of all convolutions' outputs: 5 maps of 64 x 32 x 32 in the first stage, then a half,
+        a quarter, an eighth of that: 614,400. Batch norm with ReLU makes as many again.
+   Training keeps all 2 A, and while it walks back about 3 of the largest maps (64 x 32 x 32) as gradients. Evaluation
+   and a momentum encoder keep P and 3 of the largest maps: a block's input, what is read and what is written. In
+   evaluation the packed weights of the last stage may weigh more than its maps. 10 % and 4 MB (narrow net: 12) are left
+   for workspaces. PyTorch 1.13 on the same net and batch of 32: 409 MB in training, 114 MB in evaluation above what
+   importing it takes (resident, channels last); ours: 317, 71. */
 static void resnet_memory(void) {
     int kind, batch = 32, width = test_small() ? 8 : 64;
     double share = width / 64.0, layer = 512.0 * 512 * 9 * share * share;
@@ -991,7 +992,8 @@ static void resnet_memory(void) {
         }
         CHECK_OK(c);
         want = 4 * (kind == 0 ? 3 * params + 2 * all + 3 * map : kind * params + (3 * map > map / 2 + 2 * layer ? 3 * map : map / 2 + 2 * layer));
-        /* the narrow net of the sanitizers and valgrind: the first step lies in more pieces where malloc's addresses fall */
+        /* the narrow net of the sanitizers and valgrind: the first step lies in more pieces where malloc's
+           addresses fall */
         want = 1.1 * want + (test_small() ? 12e6 : 4e6);
         got = (double)sslh_query(c).peak;
         CHECK(got < want, "%s: %.1f MB, by hand at most %.1f MB", kind == 0 ? "training" : kind == 1 ? "evaluation" : "momentum encoder", got / 1e6, want / 1e6);

@@ -1,4 +1,5 @@
-/* Views: golden files of Pillow and torchvision (tests/golden/make_resize.py), draws, determinism, hostile arguments. */
+/* Views: golden files of Pillow and torchvision (tests/golden/make_resize.py), draws, determinism,
+   hostile arguments. */
 #define SSLH_IMPLEMENTATION
 #include "../ssl.h"
 #include "harness.h"
@@ -79,7 +80,8 @@ static void resize_like_pillow(void) {
 }
 
 /* Pillow rounds images of bytes after each pass, and so do we: the same bytes, but for ties (half of symmetric weights
-   times 255) that its fixed point and our floats see differently. Of the sharp image the cubic overshoots by 19 levels. */
+   times 255) that its fixed point and our floats see differently. Of the sharp image the cubic
+   overshoots by 19 levels. */
 static void resize_like_pillow_bytes(void) {
     static const struct { const char *in, *out; int h, w, bilinear; } cases[4] = {
         {"bytes_in", "bytes_out", 32, 32, 0}, {"sharp_in", "sharp_down", 32, 29, 0},

@@ -191,7 +191,7 @@ static void reports(void) {
     sslh_destroy(c);
 }
 
-/* --- hostile files -------------------------------------------------------------------------------------------------- */
+/* --- hostile files ------------------------------------------------------------------------------------------------ */
 
 /* A header and n bytes of data after it. */
 static size_t craft(uint8_t *out, const char *json, size_t n) {
@@ -342,7 +342,8 @@ static void damaged_files(void) {
     sslh_destroy(c);
 }
 
-/* Every allocation of a load fails in turn: nothing is left, and the streams of random numbers stand where they stood. */
+/* Every allocation of a load fails in turn: nothing is left, and the streams of random numbers stand
+   where they stood. */
 static void no_memory(void) {
     sslh_desc d;
     sslh_ctx *c = context();
@@ -440,7 +441,7 @@ static void other_files(void) {
     sslh_destroy(c);
 }
 
-/* --- all or nothing ------------------------------------------------------------------------------------------------- */
+/* --- all or nothing ----------------------------------------------------------------------------------------------- */
 
 /* Integers that do not fit come behind tensors that do: nothing may have been copied when they are met. */
 static void beyond_bits(void) {
@@ -519,7 +520,7 @@ static void unsealed_again(void) {
     remove("weights_j.tmp");
 }
 
-/* --- other number types ---------------------------------------------------------------------------------------------- */
+/* --- other number types ------------------------------------------------------------------------------------------- */
 
 static void number_types(void) {
     static const struct { const char *json; size_t n; uint8_t data[24]; } cases[] = {
@@ -715,7 +716,7 @@ static void file_from_pytorch(void) {
     sslh_destroy(c);
 }
 
-/* --- checkpoints ----------------------------------------------------------------------------------------------------- */
+/* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
 /* A step with gradients that depend on the parameters and on the random stream. */
 static void fake_step(sslh_ctx *c, sslh_net *net, sslh_optimizer *o, int64_t step) {
@@ -1024,7 +1025,7 @@ static void refused_runs(void) {
     remove("weights_m.tmp");
 }
 
-/* --- embed ----------------------------------------------------------------------------------------------------------- */
+/* --- embed -------------------------------------------------------------------------------------------------------- */
 
 static void embedding(void) {
     sslh_ctx *c = context();

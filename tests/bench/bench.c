@@ -6,11 +6,12 @@
 
        bench NAME/tTHREADS ours=.. peer=.. ratio=.. peak=..% unit=.. [by=PEER PEER=.. ..]
 
-   and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses cases:
-   "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul, conv, step; a
-   convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory bandwidth (memory).
-   --bfloat16: our side rounds operands to bfloat16, in matmul/, conv/ and step/; peers stay in float. matmul/bfloat16/ has
-   some of these cases beside our own in float. Both thread counts, 1 and 2, are measured unless one is given; with one thread times are CPU times. Nothing fails on a time. */
+   and geometric means of the ratios. NAME begins with its family: matmul/ conv/ memory/ step/ augment/. PREFIX chooses
+   cases: "conv/3x3", or a pattern in quotes: "matmul*NT*". peak is the share of the machine's multiply-adds (matmul,
+   conv, step; a convolution's work is counted as it is defined, so that Winograd's may pass 100 %) or of its memory
+   bandwidth (memory). --bfloat16: our side rounds operands to bfloat16, in matmul/, conv/ and step/; peers stay in
+   float. matmul/bfloat16/ has some of these cases beside our own in float. Both thread counts, 1 and 2, are measured
+   unless one is given; with one thread times are CPU times. Nothing fails on a time. */
 #define _GNU_SOURCE 1
 #define SSLH_IMPLEMENTATION
 #include "ssl.h"
@@ -37,7 +38,7 @@ static float *make_floats(size_t n) { /* in [-1/2,1/2), 64-byte aligned; never f
 }
 
 /* ================================================================================================================== */
-/*  matmul/                                                                                                            */
+/*  matmul/                                                                                                           */
 /* ================================================================================================================== */
 /* Shapes of training steps: a (M,K), b (K,N); ta, tb: stored transposed; batch: so many small ones. */
 static const struct { const char *name; int ta, tb, m, n, k, batch, quick; } shapes[] = {
@@ -185,10 +186,10 @@ static void bfloat16_case(int threads, int which) {
 }
 
 /* ================================================================================================================== */
-/*  conv/                                                                                                              */
+/*  conv/                                                                                                             */
 /* ================================================================================================================== */
-/* n images (h,w,ci), filters kh x kw. transposed: the case is the transposed convolution co -> ci, whose forward pass is this
-   one's data gradient; then h, w is the larger side. */
+/* n images (h,w,ci), filters kh x kw. transposed: the case is the transposed convolution co -> ci, whose forward pass
+   is this one's data gradient; then h, w is the larger side. */
 static const struct { const char *name; int n, h, w, ci, co, kh, kw, stride, pad_h, pad_w, groups, transposed, quick; } convs[] = {
     {"3x3_s1", 64, 32, 32, 64, 64, 3, 3, 1, 1, 1, 1, 0, 1},
     {"3x3_s1", 64, 16, 16, 128, 128, 3, 3, 1, 1, 1, 1, 0, 0},

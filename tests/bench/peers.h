@@ -1,6 +1,6 @@
 /* C libraries that tests/bench compares with: OpenBLAS (matrix product) and oneDNN 2 (matrix product, convolution).
-   Every operation is a bench_side's run(self, n) -> seconds. oneDNN chooses its own memory layouts; turning data into them is
-   not counted. */
+   Every operation is a bench_side's run(self, n) -> seconds. oneDNN chooses its own memory layouts;
+   turning data into them is not counted. */
 #ifndef SSLH_BENCH_PEERS_H
 #define SSLH_BENCH_PEERS_H
 #include "bench.h"
@@ -110,7 +110,8 @@ static double bench_onednn_sgemm_run(void *self, int n) {
     return bench_now(p->threads) - t;
 }
 
-/* pass 0: forward, 1: gradient of the data, 2: of the weights; s as in the header, (N,H,W,C) there, oneDNN's choice here. */
+/* pass 0: forward, 1: gradient of the data, 2: of the weights; s as in the header, (N,H,W,C) there,
+   oneDNN's choice here. */
 static int bench_primitive_conv(bench_primitive *p, const sslh_i_conv *s, int pass, int winograd, int threads) {
     dnnl_memory_desc_t x, w, y;
     dnnl_convolution_desc_t f, b;

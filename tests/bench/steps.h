@@ -1,14 +1,15 @@
-/* The cases beside PyTorch: memory-bound operations, whole training steps, augmentation. Models, batches, losses and optimisers
-   are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
+/* The cases beside PyTorch: memory-bound operations, whole training steps, augmentation. Models, batches, losses and
+   optimisers are those of torch_steps.py; data are random and stay the same. Included by bench.c. */
 
 /* ================================================================================================================== */
-/*  memory/                                                                                                            */
+/*  memory/                                                                                                           */
 /* ================================================================================================================== */
-/* An operation on x (and r, of the same shape) with arrays of parameters; the backward pass is timed alone, by calling the
-   recorded node. Reads and writes are what one pass over each array at a time must move, in arrays of x's size: statistics
-   are needed before x is normalised, so that batch norm reads x twice. Layer norm and softmax keep a row in the cache. A gradient
-   written over the one that it comes from costs less than is counted here: more than 100 % of the bandwidth. The bandwidth of the
-   same number of threads is measured in the same rounds, see bench_measure_beside_streams. */
+/* An operation on x (and r, of the same shape) with arrays of parameters; the backward pass is timed alone, by calling
+   the recorded node. Reads and writes are what one pass over each array at a time must move, in arrays of x's size:
+   statistics are needed before x is normalised, so that batch norm reads x twice. Layer norm and softmax keep a row in
+   the cache. A gradient written over the one that it comes from costs less than is counted here: more than 100 % of the
+   bandwidth. The bandwidth of the same number of threads is measured in the same rounds, see
+   bench_measure_beside_streams. */
 enum { OP_BATCH_NORM, OP_BATCH_NORM_ADD, OP_LAYER_NORM, OP_GELU, OP_SOFTMAX, OP_ATTENTION };
 static const struct { const char *name; int op, n, t, d; double read[2], write[2]; int quick; } memory_ops[] = {
     {"batch_norm_relu", OP_BATCH_NORM, 256, 1024, 64, {2, 4}, {1, 1}, 1},
@@ -180,7 +181,7 @@ static void memory_cases(void) {
 }
 
 /* ================================================================================================================== */
-/*  step/                                                                                                              */
+/*  step/                                                                                                             */
 /* ================================================================================================================== */
 typedef struct step {
     sslh_ctx *c;
@@ -304,8 +305,9 @@ static sslh_tensor *vae_loss(step *s) {
     return s->m.loss(&s->m, &v, 0);
 }
 
-/* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the frames
-   up to a random t, and for each of 12 frames ahead a linear prediction that must pick its own recording out of the batch. */
+/* CPC on audio (van den Oord et al. 2018): strided 1-D convolutions (x 160) with batch norm and ReLU, a GRU over the
+   frames up to a random t, and for each of 12 frames ahead a linear prediction that must pick its own recording
+   out of the batch. */
 static const int cpc_conv[5][3] = {{10, 5, 3}, {8, 4, 2}, {4, 2, 1}, {4, 2, 1}, {4, 2, 1}}; /* kernel, stride, pad */
 static void cpc_new(step *s) {
     sslh_net_desc d;
@@ -429,8 +431,9 @@ static void mlp_new(step *s) {
 }
 static sslh_tensor *mlp_loss(step *s) { return sslh_cross_entropy(s->c, sslh_forward(s->net[0], s->x), s->labels); }
 
-/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add of
-   convolutions, linear layers, recurrences and attention, forward and both gradients, less the gradient of the input. */
+/* images: of one step (a SimCLR image is two views, a RotNet image four). flop of one image: two for each multiply-add
+   of convolutions, linear layers, recurrences and attention, forward and both gradients, less the
+   gradient of the input. */
 static const struct { const char *name; void (*make)(step *); sslh_tensor *(*loss)(step *); int images; double flop; int quick; } steps[] = {
     {"step/simclr_small", simclr_small_new, simclr_loss, 128, 45.416448e6, 1},
     {"step/rotnet_small", rotnet_new, rotnet_loss, 128, 88.498176e6, 0},
@@ -447,8 +450,8 @@ static const struct { const char *name; void (*make)(step *); sslh_tensor *(*los
 };
 #define STEPS ((int)(sizeof steps / sizeof *steps))
 
-/* A child: "NAME N" on standard input runs N steps, as in torch_steps.py. To look into a step: echo "step/vae_mlp 1000" |
-   perf record build/bench/bench --threads 1 --serve */
+/* A child: "NAME N" on standard input runs N steps, as in torch_steps.py. To look into a step: echo "step/vae_mlp 1000"
+   | perf record build/bench/bench --threads 1 --serve */
 static int serve_steps(int threads) {
     char line[256], name[200];
     int n, made = -1;
@@ -540,8 +543,9 @@ static void step_cases(void) {
                    bench_limit[threads].gflops * 1e9 / steps[which].flop, "images/s", more);
         bench_stop(&ours), bench_stop(&torch), bench_stop(&plain);
     }
-    /* Two threads, one thread, two processes of one thread side by side, in turn, by wall-clock: what the second thread brings,
-       and what the second processor of this machine could bring to programs that share nothing but caches and memory. */
+    /* Two threads, one thread, two processes of one thread side by side, in turn, by wall-clock: what the second thread
+       brings, and what the second processor of this machine could bring to programs that share nothing but caches and
+       memory. */
     for (int which = 0; which < STEPS && bench.threads[1] && !bench.quick; which++) {
         bench_child ours[4]; /* two threads; one; the pair */
         bench_side side[BENCH_SIDES];
@@ -572,10 +576,10 @@ static void step_cases(void) {
 }
 
 /* ================================================================================================================== */
-/*  augment/                                                                                                           */
+/*  augment/                                                                                                          */
 /* ================================================================================================================== */
-/* SimCLR's recipe with blur on 64 images: crop 0.2-1 (bilinear, antialiased), flip, jitter 0.4 0.4 0.4 0.1, grey, blur, normalise.
-   torchvision's run is 8 views by the faster of PIL and tensors, in as many processes as threads. */
+/* SimCLR's recipe with blur on 64 images: crop 0.2-1 (bilinear, antialiased), flip, jitter 0.4 0.4 0.4 0.1, grey, blur,
+   normalise. torchvision's run is 8 views by the faster of PIL and tensors, in as many processes as threads. */
 static const struct { const char *name; int size, height, width, blur, quick; } augments[] = {
     {"augment/simclr_32", 32, 32, 32, 3, 1},
     {"augment/simclr_224", 224, 375, 500, 23, 0},
@@ -653,8 +657,8 @@ static void augment_cases(void) {
     }
 }
 
-/* What making views costs a training: steps of step/simclr_small whose 256 views are made ahead by waiting threads (ours), the
-   same on views that are kept (what is possible), and with views made when they are asked for. */
+/* What making views costs a training: steps of step/simclr_small whose 256 views are made ahead by waiting threads
+   (ours), the same on views that are kept (what is possible), and with views made when they are asked for. */
 typedef struct fed { step s; int threads, kept, no_ahead; sslh_recipe r; sslh_loader *loader; } fed;
 static double fed_run(void *self, int n) {
     fed *p = (fed *)self;

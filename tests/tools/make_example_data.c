@@ -1,5 +1,5 @@
-/* Makes examples/data from Fashion-MNIST: the first 1,000 training and 200 test images of each class, in the order of the
-   original files, as grey PNG sheets with index.txt and labels.txt (the format is described in ssl.h, >>sheets).
+/* Makes examples/data from Fashion-MNIST: the first 1,000 training and 200 test images of each class, in the order of
+   the original files, as grey PNG sheets with index.txt and labels.txt (the format is described in ssl.h, >>sheets).
 
        cc -O2 tests/tools/make_example_data.c -o make_example_data -lm -lpthread
        ./make_example_data [FOLDER [OUT]]

@@ -1,8 +1,9 @@
 /* Weights between ssl.h and PyTorch, called by tests/golden/check_weights.py.
 
-     weights_tool export NET weights.safetensors input.npy output.npy    makes a net, moves its running statistics, saves it,
-                                                                         and what it computes for a random input
-     weights_tool import NET weights.safetensors input.npy output.npy    loads the weights, computes the output of the input
+     weights_tool export NET weights.safetensors input.npy output.npy
+         makes a net, moves its running statistics, saves it, and what it computes for a random input
+     weights_tool import NET weights.safetensors input.npy output.npy
+         loads the weights, computes the output of the input
 
    NET: resnet18, resnet18small (3x3 stem), vit, vitfixed. */
 #define SSLH_IMPLEMENTATION
