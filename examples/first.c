@@ -10,7 +10,8 @@ int main(void) {
     float before     = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
 
     sslh_method simclr = sslh_simclr(c, encoder, (sslh_simclr_desc){ .temperature = 0.2f });
-    sslh_train(c, simclr, train, (sslh_train_desc){ .epochs = 5, .batch = 256, .lr = 0.3f, .optimizer = { .kind = SSLH_SGD } });
+    sslh_train(c, simclr, train, (sslh_train_desc){ .epochs = 5, .batch = 256, .lr = 0.3f,
+                                                    .optimizer = { .kind = SSLH_SGD } });
 
     float after = sslh_linear_probe(c, encoder, train, test, (sslh_probe_desc){ 0 });
     if (sslh_error(c)) { fprintf(stderr, "%s\n", sslh_error(c)); return 1; }   /* one check, first cause */

@@ -42,9 +42,9 @@ static sslh_net *mlp(sslh_ctx *c, int in, int out) {
 }
 
 /* Exactly n pieces of advice, the first with these words. */
-#define CHECK_HEARD(h, count, words)                                                                                  \
-    CHECK((h).n == (count) && ((count) == 0 || strstr((h).first, words)), "%d pieces of advice, %d expected with \"%s\": %s", (h).n, \
-          (int)(count), words, (h).n ? (h).first : "none")
+#define CHECK_HEARD(h, count, words)                                                                                   \
+    CHECK((h).n == (count) && ((count) == 0 || strstr((h).first, words)),                                              \
+          "%d pieces of advice, %d expected with \"%s\": %s", (h).n, (int)(count), words, (h).n ? (h).first : "none")
 
 /* --- parameters that nothing moves -------------------------------------------------------------------------------- */
 
@@ -88,7 +88,9 @@ static void heads(void) {
         sslh_train(c, m, make_data(c), few(2));
         CHECK_OK(c);
         if (how == 2) CHECK_HEARD(h, 1, "'fc1.weight' (4,9), which the optimiser does not know");
-        else if (how == 3) CHECK_HEARD(h, 1, "no gradient has reached 2 parameters when the first step ended, the first of them 'fc1.weight'");
+        else if (how == 3)
+            CHECK_HEARD(h, 1, "no gradient has reached 2 parameters when the first step ended, "
+                              "the first of them 'fc1.weight'");
         else CHECK_HEARD(h, 0, "");
         sslh_destroy(c);
     }
@@ -118,7 +120,8 @@ static void no_method_does(void) {
         m = sslh_method_make(c, info->name, encoder, make_data(c), !strcmp(info->name, "moco") ? "queue=64" : NULL);
         d.max_steps = 1;
         sslh_train(c, m, make_data(c), d);
-        if (!sslh_error(c)) CHECK(h.n == 0, "%s: %s", info->name, h.first); /* one that wants larger images is no test */
+        /* one that wants larger images is no test */
+        if (!sslh_error(c)) CHECK(h.n == 0, "%s: %s", info->name, h.first);
         sslh_destroy(c);
     }
 }

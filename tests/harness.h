@@ -70,14 +70,16 @@ static TEST_UNUSED TEST_PRINTF(4, 5) int test_check(int ok, const char *file, in
 #define CHECK(cond, ...) test_check(!!(cond), __FILE__, __LINE__, __VA_ARGS__)
 /* |a - b| at most tolerance (NaN fails). */
 #define CHECK_NEAR(a, b, tolerance)                                                                                    \
-    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance), __FILE__, __LINE__, "%s = %.9g, expected %.9g +- %g", #a, \
-               (double)(a), (double)(b), (double)(tolerance))
+    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance), __FILE__, __LINE__,                             \
+               "%s = %.9g, expected %.9g +- %g", #a, (double)(a), (double)(b), (double)(tolerance))
 /* |a - b| at most tolerance times max(1, |b|). */
 #define CHECK_CLOSE(a, b, tolerance)                                                                                   \
-    test_check(fabs((double)(a) - (double)(b)) <= (double)(tolerance) * (fabs((double)(b)) > 1 ? fabs((double)(b)) : 1), __FILE__, \
-               __LINE__, "%s = %.9g, expected %.9g within %g", #a, (double)(a), (double)(b), (double)(tolerance))
+    test_check(fabs((double)(a) - (double)(b)) <=                                                                      \
+                   (double)(tolerance) * (fabs((double)(b)) > 1 ? fabs((double)(b)) : 1), __FILE__, __LINE__,          \
+               "%s = %.9g, expected %.9g within %g", #a, (double)(a), (double)(b), (double)(tolerance))
 /* The context has no error. */
-#define CHECK_OK(c) test_check(sslh_error(c) == NULL, __FILE__, __LINE__, "error: %s", sslh_error(c) ? sslh_error(c) : "")
+#define CHECK_OK(c)                                                                                                    \
+    test_check(sslh_error(c) == NULL, __FILE__, __LINE__, "error: %s", sslh_error(c) ? sslh_error(c) : "")
 /* The context has an error whose sentence contains text; clears it. */
 #define CHECK_ERROR(c, text)                                                                                           \
     do {                                                                                                               \
@@ -161,8 +163,8 @@ static TEST_UNUSED const char *test_temporary(const char *name) {
     if (!test_folder[0]) {
         const char *root = getenv("TMPDIR");
         if (!root) root = getenv("TEMP"); /* Windows */
-        snprintf(test_folder, sizeof test_folder, "%s/sslh_%lx_%lx", root ? root : "/tmp", (unsigned long)(size_t)(void *)&path,
-                 (unsigned long)time(NULL));
+        snprintf(test_folder, sizeof test_folder, "%s/sslh_%lx_%lx", root ? root : "/tmp",
+                 (unsigned long)(size_t)(void *)&path, (unsigned long)time(NULL));
         (void)test_make_folder(test_folder);
     }
     snprintf(out, 512, "%s/%s", test_folder, name);

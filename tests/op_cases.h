@@ -10,7 +10,8 @@ typedef struct op_case {
     const char *name;
     const char *fn;     /* what is tested; the recorder has a definition for each */
     sslh_tensor *(*build)(sslh_ctx *c, sslh_tensor **in, const float *p);
-    const char *inputs; /* "3x5 5p 4i7 -": sizes and a letter for the values, see make_input; "-" is NULL, "0" a scalar */
+    /* "3x5 5p 4i7 -": sizes and a letter for the values, see make_input; "-" is NULL, "0" a scalar */
+    const char *inputs;
     int flags;
     float p[10];
 } op_case;
@@ -158,7 +159,9 @@ static void run_add(op_run *r, const char *label, int index, const sslh_tensor *
     snprintf(r->label[r->n], sizeof r->label[0], "%s%d", label, index);
     r->count[r->n] = t->count;
     r->v[r->n++] = v;
-    for (i = 0; i < t->count; i++) v[i] = data ? (double)data[i] : t->data ? (double)t->data[i] : t->ints ? (double)t->ints[i] : (double)t->bytes[i];
+    for (i = 0; i < t->count; i++)
+        v[i] = data ? (double)data[i] : t->data ? (double)t->data[i] : t->ints ? (double)t->ints[i] :
+               (double)t->bytes[i];
 }
 static void run_free(op_run *r) {
     while (r->n) free(r->v[--r->n]);
@@ -179,7 +182,8 @@ static int run_case(sslh_ctx *c, const op_case *e, op_run *r) {
         if (n && y->type == SSLH_F32 && strcmp(e->fn, "greater") != 0) {
             sslh_backward(c, project(c, y, e));
             for (i = 0; i < n && !sslh_error(c); i++) {
-                if (CHECK(in[which[i]]->grad != NULL, "%s: no gradient of input %d", e->name, which[i])) run_add(r, "grad", which[i], in[which[i]], in[which[i]]->grad);
+                if (CHECK(in[which[i]]->grad != NULL, "%s: no gradient of input %d", e->name, which[i]))
+                    run_add(r, "grad", which[i], in[which[i]], in[which[i]]->grad);
             }
         }
     }
@@ -264,8 +268,10 @@ static void check_torch(const op_case *table, int cases, const golden_op *golden
             double sum = 0, size = 0, big = 0, error;
             uint32_t seed = name_seed(e->name, r.label[i], 0);
             size_t q;
-            if (!CHECK(at + i < recorded && strcmp(g->name, e->name) == 0 && strcmp(g->array, r.label[i]) == 0, "%s: %s is not recorded", e->name, r.label[i])) break;
-            if (!CHECK((size_t)g->count == r.count[i], "%s %s: %d values, %d in PyTorch", e->name, r.label[i], (int)r.count[i], g->count)) continue;
+            if (!CHECK(at + i < recorded && strcmp(g->name, e->name) == 0 && strcmp(g->array, r.label[i]) == 0,
+                       "%s: %s is not recorded", e->name, r.label[i])) break;
+            if (!CHECK((size_t)g->count == r.count[i],
+                       "%s %s: %d values, %d in PyTorch", e->name, r.label[i], (int)r.count[i], g->count)) continue;
             for (q = 0; q < r.count[i]; q++) {
                 double w = (double)draw(&seed), v = r.v[i][q];
                 sum += w * v;
@@ -273,15 +279,19 @@ static void check_torch(const op_case *table, int cases, const golden_op *golden
                 if (fabs(v) > big) big = fabs(v);
             }
             error = fabs(sum - g->sum) / (size + g->size + 1e-3);
-            CHECK(error <= tolerance, "%s %s: projection %.12g, PyTorch %.12g (of %.3g)", e->name, r.label[i], sum, g->sum, g->size);
+            CHECK(error <= tolerance,
+                  "%s %s: projection %.12g, PyTorch %.12g (of %.3g)", e->name, r.label[i], sum, g->sum, g->size);
             if (error > worst) worst = error, where = e->name;
             for (j = 0; j < 4; j++) {
                 double v = r.v[i][r.count[i] * (size_t)j / 4];
                 error = fabs(v - g->value[j]) / (big + 1e-3);
-                CHECK(error <= tolerance, "%s %s: value %d is %.12g, PyTorch %.12g", e->name, r.label[i], (int)(r.count[i] * (size_t)j / 4), v, g->value[j]);
+                CHECK(error <= tolerance,
+                      "%s %s: value %d is %.12g, PyTorch %.12g", e->name, r.label[i], (int)(r.count[i] * (size_t)j / 4),
+                      v, g->value[j]);
             }
         }
-        CHECK(at + r.n >= recorded || strcmp(golden[at + r.n].name, e->name) != 0, "%s: PyTorch has more results", e->name);
+        CHECK(at + r.n >= recorded || strcmp(golden[at + r.n].name, e->name) != 0,
+              "%s: PyTorch has more results", e->name);
         run_free(&r);
     }
     printf("   largest relative distance from PyTorch: %.2e (%s)\n", worst, where);
@@ -389,7 +399,8 @@ static sslh_tensor *ints(int n, int a, int b, int value) {
             CHECK(y_ != NULL && y_->count >= 1, "%s: no dummy", #call);                                                \
         }                                                                                                              \
         message_ = sslh_error(bad);                                                                                    \
-        CHECK(message_ && strncmp(message_, fn ":", strlen(fn) + 1) == 0, "%s gives \"%s\"", #call, message_ ? message_ : "no error"); \
+        CHECK(message_ && strncmp(message_, fn ":", strlen(fn) + 1) == 0, "%s gives \"%s\"", #call,                    \
+              message_ ? message_ : "no error");                                                                       \
         sslh_clear_error(bad);                                                                                         \
     } while (0)
 

@@ -61,7 +61,8 @@ static int bench_wanted(const char *name) {
     if (bench.quick && bench_wall() > bench.start + 85) return bench.late++, 0;
     if (!bench.filters) return 1;
     for (int i = 0; i < bench.filters; i++)
-        if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0) return 1;
+        if (!strncmp(name, bench.filter[i], strlen(bench.filter[i])) || fnmatch(bench.filter[i], name, 0) == 0)
+            return 1;
     return 0;
 }
 #define BENCH_SIDES 5
@@ -122,7 +123,8 @@ static void bench_measure(bench_side *side, int sides, int threads, double block
             if (!side[s].reps) continue;
             bench_settle(threads);
             if (block < 0.1) side[s].run(side[s].self, 1);
-            for (double warm = bench_wall() + 0.02; threads > 1 && block < 0.1 && bench_wall() < warm;) side[s].run(side[s].self, 1);
+            for (double warm = bench_wall() + 0.02; threads > 1 && block < 0.1 && bench_wall() < warm;)
+                side[s].run(side[s].self, 1);
             const double t = side[s].run(side[s].self, side[s].reps);
             if (t <= 0) side[s].reps = 0;
             if (t <= 0) continue;
@@ -160,15 +162,16 @@ static void bench_ratio(const char *group, int threads, const char *name, double
 }
 static void bench_print_means(void) {
     for (int i = 0; i < bench_mean_count; i++)
-        printf("mean %s ratio=%.2f least=%.2f at=%s cases=%d\n", bench_means[i].group, exp(bench_means[i].logs / bench_means[i].n),
-               bench_means[i].least, bench_means[i].which, bench_means[i].n);
+        printf("mean %s ratio=%.2f least=%.2f at=%s cases=%d\n", bench_means[i].group,
+               exp(bench_means[i].logs / bench_means[i].n), bench_means[i].least, bench_means[i].which,
+               bench_means[i].n);
 }
 
 /* One case: ours first, then peers, of which the fastest is `peer`; work units a run (FLOP, bytes, images) divided by
    scale make the unit. limit: the machine's, in the same unit; 0: none known. group NULL: not in the means.
    more: further key=value. */
-static void bench_line(const char *name, const char *group, int threads, const bench_side *side, int sides, double work, double scale,
-                       double limit, const char *unit, const char *more) {
+static void bench_line(const char *name, const char *group, int threads, const bench_side *side, int sides, double work,
+                       double scale, double limit, const char *unit, const char *more) {
     const double ours = side[0].median > 0 ? work / scale / side[0].median : 0;
     double peer = 0;
     const char *by = NULL;
@@ -184,7 +187,9 @@ static void bench_line(const char *name, const char *group, int threads, const b
     printf(" unit=%s", unit);
     if (by) printf(" by=%s", by);
     for (int s = 1; s < sides && sides > 2; s++)
-        if (side[s].median > 0) printf(" %s=%.*f", side[s].name, work / scale / side[s].median < 100 ? 1 : 0, work / scale / side[s].median);
+        if (side[s].median > 0)
+            printf(" %s=%.*f", side[s].name, work / scale / side[s].median < 100 ? 1 : 0,
+                   work / scale / side[s].median);
     printf("%s%s\n", more && *more ? " " : "", more ? more : "");
     fflush(stdout);
     if (group && peer > 0 && ours > 0) bench_ratio(group, threads, name, ours / peer);
@@ -213,8 +218,12 @@ static volatile float bench_sink;
     bench_sink = out > 1e30f ? 1.0f : 0.0f;                                                                            \
     return 24.0 * (double)n * (double)(sizeof(T) / sizeof(float))
 #if defined(__x86_64__) && defined(__GNUC__)
-__attribute__((target("avx512f"))) static double bench_fma_avx512(long n) { BENCH_CHAINS(__m512, _mm512_set1_ps, _mm512_fmadd_ps); }
-__attribute__((target("avx2,fma"))) static double bench_fma_avx2(long n) { BENCH_CHAINS(__m256, _mm256_set1_ps, _mm256_fmadd_ps); }
+__attribute__((target("avx512f"))) static double bench_fma_avx512(long n) {
+    BENCH_CHAINS(__m512, _mm512_set1_ps, _mm512_fmadd_ps);
+}
+__attribute__((target("avx2,fma"))) static double bench_fma_avx2(long n) {
+    BENCH_CHAINS(__m256, _mm256_set1_ps, _mm256_fmadd_ps);
+}
 #define BENCH_MULTIPLY_ADD(a, b, c) _mm_add_ps(_mm_mul_ps(a, b), c)
 static double bench_fma_basic(long n) { BENCH_CHAINS(__m128, _mm_set1_ps, BENCH_MULTIPLY_ADD); }
 #elif defined(__aarch64__)
@@ -238,7 +247,8 @@ static void bench_stream_task(void *arg, int task, int worker) { /* one share of
     if (p->what == BENCH_FMA) {
         p->flop[task] = bench_fma(4000000);
     } else if (p->what == BENCH_COPY) {
-        for (size_t i = 0; i < share; i += 8) { /* a loop, so that it is not replaced by memcpy with its non-temporal stores */
+        /* a loop, so that it is not replaced by memcpy with its non-temporal stores */
+        for (size_t i = 0; i < share; i += 8) {
             for (int j = 0; j < 8; j++) b[i + (size_t)j] = a[i + (size_t)j];
 #if defined(__GNUC__)
             __asm__ volatile("" ::: "memory");
@@ -302,7 +312,8 @@ static void bench_set_bandwidth(int threads, double read, double copy, double up
 }
 /* Bandwidth changes with what the machine's neighbours do: the streams are sides of the case that is compared with
    them, in the same rounds, and medians are compared with medians. */
-static void bench_measure_beside_streams(bench_side *side, int sides, int threads, double block, int rounds, double budget) {
+static void bench_measure_beside_streams(bench_side *side, int sides, int threads, double block, int rounds,
+                                         double budget) {
     for (int i = 0; i < 3; i++) {
         side[sides + i].name = "stream";
         side[sides + i].run = bench_stream_run;
@@ -364,7 +375,8 @@ static void bench_find_limits(sslh_ctx *c, int threads) {
     bench_set_bandwidth(threads, best[0], best[1], best[2]);
     const size_t bytes = bench_streams[0].n * sizeof(float);
     bench_close_streams();
-    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; copy and update count both directions)",
+    printf("machine threads=%d cpu=%s fma=%.0f GFLOP/s read=%.1f GB/s copy=%.1f GB/s update=%.1f GB/s (%.0f MB arrays; "
+           "copy and update count both directions)",
            threads, cpu, l->gflops, l->read, l->copy, l->update, 1e-6 * (double)bytes);
     if (threads == 2) printf(" line=%.0f ns (written by both in turn, there and back)", bench_pass_ns(c));
     printf("\n");
@@ -395,7 +407,8 @@ static long bench_peak_memory(void) {
 /* --- children: another process that runs cases by name. It reads "NAME N" and answers "wall cpu kB" --------------- */
 typedef struct bench_child { pid_t pid; FILE *to, *from; int threads; double rss; const char *ask; } bench_child;
 
-static int bench_start(bench_child *b, int threads, char *const *argv, char *const *set) { /* set: NAME, value, .. NULL */
+/* set: NAME, value, .. NULL */
+static int bench_start(bench_child *b, int threads, char *const *argv, char *const *set) {
     int down[2], up[2];
     memset(b, 0, sizeof *b);
     b->threads = threads;
@@ -427,7 +440,9 @@ static void bench_stop(bench_child *b) {
     if (b->pid > 0) waitpid(b->pid, NULL, 0);
     memset(b, 0, sizeof *b);
 }
-static int bench_child_ask(bench_child *b, const char *what, int n) { return fprintf(b->to, "%s %d\n", what, n) > 0 && fflush(b->to) == 0; }
+static int bench_child_ask(bench_child *b, const char *what, int n) {
+    return fprintf(b->to, "%s %d\n", what, n) > 0 && fflush(b->to) == 0;
+}
 static int bench_child_answer(bench_child *b, double *wall, double *cpu) {
     char answer[256];
     return fgets(answer, sizeof answer, b->from) && sscanf(answer, "%lf %lf %lf", wall, cpu, &b->rss) == 3;
@@ -462,7 +477,9 @@ static const char *bench_python(void) {
     looked = 1;
     for (int i = 0; i < 3 && !found; i++) {
         if (!try_these[i]) continue;
-        snprintf(command, sizeof command, "%s -c 'import importlib.util as u, sys; sys.exit(not u.find_spec(\"torch\"))' 2>/dev/null", try_these[i]);
+        snprintf(command, sizeof command,
+                 "%s -c 'import importlib.util as u, sys; sys.exit(not u.find_spec(\"torch\"))' 2>/dev/null",
+                 try_these[i]);
         if (system(command) == 0) found = try_these[i];
     }
     if (!found) printf("skipped: PyTorch (no Python with torch)\n");
@@ -473,8 +490,8 @@ static int bench_start_torch(bench_child *b, int threads, int plain) {
     char count[16];
     const char *blas = "/usr/lib/x86_64-linux-gnu/openblas-openmp"; /* Debian's libopenblas0-openmp */
     snprintf(count, sizeof count, "%d", threads);
-    char name[18][32] = {"OMP_NUM_THREADS", "", "OPENBLAS_NUM_THREADS", "", "MALLOC_MMAP_MAX_", "0", "MALLOC_TRIM_THRESHOLD_",
-                         "1000000000000", "MALLOC_TOP_PAD_", "268435456"};
+    char name[18][32] = {"OMP_NUM_THREADS", "", "OPENBLAS_NUM_THREADS", "", "MALLOC_MMAP_MAX_", "0",
+                         "MALLOC_TRIM_THRESHOLD_", "1000000000000", "MALLOC_TOP_PAD_", "268435456"};
     char *set[20], *argv[6];
     int n = 0;
     memset(b, 0, sizeof *b);
