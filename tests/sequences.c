@@ -247,9 +247,8 @@ static void products_broadcast(void) {
             sslh_begin_step(c);
             for (k = 0; k < 2; k++) {
                 a[k] = some(c, sa, 1), b[k] = some(c, sb, 2);
-                if (k) y[k] = sslh_matmul_ex(c, sslh_broadcast(c, a[k], fa), sslh_broadcast(c, b[k], fb), t & 1, t >> 1);
-                else y[k] = sslh_matmul_ex(c, a[k], b[k], t & 1, t >> 1);
-                sslh_keep(y[k]);
+                sslh_tensor *l = k ? sslh_broadcast(c, a[k], fa) : a[k], *r = k ? sslh_broadcast(c, b[k], fb) : b[k];
+                y[k] = sslh_keep(sslh_matmul_ex(c, l, r, t & 1, t >> 1));
                 back(c, y[k]);
             }
             CHECK_OK(c);
