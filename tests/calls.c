@@ -905,7 +905,8 @@ static int call_row(world *w, int row, const char **names) {
         int count = dice(4) - 1; int width = sslh_net_query(n[0]).width;
         float *p = (float *)malloc((size_t)(width > 0 && width < 100000 ? width : 1) * 12);
         sslh_embed(n[0], dice(6) ? pixels : NULL, count, h, x, dice(2) ? 3 : k[0],
-            width < 100000 && dice(6) ? p : NULL); free(p))
+            width < 100000 && dice(6) ? p : NULL);
+        free(p))
     /* optimisers */
     ROW(sslh_optimizer_new, sslh_optimizer_desc e = any_optimizer(); add_optimizer(w, sslh_optimizer_new(c, e)))
     ROW(sslh_optimizer_add, sslh_optimizer_add(o, n[0]))
@@ -922,13 +923,15 @@ static int call_row(world *w, int row, const char **names) {
         add_data(w, sslh_data_from_images(c, dice(6) ? pixels : NULL, dice(2) ? 4 : k[0], dice(2) ? 8 : k[1],
         dice(2) ? 8 : k[2], dice(2) ? 3 : k[3], dice(2) ? labels : dice(2) ? NULL : numbers)))
     ROW(sslh_data_from_fields, sslh_field e[4]; memset(e, 0, sizeof e);
-        for (int j = 0; j < 4; j++) { e[j].kind = (sslh_field_kind)(dice(5) ? dice(5) : i[j]);
-        e[j].type = (sslh_type)(dice(5) ? dice(3) : i[j]); e[j].int16 = !dice(3);
-        e[j].shape.ndim = dice(5) ? dice(4) : any_int();
-        for (int x = 0; x < 6; x++) e[j].shape.size[x] = dice(5) ? 1 + dice(4) : -dice(2);
-        if (dice(5)) e[j].values = dice(2) ? (const void *)reals : (const void *)numbers; else if (dice(2))
-            e[j].fetch = fetch; if (e[j].values == (const void *)numbers) e[j].shape.ndim = 0;
-        if (!dice(4)) e[j].lengths = numbers; }
+        for (int j = 0; j < 4; j++) {
+            e[j].kind = (sslh_field_kind)(dice(5) ? dice(5) : i[j]); e[j].type = (sslh_type)(dice(5) ? dice(3) : i[j]);
+            e[j].int16 = !dice(3); e[j].shape.ndim = dice(5) ? dice(4) : any_int();
+            for (int x = 0; x < 6; x++) e[j].shape.size[x] = dice(5) ? 1 + dice(4) : -dice(2);
+            if (dice(5)) e[j].values = dice(2) ? (const void *)reals : (const void *)numbers;
+            else if (dice(2)) e[j].fetch = fetch;
+            if (e[j].values == (const void *)numbers) e[j].shape.ndim = 0;
+            if (!dice(4)) e[j].lengths = numbers;
+        }
         add_data(w, sslh_data_from_fields(c, dice(8) ? e : NULL, dice(3) ? 1 + dice(4) : few(), dice(3) ? 4 : few())))
     ROW(sslh_data_range, add_data(w, sslh_data_range(d[0], dice(2) ? 0 : i[0], dice(2) ? 3 : i[1])))
     ROW(sslh_load_images_ex, EMPTY(sslh_images_desc, e); e.size = zeros_mostly(); e.bilinear = zeros_mostly();
@@ -1094,14 +1097,16 @@ static int call_row(world *w, int row, const char **names) {
         e.iterations = dice(2) ? 3 : k[0]; const int32_t *a = dice(6) ? numbers : NULL;
         for (int j = 0; j < 64; j++) numbers[j] = dice(20) ? j % 3 : any_int();
         if (t[0] && t[0]->shape[0] <= 64 && t[1] && t[1]->shape[0] <= 64)
-            sslh_linear_probe_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e); memset(numbers, 0, sizeof numbers))
+            sslh_linear_probe_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e);
+        memset(numbers, 0, sizeof numbers))
     ROW(sslh_knn, EMPTY(sslh_knn_desc, e); e.features = any_features(); e.k = zeros_mostly();
         e.temperature = zeros_mostly_real(); e.fraction = zeros_mostly_real(); sslh_knn(c, n[0], d[0], d[1], e))
     ROW(sslh_knn_features, EMPTY(sslh_knn_desc, e); e.k = zeros_mostly(); e.temperature = zeros_mostly_real();
         const int32_t *a = dice(6) ? numbers : NULL;
         for (int j = 0; j < 64; j++) numbers[j] = dice(20) ? j % 3 : any_int();
         if (t[0] && t[0]->shape[0] <= 64 && t[1] && t[1]->shape[0] <= 64)
-            sslh_knn_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e); memset(numbers, 0, sizeof numbers))
+            sslh_knn_features(c, T(0), a, T(1), a, dice(2) ? 3 : i[0], e);
+        memset(numbers, 0, sizeof numbers))
     ROW(sslh_finetune, EMPTY(sslh_finetune_desc, e); e.epochs = dice(2) ? 1 : k[0]; if (!e.epochs) e.epochs = 1;
         e.batch = i[0]; e.lr = zeros_mostly_real(); e.weight_decay = zeros_mostly_real();
         e.layer_decay = zeros_mostly_real(); e.drop_path = zeros_mostly_real(); e.smoothing = zeros_mostly_real();
@@ -1436,7 +1441,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
     OP(sslh_matmul, x = view(g, x, 2 + dice(2)); s = shape_of(x); j = 1 + dice(6); g->want = s;
         g->want.size[s.ndim - 1] = j;
         a = s.ndim == 3 && dice(2) ? leaf(g, sslh_dim3(s.size[0], s.size[2], j)) :
-            leaf(g, sslh_dim2(s.size[s.ndim - 1], j)); return sslh_matmul(c, x, a))
+            leaf(g, sslh_dim2(s.size[s.ndim - 1], j));
+        return sslh_matmul(c, x, a))
     OP(sslh_matmul_ex, x = view(g, x, 2 + dice(2)); g->want = s = shape_of(x); axis = dice(2); j = 1 + dice(6);
         int rows_of = s.size[s.ndim - 2 + axis]; int inner = s.size[s.ndim - 1 - axis];
         g->want.size[s.ndim - 2] = rows_of; g->want.size[s.ndim - 1] = j;
@@ -1567,7 +1573,8 @@ static sslh_tensor *graph_row(graph *g, int row, sslh_tensor *x, const char **na
         return sslh_crop(c, x, sslh_from_ints(c, sslh_dim3(s.size[0], 2, 2), places), j, wide))
     OP(sslh_unfold, x = view(g, x, 4); s = shape_of(x); j = 1 + dice(s.size[1]); int wide = 1 + dice(s.size[2]);
         g->want = sslh_dim5(s.size[0], ((s.size[1] - j) / stride + 1) * ((s.size[2] - wide) / 2 + 1), j, wide,
-            s.size[3]); return sslh_unfold(c, x, j, wide, stride, 2))
+            s.size[3]);
+        return sslh_unfold(c, x, j, wide, stride, 2))
 #define COLOURS(fn, scale) OP(fn, if (s.ndim > 4) return NULL; g->unchecked = 1; g->want = s;                          \
         g->want.size[g->want.ndim++] = 3; sslh_shape one = s; one.size[one.ndim++] = 1;                                \
         return fn(c, sslh_broadcast(c, sslh_reshape(c, sslh_scale(c, sslh_sigmoid(c, x), scale), one), g->want)))
