@@ -6839,7 +6839,7 @@ SSLH_I_FN void sslh_i_moco_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_moco *s = (const sslh_i_moco *)m->self;
     sslh_i_two_views_add(c, &s->views, batch, out);
-    if (sslh_i_moco_groups(s, batch->count) > 1) { /* the images' order in the batch of the key encoder */
+    if (!SSLH_I_BAD(c) && sslh_i_moco_groups(s, batch->count) > 1) { /* order of the images for the key encoder */
         sslh_tensor *order = sslh_i_new(c, "sslh_moco", SSLH_I32, sslh_dim1(batch->count)); /* (N) */
         if (!order) return;
         sslh_random_permutation(c->desc.seed, sslh_i_sample_stream('K', 0, batch->epoch, batch->index[0]), order->ints,
@@ -7260,12 +7260,15 @@ SSLH_I_FN void sslh_i_cpc2_views(sslh_method *m, const sslh_batch *batch, sslh_v
     sslh_ctx *c = m->ctx;
     const sslh_i_cpc2 *s = (const sslh_i_cpc2 *)m->self;
     sslh_recipe views = s->views;
-    uint64_t *streams = (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams); /* (N) */
+    sslh_tensor *x;
+    uint64_t *streams; /* (N) */
     int i;
-    if (!streams || SSLH_I_BAD(c)) return;
     if (!views.height && !views.width) views.height = views.width = s->d.side; /* 0: of the image */
+    x = sslh_views(c, *batch, views, 0); /* (N,H,W,C); it has looked at the batch, which may be somebody's own */
+    streams = SSLH_I_BAD(c) ? NULL : (uint64_t *)sslh_i_scratch(c, (size_t)batch->count * sizeof *streams);
+    if (!streams) return;
     for (i = 0; i < batch->count; i++) streams[i] = sslh_i_sample_stream('P', 0, batch->epoch, batch->index[i]);
-    sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, sslh_views(c, *batch, views, 0), streams)); /* (N,R,S,p,p,C) */
+    sslh_view_add(out, "patches", sslh_i_cpc2_cut(m, x, streams)); /* (N,R,S,p,p,C) */
     sslh_i_unscratch(c, streams);
     if (!SSLH_I_BAD(c))
         sslh_view_add(out, "draws", sslh_i_places_draw(c, "sslh_cpc2", batch, s->d.negatives, s->d.from)); /* of (6) */
